@@ -1,0 +1,287 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TitleAnnotation is where an Alert of this version has its title: v1beta1's
+// spec.title. An empty one is dropped.
+const TitleAnnotation = "pager.k8s.co/title"
+
+// Severity says how urgent an Alert is.
+// +kubebuilder:validation:Enum=Info;Warning;Critical
+type Severity string
+
+const (
+	SeverityInfo     Severity = "Info"
+	SeverityWarning  Severity = "Warning"
+	SeverityCritical Severity = "Critical"
+)
+
+// AlertState says whether what an Alert tells of is still so.
+// +kubebuilder:validation:Enum=Firing;Resolved
+type AlertState string
+
+const (
+	// AlertFiring pages the receivers.
+	AlertFiring AlertState = "Firing"
+	// AlertResolved tells the receivers that were paged that it is over.
+	AlertResolved AlertState = "Resolved"
+)
+
+// ReceiverKind is the kind of object that describes a receiver.
+// +kubebuilder:validation:Enum=Receiver;ClusterReceiver
+type ReceiverKind string
+
+const (
+	KindReceiver        ReceiverKind = "Receiver"
+	KindClusterReceiver ReceiverKind = "ClusterReceiver"
+)
+
+// ReceiverRef names a receiver.
+type ReceiverRef struct {
+	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver.
+	// +required
+	Kind ReceiverKind `json:"kind,omitempty"`
+
+	// name of the receiver.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name,omitempty"`
+}
+
+// AlertSpec says what people are to be told, and who.
+type AlertSpec struct {
+	// message is what people read; v1beta1 calls it spec.content. The headline
+	// is the annotation pager.k8s.co/title. Plain text, 1 byte to 16 KiB of UTF-8;
+	// markup and mentions are escaped for each receiver, and emoji shortcodes
+	// such as :wave: become emoji. A changed text updates the message where
+	// the receiver can do that, and is sent anew where it cannot.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16384
+	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 16384",message="must be at most 16384 bytes (16 KiB) in UTF-8"
+	// +required
+	Message string `json:"message,omitempty"`
+
+	// severity is Info, Warning or Critical. Default Info.
+	// +default="Info"
+	// +optional
+	Severity Severity `json:"severity,omitempty"`
+
+	// state is Firing or Resolved. Resolved tells the receivers that were paged
+	// that it is over, and keeps the Alert. Default Firing.
+	// +default="Firing"
+	// +optional
+	State AlertState `json:"state,omitempty"`
+
+	// receiverRefs are the receivers to page, at most 16. Left empty it is the
+	// default Receiver of the namespace, else the default ClusterReceiver, as
+	// found when the alert is first sent.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=kind
+	// +listMapKey=name
+	// +optional
+	ReceiverRefs []ReceiverRef `json:"receiverRefs,omitempty"`
+
+	// expireAfterSeconds is for how long, in seconds from the Alert's creation,
+	// its content is still worth sending: past it nobody is paged any more.
+	// Default: it never expires.
+	// +kubebuilder:validation:Minimum=1
+	// +optional
+	ExpireAfterSeconds *int32 `json:"expireAfterSeconds,omitempty"`
+
+	// ttlSecondsAfterFinished is how long, in seconds, the Alert is kept once it
+	// is sent, resolved or expired; then it deletes itself. A cleanup: receivers
+	// are not told that it is over. It does not delete an Alert that carries the
+	// tracking metadata of Argo CD, Flux or Helm, which would create it again.
+	// Default: it is kept.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+}
+
+// DeliveryState says how far the delivery to one receiver is.
+// +kubebuilder:validation:Enum=Pending;Sent;Unknown;Filtered;Failed;Expired;Resolved
+type DeliveryState string
+
+const (
+	// DeliveryPending is not confirmed yet: waiting, or tried and to be tried again.
+	DeliveryPending DeliveryState = "Pending"
+	// DeliverySent is confirmed by the receiver.
+	DeliverySent DeliveryState = "Sent"
+	// DeliveryUnknown may have arrived and, as the receiver's policy is
+	// AtMostOnce, is not sent again by itself.
+	DeliveryUnknown DeliveryState = "Unknown"
+	// DeliveryFiltered is below the receiver's minSeverity.
+	DeliveryFiltered DeliveryState = "Filtered"
+	// DeliveryFailed was refused for good; it is tried again once the Alert, the
+	// receiver or its Secret changes.
+	DeliveryFailed DeliveryState = "Failed"
+	// DeliveryExpired was not confirmed before the Alert expired.
+	DeliveryExpired DeliveryState = "Expired"
+	// DeliveryResolved means that the receiver knows that it is over, or was
+	// never told that it began.
+	DeliveryResolved DeliveryState = "Resolved"
+)
+
+// Delivery is the durable record of what one receiver was sent.
+type Delivery struct {
+	// kind of the receiver: Receiver or ClusterReceiver.
+	// +required
+	Kind ReceiverKind `json:"kind,omitempty"`
+
+	// name of the receiver.
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// state is Pending, Sent, Unknown, Filtered, Failed, Expired or Resolved.
+	// +required
+	State DeliveryState `json:"state,omitempty"`
+
+	// contentHash is of what the receiver confirmed that it holds; empty while
+	// it confirmed nothing.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	ContentHash string `json:"contentHash,omitempty"`
+
+	// triedHash is of what was last tried, confirmed or not.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	TriedHash string `json:"triedHash,omitempty"`
+
+	// triedWith identifies the receiver's spec and Secret that the last attempt
+	// used, while it is not confirmed: when they change it is tried again.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	TriedWith string `json:"triedWith,omitempty"`
+
+	// sequence counts the contents tried so far, confirmed or not.
+	// +optional
+	Sequence int64 `json:"sequence,omitempty"`
+
+	// attempts counts the attempts to send the current content.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+
+	// externalID is the receiver's own name of the message.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	ExternalID string `json:"externalID,omitempty"`
+
+	// firstAttemptTime is when the current content was first tried.
+	// +optional
+	FirstAttemptTime *metav1.Time `json:"firstAttemptTime,omitempty"`
+
+	// lastAttemptTime is when the last attempt ended.
+	// +optional
+	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
+
+	// nextAttemptTime is when it is tried again, if nothing changes before.
+	// +optional
+	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+
+	// sentTime is when the receiver last confirmed a page.
+	// +optional
+	SentTime *metav1.Time `json:"sentTime,omitempty"`
+
+	// reason says in one CamelCase word why the state is what it is.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	Reason string `json:"reason,omitempty"`
+
+	// message says it for people, where the receiver said why in its words.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// AlertStatus says what the receivers confirmed.
+type AlertStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// sent is true once every delivery is Sent or Filtered, and at least one is
+	// Sent. A delivery that was Sent and is Resolved since counts as Sent.
+	// +optional
+	Sent bool `json:"sent"`
+
+	// receivers is how many of the receivers were reached, as in "2/3".
+	// +kubebuilder:validation:MaxLength=16
+	// +optional
+	Receivers string `json:"receivers,omitempty"`
+
+	// finishedTime is when the Alert was sent, resolved or expired;
+	// spec.ttlSecondsAfterFinished counts from it. Empty while it is not.
+	// +optional
+	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
+
+	// conditions are Ready, Reconciling and Stalled, as kstatus reads them.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// deliveries is one row for each receiver: what it was sent and confirmed.
+	// +listType=map
+	// +listMapKey=kind
+	// +listMapKey=name
+	// +optional
+	Deliveries []Delivery `json:"deliveries,omitempty"`
+}
+
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories=bellhop
+// +kubebuilder:printcolumn:name="Severity",type=string,JSONPath=`.spec.severity`
+// +kubebuilder:printcolumn:name="Sent",type=boolean,JSONPath=`.status.sent`
+// +kubebuilder:printcolumn:name="Receivers",type=string,JSONPath=`.status.receivers`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Title",type=string,priority=1,JSONPath=`.metadata.annotations.pager\.k8s\.co/title`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+
+// Alert pages people: its content is sent to its receivers, once each, and the
+// status says what they confirmed.
+type Alert struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says what people are to be told, and who.
+	// +required
+	Spec AlertSpec `json:"spec,omitzero"`
+
+	// status says what the receivers confirmed.
+	// +optional
+	Status AlertStatus `json:"status,omitzero"`
+}
+
+// +kubebuilder:object:root=true
+
+// AlertList is a list of Alerts.
+type AlertList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Alert `json:"items"`
+}

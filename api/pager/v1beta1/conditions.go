@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+// Condition types of an Alert, as kstatus knows them. All three are always there.
+const (
+	// ConditionReady is True once all receivers hold what the spec says.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while Bellhop goes on by itself.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True while it waits for somebody to change something.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of an Alert's conditions and of its deliveries.
+const (
+	// ReasonSent: all receivers confirmed the content. Ready.
+	ReasonSent = "Sent"
+	// ReasonResolved: all receivers know that it is over. Ready.
+	ReasonResolved = "Resolved"
+	// ReasonFiltered: every receiver's minSeverity is above the Alert's. Ready.
+	ReasonFiltered = "Filtered"
+	// ReasonRetrying: an attempt failed in a way that another may not. Reconciling.
+	ReasonRetrying = "Retrying"
+	// ReasonResolving: a receiver is still to be told that it is over. Reconciling.
+	ReasonResolving = "Resolving"
+
+	// ReasonNoReceiver: none is named and there is no default. Stalled.
+	ReasonNoReceiver = "NoReceiver"
+	// ReasonReceiverNotFound: a named receiver does not exist. Stalled.
+	ReasonReceiverNotFound = "ReceiverNotFound"
+	// ReasonNamespaceNotSelected: a ClusterReceiver's namespaceSelector does not
+	// select the Alert's namespace. Stalled.
+	ReasonNamespaceNotSelected = "NamespaceNotSelected"
+	// ReasonSecretNotFound: a receiver's Secret does not exist. Stalled.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSuspended: a receiver is suspended. Stalled.
+	ReasonSuspended = "Suspended"
+	// ReasonFailed: a receiver refused it for good, in the words of the message. Stalled.
+	ReasonFailed = "Failed"
+	// ReasonExpired: expireAfterSeconds passed before it was confirmed. Stalled.
+	ReasonExpired = "Expired"
+	// ReasonRestored: the Alert came back from a backup. Stalled.
+	ReasonRestored = "Restored"
+	// ReasonResolveTimedOut: resolveTimeoutSeconds passed before a receiver
+	// confirmed that it knows that it is over. Stalled.
+	ReasonResolveTimedOut = "ResolveTimedOut"
+)
