@@ -1,0 +1,236 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package receivers is what webhooks and controllers both know of receivers:
+// which ones an Alert goes to, and what is wrong with them. It reads caches
+// only, and of Secrets their metadata; it talks to no receiver.
+package receivers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// Names of indexes of the cache.
+const (
+	// SecretIndex finds receivers by the name of their Secret.
+	SecretIndex  = "secretRef"
+	defaultIndex = "isDefault"
+)
+
+// defaultResolveTimeout is the schema's, for a receiver that is not there to ask.
+const defaultResolveTimeout = 10 * time.Minute
+
+// Book finds receivers.
+type Book struct {
+	// Cache has the indexes of AddIndexes.
+	Cache client.Reader
+	// OperatorNamespace is where Secrets of ClusterReceivers are.
+	OperatorNamespace string
+}
+
+// Party is a receiver as the cache shows it.
+type Party struct {
+	// Spec is nil where the receiver does not exist.
+	Spec *v1beta1.CommonReceiverSpec
+	// Problem says why it cannot be used now; nil if it can.
+	Problem *Problem
+	// Version changes with the receiver's spec and with its Secret. It is at
+	// most 128 bytes.
+	Version string
+}
+
+// Problem is what keeps a receiver from being used until somebody acts.
+type Problem struct {
+	// Reason is one of the exported reasons of v1beta1.
+	Reason string
+	// Message is for people.
+	Message string
+}
+
+// ResolveTimeout is for how long it is tried to tell the receiver that an Alert
+// is over.
+func (p Party) ResolveTimeout() time.Duration {
+	if p.Spec == nil || p.Spec.ResolveTimeoutSeconds == nil {
+		return defaultResolveTimeout
+	}
+	return time.Duration(*p.Spec.ResolveTimeoutSeconds) * time.Second
+}
+
+// AddIndexes adds the indexes that a Book needs.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	return errors.Join(
+		indexer.IndexField(ctx, &v1beta1.Receiver{}, defaultIndex, isDefault),
+		indexer.IndexField(ctx, &v1beta1.ClusterReceiver{}, defaultIndex, isDefault),
+		indexer.IndexField(ctx, &v1beta1.Receiver{}, SecretIndex, secretOf),
+		indexer.IndexField(ctx, &v1beta1.ClusterReceiver{}, SecretIndex, secretOf),
+	)
+}
+
+func isDefault(obj client.Object) []string {
+	if IsDefault(obj) {
+		return []string{"true"}
+	}
+	return nil
+}
+
+func secretOf(obj client.Object) []string {
+	if ref := obj.(v1beta1.ReceiverObject).Common().SecretRef; ref != nil {
+		return []string{ref.Name}
+	}
+	return nil
+}
+
+// IsDefault says whether a receiver is marked as a default.
+func IsDefault(receiver client.Object) bool {
+	return receiver.GetAnnotations()[v1beta1.DefaultReceiverAnnotation] == "true"
+}
+
+// Default is the default Receiver of the namespace, else the default
+// ClusterReceiver that selects it; nil if there is none.
+func (b Book) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
+	var local v1beta1.ReceiverList
+	if err := b.Cache.List(ctx, &local, client.InNamespace(namespace), client.MatchingFields{defaultIndex: "true"}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	if r := newest(local.Items, func(r *v1beta1.Receiver) *metav1.ObjectMeta { return &r.ObjectMeta }); r != nil {
+		return &v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: r.Name}, nil
+	}
+	var shared v1beta1.ClusterReceiverList
+	if err := b.Cache.List(ctx, &shared, client.MatchingFields{defaultIndex: "true"}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	var usable []v1beta1.ClusterReceiver
+	for _, r := range shared.Items {
+		selected, err := b.selects(ctx, &r, namespace)
+		if err != nil {
+			return nil, err
+		}
+		if selected {
+			usable = append(usable, r)
+		}
+	}
+	if r := newest(usable, func(r *v1beta1.ClusterReceiver) *metav1.ObjectMeta { return &r.ObjectMeta }); r != nil {
+		return &v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: r.Name}, nil
+	}
+	return nil, nil
+}
+
+// newest is the one that wins where several are marked as default.
+func newest[T any](items []T, meta func(*T) *metav1.ObjectMeta) *metav1.ObjectMeta {
+	var winner *metav1.ObjectMeta
+	for i := range items {
+		m := meta(&items[i])
+		if winner == nil || winner.CreationTimestamp.Before(&m.CreationTimestamp) ||
+			winner.CreationTimestamp.Equal(&m.CreationTimestamp) && m.Name < winner.Name {
+			winner = m
+		}
+	}
+	return winner
+}
+
+// Party is the receiver that ref names in a namespace, and what is wrong with it.
+func (b Book) Party(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (Party, error) {
+	receiver, err := b.receiver(ctx, namespace, ref)
+	if apierrors.IsNotFound(err) {
+		return Party{Problem: &Problem{v1beta1.ReasonReceiverNotFound, fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
+	}
+	if err != nil {
+		return Party{}, err
+	}
+	p := Party{Spec: receiver.Common()}
+	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
+		selected, err := b.selects(ctx, shared, namespace)
+		if err != nil {
+			return Party{}, err
+		}
+		if !selected {
+			p.Problem = &Problem{v1beta1.ReasonNamespaceNotSelected, fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
+		}
+	}
+	secret, missing, err := b.secretVersion(ctx, receiver)
+	if err != nil {
+		return Party{}, err
+	}
+	p.Version = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
+	switch {
+	case p.Problem != nil:
+	case missing:
+		p.Problem = &Problem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
+			p.Spec.SecretRef.Name, ref.Kind, ref.Name, b.SecretNamespace(receiver))}
+	case p.Spec.Suspend:
+		p.Problem = &Problem{v1beta1.ReasonSuspended, fmt.Sprintf("%s %q is suspended", ref.Kind, ref.Name)}
+	}
+	return p, nil
+}
+
+func (b Book) receiver(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (v1beta1.ReceiverObject, error) {
+	if ref.Kind == v1beta1.KindClusterReceiver {
+		r := &v1beta1.ClusterReceiver{}
+		return r, b.Cache.Get(ctx, client.ObjectKey{Name: ref.Name}, r, client.UnsafeDisableDeepCopy)
+	}
+	r := &v1beta1.Receiver{}
+	return r, b.Cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, r, client.UnsafeDisableDeepCopy)
+}
+
+func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace string) (bool, error) {
+	if r.Spec.NamespaceSelector == nil {
+		return false, nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(r.Spec.NamespaceSelector)
+	if err != nil || selector.Empty() {
+		return err == nil, nil // admission refuses a broken selector; one that slipped through selects nothing
+	}
+	ns := &metav1.PartialObjectMetadata{}
+	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := b.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return selector.Matches(labels.Set(ns.Labels)), nil
+}
+
+// secretVersion is what changes with the receiver's Secret.
+func (b Book) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (version string, missing bool, err error) {
+	ref := r.Common().SecretRef
+	if ref == nil {
+		return "", false, nil
+	}
+	secret := &metav1.PartialObjectMetadata{}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err = b.Cache.Get(ctx, client.ObjectKey{Namespace: b.SecretNamespace(r), Name: ref.Name}, secret)
+	if err != nil {
+		return "", apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	}
+	return string(secret.UID) + "/" + secret.ResourceVersion, false, nil
+}
+
+// SecretNamespace is where the receiver's Secret is.
+func (b Book) SecretNamespace(r v1beta1.ReceiverObject) string {
+	if r.GetNamespace() == "" {
+		return b.OperatorNamespace
+	}
+	return r.GetNamespace()
+}

@@ -1,0 +1,107 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"fmt"
+	"unicode/utf8"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// Metadata-only updates pass without asking us, also while we are away; but not
+// an annotation of ours, which v1beta1 refuses.
+// +kubebuilder:webhook:path=/mutate-pager-k8s-co-v1beta1-alert,mutating=true,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alerts,verbs=create,versions=v1beta1,name=malert.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alert,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alerts,verbs=create;update,versions=v1beta1,name=valert.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"content-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec || (has(object.metadata.annotations) && 'pager.k8s.co/title' in object.metadata.annotations)"}]}`
+
+// alertDefaulter puts the finalizer there before an Alert exists, so that it
+// costs no write.
+type alertDefaulter struct{}
+
+func (alertDefaulter) Default(_ context.Context, a *v1beta1.Alert) error {
+	controllerutil.AddFinalizer(a, v1beta1.AlertFinalizer)
+	return nil
+}
+
+// alertValidator refuses what the schema cannot, and warns of what will wait.
+type alertValidator struct{ knowledge }
+
+// maxTitle is the schema's bound of a title, in characters. The schema of
+// v1alpha1 cannot see its annotation.
+const maxTitle = 256
+
+func (v alertValidator) ValidateCreate(ctx context.Context, a *v1beta1.Alert) (admission.Warnings, error) {
+	return v.validate(ctx, nil, a)
+}
+
+func (v alertValidator) ValidateUpdate(ctx context.Context, old, a *v1beta1.Alert) (admission.Warnings, error) {
+	return v.validate(ctx, old, a)
+}
+
+func (alertValidator) ValidateDelete(context.Context, *v1beta1.Alert) (admission.Warnings, error) {
+	return nil, nil
+}
+
+func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (admission.Warnings, error) {
+	var errs field.ErrorList
+	title := field.NewPath("metadata", "annotations").Key(v1beta1.TitleAnnotation)
+	if utf8.RuneCountInString(a.Spec.Title) > maxTitle {
+		errs = append(errs, field.TooLongCharacters(title, a.Spec.Title, maxTitle))
+	}
+	if value, ok := a.Annotations[v1beta1.TitleAnnotation]; ok {
+		errs = append(errs, field.Forbidden(title, fmt.Sprintf("it is the title of an Alert of v1alpha1; in v1beta1 set spec.title: %q", value)))
+	}
+	if len(errs) > 0 {
+		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind("Alert").GroupKind(), a.Name, errs)
+	}
+	warnings := v.receiverWarnings(ctx, a)
+	if old != nil && !ptr.Equal(old.Spec.ExpireAfterSeconds, a.Spec.ExpireAfterSeconds) {
+		warnings = append(warnings, "spec.expireAfterSeconds counts from the Alert's creation, not from this change")
+	}
+	if tool := kube.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
+		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would create it, and page, again", tool))
+	}
+	return warnings, nil
+}
+
+// receiverWarnings say for which receivers the Alert will wait, and why.
+func (v alertValidator) receiverWarnings(ctx context.Context, a *v1beta1.Alert) admission.Warnings {
+	if !v.knowsReceivers(ctx) {
+		return admission.Warnings{"receivers were not checked: Bellhop is still starting"}
+	}
+	if len(a.Spec.ReceiverRefs) == 0 && len(a.Status.Deliveries) == 0 {
+		if ref, err := v.book.Default(ctx, a.Namespace); err != nil || ref != nil {
+			return nil
+		}
+		return admission.Warnings{"spec.receiverRefs is empty and there is no default receiver: the Alert waits until one has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`}
+	}
+	var warnings admission.Warnings
+	for i, ref := range a.Spec.ReceiverRefs {
+		if party, err := v.book.Party(ctx, a.Namespace, ref); err == nil && party.Problem != nil {
+			warnings = append(warnings, fmt.Sprintf("spec.receiverRefs[%d]: the Alert will wait: %s", i, party.Problem.Message))
+		}
+	}
+	return warnings
+}

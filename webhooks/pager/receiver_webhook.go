@@ -1,0 +1,209 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// A receiver sends a Secret's content to an address, so these fail closed. The
+// deletions, which are only warned of, are entries of their own.
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-receiver,mutating=false,failurePolicy=fail,sideEffects=None,groups=pager.k8s.co,resources=receivers,verbs=create;update,versions=v1beta1,name=vreceiver.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-clusterreceiver,mutating=false,failurePolicy=fail,sideEffects=None,groups=pager.k8s.co,resources=clusterreceivers,verbs=create;update,versions=v1beta1,name=vclusterreceiver.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-receiver,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=receivers,verbs=delete,versions=v1beta1,name=vreceiver-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-clusterreceiver,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=clusterreceivers,verbs=delete,versions=v1beta1,name=vclusterreceiver-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+type receiverObject interface {
+	client.Object
+	v1beta1.ReceiverObject
+}
+
+// receiverValidator is of both kinds of receiver.
+type receiverValidator[R receiverObject] struct {
+	knowledge
+	access reviewer
+	guard  *outbound.Guard
+}
+
+func (v receiverValidator[R]) ValidateCreate(ctx context.Context, r R) (admission.Warnings, error) {
+	return v.validate(ctx, nil, r)
+}
+
+func (v receiverValidator[R]) ValidateUpdate(ctx context.Context, old, r R) (admission.Warnings, error) {
+	return v.validate(ctx, old.Common(), r)
+}
+
+// ValidateDelete warns of Alerts that wait for the receiver.
+func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (admission.Warnings, error) {
+	if !v.synced(ctx, &v1beta1.Alert{}) {
+		return nil, nil
+	}
+	var alerts v1beta1.AlertList
+	if err := v.cache.List(ctx, &alerts, client.InNamespace(r.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil //nolint:nilerr // a warning is not worth a refusal
+	}
+	waiting := 0
+	for i := range alerts.Items {
+		if needs(&alerts.Items[i], kindOf(r), r.GetName()) {
+			waiting++
+		}
+	}
+	if waiting == 0 {
+		return nil, nil
+	}
+	return admission.Warnings{fmt.Sprintf("%d Alerts are not delivered to %s %q yet and wait until it exists again", waiting, kindOf(r), r.GetName())}, nil
+}
+
+// needs says whether an Alert still has to reach a receiver.
+func needs(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
+	for _, row := range a.Status.Deliveries {
+		if row.Kind == kind && row.Name == name {
+			return row.State == v1beta1.DeliveryPending || row.State == v1beta1.DeliveryFailed
+		}
+	}
+	return slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: kind, Name: name})
+}
+
+func kindOf(r v1beta1.ReceiverObject) v1beta1.ReceiverKind {
+	if r.GetNamespace() == "" {
+		return v1beta1.KindClusterReceiver
+	}
+	return v1beta1.KindReceiver
+}
+
+func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonReceiverSpec, r R) (admission.Warnings, error) {
+	spec, path := r.Common(), field.NewPath("spec")
+	errs := v.validateAddress(spec, path)
+	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector != nil {
+		errs = append(errs, metav1validation.ValidateLabelSelector(shared.Spec.NamespaceSelector,
+			metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
+	}
+	if len(errs) == 0 && spec.SecretRef != nil && leadsElsewhere(old, spec) {
+		if err := v.access.mayGetSecret(ctx, v.book.SecretNamespace(r), spec.SecretRef.Name, path.Child("secretRef", "name")); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(string(kindOf(r))).GroupKind(), r.GetName(), errs)
+	}
+	return v.warnings(ctx, r), nil
+}
+
+// validateAddress refuses what the operator would refuse to dial. A name is
+// judged by what it resolves to, when it is dialled.
+func (v receiverValidator[R]) validateAddress(spec *v1beta1.CommonReceiverSpec, path *field.Path) field.ErrorList {
+	address, path := addressOf(spec, path)
+	u, err := url.Parse(address)
+	if err != nil || address == "" {
+		return nil // the schema's business, or in the Secret
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if u.Hostname() == "localhost" {
+		ip, err = netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
+	}
+	if err != nil {
+		return nil
+	}
+	if err := v.guard.Check(ip); err != nil {
+		return field.ErrorList{field.Invalid(path, u.Hostname(), err.Error())}
+	}
+	return nil
+}
+
+func addressOf(spec *v1beta1.CommonReceiverSpec, path *field.Path) (string, *field.Path) {
+	switch {
+	case spec.Webhook != nil:
+		return spec.Webhook.URL, path.Child("webhook", "url")
+	case spec.Pushbullet != nil:
+		return spec.Pushbullet.URL, path.Child("pushbullet", "url")
+	}
+	return "", path
+}
+
+// leadsElsewhere says whether credentials would go where they did not before,
+// or others would.
+func leadsElsewhere(old, spec *v1beta1.CommonReceiverSpec) bool {
+	return old == nil || !equality.Semantic.DeepEqual(old.Provider, spec.Provider) || !equality.Semantic.DeepEqual(old.SecretRef, spec.SecretRef)
+}
+
+func (v receiverValidator[R]) warnings(ctx context.Context, r R) admission.Warnings {
+	var warnings admission.Warnings
+	spec := r.Common()
+	if address, path := addressOf(spec, field.NewPath("spec")); len(address) > 5 && address[:5] == "http:" {
+		warnings = append(warnings, path.String()+": http is not encrypted: who is between can read the messages and their credentials")
+	}
+	if spec.Webhook != nil && spec.Webhook.InsecureSkipTLSVerify {
+		warnings = append(warnings, "spec.webhook.insecureSkipTLSVerify: messages and credentials go to whoever answers")
+	}
+	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
+		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")
+	}
+	if spec.SecretRef != nil && v.synced(ctx, metadata("Secret")) {
+		key := client.ObjectKey{Namespace: v.book.SecretNamespace(r), Name: spec.SecretRef.Name}
+		if apierrors.IsNotFound(v.cache.Get(ctx, key, metadata("Secret"))) {
+			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: Alerts wait until it does", key.Name, key.Namespace))
+		}
+	}
+	return warnings
+}
+
+// reviewer asks the API server what the requesting user may do.
+type reviewer struct{ client client.Client }
+
+// mayGetSecret refuses a receiver by which somebody would use, or have sent to
+// an address of their choice, a Secret that they may not read.
+func (r reviewer) mayGetSecret(ctx context.Context, namespace, name string, path *field.Path) *field.Error {
+	request, err := admission.RequestFromContext(ctx)
+	if err != nil {
+		return field.InternalError(path, err)
+	}
+	user := request.UserInfo
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: user.Username, UID: user.UID, Groups: user.Groups,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "get", Version: "v1", Resource: "secrets", Name: name},
+	}}
+	if user.Extra != nil {
+		review.Spec.Extra = make(map[string]authorizationv1.ExtraValue, len(user.Extra))
+		for key, value := range user.Extra {
+			review.Spec.Extra[key] = authorizationv1.ExtraValue(value)
+		}
+	}
+	// A review is not an object that a cache could show.
+	if err := r.client.Create(ctx, review, client.DisableReadYourWritesConsistency); err != nil {
+		return field.InternalError(path, fmt.Errorf("asking whether %q may get the Secret: %w", user.Username, err))
+	}
+	if !review.Status.Allowed {
+		return field.Forbidden(path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so it may not have it sent either", user.Username, name, namespace))
+	}
+	return nil
+}

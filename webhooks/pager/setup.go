@@ -1,0 +1,95 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package pager has the admission and conversion webhooks of the group
+// pager.k8s.co. Rules that an object alone decides are in its schema; here are
+// those that need other objects or the request. Webhooks read caches only.
+package pager
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
+)
+
+// Options are what the webhooks of the group have to be told.
+type Options struct {
+	// OperatorNamespace is where the Secrets of ClusterReceivers are.
+	OperatorNamespace string
+	// Guard says which addresses may be talked to.
+	Guard *outbound.Guard
+}
+
+// Setup registers every webhook of the group.
+func Setup(mgr ctrl.Manager, o Options) error {
+	known := knowledge{
+		cache: mgr.GetCache(),
+		book:  receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
+	}
+	access := reviewer{client: mgr.GetClient()}
+	return errors.Join(
+		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Alert{}).
+			WithDefaulter(alertDefaulter{}).
+			WithValidator(alertValidator{known}).
+			WithConverter(conversion.AlertConverter).
+			Complete(),
+		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Receiver{}).
+			WithValidator(receiverValidator[*v1beta1.Receiver]{known, access, o.Guard}).
+			Complete(),
+		ctrl.NewWebhookManagedBy(mgr, &v1beta1.ClusterReceiver{}).
+			WithValidator(receiverValidator[*v1beta1.ClusterReceiver]{known, access, o.Guard}).
+			Complete(),
+	)
+}
+
+// knowledge is what the caches know. A cache that is not synced knows nothing:
+// what depends on it is accepted, and left to the controller.
+type knowledge struct {
+	cache cache.Cache
+	book  receivers.Book
+}
+
+// synced says whether the cache has all objects of the kinds of objs.
+func (k knowledge) synced(ctx context.Context, objs ...client.Object) bool {
+	for _, obj := range objs {
+		informer, err := k.cache.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
+		if err != nil || !informer.HasSynced() {
+			return false
+		}
+	}
+	return true
+}
+
+// knowsReceivers says whether the caches have all that a Book looks up.
+func (k knowledge) knowsReceivers(ctx context.Context) bool {
+	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, metadata("Secret"), metadata("Namespace"))
+}
+
+func metadata(kind string) *metav1.PartialObjectMetadata {
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return o
+}
