@@ -1,0 +1,82 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// announce makes events and counts of what a written status changed.
+func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertStatus, w world) {
+	for _, row := range after.Deliveries {
+		old := deliveryIn(before.Status.Deliveries, row)
+		if old.State == row.State && old.Sequence == row.Sequence && old.Attempts == row.Attempts {
+			continue
+		}
+		name := string(row.Kind) + "/" + row.Name
+		switch {
+		case row.State == v1beta1.DeliverySent && row.NextAttemptTime == nil:
+			r.recorder.Eventf(before, nil, corev1.EventTypeNormal, v1beta1.ReasonSent, "Send", "Sent to %s", name)
+		case row.State == v1beta1.DeliveryResolved && row.ContentHash != "":
+			r.recorder.Eventf(before, nil, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
+		case row.State == v1beta1.DeliveryFailed:
+			r.recorder.Eventf(before, nil, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "%s refused it: %s", name, row.Message)
+		case row.State == v1beta1.DeliveryExpired:
+			r.recorder.Eventf(before, nil, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
+		case row.Attempts == 1 && row.NextAttemptTime != nil: // later ones would be noise
+			r.recorder.Eventf(before, nil, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
+		}
+		if old.State != row.State && row.State != v1beta1.DeliveryPending {
+			r.metrics.deliveries.WithLabelValues(providerOf(w.parties[refOf(row)].Spec), string(row.State)).Inc()
+		}
+	}
+	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
+	was := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionStalled)
+	waits := []string{v1beta1.ReasonFailed, v1beta1.ReasonExpired} // said above
+	if meta.IsStatusConditionTrue(after.Conditions, v1beta1.ConditionStalled) && !slices.Contains(waits, stalled.Reason) &&
+		(was == nil || was.Reason != stalled.Reason) {
+		r.recorder.Eventf(before, nil, corev1.EventTypeWarning, stalled.Reason, "Send", "%s", stalled.Message)
+	}
+}
+
+// released makes events of how an Alert was let go.
+func (r *AlertReconciler) released(alert *v1beta1.Alert, s step) {
+	for _, t := range s.turns {
+		name := string(t.row.Kind) + "/" + t.row.Name
+		switch {
+		case t.row.State == v1beta1.DeliveryResolved && t.row.ContentHash != "":
+			r.recorder.Eventf(alert, nil, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
+		case holdsPage(t.row):
+			r.metrics.abandoned.Inc()
+			r.recorder.Eventf(alert, nil, corev1.EventTypeWarning, "Abandoned", "Release", "Let go although %s was not told that it is over", name)
+		}
+	}
+}
+
+func deliveryIn(rows []v1beta1.Delivery, like v1beta1.Delivery) v1beta1.Delivery {
+	for _, row := range rows {
+		if row.Kind == like.Kind && row.Name == like.Name {
+			return row
+		}
+	}
+	return v1beta1.Delivery{}
+}

@@ -1,0 +1,337 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+const (
+	// graceAfterCreation is how young an Alert is that is sent once although it
+	// is being deleted: kubectl apply and kubectl delete in one script.
+	graceAfterCreation = time.Minute
+	// keptRows is how many rows of receivers that the spec no longer names stay
+	// on record, so that a status cannot grow without end.
+	keptRows = 16
+)
+
+// world is what a decision sees beside the Alert.
+type world struct {
+	now time.Time
+	// refs are the receivers that the Alert is for; empty: there is none.
+	refs []v1beta1.ReceiverRef
+	// parties are the receivers in refs and in the status.
+	parties map[v1beta1.ReceiverRef]receivers.Party
+}
+
+// step is what to do next about an Alert.
+type step struct {
+	// turns are the deliveries as they stand, one for each receiver.
+	turns []turn
+	// protect: put the finalizer there before anything is sent.
+	protect bool
+	// release: no receiver holds anything, or was given up on.
+	release bool
+	// purge: the Alert's time to live is over.
+	purge bool
+	// wake is when to look again if nothing happens before; zero: never.
+	wake time.Time
+}
+
+// turn is what to do next about one receiver.
+type turn struct {
+	row v1beta1.Delivery
+	// wanted is false where the spec no longer names the receiver.
+	wanted bool
+	phase  phase
+	// reason is that of the Alert's condition while the phase is not done.
+	reason string
+	// send is the request to make now, if any.
+	send *send
+	// wake is when to look again; zero: never.
+	wake time.Time
+}
+
+// phase says whose turn it is.
+type phase int
+
+const (
+	done    phase = iota // nobody's
+	going                // ours: Bellhop goes on by itself
+	stalled              // somebody has to change something
+)
+
+// send is a request to a receiver.
+type send struct {
+	event    notify.Event
+	hash     string
+	sequence int64
+	attempt  int32
+	version  string // of the receiver, as in receivers.Party
+}
+
+// decide says what happens next to an Alert. It is pure: no client, no clock.
+func decide(a *v1beta1.Alert, w world) step {
+	var s step
+	for _, row := range rowsOf(a, w.refs) {
+		t := decideTurn(a, row, w)
+		s.turns = append(s.turns, t)
+		s.wake = earliest(s.wake, t.wake)
+	}
+	if len(s.turns) == 0 && a.DeletionTimestamp.IsZero() {
+		s.wake = future(expiry(a), w.now)
+	}
+	protected := controllerutil.ContainsFinalizer(a, v1beta1.AlertFinalizer)
+	if !protected {
+		s.sendNothing()
+	}
+	purge := purgeTime(a)
+	switch {
+	case !a.DeletionTimestamp.IsZero():
+		s.release = protected && s.finished(a, w)
+	case s.finished(a, w) && !purge.IsZero() && !w.now.Before(purge):
+		s.purge = true
+	default:
+		s.protect = !protected
+		s.wake = earliest(s.wake, future(purge, w.now))
+	}
+	return s
+}
+
+func (s step) sendNothing() {
+	for i := range s.turns {
+		s.turns[i].send = nil
+	}
+}
+
+// finished says whether nothing more is going to happen by itself or by a
+// change elsewhere.
+func (s step) finished(a *v1beta1.Alert, w world) bool {
+	if len(s.turns) == 0 {
+		return !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved || expired(a, w.now)
+	}
+	return !slices.ContainsFunc(s.turns, func(t turn) bool { return t.phase != done })
+}
+
+func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
+	ref := refOf(row)
+	p := w.parties[ref]
+	t := turn{row: row, wanted: slices.Contains(w.refs, ref)}
+	switch {
+	case !a.DeletionTimestamp.IsZero():
+		t.whenDeleted(a, p, w.now)
+	case a.Spec.State == v1beta1.AlertResolved:
+		t.whenResolved(p, w.now)
+	case t.wanted:
+		t.whenFiring(a, p, w.now)
+	}
+	return t
+}
+
+func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
+	page := pageHash(&a.Spec)
+	if confirmed(t.row, page) {
+		return
+	}
+	until := expiry(a)
+	switch {
+	case isRestored(a) && t.row.TriedHash == "":
+		t.waitFor(receivers.Problem{
+			Reason:  v1beta1.ReasonRestored,
+			Message: "restored from a backup, so it may be old news; to send it, remove the label " + restoreLabel,
+		})
+	case expired(a, now):
+		t.row.State, t.row.Reason, t.row.NextAttemptTime = v1beta1.DeliveryExpired, v1beta1.ReasonExpired, nil
+		return
+	case p.Problem != nil:
+		t.waitFor(*p.Problem)
+	case rank(a.Spec.Severity) < rank(p.Spec.MinSeverity):
+		t.row.State, t.row.Reason, t.row.NextAttemptTime = v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered, nil
+		t.row.Message = ""
+		return
+	case holdsPage(t.row):
+		t.attempt(p, page, notify.Updated, v1beta1.ReasonRetrying, now)
+	default:
+		t.attempt(p, page, notify.Fired, v1beta1.ReasonRetrying, now)
+	}
+	t.wake = earliest(t.wake, until)
+}
+
+// whenResolved tells a receiver that it is over which was paged, or may have been.
+func (t *turn) whenResolved(p receivers.Party, now time.Time) {
+	mayHold := holdsPage(t.row) || t.row.State == v1beta1.DeliveryPending && t.row.TriedHash != ""
+	begun := isResolved(t.row.TriedHash)
+	switch {
+	case confirmed(t.row, resolvedHash()):
+		return
+	case !mayHold && !begun:
+		t.row.State, t.row.Reason, t.row.Message, t.row.NextAttemptTime = v1beta1.DeliveryResolved, "", "", nil
+		return
+	}
+	var until time.Time
+	if begun && t.row.FirstAttemptTime != nil {
+		until = t.row.FirstAttemptTime.Add(p.ResolveTimeout())
+	}
+	if !until.IsZero() && !now.Before(until) && t.row.TriedWith == p.Version {
+		t.row.State, t.row.NextAttemptTime = v1beta1.DeliveryFailed, nil
+		t.phase, t.reason = stalled, v1beta1.ReasonResolveTimedOut
+		return
+	}
+	t.resolve(p, until, now)
+}
+
+// whenDeleted tells a receiver that holds a page that it is over. A page that
+// is not confirmed is given up, but for the one attempt of a very young Alert.
+func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, now time.Time) {
+	if keepsOutside(a) {
+		return
+	}
+	until := a.DeletionTimestamp.Add(p.ResolveTimeout())
+	switch {
+	case holdsPage(t.row) && p.Spec != nil && now.Before(until):
+		t.resolve(p, until, now)
+	case t.wanted && t.row.TriedHash == "" && a.Spec.State == v1beta1.AlertFiring && p.Problem == nil &&
+		a.DeletionTimestamp.Sub(a.CreationTimestamp.Time) <= graceAfterCreation && !expired(a, now) &&
+		!isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity):
+		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
+	}
+}
+
+func (t *turn) resolve(p receivers.Party, until, now time.Time) {
+	if p.Problem != nil {
+		t.row.Reason, t.row.Message, t.row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
+		t.phase, t.reason = stalled, p.Problem.Reason
+	} else {
+		t.attempt(p, resolvedHash(), notify.Resolved, v1beta1.ReasonResolving, now)
+	}
+	t.wake = earliest(t.wake, until)
+}
+
+// waitFor waits for somebody to change something; the change comes as an event.
+func (t *turn) waitFor(p receivers.Problem) {
+	t.row.Reason, t.row.Message, t.row.NextAttemptTime = p.Reason, p.Message, nil
+	t.row.State = v1beta1.DeliveryPending
+	t.phase, t.reason = stalled, p.Reason
+}
+
+// attempt sends what hash is of, unless it is not due: it waits between
+// attempts, and after a refusal for good until the receiver changes.
+func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reason string, now time.Time) {
+	again := t.row.TriedHash == hash
+	unchanged := again && t.row.TriedWith == p.Version
+	if unchanged && t.row.State == v1beta1.DeliveryFailed {
+		t.phase, t.reason = stalled, v1beta1.ReasonFailed
+		return
+	}
+	t.phase, t.reason = going, reason
+	if event != notify.Resolved {
+		t.row.State = v1beta1.DeliveryPending
+	}
+	if next := t.row.NextAttemptTime; unchanged && next != nil && now.Before(next.Time) {
+		t.wake = next.Time
+		return
+	}
+	t.send = &send{event: event, hash: hash, sequence: t.row.Sequence, attempt: t.row.Attempts + 1, version: p.Version}
+	if !again {
+		t.send.sequence++
+		t.send.attempt = 1
+	}
+}
+
+// rowsOf are the recorded deliveries, and new ones for receivers without.
+func rowsOf(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) []v1beta1.Delivery {
+	var named, others []v1beta1.Delivery
+	missing := slices.Clone(refs)
+	for _, row := range a.Status.Deliveries {
+		if i := slices.Index(missing, refOf(row)); i >= 0 {
+			missing = slices.Delete(missing, i, i+1)
+			named = append(named, row)
+		} else if row.Sequence > 0 { // it may hold something
+			others = append(others, row)
+		}
+	}
+	for _, ref := range missing {
+		named = append(named, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending})
+	}
+	if len(others) > keptRows {
+		slices.SortStableFunc(others, func(x, y v1beta1.Delivery) int {
+			return y.LastAttemptTime.Compare(x.LastAttemptTime.Time)
+		})
+		others = others[:keptRows]
+	}
+	return append(named, others...)
+}
+
+// confirmed says whether the last thing tried was what hash is of, and arrived.
+func confirmed(row v1beta1.Delivery, hash string) bool {
+	return row.ContentHash == hash && row.TriedHash == hash && row.TriedWith == ""
+}
+
+// holdsPage says whether the receiver confirmed a page and does not know yet
+// that it is over.
+func holdsPage(row v1beta1.Delivery) bool {
+	return row.ContentHash != "" && !isResolved(row.ContentHash)
+}
+
+func rank(s v1beta1.Severity) int {
+	return slices.Index([]v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}, cmp.Or(s, v1beta1.SeverityInfo))
+}
+
+// expiry is when the Alert is no longer worth sending; zero: never.
+func expiry(a *v1beta1.Alert) time.Time {
+	if a.Spec.ExpireAfterSeconds == nil {
+		return time.Time{}
+	}
+	return a.CreationTimestamp.Add(time.Duration(*a.Spec.ExpireAfterSeconds) * time.Second)
+}
+
+func expired(a *v1beta1.Alert, now time.Time) bool {
+	at := expiry(a)
+	return !at.IsZero() && !now.Before(at)
+}
+
+// purgeTime is when the Alert deletes itself; zero: never, or not known yet.
+func purgeTime(a *v1beta1.Alert) time.Time {
+	if a.Spec.TTLSecondsAfterFinished == nil || a.Status.FinishedTime == nil || kube.TrackedBy(a) != "" {
+		return time.Time{}
+	}
+	return a.Status.FinishedTime.Add(time.Duration(*a.Spec.TTLSecondsAfterFinished) * time.Second)
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// future is t, or zero if it has passed.
+func future(t, now time.Time) time.Time {
+	if t.After(now) {
+		return t
+	}
+	return time.Time{}
+}

@@ -1,0 +1,74 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+// look reads the world that a decision about a is made in.
+func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, now time.Time) (world, error) {
+	w := world{now: now, parties: map[v1beta1.ReceiverRef]receivers.Party{}}
+	var err error
+	if w.refs, err = r.refs(ctx, a); err != nil {
+		return w, err
+	}
+	all := slices.Clone(w.refs)
+	for _, row := range a.Status.Deliveries {
+		all = append(all, refOf(row))
+	}
+	for _, ref := range all {
+		if _, ok := w.parties[ref]; ok {
+			continue
+		}
+		if w.parties[ref], err = r.book.Party(ctx, a.Namespace, ref); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+// refs are the receivers that a names, or was tried with by default, or would be
+// now: a later default never sends again.
+func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert) ([]v1beta1.ReceiverRef, error) {
+	if len(a.Spec.ReceiverRefs) > 0 {
+		return a.Spec.ReceiverRefs, nil
+	}
+	var tried []v1beta1.ReceiverRef
+	for _, row := range a.Status.Deliveries {
+		if row.Sequence > 0 {
+			tried = append(tried, refOf(row))
+		}
+	}
+	if len(tried) > 0 {
+		return tried, nil
+	}
+	ref, err := r.book.Default(ctx, a.Namespace)
+	if err != nil || ref == nil {
+		return nil, err
+	}
+	return []v1beta1.ReceiverRef{*ref}, nil
+}
+
+func refOf(row v1beta1.Delivery) v1beta1.ReceiverRef {
+	return v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name}
+}

@@ -1,0 +1,107 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+// metrics are about deliveries. Labels are from closed sets: never a name.
+type metrics struct {
+	attempts   *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+	latency    *prometheus.HistogramVec
+	abandoned  prometheus.Counter
+}
+
+// newMetrics registers the metrics. The number of waiting Alerts is counted in
+// cache when it is asked for.
+func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, error) {
+	m := &metrics{
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bellhop_alert_attempts_total",
+			Help: "Requests to receivers, by provider, event (Fired, Updated, Resolved) and outcome (Confirmed, Temporary, Unknown, Configuration, Permanent).",
+		}, []string{"provider", "event", "outcome"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bellhop_alert_deliveries_total",
+			Help: "Deliveries that reached a state (Sent, Resolved, Failed, Expired), by provider.",
+		}, []string{"provider", "state"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "bellhop_alert_delivery_duration_seconds",
+			Help:    "Time from an Alert's creation, known to the second, until a receiver first confirmed it.",
+			Buckets: []float64{1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400},
+		}, []string{"provider"}),
+		abandoned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "bellhop_alert_abandoned_total",
+			Help: "Deliveries whose receiver holds a page and was not told that it is over when the Alert was let go.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{m.attempts, m.deliveries, m.latency, m.abandoned, waitingCollector{cache}} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o outcome) {
+	provider, result := providerOf(spec), "Confirmed"
+	if o.failure != nil {
+		result = string(o.failure.Class)
+	}
+	m.attempts.WithLabelValues(provider, string(o.event), result).Inc()
+	if o.failure == nil && o.event == notify.Fired && o.sequence == 1 {
+		m.latency.WithLabelValues(provider).Observe(max(0, o.at.Sub(a.CreationTimestamp.Time)).Seconds())
+	}
+}
+
+// providerOf names the provider that spec has.
+func providerOf(spec *v1beta1.CommonReceiverSpec) string {
+	switch {
+	case spec == nil:
+		return "none"
+	case spec.Webhook != nil:
+		return "webhook"
+	case spec.Pushbullet != nil:
+		return "pushbullet"
+	}
+	return "unserved"
+}
+
+// waitingCollector counts the Alerts that are not finished.
+type waitingCollector struct{ cache client.Reader }
+
+var waitingDesc = prometheus.NewDesc("bellhop_alerts_waiting", "Alerts that are not sent, resolved or expired yet.", nil, nil)
+
+func (waitingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc }
+
+func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var waiting v1beta1.AlertList
+	if err := c.cache.List(ctx, &waiting, client.MatchingFields{waitingIndex: anyReceiver}, client.UnsafeDisableDeepCopy); err != nil {
+		return // not synced yet: no value is better than a wrong one
+	}
+	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(len(waiting.Items)))
+}

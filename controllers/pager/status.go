@@ -1,0 +1,220 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+const (
+	firstBackoff = time.Second
+	lastBackoff  = 5 * time.Minute
+	// maxMessage is the schema's bound of a delivery's message, in bytes.
+	maxMessage = 1024
+)
+
+// outcome is what came of a request.
+type outcome struct {
+	send
+	ref     v1beta1.ReceiverRef
+	receipt notify.Receipt
+	failure *notify.Error // nil: confirmed
+	at      time.Time
+}
+
+// fold is the row once the outcome is known. Folding an outcome twice is
+// folding it once.
+func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
+	row.TriedHash, row.Sequence, row.Attempts = o.hash, o.sequence, o.attempt
+	row.LastAttemptTime = seconds(o.at)
+	if o.attempt == 1 {
+		row.FirstAttemptTime = row.LastAttemptTime
+	}
+	row.NextAttemptTime = nil
+	if o.failure == nil {
+		return foldConfirmed(row, o)
+	}
+	row.TriedWith = o.version
+	row.Reason, row.Message = o.failure.Reason, o.failure.Message
+	switch o.failure.Class {
+	case notify.Configuration, notify.Permanent:
+		row.State = v1beta1.DeliveryFailed
+	case notify.Temporary, notify.Unknown:
+		row.State = v1beta1.DeliveryPending
+		if o.event == notify.Resolved && holdsPage(row) {
+			row.State = v1beta1.DeliverySent
+		}
+		wait := max(backoff(o.hash+string(o.ref.Kind)+o.ref.Name, o.attempt), o.failure.RetryAfter)
+		// Statuses have whole seconds; rounded down it would be too early.
+		row.NextAttemptTime = seconds(o.at.Add(wait + time.Second - 1))
+	}
+	return row
+}
+
+func foldConfirmed(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
+	row.ContentHash, row.TriedWith = o.hash, ""
+	row.Reason, row.Message = "", o.receipt.Note
+	if o.event == notify.Resolved {
+		row.State = v1beta1.DeliveryResolved
+		return row
+	}
+	row.State, row.SentTime, row.ExternalID = v1beta1.DeliverySent, row.LastAttemptTime, o.receipt.ExternalID
+	return row
+}
+
+// backoff doubles from a second to five minutes, a quarter more or less so that
+// Alerts that failed together do not come back together.
+func backoff(seed string, attempt int32) time.Duration {
+	d := lastBackoff
+	if shift := attempt - 1; shift < 9 {
+		d = min(firstBackoff<<shift, lastBackoff)
+	}
+	h := fnv.New32a()
+	fmt.Fprint(h, seed, attempt)
+	return d*3/4 + d/2*time.Duration(h.Sum32()%1024)/1024
+}
+
+func seconds(t time.Time) *metav1.Time {
+	return &metav1.Time{Time: t.Truncate(time.Second)}
+}
+
+// report is the status that says what s knows.
+func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
+	status := v1beta1.AlertStatus{
+		ObservedGeneration: a.Generation,
+		Conditions:         slices.Clone(a.Status.Conditions),
+	}
+	reached, wanted := 0, 0
+	for _, t := range s.turns {
+		status.Deliveries = append(status.Deliveries, t.row)
+		if !t.wanted || t.row.State == v1beta1.DeliveryFiltered {
+			continue
+		}
+		wanted++
+		if t.row.State == v1beta1.DeliverySent || t.row.State == v1beta1.DeliveryResolved && t.row.ContentHash != "" {
+			reached++
+		}
+	}
+	status.Sent = reached > 0 && reached == wanted
+	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
+	if s.finished(a, w) && a.DeletionTimestamp.IsZero() {
+		status.FinishedTime = a.Status.FinishedTime
+		if status.FinishedTime == nil {
+			status.FinishedTime = seconds(w.now)
+		}
+	}
+	for _, c := range conditions(a, s, w, status) {
+		c.ObservedGeneration = a.Generation
+		c.LastTransitionTime = *seconds(w.now)
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	return status
+}
+
+func conditions(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) []metav1.Condition {
+	reason, message := summary(a, s, w, status)
+	ready := reason == v1beta1.ReasonSent || reason == v1beta1.ReasonResolved || reason == v1beta1.ReasonFiltered
+	isGoing := slices.ContainsFunc(s.turns, func(t turn) bool { return t.phase == going })
+	isStalled := !ready && (!isGoing || slices.ContainsFunc(s.turns, func(t turn) bool { return t.phase == stalled }))
+	return []metav1.Condition{
+		condition(v1beta1.ConditionReady, ready, reason, message),
+		condition(v1beta1.ConditionReconciling, isGoing, reason, message),
+		condition(v1beta1.ConditionStalled, isStalled, reason, message),
+	}
+}
+
+func condition(kind string, is bool, reason, message string) metav1.Condition {
+	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason}
+	if is {
+		c.Status = metav1.ConditionTrue
+	}
+	if is || kind == v1beta1.ConditionReady {
+		c.Message = message
+	}
+	return c
+}
+
+// summary is the reason and message of Ready. What somebody has to see to
+// comes before what goes on by itself.
+func summary(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) (reason, message string) {
+	open := slices.DeleteFunc(slices.Clone(s.turns), func(t turn) bool { return t.phase == done })
+	slices.SortStableFunc(open, func(x, y turn) int { return int(y.phase) - int(x.phase) })
+	expiredRow := slices.ContainsFunc(s.turns, func(t turn) bool { return t.wanted && t.row.State == v1beta1.DeliveryExpired })
+	switch {
+	case len(open) > 0:
+		return open[0].reason, describe(a, open, w)
+	case a.Spec.State == v1beta1.AlertResolved:
+		return v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
+	case expiredRow || len(s.turns) == 0 && expired(a, w.now):
+		return v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, stamp(expiry(a)))
+	case len(s.turns) == 0:
+		return v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
+			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
+	case status.Sent:
+		return v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
+	default:
+		return v1beta1.ReasonFiltered, "Below the minSeverity of every receiver"
+	}
+}
+
+// describe says of each receiver what it waits for and when it is tried again.
+func describe(a *v1beta1.Alert, open []turn, w world) string {
+	var parts []string
+	for _, t := range open {
+		part := fmt.Sprintf("%s/%s: ", t.row.Kind, t.row.Name)
+		switch {
+		case t.row.Message != "":
+			part += t.row.Message
+		case t.row.Reason != "":
+			part += t.row.Reason
+		default:
+			part += "being sent"
+		}
+		if t.row.Attempts > 0 && t.row.LastAttemptTime != nil {
+			part += fmt.Sprintf(" (attempt %d at %s", t.row.Attempts, stamp(t.row.LastAttemptTime.Time))
+			if t.row.NextAttemptTime != nil {
+				part += ", next at " + stamp(t.row.NextAttemptTime.Time)
+			}
+			part += ")"
+		}
+		parts = append(parts, part)
+	}
+	message := strings.Join(parts, "; ")
+	if a.DeletionTimestamp.IsZero() {
+		return message
+	}
+	var until time.Time
+	for _, t := range open {
+		if end := a.DeletionTimestamp.Add(w.parties[refOf(t.row)].ResolveTimeout()); end.After(until) {
+			until = end
+		}
+	}
+	return fmt.Sprintf("Being deleted since %s, until at most %s, while receivers are told that it is over: %s. To let go now, set the annotation %s: %s",
+		stamp(a.DeletionTimestamp.Time), stamp(until), message, deletionPolicyAnnotation, retain)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,65 @@
+package notify
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/yuin/goldmark-emoji/definition"
+)
+
+// token matches what may hold a shortcode or hide one: a run of backticks, a URL, a word between colons. A word that two
+// slashes follow is the scheme of a URL, and is taken with all of it.
+var token = regexp.MustCompile("`+" + "|[A-Za-z][A-Za-z0-9+.-]*://[^\\s<>\"`]*" + "|:[a-z0-9_+-]+:(?://[^\\s<>\"`]*)?")
+
+// Emoji replaces GitHub's shortcodes, such as :wave:, with Unicode, which every receiver can show. A code must stand by itself,
+// so that path:key:value keeps its key; in code spans and URLs, and where the code is unknown, the text stays as typed.
+func Emoji(text string) string {
+	var out strings.Builder
+	known := definition.Github()
+	done := 0
+	tokens := token.FindAllStringIndex(text, -1)
+	for i := 0; i < len(tokens); i++ {
+		start, end := tokens[i][0], tokens[i][1]
+		switch text[start] {
+		case '`':
+			i += spanLength(text, tokens[i:])
+		case ':':
+			emoji, ok := known.Get(strings.Trim(text[start:end], ":"))
+			if !ok || !emoji.IsUnicode() || !standsAlone(text, start, end) {
+				continue
+			}
+			out.WriteString(text[done:start])
+			out.WriteString(string(emoji.Unicode))
+			done = end
+		}
+	}
+	return out.String() + text[done:]
+}
+
+// spanLength returns how many tokens lie between the first, which is a run of backticks, and the next run of the same
+// length, that one included. Without one the backticks are text.
+func spanLength(text string, tokens [][]int) int {
+	opening := text[tokens[0][0]:tokens[0][1]]
+	for i, t := range tokens[1:] {
+		if text[t[0]:t[1]] == opening {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func standsAlone(text string, start, end int) bool {
+	before, n := utf8.DecodeLastRuneInString(text[:start])
+	after, m := utf8.DecodeRuneInString(text[end:])
+	return (n == 0 || isBoundary(before)) && (m == 0 || isBoundary(after))
+}
+
+// isBoundary includes what Unicode calls symbols of ASCII, such as > and =, but not the colon of another code.
+func isBoundary(r rune) bool {
+	if r < utf8.RuneSelf && unicode.IsSymbol(r) {
+		return true
+	}
+	return unicode.IsSpace(r) || unicode.IsPunct(r) && r != ':'
+}

@@ -1,0 +1,156 @@
+package notify
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Class says what to do after a failure. The set is closed.
+type Class string
+
+const (
+	// Temporary: not accepted; try again later.
+	Temporary Class = "Temporary"
+	// Unknown: it may have been accepted; a repeat must carry the same key.
+	Unknown Class = "Unknown"
+	// Configuration: not accepted, and it will not be until the receiver or its Secret changes.
+	Configuration Class = "Configuration"
+	// Permanent: this message is refused for good.
+	Permanent Class = "Permanent"
+)
+
+// Reasons are for conditions and metrics: a closed set, in CamelCase.
+const (
+	ReasonRateLimited      = "RateLimited"
+	ReasonQuotaExhausted   = "QuotaExhausted"
+	ReasonUnauthorized     = "Unauthorized"
+	ReasonNotFound         = "NotFound"
+	ReasonGone             = "Gone"
+	ReasonRejected         = "Rejected"
+	ReasonRedirected       = "Redirected"
+	ReasonServerError      = "ServerError"
+	ReasonBadAnswer        = "BadAnswer"
+	ReasonTimeout          = "Timeout"
+	ReasonCanceled         = "Canceled"
+	ReasonConnectionFailed = "ConnectionFailed"
+	ReasonAddressRefused   = "AddressRefused"
+	ReasonTLSFailed        = "TLSFailed"
+	ReasonInvalidReceiver  = "InvalidReceiver"
+)
+
+// Error is a message that was not confirmed. Its text may be shown to whoever can see the alert: it has no credentials.
+type Error struct {
+	Class      Class
+	Reason     string        // one of the Reason constants
+	RetryAfter time.Duration // what the receiver asked for, 0 if it did not
+	Message    string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// ClassOf returns the class of an error, "" for none. What is not an *Error is Unknown: the class that loses nothing.
+func ClassOf(err error) Class {
+	if err == nil {
+		return ""
+	}
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own.Class
+	}
+	return Unknown
+}
+
+// Invalid says which field of a receiver is not right, and why. The value stays out of it: it may be a secret.
+func Invalid(field, problem string) *Error {
+	return &Error{Class: Configuration, Reason: ReasonInvalidReceiver, Message: field + ": " + problem}
+}
+
+// FromRequest classifies a request that got no answer.
+func FromRequest(err error) *Error {
+	failure, ok := errors.AsType[*outbound.Error](err)
+	if !ok {
+		return &Error{Class: Unknown, Reason: ReasonConnectionFailed, Message: "the request failed"}
+	}
+	e := &Error{Message: failure.Message}
+	switch failure.Kind {
+	case outbound.Refused:
+		e.Class, e.Reason = Configuration, ReasonAddressRefused
+	case outbound.TLS:
+		e.Class, e.Reason = Configuration, ReasonTLSFailed
+	case outbound.Unresolved, outbound.Unreachable:
+		e.Class, e.Reason = Temporary, ReasonConnectionFailed
+	case outbound.Timeout:
+		e.Class, e.Reason = Unknown, ReasonTimeout
+	case outbound.Canceled:
+		e.Class, e.Reason = Unknown, ReasonCanceled
+	case outbound.Broken:
+		e.Class, e.Reason = Unknown, ReasonConnectionFailed
+	default:
+		e.Class, e.Reason = Unknown, ReasonConnectionFailed
+	}
+	if e.Class == Unknown && !failure.Sent {
+		e.Class = Temporary
+	}
+	return e
+}
+
+// FromStatus classifies an answer by its status; nil means that the message was accepted. It is the one table for all
+// receivers: who knows better about a status changes what comes out of it.
+func FromStatus(resp *outbound.Response, now time.Time) *Error {
+	if resp.StatusCode/100 == 2 {
+		return nil
+	}
+	e := &Error{Message: StatusLine(resp.StatusCode)}
+	e.Class, e.Reason = meaning(resp.StatusCode)
+	if e.Class == Temporary || e.Class == Unknown {
+		e.RetryAfter = outbound.RetryAfter(resp.Header, now)
+	}
+	return e
+}
+
+func meaning(status int) (Class, string) {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return Configuration, ReasonUnauthorized
+	case http.StatusNotFound:
+		return Configuration, ReasonNotFound
+	case http.StatusGone:
+		return Configuration, ReasonGone
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return Permanent, ReasonRejected
+	case http.StatusTooManyRequests:
+		return Temporary, ReasonRateLimited
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
+		return Unknown, ReasonTimeout
+	case http.StatusTooEarly:
+		return Unknown, ReasonServerError
+	}
+	switch status / 100 {
+	case 3: // not followed: the URL is a secret, and a redirect would hand it on
+		return Configuration, ReasonRedirected
+	case 4: // the method, the media type, …: what another message would not change, but another receiver would
+		return Configuration, ReasonRejected
+	}
+	return Unknown, ReasonServerError
+}
+
+// BadAnswer is for a receiver that accepted the message but whose answer cannot be read.
+func BadAnswer(resp *outbound.Response) *Error {
+	why := "the answer is not what this receiver's API promises"
+	if resp.BodyErr != nil {
+		why = resp.BodyErr.Error() // an *outbound.Error, which is safe to show
+	}
+	return &Error{Class: Unknown, Reason: ReasonBadAnswer, Message: StatusLine(resp.StatusCode) + ", but " + why}
+}
+
+// StatusLine returns a status as people know it, such as "HTTP 404 Not Found".
+func StatusLine(status int) string {
+	line := "HTTP " + strconv.Itoa(status)
+	if text := http.StatusText(status); text != "" {
+		line += " " + text
+	}
+	return line
+}

@@ -1,0 +1,83 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+func TestFromRequest(t *testing.T) {
+	for _, c := range []struct {
+		kind   outbound.Kind
+		sent   bool
+		class  Class
+		reason string
+	}{
+		{outbound.Refused, false, Configuration, ReasonAddressRefused},
+		{outbound.TLS, false, Configuration, ReasonTLSFailed},
+		{outbound.Unresolved, false, Temporary, ReasonConnectionFailed},
+		{outbound.Unreachable, false, Temporary, ReasonConnectionFailed},
+		{outbound.Timeout, true, Unknown, ReasonTimeout},
+		{outbound.Broken, true, Unknown, ReasonConnectionFailed},
+		{outbound.Canceled, true, Unknown, ReasonCanceled},
+		{outbound.Canceled, false, Temporary, ReasonCanceled},
+	} {
+		got := FromRequest(fmt.Errorf("sending: %w", &outbound.Error{Kind: c.kind, Sent: c.sent, Message: "why"}))
+		if want := (Error{Class: c.class, Reason: c.reason, Message: "why"}); *got != want {
+			t.Errorf("%s, sent %t: got %+v, want %+v", c.kind, c.sent, *got, want)
+		}
+	}
+	if got := FromRequest(errors.New("Post http://canary")); got.Class != Unknown || got.Message != "the request failed" {
+		t.Errorf("an error of somebody else: got %+v", got)
+	}
+}
+
+func TestFromStatus(t *testing.T) {
+	header := http.Header{"Retry-After": {"7"}}
+	for _, c := range []struct {
+		why    string
+		status int
+		want   *Error
+	}{
+		{"accepted", 204, nil},
+		{"a wait that was asked for", 429, &Error{Temporary, ReasonRateLimited, 7 * time.Second, "HTTP 429 Too Many Requests"}},
+		{"also with an outcome that is not known", 503, &Error{Unknown, ReasonServerError, 7 * time.Second, "HTTP 503 Service Unavailable"}},
+		{"waiting does not help", 404, &Error{Configuration, ReasonNotFound, 0, "HTTP 404 Not Found"}},
+		{"another receiver may take it", 415, &Error{Configuration, ReasonRejected, 0, "HTTP 415 Unsupported Media Type"}},
+		{"not an answer to what we asked", 101, &Error{Unknown, ReasonServerError, 7 * time.Second, "HTTP 101 Switching Protocols"}},
+	} {
+		got := FromStatus(&outbound.Response{StatusCode: c.status, Header: header}, time.Time{})
+		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+			t.Errorf("%s: got %+v, want %+v", c.why, got, c.want)
+		}
+	}
+}
+
+func TestClassOf(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want Class
+	}{
+		{nil, ""},
+		{fmt.Errorf("sending: %w", Invalid("url", "bad")), Configuration},
+		{errors.New("something else"), Unknown},
+	} {
+		if got := ClassOf(c.err); got != c.want {
+			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
+func TestHeading(t *testing.T) {
+	m := Message{Namespace: "shop", Name: "down"}
+	if got := m.Heading(); got != "Kubernetes alert for shop/down" {
+		t.Errorf("without a title: got %q", got)
+	}
+	if m.Title = "Down"; m.Heading() != "Down" {
+		t.Errorf("with a title: got %q", m.Heading())
+	}
+}

@@ -1,0 +1,71 @@
+// Package notify says what a notification is: the message, the keys that make a repeat recognisable, and what a receiver can
+// answer. Each receiver is a package below it.
+//
+// It knows receivers and what their answers mean. It knows nothing of Kubernetes, sends each message once per call and never
+// waits or repeats: when to try again is decided by who called.
+package notify
+
+import (
+	"context"
+	"time"
+)
+
+// Event is what happened to an alert.
+type Event string
+
+const (
+	Fired    Event = "Fired"
+	Updated  Event = "Updated" // the content differs from what the receiver holds
+	Resolved Event = "Resolved"
+)
+
+// Severity is how bad it is.
+type Severity string
+
+const (
+	Info     Severity = "Info"
+	Warning  Severity = "Warning"
+	Critical Severity = "Critical"
+)
+
+// Message is what one receiver is to be told.
+type Message struct {
+	Event     Event
+	UID       string // of the alert
+	Namespace string
+	Name      string
+	Title     string // as the user wrote it; see Heading
+	Content   string // as the user wrote it
+	Severity  Severity
+	Receiver  string    // kind and name, such as ClusterReceiver/oncall
+	Time      time.Time // of the event; the same in every repeat
+}
+
+// Heading is the title, or one made of the alert's name where the user gave none.
+func (m Message) Heading() string {
+	if m.Title != "" {
+		return m.Title
+	}
+	return "Kubernetes alert for " + m.Namespace + "/" + m.Name
+}
+
+// Key identifies what is sent, so that it reaches people once although it may be sent twice.
+type Key struct {
+	Delivery   string // the same for every repeat of this message
+	Incident   string // the same for everything about this alert at this receiver
+	ExternalID string // from the receiver's last Receipt, "" if there was none
+}
+
+// Receipt is what a receiver confirmed.
+type Receipt struct {
+	ExternalID string // by which the receiver knows what it holds, "" if it does not say
+	Note       string // for people
+}
+
+// Sender delivers messages to one receiver. It is safe for concurrent use.
+type Sender interface {
+	// Send makes one attempt. An error is an *Error.
+	Send(ctx context.Context, m Message, k Key) (Receipt, error)
+	// Close lets go of the connections.
+	Close()
+}

@@ -1,0 +1,346 @@
+// Package notifytest has the conformance test that every receiver passes: one server that answers well, badly, late or not at
+// all, and repeats all that it was told in confidence.
+package notifytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+// Provider is what the test must know of a kind of receiver.
+type Provider struct {
+	// New makes a sender with every credential that the kind can have.
+	New func(url string, client *outbound.Client) (notify.Sender, error)
+	// Canaries are those credentials, and what else must not come back.
+	Canaries []string
+	// Accept is the body that goes with a 200.
+	Accept string
+	// NeedsBody says that a 200 without that body proves nothing: the receipt's ExternalID is from there.
+	NeedsBody  bool
+	ExternalID string
+	// Refuse words an error: content type and body.
+	Refuse func(message string) (contentType, body string)
+	// Key returns the delivery key that a request carries.
+	Key func(Request) string
+}
+
+// Request is what the server got.
+type Request struct {
+	Method string
+	URI    string
+	Header http.Header
+	Body   []byte
+}
+
+// Server is a receiver that remembers what it got and answers as it is told.
+type Server struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests []Request
+	answer   http.HandlerFunc
+}
+
+// NewServer starts a server. It answers with an empty 200 until it is told otherwise.
+func NewServer(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{}
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(s.Server.Close)
+	return s
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
+	s.requests = append(s.requests, Request{Method: r.Method, URI: r.RequestURI, Header: r.Header, Body: body})
+	answer := s.answer
+	s.mu.Unlock()
+	if answer != nil {
+		answer(w, r)
+	}
+}
+
+// Answer sets how the next requests are answered.
+func (s *Server) Answer(answer http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+// Requests returns what the server got since it was last asked.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	requests := s.requests
+	s.requests = nil
+	return requests
+}
+
+// Status answers with a status, header lines as name and value in turn, and a body.
+func Status(code int, body string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// Hang never answers.
+func Hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// HangInBody answers 200 and never ends the body.
+func HangInBody(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, "{")
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+}
+
+// Flood answers 200 with a body that has no end.
+func Flood(w http.ResponseWriter, _ *http.Request) {
+	for block := make([]byte, 4096); ; {
+		if _, err := w.Write(block); err != nil {
+			return
+		}
+	}
+}
+
+// Message is one to send.
+func Message(event notify.Event) notify.Message {
+	return notify.Message{
+		Event: event, UID: "5f0c", Namespace: "shop", Name: "kubecon-alert", Title: "Hi :tada:", Content: "Hello KubeCon :wave:",
+		Severity: notify.Critical, Receiver: "ClusterReceiver/oncall", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+	}
+}
+
+// Key is the key of such a message.
+func Key(delivery, externalID string) notify.Key {
+	return notify.Key{Delivery: delivery, Incident: "incident", ExternalID: externalID}
+}
+
+// Run checks a provider.
+func Run(t *testing.T, p Provider) {
+	server := NewServer(t)
+	sender, err := p.New(server.URL, outboundtest.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sender.Close)
+	s := subject{Provider: p, server: server, sender: sender, forms: map[string]string{}}
+	for _, canary := range p.Canaries {
+		for spelling, form := range outboundtest.Spellings(canary) {
+			s.forms[form] = canary + ", " + spelling
+		}
+	}
+	t.Run("Keys", s.keys)
+	t.Run("Classes", s.classes)
+	t.Run("Bodies", s.bodies)
+	t.Run("Unreachable", s.unreachable)
+	t.Run("Leaks", s.leaks)
+}
+
+type subject struct {
+	Provider
+	server *Server
+	sender notify.Sender
+	forms  map[string]string // how a canary can be written, and what that is called
+}
+
+func (s subject) send(ctx context.Context, delivery string) (notify.Receipt, error) {
+	return s.sender.Send(ctx, Message(notify.Fired), Key(delivery, ""))
+}
+
+// failure sends, and returns the error that must come of it.
+func (s subject) failure(ctx context.Context, t *testing.T) *notify.Error {
+	t.Helper()
+	receipt, err := s.send(ctx, "delivery")
+	own, ok := errors.AsType[*notify.Error](err)
+	if !ok {
+		t.Fatalf("got %+v, %v, want a *notify.Error", receipt, err)
+	}
+	if own.Reason == "" || own.Message == "" {
+		t.Errorf("reason or message is missing: %+v", own)
+	}
+	return own
+}
+
+func (s subject) keys(t *testing.T) {
+	s.server.Answer(Status(http.StatusOK, s.Accept))
+	var got []string
+	for _, delivery := range []string{"first", "first", "second"} {
+		receipt, err := s.send(t.Context(), delivery)
+		if err != nil || receipt.ExternalID != s.ExternalID {
+			t.Fatalf("got %+v, %v; want the id %q", receipt, err, s.ExternalID)
+		}
+		for _, r := range s.server.Requests() {
+			got = append(got, s.Key(r))
+			if agent := r.Header.Get("User-Agent"); agent != "bellhop" {
+				t.Errorf("sent as %q", agent)
+			}
+			if body := string(r.Body); !strings.Contains(body, "Hello KubeCon 👋") || !strings.Contains(body, "Hi 🎉") {
+				t.Errorf("the body has no emoji: %s", body)
+			}
+		}
+	}
+	if fmt.Sprint(got) != "[first first second]" {
+		t.Errorf("repeats must carry the key of the message, once per call: got %q", got)
+	}
+}
+
+func (s subject) classes(t *testing.T) {
+	contentType, words := s.Refuse("no such thing")
+	for _, c := range []struct {
+		why    string
+		status int
+		header []string
+		class  notify.Class
+		reason string
+		wait   time.Duration
+	}{
+		{"bad request", 400, nil, notify.Permanent, notify.ReasonRejected, 0},
+		{"no credential", 401, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
+		{"wrong credential", 403, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
+		{"not found", 404, nil, notify.Configuration, notify.ReasonNotFound, 0},
+		{"wrong method", 405, nil, notify.Configuration, notify.ReasonRejected, 0},
+		{"server's time limit", 408, nil, notify.Unknown, notify.ReasonTimeout, 0},
+		{"gone", 410, nil, notify.Configuration, notify.ReasonGone, 0},
+		{"too large", 413, nil, notify.Permanent, notify.ReasonRejected, 0},
+		{"content refused", 422, nil, notify.Permanent, notify.ReasonRejected, 0},
+		{"too early", 425, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"slow down", 429, []string{"Retry-After", "7"}, notify.Temporary, notify.ReasonRateLimited, 7 * time.Second},
+		{"server error", 500, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"maintenance", 503, []string{"Retry-After", "9"}, notify.Unknown, notify.ReasonServerError, 9 * time.Second},
+		{"gateway's time limit", 504, nil, notify.Unknown, notify.ReasonTimeout, 0},
+		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, notify.Configuration, notify.ReasonRedirected, 0},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			s.server.Answer(Status(c.status, words, append(c.header, "Content-Type", contentType)...))
+			e := s.failure(t.Context(), t)
+			if e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
+				t.Errorf("got %s, %s, %s; want %s, %s, %s", e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
+			}
+			if !strings.HasPrefix(e.Message, fmt.Sprintf("HTTP %d ", c.status)) || strings.Contains(e.Message, "elsewhere") {
+				t.Errorf("got message %q", e.Message)
+			}
+			if c.status >= 400 && !strings.Contains(e.Message, "no such thing") {
+				t.Errorf("the receiver's words are missing: %q", e.Message)
+			}
+			if n := len(s.server.Requests()); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+		})
+	}
+}
+
+func (s subject) bodies(t *testing.T) {
+	for why, answer := range map[string]http.HandlerFunc{
+		"garbage":       Status(http.StatusOK, "<html>"),
+		"empty":         Status(http.StatusOK, ""),
+		"empty object":  Status(http.StatusOK, "{}"),
+		"endless":       Flood,
+		"never ends":    HangInBody,
+		"cut off early": Status(http.StatusOK, "{", "Content-Length", "100"),
+	} {
+		t.Run(why, func(t *testing.T) {
+			s.server.Answer(answer)
+			if s.NeedsBody {
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				if e := s.failure(ctx, t); e.Class != notify.Unknown {
+					t.Errorf("got %s (%s), want Unknown: it has most likely been accepted", e.Class, e.Message)
+				}
+				return
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if _, err := s.send(ctx, "delivery"); err != nil || ctx.Err() != nil {
+				t.Errorf("the status says that it was delivered, but: %v, %v", err, ctx.Err())
+			}
+		})
+	}
+}
+
+func (s subject) unreachable(t *testing.T) {
+	s.server.Answer(Hang)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if e := s.failure(ctx, t); e.Class != notify.Unknown || e.Reason != notify.ReasonTimeout {
+		t.Errorf("no answer: got %s, %s", e.Class, e.Reason)
+	}
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	strict, err := outbound.NewClient(&outbound.Guard{}, outbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		why, url, reason string
+		client           *outbound.Client
+		class            notify.Class
+	}{
+		{"nobody listens", closed.URL, notify.ReasonConnectionFailed, outboundtest.Client(t), notify.Temporary},
+		{"an address that is refused", s.server.URL, notify.ReasonAddressRefused, strict, notify.Configuration},
+	} {
+		sender, err := s.New(c.url, c.client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sender.Close()
+		other := s
+		other.sender = sender
+		e := other.failure(t.Context(), t)
+		if e.Class != c.class || e.Reason != c.reason {
+			t.Errorf("%s: got %s, %s (%s)", c.why, e.Class, e.Reason, e.Message)
+		}
+		s.wantNoCanary(t, c.why, e.Message)
+	}
+}
+
+// leaks lets the server echo all that it got, and all that it should not even know, in every spelling and at the beginning of
+// the text, where it is not cut off.
+func (s subject) leaks(t *testing.T) {
+	s.server.Answer(Status(http.StatusUnauthorized, ""))
+	s.failure(t.Context(), t)
+	pieces := append([]string{}, s.Canaries...)
+	for _, r := range s.server.Requests() {
+		pieces = append(pieces, r.URI, string(r.Body))
+		for _, values := range r.Header {
+			pieces = append(pieces, strings.Join(values, ","))
+		}
+	}
+	for _, piece := range pieces {
+		for spelling, echo := range outboundtest.Spellings(piece) {
+			contentType, body := s.Refuse(echo)
+			s.server.Answer(Status(http.StatusUnauthorized, body, "Content-Type", contentType, "Location", "/"+echo, "X-Echo", echo))
+			s.wantNoCanary(t, spelling, s.failure(t.Context(), t).Message)
+			if !s.NeedsBody {
+				continue
+			}
+			s.server.Answer(Status(http.StatusOK, strings.ReplaceAll(s.Accept, s.ExternalID, echo), "Content-Type", contentType))
+			receipt, err := s.send(t.Context(), "delivery")
+			s.wantNoCanary(t, spelling, fmt.Sprint(receipt, err))
+		}
+	}
+}
+
+func (s subject) wantNoCanary(t *testing.T, why, text string) {
+	t.Helper()
+	for form, name := range s.forms {
+		if strings.Contains(text, form) {
+			t.Errorf("%s: %s is in %q", why, name, text)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+// Package pushbullet delivers to Pushbullet (https://docs.pushbullet.com): a note for each message, which a later Resolved
+// dismisses. Pushbullet cannot change the text of a push, so an update is another note.
+//
+// It knows Pushbullet's API and nothing of who calls it.
+package pushbullet
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// DefaultURL is where Pushbullet's API is.
+const DefaultURL = "https://api.pushbullet.com"
+
+// maxReason bounds what we quote of Pushbullet's words.
+const maxReason = 256
+
+// Config says where pushes go. At most one of DeviceIden, Email and ChannelTag is set; without any, all of the account's
+// devices get them.
+type Config struct {
+	URL        string // DefaultURL if empty
+	Token      string
+	DeviceIden string
+	Email      string
+	ChannelTag string
+}
+
+// Sender is a notify.Sender.
+type Sender struct {
+	config Config
+	pushes *url.URL
+	client *outbound.Client
+	redact *outbound.Redactor
+	now    func() time.Time
+}
+
+var _ notify.Sender = (*Sender)(nil)
+
+// New returns a sender, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	if config.URL == "" {
+		config.URL = DefaultURL
+	}
+	base, err := notify.ParseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	if base.User != nil || base.RawQuery != "" {
+		return nil, notify.Invalid("url", "must have neither user nor query; the credential is the token")
+	}
+	config.Token = strings.TrimSpace(config.Token)
+	if !visible(config.Token) {
+		return nil, notify.Invalid("token", "must be an access token: not empty, and without blanks or control characters")
+	}
+	targets := 0
+	for _, target := range []string{config.DeviceIden, config.Email, config.ChannelTag} {
+		if target != "" {
+			targets++
+		}
+	}
+	if targets > 1 {
+		return nil, notify.Invalid("deviceIden, email, channelTag", "at most one of them can be set")
+	}
+	return &Sender{
+		config: config,
+		pushes: base.JoinPath("v2", "pushes"),
+		client: client,
+		redact: outbound.NewRedactor(config.Token),
+		now:    time.Now,
+	}, nil
+}
+
+func visible(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// push is what the API takes and returns, as far as we use it.
+type push struct {
+	Type       string `json:"type,omitempty"`
+	Title      string `json:"title,omitempty"`
+	Body       string `json:"body,omitempty"`
+	GUID       string `json:"guid,omitempty"`
+	DeviceIden string `json:"device_iden,omitempty"`
+	Email      string `json:"email,omitempty"`
+	ChannelTag string `json:"channel_tag,omitempty"`
+	Dismissed  bool   `json:"dismissed,omitempty"`
+	Iden       string `json:"iden,omitempty"`
+}
+
+// Send makes one attempt.
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	if m.Event == notify.Resolved {
+		return s.dismiss(ctx, k.ExternalID)
+	}
+	resp, err := s.post(ctx, s.pushes, push{
+		Type:       "note",
+		Title:      notify.Emoji(m.Heading()),
+		Body:       notify.Emoji(m.Content),
+		GUID:       k.Delivery,
+		DeviceIden: s.config.DeviceIden,
+		Email:      s.config.Email,
+		ChannelTag: s.config.ChannelTag,
+	})
+	if err != nil {
+		return notify.Receipt{}, err
+	}
+	var made push
+	if resp.BodyErr != nil || json.Unmarshal(resp.Body, &made) != nil || !s.isIden(made.Iden) {
+		return notify.Receipt{}, notify.BadAnswer(resp)
+	}
+	return notify.Receipt{ExternalID: made.Iden, Note: notify.StatusLine(resp.StatusCode)}, nil
+}
+
+// dismiss takes a push off the screens.
+func (s *Sender) dismiss(ctx context.Context, iden string) (notify.Receipt, error) {
+	if !s.isIden(iden) {
+		return notify.Receipt{Note: "no push to dismiss"}, nil
+	}
+	resp, err := s.post(ctx, s.pushes.JoinPath(iden), push{Dismissed: true})
+	switch {
+	case resp != nil && resp.StatusCode == http.StatusNotFound:
+		return notify.Receipt{Note: "the push is gone already"}, nil
+	case err != nil:
+		return notify.Receipt{}, err
+	}
+	return notify.Receipt{ExternalID: iden, Note: "dismissed"}, nil
+}
+
+// post returns both, response and error, for an answer that is not a success.
+func (s *Sender) post(ctx context.Context, target *url.URL, p push) (*outbound.Response, error) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		return nil, notify.Invalid("content", "cannot be written as JSON")
+	}
+	req, err := notify.JSONRequest(ctx, http.MethodPost, target, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Access-Token", s.config.Token)
+	resp, err := s.client.Do(ctx, req)
+	if err != nil {
+		return nil, notify.FromRequest(err)
+	}
+	if failure := s.failure(resp); failure != nil {
+		return resp, failure
+	}
+	return resp, nil
+}
+
+// failure reads an answer that is not a success.
+func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+	e := notify.FromStatus(resp, s.now())
+	if e == nil {
+		return nil
+	}
+	var answer struct {
+		Error struct {
+			Code    string `json:"code"`
+			Type    string `json:"type"`
+			Cat     string `json:"cat"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(resp.Body, &answer) == nil && answer.Error.Message != "" {
+		e.Message += ": " + s.redact.Clean(answer.Error.Message, maxReason)
+	}
+	const quota = "pushbullet_pro_required" // the month's free pushes are used up
+	if slices.Contains([]string{answer.Error.Code, answer.Error.Type, answer.Error.Cat}, quota) {
+		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonQuotaExhausted, 0
+	}
+	if e.Class == notify.Temporary && e.RetryAfter == 0 {
+		e.RetryAfter = untilReset(resp.Header, s.now())
+	}
+	return e
+}
+
+// untilReset reads Pushbullet's own way of saying when it counts anew: Unix seconds.
+func untilReset(header http.Header, now time.Time) time.Duration {
+	reset, err := strconv.ParseUint(header.Get("X-Ratelimit-Reset"), 10, 63)
+	if err != nil {
+		return 0
+	}
+	seconds := min(int64(reset)-now.Unix(), int64(outbound.MaxRetryAfter/time.Second)) // as a Duration it may not fit
+	return time.Duration(max(seconds, 0)) * time.Second
+}
+
+var iden = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+
+// isIden tells whether the text is an id that we can keep in a status and put into a path, whoever we have it from.
+func (s *Sender) isIden(text string) bool {
+	return iden.MatchString(text) && s.redact.Clean(text, len(text)) == text
+}
+
+// Close lets go of the connections.
+func (s *Sender) Close() { s.client.CloseIdleConnections() }

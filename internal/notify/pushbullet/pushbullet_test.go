@@ -1,0 +1,192 @@
+package pushbullet
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	token    = "CanaryTokenP0" // could pass for an id
+	accepted = `{"active":true,"iden":"ujpah72o0sjAoRtnM0jc","created":1772366400.1,"type":"note"}`
+)
+
+func words(message string) string {
+	body, err := json.Marshal(map[string]any{"error": map[string]string{"type": "invalid_request", "message": message, "cat": "(=^‥^=)"}})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(body)
+}
+
+func TestConformance(t *testing.T) {
+	notifytest.Run(t, notifytest.Provider{
+		New: func(url string, client *outbound.Client) (notify.Sender, error) {
+			return New(Config{URL: url, Token: token}, client)
+		},
+		Canaries:   []string{token},
+		Accept:     accepted,
+		NeedsBody:  true,
+		ExternalID: "ujpah72o0sjAoRtnM0jc",
+		Refuse:     func(message string) (string, string) { return "application/json; charset=utf-8", words(message) },
+		Key: func(r notifytest.Request) string {
+			var p push
+			_ = json.Unmarshal(r.Body, &p)
+			return p.GUID
+		},
+	})
+}
+
+func newSender(t *testing.T, server *notifytest.Server, config Config) *Sender {
+	t.Helper()
+	config.URL = server.URL
+	config.Token = token + "\n" // as in a Secret that was made with echo
+	s, err := New(config, outboundtest.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSend(t *testing.T) {
+	for _, c := range []struct {
+		why        string
+		config     Config
+		event      notify.Event
+		externalID string
+		answer     http.HandlerFunc
+		path, body string // of the request; no path means no request
+		want       notify.Receipt
+	}{
+		{
+			why: "a note to all devices", event: notify.Fired, answer: notifytest.Status(200, accepted), path: "/v2/pushes",
+			body: `{"type":"note","title":"Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery"}`,
+			want: notify.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
+		},
+		{
+			why: "an update is another note", event: notify.Updated, externalID: "old", config: Config{DeviceIden: "dev"},
+			answer: notifytest.Status(200, accepted), path: "/v2/pushes",
+			body: `{"type":"note","title":"Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery","device_iden":"dev"}`,
+			want: notify.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
+		},
+		{
+			why: "resolved dismisses", event: notify.Resolved, externalID: "abc", answer: notifytest.Status(200, accepted),
+			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: notify.Receipt{ExternalID: "abc", Note: "dismissed"},
+		},
+		{
+			why: "what is gone need not be dismissed", event: notify.Resolved, externalID: "abc", answer: notifytest.Status(404, words("gone")),
+			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: notify.Receipt{Note: "the push is gone already"},
+		},
+		{why: "nothing to dismiss", event: notify.Resolved, want: notify.Receipt{Note: "no push to dismiss"}},
+		{why: "not an id of theirs", event: notify.Resolved, externalID: "../devices", want: notify.Receipt{Note: "no push to dismiss"}},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			got, err := newSender(t, server, c.config).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+			requests := server.Requests()
+			if c.path == "" {
+				if len(requests) != 0 {
+					t.Errorf("got %d requests, want none", len(requests))
+				}
+				return
+			}
+			if len(requests) != 1 {
+				t.Fatalf("got %d requests", len(requests))
+			}
+			r := requests[0]
+			if r.Method != http.MethodPost || r.URI != c.path || string(r.Body) != c.body || r.Header.Get("Access-Token") != token {
+				t.Errorf("got %s %s %s, want POST %s %s", r.Method, r.URI, r.Body, c.path, c.body)
+			}
+		})
+	}
+}
+
+func TestFailures(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	reset := strconv.FormatInt(now.Add(90*time.Second).Unix(), 10)
+	for _, c := range []struct {
+		why    string
+		event  notify.Event
+		answer http.HandlerFunc
+		want   notify.Error
+	}{
+		{
+			"their words", notify.Fired, notifytest.Status(400, words("The param 'x'\nis "+token)),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: The param 'x' is [redacted]"},
+		},
+		{
+			"the month's pushes are used up", notify.Fired,
+			notifytest.Status(429, `{"error":{"code":"pushbullet_pro_required","type":"invalid_request","message":"Pro required"}}`, "Retry-After", "5"),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: Pro required"},
+		},
+		{
+			"the same in the cat", notify.Fired, notifytest.Status(400, `{"error":{"cat":"pushbullet_pro_required","message":"Pro required"}}`),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted, Message: "HTTP 400 Bad Request: Pro required"},
+		},
+		{
+			"until the limit is reset", notify.Fired, notifytest.Status(429, words("slow"), "X-Ratelimit-Reset", reset),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 90 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
+		},
+		{
+			"Retry-After comes first", notify.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", reset, "Retry-After", "3"),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
+		},
+		{
+			"a reset that makes no sense", notify.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", "9223372036854775807"),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
+		},
+		{
+			"an id that is no id", notify.Fired, notifytest.Status(200, `{"iden":"../x"}`),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+		{
+			"dismissing fails", notify.Resolved, notifytest.Status(500, ""),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 500 Internal Server Error"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			s := newSender(t, server, Config{})
+			s.now = func() time.Time { return now }
+			_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "abc"))
+			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+				t.Errorf("got %+v, want %+v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, c := range []struct {
+		why, want string
+		config    Config
+	}{
+		{"no token", "token: must be", Config{}},
+		{"a token that is no header", "token: must be", Config{Token: "canary\x00canary"}},
+		{"two targets", "deviceIden, email, channelTag: at most one", Config{Token: token, DeviceIden: "canary", Email: "canary@example.com"}},
+		{"not a URL", "url: must be an absolute", Config{Token: token, URL: "http://canary:canary"}},
+		{"credentials in the URL", "url: must have neither", Config{Token: token, URL: "https://canary@example.com"}},
+	} {
+		_, err := New(c.config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
+		}
+	}
+	if s, err := New(Config{Token: token}, outboundtest.Client(t)); err != nil || s.pushes.String() != DefaultURL+"/v2/pushes" {
+		t.Errorf("default: got %v", err)
+	}
+}

@@ -1,0 +1,171 @@
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Config says where messages go and how they are authenticated. Any of it may come from a Secret.
+type Config struct {
+	URL            string
+	Method         string // POST, which is the default, or PUT
+	Headers        []Header
+	SigningSecrets []string // "whsec_" and base64; several while they are rotated
+
+	// Token is sent as a bearer token; Username and Password as Basic authentication. Only one of the two can be set.
+	Token    string
+	Username string
+	Password string
+}
+
+// Header is sent with every request.
+type Header struct {
+	Name  string
+	Value string
+}
+
+// New returns a sender, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	s := &Sender{method: config.Method, header: http.Header{}, client: client, now: time.Now}
+	if s.method == "" {
+		s.method = http.MethodPost
+	}
+	if s.method != http.MethodPost && s.method != http.MethodPut {
+		return nil, notify.Invalid("method", "must be POST or PUT")
+	}
+	var err error
+	if s.target, err = notify.ParseURL("url", config.URL); err != nil {
+		return nil, err
+	}
+	for i, h := range config.Headers {
+		if problem := headerProblem(h); problem != "" {
+			return nil, notify.Invalid(fmt.Sprintf("headers[%d]", i), problem)
+		}
+		s.header.Add(h.Name, h.Value)
+	}
+	for i, secret := range config.SigningSecrets {
+		key, ok := signingKey(secret)
+		if !ok {
+			return nil, notify.Invalid(fmt.Sprintf("signingSecrets[%d]", i), "must be whsec_ followed by 24 to 64 random bytes in base64")
+		}
+		s.keys = append(s.keys, key)
+	}
+	if err := s.authenticate(config); err != nil {
+		return nil, err
+	}
+	s.redact = outbound.NewRedactor(secrets(config, s)...)
+	return s, nil
+}
+
+// authenticate sets the header Authorization. There is one, so there may be one source of it.
+func (s *Sender) authenticate(config Config) error {
+	token := strings.TrimSpace(config.Token)
+	sources := 0
+	for _, given := range []bool{token != "", config.Username+config.Password != "", s.target.User != nil, s.header.Get("Authorization") != ""} {
+		if given {
+			sources++
+		}
+	}
+	switch {
+	case sources > 1:
+		return notify.Invalid("token, username, url, headers", "only one of a token, a username with its password, a user in the URL, and a header Authorization can be set")
+	case !isValue(token):
+		return notify.Invalid("token", "must have no control characters")
+	case token != "":
+		s.header.Set("Authorization", "Bearer "+token)
+	case config.Username+config.Password != "":
+		return s.basic(config.Username, config.Password)
+	case s.target.User != nil:
+		user := s.target.User
+		s.target.User = nil // it goes into the header, and nowhere else
+		password, _ := user.Password()
+		return s.basic(user.Username(), password)
+	}
+	return nil
+}
+
+func (s *Sender) basic(username, password string) error {
+	if username == "" || strings.Contains(username, ":") {
+		return notify.Invalid("username", "must not be empty or have a colon")
+	}
+	req := http.Request{Header: s.header}
+	req.SetBasicAuth(username, password)
+	return nil
+}
+
+// secrets returns all that must not come back to us in an error. The URL counts as a whole: where it comes from a Secret, its
+// path is the credential.
+func secrets(config Config, s *Sender) []string {
+	secrets := []string{
+		config.Token, config.Username, config.Password,
+		config.URL, s.target.String(), s.target.Path, s.target.RequestURI(), s.target.RawQuery,
+	}
+	for segment := range strings.SplitSeq(s.target.EscapedPath(), "/") {
+		if plain, err := url.PathUnescape(segment); err == nil && len(plain) >= 16 { // shorter ones are words, such as "notifications"
+			secrets = append(secrets, plain)
+		}
+	}
+	for _, values := range s.target.Query() {
+		secrets = append(secrets, values...)
+	}
+	secrets = append(secrets, rawQueryValues(s.target)...)
+	for _, values := range s.header { // Authorization is one of them
+		for _, value := range values {
+			secrets = append(append(secrets, value), strings.Fields(value)...)
+		}
+	}
+	if username, password, ok := (&http.Request{Header: s.header}).BasicAuth(); ok {
+		secrets = append(secrets, username, password)
+	}
+	for i, secret := range config.SigningSecrets {
+		secrets = append(secrets, strings.TrimPrefix(strings.TrimSpace(secret), "whsec_"), string(s.keys[i]))
+	}
+	return secrets
+}
+
+// rawQueryValues returns the values as they are written, also where they are no valid query.
+func rawQueryValues(u *url.URL) []string {
+	var values []string
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		_, value, _ := strings.Cut(pair, "=")
+		values = append(values, value)
+	}
+	return values
+}
+
+// reserved has what the protocol or this package decides.
+var reserved = map[string]bool{
+	"Host": true, "Content-Length": true, "Content-Type": true, "Content-Encoding": true, "User-Agent": true,
+	"Accept-Encoding": true, "Connection": true, "Keep-Alive": true, "Transfer-Encoding": true, "Te": true, "Trailer": true,
+	"Upgrade": true, "Expect": true, "Proxy-Authorization": true, "Proxy-Connection": true,
+}
+
+func headerProblem(h Header) string {
+	name := http.CanonicalHeaderKey(h.Name)
+	switch {
+	case !isToken(h.Name):
+		return "the name must be of letters, digits and !#$%&'*+-.^_`|~"
+	case reserved[name] || strings.HasPrefix(name, "Webhook-"):
+		return "the header " + name + " cannot be set: it is bellhop's own"
+	case !isValue(h.Value):
+		return "the value of the header " + name + " must have no control characters"
+	}
+	return ""
+}
+
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		letterOrDigit := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !letterOrDigit && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}
+
+func isValue(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}

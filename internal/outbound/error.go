@@ -1,0 +1,140 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http/httptrace"
+	"sync/atomic"
+	"syscall"
+)
+
+// Kind says what became of a request that got no answer. The set is closed.
+type Kind string
+
+const (
+	// Refused: the guard does not let the request out. Nothing was sent.
+	Refused Kind = "Refused"
+	// Unresolved: the host name has no address, or could not be looked up. Nothing was sent.
+	Unresolved Kind = "Unresolved"
+	// Unreachable: there is no connection, also when making it took too long. Nothing was sent.
+	Unreachable Kind = "Unreachable"
+	// TLS: the two sides did not agree, or the certificate is not good. Nothing was sent.
+	TLS Kind = "TLS"
+	// Timeout: no complete answer within the time limit. The request may have been carried out.
+	Timeout Kind = "Timeout"
+	// Broken: the connection ended early, or what came is not HTTP. The request may have been carried out.
+	Broken Kind = "Broken"
+	// Canceled: the caller's context was cancelled; Error.Sent says whether the request was already under way.
+	Canceled Kind = "Canceled"
+)
+
+// Error is a request without an answer. The message is composed here and is safe to show: it has nothing of the URL, nor
+// any text from net/http, which quotes it.
+type Error struct {
+	Kind    Kind
+	Message string
+	// Sent says that the request may have reached the other side. If it is false, nothing has.
+	Sent bool
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// progress is how far a request has come.
+type progress struct {
+	connected    atomic.Bool
+	badHandshake atomic.Bool
+}
+
+func (p *progress) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		// Asked for again when a kept-alive connection turned out dead before anything was written to it.
+		GetConn: func(string) { p.connected.Store(false) },
+		// From here on we take the request for sent. WroteHeaders would be later, but over HTTP/2 it is called after the
+		// headers are out.
+		GotConn:          func(httptrace.GotConnInfo) { p.connected.Store(true) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { p.badHandshake.Store(err != nil) },
+	}
+}
+
+// classify turns whatever net/http returned into an Error.
+func classify(ctx context.Context, err error, p *progress) *Error {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own // from the guard, within the dialer's error
+	}
+	sent := p.connected.Load()
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return &Error{Kind: Canceled, Message: "the request was cancelled", Sent: sent}
+	case sent && timedOut(ctx, err):
+		return &Error{Kind: Timeout, Message: "no complete answer within the time limit", Sent: true}
+	case sent && isAlert(err): // how TLS 1.3 says it, since there the client goes first
+		return &Error{Kind: Broken, Message: "the other side ended the connection with a TLS alert; it may want a client certificate", Sent: true}
+	case sent:
+		return &Error{Kind: Broken, Message: "the connection broke before a complete answer came", Sent: true}
+	}
+	return unsent(ctx, err, p)
+}
+
+// unsent classifies what failed before there was a connection.
+func unsent(ctx context.Context, err error, p *progress) *Error {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
+		return &Error{Kind: Unreachable, Message: "the operator's proxy cannot be reached"}
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return &Error{Kind: Unresolved, Message: "the host name could not be resolved"}
+	}
+	if reason := badCertificate(err); reason != "" {
+		return &Error{Kind: TLS, Message: reason}
+	}
+	switch {
+	case timedOut(ctx, err):
+		return &Error{Kind: Unreachable, Message: "no connection within the time limit"}
+	case isAlert(err):
+		return &Error{Kind: TLS, Message: "the other side refused the TLS handshake; it may want a client certificate or another version"}
+	case p.badHandshake.Load() && !isNetwork(err):
+		return &Error{Kind: TLS, Message: "the TLS handshake failed; the other side may not speak TLS 1.2 or later"}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &Error{Kind: Unreachable, Message: "the connection was refused"}
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return &Error{Kind: Unreachable, Message: "there is no route to the address"}
+	}
+	return &Error{Kind: Unreachable, Message: "no connection could be made"}
+}
+
+func badCertificate(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "the certificate is signed by an unknown authority"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the certificate is for another host name"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "the certificate has expired or is not valid yet"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "the certificate cannot be verified"
+	}
+	return ""
+}
+
+func timedOut(ctx context.Context, err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ctx.Err() != nil || ok && timeout.Timeout()
+}
+
+// isAlert recognises a TLS alert from the other side; crypto/tls gives it no type of its own.
+func isAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
+}
+
+// isNetwork tells a handshake that the network cut short from one that the two sides could not agree on: the first is
+// worth another try.
+func isNetwork(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "read" || op.Op == "write") || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}

@@ -1,0 +1,140 @@
+package outbound
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Guard decides which addresses an outside request may reach. It refuses what belongs to the node, the cloud or the
+// control plane, since a URL in a user's object must not turn the operator into a way to get there. The zero value
+// refuses all of it.
+type Guard struct {
+	allow     []netip.Prefix
+	apiServer []netip.Addr
+}
+
+// NewGuard returns a guard that also refuses the API server's own addresses, and refuses nothing that allow lists.
+func NewGuard(allow []netip.Prefix, apiServer []netip.Addr) *Guard {
+	g := &Guard{allow: slices.Clone(allow)}
+	for _, addr := range apiServer {
+		g.apiServer = append(g.apiServer, bare(addr))
+	}
+	return g
+}
+
+// Check returns an *Error of kind Refused if the address must not be reached. A form of IPv6 that carries an IPv4 address
+// is judged as that: a gateway on the way would deliver it there.
+func (g *Guard) Check(addr netip.Addr) error {
+	addr = bare(addr)
+	if g.allows(addr) {
+		return nil
+	}
+	for _, a := range append(embedded(addr), addr) {
+		if class := g.class(a); class != "" && !g.allows(a) {
+			return &Error{Kind: Refused, Message: "the address is " + class + ", which the operator's --allow-outbound does not list"}
+		}
+	}
+	return nil
+}
+
+func (g *Guard) allows(addr netip.Addr) bool {
+	return slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// metadata has what answers with the node's or the pod's cloud credentials.
+var metadata = []netip.Addr{
+	netip.MustParseAddr("169.254.169.254"), // AWS, Azure, GCP and most others
+	netip.MustParseAddr("fd00:ec2::254"),   // AWS
+	netip.MustParseAddr("fd00:ec2::23"),    // EKS Pod Identity
+	netip.MustParseAddr("fd20:ce::254"),    // GCP
+	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud
+	netip.MustParseAddr("168.63.129.16"),   // Azure's host agent
+}
+
+// class says what an address is that is refused; "" for any other.
+func (g *Guard) class(addr netip.Addr) string {
+	switch {
+	case !addr.IsValid():
+		return "not an IP address"
+	case slices.Contains(g.apiServer, addr):
+		return "the API server's own"
+	case slices.Contains(metadata, addr):
+		return "a cloud metadata address"
+	case addr.IsLoopback():
+		return "a loopback address"
+	case addr.IsLinkLocalUnicast(), addr.IsLinkLocalMulticast():
+		return "a link-local address"
+	case addr.IsMulticast():
+		return "a multicast address"
+	case addr.IsUnspecified():
+		return "the unspecified address"
+	}
+	return ""
+}
+
+// bare strips what does not change where an address leads to: the zone, and the IPv6 spelling of IPv4.
+func bare(addr netip.Addr) netip.Addr { return addr.WithZone("").Unmap() }
+
+var (
+	sixToFour  = netip.MustParsePrefix("2002::/16")      // RFC 3056
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")   // RFC 6052
+	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48") // RFC 8215
+)
+
+// embedded returns the IPv4 addresses that an IPv6 address may stand for.
+func embedded(addr netip.Addr) []netip.Addr {
+	b := addr.As16()
+	v4 := func(i, j, k, l int) netip.Addr { return netip.AddrFrom4([4]byte{b[i], b[j], b[k], b[l]}) }
+	switch {
+	case addr.Is4():
+		return nil
+	case sixToFour.Contains(addr):
+		return []netip.Addr{v4(2, 3, 4, 5)}
+	case nat64.Contains(addr):
+		return []netip.Addr{v4(12, 13, 14, 15)}
+	case localNAT64.Contains(addr):
+		// The site chooses the prefix length, and with it where the IPv4 address stands (RFC 6052, 2.2). We do not know
+		// which it is, so each reading must pass. A reading that begins with zero is none: it looks at the padding.
+		readings := []netip.Addr{v4(6, 7, 9, 10), v4(7, 9, 10, 11), v4(9, 10, 11, 12), v4(12, 13, 14, 15)}
+		return slices.DeleteFunc(readings, func(a netip.Addr) bool { return a.As4()[0] == 0 })
+	}
+	return nil
+}
+
+// ParseAllow reads the operator's flag --allow-outbound: CIDRs and addresses, separated by commas.
+func ParseAllow(flag string) ([]netip.Prefix, error) {
+	var allow []netip.Prefix
+	for value := range strings.SplitSeq(flag, ",") {
+		value = strings.TrimSpace(value)
+		if value == "" {
+			continue // a trailing comma is what templates leave behind
+		}
+		prefix, err := parsePrefix(value)
+		if err != nil {
+			return nil, fmt.Errorf("--allow-outbound: %q %w", value, err)
+		}
+		allow = append(allow, prefix)
+	}
+	return allow, nil
+}
+
+func parsePrefix(value string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(value); err == nil {
+		addr = bare(addr)
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(value)
+	switch {
+	case err != nil:
+		return netip.Prefix{}, errors.New("is neither an address nor a CIDR; write it like 10.0.0.7, 10.0.0.0/8 or fd00::/8")
+	case prefix.Addr().Is4In6():
+		return netip.Prefix{}, errors.New("is IPv4 in IPv6 form and would match nothing; write it like 10.0.0.0/8")
+	case prefix != prefix.Masked():
+		return netip.Prefix{}, fmt.Errorf("has bits set behind its length; write %s for the network, or %s for the address",
+			prefix.Masked(), prefix.Addr())
+	}
+	return prefix, nil
+}

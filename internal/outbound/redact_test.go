@@ -1,0 +1,99 @@
+package outbound_test
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const plenty = 1 << 20
+
+func TestRedactorClean(t *testing.T) {
+	for _, c := range []struct {
+		why, text, want string
+		secrets         []string
+		max             int
+	}{
+		{why: "nothing to do", text: "no such channel", want: "no such channel"},
+		{why: "every occurrence", secrets: []string{"hunter22"}, text: "hunter22 is not hunter22!", want: "[redacted] is not [redacted]!"},
+		{why: "white space around a secret is not part of it", secrets: []string{"hunter22\n"}, text: "<hunter22>", want: "<[redacted]>"},
+		{why: "too short to be looked for", secrets: []string{"abc", ""}, text: "abc", want: "abc"},
+		{why: "of two that overlap nothing stays", secrets: []string{"abcdef", "defghijk"}, text: "-abcdefghijk-", want: "-[redacted]-"},
+		{why: "the longer of two", secrets: []string{"abcdef", "abcdefgh"}, text: "abcdefgh", want: "[redacted]"},
+		{why: "a Basic header", secrets: []string{"pass word&1"}, text: "Basic dXNlcjpwYXNzIHdvcmQmMQ==", want: "Basic dXNlcjp[redacted]Q=="},
+		{why: "partly escaped", secrets: []string{"a/b c&d"}, text: `%61/b%20c&d a\/b c\u0026d a%2fb+c%26d`, want: "[redacted] [redacted] [redacted]"},
+		{why: "beyond the basic plane", secrets: []string{"key👋key"}, text: `"key\ud83d\udc4bkey"`, want: `"[redacted]"`},
+		{why: "control characters", text: "a\nb\tc\x1b[31m\u202ed", want: "a b c [31m d"},
+		{why: "invalid UTF-8", text: "a\xffb", want: "a\ufffdb"},
+		{why: "a line break where the secret has a blank", secrets: []string{"hunter 22"}, text: "hunter\n22", want: "[redacted]"},
+		{why: "a line break within the secret", secrets: []string{"hunter\n22"}, text: "hunter\n22", want: "[redacted]"},
+		{why: "just fits", text: "12345678", max: 8, want: "12345678"},
+		{why: "cut", text: "123456789", max: 8, want: "12345…"},
+		{why: "cut between characters", text: "1234éabc", max: 8, want: "1234…"},
+		{why: "cut after redacting, so that no half of a secret is left", secrets: []string{"hunter22"}, text: "12 hunter22 45678901234", max: 10, want: "12 [red…"},
+		{why: "no room", text: "1234", max: 2, want: ""},
+		{why: "half an escape at the end", secrets: []string{"hunter22"}, text: `\u00 %2 \x1 \`, want: `\u00 %2 \x1 \`},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			if c.max == 0 {
+				c.max = plenty
+			}
+			if got := outbound.NewRedactor(c.secrets...).Clean(c.text, c.max); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestRedactorKnowsEverySpelling(t *testing.T) {
+	for _, secret := range []string{"s3cr3t", `p&ss/w+rd "1" <é\>`, "ключ 👋", "\xff\xfe\xfd\xfc", "abcd"} {
+		for name, spelling := range outboundtest.Spellings(secret) {
+			got := outbound.NewRedactor(secret).Clean("<<"+spelling+">>", plenty)
+			if leak := leaked(got, secret); leak != "" {
+				t.Errorf("%q as %s: %q still has it as %s", secret, name, got, leak)
+			}
+			if !strings.HasPrefix(got, "<<[redacted]") || !strings.HasSuffix(got, ">>") {
+				t.Errorf("%q as %s: got %q", secret, name, got)
+			}
+		}
+	}
+}
+
+// leaked names the spelling in which the secret is in the text.
+func leaked(text, secret string) string {
+	for name, spelling := range outboundtest.Spellings(secret) {
+		if strings.Contains(text, spelling) && !strings.Contains("[redacted]", spelling) {
+			return name
+		}
+	}
+	return ""
+}
+
+func FuzzRedactor(f *testing.F) {
+	f.Add("hunter22", "Bearer ", " is wrong", 100)
+	f.Add(`p&ss/w+rd "1"`, `\`, `%`, 30)
+	f.Add("ключ 👋", "%", "=", 7)
+	f.Add("61/zz", "%", "", 1000)
+	f.Fuzz(func(t *testing.T, secret, before, after string, maxBytes int) {
+		secret = strings.TrimSpace(secret)
+		// A secret made of the marker's or the ellipsis' own characters would be found in what we wrote.
+		if len(secret) < 4 || len(secret) > 1000 || strings.ContainsAny(secret, "[]…\ufffd") || strings.Contains("[redacted]", secret) {
+			return
+		}
+		maxBytes = max(0, min(maxBytes, plenty))
+		r := outbound.NewRedactor(secret)
+		for name, spelling := range outboundtest.Spellings(secret) {
+			got := r.Clean(before+spelling+after, maxBytes)
+			if leak := leaked(got, secret); leak != "" {
+				t.Fatalf("written as %s: %q still has it as %s", name, got, leak)
+			}
+			if len(got) > maxBytes || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) {
+				t.Fatalf("written as %s: got %q, want clean text of at most %d bytes", name, got, maxBytes)
+			}
+		}
+	})
+}

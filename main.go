@@ -1,0 +1,236 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// The operator of Bellhop: it pages people and brings services, as asked for
+// with kubectl.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	pagercontrollers "github.com/gophernetes/bellhop/controllers/pager"
+	"github.com/gophernetes/bellhop/internal/certificates"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/receivers"
+	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
+)
+
+// gracefulStop is how long what is under way may take when the process is asked
+// to stop: the longest request (30 s) and its record.
+const gracefulStop = 45 * time.Second
+
+type options struct {
+	metricsAddress, probeAddress string
+	leaderElect                  bool
+	leaseDuration                time.Duration
+	webhookHost                  string
+	webhookPort                  int
+	webhookCertDir, certSecret   string
+	webhookService               string
+	operatorNamespace            string
+	alertWorkers                 int
+	apiQPS                       float64
+	allowOutbound                string
+	zap                          zap.Options
+}
+
+func (o *options) bind(fs *flag.FlagSet) {
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which metrics are served, over TLS, to who is authorised; 0 turns them off.")
+	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that of several replicas one acts and the others stand by.")
+	fs.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second, "How long after a leader's last sign of life another takes over; at least 3s.")
+	fs.StringVar(&o.webhookHost, "webhook-host", "", "Address on which webhooks are served; empty: all.")
+	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "Port on which webhooks are served.")
+	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Folder of the webhooks' tls.crt and tls.key.")
+	fs.StringVar(&o.certSecret, "webhook-cert-secret", "", "Secret in the operator's namespace in which the webhooks' certificate is made and rotated; empty: the files in --webhook-cert-dir come from elsewhere, such as cert-manager.")
+	fs.StringVar(&o.webhookService, "webhook-service", "bellhop-webhook-service", "Service by which the API server calls the webhooks; with --webhook-cert-secret.")
+	fs.StringVar(&o.operatorNamespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the operator, where Secrets of cluster-scoped objects are. Default: the environment variable POD_NAMESPACE.")
+	fs.IntVar(&o.alertWorkers, "alert-workers", 128, "How many Alerts are worked on at once.")
+	fs.Float64Var(&o.apiQPS, "kube-api-qps", -1, "Requests per second to the API server at most; negative: no limit here, API priority and fairness decides.")
+	fs.StringVar(&o.allowOutbound, "allow-outbound", "", "Comma-separated addresses and CIDRs that may be talked to although they are loopback, link-local, metadata or the API server's own.")
+	o.zap.BindFlags(fs)
+}
+
+func main() {
+	var o options
+	o.bind(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		ctrl.Log.Error(err, "Bellhop ended")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.operatorNamespace == "" {
+		return errors.New("--operator-namespace is not set, and neither is POD_NAMESPACE: give the namespace in which Secrets of ClusterReceivers are, such as bellhop-system")
+	}
+	cfg, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	cfg.QPS, cfg.Burst = float32(o.apiQPS), max(int(2*o.apiQPS), 1)
+	guard, err := newGuard(ctx, cfg, o.allowOutbound)
+	if err != nil {
+		return err
+	}
+	// Webhooks are served, and so certificates kept, also while another leads.
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if err := keepCertificates(ctx, stop, cfg, o); err != nil {
+		return err
+	}
+	mgr, err := newManager(cfg, o)
+	if err != nil {
+		return fmt.Errorf("setting up the manager: %w", err)
+	}
+	for _, s := range []struct {
+		name  string
+		setup func() error
+	}{
+		{"indexes", func() error { return receivers.AddIndexes(ctx, mgr.GetFieldIndexer()) }},
+		{"pager controllers", func() error {
+			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
+				Workers: o.alertWorkers, OperatorNamespace: o.operatorNamespace, Guard: guard, Metrics: metrics.Registry,
+			})
+		}},
+		{"pager webhooks", func() error {
+			return pagerwebhooks.Setup(mgr, pagerwebhooks.Options{OperatorNamespace: o.operatorNamespace, Guard: guard})
+		}},
+		{"probes", func() error {
+			return errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping),
+				// Ready does not wait for caches: their first list may need our conversion.
+				mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()))
+		}},
+	} {
+		if err := s.setup(); err != nil {
+			return fmt.Errorf("setting up %s: %w", s.name, err)
+		}
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1alpha1.AddToScheme, pagerv1beta1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // two types of one name: a mistake in the program
+		}
+	}
+	return scheme
+}
+
+func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
+	renew, retry := o.leaseDuration*2/3, o.leaseDuration/8
+	return ctrl.NewManager(cfg, ctrl.Options{
+		Scheme: newScheme(),
+		Metrics: metricsserver.Options{
+			BindAddress:    o.metricsAddress,
+			SecureServing:  true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+		HealthProbeBindAddress: o.probeAddress,
+		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
+		Cache:                  cache.Options{DefaultTransform: kube.StripForCache},
+		Client: client.Options{Cache: &client.CacheOptions{
+			EnableReadYourWritesConsistency: ptr.To(true),
+			// Never a cache of Secrets' content.
+			DisableFor: []client.Object{&corev1.Secret{}},
+		}},
+		Controller:                    config.Controller{EnableWarmup: ptr.To(true)},
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "bellhop.gophernetes.io",
+		LeaderElectionNamespace:       o.operatorNamespace,
+		LeaderElectionReleaseOnCancel: true, // nothing runs after mgr.Start
+		LeaseDuration:                 &o.leaseDuration,
+		RenewDeadline:                 &renew,
+		RetryPeriod:                   &retry,
+		GracefulShutdownTimeout:       ptr.To(gracefulStop),
+	})
+}
+
+// newGuard refuses addresses that nobody's message has any business with.
+func newGuard(ctx context.Context, cfg *rest.Config, allow string) (*outbound.Guard, error) {
+	allowed, err := outbound.ParseAllow(allow)
+	if err != nil {
+		return nil, fmt.Errorf("--allow-outbound: %w", err)
+	}
+	own, err := kube.APIServerAddresses(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("finding the API server's addresses, which receivers may not have: %w", err)
+	}
+	return outbound.NewGuard(allowed, own), nil
+}
+
+// keepCertificates returns once the webhooks can be served with a certificate
+// that the API server trusts.
+func keepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o options) error {
+	if o.certSecret == "" {
+		return nil
+	}
+	ready := make(chan struct{})
+	go func() {
+		stop(certificates.Keep(ctx, cfg, certificates.Options{
+			Secret:  types.NamespacedName{Namespace: o.operatorNamespace, Name: o.certSecret},
+			Dir:     o.webhookCertDir,
+			DNSName: o.webhookService + "." + o.operatorNamespace + ".svc",
+			Trust: []rotator.WebhookInfo{
+				{Name: "bellhop-mutating-webhook-configuration", Type: rotator.Mutating},
+				{Name: "bellhop-validating-webhook-configuration", Type: rotator.Validating},
+				{Name: "alerts." + pagerv1beta1.GroupVersion.Group, Type: rotator.CRDConversion},
+			},
+		}, ready))
+	}()
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("keeping certificates: %w", context.Cause(ctx))
+	}
+}
