@@ -32,7 +32,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -179,11 +178,11 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
 		Cache:                  cache.Options{DefaultTransform: kube.StripForCache},
 		Client: client.Options{Cache: &client.CacheOptions{
-			EnableReadYourWritesConsistency: ptr.To(true),
+			EnableReadYourWritesConsistency: new(true),
 			// Never a cache of Secrets' content.
 			DisableFor: []client.Object{&corev1.Secret{}},
 		}},
-		Controller:                    config.Controller{EnableWarmup: ptr.To(true)},
+		Controller:                    config.Controller{EnableWarmup: new(true)},
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "bellhop.gophernetes.io",
 		LeaderElectionNamespace:       o.operatorNamespace,
@@ -191,7 +190,7 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 		LeaseDuration:                 &o.leaseDuration,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,
-		GracefulShutdownTimeout:       ptr.To(gracefulStop),
+		GracefulShutdownTimeout:       new(gracefulStop),
 	})
 }
 

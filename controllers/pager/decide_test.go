@@ -20,8 +20,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -402,6 +404,18 @@ func (w *walk) settle() {
 	view := world{now: w.now, refs: w.refs, parties: w.parties}
 	if s := decide(w.alert, view); shorthand(s, w.now) != "" {
 		w.failf("not silent in the end: %s", shorthand(s, w.now))
+	}
+}
+
+func TestAStatusIsNeverTooLongForItsSchema(t *testing.T) {
+	a := newAlert()
+	row := failing(a, oncall, v1beta1.DeliveryPending, t0.Add(time.Hour))
+	row.Message = strings.Repeat("ä", maxMessage)
+	a.Status.Deliveries = []v1beta1.Delivery{row}
+	view := world{now: t0, refs: []v1beta1.ReceiverRef{oncall}, parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}}
+	got := report(a, decide(a, view), view).Deliveries[0].Message
+	if len(got) > maxMessage || !utf8.ValidString(got) || !strings.HasSuffix(got, "ä…") {
+		t.Errorf("the message is %d bytes and ends in %q", len(got), got[len(got)-8:])
 	}
 }
 

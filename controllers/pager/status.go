@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -110,6 +111,8 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 	}
 	reached, wanted := 0, 0
 	for _, t := range s.turns {
+		// A status that the schema refuses would never be written.
+		t.row.Message = shorten(t.row.Message, maxMessage)
 		status.Deliveries = append(status.Deliveries, t.row)
 		if !t.wanted || t.row.State == v1beta1.DeliveryFiltered {
 			continue
@@ -215,6 +218,19 @@ func describe(a *v1beta1.Alert, open []turn, w world) string {
 	}
 	return fmt.Sprintf("Being deleted since %s, until at most %s, while receivers are told that it is over: %s. To let go now, set the annotation %s: %s",
 		stamp(a.DeletionTimestamp.Time), stamp(until), message, deletionPolicyAnnotation, retain)
+}
+
+// shorten cuts s to at most limit bytes between two runes, and shows that it did.
+func shorten(s string, limit int) string {
+	const mark = "…"
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len(mark)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + mark
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

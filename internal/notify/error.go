@@ -78,8 +78,8 @@ func FromRequest(err error) *Error {
 	switch failure.Kind {
 	case outbound.Refused:
 		e.Class, e.Reason = Configuration, ReasonAddressRefused
-	case outbound.TLS:
-		e.Class, e.Reason = Configuration, ReasonTLSFailed
+	case outbound.TLS: // a certificate that is renewed mends it, and nobody here would notice
+		e.Class, e.Reason = Temporary, ReasonTLSFailed
 	case outbound.Unresolved, outbound.Unreachable:
 		e.Class, e.Reason = Temporary, ReasonConnectionFailed
 	case outbound.Timeout:

@@ -18,7 +18,7 @@ func TestFromRequest(t *testing.T) {
 		reason string
 	}{
 		{outbound.Refused, false, Configuration, ReasonAddressRefused},
-		{outbound.TLS, false, Configuration, ReasonTLSFailed},
+		{outbound.TLS, false, Temporary, ReasonTLSFailed},
 		{outbound.Unresolved, false, Temporary, ReasonConnectionFailed},
 		{outbound.Unreachable, false, Temporary, ReasonConnectionFailed},
 		{outbound.Timeout, true, Unknown, ReasonTimeout},

@@ -62,8 +62,8 @@ func post(t *testing.T, target string) *http.Request {
 	return req
 }
 
-// wantError checks kind, honesty about what was sent, and that nothing of the URL is in the text.
-func wantError(t *testing.T, err error, kind Kind, sent bool) *Error {
+// wantError checks kind, honesty about what was sent, what the message says, and that nothing of the URL is in it.
+func wantError(t *testing.T, err error, kind Kind, sent bool, says string) {
 	t.Helper()
 	own, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -75,7 +75,9 @@ func wantError(t *testing.T, err error, kind Kind, sent bool) *Error {
 	if text := fmt.Sprintf("%+v %s", *own, own); strings.Contains(text, "127.0.0.1") || strings.Contains(text, "canary") {
 		t.Errorf("the URL is in the error: %s", text)
 	}
-	return own
+	if !strings.Contains(own.Message, says) {
+		t.Errorf("got %q, want %q in it", own.Message, says)
+	}
 }
 
 const secretPath = "/canary?k=canary"
@@ -122,16 +124,14 @@ func TestGuardAtDialTime(t *testing.T) {
 	client := testClient(t, nil, Options{})
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} { // a literal, and a name that resolves to it
 		_, err := client.Do(t.Context(), post(t, "http://"+host+":"+port+secretPath))
-		if own := wantError(t, err, Refused, false); !strings.Contains(own.Message, "a loopback address") {
-			t.Errorf("%s: got %q", host, own.Message)
-		}
+		wantError(t, err, Refused, false, "a loopback address")
 	}
 	if hits.Load() != 0 {
 		t.Errorf("%d requests got through", hits.Load())
 	}
 	for _, target := range []string{"ftp://127.0.0.1/canary", "http:///canary", "canary"} {
 		_, err := client.Do(t.Context(), post(t, target))
-		wantError(t, err, Refused, false)
+		wantError(t, err, Refused, false, "")
 	}
 }
 
@@ -168,7 +168,7 @@ func TestNothingSent(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			_, err := testClient(t, loopback, Options{Timeout: 300 * time.Millisecond}).Do(t.Context(), post(t, c.target+secretPath))
-			wantError(t, err, c.kind, false)
+			wantError(t, err, c.kind, false, "")
 		})
 	}
 }
@@ -199,7 +199,7 @@ func TestMayHaveBeenSent(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := testServer(t, c.handler)
 			_, err := testClient(t, loopback, Options{Timeout: 300 * time.Millisecond}).Do(t.Context(), post(t, server.URL+secretPath))
-			wantError(t, err, c.kind, true)
+			wantError(t, err, c.kind, true, "")
 		})
 	}
 }
@@ -215,10 +215,10 @@ func TestCanceled(t *testing.T) {
 	go func() { <-arrived; cancel() }()
 	client := testClient(t, loopback, Options{})
 	_, err := client.Do(ctx, post(t, server.URL+secretPath))
-	wantError(t, err, Canceled, true)
+	wantError(t, err, Canceled, true, "")
 	client.CloseIdleConnections()
 	_, err = client.Do(ctx, post(t, server.URL+secretPath))
-	wantError(t, err, Canceled, false)
+	wantError(t, err, Canceled, false, "")
 }
 
 // A kept-alive connection that dies under the second request: the request has arrived, so it is not sent again.
@@ -252,7 +252,7 @@ func TestStaleConnection(t *testing.T) {
 				if err := send(); err != nil {
 					t.Fatal(err)
 				}
-				wantError(t, send(), Broken, true)
+				wantError(t, send(), Broken, true, "")
 				if n := arrived.Load(); n != 2 {
 					t.Errorf("%d requests arrived, want 2", n)
 				}
@@ -301,7 +301,7 @@ func TestBody(t *testing.T) {
 				t.Errorf("got %d bytes, truncated %t", len(resp.Body), resp.Truncated)
 			}
 			if c.kind != "" {
-				wantError(t, resp.BodyErr, c.kind, true)
+				wantError(t, resp.BodyErr, c.kind, true, "")
 			} else if resp.BodyErr != nil {
 				t.Error(resp.BodyErr)
 			}
@@ -373,9 +373,7 @@ func TestTLS(t *testing.T) {
 				}
 				return
 			}
-			if own := wantError(t, err, TLS, false); !strings.Contains(own.Message, c.message) {
-				t.Errorf("got %q, want %q", own.Message, c.message)
-			}
+			wantError(t, err, TLS, false, c.message)
 		})
 	}
 }
@@ -462,7 +460,7 @@ func TestProxy(t *testing.T) {
 			asked.Store(0)
 			resp, err := client.Do(t.Context(), post(t, c.target))
 			if c.kind != "" {
-				wantError(t, err, c.kind, false)
+				wantError(t, err, c.kind, false, "")
 			} else if err != nil || string(resp.Body) != c.body {
 				t.Errorf("got %+v, %v", resp, err)
 			}
@@ -474,9 +472,7 @@ func TestProxy(t *testing.T) {
 	proxy.Close()
 	client.CloseIdleConnections()
 	_, err = client.Do(t.Context(), post(t, "http://203.0.113.7/canary"))
-	if own := wantError(t, err, Unreachable, false); !strings.Contains(own.Message, "proxy") {
-		t.Errorf("got %q", own.Message)
-	}
+	wantError(t, err, Unreachable, false, "proxy")
 }
 
 func tunnel(t *testing.T, w http.ResponseWriter, target string) {

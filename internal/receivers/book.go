@@ -201,8 +201,11 @@ func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace
 		return false, nil
 	}
 	selector, err := metav1.LabelSelectorAsSelector(r.Spec.NamespaceSelector)
-	if err != nil || selector.Empty() {
-		return err == nil, nil // admission refuses a broken selector; one that slipped through selects nothing
+	if err != nil {
+		selector = labels.Nothing() // admission refuses a broken one; what slipped through selects nobody
+	}
+	if selector.Empty() {
+		return true, nil
 	}
 	ns := &metav1.PartialObjectMetadata{}
 	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))

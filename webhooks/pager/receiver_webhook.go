@@ -127,17 +127,26 @@ func (v receiverValidator[R]) validateAddress(spec *v1beta1.CommonReceiverSpec, 
 	if err != nil || address == "" {
 		return nil // the schema's business, or in the Secret
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	if u.Hostname() == "localhost" {
-		ip, err = netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
-	}
-	if err != nil {
-		return nil
-	}
-	if err := v.guard.Check(ip); err != nil {
-		return field.ErrorList{field.Invalid(path, u.Hostname(), err.Error())}
+	if ip, ok := literal(u.Hostname()); ok {
+		if err := v.guard.Check(ip); err != nil {
+			return field.ErrorList{field.Invalid(path, u.Hostname(), err.Error())}
+		}
 	}
 	return nil
+}
+
+// literal is the address that a host name is, without asking anybody.
+func literal(host string) (netip.Addr, bool) {
+	if host == "localhost" {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
+	}
+	ip, err := netip.ParseAddr(host)
+	return ip, err == nil
+}
+
+func isLoopback(host string) bool {
+	ip, ok := literal(host)
+	return ok && ip.IsLoopback()
 }
 
 func addressOf(spec *v1beta1.CommonReceiverSpec, path *field.Path) (string, *field.Path) {
@@ -159,7 +168,8 @@ func leadsElsewhere(old, spec *v1beta1.CommonReceiverSpec) bool {
 func (v receiverValidator[R]) warnings(ctx context.Context, r R) admission.Warnings {
 	var warnings admission.Warnings
 	spec := r.Common()
-	if address, path := addressOf(spec, field.NewPath("spec")); len(address) > 5 && address[:5] == "http:" {
+	address, path := addressOf(spec, field.NewPath("spec"))
+	if u, err := url.Parse(address); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		warnings = append(warnings, path.String()+": http is not encrypted: who is between can read the messages and their credentials")
 	}
 	if spec.Webhook != nil && spec.Webhook.InsecureSkipTLSVerify {

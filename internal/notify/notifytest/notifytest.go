@@ -57,7 +57,7 @@ func NewServer(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
-	t.Cleanup(s.Server.Close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -313,7 +313,7 @@ func (s subject) unreachable(t *testing.T) {
 // the text, where it is not cut off.
 func (s subject) leaks(t *testing.T) {
 	s.server.Answer(Status(http.StatusUnauthorized, ""))
-	s.failure(t.Context(), t)
+	_ = s.failure(t.Context(), t)
 	pieces := append([]string{}, s.Canaries...)
 	for _, r := range s.server.Requests() {
 		pieces = append(pieces, r.URI, string(r.Body))

@@ -26,6 +26,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -106,9 +107,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 	if err != nil {
 		return notify.Receipt{}, err
 	}
-	for name, values := range s.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, s.header)
 	sign(req.Header, s.keys, k.Delivery, s.now(), body)
 
 	resp, err := s.client.DoSelect(ctx, req, explains)

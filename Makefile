@@ -1,0 +1,120 @@
+# "make help" lists what there is. A recipe has five lines at most; what is longer is a script in hack/.
+
+IMG ?= bellhop:dev
+KUBECTL ?= kubectl
+CONTAINER_TOOL ?= docker
+PLATFORMS ?= linux/amd64,linux/arm64
+export IMG KUBECTL
+
+# Tools are pinned in a module of their own and built by Go when they are called; nothing is installed.
+TOOL := go tool -modfile=hack/tools/go.mod
+# The tag keeps grpc's tracing, and with it html/template and 14 MB, out of the binary.
+TAGS := -tags grpcnotrace
+PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
+# All that is Go here, but for the pinned tools and the cluster's wrapper module.
+MODULES := $(dir $(wildcard ./go.mod hack/controlplane/go.mod hack/local/go.mod demo/go.mod test/go.mod))
+export MODULES
+
+SHELL := /usr/bin/env bash -o pipefail
+.SHELLFLAGS := -ec
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Page somebody on this machine: control plane, operator, inbox; ONCE=1 checks and ends
+	go -C demo run .
+
+.PHONY: test
+test: ## Run all tests, with a real control plane
+	hack/test.sh
+
+.PHONY: test-e2e
+test-e2e: ## Deploy to a real one-node cluster and try it (Linux, root; see hack/cluster)
+	hack/e2e.sh
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test $(TAGS) -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint on every module
+	hack/lint.sh
+
+.PHONY: lint-fix
+lint-fix: ## The same, and correct what can be corrected
+	hack/lint.sh --fix
+
+.PHONY: fmt
+fmt: ## Format the code
+	for module in $(MODULES); do go -C $$module fmt ./...; done
+
+.PHONY: vet
+vet: ## Run go vet
+	for module in $(MODULES); do go -C $$module vet $(TAGS) ./...; done
+
+.PHONY: manifests
+manifests: ## Generate CRDs, RBAC and webhook configurations from markers
+	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
+
+.PHONY: generate
+generate: ## Generate all that is generated: deep copies, conversions, manifests, API reference
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
+	$(MAKE) manifests docs
+
+.PHONY: docs
+docs: ## Generate the API reference, docs/reference/api.md
+	mkdir -p docs/reference
+	$(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md
+
+.PHONY: verify
+verify: ## Fail where generated files are stale, go.mod is untidy or config/ does not build
+	hack/verify.sh
+
+.PHONY: build
+build: ## Build the operator, bin/manager
+	CGO_ENABLED=0 go build $(TAGS) -trimpath -ldflags "-s -w" -o bin/manager .
+
+.PHONY: run
+run: ## Run the operator here against the current kubeconfig, webhooks by URL (HOST= how the cluster reaches this machine)
+	cd hack/local && go run ./cmd/run -host="$(if $(filter command%,$(origin HOST)),$(HOST))" $(ARGS)
+
+.PHONY: install
+install: ## Install the CRDs
+	hack/config.sh crds | $(KUBECTL) apply --server-side --force-conflicts -f -
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs; refused while an object exists (FORCE=1 abandons them, and says which)
+	hack/uninstall.sh
+
+.PHONY: deploy
+deploy: ## Deploy the operator (IMG=) and wait until it works
+	hack/deploy.sh
+
+.PHONY: undeploy
+undeploy: ## Remove the operator; CRDs and objects stay
+	hack/undeploy.sh
+
+.PHONY: build-installer
+build-installer: ## Write all that "deploy" applies into dist/install.yaml (IMG=)
+	mkdir -p dist
+	hack/config.sh all >dist/install.yaml
+
+.PHONY: docker-build
+docker-build: ## Build the image (IMG=)
+	$(CONTAINER_TOOL) build -t $(IMG) .
+
+.PHONY: docker-push
+docker-push: ## Push the image (IMG=)
+	$(CONTAINER_TOOL) push $(IMG)
+
+.PHONY: docker-buildx
+docker-buildx: ## Build and push the image for several platforms (IMG=, PLATFORMS=)
+	$(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) -t $(IMG) .
+
+.PHONY: clean
+clean: ## Remove what was built here; the control plane in the user's cache stays
+	rm -rf bin dist

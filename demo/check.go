@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
+)
+
+// asWritten is the message of the sample, and asSent what reaches people.
+const (
+	asWritten = "Hello KubeCon :wave:"
+	asSent    = "Hello KubeCon 👋"
+)
+
+// A checklist holds what happened against what should have.
+type checklist struct {
+	lines  []string
+	failed int
+}
+
+func expect[T comparable](c *checklist, what string, got, want T) {
+	if got == want {
+		c.lines = append(c.lines, "✓ "+what)
+		return
+	}
+	c.failed++
+	c.lines = append(c.lines, fmt.Sprintf("✗ %s: got %#v, want %#v", what, got, want))
+}
+
+// check goes on where show has ended, and says how all of it went.
+func (d *demo) check(ctx context.Context) error {
+	c := &checklist{}
+	err := d.checkAll(ctx, c)
+	if err != nil {
+		c.failed++
+		c.lines = append(c.lines, "✗ and so on: "+err.Error())
+	}
+	d.screen.step("Checked")
+	for _, line := range c.lines {
+		d.screen.say("  %s", line)
+	}
+	if c.failed > 0 {
+		return fmt.Errorf("%d of %d checks failed, see above", c.failed, len(c.lines))
+	}
+	d.screen.say("\n  All %d checks passed.", len(c.lines))
+	return nil
+}
+
+func (d *demo) checkAll(ctx context.Context, c *checklist) error {
+	messages := d.inbox.Messages()
+	expect(c, "the page arrived, once", len(messages), 1)
+	first := messages[0]
+	expectMessage(c, "the page is", first, "alert.fired", "Kubernetes alert for default/kubecon-alert", asSent)
+	if err := d.checkVersions(ctx, c); err != nil {
+		return err
+	}
+	if err := d.checkPlayingOn(ctx, c, first); err != nil {
+		return err
+	}
+	all, requests := d.inbox.Messages(), 0
+	for _, m := range all {
+		requests += m.Attempts
+	}
+	expect(c, "nothing else arrived: 5 messages in all", len(all), 5)
+	expect(c, "none was repeated", requests, 5)
+	expect(c, "every signature was right", d.inbox.Refused(), 0)
+	return nil
+}
+
+// checkVersions reads the Alert in both versions of the API.
+func (d *demo) checkVersions(ctx context.Context, c *checklist) error {
+	old, current := &pagerv1alpha1.Alert{}, &pagerv1beta1.Alert{}
+	if err := d.get(ctx, "alerts.v1alpha1.pager.k8s.co kubecon-alert", old); err != nil {
+		return err
+	}
+	if err := d.get(ctx, "alerts.v1beta1.pager.k8s.co kubecon-alert", current); err != nil {
+		return err
+	}
+	expect(c, "v1alpha1 has spec.message as written", old.Spec.Message, asWritten)
+	expect(c, "v1beta1 has spec.content as written", current.Spec.Content, asWritten)
+	expect(c, "v1alpha1 says that it was sent", fmt.Sprint(old.Status.Sent, " ", old.Status.Receivers), "true 1/1")
+	expect(c, "v1beta1 says that it was sent", fmt.Sprint(current.Status.Sent, " ", current.Status.Receivers), "true 1/1")
+	return nil
+}
+
+// checkPlayingOn does what people are told to play on with.
+func (d *demo) checkPlayingOn(ctx context.Context, c *checklist, first inbox.Message) error {
+	const diskFull, diskTitle = "node-7 has 3 % left ⚠️", "Disk almost full"
+	d.screen.step("4. Change it, page about something worse, resolve that, delete the first")
+
+	changed, err := d.runForPage(ctx, changeContent)
+	if err != nil {
+		return err
+	}
+	expectMessage(c, "changed content:", changed, "alert.updated", first.Title, "The party starts now 🎉")
+	expect(c, "changed content came under another id", changed.WebhookID != first.WebhookID, true)
+	expect(c, "changed content is of the same incident", changed.Incident, first.Incident)
+
+	worse, err := d.runForPage(ctx, addAlert)
+	if err != nil {
+		return err
+	}
+	expectMessage(c, "another alert:", worse, "alert.fired", diskTitle, diskFull)
+	over, err := d.runForPage(ctx, resolve)
+	if err != nil {
+		return err
+	}
+	expectMessage(c, "it is over:", over, "alert.resolved", diskTitle, diskFull)
+	expect(c, "that ended its incident, and no other", fmt.Sprint(d.inbox.Resolved(worse.Incident), d.inbox.Resolved(first.Incident)), "true false")
+
+	removed, err := d.runForPage(ctx, remove)
+	if err != nil {
+		return err
+	}
+	expectMessage(c, "deleted:", removed, "alert.resolved", first.Title, changed.Content)
+	expect(c, "deleting ended the first incident", d.inbox.Resolved(first.Incident), true)
+	left, err := d.shell(ctx, "kubectl get alert kubecon-alert --ignore-not-found -o name")
+	if err != nil {
+		return err
+	}
+	expect(c, "the object is gone", string(left), "")
+	return nil
+}
+
+func expectMessage(c *checklist, what string, m inbox.Message, event, title, content string) {
+	expect(c, fmt.Sprintf("%s %s, %q: %q", what, event, title, content), m.Event+"|"+m.Title+"|"+m.Content, event+"|"+title+"|"+content)
+}

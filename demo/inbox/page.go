@@ -1,0 +1,41 @@
+package inbox
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"slices"
+)
+
+//go:embed page.html
+var pageHTML string
+
+// The template escapes what others have written, according to where it stands.
+var page = template.Must(template.New("page").Parse(pageHTML))
+
+// servePage shows what was accepted, the newest first. The page loads nothing and runs nothing; it asks to be read again.
+func (i *Inbox) servePage(w http.ResponseWriter, _ *http.Request) {
+	messages := slices.DeleteFunc(i.Messages(), func(m Message) bool { return m.Accepted == 0 })
+	slices.Reverse(messages)
+	var html bytes.Buffer
+	if err := page.Execute(&html, messages); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	write(w, http.StatusOK, http.Header{
+		"Content-Type":            {"text/html; charset=utf-8"},
+		"Content-Security-Policy": {"default-src 'none'; style-src 'unsafe-inline'"},
+		"Cache-Control":           {"no-store"},
+	}, html.String())
+}
+
+func (i *Inbox) serveMessages(w http.ResponseWriter, _ *http.Request) {
+	body, err := json.MarshalIndent(i.Messages(), "", "  ")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	write(w, http.StatusOK, http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}}, string(body)+"\n")
+}

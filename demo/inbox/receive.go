@@ -1,0 +1,173 @@
+package inbox
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+const (
+	resolved     = "Resolved"
+	secretPrefix = "whsec_"
+	maxBody      = 1 << 20
+	maxLine      = 160 // of a pager's display, in characters
+)
+
+// NewSecret returns a new random signing secret.
+func NewSecret() string {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return secretPrefix + base64.StdEncoding.EncodeToString(key)
+}
+
+// CheckSecret says what is wrong with a signing secret.
+func CheckSecret(secret string) error {
+	encoded, ok := strings.CutPrefix(secret, secretPrefix)
+	if key, err := base64.StdEncoding.DecodeString(encoded); !ok || err != nil || len(key) < 24 || len(key) > 64 {
+		return errors.New("a signing secret is " + secretPrefix + " followed by 24 to 64 random bytes in base64") // without quoting it
+	}
+	return nil
+}
+
+// Handler returns the service.
+func (i *Inbox) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /", i.receive)
+	mux.HandleFunc("PUT /", i.receive)
+	mux.HandleFunc("GET /{$}", i.servePage)
+	mux.HandleFunc("GET /messages", i.serveMessages)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, nil, "ok") })
+	return mux
+}
+
+func (i *Inbox) receive(w http.ResponseWriter, r *http.Request) {
+	i.started.Add(1)
+	i.inFlight.Add(1)
+	defer i.inFlight.Add(-1)
+
+	m, problem := i.read(w, r)
+	if problem != nil {
+		i.refused.Add(1)
+		problem.write(w)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(m.Body)) // for the Responder
+	attempt, respond := i.attempt(m)
+	if respond == nil {
+		respond = Answer(http.StatusNoContent, nil)
+	}
+	status, header, body := respond(r)
+	if status == 0 {
+		panic(http.ErrAbortHandler) // net/http closes the connection
+	}
+	if status/100 == 2 {
+		i.print(m, attempt)
+		i.accept(m.WebhookID)
+	}
+	write(w, status, header, body)
+}
+
+// read returns the message that a request brings, or what to answer if it brings none.
+func (i *Inbox) read(w http.ResponseWriter, r *http.Request) (*Message, *problem) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, &problem{http.StatusRequestEntityTooLarge, "Too large", fmt.Sprintf("%d bytes at most", maxBody)}
+	}
+	if err != nil {
+		return nil, &problem{http.StatusBadRequest, "Not readable", err.Error()}
+	}
+	if err := i.verify(body, r.Header); err != nil {
+		return nil, &problem{http.StatusUnauthorized, "Signature refused", err.Error()}
+	}
+	m, err := parse(body)
+	if err != nil {
+		return nil, &problem{http.StatusBadRequest, "Not a message of Bellhop", err.Error()}
+	}
+	m.WebhookID = r.Header.Get(standardwebhooks.HeaderWebhookID)
+	if m.WebhookID == "" {
+		return nil, &problem{http.StatusBadRequest, "Not a message of Bellhop", "the header webhook-id is missing"}
+	}
+	m.ReceivedAt, m.Header, m.Body = time.Now(), r.Header.Clone(), body
+	return m, nil
+}
+
+// verify leaves the check to the library that receivers are told to use.
+func (i *Inbox) verify(body []byte, header http.Header) error {
+	if i.secret == "" {
+		return nil
+	}
+	if err := CheckSecret(i.secret); err != nil {
+		return fmt.Errorf("the inbox cannot check it: %w", err)
+	}
+	webhook, err := standardwebhooks.NewWebhook(i.secret)
+	if err != nil {
+		return err
+	}
+	return webhook.Verify(body, header)
+}
+
+func parse(body []byte) (*Message, error) {
+	var e struct {
+		Version string  `json:"version"`
+		Type    string  `json:"type"`
+		Data    Message `json:"data"`
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return nil, err
+	}
+	if e.Version != "1" {
+		return nil, fmt.Errorf("version %q is not known here, only \"1\" is", e.Version)
+	}
+	d := e.Data
+	return &Message{
+		Event: e.Type, Incident: d.Incident, UID: d.UID, Namespace: d.Namespace, Name: d.Name, Receiver: d.Receiver,
+		Title: d.Title, Content: d.Content, RawContent: d.RawContent, Severity: d.Severity, State: d.State,
+	}, nil
+}
+
+// print shows a message as a pager would: on one line.
+func (i *Inbox) print(m *Message, attempt int) {
+	what := m.Severity
+	if m.State == resolved {
+		what = resolved
+	}
+	line := fmt.Sprintf("📟 %s  %-8s  %s", m.ReceivedAt.Format(time.TimeOnly), display(what), display(m.Title+" · "+m.Content))
+	if attempt > 1 {
+		line += fmt.Sprintf("  (request %d of this message)", attempt)
+	}
+	i.printing.Lock()
+	defer i.printing.Unlock()
+	fmt.Fprintln(i.out, line)
+}
+
+// display makes text fit for a line of a terminal: what is sent by others must not move the cursor or turn the line round.
+func display(text string) string {
+	moves := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+	text = strings.Join(strings.FieldsFunc(text, moves), " ")
+	if runes := []rune(text); len(runes) > maxLine {
+		return string(runes[:maxLine-1]) + "…"
+	}
+	return text
+}
+
+// A problem is an answer that says what is wrong, as in RFC 9457.
+type problem struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+}
+
+func (p *problem) write(w http.ResponseWriter) {
+	body, _ := json.Marshal(p) // of strings
+	write(w, p.Status, http.Header{"Content-Type": {"application/problem+json"}}, string(body))
+}

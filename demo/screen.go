@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+)
+
+// A screen is what people see. Pages that arrive while a command runs wait until its output is there.
+type screen struct {
+	out    io.Writer
+	colour bool
+
+	mu      sync.Mutex
+	held    bool
+	waiting bytes.Buffer
+}
+
+func newScreen(out *os.File) *screen {
+	info, err := out.Stat()
+	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
+	return &screen{out: out, colour: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// Write is for the inbox: each call is a line about a page.
+func (s *screen) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held {
+		s.waiting.WriteString(indent(string(line)))
+	} else {
+		fmt.Fprint(s.out, indent(string(line)))
+	}
+	return len(line), nil
+}
+
+func (s *screen) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, format+"\n", args...)
+}
+
+func (s *screen) title(text string) { s.say("%s\n", s.bold(text)) }
+
+func (s *screen) step(text string) { s.say("\n%s", s.bold(text)) }
+
+// command shows a command, and holds what else there is to show until flush.
+func (s *screen) command(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = true
+	first, rest, more := strings.Cut(text, "\n")
+	fmt.Fprintf(s.out, "\n  $ %s\n", s.bold(first))
+	if more {
+		fmt.Fprint(s.out, indent(rest))
+	}
+}
+
+func (s *screen) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = false
+	_, _ = s.waiting.WriteTo(s.out)
+}
+
+func (s *screen) bold(text string) string {
+	if !s.colour {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+// indent returns whole lines, each under the command that they belong to.
+func indent(text string) string {
+	text = strings.TrimRight(text, "\n")
+	if text == "" {
+		return ""
+	}
+	return "  " + strings.ReplaceAll(text, "\n", "\n  ") + "\n"
+}
+
+// lastLines returns "" where there is no such file.
+func lastLines(path string, n int) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+// A demo is all that runs, and what there is to know about it.
+type demo struct {
+	screen   *screen
+	repo     string
+	dir      string // scratch
+	cluster  *local.Cluster
+	operator *local.Operator
+	inbox    *inbox.Inbox
+	inboxURL string
+	secret   string // that the inbox wants deliveries to be signed with
+	seen     int    // of the inbox's messages
+	up       bool   // everything was shown
+
+	stops []func() error // in the order of starting
+}
+
+// start brings everything up.
+func (d *demo) start(ctx context.Context) (err error) {
+	d.screen.title("Bellhop: from kubectl apply to a page")
+	if d.repo, err = local.FindRepo(); err != nil {
+		return err
+	}
+	if d.dir, err = os.MkdirTemp("", "bellhop-demo-"); err != nil {
+		return err
+	}
+	if err := d.startInbox(ctx); err != nil {
+		return fmt.Errorf("starting the inbox: %w", err)
+	}
+	binary := d.buildOperator(ctx) // while the control plane comes up
+	began := time.Now()
+	if d.cluster, err = local.Start(ctx, local.Options{Repo: d.repo}); err != nil {
+		return err
+	}
+	d.stops = append(d.stops, d.cluster.Stop)
+	d.screen.say("  ✓ control plane, with CRDs and webhooks: %s  (%s)", strings.TrimSuffix(d.cluster.Config.Host, "/"), seconds(began))
+	began = time.Now()
+	if err := d.startOperator(ctx, binary); err != nil {
+		return err
+	}
+	d.screen.say("  ✓ operator, its log is in %s  (%s)", d.logPath(), seconds(began))
+	d.screen.say("  ✓ inbox: %s", d.inboxURL)
+	return nil
+}
+
+func (d *demo) startInbox(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	d.inboxURL = "http://" + listener.Addr().String()
+	d.secret = inbox.NewSecret()
+	d.inbox = inbox.New(inbox.Options{SigningSecret: d.secret, Out: d.screen})
+
+	// It ends after the operator, which may be about to deliver.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- d.inbox.Serve(serving, listener) }()
+	d.stops = append(d.stops, func() error { stop(); return <-ended })
+	return nil
+}
+
+type built struct {
+	path string
+	err  error
+}
+
+func (d *demo) buildOperator(ctx context.Context) <-chan built {
+	ctx, cancel := context.WithCancel(ctx)
+	result, ended := make(chan built, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		path, err := local.BuildOperator(ctx, d.repo)
+		result <- built{path, err}
+	}()
+	d.stops = append(d.stops, func() error { cancel(); <-ended; return nil })
+	return result
+}
+
+func (d *demo) startOperator(ctx context.Context, binary <-chan built) error {
+	b := <-binary
+	if b.err != nil {
+		return b.err
+	}
+	log, err := os.Create(d.logPath())
+	if err != nil {
+		return err
+	}
+	d.stops = append([]func() error{log.Close}, d.stops...) // after the operator, which the cluster stops
+	d.operator, err = d.cluster.StartOperator(ctx, local.OperatorOptions{
+		Binary: b.path, Log: log,
+		Args: []string{"--allow-outbound=127.0.0.1"}, // where the inbox is; refused by default
+	})
+	return err
+}
+
+func (d *demo) logPath() string { return filepath.Join(d.dir, "operator.log") }
+
+// kubectlCache keeps what kubectl learns of a cluster that is gone soon out of the user's cache.
+func (d *demo) kubectlCache() string { return filepath.Join(d.dir, "kubectl") }
+
+// end stops everything. After a failure it keeps the operator's log, and shows the end of it.
+func (d *demo) end(err error) error {
+	d.screen.flush()
+	log := lastLines(d.logPath(), 15) // before it is about the end
+	d.screen.say("\nStopping…")
+	failures := []error{err}
+	for _, stop := range slices.Backward(d.stops) {
+		failures = append(failures, stop())
+	}
+	err = errors.Join(failures...)
+	if log != "" && err != nil && !errors.Is(err, errInterrupted) {
+		d.showLog(log, err)
+		return errors.Join(err, os.RemoveAll(d.kubectlCache()))
+	}
+	return errors.Join(err, os.RemoveAll(d.dir))
+}
+
+// showLog shows the end of the operator's log, unless the error already has it.
+func (d *demo) showLog(log string, err error) {
+	if last := log[strings.LastIndex(log, "\n")+1:]; !strings.Contains(err.Error(), last) {
+		d.screen.say("\nThe end of the operator's log:\n%s", indent(log))
+	}
+	d.screen.say("\nThe operator's log is kept: %s", d.logPath())
+}

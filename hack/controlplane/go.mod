@@ -1,0 +1,3 @@
+module github.com/gophernetes/bellhop/hack/controlplane
+
+go 1.26.0

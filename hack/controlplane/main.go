@@ -1,0 +1,133 @@
+// Command controlplane prints the folder that holds the programs of a real control plane: etcd, kube-apiserver, kubectl
+// and, with -controller-manager, kube-controller-manager. Tests, demo and CI call it, so that they need nothing but Go.
+//
+//	export KUBEBUILDER_ASSETS=$(go -C hack/controlplane run .)
+//
+// It takes what is there, downloads what can be had, and builds the rest; sources.go says where it looks. Progress goes to
+// standard error; standard output has the folder and nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const controllerManager = "kube-controller-manager"
+
+// core is what envtest needs. The controller manager is apart from it, since no download has it.
+var core = []string{"etcd", "kube-apiserver", "kubectl"}
+
+const advice = `What you can do:
+  - set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl, or
+  - give Go access to a module proxy (GOPROXY) and run this again: what is already built is kept, or
+  - copy the cache folder from a machine where this command has succeeded.`
+
+func main() {
+	withControllerManager := flag.Bool("controller-manager", false, "the folder also has to have "+controllerManager)
+	repo := flag.String("repo", filepath.Join("..", ".."), "where bellhop's repository is")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := run(ctx, *repo, *withControllerManager)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "controlplane: %v\n", err)
+		os.Exit(1) //nolint:gocritic // the process ends: there is nothing that stop would have to undo
+	}
+	fmt.Println(dir)
+}
+
+func run(ctx context.Context, repo string, withControllerManager bool) (string, error) {
+	repo, err := filepath.Abs(repo)
+	if err != nil {
+		return "", err
+	}
+	version, err := pinnedVersion(filepath.Join(repo, "hack", "cluster", "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	f := &finder{
+		repo: repo, version: version, assets: os.Getenv("KUBEBUILDER_ASSETS"),
+		goCommand: "go", log: os.Stderr, tick: 10 * time.Second, reachable: 10 * time.Second,
+	}
+	// Without a home there is no cache; KUBEBUILDER_ASSETS may still do.
+	if caches, err := os.UserCacheDir(); err == nil {
+		f.cache = filepath.Join(caches, "bellhop", "controlplane", version)
+	}
+	dir, err := f.find(ctx, withControllerManager)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("no control plane was found.\n%w\n%s", err, advice)
+	}
+	return dir, err
+}
+
+// A source knows one place to get the core programs from.
+type source struct {
+	name string
+	// get returns the folder that has them all, or why there is none.
+	get func(context.Context) (string, error)
+}
+
+// find returns the folder of the first source that has the programs.
+func (f *finder) find(ctx context.Context, withControllerManager bool) (string, error) {
+	programs := core
+	if withControllerManager {
+		programs = append(append([]string{}, core...), controllerManager)
+	}
+	dir, err := f.fromAssets(ctx)
+	if err == nil && missing(dir, programs) == nil {
+		return dir, nil // needs neither cache nor lock
+	}
+	if err != nil && f.assets != "" {
+		f.logf("KUBEBUILDER_ASSETS is of no use: %v", err)
+	}
+	if f.cache == "" {
+		return "", errors.New("the cache: neither HOME nor XDG_CACHE_HOME is set")
+	}
+
+	// Two that start at once do the work once: the second waits here and then finds it in the cache.
+	unlock, err := f.lock()
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+
+	dir, err = f.first(ctx,
+		source{"KUBEBUILDER_ASSETS", f.fromAssets},
+		source{"the cache", f.fromCache},
+		source{"setup-envtest", f.download},
+		source{"building from Go modules", f.buildCore},
+	)
+	if err != nil || !withControllerManager || missing(dir, programs) == nil {
+		return dir, err
+	}
+	if err := f.build(ctx, controllerManager); err != nil {
+		return "", err
+	}
+	if dir == f.cache {
+		return dir, nil
+	}
+	return f.join(dir)
+}
+
+func (f *finder) first(ctx context.Context, sources ...source) (string, error) {
+	var tried []error
+	for _, s := range sources {
+		dir, err := s.get(ctx)
+		if err == nil {
+			return dir, nil
+		}
+		if ctx.Err() != nil {
+			return "", errors.New("interrupted")
+		}
+		tried = append(tried, fmt.Errorf("  %s: %w", s.name, err))
+	}
+	return "", errors.Join(tried...)
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A finder looks for programs of one version of Kubernetes.
+type finder struct {
+	repo    string // bellhop's repository
+	version string // of Kubernetes, as v1.36.3
+	assets  string // the value of KUBEBUILDER_ASSETS
+	cache   string // folder for this version
+
+	goCommand string
+	log       io.Writer
+	tick      time.Duration // how often a build says that it goes on
+	reachable time.Duration // how long a download server may take to answer
+}
+
+func (f *finder) logf(format string, args ...any) {
+	fmt.Fprintf(f.log, "controlplane: "+format+"\n", args...)
+}
+
+// missing says which of the programs the folder lacks. Whatever has the program's name is complete: everything that is
+// put into the cache gets its name last.
+func missing(dir string, programs []string) error {
+	var lacks []string
+	for _, program := range programs {
+		info, err := os.Stat(filepath.Join(dir, program))
+		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 || info.Size() == 0 {
+			lacks = append(lacks, program)
+		}
+	}
+	if lacks != nil {
+		return fmt.Errorf("%s has no %s", dir, strings.Join(lacks, ", "))
+	}
+	return nil
+}
+
+func (f *finder) fromAssets(context.Context) (string, error) {
+	if f.assets == "" {
+		return "", errors.New("not set")
+	}
+	dir, err := filepath.Abs(f.assets)
+	if err != nil {
+		return "", err
+	}
+	return dir, missing(dir, core)
+}
+
+func (f *finder) fromCache(context.Context) (string, error) {
+	return f.cache, missing(f.cache, core)
+}
+
+// download asks setup-envtest. Its list of versions serves as the question whether its server can be reached: behind a
+// firewall a connection may hang, and nobody should wait for that as long as for a real download.
+func (f *finder) download(ctx context.Context) (string, error) {
+	modfile := "-modfile=" + filepath.Join("hack", "tools", "go.mod")
+	tool := f.command(ctx, f.goCommand, "tool", modfile, "-n", "setup-envtest") // builds it and prints where it is
+	tool.Dir = f.repo
+	path, err := output(tool)
+	if err != nil {
+		return "", err
+	}
+	// The download's releases do not follow each patch of Kubernetes.
+	release := strings.TrimPrefix(f.version[:strings.LastIndex(f.version, ".")], "v") + ".x"
+
+	asked, cancel := context.WithTimeout(ctx, f.reachable)
+	defer cancel()
+	if _, err := output(f.command(asked, path, "list", "--use-env=false", release)); err != nil {
+		if asked.Err() != nil {
+			err = errors.New("its server does not answer")
+		}
+		return "", err
+	}
+
+	temp, err := os.MkdirTemp(f.cache, "download-")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		// It makes its files read-only, folders included.
+		_ = filepath.WalkDir(temp, func(path string, _ os.DirEntry, _ error) error { return os.Chmod(path, 0o755) })
+		_ = os.RemoveAll(temp)
+	}()
+	began := time.Now()
+	f.logf("downloading Kubernetes %s with setup-envtest", release)
+	limited, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	dir, err := output(f.command(limited, path, "use", "--use-env=false", "--bin-dir", temp, "-p", "path", release))
+	if err != nil {
+		f.logf("the download failed: %v", err)
+		return "", err
+	}
+	if err := missing(dir, core); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	for _, program := range core {
+		if err := os.Rename(filepath.Join(dir, program), filepath.Join(f.cache, program)); err != nil {
+			return "", err
+		}
+	}
+	f.logf("downloaded in %s", seconds(began))
+	return f.cache, nil
+}
+
+func (f *finder) buildCore(ctx context.Context) (string, error) {
+	return f.cache, f.build(ctx, core...)
+}
+
+// build makes the programs that the cache lacks, from the module that pins their versions for the one-node cluster too.
+func (f *finder) build(ctx context.Context, programs ...string) error {
+	for _, program := range programs {
+		if missing(f.cache, []string{program}) == nil {
+			continue
+		}
+		if err := f.buildOne(ctx, program); err != nil {
+			return fmt.Errorf("building %s: %w", program, err)
+		}
+	}
+	return nil
+}
+
+func (f *finder) buildOne(ctx context.Context, program string) error {
+	temp := filepath.Join(f.cache, "."+program+".new")
+	defer os.Remove(temp)
+
+	module := "k8s.io/kubernetes/cmd/" + program
+	if program == "etcd" {
+		module = "go.etcd.io/etcd/server/v3"
+	}
+	build := f.command(ctx, f.goCommand, "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(f.version), "-o", temp, module)
+	build.Dir = filepath.Join(f.repo, "hack", "cluster")
+	// The machine's own settings must not decide what is built.
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "GOOS=", "GOARCH=")
+
+	began := time.Now()
+	f.logf("building %s %s from Go modules: once, it is kept in %s", program, f.version, f.cache)
+	if err := f.watch(build, func() { f.logf("building %s, %s so far", program, seconds(began)) }); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, filepath.Join(f.cache, program)); err != nil {
+		return err
+	}
+	f.logf("built %s in %s", program, seconds(began))
+	return nil
+}
+
+// watch runs the command and calls progress at every tick until it ends.
+func (f *finder) watch(cmd *exec.Cmd, progress func()) error {
+	ended := make(chan error, 1)
+	go func() {
+		_, err := output(cmd)
+		ended <- err
+	}()
+	ticks := time.NewTicker(f.tick)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			progress()
+		case err := <-ended:
+			return err
+		}
+	}
+}
+
+// ldflags gives Kubernetes programs the version that they would otherwise not know: an API server without one reports
+// v0.0.0, and clients go by what it reports.
+func ldflags(version string) string {
+	major, minor, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	return "-s -w" + strings.Join([]string{
+		"", "gitVersion=" + version, "gitMajor=" + major, "gitMinor=" + minor, "gitTreeState=clean", "buildDate=1970-01-01T00:00:00Z",
+	}, " -X k8s.io/component-base/version.")
+}
+
+// join makes a folder of links that has the core programs of another folder beside the cache's controller manager.
+func (f *finder) join(dir string) (string, error) {
+	joined := filepath.Join(f.cache, fmt.Sprintf("joined-%x", sha256.Sum256([]byte(dir)))[:len("joined-")+12])
+	if missing(joined, append([]string{controllerManager}, core...)) == nil {
+		return joined, nil
+	}
+	if err := os.RemoveAll(joined); err != nil {
+		return "", err
+	}
+	temp, err := os.MkdirTemp(f.cache, "joining-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	links := map[string]string{controllerManager: f.cache}
+	for _, program := range core {
+		links[program] = dir
+	}
+	for program, from := range links {
+		if err := os.Symlink(filepath.Join(from, program), filepath.Join(temp, program)); err != nil {
+			return "", err
+		}
+	}
+	return joined, os.Rename(temp, joined)
+}
+
+// pinnedVersion reads the version of Kubernetes from the module that the programs are built from.
+func pinnedVersion(gomod string) (string, error) {
+	file, err := os.Open(gomod)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		words := strings.Fields(strings.TrimPrefix(lines.Text(), "require "))
+		if len(words) >= 2 && words[0] == "k8s.io/kubernetes" && strings.Count(words[1], ".") >= 2 {
+			return words[1], nil
+		}
+	}
+	return "", errors.Join(fmt.Errorf("%s requires no k8s.io/kubernetes", gomod), lines.Err())
+}
+
+// command returns a command that ends soon after its context, with what it has started.
+func (f *finder) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 3 * time.Second
+	return cmd
+}
+
+// output runs the command and returns what it prints, or an error with the end of what it says went wrong.
+func output(cmd *exec.Cmd) (string, error) {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		lines = lines[max(0, len(lines)-10):]
+		return "", fmt.Errorf("%w: %s", err, strings.Join(lines, "\n    "))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func seconds(began time.Time) string {
+	return fmt.Sprintf("%d s", int(time.Since(began).Seconds()+0.5))
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs golangci-lint on every module with the one .golangci.yml; arguments are passed on.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+repo=$PWD
+golangci=$(go tool -modfile=hack/tools/go.mod -n golangci-lint)
+failed=
+for module in ${MODULES:-./}; do
+	echo "== $module" >&2
+	(cd "$module" && "$golangci" run --config "$repo/.golangci.yml" "$@" ./...) || failed+=" $module"
+done
+if [ -n "$failed" ]; then
+	echo "lint failed in:$failed" >&2
+	exit 1
+fi

@@ -1,0 +1,94 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// OperatorKubeconfig returns the path of a kubeconfig with a token of the operator's ServiceAccount, so that the operator
+// runs with the rights that config/ gives it and no others. The token is renewed until Stop.
+func (c *Cluster) OperatorKubeconfig(ctx context.Context) (string, error) {
+	path, token := filepath.Join(c.dir, "operator.kubeconfig"), filepath.Join(c.dir, "operator.token")
+	lifetime, err := c.writeToken(ctx, token)
+	if err != nil {
+		return "", err
+	}
+	if err := writeKubeconfig(path, c.Config, &clientcmdapi.AuthInfo{TokenFile: token}); err != nil {
+		return "", err
+	}
+	if !c.renewing {
+		c.renewing = true
+		renewal, stop := context.WithCancel(context.WithoutCancel(ctx))
+		c.stops = append(c.stops, func() error { stop(); return nil })
+		go c.renewToken(renewal, token, lifetime)
+	}
+	return path, nil
+}
+
+// renewToken writes a new token well before the old one ends; clients read the file again every minute. Clusters may grant
+// less than is asked for, so the lifetime is what the answer says.
+func (c *Cluster) renewToken(ctx context.Context, path string, lifetime time.Duration) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(lifetime/2, time.Minute)):
+		}
+		if renewed, err := c.writeToken(ctx, path); err == nil {
+			lifetime = renewed
+		} else {
+			lifetime = 0 // the API server may be away: again in a minute
+		}
+	}
+}
+
+func (c *Cluster) writeToken(ctx context.Context, path string) (lifetime time.Duration, err error) {
+	asked := int64((24 * time.Hour).Seconds())
+	account := &corev1.ServiceAccount{}
+	account.Namespace, account.Name = c.Namespace, c.ServiceAccount
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &asked}}
+	if err := c.client.SubResource("token").Create(ctx, account, request); err != nil {
+		return 0, fmt.Errorf("getting a token for the operator's ServiceAccount: %w", err)
+	}
+	// In place of the old file at once: somebody may be reading it.
+	temp := path + ".new"
+	if err := os.WriteFile(temp, []byte(request.Status.Token), 0o600); err != nil {
+		return 0, err
+	}
+	return time.Until(request.Status.ExpirationTimestamp.Time), os.Rename(temp, path)
+}
+
+// writeKubeconfig writes a file that leads to the same API server with other credentials.
+func writeKubeconfig(path string, config *rest.Config, auth *clientcmdapi.AuthInfo) error {
+	const name = "bellhop"
+	file := clientcmdapi.NewConfig()
+	file.Clusters[name] = &clientcmdapi.Cluster{
+		Server: config.Host + config.APIPath, TLSServerName: config.ServerName, InsecureSkipTLSVerify: config.Insecure,
+		CertificateAuthority: config.CAFile, CertificateAuthorityData: config.CAData,
+	}
+	file.AuthInfos[name] = auth
+	file.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	file.CurrentContext = name
+	return clientcmd.WriteToFile(*file, path)
+}
+
+// authOf returns what a client configuration authenticates with.
+func authOf(config *rest.Config) *clientcmdapi.AuthInfo {
+	return &clientcmdapi.AuthInfo{
+		ClientCertificate: config.CertFile, ClientCertificateData: config.CertData,
+		ClientKey: config.KeyFile, ClientKeyData: config.KeyData,
+		Token: config.BearerToken, TokenFile: config.BearerTokenFile,
+		Username: config.Username, Password: config.Password,
+		Exec: config.ExecProvider, AuthProvider: config.AuthProvider,
+		Impersonate: config.Impersonate.UserName, ImpersonateGroups: config.Impersonate.Groups,
+	}
+}

@@ -1,0 +1,214 @@
+// Package local runs bellhop on this machine: it starts a control plane or attaches to a cluster that is there, installs
+// what config/ says, and runs the operator's binary as a process with exactly the rights that config/ gives it. "make run",
+// the demo and the test suites share it.
+//
+// Webhooks and CRD conversion are served from this machine: where config/ names a Service, the API server is given a URL.
+// Deployment, Services and Secrets of config/ are left out.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// Options say which control plane to use. The zero value starts one for the repository around the working directory.
+type Options struct {
+	// Repo is bellhop's repository.
+	Repo string
+	// Existing is a cluster to attach to, instead of starting a control plane.
+	Existing *rest.Config
+	// Host is the address at which the API server reaches this machine. Default: loopback where the API server is on
+	// loopback, else this machine's address on the way to it.
+	Host string
+	// AuditLog is a file for the API server's audit log: every request of the operator, and everybody's to our API groups
+	// and to Secrets, without bodies. Not for an existing cluster.
+	AuditLog string
+	// ControllerManager runs kube-controller-manager too, for what deletes namespaces, collects garbage and aggregates
+	// roles. Not for an existing cluster.
+	ControllerManager bool
+	// Dir is a scratch folder. Default: a temporary one, removed by Stop.
+	Dir string
+}
+
+// A Cluster is a control plane that has bellhop's API and calls this machine for its webhooks.
+type Cluster struct {
+	// Config is an administrator's.
+	Config *rest.Config
+	// Kubeconfig is the path of a file for kubectl, with the rights of Config.
+	Kubeconfig string
+	// KubectlPath is where kubectl is.
+	KubectlPath string
+	// WebhookURL is where the API server expects the operator's webhooks; WebhookPort is its port.
+	WebhookURL  string
+	WebhookPort int
+	// Namespace and ServiceAccount are the operator's.
+	Namespace, ServiceAccount string
+
+	repo, dir string
+	client    client.Client
+	manifests *manifests
+	hooks     *envtest.WebhookInstallOptions
+	existing  bool
+	renewing  bool           // the operator's token
+	stops     []func() error // in the order of starting
+}
+
+var scheme = func() *runtime.Scheme {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme} {
+		if err := add(s); err != nil {
+			panic(err)
+		}
+	}
+	return s
+}()
+
+// Start brings up a cluster that has bellhop's API. It does not start the operator.
+func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
+	c := &Cluster{repo: options.Repo, dir: options.Dir, Config: options.Existing, existing: options.Existing != nil}
+	defer func() { //nolint:contextcheck // it has to clean up above all when the context has ended
+		if err != nil {
+			err = errors.Join(err, c.Stop())
+		}
+	}()
+	if c.repo == "" {
+		if c.repo, err = FindRepo(); err != nil {
+			return nil, err
+		}
+	}
+	if c.manifests, err = render(filepath.Join(c.repo, "config", "default")); err != nil {
+		return nil, err
+	}
+	c.Namespace, c.ServiceAccount = c.manifests.serviceAccount.GetNamespace(), c.manifests.serviceAccount.GetName()
+	if err := c.makeDir(); err != nil {
+		return nil, err
+	}
+
+	var binaries string
+	if c.existing {
+		c.KubectlPath = "kubectl" // if there is one
+	} else {
+		if binaries, err = controlPlaneBinaries(ctx, c.repo, options.ControllerManager); err != nil {
+			return nil, err
+		}
+		c.KubectlPath = filepath.Join(binaries, "kubectl")
+		if err := c.startControlPlane(binaries, options.AuditLog); err != nil {
+			return nil, err
+		}
+	}
+	if c.client, err = client.New(c.Config, client.Options{Scheme: scheme}); err != nil {
+		return nil, err
+	}
+	c.Kubeconfig = filepath.Join(c.dir, "admin.kubeconfig")
+	if err := writeKubeconfig(c.Kubeconfig, c.Config, authOf(c.Config)); err != nil {
+		return nil, err
+	}
+	if err := c.install(ctx, options.Host); err != nil {
+		return nil, err
+	}
+	if options.ControllerManager && !c.existing {
+		return c, c.startControllerManager(ctx, filepath.Join(binaries, "kube-controller-manager"))
+	}
+	return c, nil
+}
+
+// Stop ends what Start and StartOperator have started. From an existing cluster it takes the webhooks out, since they would
+// lead nowhere; CRDs, objects and rights stay.
+func (c *Cluster) Stop() error {
+	var errs []error
+	if c.existing && c.hooks != nil {
+		errs = append(errs, c.removeWebhooks(context.Background()))
+	}
+	for _, stop := range slices.Backward(c.stops) {
+		errs = append(errs, stop())
+	}
+	c.stops = nil
+	return errors.Join(errs...)
+}
+
+// Kubectl returns a command that runs kubectl as administrator.
+func (c *Cluster) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, c.KubectlPath, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig)
+	return cmd
+}
+
+// FindRepo returns bellhop's repository around the working directory.
+func FindRepo() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "hack", "controlplane", "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s is not in bellhop's repository", start)
+		}
+	}
+}
+
+// FreePort returns a port that nobody listens on.
+func FreePort() (int, error) {
+	listener, err := net.Listen("tcp", ":0") //nolint:noctx // closed at once
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+func (c *Cluster) makeDir() error {
+	if c.dir != "" {
+		return os.MkdirAll(c.dir, 0o700)
+	}
+	dir, err := os.MkdirTemp("", "bellhop-local-")
+	if err != nil {
+		return err
+	}
+	c.dir = dir
+	c.stops = append(c.stops, func() error { return os.RemoveAll(dir) })
+	return nil
+}
+
+// hostSeenFrom returns the address at which the API server reaches this machine. It is a guess where the API server is in a
+// container or behind address translation: there Options.Host has to say it.
+func hostSeenFrom(ctx context.Context, apiServer string) (string, error) {
+	parsed, err := url.Parse(apiServer)
+	if err != nil {
+		return "", err
+	}
+	host, port := parsed.Hostname(), parsed.Port()
+	if parsed.Scheme == "" || host == "" {
+		return "", fmt.Errorf("the API server's address %q is not a URL", apiServer)
+	}
+	if port == "" {
+		port = "443"
+	}
+	// A UDP "connection" sends nothing: it only asks the kernel for the way.
+	conn, err := new(net.Dialer).DialContext(ctx, "udp", net.JoinHostPort(host, port))
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	address := conn.LocalAddr().(*net.UDPAddr).IP
+	if address.IsLoopback() {
+		return "127.0.0.1", nil
+	}
+	return address.String(), nil
+}

@@ -1,0 +1,251 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+func TestRenderTakesWhatAnOperatorOutsideNeeds(t *testing.T) {
+	m, err := render(filepath.Join("testdata", "config", "default"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.serviceAccount.GetNamespace() + "/" + m.serviceAccount.GetName(); got != "bellhop-system/bellhop-controller-manager" {
+		t.Errorf("ServiceAccount %s", got)
+	}
+	var kinds []string
+	for _, object := range m.rights {
+		kinds = append(kinds, object.GetKind())
+	}
+	if got := strings.Join(kinds, " "); got != "Namespace ServiceAccount ClusterRole ClusterRoleBinding" {
+		t.Errorf("rights: %s", got)
+	}
+	converted, plain := splitByConversion(m.crds)
+	if len(converted) != 1 || converted[0].Spec.Names.Kind != "Thing" || len(plain) != 1 {
+		t.Errorf("%d CRDs with conversion, %d without", len(converted), len(plain))
+	}
+	if len(m.mutating) != 0 || len(m.validating) != 1 {
+		t.Errorf("%d mutating, %d validating", len(m.mutating), len(m.validating))
+	}
+}
+
+func TestRenderRefusesWhatHasNoOperator(t *testing.T) {
+	if _, err := render(filepath.Join("testdata", "config", "manager")); err == nil || !strings.Contains(err.Error(), "no ServiceAccount") {
+		t.Error(err)
+	}
+}
+
+func TestHostSeenFrom(t *testing.T) {
+	for server, want := range map[string]string{"https://127.0.0.1:6443": "127.0.0.1", "https://localhost:1/": "127.0.0.1", "https://[::1]": "127.0.0.1"} {
+		if got, err := hostSeenFrom(t.Context(), server); err != nil || got != want {
+			t.Errorf("%s: %s, %v", server, got, err)
+		}
+	}
+	if _, err := hostSeenFrom(t.Context(), "10.0.0.1"); err == nil {
+		t.Error("took an address without scheme")
+	}
+}
+
+// fixture returns a repository with the configuration of testdata, and its operator's binary.
+func fixture(t *testing.T) (repo, operator string) {
+	t.Helper()
+	actual, err := FindRepo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo = t.TempDir()
+	for name, target := range map[string]string{"hack": filepath.Join(actual, "hack"), "config": filepath.Join(here, "testdata", "config")} {
+		if err := os.Symlink(target, filepath.Join(repo, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	operator = filepath.Join(repo, "operator")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", operator, "./testdata/operator").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return repo, operator
+}
+
+// kubectl runs kubectl and returns all it prints; what it prints must contain want.
+func kubectl(t *testing.T, c *Cluster, want, stdin string, args ...string) {
+	t.Helper()
+	cmd := c.Kubectl(t.Context(), args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), want) {
+		t.Errorf("kubectl %s: %q is not in: %s", strings.Join(args, " "), want, out)
+	}
+}
+
+const thing = `{apiVersion: test.bellhop.example/v1alpha1, kind: Thing, metadata: {name: %NAME%, namespace: default}, spec: {text: hello}}`
+
+func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
+	repo, binary := fixture(t)
+	audit := filepath.Join(t.TempDir(), "audit.log")
+	c, err := Start(t.Context(), Options{Repo: repo, AuditLog: audit, ControllerManager: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := false
+	t.Cleanup(func() {
+		if !stopped {
+			_ = c.Stop()
+		}
+	})
+
+	var said bytes.Buffer
+	if _, err := c.StartOperator(t.Context(), OperatorOptions{Binary: binary, Args: []string{"--fail"}}); err == nil ||
+		!strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "operator in bellhop-system") {
+		t.Errorf("an operator that fails: %v", err)
+	}
+	o, err := c.StartOperator(t.Context(), OperatorOptions{Binary: binary, Log: &said})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	kubectl(t, c, "thing.test.bellhop.example/good serverside-applied", strings.ReplaceAll(thing, "%NAME%", "good"), "apply", "--server-side", "-f-")
+	kubectl(t, c, "refused by the webhook", strings.ReplaceAll(thing, "%NAME%", "bad"), "apply", "-f-")
+	kubectl(t, c, "hello", "", "get", "things.v1.test.bellhop.example", "good", "-ojsonpath={.spec.text}")
+	kubectl(t, c, "None", "", "get", "crd", "others.test.bellhop.example", "-ojsonpath={.spec.conversion.strategy}")
+
+	// The operator may do what its role says and nothing else.
+	kubeconfig, err := c.OperatorKubeconfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, c, "good", "", "--kubeconfig", kubeconfig, "get", "things", "-n", "default")
+	kubectl(t, c, `User "system:serviceaccount:bellhop-system:bellhop-controller-manager" cannot list`, "", "--kubeconfig", kubeconfig, "get", "others")
+
+	// A controller manager is there: a namespace goes, with what it holds.
+	kubectl(t, c, "created", "", "create", "namespace", "short")
+	kubectl(t, c, "deleted", "", "delete", "namespace", "short", "--timeout=60s")
+
+	o.Kill()
+	if !strings.Contains(said.String(), "operator in bellhop-system") {
+		t.Errorf("the operator's log: %q", said.String())
+	}
+	kubectl(t, c, "connection refused", strings.ReplaceAll(thing, "%NAME%", "more"), "create", "-f-")
+	if o, err = c.StartOperator(t.Context(), OperatorOptions{Binary: binary}); err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, c, "created", strings.ReplaceAll(thing, "%NAME%", "more"), "create", "-f-")
+	if err := o.Stop(); err != nil {
+		t.Errorf("stopping the operator: %v", err)
+	}
+
+	attach(t, c, repo, binary)
+
+	stopped = true
+	if err := c.Stop(); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if recorded, err := os.ReadFile(audit); err != nil || !bytes.Contains(recorded, []byte(`"resource":"things"`)) ||
+		bytes.Contains(recorded, []byte(`"resource":"configmaps"`)) || bytes.Contains(recorded, []byte(`"requestObject"`)) {
+		t.Errorf("audit log of %d bytes, %v", len(recorded), err)
+	}
+}
+
+// attach does as "make run" does, to a cluster that has been set up before.
+func attach(t *testing.T, c *Cluster, repo, binary string) {
+	t.Helper()
+	second, err := Start(t.Context(), Options{Repo: repo, Existing: c.Config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.KubectlPath = c.KubectlPath
+	if second.WebhookURL == c.WebhookURL || !strings.HasPrefix(second.WebhookURL, "https://127.0.0.1:") {
+		t.Errorf("webhooks at %s", second.WebhookURL)
+	}
+	if _, err := second.StartOperator(t.Context(), OperatorOptions{Binary: binary}); err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, second, "refused by the webhook", strings.ReplaceAll(thing, "%NAME%", "bad"), "create", "-f-")
+	if err := second.Stop(); err != nil {
+		t.Error(err)
+	}
+	// Nothing leads to a webhook any more; objects stay, in both versions.
+	kubectl(t, c, "None", "", "get", "crd", "things.test.bellhop.example", "-ojsonpath={.spec.conversion.strategy}")
+	kubectl(t, c, "No resources found", "", "get", "validatingwebhookconfigurations")
+	kubectl(t, c, "good", "", "get", "things.v1alpha1.test.bellhop.example", "-n", "default")
+	kubectl(t, c, "created", strings.ReplaceAll(thing, "%NAME%", "bad"), "create", "-f-")
+}
+
+// TestMain lets TestNothingIsLeftBehind run this binary as a program that starts a control plane and is killed.
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard()) // envtest's; controller-runtime complains where nobody sets one
+	if repo := os.Getenv("BELLHOP_LOCAL_TEST_VICTIM"); repo != "" {
+		c, err := Start(context.Background(), Options{Repo: repo, Dir: os.Getenv("BELLHOP_LOCAL_TEST_DIR")}) //nolint:forbidigo // there is no test here
+		if err != nil {
+			panic(err)
+		}
+		_, _ = os.Stdout.WriteString(c.Config.Host + "\n")
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func TestNothingIsLeftBehindAfterAKill(t *testing.T) {
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Skip("this machine has no setpriv")
+	}
+	repo, _ := fixture(t)
+	victim := exec.CommandContext(t.Context(), os.Args[0])
+	// What it cannot clean up any more, the test does: all of it is below one folder.
+	temp := t.TempDir()
+	victim.Env = append(os.Environ(), "BELLHOP_LOCAL_TEST_VICTIM="+repo, "BELLHOP_LOCAL_TEST_DIR="+filepath.Join(temp, "dir"), "TMPDIR="+temp)
+	out, err := victim.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim.Stderr = os.Stderr
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 100)
+	n, err := out.Read(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(line[:n]), "https://127.0.0.1:") {
+		t.Fatalf("it says %s", line[:n])
+	}
+	if len(commandsWith(t, temp)) < 3 {
+		t.Fatalf("too few processes: %q", commandsWith(t, temp))
+	}
+	_ = victim.Process.Kill()
+	_ = victim.Wait()
+	for deadline := time.Now().Add(10 * time.Second); len(commandsWith(t, temp)) > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("left behind: %q", commandsWith(t, temp))
+		}
+	}
+}
+
+// commandsWith returns the command lines of the processes that have the text in their command line or environment.
+func commandsWith(t *testing.T, text string) (found []string) {
+	t.Helper()
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, process := range processes {
+		command, err := os.ReadFile(filepath.Join(process, "cmdline"))
+		environment, _ := os.ReadFile(filepath.Join(process, "environ"))
+		if err == nil && bytes.Contains(append(command, environment...), []byte(text)) {
+			found = append(found, string(bytes.ReplaceAll(command, []byte{0}, []byte{' '})))
+		}
+	}
+	return found
+}

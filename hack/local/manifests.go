@@ -1,0 +1,202 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// fieldOwner is whom server-side apply records for what is installed here.
+const fieldOwner = client.FieldOwner("bellhop-local")
+
+// manifests is what config/default has for an operator that runs outside the cluster.
+type manifests struct {
+	serviceAccount *unstructured.Unstructured
+	rights         []*unstructured.Unstructured // namespace, service account, roles and bindings, in an order that can be applied
+	crds           []*apiextensionsv1.CustomResourceDefinition
+	mutating       []*admissionv1.MutatingWebhookConfiguration
+	validating     []*admissionv1.ValidatingWebhookConfiguration
+}
+
+// render builds a kustomization and sorts the result.
+func render(dir string) (*manifests, error) {
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionLegacy // the namespace before what goes into it
+	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), dir)
+	if err != nil {
+		return nil, fmt.Errorf("kustomize build %s: %w", dir, err)
+	}
+	m := &manifests{}
+	for _, resource := range resources.Resources() {
+		content, err := resource.Map()
+		if err != nil {
+			return nil, err
+		}
+		if err := m.add(&unstructured.Unstructured{Object: content}); err != nil {
+			return nil, fmt.Errorf("%s: %w", resource.CurId(), err)
+		}
+	}
+	if m.serviceAccount == nil || len(m.crds) == 0 {
+		return nil, fmt.Errorf("%s renders no ServiceAccount or no CustomResourceDefinition", dir)
+	}
+	return m, nil
+}
+
+func (m *manifests) add(object *unstructured.Unstructured) error {
+	switch object.GetKind() {
+	case "ServiceAccount":
+		if m.serviceAccount != nil {
+			return errors.New("a second ServiceAccount: which one is the operator's?")
+		}
+		m.serviceAccount = object
+		m.rights = append(m.rights, object)
+	case "Namespace", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding":
+		m.rights = append(m.rights, object)
+	case "CustomResourceDefinition":
+		crd, err := decode[apiextensionsv1.CustomResourceDefinition](object)
+		m.crds = append(m.crds, crd)
+		return err
+	case "MutatingWebhookConfiguration":
+		hooks, err := decode[admissionv1.MutatingWebhookConfiguration](object)
+		m.mutating = append(m.mutating, hooks)
+		return err
+	case "ValidatingWebhookConfiguration":
+		hooks, err := decode[admissionv1.ValidatingWebhookConfiguration](object)
+		m.validating = append(m.validating, hooks)
+		return err
+	}
+	return nil
+}
+
+func decode[T any](object *unstructured.Unstructured) (*T, error) {
+	into := new(T)
+	return into, runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into, true)
+}
+
+// install gives the cluster rights, CRDs and webhooks. The certificate that it makes for them is for the operator's
+// --webhook-cert-dir.
+func (c *Cluster) install(ctx context.Context, host string) error {
+	for _, object := range c.manifests.rights {
+		if err := c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership); err != nil {
+			return fmt.Errorf("installing %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+
+	if host == "" {
+		var err error
+		if host, err = hostSeenFrom(ctx, c.Config.Host); err != nil {
+			return fmt.Errorf("finding out how the API server reaches this machine: %w", err)
+		}
+	}
+	port, err := FreePort()
+	if err != nil {
+		return err
+	}
+	// The host may be an address that only the API server can use, so it is not one to listen on here.
+	hooks := &envtest.WebhookInstallOptions{
+		MutatingWebhooks: c.manifests.mutating, ValidatingWebhooks: c.manifests.validating,
+		LocalServingHost: "127.0.0.1", LocalServingHostExternalName: host, LocalServingPort: port,
+		IgnoreSchemeConvertible: true, // the scheme here knows nothing of our types
+	}
+	if err := hooks.PrepWithoutInstalling(); err != nil {
+		return fmt.Errorf("preparing webhooks: %w", err)
+	}
+	c.stops = append(c.stops, hooks.Cleanup)
+	c.hooks, c.WebhookPort = hooks, port
+	c.WebhookURL = "https://" + net.JoinHostPort(host, strconv.Itoa(port))
+
+	converted, plain := splitByConversion(c.manifests.crds)
+	if _, err := envtest.InstallCRDs(c.Config, envtest.CRDInstallOptions{CRDs: converted, WebhookOptions: *hooks, Scheme: scheme}); err != nil {
+		return fmt.Errorf("installing CRDs: %w", err)
+	}
+	if _, err := envtest.InstallCRDs(c.Config, envtest.CRDInstallOptions{CRDs: plain, Scheme: scheme}); err != nil {
+		return fmt.Errorf("installing CRDs: %w", err)
+	}
+	if err := hooks.Install(c.Config); err != nil {
+		return fmt.Errorf("installing webhooks: %w", err)
+	}
+	return nil
+}
+
+// splitByConversion separates the CRDs that config/ gives a conversion webhook: envtest would give all of them one.
+func splitByConversion(crds []*apiextensionsv1.CustomResourceDefinition) (converted, plain []*apiextensionsv1.CustomResourceDefinition) {
+	for _, crd := range crds {
+		if conversion := crd.Spec.Conversion; conversion != nil && conversion.Strategy == apiextensionsv1.WebhookConverter {
+			converted = append(converted, crd)
+		} else {
+			plain = append(plain, crd)
+		}
+	}
+	return converted, plain
+}
+
+// removeWebhooks takes out of the cluster what leads to this process: webhook configurations, and the conversion of CRDs.
+// A URL that nobody answers would refuse every write, and every read in another version than the stored one. What leads
+// elsewhere by now (somebody has deployed bellhop meanwhile) is left alone.
+func (c *Cluster) removeWebhooks(ctx context.Context) error {
+	var errs []error
+	for _, ours := range c.manifests.mutating {
+		found := &admissionv1.MutatingWebhookConfiguration{}
+		if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), found); err == nil && len(found.Webhooks) > 0 {
+			errs = append(errs, c.deleteIfHere(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
+		} else {
+			errs = append(errs, client.IgnoreNotFound(err))
+		}
+	}
+	for _, ours := range c.manifests.validating {
+		found := &admissionv1.ValidatingWebhookConfiguration{}
+		if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), found); err == nil && len(found.Webhooks) > 0 {
+			errs = append(errs, c.deleteIfHere(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
+		} else {
+			errs = append(errs, client.IgnoreNotFound(err))
+		}
+	}
+	converted, _ := splitByConversion(c.manifests.crds)
+	for _, ours := range converted {
+		errs = append(errs, c.stopConversion(ctx, ours.Name))
+	}
+	return errors.Join(errs...)
+}
+
+// here says whether a webhook leads to this process: nobody else has its certificate.
+func (c *Cluster) here(caBundle []byte) bool {
+	return string(caBundle) == string(c.hooks.LocalServingCAData)
+}
+
+func (c *Cluster) deleteIfHere(ctx context.Context, object client.Object, caBundle []byte) error {
+	if !c.here(caBundle) {
+		return nil
+	}
+	version := object.GetResourceVersion()
+	err := c.client.Delete(ctx, object, client.Preconditions{ResourceVersion: &version})
+	if apierrors.IsConflict(err) {
+		return nil // somebody else's by now
+	}
+	return client.IgnoreNotFound(err)
+}
+
+func (c *Cluster) stopConversion(ctx context.Context, name string) error {
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := c.client.Get(ctx, client.ObjectKey{Name: name}, crd); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	conversion := crd.Spec.Conversion
+	if conversion == nil || conversion.Webhook == nil || conversion.Webhook.ClientConfig == nil || !c.here(conversion.Webhook.ClientConfig.CABundle) {
+		return nil
+	}
+	before := crd.DeepCopy()
+	crd.Spec.Conversion = &apiextensionsv1.CustomResourceConversion{Strategy: apiextensionsv1.NoneConverter}
+	return c.client.Patch(ctx, crd, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}

@@ -1,0 +1,164 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// OperatorOptions say how to run the operator.
+type OperatorOptions struct {
+	// Binary is what BuildOperator returned.
+	Binary string
+	// Args come after those that StartOperator gives it.
+	Args []string
+	// Log gets what the operator prints. Default: nobody sees it, but for the end of it in errors.
+	Log io.Writer
+	// WebhookPort is for a second operator beside the one that the API server calls: FreePort has one for it.
+	WebhookPort int
+}
+
+// An Operator is a running process of the operator's binary.
+type Operator struct {
+	// MetricsURL is where its metrics are, over TLS and for whoever may see them.
+	MetricsURL string
+	// HealthURL is where /healthz and /readyz are.
+	HealthURL string
+
+	process *process
+	log     *tail
+	once    sync.Once
+	err     error
+}
+
+// BuildOperator builds the operator's binary and returns where it is.
+func BuildOperator(ctx context.Context, repo string) (string, error) {
+	bin := filepath.Join(repo, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return "", err
+	}
+	// Suites that run side by side build it side by side: each under a name of its own, the last one stays.
+	temp, err := os.CreateTemp(bin, ".operator-")
+	if err != nil {
+		return "", err
+	}
+	temp.Close()
+	defer os.Remove(temp.Name())
+	path := filepath.Join(bin, "operator")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-o", temp.Name(), ".")
+	cmd.Dir = repo
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the operator: %w\n%s", err, out)
+	}
+	return path, os.Rename(temp.Name(), path)
+}
+
+// StartOperator runs the operator's binary as its ServiceAccount and returns once it is ready.
+func (c *Cluster) StartOperator(ctx context.Context, options OperatorOptions) (*Operator, error) {
+	kubeconfig, err := c.OperatorKubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	health, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	webhooks := options.WebhookPort
+	if webhooks == 0 {
+		webhooks = c.WebhookPort
+	}
+	o := &Operator{
+		MetricsURL: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics),
+		HealthURL:  fmt.Sprintf("http://127.0.0.1:%d", health),
+		log:        &tail{to: options.Log},
+	}
+	cmd := exec.Command(options.Binary, append([]string{ //nolint:noctx // lives until Stop or Kill
+		"--webhook-cert-dir=" + c.hooks.LocalServingCertDir,
+		"--webhook-host=" + c.listenHost(),
+		"--webhook-port=" + strconv.Itoa(webhooks),
+		"--health-probe-bind-address=127.0.0.1:" + strconv.Itoa(health),
+		"--metrics-bind-address=127.0.0.1:" + strconv.Itoa(metrics),
+		"--operator-namespace=" + c.Namespace,
+	}, options.Args...)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
+	cmd.Stdout, cmd.Stderr = o.log, o.log
+	if o.process, err = start(cmd); err != nil {
+		return nil, fmt.Errorf("starting the operator: %w", err)
+	}
+	c.stops = append(c.stops, o.Stop)
+	if err := o.process.waitFor(ctx, &http.Client{Timeout: time.Second}, o.HealthURL+"/readyz"); err != nil {
+		o.Kill()
+		return nil, fmt.Errorf("the operator: %w\n%s", err, o.log)
+	}
+	return o, nil
+}
+
+// listenHost keeps webhooks that only this machine calls from being served to its network.
+func (c *Cluster) listenHost() string {
+	if c.hooks.LocalServingHostExternalName == "127.0.0.1" {
+		return "127.0.0.1"
+	}
+	return ""
+}
+
+// PID is the operator's process.
+func (o *Operator) PID() int { return o.process.cmd.Process.Pid }
+
+// Ended is closed when the operator's process has ended, for whatever reason.
+func (o *Operator) Ended() <-chan struct{} { return o.process.ended }
+
+// Kill is kill -9. It returns when the process is gone.
+func (o *Operator) Kill() {
+	o.once.Do(o.process.kill)
+}
+
+// Stop asks the operator to end, as Kubernetes would, and returns how that went. After a Kill it has nothing to say.
+func (o *Operator) Stop() error {
+	o.once.Do(func() {
+		if err := o.process.stop(startTimeout); err != nil {
+			o.err = fmt.Errorf("the operator: %w\n%s", err, o.log)
+		}
+	})
+	return o.err
+}
+
+// tail passes on what is written to it and keeps the end.
+type tail struct {
+	to   io.Writer
+	mu   sync.Mutex
+	kept []byte
+}
+
+const tailSize = 4 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = append(t.kept, p...)
+	if len(t.kept) > 2*tailSize {
+		t.kept = append([]byte{}, t.kept[len(t.kept)-tailSize:]...)
+	}
+	if t.to != nil {
+		return t.to.Write(p)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kept := t.kept[max(0, len(t.kept)-tailSize):]
+	return string(bytes.TrimSpace(kept))
+}

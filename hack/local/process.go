@@ -1,0 +1,85 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// startTimeout is how long a program may take until it answers, on a machine that is busy with other things.
+const startTimeout = time.Minute
+
+// A process is a program that runs beside us.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+	err   error // of Wait; may be read once ended is closed
+}
+
+// start runs the command, out of reach of the terminal's Ctrl-C (whoever is asked to end decides in which order the others
+// do) and, where the kernel can do that, not longer than this process.
+func start(cmd *exec.Cmd) (*process, error) {
+	cmd.SysProcAttr = processAttributes()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// stop asks the process to end, insists after the timeout, and returns how it ended.
+func (p *process) stop(timeout time.Duration) error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	select {
+	case <-p.ended:
+		return p.err
+	case <-time.After(timeout):
+		p.kill()
+		return fmt.Errorf("%s did not end within %s and was killed", p.cmd.Path, timeout)
+	}
+}
+
+// kill ends the process the hard way and waits until it is gone.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// waitFor returns once the URL answers with 200.
+func (p *process) waitFor(ctx context.Context, client *http.Client, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		if answers(ctx, client, url) {
+			return nil
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("it ended before it was ready: %w", errors.Join(p.err, errors.New(p.cmd.ProcessState.String())))
+		case <-ctx.Done():
+			return fmt.Errorf("%s does not answer: %w", url, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func answers(ctx context.Context, client *http.Client, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Removes the operator. CRDs and the objects of users stay, and can be read and written.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+: "${KUBECTL:=kubectl}"
+say() { echo "==> $*" >&2; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for part in webhooks crds namespace operator; do
+	hack/config.sh "$part" >"$work/$part.yaml"
+done
+namespace=$(awk '$1 == "name:" { print $2; exit }' "$work/namespace.yaml")
+
+# First what would refuse writes once nobody answers.
+say "removing the webhook configurations"
+$KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
+
+# Then the operator: as long as it runs, it puts its certificate into the CRDs.
+say "removing the operator"
+$KUBECTL delete --ignore-not-found --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --cascade=foreground >&2
+
+# A conversion that nobody serves would hide each object whose version is not the stored one.
+for crd in $($KUBECTL get --ignore-not-found -f "$work/crds.yaml" -o go-template='{{range .items}}{{$o := .}}{{with .spec.conversion}}{{if eq .strategy "Webhook"}}{{$o.metadata.name}} {{end}}{{end}}{{end}}'); do
+	$KUBECTL patch crd "$crd" --type merge -p '{"spec":{"conversion":{"strategy":"None","webhook":null}}}' >&2
+done
+$KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
+
+# The namespace may hold credentials of ClusterReceivers, which belong to users. The operator's own went with it.
+left=$($KUBECTL get secrets --namespace "$namespace" -o go-template='{{range .items}}{{if ne .type "kubernetes.io/service-account-token"}}{{.metadata.name}} {{end}}{{end}}' 2>/dev/null || true)
+if [ -n "$left" ]; then
+	say "namespace $namespace stays: it has Secrets that are not the operator's: $left"
+else
+	$KUBECTL delete --ignore-not-found namespace "$namespace" >&2
+fi
+say "CRDs and objects are still there (make uninstall)"

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Removes the CRDs. Refuses while any of their objects exists, since their deletion would tell the outside world nothing.
+# FORCE=1 abandons the objects and names each of them: what they stand for outside stays there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+: "${KUBECTL:=kubectl}" "${FORCE:=}"
+say() { echo "==> $*" >&2; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+hack/config.sh crds >"$work/crds.yaml"
+crds=$($KUBECTL get --ignore-not-found -f "$work/crds.yaml" -o name | sed 's|.*/||')
+[ -n "$crds" ] || { say "no CRD of bellhop is installed"; exit 0; }
+
+# gone says whether the last command failed because what it was about does not exist (any more).
+gone() { grep -qi 'not *found\|have a resource type' "$work/error" || { cat "$work/error" >&2; return 1; }; }
+
+# objects CRD prints "NAMESPACE NAME" for each object ("<none>" where the kind has no namespace).
+objects() {
+	$KUBECTL get "$1" --all-namespaces --no-headers -o custom-columns=:metadata.namespace,:metadata.name 2>"$work/error" || gone
+}
+
+total=0
+for crd in $crds; do
+	objects "$crd" >"$work/$crd"
+	count=$(grep -c . "$work/$crd" || true)
+	total=$((total + count))
+	[ "$count" = 0 ] || say "$count objects of $crd"
+done
+if [ $total -gt 0 ] && [ "$FORCE" != 1 ]; then
+	say "refused: delete them first, while the operator runs, so that it can clean up outside; or FORCE=1 to abandon them"
+	exit 1
+fi
+
+# A deletion that has begun lets nobody add objects or finalizers; so finalizers are stripped after it, and stay away.
+$KUBECTL delete --wait=false crd $crds >&2
+for crd in $crds; do
+	while read -r namespace name; do
+		[ -n "$name" ] || continue
+		echo "abandoned: $crd $namespace/$name" | sed 's|<none>/||'
+		# kubectl takes a namespace also for a kind that has none.
+		$KUBECTL patch "$crd" "$name" --namespace "${namespace/<none>/}" --type merge \
+			-p '{"metadata":{"finalizers":null}}' >/dev/null 2>"$work/error" || gone
+	done <"$work/$crd"
+done
+$KUBECTL wait --for=delete crd $crds --timeout=60s >&2

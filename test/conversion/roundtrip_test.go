@@ -1,0 +1,171 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package conversion_test takes Alerts with every field filled through their
+// versions and back.
+package conversion_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/conversion"
+	"sigs.k8s.io/randfill"
+
+	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	pagerconversion "github.com/gophernetes/bellhop/webhooks/pager/conversion"
+)
+
+const rounds = 500
+
+func newConverter(t *testing.T) conversion.Converter {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, v1beta1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	converter, err := pagerconversion.AlertConverter(scheme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return converter
+}
+
+// newFiller fills every field: no pointer nil, no list or map empty.
+func newFiller(seed int64) *randfill.Filler {
+	return randfill.NewWithSeed(seed).NilChance(0).NumElements(1, 4).MaxDepth(20).Funcs(
+		func(t *metav1.Time, c randfill.Continue) { t.Time = time.Unix(1+int64(c.Uint32()), 0) },
+		func(f *metav1.FieldsV1, _ randfill.Continue) { f.SetRawString(`{"f:spec":{}}`) },
+		func(s *string, c randfill.Continue) { *s = c.String(20) + "x" },
+		words[types.UID], words[metav1.ConditionStatus], words[metav1.ManagedFieldsOperationType],
+		words[v1alpha1.Severity], words[v1alpha1.AlertState], words[v1alpha1.ReceiverKind], words[v1alpha1.DeliveryState],
+		words[v1beta1.Severity], words[v1beta1.AlertState], words[v1beta1.ReceiverKind], words[v1beta1.DeliveryState],
+		func(n *int64, c randfill.Continue) { *n = 1 + int64(c.Uint32()) },
+		func(n *int32, c randfill.Continue) { *n = 1 + c.Int31n(1<<20) },
+		func(b *bool, _ randfill.Continue) { *b = true },
+	)
+}
+
+func words[T ~string](s *T, c randfill.Continue) { *s = T(c.String(20) + "x") }
+
+func TestFromTheHubAndBack(t *testing.T) {
+	converter := newConverter(t)
+	for seed := range int64(rounds) {
+		hub := &v1beta1.Alert{}
+		newFiller(seed).Fill(hub)
+		hub.TypeMeta = metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "Alert"}
+		wholeOrFail(t, reflect.ValueOf(*hub), "Alert")
+		before := hub.DeepCopy()
+		spoke := &v1alpha1.Alert{TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Alert"}}
+		convert(t, converter, hub, spoke)
+		if !equality.Semantic.DeepEqual(before, hub) {
+			t.Fatal("the conversion changed its source")
+		}
+		back := &v1beta1.Alert{TypeMeta: hub.TypeMeta}
+		convert(t, converter, spoke, back)
+		if !equality.Semantic.DeepEqual(hub, back) {
+			t.Fatalf("seed %d:\nwas  %+v\nwent %+v\ncame %+v", seed, hub, spoke, back)
+		}
+	}
+}
+
+func TestFromTheSpokeAndBack(t *testing.T) {
+	converter := newConverter(t)
+	for seed := range int64(rounds) {
+		spoke := &v1alpha1.Alert{}
+		newFiller(seed).Fill(spoke)
+		spoke.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Alert"}
+		wholeOrFail(t, reflect.ValueOf(*spoke), "Alert")
+		switch seed % 3 { // with a title, without, and with one only
+		case 0:
+			spoke.Annotations[v1alpha1.TitleAnnotation] = "title"
+		case 1:
+			spoke.Annotations = map[string]string{v1alpha1.TitleAnnotation: "title"}
+		}
+		before := spoke.DeepCopy()
+		hub := &v1beta1.Alert{TypeMeta: metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "Alert"}}
+		convert(t, converter, spoke, hub)
+		if !equality.Semantic.DeepEqual(before, spoke) {
+			t.Fatal("the conversion changed its source")
+		}
+		if _, ok := hub.Annotations[v1alpha1.TitleAnnotation]; ok {
+			t.Fatal("the hub shows the title twice")
+		}
+		back := &v1alpha1.Alert{TypeMeta: spoke.TypeMeta}
+		convert(t, converter, hub, back)
+		if !equality.Semantic.DeepEqual(spoke, back) {
+			t.Fatalf("seed %d:\nwas  %+v\nwent %+v\ncame %+v", seed, spoke, hub, back)
+		}
+	}
+}
+
+// An empty title is the one thing that a round trip drops.
+func TestAnEmptyTitleIsDropped(t *testing.T) {
+	converter := newConverter(t)
+	spoke := &v1alpha1.Alert{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Alert"},
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.TitleAnnotation: "", "other": ""}},
+	}
+	hub := &v1beta1.Alert{TypeMeta: metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "Alert"}}
+	convert(t, converter, spoke, hub)
+	back := &v1alpha1.Alert{TypeMeta: spoke.TypeMeta}
+	convert(t, converter, hub, back)
+	if want := map[string]string{"other": ""}; !reflect.DeepEqual(back.Annotations, want) {
+		t.Errorf("annotations are %v, want %v", back.Annotations, want)
+	}
+}
+
+func convert(t *testing.T, converter conversion.Converter, from, to runtime.Object) {
+	t.Helper()
+	if err := converter.ConvertObject(t.Context(), from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wholeOrFail fails where a field is zero: a round trip would prove nothing of it.
+func wholeOrFail(t *testing.T, v reflect.Value, path string) {
+	t.Helper()
+	if v.IsZero() {
+		t.Fatalf("the filler leaves %s at its zero value", path)
+	}
+	switch v.Kind() { //nolint:exhaustive // the others have nothing inside
+	case reflect.Pointer:
+		wholeOrFail(t, v.Elem(), path)
+	case reflect.Slice:
+		for i := range v.Len() {
+			wholeOrFail(t, v.Index(i), path+"[]")
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[metav1.Time]() || v.Type() == reflect.TypeFor[metav1.FieldsV1]() {
+			return
+		}
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			// The server sets these two; no version has them on the wire.
+			if field.IsExported() && !strings.Contains("SelfLink TypeMeta", field.Name) {
+				wholeOrFail(t, v.Field(i), path+"."+field.Name)
+			}
+		}
+	}
+}

@@ -1,0 +1,322 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+var _ = Describe("The API", func() {
+	var namespace string
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	// asked is what kubectl says when it applies a manifest without keeping it.
+	asked := func(ctx context.Context, manifest string) string {
+		out, _ := kubectl(ctx, manifest, "apply", "--dry-run=server", "-n", namespace, "-f", "-")
+		return out
+	}
+	alert := func(version, spec string) string {
+		return fmt.Sprintf("apiVersion: pager.k8s.co/%s\nkind: Alert\nmetadata: {name: a}\nspec: %s", version, spec)
+	}
+	receiver := func(spec string) string {
+		return "apiVersion: pager.k8s.co/v1beta1\nkind: Receiver\nmetadata: {name: r}\nspec: " + spec
+	}
+	clusterReceiver := func(spec string) string {
+		return "apiVersion: pager.k8s.co/v1beta1\nkind: ClusterReceiver\nmetadata: {name: r}\nspec: " + spec
+	}
+
+	DescribeTable("accepts and refuses", func(ctx SpecContext, manifest string, want OmegaMatcher) {
+		Expect(asked(ctx, manifest)).To(want)
+	},
+		Entry("an Alert", alert("v1beta1", `{content: x}`), ContainSubstring("created (server dry run)")),
+		Entry("an Alert without content", alert("v1beta1", `{title: x}`), ContainSubstring("spec.content: Required value")),
+		Entry("an Alert with empty content", alert("v1beta1", `{content: ""}`), ContainSubstring("spec.content")),
+		Entry("16 KiB", alert("v1beta1", `{content: "`+strings.Repeat("a", 16384)+`"}`), ContainSubstring("created")),
+		Entry("16 KiB and a bit, in bytes", alert("v1beta1", `{content: "`+strings.Repeat("ä", 8193)+`"}`), ContainSubstring("must be at most 16384 bytes (16 KiB) in UTF-8")),
+		Entry("the same through v1alpha1", alert("v1alpha1", `{message: "`+strings.Repeat("ä", 8193)+`"}`), ContainSubstring("must be at most 16384 bytes (16 KiB) in UTF-8")),
+		Entry("a severity of its own", alert("v1beta1", `{content: x, severity: Fatal}`), ContainSubstring(`Unsupported value: "Fatal": supported values: "Info", "Warning", "Critical"`)),
+		Entry("a receiver twice", alert("v1beta1", `{content: x, receiverRefs: [{kind: Receiver, name: a}, {kind: Receiver, name: a}]}`), ContainSubstring("Duplicate value")),
+		Entry("a receiver of no kind", alert("v1beta1", `{content: x, receiverRefs: [{name: a}]}`), ContainSubstring("spec.receiverRefs[0].kind: Required value")),
+		Entry("expiry at once", alert("v1beta1", `{content: x, expireAfterSeconds: 0}`), ContainSubstring("spec.expireAfterSeconds")),
+		Entry("a long title", alert("v1beta1", `{content: x, title: "`+strings.Repeat("a", 257)+`"}`), ContainSubstring("spec.title: Too long")),
+		Entry("a long title through v1alpha1", "apiVersion: pager.k8s.co/v1alpha1\nkind: Alert\nmetadata: {name: a, annotations: {pager.k8s.co/title: "+strings.Repeat("a", 257)+"}}\nspec: {message: x}",
+			ContainSubstring("metadata.annotations[pager.k8s.co/title]: Too long")),
+		Entry("the title's annotation in v1beta1", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {pager.k8s.co/title: x}}\nspec: {content: x}",
+			ContainSubstring("in v1beta1 set spec.title")),
+		Entry("a generated name", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {generateName: a-}\nspec: {content: x}", Or(ContainSubstring("cannot use generate name with apply"), ContainSubstring("created"))),
+
+		Entry("a webhook", receiver(`{webhook: {url: "https://example.com/x"}}`), ContainSubstring("created")),
+		Entry("no provider", receiver(`{timeoutSeconds: 5}`), ContainSubstring("exactly one of the fields in [webhook pushbullet")),
+		Entry("two providers", receiver(`{webhook: {url: "https://example.com/x"}, pushbullet: {}, secretRef: {name: x}}`), ContainSubstring("exactly one of the fields in [webhook pushbullet")),
+		Entry("a provider that is not served yet", receiver(`{slack: {}, secretRef: {name: x}}`), ContainSubstring("slack is not served by this release of Bellhop; served are webhook and pushbullet")),
+		Entry("a field that is not served yet", receiver(`{webhook: {url: "https://example.com"}, deliveryPolicy: AtMostOnce}`), ContainSubstring("AtMostOnce is not served by this release of Bellhop")),
+		Entry("another one", clusterReceiver(`{webhook: {url: "https://example.com"}, namespaceRateLimit: {count: 1, periodSeconds: 1}}`), ContainSubstring("namespaceRateLimit is not served")),
+		Entry("a URL that is none", receiver(`{webhook: {url: "example.com"}}`), ContainSubstring("must be an http or https URL with a host")),
+		Entry("a webhook that leads nowhere", receiver(`{webhook: {}}`), ContainSubstring("webhook needs webhook.url, or secretRef")),
+		Entry("Pushbullet without token", receiver(`{pushbullet: {}}`), ContainSubstring("pushbullet needs secretRef")),
+		Entry("two targets at Pushbullet", receiver(`{pushbullet: {email: a@example.com, channelTag: x}, secretRef: {name: x}}`), ContainSubstring("at most one of the fields in [deviceIden email channelTag]")),
+		Entry("a header of ours", receiver(`{webhook: {url: "https://example.com", headers: [{name: Webhook-Id, value: x}]}}`), ContainSubstring("is set by Bellhop itself")),
+		Entry("a header with two values", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, value: x, secretKey: x}]}, secretRef: {name: x}}`), ContainSubstring("exactly one of the fields in [value secretKey]")),
+		Entry("a header that smuggles another", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, value: "a\r\nb"}]}}`), ContainSubstring("headers[0].value")),
+		Entry("a secret header without Secret", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, secretKey: x}]}}`), ContainSubstring("webhook.headers with a secretKey need secretRef")),
+		Entry("a request without end", receiver(`{webhook: {url: "https://example.com"}, timeoutSeconds: 3600}`), ContainSubstring("spec.timeoutSeconds")),
+		Entry("a broken selector", clusterReceiver(`{webhook: {url: "https://example.com"}, namespaceSelector: {matchExpressions: [{key: x, operator: In}]}}`), ContainSubstring("spec.namespaceSelector.matchExpressions[0].values: Required value")),
+		Entry("an address of the machine itself", receiver(`{webhook: {url: "http://[::1]/"}}`), ContainSubstring("spec.webhook.url: Invalid value")),
+	)
+
+	DescribeTable("warns of what is legal but will wait", func(ctx SpecContext, manifest, want string) {
+		Expect(asked(ctx, manifest)).To(SatisfyAll(MatchRegexp("Warning: .*"+want), ContainSubstring("created")))
+	},
+		Entry("a receiver that does not exist", alert("v1beta1", `{content: x, receiverRefs: [{kind: Receiver, name: nobody}]}`), `receiverRefs\[0\].*Receiver "nobody" does not exist`),
+		Entry("no default receiver", alert("v1alpha1", `{message: x}`), "there is no default receiver"),
+		Entry("a Secret that does not exist", receiver(`{webhook: {url: "https://example.com"}, secretRef: {name: nothing}}`), `Secret "nothing" does not exist`),
+		Entry("nobody's ClusterReceiver", clusterReceiver(`{webhook: {url: "https://example.com"}}`), "no namespace may use this receiver"),
+		Entry("plain http", receiver(`{webhook: {url: "http://example.com"}}`), "http is not encrypted"),
+		Entry("a time to live that Argo CD would undo", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {argocd.argoproj.io/tracking-id: x}}\nspec: {content: x, ttlSecondsAfterFinished: 5}", "Argo CD tracks this Alert"),
+	)
+
+	It("warns when expireAfterSeconds is edited, and when a receiver that is needed is deleted", func(ctx SpecContext) {
+		hook := newInbox()
+		hook.Respond(answer(http.StatusServiceUnavailable, "Retry-After", "600"))
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(status(ctx, a)).Should(HaveField("Deliveries", Not(BeEmpty())))
+		Expect(kubectl(ctx, "", "patch", "alert", "a", "-n", namespace, "--type=merge", "-p", `{"spec":{"expireAfterSeconds":600}}`)).
+			To(ContainSubstring("counts from the Alert's creation"))
+		Eventually(func() (string, error) {
+			return kubectl(ctx, "", "delete", "receiver", "hook", "-n", namespace, "--dry-run=server")
+		}).Should(MatchRegexp(`Warning: 1 Alerts? .*not delivered to Receiver "hook"`))
+	})
+
+	It("accepts a generated name", func(ctx SpecContext) {
+		a := &v1alpha1.Alert{ObjectMeta: metav1.ObjectMeta{GenerateName: "a-", Namespace: namespace}, Spec: v1alpha1.AlertSpec{Message: "x"}}
+		Expect(k8s.Create(ctx, a)).To(Succeed())
+		Expect(a.Finalizers).To(ConsistOf(v1beta1.AlertFinalizer))
+		Expect(a.Annotations).NotTo(HaveKey(v1alpha1.TitleAnnotation))
+	})
+
+	It("explains every field in both versions", func(ctx SpecContext) {
+		for _, version := range []string{"v1alpha1", "v1beta1"} {
+			out, err := kubectl(ctx, "", "explain", "alerts.spec", "--recursive=false", "--api-version=pager.k8s.co/"+version)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(out).To(ContainSubstring("in seconds from the Alert's creation"))
+			Expect(out).NotTo(ContainSubstring("<no description>"))
+		}
+		for _, path := range []string{"alerts.status.deliveries", "receivers.spec", "receivers.spec.webhook.headers", "clusterreceivers.spec"} {
+			out, err := kubectl(ctx, "", "explain", path, "--api-version=pager.k8s.co/v1beta1")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(out).NotTo(ContainSubstring("<no description>"), path)
+		}
+	})
+
+	It("works with get, edit, patch and server-side apply in both versions, and keeps the deliveries", func(ctx SpecContext) {
+		hook := newInbox()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.Title = "Old title" }, "hook")
+		Eventually(status(ctx, a)).Should(sent(a))
+		deliveries := a.Status.Deliveries
+		old := "alerts.v1alpha1.pager.k8s.co"
+		Expect(kubectl(ctx, "", "get", old, "a", "-n", namespace, "-o", "jsonpath={.spec.message}|{.metadata.annotations.pager\\.k8s\\.co/title}|{.status.deliveries[0].state}")).
+			To(Equal(a.Spec.Content + "|Old title|Sent"))
+
+		By("labelling, patching status-free fields and editing through v1alpha1")
+		Expect(kubectl(ctx, "", "label", old, "a", "-n", namespace, "team=storage")).To(ContainSubstring("labeled"))
+		Expect(kubectl(ctx, "", "patch", old, "a", "-n", namespace, "--type=merge", "-p", `{"spec":{"ttlSecondsAfterFinished":3600}}`)).To(ContainSubstring("patched"))
+		editor := filepath.Join(GinkgoT().TempDir(), "editor")
+		Expect(os.WriteFile(editor, []byte("#!/bin/sh\nsed -i 's/ttlSecondsAfterFinished: 3600/ttlSecondsAfterFinished: 7200/' \"$1\"\n"), 0o755)).To(Succeed())
+		cmd := cluster.Kubectl(ctx, "edit", old, "a", "-n", namespace)
+		cmd.Env = append(cmd.Env, "KUBE_EDITOR="+editor)
+		out, err := cmd.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		Expect(string(out)).To(ContainSubstring("edited"))
+		update(ctx, &v1alpha1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "a"}}, func(a *v1alpha1.Alert) {
+			a.Annotations[v1alpha1.TitleAnnotation] = "Old title"
+			a.Labels["edited"] = "yes"
+		})
+		Eventually(status(ctx, a)).Should(sent(a))
+		Expect(*a.Spec.TTLSecondsAfterFinished).To(BeEquivalentTo(7200))
+		Expect(a.Labels).To(HaveKeyWithValue("edited", "yes"))
+		Expect(a.Spec.Title).To(Equal("Old title"))
+		Expect(a.Status.Deliveries).To(Equal(deliveries))
+
+		By("writing the status through v1alpha1, as it was read")
+		spoke := &v1alpha1.Alert{}
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), spoke)).To(Succeed())
+		Expect(k8s.Status().Update(ctx, spoke)).To(Succeed())
+		Expect(status(ctx, a)()).To(HaveField("Deliveries", Equal(deliveries)))
+
+		By("changing the title through v1alpha1, which is content")
+		Expect(kubectl(ctx, "", "annotate", old, "a", "-n", namespace, "--overwrite", "pager.k8s.co/title=New title")).To(ContainSubstring("annotated"))
+		Eventually(hook.types(a)).Should(Equal([]string{"fired", "updated"}))
+		Expect(hook.about(a)[1].Title).To(Equal("New title"))
+
+		By("applying from the server's side in both versions")
+		Expect(kubectl(ctx, "apiVersion: pager.k8s.co/v1alpha1\nkind: Alert\nmetadata: {name: b, annotations: {pager.k8s.co/title: t}}\nspec: {message: one, receiverRefs: [{kind: Receiver, name: hook}]}",
+			"apply", "--server-side", "-n", namespace, "-f", "-")).To(ContainSubstring("serverside-applied"))
+		Expect(kubectl(ctx, "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: b}\nspec: {title: t, content: two, receiverRefs: [{kind: Receiver, name: hook}]}",
+			"apply", "--server-side", "-n", namespace, "-f", "-")).To(ContainSubstring("serverside-applied"))
+		b := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "b"}}
+		Eventually(status(ctx, b)).Should(sent(b))
+		Expect(b.Spec.Content).To(Equal("two"))
+		Expect(b.Spec.Title).To(Equal("t"))
+	})
+
+	It("accepts pages and metadata while the operator is away", func(ctx SpecContext) {
+		hook := newInbox()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		before := newAlert(ctx, namespace, "before", nil, "hook")
+		Eventually(status(ctx, before)).Should(sent(before))
+		operator.Kill()
+		DeferCleanup(func(ctx SpecContext) { startOperator(context.WithoutCancel(ctx)) })
+
+		during := newAlert(ctx, namespace, "during", nil, "hook")
+		Expect(during.Finalizers).To(BeEmpty())
+		Expect(k8s.Patch(ctx, before, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"x":"y"}}}`)))).To(Succeed())
+		r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "hook"}}
+		Expect(k8s.Patch(ctx, r, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"x":"y"}}}`)))).To(Succeed())
+		Expect(k8s.Patch(ctx, before, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+		Expect(k8s.Delete(ctx, r)).To(Succeed(), "webhooks never hold a deletion")
+
+		startOperator(context.WithoutCancel(ctx))
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		Eventually(status(ctx, during)).Should(sent(during))
+		Expect(during.Finalizers).To(ConsistOf(v1beta1.AlertFinalizer))
+		operator.Kill() // the cleanup starts the one that the next specs use
+	})
+
+	It("lets nobody send a Secret that they may not read", func(ctx SpecContext) {
+		Expect(k8s.Create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "receivers"},
+			Rules: []rbacv1.PolicyRule{
+				{APIGroups: []string{"pager.k8s.co"}, Resources: []string{"receivers"}, Verbs: []string{"*"}},
+				{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"mine"}, Verbs: []string{"get"}},
+			}})).To(Succeed())
+		Expect(k8s.Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "receivers"},
+			RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "Role", Name: "receivers"},
+			Subjects: []rbacv1.Subject{{Kind: "User", Name: "eve"}}})).To(Succeed())
+		config := rest.CopyConfig(cluster.Config)
+		config.Impersonate.UserName = "eve"
+		eve, err := client.New(config, client.Options{Scheme: k8s.Scheme()})
+		Expect(err).NotTo(HaveOccurred())
+		r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "r"}}
+		r.Spec.Webhook = &v1beta1.WebhookProvider{URL: "https://eve.example.com"}
+		r.Spec.SecretRef = &v1beta1.SecretReference{Name: "theirs"}
+		Expect(eve.Create(ctx, r)).To(MatchError(SatisfyAll(ContainSubstring("spec.secretRef.name: Forbidden"), ContainSubstring(`"eve" may not get Secret "theirs"`))))
+		r.Spec.SecretRef.Name = "mine"
+		Expect(eve.Create(ctx, r)).To(Succeed())
+		r.Spec.SecretRef.Name = "theirs"
+		Expect(eve.Update(ctx, r)).To(MatchError(ContainSubstring("may not get Secret")))
+
+		By("nor send another's Secret elsewhere")
+		other := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "other"}}
+		other.Spec.Webhook = &v1beta1.WebhookProvider{URL: "https://example.com"}
+		other.Spec.SecretRef = &v1beta1.SecretReference{Name: "theirs"}
+		Expect(k8s.Create(ctx, other)).To(Succeed())
+		other.Spec.Webhook.URL = "https://eve.example.com"
+		Expect(eve.Update(ctx, other)).To(MatchError(ContainSubstring("may not get Secret")))
+	})
+
+	It("serves metrics to who is authorised, and health to all", func(ctx SpecContext) {
+		hook := newInbox()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(status(ctx, a)).Should(sent(a))
+
+		Expect(scrape(ctx, "")).To(HaveField("StatusCode", http.StatusUnauthorized))
+		Expect(scrape(ctx, tokenOf(ctx, namespace, "nobody"))).To(HaveField("StatusCode", http.StatusForbidden))
+		token := tokenOf(ctx, namespace, "prometheus")
+		binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: namespace},
+			RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
+			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: namespace, Name: "prometheus"}}}
+		Expect(k8s.Create(ctx, binding)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) error { return k8s.Delete(ctx, binding) })
+		Eventually(func() (string, error) {
+			resp, err := scrape(ctx, token)
+			if err != nil {
+				return "", err
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			return string(body), err
+		}).Should(SatisfyAll(
+			MatchRegexp(`bellhop_alert_attempts_total{event="Fired",outcome="Confirmed",provider="webhook"} [1-9]`),
+			MatchRegexp(`bellhop_alert_deliveries_total{provider="webhook",state="Sent"} [1-9]`),
+			ContainSubstring(`bellhop_alert_delivery_duration_seconds_bucket{provider="webhook",le="1"}`),
+			MatchRegexp(`(?m)^bellhop_alerts_waiting \d`),
+		))
+		for _, path := range []string{"/healthz", "/readyz"} {
+			resp, err := http.Get(operator.HealthURL + path)
+			Expect(err).NotTo(HaveOccurred())
+			resp.Body.Close()
+			Expect(resp.StatusCode).To(Equal(http.StatusOK))
+		}
+	})
+
+	It("makes an event of each transition", func(ctx SpecContext) {
+		hook := newInbox()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(status(ctx, a)).Should(sent(a))
+		Expect(k8s.Delete(ctx, a)).To(Succeed())
+		Eventually(func() (string, error) {
+			return kubectl(ctx, "", "get", "events", "-n", namespace, "-o", "custom-columns=R:.reason,M:.message", "--no-headers")
+		}).Should(SatisfyAll(
+			MatchRegexp(`Sent\s+Sent to Receiver/hook`), MatchRegexp(`Resolved\s+Told Receiver/hook that it is over`)))
+	})
+})
+
+// tokenOf makes a ServiceAccount and returns a token of it.
+func tokenOf(ctx context.Context, namespace, name string) string {
+	GinkgoHelper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	Expect(k8s.Create(ctx, account)).To(Succeed())
+	request := &authenticationv1.TokenRequest{}
+	Expect(k8s.SubResource("token").Create(ctx, account, request)).To(Succeed())
+	return request.Status.Token
+}
+
+// scrape asks for metrics with a token.
+func scrape(ctx context.Context, token string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, operator.MetricsURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	return insecure.Do(req)
+}

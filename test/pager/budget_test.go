@@ -1,0 +1,189 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// auditEvent is what the API server logs of a request.
+type auditEvent struct {
+	Stage      string
+	Verb       string
+	RequestURI string
+	User       struct{ Username string }
+	ObjectRef  *struct{ Resource, Namespace, Name, Subresource, APIGroup string }
+}
+
+func (e auditEvent) String() string { return e.Verb + " " + e.RequestURI }
+
+// requestsAbout are the operator's requests about the objects of a namespace,
+// since an offset in the audit log; events aside.
+func requestsAbout(namespace string, since int64) []auditEvent {
+	GinkgoHelper()
+	f, err := os.Open(auditLog)
+	Expect(err).NotTo(HaveOccurred())
+	defer f.Close()
+	_, err = f.Seek(since, 0)
+	Expect(err).NotTo(HaveOccurred())
+	var about []auditEvent
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e auditEvent
+		Expect(json.Unmarshal(lines.Bytes(), &e)).To(Succeed())
+		user := fmt.Sprintf("system:serviceaccount:%s:%s", cluster.Namespace, cluster.ServiceAccount)
+		if e.Stage == "ResponseComplete" && e.User.Username == user && e.ObjectRef != nil && e.ObjectRef.Namespace == namespace && e.ObjectRef.Resource != "events" {
+			about = append(about, e)
+		}
+	}
+	return about
+}
+
+func auditSize() int64 {
+	GinkgoHelper()
+	info, err := os.Stat(auditLog)
+	Expect(err).NotTo(HaveOccurred())
+	return info.Size()
+}
+
+// inParallel does something for each of n, a few at a time.
+func inParallel(n int, do func(i int)) {
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for i := range n {
+		wait.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer GinkgoRecover()
+			defer wait.Done()
+			defer func() { <-slots }()
+			do(i)
+		}()
+	}
+	wait.Wait()
+}
+
+var _ = Describe("The budget of API requests", Serial, func() {
+	const n = 100
+
+	// oncePerSecretVersion is what may be asked for beside the writes.
+	isSecretGet := func(e auditEvent) bool { return e.Verb == "get" && e.ObjectRef.Resource == "secrets" }
+
+	It("is 2 writes and no read for an Alert, 1 more for an edit, and silence at rest", func(ctx SpecContext) {
+		namespace, hook := newNamespace(ctx), newInbox()
+		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}, StringData: map[string]string{"token": "abcdefgh"}})).To(Succeed())
+		newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
+		awaitReceiver(ctx, namespace, "hook")
+
+		start := auditSize()
+		alerts := make([]*v1beta1.Alert, n)
+		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		for _, a := range alerts {
+			Eventually(status(ctx, a)).Should(sent(a))
+		}
+		inParallel(n, func(i int) { Expect(k8s.Delete(ctx, alerts[i])).To(Succeed()) })
+		for _, a := range alerts {
+			Eventually(gone(ctx, a)).Should(Succeed())
+		}
+		writes, secretGets := map[string][]string{}, 0
+		for _, e := range requestsAbout(namespace, start) {
+			if isSecretGet(e) {
+				secretGets++
+				continue
+			}
+			Expect(e.Verb).To(Equal("patch"), "unexpected request: %s", e)
+			writes[e.ObjectRef.Name] = append(writes[e.ObjectRef.Name], e.ObjectRef.Subresource)
+		}
+		Expect(secretGets).To(Equal(1), "one get for one version of the Secret")
+		Expect(writes).To(HaveLen(n))
+		for name, what := range writes {
+			Expect(what).To(Equal([]string{"status", ""}), "%s: one status patch, one finalizer removal", name)
+		}
+		Expect(hook.Messages()).To(HaveLen(2*n), "fired and resolved")
+
+		By("editing")
+		about := func() []string {
+			var requests []string
+			for _, e := range requestsAbout(namespace, start) {
+				if e.ObjectRef.Name == "edited" {
+					requests = append(requests, e.Verb+" "+e.ObjectRef.Subresource)
+				}
+			}
+			return requests
+		}
+		a := newAlert(ctx, namespace, "edited", nil, "hook")
+		Eventually(status(ctx, a)).Should(sent(a))
+		for i, edit := range []func(*v1beta1.Alert){
+			func(a *v1beta1.Alert) { a.Spec.Content = "edited" },
+			func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](3600) },
+		} {
+			update(ctx, a, edit)
+			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(about).Should(HaveLen(i + 2))
+			Consistently(about).WithTimeout(time.Second).Should(HaveLen(i+2), "one write an edit")
+		}
+		Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}))
+
+		By("being at rest")
+		start = auditSize()
+		before := len(hook.Messages())
+		Consistently(func() []auditEvent { return requestsAbout(namespace, start) }).Should(BeEmpty())
+		Expect(hook.Messages()).To(HaveLen(before))
+	})
+
+	It("is nothing for what is finished when the operator starts again", func(ctx SpecContext) {
+		namespace, hook := newNamespace(ctx), newInbox()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		alerts := make([]*v1beta1.Alert, n)
+		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		for _, a := range alerts {
+			Eventually(status(ctx, a)).Should(sent(a))
+		}
+		operator.Kill()
+		start := auditSize()
+		startOperator(context.WithoutCancel(ctx))
+		last := newAlert(ctx, namespace, "last", nil, "hook")
+		Eventually(status(ctx, last)).Should(sent(last))
+		Expect(requestsAbout(namespace, start)).To(HaveLen(1))
+		Expect(hook.Messages()).To(HaveLen(n + 1))
+	})
+})
+
+// awaitReceiver returns once the operator knows a receiver, so that what comes
+// next is not delivered later than it could be.
+func awaitReceiver(ctx context.Context, namespace, name string) {
+	GinkgoHelper()
+	manifest := fmt.Sprintf("apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: x}\nspec: {content: x, receiverRefs: [{kind: Receiver, name: %s}]}", name)
+	Eventually(func() (string, error) {
+		return kubectl(ctx, manifest, "create", "--dry-run=server", "-n", namespace, "-f", "-")
+	}).ShouldNot(ContainSubstring("Warning"))
+}

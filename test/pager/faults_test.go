@@ -1,0 +1,183 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+var _ = Describe("Faults", Serial, func() {
+	var (
+		namespace string
+		hook      *receiverServer
+	)
+	BeforeEach(func(ctx SpecContext) {
+		namespace, hook = newNamespace(ctx), newInbox()
+	})
+
+	It("lose and double nothing in 20 kills during 500 Alerts", func(ctx SpecContext) {
+		const n, kills = 500, 20
+		// An answer takes a while, so that kills find requests under way.
+		hook.Respond(func(r *http.Request) (int, http.Header, string) {
+			select {
+			case <-r.Context().Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+			return http.StatusOK, nil, ""
+		})
+		// underWay are the Alerts that this operator requested and did not record:
+		// their requests, and no others, may be repeated.
+		earlier := map[string]int{}
+		underWay := func() int {
+			GinkgoHelper()
+			recorded := map[string]bool{}
+			var list v1beta1.AlertList
+			Expect(k8s.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
+			for _, a := range list.Items {
+				recorded[a.Name] = a.Status.Sent
+			}
+			n := 0
+			for _, m := range hook.Messages() {
+				if m.Attempts > earlier[m.Name] && !recorded[m.Name] {
+					n++
+				}
+				earlier[m.Name] = m.Attempts
+			}
+			return n
+		}
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		awaitReceiver(ctx, namespace, "hook")
+
+		alerts := make([]*v1beta1.Alert, n)
+		created := make(chan struct{})
+		go func() {
+			defer GinkgoRecover()
+			defer close(created)
+			for i := range n {
+				alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
+			}
+		}()
+		interrupted := 0
+		rnd := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 1))
+		for kill := range kills {
+			// At a random moment of the work, measured in deliveries rather than time.
+			target := len(hook.Messages()) + 1 + rnd.IntN(2*n/kills)
+			Eventually(func() bool { return len(hook.Messages()) >= min(target, n-kills+kill) }).
+				WithPolling(time.Millisecond).WithTimeout(time.Minute).Should(BeTrue())
+			operator.Kill()
+			interrupted += underWay()
+			startOperator(context.WithoutCancel(ctx))
+		}
+		<-created
+		for _, a := range alerts {
+			Eventually(status(ctx, a)).WithTimeout(2 * time.Minute).Should(sent(a))
+		}
+		keys, requests := map[string]string{}, 0
+		for _, m := range hook.Messages() {
+			Expect(keys).NotTo(HaveKey(m.Name), "%s was delivered under two keys", m.Name)
+			keys[m.Name] = m.WebhookID
+			requests += m.Attempts
+		}
+		Expect(keys).To(HaveLen(n), "no key is missing")
+		repeated := requests - n
+		AddReportEntry("kills", fmt.Sprintf("%d kills, %d requests under way at them, %d repeated", kills, interrupted, repeated))
+		Expect(repeated).To(BeNumerically("<=", interrupted))
+	})
+
+	It("deliver 500 of 500 that were accepted while the receiver was down and the operator was killed", func(ctx SpecContext) {
+		const n = 500
+		hook.server.Close()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		alerts := make([]*v1beta1.Alert, n)
+		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		Eventually(status(ctx, alerts[n-1])).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"))
+		operator.Kill()
+		startOperator(context.WithoutCancel(ctx))
+		back := listenAgain(hook)
+		DeferCleanup(back.Close)
+		for _, a := range alerts {
+			Eventually(status(ctx, a)).WithTimeout(2 * time.Minute).Should(sent(a))
+		}
+		Expect(hook.Messages()).To(HaveLen(n))
+	})
+
+	It("record what was sent before a graceful stop ends the process", func(ctx SpecContext) {
+		arrived, release := make(chan struct{}), make(chan struct{})
+		hook.Respond(func(*http.Request) (int, http.Header, string) {
+			close(arrived)
+			<-release
+			return http.StatusOK, nil, ""
+		})
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(arrived).Should(BeClosed())
+		stopped, before := make(chan error), len(logs.String())
+		go func() { stopped <- operator.Stop() }()
+		Eventually(func() string { return logs.String()[before:] }).Should(ContainSubstring("Stopping and waiting for leader election runnables"))
+		close(release)
+		Eventually(stopped).Should(Receive(Succeed()))
+		Expect(status(ctx, a)()).To(sent(a))
+		startOperator(context.WithoutCancel(ctx))
+		Consistently(hook.types(a)).Should(Equal([]string{"fired"}))
+		Expect(hook.about(a)[0].Attempts).To(Equal(1))
+	})
+
+	It("leave nothing out when a warm standby takes over", func(ctx SpecContext) {
+		const n = 200
+		elect := []string{"--leader-elect", "--leader-elect-lease-duration=4s"}
+		Expect(operator.Stop()).To(Succeed())
+		startOperator(context.WithoutCancel(ctx), elect...)
+		leader := operator
+		port, err := local.FreePort()
+		Expect(err).NotTo(HaveOccurred())
+		standby, err := cluster.StartOperator(context.WithoutCancel(ctx), local.OperatorOptions{
+			Binary: binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
+		Expect(err).NotTo(HaveOccurred())
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		alerts := make([]*v1beta1.Alert, n)
+		created := make(chan struct{})
+		go func() {
+			defer GinkgoRecover()
+			defer close(created)
+			inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		}()
+		Eventually(func() int { return len(hook.Messages()) }).Should(BeNumerically(">", n/4))
+		Expect(leader.Stop()).To(Succeed(), "the lease is released")
+		<-created
+		for _, a := range alerts {
+			Eventually(status(ctx, a)).WithTimeout(time.Minute).Should(sent(a))
+		}
+		Expect(hook.Messages()).To(HaveLen(n))
+		for _, m := range hook.Messages() {
+			Expect(m.Attempts).To(Equal(1), "%s", m.Name)
+		}
+		Expect(standby.Stop()).To(Succeed())
+		startOperator(context.WithoutCancel(ctx))
+	})
+})

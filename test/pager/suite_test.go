@@ -1,0 +1,289 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package pager_test runs the real operator against a real API server and real
+// HTTP receivers, and asserts what a user sees.
+package pager_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+var (
+	cluster  *local.Cluster
+	binary   string
+	operator *local.Operator
+	k8s      client.Client
+	auditLog string
+	logs     = &buffer{}
+)
+
+func TestPager(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	SetDefaultConsistentlyDuration(2 * time.Second)
+	log.SetLogger(GinkgoLogr)
+	RunSpecs(t, "pager")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	repo, err := local.FindRepo()
+	Expect(err).NotTo(HaveOccurred())
+	auditLog = filepath.Join(GinkgoT().TempDir(), "audit.log")
+	// The cluster outlives this node's context.
+	cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo, AuditLog: auditLog, ControllerManager: true})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() error { return cluster.Stop() })
+	binary, err = local.BuildOperator(ctx, repo)
+	Expect(err).NotTo(HaveOccurred())
+
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme} {
+		Expect(add(scheme)).To(Succeed())
+	}
+	config := *cluster.Config
+	config.QPS = -1
+	k8s, err = client.New(&config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	startOperator(ctx)
+})
+
+var _ = AfterEach(func() {
+	if CurrentSpecReport().Failed() {
+		AddReportEntry("operator log", logs.tail(8000))
+	}
+})
+
+// startOperator runs the operator, at its highest log level, until stopped or killed.
+func startOperator(ctx context.Context, args ...string) {
+	GinkgoHelper()
+	var err error
+	operator, err = cluster.StartOperator(ctx, local.OperatorOptions{
+		Binary: binary,
+		Args:   append([]string{"--allow-outbound=127.0.0.1", "--zap-log-level=10"}, args...),
+		Log:    logs,
+	})
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// buffer is what the operator printed.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func (b *buffer) tail(n int) string {
+	s := b.String()
+	return s[max(0, len(s)-n):]
+}
+
+// newNamespace makes a namespace that goes with the spec.
+func newNamespace(ctx context.Context) string {
+	GinkgoHelper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
+	Expect(k8s.Create(ctx, ns)).To(Succeed())
+	return ns.Name
+}
+
+// receiverServer is an inbox on a port of its own.
+type receiverServer struct {
+	*inbox.Inbox
+	server *httptest.Server
+	URL    string
+}
+
+func newInbox() *receiverServer {
+	in := inbox.New(inbox.Options{})
+	server := httptest.NewServer(in.Handler())
+	DeferCleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return &receiverServer{Inbox: in, server: server, URL: server.URL}
+}
+
+// about are the messages about an Alert, in the order of their arrival.
+func (r *receiverServer) about(a *v1beta1.Alert) []inbox.Message {
+	var about []inbox.Message
+	for _, m := range r.Messages() {
+		if m.Namespace == a.Namespace && m.Name == a.Name {
+			about = append(about, m)
+		}
+	}
+	return about
+}
+
+// types are the types of the messages about an Alert.
+func (r *receiverServer) types(a *v1beta1.Alert) func() []string {
+	return func() []string {
+		types := []string{}
+		for _, m := range r.about(a) {
+			types = append(types, strings.TrimPrefix(m.Event, "alert."))
+		}
+		return types
+	}
+}
+
+// newReceiver makes a Receiver for a server.
+func newReceiver(ctx context.Context, namespace, name, url string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+	GinkgoHelper()
+	r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	r.Spec.Webhook = &v1beta1.WebhookProvider{URL: url}
+	for _, edit := range edits {
+		edit(r)
+	}
+	Expect(k8s.Create(ctx, r)).To(Succeed())
+	return r
+}
+
+// newAlert makes an Alert to the named Receivers, or to the default.
+func newAlert(ctx context.Context, namespace, name string, edit func(*v1beta1.Alert), receivers ...string) *v1beta1.Alert {
+	GinkgoHelper()
+	a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	a.Spec.Content = "the disk of " + name + " is full"
+	for _, r := range receivers {
+		a.Spec.ReceiverRefs = append(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: r})
+	}
+	if edit != nil {
+		edit(a)
+	}
+	Expect(k8s.Create(ctx, a)).To(Succeed())
+	return a
+}
+
+// update edits an object as it is now.
+func update[T client.Object](ctx context.Context, o T, edit func(T)) {
+	GinkgoHelper()
+	Eventually(func() error {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+			return err
+		}
+		edit(o)
+		return k8s.Update(ctx, o)
+	}).Should(Succeed())
+}
+
+// status reads an Alert's status again.
+func status(ctx context.Context, a *v1beta1.Alert) func() (v1beta1.AlertStatus, error) {
+	return func() (v1beta1.AlertStatus, error) {
+		err := k8s.Get(ctx, client.ObjectKeyFromObject(a), a)
+		return a.Status, err
+	}
+}
+
+// sent is a status that says so about the present spec.
+func sent(a *v1beta1.Alert) OmegaMatcher {
+	return SatisfyAll(
+		HaveField("Sent", true),
+		WithTransform(func(s v1beta1.AlertStatus) bool { return s.ObservedGeneration == a.Generation }, BeTrue()),
+		haveCondition("Ready", metav1.ConditionTrue, "Sent"),
+	)
+}
+
+// haveCondition matches a status with such a condition.
+func haveCondition(kind string, is metav1.ConditionStatus, reason string) OmegaMatcher {
+	return HaveField("Conditions", ContainElement(SatisfyAll(
+		HaveField("Type", kind), HaveField("Status", is), HaveField("Reason", reason))))
+}
+
+// stalled matches a status that waits for somebody, with a message about it.
+func stalled(reason, message string) OmegaMatcher {
+	return SatisfyAll(
+		haveCondition("Stalled", metav1.ConditionTrue, reason),
+		haveCondition("Ready", metav1.ConditionFalse, reason),
+		HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", "Stalled"), HaveField("Message", ContainSubstring(message))))),
+	)
+}
+
+// beGone succeeds once the object is not there any more.
+func gone(ctx context.Context, o client.Object) func() error {
+	return func() error {
+		err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o)
+		if err == nil {
+			return errors.New("still there")
+		}
+		return client.IgnoreNotFound(err)
+	}
+}
+
+// listenAgain serves an inbox whose server was closed, at the same address.
+func listenAgain(r *receiverServer) *httptest.Server {
+	GinkgoHelper()
+	listener, err := net.Listen("tcp", strings.TrimPrefix(r.URL, "http://"))
+	Expect(err).NotTo(HaveOccurred())
+	back := httptest.NewUnstartedServer(r.Handler())
+	back.Listener.Close()
+	back.Listener = listener
+	back.Start()
+	return back
+}
+
+// jsonString is a string as JSON writes it, with or without escapes for HTML.
+func jsonString(s string, html bool) string {
+	GinkgoHelper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(html)
+	Expect(e.Encode(s)).To(Succeed())
+	return strings.TrimSpace(b.String())
+}
+
+// kubectl runs kubectl as administrator and returns what it printed.
+func kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := cluster.Kubectl(ctx, args...)
+	cmd.Env = append(cmd.Env, "HOME="+os.TempDir())
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
