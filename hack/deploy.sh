@@ -28,7 +28,7 @@ $KUBECTL get -f "$work/served.yaml" --ignore-not-found -o go-template='{{range .
 for crd in $($KUBECTL get -f "$work/served.yaml" --ignore-not-found -o go-template='{{range .items}}{{$o := .}}{{with .spec}}{{with .conversion}}{{with .webhook}}{{if .clientConfig.url}}{{$o.metadata.name}} {{end}}{{end}}{{end}}{{end}}{{end}}'); do
 	$KUBECTL patch crd "$crd" --type merge -p '{"spec":{"conversion":{"strategy":"None","webhook":null}}}' >&2
 done
-# Conflicts are forced since these fields are ours, whoever wrote them last: undeploy turns the CRDs' conversion off.
+# Conflicts are forced since these fields are ours, whoever wrote them last.
 $KUBECTL apply --server-side --force-conflicts -f "$work/all.yaml" >/dev/null
 
 namespace=$(hack/config.sh namespace | awk '$1 == "name:" { print $2; exit }')

@@ -56,8 +56,8 @@ say "make deploy"
 make deploy
 
 say "an Alert, exactly as its sample stands"
-go -C hack/local build -o "$work/inbox" ./cmd/inbox
-"$work/inbox" -listen "$inbox" >"$work/inbox.log" &
+go -C demo build -o "$work/inbox" ./cmd/inbox
+"$work/inbox" -unsigned -listen "$inbox" >"$work/inbox.log" &
 inbox_pid=$!
 kubectl apply -f - <<-EOT
 	apiVersion: pager.k8s.co/v1beta1
@@ -82,10 +82,12 @@ both_versions || fail "the Alert is not the same in both versions"
 [ "$(kubectl get alerts.v1alpha1.pager.k8s.co kubecon-alert -o jsonpath='{.spec.message}')" = 'Hello KubeCon :wave:' ] ||
 	fail "v1alpha1 has no message"
 
-say "make undeploy keeps the objects, and they can be edited"
+say "make undeploy keeps the objects, and they can be edited; what needs a conversion is refused"
 make undeploy
-both_versions || fail "the Alert went with the operator"
+[ "$(kubectl get alert kubecon-alert -o jsonpath='{.spec.content}')" = 'Hello KubeCon :wave:' ] || fail "the Alert went with the operator"
 kubectl label alert kubecon-alert edited-while=away
+! kubectl apply -f config/samples/pager_v1alpha1_alert.yaml 2>"$work/refused" || fail "v1alpha1 was accepted with nobody to convert it"
+grep -q 'conversion webhook' "$work/refused" || fail "it was refused for another reason: $(cat "$work/refused")"
 
 say "make deploy again sends nothing twice"
 make deploy

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Removes the operator. CRDs and the objects of users stay, and can be read and written.
+# Removes the operator. CRDs and the objects of users stay. They can be read and written in the version in which they are
+# stored; in others the API server refuses until an operator converts again, which loses nothing. (With the conversion
+# turned off it would take an Alert of v1alpha1 and drop its message.)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${KUBECTL:=kubectl}"
@@ -7,7 +9,7 @@ say() { echo "==> $*" >&2; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for part in webhooks crds namespace operator; do
+for part in webhooks namespace operator; do
 	hack/config.sh "$part" >"$work/$part.yaml"
 done
 namespace=$(awk '$1 == "name:" { print $2; exit }' "$work/namespace.yaml")
@@ -16,14 +18,10 @@ namespace=$(awk '$1 == "name:" { print $2; exit }' "$work/namespace.yaml")
 say "removing the webhook configurations"
 $KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
 
-# Then the operator: as long as it runs, it puts its certificate into the CRDs.
+# Then the operator, and what it may do once it has ended.
 say "removing the operator"
 $KUBECTL delete --ignore-not-found --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --cascade=foreground >&2
 
-# A conversion that nobody serves would hide each object whose version is not the stored one.
-for crd in $($KUBECTL get --ignore-not-found -f "$work/crds.yaml" -o go-template='{{range .items}}{{$o := .}}{{with .spec.conversion}}{{if eq .strategy "Webhook"}}{{$o.metadata.name}} {{end}}{{end}}{{end}}'); do
-	$KUBECTL patch crd "$crd" --type merge -p '{"spec":{"conversion":{"strategy":"None","webhook":null}}}' >&2
-done
 $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
 
 # The namespace may hold credentials of ClusterReceivers, which belong to users. The operator's own went with it.

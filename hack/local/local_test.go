@@ -175,11 +175,11 @@ func attach(t *testing.T, c *Cluster, repo, binary string) {
 	if err := second.Stop(); err != nil {
 		t.Error(err)
 	}
-	// Nothing leads to a webhook any more; objects stay, in both versions.
-	kubectl(t, c, "None", "", "get", "crd", "things.test.bellhop.example", "-ojsonpath={.spec.conversion.strategy}")
+	// Nothing leads here any more; objects stay. The conversion is left to an operator that is deployed.
+	kubectl(t, c, "Webhook ", "", "get", "crd", "things.test.bellhop.example", "-ojsonpath={.spec.conversion.strategy} {.spec.conversion.webhook.clientConfig.service.name}")
 	kubectl(t, c, "No resources found", "", "get", "validatingwebhookconfigurations")
-	kubectl(t, c, "good", "", "get", "things.v1alpha1.test.bellhop.example", "-n", "default")
-	kubectl(t, c, "created", strings.ReplaceAll(thing, "%NAME%", "bad"), "create", "-f-")
+	kubectl(t, c, "good", "", "get", "things.v1.test.bellhop.example", "-n", "default")
+	kubectl(t, c, "conversion webhook", strings.ReplaceAll(thing, "%NAME%", "bad"), "create", "-f-")
 }
 
 // TestMain lets TestNothingIsLeftBehind run this binary as a program that starts a control plane and is killed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strconv"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -142,8 +143,8 @@ func splitByConversion(crds []*apiextensionsv1.CustomResourceDefinition) (conver
 	return converted, plain
 }
 
-// removeWebhooks takes out of the cluster what leads to this process: webhook configurations, and the conversion of CRDs.
-// A URL that nobody answers would refuse every write, and every read in another version than the stored one. What leads
+// removeWebhooks takes out of the cluster what leads to this process: webhook configurations, which would refuse every write
+// with nobody to answer, and the conversion of CRDs. What leads
 // elsewhere by now (somebody has deployed bellhop meanwhile) is left alone.
 func (c *Cluster) removeWebhooks(ctx context.Context) error {
 	var errs []error
@@ -163,9 +164,13 @@ func (c *Cluster) removeWebhooks(ctx context.Context) error {
 			errs = append(errs, client.IgnoreNotFound(err))
 		}
 	}
-	converted, _ := splitByConversion(c.manifests.crds)
+	asRendered, err := render(filepath.Join(c.repo, "config", "default")) // install has put URLs into what was rendered then
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	converted, _ := splitByConversion(asRendered.crds)
 	for _, ours := range converted {
-		errs = append(errs, c.stopConversion(ctx, ours.Name))
+		errs = append(errs, c.restoreConversion(ctx, ours))
 	}
 	return errors.Join(errs...)
 }
@@ -187,9 +192,11 @@ func (c *Cluster) deleteIfHere(ctx context.Context, object client.Object, caBund
 	return client.IgnoreNotFound(err)
 }
 
-func (c *Cluster) stopConversion(ctx context.Context, name string) error {
+// restoreConversion lets the conversion lead to the Service of a deployed operator. Until there is one, other versions than
+// the stored one are refused; with the conversion turned off they would be taken and lose what they spell otherwise.
+func (c *Cluster) restoreConversion(ctx context.Context, ours *apiextensionsv1.CustomResourceDefinition) error {
 	crd := &apiextensionsv1.CustomResourceDefinition{}
-	if err := c.client.Get(ctx, client.ObjectKey{Name: name}, crd); err != nil {
+	if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), crd); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	conversion := crd.Spec.Conversion
@@ -197,6 +204,6 @@ func (c *Cluster) stopConversion(ctx context.Context, name string) error {
 		return nil
 	}
 	before := crd.DeepCopy()
-	crd.Spec.Conversion = &apiextensionsv1.CustomResourceConversion{Strategy: apiextensionsv1.NoneConverter}
+	crd.Spec.Conversion = ours.Spec.Conversion
 	return c.client.Patch(ctx, crd, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

@@ -63,7 +63,7 @@ func run(ctx context.Context, host string, args []string) (err error) {
 			err = errors.Join(err, fmt.Errorf("webhooks may be left that lead nowhere (try again, or \"make deploy\"): %w", stopErr))
 			return
 		}
-		say("The webhooks that led to this machine are out of the cluster, and CRDs convert nothing until an operator is back.\n" +
+		say("The webhooks that led to this machine are out of the cluster, and v1alpha1 is refused until an operator is back to convert it.\n" +
 			"CRDs, objects and RBAC are still there (make uninstall).")
 	}()
 	say("Installed CRDs, RBAC and webhooks in %s.\nIts API server has to reach %s; where it cannot, say how with make run HOST=address.",
