@@ -61,6 +61,7 @@ var _ = Describe("The API", func() {
 
 	DescribeTable("accepts and refuses", func(ctx SpecContext, manifest string, want OmegaMatcher) {
 		Expect(asked(ctx, manifest)).To(want)
+		Expect(kubectl(ctx, "", "get", "alerts,receivers", "-n", namespace, "--ignore-not-found", "-o", "name")).To(BeEmpty(), "a dry run leaves nothing")
 	},
 		Entry("an Alert", alert("v1beta1", `{content: x}`), ContainSubstring("created (server dry run)")),
 		Entry("an Alert without content", alert("v1beta1", `{title: x}`), ContainSubstring("spec.content: Required value")),
@@ -199,10 +200,16 @@ var _ = Describe("The API", func() {
 		hook := newInbox()
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		before := newAlert(ctx, namespace, "before", nil, "hook")
+		Expect(kubectl(ctx, "apiVersion: pager.k8s.co/v1alpha1\nkind: Alert\nmetadata: {name: older}\nspec: {message: x, receiverRefs: [{kind: Receiver, name: hook}]}",
+			"apply", "-n", namespace, "-f", "-")).To(ContainSubstring("created"))
+		older := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "older"}}
+		Eventually(status(ctx, older)).Should(sent(older))
 		Eventually(status(ctx, before)).Should(sent(before))
 		operator.Kill()
 		DeferCleanup(func(ctx SpecContext) { startOperator(context.WithoutCancel(ctx)) })
 
+		Expect(k8s.Patch(ctx, older, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"x":"y"}}}`)))).To(Succeed(),
+			"also where a manager of v1alpha1 is on record")
 		during := newAlert(ctx, namespace, "during", nil, "hook")
 		Expect(during.Finalizers).To(BeEmpty())
 		Expect(k8s.Patch(ctx, before, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"x":"y"}}}`)))).To(Succeed())

@@ -148,6 +148,42 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(hook.about(a)[0].Attempts).To(Equal(1))
 	})
 
+	It("record what was sent on an Alert that was edited meanwhile", func(ctx SpecContext) {
+		arrived, release := make(chan struct{}), make(chan struct{})
+		hook.Respond(func(*http.Request) (int, http.Header, string) {
+			close(arrived)
+			<-release
+			return http.StatusOK, nil, ""
+		})
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(arrived).Should(BeClosed())
+		update(ctx, a, func(a *v1beta1.Alert) { a.Labels = map[string]string{"edited": "meanwhile"} })
+		close(release)
+		Eventually(status(ctx, a)).Should(sent(a))
+		Expect(a.Labels).To(HaveKey("edited"))
+		Consistently(hook.types(a)).Should(Equal([]string{"fired"}))
+		Expect(hook.about(a)[0].Attempts).To(Equal(1))
+	})
+
+	It("leave nothing behind on an Alert of the same name that was made meanwhile", func(ctx SpecContext) {
+		arrived, release := make(chan struct{}, 2), make(chan struct{})
+		hook.Respond(func(*http.Request) (int, http.Header, string) {
+			arrived <- struct{}{}
+			<-release
+			return http.StatusOK, nil, ""
+		})
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(arrived).Should(Receive())
+		update(ctx, a, func(a *v1beta1.Alert) { a.Finalizers = nil })
+		Expect(k8s.Delete(ctx, a)).To(Succeed())
+		again := newAlert(ctx, namespace, "a", nil, "hook")
+		close(release)
+		Eventually(status(ctx, again)).Should(sent(again))
+		Expect(hook.about(again)).To(HaveLen(2), "each has its page under its own key")
+	})
+
 	It("leave nothing out when a warm standby takes over", func(ctx SpecContext) {
 		const n = 200
 		elect := []string{"--leader-elect", "--leader-elect-lease-duration=4s"}

@@ -141,7 +141,8 @@ type ClusterReceiverSpec struct {
 	NamespaceRateLimit *RateLimit `json:"namespaceRateLimit,omitempty"`
 }
 
-// ReceiverStatus says whether a receiver works.
+// ReceiverStatus says whether a receiver works. This release of Bellhop does
+// not write it yet: see the Alerts' deliveries.
 type ReceiverStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
@@ -196,7 +197,7 @@ type Receiver struct {
 	// +required
 	Spec ReceiverSpec `json:"spec,omitzero"`
 
-	// status says whether the receiver works.
+	// status says whether the receiver works. Not written by this release yet.
 	// +optional
 	Status ReceiverStatus `json:"status,omitzero"`
 }
@@ -234,7 +235,7 @@ type ClusterReceiver struct {
 	// +required
 	Spec ClusterReceiverSpec `json:"spec,omitzero"`
 
-	// status says whether the receiver works.
+	// status says whether the receiver works. Not written by this release yet.
 	// +optional
 	Status ReceiverStatus `json:"status,omitzero"`
 }

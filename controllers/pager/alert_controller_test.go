@@ -1,0 +1,111 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+// TestAResultIsNotDropped: what was sent is not sent again because it could not
+// be recorded at once.
+func TestAResultIsNotDropped(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	defer server.Close()
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	alert := newAlert(func(a *v1beta1.Alert) {
+		a.CreationTimestamp.Time = time.Now()
+		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: "hook"}}
+	})
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: server.URL}
+
+	away := 3 // times that the API server does not take a status
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(alert, receiver).WithStatusSubresource(alert).
+		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			if away--; away >= 0 {
+				return errors.New("away")
+			}
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		}}).Build()
+	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
+	m, err := newMetrics(prometheus.NewRegistry(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &AlertReconciler{
+		client: c, fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind("Alert")),
+		book: receivers.Book{Cache: c}, senders: newSenders(c, guard, ""),
+		recorder: events.NewFakeRecorder(10), metrics: m, clock: clock.RealClock{},
+	}
+	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(alert)}
+	for range 3 {
+		if _, err := r.Reconcile(t.Context(), request); err == nil {
+			t.Fatal("a status that was not written is no error")
+		}
+	}
+	if _, err := r.Reconcile(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), request.NamespacedName, alert); err != nil || !alert.Status.Sent {
+		t.Errorf("sent is %v, %v", alert.Status.Sent, err)
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests for one page", n)
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	a := newAlert(rows(holds(oncall)))
+	w := world{now: t0, refs: []v1beta1.ReceiverRef{oncall}, parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}}
+	for b.Loop() {
+		decide(a, w)
+	}
+}
+
+func BenchmarkReport(b *testing.B) {
+	a := newAlert(rows(holds(oncall)))
+	w := world{now: t0, refs: []v1beta1.ReceiverRef{oncall}, parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}}
+	s := decide(a, w)
+	for b.Loop() {
+		report(a, s, w)
+	}
+}

@@ -1,0 +1,45 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package receivers
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+func TestOfTwoDefaultsTheNewestWins(t *testing.T) {
+	at := func(name string, second int64) v1beta1.Receiver {
+		return v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(time.Unix(second, 0))}}
+	}
+	meta := func(r *v1beta1.Receiver) *metav1.ObjectMeta { return &r.ObjectMeta }
+	for want, items := range map[string][]v1beta1.Receiver{
+		"new":  {at("old", 1), at("new", 2)},
+		"late": {at("late", 3), at("early", 1)},
+		"a":    {at("b", 1), at("a", 1)},
+	} {
+		if got := newest(items, meta); got.Name != want {
+			t.Errorf("%s wins, want %s", got.Name, want)
+		}
+	}
+	if got := newest(nil, meta); got != nil {
+		t.Errorf("%s wins where there is none", got.Name)
+	}
+}
