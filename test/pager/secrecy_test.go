@@ -24,6 +24,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -51,6 +52,20 @@ func spellings(secret string) []string {
 		forms = append(forms, inner, strings.NewReplacer("+", "-", "/", "_").Replace(inner), url.QueryEscape(inner))
 	}
 	return forms
+}
+
+var dumpLine = regexp.MustCompile(`[0-9a-f]{8}  ((?:[0-9a-f]{2} {1,2}){1,16}) *\|`)
+
+// undump is what hex dumps in a text stand for: client-go logs binary bodies so.
+func undump(text string) string {
+	GinkgoHelper()
+	var bytes []byte
+	for _, line := range dumpLine.FindAllStringSubmatch(text, -1) {
+		part, err := hex.DecodeString(strings.ReplaceAll(line[1], " ", ""))
+		Expect(err).NotTo(HaveOccurred())
+		bytes = append(bytes, part...)
+	}
+	return string(bytes)
 }
 
 var _ = Describe("A credential", Serial, func() {
@@ -122,7 +137,7 @@ var _ = Describe("A credential", Serial, func() {
 			return s.ObservedGeneration, err
 		}).Should(BeEquivalentTo(2))
 
-		places := map[string]string{"log": logs.String()}
+		places := map[string]string{"log": logs.String(), "binary bodies in the log": undump(logs.String())}
 		for _, kind := range []string{"alerts", "receivers", "clusterreceivers", "events", "configmaps"} {
 			out, err := kubectl(ctx, "", "get", kind, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
 			Expect(err).NotTo(HaveOccurred())
@@ -134,6 +149,7 @@ var _ = Describe("A credential", Serial, func() {
 		Expect(err).NotTo(HaveOccurred())
 		places["metrics"] = string(body)
 		Expect(places["log"]).To(ContainSubstring("Receiver answered"), "the highest level is on")
+		Expect(places["binary bodies in the log"]).To(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
 		Expect(places["alerts"]).To(ContainSubstring("[redacted]"), "something was there to be found")
 		for place, text := range places {
 			for _, form := range spellings(canary) {
