@@ -121,6 +121,11 @@ func decide(a *v1beta1.Alert, w world) step {
 	return s
 }
 
+// inPhase are the turns that are in a phase.
+func (s step) inPhase(p phase) []turn {
+	return slices.DeleteFunc(slices.Clone(s.turns), func(t turn) bool { return t.phase != p })
+}
+
 func (s step) sendNothing() {
 	for i := range s.turns {
 		s.turns[i].send = nil

@@ -413,7 +413,20 @@ func TestAStatusIsNeverTooLongForItsSchema(t *testing.T) {
 	row.Message = strings.Repeat("ä", maxMessage)
 	a.Status.Deliveries = []v1beta1.Delivery{row}
 	view := world{now: t0, refs: []v1beta1.ReceiverRef{oncall}, parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}}
-	got := report(a, decide(a, view), view).Deliveries[0].Message
+	for range 40 {
+		view.refs = append(view.refs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: fmt.Sprint(len(view.refs))})
+		more := row
+		more.Kind, more.Name = v1beta1.KindReceiver, view.refs[len(view.refs)-1].Name
+		a.Status.Deliveries = append(a.Status.Deliveries, more)
+		view.parties[view.refs[len(view.refs)-1]] = usable("v1")
+	}
+	status := report(a, decide(a, view), view)
+	for _, c := range status.Conditions {
+		if len(c.Message) > maxConditionMessage {
+			t.Errorf("the message of %s is %d bytes", c.Type, len(c.Message))
+		}
+	}
+	got := status.Deliveries[0].Message
 	if len(got) > maxMessage || !utf8.ValidString(got) || !strings.HasSuffix(got, "ä…") {
 		t.Errorf("the message is %d bytes and ends in %q", len(got), got[len(got)-8:])
 	}

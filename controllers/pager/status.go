@@ -17,6 +17,7 @@ limitations under the License.
 package pager
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -36,6 +37,8 @@ const (
 	lastBackoff  = 5 * time.Minute
 	// maxMessage is the schema's bound of a delivery's message, in bytes.
 	maxMessage = 1024
+	// maxConditionMessage is what people still read, in bytes; the schema has 32 KiB.
+	maxConditionMessage = 4096
 )
 
 // outcome is what came of a request.
@@ -132,56 +135,59 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 	}
 	for _, c := range conditions(a, s, w, status) {
 		c.ObservedGeneration = a.Generation
+		c.Message = shorten(c.Message, maxConditionMessage)
 		c.LastTransitionTime = *seconds(w.now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
 	return status
 }
 
+// conditions are Ready, which sums up, and of what is still open the two parts:
+// what goes on by itself, and what waits for somebody.
 func conditions(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) []metav1.Condition {
-	reason, message := summary(a, s, w, status)
-	ready := reason == v1beta1.ReasonSent || reason == v1beta1.ReasonResolved || reason == v1beta1.ReasonFiltered
-	isGoing := slices.ContainsFunc(s.turns, func(t turn) bool { return t.phase == going })
-	isStalled := !ready && (!isGoing || slices.ContainsFunc(s.turns, func(t turn) bool { return t.phase == stalled }))
-	return []metav1.Condition{
-		condition(v1beta1.ConditionReady, ready, reason, message),
-		condition(v1beta1.ConditionReconciling, isGoing, reason, message),
-		condition(v1beta1.ConditionStalled, isStalled, reason, message),
+	ours, theirs := s.inPhase(going), s.inPhase(stalled)
+	ready := condition(v1beta1.ConditionReady, false, append(slices.Clone(theirs), ours...), a, w)
+	reconciling := condition(v1beta1.ConditionReconciling, len(ours) > 0, ours, a, w)
+	blocked := condition(v1beta1.ConditionStalled, len(theirs) > 0, theirs, a, w)
+	if len(ours)+len(theirs) == 0 {
+		ready.Status, ready.Reason, ready.Message = outcomeOf(a, s, w, status)
+		if ready.Status == metav1.ConditionFalse {
+			blocked.Status, blocked.Message = metav1.ConditionTrue, ready.Message
+		}
 	}
+	for _, c := range []*metav1.Condition{&reconciling, &blocked} {
+		c.Reason = cmp.Or(c.Reason, ready.Reason)
+	}
+	return []metav1.Condition{ready, reconciling, blocked}
 }
 
-func condition(kind string, is bool, reason, message string) metav1.Condition {
-	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason}
+// condition is about the open turns, the first of which says why.
+func condition(kind string, is bool, open []turn, a *v1beta1.Alert, w world) metav1.Condition {
+	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse}
 	if is {
 		c.Status = metav1.ConditionTrue
 	}
-	if is || kind == v1beta1.ConditionReady {
-		c.Message = message
+	if len(open) > 0 {
+		c.Reason, c.Message = open[0].reason, describe(a, open, w)
 	}
 	return c
 }
 
-// summary is the reason and message of Ready. What somebody has to see to
-// comes before what goes on by itself.
-func summary(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) (reason, message string) {
-	open := slices.DeleteFunc(slices.Clone(s.turns), func(t turn) bool { return t.phase == done })
-	slices.SortStableFunc(open, func(x, y turn) int { return int(y.phase) - int(x.phase) })
-	expiredRow := slices.ContainsFunc(s.turns, func(t turn) bool { return t.wanted && t.row.State == v1beta1.DeliveryExpired })
+// outcomeOf says how an Alert ended of which nothing is open.
+func outcomeOf(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
+	isExpired := slices.ContainsFunc(s.turns, func(t turn) bool { return t.wanted && t.row.State == v1beta1.DeliveryExpired })
 	switch {
-	case len(open) > 0:
-		return open[0].reason, describe(a, open, w)
 	case a.Spec.State == v1beta1.AlertResolved:
-		return v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
-	case expiredRow || len(s.turns) == 0 && expired(a, w.now):
-		return v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, stamp(expiry(a)))
+		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
+	case isExpired || len(s.turns) == 0 && expired(a, w.now):
+		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, stamp(expiry(a)))
 	case len(s.turns) == 0:
-		return v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
+		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
 	case status.Sent:
-		return v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
-	default:
-		return v1beta1.ReasonFiltered, "Below the minSeverity of every receiver"
+		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
 	}
+	return metav1.ConditionTrue, v1beta1.ReasonFiltered, "Below the minSeverity of every receiver"
 }
 
 // describe says of each receiver what it waits for and when it is tried again.

@@ -322,6 +322,19 @@ var _ = Describe("Alert", func() {
 		})
 	})
 
+	It("says in each condition what is its own", func(ctx SpecContext) {
+		hook.Respond(answer(http.StatusServiceUnavailable, "Retry-After", "600"))
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook", "nobody")
+		message := func(kind, reason string, want OmegaMatcher) OmegaMatcher {
+			return HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", kind), HaveField("Reason", reason), HaveField("Message", want))))
+		}
+		Eventually(status(ctx, a)).Should(SatisfyAll(
+			message("Ready", "ReceiverNotFound", SatisfyAll(ContainSubstring("nobody"), ContainSubstring("HTTP 503"))),
+			message("Reconciling", "Retrying", SatisfyAll(Not(ContainSubstring("nobody")), ContainSubstring("HTTP 503"))),
+			message("Stalled", "ReceiverNotFound", SatisfyAll(ContainSubstring("nobody"), Not(ContainSubstring("HTTP 503"))))))
+	})
+
 	It("records each receiver's result as it comes, not after the slowest", func(ctx SpecContext) {
 		slow := newInbox()
 		slow.Respond(func(r *http.Request) (int, http.Header, string) {
