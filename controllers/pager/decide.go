@@ -157,25 +157,23 @@ func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
 }
 
 func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
-	page := pageHash(&a.Spec)
-	if confirmed(t.row, page) {
-		return
-	}
-	until := expiry(a)
+	page, until := pageHash(&a.Spec), expiry(a)
 	switch {
+	case confirmed(t.row, page):
+		t.rest(v1beta1.DeliverySent, "")
+		return
 	case isRestored(a) && t.row.TriedHash == "":
 		t.waitFor(receivers.Problem{
 			Reason:  v1beta1.ReasonRestored,
 			Message: "restored from a backup, so it may be old news; to send it, remove the label " + restoreLabel,
 		})
 	case expired(a, now):
-		t.row.State, t.row.Reason, t.row.NextAttemptTime = v1beta1.DeliveryExpired, v1beta1.ReasonExpired, nil
+		t.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		return
 	case p.Problem != nil:
 		t.waitFor(*p.Problem)
 	case rank(a.Spec.Severity) < rank(p.Spec.MinSeverity):
-		t.row.State, t.row.Reason, t.row.NextAttemptTime = v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered, nil
-		t.row.Message = ""
+		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
 	case holdsPage(t.row):
 		t.attempt(p, page, notify.Updated, v1beta1.ReasonRetrying, now)
@@ -187,13 +185,11 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 
 // whenResolved tells a receiver that it is over which was paged, or may have been.
 func (t *turn) whenResolved(p receivers.Party, now time.Time) {
-	mayHold := holdsPage(t.row) || t.row.State == v1beta1.DeliveryPending && t.row.TriedHash != ""
+	unconfirmed := t.row.TriedWith != "" && t.row.State != v1beta1.DeliveryFailed && t.row.State != v1beta1.DeliveryResolved
+	mayHold := holdsPage(t.row) || unconfirmed
 	begun := isResolved(t.row.TriedHash)
-	switch {
-	case confirmed(t.row, resolvedHash()):
-		return
-	case !mayHold && !begun:
-		t.row.State, t.row.Reason, t.row.Message, t.row.NextAttemptTime = v1beta1.DeliveryResolved, "", "", nil
+	if confirmed(t.row, resolvedHash()) || !mayHold && !begun {
+		t.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
 	var until time.Time
@@ -233,6 +229,15 @@ func (t *turn) resolve(p receivers.Party, until, now time.Time) {
 		t.attempt(p, resolvedHash(), notify.Resolved, v1beta1.ReasonResolving, now)
 	}
 	t.wake = earliest(t.wake, until)
+}
+
+// rest is a row of which nothing is open. What it says of an error stays only
+// where the error is why.
+func (t *turn) rest(state v1beta1.DeliveryState, reason string) {
+	if t.row.State != state && state != v1beta1.DeliveryExpired {
+		t.row.Message = ""
+	}
+	t.row.State, t.row.Reason, t.row.NextAttemptTime = state, reason, nil
 }
 
 // waitFor waits for somebody to change something; the change comes as an event.

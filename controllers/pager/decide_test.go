@@ -20,12 +20,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -278,7 +280,7 @@ func (w *walk) failf(format string, args ...any) {
 func (w *walk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(90)) * time.Second)
 	deleted := !w.alert.DeletionTimestamp.IsZero()
-	switch w.rnd.IntN(9) {
+	switch w.rnd.IntN(12) {
 	case 0:
 		w.alert.Spec.Content = string(rune('A' + w.rnd.IntN(3)))
 		w.alert.Generation++
@@ -289,6 +291,19 @@ func (w *walk) edit() {
 		w.parties[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
 	case 3:
 		w.refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {oncall, team}}[w.rnd.IntN(3)]
+	case 5:
+		w.parties[oncall] = receivers.Party{Problem: &receivers.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: "away"}}
+	case 6:
+		suspended := usable("v9")
+		suspended.Problem = &receivers.Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
+		w.parties[team] = suspended
+	case 7:
+		loud := usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
+		loud.Spec.MinSeverity = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityCritical}[w.rnd.IntN(2)]
+		w.parties[team] = loud
+	case 8:
+		w.alert.Spec.ExpireAfterSeconds = []*int32{nil, ptr.To[int32](60), ptr.To[int32](3600)}[w.rnd.IntN(3)]
+		w.alert.Generation++
 	case 4:
 		if !deleted && w.rnd.IntN(4) == 0 {
 			w.alert.DeletionTimestamp = seconds(w.now)
@@ -365,9 +380,25 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 			w.failf("%s is Sent, but something else was tried since", row.Name)
 		}
 	}
+	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
+	for _, row := range a.Status.Deliveries {
+		wanted := slices.Contains(w.refs, refOf(row))
+		if firing && wanted && confirmed(row, pageHash(&a.Spec)) != (row.State == v1beta1.DeliverySent) {
+			w.failf("%s is %s: what it holds says otherwise", row.Name, row.State)
+		}
+		if firing && wanted && a.Status.FinishedTime != nil && (row.State == v1beta1.DeliveryPending || row.State == v1beta1.DeliveryFailed) {
+			w.failf("finished, but %s is %s", row.Name, row.State)
+		}
+	}
+	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
+		return slices.Contains(w.refs, refOf(row)) && row.State == v1beta1.DeliveryExpired
+	})) {
+		w.failf("Ready is %v", ready)
+	}
 	if a.Status.Sent && a.DeletionTimestamp.IsZero() {
 		for _, ref := range w.refs {
-			if a.Spec.State == v1beta1.AlertFiring && w.held[ref] != pageHash(&a.Spec) {
+			filtered := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
+			if firing && !filtered && w.held[ref] != pageHash(&a.Spec) {
 				w.failf("sent is true, but %s holds %q", ref.Name, w.held[ref])
 			}
 		}
@@ -375,10 +406,10 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 }
 
 // checkRelease: what a receiver confirmed is undone before we let go, or its
-// time is over.
+// time is over, or there is no receiver any more.
 func (w *walk) checkRelease(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
-		if holdsPage(row) && w.now.Before(a.DeletionTimestamp.Add(w.parties[refOf(row)].ResolveTimeout())) {
+		if p := w.parties[refOf(row)]; p.Spec != nil && holdsPage(row) && w.now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
 			w.failf("let go while %s holds a page", row.Name)
 		}
 	}
@@ -388,6 +419,7 @@ func (w *walk) checkRelease(a *v1beta1.Alert) {
 func (w *walk) settle() {
 	w.calm = true
 	w.parties[oncall], w.parties[team] = usable("calm"), usable("calm")
+	w.alert.Spec.ExpireAfterSeconds = nil
 	for range 10 {
 		w.now = w.now.Add(time.Hour)
 		if w.reconcile(); w.released {
