@@ -80,7 +80,7 @@ build: ## Build the operator, bin/manager
 
 .PHONY: run
 run: ## Run the operator here against the current kubeconfig, webhooks by URL (HOST= how the cluster reaches this machine)
-	cd hack/local && go run ./cmd/run -host="$(if $(filter command%,$(origin HOST)),$(HOST))" $(ARGS)
+	cd hack/local && go run ./cmd/run -host="$(if $(filter command%,$(origin HOST)),$(HOST))" -- $(ARGS)
 
 .PHONY: install
 install: ## Install the CRDs

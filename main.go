@@ -57,6 +57,9 @@ import (
 // to stop: the longest request (30 s) and its record.
 const gracefulStop = 45 * time.Second
 
+// minLease leaves a leader time for a few renewals.
+const minLease = 3 * time.Second
+
 type options struct {
 	metricsAddress, probeAddress string
 	leaderElect                  bool
@@ -103,6 +106,9 @@ func main() {
 func run(ctx context.Context, o options) error {
 	if o.operatorNamespace == "" {
 		return errors.New("--operator-namespace is not set, and neither is POD_NAMESPACE: give the namespace in which Secrets of ClusterReceivers are, such as bellhop-system")
+	}
+	if o.leaseDuration < minLease {
+		return fmt.Errorf("--leader-elect-lease-duration is %s: it has to be at least %s", o.leaseDuration, minLease)
 	}
 	cfg, err := ctrl.GetConfig()
 	if err != nil {

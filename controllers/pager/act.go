@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -58,7 +57,7 @@ func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert,
 
 // send makes one request and says what came of it.
 func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn, w world) outcome {
-	o := outcome{send: *t.send, ref: refOf(t.row)}
+	o := outcome{send: *t.send, ref: refOf(t.row), began: seconds(w.now).Time}
 	spec := w.parties[o.ref].Spec
 	receipt, err := r.attempt(ctx, alert, t, o, w)
 	o.at, o.receipt = r.clock.Now(), receipt
@@ -75,14 +74,14 @@ func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t t
 	if err != nil {
 		return notify.Receipt{}, err
 	}
-	return sender.Send(ctx, messageOf(alert, o, w.now), notify.Key{
+	return sender.Send(ctx, messageOf(alert, t.row, o), notify.Key{
 		Delivery:   deliveryKey(alert, o.ref, o.sequence, o.hash),
 		Incident:   incidentKey(alert, o.ref),
 		ExternalID: t.row.ExternalID,
 	})
 }
 
-func messageOf(a *v1beta1.Alert, o outcome, now time.Time) notify.Message {
+func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o outcome) notify.Message {
 	m := notify.Message{
 		Event:     o.event,
 		UID:       string(a.UID),
@@ -92,10 +91,13 @@ func messageOf(a *v1beta1.Alert, o outcome, now time.Time) notify.Message {
 		Content:   a.Spec.Content,
 		Severity:  notify.Severity(a.Spec.Severity),
 		Receiver:  fmt.Sprintf("%s/%s", o.ref.Kind, o.ref.Name),
-		Time:      now,
+		Time:      o.began,
 	}
-	if o.event == notify.Fired {
+	switch {
+	case o.event == notify.Fired:
 		m.Time = a.CreationTimestamp.Time
+	case o.attempt > 1 && row.FirstAttemptTime != nil: // a repeat is the same message
+		m.Time = row.FirstAttemptTime.Time
 	}
 	return m
 }

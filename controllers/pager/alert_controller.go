@@ -104,7 +104,7 @@ func (r *AlertReconciler) record(ctx context.Context, before, alert *v1beta1.Ale
 	case s.release:
 		err := r.settled(ctx, before, kube.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer))
 		if err == nil {
-			r.released(before, s)
+			r.released(before, s, w)
 		}
 		return err
 	case s.purge:

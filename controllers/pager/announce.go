@@ -45,7 +45,7 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 		case row.Attempts == 1 && row.NextAttemptTime != nil: // later ones would be noise
 			r.recorder.Eventf(before, nil, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
-		if old.State != row.State && row.State != v1beta1.DeliveryPending {
+		if (old.State != row.State || old.Sequence != row.Sequence) && row.State != v1beta1.DeliveryPending {
 			r.metrics.deliveries.WithLabelValues(providerOf(w.parties[refOf(row)].Spec), string(row.State)).Inc()
 		}
 	}
@@ -59,11 +59,13 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 }
 
 // released makes events of how an Alert was let go.
-func (r *AlertReconciler) released(alert *v1beta1.Alert, s step) {
+func (r *AlertReconciler) released(alert *v1beta1.Alert, s step, w world) {
 	for _, t := range s.turns {
 		name := string(t.row.Kind) + "/" + t.row.Name
+		before := deliveryIn(alert.Status.Deliveries, t.row)
 		switch {
-		case t.row.State == v1beta1.DeliveryResolved && t.row.ContentHash != "":
+		case t.row.State == v1beta1.DeliveryResolved && t.row.Sequence > before.Sequence:
+			r.metrics.deliveries.WithLabelValues(providerOf(w.parties[refOf(t.row)].Spec), string(t.row.State)).Inc()
 			r.recorder.Eventf(alert, nil, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case holdsPage(t.row):
 			r.metrics.abandoned.Inc()

@@ -162,17 +162,21 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 	case confirmed(t.row, page):
 		t.rest(v1beta1.DeliverySent, "")
 		return
+	case t.row.FilteredHash == page: // an edited filter is asked about the next content
+		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+		return
+	case expired(a, now):
+		t.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
+		return
 	case isRestored(a) && t.row.TriedHash == "":
 		t.waitFor(receivers.Problem{
 			Reason:  v1beta1.ReasonRestored,
 			Message: "restored from a backup, so it may be old news; to send it, remove the label " + restoreLabel,
 		})
-	case expired(a, now):
-		t.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
-		return
 	case p.Problem != nil:
 		t.waitFor(*p.Problem)
 	case rank(a.Spec.Severity) < rank(p.Spec.MinSeverity):
+		t.row.FilteredHash = page
 		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
 	case holdsPage(t.row):
@@ -279,7 +283,7 @@ func rowsOf(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) []v1beta1.Delivery {
 		if i := slices.Index(missing, refOf(row)); i >= 0 {
 			missing = slices.Delete(missing, i, i+1)
 			named = append(named, row)
-		} else if row.Sequence > 0 { // it may hold something
+		} else if considered(row) {
 			others = append(others, row)
 		}
 	}
@@ -293,6 +297,12 @@ func rowsOf(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) []v1beta1.Delivery {
 		others = others[:keptRows]
 	}
 	return append(named, others...)
+}
+
+// considered says whether the receiver's turn has come: it may hold something,
+// or was filtered. From then on a default is not looked up again.
+func considered(row v1beta1.Delivery) bool {
+	return row.TriedHash != "" || row.FilteredHash != ""
 }
 
 // confirmed says whether the last thing tried was what hash is of, and arrived.

@@ -45,7 +45,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 		}, []string{"provider", "event", "outcome"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_deliveries_total",
-			Help: "Deliveries that reached a state (Sent, Resolved, Failed, Expired), by provider.",
+			Help: "Deliveries that reached a state (Sent, Filtered, Failed, Expired, Resolved), by provider.",
 		}, []string{"provider", "state"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bellhop_alert_delivery_duration_seconds",

@@ -169,8 +169,8 @@ func newWebhook(spec *v1beta1.WebhookProvider, secret map[string][]byte, guard *
 		Username: string(secret["username"]),
 		Password: string(secret["password"]),
 	}
-	if url := string(secret["url"]); url != "" {
-		c.URL = url
+	if c.URL == "" { // who may write the Secret but not the receiver does not redirect what else is in it
+		c.URL = string(secret["url"])
 	}
 	for _, key := range []string{"signingSecret", "signingSecretNext"} {
 		if value := string(secret[key]); value != "" {

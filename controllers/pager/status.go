@@ -47,7 +47,8 @@ type outcome struct {
 	ref     v1beta1.ReceiverRef
 	receipt notify.Receipt
 	failure *notify.Error // nil: confirmed
-	at      time.Time
+	began   time.Time     // in whole seconds
+	at      time.Time     // of the answer
 }
 
 // fold is the row once the outcome is known. Folding an outcome twice is
@@ -56,7 +57,7 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	row.TriedHash, row.Sequence, row.Attempts = o.hash, o.sequence, o.attempt
 	row.LastAttemptTime = seconds(o.at)
 	if o.attempt == 1 {
-		row.FirstAttemptTime = row.LastAttemptTime
+		row.FirstAttemptTime = seconds(o.began)
 	}
 	row.NextAttemptTime = nil
 	if o.failure == nil {
@@ -121,7 +122,9 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 			continue
 		}
 		wanted++
-		if t.row.State == v1beta1.DeliverySent || t.row.State == v1beta1.DeliveryResolved && t.row.ContentHash != "" {
+		// A page that arrived did so also where telling that it is over fails.
+		over := a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
+		if t.row.State == v1beta1.DeliverySent || over && t.row.ContentHash != "" {
 			reached++
 		}
 	}

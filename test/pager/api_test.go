@@ -91,6 +91,8 @@ var _ = Describe("The API", func() {
 		Entry("Pushbullet without token", receiver(`{pushbullet: {}}`), ContainSubstring("pushbullet needs secretRef")),
 		Entry("two targets at Pushbullet", receiver(`{pushbullet: {email: a@example.com, channelTag: x}, secretRef: {name: x}}`), ContainSubstring("at most one of the fields in [deviceIden email channelTag]")),
 		Entry("a header of ours", receiver(`{webhook: {url: "https://example.com", headers: [{name: Webhook-Id, value: x}]}}`), ContainSubstring("is set by Bellhop itself")),
+		Entry("another header of ours", receiver(`{webhook: {url: "https://example.com", headers: [{name: accept-encoding, value: x}]}}`), ContainSubstring("is set by Bellhop itself")),
+		Entry("a credential in the open", receiver(`{webhook: {url: "https://example.com", headers: [{name: Authorization, value: x}]}}`), ContainSubstring("belongs into the Secret")),
 		Entry("a header with two values", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, value: x, secretKey: x}]}, secretRef: {name: x}}`), ContainSubstring("exactly one of the fields in [value secretKey]")),
 		Entry("a header that smuggles another", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, value: "a\r\nb"}]}}`), ContainSubstring("headers[0].value")),
 		Entry("a secret header without Secret", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, secretKey: x}]}}`), ContainSubstring("webhook.headers with a secretKey need secretRef")),

@@ -160,7 +160,7 @@ var _ = Describe("Alert", func() {
 			Expect(k8s.Delete(ctx, a)).To(Succeed())
 			update(ctx, b, func(b *v1beta1.Alert) { b.Spec.State = v1beta1.AlertResolved })
 			Eventually(gone(ctx, a)).Should(Succeed())
-			Eventually(status(ctx, b)).Should(stalled("ResolveTimedOut", "HTTP 502"))
+			Eventually(status(ctx, b)).Should(SatisfyAll(stalled("ResolveTimedOut", "HTTP 502"), HaveField("Sent", true)), "the page did arrive")
 		})
 	})
 
@@ -319,6 +319,14 @@ var _ = Describe("Alert", func() {
 			Expect(a.Status.Receivers).To(Equal("1/1"))
 			Expect(a.Status.Deliveries).To(ContainElement(SatisfyAll(HaveField("Name", "loud"), HaveField("State", v1beta1.DeliveryFiltered))))
 			Expect(loud.Messages()).To(BeEmpty())
+
+			By("not paging about what was filtered once the filter is edited")
+			filter := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "loud"}}
+			update(ctx, filter, func(r *v1beta1.Receiver) { r.Spec.MinSeverity = v1beta1.SeverityInfo })
+			update(ctx, a, func(a *v1beta1.Alert) { a.Labels = map[string]string{"looked": "at"} })
+			Consistently(func() int { return len(loud.Messages()) }).Should(BeZero())
+			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "news" })
+			Eventually(status(ctx, a)).Should(SatisfyAll(sent(a), HaveField("Receivers", "2/2")))
 		})
 	})
 

@@ -178,6 +178,12 @@ type Delivery struct {
 	// +optional
 	TriedHash string `json:"triedHash,omitempty"`
 
+	// filteredHash is of the content that was last kept back because of the
+	// receiver's minSeverity; an edited receiver is not asked about it again.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	FilteredHash string `json:"filteredHash,omitempty"`
+
 	// triedWith identifies the receiver's spec and Secret that the last attempt
 	// used, while it is not confirmed: when they change it is tried again.
 	// +kubebuilder:validation:MaxLength=128

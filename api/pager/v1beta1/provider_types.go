@@ -108,11 +108,11 @@ type Provider struct {
 	Pushover *PushoverProvider `json:"pushover,omitempty"`
 }
 
-// WebhookProvider sends to any HTTP endpoint. Keys of the Secret: url, in
-// place of spec.webhook.url where the URL is itself a credential;
+// WebhookProvider sends to any HTTP endpoint. Keys of the Secret: url, where
+// spec.webhook.url is left out because the URL is itself a credential;
 // signingSecret and, during a rotation, signingSecretNext (whsec_ and base64
 // of 24 to 64 bytes); token, sent as bearer token; username and password;
-// ca.crt, tls.crt and tls.key.
+// ca.crt, tls.crt and tls.key; and the secretKey of each header.
 type WebhookProvider struct {
 	// url that the messages are sent to. Http or https. Default: the key url of
 	// the Secret.
@@ -347,16 +347,17 @@ type PushoverProvider struct {
 type WebhookMethod string
 
 // +kubebuilder:validation:ExactlyOneOf=value;secretKey
+// +kubebuilder:validation:XValidation:rule="self.name.lowerAscii() != 'authorization' || has(self.secretKey)",message="the value of Authorization belongs into the Secret: give its key in secretKey"
 
 // WebhookHeader is a header of a request. Its value is given here or, where it
 // is a credential, in the Secret.
 type WebhookHeader struct {
 	// name of the header, such as X-Team. Headers that Bellhop sets itself
-	// (Host, Content-Type, Content-Length, Authorization, webhook-*) are refused.
+	// (Host, Content-Type, User-Agent, webhook-*, …) are refused.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`
-	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['host', 'content-type', 'content-length', 'transfer-encoding', 'connection', 'user-agent', 'authorization']) && !self.lowerAscii().startsWith('webhook-')",message="is set by Bellhop itself; credentials belong into the Secret (token, or username and password)"
+	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['host', 'content-length', 'content-type', 'content-encoding', 'user-agent', 'accept-encoding', 'connection', 'keep-alive', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'proxy-authorization', 'proxy-connection']) && !self.lowerAscii().startsWith('webhook-')",message="is set by Bellhop itself"
 	// +required
 	Name string `json:"name,omitempty"`
 

@@ -49,10 +49,10 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		}
 		s.header.Add(h.Name, h.Value)
 	}
-	for i, secret := range config.SigningSecrets {
+	for _, secret := range config.SigningSecrets {
 		key, ok := signingKey(secret)
 		if !ok {
-			return nil, notify.Invalid(fmt.Sprintf("signingSecrets[%d]", i), "must be whsec_ followed by 24 to 64 random bytes in base64")
+			return nil, notify.Invalid("signingSecret, signingSecretNext", "must be whsec_ followed by 24 to 64 random bytes in base64")
 		}
 		s.keys = append(s.keys, key)
 	}

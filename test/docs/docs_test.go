@@ -1,0 +1,400 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package docs_test holds the documentation against what it documents: manifests
+// against a real API server with the operator's webhooks, and lists of flags,
+// metrics and reasons against the code.
+package docs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+var (
+	// repo and pages are known before the specs are made: each block is one.
+	repo  = must(local.FindRepo())
+	pages = findPages()
+
+	cluster *local.Cluster
+	binary  string
+	k8s     client.Client
+)
+
+func TestDocs(t *testing.T) {
+	RegisterFailHandler(Fail)
+	log.SetLogger(GinkgoLogr)
+	RunSpecs(t, "docs")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	var err error
+	// The cluster outlives this node's context.
+	cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() error { return cluster.Stop() })
+	binary, err = local.BuildOperator(ctx, repo)
+	Expect(err).NotTo(HaveOccurred())
+	_, err = cluster.StartOperator(ctx, local.OperatorOptions{Binary: binary})
+	Expect(err).NotTo(HaveOccurred())
+	k8s, err = client.New(cluster.Config, client.Options{})
+	Expect(err).NotTo(HaveOccurred())
+})
+
+var _ = Describe("The documentation", func() {
+	It("has a README of one screen", func() {
+		Expect(strings.Count(pages["README.md"], "\n")).To(BeNumerically("<=", 45))
+	})
+
+	for _, b := range blocks() {
+		switch b.mark {
+		case "yaml":
+			It("has a manifest that is accepted: "+b.where, func(ctx SpecContext) {
+				out, err := dryRun(ctx, b.text)
+				Expect(err).NotTo(HaveOccurred(), out)
+			})
+		case "yaml invalid":
+			It("has a manifest that is refused: "+b.where, func(ctx SpecContext) {
+				out, err := dryRun(ctx, b.text)
+				Expect(err).To(HaveOccurred(), out)
+				Expect(out).To(Or(ContainSubstring("is invalid"), ContainSubstring("denied the request")), "refused for what it says, and not because it cannot be read")
+			})
+		case "yaml kustomize":
+			It("has an overlay that builds: "+b.where, func(ctx SpecContext) {
+				copied := filepath.Join(GinkgoT().TempDir(), "config")
+				Expect(os.CopyFS(copied, os.DirFS(filepath.Join(repo, "config")))).To(Succeed())
+				mine := filepath.Join(copied, "mine")
+				Expect(os.Mkdir(mine, 0o755)).To(Succeed())
+				Expect(os.WriteFile(filepath.Join(mine, "kustomization.yaml"), []byte(b.text), 0o600)).To(Succeed())
+				out, err := kubectl(ctx, "", "kustomize", mine)
+				Expect(err).NotTo(HaveOccurred(), out)
+			})
+		case "sh test":
+			It("has commands that work: "+b.where, func(ctx SpecContext) {
+				out, err := shell(ctx, b.text)
+				Expect(err).NotTo(HaveOccurred(), out)
+			})
+		default:
+			It("marks its blocks as one knows them: "+b.where, func() {
+				Expect(b.mark).To(BeElementOf("sh", "http", "python", "go"), "blocks of YAML are tried, see docs/development.md")
+			})
+		}
+	}
+
+	DescribeTable("has samples that are accepted", func(ctx SpecContext, path string) {
+		text, err := os.ReadFile(path)
+		Expect(err).NotTo(HaveOccurred())
+		out, err := dryRun(ctx, string(text))
+		Expect(err).NotTo(HaveOccurred(), out)
+	}, samples())
+
+	It("has links that lead somewhere", func() {
+		link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+		for _, page := range names() {
+			for _, match := range link.FindAllStringSubmatch(pages[page], -1) {
+				target, anchor, _ := strings.Cut(match[1], "#")
+				if strings.Contains(target, "://") {
+					continue
+				}
+				path := page
+				if target != "" {
+					path = filepath.Join(filepath.Dir(page), target)
+				}
+				Expect(filepath.Join(repo, path)).To(BeAnExistingFile(), "%s links to %s", page, match[1])
+				if anchor != "" {
+					Expect(anchors(pages[path])).To(ContainElement(anchor), "%s links to %s", page, match[1])
+				}
+			}
+		}
+	})
+
+	It("names every flag that the operator has, and no other", func(ctx SpecContext) {
+		out, _ := exec.CommandContext(ctx, binary, "--help").CombinedOutput() // it ends with an error
+		var flags []string
+		for _, match := range regexp.MustCompile(`(?m)^  -([a-z-]+)`).FindAllSubmatch(out, -1) {
+			flags = append(flags, "--"+string(match[1]))
+		}
+		Expect(flags).To(ContainElement("--allow-outbound"))
+		expectTable(flags, column("docs/operations.md", "flag", regexp.MustCompile("`(--[a-z-]+)`")))
+	})
+
+	It("names every metric that the operator has, and no other", func() {
+		metrics := findInCode(`"(bellhop_[a-z_]+)"`, "controllers", "internal", "webhooks")
+		Expect(metrics).To(ContainElement("bellhop_alerts_waiting"))
+		expectTable(metrics, column("docs/operations.md", "metric", regexp.MustCompile("`(bellhop_[a-z_]+)`")))
+	})
+
+	It("explains every reason that an Alert's status can have, and no other", func() {
+		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
+		documented := append(column("docs/concepts.md", "reason", reason), "Canceled", "Error", "SecretNotRead")
+		code := append(findInCode(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/pager/v1beta1", "internal/notify"), "Canceled", "Error", "SecretNotRead")
+		Expect(code).To(ContainElements("ResolveTimedOut", "QuotaExhausted"))
+		expectTable(code, documented)
+	})
+
+	It("names every make target, and no other", func() {
+		makefile, err := os.ReadFile(filepath.Join(repo, "Makefile"))
+		Expect(err).NotTo(HaveOccurred())
+		var targets []string
+		for _, match := range regexp.MustCompile(`(?m)^([a-z0-9-]+):.*## `).FindAllSubmatch(makefile, -1) {
+			targets = append(targets, string(match[1]))
+		}
+		var named []string
+		collect := func(text, pattern string) {
+			for _, match := range regexp.MustCompile(pattern+`make ((?:[a-z0-9-]+ ?)+)`).FindAllStringSubmatch(text, -1) {
+				named = append(named, strings.Fields(match[1])...)
+			}
+		}
+		for _, page := range names() {
+			collect(pages[page], "(?m)(?:`|^    )")
+		}
+		for _, b := range blocks() {
+			if strings.HasPrefix(b.mark, "sh") {
+				collect(b.text, "(?m)^")
+			}
+		}
+		expectTable(targets, named)
+	})
+
+	It("names no folder of the machine that it was written on", func() {
+		for _, page := range names() {
+			Expect(pages[page]).NotTo(MatchRegexp(`/(?:home|work|root|Users)/|/tmp/(?:[^k])`), page)
+		}
+	})
+})
+
+// A block is a fenced block of a page.
+type block struct {
+	mark  string // what stands behind the fence
+	where string
+	text  string
+}
+
+func blocks() []block {
+	fence := regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
+	var found []block
+	for _, page := range names() {
+		for _, at := range fence.FindAllStringSubmatchIndex(pages[page], -1) {
+			line := 1 + strings.Count(pages[page][:at[0]], "\n")
+			found = append(found, block{
+				mark:  pages[page][at[2]:at[3]],
+				where: fmt.Sprintf("%s:%d", page, line),
+				text:  pages[page][at[4]:at[5]],
+			})
+		}
+	}
+	return found
+}
+
+// findPages are the pages, by their path in the repository. The API reference is generated.
+func findPages() map[string]string {
+	found := map[string]string{"README.md": string(must(os.ReadFile(filepath.Join(repo, "README.md"))))}
+	root := filepath.Join(repo, "docs")
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".md" || filepath.Base(filepath.Dir(path)) == "reference" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		found[must(filepath.Rel(repo, path))] = string(text)
+		return err
+	})
+	return must(found, err)
+}
+
+func names() []string {
+	var all []string
+	for name := range pages {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func samples() []TableEntry {
+	var entries []TableEntry
+	for _, path := range must(filepath.Glob(filepath.Join(repo, "config", "samples", "*.yaml"))) {
+		if name := filepath.Base(path); name != "kustomization.yaml" {
+			entries = append(entries, Entry(name, path))
+		}
+	}
+	return entries
+}
+
+// dryRun applies each document of a manifest as kubectl does, without keeping it: in the namespace that it names, which is
+// there, or in one of its own.
+func dryRun(ctx context.Context, manifest string) (string, error) {
+	GinkgoHelper()
+	own := newNamespace(ctx)
+	var out strings.Builder
+	for _, document := range regexp.MustCompile(`(?m)^---$`).Split(manifest, -1) {
+		var object metav1.PartialObjectMetadata
+		Expect(yaml.Unmarshal([]byte(document), &object)).To(Succeed())
+		if object.Kind == "" {
+			continue
+		}
+		namespace := own
+		if object.Namespace != "" {
+			namespace = object.Namespace
+			err := k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+			Expect(client.IgnoreAlreadyExists(err)).To(Succeed())
+		}
+		said, err := kubectl(ctx, document, "apply", "--dry-run=server", "--namespace", namespace, "-f", "-")
+		out.WriteString(said)
+		if err != nil {
+			return out.String(), err
+		}
+		Expect(said).To(ContainSubstring("(server dry run)"))
+	}
+	return out.String(), nil
+}
+
+func newNamespace(ctx context.Context) string {
+	GinkgoHelper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "docs-"}}
+	Expect(k8s.Create(ctx, ns)).To(Succeed())
+	return ns.Name
+}
+
+// shell runs commands in a namespace that has the samples of v1beta1, from a folder like the repository.
+func shell(ctx context.Context, commands string) (string, error) {
+	GinkgoHelper()
+	config, err := clientcmd.LoadFromFile(cluster.Kubeconfig)
+	Expect(err).NotTo(HaveOccurred())
+	config.Contexts[config.CurrentContext].Namespace = newNamespace(ctx)
+	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+	Expect(clientcmd.WriteToFile(*config, kubeconfig)).To(Succeed())
+	run := func(script string) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "sh", "-eu")
+		cmd.Dir = repo
+		cmd.Stdin = strings.NewReader(script)
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+os.TempDir(),
+			"PATH="+filepath.Dir(cluster.KubectlPath)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := run("kubectl apply -f config/samples/pager_v1beta1_receiver.yaml -f config/samples/pager_v1beta1_alert.yaml\n" +
+		"kubectl wait --for=condition=Stalled --timeout=30s alert/disk-full") // its receiver's Secret is not there
+	Expect(err).NotTo(HaveOccurred(), out)
+	return run(commands)
+}
+
+func kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	cmd := cluster.Kubectl(ctx, args...)
+	cmd.Env = append(cmd.Env, "HOME="+os.TempDir())
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// column is what pattern finds in the first cells of the tables whose first column has that title.
+func column(page, title string, pattern *regexp.Regexp) []string {
+	GinkgoHelper()
+	var found []string
+	inside := false
+	for line := range strings.Lines(pages[page]) {
+		cells := strings.Split(line, "|")
+		switch {
+		case len(cells) < 3:
+			inside = false
+		case strings.TrimSpace(cells[1]) == title:
+			inside = true
+		case inside:
+			for _, match := range pattern.FindAllStringSubmatch(cells[1], -1) {
+				found = append(found, match[1])
+			}
+		}
+	}
+	Expect(found).NotTo(BeEmpty(), "%s has a table with the column %q", page, title)
+	return found
+}
+
+// findInCode is what the pattern finds in the Go files below the folders, but for tests.
+func findInCode(pattern string, folders ...string) []string {
+	GinkgoHelper()
+	expression := regexp.MustCompile(pattern)
+	var found []string
+	for _, folder := range folders {
+		Expect(filepath.WalkDir(filepath.Join(repo, folder), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, match := range expression.FindAllSubmatch(text, -1) {
+				found = append(found, string(match[1]))
+			}
+			return err
+		})).To(Succeed())
+	}
+	return found
+}
+
+// expectTable compares what there is with what is documented, each without repetitions.
+func expectTable(code, documented []string) {
+	GinkgoHelper()
+	distinct := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
+	Expect(distinct(documented)).To(Equal(distinct(code)), "what is documented, and what the code has")
+}
+
+// anchors are those that GitHub gives the headings of a page.
+func anchors(page string) []string {
+	var found []string
+	for _, match := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		var anchor bytes.Buffer
+		for _, r := range strings.ToLower(match[1]) {
+			switch {
+			case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+				anchor.WriteRune(r)
+			case r == ' ':
+				anchor.WriteByte('-')
+			}
+		}
+		found = append(found, anchor.String())
+	}
+	return found
+}
+
+func must[T any](value T, errs ...error) T {
+	for _, err := range errs {
+		if err != nil {
+			panic(err)
+		}
+	}
+	return value
+}
