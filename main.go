@@ -204,7 +204,7 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 func newGuard(ctx context.Context, cfg *rest.Config, allow string) (*outbound.Guard, error) {
 	allowed, err := outbound.ParseAllow(allow)
 	if err != nil {
-		return nil, fmt.Errorf("--allow-outbound: %w", err)
+		return nil, err
 	}
 	own, err := kube.APIServerAddresses(ctx, cfg)
 	if err != nil {

@@ -26,13 +26,19 @@ say "applying config/default with the image ${IMG:-bellhop:dev}"
 $KUBECTL get -f "$work/served.yaml" --ignore-not-found -o go-template='{{range .items}}{{$o := .}}{{range .webhooks}}{{if .clientConfig.url}}{{$o.kind}}/{{$o.metadata.name}}{{"\n"}}{{end}}{{end}}{{end}}' |
 	sort -u | xargs -r $KUBECTL delete >&2
 for crd in $($KUBECTL get -f "$work/served.yaml" --ignore-not-found -o go-template='{{range .items}}{{$o := .}}{{with .spec}}{{with .conversion}}{{with .webhook}}{{if .clientConfig.url}}{{$o.metadata.name}} {{end}}{{end}}{{end}}{{end}}{{end}}'); do
-	$KUBECTL patch crd "$crd" --type merge -p '{"spec":{"conversion":{"strategy":"None","webhook":null}}}' >&2
+	# Never without a conversion: the API server would then take an Alert of v1alpha1 and drop its message.
+	$KUBECTL patch crd "$crd" --type json -p '[{"op":"replace","path":"/spec/conversion/webhook/clientConfig","value":{"service":{"name":"bellhop-webhook-service","namespace":"bellhop-system","path":"/convert"}}}]' >&2
 done
 # Conflicts are forced since these fields are ours, whoever wrote them last.
 $KUBECTL apply --server-side --force-conflicts -f "$work/all.yaml" >/dev/null
 
 namespace=$(hack/config.sh namespace | awk '$1 == "name:" { print $2; exit }')
-$KUBECTL rollout status --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --timeout "${TIMEOUT}s" >&2
+if ! $KUBECTL rollout status --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --timeout "${TIMEOUT}s" >&2; then
+	say "the operator's pods are not ready:"
+	$KUBECTL get pods --namespace "$namespace" -o custom-columns='POD:.metadata.name,IMAGE:.spec.containers[0].image,WAITING:.status.containerStatuses[0].state.waiting.reason,MESSAGE:.status.containerStatuses[0].state.waiting.message' >&2
+	$KUBECTL logs --namespace "$namespace" --selector app.kubernetes.io/name=bellhop --tail 20 --prefix >&2 || true
+	exit 1
+fi
 
 certificates_are_in() {
 	local without

@@ -18,16 +18,15 @@ namespace=$(awk '$1 == "name:" { print $2; exit }' "$work/namespace.yaml")
 say "removing the webhook configurations"
 $KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
 
-# Then the operator, and what it may do once it has ended.
 say "removing the operator"
 $KUBECTL delete --ignore-not-found --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --cascade=foreground >&2
-
 $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
 
 # The namespace may hold credentials of ClusterReceivers, which belong to users. The operator's own went with it.
-left=$($KUBECTL get secrets --namespace "$namespace" -o go-template='{{range .items}}{{if ne .type "kubernetes.io/service-account-token"}}{{.metadata.name}} {{end}}{{end}}' 2>/dev/null || true)
+# Its objects would hold the namespace for ever, with nobody to take their finalizers off.
+left=$($KUBECTL get secrets,alerts.pager.k8s.co,receivers.pager.k8s.co --namespace "$namespace" -o go-template='{{range .items}}{{if ne (print .type) "kubernetes.io/service-account-token"}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
 if [ -n "$left" ]; then
-	say "namespace $namespace stays: it has Secrets that are not the operator's: $left"
+	say "namespace $namespace stays: it has what is not the operator's: $left"
 else
 	$KUBECTL delete --ignore-not-found namespace "$namespace" >&2
 fi

@@ -38,12 +38,12 @@ func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert,
 			continue
 		}
 		pending++
-		go func() { outcomes <- r.send(ctx, alert.DeepCopy(), t, w) }()
+		go func(as *v1beta1.Alert, in world) { outcomes <- r.send(ctx, as, t, in) }(alert.DeepCopy(), w)
 	}
 	acted := pending > 0
 	for ; pending > 0; pending-- {
 		o := <-outcomes
-		r.ledger.add(alert.UID, o)
+		r.ledger.add(alert, o)
 		applyOutcome(alert, o)
 		if pending > 1 && len(outcomes) == 0 {
 			w.now = r.clock.Now()
@@ -108,5 +108,5 @@ func failureOf(err error) *notify.Error {
 	if failure, ok := errors.AsType[*notify.Error](err); ok {
 		return failure
 	}
-	return &notify.Error{Class: notify.Unknown, Reason: "Error", Message: err.Error()}
+	return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "the request failed in a way that has no name"}
 }

@@ -28,6 +28,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -60,14 +61,21 @@ type AlertReconciler struct {
 // Reconcile reads, decides, acts and records.
 func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	before := &v1beta1.Alert{}
-	if err := r.client.Get(ctx, req.NamespacedName, before); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	err := r.client.Get(ctx, req.NamespacedName, before)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
+	}
+	for _, o := range r.ledger.drop(req.NamespacedName, before.UID) {
+		log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.ref, "event", o.event)
+	}
+	if err != nil {
+		return ctrl.Result{}, nil
 	}
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
 	alert := before.DeepCopy()
-	r.ledger.apply(alert)
+	unrecorded := r.ledger.apply(alert)
 
 	w, err := r.look(ctx, alert, r.clock.Now())
 	if err != nil {
@@ -75,13 +83,16 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	next := decide(alert, w)
 	if next.protect {
-		return ctrl.Result{}, r.settled(ctx, alert, kube.AddFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer))
+		return ctrl.Result{}, superseded(ctx, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
 	if r.act(ctx, before, alert, next, w) {
-		w.now = r.clock.Now()
+		w.now, unrecorded = r.clock.Now(), true
 		next = decide(alert, w)
+	}
+	if !unrecorded && !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer) {
+		return ctrl.Result{}, nil // we are done; another's finalizer holds it
 	}
 	err = r.record(ctx, before, alert, next, w)
 	return ctrl.Result{RequeueAfter: until(next.wake, w.now)}, err
@@ -102,27 +113,27 @@ func (r *AlertReconciler) record(ctx context.Context, before, alert *v1beta1.Ale
 	after := before.DeepCopy()
 	switch {
 	case s.release:
-		err := r.settled(ctx, before, kube.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer))
-		if err == nil {
-			r.released(before, s, w)
+		if err := kube.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
+			return superseded(ctx, err)
 		}
-		return err
+		r.released(before, s, w)
 	case s.purge:
-		return r.settled(ctx, before, r.purge(ctx, after))
-	case !before.DeletionTimestamp.IsZero() && s.finished(alert, w):
-		return nil // another's finalizer holds it
-	}
-	status := report(alert, s, w)
-	if equality.Semantic.DeepEqual(status, before.Status) {
-		r.ledger.settle(before.UID)
-		return nil
-	}
-	err := r.settled(ctx, before, kube.PatchStatus(ctx, r.client, after, status))
-	if err == nil {
+		if err := r.purge(ctx, after); err != nil {
+			return superseded(ctx, err)
+		}
+	default:
+		status := report(alert, s, w)
+		if equality.Semantic.DeepEqual(status, before.Status) {
+			break
+		}
+		if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+			return superseded(ctx, err)
+		}
 		r.announce(before, status, w)
 		*before = *after
 	}
-	return err
+	r.ledger.settle(before)
+	return nil
 }
 
 // purge deletes an Alert whose time to live is over. The finalizer goes first:
@@ -134,19 +145,11 @@ func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error
 	return r.client.Delete(ctx, alert, client.Preconditions{UID: &alert.UID, ResourceVersion: &alert.ResourceVersion})
 }
 
-// settled looks at how a write ended. After a success the ledger is square; a
-// stale object comes again by itself; one that is gone has no record to make.
-func (r *AlertReconciler) settled(ctx context.Context, alert *v1beta1.Alert, err error) error {
-	switch {
-	case err == nil:
-		r.ledger.settle(alert.UID)
-	case errors.Is(err, kube.ErrStale), apierrors.IsConflict(err):
-		log.FromContext(ctx).V(1).Info("Alert changed since it was read; deciding again")
-		return nil
-	case apierrors.IsNotFound(err):
-		for _, o := range r.ledger.settle(alert.UID) {
-			log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.ref, "event", o.event)
-		}
+// superseded takes no offence at an object that has changed or gone since it was
+// read: it comes again by itself, and what was sent is in the ledger.
+func superseded(ctx context.Context, err error) error {
+	if errors.Is(err, kube.ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		log.FromContext(ctx).V(1).Info("Alert has changed since it was read")
 		return nil
 	}
 	return err

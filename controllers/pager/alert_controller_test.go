@@ -19,6 +19,7 @@ package pager
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -47,10 +48,6 @@ func TestAResultIsNotDropped(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
-	scheme := runtime.NewScheme()
-	if err := v1beta1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	alert := newAlert(func(a *v1beta1.Alert) {
 		a.CreationTimestamp.Time = time.Now()
 		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: "hook"}}
@@ -59,23 +56,13 @@ func TestAResultIsNotDropped(t *testing.T) {
 	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: server.URL}
 
 	away := 3 // times that the API server does not take a status
-	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(alert, receiver).WithStatusSubresource(alert).
-		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			if away--; away >= 0 {
-				return errors.New("away")
-			}
-			return c.SubResource(sub).Patch(ctx, o, p, opts...)
-		}}).Build()
-	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
-	m, err := newMetrics(prometheus.NewRegistry(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &AlertReconciler{
-		client: c, fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind("Alert")),
-		book: receivers.Book{Cache: c}, senders: newSenders(c, guard, ""),
-		recorder: events.NewFakeRecorder(10), metrics: m, clock: clock.RealClock{},
-	}
+	c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		if away--; away >= 0 {
+			return errors.New("away")
+		}
+		return c.SubResource(sub).Patch(ctx, o, p, opts...)
+	}}, alert, receiver)
+	r := newReconciler(t, c)
 	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(alert)}
 	for range 3 {
 		if _, err := r.Reconcile(t.Context(), request); err == nil {
@@ -90,6 +77,69 @@ func TestAResultIsNotDropped(t *testing.T) {
 	}
 	if n := requests.Load(); n != 1 {
 		t.Errorf("%d requests for one page", n)
+	}
+}
+
+// TestManyReceiversAtOnce is for the race detector.
+func TestManyReceiversAtOnce(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	alert := newAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
+	objects := []client.Object{alert}
+	for i := range 16 {
+		receiver := &v1beta1.Receiver{}
+		receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", fmt.Sprint("hook", i), &v1beta1.WebhookProvider{URL: server.URL}
+		objects = append(objects, receiver)
+		alert.Spec.ReceiverRefs = append(alert.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
+	}
+	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, objects...))
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil || alert.Status.Receivers != "16/16" {
+		t.Errorf("%s, %v", alert.Status.Receivers, err)
+	}
+}
+
+// TestTheFinalizerIsNoRecord: what is not in a status yet is still to be
+// recorded after the finalizer was put back.
+func TestTheFinalizerIsNoRecord(t *testing.T) {
+	alert := newAlert(func(a *v1beta1.Alert) { a.Finalizers = nil })
+	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert))
+	r.ledger.add(alert, outcome{send: send{hash: pageHash(&alert.Spec), sequence: 1, attempt: 1}, ref: team, at: time.Now()})
+	for range 2 {
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil || len(alert.Status.Deliveries) != 1 || len(alert.Finalizers) != 1 {
+		t.Errorf("recorded %v, %v", alert.Status.Deliveries, err)
+	}
+}
+
+func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	list := func(client.Object) []string { return nil }
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1beta1.Alert{}).
+		WithIndex(&v1beta1.Receiver{}, "isDefault", list).WithIndex(&v1beta1.ClusterReceiver{}, "isDefault", list).
+		WithInterceptorFuncs(funcs).Build()
+}
+
+func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
+	t.Helper()
+	m, err := newMetrics(prometheus.NewRegistry(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
+	return &AlertReconciler{
+		client: c, fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind("Alert")),
+		book: receivers.Book{Cache: c}, senders: newSenders(c, guard, ""),
+		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 	}
 }
 

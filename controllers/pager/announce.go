@@ -17,12 +17,14 @@ limitations under the License.
 package pager
 
 import (
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // announce makes events and counts of what a written status changed.
@@ -35,15 +37,15 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 		name := string(row.Kind) + "/" + row.Name
 		switch {
 		case row.State == v1beta1.DeliverySent && row.NextAttemptTime == nil:
-			r.recorder.Eventf(before, nil, corev1.EventTypeNormal, v1beta1.ReasonSent, "Send", "Sent to %s", name)
+			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonSent, "Send", "Sent to %s", name)
 		case row.State == v1beta1.DeliveryResolved && row.ContentHash != "":
-			r.recorder.Eventf(before, nil, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
+			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case row.State == v1beta1.DeliveryFailed:
-			r.recorder.Eventf(before, nil, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "%s refused it: %s", name, row.Message)
+			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
 		case row.State == v1beta1.DeliveryExpired:
-			r.recorder.Eventf(before, nil, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
+			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
 		case row.Attempts == 1 && row.NextAttemptTime != nil: // later ones would be noise
-			r.recorder.Eventf(before, nil, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
+			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (old.State != row.State || old.Sequence != row.Sequence) && row.State != v1beta1.DeliveryPending {
 			r.metrics.deliveries.WithLabelValues(providerOf(w.parties[refOf(row)].Spec), string(row.State)).Inc()
@@ -54,7 +56,7 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 	waits := []string{v1beta1.ReasonFailed, v1beta1.ReasonExpired} // said above
 	if meta.IsStatusConditionTrue(after.Conditions, v1beta1.ConditionStalled) && !slices.Contains(waits, stalled.Reason) &&
 		(was == nil || was.Reason != stalled.Reason) {
-		r.recorder.Eventf(before, nil, corev1.EventTypeWarning, stalled.Reason, "Send", "%s", stalled.Message)
+		r.event(before, corev1.EventTypeWarning, stalled.Reason, "Send", "%s", stalled.Message)
 	}
 }
 
@@ -66,12 +68,19 @@ func (r *AlertReconciler) released(alert *v1beta1.Alert, s step, w world) {
 		switch {
 		case t.row.State == v1beta1.DeliveryResolved && t.row.Sequence > before.Sequence:
 			r.metrics.deliveries.WithLabelValues(providerOf(w.parties[refOf(t.row)].Spec), string(t.row.State)).Inc()
-			r.recorder.Eventf(alert, nil, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
+			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case holdsPage(t.row):
 			r.metrics.abandoned.Inc()
-			r.recorder.Eventf(alert, nil, corev1.EventTypeWarning, "Abandoned", "Release", "Let go although %s was not told that it is over", name)
+			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Let go although %s was not told that it is over", name)
 		}
 	}
+}
+
+// maxNote is the API server's bound of an event's note, in bytes; it refuses longer ones.
+const maxNote = 1024
+
+func (r *AlertReconciler) event(about *v1beta1.Alert, kind, reason, action, note string, args ...any) {
+	r.recorder.Eventf(about, nil, kind, reason, action, "%s", outbound.Shorten(fmt.Sprintf(note, args...), maxNote))
 }
 
 func deliveryIn(rows []v1beta1.Delivery, like v1beta1.Delivery) v1beta1.Delivery {

@@ -184,15 +184,13 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 	default:
 		t.attempt(p, page, notify.Fired, v1beta1.ReasonRetrying, now)
 	}
-	t.wake = earliest(t.wake, until)
+	t.wake = earliest(t.wake, future(until, now))
 }
 
 // whenResolved tells a receiver that it is over which was paged, or may have been.
 func (t *turn) whenResolved(p receivers.Party, now time.Time) {
-	unconfirmed := t.row.TriedWith != "" && t.row.State != v1beta1.DeliveryFailed && t.row.State != v1beta1.DeliveryResolved
-	mayHold := holdsPage(t.row) || unconfirmed
 	begun := isResolved(t.row.TriedHash)
-	if confirmed(t.row, resolvedHash()) || !mayHold && !begun {
+	if confirmed(t.row, resolvedHash()) || !holdsPage(t.row) && !t.row.Uncertain && !begun {
 		t.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
@@ -200,8 +198,9 @@ func (t *turn) whenResolved(p receivers.Party, now time.Time) {
 	if begun && t.row.FirstAttemptTime != nil {
 		until = t.row.FirstAttemptTime.Add(p.ResolveTimeout())
 	}
-	if !until.IsZero() && !now.Before(until) && t.row.TriedWith == p.Version {
-		t.row.State, t.row.NextAttemptTime = v1beta1.DeliveryFailed, nil
+	changed := p.Problem == nil && t.row.TriedWith != p.Version
+	if !until.IsZero() && !now.Before(until) && !changed {
+		t.row.NextAttemptTime = nil
 		t.phase, t.reason = stalled, v1beta1.ReasonResolveTimedOut
 		return
 	}
@@ -217,6 +216,9 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 	until := a.DeletionTimestamp.Add(p.ResolveTimeout())
 	switch {
 	case holdsPage(t.row) && p.Spec != nil && now.Before(until):
+		if t.row.State == v1beta1.DeliveryFailed && t.row.LastAttemptTime.Before(a.DeletionTimestamp) {
+			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
+		}
 		t.resolve(p, until, now)
 	case t.wanted && t.row.TriedHash == "" && a.Spec.State == v1beta1.AlertFiring && p.Problem == nil &&
 		a.DeletionTimestamp.Sub(a.CreationTimestamp.Time) <= graceAfterCreation && !expired(a, now) &&
@@ -232,7 +234,7 @@ func (t *turn) resolve(p receivers.Party, until, now time.Time) {
 	} else {
 		t.attempt(p, resolvedHash(), notify.Resolved, v1beta1.ReasonResolving, now)
 	}
-	t.wake = earliest(t.wake, until)
+	t.wake = earliest(t.wake, future(until, now))
 }
 
 // rest is a row of which nothing is open. What it says of an error stays only
@@ -279,16 +281,18 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 func rowsOf(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) []v1beta1.Delivery {
 	var named, others []v1beta1.Delivery
 	missing := slices.Clone(refs)
+	byDefault := len(a.Spec.ReceiverRefs) == 0
 	for _, row := range a.Status.Deliveries {
 		if i := slices.Index(missing, refOf(row)); i >= 0 {
 			missing = slices.Delete(missing, i, i+1)
+			row.ByDefault = byDefault
 			named = append(named, row)
 		} else if considered(row) {
 			others = append(others, row)
 		}
 	}
 	for _, ref := range missing {
-		named = append(named, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending})
+		named = append(named, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending, ByDefault: byDefault})
 	}
 	if len(others) > keptRows {
 		slices.SortStableFunc(others, func(x, y v1beta1.Delivery) int {

@@ -79,6 +79,7 @@ func failing(a *v1beta1.Alert, ref v1beta1.ReceiverRef, state v1beta1.DeliverySt
 	if !next.IsZero() {
 		row.NextAttemptTime = seconds(next)
 	}
+	row.Uncertain = state == v1beta1.DeliveryPending
 	return row
 }
 
@@ -153,6 +154,37 @@ func TestDecide(t *testing.T) {
 			want: ""},
 		"resolved, outcome unknown": {why: "who may have been paged is told", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), refs: one, parties: good, now: t0,
 			want: "Resolved#2.1"},
+		"resolved, certainly not sent": {why: "a refused connection is nothing to take back", refs: one, parties: good, now: t0,
+			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), func(a *v1beta1.Alert) {
+				a.Spec.State, a.Status.Deliveries[0].Uncertain = v1beta1.AlertResolved, false
+			}), want: ""},
+		"resolved, unknown and then refused": {why: "the refusal says nothing of the attempt before", refs: one, parties: good, now: t0,
+			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryFailed, time.Time{})), func(a *v1beta1.Alert) {
+				a.Spec.State, a.Status.Deliveries[0].Uncertain = v1beta1.AlertResolved, true
+			}), want: "Resolved#2.1"},
+		"resolve limit, receiver away": {why: "no wake-up in the past", refs: one, now: at(time.Hour),
+			parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: {Problem: &receivers.Problem{Reason: "ReceiverNotFound"}}},
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
+				a.Spec.State = v1beta1.AlertResolved
+				row := &a.Status.Deliveries[0]
+				row.TriedHash, row.TriedWith, row.Sequence, row.FirstAttemptTime = resolvedHash(), "v1", 2, seconds(t0)
+			}), want: ""},
+		"deleted after the resolve limit": {why: "a deletion is a reason to try again", refs: one, parties: good, now: at(time.Hour),
+			alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
+				a.Spec.State = v1beta1.AlertResolved
+				row := &a.Status.Deliveries[0]
+				row.TriedHash, row.TriedWith, row.Sequence, row.Attempts, row.FirstAttemptTime = resolvedHash(), "v1", 2, 5, seconds(t0)
+			}), want: "Resolved#2.6, wake 10m0s"},
+		"deleted after a refused resolve": {why: "once, as it may be mended", refs: one, parties: good, now: at(time.Hour),
+			alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
+				row := &a.Status.Deliveries[0]
+				row.State, row.TriedHash, row.TriedWith, row.Sequence = v1beta1.DeliveryFailed, resolvedHash(), "v1", 2
+			}), want: "Resolved#2.2, wake 10m0s"},
+		"restored, expired": {why: "old news ends", refs: one, parties: good, now: at(time.Hour),
+			alert: newAlert(func(a *v1beta1.Alert) {
+				a.Labels = map[string]string{restoreLabel: "r"}
+				a.Spec.ExpireAfterSeconds = ptr.To[int32](60)
+			}), want: ""},
 		"resolve limit": {why: "a resolve is not tried for ever", refs: one, parties: good, now: at(10 * time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved

@@ -46,7 +46,7 @@ func waitsFor(obj client.Object) []string {
 	keys := []string{anyReceiver}
 	tried := false
 	for _, row := range a.Status.Deliveries {
-		tried = tried || considered(row)
+		tried = tried || row.ByDefault && considered(row)
 		keys = append(keys, waitingKey(refOf(row)))
 	}
 	for _, ref := range a.Spec.ReceiverRefs {

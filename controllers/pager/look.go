@@ -55,7 +55,7 @@ func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert) ([]v1beta1
 	}
 	var tried []v1beta1.ReceiverRef
 	for _, row := range a.Status.Deliveries {
-		if considered(row) {
+		if row.ByDefault && considered(row) {
 			tried = append(tried, refOf(row))
 		}
 	}

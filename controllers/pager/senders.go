@@ -42,6 +42,9 @@ import (
 // connections and credentials; one more replaces the least recently used.
 const maxSenders = 1024
 
+// secretTimeout is how long reading a Secret may take, while others wait for it.
+const secretTimeout = 10 * time.Second
+
 // senders keeps a sender ready for each receiver, made once for each version of
 // the receiver and its Secret.
 type senders struct {
@@ -129,14 +132,15 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 	if ref == nil {
 		return nil, nil
 	}
-	ctx = klog.NewContext(ctx, logr.Discard())
+	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), secretTimeout)
+	defer cancel()
 	secret := &corev1.Secret{}
 	switch err := s.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, secret); {
 	case apierrors.IsNotFound(err):
 		return nil, &notify.Error{Class: notify.Configuration, Reason: v1beta1.ReasonSecretNotFound,
 			Message: fmt.Sprintf("Secret %q does not exist in namespace %q", ref.Name, namespace)}
 	case err != nil:
-		return nil, &notify.Error{Class: notify.Temporary, Reason: "SecretNotRead",
+		return nil, &notify.Error{Class: notify.Temporary, Reason: v1beta1.ReasonSecretNotRead,
 			Message: fmt.Sprintf("Secret %q could not be read: %s", ref.Name, apierrors.ReasonForError(err))}
 	}
 	return secret.Data, nil
@@ -144,65 +148,81 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 
 // newSender makes what talks to the receiver that spec describes. Errors name
 // the field or the key of the Secret, never a value of it.
-func newSender(spec *v1beta1.CommonReceiverSpec, secret map[string][]byte, guard *outbound.Guard) (notify.Sender, error) {
+func newSender(spec *v1beta1.CommonReceiverSpec, data map[string][]byte, guard *outbound.Guard) (notify.Sender, error) {
+	keys := &credentials{data: data}
 	options := outbound.Options{
 		Timeout:           time.Duration(spec.TimeoutSeconds) * time.Second,
-		CABundle:          secret["ca.crt"],
-		ClientCertificate: secret["tls.crt"],
-		ClientKey:         secret["tls.key"],
+		CABundle:          data["ca.crt"],
+		ClientCertificate: data["tls.crt"],
+		ClientKey:         data["tls.key"],
+	}
+	if spec.Webhook != nil {
+		options.InsecureSkipVerify = spec.Webhook.InsecureSkipTLSVerify
+	}
+	outside, err := outbound.NewClient(guard, options)
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case spec.Webhook != nil:
-		options.InsecureSkipVerify = spec.Webhook.InsecureSkipTLSVerify
-		return newWebhook(spec.Webhook, secret, guard, options)
+		config, err := webhookConfig(spec.Webhook, keys)
+		if err != nil {
+			return nil, err
+		}
+		return webhook.New(config, outside)
 	case spec.Pushbullet != nil:
-		return newPushbullet(spec.Pushbullet, secret, guard, options)
+		p := spec.Pushbullet
+		config := pushbullet.Config{URL: p.URL, Token: keys.get("token"), DeviceIden: p.DeviceIden, Email: p.Email, ChannelTag: p.ChannelTag}
+		if keys.err != nil {
+			return nil, keys.err
+		}
+		return pushbullet.New(config, outside)
 	}
-	return nil, fmt.Errorf("its provider is not served by this release of Bellhop; served are webhook and pushbullet")
+	return nil, errors.New("its provider is not served by this release of Bellhop; served are webhook and pushbullet")
 }
 
-func newWebhook(spec *v1beta1.WebhookProvider, secret map[string][]byte, guard *outbound.Guard, options outbound.Options) (notify.Sender, error) {
+func webhookConfig(spec *v1beta1.WebhookProvider, keys *credentials) (webhook.Config, error) {
 	c := webhook.Config{
 		URL:      spec.URL,
 		Method:   string(spec.Method),
-		Token:    string(secret["token"]),
-		Username: string(secret["username"]),
-		Password: string(secret["password"]),
+		Token:    keys.get("token"),
+		Username: keys.get("username"),
+		Password: keys.get("password"),
 	}
 	if c.URL == "" { // who may write the Secret but not the receiver does not redirect what else is in it
-		c.URL = string(secret["url"])
+		c.URL = keys.get("url")
 	}
 	for _, key := range []string{"signingSecret", "signingSecretNext"} {
-		if value := string(secret[key]); value != "" {
+		if value := keys.get(key); value != "" {
 			c.SigningSecrets = append(c.SigningSecrets, value)
 		}
 	}
 	for _, h := range spec.Headers {
 		value := h.Value
 		if h.SecretKey != "" {
-			if value = string(secret[h.SecretKey]); value == "" {
-				return nil, fmt.Errorf("spec.webhook.headers: the Secret has no key %q for the header %s", h.SecretKey, h.Name)
+			if value = keys.get(h.SecretKey); value == "" {
+				return c, fmt.Errorf("spec.webhook.headers: the Secret has no key %q for the header %s", h.SecretKey, h.Name)
 			}
 		}
 		c.Headers = append(c.Headers, webhook.Header{Name: h.Name, Value: value})
 	}
-	outside, err := outbound.NewClient(guard, options)
-	if err != nil {
-		return nil, err
-	}
-	return webhook.New(c, outside)
+	return c, keys.err
 }
 
-func newPushbullet(spec *v1beta1.PushbulletProvider, secret map[string][]byte, guard *outbound.Guard, options outbound.Options) (notify.Sender, error) {
-	outside, err := outbound.NewClient(guard, options)
-	if err != nil {
-		return nil, err
+// maxCredential bounds a credential, in bytes: looking for it in what others
+// answer costs as much as it is long.
+const maxCredential = 4096
+
+// credentials are the values of a Secret; err is the first that cannot be one.
+type credentials struct {
+	data map[string][]byte
+	err  error
+}
+
+func (c *credentials) get(key string) string {
+	value := c.data[key]
+	if len(value) > maxCredential && c.err == nil {
+		c.err = fmt.Errorf("the Secret's key %s has %d bytes: at most %d are taken", key, len(value), maxCredential)
 	}
-	return pushbullet.New(pushbullet.Config{
-		URL:        spec.URL,
-		Token:      string(secret["token"]),
-		DeviceIden: spec.DeviceIden,
-		Email:      spec.Email,
-		ChannelTag: spec.ChannelTag,
-	}, outside)
+	return string(value)
 }

@@ -92,11 +92,8 @@ type waitingList struct{ receivers.Book }
 
 // waitingFor are the Alerts that a change of a receiver may help.
 func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []reconcile.Request {
-	kind := v1beta1.KindReceiver
-	if receiver.GetNamespace() == "" {
-		kind = v1beta1.KindClusterReceiver
-	}
-	requests := b.waiting(ctx, receiver.GetNamespace(), waitingKey(v1beta1.ReceiverRef{Kind: kind, Name: receiver.GetName()}))
+	ref := v1beta1.ReceiverRef{Kind: receivers.KindOf(receiver), Name: receiver.GetName()}
+	requests := b.waiting(ctx, receiver.GetNamespace(), waitingKey(ref))
 	if receivers.IsDefault(receiver) {
 		requests = append(requests, b.waiting(ctx, receiver.GetNamespace(), defaultReceiver)...)
 	}

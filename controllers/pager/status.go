@@ -23,13 +23,13 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 const (
@@ -55,6 +55,7 @@ type outcome struct {
 // folding it once.
 func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	row.TriedHash, row.Sequence, row.Attempts = o.hash, o.sequence, o.attempt
+	row.FilteredHash = "" // what was kept back is not the last word any more
 	row.LastAttemptTime = seconds(o.at)
 	if o.attempt == 1 {
 		row.FirstAttemptTime = seconds(o.began)
@@ -64,6 +65,7 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 		return foldConfirmed(row, o)
 	}
 	row.TriedWith = o.version
+	row.Uncertain = row.Uncertain || o.failure.Class == notify.Unknown
 	row.Reason, row.Message = o.failure.Reason, o.failure.Message
 	switch o.failure.Class {
 	case notify.Configuration, notify.Permanent:
@@ -81,7 +83,7 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 }
 
 func foldConfirmed(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
-	row.ContentHash, row.TriedWith = o.hash, ""
+	row.ContentHash, row.TriedWith, row.Uncertain = o.hash, "", false
 	row.Reason, row.Message = "", o.receipt.Note
 	if o.event == notify.Resolved {
 		row.State = v1beta1.DeliveryResolved
@@ -116,7 +118,7 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 	reached, wanted := 0, 0
 	for _, t := range s.turns {
 		// A status that the schema refuses would never be written.
-		t.row.Message = shorten(t.row.Message, maxMessage)
+		t.row.Message = outbound.Shorten(t.row.Message, maxMessage)
 		status.Deliveries = append(status.Deliveries, t.row)
 		if !t.wanted || t.row.State == v1beta1.DeliveryFiltered {
 			continue
@@ -124,7 +126,7 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 		wanted++
 		// A page that arrived did so also where telling that it is over fails.
 		over := a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
-		if t.row.State == v1beta1.DeliverySent || over && t.row.ContentHash != "" {
+		if t.row.State == v1beta1.DeliverySent || over && t.row.SentTime != nil {
 			reached++
 		}
 	}
@@ -138,7 +140,7 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 	}
 	for _, c := range conditions(a, s, w, status) {
 		c.ObservedGeneration = a.Generation
-		c.Message = shorten(c.Message, maxConditionMessage)
+		c.Message = outbound.Shorten(c.Message, maxConditionMessage)
 		c.LastTransitionTime = *seconds(w.now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
@@ -227,19 +229,6 @@ func describe(a *v1beta1.Alert, open []turn, w world) string {
 	}
 	return fmt.Sprintf("Being deleted since %s, until at most %s, while receivers are told that it is over: %s. To let go now, set the annotation %s: %s",
 		stamp(a.DeletionTimestamp.Time), stamp(until), message, deletionPolicyAnnotation, retain)
-}
-
-// shorten cuts s to at most limit bytes between two runes, and shows that it did.
-func shorten(s string, limit int) string {
-	const mark = "…"
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len(mark)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + mark
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -27,7 +27,6 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -85,7 +84,8 @@ func setFinalizers(ctx context.Context, c client.Client, obj client.Object, fina
 }
 
 // staleOr tells a failed test from other errors. The API server answers it with
-// 422 as it does for an invalid object, but without naming a field.
+// 422, as it does for an invalid object or one that a policy refuses, but with no
+// cause and a message of its own.
 func staleOr(err error) error {
 	if apierrors.IsConflict(err) {
 		return ErrStale
@@ -94,9 +94,11 @@ func staleOr(err error) error {
 	if !apierrors.IsInvalid(err) || !errors.As(err, &status) {
 		return err
 	}
-	details := status.Status().Details
-	if details == nil || !slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool { return c.Field != "" }) {
+	if s := status.Status(); s.Message == testFailed && (s.Details == nil || len(s.Details.Causes) == 0) {
 		return ErrStale
 	}
 	return err
 }
+
+// testFailed is what apimachinery's NewGenericServerResponse says with 422.
+const testFailed = "the server rejected our request due to an error in our request"

@@ -54,24 +54,29 @@ func encodings(secret string) []string {
 	return forms
 }
 
-// Clean returns the text without secrets and control characters, as valid UTF-8 of at most maxBytes.
+// Clean returns the text without secrets and control characters, as valid UTF-8 of at most maxBytes. It looks at no more of
+// a long text than that takes: who sends it does not decide how long it takes.
 func (r *Redactor) Clean(text string, maxBytes int) string {
-	text = r.redact(text)
+	whole := len(text)
+	text = r.redact(text, maxBytes)
+	if whole > maxBytes {
+		text += "…"
+	}
 	text = strings.Map(func(c rune) rune { // invalid bytes become U+FFFD on the way
 		if !unicode.IsGraphic(c) {
 			return ' '
 		}
 		return c
 	}, text)
-	return cut(r.redact(text), maxBytes) // again, since a line break may have stood where a secret has a blank
+	return Shorten(r.redact(text, len(text)), maxBytes) // again, since a line break may have stood where a secret has a blank
 }
 
-// redact replaces whatever spells a secret. It looks at every position, also within what is already found: where two secrets
-// overlap, the rest of the second must not stay.
-func (r *Redactor) redact(text string) string {
+// redact returns the text up to limit, with whatever spells a secret replaced. It looks at every position, also within what
+// is already found: where two secrets overlap, the rest of the second must not stay.
+func (r *Redactor) redact(text string, limit int) string {
 	var out strings.Builder
 	end := 0 // of what is being left out
-	for i := range len(text) {
+	for i := range min(len(text), limit) {
 		if n := r.longest(text[i:]); n > 0 && i+n > end {
 			if i >= end {
 				out.WriteString(marker)
@@ -182,8 +187,8 @@ func hexNumber(text string, from, n int) (uint64, bool) {
 	return v, err == nil
 }
 
-// cut shortens the text at the boundary of a character, and shows that it did.
-func cut(text string, maxBytes int) string {
+// Shorten cuts the text to at most maxBytes at the boundary of a character, and shows that it did.
+func Shorten(text string, maxBytes int) string {
 	const ellipsis = "…"
 	if len(text) <= maxBytes {
 		return text

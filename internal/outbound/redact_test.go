@@ -1,6 +1,7 @@
 package outbound_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -71,6 +72,30 @@ func leaked(text, secret string) string {
 		}
 	}
 	return ""
+}
+
+// BenchmarkHostileText is a text made to be slow: how long it is must not matter.
+func BenchmarkHostileText(b *testing.B) {
+	r := outbound.NewRedactor(strings.Repeat("a", 4095) + "b")
+	for _, size := range []int{8 << 10, 64 << 10} {
+		text := strings.Repeat("a", size)
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			for b.Loop() {
+				r.Clean(text, 256)
+			}
+		})
+	}
+}
+
+func TestASecretAtTheCutDoesNotShow(t *testing.T) {
+	const secret = "s3cr3t-s3cr3t-s3cr3t"
+	r := outbound.NewRedactor(secret)
+	for length := range 60 {
+		text := strings.Repeat("x", length) + secret + strings.Repeat("y", 60)
+		if got := r.Clean(text, 40); strings.Contains(got, "s3cr3t") || len(got) > 40 {
+			t.Errorf("after %d bytes: %q", length, got)
+		}
+	}
 }
 
 func FuzzRedactor(f *testing.F) {

@@ -104,6 +104,14 @@ func secretOf(obj client.Object) []string {
 	return nil
 }
 
+// KindOf is the kind of a receiver.
+func KindOf(receiver metav1.Object) v1beta1.ReceiverKind {
+	if receiver.GetNamespace() == "" {
+		return v1beta1.KindClusterReceiver
+	}
+	return v1beta1.KindReceiver
+}
+
 // IsDefault says whether a receiver is marked as a default.
 func IsDefault(receiver client.Object) bool {
 	return receiver.GetAnnotations()[v1beta1.DefaultReceiverAnnotation] == "true"

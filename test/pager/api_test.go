@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -122,7 +123,7 @@ var _ = Describe("The API", func() {
 			To(ContainSubstring("counts from the Alert's creation"))
 		Eventually(func() (string, error) {
 			return kubectl(ctx, "", "delete", "receiver", "hook", "-n", namespace, "--dry-run=server")
-		}).Should(MatchRegexp(`Warning: 1 Alerts? .*not delivered to Receiver "hook"`))
+		}).Should(MatchRegexp(`Warning: Alerts that are not delivered to Receiver "hook" yet.*: 1`))
 	})
 
 	It("accepts a generated name", func(ctx SpecContext) {
@@ -220,9 +221,17 @@ var _ = Describe("The API", func() {
 		Expect(k8s.Patch(ctx, before, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
 		Expect(k8s.Delete(ctx, r)).To(Succeed(), "webhooks never hold a deletion")
 
+		titled := newAlert(ctx, namespace, "titled", func(a *v1beta1.Alert) {
+			a.Annotations = map[string]string{v1beta1.TitleAnnotation: "means nothing here"}
+		}, "hook")
+
 		startOperator(context.WithoutCancel(ctx))
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		Eventually(status(ctx, during)).Should(sent(during))
+		Eventually(status(ctx, titled)).Should(sent(titled), "what got in while nobody refused it does not lock it out")
+		Expect(hook.about(titled)[0].Title).To(Equal("Kubernetes alert for " + namespace + "/titled"))
+		Expect(k8s.Delete(ctx, titled)).To(Succeed())
+		Eventually(gone(ctx, titled)).Should(Succeed())
 		Expect(during.Finalizers).To(ConsistOf(v1beta1.AlertFinalizer))
 		operator.Kill() // the cleanup starts the one that the next specs use
 	})
@@ -292,6 +301,38 @@ var _ = Describe("The API", func() {
 			resp.Body.Close()
 			Expect(resp.StatusCode).To(Equal(http.StatusOK))
 		}
+	})
+
+	It("goes on once a policy that is in the way is gone", func(ctx SpecContext) {
+		hook := newInbox()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		a := newAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(status(ctx, a)).Should(sent(a))
+		policy := fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: %[1]s}
+spec:
+  matchConstraints:
+    namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %[1]s}}
+    resourceRules: [{apiGroups: [pager.k8s.co], apiVersions: ["*"], operations: [UPDATE], resources: [alerts]}]
+  validations: [{expression: "has(object.metadata.labels) && 'team' in object.metadata.labels"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: %[1]s}
+spec: {policyName: %[1]s, validationActions: [Deny]}`, namespace)
+		Expect(kubectl(ctx, policy, "apply", "-f", "-")).To(ContainSubstring("created"))
+		Eventually(func() error {
+			_, err := kubectl(ctx, "", "label", "alert", "a", "-n", namespace, "--overwrite", "x=y", "--dry-run=server")
+			return err
+		}).Should(HaveOccurred())
+		before := len(logs.String())
+		Expect(k8s.Delete(ctx, a)).To(Succeed())
+		Eventually(func() string { return logs.String()[before:] }).Should(ContainSubstring("failed expression"), "it is no quiet conflict")
+		Expect(kubectl(ctx, policy, "delete", "-f", "-")).To(ContainSubstring("deleted"))
+		Eventually(gone(ctx, a)).WithTimeout(time.Minute).Should(Succeed())
+		Expect(hook.types(a)()).To(Equal([]string{"fired", "resolved"}))
 	})
 
 	It("makes an event of each transition", func(ctx SpecContext) {

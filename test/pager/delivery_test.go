@@ -19,6 +19,7 @@ package pager_test
 import (
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -284,6 +285,28 @@ var _ = Describe("Alert", func() {
 			Consistently(func() int { return len(older.Messages()) }).Should(BeZero())
 		})
 
+		It("goes to the default once it names nobody any more, and not to whom it named before", func(ctx SpecContext) {
+			named := newInbox()
+			newReceiver(ctx, namespace, "named", named.URL)
+			newReceiver(ctx, namespace, "default", hook.URL, func(r *v1beta1.Receiver) {
+				r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+			})
+			a := newAlert(ctx, namespace, "a", nil, "named")
+			Eventually(status(ctx, a)).Should(sent(a))
+			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.ReceiverRefs, a.Spec.Content = nil, "news" })
+			Eventually(status(ctx, a)).Should(SatisfyAll(sent(a), HaveField("Receivers", "1/1")))
+			Expect(hook.types(a)()).To(Equal([]string{"fired"}))
+			Expect(named.types(a)()).To(Equal([]string{"fired"}))
+		})
+
+		It("says so also where there is much to say", func(ctx SpecContext) {
+			long := strings.Repeat("a", 250)
+			newAlert(ctx, namespace, "a", nil, long+"1", long+"2", long+"3", long+"4")
+			Eventually(func() (string, error) {
+				return kubectl(ctx, "", "get", "events", "-n", namespace, "-o", "custom-columns=R:.reason", "--no-headers")
+			}).Should(ContainSubstring("ReceiverNotFound"))
+		})
+
 		It("waits for a receiver and for its Secret", func(ctx SpecContext) {
 			a := newAlert(ctx, namespace, "a", nil, "hook")
 			Eventually(status(ctx, a)).Should(stalled("ReceiverNotFound", `Receiver "hook" does not exist`))
@@ -364,6 +387,19 @@ var _ = Describe("Alert", func() {
 			Eventually(hook.types(a)).Should(Equal([]string{"fired"}))
 			Eventually(gone(ctx, a)).Should(Succeed())
 			Expect(hook.types(a)()).To(Equal([]string{"fired"}))
+		})
+
+		It("counts it from the last delivery, not from one before", func(ctx SpecContext) {
+			newReceiver(ctx, namespace, "hook", hook.URL)
+			a := newAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(func() time.Duration { return time.Since(a.Status.FinishedTime.Time) }).Should(BeNumerically(">", 3*time.Second))
+			update(ctx, a, func(a *v1beta1.Alert) {
+				a.Spec.Content, a.Spec.TTLSecondsAfterFinished = "news", ptr.To[int32](3)
+			})
+			Eventually(status(ctx, a)).WithTimeout(2 * time.Second).Should(sent(a))
+			Eventually(gone(ctx, a)).Should(Succeed())
+			Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}))
 		})
 
 		It("is kept where a GitOps tool would make and page it again", func(ctx SpecContext) {

@@ -32,9 +32,10 @@ import (
 )
 
 // Metadata-only updates pass without asking us, also while we are away; but not
-// an annotation of ours, which v1beta1 refuses.
+// a new annotation of ours, which v1beta1 refuses. One that got in while we were
+// away stays and means nothing.
 // +kubebuilder:webhook:path=/mutate-pager-k8s-co-v1beta1-alert,mutating=true,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alerts,verbs=create,versions=v1beta1,name=malert.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
-// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alert,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alerts,verbs=create;update,versions=v1beta1,name=valert.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"content-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec || (has(object.metadata.annotations) && 'pager.k8s.co/title' in object.metadata.annotations)"}]}`
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alert,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alerts,verbs=create;update,versions=v1beta1,name=valert.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"content-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec || (has(object.metadata.annotations) && 'pager.k8s.co/title' in object.metadata.annotations && !(has(oldObject.metadata.annotations) && 'pager.k8s.co/title' in oldObject.metadata.annotations && oldObject.metadata.annotations['pager.k8s.co/title'] == object.metadata.annotations['pager.k8s.co/title']))"}]}`
 
 // alertDefaulter puts the finalizer there before an Alert exists, so that it
 // costs no write.
@@ -70,7 +71,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ad
 	if utf8.RuneCountInString(a.Spec.Title) > maxTitle {
 		errs = append(errs, field.TooLongCharacters(title, a.Spec.Title, maxTitle))
 	}
-	if value, ok := a.Annotations[v1beta1.TitleAnnotation]; ok {
+	if value, ok := a.Annotations[v1beta1.TitleAnnotation]; ok && !hadTitle(old, value) {
 		errs = append(errs, field.Forbidden(title, fmt.Sprintf("it is the title of an Alert of v1alpha1; in v1beta1 set spec.title: %q", value)))
 	}
 	if len(errs) > 0 {
@@ -84,6 +85,15 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ad
 		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would create it, and page, again", tool))
 	}
 	return warnings, nil
+}
+
+// hadTitle says whether the annotation was there before, with that value.
+func hadTitle(old *v1beta1.Alert, value string) bool {
+	if old == nil {
+		return false
+	}
+	before, ok := old.Annotations[v1beta1.TitleAnnotation]
+	return ok && before == value
 }
 
 // receiverWarnings say for which receivers the Alert will wait, and why.

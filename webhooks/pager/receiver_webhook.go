@@ -33,6 +33,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 // A receiver sends a Secret's content to an address, so these fail closed. The
@@ -74,14 +75,14 @@ func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (admissio
 	}
 	waiting := 0
 	for i := range alerts.Items {
-		if needs(&alerts.Items[i], kindOf(r), r.GetName()) {
+		if needs(&alerts.Items[i], receivers.KindOf(r), r.GetName()) {
 			waiting++
 		}
 	}
 	if waiting == 0 {
 		return nil, nil
 	}
-	return admission.Warnings{fmt.Sprintf("%d Alerts are not delivered to %s %q yet and wait until it exists again", waiting, kindOf(r), r.GetName())}, nil
+	return admission.Warnings{fmt.Sprintf("Alerts that are not delivered to %s %q yet, and wait until it exists again: %d", receivers.KindOf(r), r.GetName(), waiting)}, nil
 }
 
 // needs says whether an Alert still has to reach a receiver.
@@ -92,13 +93,6 @@ func needs(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 		}
 	}
 	return slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: kind, Name: name})
-}
-
-func kindOf(r v1beta1.ReceiverObject) v1beta1.ReceiverKind {
-	if r.GetNamespace() == "" {
-		return v1beta1.KindClusterReceiver
-	}
-	return v1beta1.KindReceiver
 }
 
 func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonReceiverSpec, r R) (admission.Warnings, error) {
@@ -114,7 +108,7 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 		}
 	}
 	if len(errs) > 0 {
-		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(string(kindOf(r))).GroupKind(), r.GetName(), errs)
+		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(string(receivers.KindOf(r))).GroupKind(), r.GetName(), errs)
 	}
 	return v.warnings(ctx, r), nil
 }

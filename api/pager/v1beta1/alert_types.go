@@ -80,9 +80,8 @@ type AlertSpec struct {
 	// +optional
 	Title string `json:"title,omitempty"`
 
-	// content is what people read. Plain text, 1 byte to 16 KiB of UTF-8;
-	// markup and mentions are escaped for each receiver, and emoji shortcodes
-	// such as :wave: become emoji. Changed content updates the message where
+	// content is what people read. Plain text, 1 byte to 16 KiB of UTF-8.
+	// Emoji shortcodes such as :wave: become emoji. Changed content updates the message where
 	// the receiver can do that, and is sent anew where it cannot.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
@@ -90,7 +89,8 @@ type AlertSpec struct {
 	// +required
 	Content string `json:"content,omitempty"`
 
-	// severity is Info, Warning or Critical. Default Info.
+	// severity is Info, Warning or Critical. It is part of the content: a change
+	// is sent. Default Info.
 	// +default="Info"
 	// +optional
 	Severity Severity `json:"severity,omitempty"`
@@ -119,7 +119,7 @@ type AlertSpec struct {
 	ExpireAfterSeconds *int32 `json:"expireAfterSeconds,omitempty"`
 
 	// ttlSecondsAfterFinished is how long, in seconds, the Alert is kept once it
-	// is sent, resolved or expired; then it deletes itself. A cleanup: receivers
+	// is sent, filtered, resolved or expired; then it deletes itself. A cleanup: receivers
 	// are not told that it is over. It does not delete an Alert that carries the
 	// tracking metadata of Argo CD, Flux or Helm, which would create it again.
 	// Default: it is kept.
@@ -142,8 +142,9 @@ const (
 	DeliveryUnknown DeliveryState = "Unknown"
 	// DeliveryFiltered is below the receiver's minSeverity.
 	DeliveryFiltered DeliveryState = "Filtered"
-	// DeliveryFailed was refused for good; it is tried again once the Alert, the
-	// receiver or its Secret changes.
+	// DeliveryFailed was refused for good, or could not be asked for as the
+	// receiver is described; it is tried again once the Alert, the receiver or its
+	// Secret changes.
 	DeliveryFailed DeliveryState = "Failed"
 	// DeliveryExpired was not confirmed before the Alert expired.
 	DeliveryExpired DeliveryState = "Expired"
@@ -190,6 +191,16 @@ type Delivery struct {
 	// +optional
 	TriedWith string `json:"triedWith,omitempty"`
 
+	// uncertain is true while an answer was lost since the receiver last confirmed
+	// something: it may hold more than that.
+	// +optional
+	Uncertain bool `json:"uncertain,omitempty"`
+
+	// byDefault is true where the spec names no receiver and this one was the
+	// default when its turn came; a later default does not take its place.
+	// +optional
+	ByDefault bool `json:"byDefault,omitempty"`
+
 	// sequence counts the contents tried so far, confirmed or not.
 	// +optional
 	Sequence int64 `json:"sequence,omitempty"`
@@ -219,7 +230,8 @@ type Delivery struct {
 	// +optional
 	SentTime *metav1.Time `json:"sentTime,omitempty"`
 
-	// reason says in one CamelCase word why the state is what it is.
+	// reason says in one CamelCase word why the state is what it is, such as
+	// Timeout, ServerError, RateLimited, Unauthorized, Rejected or SecretNotFound.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	Reason string `json:"reason,omitempty"`
@@ -236,17 +248,19 @@ type AlertStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// sent is true once every delivery is Sent or Filtered, and at least one is
-	// Sent. A delivery that was Sent and is Resolved since counts as Sent.
+	// sent is true once each receiver that the Alert is for confirmed it or is
+	// Filtered, and at least one confirmed it. It stays true while, and after,
+	// they are told that it is over.
 	// +optional
 	Sent bool `json:"sent"`
 
-	// receivers is how many of the receivers were reached, as in "2/3".
+	// receivers is how many of the receivers were reached, as in "2/3"; those that
+	// filter it are not counted.
 	// +kubebuilder:validation:MaxLength=16
 	// +optional
 	Receivers string `json:"receivers,omitempty"`
 
-	// finishedTime is when the Alert was sent, resolved or expired;
+	// finishedTime is when the Alert was sent, filtered, resolved or expired;
 	// spec.ttlSecondsAfterFinished counts from it. Empty while it is not.
 	// +optional
 	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
@@ -272,12 +286,13 @@ type AlertStatus struct {
 // +kubebuilder:printcolumn:name="Severity",type=string,JSONPath=`.spec.severity`
 // +kubebuilder:printcolumn:name="Sent",type=boolean,JSONPath=`.status.sent`
 // +kubebuilder:printcolumn:name="Receivers",type=string,JSONPath=`.status.receivers`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Title",type=string,priority=1,JSONPath=`.spec.title`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 
-// Alert pages people: its content is sent to its receivers, once each, and the
-// status says what they confirmed.
+// Alert pages people: its content is sent to each of its receivers until that
+// confirms it, anew when it changes, and the status says what they confirmed.
 type Alert struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -290,6 +305,7 @@ type Alert struct {
 	Spec AlertSpec `json:"spec,omitzero"`
 
 	// status says what the receivers confirmed.
+	// +default={"observedGeneration": -1}
 	// +optional
 	Status AlertStatus `json:"status,omitzero"`
 }

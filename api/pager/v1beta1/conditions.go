@@ -48,9 +48,12 @@ const (
 	ReasonNamespaceNotSelected = "NamespaceNotSelected"
 	// ReasonSecretNotFound: a receiver's Secret does not exist. Stalled.
 	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretNotRead: a receiver's Secret could not be read now. Reconciling.
+	ReasonSecretNotRead = "SecretNotRead"
 	// ReasonSuspended: a receiver is suspended. Stalled.
 	ReasonSuspended = "Suspended"
-	// ReasonFailed: a receiver refused it for good, in the words of the message. Stalled.
+	// ReasonFailed: a receiver refused it for good, or cannot be asked as it is
+	// described; the message says which. Stalled.
 	ReasonFailed = "Failed"
 	// ReasonExpired: expireAfterSeconds passed before it was confirmed. Stalled.
 	ReasonExpired = "Expired"

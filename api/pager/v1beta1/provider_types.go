@@ -118,6 +118,7 @@ type WebhookProvider struct {
 	// the Secret.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="must have no user and password: put them into the Secret (username and password), or the whole URL (url)"
 	// +optional
 	URL string `json:"url,omitempty"`
 

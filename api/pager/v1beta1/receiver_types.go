@@ -59,6 +59,11 @@ type RateLimit struct {
 	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
 }
 
+// +kubebuilder:validation:ExactlyOneOf=webhook;pushbullet;slack;pagerDuty;telegram;email;alertmanager;event;discord;teams;googleChat;mattermost;matrix;ntfy;gotify;pushover
+// +kubebuilder:validation:XValidation:rule="!has(self.pushbullet) || has(self.secretRef)",message="pushbullet needs secretRef: a Secret with the key token"
+// +kubebuilder:validation:XValidation:rule="!has(self.webhook) || has(self.webhook.url) || has(self.secretRef)",message="webhook needs webhook.url, or secretRef: a Secret with the key url"
+// +kubebuilder:validation:XValidation:rule="!has(self.webhook) || !has(self.webhook.headers) || self.webhook.headers.all(h, !has(h.secretKey)) || has(self.secretRef)",message="webhook.headers with a secretKey need secretRef"
+
 // CommonReceiverSpec is the part of a receiver's spec that does not depend on
 // its scope.
 type CommonReceiverSpec struct {
@@ -109,23 +114,13 @@ type CommonReceiverSpec struct {
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }
 
-// +kubebuilder:validation:XValidation:rule="!has(self.pushbullet) || has(self.secretRef)",message="pushbullet needs secretRef: a Secret with the key token"
-// +kubebuilder:validation:XValidation:rule="!has(self.webhook) || has(self.webhook.url) || has(self.secretRef)",message="webhook needs webhook.url, or secretRef: a Secret with the key url"
-// +kubebuilder:validation:XValidation:rule="!has(self.webhook) || !has(self.webhook.headers) || self.webhook.headers.all(h, !has(h.secretKey)) || has(self.secretRef)",message="webhook.headers with a secretKey need secretRef"
-
 // ReceiverSpec says where a Receiver's messages go, and how.
-// +kubebuilder:validation:ExactlyOneOf=webhook;pushbullet;slack;pagerDuty;telegram;email;alertmanager;event;discord;teams;googleChat;mattermost;matrix;ntfy;gotify;pushover
 type ReceiverSpec struct {
 	CommonReceiverSpec `json:",inline"`
 }
 
-// +kubebuilder:validation:XValidation:rule="!has(self.pushbullet) || has(self.secretRef)",message="pushbullet needs secretRef: a Secret with the key token"
-// +kubebuilder:validation:XValidation:rule="!has(self.webhook) || has(self.webhook.url) || has(self.secretRef)",message="webhook needs webhook.url, or secretRef: a Secret with the key url"
-// +kubebuilder:validation:XValidation:rule="!has(self.webhook) || !has(self.webhook.headers) || self.webhook.headers.all(h, !has(h.secretKey)) || has(self.secretRef)",message="webhook.headers with a secretKey need secretRef"
-
 // ClusterReceiverSpec says where a ClusterReceiver's messages go, how, and who
 // may use it.
-// +kubebuilder:validation:ExactlyOneOf=webhook;pushbullet;slack;pagerDuty;telegram;email;alertmanager;event;discord;teams;googleChat;mattermost;matrix;ntfy;gotify;pushover
 type ClusterReceiverSpec struct {
 	CommonReceiverSpec `json:",inline"`
 

@@ -42,6 +42,9 @@ type Sender struct {
 	client *outbound.Client
 	redact *outbound.Redactor
 	now    func() time.Time
+	// quotes says that the other side is Pushbullet itself: what a server at
+	// another address answers may not be for the eyes of who chose the address.
+	quotes bool
 }
 
 var _ notify.Sender = (*Sender)(nil)
@@ -77,6 +80,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		client: client,
 		redact: outbound.NewRedactor(config.Token),
 		now:    time.Now,
+		quotes: base.Hostname() == "api.pushbullet.com",
 	}, nil
 }
 
@@ -171,7 +175,7 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(resp.Body, &answer) == nil && answer.Error.Message != "" {
+	if json.Unmarshal(resp.Body, &answer) == nil && answer.Error.Message != "" && s.quotes {
 		e.Message += ": " + s.redact.Clean(answer.Error.Message, maxReason)
 	}
 	const quota = "pushbullet_pro_required" // the month's free pushes are used up

@@ -28,10 +28,30 @@ func words(message string) string {
 	return string(body)
 }
 
+// What a server answers that is not Pushbullet's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+func TestOnlyPushbulletIsQuoted(t *testing.T) {
+	server := notifytest.NewServer(t)
+	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	elsewhere := newSender(t, server, Config{Token: token})
+	elsewhere.quotes = false
+	_, err := elsewhere.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	if err == nil || err.Error() != "HTTP 403 Forbidden" {
+		t.Errorf("got %v", err)
+	}
+	if s, err := New(Config{Token: token}, outboundtest.Client(t)); err != nil || !s.quotes {
+		t.Errorf("Pushbullet itself is not quoted: %v", err)
+	}
+}
+
 func TestConformance(t *testing.T) {
 	notifytest.Run(t, notifytest.Provider{
 		New: func(url string, client *outbound.Client) (notify.Sender, error) {
-			return New(Config{URL: url, Token: token}, client)
+			s, err := New(Config{URL: url, Token: token}, client)
+			if err != nil {
+				return nil, err
+			}
+			s.quotes = true
+			return s, nil
 		},
 		Canaries:   []string{token},
 		Accept:     accepted,
@@ -54,6 +74,7 @@ func newSender(t *testing.T, server *notifytest.Server, config Config) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.quotes = true // as if the server were Pushbullet's
 	return s
 }
 
