@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -28,31 +29,43 @@ import (
 )
 
 // act makes the requests of a step, all at once, and folds their outcomes into
-// alert. What came is recorded while others are still under way. It says
-// whether there was anything to do.
-func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert, s step, w world) bool {
+// alert. What came is recorded while others are still under way. A request for
+// which its receiver has no slot is not made; it says since when those wait, and
+// whether any was made.
+func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert, s step, w world) (acted bool, queued map[v1beta1.ReceiverRef]time.Time) {
 	outcomes := make(chan outcome, len(s.turns))
+	queued = map[v1beta1.ReceiverRef]time.Time{}
 	pending := 0
 	for _, t := range s.turns {
 		if t.send == nil {
 			continue
 		}
+		ref, bulkhead := refOf(t.row), &r.senders.at(alert.Namespace, refOf(t.row)).bulkhead
+		name := nameOf(alert)
+		if entered, since := bulkhead.Enter(name, w.now, func() { r.wake.add(name) }); !entered {
+			queued[ref] = since
+			continue
+		}
 		pending++
-		go func(as *v1beta1.Alert, in world) { outcomes <- r.send(ctx, as, t, in) }(alert.DeepCopy(), w)
+		go func(as *v1beta1.Alert, in world) {
+			o := r.send(ctx, as, t, in)
+			bulkhead.Leave(o.at, o.failure != nil && o.failure.Reason == notify.ReasonTimeout)
+			outcomes <- o
+		}(alert.DeepCopy(), w)
 	}
-	acted := pending > 0
+	acted = pending > 0
 	for ; pending > 0; pending-- {
 		o := <-outcomes
 		r.ledger.add(alert, o)
 		applyOutcome(alert, o)
 		if pending > 1 && len(outcomes) == 0 {
 			w.now = r.clock.Now()
-			if err := r.record(ctx, before, alert, decide(alert, w), w); err != nil {
+			if err := r.record(ctx, before, alert, decide(alert, w).waiting(queued, w.now), w); err != nil {
 				log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())
 			}
 		}
 	}
-	return acted
+	return acted, queued
 }
 
 // send makes one request and says what came of it.

@@ -50,6 +50,7 @@ type AlertReconciler struct {
 	metrics  *metrics
 	clock    clock.PassiveClock
 	ledger   ledger
+	wake     wakeups
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete
@@ -68,7 +69,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	for _, o := range r.ledger.drop(req.NamespacedName, before.UID) {
 		log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.ref, "event", o.event)
 	}
-	if err != nil {
+	if before.UID == "" {
 		return ctrl.Result{}, nil
 	}
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
@@ -87,9 +88,14 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
-	if r.act(ctx, before, alert, next, w) {
+	acted, queued := r.act(ctx, before, alert, next, w)
+	if acted {
 		w.now, unrecorded = r.clock.Now(), true
 		next = decide(alert, w)
+	}
+	next = next.waiting(queued, w.now)
+	if !unrecorded && isPatient(queued, w.now) {
+		return ctrl.Result{RequeueAfter: until(next.wake, w.now)}, nil
 	}
 	if !unrecorded && !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer) {
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it

@@ -112,6 +112,9 @@ func decide(a *v1beta1.Alert, w world) step {
 	switch {
 	case !a.DeletionTimestamp.IsZero():
 		s.release = protected && s.finished(a, w)
+		if !protected {
+			s.wake = time.Time{} // we are done; another's finalizer holds it
+		}
 	case s.finished(a, w) && !purge.IsZero() && !w.now.Before(purge):
 		s.purge = true
 	default:
@@ -220,10 +223,11 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
 		t.resolve(p, until, now)
-	case t.wanted && t.row.TriedHash == "" && a.Spec.State == v1beta1.AlertFiring && p.Problem == nil &&
+	case t.wanted && t.row.TriedHash == "" && now.Before(until) && a.Spec.State == v1beta1.AlertFiring && p.Problem == nil &&
 		a.DeletionTimestamp.Sub(a.CreationTimestamp.Time) <= graceAfterCreation && !expired(a, now) &&
 		!isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity):
 		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
+		t.wake = until
 	}
 }
 

@@ -204,7 +204,7 @@ func TestDecide(t *testing.T) {
 		"deleted, retained": {why: "a person lets go", alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) { a.Annotations = map[string]string{deletionPolicyAnnotation: retain} }), refs: one, parties: good, now: t0,
 			want: "release"},
 		"deleted, young": {why: "apply and delete in one script still pages", alert: newAlert(deletedAt(at(time.Minute))), refs: one, parties: good, now: at(time.Minute),
-			want: "Fired#1.1"},
+			want: "Fired#1.1, wake 10m0s"},
 		"deleted, not so young": {why: "a storm can be purged", alert: newAlert(deletedAt(at(time.Minute + time.Second))), refs: one, parties: good, now: at(2 * time.Minute),
 			want: "release"},
 		"deleted, tried": {why: "a failed attempt was the one", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), deletedAt(t0)), refs: one, parties: good, now: t0,

@@ -62,6 +62,9 @@ type senderKey struct {
 }
 
 type readySender struct {
+	// bulkhead is the receiver's, whatever version it is of.
+	bulkhead outbound.Bulkhead
+
 	mu      sync.Mutex
 	version string
 	sender  notify.Sender
@@ -74,20 +77,26 @@ func newSenders(live client.Reader, guard *outbound.Guard, operatorNamespace str
 		})}
 }
 
+// at is what there is for a receiver, as seen from a namespace.
+func (s *senders) at(namespace string, ref v1beta1.ReceiverRef) *readySender {
+	if ref.Kind == v1beta1.KindClusterReceiver {
+		namespace = ""
+	}
+	return s.entry(senderKey{namespace: namespace, ref: ref})
+}
+
 // of is the sender for a receiver. Errors are of *notify.Error.
 func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (notify.Sender, error) {
-	key := senderKey{ref: ref}
-	secretNamespace := s.operatorNamespace
-	if ref.Kind == v1beta1.KindReceiver {
-		key.namespace, secretNamespace = namespace, namespace
-	}
-	entry := s.entry(key)
+	entry := s.at(namespace, ref)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if entry.version == p.Version && entry.sender != nil {
 		return entry.sender, nil
 	}
-	secret, err := s.secret(ctx, secretNamespace, p.Spec.SecretRef)
+	if ref.Kind == v1beta1.KindClusterReceiver {
+		namespace = s.operatorNamespace
+	}
+	secret, err := s.secret(ctx, namespace, p.Spec.SecretRef)
 	if err != nil {
 		return nil, err
 	}

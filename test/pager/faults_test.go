@@ -127,6 +127,39 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(hook.Messages()).To(HaveLen(n))
 	})
 
+	It("of a receiver that hangs hold at most its few", func(ctx SpecContext) {
+		const n = 300
+		slow, release := newInbox(), make(chan struct{})
+		slow.Respond(func(r *http.Request) (int, http.Header, string) {
+			select {
+			case <-r.Context().Done():
+			case <-release:
+			}
+			return http.StatusOK, nil, ""
+		})
+		elsewhere := newNamespace(ctx)
+		newReceiver(ctx, elsewhere, "slow", slow.URL, func(r *v1beta1.Receiver) { r.Spec.TimeoutSeconds = 30 })
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		stuck := make([]*v1beta1.Alert, n)
+		inParallel(n, func(i int) { stuck[i] = newAlert(ctx, elsewhere, fmt.Sprintf("a%d", i), nil, "slow") })
+		Eventually(slow.InFlight).Should(Equal(4))
+		for i := range 20 {
+			a := newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
+			Eventually(status(ctx, a)).WithTimeout(3 * time.Second).Should(sent(a))
+		}
+		Consistently(slow.InFlight).Should(Equal(4))
+		By("saying to those who wait long why")
+		Eventually(status(ctx, stuck[n-1])).Should(SatisfyAll(
+			haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"),
+			HaveField("Deliveries", ConsistOf(HaveField("Reason", "Queued")))))
+		By("delivering all once it answers")
+		close(release)
+		for _, a := range stuck {
+			Eventually(status(ctx, a)).WithTimeout(time.Minute).Should(sent(a))
+		}
+		Expect(slow.Messages()).To(HaveLen(n))
+	})
+
 	It("record what was sent before a graceful stop ends the process", func(ctx SpecContext) {
 		arrived, release := make(chan struct{}), make(chan struct{})
 		hook.Respond(func(*http.Request) (int, http.Header, string) {

@@ -36,6 +36,8 @@ const (
 	ReasonFiltered = "Filtered"
 	// ReasonRetrying: an attempt failed in a way that another may not. Reconciling.
 	ReasonRetrying = "Retrying"
+	// ReasonQueued: other requests to the same receiver come first. Reconciling.
+	ReasonQueued = "Queued"
 	// ReasonResolving: a receiver is still to be told that it is over. Reconciling.
 	ReasonResolving = "Resolving"
 
