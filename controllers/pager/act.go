@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -29,9 +30,8 @@ import (
 )
 
 // act makes the requests of a step, all at once, and folds their outcomes into
-// alert. What came is recorded while others are still under way. A request for
-// which its receiver has no slot is not made; it says since when those wait, and
-// whether any was made.
+// alert. What came is recorded while others are still under way. It says whether
+// any was made, and since when those wait whose receiver has no slot.
 func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert, s step, w world) (acted bool, queued map[v1beta1.ReceiverRef]time.Time) {
 	outcomes := make(chan outcome, len(s.turns))
 	queued = map[v1beta1.ReceiverRef]time.Time{}
@@ -40,18 +40,11 @@ func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert,
 		if t.send == nil {
 			continue
 		}
-		ref, bulkhead := refOf(t.row), &r.senders.at(alert.Namespace, refOf(t.row)).bulkhead
-		name := nameOf(alert)
-		if entered, since := bulkhead.Enter(name, w.now, func() { r.wake.add(name) }); !entered {
-			queued[ref] = since
-			continue
+		if started, since := r.start(ctx, alert.DeepCopy(), t, w, outcomes); started {
+			pending++
+		} else {
+			queued[refOf(t.row)] = since
 		}
-		pending++
-		go func(as *v1beta1.Alert, in world) {
-			o := r.send(ctx, as, t, in)
-			bulkhead.Leave(o.at, o.failure != nil && o.failure.Reason == notify.ReasonTimeout)
-			outcomes <- o
-		}(alert.DeepCopy(), w)
 	}
 	acted = pending > 0
 	for ; pending > 0; pending-- {
@@ -68,16 +61,37 @@ func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert,
 	return acted, queued
 }
 
+// start makes a request in the background, if its receiver has a slot. The Alert
+// is the request's own copy.
+func (r *AlertReconciler) start(ctx context.Context, alert *v1beta1.Alert, t turn, w world, outcomes chan<- outcome) (started bool, since time.Time) {
+	bulkhead, name := &r.senders.at(alert.Namespace, refOf(t.row)).bulkhead, nameOf(alert)
+	if entered, since := bulkhead.Enter(name, w.now, func() { r.wake.add(name) }); !entered {
+		return false, since
+	}
+	go func() {
+		o := r.send(ctx, alert, t, w)
+		bulkhead.Leave(o.at, o.failure != nil && o.failure.Reason == notify.ReasonTimeout)
+		outcomes <- o
+	}()
+	return true, w.now
+}
+
 // send makes one request and says what came of it.
-func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn, w world) outcome {
-	o := outcome{send: *t.send, ref: refOf(t.row), began: seconds(w.now).Time}
-	spec := w.parties[o.ref].Spec
+func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn, w world) (o outcome) {
+	o = outcome{send: *t.send, ref: refOf(t.row), began: seconds(w.now).Time}
+	defer func() {
+		if broken := recover(); broken != nil { // one message must not take down everybody's
+			err, _ := broken.(runtime.Error) // the text of another panic may have content
+			log.FromContext(ctx).Error(err, "A provider panicked", "receiver", o.ref)
+			o.at, o.failure = r.clock.Now(), failureOf(nil)
+		}
+	}()
 	receipt, err := r.attempt(ctx, alert, t, o, w)
 	o.at, o.receipt = r.clock.Now(), receipt
 	if err != nil {
 		o.failure = failureOf(err)
 	}
-	r.metrics.attempted(alert, spec, o)
+	r.metrics.attempted(alert, w.parties[o.ref].Spec, o)
 	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.ref, "event", o.event, "attempt", o.attempt, "failure", o.failure)
 	return o
 }

@@ -38,6 +38,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -98,6 +99,34 @@ func TestManyReceiversAtOnce(t *testing.T) {
 	}
 	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil || alert.Status.Receivers != "16/16" {
 		t.Errorf("%s, %v", alert.Status.Receivers, err)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Send(context.Context, notify.Message, notify.Key) (notify.Receipt, error) {
+	panic("broken")
+}
+func (panicking) Close() {}
+
+func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
+	alert := newAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team} })
+	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
+	p, err := r.book.Party(t.Context(), "ns", team)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.senders.at("ns", team).set(p.Version, panicking{})
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
+		t.Fatal(err)
+	}
+	if row := alert.Status.Deliveries[0]; row.State != v1beta1.DeliveryPending || row.NextAttemptTime == nil || !row.Uncertain {
+		t.Errorf("the delivery is %+v", row)
 	}
 }
 

@@ -223,12 +223,18 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
 		t.resolve(p, until, now)
-	case t.wanted && t.row.TriedHash == "" && now.Before(until) && a.Spec.State == v1beta1.AlertFiring && p.Problem == nil &&
-		a.DeletionTimestamp.Sub(a.CreationTimestamp.Time) <= graceAfterCreation && !expired(a, now) &&
-		!isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity):
+	case t.wanted && now.Before(until) && deservesAnAttempt(a, t.row, p, now):
 		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
 		t.wake = until
 	}
+}
+
+// deservesAnAttempt says whether an Alert that is being deleted is so young that
+// who made it meant it to be sent, and was not tried yet.
+func deservesAnAttempt(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party, now time.Time) bool {
+	young := a.DeletionTimestamp.Sub(a.CreationTimestamp.Time) <= graceAfterCreation
+	return young && row.TriedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
+		!expired(a, now) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
 }
 
 func (t *turn) resolve(p receivers.Party, until, now time.Time) {
