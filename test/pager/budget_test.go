@@ -107,6 +107,15 @@ var _ = Describe("The budget of API requests", Serial, func() {
 		start := auditSize()
 		alerts := make([]*v1beta1.Alert, n)
 		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		// The API server does without our webhook where it is too slow, as on a
+		// machine that is overloaded: then the finalizer costs a write.
+		unadmitted := map[string]bool{}
+		for _, a := range alerts {
+			if len(a.Finalizers) == 0 {
+				unadmitted[a.Name] = true
+			}
+		}
+		Expect(len(unadmitted)).To(BeNumerically("<=", n/10))
 		for _, a := range alerts {
 			Eventually(status(ctx, a)).Should(sent(a))
 		}
@@ -126,7 +135,11 @@ var _ = Describe("The budget of API requests", Serial, func() {
 		Expect(secretGets).To(Equal(1), "one get for one version of the Secret")
 		Expect(writes).To(HaveLen(n))
 		for name, what := range writes {
-			Expect(what).To(Equal([]string{"status", ""}), "%s: one status patch, one finalizer removal", name)
+			want := []string{"status", ""}
+			if unadmitted[name] {
+				want = append([]string{""}, want...)
+			}
+			Expect(what).To(Equal(want), "%s: one status patch, one finalizer removal", name)
 		}
 		Expect(hook.Messages()).To(HaveLen(2*n), "fired and resolved")
 
