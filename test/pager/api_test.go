@@ -275,12 +275,7 @@ var _ = Describe("The API", func() {
 
 		Expect(scrape(ctx, "")).To(HaveField("StatusCode", http.StatusUnauthorized))
 		Expect(scrape(ctx, tokenOf(ctx, namespace, "nobody"))).To(HaveField("StatusCode", http.StatusForbidden))
-		token := tokenOf(ctx, namespace, "prometheus")
-		binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: namespace},
-			RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
-			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: namespace, Name: "prometheus"}}}
-		Expect(k8s.Create(ctx, binding)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) error { return k8s.Delete(ctx, binding) })
+		token := metricsToken(ctx, namespace)
 		Eventually(func() (string, error) {
 			resp, err := scrape(ctx, token)
 			if err != nil {
@@ -356,6 +351,17 @@ func tokenOf(ctx context.Context, namespace, name string) string {
 	request := &authenticationv1.TokenRequest{}
 	Expect(k8s.SubResource("token").Create(ctx, account, request)).To(Succeed())
 	return request.Status.Token
+}
+
+// metricsToken is of a ServiceAccount that may read metrics.
+func metricsToken(ctx SpecContext, namespace string) string {
+	GinkgoHelper()
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: namespace},
+		RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: namespace, Name: "prometheus"}}}
+	Expect(k8s.Create(ctx, binding)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) error { return k8s.Delete(ctx, binding) })
+	return tokenOf(ctx, namespace, "prometheus")
 }
 
 // scrape asks for metrics with a token.

@@ -143,11 +143,13 @@ var _ = Describe("A credential", Serial, func() {
 			Expect(err).NotTo(HaveOccurred())
 			places[kind] = out
 		}
-		metrics, err := scrape(ctx, tokenOf(ctx, cluster.Namespace, "reader-"+namespace))
+		metrics, err := scrape(ctx, metricsToken(ctx, namespace))
 		Expect(err).NotTo(HaveOccurred())
+		defer metrics.Body.Close()
 		body, err := io.ReadAll(metrics.Body)
 		Expect(err).NotTo(HaveOccurred())
 		places["metrics"] = string(body)
+		Expect(places["metrics"]).To(ContainSubstring("bellhop_alert_attempts_total"))
 		Expect(places["log"]).To(ContainSubstring("Receiver answered"), "the highest level is on")
 		Expect(places["binary bodies in the log"]).To(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
 		Expect(places["alerts"]).To(ContainSubstring("[redacted]"), "something was there to be found")
