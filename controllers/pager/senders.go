@@ -48,9 +48,8 @@ const secretTimeout = 10 * time.Second
 // senders keeps a sender ready for each receiver, made once for each version of
 // the receiver and its Secret.
 type senders struct {
-	live              client.Reader // Secrets are read one at a time, never cached
-	guard             *outbound.Guard
-	operatorNamespace string
+	live  client.Reader // Secrets are read one at a time, never cached
+	guard *outbound.Guard
 
 	mu    sync.Mutex
 	ready *lru.Cache // v1beta1.ReceiverRef and namespace → *readySender
@@ -70,10 +69,10 @@ type readySender struct {
 	sender  notify.Sender
 }
 
-func newSenders(live client.Reader, guard *outbound.Guard, operatorNamespace string) *senders {
-	return &senders{live: live, guard: guard, operatorNamespace: operatorNamespace,
+func newSenders(live client.Reader, guard *outbound.Guard) *senders {
+	return &senders{live: live, guard: guard,
 		ready: lru.NewWithEvictionFunc(maxSenders, func(_ lru.Key, value any) {
-			go value.(*readySender).replace("", nil)
+			go value.(*readySender).close()
 		})}
 }
 
@@ -93,10 +92,7 @@ func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.Receiver
 	if entry.version == p.Version && entry.sender != nil {
 		return entry.sender, nil
 	}
-	if ref.Kind == v1beta1.KindClusterReceiver {
-		namespace = s.operatorNamespace
-	}
-	secret, err := s.secret(ctx, namespace, p.Spec.SecretRef)
+	secret, err := s.secret(ctx, p.SecretNamespace, p.Spec.SecretRef)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +118,10 @@ func (s *senders) entry(key senderKey) *readySender {
 	return entry
 }
 
-func (r *readySender) replace(version string, sender notify.Sender) {
+func (r *readySender) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.set(version, sender)
+	r.set("", nil)
 }
 
 func (r *readySender) set(version string, sender notify.Sender) {

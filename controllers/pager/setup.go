@@ -65,7 +65,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		client:   mgr.GetClient(),
 		fresh:    kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("Alert")),
 		book:     book,
-		senders:  newSenders(mgr.GetAPIReader(), o.Guard, o.OperatorNamespace),
+		senders:  newSenders(mgr.GetAPIReader(), o.Guard),
 		recorder: mgr.GetEventRecorder("bellhop"),
 		metrics:  m,
 		clock:    clock.RealClock{},

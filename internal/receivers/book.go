@@ -58,6 +58,8 @@ type Party struct {
 	Spec *v1beta1.CommonReceiverSpec
 	// Problem says why it cannot be used now; nil if it can.
 	Problem *Problem
+	// SecretNamespace is where its Secret is.
+	SecretNamespace string
 	// Version changes with the receiver's spec and with its Secret. It is at
 	// most 128 bytes.
 	Version string
@@ -102,6 +104,14 @@ func secretOf(obj client.Object) []string {
 		return []string{ref.Name}
 	}
 	return nil
+}
+
+// Metadata is an empty one of a kind of the core group, to read into: of Secrets
+// and Namespaces the cache has nothing else.
+func Metadata(kind string) *metav1.PartialObjectMetadata {
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return o
 }
 
 // KindOf is the kind of a receiver.
@@ -169,7 +179,7 @@ func (b Book) Party(ctx context.Context, namespace string, ref v1beta1.ReceiverR
 	if err != nil {
 		return Party{}, err
 	}
-	p := Party{Spec: receiver.Common()}
+	p := Party{Spec: receiver.Common(), SecretNamespace: b.SecretNamespace(receiver)}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		selected, err := b.selects(ctx, shared, namespace)
 		if err != nil {
@@ -188,7 +198,7 @@ func (b Book) Party(ctx context.Context, namespace string, ref v1beta1.ReceiverR
 	case p.Problem != nil:
 	case missing:
 		p.Problem = &Problem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
-			p.Spec.SecretRef.Name, ref.Kind, ref.Name, b.SecretNamespace(receiver))}
+			p.Spec.SecretRef.Name, ref.Kind, ref.Name, p.SecretNamespace)}
 	case p.Spec.Suspend:
 		p.Problem = &Problem{v1beta1.ReasonSuspended, fmt.Sprintf("%s %q is suspended", ref.Kind, ref.Name)}
 	}
@@ -215,8 +225,7 @@ func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace
 	if selector.Empty() {
 		return true, nil
 	}
-	ns := &metav1.PartialObjectMetadata{}
-	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	ns := Metadata("Namespace")
 	if err := b.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
@@ -229,8 +238,7 @@ func (b Book) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (vers
 	if ref == nil {
 		return "", false, nil
 	}
-	secret := &metav1.PartialObjectMetadata{}
-	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	secret := Metadata("Secret")
 	err = b.Cache.Get(ctx, client.ObjectKey{Namespace: b.SecretNamespace(r), Name: ref.Name}, secret)
 	if err != nil {
 		return "", apierrors.IsNotFound(err), client.IgnoreNotFound(err)

@@ -172,9 +172,9 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) admission.Warni
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")
 	}
-	if spec.SecretRef != nil && v.synced(ctx, metadata("Secret")) {
+	if spec.SecretRef != nil && v.synced(ctx, receivers.Metadata("Secret")) {
 		key := client.ObjectKey{Namespace: v.book.SecretNamespace(r), Name: spec.SecretRef.Name}
-		if apierrors.IsNotFound(v.cache.Get(ctx, key, metadata("Secret"))) {
+		if apierrors.IsNotFound(v.cache.Get(ctx, key, receivers.Metadata("Secret"))) {
 			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: Alerts wait until it does", key.Name, key.Namespace))
 		}
 	}

@@ -23,8 +23,6 @@ import (
 	"context"
 	"errors"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -85,11 +83,5 @@ func (k knowledge) synced(ctx context.Context, objs ...client.Object) bool {
 
 // knowsReceivers says whether the caches have all that a Book looks up.
 func (k knowledge) knowsReceivers(ctx context.Context) bool {
-	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, metadata("Secret"), metadata("Namespace"))
-}
-
-func metadata(kind string) *metav1.PartialObjectMetadata {
-	o := &metav1.PartialObjectMetadata{}
-	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	return o
+	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, receivers.Metadata("Secret"), receivers.Metadata("Namespace"))
 }
