@@ -85,3 +85,9 @@ type Sender interface {
 	// Close lets go of the connections.
 	Close()
 }
+
+// Prober is a Sender whose receiver can be asked, without sending anything, whether it would take a message.
+type Prober interface {
+	// Probe makes one harmless request. An error is an *Error.
+	Probe(ctx context.Context) error
+}

@@ -25,6 +25,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,8 +49,23 @@ type Provider struct {
 	ExternalID string
 	// Refuse words an error: content type and body.
 	Refuse func(message string) (contentType, body string)
-	// Key returns the delivery key that a request carries.
+	// Mute says that the receiver's free text is not quoted, only the status and, at most, an error code.
+	Mute bool
+	// Means has the statuses that this receiver means otherwise than notify.FromStatus.
+	Means map[int]Meaning
+	// Key returns the delivery key that a request carries; nil where the receiver takes none.
 	Key func(Request) string
+	// Text returns what people read in a request. Default: its body.
+	Text func(Request) string
+	// ProbeAccept is the body that goes with a 200 to a notify.Prober.
+	ProbeAccept string
+}
+
+// Meaning is what an answer is to be taken for.
+type Meaning struct {
+	Class      notify.Class
+	Reason     string
+	RetryAfter time.Duration
 }
 
 // Request is what the server got.
@@ -166,6 +182,7 @@ func Run(t *testing.T, p Provider) {
 	t.Run("Bodies", s.bodies)
 	t.Run("Unreachable", s.unreachable)
 	t.Run("Leaks", s.leaks)
+	t.Run("Probe", s.probe)
 }
 
 type subject struct {
@@ -202,12 +219,20 @@ func (s subject) keys(t *testing.T) {
 			t.Fatalf("got %+v, %v; want the id %q", receipt, err, s.ExternalID)
 		}
 		for _, r := range s.server.Requests() {
-			got = append(got, s.Key(r))
+			if s.Key != nil {
+				got = append(got, s.Key(r))
+			} else {
+				got = append(got, delivery)
+			}
 			if agent := r.Header.Get("User-Agent"); agent != "bellhop" {
 				t.Errorf("sent as %q", agent)
 			}
-			if body := string(r.Body); !strings.Contains(body, "Hello KubeCon 👋") || !strings.Contains(body, "Hi 🎉") {
-				t.Errorf("the body has no emoji: %s", body)
+			text := string(r.Body)
+			if s.Text != nil {
+				text = s.Text(r)
+			}
+			if !strings.Contains(text, "Hello KubeCon 👋") || !strings.Contains(text, "Hi 🎉") {
+				t.Errorf("the text has no emoji: %s", text)
 			}
 		}
 	}
@@ -242,6 +267,9 @@ func (s subject) classes(t *testing.T) {
 		{"gateway's time limit", 504, nil, notify.Unknown, notify.ReasonTimeout, 0},
 		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, notify.Configuration, notify.ReasonRedirected, 0},
 	} {
+		if own, ok := s.Means[c.status]; ok {
+			c.class, c.reason, c.wait = own.Class, own.Reason, own.RetryAfter
+		}
 		t.Run(c.why, func(t *testing.T) {
 			s.server.Answer(Status(c.status, words, append(c.header, "Content-Type", contentType)...))
 			e := s.failure(t.Context(), t)
@@ -251,8 +279,8 @@ func (s subject) classes(t *testing.T) {
 			if !strings.HasPrefix(e.Message, fmt.Sprintf("HTTP %d ", c.status)) || strings.Contains(e.Message, "elsewhere") {
 				t.Errorf("got message %q", e.Message)
 			}
-			if c.status >= 400 && !strings.Contains(e.Message, "no such thing") {
-				t.Errorf("the receiver's words are missing: %q", e.Message)
+			if quoted := strings.Contains(e.Message, "no such thing"); c.status >= 400 && quoted == s.Mute {
+				t.Errorf("the receiver's words are quoted: %t, want %t: %q", quoted, !s.Mute, e.Message)
 			}
 			if n := len(s.server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
@@ -348,6 +376,57 @@ func (s subject) leaks(t *testing.T) {
 			s.server.Answer(Status(http.StatusOK, strings.ReplaceAll(s.Accept, s.ExternalID, echo), "Content-Type", contentType))
 			receipt, err := s.send(t.Context(), "delivery")
 			s.wantNoCanary(t, spelling, fmt.Sprint(receipt, err))
+		}
+	}
+}
+
+// probe checks the harmless call, where there is one.
+func (s subject) probe(t *testing.T) {
+	prober, ok := s.sender.(notify.Prober)
+	if !ok {
+		if s.ProbeAccept != "" {
+			t.Fatal("not a notify.Prober")
+		}
+		return
+	}
+	s.server.Requests() // what came before
+	s.server.Answer(Status(http.StatusOK, s.ProbeAccept))
+	if err := prober.Probe(t.Context()); err != nil {
+		t.Errorf("got %v, want no error", err)
+	}
+	requests := s.server.Requests()
+	if len(requests) == 0 {
+		t.Error("nobody was asked")
+	}
+	for _, r := range requests {
+		if strings.Contains(string(r.Body), "KubeCon") {
+			t.Errorf("a message was sent: %s %s %s", r.Method, r.URI, r.Body)
+		}
+	}
+	hang, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	for _, c := range []struct {
+		why    string
+		ctx    context.Context
+		answer http.HandlerFunc
+		class  []notify.Class
+	}{
+		{"no credential", t.Context(), Status(http.StatusUnauthorized, ""), []notify.Class{notify.Configuration}},
+		{"slow down", t.Context(), Status(http.StatusTooManyRequests, ""), []notify.Class{notify.Temporary, notify.Configuration}},
+		{"server error", t.Context(), Status(http.StatusInternalServerError, ""), []notify.Class{notify.Temporary, notify.Unknown}},
+		{"no answer", hang, Hang, []notify.Class{notify.Temporary, notify.Unknown}},
+	} {
+		s.server.Answer(c.answer)
+		err := prober.Probe(c.ctx)
+		if own, ok := errors.AsType[*notify.Error](err); !ok || !slices.Contains(c.class, own.Class) {
+			t.Errorf("%s: got %v, want one of %v", c.why, err, c.class)
+		}
+	}
+	for _, canary := range s.Canaries {
+		for spelling, echo := range outboundtest.Spellings(canary) {
+			contentType, body := s.Refuse(echo)
+			s.server.Answer(Status(http.StatusForbidden, body, "Content-Type", contentType))
+			s.wantNoCanary(t, "probe, "+spelling, fmt.Sprint(prober.Probe(t.Context())))
 		}
 	}
 }

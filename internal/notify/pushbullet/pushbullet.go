@@ -55,6 +55,7 @@ type Config struct {
 type Sender struct {
 	config Config
 	pushes *url.URL
+	me     *url.URL
 	client *outbound.Client
 	redact *outbound.Redactor
 	now    func() time.Time
@@ -63,7 +64,7 @@ type Sender struct {
 	quotes bool
 }
 
-var _ notify.Sender = (*Sender)(nil)
+var _ notify.Prober = (*Sender)(nil)
 
 // New returns a sender, or a *notify.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
@@ -93,6 +94,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return &Sender{
 		config: config,
 		pushes: base.JoinPath("v2", "pushes"),
+		me:     base.JoinPath("v2", "users", "me"),
 		client: client,
 		redact: outbound.NewRedactor(config.Token),
 		now:    time.Now,
@@ -166,6 +168,21 @@ func (s *Sender) post(ctx context.Context, target *url.URL, p push) (*outbound.R
 	if err != nil {
 		return nil, err
 	}
+	return s.do(ctx, req)
+}
+
+// Probe asks whose token it is.
+func (s *Sender) Probe(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.me.String(), nil)
+	if err != nil {
+		return notify.Invalid("url", "must be an absolute http or https URL")
+	}
+	req.Header.Set("User-Agent", notify.UserAgent)
+	_, err = s.do(ctx, req)
+	return err
+}
+
+func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
 	req.Header.Set("Access-Token", s.config.Token)
 	resp, err := s.client.Do(ctx, req)
 	if err != nil {

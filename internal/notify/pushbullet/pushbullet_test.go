@@ -69,11 +69,12 @@ func TestConformance(t *testing.T) {
 			s.quotes = true
 			return s, nil
 		},
-		Canaries:   []string{token},
-		Accept:     accepted,
-		NeedsBody:  true,
-		ExternalID: "ujpah72o0sjAoRtnM0jc",
-		Refuse:     func(message string) (string, string) { return "application/json; charset=utf-8", words(message) },
+		Canaries:    []string{token},
+		Accept:      accepted,
+		NeedsBody:   true,
+		ProbeAccept: `{"iden":"ujpah72o0","email":"a@example.com"}`,
+		ExternalID:  "ujpah72o0sjAoRtnM0jc",
+		Refuse:      func(message string) (string, string) { return "application/json; charset=utf-8", words(message) },
 		Key: func(r notifytest.Request) string {
 			var p push
 			_ = json.Unmarshal(r.Body, &p)
