@@ -129,6 +129,10 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
+	instance, err := os.Hostname() // of a Pod it is its name
+	if err != nil {
+		return fmt.Errorf("finding the name of this machine: %w", err)
+	}
 	for _, s := range []struct {
 		name  string
 		setup func() error
@@ -136,7 +140,7 @@ func run(ctx context.Context, o options) error {
 		{"indexes", func() error { return receivers.AddIndexes(ctx, mgr.GetFieldIndexer()) }},
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
-				Workers: o.alertWorkers, OperatorNamespace: o.operatorNamespace, Guard: guard, Metrics: metrics.Registry,
+				Workers: o.alertWorkers, OperatorNamespace: o.operatorNamespace, Instance: instance, Guard: guard, Metrics: metrics.Registry,
 			})
 		}},
 		{"pager webhooks", func() error {

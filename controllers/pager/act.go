@@ -21,64 +21,148 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// act makes the requests of a step, all at once, and folds their outcomes into
-// alert. What came is recorded while others are still under way. It says whether
-// any was made, and since when those wait whose receiver has no slot.
-func (r *AlertReconciler) act(ctx context.Context, before, alert *v1beta1.Alert, s step, w world) (acted bool, queued map[v1beta1.ReceiverRef]time.Time) {
-	outcomes := make(chan outcome, len(s.turns))
-	queued = map[v1beta1.ReceiverRef]time.Time{}
-	pending := 0
-	for _, t := range s.turns {
-		if t.send == nil {
-			continue
+// attention is how long a reconcile waits for answers. Who takes longer must not
+// keep it from what the Alert needs elsewhere: that answer comes to the ledger.
+const attention = time.Second
+
+// act makes the requests of a step, all at once, and returns when they are
+// answered, or when attention is over. What came is recorded while others are
+// still under way. It says who waits for a slot. An error means that what has to
+// be on record before a request could not be written: that one was not made.
+func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
+	sends := r.admit(v, s)
+	if err := r.intend(ctx, v, sends); err != nil {
+		for _, t := range sends {
+			r.senders.at(v.alert.Namespace, refOf(t.row)).bulkhead.Leave(v.world.now, false)
+			r.ledger.cancel(v.alert, refOf(t.row))
 		}
-		if started, since := r.start(ctx, alert.DeepCopy(), t, w, outcomes); started {
-			pending++
-		} else {
-			queued[refOf(t.row)] = since
-		}
+		return err
 	}
-	acted = pending > 0
-	for ; pending > 0; pending-- {
-		o := <-outcomes
-		r.ledger.add(alert, o)
-		applyOutcome(alert, o)
-		if pending > 1 && len(outcomes) == 0 {
-			w.now = r.clock.Now()
-			if err := r.record(ctx, before, alert, decide(alert, w).waiting(queued, w.now), w); err != nil {
-				log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())
-			}
-		}
+	watch := &watch{answered: make(chan struct{}, len(sends))}
+	for _, t := range sends {
+		go r.fly(ctx, v.alert.DeepCopy(), t, v.world.parties[refOf(t.row)], watch)
 	}
-	return acted, queued
+	r.attend(ctx, v, len(sends), watch)
+	return nil
 }
 
-// start makes a request in the background, if its receiver has a slot. The Alert
-// is the request's own copy.
-func (r *AlertReconciler) start(ctx context.Context, alert *v1beta1.Alert, t turn, w world, outcomes chan<- outcome) (started bool, since time.Time) {
-	bulkhead, name := &r.senders.at(alert.Namespace, refOf(t.row)).bulkhead, nameOf(alert)
-	if entered, since := bulkhead.Enter(name, w.now, func() { r.wake.add(name) }); !entered {
-		return false, since
+// admit gets a slot for each request of a step; v.queued are those that wait for one.
+func (r *AlertReconciler) admit(v *view, s step) (sends []turn) {
+	name, now := nameOf(v.alert), v.world.now
+	v.queued = map[v1beta1.ReceiverRef]outbound.Wait{}
+	for _, t := range s.turns {
+		ref := refOf(t.row)
+		if t.send == nil {
+			r.senders.withdraw(v.alert.Namespace, ref, name, now)
+			continue
+		}
+		ticket := ticketFor(v.alert, v.world.parties[ref], *t.send)
+		ticket.Call = func() { r.wake.add(name) }
+		bulkhead := &r.senders.at(v.alert.Namespace, ref).bulkhead
+		if entered, wait := bulkhead.Enter(ticket, now); !entered {
+			v.queued[ref] = wait
+		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0}) {
+			sends = append(sends, t)
+		} else {
+			bulkhead.Leave(now, false) // the process is being stopped
+		}
 	}
-	go func() {
-		o := r.send(ctx, alert, t, w)
-		bulkhead.Leave(o.at, o.failure != nil && o.failure.Reason == notify.ReasonTimeout)
-		outcomes <- o
-	}()
-	return true, w.now
+	return sends
+}
+
+// ticketFor asks for a slot in the name of the Alert, in its namespace's lane.
+func ticketFor(alert *v1beta1.Alert, p receivers.Party, s send) outbound.Ticket {
+	if s.remindEvery > 0 {
+		return outbound.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
+	}
+	return outbound.Ticket{Who: nameOf(alert), Lane: "namespace " + alert.Namespace,
+		Total: rateOf(p.Spec.RateLimit), PerLane: rateOf(p.NamespaceRateLimit)}
+}
+
+func rateOf(limit *v1beta1.RateLimit) outbound.Rate {
+	if limit == nil {
+		return outbound.Rate{}
+	}
+	return outbound.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
+}
+
+// intend records what is about to be sent where it must not be sent twice.
+func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []turn) error {
+	intended, any := v.alert.DeepCopy(), false
+	for _, t := range sends {
+		if t.send.once {
+			any = true
+			row := deliveryIn(intended.Status.Deliveries, t.row)
+			row.Kind, row.Name = t.row.Kind, t.row.Name
+			putDelivery(intended, intend(row, *t.send, v.world.now))
+		}
+	}
+	if !any {
+		return nil
+	}
+	r.ledger.look(v.before, &v.world)
+	return r.record(ctx, v, intended, decide(intended, v.world))
+}
+
+// watch is a reconcile that waits for answers.
+type watch struct {
+	answered chan struct{}
+	over     atomic.Bool
+}
+
+// attend waits for answers, and records them as they come.
+func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watch *watch) {
+	timeout := time.NewTimer(attention)
+	defer timeout.Stop()
+	for ; pending > 0; pending-- {
+		select {
+		case <-watch.answered:
+		case <-timeout.C:
+			watch.over.Store(true)
+			return
+		}
+		if pending == 1 || len(watch.answered) > 0 || !r.renew(v) {
+			continue
+		}
+		if err := r.record(ctx, v, v.alert, decide(v.alert, v.world).waiting(v.queued, v.world.now)); err != nil {
+			log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())
+		}
+	}
+}
+
+// fly makes a request and brings its outcome to the ledger. The Alert is its own copy.
+func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t turn, p receivers.Party, watch *watch) {
+	o := r.send(ctx, alert, t, p)
+	r.senders.at(alert.Namespace, o.ref).bulkhead.Leave(o.at, o.failure != nil && o.failure.Reason == notify.ReasonTimeout)
+	r.health.note(keyOf(alert.Namespace, o.ref), o)
+	if !r.ledger.end(alert, o) {
+		unsaid(ctx, o)
+	}
+	watch.answered <- struct{}{}
+	if watch.over.Load() {
+		r.wake.add(nameOf(alert))
+	}
+}
+
+// unsaid leaves a trace of what no status can say any more.
+func unsaid(ctx context.Context, o outcome) {
+	log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.ref, "event", o.event)
 }
 
 // send makes one request and says what came of it.
-func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn, w world) (o outcome) {
-	o = outcome{send: *t.send, ref: refOf(t.row), began: seconds(w.now).Time}
+func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn, p receivers.Party) (o outcome) {
+	o = outcome{send: *t.send, ref: refOf(t.row), began: seconds(r.clock.Now()).Time}
 	defer func() {
 		if broken := recover(); broken != nil { // one message must not take down everybody's
 			err, _ := broken.(runtime.Error) // the text of another panic may have content
@@ -86,18 +170,18 @@ func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn
 			o.at, o.failure = r.clock.Now(), failureOf(nil)
 		}
 	}()
-	receipt, err := r.attempt(ctx, alert, t, o, w)
+	receipt, err := r.attempt(ctx, alert, t, o, p)
 	o.at, o.receipt = r.clock.Now(), receipt
 	if err != nil {
 		o.failure = failureOf(err)
 	}
-	r.metrics.attempted(alert, w.parties[o.ref].Spec, o)
+	r.metrics.attempted(alert, p.Spec, o)
 	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.ref, "event", o.event, "attempt", o.attempt, "failure", o.failure)
 	return o
 }
 
-func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t turn, o outcome, w world) (notify.Receipt, error) {
-	sender, err := r.senders.of(ctx, alert.Namespace, o.ref, w.parties[o.ref])
+func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t turn, o outcome, p receivers.Party) (notify.Receipt, error) {
+	sender, err := r.senders.of(ctx, alert.Namespace, o.ref, p)
 	if err != nil {
 		return notify.Receipt{}, err
 	}

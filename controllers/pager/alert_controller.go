@@ -33,6 +33,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -49,8 +50,18 @@ type AlertReconciler struct {
 	recorder events.EventRecorder
 	metrics  *metrics
 	clock    clock.PassiveClock
-	ledger   ledger
+	ledger   *ledger
+	health   *health
 	wake     wakeups
+}
+
+// view is what a reconcile sees of an Alert.
+type view struct {
+	before     *v1beta1.Alert // as the API server has it
+	alert      *v1beta1.Alert // the same, with what is not recorded yet
+	unrecorded int            // outcomes
+	world      world
+	queued     map[v1beta1.ReceiverRef]outbound.Wait // for a slot
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete
@@ -67,7 +78,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, err
 	}
 	for _, o := range r.ledger.drop(req.NamespacedName, before.UID) {
-		log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.ref, "event", o.event)
+		unsaid(ctx, o)
 	}
 	if before.UID == "" {
 		return ctrl.Result{}, nil
@@ -75,33 +86,54 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
-	alert := before.DeepCopy()
-	unrecorded := r.ledger.apply(alert)
-
-	w, err := r.look(ctx, alert, r.clock.Now())
-	if err != nil {
+	v := &view{before: before}
+	r.renew(v)
+	if v.world, err = r.look(ctx, v.alert); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
 	}
-	next := decide(alert, w)
+	next := decide(v.alert, v.world)
 	if next.protect {
 		return ctrl.Result{}, superseded(ctx, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
-	acted, queued := r.act(ctx, before, alert, next, w)
-	if acted {
-		w.now, unrecorded = r.clock.Now(), true
-		next = decide(alert, w)
+	if err := r.act(ctx, v, next); err != nil {
+		return ctrl.Result{}, superseded(ctx, err)
 	}
-	next = next.waiting(queued, w.now)
-	if !unrecorded && isPatient(queued, w.now) {
-		return ctrl.Result{RequeueAfter: until(next.wake, w.now)}, nil
-	}
-	if !unrecorded && !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer) {
+	r.renew(v)
+	next = decide(v.alert, v.world).waiting(v.queued, v.world.now)
+	result := ctrl.Result{RequeueAfter: until(next.wake, v.world.now)}
+	switch {
+	case v.unrecorded > 0:
+	case v.isPatient():
+		return result, nil
+	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
 	}
-	err = r.record(ctx, before, alert, next, w)
-	return ctrl.Result{RequeueAfter: until(next.wake, w.now)}, err
+	return result, superseded(ctx, r.record(ctx, v, v.alert, next))
+}
+
+// renew brings the view up to what the ledger knows, and says whether any of
+// that is to be recorded.
+func (r *AlertReconciler) renew(v *view) bool {
+	v.alert = v.before.DeepCopy()
+	v.unrecorded = r.ledger.apply(v.alert)
+	r.ledger.look(v.alert, &v.world)
+	v.world.now = r.clock.Now()
+	return v.unrecorded > 0
+}
+
+// drain records, when the process is stopped, what was still under way.
+func (r *AlertReconciler) drain(ctx context.Context) error {
+	<-ctx.Done()
+	r.ledger.close()
+	ctx = context.WithoutCancel(ctx)
+	for _, name := range r.ledger.unrecorded() {
+		if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
+			log.FromContext(ctx).Error(err, "Could not record a delivery", "alert", name)
+		}
+	}
+	return nil
 }
 
 // until is how long to wait for t: 0, which is for ever, if there is no t.
@@ -113,32 +145,33 @@ func until(t, now time.Time) time.Duration {
 }
 
 // record makes the one write that says what has happened.
-func (r *AlertReconciler) record(ctx context.Context, before, alert *v1beta1.Alert, s step, w world) error {
+func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Alert, s step) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	after := before.DeepCopy()
+	before, after := v.before, v.before.DeepCopy()
 	switch {
 	case s.release:
 		if err := kube.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
-			return superseded(ctx, err)
+			return err
 		}
-		r.released(before, s, w)
+		r.released(before, s, v.world)
 	case s.purge:
 		if err := r.purge(ctx, after); err != nil {
-			return superseded(ctx, err)
+			return err
 		}
 	default:
-		status := report(alert, s, w)
+		status := report(alert, s, v.world)
 		if equality.Semantic.DeepEqual(status, before.Status) {
 			break
 		}
 		if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
-			return superseded(ctx, err)
+			return err
 		}
-		r.announce(before, status, w)
+		r.announce(before, status, v.world)
 		*before = *after
 	}
-	r.ledger.settle(before)
+	r.ledger.settle(before, v.unrecorded)
+	v.unrecorded = 0
 	return nil
 }
 

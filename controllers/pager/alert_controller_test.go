@@ -135,7 +135,8 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 func TestTheFinalizerIsNoRecord(t *testing.T) {
 	alert := newAlert(func(a *v1beta1.Alert) { a.Finalizers = nil })
 	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert))
-	r.ledger.add(alert, outcome{send: send{hash: pageHash(&alert.Spec), sequence: 1, attempt: 1}, ref: team, at: time.Now()})
+	r.ledger.begin(alert, team, flight{})
+	r.ledger.end(alert, outcome{send: send{hash: pageHash(&alert.Spec), sequence: 1, attempt: 1}, ref: team, at: time.Now()})
 	for range 2 {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 			t.Fatal(err)
@@ -167,8 +168,9 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
 	return &AlertReconciler{
 		client: c, fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind("Alert")),
-		book: receivers.Book{Cache: c}, senders: newSenders(c, guard),
+		book: receivers.Book{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
+		ledger: newLedger(), health: &health{},
 	}
 }
 

@@ -42,13 +42,18 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case row.State == v1beta1.DeliveryFailed:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
+		case row.State == v1beta1.DeliveryUnknown:
+			if row.Reason == v1beta1.ReasonSending {
+				continue // it is being sent
+			}
+			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Not known whether %s got it: %s", name, row.Message)
 		case row.State == v1beta1.DeliveryExpired:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
 		case row.Attempts == 1 && row.NextAttemptTime != nil: // later ones would be noise
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (old.State != row.State || old.Sequence != row.Sequence) && row.State != v1beta1.DeliveryPending {
-			r.metrics.deliveries.WithLabelValues(providerOf(w.parties[refOf(row)].Spec), string(row.State)).Inc()
+			r.metrics.reached(w.parties[refOf(row)].Spec, row.State)
 		}
 	}
 	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
@@ -67,7 +72,7 @@ func (r *AlertReconciler) released(alert *v1beta1.Alert, s step, w world) {
 		before := deliveryIn(alert.Status.Deliveries, t.row)
 		switch {
 		case t.row.State == v1beta1.DeliveryResolved && t.row.Sequence > before.Sequence:
-			r.metrics.deliveries.WithLabelValues(providerOf(w.parties[refOf(t.row)].Spec), string(t.row.State)).Inc()
+			r.metrics.reached(w.parties[refOf(t.row)].Spec, t.row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case holdsPage(t.row):
 			r.metrics.abandoned.Inc()
@@ -89,5 +94,5 @@ func deliveryIn(rows []v1beta1.Delivery, like v1beta1.Delivery) v1beta1.Delivery
 			return row
 		}
 	}
-	return v1beta1.Delivery{}
+	return v1beta1.Delivery{Kind: like.Kind, Name: like.Name}
 }

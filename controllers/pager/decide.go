@@ -45,6 +45,16 @@ type world struct {
 	refs []v1beta1.ReceiverRef
 	// parties are the receivers in refs and in the status.
 	parties map[v1beta1.ReceiverRef]receivers.Party
+	// underWay are the requests about this Alert that are not answered yet.
+	underWay map[v1beta1.ReceiverRef]flight
+	// posted is when those were last told that forget.
+	posted map[v1beta1.ReceiverRef]time.Time
+}
+
+// flight is a request that is under way.
+type flight struct {
+	since    time.Time
+	reminder bool // of what the receiver holds
 }
 
 // step is what to do next about an Alert.
@@ -91,12 +101,20 @@ type send struct {
 	sequence int64
 	attempt  int32
 	version  string // of the receiver, as in receivers.Party
+	// once: it must be on record before it is made, and if its answer is lost it
+	// is not made again.
+	once bool
+	// uncertain: an earlier answer was lost.
+	uncertain bool
+	// remindEvery is set where the receiver holds it, and forgets it unless it is
+	// told again so often. Nothing of that is recorded.
+	remindEvery time.Duration
 }
 
 // decide says what happens next to an Alert. It is pure: no client, no clock.
 func decide(a *v1beta1.Alert, w world) step {
 	var s step
-	for _, row := range rowsOf(a, w.refs) {
+	for _, row := range rowsOf(a, w) {
 		t := decideTurn(a, row, w)
 		s.turns = append(s.turns, t)
 		s.wake = earliest(s.wake, t.wake)
@@ -148,6 +166,10 @@ func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
 	ref := refOf(row)
 	p := w.parties[ref]
 	t := turn{row: row, wanted: slices.Contains(w.refs, ref)}
+	if f, ok := w.underWay[ref]; ok {
+		t.whenUnderWay(a, f, w.now)
+		return t
+	}
 	switch {
 	case !a.DeletionTimestamp.IsZero():
 		t.whenDeleted(a, p, w.now)
@@ -155,8 +177,23 @@ func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
 		t.whenResolved(p, w.now)
 	case t.wanted:
 		t.whenFiring(a, p, w.now)
+		t.remind(p, w.posted[ref], w.now)
 	}
 	return t
+}
+
+// whenUnderWay waits: what comes next depends on what comes of the request.
+func (t *turn) whenUnderWay(a *v1beta1.Alert, f flight, now time.Time) {
+	firing := t.wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
+	if f.reminder && firing && confirmed(t.row, pageHash(&a.Spec)) {
+		t.rest(v1beta1.DeliverySent, "")
+		return
+	}
+	if firing && t.row.State != v1beta1.DeliveryUnknown { // that is on record for the case that nothing comes
+		t.row.State = v1beta1.DeliveryPending
+	}
+	t.phase, t.reason = going, v1beta1.ReasonSending
+	t.wake = future(f.since.Add(patience), now)
 }
 
 func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
@@ -164,6 +201,9 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 	switch {
 	case confirmed(t.row, page):
 		t.rest(v1beta1.DeliverySent, "")
+		return
+	case isLost(t.row, page, p):
+		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 		return
 	case t.row.FilteredHash == page: // an edited filter is asked about the next content
 		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
@@ -193,6 +233,10 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 // whenResolved tells a receiver that it is over which was paged, or may have been.
 func (t *turn) whenResolved(p receivers.Party, now time.Time) {
 	begun := isResolved(t.row.TriedHash)
+	if isLost(t.row, resolvedHash(), p) {
+		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+		return
+	}
 	if confirmed(t.row, resolvedHash()) || !holdsPage(t.row) && !t.row.Uncertain && !begun {
 		t.rest(v1beta1.DeliveryResolved, "")
 		return
@@ -218,8 +262,10 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 	}
 	until := a.DeletionTimestamp.Add(p.ResolveTimeout())
 	switch {
+	case isLost(t.row, resolvedHash(), p):
+		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	case holdsPage(t.row) && p.Spec != nil && now.Before(until):
-		if t.row.State == v1beta1.DeliveryFailed && t.row.LastAttemptTime.Before(a.DeletionTimestamp) {
+		if t.row.State == v1beta1.DeliveryFailed && isResolved(t.row.TriedHash) && t.row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
 		t.resolve(p, until, now)
@@ -250,7 +296,7 @@ func (t *turn) resolve(p receivers.Party, until, now time.Time) {
 // rest is a row of which nothing is open. What it says of an error stays only
 // where the error is why.
 func (t *turn) rest(state v1beta1.DeliveryState, reason string) {
-	if t.row.State != state && state != v1beta1.DeliveryExpired {
+	if t.row.State != state && state != v1beta1.DeliveryExpired && state != v1beta1.DeliveryUnknown {
 		t.row.Message = ""
 	}
 	t.row.State, t.row.Reason, t.row.NextAttemptTime = state, reason, nil
@@ -280,17 +326,44 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 		t.wake = next.Time
 		return
 	}
-	t.send = &send{event: event, hash: hash, sequence: t.row.Sequence, attempt: t.row.Attempts + 1, version: p.Version}
+	t.send = &send{event: event, hash: hash, sequence: t.row.Sequence, attempt: t.row.Attempts + 1, version: p.Version,
+		once: isOnce(p), uncertain: t.row.Uncertain}
 	if !again {
 		t.send.sequence++
 		t.send.attempt = 1
 	}
 }
 
+// remind repeats what a receiver holds that forgets it otherwise.
+func (t *turn) remind(p receivers.Party, posted, now time.Time) {
+	every := remindEvery(p.Spec)
+	if t.row.State != v1beta1.DeliverySent || t.phase != done || p.Problem != nil || every == 0 {
+		return
+	}
+	if t.row.LastAttemptTime != nil && t.row.LastAttemptTime.After(posted) {
+		posted = t.row.LastAttemptTime.Time
+	}
+	if due := posted.Add(every); now.Before(due) {
+		t.wake = due
+		return
+	}
+	t.send = &send{event: notify.Fired, hash: t.row.TriedHash, sequence: t.row.Sequence, attempt: t.row.Attempts, version: p.Version, remindEvery: every}
+}
+
+// isLost says whether an answer to what hash is of was lost, and the receiver is
+// not to be asked twice. Nobody's turn: a change of content is another message.
+func isLost(row v1beta1.Delivery, hash string, p receivers.Party) bool {
+	return row.TriedHash == hash && row.AnswerLost && isOnce(p)
+}
+
+func isOnce(p receivers.Party) bool {
+	return p.Spec != nil && p.Spec.DeliveryPolicy == v1beta1.AtMostOnce
+}
+
 // rowsOf are the recorded deliveries, and new ones for receivers without.
-func rowsOf(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) []v1beta1.Delivery {
+func rowsOf(a *v1beta1.Alert, w world) []v1beta1.Delivery {
 	var named, others []v1beta1.Delivery
-	missing := slices.Clone(refs)
+	missing := slices.Clone(w.refs)
 	byDefault := len(a.Spec.ReceiverRefs) == 0
 	for _, row := range a.Status.Deliveries {
 		if i := slices.Index(missing, refOf(row)); i >= 0 {
@@ -310,7 +383,20 @@ func rowsOf(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) []v1beta1.Delivery {
 		})
 		others = others[:keptRows]
 	}
-	return append(named, others...)
+	return withUnderWay(append(named, others...), w)
+}
+
+// withUnderWay adds those who are being asked although the spec does not name
+// them any more, and that are not on record yet.
+func withUnderWay(rows []v1beta1.Delivery, w world) []v1beta1.Delivery {
+	from := len(rows)
+	for ref := range w.underWay {
+		if !slices.ContainsFunc(rows, func(row v1beta1.Delivery) bool { return refOf(row) == ref }) {
+			rows = append(rows, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending})
+		}
+	}
+	slices.SortFunc(rows[from:], func(x, y v1beta1.Delivery) int { return cmp.Compare(x.Name, y.Name) })
+	return rows
 }
 
 // considered says whether the receiver's turn has come: it may hold something,

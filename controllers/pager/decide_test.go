@@ -18,22 +18,18 @@ package pager
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -45,6 +41,20 @@ var (
 
 func usable(version string) receivers.Party {
 	return receivers.Party{Version: version, Spec: &v1beta1.CommonReceiverSpec{ResolveTimeoutSeconds: ptr.To[int32](600)}}
+}
+
+// policy is oncall with a delivery policy.
+func policy(policy v1beta1.DeliveryPolicy) map[v1beta1.ReceiverRef]receivers.Party {
+	p := usable("v1")
+	p.Spec.DeliveryPolicy = policy
+	return map[v1beta1.ReceiverRef]receivers.Party{oncall: p}
+}
+
+// forgetful is oncall as an Alertmanager.
+func forgetful() map[v1beta1.ReceiverRef]receivers.Party {
+	p := usable("v1")
+	p.Spec.Alertmanager = &v1beta1.AlertmanagerProvider{}
+	return map[v1beta1.ReceiverRef]receivers.Party{oncall: p}
 }
 
 func newAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
@@ -80,6 +90,7 @@ func failing(a *v1beta1.Alert, ref v1beta1.ReceiverRef, state v1beta1.DeliverySt
 		row.NextAttemptTime = seconds(next)
 	}
 	row.Uncertain = state == v1beta1.DeliveryPending
+	row.AnswerLost = state == v1beta1.DeliveryUnknown
 	return row
 }
 
@@ -108,12 +119,14 @@ func TestDecide(t *testing.T) {
 	one := []v1beta1.ReceiverRef{oncall}
 	good := map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}
 	for name, c := range map[string]struct {
-		why     string
-		alert   *v1beta1.Alert
-		refs    []v1beta1.ReceiverRef
-		parties map[v1beta1.ReceiverRef]receivers.Party
-		now     time.Time
-		want    string // sends, then what else, then the wake
+		why               string
+		alert             *v1beta1.Alert
+		refs              []v1beta1.ReceiverRef
+		parties           map[v1beta1.ReceiverRef]receivers.Party
+		now               time.Time
+		flying, reminding bool      // a request to oncall is under way, which is a reminder
+		posted            time.Time // when oncall was last reminded
+		want              string    // sends, then what else, then the wake
 	}{
 		"new": {why: "it is sent at once", alert: newAlert(), refs: one, parties: good, now: t0,
 			want: "Fired#1.1"},
@@ -236,11 +249,52 @@ func TestDecide(t *testing.T) {
 				a.Status.Deliveries = []v1beta1.Delivery{{Kind: oncall.Kind, Name: oncall.Name, State: v1beta1.DeliveryFiltered, FilteredHash: pageHash(&a.Spec)}}
 				a.Spec.Content = "B"
 			}), want: "Fired#1.1"},
+		"under way": {why: "one request at a time: what comes next depends on its answer", refs: one, parties: good, now: t0, flying: true,
+			alert: newAlert(), want: "wake 10s"},
+		"under way, deleted": {why: "it may arrive yet", refs: one, parties: good, now: at(2 * time.Minute), flying: true,
+			alert: newAlert(deletedAt(at(2 * time.Minute))), want: "wake 10s"},
+		"once": {why: "what must not be sent twice is marked so", refs: one, now: t0, parties: policy(v1beta1.AtMostOnce), alert: newAlert(), want: "once Fired#1.1"},
+		"once, lost": {why: "it is never sent again by itself", refs: one, now: at(time.Hour), parties: policy(v1beta1.AtMostOnce),
+			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{}))), want: ""},
+		"once, lost, another version": {why: "nor because the receiver has changed", refs: one, now: at(time.Hour),
+			parties: func() map[v1beta1.ReceiverRef]receivers.Party {
+				p := policy(v1beta1.AtMostOnce)
+				other := p[oncall]
+				other.Version = "v2"
+				return map[v1beta1.ReceiverRef]receivers.Party{oncall: other}
+			}(), alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{}))), want: ""},
+		"once, lost, changed": {why: "other content is another message", refs: one, now: at(time.Hour), parties: policy(v1beta1.AtMostOnce),
+			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{})), func(a *v1beta1.Alert) { a.Spec.Content = "B" }), want: "once Fired#2.1"},
+		"once, lost, resolved": {why: "who may have been paged is told that it is over", refs: one, now: at(time.Hour), parties: policy(v1beta1.AtMostOnce),
+			alert: newAlert(func(a *v1beta1.Alert) {
+				row := failing(a, oncall, v1beta1.DeliveryUnknown, time.Time{})
+				row.Uncertain = true
+				a.Status.Deliveries = []v1beta1.Delivery{row}
+				a.Spec.State = v1beta1.AlertResolved
+			}), want: "once Resolved#2.1"},
+		"once, lost, policy changed": {why: "a person asks for it", refs: one, now: at(time.Hour), parties: policy(v1beta1.AtLeastOnce),
+			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{}))), want: "Fired#1.4"},
+		"once, not accepted": {why: "what was refused for now can be sent", refs: one, now: at(time.Minute), parties: policy(v1beta1.AtMostOnce),
+			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, t0))), want: "once Fired#1.4"},
+		"reminder": {why: "an Alertmanager forgets", refs: one, now: at(2 * time.Minute), parties: forgetful(), alert: newAlert(rows(holds(oncall))),
+			want: "again Fired#1.1"},
+		"reminder, later": {why: "not before its time", refs: one, now: at(time.Minute), parties: forgetful(), alert: newAlert(rows(holds(oncall))),
+			want: "wake 1m0s"},
+		"reminder, posted": {why: "what was said since counts", refs: one, now: at(3 * time.Minute), parties: forgetful(), posted: at(2 * time.Minute),
+			alert: newAlert(rows(holds(oncall))), want: "wake 1m0s"},
+		"reminder under way": {why: "that changes nothing", refs: one, now: at(3 * time.Minute), parties: forgetful(), flying: true, reminding: true,
+			alert: newAlert(rows(holds(oncall))), want: ""},
+		"reminder, resolved": {why: "it is over", refs: one, now: at(2 * time.Minute), parties: forgetful(),
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), want: "Resolved#2.1"},
 		"nobody": {why: "no receiver is a reason to wait", alert: newAlert(), now: t0, want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			s := decide(c.alert, world{now: c.now, refs: c.refs, parties: c.parties})
+			w := world{now: c.now, refs: c.refs, parties: c.parties, posted: map[v1beta1.ReceiverRef]time.Time{oncall: c.posted}}
+			if c.flying {
+				w.underWay = map[v1beta1.ReceiverRef]flight{oncall: {since: c.now, reminder: c.reminding}}
+			}
+			s := decide(c.alert, w)
 			if got := shorthand(s, c.now); got != c.want {
 				t.Errorf("%s: decided %q, want %q", c.why, got, c.want)
 			}
@@ -256,7 +310,14 @@ func shorthand(s step, now time.Time) string {
 	var parts []string
 	for _, turn := range s.turns {
 		if turn.send != nil {
-			parts = append(parts, fmt.Sprintf("%s#%d.%d", turn.send.event, turn.send.sequence, turn.send.attempt))
+			part := fmt.Sprintf("%s#%d.%d", turn.send.event, turn.send.sequence, turn.send.attempt)
+			if turn.send.once {
+				part = "once " + part
+			}
+			if turn.send.remindEvery > 0 {
+				part = "again " + part
+			}
+			parts = append(parts, part)
 		}
 	}
 	for name, is := range map[string]bool{"protect": s.protect, "release": s.release, "purge": s.purge} {
@@ -275,210 +336,6 @@ func shorthand(s step, now time.Time) string {
 		out += part
 	}
 	return out
-}
-
-// TestWalks walks an Alert through edits, answers, lost answers, crashes and
-// time, and checks what must hold wherever it stands.
-func TestWalks(t *testing.T) {
-	for seed := range uint64(3000) {
-		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), now: t0, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}}
-		w.parties = map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v0"), team: usable("v0")}
-		w.refs = []v1beta1.ReceiverRef{oncall, team}
-		for range 40 {
-			if !w.crashed {
-				w.edit()
-			}
-			if w.reconcile(); w.released {
-				break
-			}
-		}
-		if !w.released {
-			w.settle()
-		}
-	}
-}
-
-type walk struct {
-	*testing.T
-	seed     uint64
-	rnd      *rand.Rand
-	now      time.Time
-	alert    *v1beta1.Alert
-	refs     []v1beta1.ReceiverRef
-	parties  map[v1beta1.ReceiverRef]receivers.Party
-	held     map[v1beta1.ReceiverRef]string // what each receiver really holds: a hash
-	keys     map[string]string              // key → receiver and hash
-	calm     bool                           // every request succeeds, nothing crashes
-	crashed  bool
-	released bool
-}
-
-func (w *walk) failf(format string, args ...any) {
-	w.Helper()
-	w.Fatalf("seed %d: %s\nalert: %+v", w.seed, fmt.Sprintf(format, args...), w.alert)
-}
-
-func (w *walk) edit() {
-	w.now = w.now.Add(time.Duration(w.rnd.IntN(90)) * time.Second)
-	deleted := !w.alert.DeletionTimestamp.IsZero()
-	switch w.rnd.IntN(12) {
-	case 0:
-		w.alert.Spec.Content = string(rune('A' + w.rnd.IntN(3)))
-		w.alert.Generation++
-	case 1:
-		w.alert.Spec.State = []v1beta1.AlertState{v1beta1.AlertFiring, v1beta1.AlertResolved}[w.rnd.IntN(2)]
-		w.alert.Generation++
-	case 2:
-		w.parties[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
-	case 3:
-		w.refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {oncall, team}}[w.rnd.IntN(3)]
-	case 5:
-		w.parties[oncall] = receivers.Party{Problem: &receivers.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: "away"}}
-	case 6:
-		suspended := usable("v9")
-		suspended.Problem = &receivers.Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
-		w.parties[team] = suspended
-	case 7:
-		loud := usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
-		loud.Spec.MinSeverity = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityCritical}[w.rnd.IntN(2)]
-		w.parties[team] = loud
-	case 8:
-		w.alert.Spec.ExpireAfterSeconds = []*int32{nil, ptr.To[int32](60), ptr.To[int32](3600)}[w.rnd.IntN(3)]
-		w.alert.Generation++
-	case 4:
-		if !deleted && w.rnd.IntN(4) == 0 {
-			w.alert.DeletionTimestamp = seconds(w.now)
-		}
-	}
-}
-
-// reconcile does what the reconciler does, with faults between any two steps.
-func (w *walk) reconcile() {
-	view := world{now: w.now, refs: w.refs, parties: w.parties}
-	s := decide(w.alert, view)
-	after := w.alert.DeepCopy()
-	for _, turn := range s.turns {
-		if turn.send == nil {
-			continue
-		}
-		o := outcome{send: *turn.send, ref: refOf(turn.row), began: w.now, at: w.now}
-		w.deliver(&o)
-		if crash := !w.calm && w.rnd.IntN(6) == 0; crash {
-			// Nothing is recorded. An edit that is taken back before the next
-			// start is the one thing that cannot be known then (docs/concepts.md).
-			w.crashed = true
-			return
-		}
-		applyOutcome(after, o)
-		once := after.DeepCopy()
-		if applyOutcome(after, o); !equality.Semantic.DeepEqual(once, after) {
-			w.failf("an outcome folded twice is not what it is folded once")
-		}
-	}
-	w.crashed = false
-	s = decide(after, view)
-	if s.release {
-		w.checkRelease(after)
-		w.released = true
-		return
-	}
-	after.Status = report(after, s, view)
-	w.checkStatus(after)
-	w.alert = after
-	if again := report(after, decide(after, view), view); !equality.Semantic.DeepEqual(again, after.Status) {
-		w.failf("a second look writes again:\n%+v\n%+v", again, after.Status)
-	}
-}
-
-// deliver is the receiver: it may act and not say so.
-func (w *walk) deliver(o *outcome) {
-	if len(w.alert.Finalizers) == 0 {
-		w.failf("sent without a finalizer")
-	}
-	key := deliveryKey(w.alert, o.ref, o.sequence, o.hash)
-	meaning := fmt.Sprint(o.ref, o.hash)
-	if was, ok := w.keys[key]; ok && was != meaning {
-		w.failf("one key for two messages: %s and %s", was, meaning)
-	}
-	w.keys[key] = meaning
-	switch roll := w.rnd.IntN(8); {
-	case w.calm || roll < 4:
-		w.held[o.ref] = o.hash
-	case roll < 6: // acted, but we are not told
-		w.held[o.ref] = o.hash
-		o.failure = &notify.Error{Class: notify.Unknown, Reason: "Timeout"}
-	case roll == 6:
-		o.failure = &notify.Error{Class: notify.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
-	default:
-		o.failure = &notify.Error{Class: notify.Permanent, Reason: "Rejected"}
-	}
-}
-
-// checkStatus: a status claims only what a receiver confirmed.
-func (w *walk) checkStatus(a *v1beta1.Alert) {
-	for _, row := range a.Status.Deliveries {
-		if row.State == v1beta1.DeliverySent && row.ContentHash != row.TriedHash && !isResolved(row.TriedHash) {
-			w.failf("%s is Sent, but something else was tried since", row.Name)
-		}
-	}
-	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
-	for _, row := range a.Status.Deliveries {
-		wanted := slices.Contains(w.refs, refOf(row))
-		if firing && wanted && confirmed(row, pageHash(&a.Spec)) != (row.State == v1beta1.DeliverySent) {
-			w.failf("%s is %s: what it holds says otherwise", row.Name, row.State)
-		}
-		if firing && wanted && a.Status.FinishedTime != nil && (row.State == v1beta1.DeliveryPending || row.State == v1beta1.DeliveryFailed) {
-			w.failf("finished, but %s is %s", row.Name, row.State)
-		}
-	}
-	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
-		return slices.Contains(w.refs, refOf(row)) && row.State == v1beta1.DeliveryExpired
-	})) {
-		w.failf("Ready is %v", ready)
-	}
-	if a.Status.Sent && a.DeletionTimestamp.IsZero() {
-		for _, ref := range w.refs {
-			filtered := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
-			if firing && !filtered && w.held[ref] != pageHash(&a.Spec) {
-				w.failf("sent is true, but %s holds %q", ref.Name, w.held[ref])
-			}
-		}
-	}
-}
-
-// checkRelease: what a receiver confirmed is undone before we let go, or its
-// time is over, or there is no receiver any more.
-func (w *walk) checkRelease(a *v1beta1.Alert) {
-	for _, row := range a.Status.Deliveries {
-		if p := w.parties[refOf(row)]; p.Spec != nil && holdsPage(row) && w.now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
-			w.failf("let go while %s holds a page", row.Name)
-		}
-	}
-}
-
-// settle: once the faults stop, the end is what the spec says, and then silence.
-func (w *walk) settle() {
-	w.calm = true
-	w.parties[oncall], w.parties[team] = usable("calm"), usable("calm")
-	w.alert.Spec.ExpireAfterSeconds = nil
-	for range 10 {
-		w.now = w.now.Add(time.Hour)
-		if w.reconcile(); w.released {
-			return
-		}
-	}
-	if w.alert.Spec.State == v1beta1.AlertFiring && w.alert.DeletionTimestamp.IsZero() {
-		for _, ref := range w.refs {
-			filtered := deliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
-			if !filtered && w.held[ref] != pageHash(&w.alert.Spec) {
-				w.failf("in the end %s holds %q", ref.Name, w.held[ref])
-			}
-		}
-	}
-	view := world{now: w.now, refs: w.refs, parties: w.parties}
-	if s := decide(w.alert, view); shorthand(s, w.now) != "" {
-		w.failf("not silent in the end: %s", shorthand(s, w.now))
-	}
 }
 
 func TestAStatusIsNeverTooLongForItsSchema(t *testing.T) {

@@ -17,44 +17,144 @@ limitations under the License.
 package pager
 
 import (
+	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// ledger holds outcomes that are not in a status yet, so that none is dropped
-// when a write fails: the next reconcile starts from them.
+// remindAgain is after how long a reminder is repeated that did not arrive.
+const remindAgain = 30 * time.Second
+
+// ledger holds what this process knows of Alerts beyond their statuses: requests
+// that are under way, outcomes that are not recorded yet, so that none is dropped
+// when a write fails, and when receivers that forget were last told. The next
+// reconcile starts from there.
 type ledger struct {
 	mu      sync.Mutex
-	entries map[types.NamespacedName]entry
+	entries map[types.NamespacedName]*entry
+	flights int
+	landed  *sync.Cond // of a flight
+	closed  bool
 }
 
+// entry is what is known of one Alert.
 type entry struct {
-	uid      types.UID // of the Alert that the outcomes are of
+	uid      types.UID
 	outcomes []outcome
+	underWay map[v1beta1.ReceiverRef]flight
+	posted   map[v1beta1.ReceiverRef]time.Time
+}
+
+func newLedger() *ledger {
+	l := &ledger{entries: map[types.NamespacedName]*entry{}}
+	l.landed = sync.NewCond(&l.mu)
+	return l
 }
 
 func nameOf(a *v1beta1.Alert) types.NamespacedName {
 	return types.NamespacedName{Namespace: a.Namespace, Name: a.Name}
 }
 
-func (l *ledger) add(a *v1beta1.Alert, o outcome) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.entries == nil {
-		l.entries = map[types.NamespacedName]entry{}
+// of is the entry of an Alert, and of no other of its name; nil if there is none.
+func (l *ledger) of(a *v1beta1.Alert) *entry {
+	if e := l.entries[nameOf(a)]; e != nil && e.uid == a.UID {
+		return e
 	}
-	l.entries[nameOf(a)] = entry{uid: a.UID, outcomes: append(l.entries[nameOf(a)].outcomes, o)}
+	return nil
 }
 
-// settle forgets what is recorded.
-func (l *ledger) settle(a *v1beta1.Alert) {
+// begin says that a receiver is being asked, unless the ledger is closed.
+func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f flight) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.entries, nameOf(a))
+	if l.closed {
+		return false
+	}
+	e := l.of(a)
+	if e == nil {
+		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]flight{}, posted: map[v1beta1.ReceiverRef]time.Time{}}
+		l.entries[nameOf(a)] = e
+	}
+	e.underWay[ref] = f
+	l.flights++
+	return true
+}
+
+// end says what came of it; of a reminder only when it was. It returns false if
+// the Alert is not there any more.
+func (l *ledger) end(a *v1beta1.Alert, o outcome) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flights--
+	l.landed.Broadcast()
+	e := l.of(a)
+	if e == nil {
+		return false
+	}
+	delete(e.underWay, o.ref)
+	switch {
+	case o.remindEvery == 0:
+		e.outcomes = append(e.outcomes, o)
+	case o.failure == nil:
+		e.posted[o.ref] = o.at
+	default:
+		e.posted[o.ref] = o.at.Add(min(remindAgain-o.remindEvery, 0))
+	}
+	return true
+}
+
+// cancel says that a request was not made after all.
+func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flights--
+	l.landed.Broadcast()
+	if e := l.of(a); e != nil {
+		delete(e.underWay, ref)
+	}
+}
+
+// look tells w what is under way.
+func (l *ledger) look(a *v1beta1.Alert, w *world) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.underWay, w.posted = nil, nil
+	if e := l.of(a); e != nil {
+		w.underWay, w.posted = maps.Clone(e.underWay), maps.Clone(e.posted)
+	}
+}
+
+// apply folds what is not recorded yet into a, and says how much that is.
+func (l *ledger) apply(a *v1beta1.Alert) (unrecorded int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(a)
+	if e == nil {
+		return 0
+	}
+	for _, o := range e.outcomes {
+		putDelivery(a, fold(deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o))
+	}
+	return len(e.outcomes)
+}
+
+// settle forgets the first n outcomes, which are recorded.
+func (l *ledger) settle(a *v1beta1.Alert, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(a)
+	if e == nil {
+		return
+	}
+	e.outcomes = e.outcomes[min(n, len(e.outcomes)):]
+	if len(e.outcomes)+len(e.underWay)+len(e.posted) == 0 {
+		delete(l.entries, nameOf(a))
+	}
 }
 
 // drop forgets, and returns, what was sent for an Alert of the name that is not
@@ -63,30 +163,43 @@ func (l *ledger) drop(name types.NamespacedName, uid types.UID) []outcome {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[name]
-	if e.uid == uid {
+	if e == nil || e.uid == uid {
 		return nil
 	}
 	delete(l.entries, name)
 	return e.outcomes
 }
 
-// apply folds what is not recorded yet into a, and says whether there was any.
-func (l *ledger) apply(a *v1beta1.Alert) bool {
+// close lets no request begin any more and waits for those under way.
+func (l *ledger) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, o := range l.entries[nameOf(a)].outcomes {
-		applyOutcome(a, o)
+	l.closed = true
+	for l.flights > 0 {
+		l.landed.Wait()
 	}
-	return len(l.entries[nameOf(a)].outcomes) > 0
 }
 
-func applyOutcome(a *v1beta1.Alert, o outcome) {
-	a.Status.FinishedTime = nil // it is finished anew, or not
-	rows := &a.Status.Deliveries
-	i := slices.IndexFunc(*rows, func(row v1beta1.Delivery) bool { return refOf(row) == o.ref })
-	if i < 0 {
-		*rows = append(*rows, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name})
-		i = len(*rows) - 1
+// unrecorded are the Alerts with outcomes that are not in their status.
+func (l *ledger) unrecorded() []types.NamespacedName {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var names []types.NamespacedName
+	for name, e := range l.entries {
+		if len(e.outcomes) > 0 {
+			names = append(names, name)
+		}
 	}
-	(*rows)[i] = fold((*rows)[i], o)
+	return names
+}
+
+// putDelivery puts the row of a receiver in the place of what there was of it.
+func putDelivery(a *v1beta1.Alert, row v1beta1.Delivery) {
+	a.Status.FinishedTime = nil // it is finished anew, or not
+	i := slices.IndexFunc(a.Status.Deliveries, func(old v1beta1.Delivery) bool { return refOf(old) == refOf(row) })
+	if i < 0 {
+		a.Status.Deliveries = append(a.Status.Deliveries, row)
+		return
+	}
+	a.Status.Deliveries[i] = row
 }

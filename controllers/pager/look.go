@@ -19,15 +19,15 @@ package pager
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 // look reads the world that a decision about a is made in.
-func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, now time.Time) (world, error) {
-	w := world{now: now, parties: map[v1beta1.ReceiverRef]receivers.Party{}}
+func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert) (world, error) {
+	w := world{now: r.clock.Now(), parties: map[v1beta1.ReceiverRef]receivers.Party{}}
+	r.ledger.look(a, &w)
 	var err error
 	if w.refs, err = r.refs(ctx, a); err != nil {
 		return w, err

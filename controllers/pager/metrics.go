@@ -45,7 +45,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 		}, []string{"provider", "event", "outcome"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_deliveries_total",
-			Help: "Deliveries that reached a state (Sent, Filtered, Failed, Expired, Resolved), by provider.",
+			Help: "Deliveries that reached a state (Sent, Unknown, Filtered, Failed, Expired, Resolved), by provider.",
 		}, []string{"provider", "state"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bellhop_alert_delivery_duration_seconds",
@@ -66,27 +66,20 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 }
 
 func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o outcome) {
-	provider, result := providerOf(spec), "Confirmed"
+	result := "Confirmed"
+	provider := providerOf(spec)
 	if o.failure != nil {
 		result = string(o.failure.Class)
 	}
 	m.attempts.WithLabelValues(provider, string(o.event), result).Inc()
-	if o.failure == nil && o.event == notify.Fired && o.sequence == 1 {
+	if o.failure == nil && o.event == notify.Fired && o.sequence == 1 && o.remindEvery == 0 {
 		m.latency.WithLabelValues(provider).Observe(max(0, o.at.Sub(a.CreationTimestamp.Time)).Seconds())
 	}
 }
 
-// providerOf names the provider that spec has.
-func providerOf(spec *v1beta1.CommonReceiverSpec) string {
-	switch {
-	case spec == nil:
-		return "none"
-	case spec.Webhook != nil:
-		return "webhook"
-	case spec.Pushbullet != nil:
-		return "pushbullet"
-	}
-	return "unserved"
+func (m *metrics) reached(spec *v1beta1.CommonReceiverSpec, state v1beta1.DeliveryState) {
+	provider := providerOf(spec)
+	m.deliveries.WithLabelValues(provider, string(state)).Inc()
 }
 
 // waitingCollector counts the Alerts that are not finished.

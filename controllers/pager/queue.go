@@ -27,40 +27,56 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// patience is how long an Alert waits for a slot at a receiver before its
-// status says so, which costs a write; and how often it then asks again, should
-// it not be woken.
-const patience = 10 * time.Second
+const (
+	// patience is how long an Alert waits for a slot at a receiver, or for an
+	// answer, before its status says so, which costs a write.
+	patience = 10 * time.Second
+	// askAgain is how often it asks for a slot, should it not be called.
+	askAgain = outbound.QueueTimeout / 3
+)
 
 // waiting is s where some turns have to wait for a slot at their receiver.
-func (s step) waiting(queued map[v1beta1.ReceiverRef]time.Time, now time.Time) step {
+func (s step) waiting(queued map[v1beta1.ReceiverRef]outbound.Wait, now time.Time) step {
 	s.turns = slices.Clone(s.turns)
 	for i := range s.turns {
 		t := &s.turns[i]
-		since, ok := queued[refOf(t.row)]
+		wait, ok := queued[refOf(t.row)]
 		if !ok || t.send == nil {
 			continue
 		}
-		t.send = nil
-		t.row.Reason, t.row.Message = v1beta1.ReasonQueued, "other requests to this receiver come first"
-		s.wake = earliest(s.wake, now.Add(patience))
-		if wait := since.Add(patience); wait.After(now) {
-			s.wake = earliest(s.wake, wait)
+		s.wake = earliest(s.wake, now.Add(askAgain))
+		if t.send.remindEvery == 0 {
+			s.wake = earliest(s.wake, future(wait.Since.Add(patience), now))
+			t.row.Reason, t.row.Message = v1beta1.ReasonQueued, "other requests to this receiver come first"
+			if wait.Throttled {
+				t.row.Reason, t.row.Message = v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
+			}
+			t.reason = t.row.Reason
 		}
+		t.send = nil
 	}
 	return s
 }
 
-// isPatient says whether none has waited so long that its status has to say so.
-func isPatient(queued map[v1beta1.ReceiverRef]time.Time, now time.Time) bool {
-	for _, since := range queued {
-		if now.Sub(since) >= patience {
+// isPatient says whether nothing goes on but that somebody waits, and none so
+// long that the status has to say so.
+func (v *view) isPatient() bool {
+	waits := map[v1beta1.ReceiverRef]time.Time{}
+	for ref, f := range v.world.underWay {
+		waits[ref] = f.since
+	}
+	for ref, wait := range v.queued {
+		waits[ref] = wait.Since
+	}
+	for _, since := range waits {
+		if v.world.now.Sub(since) >= patience {
 			return false
 		}
 	}
-	return len(queued) > 0
+	return len(waits) > 0
 }
 
 // wakeups puts Alerts into the controller's queue.

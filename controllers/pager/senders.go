@@ -26,14 +26,13 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/notify/pushbullet"
-	"github.com/gophernetes/bellhop/internal/notify/webhook"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -48,8 +47,8 @@ const secretTimeout = 10 * time.Second
 // senders keeps a sender ready for each receiver, made once for each version of
 // the receiver and its Secret.
 type senders struct {
-	live  client.Reader // Secrets are read one at a time, never cached
-	guard *outbound.Guard
+	live client.Reader // Secrets are read one at a time, never cached
+	workshop
 
 	mu    sync.Mutex
 	ready *lru.Cache // v1beta1.ReceiverRef and namespace → *readySender
@@ -69,19 +68,34 @@ type readySender struct {
 	sender  notify.Sender
 }
 
-func newSenders(live client.Reader, guard *outbound.Guard) *senders {
-	return &senders{live: live, guard: guard,
+func newSenders(live client.Reader, w workshop) *senders {
+	return &senders{live: live, workshop: w,
 		ready: lru.NewWithEvictionFunc(maxSenders, func(_ lru.Key, value any) {
 			go value.(*readySender).close()
 		})}
 }
 
-// at is what there is for a receiver, as seen from a namespace.
-func (s *senders) at(namespace string, ref v1beta1.ReceiverRef) *readySender {
+// keyOf is the key of a receiver, as seen from a namespace.
+func keyOf(namespace string, ref v1beta1.ReceiverRef) senderKey {
 	if ref.Kind == v1beta1.KindClusterReceiver {
 		namespace = ""
 	}
-	return s.entry(senderKey{namespace: namespace, ref: ref})
+	return senderKey{namespace: namespace, ref: ref}
+}
+
+// at is what there is for a receiver, as seen from a namespace.
+func (s *senders) at(namespace string, ref v1beta1.ReceiverRef) *readySender {
+	return s.entry(keyOf(namespace, ref))
+}
+
+// withdraw gives up an Alert's place in a receiver's queue, if it has one.
+func (s *senders) withdraw(namespace string, ref v1beta1.ReceiverRef, who types.NamespacedName, now time.Time) {
+	s.mu.Lock()
+	entry, ok := s.ready.Get(keyOf(namespace, ref))
+	s.mu.Unlock()
+	if ok {
+		entry.(*readySender).bulkhead.Withdraw(who, now)
+	}
 }
 
 // of is the sender for a receiver. Errors are of *notify.Error.
@@ -96,7 +110,7 @@ func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.Receiver
 	if err != nil {
 		return nil, err
 	}
-	sender, err := newSender(p.Spec, secret, s.guard)
+	sender, err := s.newSender(p.Spec, secret)
 	if err != nil {
 		if _, ok := errors.AsType[*notify.Error](err); ok {
 			return nil, err
@@ -149,85 +163,4 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 			Message: fmt.Sprintf("Secret %q could not be read: %s", ref.Name, apierrors.ReasonForError(err))}
 	}
 	return secret.Data, nil
-}
-
-// newSender makes what talks to the receiver that spec describes. Errors name
-// the field or the key of the Secret, never a value of it.
-func newSender(spec *v1beta1.CommonReceiverSpec, data map[string][]byte, guard *outbound.Guard) (notify.Sender, error) {
-	keys := &credentials{data: data}
-	options := outbound.Options{
-		Timeout:           time.Duration(spec.TimeoutSeconds) * time.Second,
-		CABundle:          data["ca.crt"],
-		ClientCertificate: data["tls.crt"],
-		ClientKey:         data["tls.key"],
-	}
-	if spec.Webhook != nil {
-		options.InsecureSkipVerify = spec.Webhook.InsecureSkipTLSVerify
-	}
-	outside, err := outbound.NewClient(guard, options)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case spec.Webhook != nil:
-		config, err := webhookConfig(spec.Webhook, keys)
-		if err != nil {
-			return nil, err
-		}
-		return webhook.New(config, outside)
-	case spec.Pushbullet != nil:
-		p := spec.Pushbullet
-		config := pushbullet.Config{URL: p.URL, Token: keys.get("token"), DeviceIden: p.DeviceIden, Email: p.Email, ChannelTag: p.ChannelTag}
-		if keys.err != nil {
-			return nil, keys.err
-		}
-		return pushbullet.New(config, outside)
-	}
-	return nil, errors.New("its provider is not served by this release of Bellhop; served are webhook and pushbullet")
-}
-
-func webhookConfig(spec *v1beta1.WebhookProvider, keys *credentials) (webhook.Config, error) {
-	c := webhook.Config{
-		URL:      spec.URL,
-		Method:   string(spec.Method),
-		Token:    keys.get("token"),
-		Username: keys.get("username"),
-		Password: keys.get("password"),
-	}
-	if c.URL == "" { // who may write the Secret but not the receiver does not redirect what else is in it
-		c.URL = keys.get("url")
-	}
-	for _, key := range []string{"signingSecret", "signingSecretNext"} {
-		if value := keys.get(key); value != "" {
-			c.SigningSecrets = append(c.SigningSecrets, value)
-		}
-	}
-	for _, h := range spec.Headers {
-		value := h.Value
-		if h.SecretKey != "" {
-			if value = keys.get(h.SecretKey); value == "" {
-				return c, fmt.Errorf("spec.webhook.headers: the Secret has no key %q for the header %s", h.SecretKey, h.Name)
-			}
-		}
-		c.Headers = append(c.Headers, webhook.Header{Name: h.Name, Value: value})
-	}
-	return c, keys.err
-}
-
-// maxCredential bounds a credential, in bytes: looking for it in what others
-// answer costs as much as it is long.
-const maxCredential = 4096
-
-// credentials are the values of a Secret; err is the first that cannot be one.
-type credentials struct {
-	data map[string][]byte
-	err  error
-}
-
-func (c *credentials) get(key string) string {
-	value := c.data[key]
-	if len(value) > maxCredential && c.err == nil {
-		c.err = fmt.Errorf("the Secret's key %s has %d bytes: at most %d are taken", key, len(value), maxCredential)
-	}
-	return string(value)
 }

@@ -18,10 +18,14 @@ package pager
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -29,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -39,12 +44,17 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
+// receiverWorkers is how many receivers of a kind are looked after at once.
+const receiverWorkers = 4
+
 // Options are what the controllers of the group have to be told.
 type Options struct {
 	// Workers is how many Alerts are worked on at once.
 	Workers int
 	// OperatorNamespace is where the Secrets of ClusterReceivers are.
 	OperatorNamespace string
+	// Instance is the name of this process in Events.
+	Instance string
 	// Guard says which addresses may be talked to.
 	Guard *outbound.Guard
 	// Metrics is where metrics are registered.
@@ -60,17 +70,45 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	clients, err := clienteventsv1.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	s := newSenders(mgr.GetAPIReader(), workshop{guard: o.Guard, events: &eventCreator{events: clients, instance: o.Instance}})
 	book := receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
-	r := &AlertReconciler{
+	h := &health{}
+	alerts := &AlertReconciler{
 		client:   mgr.GetClient(),
 		fresh:    kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("Alert")),
 		book:     book,
-		senders:  newSenders(mgr.GetAPIReader(), o.Guard),
+		senders:  s,
 		recorder: mgr.GetEventRecorder("bellhop"),
 		metrics:  m,
 		clock:    clock.RealClock{},
+		ledger:   newLedger(),
+		health:   h,
 	}
-	list := waitingList{book}
+	if err := errors.Join(setupAlerts(mgr, alerts, o), mgr.Add(manager.RunnableFunc(alerts.drain))); err != nil {
+		return err
+	}
+	byKind := map[v1beta1.ReceiverKind]*ReceiverReconciler{}
+	h.changed = func(key senderKey) {
+		byKind[key.ref.Kind].wake.add(types.NamespacedName{Namespace: key.namespace, Name: key.ref.Name})
+	}
+	for _, kind := range []v1beta1.ReceiverKind{v1beta1.KindReceiver, v1beta1.KindClusterReceiver} {
+		byKind[kind] = &ReceiverReconciler{
+			client: mgr.GetClient(), kind: kind, book: book, senders: s, health: h,
+			asked: make(chan struct{}, maxAsked), clock: clock.RealClock{},
+		}
+		if err := setupReceivers(mgr, byKind[kind]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
+	list := waitingList{r.book}
 	// What a receiver's waiting Alerts care about; a status is not part of it.
 	edited := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
@@ -81,12 +119,27 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.waitingForSecret)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.waitingInNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.start)).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: o.Workers,
-			// Only the API server's failures come here; receivers have their own backoff.
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
-		}).
+		WithOptions(options(o.Workers)).
 		Complete(r)
+}
+
+func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(strings.ToLower(string(r.kind))).
+		For(r.newObject(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1beta1.Alert{}, r.countLater()).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.start)).
+		WithOptions(options(receiverWorkers)).
+		Complete(r)
+}
+
+func options(workers int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		// Only the API server's failures come here; receivers have their own backoff.
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
+	}
 }
 
 // waitingList finds the Alerts that a change elsewhere may help.
@@ -105,21 +158,8 @@ func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []r
 // waitingForSecret are the Alerts that a change of a Secret may help.
 func (b waitingList) waitingForSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	var local v1beta1.ReceiverList
-	bySecret := client.MatchingFields{receivers.SecretIndex: secret.GetName()}
-	if err := b.Cache.List(ctx, &local, bySecret, client.InNamespace(secret.GetNamespace()), client.UnsafeDisableDeepCopy); err == nil {
-		for i := range local.Items {
-			requests = append(requests, b.waitingFor(ctx, &local.Items[i])...)
-		}
-	}
-	if secret.GetNamespace() != b.OperatorNamespace {
-		return requests
-	}
-	var shared v1beta1.ClusterReceiverList
-	if err := b.Cache.List(ctx, &shared, bySecret, client.UnsafeDisableDeepCopy); err == nil {
-		for i := range shared.Items {
-			requests = append(requests, b.waitingFor(ctx, &shared.Items[i])...)
-		}
+	for _, receiver := range b.WithSecret(ctx, secret) {
+		requests = append(requests, b.waitingFor(ctx, receiver)...)
 	}
 	return requests
 }

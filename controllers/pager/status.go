@@ -65,12 +65,15 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 		return foldConfirmed(row, o)
 	}
 	row.TriedWith = o.version
-	row.Uncertain = row.Uncertain || o.failure.Class == notify.Unknown
+	row.AnswerLost = o.failure.Class == notify.Unknown
+	row.Uncertain = o.uncertain || row.AnswerLost
 	row.Reason, row.Message = o.failure.Reason, o.failure.Message
-	switch o.failure.Class {
-	case notify.Configuration, notify.Permanent:
+	switch class := o.failure.Class; {
+	case class == notify.Configuration || class == notify.Permanent:
 		row.State = v1beta1.DeliveryFailed
-	case notify.Temporary, notify.Unknown:
+	case row.AnswerLost && o.once:
+		row.State, row.Message = v1beta1.DeliveryUnknown, o.failure.Message+notRepeated
+	default:
 		row.State = v1beta1.DeliveryPending
 		if o.event == notify.Resolved && holdsPage(row) {
 			row.State = v1beta1.DeliverySent
@@ -82,8 +85,18 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	return row
 }
 
+// notRepeated says why, and what a person can do.
+const notRepeated = "; it may have arrived, and deliveryPolicy AtMostOnce does not repeat it: to send it again, change the Alert or the policy"
+
+// intend is the row of a receiver that must not be asked twice, before it is
+// asked: if nothing else is recorded, its answer was lost.
+func intend(row v1beta1.Delivery, s send, now time.Time) v1beta1.Delivery {
+	lost := notify.Error{Class: notify.Unknown, Reason: v1beta1.ReasonSending, Message: "an answer is not on record"}
+	return fold(row, outcome{send: s, ref: refOf(row), failure: &lost, began: seconds(now).Time, at: now})
+}
+
 func foldConfirmed(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
-	row.ContentHash, row.TriedWith, row.Uncertain = o.hash, "", false
+	row.ContentHash, row.TriedWith, row.Uncertain, row.AnswerLost = o.hash, "", false, false
 	row.Reason, row.Message = "", o.receipt.Note
 	if o.event == notify.Resolved {
 		row.State = v1beta1.DeliveryResolved
@@ -181,7 +194,12 @@ func condition(kind string, is bool, open []turn, a *v1beta1.Alert, w world) met
 // outcomeOf says how an Alert ended of which nothing is open.
 func outcomeOf(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
 	isExpired := slices.ContainsFunc(s.turns, func(t turn) bool { return t.wanted && t.row.State == v1beta1.DeliveryExpired })
+	lost := slices.IndexFunc(s.turns, func(t turn) bool {
+		return t.row.State == v1beta1.DeliveryUnknown && (t.wanted || a.Spec.State == v1beta1.AlertResolved)
+	})
 	switch {
+	case lost >= 0:
+		return metav1.ConditionFalse, v1beta1.ReasonOutcomeUnknown, describe(a, s.turns[lost:lost+1], w)
 	case a.Spec.State == v1beta1.AlertResolved:
 		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
 	case isExpired || len(s.turns) == 0 && expired(a, w.now):

@@ -18,80 +18,263 @@ package outbound_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// party counts who entered and who was woken.
+// party counts who entered and who was called.
 type party struct {
 	outbound.Bulkhead
-	now   time.Time
-	woken []string
+	total, perLane outbound.Rate
+
+	mu     sync.Mutex
+	called []string
 }
 
+// take is who was called since it was last asked.
+func (p *party) take() []string {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	called := p.called
+	p.called = nil
+	return called
+}
+
+// enter asks for who, whose lane is what stands before a slash.
 func (p *party) enter(who string) bool {
-	entered, _ := p.Enter(who, p.now, func() { p.woken = append(p.woken, who) })
+	entered, _ := p.ask(who)
 	return entered
 }
 
-func (p *party) wantWoken(t *testing.T, why string, want ...string) {
+func (p *party) ask(who string) (bool, outbound.Wait) {
+	name, _, _ := strings.Cut(who, "/")
+	return p.Enter(outbound.Ticket{Who: who, Lane: name, Total: p.total, PerLane: p.perLane, Call: func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.called = append(p.called, who)
+	}}, time.Now())
+}
+
+func (p *party) leave(timedOut bool) { p.Leave(time.Now(), timedOut) }
+
+func (p *party) wantCalled(t *testing.T, why string, want ...string) {
 	t.Helper()
-	if fmt.Sprint(p.woken) != fmt.Sprint(want) {
-		t.Errorf("%s: woke %v, want %v", why, p.woken, want)
+	if called := p.take(); fmt.Sprint(called) != fmt.Sprint(want) {
+		t.Errorf("%s: called %v, want %v", why, called, want)
 	}
-	p.woken = nil
+}
+
+func inBubble(t *testing.T, test func(t *testing.T, p *party)) {
+	synctest.Test(t, func(t *testing.T) { test(t, &party{}) })
 }
 
 func TestBulkheadHasFourSlots(t *testing.T) {
-	p := &party{now: time.Unix(1000, 0)}
-	for i := range 6 {
-		if got, want := p.enter(fmt.Sprint(i)), i < 4; got != want {
-			t.Errorf("%d entered: %v", i, got)
+	inBubble(t, func(t *testing.T, p *party) {
+		began := time.Now()
+		for i := range 6 {
+			if got, want := p.enter(fmt.Sprint(i)), i < 4; got != want {
+				t.Errorf("%d entered: %v", i, got)
+			}
 		}
-	}
-	p.Leave(p.now, false)
-	p.wantWoken(t, "a slot is free", "4")
-	p.now = p.now.Add(time.Second)
-	if entered, _ := p.Enter("4", p.now, nil); !entered {
-		t.Error("who was woken found no slot")
-	}
-	if entered, since := p.Enter("5", p.now, func() {}); entered || !since.Equal(time.Unix(1000, 0)) {
-		t.Errorf("entered %v, waits since %s", entered, since)
-	}
+		p.leave(false)
+		p.wantCalled(t, "a slot is free", "4")
+		if p.enter("newcomer") {
+			t.Error("a newcomer took the slot that is kept for who was called")
+		}
+		time.Sleep(time.Second)
+		if !p.enter("4") {
+			t.Error("who was called found no slot")
+		}
+		if entered, wait := p.ask("5"); entered || !wait.Since.Equal(began) || wait.Throttled {
+			t.Errorf("entered %v, waits %+v", entered, wait)
+		}
+	})
 }
 
 func TestBulkheadTripsAndProbes(t *testing.T) {
-	p := &party{}
-	for _, who := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-		p.enter(who)
-	}
-	p.Leave(p.now, true)
-	p.wantWoken(t, "one timeout is no pattern", "e")
-	p.Leave(p.now, true)
-	p.wantWoken(t, "nor are two; e has not come yet", "f", "g")
-	p.Leave(p.now, true)
-	p.wantWoken(t, "three are, and one request is under way")
-	if p.enter("e") {
-		t.Error("entered beside the probe")
-	}
-	p.Leave(p.now, true)
-	p.wantWoken(t, "the next probe", "e")
-	if !p.enter("e") || p.enter("f") {
-		t.Error("there is one probe at a time")
-	}
-	p.Leave(p.now, false)
-	p.wantWoken(t, "it answers: all slots are back; g was woken before", "f", "h")
+	inBubble(t, func(t *testing.T, p *party) {
+		for _, who := range []string{"a", "b", "c", "d", "x/e", "x/f", "x/g", "x/h"} {
+			p.enter(who)
+		}
+		for _, next := range []string{"x/e", "x/f"} {
+			p.leave(true)
+			p.wantCalled(t, "two time-outs are no pattern", next)
+			if !p.enter(next) {
+				t.Errorf("%s did not enter", next)
+			}
+		}
+		for range 3 {
+			p.leave(true)
+			p.wantCalled(t, "three are, and a request is under way")
+		}
+		p.leave(true)
+		p.wantCalled(t, "the probe", "x/g")
+		if !p.enter("x/g") || p.enter("x/h") {
+			t.Error("there is one probe at a time")
+		}
+		p.leave(false)
+		p.wantCalled(t, "it answers", "x/h")
+		if !p.enter("x/h") || !p.enter("a") || !p.enter("b") || !p.enter("c") || p.enter("d") {
+			t.Error("all slots are back")
+		}
+	})
 }
 
-func TestBulkheadForgetsWhoDoesNotAsk(t *testing.T) {
-	p := &party{}
-	for _, who := range []string{"a", "b", "c", "d", "gone", "waits"} {
-		p.enter(who)
+func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		for _, who := range []string{"a", "b", "c", "d", "x/gone", "x/late", "x/waits"} {
+			p.enter(who)
+		}
+		p.leave(false)
+		p.wantCalled(t, "the first", "x/gone")
+		time.Sleep(3 * time.Second)
+		p.leave(false)
+		p.wantCalled(t, "gone did not come", "x/late", "x/waits")
+
+		time.Sleep(3 * time.Second)
+		for _, who := range []string{"a", "b", "x/forgotten", "x/patient"} {
+			p.enter(who)
+		}
+		time.Sleep(outbound.QueueTimeout + time.Second)
+		p.enter("x/patient")
+		p.leave(false)
+		p.wantCalled(t, "the first has not asked for too long", "x/patient")
+	})
+}
+
+func TestBulkheadCallsTheNextForWhoWithdraws(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		for _, who := range []string{"a", "b", "c", "d", "x/e", "x/f", "x/g"} {
+			p.enter(who)
+		}
+		p.Withdraw("x/f", time.Now())
+		p.wantCalled(t, "there is no slot yet")
+		p.leave(false)
+		p.wantCalled(t, "a slot is free", "x/e")
+		p.Withdraw("x/e", time.Now())
+		p.wantCalled(t, "e wants it no more, nor does f", "x/g")
+		p.Withdraw("nobody", time.Now())
+	})
+}
+
+func TestBulkheadCallsLanesInTurn(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		for _, who := range []string{"1", "2", "3", "4", "storm/1", "storm/2", "storm/3", "storm/4", "calm/1", "calm/2"} {
+			p.enter(who)
+		}
+		for range 4 {
+			p.leave(false)
+		}
+		p.wantCalled(t, "lane by lane", "storm/1", "calm/1", "storm/2", "calm/2")
+	})
+}
+
+func TestBulkheadKeepsToARate(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		p.total = outbound.Rate{Count: 2, Period: time.Minute}
+		for i, who := range []string{"a", "b", "x/c", "x/d", "x/e"} {
+			entered, wait := p.ask(who)
+			if entered != (i < 2) || wait.Throttled != (i >= 2) {
+				t.Errorf("%s: entered %v, %+v", who, entered, wait)
+			}
+			if entered {
+				p.leave(false)
+				time.Sleep(time.Second)
+			}
+		}
+		time.Sleep(57 * time.Second)
+		p.wantCalled(t, "58 s after the first")
+		time.Sleep(time.Second)
+		p.wantCalled(t, "a minute after the first", "x/c")
+		if entered, _ := p.ask("x/d"); entered || !p.enter("x/c") {
+			t.Error("the one for whom there is room is the one who was called")
+		}
+		p.leave(false)
+		p.wantCalled(t, "there are two of the last minute")
+		time.Sleep(time.Second)
+		p.wantCalled(t, "a minute after the second", "x/d")
+
+		exempt := outbound.Ticket{Who: "again", Lane: "again", Exempt: true}
+		if entered, _ := p.Enter(exempt, time.Now()); !entered {
+			t.Error("who is exempt had to wait")
+		}
+	})
+}
+
+func TestBulkheadKeepsToARatePerLane(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		p.perLane = outbound.Rate{Count: 1, Period: time.Minute}
+		for who, want := range map[string]bool{"storm/1": true, "calm/1": true} {
+			if p.enter(who) != want {
+				t.Errorf("%s entered: %v", who, !want)
+			}
+			p.leave(false)
+		}
+		p.enter("storm/2")
+		time.Sleep(30 * time.Second)
+		p.enter("storm/3")
+		p.wantCalled(t, "half a minute later")
+		if !p.enter("third/1") {
+			t.Error("another lane's storm is in the way")
+		}
+		p.leave(false)
+		time.Sleep(30 * time.Second)
+		p.wantCalled(t, "a minute later", "storm/2")
+	})
+}
+
+// Whatever is asked for: never more than four at once, never more than the rates
+// let in, and in the end everybody was in.
+func TestBulkheadHoldsItsPromises(t *testing.T) {
+	for seed := range uint64(200) {
+		inBubble(t, func(t *testing.T, p *party) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			p.total = outbound.Rate{Count: r.IntN(6), Period: 10 * time.Second}
+			p.perLane = outbound.Rate{Count: r.IntN(3), Period: 5 * time.Second}
+			var waiting []string
+			for i := range 40 {
+				waiting = append(waiting, fmt.Sprintf("%d/%d", r.IntN(3), i))
+			}
+			var entries []time.Time
+			busy := 0
+			for step := 0; len(waiting) > 0; step++ {
+				if step > 100_000 {
+					t.Fatalf("seed %d: %d never entered", seed, len(waiting))
+				}
+				called := p.take()
+				if r.IntN(10) == 0 { // one that was not called comes, as it does now and then
+					called = append(called, waiting[r.IntN(len(waiting))])
+				}
+				if step < len(waiting) {
+					called = append(called, waiting[step%len(waiting)])
+				}
+				for _, who := range called {
+					if !slices.Contains(waiting, who) || !p.enter(who) {
+						continue
+					}
+					waiting = slices.DeleteFunc(waiting, func(w string) bool { return w == who })
+					entries = append(entries, time.Now())
+					if busy++; busy > 4 {
+						t.Fatalf("seed %d: %d at once", seed, busy)
+					}
+					if n := p.total.Count; n > 0 && len(entries) > n && entries[len(entries)-1].Sub(entries[len(entries)-1-n]) < p.total.Period {
+						t.Fatalf("seed %d: more than %d in %s", seed, n, p.total.Period)
+					}
+				}
+				if busy > 0 && r.IntN(2) == 0 {
+					busy--
+					p.leave(r.IntN(5) == 0)
+				}
+				time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
+			}
+		})
 	}
-	p.now = p.now.Add(outbound.QueueTimeout + time.Second)
-	p.enter("waits")
-	p.Leave(p.now, false)
-	p.wantWoken(t, "gone has not asked for too long", "waits")
 }

@@ -67,6 +67,7 @@ type Client struct {
 	guard    *Guard
 	timeout  time.Duration
 	maxBody  int64
+	tls      *tls.Config
 	direct   *http.Transport // guards every dial
 	proxied  *http.Transport // dials the operator's proxy and nothing else
 	proxy    func(*http.Request) (*url.URL, error)
@@ -86,7 +87,7 @@ func newClient(guard *Guard, o Options, proxy func(*http.Request) (*url.URL, err
 	if guard == nil {
 		guard = &Guard{}
 	}
-	c := &Client{guard: guard, timeout: o.Timeout, maxBody: o.MaxBody, proxy: proxy, resolver: resolver}
+	c := &Client{guard: guard, timeout: o.Timeout, maxBody: o.MaxBody, tls: config, proxy: proxy, resolver: resolver}
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}

@@ -40,9 +40,10 @@ const (
 	Unreachable Kind = "Unreachable"
 	// TLS: the two sides did not agree, or the certificate is not good. Nothing was sent.
 	TLS Kind = "TLS"
-	// Timeout: no complete answer within the time limit. The request may have been carried out.
+	// Timeout: no complete answer within the time limit. Unless Error.Sent is false, the request may have been carried out.
 	Timeout Kind = "Timeout"
-	// Broken: the connection ended early, or what came is not HTTP. The request may have been carried out.
+	// Broken: the connection ended early, or what came is not HTTP. Unless Error.Sent is false, the request may have been
+	// carried out.
 	Broken Kind = "Broken"
 	// Canceled: the caller's context was cancelled; Error.Sent says whether the request was already under way.
 	Canceled Kind = "Canceled"

@@ -60,6 +60,8 @@ type Party struct {
 	Problem *Problem
 	// SecretNamespace is where its Secret is.
 	SecretNamespace string
+	// NamespaceRateLimit is what each namespace may have sent to it; nil: no bound.
+	NamespaceRateLimit *v1beta1.RateLimit
 	// Version changes with the receiver's spec and with its Secret. It is at
 	// most 128 bytes.
 	Version string
@@ -179,7 +181,10 @@ func (b Book) Party(ctx context.Context, namespace string, ref v1beta1.ReceiverR
 	if err != nil {
 		return Party{}, err
 	}
-	p := Party{Spec: receiver.Common(), SecretNamespace: b.SecretNamespace(receiver)}
+	p, err := b.Of(ctx, receiver)
+	if err != nil {
+		return Party{}, err
+	}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		selected, err := b.selects(ctx, shared, namespace)
 		if err != nil {
@@ -189,18 +194,26 @@ func (b Book) Party(ctx context.Context, namespace string, ref v1beta1.ReceiverR
 			p.Problem = &Problem{v1beta1.ReasonNamespaceNotSelected, fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
 		}
 	}
+	return p, nil
+}
+
+// Of is a receiver, and what is wrong with it whoever uses it.
+func (b Book) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (Party, error) {
+	p := Party{Spec: receiver.Common(), SecretNamespace: b.SecretNamespace(receiver)}
+	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
+		p.NamespaceRateLimit = shared.Spec.NamespaceRateLimit
+	}
 	secret, missing, err := b.secretVersion(ctx, receiver)
 	if err != nil {
 		return Party{}, err
 	}
 	p.Version = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
 	switch {
-	case p.Problem != nil:
 	case missing:
 		p.Problem = &Problem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
-			p.Spec.SecretRef.Name, ref.Kind, ref.Name, p.SecretNamespace)}
+			p.Spec.SecretRef.Name, KindOf(receiver), receiver.GetName(), p.SecretNamespace)}
 	case p.Spec.Suspend:
-		p.Problem = &Problem{v1beta1.ReasonSuspended, fmt.Sprintf("%s %q is suspended", ref.Kind, ref.Name)}
+		p.Problem = &Problem{v1beta1.ReasonSuspended, fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
 	}
 	return p, nil
 }
@@ -252,4 +265,26 @@ func (b Book) SecretNamespace(r v1beta1.ReceiverObject) string {
 		return b.OperatorNamespace
 	}
 	return r.GetNamespace()
+}
+
+// WithSecret are the receivers whose Secret it is.
+func (b Book) WithSecret(ctx context.Context, secret metav1.Object) []client.Object {
+	var found []client.Object
+	named := client.MatchingFields{SecretIndex: secret.GetName()}
+	var local v1beta1.ReceiverList
+	if err := b.Cache.List(ctx, &local, named, client.InNamespace(secret.GetNamespace()), client.UnsafeDisableDeepCopy); err == nil { // it fails only while the cache is being stopped
+		for i := range local.Items {
+			found = append(found, &local.Items[i])
+		}
+	}
+	if secret.GetNamespace() != b.OperatorNamespace {
+		return found
+	}
+	var shared v1beta1.ClusterReceiverList
+	if err := b.Cache.List(ctx, &shared, named, client.UnsafeDisableDeepCopy); err == nil {
+		for i := range shared.Items {
+			found = append(found, &shared.Items[i])
+		}
+	}
+	return found
 }

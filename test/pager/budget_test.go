@@ -22,6 +22,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,8 +47,15 @@ type auditEvent struct {
 func (e auditEvent) String() string { return e.Verb + " " + e.RequestURI }
 
 // requestsAbout are the operator's requests about the objects of a namespace,
-// since an offset in the audit log; events aside.
+// since an offset in the audit log; events aside, and what is said of receivers,
+// which has a budget of its own.
 func requestsAbout(namespace string, since int64) []auditEvent {
+	GinkgoHelper()
+	return slices.DeleteFunc(allRequestsAbout(namespace, since), func(e auditEvent) bool { return e.ObjectRef.Resource == "receivers" })
+}
+
+// allRequestsAbout has these as well.
+func allRequestsAbout(namespace string, since int64) []auditEvent {
 	GinkgoHelper()
 	f, err := os.Open(auditLog)
 	Expect(err).NotTo(HaveOccurred())
@@ -101,7 +109,8 @@ var _ = Describe("The budget of API requests", Serial, func() {
 	It("is 2 writes and no read for an Alert, 1 more for an edit, and silence at rest", func(ctx SpecContext) {
 		namespace, hook := newNamespace(ctx), newInbox()
 		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}, StringData: map[string]string{"token": "abcdefgh"}})).To(Succeed())
-		newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
+		began := time.Now()
+		receiver := newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
 		awaitReceiver(ctx, namespace, "hook")
 
 		start := auditSize()
@@ -142,6 +151,9 @@ var _ = Describe("The budget of API requests", Serial, func() {
 			Expect(what).To(Equal(want), "%s: one status patch, one finalizer removal", name)
 		}
 		Expect(hook.Messages()).To(HaveLen(2*n), "fired and resolved")
+		// One when it is made, one when it first answers, and then one in 10 s at most.
+		said := len(allRequestsAbout(namespace, 0)) - len(requestsAbout(namespace, 0))
+		Expect(said).To(And(BeNumerically(">", 0), BeNumerically("<=", 2+int(time.Since(began)/(10*time.Second)))))
 
 		By("editing")
 		about := func() []string {
@@ -167,9 +179,11 @@ var _ = Describe("The budget of API requests", Serial, func() {
 		Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}))
 
 		By("being at rest")
+		Eventually(receiverStatus(ctx, receiver)).Should(SatisfyAll(HaveField("Waiting", BeZero()),
+			WithTransform(func(s v1beta1.ReceiverStatus) bool { return !s.LastDeliveryTime.Before(a.Status.Deliveries[0].SentTime) }, BeTrue())))
 		start = auditSize()
 		before := len(hook.Messages())
-		Consistently(func() []auditEvent { return requestsAbout(namespace, start) }).Should(BeEmpty())
+		Consistently(func() []auditEvent { return allRequestsAbout(namespace, start) }).Should(BeEmpty())
 		Expect(hook.Messages()).To(HaveLen(before))
 	})
 

@@ -150,7 +150,7 @@ var _ = Describe("Faults", Serial, func() {
 		Consistently(slow.InFlight).Should(Equal(4))
 		By("saying to those who wait long why")
 		Eventually(status(ctx, stuck[n-1])).Should(SatisfyAll(
-			haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"),
+			haveCondition("Reconciling", metav1.ConditionTrue, "Queued"),
 			HaveField("Deliveries", ConsistOf(HaveField("Reason", "Queued")))))
 		By("delivering all once it answers")
 		close(release)

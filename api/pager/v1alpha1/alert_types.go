@@ -186,6 +186,11 @@ type Delivery struct {
 	// +optional
 	Uncertain bool `json:"uncertain,omitempty"`
 
+	// answerLost is true while it is not known whether what was last tried
+	// arrived: a receiver whose deliveryPolicy is AtMostOnce is not asked again.
+	// +optional
+	AnswerLost bool `json:"answerLost,omitempty"`
+
 	// byDefault is true where the spec names no receiver and this one was the
 	// default when its turn came; a later default does not take its place.
 	// +optional

@@ -16,9 +16,11 @@ limitations under the License.
 
 package v1beta1
 
-// Condition types of an Alert, as kstatus knows them. All three are always there.
+// Condition types of Alerts and receivers, as kstatus knows them. All three are
+// always there.
 const (
-	// ConditionReady is True once all receivers hold what the spec says.
+	// ConditionReady is True once all receivers hold what the spec says; of a
+	// receiver, once it has answered.
 	ConditionReady = "Ready"
 	// ConditionReconciling is True while Bellhop goes on by itself.
 	ConditionReconciling = "Reconciling"
@@ -38,6 +40,11 @@ const (
 	ReasonRetrying = "Retrying"
 	// ReasonQueued: other requests to the same receiver come first. Reconciling.
 	ReasonQueued = "Queued"
+	// ReasonThrottled: the receiver's rateLimit or namespaceRateLimit is used up
+	// for now. Reconciling.
+	ReasonThrottled = "Throttled"
+	// ReasonSending: a request is under way. Reconciling.
+	ReasonSending = "Sending"
 	// ReasonResolving: a receiver is still to be told that it is over. Reconciling.
 	ReasonResolving = "Resolving"
 
@@ -59,9 +66,24 @@ const (
 	ReasonFailed = "Failed"
 	// ReasonExpired: expireAfterSeconds passed before it was confirmed. Stalled.
 	ReasonExpired = "Expired"
+	// ReasonOutcomeUnknown: an answer was lost, and the receiver's deliveryPolicy
+	// is AtMostOnce. Stalled.
+	ReasonOutcomeUnknown = "OutcomeUnknown"
 	// ReasonRestored: the Alert came back from a backup. Stalled.
 	ReasonRestored = "Restored"
 	// ReasonResolveTimedOut: resolveTimeoutSeconds passed before a receiver
 	// confirmed that it knows that it is over. Stalled.
 	ReasonResolveTimedOut = "ResolveTimedOut"
+)
+
+// Reasons of a receiver's conditions, beside SecretNotFound, SecretNotRead,
+// Suspended and those of deliveries that failed.
+const (
+	// ReasonAnswered: it answered a harmless call or a delivery. Ready.
+	ReasonAnswered = "Answered"
+	// ReasonUntried: its provider has no harmless call, so the first delivery will
+	// tell. Ready is Unknown.
+	ReasonUntried = "Untried"
+	// ReasonAsking: it is being asked. Reconciling.
+	ReasonAsking = "Asking"
 )

@@ -17,7 +17,9 @@ limitations under the License.
 package v1beta1
 
 // Provider is what a receiver's messages are sent through: exactly one of its
-// fields is set.
+// fields is set. Beside the keys that stand at each, the Secret of any but event
+// may have ca.crt, which is then the only authority that is trusted, and tls.crt
+// and tls.key, a client certificate; all in PEM.
 type Provider struct {
 	// webhook is any HTTP endpoint. Each message is a JSON object with the headers
 	// of Standard Webhooks 1.0.0: webhook-id is the same for every repeat of a
@@ -26,84 +28,94 @@ type Provider struct {
 	Webhook *WebhookProvider `json:"webhook,omitempty"`
 
 	// pushbullet is Pushbullet. The key of a message is its guid: a repeat is the
-	// same push.
+	// same push. An update is a push of its own; the end dismisses the last one.
 	// +optional
 	Pushbullet *PushbulletProvider `json:"pushbullet,omitempty"`
 
-	// slack is Slack: an incoming webhook, or a bot where channel is set. Not
-	// served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="slack is not served by this release of Bellhop; served are webhook and pushbullet"
+	// slack is Slack: an incoming webhook, or a bot where channel is set. A bot's
+	// message is edited by updates and the end, which rings nobody; a webhook's are
+	// messages of their own. Slack knows no key: after a lost answer a message may
+	// be there twice.
 	// +optional
 	Slack *SlackProvider `json:"slack,omitempty"`
 
-	// pagerDuty is PagerDuty, Events API v2. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="pagerDuty is not served by this release of Bellhop; served are webhook and pushbullet"
+	// pagerDuty is PagerDuty, Events API v2. All events of an Alert have one
+	// dedup_key: a repeat pages nobody again. Sent means that PagerDuty queued the
+	// event, not that anybody was paged.
 	// +optional
 	PagerDuty *PagerDutyProvider `json:"pagerDuty,omitempty"`
 
-	// telegram is a Telegram bot. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="telegram is not served by this release of Bellhop; served are webhook and pushbullet"
+	// telegram is a Telegram bot. Updates and the end edit the message, which rings
+	// nobody. Telegram knows no key: after a lost answer a message may be there
+	// twice.
 	// +optional
 	Telegram *TelegramProvider `json:"telegram,omitempty"`
 
-	// email is e-mail over SMTP. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="email is not served by this release of Bellhop; served are webhook and pushbullet"
+	// email is e-mail over SMTP. The key of a message is its Message-ID, by which
+	// mail programs fold a repeat. Sent means that the mail server took it, not that
+	// it was delivered.
 	// +optional
 	Email *EmailProvider `json:"email,omitempty"`
 
-	// alertmanager is Prometheus Alertmanager, API v2: messages are posted to
-	// every replica and repeated before they end there. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="alertmanager is not served by this release of Bellhop; served are webhook and pushbullet"
+	// alertmanager is Prometheus Alertmanager, API v2: an alert is posted to every
+	// replica and repeated every 2 minutes; it ends by itself 10 minutes after the
+	// last repeat. It is known by its labels: a repeat is the same alert. Sent means
+	// that a replica holds it, not that anybody was told.
 	// +optional
 	Alertmanager *AlertmanagerProvider `json:"alertmanager,omitempty"`
 
-	// event is a Kubernetes Event about the Alert. It needs no Secret. Not served
-	// yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="event is not served by this release of Bellhop; served are webhook and pushbullet"
+	// event is a Kubernetes Event about the Alert. It needs no Secret. The Event is
+	// named after the key of its message: a repeat finds it there. Kubernetes
+	// deletes it after an hour by default, and nobody is paged.
 	// +optional
 	Event *EventProvider `json:"event,omitempty"`
 
-	// discord is a Discord channel webhook. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="discord is not served by this release of Bellhop; served are webhook and pushbullet"
+	// discord is a Discord channel webhook. Updates and the end edit the message,
+	// which rings nobody. A webhook takes no key: after a lost answer a message may
+	// be there twice.
 	// +optional
 	Discord *DiscordProvider `json:"discord,omitempty"`
 
-	// teams is a Microsoft Teams workflow webhook. Teams confirms only that it
-	// queued a message. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="teams is not served by this release of Bellhop; served are webhook and pushbullet"
+	// teams is a Microsoft Teams workflow webhook. Sent means that the workflow was
+	// started; whether Teams shows the card is not known. There is no key: after a
+	// lost answer a card may be there twice. Updates and the end are cards of their
+	// own.
 	// +optional
 	Teams *TeamsProvider `json:"teams,omitempty"`
 
-	// googleChat is a Google Chat space webhook. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="googleChat is not served by this release of Bellhop; served are webhook and pushbullet"
+	// googleChat is a Google Chat space webhook. The key of a message is its
+	// requestId: a repeat is the same message. Updates and the end are replies in
+	// the thread of the first.
 	// +optional
 	GoogleChat *GoogleChatProvider `json:"googleChat,omitempty"`
 
 	// mattermost is Mattermost: an incoming webhook, or a bot where channelID is
-	// set. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="mattermost is not served by this release of Bellhop; served are webhook and pushbullet"
+	// set. A bot's post is edited by updates and the end; a webhook's are posts of
+	// their own. After a lost answer a webhook's post may be there twice; a bot's
+	// only if the repeat is more than 30 seconds later.
 	// +optional
 	Mattermost *MattermostProvider `json:"mattermost,omitempty"`
 
-	// matrix is a Matrix room, unencrypted. The key of a message is its
-	// transaction id. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="matrix is not served by this release of Bellhop; served are webhook and pushbullet"
+	// matrix is a Matrix room, unencrypted. The key of a message is its transaction
+	// id: a repeat is the same message as long as the homeserver remembers it, in
+	// Synapse for a day. Updates and the end edit it, which rings nobody.
 	// +optional
 	Matrix *MatrixProvider `json:"matrix,omitempty"`
 
-	// ntfy is ntfy. The key of an incident is its sequence id, on servers of 2.16
-	// and newer. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="ntfy is not served by this release of Bellhop; served are webhook and pushbullet"
+	// ntfy is ntfy. All messages of an Alert have one sequence id: on servers of
+	// 2.16 and newer a repeat, an update and the end replace the notification, so
+	// that it is seen once, though it may ring twice.
 	// +optional
 	Ntfy *NtfyProvider `json:"ntfy,omitempty"`
 
-	// gotify is Gotify. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="gotify is not served by this release of Bellhop; served are webhook and pushbullet"
+	// gotify is Gotify. It knows no key: after a lost answer a message may be there
+	// twice. Updates and the end are messages of their own.
 	// +optional
 	Gotify *GotifyProvider `json:"gotify,omitempty"`
 
-	// pushover is Pushover. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="pushover is not served by this release of Bellhop; served are webhook and pushbullet"
+	// pushover is Pushover. What is Critical rings every minute, for an hour or
+	// until somebody acknowledges it, and stops when the Alert is updated or over.
+	// Pushover knows no key: after a lost answer a message may be seen twice.
 	// +optional
 	Pushover *PushoverProvider `json:"pushover,omitempty"`
 }
@@ -148,6 +160,7 @@ type PushbulletProvider struct {
 	// url of the API. Default https://api.pushbullet.com.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
@@ -168,11 +181,21 @@ type PushbulletProvider struct {
 	ChannelTag string `json:"channelTag,omitempty"`
 }
 
+// +kubebuilder:validation:XValidation:rule="!has(self.url) || has(self.channel)",message="url is for a bot: set channel, too"
+
 // SlackProvider sends through Slack. Keys of the Secret: url of the incoming
 // webhook, or token of the bot.
 type SlackProvider struct {
+	// url of the Web API, for a bot. Default https://slack.com/api/.
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
+	// +optional
+	URL string `json:"url,omitempty"`
+
 	// channel is the id of the channel that the bot posts to.
-	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Z][A-Z0-9]+$`
 	// +optional
 	Channel string `json:"channel,omitempty"`
 }
@@ -184,6 +207,7 @@ type PagerDutyProvider struct {
 	// https://events.eu.pagerduty.com.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 }
@@ -194,21 +218,26 @@ type TelegramProvider struct {
 	// url of the Bot API. Default https://api.telegram.org.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
-	// chatID is the number of the chat, or @ and the name of a channel.
-	// +kubebuilder:validation:MaxLength=256
+	// chatID is the number of the chat, which is negative for groups and channels,
+	// or @ and the name of a public one.
+	// +kubebuilder:validation:MaxLength=33
+	// +kubebuilder:validation:Pattern=`^(-?[1-9][0-9]{0,18}|@[A-Za-z0-9_]{4,32})$`
 	// +required
 	ChatID string `json:"chatID,omitempty"`
 
-	// messageThreadID is the topic of a forum to post in.
+	// messageThreadID is the topic of a forum to post in. Leave it out for the topic
+	// General.
+	// +kubebuilder:validation:Minimum=1
 	// +optional
-	MessageThreadID int64 `json:"messageThreadID,omitempty"`
+	MessageThreadID int32 `json:"messageThreadID,omitempty"`
 }
 
-// EmailProvider sends through Email. Keys of the Secret: username, password;
-// ca.crt.
+// EmailProvider sends through e-mail. Keys of the Secret: username and
+// password.
 type EmailProvider struct {
 	// host is the mail server, as host or host:port. Default port 587.
 	// +kubebuilder:validation:MaxLength=260
@@ -235,20 +264,25 @@ type EmailProvider struct {
 }
 
 // AlertmanagerProvider sends through Alertmanager. Keys of the Secret:
-// username and password, or token; ca.crt, tls.crt and tls.key.
+// username and password, or token.
 type AlertmanagerProvider struct {
 	// urls are the base addresses of all replicas, at most 8.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=2048
+	// +kubebuilder:validation:items:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +listType=set
 	// +required
 	URLs []string `json:"urls,omitempty"`
 
-	// labels are added to those of every message.
+	// labels are added to those of every message, at most 32. alertname, namespace,
+	// severity and bellhop_incident are Bellhop's own.
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(name, name.matches('^[a-zA-Z_][a-zA-Z0-9_]*$'))",message="the name of a label is of letters, digits and _, and does not begin with a digit"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['alertname', 'namespace', 'severity', 'bellhop_incident'])",message="alertname, namespace, severity and bellhop_incident are set by Bellhop itself"
 	// +optional
-	Labels map[string]string `json:"labels,omitempty"`
+	Labels map[string]LabelValue `json:"labels,omitempty"`
 }
 
 // EventProvider sends through Kubernetes Events. Keys of the Secret: none.
@@ -258,8 +292,9 @@ type EventProvider struct {
 // DiscordProvider sends through Discord. Keys of the Secret: url of the
 // webhook.
 type DiscordProvider struct {
-	// threadID is the thread to post in.
-	// +kubebuilder:validation:MaxLength=64
+	// threadID is the thread to post in, by its number; a forum needs one.
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:Pattern=`^[0-9]+$`
 	// +optional
 	ThreadID string `json:"threadID,omitempty"`
 }
@@ -268,10 +303,12 @@ type DiscordProvider struct {
 type TeamsProvider struct {
 }
 
-// GoogleChatProvider sends through GoogleChat. Keys of the Secret: url of the
+// GoogleChatProvider sends through Google Chat. Keys of the Secret: url of the
 // webhook.
 type GoogleChatProvider struct {
 }
+
+// +kubebuilder:validation:XValidation:rule="has(self.url) == has(self.channelID)",message="url and channelID are for a bot and belong together"
 
 // MattermostProvider sends through Mattermost. Keys of the Secret: url of the
 // incoming webhook, or token of the bot.
@@ -279,11 +316,13 @@ type MattermostProvider struct {
 	// url of the server, for a bot.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
 	// channelID is the channel that the bot posts to.
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=26
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]{26}$`
 	// +optional
 	ChannelID string `json:"channelID,omitempty"`
 }
@@ -294,36 +333,42 @@ type MatrixProvider struct {
 	// url of the homeserver.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +required
 	URL string `json:"url,omitempty"`
 
-	// roomID is the id of the room, such as !abc:example.com.
+	// roomID is the id of the room, such as !abc:example.com; an alias, such as
+	// #ops:example.com, is none.
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:Pattern=`^!`
 	// +required
 	RoomID string `json:"roomID,omitempty"`
 }
 
-// NtfyProvider sends through Ntfy. Keys of the Secret: token, or username and
-// password; topic, in place of spec.ntfy.topic; ca.crt.
+// NtfyProvider sends through ntfy. Keys of the Secret: token, or username and
+// password; topic, in place of spec.ntfy.topic.
 type NtfyProvider struct {
 	// url of the server. Default https://ntfy.sh.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
-	// topic to publish to.
+	// topic to publish to. Default: the key topic of the Secret.
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[-_A-Za-z0-9]+$`
 	// +optional
 	Topic string `json:"topic,omitempty"`
 }
 
 // GotifyProvider sends through Gotify. Keys of the Secret: token of the
-// application; ca.crt.
+// application.
 type GotifyProvider struct {
 	// url of the server.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +required
 	URL string `json:"url,omitempty"`
 }
@@ -334,6 +379,7 @@ type PushoverProvider struct {
 	// url of the API. Default https://api.pushover.net.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
@@ -377,3 +423,7 @@ type WebhookHeader struct {
 // EmailTLS says how a connection to a mail server is protected.
 // +kubebuilder:validation:Enum=StartTLS;Implicit;None
 type EmailTLS string
+
+// LabelValue is the value of a label in Alertmanager.
+// +kubebuilder:validation:MaxLength=1024
+type LabelValue string

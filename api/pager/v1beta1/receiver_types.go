@@ -32,7 +32,7 @@ type DeliveryPolicy string
 const (
 	// AtLeastOnce sends it again, with the same key where the receiver knows one.
 	AtLeastOnce DeliveryPolicy = "AtLeastOnce"
-	// AtMostOnce does not, and says so in the delivery.
+	// AtMostOnce does not, and says so in the delivery: its state is Unknown.
 	AtMostOnce DeliveryPolicy = "AtMostOnce"
 )
 
@@ -45,10 +45,12 @@ type SecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// RateLimit bounds how many messages are sent in a time.
+// RateLimit bounds how many messages are sent in any time of a length: pages,
+// updates, resolves and their repeats alike. More than that wait.
 type RateLimit struct {
-	// count of messages, at least 1.
+	// count of messages, 1 to 10000.
 	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
 	// +required
 	Count int32 `json:"count,omitempty"`
 
@@ -61,6 +63,16 @@ type RateLimit struct {
 
 // +kubebuilder:validation:ExactlyOneOf=webhook;pushbullet;slack;pagerDuty;telegram;email;alertmanager;event;discord;teams;googleChat;mattermost;matrix;ntfy;gotify;pushover
 // +kubebuilder:validation:XValidation:rule="!has(self.pushbullet) || has(self.secretRef)",message="pushbullet needs secretRef: a Secret with the key token"
+// +kubebuilder:validation:XValidation:rule="!has(self.slack) || has(self.secretRef)",message="slack needs secretRef: a Secret with the key url of the incoming webhook, or token of the bot"
+// +kubebuilder:validation:XValidation:rule="!has(self.pagerDuty) || has(self.secretRef)",message="pagerDuty needs secretRef: a Secret with the key routingKey"
+// +kubebuilder:validation:XValidation:rule="!has(self.telegram) || has(self.secretRef)",message="telegram needs secretRef: a Secret with the key token"
+// +kubebuilder:validation:XValidation:rule="!has(self.discord) || has(self.secretRef)",message="discord needs secretRef: a Secret with the key url"
+// +kubebuilder:validation:XValidation:rule="!has(self.teams) || has(self.secretRef)",message="teams needs secretRef: a Secret with the key url"
+// +kubebuilder:validation:XValidation:rule="!has(self.googleChat) || has(self.secretRef)",message="googleChat needs secretRef: a Secret with the key url"
+// +kubebuilder:validation:XValidation:rule="!has(self.mattermost) || has(self.secretRef)",message="mattermost needs secretRef: a Secret with the key url of the incoming webhook, or token of the bot"
+// +kubebuilder:validation:XValidation:rule="!has(self.matrix) || has(self.secretRef)",message="matrix needs secretRef: a Secret with the key token"
+// +kubebuilder:validation:XValidation:rule="!has(self.gotify) || has(self.secretRef)",message="gotify needs secretRef: a Secret with the key token"
+// +kubebuilder:validation:XValidation:rule="!has(self.pushover) || has(self.secretRef)",message="pushover needs secretRef: a Secret with the keys token and user"
 // +kubebuilder:validation:XValidation:rule="!has(self.webhook) || has(self.webhook.url) || has(self.secretRef)",message="webhook needs webhook.url, or secretRef: a Secret with the key url"
 // +kubebuilder:validation:XValidation:rule="!has(self.webhook) || !has(self.webhook.headers) || self.webhook.headers.all(h, !has(h.secretKey)) || has(self.secretRef)",message="webhook.headers with a secretKey need secretRef"
 
@@ -92,9 +104,10 @@ type CommonReceiverSpec struct {
 	// +optional
 	ResolveTimeoutSeconds *int32 `json:"resolveTimeoutSeconds,omitempty"`
 
-	// deliveryPolicy is AtLeastOnce or AtMostOnce. Default AtLeastOnce.
-	// AtMostOnce is not served yet.
-	// +kubebuilder:validation:XValidation:rule="self == 'AtLeastOnce'",message="AtMostOnce is not served by this release of Bellhop; leave the field out"
+	// deliveryPolicy says what happens when it is not known whether a message
+	// arrived. AtLeastOnce sends it again, under the same key where the provider
+	// knows one. AtMostOnce does not: the delivery becomes Unknown and is not sent
+	// again by itself; it costs a write before each attempt. Default AtLeastOnce.
 	// +default="AtLeastOnce"
 	// +optional
 	DeliveryPolicy DeliveryPolicy `json:"deliveryPolicy,omitempty"`
@@ -108,8 +121,7 @@ type CommonReceiverSpec struct {
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// rateLimit bounds what this receiver is sent. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="rateLimit is not served by this release of Bellhop; leave the field out"
+	// rateLimit bounds what this receiver is sent in all. Default: no bound.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }
@@ -129,38 +141,50 @@ type ClusterReceiverSpec struct {
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 
-	// namespaceRateLimit bounds what each namespace may have sent to this
-	// receiver. Not served yet.
-	// +kubebuilder:validation:XValidation:rule="false",message="namespaceRateLimit is not served by this release of Bellhop; leave the field out"
+	// namespaceRateLimit bounds what the Alerts of each namespace may have sent to
+	// this receiver, so that one team's storm does not use up what is for all.
+	// Namespaces take turns also without it. Default: no bound.
 	// +optional
 	NamespaceRateLimit *RateLimit `json:"namespaceRateLimit,omitempty"`
 }
 
-// ReceiverStatus says whether a receiver works. This release of Bellhop does
-// not write it yet: see the Alerts' deliveries.
+// ReceiverStatus says whether a receiver works. While much is sent it is up to
+// ten seconds behind.
 type ReceiverStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, Reconciling and Stalled, as kstatus reads them.
+	// conditions are Ready, Reconciling and Stalled, as kstatus reads them. Ready
+	// is True once the receiver has answered, to a harmless call where its provider
+	// has one, or to a delivery; it is Unknown while nothing was asked.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// testedWith identifies the spec and the Secret that Ready is about: when they
+	// change, the receiver is asked anew.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	TestedWith string `json:"testedWith,omitempty"`
+
 	// lastDeliveryTime is when the receiver last confirmed a message.
 	// +optional
 	LastDeliveryTime *metav1.Time `json:"lastDeliveryTime,omitempty"`
 
-	// lastError is what it answered last when it did not, in its words.
+	// lastErrorTime is when it last did not.
+	// +optional
+	LastErrorTime *metav1.Time `json:"lastErrorTime,omitempty"`
+
+	// lastError is what it answered then, in its words where they can be shown.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	LastError string `json:"lastError,omitempty"`
 
-	// waiting is how many Alerts wait for it.
+	// waiting is how many Alerts have something for it that it has not confirmed.
 	// +optional
-	Waiting int32 `json:"waiting,omitempty"`
+	Waiting int32 `json:"waiting"`
 }
 
 // ReceiverObject is what code that does not care about scope sees of a
@@ -170,6 +194,8 @@ type ReceiverObject interface {
 	metav1.Object
 	// Common is the part of the spec that both kinds have.
 	Common() *CommonReceiverSpec
+	// CommonStatus is the status, which both kinds have.
+	CommonStatus() *ReceiverStatus
 }
 
 // +kubebuilder:object:root=true
@@ -177,8 +203,13 @@ type ReceiverObject interface {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories=bellhop
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations.pager\.k8s\.co/is-default-receiver`
-// +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.spec.secretRef.name`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waiting`
+// +kubebuilder:printcolumn:name="Last Delivery",type=date,JSONPath=`.status.lastDeliveryTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Secret",type=string,priority=1,JSONPath=`.spec.secretRef.name`
+// +kubebuilder:printcolumn:name="Last Error",type=string,priority=1,JSONPath=`.status.lastError`
 
 // Receiver is where the Alerts of its namespace can be sent.
 type Receiver struct {
@@ -192,13 +223,17 @@ type Receiver struct {
 	// +required
 	Spec ReceiverSpec `json:"spec,omitzero"`
 
-	// status says whether the receiver works. Not written by this release yet.
+	// status says whether the receiver works.
+	// +default={"observedGeneration": -1}
 	// +optional
 	Status ReceiverStatus `json:"status,omitzero"`
 }
 
 // Common is the part of the spec that both kinds of receiver have.
 func (r *Receiver) Common() *CommonReceiverSpec { return &r.Spec.CommonReceiverSpec }
+
+// CommonStatus is the status, which both kinds of receiver have.
+func (r *Receiver) CommonStatus() *ReceiverStatus { return &r.Status }
 
 // +kubebuilder:object:root=true
 
@@ -214,8 +249,13 @@ type ReceiverList struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=bellhop
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations.pager\.k8s\.co/is-default-receiver`
-// +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.spec.secretRef.name`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waiting`
+// +kubebuilder:printcolumn:name="Last Delivery",type=date,JSONPath=`.status.lastDeliveryTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Secret",type=string,priority=1,JSONPath=`.spec.secretRef.name`
+// +kubebuilder:printcolumn:name="Last Error",type=string,priority=1,JSONPath=`.status.lastError`
 
 // ClusterReceiver is where the Alerts of all namespaces that it selects can be
 // sent.
@@ -230,13 +270,17 @@ type ClusterReceiver struct {
 	// +required
 	Spec ClusterReceiverSpec `json:"spec,omitzero"`
 
-	// status says whether the receiver works. Not written by this release yet.
+	// status says whether the receiver works.
+	// +default={"observedGeneration": -1}
 	// +optional
 	Status ReceiverStatus `json:"status,omitzero"`
 }
 
 // Common is the part of the spec that both kinds of receiver have.
 func (r *ClusterReceiver) Common() *CommonReceiverSpec { return &r.Spec.CommonReceiverSpec }
+
+// CommonStatus is the status, which both kinds of receiver have.
+func (r *ClusterReceiver) CommonStatus() *ReceiverStatus { return &r.Status }
 
 // +kubebuilder:object:root=true
 

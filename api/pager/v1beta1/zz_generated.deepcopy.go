@@ -157,7 +157,7 @@ func (in *AlertmanagerProvider) DeepCopyInto(out *AlertmanagerProvider) {
 	}
 	if in.Labels != nil {
 		in, out := &in.Labels, &out.Labels
-		*out = make(map[string]string, len(*in))
+		*out = make(map[string]LabelValue, len(*in))
 		for key, val := range *in {
 			(*out)[key] = val
 		}
@@ -703,6 +703,10 @@ func (in *ReceiverStatus) DeepCopyInto(out *ReceiverStatus) {
 	}
 	if in.LastDeliveryTime != nil {
 		in, out := &in.LastDeliveryTime, &out.LastDeliveryTime
+		*out = (*in).DeepCopy()
+	}
+	if in.LastErrorTime != nil {
+		in, out := &in.LastErrorTime, &out.LastErrorTime
 		*out = (*in).DeepCopy()
 	}
 }

@@ -403,21 +403,21 @@ func (s subject) probe(t *testing.T) {
 			t.Errorf("a message was sent: %s %s %s", r.Method, r.URI, r.Body)
 		}
 	}
-	hang, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
 	for _, c := range []struct {
 		why    string
-		ctx    context.Context
+		limit  time.Duration
 		answer http.HandlerFunc
 		class  []notify.Class
 	}{
-		{"no credential", t.Context(), Status(http.StatusUnauthorized, ""), []notify.Class{notify.Configuration}},
-		{"slow down", t.Context(), Status(http.StatusTooManyRequests, ""), []notify.Class{notify.Temporary, notify.Configuration}},
-		{"server error", t.Context(), Status(http.StatusInternalServerError, ""), []notify.Class{notify.Temporary, notify.Unknown}},
-		{"no answer", hang, Hang, []notify.Class{notify.Temporary, notify.Unknown}},
+		{"no credential", 10 * time.Second, Status(http.StatusUnauthorized, ""), []notify.Class{notify.Configuration}},
+		{"slow down", 10 * time.Second, Status(http.StatusTooManyRequests, ""), []notify.Class{notify.Temporary, notify.Configuration}},
+		{"server error", 10 * time.Second, Status(http.StatusInternalServerError, ""), []notify.Class{notify.Temporary, notify.Unknown}},
+		{"no answer", 100 * time.Millisecond, Hang, []notify.Class{notify.Temporary, notify.Unknown}},
 	} {
 		s.server.Answer(c.answer)
-		err := prober.Probe(c.ctx)
+		ctx, cancel := context.WithTimeout(t.Context(), c.limit)
+		err := prober.Probe(ctx)
+		cancel()
 		if own, ok := errors.AsType[*notify.Error](err); !ok || !slices.Contains(c.class, own.Class) {
 			t.Errorf("%s: got %v, want one of %v", c.why, err, c.class)
 		}

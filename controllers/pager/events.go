@@ -1,0 +1,122 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/event"
+)
+
+// eventTimeout is how long making an Event may take.
+const eventTimeout = 10 * time.Second
+
+// eventCreator makes the Events of receivers that are Events. The recorder is
+// not for them: it drops what is too much, and tells nobody.
+type eventCreator struct {
+	events   clienteventsv1.EventsGetter
+	instance string // of the operator: the name of its Pod
+}
+
+var _ event.Creator = (*eventCreator)(nil)
+
+// Create makes an Event, unless it is there already.
+func (c *eventCreator) Create(ctx context.Context, e event.Event) (existed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
+	defer cancel()
+	_, err = c.events.Events(e.Namespace).Create(ctx, &eventsv1.Event{
+		ObjectMeta:          metav1.ObjectMeta{Namespace: e.Namespace, Name: e.Name},
+		EventTime:           metav1.NewMicroTime(e.Time),
+		ReportingController: "bellhop", // as the recorder's
+		ReportingInstance:   c.instance,
+		Action:              e.Action,
+		Reason:              e.Reason,
+		Regarding: corev1.ObjectReference{
+			APIVersion: v1beta1.GroupVersion.String(),
+			Kind:       "Alert",
+			Namespace:  e.Namespace,
+			Name:       e.RegardingName,
+			UID:        types.UID(e.RegardingUID),
+		},
+		Note: e.Note,
+		Type: e.Type,
+	}, metav1.CreateOptions{})
+	switch {
+	case err == nil:
+		return false, nil
+	case apierrors.IsAlreadyExists(err): // the name is the message's: it is this Event
+		return true, nil
+	}
+	return false, eventFailure(err)
+}
+
+// eventFailure classifies as event.Creator says. What the API server says is
+// not repeated: it may be some webhook's, and names the operator's account.
+func eventFailure(err error) *notify.Error {
+	if _, answered := errors.AsType[*apierrors.StatusError](err); answered {
+		return eventRefusal(err)
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), utilnet.IsTimeout(err):
+		return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonTimeout, Message: "the API server gave no answer in time"}
+	case errors.Is(err, context.Canceled):
+		return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonCanceled, Message: "the request to the API server was cancelled"}
+	case utilnet.IsConnectionRefused(err):
+		return &notify.Error{Class: notify.Temporary, Reason: notify.ReasonConnectionFailed, Message: "the API server cannot be reached"}
+	}
+	return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonConnectionFailed, Message: "the request to the API server failed"}
+}
+
+func eventRefusal(err error) *notify.Error {
+	e := &notify.Error{Message: "the API server did not take the event"}
+	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
+		e.Message += ": " + string(reason)
+	}
+	switch {
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+		e.Message = "the namespace is being deleted and takes no events"
+	case apierrors.IsNotFound(err):
+		e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+		e.Message = "the namespace does not exist any more"
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err): // nobody here would notice that a role or a quota was mended
+		e.Class, e.Reason = notify.Temporary, notify.ReasonUnauthorized
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
+		e.Class, e.Reason = notify.Permanent, notify.ReasonRejected
+	case apierrors.IsTooManyRequests(err):
+		e.Class, e.Reason = notify.Temporary, notify.ReasonRateLimited
+		seconds, _ := apierrors.SuggestsClientDelay(err)
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
+		e.Class, e.Reason = notify.Unknown, notify.ReasonTimeout
+	default:
+		e.Class, e.Reason = notify.Unknown, notify.ReasonServerError
+	}
+	return e
+}

@@ -1,0 +1,113 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+// health is what this process saw of receivers, from deliveries and from asking.
+type health struct {
+	mu      sync.Mutex
+	seen    map[senderKey]sighting
+	changed func(senderKey) // may be nil
+}
+
+// sighting is what was seen of one receiver.
+type sighting struct {
+	delivered time.Time // when it last confirmed a message
+	failed    time.Time // when it last did not
+	lastError string    // what it answered then
+	verdict   verdict
+	// asked is how often, since the last change, it was asked without an answer, and
+	// next when it is asked again; asking: a request is under way.
+	asked   int32
+	next    time.Time
+	asking  bool
+	written time.Time // when its status was
+}
+
+// verdict is what an answer says of a receiver. The zero value says nothing.
+type verdict struct {
+	version string        // of the receiver, as in receivers.Party
+	failure *notify.Error // nil: it works
+	untried bool          // it cannot be asked without sending something
+}
+
+// of is what was seen of a receiver.
+func (h *health) of(key senderKey) sighting {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen[key]
+}
+
+// update changes what was seen of a receiver, and says so if that is news.
+func (h *health) update(key senderKey, change func(s *sighting) (isNews bool)) {
+	h.mu.Lock()
+	if h.seen == nil {
+		h.seen = map[senderKey]sighting{}
+	}
+	s := h.seen[key]
+	isNews := change(&s)
+	h.seen[key] = s
+	h.mu.Unlock()
+	if isNews && h.changed != nil {
+		h.changed(key)
+	}
+}
+
+// forget is for a receiver that is gone.
+func (h *health) forget(key senderKey) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.seen, key)
+}
+
+// note takes in what came of a delivery.
+func (h *health) note(key senderKey, o outcome) {
+	h.update(key, func(s *sighting) bool {
+		before := s.verdict
+		if o.failure == nil {
+			s.verdict = verdict{version: o.version}
+			if o.remindEvery == 0 {
+				s.delivered = o.at
+				return true
+			}
+			return before != s.verdict
+		}
+		s.failed, s.lastError = o.at, o.failure.Message
+		if saysSomethingOf(o.failure) {
+			s.verdict = verdict{version: o.version, failure: o.failure}
+		}
+		return true
+	})
+}
+
+// saysSomethingOf tells a failure of the receiver from one of a message, and from
+// a receiver that is busy.
+func saysSomethingOf(failure *notify.Error) bool {
+	return failure.Class != notify.Permanent && failure.Reason != notify.ReasonRateLimited && failure.Reason != notify.ReasonCanceled
+}
+
+// settled says whether the receiver has answered, one way or the other, or cannot
+// be asked: from then on only deliveries and changes say more.
+func (v verdict) settled(version string) bool {
+	return v.version == version && (v.failure == nil || v.failure.Class == notify.Configuration)
+}

@@ -1,0 +1,204 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+const (
+	// statusEvery bounds how often a receiver's counts are written while much is sent.
+	statusEvery = 10 * time.Second
+	// countAfter is how soon after an Alert's change it is counted anew what waits.
+	countAfter = 2 * time.Second
+	// maxAsked bounds how many receivers are asked at once.
+	maxAsked = 32
+)
+
+// ReceiverReconciler says of one kind of receiver whether it works.
+type ReceiverReconciler struct {
+	client  client.Client
+	kind    v1beta1.ReceiverKind
+	book    receivers.Book
+	senders *senders
+	health  *health
+	asked   chan struct{} // a slot for each receiver that is being asked
+	clock   clock.PassiveClock
+	wake    wakeups
+}
+
+// +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers/status;clusterreceivers/status,verbs=patch
+
+// Reconcile reads, examines, asks and records.
+func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	receiver := r.newObject()
+	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
+	if err := r.client.Get(ctx, req.NamespacedName, receiver); err != nil {
+		r.health.forget(key)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !receiver.GetDeletionTimestamp().IsZero() {
+		return ctrl.Result{}, nil
+	}
+	party, err := r.book.Of(ctx, receiver)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
+	}
+	waiting, err := r.waiting(ctx, key)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("counting what waits: %w", err)
+	}
+	seen, now := r.health.of(key), r.clock.Now()
+	next := examine(receiver, party, seen, waiting, now)
+	if next.ask {
+		r.ask(ctx, key, party)
+		return ctrl.Result{RequeueAfter: attention}, nil // the answer comes first, or is late and then the status says so
+	}
+	result := ctrl.Result{RequeueAfter: until(next.wake, now)}
+	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
+		return result, nil
+	}
+	if due := seen.written.Add(statusEvery); !next.urgent && now.Before(due) {
+		return ctrl.Result{RequeueAfter: until(earliest(next.wake, due), now)}, nil
+	}
+	if err := kube.PatchStatus(ctx, r.client, receiver, next.status); err != nil {
+		return ctrl.Result{}, superseded(ctx, err)
+	}
+	r.health.update(key, func(s *sighting) bool { s.written = now; return false })
+	return result, nil
+}
+
+func (r *ReceiverReconciler) newObject() interface {
+	client.Object
+	v1beta1.ReceiverObject
+} {
+	if r.kind == v1beta1.KindClusterReceiver {
+		return &v1beta1.ClusterReceiver{}
+	}
+	return &v1beta1.Receiver{}
+}
+
+// waiting counts the Alerts that have something open for a receiver.
+func (r *ReceiverReconciler) waiting(ctx context.Context, key senderKey) (n int32, err error) {
+	var alerts v1beta1.AlertList
+	err = r.book.Cache.List(ctx, &alerts, client.InNamespace(key.namespace), client.MatchingFields{waitingIndex: waitingKey(key.ref)}, client.UnsafeDisableDeepCopy)
+	for i := range alerts.Items {
+		if hasOpen(&alerts.Items[i], key.ref) {
+			n++
+		}
+	}
+	return n, err
+}
+
+// ask makes the provider's harmless call, in the background: one receiver that
+// hangs must not keep the others from being asked.
+func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers.Party) {
+	r.health.update(key, func(s *sighting) bool { s.asking = true; return false })
+	go func() {
+		r.asked <- struct{}{}
+		defer func() { <-r.asked }()
+		v, err := r.probe(ctx, key, p)
+		now := r.clock.Now()
+		r.health.update(key, func(s *sighting) bool {
+			s.asking = false
+			if s.verdict.settled(p.Version) {
+				return true // a delivery has told meanwhile
+			}
+			if s.verdict.version != p.Version {
+				s.asked = 0
+			}
+			s.asked++
+			s.next = now.Add(backoff(key.ref.Name, s.asked))
+			s.verdict = v
+			if err != nil {
+				s.failed, s.lastError = now, err.Error()
+			}
+			return true
+		})
+	}()
+}
+
+func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receivers.Party) (verdict, error) {
+	v := verdict{version: p.Version}
+	sender, err := r.senders.of(ctx, key.namespace, key.ref, p)
+	if err == nil {
+		prober, ok := sender.(notify.Prober)
+		if !ok {
+			v.untried = true
+			return v, nil
+		}
+		err = prober.Probe(ctx)
+	}
+	if err != nil {
+		v.failure = failureOf(err)
+	}
+	return v, err
+}
+
+// withSecret are the receivers of the kind whose Secret has changed.
+func (r *ReceiverReconciler) withSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, receiver := range r.book.WithSecret(ctx, secret) {
+		if receivers.KindOf(receiver) == r.kind {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
+		}
+	}
+	return requests
+}
+
+// countLater counts anew what waits for a receiver, some time after it changed.
+func (r *ReceiverReconciler) countLater() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	later := func(q queue, alerts ...client.Object) {
+		for _, obj := range alerts {
+			a := obj.(*v1beta1.Alert)
+			refs := slices.Clone(a.Spec.ReceiverRefs)
+			for _, row := range a.Status.Deliveries {
+				refs = append(refs, refOf(row))
+			}
+			for _, ref := range refs {
+				if ref.Kind == r.kind {
+					key := keyOf(a.Namespace, ref)
+					q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.namespace, Name: ref.Name}}, countAfter)
+				}
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { later(q, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { later(q, e.ObjectOld, e.ObjectNew) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { later(q, e.Object) },
+	}
+}

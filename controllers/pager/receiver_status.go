@@ -1,0 +1,135 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+// check is what to do next about a receiver.
+type check struct {
+	status v1beta1.ReceiverStatus
+	// ask it now, without sending anything.
+	ask bool
+	// urgent: who reads the status should not have to wait for it.
+	urgent bool
+	// wake is when to look again; zero: never.
+	wake time.Time
+}
+
+// examine says how a receiver is. It is pure: no client, no clock.
+func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting int32, now time.Time) check {
+	was := r.CommonStatus()
+	c := check{status: *was.DeepCopy()}
+	c.status.ObservedGeneration = r.GetGeneration()
+	c.status.Waiting = waiting
+	if t := seconds(s.delivered); !s.delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
+		c.status.LastDeliveryTime = t
+	}
+	if t := seconds(s.failed); !s.failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
+		c.status.LastErrorTime, c.status.LastError = t, outbound.Shorten(s.lastError, maxMessage)
+	}
+
+	if p.Problem != nil {
+		c.status.TestedWith = ""
+		c.say(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, v1beta1.ConditionStalled)
+	} else if known := s.verdict.version == p.Version; known || was.TestedWith != p.Version {
+		c.judge(p, s, known, now)
+	}
+	c.urgent = !slices.Equal(summary(was.Conditions), summary(c.status.Conditions)) || was.ObservedGeneration != c.status.ObservedGeneration
+	return c
+}
+
+// judge says what the last answer means; known: there was one with this version.
+func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) {
+	v := s.verdict
+	switch {
+	case known && v.untried:
+		c.say(now, metav1.ConditionUnknown, v1beta1.ReasonUntried, "This provider can be asked nothing without sending a message; the first delivery will tell", "")
+	case known && v.failure == nil:
+		c.say(now, metav1.ConditionTrue, v1beta1.ReasonAnswered, "The receiver answers", "")
+	case known && v.failure.Class == notify.Configuration:
+		c.say(now, metav1.ConditionFalse, v.failure.Reason, v.failure.Message+"; it is asked again when the receiver or its Secret changes", v1beta1.ConditionStalled)
+	case known && c.status.TestedWith == p.Version: // it answered before: deliveries will tell
+		open := ""
+		if c.status.Waiting > 0 {
+			open = v1beta1.ConditionReconciling
+		}
+		c.say(now, metav1.ConditionFalse, v.failure.Reason, v.failure.Message, open)
+	case known:
+		c.say(now, metav1.ConditionFalse, v.failure.Reason, fmt.Sprintf("%s; next asked at %s", v.failure.Message, stamp(s.next)), v1beta1.ConditionReconciling)
+	default:
+		c.say(now, metav1.ConditionUnknown, v1beta1.ReasonAsking, "The receiver is being asked", v1beta1.ConditionReconciling)
+	}
+	if v.settled(p.Version) {
+		c.status.TestedWith = p.Version
+	}
+	if c.status.TestedWith == p.Version || s.asking {
+		return
+	}
+	if now.Before(s.next) && known {
+		c.wake = s.next
+		return
+	}
+	c.ask = true
+}
+
+// say sets the three conditions; open is the one beside Ready that is True.
+func (c *check) say(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
+	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
+		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
+			ObservedGeneration: c.status.ObservedGeneration, LastTransitionTime: *seconds(now)}
+		switch kind {
+		case v1beta1.ConditionReady:
+			condition.Status = ready
+			condition.Message = outbound.Shorten(message, maxConditionMessage)
+		case open:
+			condition.Status = metav1.ConditionTrue
+			condition.Message = outbound.Shorten(message, maxConditionMessage)
+		}
+		meta.SetStatusCondition(&c.status.Conditions, condition)
+	}
+}
+
+// summary is what of conditions changes seldom.
+func summary(conditions []metav1.Condition) []string {
+	var s []string
+	for _, c := range conditions {
+		s = append(s, c.Type, string(c.Status), c.Reason)
+	}
+	return s
+}
+
+// hasOpen says whether an Alert has something for a receiver that it has not confirmed.
+func hasOpen(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
+	row := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+	if !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved {
+		return holdsPage(row) && row.State != v1beta1.DeliveryUnknown
+	}
+	named := row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, ref)
+	return named && slices.Contains([]v1beta1.DeliveryState{"", v1beta1.DeliveryPending, v1beta1.DeliveryFailed}, row.State)
+}

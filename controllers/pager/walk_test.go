@@ -1,0 +1,343 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+// pager is asked once only.
+var pager = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "pager"}
+
+// TestWalks walks an Alert through edits, answers, lost answers, crashes and
+// time, and checks what must hold wherever it stands.
+func TestWalks(t *testing.T) {
+	for seed := range uint64(3000) {
+		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), now: t0, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}}
+		w.parties = map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v0"), team: usable("v0"), pager: policy(v1beta1.AtMostOnce)[oncall]}
+		w.refs = []v1beta1.ReceiverRef{oncall, team, pager}
+		for range 40 {
+			if !w.crashed {
+				w.edit()
+			}
+			if w.reconcile(); w.released {
+				break
+			}
+		}
+		if !w.released {
+			w.settle()
+		}
+	}
+}
+
+type walk struct {
+	*testing.T
+	seed     uint64
+	rnd      *rand.Rand
+	now      time.Time
+	alert    *v1beta1.Alert
+	refs     []v1beta1.ReceiverRef
+	parties  map[v1beta1.ReceiverRef]receivers.Party
+	held     map[v1beta1.ReceiverRef]string // what each receiver really holds: a hash
+	keys     map[string]string              // key → receiver and hash
+	tried    map[string]bool                // keys that may have arrived at a receiver of AtMostOnce
+	flying   []outcome                      // of requests that are under way
+	ledger   []outcome                      // not recorded yet
+	calm     bool                           // every request succeeds, nothing crashes
+	brittle  bool                           // it may crash
+	crashed  bool
+	released bool
+}
+
+func (w *walk) failf(format string, args ...any) {
+	w.Helper()
+	w.Fatalf("seed %d: %s\nalert: %+v", w.seed, fmt.Sprintf(format, args...), w.alert)
+}
+
+func (w *walk) edit() {
+	w.now = w.now.Add(time.Duration(w.rnd.IntN(90)) * time.Second)
+	deleted := !w.alert.DeletionTimestamp.IsZero()
+	switch w.rnd.IntN(12) {
+	case 0:
+		w.alert.Spec.Content = string(rune('A' + w.rnd.IntN(3)))
+		w.alert.Generation++
+	case 1:
+		w.alert.Spec.State = []v1beta1.AlertState{v1beta1.AlertFiring, v1beta1.AlertResolved}[w.rnd.IntN(2)]
+		w.alert.Generation++
+	case 2:
+		w.parties[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
+	case 3:
+		w.refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {pager}, {oncall, team, pager}}[w.rnd.IntN(4)]
+	case 9:
+		changed := w.parties[pager]
+		changed.Version = fmt.Sprintf("v%d", w.rnd.IntN(3))
+		w.parties[pager] = changed
+	case 5:
+		w.parties[oncall] = receivers.Party{Problem: &receivers.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: "away"}}
+	case 6:
+		suspended := usable("v9")
+		suspended.Problem = &receivers.Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
+		w.parties[team] = suspended
+	case 7:
+		loud := usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
+		loud.Spec.MinSeverity = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityCritical}[w.rnd.IntN(2)]
+		w.parties[team] = loud
+	case 8:
+		w.alert.Spec.ExpireAfterSeconds = []*int32{nil, ptr.To[int32](60), ptr.To[int32](3600)}[w.rnd.IntN(3)]
+		w.alert.Generation++
+	case 4:
+		if !deleted && w.rnd.IntN(4) == 0 {
+			w.alert.DeletionTimestamp = seconds(w.now)
+		}
+	}
+}
+
+// reconcile does what the reconciler does, with faults between any two steps.
+func (w *walk) reconcile() {
+	w.land()
+	w.brittle = !w.calm && len(w.flying)+len(w.ledger) == 0
+	alert, view := w.look()
+	sends := decide(alert, view).turns
+	if !w.intend(alert, view, sends) {
+		return
+	}
+	for _, turn := range sends {
+		if turn.send == nil {
+			continue
+		}
+		o := outcome{send: *turn.send, ref: refOf(turn.row), began: w.now, at: w.now}
+		w.deliver(&o)
+		if w.brittle && w.rnd.IntN(6) == 0 {
+			w.crash()
+			return
+		}
+		w.flying = append(w.flying, o)
+	}
+	w.land()
+	w.record()
+}
+
+// look is what a reconcile sees: the recorded status with what is in the ledger.
+func (w *walk) look() (*v1beta1.Alert, world) {
+	alert := w.alert.DeepCopy()
+	for _, o := range w.ledger {
+		applied := fold(deliveryIn(alert.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o)
+		if twice := fold(applied, o); !equality.Semantic.DeepEqual(applied, twice) {
+			w.failf("an outcome folded twice is not what it is folded once")
+		}
+		putDelivery(alert, applied)
+	}
+	view := world{now: w.now, refs: w.refs, parties: w.parties, underWay: map[v1beta1.ReceiverRef]flight{}}
+	for _, o := range w.flying {
+		view.underWay[o.ref] = flight{since: w.now}
+	}
+	return alert, view
+}
+
+// intend puts on record what must not be sent twice; the API server may be away.
+func (w *walk) intend(alert *v1beta1.Alert, view world, sends []turn) bool {
+	any := false
+	for _, t := range sends {
+		if t.send != nil && t.send.once {
+			any = true
+			putDelivery(alert, intend(t.row, *t.send, w.now))
+		}
+	}
+	if !any {
+		return true
+	}
+	if !w.calm && w.rnd.IntN(8) == 0 {
+		return false
+	}
+	for _, t := range sends {
+		if t.send != nil {
+			view.underWay[refOf(t.row)] = flight{since: w.now}
+		}
+	}
+	alert.Status = report(alert, decide(alert, view), view)
+	w.checkStatus(alert)
+	w.alert, w.ledger = alert, nil
+	if w.brittle && w.rnd.IntN(8) == 0 {
+		w.crash()
+		return false
+	}
+	return true
+}
+
+// land brings in some of the requests that are under way.
+func (w *walk) land() {
+	var still []outcome
+	for _, o := range w.flying {
+		if w.calm || w.rnd.IntN(3) > 0 {
+			w.ledger = append(w.ledger, o)
+		} else {
+			still = append(still, o)
+		}
+	}
+	w.flying = still
+}
+
+// crash forgets all that is not recorded. An edit that is taken back after the
+// request and before the next start is the one thing that cannot be known then
+// (docs/concepts.md): no crash while something is not on record from before an edit.
+func (w *walk) crash() {
+	w.flying, w.ledger, w.crashed = nil, nil, true
+}
+
+func (w *walk) record() {
+	if !w.calm && w.rnd.IntN(10) == 0 {
+		return // the API server is away
+	}
+	w.crashed = false
+	after, view := w.look()
+	s := decide(after, view)
+	if s.release {
+		if len(w.flying) > 0 {
+			w.failf("let go while a request is under way")
+		}
+		w.checkRelease(after)
+		w.released = true
+		return
+	}
+	after.Status = report(after, s, view)
+	w.checkStatus(after)
+	w.alert, w.ledger = after, nil
+	if again := report(after, decide(after, view), view); !equality.Semantic.DeepEqual(again, after.Status) {
+		w.failf("a second look writes again:\n%+v\n%+v", again, after.Status)
+	}
+}
+
+// deliver is the receiver: it may act and not say so.
+func (w *walk) deliver(o *outcome) {
+	if len(w.alert.Finalizers) == 0 {
+		w.failf("sent without a finalizer")
+	}
+	key := deliveryKey(w.alert, o.ref, o.sequence, o.hash)
+	meaning := fmt.Sprint(o.ref, o.hash)
+	if was, ok := w.keys[key]; ok && was != meaning {
+		w.failf("one key for two messages: %s and %s", was, meaning)
+	}
+	w.keys[key] = meaning
+	if o.once && w.tried[key] {
+		w.failf("sent twice, although it may have arrived: %s", meaning)
+	}
+	if slices.ContainsFunc(w.flying, func(other outcome) bool { return other.ref == o.ref }) {
+		w.failf("two requests to one receiver at once")
+	}
+	w.tried[key] = true
+	switch roll := w.rnd.IntN(8); {
+	case w.calm || roll < 4:
+		w.held[o.ref] = o.hash
+	case roll < 6: // acted, but we are not told
+		w.held[o.ref] = o.hash
+		o.failure = &notify.Error{Class: notify.Unknown, Reason: "Timeout"}
+	case roll == 6:
+		o.failure = &notify.Error{Class: notify.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
+		w.tried[key] = false
+	default:
+		o.failure = &notify.Error{Class: notify.Permanent, Reason: "Rejected"}
+		w.tried[key] = false
+	}
+}
+
+// checkStatus: a status claims only what a receiver confirmed.
+func (w *walk) checkStatus(a *v1beta1.Alert) {
+	for _, row := range a.Status.Deliveries {
+		if row.State == v1beta1.DeliverySent && row.ContentHash != row.TriedHash && !isResolved(row.TriedHash) {
+			w.failf("%s is Sent, but something else was tried since", row.Name)
+		}
+	}
+	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
+	for _, row := range a.Status.Deliveries {
+		wanted := slices.Contains(w.refs, refOf(row))
+		asked := slices.ContainsFunc(w.flying, func(o outcome) bool { return o.ref == refOf(row) })
+		if asked && row.State == v1beta1.DeliverySent && firing && wanted {
+			w.failf("%s is Sent, but something is under way", row.Name)
+		}
+		if firing && wanted && !asked && confirmed(row, pageHash(&a.Spec)) != (row.State == v1beta1.DeliverySent) {
+			w.failf("%s is %s: what it holds says otherwise", row.Name, row.State)
+		}
+		if firing && wanted && a.Status.FinishedTime != nil && (row.State == v1beta1.DeliveryPending || row.State == v1beta1.DeliveryFailed) {
+			w.failf("finished, but %s is %s", row.Name, row.State)
+		}
+	}
+	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
+		return slices.Contains(w.refs, refOf(row)) && (row.State == v1beta1.DeliveryExpired || row.State == v1beta1.DeliveryUnknown)
+	})) {
+		w.failf("Ready is %v", ready)
+	}
+	if a.Status.Sent && a.DeletionTimestamp.IsZero() {
+		for _, ref := range w.refs {
+			filtered := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
+			if firing && !filtered && w.held[ref] != pageHash(&a.Spec) {
+				w.failf("sent is true, but %s holds %q", ref.Name, w.held[ref])
+			}
+		}
+	}
+}
+
+// checkRelease: what a receiver confirmed is undone before we let go, or its
+// time is over, or there is no receiver any more.
+func (w *walk) checkRelease(a *v1beta1.Alert) {
+	for _, row := range a.Status.Deliveries {
+		lost := refOf(row) == pager && row.AnswerLost && isResolved(row.TriedHash)
+		if p := w.parties[refOf(row)]; p.Spec != nil && holdsPage(row) && !lost && w.now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
+			w.failf("let go while %s holds a page", row.Name)
+		}
+	}
+}
+
+// settle: once the faults stop, the end is what the spec says, and then silence.
+func (w *walk) settle() {
+	w.calm = true
+	w.parties[oncall], w.parties[team] = usable("calm"), usable("calm")
+	calm := w.parties[pager]
+	calm.Version = "calm"
+	w.parties[pager] = calm
+	w.alert.Spec.ExpireAfterSeconds = nil
+	for range 10 {
+		w.now = w.now.Add(time.Hour)
+		if w.reconcile(); w.released {
+			return
+		}
+	}
+	if w.alert.Spec.State == v1beta1.AlertFiring && w.alert.DeletionTimestamp.IsZero() {
+		for _, ref := range w.refs {
+			filtered := deliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
+			lost := ref == pager && deliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryUnknown
+			if !filtered && !lost && w.held[ref] != pageHash(&w.alert.Spec) {
+				w.failf("in the end %s holds %q", ref.Name, w.held[ref])
+			}
+		}
+	}
+	alert, view := w.look()
+	if s := decide(alert, view); shorthand(s, w.now) != "" {
+		w.failf("not silent in the end: %s", shorthand(s, w.now))
+	}
+}

@@ -1,0 +1,387 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alertmanager
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	token    = "canary-t0ken&/+="
+	username = "canary-us3r"
+	password = "canary p4ss&wörd/+"
+	prefix   = "/canary-prefix"
+)
+
+// now is the time of the attempts: half an hour after that of notifytest.Message.
+var now = time.Date(2026, 3, 1, 12, 30, 0, 500, time.UTC)
+
+func words(message string) string {
+	body, err := json.Marshal(message)
+	if err != nil {
+		panic(err) // a string always encodes
+	}
+	return string(body)
+}
+
+func TestConformance(t *testing.T) {
+	for name, c := range map[string]struct {
+		config   Config
+		canaries []string
+	}{
+		"open":  {},
+		"token": {Config{Token: token}, []string{token, "Bearer " + token}},
+		"basic": {Config{Username: username, Password: password},
+			[]string{username, password, base64.StdEncoding.EncodeToString([]byte(username + ":" + password))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			notifytest.Run(t, notifytest.Provider{
+				New: func(url string, client *outbound.Client) (notify.Sender, error) {
+					c.config.URLs = []string{url + prefix}
+					return New(c.config, client)
+				},
+				Canaries:    append(slices.Clone(c.canaries), prefix),
+				ExternalID:  "critical@2026-03-01T12:00:00Z",
+				ProbeAccept: `{"cluster":{"status":"ready"}}`,
+				Refuse:      func(message string) (string, string) { return "application/json", words(message) },
+				Mute:        true,
+			})
+		})
+	}
+}
+
+func newSender(t *testing.T, config Config) *Sender {
+	t.Helper()
+	s, err := New(config, outboundtest.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.now = func() time.Time { return now }
+	return s
+}
+
+func TestSend(t *testing.T) {
+	const (
+		annotations = `"annotations":{"summary":"Hi 🎉","description":"Hello KubeCon 👋"}`
+		labels      = `"labels":{"alertname":"kubecon-alert","bellhop_incident":"incident","namespace":"shop","severity":"critical","team":"a\u0026b"}`
+		firing      = `{` + labels + `,` + annotations + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:40:00Z"}`
+		over        = `{` + labels + `,` + annotations + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}`
+		mild        = `{"labels":{"alertname":"kubecon-alert","bellhop_incident":"incident","namespace":"shop","severity":"warning","team":"a\u0026b"},` + annotations
+	)
+	for _, c := range []struct {
+		why        string
+		event      notify.Event
+		externalID string
+		body       string
+		want       string // the receipt's ExternalID
+	}{
+		{"fired", notify.Fired, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"fired, again", notify.Fired, "critical@2026-03-01T12:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"an update keeps the start", notify.Updated, "critical@2026-03-01T11:00:00Z", `[` + strings.Replace(firing, "12:00", "11:00", 1) + `]`, "critical@2026-03-01T11:00:00Z"},
+		{"an update of what may not be there", notify.Updated, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{
+			"another severity ends the one before", notify.Updated, "warning@2026-03-01T12:00:00Z",
+			`[` + firing + `,` + mild + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}]`, "critical@2026-03-01T12:00:00Z",
+		},
+		{"resolved", notify.Resolved, "critical@2026-03-01T12:00:00Z", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"resolved before anything was confirmed", notify.Resolved, "", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
+		{
+			"resolved while another severity may be held", notify.Resolved, "warning@2026-03-01T12:00:00Z",
+			`[` + over + `,` + mild + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}]`, "critical@2026-03-01T12:00:00Z",
+		},
+		{
+			"no end before the start, by a clock that is behind", notify.Resolved, "critical@2026-03-01T13:00:00Z",
+			`[{` + labels + `,` + annotations + `,"startsAt":"2026-03-01T13:00:00Z","endsAt":"2026-03-01T13:00:00Z"}]`, "critical@2026-03-01T13:00:00Z",
+		},
+		{"an id that is not ours", notify.Updated, "urgent@2026-03-01T11:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"a time that is none", notify.Updated, "warning@2026-03-01", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"a time that we do not write so", notify.Updated, "warning@2026-03-01T13:00:00+02:00", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			s := newSender(t, Config{URLs: []string{" " + server.URL + "/am/\n"}, Labels: map[string]string{"team": "a&b"}, Token: token + "\n"})
+			got, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
+			want := notify.Receipt{ExternalID: c.want, Note: "accepted; its routes and silences decide who is told"}
+			if err != nil || got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+			requests := server.Requests()
+			if len(requests) != 1 {
+				t.Fatalf("got %d requests", len(requests))
+			}
+			r := requests[0]
+			if r.Method != http.MethodPost || r.URI != "/am/api/v2/alerts" || string(r.Body) != c.body {
+				t.Errorf("got %s %s\n%s, want\n%s", r.Method, r.URI, r.Body, c.body)
+			}
+			if r.Header.Get("Authorization") != "Bearer "+token || r.Header.Get("Content-Type") != "application/json" {
+				t.Errorf("got headers %v", r.Header)
+			}
+		})
+	}
+}
+
+func TestBasic(t *testing.T) {
+	server := notifytest.NewServer(t)
+	s := newSender(t, Config{URLs: []string{server.URL}, Username: username, Password: password})
+	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", "")); err != nil {
+		t.Fatal(err)
+	}
+	r := http.Request{Header: server.Requests()[0].Header}
+	if gotName, gotPassword, ok := r.BasicAuth(); !ok || gotName != username || gotPassword != password {
+		t.Errorf("got %q, %q, %t", gotName, gotPassword, ok)
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	accept := notifytest.Status(http.StatusOK, "")
+	for _, c := range []struct {
+		why     string
+		answers []http.HandlerFunc
+		note    string
+		want    notify.Error
+	}{
+		{"all", []http.HandlerFunc{accept, accept}, "accepted by 2 of 2 replicas; its routes and silences decide who is told", notify.Error{}},
+		{
+			"one is enough", []http.HandlerFunc{notifytest.Status(400, words("bad")), accept, notifytest.Status(503, "")},
+			"accepted by 1 of 3 replicas; its routes and silences decide who is told; urls[0]: HTTP 400 Bad Request; urls[2]: HTTP 503 Service Unavailable", notify.Error{},
+		},
+		{
+			"what may have been accepted comes first",
+			[]http.HandlerFunc{notifytest.Status(429, ""), notifytest.Status(401, ""), notifytest.Status(500, ""), notifytest.Status(400, "")}, "",
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "every replica failed: urls[0]: HTTP 429 Too Many Requests; " +
+				"urls[1]: HTTP 401 Unauthorized; urls[2]: HTTP 500 Internal Server Error; urls[3]: HTTP 400 Bad Request"},
+		},
+		{
+			"then what time mends, as soon as it may be for one", []http.HandlerFunc{notifytest.Status(404, ""), notifytest.Status(429, "", "Retry-After", "9"), notifytest.Status(429, "", "Retry-After", "3")}, "",
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second,
+				Message: "every replica failed: urls[0]: HTTP 404 Not Found; urls[1]: HTTP 429 Too Many Requests; urls[2]: HTTP 429 Too Many Requests"},
+		},
+		{
+			"then what another spec may mend", []http.HandlerFunc{notifytest.Status(400, ""), notifytest.Status(404, "")}, "",
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 404 Not Found"},
+		},
+		{
+			"all refuse", []http.HandlerFunc{notifytest.Status(400, words("bad")), notifytest.Status(400, words("bad"))}, "",
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 400 Bad Request"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			var config Config
+			var servers []*notifytest.Server
+			for _, answer := range c.answers {
+				server := notifytest.NewServer(t)
+				server.Answer(answer)
+				servers = append(servers, server)
+				config.URLs = append(config.URLs, server.URL)
+			}
+			s := newSender(t, config)
+			receipt, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			own, failed := errors.AsType[*notify.Error](err)
+			if receipt.Note != c.note || failed != (c.note == "") || failed && *own != c.want {
+				t.Errorf("got %+v, %+v; want %q, %+v", receipt, err, c.note, c.want)
+			}
+			if err := s.Probe(t.Context()); (err == nil) != (c.note != "") {
+				t.Errorf("probe: got %v", err)
+			}
+			for i, server := range servers {
+				requests := server.Requests()
+				if len(requests) != 2 || requests[0].Method != http.MethodPost || requests[1].Method != http.MethodGet || requests[1].URI != "/api/v2/status" {
+					t.Errorf("replica %d got %+v", i, requests)
+				}
+			}
+		})
+	}
+}
+
+// A replica that does not answer keeps no other from being told, and what the others say counts.
+func TestReplicasAtOnce(t *testing.T) {
+	meet := make(chan struct{})
+	together := func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case meet <- struct{}{}:
+		case <-meet:
+		case <-r.Context().Done():
+		}
+	}
+	first, second, hanging := notifytest.NewServer(t), notifytest.NewServer(t), notifytest.NewServer(t)
+	first.Answer(together)
+	second.Answer(together)
+	hanging.Answer(notifytest.Hang)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	got, err := newSender(t, Config{URLs: []string{hanging.URL, first.URL, second.URL}}).
+		Send(ctx, notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	want := "accepted by 2 of 3 replicas; its routes and silences decide who is told; urls[0]: no complete answer within the time limit"
+	if err != nil || got.Note != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// fleet is replicas and a sender to all of them, by one clock.
+type fleet struct {
+	t        *testing.T
+	sender   *Sender
+	replicas []*notifytest.Alertmanager
+	now      time.Time
+	id       string // from the last receipt
+}
+
+func newFleet(t *testing.T, size int) *fleet {
+	f := &fleet{t: t, now: now}
+	config := Config{Token: token}
+	for range size {
+		replica := notifytest.NewAlertmanager("Bearer " + token)
+		replica.Now = func() time.Time { return f.now }
+		server := httptest.NewServer(notifytest.LoseAnswers(replica, 1))
+		t.Cleanup(server.Close)
+		f.replicas = append(f.replicas, replica)
+		config.URLs = append(config.URLs, server.URL)
+	}
+	f.sender = newSender(t, config)
+	f.sender.now = func() time.Time { return f.now }
+	m := notifytest.Message(notify.Fired)
+	if _, err := f.sender.Send(t.Context(), m, notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+		t.Fatalf("all answers are lost: got %v", err)
+	}
+	f.send(notify.Fired, m.Severity)
+	return f
+}
+
+func (f *fleet) send(event notify.Event, severity notify.Severity) {
+	f.t.Helper()
+	m := notifytest.Message(event)
+	m.Severity = severity
+	if event != notify.Fired {
+		m.Time, m.Content = f.now, "It is "+strings.ToLower(string(event))
+	}
+	receipt, err := f.sender.Send(f.t.Context(), m, notifytest.Key(string(event), f.id))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.id = receipt.ExternalID
+}
+
+// wants compares what people see, with a + before what fires and a - before what is over.
+func (f *fleet) wants(why string, want ...string) {
+	f.t.Helper()
+	for i, replica := range f.replicas {
+		var got []string
+		for _, seen := range replica.Seen() {
+			state := "+"
+			if seen.Over {
+				state = "-"
+			}
+			got = append(got, state+seen.Text)
+		}
+		if !slices.Equal(got, want) {
+			f.t.Errorf("%s: of replica %d people see %q, want %q", why, i, got, want)
+		}
+		for _, start := range replica.Starts() {
+			if !start.Equal(notifytest.Message(notify.Fired).Time) {
+				f.t.Errorf("%s: it is firing since %s", why, start)
+			}
+		}
+	}
+}
+
+// The guarantee: however often it is sent, it is one alert.
+func TestSeenOnce(t *testing.T) {
+	f := newFleet(t, 2)
+	f.wants("fired twice, the first answers lost", "+Hi 🎉\nHello KubeCon 👋")
+	f.now = f.now.Add(RepostEvery)
+	f.send(notify.Fired, notify.Critical)
+	f.wants("sent again", "+Hi 🎉\nHello KubeCon 👋")
+	f.send(notify.Updated, notify.Critical)
+	f.wants("updated", "+Hi 🎉\nIt is updated")
+	f.now = f.now.Add(Validity - time.Second)
+	f.wants("as long as it is valid", "+Hi 🎉\nIt is updated")
+	f.send(notify.Resolved, notify.Critical)
+	f.wants("resolved", "-Hi 🎉\nIt is resolved")
+	f.send(notify.Resolved, notify.Critical)
+	f.wants("resolved twice", "-Hi 🎉\nIt is resolved")
+	f.now = f.now.Add(time.Hour)
+	f.send(notify.Fired, notify.Critical)
+	f.wants("fired anew", "+Hi 🎉\nHello KubeCon 👋")
+}
+
+func TestSeverityChanges(t *testing.T) {
+	f := newFleet(t, 1)
+	f.now = f.now.Add(time.Minute)
+	f.send(notify.Updated, notify.Warning)
+	f.wants("another severity is another alert", "-Hi 🎉\nIt is updated", "+Hi 🎉\nIt is updated")
+	f.now = f.now.Add(RepostEvery)
+	f.send(notify.Fired, notify.Warning)
+	f.wants("sent again", "-Hi 🎉\nIt is updated", "+Hi 🎉\nHello KubeCon 👋")
+	f.send(notify.Resolved, notify.Info) // an update to which was not confirmed, and did not arrive
+	f.wants("resolved", "-Hi 🎉\nIt is updated", "-Hi 🎉\nIt is resolved")
+}
+
+func TestRestarts(t *testing.T) {
+	f := newFleet(t, 1)
+	f.send(notify.Updated, notify.Critical)
+	f.replicas[0].Restart()
+	f.now = f.now.Add(RepostEvery)
+	f.send(notify.Updated, notify.Critical)
+	f.wants("it learns of it again, with its start", "+Hi 🎉\nIt is updated")
+	f.now = f.now.Add(Validity)
+	f.wants("nobody sends it again", "-Hi 🎉\nIt is updated")
+	f.replicas[0].Restart()
+	f.send(notify.Resolved, notify.Critical)
+	f.wants("the end of what it does not know", "-Hi 🎉\nIt is resolved")
+}
+
+func TestNewRefuses(t *testing.T) {
+	urls := []string{"https://am.example.com/canary"}
+	for _, c := range []struct {
+		why, want string
+		config    Config
+	}{
+		{"no address", "urls: must be 1 to 8", Config{}},
+		{"too many", "urls: must be 1 to 8", Config{URLs: slices.Repeat(urls, 9)}},
+		{"not an address", "urls[1]: must be an absolute", Config{URLs: []string{urls[0], "canary"}}},
+		{"a user", "urls[0]: must have no user", Config{URLs: []string{"https://canary@am.example.com"}}},
+		{"a query", "urls[0]: must have no user", Config{URLs: []string{"https://am.example.com?canary"}}},
+		{"an empty query", "urls[0]: must have no user", Config{URLs: []string{"https://am.example.com/canary?"}}},
+		{"a fragment", "urls[0]: must have no user", Config{URLs: []string{"https://am.example.com/#canary"}}},
+		{"not a label", "labels: the names must be", Config{URLs: urls, Labels: map[string]string{"canary-canary": ""}}},
+		{"a digit first", "labels: the names must be", Config{URLs: urls, Labels: map[string]string{"1canary": ""}}},
+		{"our label", "labels: the label severity cannot", Config{URLs: urls, Labels: map[string]string{"severity": "canary"}}},
+		{"two credentials", "token, username: only one", Config{URLs: urls, Token: "canary", Username: "canary"}},
+		{"a token in two lines", "token: must have no", Config{URLs: urls, Token: "canary\ncanary"}},
+		{"a password for nobody", "username: must not be empty", Config{URLs: urls, Password: "canary"}},
+		{"a colon in the name", "username: must not be empty or have a colon", Config{URLs: urls, Username: "canary:canary"}},
+	} {
+		_, err := New(c.config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,243 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package discord delivers to a channel of Discord through its webhook: a message for each alert, which updates and the end of
+// the alert edit in place. The headline is the message's own text, since that is what a phone's notification shows; the alert's
+// content is in an embed below it, which takes twice as much and has a colour.
+//
+// A webhook takes no key by which it would know a repeat: a message whose answer was lost is posted again, and the first of the
+// two is never edited. Nobody is notified of an edit; that is how Discord is.
+//
+// Nothing in an alert mentions anybody, and its text is shown as typed, with one exception: what looks like a link is a link.
+//
+// It knows Discord's API and nothing of who calls it.
+package discord
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// maxReason bounds what we quote of Discord's words.
+const maxReason = 256
+
+// Discord's own numbers for what went wrong.
+const (
+	unknownMessage = 10008
+	needsThread    = 220001 // the channel is a forum
+)
+
+// Config says where messages go.
+type Config struct {
+	URL      string // of the channel's webhook; who has it can post
+	ThreadID string // of the thread of that channel to post in; "" for the channel itself
+}
+
+// Sender is a notify.Sender.
+type Sender struct {
+	hook   *url.URL
+	posts  *url.URL // hook, and Discord answers only when it has kept the message
+	client *outbound.Client
+	redact *outbound.Redactor
+	now    func() time.Time
+	// quotes says that the other side is Discord itself: what a server at
+	// another address answers may not be for the eyes of who chose the address.
+	quotes bool
+}
+
+var _ notify.Prober = (*Sender)(nil)
+
+var (
+	hookPath  = regexp.MustCompile(`/webhooks/[0-9]+/([A-Za-z0-9._-]+)$`)
+	snowflake = regexp.MustCompile(`^[0-9]{1,20}$`)
+	hosts     = []string{"discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com", "ptb.discordapp.com", "canary.discordapp.com"}
+)
+
+// New returns a sender, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	hook, err := notify.ParseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	query, err := url.ParseQuery(hook.RawQuery)
+	path := hookPath.FindStringSubmatch(hook.EscapedPath())
+	switch {
+	case strings.HasSuffix(hook.Path, "/slack") || strings.HasSuffix(hook.Path, "/github"):
+		return nil, notify.Invalid("url", "must be the webhook's own address, without /slack or /github at its end")
+	case path == nil || hook.User != nil || err != nil:
+		return nil, notify.Invalid("url", "must be the address of a channel's webhook, such as https://discord.com/api/webhooks/ID/TOKEN")
+	case config.ThreadID != "" && !snowflake.MatchString(config.ThreadID):
+		return nil, notify.Invalid("threadID", "must be the id of a thread, which is a number")
+	case config.ThreadID != "" && query.Has("thread_id"):
+		return nil, notify.Invalid("threadID", "cannot be set where the URL has a thread_id")
+	}
+	secrets := []string{config.URL, hook.String(), hook.RequestURI(), hook.Path, hook.RawQuery, path[1]}
+	for _, values := range query {
+		secrets = append(secrets, values...)
+	}
+	if config.ThreadID != "" {
+		query.Set("thread_id", config.ThreadID)
+		hook.RawQuery = query.Encode()
+	}
+	posts := *hook
+	query.Set("wait", "true")
+	posts.RawQuery = query.Encode()
+	return &Sender{
+		hook:   hook,
+		posts:  &posts,
+		client: client,
+		redact: outbound.NewRedactor(secrets...),
+		now:    time.Now,
+		quotes: slices.Contains(hosts, hook.Hostname()),
+	}, nil
+}
+
+// Send makes one attempt. It is two requests where the message that is to be edited was deleted.
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	if m.Event == notify.Fired || !s.isID(k.ExternalID) {
+		return s.post(ctx, m)
+	}
+	body, cuts := render(m)
+	resp, err := s.write(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
+	switch {
+	case err == nil:
+		return notify.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
+	case resp == nil || resp.StatusCode != http.StatusNotFound || read(resp).Code != unknownMessage:
+		return notify.Receipt{}, err
+	case m.Event == notify.Resolved:
+		return notify.Receipt{Note: "the message is gone already"}, nil
+	}
+	return s.post(ctx, m)
+}
+
+// post makes a new message.
+func (s *Sender) post(ctx context.Context, m notify.Message) (notify.Receipt, error) {
+	if m.Event == notify.Resolved { // what it was about stands in an earlier message, or was never told
+		m.Content = ""
+	}
+	body, cuts := render(m)
+	resp, err := s.write(ctx, http.MethodPost, s.posts, body)
+	if err != nil {
+		return notify.Receipt{}, err
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	if resp.BodyErr != nil || json.Unmarshal(resp.Body, &made) != nil || !s.isID(made.ID) {
+		return notify.Receipt{}, notify.BadAnswer(resp)
+	}
+	return notify.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+}
+
+// write returns both, response and error, for an answer that is not a success.
+func (s *Sender) write(ctx context.Context, method string, target *url.URL, body message) (*outbound.Response, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return nil, notify.Invalid("content", "cannot be written as JSON")
+	}
+	req, err := notify.JSONRequest(ctx, method, target, encoded)
+	if err != nil {
+		return nil, err
+	}
+	return s.do(ctx, req)
+}
+
+// Probe asks for the webhook's name and channel.
+func (s *Sender) Probe(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.hook.String(), nil)
+	if err != nil {
+		return notify.Invalid("url", "must be an absolute http or https URL")
+	}
+	req.Header.Set("User-Agent", notify.UserAgent)
+	_, err = s.do(ctx, req)
+	return err
+}
+
+func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
+	resp, err := s.client.Do(ctx, req)
+	if err != nil {
+		return nil, notify.FromRequest(err)
+	}
+	if failure := s.failure(resp); failure != nil {
+		return resp, failure
+	}
+	return resp, nil
+}
+
+// problem is how Discord words an error.
+type problem struct {
+	Message    string  `json:"message"`
+	Code       int     `json:"code"`
+	RetryAfter float64 `json:"retry_after"` // seconds
+}
+
+func read(resp *outbound.Response) problem {
+	var p problem
+	if json.Unmarshal(resp.Body, &p) != nil {
+		return problem{}
+	}
+	return p
+}
+
+// failure reads an answer that is not a success.
+func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+	e := notify.FromStatus(resp, s.now())
+	if e == nil {
+		return nil
+	}
+	answer := read(resp)
+	if answer.Message != "" && s.quotes {
+		e.Message += ": " + s.redact.Clean(answer.Message, maxReason)
+	}
+	if answer.Code == needsThread { // a 400, but no other message would fare better
+		e.Class, e.Reason = notify.Configuration, notify.ReasonRejected
+	}
+	if e.Class == notify.Temporary && e.RetryAfter == 0 {
+		e.RetryAfter = wait(answer.RetryAfter)
+	}
+	if e.Class == notify.Temporary && e.RetryAfter == 0 {
+		seconds, _ := strconv.ParseFloat(resp.Header.Get("X-RateLimit-Reset-After"), 64)
+		e.RetryAfter = wait(seconds)
+	}
+	return e
+}
+
+// wait reads seconds that have decimals, and rounds them up.
+func wait(seconds float64) time.Duration {
+	if !(seconds > 0) { // not a number is not more either
+		return 0
+	}
+	return time.Duration(math.Ceil(min(seconds, outbound.MaxRetryAfter.Seconds()))) * time.Second
+}
+
+// isID tells whether the text is an id that we can keep in a status and put into a path, whoever we have it from.
+func (s *Sender) isID(text string) bool {
+	return snowflake.MatchString(text) && s.redact.Clean(text, len(text)) == text
+}
+
+// Close lets go of the connections.
+func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -1,0 +1,86 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package email
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/textproto"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// failed says what an error means that a step of a session ended with.
+func failed(ctx context.Context, step string, err error, at outbound.Stage) *notify.Error {
+	e := &notify.Error{Class: notify.Temporary, Reason: notify.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
+	if at == outbound.Asked {
+		e.Class = notify.Unknown
+	}
+	if answer, ok := errors.AsType[*textproto.Error](err); ok {
+		e.Message = statusLine(answer)
+		if class, reason := meaning(answer.Code, at); class != "" {
+			e.Class, e.Reason = class, reason
+		}
+	} else if !isGarbage(err) {
+		e = notify.FromRequest(outbound.FromConn(ctx, err, at))
+	}
+	e.Message = step + ": " + e.Message
+	return e
+}
+
+// meaning classifies a refusal. No class: the code is none.
+func meaning(code int, at outbound.Stage) (notify.Class, string) {
+	switch code {
+	case 530, 534, 535, 538:
+		return notify.Configuration, notify.ReasonUnauthorized
+	case 550, 551, 553:
+		return notify.Configuration, notify.ReasonRejected
+	}
+	switch {
+	case code/100 == 4: // also 421 and 454, by which servers ask for less
+		return notify.Temporary, notify.ReasonServerError
+	case code/100 == 5 && at == outbound.Asked:
+		return notify.Permanent, notify.ReasonRejected
+	case code/100 == 5: // without having seen the mail
+		return notify.Configuration, notify.ReasonRejected
+	}
+	return "", ""
+}
+
+// isGarbage tells what the server said from how the connection fares.
+func isGarbage(err error) bool {
+	_, answer := errors.AsType[textproto.ProtocolError](err)
+	_, challenge := errors.AsType[base64.CorruptInputError](err)
+	return answer || challenge || errors.Is(err, errChallenge)
+}
+
+// enhanced is a status code of RFC 3463 at the beginning of an answer.
+var enhanced = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
+
+// statusLine is all that is quoted of an answer, such as "SMTP 550 5.1.1".
+func statusLine(answer *textproto.Error) string {
+	line := "SMTP " + strconv.Itoa(answer.Code)
+	if code := enhanced.FindString(answer.Msg); strings.HasPrefix(code, strconv.Itoa(answer.Code/100)) {
+		line += " " + code
+	}
+	return line
+}

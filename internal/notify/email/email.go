@@ -1,0 +1,234 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package email delivers over SMTP (RFC 5321): a mail in plain text for each message, fired, updated and resolved alike.
+//
+// A repeat of a message is the same mail: its Message-ID is made of the delivery key, and mail programs that fold equal ones
+// show it once. All mails about an alert refer to one Message-ID that no mail has, by which mail programs show them as a
+// thread; those that also go by the subject, such as Gmail, show three.
+//
+// One transaction has all recipients. Who is refused does not keep the others from getting the mail: they get it, the
+// attempt counts as one whose outcome is unknown, and a repeat is for those refused only, as long as the Sender lives that
+// saw it. So only a crash makes a second mail, with the same Message-ID, and an address that is refused for good ends as a
+// failure that names it. Those who have the mail are told when it is over, whatever became of the others.
+//
+// It quotes a server's codes and none of its words: who chose the address may not be allowed to read what lies there. HTTP
+// proxies do not apply.
+//
+// It knows SMTP, by way of go-mail, and nothing of who calls it.
+package email
+
+import (
+	"context"
+	"net"
+	"net/mail"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// How a connection is protected.
+const (
+	StartTLS = "StartTLS" // TLS before anything is said that matters, or nothing is said
+	Implicit = "Implicit" // TLS from the first byte
+	None     = "None"
+)
+
+// maxTo bounds the recipients of a mail.
+const maxTo = 16
+
+// Config says where mails go, and who they are from.
+type Config struct {
+	// Host is the mail server, as host or host:port. The port is 587 if it is left out, 465 with Implicit and 25 with None.
+	Host string
+	// TLS is StartTLS, Implicit or None; StartTLS if empty.
+	TLS string
+	// From and To are addresses, with or without a name: alerts@example.com or Alerts <alerts@example.com>.
+	From string
+	To   []string
+	// Username and Password are for a server that wants them. They need TLS.
+	Username string
+	Password string
+}
+
+// Sender is a notify.Sender.
+type Sender struct {
+	config  Config
+	host    string // without port
+	address string // with
+	from    *mail.Address
+	to      []*mail.Address
+	client  *outbound.Client
+	told    roll
+}
+
+var (
+	_ notify.Sender = (*Sender)(nil)
+	_ notify.Prober = (*Sender)(nil)
+)
+
+// New checks the configuration. An error is a *notify.Error that names the field and not its value.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	if config.TLS == "" {
+		config.TLS = StartTLS
+	}
+	s := &Sender{config: config, client: client}
+	port, ok := map[string]string{StartTLS: "587", Implicit: "465", None: "25"}[config.TLS]
+	if !ok {
+		return nil, notify.Invalid("tls", "must be StartTLS, Implicit or None")
+	}
+	if s.host, s.address, ok = endpoint(strings.TrimSpace(config.Host), port); !ok {
+		return nil, notify.Invalid("host", "must be a host name or IP address, with or without a port")
+	}
+	if s.from, ok = parseAddress(config.From); !ok {
+		return nil, notify.Invalid("from", notAnAddress)
+	}
+	if len(config.To) == 0 || len(config.To) > maxTo {
+		return nil, notify.Invalid("to", "must have 1 to "+strconv.Itoa(maxTo)+" addresses")
+	}
+	for i, to := range config.To {
+		address, ok := parseAddress(to)
+		if !ok {
+			return nil, notify.Invalid("to["+strconv.Itoa(i)+"]", notAnAddress)
+		}
+		s.to = append(s.to, address)
+	}
+	if err := s.checkCredentials(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Sender) checkCredentials() error {
+	c := &s.config
+	c.Username = strings.TrimRight(c.Username, "\r\n") // as in a Secret that was made with echo
+	c.Password = strings.TrimRight(c.Password, "\r\n")
+	switch {
+	case c.Username == "" && c.Password == "":
+		return nil
+	case c.Username == "":
+		return notify.Invalid("username", "must not be empty if there is a password")
+	case c.Password == "":
+		return notify.Invalid("password", "must not be empty if there is a username")
+	case c.TLS == None:
+		return notify.Invalid("tls", "must not be None if there is a username: the password would go over the network as it is")
+	case strings.ContainsFunc(c.Username+c.Password, unicode.IsControl):
+		return notify.Invalid("username, password", "must not have control characters")
+	}
+	return nil
+}
+
+const notAnAddress = "must be a mail address in ASCII, such as alerts@example.com"
+
+// addrSpec leaves out what nobody has: quoted local parts, address literals.
+var addrSpec = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
+
+func parseAddress(text string) (*mail.Address, bool) {
+	address, err := mail.ParseAddress(text)
+	if err != nil || !addrSpec.MatchString(address.Address) || strings.Contains(address.Address, "..") {
+		return nil, false
+	}
+	return address, true
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9.])?$`)
+
+// endpoint reads host or host:port.
+func endpoint(text, port string) (host, address string, ok bool) {
+	host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+	if h, p, err := net.SplitHostPort(text); err == nil {
+		host, port = h, p
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	ip, notIP := netip.ParseAddr(host)
+	if err != nil || number == 0 || notIP != nil && !hostName.MatchString(host) || ip.Zone() != "" {
+		return "", "", false
+	}
+	return host, net.JoinHostPort(host, port), true
+}
+
+// Send makes one attempt: one transaction for all who do not have the mail yet.
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	text, err := s.compose(m, k)
+	if err != nil {
+		return notify.Receipt{}, err
+	}
+	told := s.told.of(k.Delivery)
+	outcome, failure := s.deliver(ctx, told, text)
+	if failure != nil {
+		return notify.Receipt{}, failure
+	}
+	if err := s.settle(m.Event, k.Delivery, told, outcome); err != nil {
+		return notify.Receipt{}, err
+	}
+	note := "accepted by the mail server; whether it is delivered it does not say"
+	if len(outcome.refused) > 0 {
+		note = outcome.failure().Message + "; else " + note
+	}
+	if id := s.id(k.Delivery); len(id) <= maxID {
+		return notify.Receipt{ExternalID: id, Note: note}, nil
+	}
+	return notify.Receipt{Note: note}, nil
+}
+
+// deliver tells those who were not told yet.
+func (s *Sender) deliver(ctx context.Context, told recipients, text []byte) (outcome, *notify.Error) {
+	session, failure := s.connect(ctx)
+	if failure != nil {
+		return outcome{}, failure
+	}
+	defer session.close()
+	return session.transact(ctx, s.from, s.to, told, text)
+}
+
+// settle decides what an attempt that the server answered is worth: nil if nobody needs to be told again.
+func (s *Sender) settle(event notify.Event, delivery string, told recipients, o outcome) error {
+	switch {
+	case len(o.refused) == 0:
+	case told|o.accepted == 0: // nobody has it
+		return o.failure()
+	case event == notify.Resolved && o.failure().Class == notify.Configuration:
+		// Who never could be told that it began need not be told that it is over.
+	case o.accepted == 0: // those who are left are still refused
+		return o.failure()
+	default: // some have it, which is what must be remembered of it
+		s.told.set(delivery, told|o.accepted)
+		failure := o.failure()
+		failure.Class = notify.Unknown
+		failure.Message = "accepted for the other addresses, which are not told again; " + failure.Message
+		return failure
+	}
+	s.told.set(delivery, 0)
+	return nil
+}
+
+// Probe connects and logs in, and sends nothing.
+func (s *Sender) Probe(ctx context.Context) error {
+	session, failure := s.connect(ctx)
+	if failure != nil {
+		return failure
+	}
+	session.close()
+	return nil
+}
+
+// Close has nothing to let go of: every connection is closed by the call that made it.
+func (s *Sender) Close() {}

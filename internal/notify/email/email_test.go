@@ -1,0 +1,753 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package email
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	username = "canary-us3r@example.com"
+	password = `canary p4ss&wörd/+=,"\`
+	note     = "accepted by the mail server; whether it is delivered it does not say"
+)
+
+func newServer(t *testing.T, o notifytest.SMTPOptions) *notifytest.SMTP {
+	t.Helper()
+	server, err := notifytest.NewSMTP(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	return server
+}
+
+var loopback = outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, nil)
+
+// newClient returns a client that may reach loopback addresses and trusts the server.
+func newClient(t *testing.T, ca []byte) *outbound.Client {
+	t.Helper()
+	client, err := outbound.NewClient(loopback, outbound.Options{Timeout: 10 * time.Second, CABundle: ca})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func newSender(t *testing.T, server *notifytest.SMTP, config Config) *Sender {
+	t.Helper()
+	if config.Host == "" {
+		config.Host = server.Addr()
+	}
+	config.From = "Bellhop <bellhop@example.com>"
+	if config.To == nil {
+		config.To = []string{"oncall@example.com"}
+	}
+	s, err := New(config, newClient(t, server.CA()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func send(ctx context.Context, s *Sender, event notify.Event, delivery string) (notify.Receipt, error) {
+	return s.Send(ctx, notifytest.Message(event), notifytest.Key(delivery, ""))
+}
+
+// failure returns the error that a fired message must end with, in good time.
+func failure(ctx context.Context, t *testing.T, s *Sender) notify.Error {
+	t.Helper()
+	began := time.Now()
+	receipt, err := send(ctx, s, notify.Fired, "delivery")
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	own, ok := errors.AsType[*notify.Error](err)
+	if !ok {
+		t.Fatalf("got %+v, %v, want a *notify.Error", receipt, err)
+	}
+	return *own
+}
+
+func TestSend(t *testing.T) {
+	const thread = "In-Reply-To: <incident@example.com>\r\nMIME-Version: 1.0\r\nMessage-ID: <delivery@example.com>\r\nReferences: <incident@example.com>\r\n"
+	const auto = "X-Auto-Response-Suppress: All\r\nX-Mailer: bellhop\r\n"
+	const rest = "From: \"Bellhop\" <bellhop@example.com>\r\nTo: <oncall@example.com>, <boss@example.org>\r\n" +
+		"Content-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n"
+	const content = "Hello KubeCon =F0=9F=91=8B\r\n\r\n--=20\r\nAlert shop/kubecon-alert, severity Critical\r\n"
+	for event, want := range map[notify.Event]string{
+		notify.Fired: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\nImportance: high\r\n" + thread +
+			"Subject: =?UTF-8?q?[Critical]_Hi_=F0=9F=8E=89?=\r\n" + auto + "X-Priority: 1\r\n" + rest + content,
+		notify.Updated: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\nImportance: high\r\n" + thread +
+			"Subject: =?UTF-8?q?Updated:_[Critical]_Hi_=F0=9F=8E=89?=\r\n" + auto + "X-Priority: 1\r\n" + rest + content,
+		notify.Resolved: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\n" + thread +
+			"Subject: =?UTF-8?q?Resolved:_[Critical]_Hi_=F0=9F=8E=89?=\r\n" + auto + rest + "Resolved. The alert was:\r\n\r\n" + content,
+	} {
+		t.Run(string(event), func(t *testing.T) {
+			server := newServer(t, notifytest.SMTPOptions{StartTLS: true, Username: username, Password: password})
+			s := newSender(t, server, Config{Username: username + "\n", Password: password + "\r\n", To: []string{"oncall@example.com", " boss@example.org"}})
+			got, err := send(t.Context(), s, event, "delivery")
+			if wanted := (notify.Receipt{ExternalID: "delivery@example.com", Note: note}); err != nil || got != wanted {
+				t.Fatalf("got %+v, %v; want %+v", got, err, wanted)
+			}
+			mails := server.Mails()
+			if len(mails) != 1 || mails[0].Raw != want {
+				t.Errorf("got %d mails: %q, want %q", len(mails), mails[0].Raw, want)
+			}
+			commands := []string{"EHLO [127.0.0.1]", "STARTTLS", "EHLO [127.0.0.1]", "AUTH PLAIN", "MAIL FROM:<bellhop@example.com> BODY=8BITMIME",
+				"RCPT TO:<oncall@example.com>", "RCPT TO:<boss@example.org>", "DATA", "QUIT"}
+			if got := server.Commands(); !slices.Equal(got, commands) {
+				t.Errorf("got %q, want %q", got, commands)
+			}
+		})
+	}
+}
+
+func TestModes(t *testing.T) {
+	for _, c := range []struct {
+		why     string
+		options notifytest.SMTPOptions
+		config  Config
+	}{
+		{"plain text", notifytest.SMTPOptions{}, Config{TLS: None}},
+		{"plain text, though TLS is offered", notifytest.SMTPOptions{StartTLS: true}, Config{TLS: None}},
+		{"STARTTLS", notifytest.SMTPOptions{StartTLS: true}, Config{TLS: StartTLS}},
+		{"TLS from the start", notifytest.SMTPOptions{Implicit: true}, Config{TLS: Implicit}},
+		{"TLS from the start, PLAIN", notifytest.SMTPOptions{Implicit: true, Username: username}, Config{TLS: Implicit}},
+		{"LOGIN", notifytest.SMTPOptions{StartTLS: true, Username: username, Mechanisms: "XOAUTH2 LOGIN"}, Config{}},
+		{"SCRAM", notifytest.SMTPOptions{StartTLS: true, Username: username, Mechanisms: "SCRAM-SHA-256-PLUS SCRAM-SHA-256"}, Config{}},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			if c.options.Username != "" {
+				c.options.Password, c.config.Username, c.config.Password = password, username, password
+			}
+			server := newServer(t, c.options)
+			s := newSender(t, server, c.config)
+			if err := s.Probe(t.Context()); err != nil || server.Received() != 0 {
+				t.Errorf("probe: got %v, %d mails", err, server.Received())
+			}
+			if _, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || server.Received() != 1 {
+				t.Errorf("got %v, %d mails", err, server.Received())
+			}
+		})
+	}
+}
+
+// A repeat is the same mail for who folds equal Message-IDs, and a second one for who does not.
+func TestRepeat(t *testing.T) {
+	server := newServer(t, notifytest.SMTPOptions{})
+	server.LoseAnswers(1)
+	s := newSender(t, server, Config{TLS: None})
+	if e := failure(t.Context(), t, s); e.Class != notify.Unknown || e.Message != "end of DATA: the connection broke before a complete answer came" {
+		t.Errorf("got %+v", e)
+	}
+	for _, c := range []struct {
+		event          notify.Event
+		delivery       string
+		received, seen int
+	}{
+		{notify.Fired, "delivery", 2, 1},
+		{notify.Updated, "update", 3, 2},
+		{notify.Resolved, "resolve", 4, 3},
+	} {
+		if _, err := send(t.Context(), s, c.event, c.delivery); err != nil {
+			t.Fatal(err)
+		}
+		if got := server.Received(); got != c.received || len(server.Seen()) != c.seen {
+			t.Errorf("%s: got %d mails, of which %d are seen; want %d, %d", c.event, got, len(server.Seen()), c.received, c.seen)
+		}
+	}
+	if mails := server.Mails(); mails[0].Raw != mails[1].Raw {
+		t.Errorf("a repeat differs: %q, %q", mails[0].Raw, mails[1].Raw)
+	}
+}
+
+// steps are what a server can be asked, in order, and what it means if it does not answer.
+var steps = []struct {
+	command string
+	class   notify.Class
+}{
+	{"connect", notify.Temporary}, {"EHLO", notify.Temporary}, {"STARTTLS", notify.Temporary}, {"TLS", notify.Temporary}, {"AUTH", notify.Temporary},
+	{"MAIL", notify.Temporary}, {"RCPT", notify.Temporary}, {"DATA", notify.Temporary}, {".", notify.Unknown},
+}
+
+func withEverything(t *testing.T) (*notifytest.SMTP, *Sender) {
+	t.Helper()
+	server := newServer(t, notifytest.SMTPOptions{StartTLS: true, Username: username, Password: password})
+	return server, newSender(t, server, Config{Username: username, Password: password})
+}
+
+func TestNoAnswer(t *testing.T) {
+	for _, step := range steps {
+		for _, c := range []struct {
+			why, answer string
+			reasons     []string
+		}{
+			{"hang", notifytest.SMTPHang, []string{notify.ReasonTimeout}},
+			{"hang up", notifytest.SMTPClose, []string{notify.ReasonConnectionFailed}},
+			{"flood", notifytest.SMTPFlood, []string{notify.ReasonConnectionFailed, notify.ReasonTLSFailed}},
+			{"endless line", notifytest.SMTPLine, []string{notify.ReasonConnectionFailed, notify.ReasonTLSFailed}},
+			{"garbage", "<html>", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
+			{"another protocol", "HTTP/1.1 400 Bad Request\r\n\r\n<html>", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
+			{"a code that is none", "999 5.1.1 canary", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
+			{"an answer to something else", "214 2.0.0 canary", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
+		} {
+			t.Run(step.command+", "+c.why, func(t *testing.T) {
+				server, s := withEverything(t)
+				server.Script(step.command, c.answer)
+				server.Script("HELO", c.answer)
+				limit := 5 * time.Second
+				if c.answer == notifytest.SMTPHang {
+					limit = 200 * time.Millisecond
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				defer cancel()
+				e := failure(ctx, t, s)
+				if e.Class != step.class || !slices.Contains(c.reasons, e.Reason) {
+					t.Errorf("got %s, %s (%s); want %s, one of %s", e.Class, e.Reason, e.Message, step.class, c.reasons)
+				}
+				if strings.Contains(e.Message, "canary") || strings.Contains(e.Message, "html") {
+					t.Errorf("the server is quoted: %s", e.Message)
+				}
+				if server.Received() != 0 {
+					t.Error("a mail arrived")
+				}
+			})
+		}
+	}
+}
+
+// Before its last line is out a mail is none.
+func TestHungUpWithinTheMail(t *testing.T) {
+	server, s := withEverything(t)
+	server.Script("mail", notifytest.SMTPClose)
+	m := notifytest.Message(notify.Fired)
+	m.Content = strings.Repeat("more than any buffer on the way holds\n", 1<<13)
+	_, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
+	if notify.ClassOf(err) != notify.Temporary || err.Error() != "DATA: the connection broke before a complete answer came" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTimeLimits(t *testing.T) {
+	server, _ := withEverything(t)
+	server.Script("DATA", notifytest.SMTPHang)
+	impatient, err := outbound.NewClient(loopback, outbound.Options{Timeout: 200 * time.Millisecond, CABundle: server.CA()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{Host: server.Addr(), From: "a@example.com", To: []string{"b@example.com"}, Username: username, Password: password}, impatient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := failure(t.Context(), t, s); e.Reason != notify.ReasonTimeout {
+		t.Errorf("the client's time limit: got %+v", e)
+	}
+	server, s = withEverything(t)
+	server.Script(".", notifytest.SMTPHang)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	if e := failure(ctx, t, s); e.Class != notify.Unknown || e.Reason != notify.ReasonCanceled {
+		t.Errorf("cancelled: got %+v", e)
+	}
+}
+
+// What comes after the mail was accepted changes nothing.
+func TestGoodbye(t *testing.T) {
+	for _, answer := range []string{notifytest.SMTPHang, notifytest.SMTPClose, notifytest.SMTPFlood, "421 4.3.0 tired"} {
+		server, s := withEverything(t)
+		server.Script("QUIT", answer)
+		began := time.Now()
+		if _, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || time.Since(began) > 3*time.Second {
+			t.Errorf("%q: got %v after %s", answer, err, time.Since(began))
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	const from, to = "MAIL FROM: ", "to[0]: "
+	type want struct {
+		class   notify.Class
+		reason  string
+		message string
+	}
+	for _, c := range []struct {
+		command, answer string
+		want            want
+	}{
+		{"connect", "421 4.3.2 canary", want{notify.Temporary, notify.ReasonServerError, "greeting: SMTP 421 4.3.2"}},
+		{"connect", "554 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, "greeting: SMTP 554 5.7.1"}},
+		{"EHLO", "421-canary\r\n421 canary", want{notify.Temporary, notify.ReasonServerError, "EHLO: SMTP 421"}},
+		{"EHLO", "550 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, "EHLO: SMTP 550 5.7.1"}},
+		{"STARTTLS", "454 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, "STARTTLS: SMTP 454 4.7.0"}},
+		{"STARTTLS", "502 5.5.1 canary", want{notify.Configuration, notify.ReasonRejected, "STARTTLS: SMTP 502 5.5.1"}},
+		{"AUTH", "535 5.7.8 canary", want{notify.Configuration, notify.ReasonUnauthorized, "AUTH: SMTP 535 5.7.8"}},
+		{"AUTH", "534-5.7.9 canary\r\n534 5.7.9 canary", want{notify.Configuration, notify.ReasonUnauthorized, "AUTH: SMTP 534 5.7.9"}},
+		{"AUTH", "454 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, "AUTH: SMTP 454 4.7.0"}},
+		{"AUTH", "334 canary!", want{notify.Temporary, notify.ReasonBadAnswer, "AUTH: the answer is not one of SMTP"}},
+		{"AUTH", "334 Y2FuYXJ5", want{notify.Temporary, notify.ReasonBadAnswer, "AUTH: the answer is not one of SMTP"}},
+		{"MAIL", "450 4.7.1 canary", want{notify.Temporary, notify.ReasonServerError, from + "SMTP 450 4.7.1"}},
+		{"MAIL", "421 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, from + "SMTP 421 4.7.0"}},
+		{"MAIL", "530 5.7.0 canary", want{notify.Configuration, notify.ReasonUnauthorized, from + "SMTP 530 5.7.0"}},
+		{"MAIL", "553 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, from + "SMTP 553 5.7.1"}},
+		{"RCPT", "421 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, "RCPT TO: SMTP 421 4.7.0"}},
+		{"RCPT", "450 4.2.0 canary", want{notify.Temporary, notify.ReasonServerError, to + "SMTP 450 4.2.0"}},
+		{"RCPT", "452 4.2.2 canary", want{notify.Temporary, notify.ReasonServerError, to + "SMTP 452 4.2.2"}},
+		{"RCPT", "552 5.2.2 canary", want{notify.Temporary, notify.ReasonServerError, to + "SMTP 552 5.2.2"}},
+		{"RCPT", "550 5.1.1 canary", want{notify.Configuration, notify.ReasonRejected, to + "SMTP 550 5.1.1"}},
+		{"RCPT", "554 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, to + "SMTP 554 5.7.1"}},
+		{"DATA", "451 4.3.0 canary", want{notify.Temporary, notify.ReasonServerError, "DATA: SMTP 451 4.3.0"}},
+		{"DATA", "554 5.5.1 canary", want{notify.Configuration, notify.ReasonRejected, "DATA: SMTP 554 5.5.1"}},
+		{".", "421 4.3.0 canary", want{notify.Temporary, notify.ReasonServerError, "end of DATA: SMTP 421 4.3.0"}},
+		{".", "451 4.7.1 canary", want{notify.Temporary, notify.ReasonServerError, "end of DATA: SMTP 451 4.7.1"}},
+		{".", "550 5.7.26 canary", want{notify.Configuration, notify.ReasonRejected, "end of DATA: SMTP 550 5.7.26"}},
+		{".", "552 5.3.4 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 552 5.3.4"}},
+		{".", "554 5.6.0 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554 5.6.0"}},
+		{".", "554 4.6.0 a code that contradicts", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554"}},
+		{".", "554 5.6.0canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554"}},
+		{".", "554 5.6.1234 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554"}},
+	} {
+		t.Run(c.command+" "+c.answer, func(t *testing.T) {
+			server, s := withEverything(t)
+			server.Script(c.command, c.answer)
+			server.Script("HELO", c.answer)
+			e := failure(t.Context(), t, s)
+			if got := (want{e.Class, e.Reason, e.Message}); got != c.want || e.RetryAfter != 0 {
+				t.Errorf("got %+v, want %+v", e, c.want)
+			}
+			if server.Received() != 0 {
+				t.Error("a mail arrived")
+			}
+		})
+	}
+}
+
+// Without TLS nothing is said that matters.
+func TestNeverInTheClear(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		server notifytest.SMTPOptions
+		config Config
+		want   string
+	}{
+		{"STARTTLS is not offered", notifytest.SMTPOptions{}, Config{}, "the mail server does not offer STARTTLS"},
+		{"TLS is expected at once, but not spoken", notifytest.SMTPOptions{}, Config{TLS: Implicit},
+			"TLS: the TLS handshake failed; the other side may not speak TLS 1.2 or later"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := newServer(t, c.server)
+			c.config.Username, c.config.Password = username, password
+			e := failure(t.Context(), t, newSender(t, server, c.config))
+			if e.Class != notify.Temporary || e.Reason != notify.ReasonTLSFailed || e.Message != c.want {
+				t.Errorf("got %+v", e)
+			}
+			for _, command := range server.Commands() {
+				if !strings.HasPrefix(command, "EHLO") && command != "QUIT" {
+					t.Errorf("the server was told %q", command)
+				}
+			}
+		})
+	}
+}
+
+func TestCertificate(t *testing.T) {
+	for _, options := range []notifytest.SMTPOptions{{StartTLS: true}, {Implicit: true}} {
+		server := newServer(t, options)
+		config := Config{TLS: StartTLS}
+		if options.Implicit {
+			config.TLS = Implicit
+		}
+		stranger := newSender(t, newServer(t, notifytest.SMTPOptions{}), Config{TLS: config.TLS, Host: server.Addr()})
+		e := failure(t.Context(), t, stranger)
+		if e.Class != notify.Temporary || e.Reason != notify.ReasonTLSFailed || !strings.HasSuffix(e.Message, ": the certificate is signed by an unknown authority") {
+			t.Errorf("unknown authority: got %+v", e)
+		}
+		_, port, _ := net.SplitHostPort(server.Addr())
+		config.Host = "localhost:" + port
+		e = failure(t.Context(), t, newSender(t, server, config))
+		if e.Reason != notify.ReasonTLSFailed || !strings.HasSuffix(e.Message, ": the certificate is for another host name") {
+			t.Errorf("another name: got %+v", e)
+		}
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	server := newServer(t, notifytest.SMTPOptions{})
+	strict, err := outbound.NewClient(&outbound.Guard{}, outbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := newServer(t, notifytest.SMTPOptions{})
+	gone.Close()
+	for _, c := range []struct {
+		why, host, reason string
+		client            *outbound.Client
+		class             notify.Class
+	}{
+		{"nobody listens", gone.Addr(), notify.ReasonConnectionFailed, newClient(t, nil), notify.Temporary},
+		{"an address that is refused", server.Addr(), notify.ReasonAddressRefused, strict, notify.Configuration},
+	} {
+		s, err := New(Config{Host: c.host, TLS: None, From: "a@example.com", To: []string{"b@example.com"}}, c.client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := failure(t.Context(), t, s); e.Class != c.class || e.Reason != c.reason || strings.Contains(e.Message, "127.0.0.1") {
+			t.Errorf("%s: got %+v", c.why, e)
+		}
+	}
+	if commands := server.Commands(); len(commands) != 0 {
+		t.Errorf("got through: %q", commands)
+	}
+}
+
+// Nobody misses a mail because another's address is refused, and nobody gets it twice.
+func TestPartlyRefused(t *testing.T) {
+	type attempt struct {
+		class   notify.Class // "" for success
+		message string       // or note
+	}
+	for _, c := range []struct {
+		why      string
+		event    notify.Event
+		answers  []string // to RCPT, in the order of all attempts
+		attempts []attempt
+		to       []string // of the mails that arrived
+	}{
+		{
+			"for now", notify.Fired, []string{"", "450 4.2.1 later", "", ""},
+			[]attempt{{notify.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
+			[]string{"a@example.com c@example.com", "b@example.com"},
+		},
+		{
+			"for now, for long", notify.Updated, []string{"450 4.2.1 later", "", "", "450 4.2.1 later", "450 4.2.1 later", ""},
+			[]attempt{
+				{notify.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 450 4.2.1"},
+				{notify.Temporary, "to[0]: SMTP 450 4.2.1"}, {notify.Temporary, "to[0]: SMTP 450 4.2.1"}, {"", note},
+			},
+			[]string{"b@example.com c@example.com", "a@example.com"},
+		},
+		{
+			"for good", notify.Fired, []string{"", "550 5.1.1 who", "", "550 5.1.1 who"},
+			[]attempt{
+				{notify.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 550 5.1.1"},
+				{notify.Configuration, "to[1]: SMTP 550 5.1.1"},
+			},
+			[]string{"a@example.com c@example.com"},
+		},
+		{
+			"one of each", notify.Fired, []string{"550 5.1.1 who", "", "450 4.2.1 later", "550 5.1.1 who", ""},
+			[]attempt{
+				{notify.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"},
+				{notify.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1"},
+			},
+			[]string{"b@example.com", "c@example.com"},
+		},
+		{
+			"all, in different ways", notify.Fired, []string{"550 5.1.1 who", "550 5.1.1 who", "450 4.2.1 later"},
+			[]attempt{{notify.Temporary, "to[0]: SMTP 550 5.1.1; to[1]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"}},
+			nil,
+		},
+		{
+			"that it is over, for good", notify.Resolved, []string{"", "550 5.1.1 who", ""},
+			[]attempt{{"", "to[1]: SMTP 550 5.1.1; else " + note}},
+			[]string{"a@example.com c@example.com"},
+		},
+		{
+			"that it is over, for now", notify.Resolved, []string{"", "450 4.2.1 later", ""},
+			[]attempt{{notify.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
+			[]string{"a@example.com c@example.com", "b@example.com"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := newServer(t, notifytest.SMTPOptions{})
+			server.Script("RCPT", c.answers...)
+			s := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com", "c@example.com"}})
+			for i, want := range c.attempts {
+				receipt, err := send(t.Context(), s, c.event, "delivery")
+				got := attempt{notify.ClassOf(err), receipt.Note}
+				if err != nil {
+					got.message = err.Error()
+				}
+				if got != want {
+					t.Errorf("attempt %d: got %+v, want %+v", i+1, got, want)
+				}
+			}
+			var to []string
+			for _, mail := range server.Mails() {
+				to = append(to, strings.Join(mail.To, " "))
+			}
+			if !slices.Equal(to, c.to) {
+				t.Errorf("mails went to %q, want %q", to, c.to)
+			}
+		})
+	}
+}
+
+// What the server says after the mail is about all who were to get it.
+func TestPartlyRefusedAndThenAll(t *testing.T) {
+	server := newServer(t, notifytest.SMTPOptions{})
+	server.Script("RCPT", "", "550 5.1.1 who", "")
+	server.Script(".", "451 4.3.0 later", "")
+	s := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com"}})
+	if e := failure(t.Context(), t, s); e.Class != notify.Temporary || e.Message != "end of DATA: SMTP 451 4.3.0" {
+		t.Errorf("got %+v", e)
+	}
+	if _, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || len(server.Mails()[0].To) != 2 {
+		t.Errorf("got %v, %q", err, server.Mails())
+	}
+}
+
+func TestRoll(t *testing.T) {
+	var r roll
+	for i := range maxRoll + 10 {
+		r.set(fmt.Sprint(i), 1)
+		r.set("kept", recipients(i+1))
+	}
+	if len(r.told) != maxRoll || len(r.keys) != maxRoll || r.of("kept") != maxRoll+10 || r.of("0") != 0 || r.of(fmt.Sprint(maxRoll)) != 1 {
+		t.Errorf("got %d messages, %d keys", len(r.told), len(r.keys))
+	}
+	r.set("kept", 0)
+	r.set("never there", 0)
+	if len(r.told) != maxRoll-1 || len(r.keys) != maxRoll-1 || r.of("kept") != 0 {
+		t.Errorf("got %d messages, %d keys", len(r.told), len(r.keys))
+	}
+}
+
+// A server decides neither how long we compute nor what we do with the password.
+func TestAuth(t *testing.T) {
+	for _, c := range []struct {
+		why, want string
+		options   notifytest.SMTPOptions
+		class     notify.Class
+	}{
+		{"no end of rounds", "AUTH: the answer is not one of SMTP", notifytest.SMTPOptions{Mechanisms: "SCRAM-SHA-256", Rounds: 1 << 40}, notify.Temporary},
+		{"nothing that we can", "the mail server takes no username", notifytest.SMTPOptions{Mechanisms: "CRAM-MD5 NTLM XOAUTH2"}, notify.Configuration},
+		{"another password", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other"}, notify.Configuration},
+		{"another password, LOGIN", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "LOGIN"}, notify.Configuration},
+		{"another password, SCRAM", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "SCRAM-SHA-256"}, notify.Configuration},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			c.options.StartTLS, c.options.Username = true, username
+			server := newServer(t, c.options)
+			s := newSender(t, server, Config{Username: username, Password: password})
+			e := failure(t.Context(), t, s)
+			if e.Class != c.class || !strings.HasPrefix(e.Message, c.want) {
+				t.Errorf("got %+v, want %s", e, c.want)
+			}
+			if err := s.Probe(t.Context()); notify.ClassOf(err) != c.class {
+				t.Errorf("probe: got %v", err)
+			}
+		})
+	}
+}
+
+func TestProbe(t *testing.T) {
+	for _, c := range []struct {
+		why, command, answer string
+		class                notify.Class
+	}{
+		{"all is well", "", "", ""},
+		{"it does not say goodbye", "QUIT", notifytest.SMTPHang, ""},
+		{"wrong password", "AUTH", "535 5.7.8 no", notify.Configuration},
+		{"slow down", "connect", "421 4.7.0 no", notify.Temporary},
+		{"no answer", "EHLO", notifytest.SMTPHang, notify.Temporary},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server, s := withEverything(t)
+			server.Script(c.command, c.answer)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := s.Probe(ctx); notify.ClassOf(err) != c.class {
+				t.Errorf("got %v, want %q", err, c.class)
+			}
+			for _, command := range server.Commands() {
+				if strings.HasPrefix(command, "MAIL") {
+					t.Errorf("it began a mail: %s", command)
+				}
+			}
+		})
+	}
+}
+
+// A server may say what it was told in confidence, at any step and in any spelling.
+func TestLeaks(t *testing.T) {
+	forms := map[string]string{}
+	for _, canary := range []string{username, password, "canary-us3r"} {
+		for spelling, form := range outboundtest.Spellings(canary) {
+			forms[form] = canary + ", " + spelling
+		}
+	}
+	var answers []string
+	for form := range forms {
+		answers = append(answers, form, "550 "+form)
+	}
+	for _, code := range []string{"250", "334", "450", "535", "999"} {
+		lines := ""
+		for form := range forms {
+			lines += code + "-" + form + "\r\n"
+		}
+		answers = append(answers, lines+code+" 5.1.1")
+	}
+	for _, step := range steps {
+		if step.command == "TLS" {
+			continue // nothing was told before
+		}
+		server, s := withEverything(t)
+		for _, answer := range answers {
+			server.Script(step.command, answer)
+			server.Script("HELO", answer)
+			receipt, err := send(t.Context(), s, notify.Fired, "delivery")
+			said := fmt.Sprint(receipt, err)
+			for form, what := range forms {
+				if strings.Contains(said, form) {
+					t.Errorf("%s: %s is in %q", step.command, what, said)
+				}
+			}
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	server := newServer(t, notifytest.SMTPOptions{})
+	s := newSender(t, server, Config{TLS: None})
+	long := strings.Repeat("x", 256)
+	for _, c := range []struct {
+		why, title, content string
+		subject, body       string
+	}{
+		{"a header in the title", "Hi\r\nBcc: eve@example.com\r\n\r\nboo", "x", "Hi Bcc: eve@example.com boo", "x"},
+		{"other control characters", "a\x00b\tc\vd\u0085e\u2028f\x7fg", "x", "a b c d e f g", "x"},
+		{"what looks encoded", "=?utf-8?q?a=0D=0Ab?=", "x", "=\u200b?utf-8?q?a=0D=0Ab?=", "x"},
+		{"a title of one word", long, "x", long, "x"},
+		{"a title of emoji", strings.Repeat("👩‍💻", 85), "x", strings.Repeat("👩‍💻", 85), "x"},
+		{"the end of a mail", "x", "a\n.\nb\n..\n", "x", "a\n.\nb\n..\n"},
+		{"the end of a mail, with carriage returns", "x", "a\r\n.\r\nQUIT\r\n", "x", "a\n.\nQUIT\n"},
+		{"a long line", "x", strings.Repeat("👋x", 2000), "x", strings.Repeat("👋x", 2000)},
+		{"blanks at the end of a line", "x", "a \nb\t\n", "x", "a \nb\t\n"},
+		{"markup", "<b>*x*</b>", "<b>*x*</b> &amp; [x](y) @everyone", "<b>*x*</b>", "<b>*x*</b> &amp; [x](y) @everyone"},
+		{"not UTF-8, which an API server does not take", "x", "a\x00\xffb", "x", "a\x00\xffb"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			m := notifytest.Message(notify.Fired)
+			m.Severity, m.Title, m.Content = notify.Info, c.title, c.content
+			if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
+				t.Fatal(err)
+			}
+			mails := server.Mails()
+			got := mails[len(mails)-1]
+			body, footer, _ := strings.Cut(got.Body, "\n\n-- \n")
+			if got.Subject != c.subject || body != c.body || footer != "Alert shop/kubecon-alert, severity Info\n" {
+				t.Errorf("got %q, %q, %q; want %q, %q", got.Subject, body, footer, c.subject, c.body)
+			}
+			if len(got.Header) != 13 || got.Header.Get("Importance") != "" || got.Header.Get("Bcc") != "" {
+				t.Errorf("got %d headers: %q", len(got.Header), got.Header)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, c := range []struct {
+		why, want string
+		change    func(*Config)
+	}{
+		{"no host", "host: must be", func(c *Config) { c.Host = " " }},
+		{"a URL", "host: must be", func(c *Config) { c.Host = "smtp://canary" }},
+		{"not a port", "host: must be", func(c *Config) { c.Host = "canary:smtp" }},
+		{"port 0", "host: must be", func(c *Config) { c.Host = "canary:0" }},
+		{"too high a port", "host: must be", func(c *Config) { c.Host = "canary:65536" }},
+		{"a line break", "host: must be", func(c *Config) { c.Host = "canary\r\nQUIT" }},
+		{"a zone", "host: must be", func(c *Config) { c.Host = "[fe80::1%canary]:25" }},
+		{"another kind of TLS", "tls: must be", func(c *Config) { c.TLS = "canary" }},
+		{"no sender", "from: must be", func(c *Config) { c.From = "" }},
+		{"two senders", "from: must be", func(c *Config) { c.From = "canary@example.com, b@example.com" }},
+		{"a sender without domain", "from: must be", func(c *Config) { c.From = "canary" }},
+		{"a line break in the sender", "from: must be", func(c *Config) { c.From = "canary@example.com\r\nRCPT" }},
+		{"a line break in quotes", "from: must be", func(c *Config) { c.From = "\"a\r\nb\"@example.com" }},
+		{"not ASCII", "to[0]: must be", func(c *Config) { c.To[0] = "ö@example.com" }},
+		{"no recipient", "to: must have 1 to 16", func(c *Config) { c.To = nil }},
+		{"too many", "to: must have 1 to 16", func(c *Config) { c.To = make([]string, 17) }},
+		{"one that is not good", "to[1]: must be", func(c *Config) { c.To = append(c.To, "canary@") }},
+		{"dots", "to[1]: must be", func(c *Config) { c.To = append(c.To, "canary@example..com") }},
+		{"no username", "username: must not be", func(c *Config) { c.Password = "canary" }},
+		{"no password", "password: must not be", func(c *Config) { c.Username = "canary" }},
+		{"a password in the clear", "tls: must not be None", func(c *Config) { c.Username, c.Password, c.TLS = "canary", "canary", None }},
+		{"what PLAIN cannot say", "username, password: must not have", func(c *Config) { c.Username, c.Password = "canary", "canary\x00" }},
+	} {
+		config := Config{Host: "smtp.example.com", From: "a@example.com", To: []string{"b@example.com"}}
+		c.change(&config)
+		_, err := New(config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
+		}
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	for _, c := range []struct{ host, tls, name, address string }{
+		{"smtp.example.com", "", "smtp.example.com", "smtp.example.com:587"},
+		{"smtp.example.com\n", Implicit, "smtp.example.com", "smtp.example.com:465"},
+		{"mail_relay.mail.svc.", None, "mail_relay.mail.svc.", "mail_relay.mail.svc.:25"},
+		{"smtp.example.com:2525", StartTLS, "smtp.example.com", "smtp.example.com:2525"},
+		{"192.0.2.1:2525", StartTLS, "192.0.2.1", "192.0.2.1:2525"},
+		{"2001:db8::1", StartTLS, "2001:db8::1", "[2001:db8::1]:587"},
+		{"[2001:db8::1]", StartTLS, "2001:db8::1", "[2001:db8::1]:587"},
+		{"[2001:db8::1]:25", StartTLS, "2001:db8::1", "[2001:db8::1]:25"},
+	} {
+		s, err := New(Config{Host: c.host, TLS: c.tls, From: "a@example.com", To: []string{"b@example.com"}}, outboundtest.Client(t))
+		if err != nil || s.host != c.name || s.address != c.address {
+			t.Errorf("%s: got %+v, %v; want %s, %s", c.host, s, err, c.name, c.address)
+		}
+	}
+}
+
+func TestLiteral(t *testing.T) {
+	for want, address := range map[string]net.Addr{
+		"[192.0.2.1]":        &net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 1},
+		"[IPv6:2001:db8::1]": &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 1},
+		"[IPv6:fe80::1]":     &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 1, Zone: "eth0"},
+		"localhost":          &net.UnixAddr{Name: "x"},
+	} {
+		if got := literal(address); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// An id that would be too long to keep is left out.
+func TestLongID(t *testing.T) {
+	server := newServer(t, notifytest.SMTPOptions{})
+	s := newSender(t, server, Config{TLS: None})
+	s.from.Address = "a@" + strings.Repeat("a.", 124) + "example.com"
+	if got, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || got.ExternalID != "" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

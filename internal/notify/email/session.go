@@ -1,0 +1,231 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package email
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wneessen/go-mail/smtp"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+const (
+	// byeTime is how long a server may take to say goodbye.
+	byeTime = 500 * time.Millisecond
+	// maxRounds bounds the work that a server may ask for with SCRAM: about half a second.
+	maxRounds = 1 << 20
+)
+
+// session is a connection to the mail server. It uses go-mail's client of the protocol rather than the one of mails above
+// it: that one sends to nobody if one address is refused.
+type session struct {
+	conn   net.Conn
+	client *smtp.Client // nil if there is nobody to say goodbye to
+}
+
+// connect returns a session that is ready for a transaction.
+func (s *Sender) connect(ctx context.Context) (*session, *notify.Error) {
+	conn, err := s.client.Dial(ctx, s.address)
+	if err != nil {
+		return nil, notify.FromRequest(err)
+	}
+	session := &session{conn: conn}
+	if failure := session.begin(ctx, s); failure != nil {
+		session.close()
+		return nil, failure
+	}
+	return session, nil
+}
+
+func (c *session) begin(ctx context.Context, s *Sender) *notify.Error {
+	transport := c.conn
+	if s.config.TLS == Implicit {
+		secured := tls.Client(c.conn, s.client.TLSConfig(s.host))
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return failed(ctx, "TLS", err, outbound.Handshaking)
+		}
+		transport = secured
+	}
+	client, err := smtp.NewClient(transport, s.host)
+	if err != nil {
+		return failed(ctx, "greeting", err, outbound.Talking)
+	}
+	c.client = client
+	client.SkipSMTPUTF8(true) // all addresses are ASCII; with it, some server on the way may have to refuse the mail
+	if err := client.Hello(literal(c.conn.LocalAddr())); err != nil {
+		return failed(ctx, "EHLO", err, outbound.Talking)
+	}
+	if s.config.TLS == StartTLS {
+		if offered, _ := client.Extension("STARTTLS"); !offered { // as if a certificate were bad
+			return &notify.Error{Class: notify.Temporary, Reason: notify.ReasonTLSFailed, Message: "the mail server does not offer STARTTLS"}
+		}
+		if err := client.StartTLS(s.client.TLSConfig(s.host)); err != nil {
+			return failed(ctx, "STARTTLS", err, outbound.Handshaking)
+		}
+	}
+	if s.config.Username == "" {
+		return nil
+	}
+	_, mechanisms := client.Extension("AUTH")
+	auth := s.mechanism(mechanisms)
+	if auth == nil {
+		return &notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized,
+			Message: "the mail server takes no username and password (AUTH) by PLAIN, LOGIN, SCRAM-SHA-256 or SCRAM-SHA-1"}
+	}
+	if err := client.Auth(auth); err != nil {
+		return failed(ctx, "AUTH", err, outbound.Talking)
+	}
+	return nil
+}
+
+// literal is how a client without a name of its own says who it is (RFC 5321, 4.1.3).
+func literal(local net.Addr) string {
+	address, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return "localhost"
+	}
+	ip := address.Addr().Unmap().WithZone("")
+	if ip.Is6() {
+		return "[IPv6:" + ip.String() + "]"
+	}
+	return "[" + ip.String() + "]"
+}
+
+// mechanism picks one that the server offers. PLAIN comes first, although SCRAM does not show the password: within TLS that
+// protects it from nobody but its own server, and a server may offer SCRAM also for users whose hash does not go with it.
+func (s *Sender) mechanism(offered string) smtp.Auth {
+	names := strings.Fields(strings.ToUpper(offered))
+	c := s.config
+	switch {
+	case slices.Contains(names, "PLAIN"):
+		return careful{smtp.PlainAuth("", c.Username, c.Password, s.host, false)}
+	case slices.Contains(names, "LOGIN"):
+		return careful{smtp.LoginAuth(c.Username, c.Password, s.host, false)}
+	case slices.Contains(names, "SCRAM-SHA-256"):
+		return careful{smtp.ScramSHA256Auth(c.Username, c.Password)}
+	case slices.Contains(names, "SCRAM-SHA-1"):
+		return careful{smtp.ScramSHA1Auth(c.Username, c.Password)}
+	}
+	return nil
+}
+
+// careful is a mechanism in which the server does not decide how long we compute, which no time limit would end.
+type careful struct{ smtp.Auth }
+
+// errChallenge is a challenge that does not go with the mechanism.
+var errChallenge = errors.New("bad challenge")
+
+func (c careful) Next(fromServer []byte, more bool) ([]byte, error) {
+	for part := range strings.SplitSeq(string(fromServer), ",") {
+		if rounds, ok := strings.CutPrefix(part, "i="); more && ok {
+			if n, err := strconv.Atoi(rounds); err != nil || n > maxRounds {
+				return nil, errChallenge
+			}
+		}
+	}
+	answer, err := c.Auth.Next(fromServer, more)
+	if err != nil {
+		return nil, errChallenge
+	}
+	return answer, nil
+}
+
+// outcome is what became of the recipients of a transaction.
+type outcome struct {
+	accepted recipients
+	refused  []*notify.Error // one for each
+}
+
+// failure says what to do about those who are refused: try again if that helps one of them.
+func (o outcome) failure() *notify.Error {
+	failure := *o.refused[0]
+	for _, refusal := range o.refused[1:] {
+		if refusal.Class == notify.Temporary {
+			failure.Class, failure.Reason = refusal.Class, refusal.Reason
+		}
+		failure.Message += "; " + refusal.Message
+	}
+	return &failure
+}
+
+// transact sends the mail to those who do not have it. An error is one that holds for all.
+func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, told recipients, text []byte) (outcome, *notify.Error) {
+	var o outcome
+	if err := c.client.Mail("<" + from.Address + ">"); err != nil {
+		return o, failed(ctx, "MAIL FROM", err, outbound.Talking)
+	}
+	for i, address := range to {
+		if told.has(i) {
+			continue
+		}
+		err := c.client.Rcpt("<" + address.Address + ">")
+		answer, answered := errors.AsType[*textproto.Error](err)
+		switch {
+		case err == nil:
+			o.accepted.add(i)
+		case answered && answer.Code != 421 && (answer.Code/100 == 4 || answer.Code/100 == 5):
+			failure := failed(ctx, "to["+strconv.Itoa(i)+"]", err, outbound.Talking)
+			if answer.Code == 552 { // to be taken for 452 here (RFC 5321, 4.5.3.1.10)
+				failure.Class, failure.Reason = notify.Temporary, notify.ReasonServerError
+			}
+			o.refused = append(o.refused, failure)
+		default:
+			return o, failed(ctx, "RCPT TO", err, outbound.Talking)
+		}
+	}
+	if o.accepted == 0 {
+		return o, nil
+	}
+	return o, c.data(ctx, text)
+}
+
+// data sends the mail itself. What comes of it is not known between the final dot and the answer to that.
+func (c *session) data(ctx context.Context, text []byte) *notify.Error {
+	w, err := c.client.Data()
+	if err != nil {
+		return failed(ctx, "DATA", err, outbound.Talking)
+	}
+	if _, err := w.Write(text); err != nil {
+		c.client = nil // a QUIT would end the mail first, and what there is of it would be delivered
+		return failed(ctx, "DATA", err, outbound.Talking)
+	}
+	if err := w.Close(); err != nil {
+		return failed(ctx, "end of DATA", err, outbound.Asked)
+	}
+	return nil
+}
+
+// close says goodbye and hangs up. Nothing depends on how that goes.
+func (c *session) close() {
+	if c.client != nil {
+		_ = c.conn.SetDeadline(time.Now().Add(byeTime))
+		_ = c.client.Quit()
+	}
+	c.conn.Close()
+}

@@ -1,0 +1,179 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package event
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+)
+
+// cluster is a Creator that keeps Events by name, as an API server does, and fails as it is told.
+type cluster struct {
+	events []Event
+	err    error // of the next call
+	lose   bool  // makes the Event, and does not say so
+}
+
+func (c *cluster) Create(_ context.Context, e Event) (existed bool, err error) {
+	if err, c.err = c.err, nil; err != nil && !c.lose {
+		return false, err
+	}
+	for _, old := range c.events {
+		if old.Namespace == e.Namespace && old.Name == e.Name {
+			return true, err
+		}
+	}
+	c.events = append(c.events, e)
+	return false, err
+}
+
+const (
+	delivery = "68f9d47abeaae53b202108cadff438cb"
+	id       = "kubecon-alert.68f9d47abeaae53b"
+)
+
+func TestSend(t *testing.T) {
+	for _, c := range []struct {
+		why      string
+		event    notify.Event
+		severity notify.Severity
+		kind     string
+		reason   string
+		note     string
+	}{
+		{"fired", notify.Fired, notify.Critical, "Warning", "AlertFired", "[Critical] Hi 🎉\nHello KubeCon 👋"},
+		{"a warning", notify.Fired, notify.Warning, "Warning", "AlertFired", "[Warning] Hi 🎉\nHello KubeCon 👋"},
+		{"nothing bad", notify.Fired, notify.Info, "Normal", "AlertFired", "Hi 🎉\nHello KubeCon 👋"},
+		{"updated", notify.Updated, notify.Critical, "Warning", "AlertUpdated", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{"that it is over is good news", notify.Resolved, notify.Critical, "Normal", "AlertResolved", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			there := &cluster{}
+			m := notifytest.Message(c.event)
+			m.Severity = c.severity
+			got, err := New(there).Send(t.Context(), m, notifytest.Key(delivery, "kubecon-alert.0000000000000000"))
+			if want := (notify.Receipt{ExternalID: id, Note: "the event was made"}); err != nil || got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+			want := Event{
+				Namespace: "shop", Name: id, RegardingName: "kubecon-alert", RegardingUID: "5f0c", Type: c.kind, Reason: c.reason,
+				Action: "Notify", Note: c.note, Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+			}
+			if len(there.events) != 1 || there.events[0] != want {
+				t.Errorf("got %+v, want %+v", there.events, want)
+			}
+		})
+	}
+}
+
+// The guarantee: one Event for each message, however often it is sent.
+func TestMadeOnce(t *testing.T) {
+	there := &cluster{err: &notify.Error{Class: notify.Unknown, Reason: notify.ReasonTimeout, Message: "no answer"}, lose: true}
+	s := New(there)
+	t.Cleanup(s.Close)
+	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key(delivery, "")); notify.ClassOf(err) != notify.Unknown {
+		t.Fatalf("got %v", err)
+	}
+	got, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key(delivery, ""))
+	if want := (notify.Receipt{ExternalID: id, Note: "the event was there already"}); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	for _, event := range []notify.Event{notify.Updated, notify.Resolved} {
+		if _, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key(string(event), id)); err != nil {
+			t.Error(err)
+		}
+	}
+	var reasons []string
+	for _, e := range there.events {
+		reasons = append(reasons, e.Reason)
+	}
+	if fmt.Sprint(reasons) != "[AlertFired AlertUpdated AlertResolved]" {
+		t.Errorf("got %v", reasons)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		why, title, content string
+		cut                 bool
+	}{
+		{"as long as may be", strings.Repeat("t", 100), strings.Repeat("c", 1024-101-len("[Critical] ")), false},
+		{"a byte more", strings.Repeat("t", 100), strings.Repeat("c", 1025-101-len("[Critical] ")), true},
+		{"of more than a byte each", strings.Repeat("😀", 256), "c", true},
+	} {
+		there := &cluster{}
+		m := notifytest.Message(notify.Fired)
+		m.Title, m.Content = c.title, c.content
+		got, err := New(there).Send(t.Context(), m, notifytest.Key(delivery, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		note := there.events[0].Note
+		said := got.Note == "the event was made; its note was cut to 1024 bytes"
+		if len(note) > 1024 || strings.HasSuffix(note, "… [cut]") != c.cut || said != c.cut {
+			t.Errorf("%s: got %d bytes, %q", c.why, len(note), got.Note)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	gone := notify.Error{Class: notify.Configuration, Reason: notify.ReasonGone, Message: "the namespace is being deleted"}
+	busy := notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: time.Second, Message: "slow"}
+	for _, c := range []struct {
+		why   string
+		event notify.Event
+		err   error
+		note  string
+		want  notify.Error
+	}{
+		{"what the creator says", notify.Resolved, fmt.Errorf("creating: %w", &busy), "", busy},
+		{"a namespace that goes takes no news", notify.Fired, &gone, "", gone},
+		{"but needs no all-clear", notify.Resolved, &gone, "the namespace is being deleted: nobody is left to tell", notify.Error{}},
+		{"an error without a class", notify.Fired, errors.New("canary"), "",
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonConnectionFailed, Message: "the event may not have been made"}},
+	} {
+		got, err := New(&cluster{err: c.err}).Send(t.Context(), notifytest.Message(c.event), notifytest.Key(delivery, id))
+		own, failed := errors.AsType[*notify.Error](err)
+		if got != (notify.Receipt{Note: c.note}) || failed != (c.note == "") || failed && *own != c.want {
+			t.Errorf("%s: got %+v, %+v; want %q, %+v", c.why, got, err, c.note, c.want)
+		}
+	}
+}
+
+func TestName(t *testing.T) {
+	valid := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	for _, c := range []struct{ why, alert, key, want string }{
+		{"the alert's and the key's", "a.b", delivery, "a.b.68f9d47abeaae53b"},
+		{"a key that is not hexadecimal", "a", "delivery", "a.b4af39d5b65a1484"},
+		{"or too short", "a", "68f9", "a.8d8c6cd2be83ddd7"},
+		{"just as long as may be", strings.Repeat("a", 236), delivery, strings.Repeat("a", 236) + ".68f9d47abeaae53b"},
+		{"cut", strings.Repeat("a", 237), delivery, strings.Repeat("a", 236) + ".68f9d47abeaae53b"},
+		{"cut where no name can end", strings.Repeat("a", 234) + "-.-b", delivery, strings.Repeat("a", 234) + ".68f9d47abeaae53b"},
+	} {
+		if got := name(c.alert, c.key); got != c.want || len(got) > 253 || !valid.MatchString(got) {
+			t.Errorf("%s: got %q, want %q", c.why, got, c.want)
+		}
+	}
+}

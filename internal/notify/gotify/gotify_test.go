@@ -1,0 +1,207 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package gotify
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	token    = "AcanaryT0ken.-_"
+	accepted = `{"id":25,"appid":5,"message":"Hello KubeCon 👋","title":"Hi 🎉","priority":8,"date":"2026-03-01T12:00:00Z"}`
+)
+
+func words(message string) string {
+	body, err := json.Marshal(map[string]any{"error": "Bad Request", "errorCode": 400, "errorDescription": message})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(body)
+}
+
+func TestConformance(t *testing.T) {
+	notifytest.Run(t, notifytest.Provider{
+		New: func(url string, client *outbound.Client) (notify.Sender, error) {
+			return New(Config{URL: url, Token: token}, client)
+		},
+		Canaries:   []string{token},
+		Accept:     accepted,
+		NeedsBody:  true,
+		ExternalID: "25",
+		Refuse:     func(message string) (string, string) { return "application/json", words(message) },
+		Mute:       true,
+	})
+}
+
+func newSender(t *testing.T, url string) *Sender {
+	t.Helper()
+	s, err := New(Config{URL: url, Token: token + "\n"}, outboundtest.Client(t)) // as in a Secret that was made with echo
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSend(t *testing.T) {
+	const plain = `"extras":{"client::display":{"contentType":"text/plain"}}}`
+	for _, c := range []struct {
+		why      string
+		event    notify.Event
+		severity notify.Severity
+		body     string
+	}{
+		{"for information", notify.Fired, notify.Info, `{"title":"Hi 🎉","message":"Hello KubeCon 👋","priority":4,` + plain},
+		{"a warning", notify.Fired, notify.Warning, `{"title":"[Warning] Hi 🎉","message":"Hello KubeCon 👋","priority":6,` + plain},
+		{"critical", notify.Fired, notify.Critical, `{"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
+		{"an update is another message", notify.Updated, notify.Critical, `{"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
+		{"so is a resolve, quietly", notify.Resolved, notify.Critical, `{"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":2,` + plain},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(notifytest.Status(200, accepted))
+			m := notifytest.Message(c.event)
+			m.Severity = c.severity
+			got, err := newSender(t, server.URL+"/push/").Send(t.Context(), m, notifytest.Key("delivery", "24"))
+			if want := (notify.Receipt{ExternalID: "25", Note: "HTTP 200 OK"}); err != nil || got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+			r := server.Requests()[0]
+			if r.Method != http.MethodPost || r.URI != "/push/message" || string(r.Body) != c.body || r.Header.Get("X-Gotify-Key") != token {
+				t.Errorf("got %s %s %s, want POST /push/message %s", r.Method, r.URI, r.Body, c.body)
+			}
+		})
+	}
+}
+
+// There is no key: what is repeated is seen again.
+func TestAgainstServer(t *testing.T) {
+	gotify := notifytest.NewGotify(token)
+	server := httptest.NewServer(notifytest.LoseAnswers(gotify, 1))
+	t.Cleanup(server.Close)
+	s := newSender(t, server.URL)
+	for i, event := range []notify.Event{notify.Fired, notify.Fired, notify.Updated, notify.Resolved} {
+		_, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("delivery", ""))
+		if i == 0 && notify.ClassOf(err) != notify.Unknown || i > 0 && err != nil {
+			t.Fatalf("%d: got %v", i, err)
+		}
+	}
+	want := []notifytest.Seen{
+		{ID: "1", Text: "[Critical] Hi 🎉\nHello KubeCon 👋"},
+		{ID: "2", Text: "[Critical] Hi 🎉\nHello KubeCon 👋"},
+		{ID: "3", Text: "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{ID: "4", Text: "Resolved: [Critical] Hi 🎉\nThe alert is over.", Over: true},
+	}
+	seen := gotify.Seen()
+	if len(seen) != len(want) {
+		t.Fatalf("people see %+v", seen)
+	}
+	for i := range want {
+		if seen[i] != want[i] {
+			t.Errorf("people see %+v, want %+v", seen[i], want[i])
+		}
+	}
+}
+
+// All that an alert can have is taken, and shown as typed.
+func TestText(t *testing.T) {
+	gotify := notifytest.NewGotify(token)
+	server := httptest.NewServer(gotify)
+	t.Cleanup(server.Close)
+	s := newSender(t, server.URL)
+	for i, content := range []string{
+		"<!channel> @everyone *bold* [x](https://example.com/:wave:) `:wave:` <script> &amp;\n# no heading",
+		strings.Repeat("x", 16384),
+	} {
+		m := notifytest.Message(notify.Fired)
+		m.Title, m.Content, m.Severity = "**Hi** @all", content, notify.Info
+		if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := gotify.Seen()[i].Text, m.Title+"\n"+content; got != want {
+			t.Errorf("people see %q, want %q", got, want)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	const bad = "HTTP 200 OK, but the answer is not what this receiver's API promises"
+	for _, c := range []struct {
+		why    string
+		answer http.HandlerFunc
+		want   notify.Error
+	}{
+		{
+			"not the token of an application", notifytest.Status(401, `{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid access token"}`),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized"},
+		},
+		{
+			"its proxy", notifytest.Status(429, "", "Retry-After", "7"),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests"},
+		},
+		{
+			"what is not Gotify", notifytest.Status(200, "<html>"),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: bad},
+		},
+		{
+			"an id that is no number", notifytest.Status(200, `{"id":"25"}`),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: bad},
+		},
+		{
+			"no id", notifytest.Status(200, `{"id":0}`),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: bad},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+				t.Errorf("got %+v, want %+v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	const url = "https://gotify.example.com"
+	for _, c := range []struct {
+		why, want string
+		config    Config
+	}{
+		{"no URL", "url: must be an absolute", Config{Token: token}},
+		{"credentials in the URL", "url: must have neither", Config{URL: "https://canary@example.com", Token: token}},
+		{"a token in the URL", "url: must have neither", Config{URL: url + "?token=canary", Token: token}},
+		{"no token", "token: must be", Config{URL: url}},
+		{"a token that is no header", "token: must be", Config{URL: url, Token: "canary\ncanary"}},
+	} {
+		_, err := New(c.config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,410 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package matrix
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	token = "CanaryTokenM0" // could pass for an id
+	room  = "!OGEhHVWSdvArJzumhm:example.com"
+	first = "$Rqnc-F-dvnEYJTyHq_iKxU2bZ1CI92-kuZq3a5lr5Zg"
+)
+
+func refusal(code, message string) string {
+	body, err := json.Marshal(map[string]string{"errcode": code, "error": message})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(body)
+}
+
+func TestConformance(t *testing.T) {
+	notifytest.Run(t, notifytest.Provider{
+		New: func(url string, client *outbound.Client) (notify.Sender, error) {
+			return New(Config{URL: url, RoomID: room, Token: token}, client)
+		},
+		Canaries:    []string{token},
+		Accept:      `{"event_id":"` + first + `"}`,
+		NeedsBody:   true,
+		ExternalID:  first,
+		Refuse:      func(message string) (string, string) { return "application/json", refusal("M_UNKNOWN", message) },
+		Mute:        true,
+		Key:         func(r notifytest.Request) string { return path.Base(r.URI) },
+		ProbeAccept: `{"user_id":"@bellhop:example.com","membership":"join"}`,
+	})
+}
+
+func newSender(t *testing.T, url string) *Sender {
+	t.Helper()
+	s, err := New(Config{URL: url, RoomID: room, Token: token + "\n"}, outboundtest.Client(t)) // as in a Secret that was made with echo
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const (
+	inRoom = "/_matrix/client/v3/rooms/%21OGEhHVWSdvArJzumhm:example.com"
+	send   = "PUT " + inRoom + "/send/m.room.message/delivery "
+	look   = "GET " + inRoom + "/event/" + first + " "
+)
+
+func TestSend(t *testing.T) {
+	const there = `{"type":"m.room.message","content":{"msgtype":"m.text","body":"Hi"}}`
+	for _, c := range []struct {
+		why        string
+		event      notify.Event
+		externalID string
+		lookup     http.HandlerFunc
+		requests   []string
+		want       notify.Receipt
+	}{
+		{
+			why: "a message", event: notify.Fired,
+			requests: []string{send + `{"msgtype":"m.text","body":"[Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
+			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+		},
+		{
+			why: "an update is an edit", event: notify.Updated, externalID: first, lookup: notifytest.Status(200, there),
+			requests: []string{look, send + `{"msgtype":"m.text","body":"* Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
+				`"m.new_content":{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}},` +
+				`"m.relates_to":{"rel_type":"m.replace","event_id":"` + first + `"}}`},
+			want: notify.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
+		},
+		{
+			why: "so is a resolve", event: notify.Resolved, externalID: first, lookup: notifytest.Status(200, "long: cut off"),
+			requests: []string{look, send + `{"msgtype":"m.text","body":"* Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
+				`"m.new_content":{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}},` +
+				`"m.relates_to":{"rel_type":"m.replace","event_id":"` + first + `"}}`},
+			want: notify.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
+		},
+		{
+			why: "what was removed is not edited", event: notify.Updated, externalID: first, lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`),
+			requests: []string{look, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
+			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+		},
+		{
+			why: "nor what is in another room", event: notify.Updated, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
+			requests: []string{look, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
+			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+		},
+		{
+			why: "nobody needs to know of the end of what was removed", event: notify.Resolved, externalID: first,
+			lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")), requests: []string{look},
+			want: notify.Receipt{Note: "the message is gone already"},
+		},
+		{
+			why: "an update of we do not know what", event: notify.Updated, externalID: "../x",
+			requests: []string{send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
+			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+		},
+		{
+			why: "the end of we do not know what", event: notify.Resolved,
+			requests: []string{send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
+			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					c.lookup(w, r)
+					return
+				}
+				notifytest.Status(200, `{"event_id":"$new"}`)(w, r)
+			})
+			got, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+			var requests []string
+			for _, r := range server.Requests() {
+				requests = append(requests, r.Method+" "+r.URI+" "+string(r.Body))
+				if r.Header.Get("Authorization") != "Bearer "+token {
+					t.Errorf("authorized as %q", r.Header.Get("Authorization"))
+				}
+			}
+			if strings.Join(requests, "\n") != strings.Join(c.requests, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(requests, "\n"), strings.Join(c.requests, "\n"))
+			}
+		})
+	}
+}
+
+// What a homeserver does, and what people see of it.
+func TestAgainstHomeserver(t *testing.T) {
+	matrix := notifytest.NewMatrix(room, token)
+	server := httptest.NewServer(notifytest.LoseAnswers(matrix, 1))
+	t.Cleanup(server.Close)
+	s := newSender(t, server.URL)
+	var id string
+	send := func(event notify.Event, delivery string) error {
+		receipt, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key(delivery, id))
+		if err == nil {
+			id = receipt.ExternalID
+		}
+		return err
+	}
+	want := func(why string, texts ...string) {
+		t.Helper()
+		var got []string
+		for _, seen := range matrix.Seen() {
+			got = append(got, seen.Text)
+			if over := seen.Text == "" || strings.HasPrefix(seen.Text, "Resolved: "); seen.Over != over {
+				t.Errorf("%s: %+v", why, seen)
+			}
+		}
+		if strings.Join(got, "|") != strings.Join(texts, "|") {
+			t.Errorf("%s: people see %q, want %q", why, got, texts)
+		}
+	}
+	if err := send(notify.Fired, "fired"); notify.ClassOf(err) != notify.Unknown {
+		t.Fatalf("a lost answer: got %v", err)
+	}
+	for i, c := range []struct {
+		event notify.Event
+		text  string
+	}{
+		{notify.Fired, "[Critical] Hi 🎉\nHello KubeCon 👋"},
+		{notify.Updated, "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{notify.Resolved, "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{notify.Resolved, "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
+	} {
+		if err := send(c.event, strings.ToLower(string(c.event))); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		want("one message", c.text)
+	}
+	matrix.Remove(id)
+	if err := send(notify.Updated, "another"); err != nil {
+		t.Fatal(err)
+	}
+	want("removed, and updated", "", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋")
+	if err := s.Probe(t.Context()); err != nil {
+		t.Errorf("Probe: %v", err)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		event  notify.Event
+		answer http.HandlerFunc
+		want   notify.Error
+	}{
+		{
+			"not in the room", notify.Fired, notifytest.Status(403, refusal("M_FORBIDDEN", "User @bellhop:example.com not in room")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
+		},
+		{
+			"logged out", notify.Fired, notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "Invalid access token passed.")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
+		},
+		{
+			"too large", notify.Fired, notifytest.Status(413, refusal("M_TOO_LARGE", "event too large")),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 413 Request Entity Too Large (M_TOO_LARGE)"},
+		},
+		{
+			"slow down, as older servers say it", notify.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}`),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 2500 * time.Millisecond, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
+		},
+		{
+			"slow down, as newer ones do", notify.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}`, "Retry-After", "3"),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
+		},
+		{
+			"a time that makes no sense", notify.Fired, notifytest.Status(429, `{"retry_after_ms":1e300}`),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
+		},
+		{
+			"another", notify.Fired, notifytest.Status(429, `{"retry_after_ms":-5}`),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
+		},
+		{
+			"a code that is none", notify.Fired, notifytest.Status(404, refusal("M_SECRET: of an internal service", "")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found"},
+		},
+		{
+			"an id that is no id", notify.Fired, notifytest.Status(200, `{"event_id":"$../x?"}`),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+		{
+			"looking for the message fails", notify.Updated, notifytest.Status(502, ""),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
+		},
+		{
+			"not a homeserver", notify.Resolved, notifytest.Status(404, refusal("M_UNRECOGNIZED", "")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found (M_UNRECOGNIZED)"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", first))
+			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+				t.Errorf("got %+v, want %+v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestProbeFails(t *testing.T) {
+	const me = `{"user_id":"@bellhop:example.com"}`
+	for _, c := range []struct {
+		why            string
+		whoami, member http.HandlerFunc
+		want           notify.Error
+	}{
+		{
+			"logged out", notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "")), nil,
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
+		},
+		{
+			"not a homeserver", notifytest.Status(200, "<html>"), nil,
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+		{
+			"nobody", notifytest.Status(200, `{"user_id":"../../x"}`), nil,
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+		{
+			"never in the room", notifytest.Status(200, me), notifytest.Status(403, refusal("M_FORBIDDEN", "")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
+		},
+		{
+			"left", notifytest.Status(200, me), notifytest.Status(200, `{"membership":"leave"}`),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "the account is not in the room: invite it, and let it join"},
+		},
+		{
+			"no membership", notifytest.Status(200, me), notifytest.Status(200, `{}`),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.RequestURI, "/account/whoami") {
+					c.whoami(w, r)
+					return
+				}
+				c.member(w, r)
+			})
+			err := newSender(t, server.URL).Probe(t.Context())
+			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+				t.Errorf("got %+v, want %+v", err, c.want)
+			}
+			for _, r := range server.Requests() {
+				if uri := r.URI; uri != "/_matrix/client/v3/account/whoami" && uri != inRoom+"/state/m.room.member/@bellhop:example.com" {
+					t.Errorf("asked for %s", uri)
+				}
+			}
+		})
+	}
+}
+
+// The text is as typed: it is no markup, and an empty m.mentions says that it mentions nobody.
+func TestText(t *testing.T) {
+	matrix := notifytest.NewMatrix(room, token)
+	server := httptest.NewServer(matrix)
+	t.Cleanup(server.Close)
+	s := newSender(t, server.URL)
+	m := notifytest.Message(notify.Fired)
+	m.Title, m.Severity = "@room <b>", notify.Info
+	m.Content = "<!channel> @everyone @alice:example.com *bold* [x](https://example.com/:wave:) `:wave:` <script> &amp; \x00\u2028"
+	if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := matrix.Seen()[0].Text, m.Title+"\n"+m.Content; got != want {
+		t.Errorf("people see %q, want %q", got, want)
+	}
+}
+
+// Whatever the content, an event takes it, also where an edit has it twice.
+func TestCut(t *testing.T) {
+	for _, c := range []struct {
+		why, content string
+		cut          bool
+	}{
+		{"all that an alert can have", strings.Repeat("x", 16384), false},
+		{"four bytes each", strings.Repeat("👋", 4096), false},
+		{"what becomes longer", strings.Repeat(":us: ", 3276), true},
+		{"some quotes", strings.Repeat(`{"a": "b"}, `, 1365), false},
+		{"nothing but quotes", strings.Repeat(`"`, 16384), true},
+		{"what only our JSON escapes", strings.Repeat("<", 16384), false},
+		{"control characters", strings.Repeat("\x01", 16384), true},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			matrix := notifytest.NewMatrix(room, token)
+			server := httptest.NewServer(matrix)
+			t.Cleanup(server.Close)
+			s := newSender(t, server.URL)
+			id := ""
+			for _, event := range []notify.Event{notify.Fired, notify.Updated} {
+				m := notifytest.Message(event)
+				m.Title, m.Content = strings.Repeat("\x01", 256), c.content
+				receipt, err := s.Send(t.Context(), m, notifytest.Key(string(event), id))
+				if err != nil {
+					t.Fatalf("%s: %v", event, err)
+				}
+				id = receipt.ExternalID
+				if cut := strings.HasSuffix(receipt.Note, "; the content was cut"); cut != c.cut || cut != strings.HasSuffix(matrix.Seen()[0].Text, "… [cut]") {
+					t.Errorf("%s: cut: %t, want %t: %s", event, cut, c.cut, receipt.Note)
+				}
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	const url = "https://matrix.example.com"
+	for _, c := range []struct {
+		why, want string
+		config    Config
+	}{
+		{"no URL", "url: must be an absolute", Config{RoomID: room, Token: token}},
+		{"credentials in the URL", "url: must have neither", Config{URL: "https://canary@example.com", RoomID: room, Token: token}},
+		{"a token in the URL", "url: must have neither", Config{URL: url + "?access_token=canary", RoomID: room, Token: token}},
+		{"no room", "roomID: must be the id", Config{URL: url, Token: token}},
+		{"an alias", "roomID: must be the id", Config{URL: url, RoomID: "#canary:example.com", Token: token}},
+		{"a room with a blank", "roomID: must be the id", Config{URL: url, RoomID: "!canary canary", Token: token}},
+		{"no token", "token: must be", Config{URL: url, RoomID: room}},
+		{"a token that is no header", "token: must be", Config{URL: url, RoomID: room, Token: "canary\x00canary"}},
+	} {
+		_, err := New(c.config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
+		}
+	}
+	s, err := New(Config{URL: "https://example.com/matrix/", RoomID: "!a/../b?c#d%", Token: token}, outboundtest.Client(t))
+	if err != nil || s.room.String() != "https://example.com/matrix/_matrix/client/v3/rooms/%21a%2F..%2Fb%3Fc%23d%25" {
+		t.Errorf("got %v, %v", s, err)
+	}
+}

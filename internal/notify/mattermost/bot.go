@@ -1,0 +1,172 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mattermost
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/url"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Bot is a notify.Sender that posts through the API.
+type Bot struct {
+	connection
+	posts     *url.URL
+	me        *url.URL
+	channelID string
+	token     string
+}
+
+var _ notify.Prober = (*Bot)(nil)
+
+// post is what the API takes and returns, as far as we use it.
+type post struct {
+	ID            string `json:"id,omitempty"`
+	ChannelID     string `json:"channel_id,omitempty"`
+	Message       string `json:"message,omitempty"`
+	PendingPostID string `json:"pending_post_id,omitempty"`
+}
+
+// Send makes one attempt. It is up to three requests where the post that is to be edited cannot be.
+func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	if m.Event == notify.Fired || !b.isID(k.ExternalID) {
+		return b.create(ctx, m, k)
+	}
+	text, cuts := render(m)
+	resp, err := b.do(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), &post{Message: text})
+	switch {
+	case err == nil && b.made(resp) != k.ExternalID:
+		return notify.Receipt{}, notify.BadAnswer(resp)
+	case err == nil:
+		return notify.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
+	case !uneditable(resp):
+		return notify.Receipt{}, err
+	case m.Event == notify.Resolved:
+		gone, err := b.gone(ctx, k.ExternalID)
+		if err != nil {
+			return notify.Receipt{}, err
+		}
+		if gone {
+			return notify.Receipt{Note: "the post is gone already"}, nil
+		}
+	}
+	return b.create(ctx, m, k)
+}
+
+// create makes a new post.
+func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	if m.Event == notify.Resolved { // what it was about stands in an earlier post, or was never told
+		m.Content = ""
+	}
+	text, cuts := render(m)
+	resp, err := b.do(ctx, http.MethodPost, b.posts, &post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
+	if err != nil {
+		return notify.Receipt{}, err
+	}
+	id := b.made(resp)
+	if id == "" {
+		return notify.Receipt{}, notify.BadAnswer(resp)
+	}
+	return notify.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+}
+
+// pendingID is the key by which Mattermost knows a repeat. It looks these keys up without asking whose they are: if others could
+// guess ours, they could use it first, and the alert would be taken for a repeat of their post.
+func (b *Bot) pendingID(delivery string) string {
+	mac := hmac.New(sha256.New, []byte(b.token))
+	mac.Write([]byte(delivery))
+	return hex.EncodeToString(mac.Sum(nil))[:32]
+}
+
+// uneditable tells whether a new post may be taken although this edit was refused. Mattermost answers 403 also where the post was
+// deleted, and 400 where it is too late or the post's channel was archived.
+func uneditable(resp *outbound.Response) bool {
+	if resp == nil {
+		return false
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
+		return true
+	}
+	return false
+}
+
+// gone tells whether a post was deleted. An error means that we do not know yet.
+func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
+	resp, err := b.do(ctx, http.MethodGet, b.posts.JoinPath(id), nil)
+	switch notify.ClassOf(err) {
+	case notify.Temporary, notify.Unknown:
+		return false, err
+	case notify.Configuration, notify.Permanent:
+		return resp != nil && resp.StatusCode == http.StatusNotFound && b.problem(resp) == "app.post.get.app_error", nil
+	}
+	return false, nil
+}
+
+// Probe asks whose token it is.
+func (b *Bot) Probe(ctx context.Context) error {
+	resp, err := b.do(ctx, http.MethodGet, b.me, nil)
+	if err == nil && b.made(resp) == "" {
+		err = notify.BadAnswer(resp)
+	}
+	return err
+}
+
+// do makes one request. It returns both, response and error, for an answer that is not a success.
+func (b *Bot) do(ctx context.Context, method string, target *url.URL, p *post) (*outbound.Response, error) {
+	var body []byte
+	if p != nil {
+		var err error
+		if body, err = json.Marshal(p); err != nil {
+			return nil, notify.Invalid("content", "cannot be written as JSON")
+		}
+	}
+	req, err := notify.JSONRequest(ctx, method, target, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+b.token)
+	resp, err := b.client.Do(ctx, req)
+	if err != nil {
+		return nil, notify.FromRequest(err)
+	}
+	if failure := b.failure(resp); failure != nil {
+		return resp, failure
+	}
+	return resp, nil
+}
+
+// made returns the id of what an answer describes, "" if it is none of Mattermost's.
+func (b *Bot) made(resp *outbound.Response) string {
+	var p post
+	if resp.BodyErr != nil || json.Unmarshal(resp.Body, &p) != nil || !b.isID(p.ID) {
+		return ""
+	}
+	return p.ID
+}
+
+// isID tells whether the text is an id that we can keep in a status and put into a path, whoever we have it from.
+func (b *Bot) isID(text string) bool {
+	return serverID.MatchString(text) && b.redact.Clean(text, len(text)) == text
+}

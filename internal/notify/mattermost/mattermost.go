@@ -1,0 +1,163 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package mattermost delivers to a channel of Mattermost, in one of two ways.
+//
+// A bot makes a post for each alert, which updates and the end of the alert edit in place. Where Mattermost refuses the edit, a new
+// post says what is new; who deleted the post need not be told that the alert is over. An incoming webhook can only post: each
+// update is a post of its own, and so is the word that it is over.
+//
+// A bot's post carries a key, and for half a minute Mattermost answers a repeat with the first post. After that, and always with a
+// webhook, a repeat is a second post, and the first of the two is never edited. Nobody is notified of an edit; that is how
+// Mattermost is.
+//
+// The text is all in the post's own message, where search finds it and phones show it. It is shown as typed: markup is written as
+// HTML entities, which Mattermost's apps undo also where they show no markup, such as on a phone's lock screen. Nothing in an alert
+// mentions anybody by an @: after it comes a zero-width space. Links stay links, but for those that touch markup. What cannot be
+// prevented: people whose own keywords are in the text are notified; emoticons such as ;) and formulas between dollar signs may be
+// drawn; blanks and empty lines in a row become one.
+//
+// It knows Mattermost's API and nothing of who calls it.
+package mattermost
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Config says where messages go: through an incoming webhook, or from a bot, which has URL, ChannelID and Token.
+type Config struct {
+	WebhookURL string // of the incoming webhook; who has it can post
+	URL        string // of the server, for a bot
+	ChannelID  string // of the channel that the bot posts to
+	Token      string // of the bot
+}
+
+// connection is what both ways have in common.
+type connection struct {
+	client *outbound.Client
+	redact *outbound.Redactor
+	now    func() time.Time
+}
+
+var (
+	serverID = regexp.MustCompile(`^[a-z0-9]{26}$`)                                                     // of anything that Mattermost holds
+	errorID  = regexp.MustCompile(`^(?:api|app|web|model|store|ent|plugin)(?:\.[a-z0-9_]{1,48}){2,6}$`) // the server is not ours, its words may be anybody's
+)
+
+// New returns a *Bot or a *Webhook, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (notify.Sender, error) {
+	config.WebhookURL = strings.TrimSpace(config.WebhookURL)
+	config.Token = strings.TrimSpace(config.Token)
+	switch {
+	case config.WebhookURL == "" && config.Token == "" || config.WebhookURL != "" && config.Token != "":
+		return nil, notify.Invalid("url, token", "exactly one of them must be in the Secret: the url of an incoming webhook, or the token of a bot")
+	case config.Token != "":
+		return newBot(config, client)
+	}
+	return newWebhook(config, client)
+}
+
+func newBot(config Config, client *outbound.Client) (*Bot, error) {
+	if config.URL == "" {
+		return nil, notify.Invalid("url", "must be set for a bot, which has a token: the address of the server")
+	}
+	base, err := notify.ParseURL("url", config.URL)
+	switch {
+	case err != nil:
+		return nil, err
+	case base.User != nil || base.RawQuery != "":
+		return nil, notify.Invalid("url", "must have neither user nor query; the credential is the token")
+	case strings.ContainsFunc(config.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, notify.Invalid("token", "must be the token of a bot: without blanks or control characters")
+	case !serverID.MatchString(config.ChannelID):
+		return nil, notify.Invalid("channelID", "must be the id of a channel: 26 lower-case letters and digits, which are in the channel's info")
+	}
+	api := base.JoinPath("api", "v4")
+	return &Bot{
+		connection: connection{client: client, redact: outbound.NewRedactor(config.Token), now: time.Now},
+		posts:      api.JoinPath("posts"),
+		me:         api.JoinPath("users", "me"),
+		channelID:  config.ChannelID,
+		token:      config.Token,
+	}, nil
+}
+
+func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
+	hook, err := notify.ParseURL("url", config.WebhookURL)
+	switch {
+	case err != nil:
+		return nil, err
+	case config.URL != "":
+		return nil, notify.Invalid("url", "of the server is for a bot, which needs a token; an incoming webhook's is in the Secret")
+	case config.ChannelID != "":
+		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
+	}
+	secrets := []string{config.WebhookURL, hook.String(), hook.RequestURI(), hook.Path, hook.RawQuery}
+	if password, ok := hook.User.Password(); ok {
+		secrets = append(secrets, password)
+	}
+	for segment := range strings.SplitSeq(hook.Path, "/") {
+		if len(segment) >= 16 { // shorter ones are words, such as "hooks"
+			secrets = append(secrets, segment)
+		}
+	}
+	for _, values := range hook.Query() {
+		secrets = append(secrets, values...)
+	}
+	return &Webhook{connection: connection{client: client, redact: outbound.NewRedactor(secrets...), now: time.Now}, hook: hook}, nil
+}
+
+// problem returns Mattermost's id of an error, "" if the answer has none.
+func (c *connection) problem(resp *outbound.Response) string {
+	var answer struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(resp.Body, &answer) != nil || !errorID.MatchString(answer.ID) || c.redact.Clean(answer.ID, len(answer.ID)) != answer.ID {
+		return ""
+	}
+	return answer.ID
+}
+
+// failure reads an answer that is not a success.
+func (c *connection) failure(resp *outbound.Response) *notify.Error {
+	e := notify.FromStatus(resp, c.now())
+	if e == nil {
+		return nil
+	}
+	id := c.problem(resp)
+	switch {
+	case id == "web.incoming_webhook.invalid.app_error": // a 400, but it is the webhook that does not exist
+		e.Class, e.Reason = notify.Configuration, notify.ReasonNotFound
+	case id == "api.post.create_post.can_not_post_to_deleted.error": // a 400, but it is the channel that is archived
+		e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+	case resp.StatusCode == http.StatusNotImplemented: // switched off, such as webhooks are
+		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonRejected, 0
+	}
+	if id != "" {
+		e.Message += ": " + id
+	}
+	return e
+}
+
+// Close lets go of the connections.
+func (c *connection) Close() { c.client.CloseIdleConnections() }

@@ -1,0 +1,517 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mattermost
+
+import (
+	"encoding/json"
+	"errors"
+	"html"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	token     = "canarytoken000000000000000" // could pass for an id
+	channelID = "channel0000000000000000000"
+	postID    = "post0000000000000000000001"
+	oldID     = "post0000000000000000000000"
+	accepted  = `{"id":"post0000000000000000000001","channel_id":"channel0000000000000000000","message":"…"}`
+	hookKey   = "canaryhook0000000000000000"
+	hook      = "/hooks/" + hookKey
+)
+
+func refusal(id string) string {
+	body, err := json.Marshal(map[string]any{"id": id, "message": "the secret of an internal service", "status_code": 400})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(body)
+}
+
+func TestBotConformance(t *testing.T) {
+	keys := map[string]string{}
+	for _, delivery := range []string{"first", "second"} {
+		keys[(&Bot{token: token}).pendingID(delivery)] = delivery
+	}
+	notifytest.Run(t, notifytest.Provider{
+		New: func(url string, client *outbound.Client) (notify.Sender, error) {
+			return New(Config{URL: url, ChannelID: channelID, Token: token}, client)
+		},
+		Canaries:    []string{token},
+		Accept:      accepted,
+		NeedsBody:   true,
+		ExternalID:  postID,
+		ProbeAccept: `{"id":"user0000000000000000000000","username":"bellhop"}`,
+		Refuse:      func(message string) (string, string) { return "application/json", refusal(message) },
+		Mute:        true,
+		Key: func(r notifytest.Request) string {
+			var p post
+			_ = json.Unmarshal(r.Body, &p)
+			return keys[p.PendingPostID]
+		},
+	})
+}
+
+func TestWebhookConformance(t *testing.T) {
+	notifytest.Run(t, notifytest.Provider{
+		New: func(url string, client *outbound.Client) (notify.Sender, error) {
+			return New(Config{WebhookURL: url + hook + "?key=canary%2Fquery+value"}, client)
+		},
+		Canaries:  []string{hookKey, hook, "canary/query value"},
+		Accept:    "ok",
+		NeedsBody: true,
+		Refuse:    func(message string) (string, string) { return "application/json", refusal(message) },
+		Mute:      true,
+	})
+}
+
+func botOf(t *testing.T, server *notifytest.Server) *Bot {
+	t.Helper()
+	s, err := New(Config{URL: server.URL + "/chat/", ChannelID: channelID, Token: token + "\n"}, outboundtest.Client(t)) // as in a Secret that was made with echo
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.(*Bot)
+}
+
+// answers answers one request after the other.
+func answers(all ...http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		all[0](w, r)
+		all = all[min(1, len(all)-1):]
+	}
+}
+
+func TestBotSends(t *testing.T) {
+	const (
+		posts = "POST /chat/api/v4/posts "
+		patch = "PUT /chat/api/v4/posts/" + oldID + "/patch "
+		get   = "GET /chat/api/v4/posts/" + oldID + " "
+	)
+	body := func(message string) string {
+		quoted, _ := json.Marshal(message)
+		return posts + `{"channel_id":"` + channelID + `","message":` + string(quoted) + `,"pending_post_id":"` + (&Bot{token: token}).pendingID("delivery") + `"}`
+	}
+	edit := func(message string) string {
+		quoted, _ := json.Marshal(message)
+		return patch + `{"message":` + string(quoted) + `}`
+	}
+	const headline = "&#91;Critical] Hi 🎉**"
+	made := notifytest.Status(201, accepted)
+	edited := notifytest.Status(200, strings.ReplaceAll(accepted, postID, oldID))
+	refuse := func(status int, id string) http.HandlerFunc { return notifytest.Status(status, refusal(id)) }
+	for _, c := range []struct {
+		why        string
+		event      notify.Event
+		externalID string
+		answer     http.HandlerFunc
+		requests   []string
+		want       notify.Receipt
+	}{
+		{
+			"a new post", notify.Fired, "", made, []string{body("**" + headline + "\nHello KubeCon 👋")},
+			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+		},
+		{
+			"an update edits it", notify.Updated, oldID, edited, []string{edit("**Updated: " + headline + "\nHello KubeCon 👋")},
+			notify.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
+		},
+		{
+			"resolved edits it", notify.Resolved, oldID, edited, []string{edit("**Resolved: " + headline + "\nHello KubeCon 👋")},
+			notify.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
+		},
+		{
+			"an update of what was deleted is a new post", notify.Updated, oldID, answers(refuse(403, "api.context.permissions.app_error"), made),
+			[]string{edit("**Updated: " + headline + "\nHello KubeCon 👋"), body("**Updated: " + headline + "\nHello KubeCon 👋")},
+			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+		},
+		{
+			"what was deleted need not be resolved", notify.Resolved, oldID,
+			answers(refuse(403, "api.context.permissions.app_error"), refuse(404, "app.post.get.app_error")),
+			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get}, notify.Receipt{Note: "the post is gone already"},
+		},
+		{
+			"what still says that it fires gets an answer", notify.Resolved, oldID,
+			answers(refuse(400, "api.post.update_post.permissions_time_limit.app_error"), edited, made),
+			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
+			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+		},
+		{
+			"a 404 of somebody else says nothing of the post", notify.Resolved, oldID,
+			answers(refuse(404, "x"), refuse(404, "x"), made),
+			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
+			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+		},
+		{
+			"nothing to edit", notify.Resolved, "", made, []string{body("**Resolved: " + headline)},
+			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+		},
+		{
+			"not an id of theirs", notify.Updated, "../../users/me", made, []string{body("**Updated: " + headline + "\nHello KubeCon 👋")},
+			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			got, err := botOf(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+			var requests []string
+			for _, r := range server.Requests() {
+				requests = append(requests, r.Method+" "+r.URI+" "+string(r.Body))
+				if r.Header.Get("Authorization") != "Bearer "+token {
+					t.Errorf("%s %s without the token", r.Method, r.URI)
+				}
+			}
+			if !slices.Equal(requests, c.requests) {
+				t.Errorf("got\n%s, want\n%s", strings.Join(requests, "\n"), strings.Join(c.requests, "\n"))
+			}
+		})
+	}
+}
+
+func TestWebhookSends(t *testing.T) {
+	for event, want := range map[notify.Event]string{
+		notify.Fired:    `**\u0026#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
+		notify.Updated:  `**Updated: \u0026#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
+		notify.Resolved: `**Resolved: \u0026#91;Critical] Hi 🎉**`,
+	} {
+		server := notifytest.NewServer(t)
+		server.Answer(notifytest.Status(200, "ok"))
+		s, err := New(Config{WebhookURL: server.URL + hook + "\n"}, outboundtest.Client(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("delivery", oldID))
+		if err != nil || got != (notify.Receipt{Note: "HTTP 200 OK"}) {
+			t.Errorf("%s: got %+v, %v", event, got, err)
+		}
+		requests := server.Requests()
+		if len(requests) != 1 {
+			t.Fatalf("%s: got %d requests", event, len(requests))
+		}
+		r := requests[0]
+		want = `{"text":"` + want + `"}`
+		if r.Method != http.MethodPost || r.URI != hook || r.Header.Get("Content-Type") != "application/json" || string(r.Body) != want {
+			t.Errorf("%s: got %s %s %s, want POST %s %s", event, r.Method, r.URI, r.Body, hook, want)
+		}
+		if _, ok := s.(notify.Prober); ok {
+			t.Error("a webhook cannot be asked")
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	const unlikely = "the answer is not what this receiver's API promises"
+	for _, c := range []struct {
+		why    string
+		event  notify.Event
+		answer http.HandlerFunc
+		want   notify.Error
+	}{
+		{
+			"their code", notify.Fired, notifytest.Status(400, refusal("model.post.is_valid.message_length.app_error")),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: model.post.is_valid.message_length.app_error"},
+		},
+		{
+			"no code", notify.Fired, notifytest.Status(400, refusal("web.example.com: the secret")),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
+		},
+		{
+			"no code either", notify.Fired, notifytest.Status(400, refusal("api.post."+token)),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
+		},
+		{
+			"the channel is archived", notify.Fired, notifytest.Status(400, refusal("api.post.create_post.can_not_post_to_deleted.error")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonGone, Message: "HTTP 400 Bad Request: api.post.create_post.can_not_post_to_deleted.error"},
+		},
+		{
+			"the first try is not done yet", notify.Fired, notifytest.Status(500, refusal("api.post.deduplicate_create_post.pending")),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 500 Internal Server Error: api.post.deduplicate_create_post.pending"},
+		},
+		{
+			"slow down", notify.Updated, notifytest.Status(429, "limit exceeded", "Retry-After", "3", "X-Ratelimit-Reset", "9"),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
+		},
+		{
+			"the token", notify.Updated, notifytest.Status(401, refusal("api.context.session_expired.app_error")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: api.context.session_expired.app_error"},
+		},
+		{
+			"no right to post", notify.Updated, notifytest.Status(403, refusal("api.context.permissions.app_error")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
+		},
+		{
+			"we cannot know yet whether it is gone", notify.Resolved, answers(notifytest.Status(403, ""), notifytest.Status(503, "")),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
+		},
+		{
+			"an id that is no id", notify.Fired, notifytest.Status(201, `{"id":"../x"}`),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
+		},
+		{
+			"an id that is the token", notify.Fired, notifytest.Status(201, `{"id":"`+token+`"}`),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
+		},
+		{
+			"an edit of another post", notify.Resolved, notifytest.Status(200, accepted),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but " + unlikely},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			_, err := botOf(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", oldID))
+			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+				t.Errorf("got %+v, want %+v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWebhookFailures(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		answer http.HandlerFunc
+		want   notify.Error
+	}{
+		{
+			"there is no such webhook", notifytest.Status(400, refusal("web.incoming_webhook.invalid.app_error")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 400 Bad Request: web.incoming_webhook.invalid.app_error"},
+		},
+		{
+			"webhooks are switched off", notifytest.Status(501, refusal("web.incoming_webhook.disabled.app_error"), "Retry-After", "3"),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 501 Not Implemented: web.incoming_webhook.disabled.app_error"},
+		},
+		{
+			"a page to sign in at", notifytest.Status(200, "<!DOCTYPE html>"),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+	} {
+		server := notifytest.NewServer(t)
+		server.Answer(c.answer)
+		s, err := New(Config{WebhookURL: server.URL + hook}, outboundtest.Client(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+		if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+			t.Errorf("%s: got %+v, want %+v", c.why, err, c.want)
+		}
+	}
+}
+
+// The probe is not content with any 200: a page to sign in at is one.
+func TestProbeReadsTheAnswer(t *testing.T) {
+	server := notifytest.NewServer(t)
+	server.Answer(notifytest.Status(200, "<!DOCTYPE html>"))
+	if err := botOf(t, server).Probe(t.Context()); notify.ClassOf(err) != notify.Unknown {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEscape(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain, with a dot. And: a colon (12:30) – 3 % left!":   "plain, with a dot. And: a colon (12:30) – 3 % left!",
+		"*bold* __init__ snake_case_name":                       "&#42;bold&#42; &#95;&#95;init&#95;&#95; snake_case_name",
+		"[x](https://example.com/y) ![](y)":                     "&#91;x](https://example.com/y) !&#91;](y)",
+		"<!channel> <@U123> <a|b>":                              "&#60;!channel> &#60;@\u200bU123> &#60;a|b>",
+		"@channel (@all) user@example.com _@here a.@bob @@c":    "@\u200bchannel (@\u200ball) user@example.com &#95;@\u200bhere a.@\u200bbob @\u200b@\u200bc",
+		"~general ~~x~~ a~b #tag C# repo#12":                    "&#126;general &#126;&#126;x&#126;&#126; a~b &#35;tag C# repo#12",
+		"`:wave:` :kubernetes: path:key:value :) std::vector":   "&#96;&#58;wave:&#96; &#58;kubernetes: path:key:value &#58;) std:&#58;vector",
+		"- a\n+ b\n  - c\n1. d\n22) e\n3.14\n> f\n# g\na - b":   "&#45; a\n&#43; b\n  &#45; c\n1&#46; d\n22&#41; e\n3.14\n&#62; f\n&#35; g\na - b",
+		"title\n===\n---\n***\n~~~\n|-|":                        "title\n&#61;==\n&#45;--\n&#42;&#42;&#42;\n&#126;&#126;&#126;\n&#124;-|",
+		"    code\n\ttab\n   text\n    \n    code":              "\u200b    code\n\u200b\ttab\n   text\n    \n\u200b    code",
+		"a &amp; b &#64;channel R&D & x":                        "a &amp;amp; b &amp;&#35;64;channel R&amp;D & x",
+		`C:\dir \* \\srv\x`:                                     `C:\dir &#92;&#42; &#92;\srv\x`,
+		"https://example.com/a_b/_c?x=1&y=~2#/frag, (http://x)": "https://example.com/a_b/_c?x=1&y=~2#/frag, (http://x)",
+		"`https://example.com/a_b`":                             "&#96;https:\u200b//example.com/a_b&#96;",
+		"https://example.com/?a&commat;channel":                 "https:\u200b//example.com/?a&amp;commat;channel",
+		"https://example.com/@channel":                          "https://example.com/@\u200bchannel",
+		"\xff@all":                                              "\uFFFD@\u200ball",
+	} {
+		if got := escape(text); got != want {
+			t.Errorf("%q: got\n%q, want\n%q", text, got, want)
+		}
+	}
+}
+
+// Whatever the text is: what comes of it when its entities are undone is the text, and mentions nobody.
+func TestEscapeIsUndone(t *testing.T) {
+	alphabet := []string{"@", "all", "_", "*", "&", "#", "64;", "amp;", "commat;", "<", ">", "!", ":", ".", "-", "\\", "\n", " ", "    ", "~", "`", "|", "ü", "1", "https://x/", "/", "+", "=", "("}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		var text strings.Builder
+		for range random.IntN(12) {
+			text.WriteString(alphabet[random.IntN(len(alphabet))])
+		}
+		got := html.UnescapeString(escape(text.String()))
+		if mentions := notifytest.MattermostMentions(got); mentions != nil {
+			t.Fatalf("%q mentions %q", text.String(), mentions)
+		}
+		if plain := strings.ReplaceAll(got, zeroWidthSpace, ""); plain != text.String() {
+			t.Fatalf("%q is shown as %q", text.String(), plain)
+		}
+	}
+}
+
+// A content may be anybody's, and is not to keep us busy.
+func TestEscapeTakesNoTime(t *testing.T) {
+	began := time.Now()
+	for _, text := range []string{strings.Repeat("https://x!", 1638) + "*", strings.Repeat("*", 16384), strings.Repeat("    \n", 3276)} {
+		render(notify.Message{Event: notify.Fired, Title: "t", Content: text})
+	}
+	if took := time.Since(began); took > 5*time.Second { // it is some milliseconds
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestCuts(t *testing.T) {
+	for why, c := range map[string]struct {
+		title, content, cuts string
+	}{
+		"just fits":             {"t", strings.Repeat("x", maxMessage-len("**t**\n")), ""},
+		"one too many":          {"t", strings.Repeat("x", maxMessage-len("**t**\n")+1), "; the content was cut to 16377 characters"},
+		"escapes count":         {"t", strings.Repeat("*", 4000), "; the content was cut to 16377 characters"},
+		"longest escapes":       {"t", strings.Repeat("~", 16384), "; the content was cut to 16377 characters"},
+		"characters, not bytes": {"t", strings.Repeat("ü", 16000), ""},
+		"a title that long":     {strings.Repeat("~", 500), "", "; the title was cut to 2500 characters"},
+		"as long as it gets":    {strings.Repeat("~", 256), strings.Repeat("a-b_c: ", 2000), ""},
+	} {
+		text, cuts := render(notify.Message{Event: notify.Fired, Title: c.title, Content: c.content})
+		n := utf8.RuneCountInString(text)
+		if cuts != c.cuts || n > maxMessage || c.cuts != "" && !strings.Contains(text, "… &#91;cut]") {
+			t.Errorf("%s: got %d characters, %q", why, n, cuts)
+		}
+		if strings.Contains(cuts, "content") && n < maxMessage-widest {
+			t.Errorf("%s: cut to %d characters, which is more than need be", why, n)
+		}
+	}
+}
+
+func TestHeadline(t *testing.T) {
+	for title, want := range map[string]string{
+		" a\nb\r\n ": "**a b**",
+		"**x** _":    "**&#42;&#42;x&#42;&#42; &#95;**",
+		"":           "**Kubernetes alert for shop/a**",
+	} {
+		if got, _ := render(notify.Message{Event: notify.Fired, Title: title, Namespace: "shop", Name: "a"}); got != want {
+			t.Errorf("%q: got %q, want %q", title, got, want)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, c := range []struct {
+		why, want string
+		config    Config
+	}{
+		{"neither", "url, token: exactly one", Config{URL: "https://example.com", ChannelID: channelID}},
+		{"both", "url, token: exactly one", Config{WebhookURL: "https://example.com/canary", Token: token}},
+		{"a token that is no token", "token: must be", Config{URL: "https://example.com", ChannelID: channelID, Token: "canary canary"}},
+		{"no server", "url: must be set", Config{ChannelID: channelID, Token: token}},
+		{"not a URL", "url: must be an absolute", Config{URL: "http://canary:canary", ChannelID: channelID, Token: token}},
+		{"credentials in the URL", "url: must have neither", Config{URL: "https://canary@example.com", ChannelID: channelID, Token: token}},
+		{"no channel", "channelID: must be the id", Config{URL: "https://example.com", Token: token}},
+		{"a channel's name", "channelID: must be the id", Config{URL: "https://example.com", ChannelID: "town-square-canary", Token: token}},
+		{"not a webhook", "url: must be an absolute", Config{WebhookURL: "canary"}},
+		{"a webhook with a server", "url: of the server", Config{WebhookURL: "https://example.com/canary", URL: "https://example.com/canary"}},
+		{"a webhook with a channel", "channelID: is for a bot", Config{WebhookURL: "https://example.com/canary", ChannelID: channelID}},
+	} {
+		s, err := New(c.config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, %v, want %q", c.why, s, err, c.want)
+		}
+	}
+}
+
+// What people see if the first answer is lost. A bot's repeat is known for half a minute; what is edited later is the last post.
+func TestGuarantee(t *testing.T) {
+	const fired, update, over = "[Critical] Hi 🎉\nHello KubeCon 👋", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"
+	const overOnly = "Resolved: [Critical] Hi 🎉"
+	bot := func(url string) Config { return Config{URL: url, ChannelID: channelID, Token: token} }
+	for why, c := range map[string]struct {
+		config func(url string) Config
+		lost   func(*notifytest.Mattermost) // when the answer is lost
+		last   func(*notifytest.Mattermost, string)
+		want   []notifytest.Seen
+	}{
+		"bot": {config: bot, want: []notifytest.Seen{{Text: over, Over: true}}},
+		"bot, later": {
+			config: bot, lost: (*notifytest.Mattermost).Forget,
+			want: []notifytest.Seen{{Text: fired}, {Text: over, Over: true}},
+		},
+		"bot, too late to edit": {
+			config: bot, lost: (*notifytest.Mattermost).Lock,
+			want: []notifytest.Seen{{Text: fired}, {Text: update}, {Text: overOnly, Over: true}},
+		},
+		"bot, deleted": {config: bot, last: (*notifytest.Mattermost).Delete, want: []notifytest.Seen{{Over: true}}},
+		"webhook": {
+			config: func(url string) Config { return Config{WebhookURL: url + hook} },
+			want:   []notifytest.Seen{{Text: fired}, {Text: fired}, {Text: update}, {Text: overOnly, Over: true}},
+		},
+	} {
+		service := notifytest.NewMattermost(token, channelID, hookKey)
+		server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
+		defer server.Close()
+		s, err := New(c.config(server.URL), outboundtest.Client(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+			t.Fatalf("%s: got %v, want an answer that is lost", why, err)
+		}
+		if c.lost != nil {
+			c.lost(service)
+		}
+		var last notify.Receipt
+		for i, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
+			if c.last != nil && event == notify.Resolved {
+				c.last(service, last.ExternalID)
+			}
+			key := notifytest.Key([]string{"first", "second", "third"}[i], last.ExternalID)
+			if last, err = s.Send(t.Context(), notifytest.Message(event), key); err != nil {
+				t.Fatalf("%s: %s: %v", why, event, err)
+			}
+		}
+		seen := service.Seen()
+		for i := range seen {
+			seen[i].ID = ""
+		}
+		if !slices.Equal(seen, c.want) {
+			t.Errorf("%s: people see %+v, want %+v", why, seen, c.want)
+		}
+		if prober, ok := s.(notify.Prober); ok {
+			if err := prober.Probe(t.Context()); err != nil {
+				t.Errorf("%s: probe: %v", why, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package mattermost
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+// Webhook is a notify.Sender that posts through an incoming webhook. There is no way to ask one whether it works.
+type Webhook struct {
+	connection
+	hook *url.URL
+}
+
+var _ notify.Sender = (*Webhook)(nil)
+
+// Send makes one attempt.
+func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (notify.Receipt, error) {
+	if m.Event == notify.Resolved { // what it was about stands in an earlier post
+		m.Content = ""
+	}
+	text, cuts := render(m)
+	body, err := json.Marshal(map[string]string{"text": text})
+	if err != nil {
+		return notify.Receipt{}, notify.Invalid("content", "cannot be written as JSON")
+	}
+	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, body)
+	if err != nil {
+		return notify.Receipt{}, err
+	}
+	resp, err := w.client.Do(ctx, req)
+	if err != nil {
+		return notify.Receipt{}, notify.FromRequest(err)
+	}
+	if failure := w.failure(resp); failure != nil {
+		return notify.Receipt{}, failure
+	}
+	if resp.BodyErr != nil || strings.TrimSpace(string(resp.Body)) != "ok" { // a page to sign in at, say
+		return notify.Receipt{}, notify.BadAnswer(resp)
+	}
+	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+}

@@ -1,0 +1,213 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Alertmanager is a replica of Prometheus Alertmanager that tells people of everything at once: who is told of what by its
+// routes is no concern of who posts.
+type Alertmanager struct {
+	Now func() time.Time // time.Now unless a test sets it
+
+	board         Board
+	authorization string
+
+	mu   sync.Mutex
+	held map[string]alertSpan // by labels
+}
+
+// alertSpan is when an alert fires.
+type alertSpan struct {
+	start, end time.Time
+	guessed    bool // the end, by resolveTimeout
+}
+
+var _ Service = (*Alertmanager)(nil)
+
+// NewAlertmanager returns a replica behind a proxy that wants a header Authorization, or without one if that is "".
+func NewAlertmanager(authorization string) *Alertmanager {
+	return &Alertmanager{Now: time.Now, authorization: authorization, held: map[string]alertSpan{}}
+}
+
+// Restart lets it forget its alerts, which are in memory only. What people were told stays.
+func (a *Alertmanager) Restart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.held)
+}
+
+// Starts are the times since when what it holds is firing.
+func (a *Alertmanager) Starts() []time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var starts []time.Time
+	for _, alert := range a.held {
+		if alert.end.After(a.Now()) {
+			starts = append(starts, alert.start)
+		}
+	}
+	return starts
+}
+
+// Seen is what people see, oldest first: an alert is over when it was ended, and also when its time is up.
+func (a *Alertmanager) Seen() []Seen {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	seen := a.board.Seen()
+	for i := range seen {
+		if alert, ok := a.held[seen[i].ID]; ok {
+			seen[i].Over = !alert.end.After(a.Now())
+		}
+	}
+	return seen
+}
+
+func (a *Alertmanager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case a.authorization != "" && r.Header.Get("Authorization") != a.authorization:
+		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+	case r.URL.Path == "/api/v2/status" && r.Method == http.MethodGet:
+		a.answer(w, http.StatusOK, map[string]any{"cluster": map[string]any{"status": "ready"}})
+	case r.URL.Path != "/api/v2/alerts":
+		a.answer(w, http.StatusNotFound, map[string]any{"code": 404, "message": "path " + r.URL.Path + " was not found"})
+	case r.Method != http.MethodPost:
+		a.answer(w, http.StatusMethodNotAllowed, map[string]any{"code": 405, "message": "method " + r.Method + " is not allowed"})
+	case r.Header.Get("Content-Type") != "application/json":
+		a.answer(w, http.StatusUnsupportedMediaType, map[string]any{"code": 415, "message": "unsupported media type"})
+	default:
+		a.post(w, r)
+	}
+}
+
+func (*Alertmanager) answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+type postableAlert struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL"`
+}
+
+// post takes the alerts that are valid, and refuses the request if one is not.
+func (a *Alertmanager) post(w http.ResponseWriter, r *http.Request) {
+	var alerts []postableAlert
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&alerts); err != nil {
+		a.answer(w, http.StatusBadRequest, map[string]any{"code": 400, "message": err.Error()})
+		return
+	}
+	if i := slices.IndexFunc(alerts, func(p postableAlert) bool { return p.Labels == nil }); i >= 0 {
+		a.answer(w, http.StatusUnprocessableEntity, map[string]any{"code": 602, "message": strconv.Itoa(i) + ".labels in body is required"})
+		return
+	}
+	var problems []string
+	for _, alert := range alerts {
+		if problem := a.put(alert); problem != "" {
+			problems = append(problems, problem)
+		}
+	}
+	if len(problems) > 0 {
+		a.answer(w, http.StatusBadRequest, strings.Join(problems, "; "))
+	}
+}
+
+// resolveTimeout is how long an alert holds that has no end.
+const resolveTimeout = 5 * time.Minute
+
+func (a *Alertmanager) put(alert postableAlert) (problem string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.Now()
+	if alert.StartsAt.IsZero() { // here the order matters: a start that is left out is the end
+		alert.StartsAt = alert.EndsAt
+		if alert.EndsAt.IsZero() {
+			alert.StartsAt = now
+		}
+	}
+	guessed := alert.EndsAt.IsZero()
+	if guessed {
+		alert.EndsAt = now.Add(resolveTimeout)
+	}
+	if problem = alert.problem(); problem != "" {
+		return problem
+	}
+	id, err := json.Marshal(alert.Labels) // sorted by name
+	if err != nil {
+		return err.Error()
+	}
+	held, known := a.held[string(id)]
+	next := alertSpan{alert.StartsAt, alert.EndsAt, guessed}
+	if known && (held.covers(next.end) || held.covers(next.start)) {
+		next = held.merge(next, now)
+	}
+	a.held[string(id)] = next
+	over := !next.end.After(now)
+	if _, told := a.board.Find(string(id)); told || !over { // nobody is told of the end of what nobody was told of
+		a.board.Put(Seen{ID: string(id), Text: alert.Annotations["summary"] + "\n" + alert.Annotations["description"], Over: over})
+	}
+	return ""
+}
+
+func (held alertSpan) covers(t time.Time) bool { return t.After(held.start) && t.Before(held.end) }
+
+// merge is how Alertmanager reads two reports of one alert that overlap; next is the younger.
+func (held alertSpan) merge(next alertSpan, now time.Time) alertSpan {
+	if held.start.Before(next.start) {
+		next.start = held.start
+	}
+	firing, wasOver := next.end.After(now), !held.end.After(now)
+	if held.end.After(next.end) && (firing && !held.guessed || !firing && wasOver) {
+		next.end = held.end
+	}
+	return next
+}
+
+var alertLabelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+
+func (p postableAlert) problem() string {
+	maps.DeleteFunc(p.Labels, func(_, value string) bool { return value == "" }) // an empty label is none
+	switch {
+	case p.EndsAt.Before(p.StartsAt):
+		return "start time must be before end time"
+	case len(p.Labels) == 0:
+		return "at least one label pair required"
+	}
+	for _, pairs := range []map[string]string{p.Labels, p.Annotations} {
+		for name := range pairs {
+			if !alertLabelName.MatchString(name) {
+				return `invalid label set: invalid name "` + name + `"`
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,154 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// Discord stands in for Discord: one channel's webhook. It knows no key, so whoever posts twice is seen twice.
+type Discord struct {
+	Board
+	id, token string
+	mu        sync.Mutex
+	threads   map[string]string // of each message
+}
+
+var _ Service = (*Discord)(nil)
+
+// NewDiscord returns a Discord whose webhook is at /api/webhooks/id/token.
+func NewDiscord(id, token string) *Discord {
+	return &Discord{id: id, token: token, threads: map[string]string{}}
+}
+
+type discordMessage struct {
+	Content *string `json:"content"`
+	Embeds  *[]struct {
+		Description string `json:"description"`
+		Color       int    `json:"color"`
+	} `json:"embeds"`
+	AllowedMentions *struct {
+		Parse *[]string `json:"parse"`
+	} `json:"allowed_mentions"`
+}
+
+func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hook := "/api/webhooks/" + d.id + "/" + d.token
+	messageID, isMessage := strings.CutPrefix(r.URL.Path, hook+"/messages/")
+	switch {
+	case !strings.HasPrefix(r.URL.Path, "/api/webhooks/"+d.id+"/"):
+		discordError(w, http.StatusNotFound, 10015, "Unknown Webhook")
+	case r.URL.Path == hook && r.Method == http.MethodGet:
+		_, _ = fmt.Fprintf(w, `{"id":%q,"type":1,"name":"alerts","channel_id":"7","guild_id":"8","token":%q}`, d.id, d.token)
+	case r.URL.Path == hook && r.Method == http.MethodPost:
+		d.write(w, r, "")
+	case isMessage && r.Method == http.MethodPatch:
+		d.write(w, r, messageID)
+	case r.URL.Path != hook && !isMessage:
+		discordError(w, http.StatusUnauthorized, 50027, "Invalid Webhook Token")
+	default:
+		discordError(w, http.StatusMethodNotAllowed, 0, "405: Method Not Allowed")
+	}
+}
+
+// write shows what a request asks for, as a new message or in place of the one with the id.
+func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
+	var m discordMessage
+	body := json.NewDecoder(r.Body)
+	body.DisallowUnknownFields()
+	if err := body.Decode(&m); err != nil || r.Header.Get("Content-Type") != "application/json" || m.AllowedMentions == nil || m.AllowedMentions.Parse == nil {
+		discordError(w, http.StatusBadRequest, 50109, "The request body contains invalid JSON.")
+		return
+	}
+	text, total, long := "", 0, false
+	if m.Content != nil {
+		text, long = *m.Content, utf8.RuneCountInString(*m.Content) > 2000
+	}
+	if m.Embeds != nil {
+		for _, e := range *m.Embeds {
+			n := utf8.RuneCountInString(e.Description)
+			total, long = total+n, long || n > 4096 || n == 0
+			text += "\n" + e.Description
+		}
+	}
+	thread := r.URL.Query().Get("thread_id")
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch known, ok := d.threads[id]; {
+	case id != "" && (!ok || known != thread):
+		discordError(w, http.StatusNotFound, 10008, "Unknown Message")
+		return
+	case strings.TrimSpace(text) == "":
+		discordError(w, http.StatusBadRequest, 50006, "Cannot send an empty message")
+		return
+	case long || total > 6000:
+		discordError(w, http.StatusBadRequest, 50035, "Invalid Form Body")
+		return
+	case id == "":
+		id = strconv.Itoa(1478000000000000000 + len(d.threads))
+		d.threads[id] = thread
+	}
+	for _, kind := range *m.AllowedMentions.Parse {
+		text += "\n(mentions " + kind + ")" // somebody's phone rings
+	}
+	d.Put(Seen{ID: id, Text: DiscordText(text), Over: strings.HasPrefix(text, "Resolved: ")})
+	if r.Method == http.MethodPost && r.URL.Query().Get("wait") != "true" {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"id":%q,"type":0,"webhook_id":%q}`, id, d.id)
+}
+
+// Delete takes a message away, as people can.
+func (d *Discord) Delete(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.threads, id)
+}
+
+func discordError(w http.ResponseWriter, status, code int, message string) {
+	var body bytes.Buffer
+	_ = json.NewEncoder(&body).Encode(map[string]any{"code": code, "message": message})
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = body.WriteTo(w)
+}
+
+var discordMarkup = regexp.MustCompile("(?::[A-Za-z0-9_+-]*)?https?://[^\\s<]+|\\\\[^0-9A-Za-z\\s]|\\*|_|`|~~|\\|\\||<[@#:/t]|@everyone|@here|\\]\\(|:[A-Za-z0-9_+-]+:|(?m:^[ \\t]*(?:#|>|-#? |\\+ |[0-9]+\\. ))")
+
+// DiscordText shows Markdown as Discord does: without the backslashes of what is escaped. What is not, and would not be shown
+// as typed, becomes "�".
+func DiscordText(markdown string) string {
+	return discordMarkup.ReplaceAllStringFunc(markdown, func(found string) string {
+		switch {
+		case strings.Contains(found, "://"): // a link, and a colon before it that makes no emoji
+			return found
+		case found[0] == '\\':
+			return found[1:]
+		}
+		return "�"
+	})
+}

@@ -1,0 +1,149 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"encoding/json"
+	"html"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// GoogleChatPath is where the webhook of a GoogleChat is, without the query key=…&token=….
+const GoogleChatPath = "/v1/spaces/AAAAfake/messages"
+
+// GoogleChat stands in for a space of Google Chat and its webhook. A repeated request id gets the message that was made first.
+type GoogleChat struct {
+	Board
+	key, token string
+	mu         sync.Mutex
+	made       map[string]googleChatAnswer // by request id
+	threads    map[string]string           // by their key
+}
+
+var _ Service = (*GoogleChat)(nil)
+
+// NewGoogleChat returns a GoogleChat whose webhook wants this key and token.
+func NewGoogleChat(key, token string) *GoogleChat {
+	return &GoogleChat{key: key, token: token, made: map[string]googleChatAnswer{}, threads: map[string]string{}}
+}
+
+type googleChatThread struct {
+	Name      string `json:"name,omitempty"`
+	ThreadKey string `json:"threadKey,omitempty"`
+}
+
+type googleChatAnswer struct {
+	Name   string           `json:"name"`
+	Thread googleChatThread `json:"thread"`
+}
+
+type googleChatMessage struct {
+	FallbackText string `json:"fallbackText"`
+	CardsV2      []struct {
+		CardID string `json:"cardId"`
+		Card   struct {
+			Sections []struct {
+				Widgets []struct {
+					TextParagraph struct {
+						Text string `json:"text"`
+					} `json:"textParagraph"`
+				} `json:"widgets"`
+			} `json:"sections"`
+		} `json:"card"`
+	} `json:"cardsV2"`
+	Thread googleChatThread `json:"thread"`
+}
+
+func (g *GoogleChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	body, err := io.ReadAll(r.Body)
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.DisallowUnknownFields()
+	var m googleChatMessage
+	switch {
+	case r.URL.Path != GoogleChatPath || r.Method != http.MethodPost:
+		googleChatError(w, http.StatusNotFound, "NOT_FOUND", "", "Requested entity was not found.")
+	case query.Get("key") != g.key:
+		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "API_KEY_INVALID", "API key not valid. Please pass a valid API key.")
+	case query.Get("token") != g.token:
+		googleChatError(w, http.StatusUnauthorized, "UNAUTHENTICATED", "", "The request does not have valid authentication credentials.")
+	case err != nil || decoder.Decode(&m) != nil || r.Header.Get("Content-Type") != "application/json":
+		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "", "Invalid JSON payload received.")
+	case len(m.CardsV2) == 0 || len(body) > 32000:
+		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "", "Message cannot be empty or too long.")
+	default:
+		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+		_ = json.NewEncoder(w).Encode(g.post(m, query.Get("requestId"), query.Get("messageReplyOption")))
+	}
+}
+
+// post makes a message, or returns the one that the request id has made already.
+func (g *GoogleChat) post(m googleChatMessage, requestID, replyOption string) googleChatAnswer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if made, ok := g.made[requestID]; ok && requestID != "" {
+		return made
+	}
+	id := "m" + strconv.Itoa(len(g.Seen())+1)
+	thread := "spaces/AAAAfake/threads/" + id
+	if old, ok := g.threads[m.Thread.ThreadKey]; ok && replyOption == "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD" {
+		thread = old
+	}
+	g.threads[m.Thread.ThreadKey] = thread
+	answer := googleChatAnswer{Name: "spaces/AAAAfake/messages/" + id + "." + id, Thread: googleChatThread{Name: thread}}
+	g.made[requestID] = answer
+	var texts []string
+	for _, c := range m.CardsV2 {
+		for _, s := range c.Card.Sections {
+			for _, w := range s.Widgets {
+				texts = append(texts, googleChatText(w.TextParagraph.Text))
+			}
+		}
+	}
+	text := strings.Join(texts, "\n")
+	g.Put(Seen{ID: answer.Name, Text: text, Over: strings.HasPrefix(text, "Resolved: ")})
+	return answer
+}
+
+// Thread returns the name of the thread that has a key.
+func (g *GoogleChat) Thread(key string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.threads[key]
+}
+
+var googleChatTags = regexp.MustCompile(`</?(?:b|i|u|s|a|font|code|pre|ul|ol|li|time)(?: [^<>]*)?>`)
+
+// googleChatText shows a card's text: without the tags that a card knows, and with what is escaped as it was typed.
+func googleChatText(text string) string {
+	return html.UnescapeString(strings.ReplaceAll(googleChatTags.ReplaceAllString(text, ""), "<br>", "\n"))
+}
+
+func googleChatError(w http.ResponseWriter, status int, name, reason, message string) {
+	problem := map[string]any{"code": status, "message": message, "status": name}
+	if reason != "" {
+		problem["details"] = []map[string]string{{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}}
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": problem})
+}

@@ -1,0 +1,77 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Gotify is a server of Gotify with one application. Each message that it takes is shown.
+type Gotify struct {
+	Board
+	token    string
+	mu       sync.Mutex
+	messages int
+}
+
+// NewGotify returns a server that knows the token of its application.
+func NewGotify(token string) *Gotify { return &Gotify{token: token} }
+
+// ServeHTTP answers as the server does.
+func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var m struct {
+		Title    string `json:"title"`
+		Message  string `json:"message"`
+		Priority *int   `json:"priority"`
+		Extras   struct {
+			Display struct {
+				ContentType string `json:"contentType"`
+			} `json:"client::display"`
+		} `json:"extras"`
+	}
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	switch {
+	case r.URL.Path != "/message" || r.Method != http.MethodPost:
+		gotifyError(w, http.StatusNotFound, "page not found")
+	case r.Header.Get("X-Gotify-Key") != s.token:
+		gotifyError(w, http.StatusUnauthorized, "you need to provide a valid access token or user credentials to access this api")
+	case r.Header.Get("Content-Type") != "application/json" || decoder.Decode(&m) != nil:
+		gotifyError(w, http.StatusBadRequest, "invalid JSON")
+	case m.Message == "":
+		gotifyError(w, http.StatusBadRequest, "Field 'message' is required")
+	case m.Extras.Display.ContentType != "text/plain": // else it would be for the client to say what it is
+		gotifyError(w, http.StatusBadRequest, "not what Bellhop sends")
+	default:
+		s.mu.Lock()
+		s.messages++
+		id := s.messages
+		s.mu.Unlock()
+		s.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Over: strings.HasPrefix(m.Title, "Resolved: ")})
+		replyInJSON(w, http.StatusOK, map[string]any{
+			"id": id, "appid": 5, "title": m.Title, "message": m.Message, "priority": m.Priority, "date": "2026-03-01T12:00:00Z",
+		})
+	}
+}
+
+func gotifyError(w http.ResponseWriter, status int, description string) {
+	replyInJSON(w, status, map[string]any{"error": http.StatusText(status), "errorCode": status, "errorDescription": description})
+}

@@ -1,0 +1,175 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// Matrix is a homeserver with one room. It holds a transaction id to its first message, and shows an edit only where a client
+// would: of a message that was not removed.
+type Matrix struct {
+	Board
+	mu      sync.Mutex
+	mux     http.ServeMux
+	token   string
+	events  int
+	ids     map[string]string // by transaction
+	removed map[string]bool
+}
+
+// matrixUser is whose token it is.
+const matrixUser = "@bellhop:example.com"
+
+type matrixContent struct {
+	MsgType    *string        `json:"msgtype"`
+	Body       *string        `json:"body"`
+	Mentions   *struct{}      `json:"m.mentions"`
+	NewContent *matrixContent `json:"m.new_content"`
+	RelatesTo  *struct {
+		RelType string `json:"rel_type"`
+		EventID string `json:"event_id"`
+	} `json:"m.relates_to"`
+}
+
+// NewMatrix returns a homeserver with a room that the token's account has joined.
+func NewMatrix(roomID, token string) *Matrix {
+	s := &Matrix{token: token, ids: map[string]string{}, removed: map[string]bool{}}
+	const api = "/_matrix/client/v3"
+	inRoom := func(handler http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.PathValue("room") != roomID {
+				matrixError(w, http.StatusForbidden, "M_FORBIDDEN", "User "+matrixUser+" not in room")
+				return
+			}
+			handler(w, r)
+		}
+	}
+	s.mux.HandleFunc("GET "+api+"/account/whoami", func(w http.ResponseWriter, _ *http.Request) {
+		replyInJSON(w, http.StatusOK, map[string]any{"user_id": matrixUser, "device_id": "ABCDEFGHIJ", "is_guest": false})
+	})
+	s.mux.HandleFunc("GET "+api+"/rooms/{room}/state/m.room.member/"+matrixUser, inRoom(func(w http.ResponseWriter, _ *http.Request) {
+		replyInJSON(w, http.StatusOK, map[string]any{"membership": "join", "displayname": "Bellhop"})
+	}))
+	s.mux.HandleFunc("GET "+api+"/rooms/{room}/event/{event}", inRoom(s.event))
+	s.mux.HandleFunc("PUT "+api+"/rooms/{room}/send/m.room.message/{transaction}", inRoom(s.send))
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		matrixError(w, http.StatusNotFound, "M_UNRECOGNIZED", "Unrecognized request")
+	})
+	return s
+}
+
+// ServeHTTP answers as a homeserver does.
+func (s *Matrix) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Header.Get("Authorization") != "Bearer "+s.token {
+		matrixError(w, http.StatusUnauthorized, "M_UNKNOWN_TOKEN", "Invalid access token passed.")
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// Remove is what a moderator does to a message.
+func (s *Matrix) Remove(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removed[id] = true
+	s.Put(Seen{ID: id, Over: true})
+}
+
+func (s *Matrix) event(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("event")
+	seen, ok := s.Find(id)
+	if !ok {
+		matrixError(w, http.StatusNotFound, "M_NOT_FOUND", "Event not found.")
+		return
+	}
+	content := map[string]any{"msgtype": "m.text", "body": seen.Text}
+	if s.removed[id] {
+		content = map[string]any{}
+	}
+	replyInJSON(w, http.StatusOK, map[string]any{"event_id": id, "type": "m.room.message", "sender": matrixUser, "content": content})
+}
+
+func (s *Matrix) send(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var c matrixContent
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	switch {
+	case canonicalSize(body) > 65536-4096: // with room for what servers add
+		matrixError(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", "event too large")
+		return
+	case decoder.Decode(&c) != nil || !c.complete() || c.NewContent == nil != (c.RelatesTo == nil) || c.NewContent != nil && !c.NewContent.complete():
+		matrixError(w, http.StatusBadRequest, "M_BAD_JSON", "Malformed event")
+		return
+	}
+	transaction := r.PathValue("transaction")
+	id, repeated := s.ids[transaction]
+	if !repeated {
+		s.events++
+		id = fmt.Sprintf("$%040d-_", s.events)
+		s.ids[transaction] = id
+		s.show(id, c)
+	}
+	replyInJSON(w, http.StatusOK, map[string]any{"event_id": id})
+}
+
+// complete also asks for m.mentions: without it, names in the text notify people.
+func (c matrixContent) complete() bool {
+	return c.MsgType != nil && *c.MsgType == "m.text" && c.Body != nil && c.Mentions != nil
+}
+
+func (s *Matrix) show(id string, c matrixContent) {
+	text := *c.Body
+	if c.RelatesTo != nil {
+		id, text = c.RelatesTo.EventID, *c.NewContent.Body
+		if _, ok := s.Find(id); !ok || s.removed[id] || c.RelatesTo.RelType != "m.replace" {
+			return // taken, and shown to nobody
+		}
+	}
+	s.Put(Seen{ID: id, Text: text, Over: strings.HasPrefix(text, "Resolved: ")})
+}
+
+func matrixError(w http.ResponseWriter, status int, code, message string) {
+	replyInJSON(w, status, map[string]any{"errcode": code, "error": message})
+}
+
+// canonicalSize is what a body counts in an event, where nothing is escaped without need.
+func canonicalSize(body []byte) int {
+	var event any
+	var canonical bytes.Buffer
+	encoder := json.NewEncoder(&canonical)
+	encoder.SetEscapeHTML(false)
+	if json.Unmarshal(body, &event) != nil || encoder.Encode(event) != nil {
+		return len(body)
+	}
+	return canonical.Len()
+}
+
+func replyInJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}

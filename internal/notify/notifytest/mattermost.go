@@ -1,0 +1,229 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Mattermost is a server with one channel, a bot that may post there, and an incoming webhook of it. It knows a repeat by its
+// pending_post_id until it is told to forget.
+type Mattermost struct {
+	Board
+	mu        sync.Mutex
+	mux       http.ServeMux
+	token     string
+	channelID string
+	posts     int
+	pending   map[string]string // ids of posts
+	deleted   map[string]bool
+	locked    bool
+}
+
+var _ Service = (*Mattermost)(nil)
+
+// NewMattermost returns a server with a bot's token, the id of a channel and the key of its incoming webhook, which is at
+// /hooks/key.
+func NewMattermost(token, channelID, hook string) *Mattermost {
+	s := &Mattermost{token: token, channelID: channelID, pending: map[string]string{}, deleted: map[string]bool{}}
+	s.mux.HandleFunc("GET /api/v4/users/me", s.authenticated(func(w http.ResponseWriter, _ *http.Request) {
+		mattermostAnswer(w, http.StatusOK, map[string]any{"id": s.id("user", 0), "username": "bellhop", "is_bot": true})
+	}))
+	s.mux.HandleFunc("POST /api/v4/posts", s.authenticated(s.create))
+	s.mux.HandleFunc("GET /api/v4/posts/{id}", s.authenticated(s.get))
+	s.mux.HandleFunc("PUT /api/v4/posts/{id}/patch", s.authenticated(s.patch))
+	s.mux.HandleFunc("POST /hooks/"+hook, s.hook)
+	s.mux.HandleFunc("POST /hooks/", func(w http.ResponseWriter, _ *http.Request) {
+		mattermostError(w, http.StatusBadRequest, "web.incoming_webhook.invalid.app_error")
+	})
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		mattermostError(w, http.StatusNotFound, "api.context.404.app_error")
+	})
+	return s
+}
+
+// ServeHTTP answers as Mattermost does.
+func (s *Mattermost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mux.ServeHTTP(w, r)
+}
+
+// Forget lets the half minute pass for which the server knows a repeat.
+func (s *Mattermost) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.pending)
+}
+
+// Lock closes the time in which posts can be edited.
+func (s *Mattermost) Lock() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locked = true
+}
+
+// Delete is what a moderator does to a post.
+func (s *Mattermost) Delete(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deleted[id] = true
+	s.Put(Seen{ID: id, Over: true})
+}
+
+func (s *Mattermost) authenticated(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+s.token {
+			mattermostError(w, http.StatusUnauthorized, "api.context.session_expired.app_error")
+			return
+		}
+		handler(w, r)
+	}
+}
+
+func (s *Mattermost) create(w http.ResponseWriter, r *http.Request) {
+	var post struct {
+		ChannelID     string `json:"channel_id"`
+		Message       string `json:"message"`
+		PendingPostID string `json:"pending_post_id"`
+	}
+	switch err := mattermostRead(r, &post); {
+	case err != nil || post.PendingPostID == "":
+		mattermostError(w, http.StatusBadRequest, "api.context.invalid_param.app_error")
+		return
+	case post.ChannelID != s.channelID:
+		mattermostError(w, http.StatusForbidden, "api.context.permissions.app_error")
+		return
+	}
+	id, repeated := s.pending[post.PendingPostID]
+	if !repeated {
+		if id = s.id("post", s.posts+1); !s.show(w, id, post.Message) {
+			return
+		}
+		s.posts++
+		s.pending[post.PendingPostID] = id
+	}
+	mattermostAnswer(w, http.StatusCreated, map[string]any{"id": id, "channel_id": s.channelID, "pending_post_id": post.PendingPostID})
+}
+
+func (s *Mattermost) get(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if _, ok := s.Find(id); !ok || s.deleted[id] {
+		mattermostError(w, http.StatusNotFound, "app.post.get.app_error")
+		return
+	}
+	mattermostAnswer(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID})
+}
+
+func (s *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
+	var patch struct {
+		Message string `json:"message"`
+	}
+	id := r.PathValue("id")
+	_, found := s.Find(id)
+	switch err := mattermostRead(r, &patch); {
+	case err != nil:
+		mattermostError(w, http.StatusBadRequest, "api.context.invalid_param.app_error")
+	case !found || s.deleted[id]: // which is no 404
+		mattermostError(w, http.StatusForbidden, "api.context.permissions.app_error")
+	case s.locked:
+		mattermostError(w, http.StatusBadRequest, "api.post.update_post.permissions_time_limit.app_error")
+	case s.show(w, id, patch.Message):
+		mattermostAnswer(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID})
+	}
+}
+
+// hook reads a text as one from Slack, and makes mentions of what are such there.
+func (s *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
+	var payload struct {
+		Text string `json:"text"`
+	}
+	if mattermostRead(r, &payload) != nil || payload.Text == "" {
+		mattermostError(w, http.StatusBadRequest, "web.incoming_webhook.text.app_error")
+		return
+	}
+	text := strings.NewReplacer("<!channel>", "@channel", "<!here>", "@here", "<!all>", "@all").Replace(payload.Text)
+	if s.show(w, s.id("post", s.posts+1), text) {
+		s.posts++
+		_, _ = io.WriteString(w, "ok")
+	}
+}
+
+var mattermostBold = regexp.MustCompile(`^\*\*([^*]+)\*\*(?:\n|$)`)
+
+// show refuses what is too long, and what would mention anybody: that is not the server's rule, but ours.
+func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
+	text := html.UnescapeString(message)
+	switch {
+	case utf8.RuneCountInString(message) > 16383:
+		mattermostError(w, http.StatusBadRequest, "model.post.is_valid.message_length.app_error")
+		return false
+	case MattermostMentions(text) != nil:
+		mattermostError(w, http.StatusBadRequest, "app.post.bellhop_must_not_mention.app_error")
+		return false
+	}
+	text = strings.ReplaceAll(html.UnescapeString(mattermostBold.ReplaceAllString(message, "$1\n")), "\u200b", "")
+	s.Put(Seen{ID: id, Text: strings.TrimSuffix(text, "\n"), Over: strings.HasPrefix(text, "Resolved: ")})
+	return true
+}
+
+// MattermostMentions returns what the server takes for a mention in a text whose entities are undone.
+func MattermostMentions(text string) []string {
+	var mentions []string
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune(":.-_@", r) && !unicode.IsLetter(r) && !unicode.IsNumber(r)
+	})
+	for _, word := range words {
+		for _, part := range append(strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune(".-:", r) }), word) {
+			if part = strings.TrimLeft(part, ":.-_"); strings.HasPrefix(part, "@") && len(part) > 1 {
+				mentions = append(mentions, part)
+			}
+		}
+	}
+	return mentions
+}
+
+func (s *Mattermost) id(kind string, n int) string {
+	return fmt.Sprintf("%s%0*d", kind, 26-len(kind), n)
+}
+
+func mattermostRead(r *http.Request, into any) error {
+	body, _ := io.ReadAll(r.Body)
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
+
+func mattermostError(w http.ResponseWriter, status int, id string) {
+	mattermostAnswer(w, status, map[string]any{"id": id, "message": "…", "detailed_error": "", "request_id": "x", "status_code": status})
+}
+
+func mattermostAnswer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}

@@ -1,0 +1,114 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// Ntfy is a server of ntfy, together with the app of who subscribed to its topic: the app replaces a notification by the next
+// with its sequence id.
+type Ntfy struct {
+	Board
+	// Old lets it be a server before 2.16, which ignores the sequence id.
+	Old bool
+
+	topic, token string
+	mu           sync.Mutex
+	messages     int
+}
+
+// NewNtfy returns a server where the token may publish to the topic and to no other. Without a token anybody may.
+func NewNtfy(topic, token string) *Ntfy { return &Ntfy{topic: topic, token: token} }
+
+var (
+	ntfyTopic    = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)
+	ntfySequence = ntfyTopic
+)
+
+// ServeHTTP answers as the server does.
+func (s *Ntfy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	authorization := r.Header.Get("Authorization")
+	switch {
+	case authorization != "" && authorization != "Bearer "+s.token: // whatever it asks for
+		ntfyError(w, 40101, "unauthorized")
+	case r.Method == http.MethodGet && r.URL.Path == "/v1/health":
+		replyInJSON(w, http.StatusOK, map[string]any{"healthy": true})
+	case r.Method == http.MethodPost && r.URL.Path == "/":
+		s.publish(w, r)
+	default:
+		ntfyError(w, 40401, "page not found")
+	}
+}
+
+func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
+	const limit = 4096
+	body, _ := io.ReadAll(r.Body)
+	var n struct {
+		Topic      string `json:"topic"`
+		Title      string `json:"title"`
+		Message    string `json:"message"`
+		Priority   int    `json:"priority"`
+		SequenceID string `json:"sequence_id"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields() // ntfy does not; but what it does not know was not meant
+	switch {
+	case len(body) > 2*limit:
+		ntfyError(w, 41303, "JSON body too large")
+	case decoder.Decode(&n) != nil:
+		ntfyError(w, 40024, "invalid request: request body must be valid JSON")
+	case !ntfyTopic.MatchString(n.Topic):
+		ntfyError(w, 40009, "invalid request: topic invalid")
+	case n.Topic != s.topic || s.token != "" && r.Header.Get("Authorization") == "":
+		ntfyError(w, 40301, "forbidden")
+	case len(n.Title) > 1024:
+		ntfyError(w, 40057, "invalid request: title too large")
+	case n.Priority < 0 || n.Priority > 5:
+		ntfyError(w, 40007, "invalid priority parameter")
+	case n.SequenceID != "" && !s.Old && !ntfySequence.MatchString(n.SequenceID):
+		ntfyError(w, 40049, "invalid request: sequence ID invalid")
+	default:
+		if len(n.Message) >= limit {
+			n.Message = "You received a file: attachment.txt"
+		}
+		s.mu.Lock()
+		s.messages++
+		id := fmt.Sprintf("msg%09d", s.messages)
+		s.mu.Unlock()
+		answer := map[string]any{"id": id, "time": 1772366400, "event": "message", "topic": n.Topic, "title": n.Title, "message": n.Message}
+		sequence := id
+		if n.SequenceID != "" && !s.Old {
+			sequence = n.SequenceID
+			answer["sequence_id"] = sequence
+		}
+		s.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Over: strings.HasPrefix(n.Title, "Resolved: ")})
+		replyInJSON(w, http.StatusOK, answer)
+	}
+}
+
+func ntfyError(w http.ResponseWriter, code int, message string) {
+	status := code / 100
+	replyInJSON(w, status, map[string]any{"code": code, "http": status, "error": message, "link": "https://ntfy.sh/docs/publish/"})
+}

@@ -1,0 +1,142 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// PagerDuty stands in for PagerDuty's Events API v2. What people see is its alerts: a trigger under the key of an open one
+// changes that one, a trigger under the key of a resolved one opens another.
+type PagerDuty struct {
+	Board
+	routingKeys []string
+
+	mu   sync.Mutex
+	open map[string]string // dedup_key and the alert that is open under it
+	made int
+}
+
+// NewPagerDuty returns one with integrations that have these keys.
+func NewPagerDuty(routingKeys ...string) *PagerDuty {
+	return &PagerDuty{routingKeys: routingKeys, open: map[string]string{}}
+}
+
+type pagerDutyEvent struct {
+	RoutingKey string `json:"routing_key"`
+	Action     string `json:"event_action"`
+	DedupKey   string `json:"dedup_key"`
+	Client     string `json:"client"`
+	Payload    *struct {
+		Summary   string            `json:"summary"`
+		Source    string            `json:"source"`
+		Severity  string            `json:"severity"`
+		Timestamp time.Time         `json:"timestamp"`
+		Component string            `json:"component"`
+		Group     string            `json:"group"`
+		Class     string            `json:"class"`
+		Details   map[string]string `json:"custom_details"`
+	} `json:"payload"`
+}
+
+// ServeHTTP implements http.Handler.
+func (p *PagerDuty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || r.URL.Path != "/v2/enqueue" {
+		http.NotFound(w, r)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	var event pagerDutyEvent
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err != nil || r.Header.Get("Content-Type") != "application/json" || decoder.Decode(&event) != nil {
+		pagerDutyAnswer(w, http.StatusBadRequest, "Unrecognized object", "Event object format is unrecognized", []string{"JSON parse error"})
+		return
+	}
+	if wrong := p.check(event, len(body)); len(wrong) > 0 {
+		pagerDutyAnswer(w, http.StatusBadRequest, "invalid event", "Event object is invalid", wrong)
+		return
+	}
+	p.take(event)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	fmt.Fprintf(w, `{"status":"success","message":"Event processed","dedup_key":%q}`, event.DedupKey)
+}
+
+func pagerDutyAnswer(w http.ResponseWriter, code int, status, message string, wrong []string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "message": message, "errors": wrong})
+}
+
+func (p *PagerDuty) check(e pagerDutyEvent, size int) (wrong []string) {
+	for problem, is := range map[string]bool{
+		"Length of 'routing_key' is incorrect (should be 32 characters)": len(e.RoutingKey) != 32,
+		"Invalid routing key":               len(e.RoutingKey) == 32 && !slices.Contains(p.routingKeys, e.RoutingKey),
+		"'event_action' is invalid":         !slices.Contains([]string{"trigger", "acknowledge", "resolve"}, e.Action),
+		"'dedup_key' is missing or blank":   e.DedupKey == "", // a trigger may go without, but ours never does
+		"'dedup_key' is too long":           utf8.RuneCountInString(e.DedupKey) > 255,
+		"'payload' is missing or blank":     e.Action == "trigger" && e.Payload == nil,
+		"event is larger than 512000 bytes": size > 512_000,
+	} {
+		if is {
+			wrong = append(wrong, problem)
+		}
+	}
+	if e.Payload != nil {
+		for problem, is := range map[string]bool{
+			"'payload.summary' is missing or blank": e.Payload.Summary == "",
+			"'payload.summary' is too long":         utf8.RuneCountInString(e.Payload.Summary) > 1024,
+			"'payload.source' is missing or blank":  e.Payload.Source == "",
+			"'payload.severity' is invalid":         !slices.Contains([]string{"critical", "error", "warning", "info"}, e.Payload.Severity),
+		} {
+			if is {
+				wrong = append(wrong, problem)
+			}
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+func (p *PagerDuty) take(e pagerDutyEvent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id, isOpen := p.open[e.DedupKey]
+	switch {
+	case e.Action == "trigger":
+		if !isOpen {
+			p.made++
+			id = fmt.Sprintf("%s#%d", e.DedupKey, p.made)
+			p.open[e.DedupKey] = id
+		}
+		p.Put(Seen{ID: id, Text: e.Payload.Summary + "\n" + e.Payload.Details["content"]})
+	case e.Action == "resolve" && isOpen: // nobody misses what is not open
+		alert, _ := p.Find(id)
+		alert.Over = true
+		p.Put(alert)
+		delete(p.open, e.DedupKey)
+	}
+}

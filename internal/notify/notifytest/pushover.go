@@ -1,0 +1,123 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// Pushover is Pushover with one application and one user. Each message that it takes is shown. An emergency that was ended
+// counts as over: nobody is called on for it.
+type Pushover struct {
+	Board
+	token, user string
+	mu          sync.Mutex
+	messages    int
+	tags        map[string][]Seen // emergencies that go on
+}
+
+// NewPushover returns Pushover as it is for an application's token and a user's key.
+func NewPushover(token, user string) *Pushover {
+	return &Pushover{token: token, user: user, tags: map[string][]Seen{}}
+}
+
+type pushoverRequest struct {
+	Token    string `json:"token"`
+	User     string `json:"user"`
+	Device   string `json:"device"`
+	Title    string `json:"title"`
+	Message  string `json:"message"`
+	Priority int    `json:"priority"`
+	Retry    int    `json:"retry"`
+	Expire   int    `json:"expire"`
+	Tags     string `json:"tags"`
+}
+
+// ServeHTTP answers as the service does.
+func (s *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var p pushoverRequest
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	tag, cancels := strings.CutPrefix(strings.TrimSuffix(r.URL.Path, ".json"), "/1/receipts/cancel_by_tag/")
+	switch {
+	case r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || decoder.Decode(&p) != nil:
+		pushoverError(w, "request", "not what Bellhop sends")
+	case p.Token != s.token:
+		pushoverError(w, "token", "application token is invalid, see https://pushover.net/api")
+	case cancels:
+		for _, seen := range s.tags[tag] {
+			seen.Over = true
+			s.Put(seen)
+		}
+		pushoverSuccess(w, "canceled", len(s.tags[tag]))
+		delete(s.tags, tag)
+	case p.User != s.user:
+		pushoverError(w, "user", "user identifier is not a valid user, group, or subscribed user key")
+	case r.URL.Path == "/1/users/validate.json" && (p.Device == "" || p.Device == "phone"):
+		pushoverSuccess(w, "devices", []string{"phone"})
+	case r.URL.Path == "/1/users/validate.json":
+		pushoverError(w, "device", "device name is not valid for this user")
+	case r.URL.Path == "/1/messages.json":
+		s.send(w, p)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+func (s *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
+	switch {
+	case strings.TrimSpace(p.Message) == "":
+		pushoverError(w, "message", "message cannot be blank")
+	case utf8.RuneCountInString(p.Message) > 1024 || utf8.RuneCountInString(p.Title) > 250:
+		pushoverError(w, "message", "message is too long")
+	case p.Priority < -2 || p.Priority > 2:
+		pushoverError(w, "priority", "priority is invalid")
+	case p.Priority == 2 && (p.Retry < 30 || p.Expire < 1 || p.Expire > 10800):
+		pushoverError(w, "expire", "retry and expire must be supplied with priority=2")
+	default:
+		s.messages++
+		seen := Seen{ID: fmt.Sprint(s.messages), Text: p.Title + "\n" + p.Message, Over: strings.HasPrefix(p.Title, "Resolved: ")}
+		s.Put(seen)
+		if p.Priority < 2 {
+			pushoverSuccess(w, "", nil)
+			return
+		}
+		s.tags[p.Tags] = append(s.tags[p.Tags], seen)
+		pushoverSuccess(w, "receipt", fmt.Sprintf("rEceipt%023d", s.messages))
+	}
+}
+
+func pushoverSuccess(w http.ResponseWriter, name string, value any) {
+	body := map[string]any{"status": 1, "request": "647d2300-702c-4b38-8b2f-d56326ae460b"}
+	if name != "" {
+		body[name] = value
+	}
+	replyInJSON(w, http.StatusOK, body)
+}
+
+func pushoverError(w http.ResponseWriter, field, message string) {
+	replyInJSON(w, http.StatusBadRequest, map[string]any{
+		field: "invalid", "errors": []string{message}, "status": 0, "request": "647d2300-702c-4b38-8b2f-d56326ae460b",
+	})
+}

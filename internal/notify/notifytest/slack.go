@@ -1,0 +1,202 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// Slack is a workspace with one channel, a bot that may post there, and an incoming webhook of it. The Web API is below /api/.
+// It has no way to know a repeat.
+type Slack struct {
+	Board
+	mu       sync.Mutex
+	mux      http.ServeMux
+	token    string
+	channel  string
+	messages int
+	locked   bool
+}
+
+// slackMessage is what a message shows, as far as the fake takes it.
+type slackMessage struct {
+	Color    string `json:"color"`
+	Fallback string `json:"fallback"`
+	Title    string `json:"title"`
+	Text     string `json:"text"`
+	Blocks   []any  `json:"blocks"` // which Slack would show in place of all that
+}
+
+var _ Service = (*Slack)(nil)
+
+// NewSlack returns a workspace with a bot's token, the id of a channel and the path of its incoming webhook, such as
+// /services/T0/B0/x.
+func NewSlack(token, channel, hook string) *Slack {
+	s := &Slack{token: token, channel: channel}
+	for method, do := range map[string]func(url.Values) (any, string){
+		"auth.test": s.whoAmI, "chat.postMessage": s.postMessage, "chat.update": s.update,
+	} {
+		s.mux.HandleFunc("POST /api/"+method, func(w http.ResponseWriter, r *http.Request) { s.webAPI(w, r, do) })
+	}
+	s.mux.HandleFunc("POST "+hook, s.hook)
+	s.mux.HandleFunc("POST /services/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no_service", http.StatusNotFound)
+	})
+	return s
+}
+
+// ServeHTTP answers as Slack does.
+func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mux.ServeHTTP(w, r)
+}
+
+// Lock closes the time in which messages can be edited.
+func (s *Slack) Lock() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locked = true
+}
+
+// webAPI answers 200 whatever comes of it.
+func (s *Slack) webAPI(w http.ResponseWriter, r *http.Request, do func(url.Values) (any, string)) {
+	body, _ := io.ReadAll(r.Body)
+	form, err := url.ParseQuery(string(body))
+	result, refusal := any(nil), ""
+	switch {
+	case err != nil || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded":
+		refusal = "invalid_form_data"
+	case form.Get("token") == "":
+		refusal = "not_authed"
+	case form.Get("token") != s.token:
+		refusal = "invalid_auth"
+	default:
+		form.Del("token")
+		result, refusal = do(form)
+	}
+	if refusal != "" {
+		result = map[string]any{"ok": false, "error": refusal}
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = json.NewEncoder(w).Encode(result)
+}
+
+func (s *Slack) whoAmI(url.Values) (any, string) {
+	return map[string]any{"ok": true, "team_id": "T0", "user": "bellhop", "user_id": "U0", "bot_id": "B0"}, ""
+}
+
+func (s *Slack) postMessage(form url.Values) (any, string) {
+	if form.Get("unfurl_links") != "false" || form.Get("unfurl_media") != "false" {
+		return nil, "invalid_arguments"
+	}
+	form.Del("unfurl_links")
+	form.Del("unfurl_media")
+	return s.write(form, s.next())
+}
+
+func (s *Slack) update(form url.Values) (any, string) {
+	ts := form.Get("ts")
+	form.Del("ts")
+	switch _, found := s.Find(form.Get("channel") + "/" + ts); {
+	case !found:
+		return nil, "message_not_found"
+	case s.locked:
+		return nil, "edit_window_closed"
+	}
+	return s.write(form, ts)
+}
+
+// write does what both methods ask for. Both must say that nothing in the text is to be made a mention.
+func (s *Slack) write(form url.Values, ts string) (any, string) {
+	var metadata struct {
+		EventType    string `json:"event_type"`
+		EventPayload struct {
+			Delivery string `json:"delivery"`
+		} `json:"event_payload"`
+	}
+	messages, ok := slackMessages([]byte(form.Get("attachments")))
+	switch {
+	case form.Get("channel") != s.channel:
+		return nil, "channel_not_found"
+	case len(form) != 5 || form.Get("parse") != "none" || form.Get("link_names") != "false":
+		return nil, "invalid_arguments"
+	case strictJSON([]byte(form.Get("metadata")), &metadata) != nil || metadata.EventType == "" || metadata.EventPayload.Delivery == "":
+		return nil, "invalid_metadata_format"
+	case !ok:
+		return nil, "no_text"
+	}
+	s.show(ts, messages[0])
+	return map[string]any{"ok": true, "channel": s.channel, "ts": ts}, ""
+}
+
+func (s *Slack) hook(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var payload struct {
+		Attachments     json.RawMessage `json:"attachments"`
+		Parse           string          `json:"parse"`
+		UnfurlLinks     *bool           `json:"unfurl_links"`
+		UnfurlMedia     *bool           `json:"unfurl_media"`
+		ReplaceOriginal bool            `json:"replace_original"`
+		DeleteOriginal  bool            `json:"delete_original"`
+	}
+	err := strictJSON(body, &payload)
+	messages, ok := slackMessages(payload.Attachments)
+	switch {
+	case err != nil || payload.Parse != "none" || r.Header.Get("Content-Type") != "application/json":
+		http.Error(w, "invalid_payload", http.StatusBadRequest)
+		return
+	case !ok:
+		http.Error(w, "no_text", http.StatusBadRequest)
+		return
+	}
+	s.show(s.next(), messages[0])
+	_, _ = io.WriteString(w, "ok")
+}
+
+// slackMessages reads attachments: one, with a title, short enough that Slack shows all of it, and no control sequence.
+func slackMessages(body []byte) ([]slackMessage, bool) {
+	var messages []slackMessage
+	err := strictJSON(body, &messages)
+	ok := err == nil && len(messages) == 1 && messages[0].Blocks == nil && messages[0].Title != "" && messages[0].Fallback == messages[0].Title &&
+		len(messages[0].Text) <= 8000 && !strings.ContainsAny(messages[0].Title+messages[0].Text, "<>")
+	return messages, ok
+}
+
+func (s *Slack) next() string {
+	s.messages++
+	return fmt.Sprintf("1772366400.%06d", s.messages)
+}
+
+func (s *Slack) show(ts string, m slackMessage) {
+	text := strings.TrimSuffix(m.Title+"\n"+m.Text, "\n")
+	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
+	s.Put(Seen{ID: s.channel + "/" + ts, Text: text, Over: m.Color == "good"})
+}
+
+func strictJSON(body []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}

@@ -1,0 +1,136 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// TeamsPath is where the workflow of a Teams is, without the query.
+const TeamsPath = "/powerautomate/automations/direct/workflows/0f1e2d3c4b5a/triggers/manual/paths/invoke"
+
+// Teams stands in for a workflow of Microsoft Teams. It knows no key, so whoever posts twice is seen twice, and it accepts
+// whatever it gets: what Teams would not show is lost.
+type Teams struct {
+	Board
+	sig   string
+	mu    sync.Mutex
+	cards int
+}
+
+var _ Service = (*Teams)(nil)
+
+// NewTeams returns a Teams whose workflow wants this signature: its address is TeamsQuery(sig) at TeamsPath.
+func NewTeams(sig string) *Teams { return &Teams{sig: sig} }
+
+// TeamsQuery returns the query of a workflow's address.
+func TeamsQuery(sig string) string {
+	return "?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=" + url.QueryEscape(sig)
+}
+
+type teamsElement struct {
+	Type    string         `json:"type"`
+	Style   string         `json:"style"`
+	Bleed   bool           `json:"bleed"`
+	Items   []teamsElement `json:"items"`
+	Inlines []struct {
+		Type   string `json:"type"`
+		Text   string `json:"text"`
+		Weight string `json:"weight"`
+		Size   string `json:"size"`
+	} `json:"inlines"`
+}
+
+type teamsMessage struct {
+	Type        string `json:"type"`
+	Summary     string `json:"summary"`
+	Attachments []struct {
+		ContentType string  `json:"contentType"`
+		ContentURL  *string `json:"contentUrl"`
+		Content     struct {
+			Schema  string            `json:"$schema"`
+			Type    string            `json:"type"`
+			Version string            `json:"version"`
+			MSTeams map[string]string `json:"msteams"`
+			Body    []teamsElement    `json:"body"`
+		} `json:"content"`
+	} `json:"attachments"`
+}
+
+func (s *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != TeamsPath:
+		teamsError(w, http.StatusNotFound, "WorkflowNotFound", "The workflow could not be found.")
+	case r.Method != http.MethodPost:
+		teamsError(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "The HTTP method is not allowed.")
+	case "?"+r.URL.RawQuery != TeamsQuery(s.sig):
+		teamsError(w, http.StatusUnauthorized, "DirectApiAuthorizationRequired", "The request must be authenticated by OAuth or a shared access signature.")
+	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
+		teamsError(w, http.StatusBadRequest, "InvalidRequestContent", "The request content is not valid and could not be deserialized.")
+	default:
+		s.run(r)
+		w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+// run is the workflow. It has nobody to tell what went wrong.
+func (s *Teams) run(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.DisallowUnknownFields()
+	var m teamsMessage
+	if err != nil || len(body) > 28<<10 || decoder.Decode(&m) != nil || m.Type != "message" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range m.Attachments {
+		if a.ContentType != "application/vnd.microsoft.card.adaptive" || a.Content.Type != "AdaptiveCard" || a.Content.Version > "1.5" {
+			continue
+		}
+		text := strings.Join(teamsTexts(a.Content.Body), "\n")
+		s.cards++
+		s.Put(Seen{ID: strconv.Itoa(s.cards), Text: text, Over: strings.HasPrefix(text, "Resolved: ")})
+	}
+}
+
+func teamsTexts(elements []teamsElement) []string {
+	var texts []string
+	for _, e := range elements {
+		switch e.Type {
+		case "Container":
+			texts = append(texts, teamsTexts(e.Items)...)
+		case "RichTextBlock":
+			for _, run := range e.Inlines {
+				texts = append(texts, run.Text)
+			}
+		}
+	}
+	return texts
+}
+
+func teamsError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]map[string]string{"error": {"code": code, "message": message}})
+}

@@ -1,0 +1,222 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package pagerduty delivers to PagerDuty, Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): a fired
+// or updated message triggers the alert that the incident's key names, a resolved one resolves it.
+//
+// The key makes every repeat harmless. While the incident is open, a trigger pages nobody again: PagerDuty adds it to the log,
+// shows its text in the alert, and leaves an acknowledgement as it is. Acknowledging is for people, in PagerDuty: no message of
+// ours says that somebody is at work, and the key that we have cannot read it. A trigger after the resolve would open another
+// incident: that none is sent, the caller sees to.
+//
+// PagerDuty confirms only that it queued an event. There is no Probe, since whatever can be sent is an event. Text is shown as
+// typed: the API knows neither markup nor mentions.
+//
+// The package knows PagerDuty's API and nothing of who calls it.
+package pagerduty
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	pd "github.com/PagerDuty/go-pagerduty"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// DefaultURL is where PagerDuty takes events. Accounts in the EU have https://events.eu.pagerduty.com.
+const DefaultURL = "https://events.pagerduty.com"
+
+const (
+	path       = "/v2/enqueue" // the library appends it
+	maxSummary = 1024          // characters
+	maxReason  = 256           // bytes that we quote of PagerDuty's words
+)
+
+// hosts are PagerDuty's own.
+var hosts = []string{"events.pagerduty.com", "events.eu.pagerduty.com"}
+
+// Config says where events go.
+type Config struct {
+	URL        string // without the path; DefaultURL if empty
+	RoutingKey string // the integration key of a service, or of an event orchestration
+}
+
+// Sender is a notify.Sender.
+type Sender struct {
+	config Config
+	client *outbound.Client
+	redact *outbound.Redactor
+	now    func() time.Time
+	// quotes says that the other side is PagerDuty itself: what a server at
+	// another address answers may not be for the eyes of who chose the address.
+	quotes bool
+}
+
+var _ notify.Sender = (*Sender)(nil)
+
+// New returns a sender, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	if config.URL == "" {
+		config.URL = DefaultURL
+	}
+	base, err := notify.ParseURL("url", config.URL)
+	if err != nil {
+		return nil, err
+	}
+	if base.User != nil || base.RawQuery != "" || base.ForceQuery || base.Fragment != "" {
+		return nil, notify.Invalid("url", "must have neither user, query nor fragment; the credential is the routingKey")
+	}
+	config.URL = strings.TrimRight(base.String(), "/")
+	if strings.HasSuffix(config.URL, path) {
+		return nil, notify.Invalid("url", "must be without the path "+path)
+	}
+	known := slices.Contains(hosts, base.Hostname())
+	config.RoutingKey = strings.TrimSpace(config.RoutingKey)
+	if !visible(config.RoutingKey) || known && !integrationKey.MatchString(config.RoutingKey) { // nothing else tells before the first alert
+		return nil, notify.Invalid("routingKey", "must be the integration key of an Events API v2 integration: 32 letters and digits")
+	}
+	return &Sender{
+		config: config,
+		client: client,
+		redact: outbound.NewRedactor(config.RoutingKey),
+		now:    time.Now,
+		quotes: known,
+	}, nil
+}
+
+var integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
+
+func visible(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// details are shown beside an alert, with these names.
+type details struct {
+	Content  string `json:"content"`
+	Alert    string `json:"alert"`
+	UID      string `json:"uid"`
+	Receiver string `json:"receiver"`
+}
+
+var severities = map[notify.Severity]string{
+	notify.Info:     "info",
+	notify.Warning:  "warning",
+	notify.Critical: "critical",
+}
+
+// render returns the event, and whether its summary had to be cut. The content fits: escaped as JSON, 16 KiB become less than
+// 100,000 bytes, and an event may have 512,000.
+func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut bool) {
+	event = &pd.V2Event{RoutingKey: s.config.RoutingKey, Action: "resolve", DedupKey: k.Incident}
+	if m.Event == notify.Resolved {
+		return event, false
+	}
+	severity, ok := severities[m.Severity]
+	if !ok {
+		severity = "info"
+	}
+	m.Severity = notify.Info // it has a field of its own, and would be in the headline twice
+	summary, cut := notify.Cut(m.Headline(), maxSummary, notify.Characters)
+	source := m.Namespace + "/" + m.Name
+	event.Action, event.Client = "trigger", "Bellhop"
+	event.Payload = &pd.V2Payload{
+		Summary:   summary,
+		Source:    source,
+		Severity:  severity,
+		Timestamp: m.Time.UTC().Format(time.RFC3339),
+		Component: m.Name,
+		Group:     m.Namespace,
+		Class:     "Alert",
+		Details:   details{Content: notify.Emoji(m.Content), Alert: source, UID: m.UID, Receiver: m.Receiver},
+	}
+	return event, cut
+}
+
+// Send makes one attempt.
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	event, cut := s.render(m, k)
+	call := &notify.Call{Client: s.client}
+	library := pd.NewClient("", pd.WithV2EventsAPIEndpoint(s.config.URL))
+	library.HTTPClient = call
+	answer, err := library.ManageEventWithContext(ctx, event)
+	// The library's errors lose the transport's, and the words of this API.
+	if failure := s.failure(call); failure != nil {
+		return notify.Receipt{}, failure
+	}
+	if call.Response == nil {
+		return notify.Receipt{}, notify.FromRequest(err)
+	}
+	if err != nil || answer.Status != "success" || answer.DedupKey != k.Incident {
+		return notify.Receipt{}, notify.BadAnswer(call.Response)
+	}
+	note := notify.StatusLine(call.Response.StatusCode) + ": PagerDuty queued it; it does not say whether anybody was paged"
+	if cut {
+		note += "; the summary was cut to 1024 characters"
+	}
+	return notify.Receipt{ExternalID: k.Incident, Note: note}, nil
+}
+
+// failure reads an answer that is not a success.
+func (s *Sender) failure(call *notify.Call) *notify.Error {
+	e := call.Failure(s.now())
+	if e == nil || call.Response == nil {
+		return e
+	}
+	body := call.Response.Body
+	if call.Response.StatusCode == http.StatusBadRequest && blamesKey(body) { // there is no 401 in this API
+		e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized
+		e.Message += ": the routing key is not accepted"
+	}
+	if said := words(body); said != "" && s.quotes {
+		e.Message += ": " + s.redact.Clean(said, maxReason)
+	}
+	return e
+}
+
+// blamesKey knows both forms: errors about 'routing_key', and "Invalid routing key", which need not be JSON.
+func blamesKey(body []byte) bool {
+	text := strings.ToLower(string(body))
+	return strings.Contains(text, "routing_key") || strings.Contains(text, "routing key")
+}
+
+// words returns what an answer says, "" if it is not in the API's form.
+func words(body []byte) string {
+	var answer struct {
+		Message string   `json:"message"`
+		Errors  []string `json:"errors"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return ""
+	}
+	if len(answer.Errors) == 0 {
+		return answer.Message
+	}
+	said := strings.Join(answer.Errors, "; ")
+	if answer.Message != "" {
+		said = answer.Message + ": " + said
+	}
+	return said
+}
+
+// Close lets go of the connections.
+func (s *Sender) Close() { s.client.CloseIdleConnections() }

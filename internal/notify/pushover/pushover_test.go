@@ -1,0 +1,361 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pushover
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	token    = "azCanaryT0kenDORePK8gMaC0QOYAM" // either could pass for a receipt
+	user     = "uQCanaryUs3rRzpo4DXghDmr9Qzzfx"
+	receipt  = "rLqVuqTRh62UzxtmqiaLzQmVcPgiCy"
+	emergent = `{"status":1,"request":"647d2300-702c-4b38-8b2f-d56326ae460b","receipt":"` + receipt + `"}`
+	sent     = `{"status":1,"request":"647d2300-702c-4b38-8b2f-d56326ae460b"}`
+)
+
+func words(message string) string {
+	body, err := json.Marshal(map[string]any{"errors": []string{message}, "status": 0, "request": "647d2300"})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(body)
+}
+
+func TestConformance(t *testing.T) {
+	notifytest.Run(t, notifytest.Provider{
+		New: func(url string, client *outbound.Client) (notify.Sender, error) {
+			s, err := New(Config{URL: url, Token: token, User: user, Device: "phone"}, client)
+			if err != nil {
+				return nil, err
+			}
+			s.quotes = true
+			return s, nil
+		},
+		Canaries:   []string{token, user},
+		Accept:     emergent,
+		NeedsBody:  true,
+		ExternalID: receipt,
+		Refuse:     func(message string) (string, string) { return "application/json", words(message) },
+		Means: map[int]notifytest.Meaning{
+			429: {Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted},
+			500: {Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second},
+			504: {Class: notify.Unknown, Reason: notify.ReasonTimeout, RetryAfter: 5 * time.Second},
+		},
+		ProbeAccept: `{"status":1,"group":0,"devices":["phone"],"licenses":["Android"],"request":"647d2300"}`,
+	})
+}
+
+// What a server answers that is not Pushover's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+func TestOnlyPushoverIsQuoted(t *testing.T) {
+	server := notifytest.NewServer(t)
+	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	s := newSender(t, server.URL, "")
+	s.quotes = false
+	_, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	if err == nil || err.Error() != "HTTP 403 Forbidden" {
+		t.Errorf("got %v", err)
+	}
+	if s, err := New(Config{Token: token, User: user}, outboundtest.Client(t)); err != nil || !s.quotes {
+		t.Errorf("Pushover itself is not quoted: %v", err)
+	}
+}
+
+func newSender(t *testing.T, url, device string) *Sender {
+	t.Helper()
+	// As in a Secret that was made with echo.
+	s, err := New(Config{URL: url, Token: token + "\n", User: user + "\n", Device: device}, outboundtest.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.quotes = true // as if the server were Pushover's
+	return s
+}
+
+func TestSend(t *testing.T) {
+	const (
+		who     = `{"token":"` + token + `","user":"` + user + `",`
+		message = "/1/messages.json " + who
+		cancel  = "/1/receipts/cancel_by_tag/incident.json " + `{"token":"` + token + `"}`
+	)
+	for _, c := range []struct {
+		why      string
+		event    notify.Event
+		severity notify.Severity
+		device   string
+		content  string
+		cancel   http.HandlerFunc
+		answer   string
+		requests []string
+		want     notify.Receipt
+	}{
+		{
+			why: "for information", event: notify.Fired, severity: notify.Info, answer: sent,
+			requests: []string{message + `"title":"Hi 🎉","message":"Hello KubeCon 👋"}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK"},
+		},
+		{
+			why: "a warning", event: notify.Fired, severity: notify.Warning, device: "phone", answer: sent,
+			requests: []string{message + `"device":"phone","title":"[Warning] Hi 🎉","message":"Hello KubeCon 👋","priority":1}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK"},
+		},
+		{
+			why: "critical is an emergency", event: notify.Fired, severity: notify.Critical, answer: emergent,
+			requests: []string{message + `"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
+			want:     notify.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
+		},
+		{
+			why: "which an update ends, and begins anew", event: notify.Updated, severity: notify.Critical, answer: emergent,
+			requests: []string{cancel, message + `"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
+			want:     notify.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
+		},
+		{
+			why: "it is no longer critical", event: notify.Updated, severity: notify.Info, answer: sent,
+			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK"},
+		},
+		{
+			why: "it is over", event: notify.Resolved, severity: notify.Critical, answer: sent,
+			requests: []string{cancel, message + `"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":-1}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK"},
+		},
+		{
+			why: "nothing to end", event: notify.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, words("tag not found")),
+			requests: []string{cancel, message + `"title":"Resolved: Hi 🎉","message":"The alert is over.","priority":-1}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK"},
+		},
+		{
+			why: "no content to speak of", event: notify.Fired, severity: notify.Info, content: " \n", answer: sent,
+			requests: []string{message + `"title":"Hi 🎉","message":"(no content)"}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK"},
+		},
+		{
+			why: "a receipt that is none", event: notify.Fired, severity: notify.Critical, answer: `{"status":1,"receipt":"../x"}`,
+			requests: []string{message + `"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(func(w http.ResponseWriter, r *http.Request) {
+				if c.cancel != nil && strings.Contains(r.RequestURI, "cancel") {
+					c.cancel(w, r)
+					return
+				}
+				notifytest.Status(200, c.answer)(w, r)
+			})
+			m := notifytest.Message(c.event)
+			m.Severity = c.severity
+			if c.content != "" {
+				m.Content = c.content
+			}
+			got, err := newSender(t, server.URL, c.device).Send(t.Context(), m, notifytest.Key("delivery", receipt))
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+			var requests []string
+			for _, r := range server.Requests() {
+				requests = append(requests, r.URI+" "+string(r.Body))
+				if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" {
+					t.Errorf("got %s of %s", r.Method, r.Header.Get("Content-Type"))
+				}
+			}
+			if strings.Join(requests, "\n") != strings.Join(c.requests, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(requests, "\n"), strings.Join(c.requests, "\n"))
+			}
+		})
+	}
+}
+
+// There is no key: what is repeated is seen again. But nobody is called on for what is over.
+func TestAgainstService(t *testing.T) {
+	pushover := notifytest.NewPushover(token, user)
+	server := httptest.NewServer(notifytest.LoseAnswers(pushover, 1))
+	t.Cleanup(server.Close)
+	s := newSender(t, server.URL, "phone")
+	const (
+		fired    = "[Critical] Hi 🎉\nHello KubeCon 👋"
+		resolved = "Resolved: [Critical] Hi 🎉\nThe alert is over."
+	)
+	for i, c := range []struct {
+		event notify.Event
+		want  []notifytest.Seen
+	}{
+		{notify.Fired, []notifytest.Seen{{ID: "1", Text: fired}}},
+		{notify.Fired, []notifytest.Seen{{ID: "1", Text: fired}, {ID: "2", Text: fired}}},
+		{notify.Updated, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true}, {ID: "3", Text: "Updated: " + fired}}},
+		{notify.Resolved, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true},
+			{ID: "3", Text: "Updated: " + fired, Over: true}, {ID: "4", Text: resolved, Over: true}}},
+	} {
+		_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", ""))
+		if i == 0 && notify.ClassOf(err) != notify.Unknown || i > 0 && err != nil {
+			t.Fatalf("%d: got %v", i, err)
+		}
+		seen := pushover.Seen()
+		if len(seen) != len(c.want) {
+			t.Fatalf("%d: people see %+v", i, seen)
+		}
+		for j := range seen {
+			if seen[j] != c.want[j] {
+				t.Errorf("%d: people see %+v, want %+v", i, seen[j], c.want[j])
+			}
+		}
+	}
+}
+
+func TestProbe(t *testing.T) {
+	pushover := httptest.NewServer(notifytest.NewPushover(token, user))
+	t.Cleanup(pushover.Close)
+	if err := newSender(t, pushover.URL, "").Probe(t.Context()); err != nil {
+		t.Errorf("got %v", err)
+	}
+	for why, c := range map[string]struct {
+		config Config
+		want   string
+	}{
+		"another token": {Config{Token: "a", User: user}, "HTTP 400 Bad Request: application token is invalid, see https://pushover.net/api"},
+		"another user":  {Config{Token: token, User: "u"}, "HTTP 400 Bad Request: user identifier is not a valid user, group, or subscribed user key"},
+		"no such device": {Config{Token: token, User: user, Device: "fridge"},
+			"HTTP 400 Bad Request: device name is not valid for this user"},
+	} {
+		c.config.URL = pushover.URL
+		s, err := New(c.config, outboundtest.Client(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.quotes = true
+		want := notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: c.want}
+		if own, ok := errors.AsType[*notify.Error](s.Probe(t.Context())); !ok || *own != want {
+			t.Errorf("%s: got %+v, want %+v", why, own, want)
+		}
+	}
+	server := notifytest.NewServer(t)
+	server.Answer(notifytest.Status(200, `{"status":0}`))
+	if err := newSender(t, server.URL, "phone").Probe(t.Context()); notify.ClassOf(err) != notify.Unknown {
+		t.Errorf("an answer that says nothing: got %v", err)
+	}
+	want := `{"token":"` + token + `","user":"` + user + `","device":"phone"}`
+	if r := server.Requests()[0]; r.URI != "/1/users/validate.json" || string(r.Body) != want {
+		t.Errorf("asked %s %s", r.URI, r.Body)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		event  notify.Event
+		answer http.HandlerFunc
+		want   notify.Error
+	}{
+		{
+			"their words", notify.Fired, notifytest.Status(400, `{"errors":["a","b `+token+`"],"status":0}`),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: a; b [redacted]"},
+		},
+		{
+			"wrong token", notify.Fired, notifytest.Status(400, `{"token":"invalid","errors":["application token is invalid"],"status":0}`),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 400 Bad Request: application token is invalid"},
+		},
+		{
+			"wrong user, and so nothing to end", notify.Resolved, notifytest.Status(400, `{"user":"invalid","errors":["user key is invalid"],"status":0}`),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 400 Bad Request: user key is invalid"},
+		},
+		{
+			"the month's messages are used up", notify.Fired, notifytest.Status(429, words("application is over its quota"), "Retry-After", "5"),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: application is over its quota"},
+		},
+		{
+			"a server error", notify.Updated, notifytest.Status(502, "<html>"),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
+		},
+		{
+			"not accepted after all", notify.Fired, notifytest.Status(200, words("no")),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			_, err := newSender(t, server.URL, "").Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", ""))
+			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+				t.Errorf("got %+v, want %+v", err, c.want)
+			}
+			if n := len(server.Requests()); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+		})
+	}
+}
+
+// What does not fit is cut, by characters; the rest is shown as typed.
+func TestText(t *testing.T) {
+	const markup = "<!channel> @everyone *bold* [x](https://example.com/:wave:) `:wave:` <b>b</b> &amp;"
+	for _, c := range []struct{ why, title, content, note, text string }{
+		{"markup", "<b> @all", markup, "HTTP 200 OK", "[Critical] <b> @all\n" + markup},
+		{"all that fits", strings.Repeat("👋", 239), strings.Repeat("👋", 1024), "HTTP 200 OK", "[Critical] " + strings.Repeat("👋", 239) + "\n" + strings.Repeat("👋", 1024)},
+		{"one more", strings.Repeat("👋", 240), strings.Repeat("ö", 1025),
+			"HTTP 200 OK; the title was cut to 250 characters; the content was cut to 1024 characters",
+			"[Critical] " + strings.Repeat("👋", 232) + "… [cut]\n" + strings.Repeat("ö", 1017) + "… [cut]"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			pushover := notifytest.NewPushover(token, user)
+			server := httptest.NewServer(pushover)
+			t.Cleanup(server.Close)
+			m := notifytest.Message(notify.Fired)
+			m.Title, m.Content = c.title, c.content
+			got, err := newSender(t, server.URL, "").Send(t.Context(), m, notifytest.Key("delivery", ""))
+			if err != nil || got.Note != c.note {
+				t.Errorf("got %q, %v; want %q", got.Note, err, c.note)
+			}
+			if text := pushover.Seen()[0].Text; text != c.text {
+				t.Errorf("people see %q, want %q", text, c.text)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, c := range []struct {
+		why, want string
+		config    Config
+	}{
+		{"no token", "token: must be", Config{User: user}},
+		{"a token that is none", "token: must be", Config{User: user, Token: "canary/canary"}},
+		{"no user", "user: must be", Config{Token: token}},
+		{"an e-mail address", "user: must be", Config{Token: token, User: "canary@example.com"}},
+		{"not a URL", "url: must be an absolute", Config{Token: token, User: user, URL: "http://canary:canary"}},
+		{"credentials in the URL", "url: must have neither", Config{Token: token, User: user, URL: "https://canary@example.com"}},
+	} {
+		_, err := New(c.config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
+		}
+	}
+	if s, err := New(Config{Token: token, User: user}, outboundtest.Client(t)); err != nil || s.messages.String() != DefaultURL+"/1/messages.json" {
+		t.Errorf("default: got %v", err)
+	}
+}

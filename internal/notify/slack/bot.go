@@ -1,0 +1,201 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Bot is a notify.Sender that posts through the Web API.
+type Bot struct {
+	connection
+	url     string
+	token   string
+	channel string
+}
+
+var _ notify.Prober = (*Bot)(nil)
+
+// errIncomplete is a success that lacks what the API promises.
+var errIncomplete = errors.New("incomplete")
+
+// messageGone is Slack's word for a message that was deleted.
+const messageGone = "message_not_found"
+
+// uneditable are the refusals of an edit after which a new message may still be taken: what is wrong may be the old one's
+// channel, or whose it is.
+var uneditable = []string{
+	messageGone, "cant_update_message", "edit_window_closed", "channel_not_found", "not_in_channel", "is_archived",
+}
+
+// Send makes one attempt. It is two requests where the message that is to be edited cannot be.
+func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	channel, ts, ok := b.parse(k.ExternalID)
+	if m.Event == notify.Fired || !ok {
+		return b.post(ctx, m, k)
+	}
+	message, cuts := render(m)
+	refusal, err := b.call(func(api *slack.Client) error {
+		_, edited, _, err := api.UpdateMessageContext(ctx, channel, ts, options(message, k)...)
+		if err == nil && edited != ts {
+			err = errIncomplete
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+		return notify.Receipt{ExternalID: k.ExternalID, Note: "HTTP 200 OK: the message was edited" + cuts}, nil
+	case !slices.Contains(uneditable, refusal):
+		return notify.Receipt{}, err
+	case m.Event == notify.Resolved && refusal == messageGone:
+		return notify.Receipt{Note: "the message is gone already"}, nil
+	}
+	return b.post(ctx, m, k)
+}
+
+// post makes a new message.
+func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+	if m.Event == notify.Resolved { // what it was about stands in an earlier message, or was never told
+		m.Content = ""
+	}
+	message, cuts := render(m)
+	var id string
+	_, err := b.call(func(api *slack.Client) error {
+		channel, ts, err := api.PostMessageContext(ctx, b.channel,
+			append(options(message, k), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())...)
+		id = channel + "/" + ts
+		if _, _, ok := b.parse(id); err == nil && !ok {
+			err = errIncomplete
+		}
+		return err
+	})
+	if err != nil {
+		return notify.Receipt{}, err
+	}
+	return notify.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}, nil
+}
+
+// options are said in full: chat.update has other defaults than chat.postMessage.
+func options(message slack.Attachment, k notify.Key) []slack.MsgOption {
+	return []slack.MsgOption{
+		slack.MsgOptionAttachments(message),
+		slack.MsgOptionParse(false),
+		slack.MsgOptionLinkNames(false),
+		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: "bellhop_alert", EventPayload: map[string]any{"delivery": k.Delivery}}),
+	}
+}
+
+// Probe asks whose token it is.
+func (b *Bot) Probe(ctx context.Context) error {
+	_, err := b.call(func(api *slack.Client) error {
+		who, err := api.AuthTestContext(ctx)
+		if err == nil && who.UserID == "" {
+			err = errIncomplete
+		}
+		return err
+	})
+	return err
+}
+
+// call makes one request. With an error it also returns Slack's code for it, if there is one.
+func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error) {
+	call := &notify.Call{Client: b.client}
+	err = method(slack.New(b.token, slack.OptionHTTPClient(call), slack.OptionAPIURL(b.url)))
+	if err == nil {
+		return "", nil
+	}
+	if call.Response == nil && call.Err == nil {
+		return "", notify.Invalid("url", "must be an absolute http or https URL") // the library made no request of it
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if call.Response != nil && json.Unmarshal(call.Response.Body, &answer) != nil {
+		answer.Error = ""
+	}
+	failure := call.Failure(b.now())
+	switch {
+	case failure != nil:
+	case answer.Error == "":
+		failure = notify.BadAnswer(call.Response)
+	default:
+		failure = b.refused(call.Response, answer.Error)
+	}
+	b.explain(failure, answer.Error)
+	return answer.Error, failure
+}
+
+// refused reads an answer whose status is a success although it is none: that is how the Web API reports errors.
+func (b *Bot) refused(resp *outbound.Response, refusal string) *notify.Error {
+	e := &notify.Error{Message: notify.StatusLine(resp.StatusCode)}
+	e.Class, e.Reason = meaning(refusal)
+	if e.Class == notify.Temporary || e.Class == notify.Unknown {
+		e.RetryAfter = outbound.RetryAfter(resp.Header, b.now())
+	}
+	return e
+}
+
+func meaning(refusal string) (notify.Class, string) {
+	switch refusal {
+	case "internal_error", "fatal_error", "service_unavailable": // "some aspect of the operation" may have succeeded, says Slack
+		return notify.Unknown, notify.ReasonServerError
+	case "request_timeout":
+		return notify.Unknown, notify.ReasonTimeout
+	case "ratelimited", "rate_limited", "message_limit_exceeded":
+		return notify.Temporary, notify.ReasonRateLimited
+	case "team_added_to_org": // the workspace is being moved into an organization
+		return notify.Temporary, notify.ReasonServerError
+	case "msg_too_long", "msg_blocks_too_long", "no_text", "too_many_attachments", "attachment_payload_limit_exceeded",
+		"invalid_arguments", "invalid_blocks", "invalid_metadata_format", "invalid_metadata_schema", "metadata_too_large":
+		return notify.Permanent, notify.ReasonRejected
+	case "channel_not_found":
+		return notify.Configuration, notify.ReasonNotFound
+	case "is_archived":
+		return notify.Configuration, notify.ReasonGone
+	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
+		"missing_scope", "no_permission", "access_denied", "ekm_access_denied", "org_login_required", "team_access_not_granted",
+		"two_factor_setup_required", "not_in_channel":
+		return notify.Configuration, notify.ReasonUnauthorized
+	}
+	if strings.HasPrefix(refusal, "restricted_action") {
+		return notify.Configuration, notify.ReasonUnauthorized
+	}
+	// Of the codes that Slack lists, those that are left are about the app, the workspace or the network it is called from. No
+	// other message would change that, but a person can.
+	return notify.Configuration, notify.ReasonRejected
+}
+
+var messageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{1,63})/([0-9]{1,16}\.[0-9]{1,16})$`)
+
+// parse takes an id apart that we can keep in a status, whoever we have it from.
+func (b *Bot) parse(id string) (channel, ts string, ok bool) {
+	parts := messageID.FindStringSubmatch(id)
+	if parts == nil || b.redact.Clean(id, len(id)) != id {
+		return "", "", false
+	}
+	return parts[1], parts[2], true
+}

@@ -1,0 +1,210 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package slack delivers to a channel of Slack, in one of two ways.
+//
+// A bot posts a message for each alert, which updates and the end of the alert edit in place. Where Slack refuses the edit, a new
+// message says what is new; who deleted the message need not be told that the alert is over. An incoming webhook can only post:
+// each update is a message of its own, and so is the word that it is over.
+//
+// Neither takes a key by which Slack would know a repeat: a message whose answer was lost is posted again, and the first of the two
+// is never edited. A bot's messages carry the key of their last change in their metadata, for those who look for one. Nobody is
+// notified of an edit; that is how Slack is.
+//
+// All text is in one attachment, since Slack reads no markup there. In a message's own text it does, and that can be switched off
+// for new messages only, not for edits. Nothing in an alert mentions anybody, and its text is shown as typed, with one exception:
+// Slack may show what looks like an emoji code of the workspace as the emoji.
+//
+// It knows Slack's API and nothing of who calls it.
+package slack
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/slackutilsx"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// DefaultURL is where Slack's Web API is. GovSlack has one of its own.
+const DefaultURL = slack.APIURL
+
+const (
+	maxHeadline = 1024 // characters, as written with escapes
+	maxContent  = 8000 // bytes, as written with escapes; from there on Slack leaves text out without a word
+	maxReason   = 256  // bytes that we quote of Slack's words
+)
+
+// Config says where messages go: through an incoming webhook, or from a bot, which has Token and Channel.
+type Config struct {
+	WebhookURL string // of the incoming webhook; who has it can post
+	Token      string // of the bot
+	Channel    string // id of the channel that the bot posts to
+	URL        string // of the Web API, for a bot; DefaultURL if empty
+}
+
+// connection is what both ways have in common.
+type connection struct {
+	client *outbound.Client
+	redact *outbound.Redactor
+	now    func() time.Time
+	// quotes says that the other side is Slack itself: what a server at
+	// another address answers may not be for the eyes of who chose the address.
+	quotes bool
+}
+
+var (
+	hosts     = []string{"slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com"}
+	channelID = regexp.MustCompile(`^[A-Z][A-Z0-9]{1,63}$`)
+	code      = regexp.MustCompile(`^[a-z_]{1,64}$`)
+)
+
+// New returns a *Bot or a *Webhook, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (notify.Sender, error) {
+	config.WebhookURL = strings.TrimSpace(config.WebhookURL)
+	config.Token = strings.TrimSpace(config.Token)
+	switch {
+	case config.WebhookURL == "" && config.Token == "" || config.WebhookURL != "" && config.Token != "":
+		return nil, notify.Invalid("url, token", "exactly one of them must be in the Secret: the url of an incoming webhook, or the token of a bot")
+	case config.Token != "":
+		return newBot(config, client)
+	}
+	return newWebhook(config, client)
+}
+
+func newBot(config Config, client *outbound.Client) (*Bot, error) {
+	if config.URL == "" {
+		config.URL = DefaultURL
+	}
+	base, err := notify.ParseURL("url", config.URL)
+	switch {
+	case err != nil:
+		return nil, err
+	case base.User != nil || base.RawQuery != "":
+		return nil, notify.Invalid("url", "must have neither user nor query; the credential is the token")
+	case !visible(config.Token):
+		return nil, notify.Invalid("token", "must be the token of a bot: without blanks or control characters")
+	case !channelID.MatchString(config.Channel):
+		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789; names do not work")
+	}
+	return &Bot{
+		connection: connect(base, client, config.Token),
+		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
+		token:      config.Token,
+		channel:    config.Channel,
+	}, nil
+}
+
+func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
+	hook, err := notify.ParseURL("url", config.WebhookURL)
+	switch {
+	case err != nil:
+		return nil, err
+	case config.Channel != "":
+		return nil, notify.Invalid("channel", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
+	case config.URL != "":
+		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
+	}
+	secrets := []string{config.WebhookURL, hook.String(), hook.RequestURI(), hook.Path, hook.RawQuery}
+	if password, ok := hook.User.Password(); ok {
+		secrets = append(secrets, password)
+	}
+	for segment := range strings.SplitSeq(hook.Path, "/") {
+		if len(segment) >= 16 { // shorter ones are words, or ids of the workspace and the app
+			secrets = append(secrets, segment)
+		}
+	}
+	for _, values := range hook.Query() {
+		secrets = append(secrets, values...)
+	}
+	return &Webhook{connection: connect(hook, client, secrets...), hook: hook}, nil
+}
+
+func connect(to *url.URL, client *outbound.Client, secrets ...string) connection {
+	return connection{
+		client: client,
+		redact: outbound.NewRedactor(secrets...),
+		now:    time.Now,
+		quotes: slices.Contains(hosts, to.Hostname()),
+	}
+}
+
+func visible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// render returns the message, and says what was cut from it. The headline has severity and state in words too: a phone shows no
+// colour, and some people see none.
+func render(m notify.Message) (message slack.Attachment, cuts string) {
+	headline, cut := notify.Cut(m.Headline(), maxHeadline, escaped(notify.Characters))
+	if cut {
+		cuts = fmt.Sprintf("; the title was cut to %d characters", maxHeadline)
+	}
+	content, cut := notify.Cut(notify.Emoji(m.Content), maxContent, escaped(notify.Bytes))
+	if cut {
+		cuts += fmt.Sprintf("; the content was cut to %d bytes", maxContent)
+	}
+	headline = slackutilsx.EscapeMessage(headline)
+	return slack.Attachment{
+		Color:    colour(m),
+		Fallback: headline, // what a phone's notification shows
+		Title:    headline,
+		Text:     slackutilsx.EscapeMessage(content),
+	}, cuts
+}
+
+func colour(m notify.Message) string {
+	switch {
+	case m.Event == notify.Resolved:
+		return "good"
+	case m.Severity == notify.Critical:
+		return "danger"
+	case m.Severity == notify.Warning:
+		return "warning"
+	}
+	return "#439fe0" // blue
+}
+
+// escaped is what a character counts where Slack's control characters are written as entities.
+func escaped(size func(rune) int) func(rune) int {
+	return func(r rune) int {
+		switch r {
+		case '&':
+			return len("&amp;")
+		case '<', '>':
+			return len("&lt;")
+		}
+		return size(r)
+	}
+}
+
+// explain adds Slack's words to a failure.
+func (c *connection) explain(e *notify.Error, words string) {
+	clean := c.redact.Clean(words, maxReason)
+	if clean != "" && (c.quotes || clean == words && code.MatchString(words)) {
+		e.Message += ": " + clean
+	}
+}
+
+// Close lets go of the connections.
+func (c *connection) Close() { c.client.CloseIdleConnections() }

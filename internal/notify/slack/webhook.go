@@ -1,0 +1,86 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Webhook is a notify.Sender that posts through an incoming webhook. There is no way to ask one whether it works.
+type Webhook struct {
+	connection
+	hook *url.URL
+}
+
+var _ notify.Sender = (*Webhook)(nil)
+
+// Send makes one attempt. The library's own way to post would follow redirects, and quotes the URL in its errors.
+func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (notify.Receipt, error) {
+	if m.Event == notify.Resolved { // what it was about stands in an earlier message
+		m.Content = ""
+	}
+	message, cuts := render(m)
+	body, err := json.Marshal(slack.WebhookMessage{
+		Attachments: []slack.Attachment{message},
+		Parse:       "none",
+		UnfurlLinks: new(false),
+		UnfurlMedia: new(false),
+	})
+	if err != nil {
+		return notify.Receipt{}, notify.Invalid("content", "cannot be written as JSON")
+	}
+	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, body)
+	if err != nil {
+		return notify.Receipt{}, err
+	}
+	resp, err := w.client.Do(ctx, req)
+	if err != nil {
+		return notify.Receipt{}, notify.FromRequest(err)
+	}
+	answer := strings.TrimSpace(string(resp.Body))
+	if failure := w.failure(resp, answer); failure != nil {
+		return notify.Receipt{}, failure
+	}
+	if resp.BodyErr != nil || answer != "ok" { // a page to sign in at, say
+		return notify.Receipt{}, notify.BadAnswer(resp)
+	}
+	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+}
+
+// failure reads an answer that is not a success: a code, in plain text. What is wrong with Slack itself comes as a web page.
+func (w *Webhook) failure(resp *outbound.Response, answer string) *notify.Error {
+	e := notify.FromStatus(resp, w.now())
+	if e == nil {
+		return nil
+	}
+	if answer == "user_not_found" { // a 400, but it is about whom the webhook is for
+		e.Class, e.Reason = notify.Configuration, notify.ReasonNotFound
+	}
+	if !strings.HasPrefix(answer, "<") {
+		w.explain(e, answer)
+	}
+	return e
+}

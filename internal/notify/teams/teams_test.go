@@ -1,0 +1,287 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package teams
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+const (
+	sig     = "Canary-S1g_abc/def+ghi=&jkl"
+	started = "HTTP 202 Accepted: the workflow was started; whether Teams shows the message is not known"
+)
+
+var uri = notifytest.TeamsPath + notifytest.TeamsQuery(sig)
+
+func words(message string) string { return errorJSON("SomeCode", message) }
+
+func errorJSON(code, message string) string {
+	body, err := json.Marshal(map[string]any{"error": map[string]string{"code": code, "message": message}})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(body)
+}
+
+// What a server answers that is not Microsoft's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+func TestOnlyMicrosoftIsQuoted(t *testing.T) {
+	server := notifytest.NewServer(t)
+	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	elsewhere := newSender(t, server.URL)
+	elsewhere.quotes = false
+	_, err := elsewhere.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	if err == nil || err.Error() != "HTTP 403 Forbidden" {
+		t.Errorf("got %v", err)
+	}
+	for host, want := range map[string]bool{
+		"default1.22.environment.api.powerplatform.com:443": true, "prod-01.westeurope.logic.azure.com:443": true,
+		"x.environment.api.powerplatform.com.example.com": false, "evil-logic.azure.com": false, "example.com": false,
+	} {
+		if s, err := New(Config{URL: "https://" + host + uri}, outboundtest.Client(t)); err != nil || s.quotes != want {
+			t.Errorf("%s: quoted is not %t: %v", host, want, err)
+		}
+	}
+}
+
+func TestConformance(t *testing.T) {
+	notifytest.Run(t, notifytest.Provider{
+		New: func(url string, client *outbound.Client) (notify.Sender, error) {
+			s, err := New(Config{URL: url + uri}, client)
+			if err != nil {
+				return nil, err
+			}
+			s.quotes = true
+			return s, nil
+		},
+		Canaries: []string{sig, uri, notifytest.TeamsPath, strings.TrimPrefix(notifytest.TeamsQuery(sig), "?")},
+		Refuse:   func(message string) (string, string) { return "application/json; charset=utf-8", words(message) },
+	})
+}
+
+func newSender(t *testing.T, url string) *Sender {
+	t.Helper()
+	s, err := New(Config{URL: url + uri + "\n"}, outboundtest.Client(t)) // as in a Secret that was made with echo
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.quotes = true // as if the server were Microsoft's
+	return s
+}
+
+// body is a message with a card of this style and these texts.
+func body(style, headline, content string) string {
+	block := ""
+	if content != "" {
+		block = `,{"type":"RichTextBlock","inlines":[{"type":"TextRun","text":` + content + `}]}`
+	}
+	return `{"type":"message","summary":` + headline + `,"attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","contentUrl":null,` +
+		`"content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","type":"AdaptiveCard","version":"1.2","msteams":{"width":"Full"},` +
+		`"body":[{"type":"Container","style":"` + style + `","bleed":true,"items":[{"type":"RichTextBlock","inlines":[` +
+		`{"type":"TextRun","text":` + headline + `,"weight":"bolder","size":"medium"}]}]}` + block + `]}}]}`
+}
+
+func TestSend(t *testing.T) {
+	for _, c := range []struct {
+		why      string
+		event    notify.Event
+		severity notify.Severity
+		answer   http.HandlerFunc
+		body     string
+		want     notify.Receipt
+	}{
+		{
+			"a card", notify.Fired, notify.Critical, notifytest.Status(202, ""),
+			body("attention", `"[Critical] Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: started},
+		},
+		{
+			"a warning", notify.Fired, notify.Warning, notifytest.Status(202, ""),
+			body("warning", `"[Warning] Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: started},
+		},
+		{
+			"an information, to an older workflow", notify.Fired, notify.Info, notifytest.Status(200, "1"),
+			body("accent", `"Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: strings.Replace(started, "202 Accepted", "200 OK", 1)},
+		},
+		{
+			"an update is another card", notify.Updated, notify.Critical, notifytest.Status(202, ""),
+			body("attention", `"Updated: [Critical] Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: started},
+		},
+		{
+			"resolved is a short one", notify.Resolved, notify.Critical, notifytest.Status(202, ""),
+			body("good", `"Resolved: [Critical] Hi 🎉"`, ""), notify.Receipt{Note: started},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			m := notifytest.Message(c.event)
+			m.Severity = c.severity
+			got, err := newSender(t, server.URL).Send(t.Context(), m, notifytest.Key("delivery", "old"))
+			if err != nil || got != c.want {
+				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
+			}
+			requests := server.Requests()
+			if len(requests) != 1 {
+				t.Fatalf("got %d requests", len(requests))
+			}
+			r := requests[0]
+			if r.Method != http.MethodPost || r.URI != uri || r.Header.Get("Content-Type") != "application/json; charset=utf-8" {
+				t.Errorf("got %s %s %v", r.Method, r.URI, r.Header)
+			}
+			if string(r.Body) != c.body {
+				t.Errorf("got\n%s\nwant\n%s", r.Body, c.body)
+			}
+		})
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for _, c := range []struct {
+		why    string
+		answer http.HandlerFunc
+		want   notify.Error
+	}{
+		{
+			"their words", notifytest.Status(400, words("The request\nwith "+sig+" is not valid.")),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: The request with [redacted] is not valid."},
+		},
+		{
+			"the workflow is turned off", notifytest.Status(400, errorJSON("WorkflowTriggerIsNotEnabled", "trigger is not enabled.")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: trigger is not enabled."},
+		},
+		{
+			"the workflow is gone", notifytest.Status(404, errorJSON("WorkflowNotFound", "The workflow could not be found.")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: The workflow could not be found."},
+		},
+		{
+			"the signature is another", notifytest.Status(401, errorJSON("DirectApiAuthorizationRequired", "Not authenticated.")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Not authenticated."},
+		},
+		{
+			"slow down", notifytest.Status(429, words("slow"), "Retry-After", "7"),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
+		},
+		{
+			"not in their format", notifytest.Status(502, "<html>"),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
+		},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(c.answer)
+			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
+				t.Errorf("got %+v, want %+v", err, c.want)
+			}
+		})
+	}
+}
+
+// Nothing is escaped, since nothing is markup: a TextRun is plain text, and without entities nobody is mentioned.
+func TestShownAsTyped(t *testing.T) {
+	const typed = "<at>all</at> @everyone <!channel> *bold* _x_ [x](https://example.com) \\*\n- a\n# b ${c} @{d()} \"&\""
+	service := notifytest.NewTeams(sig)
+	server := httptest.NewServer(service)
+	defer server.Close()
+	m := notifytest.Message(notify.Fired)
+	m.Title, m.Content = typed, typed
+	if _, err := newSender(t, server.URL).Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
+		t.Fatal(err)
+	}
+	want := []notifytest.Seen{{ID: "1", Text: "[Critical] " + typed + "\n" + typed}}
+	if got := service.Seen(); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestCut(t *testing.T) {
+	for why, text := range map[string]string{
+		"plain": strings.Repeat("x", 30000), "emoji": strings.Repeat("👋", 30000), "quotes": strings.Repeat(`"`, 30000),
+		"tags": strings.Repeat("<>&", 10000), "lines": strings.Repeat("\n", 30000), "control": strings.Repeat("\x01", 30000), "separators": strings.Repeat("\u2028", 30000),
+	} {
+		m := notifytest.Message(notify.Fired)
+		m.Title, m.Content = text, text
+		body, cuts, err := render(m)
+		if err != nil || len(body) > maxMessage || len(body) < maxMessage-20 {
+			t.Errorf("%s: %d bytes, %v", why, len(body), err)
+		}
+		if cuts != "; the headline was cut to 2000 bytes; the content was cut, for Teams takes about 28 KB" {
+			t.Errorf("%s: got note %q", why, cuts)
+		}
+	}
+	m := notifytest.Message(notify.Fired)
+	m.Content = strings.Repeat("x", 16384) // as long as an Alert's can be
+	if _, cuts, err := render(m); cuts != "" || err != nil {
+		t.Errorf("cut although it fits: %q, %v", cuts, err)
+	}
+	m.Content = ""
+	if body, _, err := render(m); err != nil || strings.Count(string(body), "RichTextBlock") != 1 {
+		t.Errorf("a block without text: %s, %v", body, err)
+	}
+}
+
+// What people see when an answer gets lost: the workflow takes no key, so a message is posted again.
+func TestSeen(t *testing.T) {
+	service := notifytest.NewTeams(sig)
+	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
+	defer server.Close()
+	s := newSender(t, server.URL)
+	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+		t.Fatalf("got %v", err)
+	}
+	for _, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
+		if receipt, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("first", "")); err != nil || receipt.ExternalID != "" {
+			t.Fatalf("%s: got %+v, %v", event, receipt, err)
+		}
+	}
+	const headline, content = "[Critical] Hi 🎉", "\nHello KubeCon 👋"
+	want := []notifytest.Seen{
+		{ID: "1", Text: headline + content}, {ID: "2", Text: headline + content},
+		{ID: "3", Text: "Updated: " + headline + content}, {ID: "4", Text: "Resolved: " + headline, Over: true},
+	}
+	if got := service.Seen(); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, c := range []struct {
+		why, want string
+		config    Config
+	}{
+		{"no URL", "url: must be an absolute", Config{}},
+		{"not a URL", "url: must be an absolute", Config{URL: "http://canary:canary"}},
+		{"another scheme", "url: must be an absolute", Config{URL: "ftp://example.com/canary"}},
+		{"credentials before the host", "url: must have no user", Config{URL: "https://canary@example.com" + uri}},
+	} {
+		_, err := New(c.config, outboundtest.Client(t))
+		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package telegram
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-telegram/bot"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// An answer of the API.
+type answer struct {
+	OK          bool            `json:"ok"`
+	Result      json.RawMessage `json:"result"`
+	Description string          `json:"description"`
+	Parameters  struct {
+		RetryAfter      int64 `json:"retry_after"`        // seconds
+		MigrateToChatID int64 `json:"migrate_to_chat_id"` // where a group went
+	} `json:"parameters"`
+}
+
+// call makes one request through the library. What came of it is read here: the library has no type for most errors, and takes
+// a message that has something newer than itself for one. Response and answer are there also for an answer that is not a success.
+func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *notify.Error) {
+	call := &notify.Call{Client: s.client}
+	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, buffered{call}),
+		bot.WithSkipGetMe(), bot.WithErrorsHandler(func(error) {})) // it would log
+	if err == nil {
+		err = request(library)
+	}
+	if call.Response == nil {
+		if call.Err != nil {
+			err = call.Err
+		}
+		return nil, answer{}, notify.FromRequest(err)
+	}
+	var a answer
+	readable := json.Unmarshal(call.Response.Body, &a) == nil
+	failure := s.failure(call, a)
+	if failure == nil && (!readable || !a.OK) {
+		failure = notify.BadAnswer(call.Response)
+	}
+	return call.Response, a, failure
+}
+
+// buffered takes the request's body in before anything is sent, since the library writes it from a goroutine: that one has
+// ended then, and net/http can start over when a connection that it kept turns out dead.
+type buffered struct{ *notify.Call }
+
+// Do implements the library's HttpClient.
+func (c buffered) Do(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
+	return c.Call.Do(req)
+}
+
+// misplaced are words for what a 400 blames on the receiver and not on the message: where it is to go.
+var misplaced = []struct {
+	words  string // in lower case
+	reason string
+}{
+	{"chat not found", notify.ReasonNotFound},
+	{"peer_id_invalid", notify.ReasonNotFound},
+	{"message thread not found", notify.ReasonNotFound},
+	{"topic_deleted", notify.ReasonNotFound},
+	{"topic_closed", notify.ReasonUnauthorized},
+	{"rights", notify.ReasonUnauthorized}, // not enough, none, or only an administrator's
+	{"chat_write_forbidden", notify.ReasonUnauthorized},
+	{"chat_admin_required", notify.ReasonUnauthorized},
+}
+
+// failure reads an answer that is not a success.
+func (s *Sender) failure(call *notify.Call, a answer) *notify.Error {
+	e := call.Failure(s.now())
+	if e == nil {
+		return nil
+	}
+	if call.Response.StatusCode == http.StatusBadRequest {
+		for _, m := range misplaced {
+			if strings.Contains(strings.ToLower(a.Description), m.words) {
+				e.Class, e.Reason = notify.Configuration, m.reason
+				break
+			}
+		}
+		if to := a.Parameters.MigrateToChatID; to != 0 {
+			e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+			e.Message += ": the group is a supergroup now; chatID must be " + strconv.FormatInt(to, 10)
+		}
+	}
+	if a.Description != "" && s.quotes {
+		e.Message += ": " + s.redact.Clean(a.Description, maxReason)
+	}
+	if seconds := a.Parameters.RetryAfter; seconds > 0 && (e.Class == notify.Temporary || e.Class == notify.Unknown) {
+		e.RetryAfter = time.Duration(min(seconds, int64(outbound.MaxRetryAfter/time.Second))) * time.Second
+	}
+	return e
+}

@@ -1,0 +1,126 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+// Dial makes a TCP connection to host:port for a protocol other than HTTP, if the guard lets it. The connection and all that
+// is read and written on it end when ctx does, and after the client's time limit at the latest; as much is read from it as
+// would be of an answer's body. Who dials must close it. An error is an *Error; what goes wrong later, FromConn makes one.
+//
+// The operator's HTTP proxy is not for such connections: they are dialled from here, whatever HTTPS_PROXY says.
+func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	dialer := &net.Dialer{Resolver: c.resolver, Control: c.control}
+	dialled, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		defer cancel()
+		return nil, classify(ctx, err, &progress{})
+	}
+	made := &conn{Conn: dialled, cancel: cancel, left: c.maxBody}
+	made.stop = context.AfterFunc(ctx, made.expire)
+	return made, nil
+}
+
+// TLSConfig is for TLS on a connection that Dial made: the client's own, with the name that the certificate must be for.
+func (c *Client) TLSConfig(serverName string) *tls.Config {
+	config := c.tls.Clone()
+	config.ServerName = serverName
+	return config
+}
+
+// conn is a connection that ends with a context.
+type conn struct {
+	net.Conn
+	stop   func() bool // does not wait for the context any more
+	cancel func()
+
+	mu   sync.Mutex
+	over bool // the context has ended
+	left int64
+}
+
+// expire ends what is being read and written, and what will be.
+func (c *conn) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	_ = c.Conn.SetDeadline(time.Unix(1, 0))
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	c.mu.Lock()
+	left := c.left
+	c.mu.Unlock()
+	if left <= 0 {
+		return 0, &Error{Kind: Broken, Message: "the other side sends more than is read"}
+	}
+	n, err := c.Conn.Read(b[:min(int64(len(b)), left)])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left -= int64(n)
+	return n, err
+}
+
+// A library that sets deadlines of its own can shorten the time, but not prolong it.
+
+func (c *conn) SetDeadline(t time.Time) error      { return c.limit(c.Conn.SetDeadline, t) }
+func (c *conn) SetReadDeadline(t time.Time) error  { return c.limit(c.Conn.SetReadDeadline, t) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.limit(c.Conn.SetWriteDeadline, t) }
+
+func (c *conn) limit(set func(time.Time) error, t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return nil
+	}
+	return set(t)
+}
+
+func (c *conn) Close() error {
+	c.stop()
+	c.cancel()
+	return c.Conn.Close()
+}
+
+// Stage is how far an exchange over a connection has come.
+type Stage int
+
+const (
+	// Handshaking: TLS is being agreed on.
+	Handshaking Stage = iota
+	// Talking: whatever was said, nothing would come of it if the exchange ended here.
+	Talking
+	// Asked: what the exchange is for may have been carried out.
+	Asked
+)
+
+// FromConn classifies an error of a connection that Dial made, or of TLS on top of it.
+func FromConn(ctx context.Context, err error, at Stage) *Error {
+	var p progress
+	p.connected.Store(at != Handshaking || timedOut(ctx, err) || isNetwork(err))
+	p.badHandshake.Store(at == Handshaking)
+	failure := *classify(ctx, err, &p)
+	failure.Sent = at == Asked
+	return &failure
+}

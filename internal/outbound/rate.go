@@ -1,0 +1,55 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package outbound
+
+import "time"
+
+// Rate is at most Count in any Period. The zero value is no limit.
+type Rate struct {
+	Count  int
+	Period time.Duration
+}
+
+// window remembers when it was used, as far as its rate asks for it.
+type window struct {
+	uses []time.Time // oldest first
+}
+
+// room is how often it may be used now.
+func (w *window) room(r Rate, now time.Time) int {
+	if r.Count <= 0 {
+		w.uses = nil
+		return int(^uint(0) >> 1)
+	}
+	old := 0
+	for old < len(w.uses) && now.Sub(w.uses[old]) >= r.Period {
+		old++
+	}
+	w.uses = w.uses[old:]
+	return r.Count - len(w.uses)
+}
+
+// opens is when there is room again, for a window without.
+func (w *window) opens(r Rate) time.Time {
+	return w.uses[len(w.uses)-r.Count].Add(r.Period)
+}
+
+func (w *window) use(r Rate, now time.Time) {
+	if r.Count > 0 {
+		w.uses = append(w.uses, now)
+	}
+}
