@@ -44,7 +44,7 @@ func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
 	sends := r.admit(v, s)
 	if err := r.intend(ctx, v, sends); err != nil {
 		for _, t := range sends {
-			r.senders.at(v.alert.Namespace, refOf(t.row)).bulkhead.Leave(v.world.now, false)
+			r.senders.at(v.alert.Namespace, refOf(t.row)).bulkhead.Leave(v.world.now, outbound.Result{})
 			r.ledger.cancel(v.alert, refOf(t.row))
 		}
 		return err
@@ -75,9 +75,10 @@ func (r *AlertReconciler) admit(v *view, s step) (sends []turn) {
 		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0}) {
 			sends = append(sends, t)
 		} else {
-			bulkhead.Leave(now, false) // the process is being stopped
+			bulkhead.Leave(now, outbound.Result{}) // the process is being stopped
 		}
 	}
+	r.ledger.queue(v.alert, v.queued)
 	return sends
 }
 
@@ -86,9 +87,11 @@ func ticketFor(alert *v1beta1.Alert, p receivers.Party, s send) outbound.Ticket 
 	if s.remindEvery > 0 {
 		return outbound.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
 	}
-	return outbound.Ticket{Who: nameOf(alert), Lane: "namespace " + alert.Namespace,
+	return outbound.Ticket{Who: nameOf(alert), Lane: laneOf(alert.Namespace),
 		Total: rateOf(p.Spec.RateLimit), PerLane: rateOf(p.NamespaceRateLimit)}
 }
+
+func laneOf(namespace string) string { return "namespace " + namespace }
 
 func rateOf(limit *v1beta1.RateLimit) outbound.Rate {
 	if limit == nil {
@@ -144,7 +147,7 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 // fly makes a request and brings its outcome to the ledger. The Alert is its own copy.
 func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t turn, p receivers.Party, watch *watch) {
 	o := r.send(ctx, alert, t, p)
-	r.senders.at(alert.Namespace, o.ref).bulkhead.Leave(o.at, o.failure != nil && o.failure.Reason == notify.ReasonTimeout)
+	r.senders.at(alert.Namespace, o.ref).bulkhead.Leave(o.at, resultOf(o.failure))
 	r.health.note(keyOf(alert.Namespace, o.ref), o)
 	if !r.ledger.end(alert, o) {
 		unsaid(ctx, o)
@@ -153,6 +156,20 @@ func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t turn,
 	if watch.over.Load() {
 		r.wake.add(nameOf(alert))
 	}
+}
+
+// resultOf says what a failure means for others' requests. Who refuses a message,
+// or its sender, does answer.
+func resultOf(failure *notify.Error) outbound.Result {
+	switch {
+	case failure == nil:
+		return outbound.Result{}
+	case failure.Reason == notify.ReasonRateLimited:
+		return outbound.Result{Wish: failure.RetryAfter}
+	case failure.Reason == notify.ReasonCanceled:
+		return outbound.Result{}
+	}
+	return outbound.Result{Failed: failure.Class == notify.Temporary || failure.Class == notify.Unknown}
 }
 
 // unsaid leaves a trace of what no status can say any more.

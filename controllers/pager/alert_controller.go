@@ -77,8 +77,12 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
-	for _, o := range r.ledger.drop(req.NamespacedName, before.UID) {
+	outcomes, queued := r.ledger.drop(req.NamespacedName, before.UID)
+	for _, o := range outcomes {
 		unsaid(ctx, o)
+	}
+	for _, ref := range queued {
+		r.senders.withdraw(req.Namespace, ref, req.NamespacedName, r.clock.Now())
 	}
 	if before.UID == "" {
 		return ctrl.Result{}, nil

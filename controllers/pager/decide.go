@@ -47,6 +47,8 @@ type world struct {
 	parties map[v1beta1.ReceiverRef]receivers.Party
 	// underWay are the requests about this Alert that are not answered yet.
 	underWay map[v1beta1.ReceiverRef]flight
+	// blocked are those that take nothing for some time, as more than this Alert shows.
+	blocked map[v1beta1.ReceiverRef]bool
 	// posted is when those were last told that forget.
 	posted map[v1beta1.ReceiverRef]time.Time
 }
@@ -172,7 +174,7 @@ func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
 	}
 	switch {
 	case !a.DeletionTimestamp.IsZero():
-		t.whenDeleted(a, p, w.now)
+		t.whenDeleted(a, p, w.blocked[ref], w.now)
 	case a.Spec.State == v1beta1.AlertResolved:
 		t.whenResolved(p, w.now)
 	case t.wanted:
@@ -255,8 +257,9 @@ func (t *turn) whenResolved(p receivers.Party, now time.Time) {
 }
 
 // whenDeleted tells a receiver that holds a page that it is over. A page that
-// is not confirmed is given up, but for the one attempt of a very young Alert.
-func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, now time.Time) {
+// is not confirmed is given up, but for the one attempt of a very young Alert, if
+// that can be made: a storm that waits is purged by deleting it.
+func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, blocked bool, now time.Time) {
 	if keepsOutside(a) {
 		return
 	}
@@ -269,7 +272,7 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
 		t.resolve(p, until, now)
-	case t.wanted && now.Before(until) && deservesAnAttempt(a, t.row, p, now):
+	case t.wanted && now.Before(until) && !blocked && deservesAnAttempt(a, t.row, p, now):
 		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
 		t.wake = until
 	}

@@ -124,7 +124,8 @@ func TestDecide(t *testing.T) {
 		refs              []v1beta1.ReceiverRef
 		parties           map[v1beta1.ReceiverRef]receivers.Party
 		now               time.Time
-		flying, reminding bool      // a request to oncall is under way, which is a reminder
+		flying, reminding bool // a request to oncall is under way, which is a reminder
+		blocked           bool
 		posted            time.Time // when oncall was last reminded
 		want              string    // sends, then what else, then the wake
 	}{
@@ -286,11 +287,16 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(holds(oncall))), want: ""},
 		"reminder, resolved": {why: "it is over", refs: one, now: at(2 * time.Minute), parties: forgetful(),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), want: "Resolved#2.1"},
+		"deleted young, blocked": {why: "a storm that waits is purged by deleting it", refs: one, parties: good, now: t0, blocked: true,
+			alert: newAlert(deletedAt(t0)), want: "release"},
+		"deleted, blocked, held": {why: "who was paged is told", refs: one, parties: good, now: t0, blocked: true,
+			alert: newAlert(rows(holds(oncall)), deletedAt(t0)), want: "Resolved#2.1, wake 10m0s"},
 		"nobody": {why: "no receiver is a reason to wait", alert: newAlert(), now: t0, want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			w := world{now: c.now, refs: c.refs, parties: c.parties, posted: map[v1beta1.ReceiverRef]time.Time{oncall: c.posted}}
+			w := world{now: c.now, refs: c.refs, parties: c.parties, posted: map[v1beta1.ReceiverRef]time.Time{oncall: c.posted},
+				blocked: map[v1beta1.ReceiverRef]bool{oncall: c.blocked}}
 			if c.flying {
 				w.underWay = map[v1beta1.ReceiverRef]flight{oncall: {since: c.now, reminder: c.reminding}}
 			}

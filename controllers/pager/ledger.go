@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // remindAgain is after how long a reminder is repeated that did not arrive.
@@ -48,6 +49,7 @@ type entry struct {
 	outcomes []outcome
 	underWay map[v1beta1.ReceiverRef]flight
 	posted   map[v1beta1.ReceiverRef]time.Time
+	queued   []v1beta1.ReceiverRef // where it waits for a slot
 }
 
 func newLedger() *ledger {
@@ -75,14 +77,28 @@ func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f flight) bool
 	if l.closed {
 		return false
 	}
+	l.open(a).underWay[ref] = f
+	l.flights++
+	return true
+}
+
+// open is the entry of an Alert, made if there is none.
+func (l *ledger) open(a *v1beta1.Alert) *entry {
 	e := l.of(a)
 	if e == nil {
 		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]flight{}, posted: map[v1beta1.ReceiverRef]time.Time{}}
 		l.entries[nameOf(a)] = e
 	}
-	e.underWay[ref] = f
-	l.flights++
-	return true
+	return e
+}
+
+// queue says where an Alert waits for a slot, and nowhere else.
+func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]outbound.Wait) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.of(a); e != nil || len(queued) > 0 {
+		l.open(a).queued = slices.Collect(maps.Keys(queued))
+	}
 }
 
 // end says what came of it; of a reminder only when it was. It returns false if
@@ -152,22 +168,22 @@ func (l *ledger) settle(a *v1beta1.Alert, n int) {
 		return
 	}
 	e.outcomes = e.outcomes[min(n, len(e.outcomes)):]
-	if len(e.outcomes)+len(e.underWay)+len(e.posted) == 0 {
+	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.queued) == 0 {
 		delete(l.entries, nameOf(a))
 	}
 }
 
-// drop forgets, and returns, what was sent for an Alert of the name that is not
-// there any more: any but the one with uid.
-func (l *ledger) drop(name types.NamespacedName, uid types.UID) []outcome {
+// drop forgets an Alert of the name that is not there any more: any but the one
+// with uid. It returns what was sent for it, and where it waits.
+func (l *ledger) drop(name types.NamespacedName, uid types.UID) (outcomes []outcome, queued []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[name]
 	if e == nil || e.uid == uid {
-		return nil
+		return nil, nil
 	}
 	delete(l.entries, name)
-	return e.outcomes
+	return e.outcomes, e.queued
 }
 
 // close lets no request begin any more and waits for those under way.

@@ -26,7 +26,7 @@ import (
 
 // look reads the world that a decision about a is made in.
 func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert) (world, error) {
-	w := world{now: r.clock.Now(), parties: map[v1beta1.ReceiverRef]receivers.Party{}}
+	w := world{now: r.clock.Now(), parties: map[v1beta1.ReceiverRef]receivers.Party{}, blocked: map[v1beta1.ReceiverRef]bool{}}
 	r.ledger.look(a, &w)
 	var err error
 	if w.refs, err = r.refs(ctx, a); err != nil {
@@ -43,6 +43,7 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert) (world, er
 		if w.parties[ref], err = r.book.Party(ctx, a.Namespace, ref); err != nil {
 			return w, err
 		}
+		w.blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.now)
 	}
 	return w, nil
 }

@@ -50,15 +50,23 @@ func (s step) waiting(queued map[v1beta1.ReceiverRef]outbound.Wait, now time.Tim
 		s.wake = earliest(s.wake, now.Add(askAgain))
 		if t.send.remindEvery == 0 {
 			s.wake = earliest(s.wake, future(wait.Since.Add(patience), now))
-			t.row.Reason, t.row.Message = v1beta1.ReasonQueued, "other requests to this receiver come first"
-			if wait.Throttled {
-				t.row.Reason, t.row.Message = v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
-			}
+			t.row.Reason, t.row.Message = whyQueued(wait.Cause)
 			t.reason = t.row.Reason
 		}
 		t.send = nil
 	}
 	return s
+}
+
+func whyQueued(cause outbound.Cause) (reason, message string) {
+	switch cause {
+	case outbound.Throttled:
+		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
+	case outbound.Down:
+		return v1beta1.ReasonQueued, "the receiver failed, or asked to be left alone; until it answers, one Alert at a time tries it"
+	case outbound.Busy:
+	}
+	return v1beta1.ReasonQueued, "other requests to this receiver come first"
 }
 
 // isPatient says whether nothing goes on but that somebody waits, and none so

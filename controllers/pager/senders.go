@@ -88,14 +88,28 @@ func (s *senders) at(namespace string, ref v1beta1.ReceiverRef) *readySender {
 	return s.entry(keyOf(namespace, ref))
 }
 
+// known is what there is for a receiver, nil if it was not needed yet.
+func (s *senders) known(namespace string, ref v1beta1.ReceiverRef) *readySender {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry, ok := s.ready.Get(keyOf(namespace, ref))
+	if !ok {
+		return nil
+	}
+	return entry.(*readySender)
+}
+
 // withdraw gives up an Alert's place in a receiver's queue, if it has one.
 func (s *senders) withdraw(namespace string, ref v1beta1.ReceiverRef, who types.NamespacedName, now time.Time) {
-	s.mu.Lock()
-	entry, ok := s.ready.Get(keyOf(namespace, ref))
-	s.mu.Unlock()
-	if ok {
-		entry.(*readySender).bulkhead.Withdraw(who, now)
+	if known := s.known(namespace, ref); known != nil {
+		known.bulkhead.Withdraw(who, now)
 	}
+}
+
+// isBlocked says whether a receiver takes nothing from a namespace for some time.
+func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
+	known := s.known(namespace, ref)
+	return known != nil && known.bulkhead.Blocked(laneOf(namespace), now) != ""
 }
 
 // of is the sender for a receiver. Errors are of *notify.Error.

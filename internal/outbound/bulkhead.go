@@ -26,8 +26,12 @@ import (
 const (
 	// slots is how many requests one party may have under way.
 	slots = 4
-	// timeoutsToTrip is after how many time-outs in a row a party gets one request at a time, until it answers one.
-	timeoutsToTrip = 3
+	// failuresToTrip is after how many failures in a row a party is taken for down.
+	failuresToTrip = 3
+	// firstRest and lastRest bound how long a party that is down is left alone before one request tries it again.
+	firstRest, lastRest = time.Second, 30 * time.Second
+	// maxWish bounds for how long all are kept from a party that asked one to wait.
+	maxWish = 5 * time.Minute
 	// callTimeout is how long a place is kept for who was called.
 	callTimeout = 2 * time.Second
 	// QueueTimeout is within which time who waits has to ask again, so as not to be taken for gone.
@@ -48,19 +52,38 @@ type Ticket struct {
 	Call func()
 }
 
+// Cause is why somebody waits. The set is closed.
+type Cause string
+
+const (
+	Busy      Cause = "Busy"      // others are under way
+	Throttled Cause = "Throttled" // a rate is used up
+	Down      Cause = "Down"      // the party has failed, or asked to be left alone
+)
+
 // Wait is why and since when somebody waits.
 type Wait struct {
 	Since time.Time
-	// Throttled: a rate is used up. Else others are under way.
-	Throttled bool
+	Cause Cause
+}
+
+// Result is what came of a request, as far as it matters to the next one.
+type Result struct {
+	// Failed: the party did not answer, or only that it cannot, which would meet another request as well.
+	Failed bool
+	// Wish is how long it asked to be left alone.
+	Wish time.Duration
 }
 
 // A Bulkhead keeps one party from holding more than its few of what all share, and from being sent more in a time than it is
-// meant to get. The zero value is ready to use.
+// meant to get. A party that fails several times in a row is taken for down: until it answers, one request at a time tries
+// it, ever more seldom. The zero value is ready to use.
 type Bulkhead struct {
 	mu             sync.Mutex
 	busy           int
-	timeouts       int // in a row
+	failures       int       // in a row
+	rests          int       // since it is down
+	until          time.Time // when it may be tried again
 	total, perLane Rate
 	used           window
 	lanes          map[string]*lane
@@ -94,8 +117,8 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 	b.forgetUncome(now)
 	own := b.places[t.Who]
 	l := b.lane(t.Lane)
-	busy, throttled := b.free(own) <= 0, !t.Exempt && b.room(l, own, now) <= 0
-	if !busy && !throttled {
+	cause := b.cause(l, own, t.Exempt, now)
+	if cause == "" {
 		b.remove(own)
 		b.busy++
 		if !t.Exempt {
@@ -111,23 +134,80 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 	own.Ticket, own.seen = t, now
 	b.uncall(own)
 	b.arm(now)
-	return false, Wait{Since: own.since, Throttled: throttled && !busy}
+	return false, Wait{Since: own.since, Cause: cause}
 }
 
-// Leave gives a slot back and says whether the party ran into the time limit.
-func (b *Bulkhead) Leave(now time.Time, timedOut bool) {
+// cause is why own cannot enter now, "" if it can.
+func (b *Bulkhead) cause(l *lane, own *place, exempt bool, now time.Time) Cause {
+	switch {
+	case b.isDown(now):
+		return Down
+	case !exempt && b.room(l, own, now) <= 0:
+		return Throttled
+	case b.free(own) <= 0:
+		return Busy
+	}
+	return ""
+}
+
+// Blocked says why nobody from a lane gets in for some time, "" if that is not so: others that are under way are no reason.
+func (b *Bulkhead) Blocked(name string, now time.Time) Cause {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.lanes[name]
+	if l == nil {
+		l = &lane{}
+	}
+	if cause := b.cause(l, nil, false, now); cause != Busy {
+		return cause
+	}
+	if b.tripped() {
+		return Down
+	}
+	return ""
+}
+
+// Leave gives a slot back.
+func (b *Bulkhead) Leave(now time.Time, r Result) {
 	b.mu.Lock()
 	b.busy--
-	b.timeouts++
-	if !timedOut {
-		b.timeouts = 0
-	}
+	b.judge(now, r)
 	calls := b.call(now)
 	b.mu.Unlock()
 	for _, call := range calls {
 		call()
 	}
 }
+
+// judge says when the party may be asked again.
+func (b *Bulkhead) judge(now time.Time, r Result) {
+	wish := now.Add(min(r.Wish, maxWish))
+	if wish.After(b.until) {
+		b.until = wish
+	}
+	switch {
+	case !r.Failed:
+		b.failures, b.rests = 0, 0
+		if r.Wish == 0 {
+			b.until = time.Time{}
+		}
+		return
+	case b.tripped() && b.busy > 0: // it was under way when the party failed
+		return
+	}
+	if b.failures++; !b.tripped() {
+		return
+	}
+	rest := min(firstRest<<min(b.rests, 10), lastRest)
+	b.rests++
+	if at := now.Add(rest); at.After(b.until) {
+		b.until = at
+	}
+}
+
+func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
+
+func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) }
 
 // Withdraw gives up a place, if there is one.
 func (b *Bulkhead) Withdraw(who any, now time.Time) {
@@ -148,7 +228,7 @@ func (b *Bulkhead) Withdraw(who any, now time.Time) {
 // call picks those for whom there is room, lane by lane, and keeps it for them.
 func (b *Bulkhead) call(now time.Time) (calls []func()) {
 	b.forgetUncome(now)
-	for b.free(nil) > 0 {
+	for !b.isDown(now) && b.free(nil) > 0 {
 		p := b.next(now)
 		if p == nil {
 			break
@@ -187,7 +267,7 @@ func (b *Bulkhead) next(now time.Time) *place {
 // free is how many slots there are for own, beside those kept for others.
 func (b *Bulkhead) free(own *place) int {
 	limit := slots
-	if b.timeouts >= timeoutsToTrip {
+	if b.tripped() {
 		limit = 1
 	}
 	return limit - b.busy - b.kept(func(p *place) bool { return p != own })
@@ -210,13 +290,19 @@ func (b *Bulkhead) kept(counts func(*place) bool) (n int) {
 	return n
 }
 
-// arm calls again once a rate has room, if anybody waits for that.
+// arm calls again once there is room, or who was called has not come.
 func (b *Bulkhead) arm(now time.Time) {
 	if b.timer != nil {
 		b.timer.Stop()
 		b.timer = nil
 	}
 	opens := b.opens(now)
+	if len(b.called) > 0 && len(b.places) > len(b.called) {
+		late := b.called[0].called.Add(callTimeout + time.Millisecond)
+		if opens.IsZero() || late.Before(opens) {
+			opens = late
+		}
+	}
 	if opens.IsZero() {
 		return
 	}
@@ -230,27 +316,34 @@ func (b *Bulkhead) arm(now time.Time) {
 	})
 }
 
-// opens is when the rates let the next one in for whom there is a slot; zero: there
-// is none, or nobody waits.
+// opens is when the next one is let in for whom there is a slot; zero: there is none, or nobody waits.
 func (b *Bulkhead) opens(now time.Time) (at time.Time) {
 	if b.free(nil) <= 0 {
 		return at
 	}
 	for _, l := range b.turns {
 		var opens time.Time
+		if b.isDown(now) {
+			opens = b.until
+		}
 		if b.used.room(b.total, now) <= 0 {
-			opens = b.used.opens(b.total)
+			opens = latest(opens, b.used.opens(b.total))
 		}
 		if l.used.room(b.perLane, now) <= 0 {
-			if o := l.used.opens(b.perLane); o.After(opens) {
-				opens = o
-			}
+			opens = latest(opens, l.used.opens(b.perLane))
 		}
 		if !opens.IsZero() && (at.IsZero() || opens.Before(at)) {
 			at = opens
 		}
 	}
 	return at
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (b *Bulkhead) lane(name string) *lane {

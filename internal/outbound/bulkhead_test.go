@@ -63,7 +63,7 @@ func (p *party) ask(who string) (bool, outbound.Wait) {
 	}}, time.Now())
 }
 
-func (p *party) leave(timedOut bool) { p.Leave(time.Now(), timedOut) }
+func (p *party) leave(failed bool) { p.Leave(time.Now(), outbound.Result{Failed: failed}) }
 
 func (p *party) wantCalled(t *testing.T, why string, want ...string) {
 	t.Helper()
@@ -93,7 +93,7 @@ func TestBulkheadHasFourSlots(t *testing.T) {
 		if !p.enter("4") {
 			t.Error("who was called found no slot")
 		}
-		if entered, wait := p.ask("5"); entered || !wait.Since.Equal(began) || wait.Throttled {
+		if entered, wait := p.ask("5"); entered || !wait.Since.Equal(began) || wait.Cause != outbound.Busy {
 			t.Errorf("entered %v, waits %+v", entered, wait)
 		}
 	})
@@ -106,8 +106,8 @@ func TestBulkheadTripsAndProbes(t *testing.T) {
 		}
 		for _, next := range []string{"x/e", "x/f"} {
 			p.leave(true)
-			p.wantCalled(t, "two time-outs are no pattern", next)
-			if !p.enter(next) {
+			p.wantCalled(t, "two failures are no pattern", next)
+			if !p.enter(next) || p.Blocked("x", time.Now()) != "" {
 				t.Errorf("%s did not enter", next)
 			}
 		}
@@ -116,15 +116,50 @@ func TestBulkheadTripsAndProbes(t *testing.T) {
 			p.wantCalled(t, "three are, and a request is under way")
 		}
 		p.leave(true)
-		p.wantCalled(t, "the probe", "x/g")
-		if !p.enter("x/g") || p.enter("x/h") {
-			t.Error("there is one probe at a time")
+		if _, wait := p.ask("x/g"); wait.Cause != outbound.Down || p.Blocked("x", time.Now()) != outbound.Down {
+			t.Errorf("waits because it is %s", wait.Cause)
 		}
+		for _, rest := range []time.Duration{2, 4, 8, 16, 30, 30} {
+			p.take()
+			time.Sleep(rest*time.Second - time.Millisecond)
+			p.wantCalled(t, "it is left alone")
+			time.Sleep(time.Millisecond)
+			p.wantCalled(t, "one tries it", "x/g")
+			if !p.enter("x/g") || p.enter("x/h") {
+				t.Error("one tries it, and no more")
+			}
+			p.leave(true)
+			p.enter("x/g") // again: it goes to the end
+			p.Withdraw("x/h", time.Now())
+		}
+		time.Sleep(30 * time.Second)
+		p.take()
+		p.enter("x/g")
+		p.enter("x/h")
 		p.leave(false)
 		p.wantCalled(t, "it answers", "x/h")
 		if !p.enter("x/h") || !p.enter("a") || !p.enter("b") || !p.enter("c") || p.enter("d") {
 			t.Error("all slots are back")
 		}
+	})
+}
+
+func TestBulkheadLeavesAloneWhoAsksForIt(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		p.enter("a")
+		p.Leave(time.Now(), outbound.Result{Wish: 7 * time.Second})
+		if _, wait := p.ask("b"); wait.Cause != outbound.Down {
+			t.Errorf("waits because it is %s", wait.Cause)
+		}
+		time.Sleep(7 * time.Second)
+		p.wantCalled(t, "as long as it wants", "b")
+		p.enter("b")
+		p.Leave(time.Now(), outbound.Result{Wish: 24 * time.Hour})
+		time.Sleep(4 * time.Minute)
+		p.enter("c")
+		p.wantCalled(t, "four minutes later")
+		time.Sleep(time.Minute)
+		p.wantCalled(t, "but others not for a day", "c")
 	})
 }
 
@@ -136,8 +171,9 @@ func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
 		p.leave(false)
 		p.wantCalled(t, "the first", "x/gone")
 		time.Sleep(3 * time.Second)
+		p.wantCalled(t, "gone did not come", "x/late")
 		p.leave(false)
-		p.wantCalled(t, "gone did not come", "x/late", "x/waits")
+		p.wantCalled(t, "another slot is free", "x/waits")
 
 		time.Sleep(3 * time.Second)
 		for _, who := range []string{"a", "b", "x/forgotten", "x/patient"} {
@@ -182,7 +218,7 @@ func TestBulkheadKeepsToARate(t *testing.T) {
 		p.total = outbound.Rate{Count: 2, Period: time.Minute}
 		for i, who := range []string{"a", "b", "x/c", "x/d", "x/e"} {
 			entered, wait := p.ask(who)
-			if entered != (i < 2) || wait.Throttled != (i >= 2) {
+			if entered != (i < 2) || (wait.Cause == outbound.Throttled) != (i >= 2) {
 				t.Errorf("%s: entered %v, %+v", who, entered, wait)
 			}
 			if entered {
@@ -271,7 +307,7 @@ func TestBulkheadHoldsItsPromises(t *testing.T) {
 				}
 				if busy > 0 && r.IntN(2) == 0 {
 					busy--
-					p.leave(r.IntN(5) == 0)
+					p.leave(r.IntN(3) == 0)
 				}
 				time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
 			}

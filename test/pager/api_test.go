@@ -105,6 +105,8 @@ var _ = Describe("The API", func() {
 		Entry("a secret header without Secret", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, secretKey: x}]}}`), ContainSubstring("webhook.headers with a secretKey need secretRef")),
 		Entry("a request without end", receiver(`{webhook: {url: "https://example.com"}, timeoutSeconds: 3600}`), ContainSubstring("spec.timeoutSeconds")),
 		Entry("a broken selector", clusterReceiver(`{webhook: {url: "https://example.com"}, namespaceSelector: {matchExpressions: [{key: x, operator: In}]}}`), ContainSubstring("spec.namespaceSelector.matchExpressions[0].values: Required value")),
+		Entry("the address of the machine itself among others", receiver(`{alertmanager: {urls: ["https://example.com", "http://[::1]/"]}}`), ContainSubstring("spec.alertmanager.urls[1]: Invalid value")),
+		Entry("the same for mail", receiver(`{email: {host: "[::1]:25", from: a@example.com, to: [b@example.com]}}`), ContainSubstring("spec.email.host: Invalid value")),
 		Entry("an address of the machine itself", receiver(`{webhook: {url: "http://[::1]/"}}`), ContainSubstring("spec.webhook.url: Invalid value")),
 	)
 
@@ -115,7 +117,8 @@ var _ = Describe("The API", func() {
 		Entry("no default receiver", alert("v1alpha1", `{message: x}`), "there is no default receiver"),
 		Entry("a Secret that does not exist", receiver(`{webhook: {url: "https://example.com"}, secretRef: {name: nothing}}`), `Secret "nothing" does not exist`),
 		Entry("nobody's ClusterReceiver", clusterReceiver(`{webhook: {url: "https://example.com"}}`), "no namespace may use this receiver"),
-		Entry("plain http", receiver(`{webhook: {url: "http://example.com"}}`), "http is not encrypted"),
+		Entry("plain http", receiver(`{webhook: {url: "http://example.com"}}`), "spec.webhook.url: the connection is not encrypted"),
+		Entry("mail in the clear", receiver(`{email: {host: mail.example.com, tls: None, from: a@example.com, to: [b@example.com]}}`), "spec.email.host: the connection is not encrypted"),
 		Entry("a time to live that Argo CD would undo", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {argocd.argoproj.io/tracking-id: x}}\nspec: {content: x, ttlSecondsAfterFinished: 5}", "Argo CD tracks this Alert"),
 	)
 

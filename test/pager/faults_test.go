@@ -116,7 +116,7 @@ var _ = Describe("Faults", Serial, func() {
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
 		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
-		Eventually(status(ctx, alerts[n-1])).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"))
+		Eventually(status(ctx, alerts[n-1])).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Queued"))
 		operator.Kill()
 		startOperator(context.WithoutCancel(ctx))
 		back := listenAgain(hook)

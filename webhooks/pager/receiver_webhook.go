@@ -19,9 +19,11 @@ package pager
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -97,7 +99,7 @@ func needs(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 
 func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonReceiverSpec, r R) (admission.Warnings, error) {
 	spec, path := r.Common(), field.NewPath("spec")
-	errs := v.validateAddress(spec, path)
+	errs := v.validateAddresses(spec)
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector != nil {
 		errs = append(errs, metav1validation.ValidateLabelSelector(shared.Spec.NamespaceSelector,
 			metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
@@ -113,20 +115,17 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 	return v.warnings(ctx, r), nil
 }
 
-// validateAddress refuses what the operator would refuse to dial. A name is
+// validateAddresses refuses what the operator would refuse to dial. A name is
 // judged by what it resolves to, when it is dialled.
-func (v receiverValidator[R]) validateAddress(spec *v1beta1.CommonReceiverSpec, path *field.Path) field.ErrorList {
-	address, path := addressOf(spec, path)
-	u, err := url.Parse(address)
-	if err != nil || address == "" {
-		return nil // the schema's business, or in the Secret
-	}
-	if ip, ok := literal(u.Hostname()); ok {
-		if err := v.guard.Check(ip); err != nil {
-			return field.ErrorList{field.Invalid(path, u.Hostname(), err.Error())}
+func (v receiverValidator[R]) validateAddresses(spec *v1beta1.CommonReceiverSpec) (errs field.ErrorList) {
+	for _, a := range addressesOf(spec) {
+		if ip, ok := literal(a.host); ok {
+			if err := v.guard.Check(ip); err != nil {
+				errs = append(errs, field.Invalid(a.path, a.host, err.Error()))
+			}
 		}
 	}
-	return nil
+	return errs
 }
 
 // literal is the address that a host name is, without asking anybody.
@@ -143,14 +142,55 @@ func isLoopback(host string) bool {
 	return ok && ip.IsLoopback()
 }
 
-func addressOf(spec *v1beta1.CommonReceiverSpec, path *field.Path) (string, *field.Path) {
-	switch {
-	case spec.Webhook != nil:
-		return spec.Webhook.URL, path.Child("webhook", "url")
-	case spec.Pushbullet != nil:
-		return spec.Pushbullet.URL, path.Child("pushbullet", "url")
+// address is where a receiver's messages go.
+type address struct {
+	path  *field.Path
+	host  string
+	plain bool // not encrypted
+}
+
+// addressesOf are those that the spec has; others are in the Secret, or the
+// provider's own.
+func addressesOf(spec *v1beta1.CommonReceiverSpec) (addresses []address) {
+	add := func(value string, path ...string) {
+		// One that is no URL is the schema's business.
+		if u, err := url.Parse(value); err == nil && value != "" {
+			addresses = append(addresses, address{field.NewPath("spec", path...), u.Hostname(), u.Scheme == "http"})
+		}
 	}
-	return "", path
+	switch p := spec.Provider; {
+	case p.Webhook != nil:
+		add(p.Webhook.URL, "webhook", "url")
+	case p.Pushbullet != nil:
+		add(p.Pushbullet.URL, "pushbullet", "url")
+	case p.Slack != nil:
+		add(p.Slack.URL, "slack", "url")
+	case p.PagerDuty != nil:
+		add(p.PagerDuty.URL, "pagerDuty", "url")
+	case p.Telegram != nil:
+		add(p.Telegram.URL, "telegram", "url")
+	case p.Mattermost != nil:
+		add(p.Mattermost.URL, "mattermost", "url")
+	case p.Matrix != nil:
+		add(p.Matrix.URL, "matrix", "url")
+	case p.Ntfy != nil:
+		add(p.Ntfy.URL, "ntfy", "url")
+	case p.Gotify != nil:
+		add(p.Gotify.URL, "gotify", "url")
+	case p.Pushover != nil:
+		add(p.Pushover.URL, "pushover", "url")
+	case p.Alertmanager != nil:
+		for i, u := range p.Alertmanager.URLs {
+			add(u, "alertmanager", fmt.Sprintf("urls[%d]", i))
+		}
+	case p.Email != nil:
+		host, _, err := net.SplitHostPort(p.Email.Host)
+		if err != nil {
+			host = strings.Trim(p.Email.Host, "[]")
+		}
+		addresses = append(addresses, address{field.NewPath("spec", "email", "host"), host, p.Email.TLS == v1beta1.EmailTLSNone})
+	}
+	return addresses
 }
 
 // leadsElsewhere says whether credentials would go where they did not before,
@@ -162,9 +202,10 @@ func leadsElsewhere(old, spec *v1beta1.CommonReceiverSpec) bool {
 func (v receiverValidator[R]) warnings(ctx context.Context, r R) admission.Warnings {
 	var warnings admission.Warnings
 	spec := r.Common()
-	address, path := addressOf(spec, field.NewPath("spec"))
-	if u, err := url.Parse(address); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		warnings = append(warnings, path.String()+": http is not encrypted: who is between can read the messages and their credentials")
+	for _, a := range addressesOf(spec) {
+		if a.plain && !isLoopback(a.host) {
+			warnings = append(warnings, a.path.String()+": the connection is not encrypted: who is between can read the messages and their credentials")
+		}
 	}
 	if spec.Webhook != nil && spec.Webhook.InsecureSkipTLSVerify {
 		warnings = append(warnings, "spec.webhook.insecureSkipTLSVerify: messages and credentials go to whoever answers")

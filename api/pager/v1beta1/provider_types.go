@@ -52,8 +52,9 @@ type Provider struct {
 	Telegram *TelegramProvider `json:"telegram,omitempty"`
 
 	// email is e-mail over SMTP. The key of a message is its Message-ID, by which
-	// mail programs fold a repeat. Sent means that the mail server took it, not that
-	// it was delivered.
+	// mail programs fold a repeat. Updates and the end are mails of their own in the
+	// thread. Sent means that the mail server took it for every address, not that it
+	// was delivered.
 	// +optional
 	Email *EmailProvider `json:"email,omitempty"`
 
@@ -239,25 +240,31 @@ type TelegramProvider struct {
 // EmailProvider sends through e-mail. Keys of the Secret: username and
 // password.
 type EmailProvider struct {
-	// host is the mail server, as host or host:port. Default port 587.
+	// host is the mail server, as host or host:port. Default port 587, 465 with
+	// Implicit, 25 with None.
 	// +kubebuilder:validation:MaxLength=260
 	// +required
 	Host string `json:"host,omitempty"`
 
-	// tls is StartTLS, Implicit or None. Default StartTLS.
+	// tls is StartTLS, Implicit or None, which cannot be used with a username.
+	// Default StartTLS.
 	// +default="StartTLS"
 	// +optional
 	TLS EmailTLS `json:"tls,omitempty"`
 
-	// from is the address that messages come from.
+	// from is the address that mails come from, such as alerts@example.com or
+	// Alerts <alerts@example.com>, in ASCII.
 	// +kubebuilder:validation:MaxLength=320
+	// +kubebuilder:validation:Pattern=`^[ -~]+@[ -~]+$`
 	// +required
 	From string `json:"from,omitempty"`
 
-	// to are the addresses that messages go to, at most 16.
+	// to are the addresses that mails go to, at most 16. All see each other. One
+	// that is refused does not keep the others from getting it.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=320
+	// +kubebuilder:validation:items:Pattern=`^[ -~]+@[ -~]+$`
 	// +listType=set
 	// +required
 	To []string `json:"to,omitempty"`
@@ -423,6 +430,15 @@ type WebhookHeader struct {
 // EmailTLS says how a connection to a mail server is protected.
 // +kubebuilder:validation:Enum=StartTLS;Implicit;None
 type EmailTLS string
+
+const (
+	// EmailStartTLS begins in the clear and goes on over TLS, or not at all.
+	EmailStartTLS EmailTLS = "StartTLS"
+	// EmailTLSImplicit is TLS from the start.
+	EmailTLSImplicit EmailTLS = "Implicit"
+	// EmailTLSNone is not encrypted.
+	EmailTLSNone EmailTLS = "None"
+)
 
 // LabelValue is the value of a label in Alertmanager.
 // +kubebuilder:validation:MaxLength=1024

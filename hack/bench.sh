@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Measures the operator on this machine against a real control plane, see docs/development.md. Arguments are passed on;
+# -help lists them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+KUBEBUILDER_ASSETS=$(go -C hack/controlplane run .)
+export KUBEBUILDER_ASSETS
+
+mkdir -p bin
+CGO_ENABLED=0 go -C test build -tags grpcnotrace -o ../bin/bench ./bench
+exec bin/bench "$@"

@@ -1,0 +1,123 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// A loop is the loop as client-go has it: an informer, a queue and workers. It is a manager's only so that the webhooks are
+// served beside it.
+type loop struct {
+	client   rest.Interface
+	informer cache.SharedIndexInformer
+	queue    workqueue.TypedRateLimitingInterface[string]
+	pager    *pager
+	workers  int
+}
+
+func setUpLoop(mgr ctrl.Manager, p *pager, workers int) error {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.APIPath, config.GroupVersion = "/apis", &v1beta1.GroupVersion
+	config.NegotiatedSerializer = serializer.NewCodecFactory(mgr.GetScheme()).WithoutConversion()
+	api, err := rest.RESTClientFor(config)
+	if err != nil {
+		return err
+	}
+	l := &loop{
+		client:   api,
+		informer: cache.NewSharedIndexInformer(cache.NewListWatchFromClient(api, "alerts", metav1.NamespaceAll, fields.Everything()), &v1beta1.Alert{}, 0, nil),
+		queue:    workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]()),
+		pager:    p,
+		workers:  workers,
+	}
+	if err := l.informer.SetTransform(kube.StripForCache); err != nil {
+		return err
+	}
+	_, err = l.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(added any) {
+		if key, err := cache.MetaNamespaceKeyFunc(added); err == nil {
+			l.queue.Add(key)
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	return mgr.Add(l)
+}
+
+// Start works until the context ends.
+func (l *loop) Start(ctx context.Context) error {
+	var running sync.WaitGroup
+	running.Go(func() { l.informer.RunWithContext(ctx) })
+	if cache.WaitForCacheSync(ctx.Done(), l.informer.HasSynced) {
+		for range l.workers {
+			running.Go(func() { l.work(ctx) })
+		}
+	}
+	<-ctx.Done()
+	l.queue.ShutDown()
+	running.Wait()
+	return nil
+}
+
+// work takes Alerts from the queue until that is shut down.
+func (l *loop) work(ctx context.Context) {
+	for {
+		key, shutdown := l.queue.Get()
+		if shutdown {
+			return
+		}
+		if err := l.pageOnce(ctx, key); err != nil {
+			ctrl.Log.Error(err, "Paging failed", "alert", key)
+			l.queue.AddRateLimited(key)
+		} else {
+			l.queue.Forget(key)
+		}
+		l.queue.Done(key)
+	}
+}
+
+// pageOnce pages an Alert that is not sent.
+func (l *loop) pageOnce(ctx context.Context, key string) error {
+	object, found, err := l.informer.GetStore().GetByKey(key)
+	if err != nil || !found {
+		return err
+	}
+	a := object.(*v1beta1.Alert)
+	if a.Status.Sent {
+		return nil
+	}
+	if err := l.pager.page(ctx, a); err != nil {
+		return fmt.Errorf("paging: %w", err)
+	}
+	return l.client.Patch(types.JSONPatchType).Namespace(a.Namespace).Resource("alerts").Name(a.Name).SubResource("status").
+		Body(l.pager.record(a)).Do(ctx).Error()
+}

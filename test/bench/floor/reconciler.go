@@ -1,0 +1,57 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// A reconciler is the loop as controller-runtime has it.
+type reconciler struct {
+	client client.Client
+	pager  *pager
+}
+
+func setUpReconciler(mgr ctrl.Manager, p *pager, workers int) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("alert").
+		For(&v1beta1.Alert{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})). // not for its own status
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(&reconciler{mgr.GetClient(), p})
+}
+
+// Reconcile pages an Alert that is not sent.
+func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	a := &v1beta1.Alert{}
+	if err := r.client.Get(ctx, request.NamespacedName, a); err != nil || a.Status.Sent {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if err := r.pager.page(ctx, a); err != nil {
+		return ctrl.Result{}, fmt.Errorf("paging: %w", err)
+	}
+	return ctrl.Result{}, r.client.Status().Patch(ctx, a, client.RawPatch(types.JSONPatchType, r.pager.record(a)))
+}

@@ -1,0 +1,175 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// isolation are the figures of a run, all about the receiver that does not fail.
+type isolation struct {
+	created       float64 // a second
+	p50, p99, max time.Duration
+	busy          float64 // the machine, in percent
+}
+
+func isolationTable() *table[isolation] {
+	return newTable(
+		column[isolation]{"created/s", 1, func(i isolation) float64 { return i.created }},
+		column[isolation]{"p50 ms", 1, func(i isolation) float64 { return milliseconds(i.p50) }},
+		column[isolation]{"p99 ms", 1, func(i isolation) float64 { return milliseconds(i.p99) }},
+		column[isolation]{"max ms", 1, func(i isolation) float64 { return milliseconds(i.max) }},
+		column[isolation]{"busy %", 0, func(i isolation) float64 { return i.busy }},
+	)
+}
+
+const aboutIsolation = `
+The slowest of all: %.0f ms with, %.0f ms without. Aims: with / without of p99 at most 1.15; none slower than a second.
+p50, p99, max: of an Alert, from its accepted create until a watch shows the healthy receiver's row as Sent. with: the
+Alerts also go to a receiver that never answers and to one that answers 500 at once. without: to the healthy one alone.
+One operator with its default flags for all runs; receivers are new in each, and its Alerts are gone before the next.
+busy: all cores, with whatever. Near 100, or where created/s is less than was asked for, the machine is too slow for the
+rate, and the figures say nothing about isolation: lower it (-rate).
+`
+
+const healthy = "healthy"
+
+// isolationPart measures what failing receivers cost another one.
+func (b *bench) isolationPart(ctx context.Context, out io.Writer) error {
+	fmt.Fprintf(out, "isolation: %d Alerts in a run, %g a second; runs: %d with receivers that fail, %d without, in turn\n\n",
+		b.runAlerts, b.rate, b.runs, b.runs)
+	t := isolationTable()
+	var with, without []isolation
+	err := b.onStage(ctx, b.operator, nil, func(ctx context.Context, s *stage) error {
+		for run := range 2 * b.runs {
+			failing, name, runs := run%2 == 0, fmt.Sprintf("with-%d", run/2+1), &with
+			if !failing {
+				name, runs = fmt.Sprintf("without-%d", run/2+1), &without
+			}
+			progress("run %d of %d: %s", run+1, 2*b.runs, name)
+			figures, err := b.isolationOf(ctx, s, name, failing)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			*runs = append(*runs, figures)
+			t.run(name, figures)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.medians("median with", with)
+	t.medians("median without", without)
+	t.ratio("with / without", with, without)
+	t.write(out)
+	fmt.Fprintf(out, aboutIsolation, milliseconds(slowest(with)), milliseconds(slowest(without)))
+	return nil
+}
+
+func slowest(runs []isolation) time.Duration {
+	return slices.MaxFunc(runs, func(a, b isolation) int { return cmp.Compare(a.max, b.max) }).max
+}
+
+// isolationOf makes a run in a namespace of its own.
+func (b *bench) isolationOf(ctx context.Context, s *stage, name string, failing bool) (figures isolation, err error) {
+	ctx, cancel := context.WithCancel(ctx) // ends the watch
+	defer cancel()
+	at, err := newSite(ctx, s.api, name, sentToHealthy)
+	if err != nil {
+		return figures, err
+	}
+	heal := func() {}
+	if failing { // named first, so as not to favour the healthy one
+		var stop func()
+		if heal, stop, err = addFailing(ctx, at); err != nil {
+			return figures, err
+		}
+		defer stop()
+	}
+	to, err := newReceiver(ctx, confirms)
+	if err != nil {
+		return figures, err
+	}
+	defer to.close()
+	if err := at.addReceiver(ctx, healthy, to); err != nil {
+		return figures, err
+	}
+	if err := at.warmUp(ctx); err != nil {
+		return figures, err
+	}
+	if figures, err = b.pace(ctx, at); err != nil {
+		return figures, err
+	}
+	heal()
+	if err := at.clear(ctx, b.runAlerts+1); err != nil {
+		return figures, err
+	}
+	return figures, to.checkPages(b.runAlerts + 1)
+}
+
+func sentToHealthy(a *v1beta1.Alert) bool {
+	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
+		return row.Name == healthy && row.State == v1beta1.DeliverySent
+	})
+}
+
+// addFailing adds a receiver that never answers and one that refuses at once. heal has them confirm, so that nothing is left
+// to wait for when the Alerts are deleted.
+func addFailing(ctx context.Context, at *site) (heal, stop func(), err error) {
+	hanging, err := newReceiver(ctx, hangs)
+	if err != nil {
+		return nil, nil, err
+	}
+	refusing, err := newReceiver(ctx, refuses)
+	if err != nil {
+		return nil, nil, err
+	}
+	heal = func() { hanging.heal(); refusing.heal() }
+	stop = func() { hanging.close(); refusing.close() }
+	return heal, stop, errors.Join(at.addReceiver(ctx, "hanging", hanging), at.addReceiver(ctx, "refusing", refusing))
+}
+
+// pace creates the run's Alerts, and returns once the healthy receiver has all.
+func (b *bench) pace(ctx context.Context, at *site) (figures isolation, err error) {
+	busyBefore, idleBefore := busy()
+	accepted, err := at.steady(ctx, b.runAlerts, b.rate)
+	if err != nil {
+		return figures, err
+	}
+	latencies, _, err := at.latencies(ctx, accepted)
+	if err != nil {
+		return figures, err
+	}
+	busyAfter, idleAfter := busy()
+	accepted = slices.SortedFunc(slices.Values(accepted[1:]), time.Time.Compare)
+	return isolation{
+		created: float64(len(accepted)-1) / accepted[len(accepted)-1].Sub(accepted[0]).Seconds(),
+		p50:     percentile(latencies, 50),
+		p99:     percentile(latencies, 99),
+		max:     slices.Max(latencies),
+		busy:    100 * (busyAfter - busyBefore) / (busyAfter - busyBefore + idleAfter - idleBefore),
+	}, nil
+}

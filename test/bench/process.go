@@ -1,0 +1,138 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// Metrics of Go, of client-go and of controller-runtime, which every subject has.
+const (
+	apiRequests = "rest_client_requests_total"
+	cpuSeconds  = "process_cpu_seconds_total"
+	liveHeap    = "go_gc_heap_live_bytes"
+	gcCycles    = "go_gc_cycles_total_gc_cycles_total"
+	workers     = "controller_runtime_max_concurrent_reconciles"
+)
+
+// insecure is for metrics, which a process serves with a certificate that it made for itself.
+var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+
+// A reading is what the metrics of a subject say.
+type reading map[string]*dto.MetricFamily
+
+// read asks the subject for its metrics.
+func (s *stage) read(ctx context.Context) (reading, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.process.MetricsURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+s.token)
+	response, err := insecure.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("reading metrics: %s", response.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(response.Body)
+}
+
+// sum is of all counters and gauges of a name, or of those that have a label of that value; no number where there are none.
+func (r reading) sum(name, value string) float64 {
+	family, ok := r[name]
+	if !ok {
+		return math.NaN()
+	}
+	sum := 0.0
+	for _, metric := range family.GetMetric() {
+		hasValue := func(label *dto.LabelPair) bool { return label.GetValue() == value }
+		if value == "" || slices.ContainsFunc(metric.GetLabel(), hasValue) {
+			sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+		}
+	}
+	return sum
+}
+
+// atRest are the metrics of a subject that has nothing to do, and how much of its heap is still in use then. It waits a while
+// after garbage collections, in which freed memory goes back to the system.
+func (s *stage) atRest(ctx context.Context, while time.Duration) (metrics reading, heap float64, err error) {
+	if heap, err = s.heap(ctx); err != nil {
+		return nil, 0, err
+	}
+	select {
+	case <-time.After(while): // nothing else shows it
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	}
+	metrics, err = s.read(ctx)
+	return metrics, heap, err
+}
+
+// heap is how much of the heap is in use: the least that some garbage collections found, since each counts what is under way.
+// To answer makes garbage, so asking often enough brings them about.
+func (s *stage) heap(ctx context.Context) (float64, error) {
+	const collections = 6 // the first is of before, and the second leaves what is pooled
+	first, err := s.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	least := math.Inf(1)
+	for since := 0.0; since < collections; {
+		now, err := s.read(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if since = now.sum(gcCycles, "") - first.sum(gcCycles, ""); since > 2 {
+			least = min(least, now.sum(liveHeap, ""))
+		}
+	}
+	return least, nil
+}
+
+// memory is what the subject's process has, and had at most, in MiB; no number where the system does not say.
+func (s *stage) memory() (resident, peak float64) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.PID()))
+	return mebibytes(status, "VmRSS"), mebibytes(status, "VmHWM")
+}
+
+func mebibytes(status []byte, field string) float64 {
+	match := regexp.MustCompile(`(?m)^` + field + `:\s+(\d+) kB$`).FindSubmatch(status)
+	if match == nil {
+		return math.NaN()
+	}
+	kibibytes, err := strconv.ParseFloat(string(match[1]), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return kibibytes / 1024
+}

@@ -1,0 +1,99 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"unicode/utf8"
+)
+
+// A column is one figure of a run.
+type column[T any] struct {
+	head     string
+	decimals int
+	of       func(T) float64
+}
+
+// A table has a line for each run, and below them what sums them up.
+type table[T any] struct {
+	columns []column[T]
+	rows    [][]string
+}
+
+func newTable[T any](columns ...column[T]) *table[T] {
+	t := &table[T]{columns: columns}
+	t.say("", func(c column[T]) string { return c.head })
+	return t
+}
+
+// run adds a line with the figures of a run.
+func (t *table[T]) run(name string, figures T) {
+	t.say(name, func(c column[T]) string { return number(c.of(figures), c.decimals) })
+}
+
+// medians adds a line with the median of each figure.
+func (t *table[T]) medians(name string, runs []T) {
+	t.say(name, func(c column[T]) string { return number(c.median(runs), c.decimals) })
+}
+
+// ratio adds a line with the medians of some runs over those of others.
+func (t *table[T]) ratio(name string, runs, others []T) {
+	t.say(name, func(c column[T]) string { return number(c.median(runs)/c.median(others), 2) })
+}
+
+func (t *table[T]) say(name string, cell func(column[T]) string) {
+	row := []string{name}
+	for _, c := range t.columns {
+		row = append(row, cell(c))
+	}
+	t.rows = append(t.rows, row)
+}
+
+func (c column[T]) median(runs []T) float64 {
+	values := make([]float64, len(runs))
+	for i, run := range runs {
+		values[i] = c.of(run)
+	}
+	return median(values)
+}
+
+// number is a figure as people read it; a dash where there is none.
+func number(value float64, decimals int) string {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return "–"
+	}
+	return fmt.Sprintf("%.*f", decimals, value)
+}
+
+// write puts names to the left and numbers to the right of their columns.
+func (t *table[T]) write(out io.Writer) {
+	widths := make([]int, len(t.columns)+1)
+	for _, row := range t.rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range t.rows {
+		fmt.Fprintf(out, "%-*s", widths[0], row[0])
+		for i, cell := range row[1:] {
+			fmt.Fprintf(out, "  %*s", widths[i+1], cell)
+		}
+		fmt.Fprintln(out)
+	}
+}

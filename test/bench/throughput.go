@@ -1,0 +1,167 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// throughput are the figures of a subject in a round. What is said of an Alert is the mean.
+type throughput struct {
+	perSecond            float64
+	p50, p99             time.Duration
+	patches, posts, gets float64 // requests to the API server for an Alert
+	cpu                  float64 // of the subject for an Alert, in milliseconds
+	peak, rest           float64 // MiB
+	heap                 float64 // bytes that stay for an Alert
+}
+
+func throughputTable() *table[throughput] {
+	return newTable(
+		column[throughput]{"alerts/s", 1, func(t throughput) float64 { return t.perSecond }},
+		column[throughput]{"p50 ms", 0, func(t throughput) float64 { return milliseconds(t.p50) }},
+		column[throughput]{"p99 ms", 0, func(t throughput) float64 { return milliseconds(t.p99) }},
+		column[throughput]{"PATCH", 2, func(t throughput) float64 { return t.patches }},
+		column[throughput]{"POST", 2, func(t throughput) float64 { return t.posts }},
+		column[throughput]{"GET", 2, func(t throughput) float64 { return t.gets }},
+		column[throughput]{"CPU ms", 2, func(t throughput) float64 { return t.cpu }},
+		column[throughput]{"peak MiB", 1, func(t throughput) float64 { return t.peak }},
+		column[throughput]{"rest MiB", 1, func(t throughput) float64 { return t.rest }},
+		column[throughput]{"heap B", 0, func(t throughput) float64 { return t.heap }},
+	)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+const aboutThroughput = `
+alerts/s: from the first accepted create to the last Alert that a watch shows as sent. p50, p99: of an Alert, from its
+accepted create until the watch shows status.sent. PATCH, POST, GET: requests of the subject to the API server for an
+Alert (rest_client_requests_total): status, events, reads. CPU: of the subject for an Alert, webhooks included.
+peak: VmHWM. rest: VmRSS at rest, %s after garbage collections. heap: how much more of it is in use at rest, for an Alert.
+Each subject has %d workers, a fresh control plane in each round, and has sent one Alert before. Subject, control plane,
+clients and receiver share the machine; etcd does not wait for the disk.
+
+`
+
+// alertsPart measures how fast Alerts are sent, by the operator and by the floors in turn.
+func (b *bench) alertsPart(ctx context.Context, out io.Writer) error {
+	fmt.Fprintf(out, "alerts: %d Alerts, created by %d clients as fast as they go, to one receiver that confirms at once; rounds: %d\n\n",
+		b.alerts, b.creators, b.rounds)
+	subjects := b.subjects()
+	results := make([][]throughput, len(subjects))
+	for round := range b.rounds {
+		for turn := range subjects {
+			i := (turn + round) % len(subjects) // each is first, second and last in turn
+			progress("round %d of %d: %s", round+1, b.rounds, subjects[i].name)
+			figures, err := b.throughputOf(ctx, subjects[i])
+			if err != nil {
+				return fmt.Errorf("%s: %w", subjects[i].name, err)
+			}
+			results[i] = append(results[i], figures)
+		}
+	}
+	t := throughputTable()
+	for i, s := range subjects {
+		for round, figures := range results[i] {
+			t.run(fmt.Sprintf("%s, round %d", s.name, round+1), figures)
+		}
+	}
+	for i, s := range subjects {
+		t.medians("median of "+s.name, results[i])
+	}
+	for i := 1; i < len(subjects); i++ {
+		t.ratio("bellhop / "+subjects[i].name, results[0], results[i])
+	}
+	t.write(out)
+	fmt.Fprintf(out, aboutThroughput, b.rest, b.model.workers)
+	return nil
+}
+
+// throughputOf measures a subject on a control plane of its own.
+func (b *bench) throughputOf(ctx context.Context, which subject) (figures throughput, err error) {
+	to, err := newReceiver(ctx, confirms)
+	if err != nil {
+		return figures, err
+	}
+	defer to.close()
+	err = b.onStage(ctx, which.binary, which.args(b.model, to), func(ctx context.Context, s *stage) error {
+		at, err := newSite(ctx, s.api, "bench", func(a *v1beta1.Alert) bool { return a.Status.Sent })
+		if err != nil {
+			return err
+		}
+		if err := at.addReceiver(ctx, "hook", to); err != nil {
+			return err
+		}
+		if err := at.warmUp(ctx); err != nil {
+			return err
+		}
+		if b.model == nil {
+			if err := b.take(ctx, s, at, to); err != nil {
+				return err
+			}
+		}
+		if figures, err = b.measure(ctx, s, at); err != nil {
+			return err
+		}
+		return to.checkPages(b.alerts + 1)
+	})
+	return figures, err
+}
+
+// measure creates the Alerts, and reads what the subject needed for them.
+func (b *bench) measure(ctx context.Context, s *stage, at *site) (figures throughput, err error) {
+	before, heapBefore, err := s.atRest(ctx, 0)
+	if err != nil {
+		return figures, err
+	}
+	accepted, err := at.burst(ctx, b.alerts, b.creators)
+	if err != nil {
+		return figures, err
+	}
+	latencies, lastSent, err := at.latencies(ctx, accepted)
+	if err != nil {
+		return figures, err
+	}
+	after, err := s.read(ctx)
+	if err != nil {
+		return figures, err
+	}
+	_, figures.peak = s.memory()
+	atRest, heap, err := s.atRest(ctx, b.rest)
+	if err != nil {
+		return figures, err
+	}
+	figures.rest, _ = s.memory()
+
+	n := float64(b.alerts)
+	figures.perSecond = n / lastSent.Sub(slices.MinFunc(accepted[1:], time.Time.Compare)).Seconds()
+	figures.p50, figures.p99 = percentile(latencies, 50), percentile(latencies, 99)
+	requests := func(method string) float64 {
+		return (atRest.sum(apiRequests, method) - before.sum(apiRequests, method)) / n // events may come after all is sent
+	}
+	figures.patches, figures.posts, figures.gets = requests(http.MethodPatch), requests(http.MethodPost), requests(http.MethodGet)
+	figures.cpu = (after.sum(cpuSeconds, "") - before.sum(cpuSeconds, "")) * 1000 / n
+	figures.heap = (heap - heapBefore) / n
+	return figures, nil
+}

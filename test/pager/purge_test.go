@@ -1,0 +1,108 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager_test
+
+import (
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+var _ = Describe("A storm of a thousand Alerts", Serial, func() {
+	const n = 1000
+	var namespace string
+	var hook *receiverServer
+	BeforeEach(func(ctx SpecContext) { namespace, hook = newNamespace(ctx), newInbox() })
+
+	storm := func(ctx SpecContext) {
+		GinkgoHelper()
+		inParallel(n, func(i int) { newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+	}
+	left := func(ctx SpecContext) func() (int, error) {
+		return func() (int, error) {
+			var alerts v1beta1.AlertList
+			err := k8s.List(ctx, &alerts, client.InNamespace(namespace))
+			return len(alerts.Items), err
+		}
+	}
+	deleteAll := func(ctx SpecContext) {
+		GinkgoHelper()
+		Expect(k8s.DeleteAllOf(ctx, &v1beta1.Alert{}, client.InNamespace(namespace))).To(Succeed())
+	}
+	deleteNamespace := func(ctx SpecContext) {
+		GinkgoHelper()
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		Expect(k8s.Delete(ctx, ns)).To(Succeed())
+		Eventually(func() bool {
+			return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(ns), ns))
+		}).WithTimeout(time.Minute).Should(BeTrue())
+	}
+
+	It("that never got through is purged by deleting it, and the namespace goes", func(ctx SpecContext) {
+		hook.server.Close()
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		storm(ctx)
+		Eventually(func() (int, error) {
+			var alerts v1beta1.AlertList
+			err := k8s.List(ctx, &alerts, client.InNamespace(namespace))
+			waiting := 0
+			for _, a := range alerts.Items {
+				if len(a.Status.Deliveries) == 1 && a.Status.Deliveries[0].State == v1beta1.DeliveryPending {
+					waiting++
+				}
+			}
+			return waiting, err
+		}).WithTimeout(time.Minute).Should(Equal(n))
+		deleteAll(ctx)
+		Eventually(left(ctx)).WithTimeout(time.Minute).Should(BeZero())
+		deleteNamespace(ctx)
+	})
+
+	It("that was delivered goes within the limit that its conditions announce, though the receiver is dead", func(ctx SpecContext) {
+		const limit = 8
+		newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](limit) })
+		storm(ctx)
+		Eventually(func() int { return len(hook.Messages()) }).WithTimeout(time.Minute).Should(Equal(n))
+		hook.server.CloseClientConnections()
+		hook.server.Close()
+		deleteAll(ctx)
+		deleted := time.Now()
+		a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "a0"}}
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
+		Eventually(status(ctx, a)).Should(HaveField("Conditions", ContainElement(SatisfyAll(
+			HaveField("Type", "Ready"), HaveField("Reason", "Resolving"),
+			HaveField("Message", And(ContainSubstring("until at most "+a.DeletionTimestamp.Add(limit*time.Second).UTC().Format(time.RFC3339)), ContainSubstring("To let go now")))))))
+		Eventually(left(ctx)).WithTimeout(time.Minute).Should(BeZero())
+		Expect(time.Now()).To(BeTemporally(">=", deleted.Add((limit-2)*time.Second)), "until then it was tried")
+		deleteNamespace(ctx)
+	})
+
+	It("goes with its namespace", func(ctx SpecContext) {
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		storm(ctx)
+		deleteNamespace(ctx)
+	})
+})
