@@ -36,8 +36,12 @@ test-e2e: ## Deploy to a real one-node cluster and try it (Linux, root; see hack
 	hack/e2e.sh
 
 .PHONY: bench
-bench: ## Run the benchmarks
-	go test $(TAGS) -run '^$$' -bench . -benchmem ./...
+bench: ## Measure the operator beside two floors, and its isolation (ARGS=-short, ARGS=-help)
+	hack/bench.sh $(ARGS)
+
+.PHONY: size
+size: ## Print the operator's size and linked modules; fail where text/template is linked
+	hack/size.sh
 
 .PHONY: lint
 lint: ## Run golangci-lint on every module

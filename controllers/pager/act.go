@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -102,20 +103,21 @@ func rateOf(limit *v1beta1.RateLimit) outbound.Rate {
 
 // intend records what is about to be sent where it must not be sent twice.
 func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []turn) error {
-	intended, any := v.alert.DeepCopy(), false
+	intended, w := v.alert.DeepCopy(), v.world
+	w.underWay = map[v1beta1.ReceiverRef]flight{}
+	maps.Copy(w.underWay, v.world.underWay)
+	once := false
 	for _, t := range sends {
+		w.underWay[refOf(t.row)] = flight{since: w.now}
 		if t.send.once {
-			any = true
-			row := deliveryIn(intended.Status.Deliveries, t.row)
-			row.Kind, row.Name = t.row.Kind, t.row.Name
-			putDelivery(intended, intend(row, *t.send, v.world.now))
+			once = true
+			putDelivery(intended, intend(deliveryIn(intended.Status.Deliveries, t.row), *t.send, w.now))
 		}
 	}
-	if !any {
+	if !once {
 		return nil
 	}
-	r.ledger.look(v.before, &v.world)
-	return r.record(ctx, v, intended, decide(intended, v.world))
+	return r.record(ctx, v, intended, decide(intended, w))
 }
 
 // watch is a reconcile that waits for answers.

@@ -41,6 +41,9 @@ import (
 // not cut short when the process is asked to stop.
 const recordTimeout = 10 * time.Second
 
+// What is not recorded when the process is stopped is tried so often, so far apart.
+const drainRounds, drainPause = 20, 100 * time.Millisecond
+
 // AlertReconciler brings Alerts to their receivers.
 type AlertReconciler struct {
 	client   client.Client // reads are from the cache and show our own writes
@@ -92,7 +95,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	v := &view{before: before}
 	r.renew(v)
-	if v.world, err = r.look(ctx, v.alert); err != nil {
+	if err := r.look(ctx, v.alert, &v.world); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
 	}
 	next := decide(v.alert, v.world)
@@ -107,6 +110,9 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	r.renew(v)
 	next = decide(v.alert, v.world).waiting(v.queued, v.world.now)
 	result := ctrl.Result{RequeueAfter: until(next.wake, v.world.now)}
+	if next.sends() {
+		result.RequeueAfter = time.Millisecond
+	}
 	switch {
 	case v.unrecorded > 0:
 	case v.isPatient():
@@ -121,8 +127,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 // that is to be recorded.
 func (r *AlertReconciler) renew(v *view) bool {
 	v.alert = v.before.DeepCopy()
-	v.unrecorded = r.ledger.apply(v.alert)
-	r.ledger.look(v.alert, &v.world)
+	v.unrecorded = r.ledger.apply(v.alert, &v.world)
 	v.world.now = r.clock.Now()
 	return v.unrecorded > 0
 }
@@ -132,10 +137,17 @@ func (r *AlertReconciler) drain(ctx context.Context) error {
 	<-ctx.Done()
 	r.ledger.close()
 	ctx = context.WithoutCancel(ctx)
-	for _, name := range r.ledger.unrecorded() {
-		if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
-			log.FromContext(ctx).Error(err, "Could not record a delivery", "alert", name)
+	for range drainRounds { // one that was edited just now needs another
+		names := r.ledger.unrecorded()
+		for _, name := range names {
+			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
+				log.FromContext(ctx).Error(err, "Could not record a delivery", "alert", name)
+			}
 		}
+		if len(names) == 0 {
+			return nil
+		}
+		time.Sleep(drainPause)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -39,6 +40,8 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -144,6 +147,60 @@ func TestTheFinalizerIsNoRecord(t *testing.T) {
 	}
 	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil || len(alert.Status.Deliveries) != 1 || len(alert.Finalizers) != 1 {
 		t.Errorf("recorded %v, %v", alert.Status.Deliveries, err)
+	}
+}
+
+// TestAnAlertmanagerIsReminded: it forgets what it is not told again.
+func TestAnAlertmanagerIsReminded(t *testing.T) {
+	service := notifytest.NewAlertmanager("")
+	var away atomic.Bool
+	posts := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if posts++; away.Load() {
+			http.Error(w, "", http.StatusServiceUnavailable)
+			return
+		}
+		service.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Alertmanager = "ns", team.Name, &v1beta1.AlertmanagerProvider{URLs: []string{server.URL}}
+	alert := newAlert(func(a *v1beta1.Alert) {
+		a.CreationTimestamp.Time = time.Now()
+		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team}
+	})
+	writes := 0
+	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		writes++
+		return c.SubResource(sub).Patch(ctx, o, p, opts...)
+	}}, alert, receiver))
+	now := clocktesting.NewFakePassiveClock(time.Now())
+	r.clock = now
+	for _, c := range []struct {
+		why   string
+		after time.Duration
+		away  bool
+		posts int
+		next  time.Duration
+	}{
+		{"it is new", 0, false, 1, alertmanager.RepostEvery},
+		{"not before its time", time.Minute, false, 1, alertmanager.RepostEvery - time.Minute},
+		{"again", time.Minute, false, 2, alertmanager.RepostEvery},
+		{"again, but it is away", alertmanager.RepostEvery, true, 3, remindAgain},
+		{"it is back", remindAgain, false, 4, alertmanager.RepostEvery},
+	} {
+		now.SetTime(now.Now().Add(c.after))
+		away.Store(c.away)
+		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)})
+		if err != nil || posts != c.posts || result.RequeueAfter.Round(time.Second) != c.next {
+			t.Errorf("%s: %d posts, next in %s, %v; want %d, %s", c.why, posts, result.RequeueAfter, err, c.posts, c.next)
+		}
+	}
+	if writes != 1 {
+		t.Errorf("%d writes: a reminder is no news", writes)
+	}
+	if seen := service.Seen(); len(seen) != 1 {
+		t.Errorf("people see %v", seen)
 	}
 }
 

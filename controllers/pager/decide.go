@@ -149,6 +149,11 @@ func (s step) inPhase(p phase) []turn {
 	return slices.DeleteFunc(slices.Clone(s.turns), func(t turn) bool { return t.phase != p })
 }
 
+// sends says whether there is a request to make now.
+func (s step) sends() bool {
+	return slices.ContainsFunc(s.turns, func(t turn) bool { return t.send != nil })
+}
+
 func (s step) sendNothing() {
 	for i := range s.turns {
 		s.turns[i].send = nil

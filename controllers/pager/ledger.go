@@ -135,24 +135,17 @@ func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	}
 }
 
-// look tells w what is under way.
-func (l *ledger) look(a *v1beta1.Alert, w *world) {
+// apply folds what is not recorded yet into a, says how much that is, and tells w
+// what is under way: in one, so that no request is in neither.
+func (l *ledger) apply(a *v1beta1.Alert, w *world) (unrecorded int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.underWay, w.posted = nil, nil
-	if e := l.of(a); e != nil {
-		w.underWay, w.posted = maps.Clone(e.underWay), maps.Clone(e.posted)
-	}
-}
-
-// apply folds what is not recorded yet into a, and says how much that is.
-func (l *ledger) apply(a *v1beta1.Alert) (unrecorded int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	e := l.of(a)
 	if e == nil {
 		return 0
 	}
+	w.underWay, w.posted = maps.Clone(e.underWay), maps.Clone(e.posted)
 	for _, o := range e.outcomes {
 		putDelivery(a, fold(deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o))
 	}

@@ -18,21 +18,20 @@ package pager
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// look reads the world that a decision about a is made in.
-func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert) (world, error) {
-	w := world{now: r.clock.Now(), parties: map[v1beta1.ReceiverRef]receivers.Party{}, blocked: map[v1beta1.ReceiverRef]bool{}}
-	r.ledger.look(a, &w)
-	var err error
+// look reads of the world that a decision about a is made in what is in caches.
+func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) (err error) {
+	w.parties, w.blocked = map[v1beta1.ReceiverRef]receivers.Party{}, map[v1beta1.ReceiverRef]bool{}
 	if w.refs, err = r.refs(ctx, a); err != nil {
-		return w, err
+		return err
 	}
-	all := slices.Clone(w.refs)
+	all := slices.AppendSeq(slices.Clone(w.refs), maps.Keys(w.underWay))
 	for _, row := range a.Status.Deliveries {
 		all = append(all, refOf(row))
 	}
@@ -41,11 +40,11 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert) (world, er
 			continue
 		}
 		if w.parties[ref], err = r.book.Party(ctx, a.Namespace, ref); err != nil {
-			return w, err
+			return err
 		}
 		w.blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.now)
 	}
-	return w, nil
+	return nil
 }
 
 // refs are the receivers that a names, or was tried with by default, or would be

@@ -1,0 +1,128 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+func TestExamine(t *testing.T) {
+	fails := func(class notify.Class) *notify.Error {
+		return &notify.Error{Class: class, Reason: "Why", Message: "why"}
+	}
+	tested := func(r *v1beta1.Receiver) { r.Status.TestedWith = "v1" }
+	for name, c := range map[string]struct {
+		why     string
+		edit    func(*v1beta1.Receiver)
+		party   receivers.Party
+		seen    sighting
+		waiting int32
+		want    string // Ready, its reason, the one beside it that is True; whether it is asked, when to look again
+	}{
+		"new":                 {why: "it is asked", party: usable("v1"), want: "Unknown Asking Reconciling, ask"},
+		"being asked":         {why: "once at a time", party: usable("v1"), seen: sighting{asking: true}, want: "Unknown Asking Reconciling"},
+		"answered":            {why: "it works", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1"}}, want: "True Answered"},
+		"answered, changed":   {why: "that was another one", party: usable("v2"), edit: tested, seen: sighting{verdict: verdict{version: "v1"}}, want: "Unknown Asking Reconciling, ask"},
+		"after a restart":     {why: "what is on record is not asked again", party: usable("v1"), edit: tested, want: ""},
+		"cannot be asked":     {why: "a delivery will tell", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", untried: true}}, want: "Unknown Untried"},
+		"refuses":             {why: "only a change helps", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration)}}, want: "False Why Stalled"},
+		"does not answer":     {why: "it is asked again", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}, next: t0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
+		"did not answer":      {why: "now", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Temporary)}, next: t0}, want: "False Why Reconciling, ask"},
+		"fails":               {why: "deliveries will tell", party: usable("v1"), edit: tested, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why"},
+		"fails, with a queue": {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why Reconciling"},
+		"suspended":           {why: "and asked anew when it is not any more", edit: tested, party: receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r", Generation: 3}}
+			if c.edit != nil {
+				c.edit(r)
+			}
+			before := r.DeepCopy()
+			got := examine(r, c.party, c.seen, c.waiting, t0)
+			if text := checkShorthand(got); text != c.want {
+				t.Errorf("%s: %q, want %q", c.why, text, c.want)
+			}
+			if !equality.Semantic.DeepEqual(before, r) {
+				t.Error("the receiver was changed")
+			}
+			r.Status = got.status
+			if again := examine(r, c.party, c.seen, c.waiting, t0.Add(time.Millisecond)); !equality.Semantic.DeepEqual(again.status, got.status) || again.urgent {
+				t.Errorf("a second look writes again: %+v", again.status)
+			}
+		})
+	}
+}
+
+func checkShorthand(c check) string {
+	var parts []string
+	if ready := meta.FindStatusCondition(c.status.Conditions, v1beta1.ConditionReady); ready != nil {
+		parts = append(parts, string(ready.Status)+" "+ready.Reason)
+	}
+	for _, kind := range []string{v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
+		if meta.IsStatusConditionTrue(c.status.Conditions, kind) {
+			parts[0] += " " + kind
+		}
+	}
+	if c.ask {
+		parts = append(parts, "ask")
+	}
+	if !c.wake.IsZero() {
+		parts = append(parts, "wake "+c.wake.Sub(t0).String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestHealthTakesInWhatDeliveriesShow(t *testing.T) {
+	key := keyOf("ns", team)
+	news := 0
+	h := &health{changed: func(senderKey) { news++ }}
+	at := func(o outcome) sighting {
+		o.version, o.at = "v1", t0
+		h.note(key, o)
+		return h.of(key)
+	}
+	for _, c := range []struct {
+		why     string
+		outcome outcome
+		works   bool
+		news    int
+	}{
+		{"a delivery", outcome{}, true, 1},
+		{"a reminder is no news", outcome{send: send{remindEvery: time.Minute}}, true, 1},
+		{"a message that is refused says nothing of the receiver", outcome{failure: &notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected}}, true, 2},
+		{"nor that it is busy", outcome{failure: &notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited}}, true, 3},
+		{"a reminder that fails", outcome{send: send{remindEvery: time.Minute}, failure: &notify.Error{Class: notify.Unknown, Reason: notify.ReasonTimeout}}, false, 4},
+		{"and one that does not, again", outcome{send: send{remindEvery: time.Minute}}, true, 5},
+	} {
+		if s := at(c.outcome); (s.verdict.failure == nil) != c.works || news != c.news {
+			t.Errorf("%s: it works: %v, news: %d", c.why, s.verdict.failure == nil, news)
+		}
+	}
+	if h.forget(key); h.of(key).verdict.version != "" {
+		t.Error("a receiver that is gone is remembered")
+	}
+}
