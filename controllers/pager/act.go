@@ -45,7 +45,7 @@ func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
 	sends := r.admit(v, s)
 	if err := r.intend(ctx, v, sends); err != nil {
 		for _, t := range sends {
-			r.senders.at(v.alert.Namespace, refOf(t.row)).bulkhead.Leave(v.world.now, outbound.Result{})
+			t.slot.Leave(v.world.now, outbound.Result{})
 			r.ledger.cancel(v.alert, refOf(t.row))
 		}
 		return err
@@ -58,8 +58,14 @@ func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
 	return nil
 }
 
+// admitted is a turn whose request has a slot.
+type admitted struct {
+	turn
+	slot *outbound.Bulkhead // the one it is of, also when the receiver has got another since
+}
+
 // admit gets a slot for each request of a step; v.queued are those that wait for one.
-func (r *AlertReconciler) admit(v *view, s step) (sends []turn) {
+func (r *AlertReconciler) admit(v *view, s step) (sends []admitted) {
 	name, now := nameOf(v.alert), v.world.now
 	v.queued = map[v1beta1.ReceiverRef]outbound.Wait{}
 	for _, t := range s.turns {
@@ -74,7 +80,7 @@ func (r *AlertReconciler) admit(v *view, s step) (sends []turn) {
 		if entered, wait := bulkhead.Enter(ticket, now); !entered {
 			v.queued[ref] = wait
 		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0}) {
-			sends = append(sends, t)
+			sends = append(sends, admitted{t, bulkhead})
 		} else {
 			bulkhead.Leave(now, outbound.Result{}) // the process is being stopped
 		}
@@ -102,7 +108,7 @@ func rateOf(limit *v1beta1.RateLimit) outbound.Rate {
 }
 
 // intend records what is about to be sent where it must not be sent twice.
-func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []turn) error {
+func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []admitted) error {
 	intended, w := v.alert.DeepCopy(), v.world
 	w.underWay = map[v1beta1.ReceiverRef]flight{}
 	maps.Copy(w.underWay, v.world.underWay)
@@ -147,9 +153,9 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 }
 
 // fly makes a request and brings its outcome to the ledger. The Alert is its own copy.
-func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t turn, p receivers.Party, watch *watch) {
-	o := r.send(ctx, alert, t, p)
-	r.senders.at(alert.Namespace, o.ref).bulkhead.Leave(o.at, resultOf(o.failure))
+func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admitted, p receivers.Party, watch *watch) {
+	o := r.send(ctx, alert, t.turn, p)
+	t.slot.Leave(o.at, resultOf(o.failure))
 	r.health.note(keyOf(alert.Namespace, o.ref), o)
 	if !r.ledger.end(alert, o) {
 		unsaid(ctx, o)

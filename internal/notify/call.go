@@ -56,8 +56,8 @@ func (c *Call) Do(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Failure is what the transport or the status says of the last request; nil means that the status is a success. It is also
-// nil if no request was made.
+// Failure is what the transport or the status says of the last request; nil means that the status is a success, and only then
+// is there surely a Response. Without any request, the library could not make one of the address.
 func (c *Call) Failure(now time.Time) *Error {
 	switch {
 	case c.Err != nil:
@@ -65,7 +65,7 @@ func (c *Call) Failure(now time.Time) *Error {
 	case c.Response != nil:
 		return FromStatus(c.Response, now)
 	}
-	return nil
+	return Invalid("url", notURL)
 }
 
 type failing struct{ err error }

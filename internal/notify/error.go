@@ -129,6 +129,8 @@ func FromStatus(resp *outbound.Response, now time.Time) *Error {
 
 func meaning(status int) (Class, string) {
 	switch status {
+	case http.StatusNotImplemented: // what is asked for, whoever asks
+		return Configuration, ReasonRejected
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Configuration, ReasonUnauthorized
 	case http.StatusNotFound:
@@ -151,6 +153,18 @@ func meaning(status int) (Class, string) {
 		return Configuration, ReasonRejected
 	}
 	return Unknown, ReasonServerError
+}
+
+// Before is the error of a request that goes before the message, and without which the message is not sent: whatever became
+// of that request, the message was not accepted.
+func Before(err error) error {
+	own, ok := errors.AsType[*Error](err)
+	if !ok || own.Class != Unknown {
+		return err
+	}
+	e := *own
+	e.Class = Temporary
+	return &e
 }
 
 // BadAnswer is for a receiver that accepted the message but whose answer cannot be read.

@@ -88,10 +88,25 @@ func TestClassOf(t *testing.T) {
 	}
 }
 
+func TestBefore(t *testing.T) {
+	unknown := &Error{Class: Unknown, Reason: ReasonTimeout, RetryAfter: time.Second, Message: "why"}
+	if got, ok := errors.AsType[*Error](Before(unknown)); !ok || *got != (Error{Temporary, ReasonTimeout, time.Second, "why"}) || unknown.Class != Unknown {
+		t.Errorf("got %+v, and left %+v", got, unknown)
+	}
+	for _, err := range []error{nil, Invalid("url", "bad"), errors.New("something else")} {
+		if got := Before(err); got != err { //nolint:errorlint // it is to be the very same
+			t.Errorf("got %v, want %v", got, err)
+		}
+	}
+}
+
 func TestHeading(t *testing.T) {
 	m := Message{Namespace: "shop", Name: "down"}
 	if got := m.Heading(); got != "Kubernetes alert for shop/down" {
 		t.Errorf("without a title: got %q", got)
+	}
+	if m.Title = " \n"; m.Heading() != "Kubernetes alert for shop/down" { // several services refuse what is blank
+		t.Errorf("with blanks for a title: got %q", m.Heading())
 	}
 	if m.Title = "Down"; m.Heading() != "Down" {
 		t.Errorf("with a title: got %q", m.Heading())

@@ -23,6 +23,7 @@ package notify
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -57,9 +58,9 @@ type Message struct {
 	Time      time.Time // of the event; the same in every repeat
 }
 
-// Heading is the title, or one made of the alert's name where the user gave none.
+// Heading is the title, or one made of the alert's name where the user gave none or only blanks.
 func (m Message) Heading() string {
-	if m.Title != "" {
+	if strings.TrimSpace(m.Title) != "" {
 		return m.Title
 	}
 	return "Kubernetes alert for " + m.Namespace + "/" + m.Name

@@ -19,30 +19,80 @@ package notify
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // UserAgent is what receivers see of us.
 const UserAgent = "bellhop"
 
+const notURL = "must be an absolute http or https URL"
+
 // ParseURL reads the address of a receiver. The error does not repeat it.
 func ParseURL(field, value string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(value)) // a Secret made with echo ends in a line break
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, Invalid(field, "must be an absolute http or https URL")
+		return nil, Invalid(field, notURL)
 	}
 	return u, nil
 }
 
-// JSONRequest returns a request that sends the body, which is JSON already: a signature needs the very bytes.
-func JSONRequest(ctx context.Context, method string, target *url.URL, body []byte) (*http.Request, error) {
+// ParseBaseURL reads the address of a service that has its API below it, and whose credentials are not in the address.
+func ParseBaseURL(field, value string) (*url.URL, error) {
+	u, err := ParseURL(field, value)
+	if err != nil {
+		return nil, err
+	}
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return nil, Invalid(field, "must have neither user, query nor fragment: credentials belong into the Secret")
+	}
+	return u, nil
+}
+
+// Request returns a request with the body, which is JSON already: a signature needs the very bytes. A nil body is none.
+func Request(ctx context.Context, method string, target *url.URL, body []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil { // it would quote the URL
-		return nil, Invalid("url", "must be an absolute http or https URL")
+		return nil, Invalid("url", notURL)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("User-Agent", UserAgent)
 	return req, nil
+}
+
+// JSONRequest returns a request with the value as its body.
+func JSONRequest(ctx context.Context, method string, target *url.URL, value any) (*http.Request, error) {
+	body, err := Encode(value)
+	if err != nil {
+		return nil, err
+	}
+	return Request(ctx, method, target, body)
+}
+
+// Encode writes what is sent as JSON.
+func Encode(value any) ([]byte, error) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return nil, Invalid("content", "cannot be written as JSON")
+	}
+	return body, nil
+}
+
+// Do makes the request, once. An error is an *Error: what failure says of the answer, in which case the answer is returned
+// with it, or why there is none.
+func Do(ctx context.Context, client *outbound.Client, req *http.Request, failure func(*outbound.Response) *Error) (*outbound.Response, error) {
+	resp, err := client.Do(ctx, req)
+	if err != nil {
+		return nil, FromRequest(err)
+	}
+	if failed := failure(resp); failed != nil {
+		return resp, failed
+	}
+	return resp, nil
 }

@@ -17,6 +17,8 @@ limitations under the License.
 package notify
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -33,6 +35,51 @@ func TestHeadline(t *testing.T) {
 		if got := m.Headline(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for content, want := range map[string]string{
+		"Hello :wave:": "Hello 👋",
+		"":             "",
+		"a\x00:wave:":  "a\uFFFD:wave:", // which is no blank
+		"a\xffb":       "a\uFFFDb",
+		"<b> *x* @all": "<b> *x* @all",
+	} {
+		if got := (Message{Content: content}).Text(); got != want {
+			t.Errorf("%q: got %q, want %q", content, got, want)
+		}
+	}
+	if got := (Message{Title: "a\x00 :wave:"}).Subject(); got != "a\uFFFD 👋" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSizesInJSON(t *testing.T) {
+	for r := range rune(0x11000) {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		inHTML, err := json.Marshal(string(r))
+		if got, want := JSON(r), len(inHTML)-len(`""`); err != nil || got != want && (r != utf8.RuneError || got < want) {
+			t.Errorf("%q: got %d, want %d", r, got, want)
+		}
+		var plain bytes.Buffer
+		encoder := json.NewEncoder(&plain)
+		encoder.SetEscapeHTML(false)
+		err = encoder.Encode(string(r))
+		if got, want := PlainJSON(r), plain.Len()-len("\"\"\n"); err != nil || got != want && (r != utf8.RuneError || got < want) {
+			t.Errorf("%q, plain: got %d, want %d", r, got, want)
+		}
+	}
+	if invalid, err := json.Marshal("\xff"); err != nil || Size("\xff", JSON) != len(invalid)-len(`""`) {
+		t.Errorf("what is no character: got %d, %s, %v", Size("\xff", JSON), invalid, err)
+	}
+}
+
+func TestCutNote(t *testing.T) {
+	if got := CutNote("content", 4096, "bytes"); got != "; the content was cut to 4096 bytes" {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -69,7 +116,7 @@ func FuzzCut(f *testing.F) {
 		}
 		for _, size := range []func(rune) int{Bytes, Characters, UTF16} {
 			got, cut := Cut(in, limit, size)
-			if sizeOf(got, size) > limit || !utf8.ValidString(got) || cut != (sizeOf(in, size) > limit) || cut != strings.HasSuffix(got, cutMark) && got != in {
+			if Size(got, size) > limit || !utf8.ValidString(got) || cut != (Size(in, size) > limit) || cut != strings.HasSuffix(got, cutMark) && got != in {
 				t.Errorf("%q at %d became %q", in, limit, got)
 			}
 		}

@@ -15,11 +15,11 @@ limitations under the License.
 */
 
 // Package alertmanager makes a notice an alert of Prometheus Alertmanager, by API v2: whom it tells is up to Alertmanager's
-// own routes, silences and inhibitions.
+// own routes, silences and inhibitions, and so is what becomes of the text.
 //
-// An alert is known by its labels, so a repeat is the same alert. Fired posts it, Updated posts it with other annotations,
-// Resolved posts its end. The labels have what does not change while it holds, and the severity, since routes ask for it:
-// when the severity changes, one request begins the alert with the new one and ends the one with the old.
+// An alert is known by its labels, so a repeat after a lost answer is the same alert. Fired posts it, Updated posts it with
+// other annotations, Resolved posts its end. The labels have what does not change while it holds, and the severity, since
+// routes ask for it: when the severity changes, one request begins the alert with the new one and ends the one with the old.
 //
 // Alertmanager keeps alerts in memory and does not pass them on to its replicas. So each of them is told, and what it is told
 // holds for Validity: who called Send must do so again every RepostEvery while the alert holds. A replica that has restarted
@@ -30,15 +30,13 @@ limitations under the License.
 package alertmanager
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -52,13 +50,30 @@ const (
 	// Validity is how long an alert holds without being sent again. It outlasts three repeats that fail or a restart of ours,
 	// and clocks that differ by minutes: an alert that ends too early pages people when it comes back.
 	Validity = 10 * time.Minute
+
+	// maxReplicas bounds how many requests one message is.
+	maxReplicas = 8
 )
+
+// Config says where alerts go and what they are labelled with.
+type Config struct {
+	// URLs are the base addresses of all replicas, 1 to 8, each with the path prefix that it may have; "/api/v2/…" is
+	// appended. Not that of a load balancer before them: Alertmanager does not pass alerts on.
+	URLs []string
+	// Labels are added to those of every alert. They cannot replace alertname, namespace, severity and bellhop_incident.
+	Labels map[string]string
+
+	// Token is sent as a bearer token; Username and Password as Basic authentication. Only one of the two can be set.
+	Token    string
+	Username string
+	Password string
+}
 
 // Sender is a notify.Sender.
 type Sender struct {
 	apis          []*url.URL // of the replicas, in the order of Config.URLs
 	labels        map[string]string
-	authorization string
+	authorization string // "" for none
 	client        *outbound.Client
 	now           func() time.Time
 }
@@ -68,84 +83,50 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
-// posted is an alert as the API takes it. Without a start, Alertmanager would take the end for it.
-type posted struct {
-	Labels      map[string]string `json:"labels"`
-	Annotations annotations       `json:"annotations"`
-	StartsAt    time.Time         `json:"startsAt"`
-	EndsAt      time.Time         `json:"endsAt"`
-}
+// classicName is what every version of Alertmanager takes for the name of a label.
+var classicName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
-type annotations struct {
-	Summary     string `json:"summary"`
-	Description string `json:"description"`
+// New returns a sender, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	s := &Sender{labels: map[string]string{}, client: client, now: time.Now}
+	if len(config.URLs) == 0 || len(config.URLs) > maxReplicas {
+		return nil, notify.Invalid("urls", fmt.Sprintf("must be 1 to %d addresses", maxReplicas))
+	}
+	for i, address := range config.URLs {
+		base, err := notify.ParseBaseURL(fmt.Sprintf("urls[%d]", i), address)
+		if err != nil {
+			return nil, err
+		}
+		s.apis = append(s.apis, base.JoinPath("api", "v2"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(config.Labels)) {
+		switch {
+		case !classicName.MatchString(name):
+			return nil, notify.Invalid("labels", "the names must be of letters, digits and _, and not begin with a digit")
+		case slices.Contains([]string{labelName, labelNamespace, labelSeverity, labelIncident}, name):
+			return nil, notify.Invalid("labels", "the label "+name+" cannot be set: it is bellhop's own")
+		}
+		s.labels[name] = config.Labels[name]
+	}
+	var err error
+	if s.authorization, err = notify.Authorization(config.Token, config.Username, config.Password); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Send makes one attempt at every replica.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
 	alerts, holds := s.render(m, k)
-	body, err := json.Marshal(alerts)
+	body, err := notify.Encode(alerts)
 	if err != nil {
-		return notify.Receipt{}, notify.Invalid("content", "cannot be written as JSON")
+		return notify.Receipt{}, err
 	}
 	failures := s.ask(ctx, http.MethodPost, "alerts", body)
 	if failure := verdict(failures); failure != nil {
 		return notify.Receipt{}, failure
 	}
 	return notify.Receipt{ExternalID: holds.String(), Note: note(failures)}, nil
-}
-
-// render returns what to post, and what Alertmanager holds then.
-func (s *Sender) render(m notify.Message, k notify.Key) ([]posted, held) {
-	now := s.now().UTC().Truncate(time.Second)
-	holds := held{severity: strings.ToLower(string(m.Severity)), since: m.Time.UTC().Truncate(time.Second)}
-	before, known := parseHeld(k.ExternalID)
-	if known {
-		holds.since = before.since // an update has a time of its own, but it is the same alert
-	}
-	end := now
-	if m.Event != notify.Resolved {
-		end = now.Add(Validity)
-	}
-	alerts := []posted{s.alert(m, k, holds, end)}
-	if known && before.severity != holds.severity {
-		alerts = append(alerts, s.alert(m, k, before, now))
-	}
-	return alerts, holds
-}
-
-func (s *Sender) alert(m notify.Message, k notify.Key, h held, end time.Time) posted {
-	if end.Before(h.since) { // by a clock that is behind; Alertmanager would refuse it
-		end = h.since
-	}
-	labels := maps.Clone(s.labels)
-	labels[labelName], labels[labelNamespace] = m.Name, m.Namespace
-	labels[labelSeverity], labels[labelIncident] = h.severity, k.Incident
-	return posted{
-		Labels:      labels,
-		Annotations: annotations{Summary: notify.Emoji(m.Heading()), Description: notify.Emoji(m.Content)},
-		StartsAt:    h.since,
-		EndsAt:      end,
-	}
-}
-
-// held is what Alertmanager knows our alert by, as far as the next message does not say it. In a receipt it reads
-// critical@2026-03-01T12:00:00Z.
-type held struct {
-	severity string
-	since    time.Time
-}
-
-func (h held) String() string { return h.severity + "@" + h.since.Format(time.RFC3339) }
-
-func parseHeld(externalID string) (h held, ok bool) {
-	severity, since, _ := strings.Cut(externalID, "@")
-	if severity != "info" && severity != "warning" && severity != "critical" {
-		return held{}, false
-	}
-	began, err := time.Parse(time.RFC3339, since)
-	h = held{severity: severity, since: began.UTC()}
-	return h, err == nil && h.String() == externalID
 }
 
 // Probe asks every replica how it does, as nobody could whose credential or path is wrong. One that answers is enough.
@@ -169,12 +150,9 @@ func (s *Sender) ask(ctx context.Context, method, resource string, body []byte) 
 }
 
 func (s *Sender) askOne(ctx context.Context, method string, target *url.URL, body []byte) *notify.Error {
-	req, err := notify.JSONRequest(ctx, method, target, body)
+	req, err := notify.Request(ctx, method, target, body)
 	if err != nil {
 		return notify.Invalid("urls", "must be absolute http or https URLs")
-	}
-	if body == nil {
-		req.Header.Del("Content-Type")
 	}
 	if s.authorization != "" {
 		req.Header.Set("Authorization", s.authorization)
@@ -185,44 +163,6 @@ func (s *Sender) askOne(ctx context.Context, method string, target *url.URL, bod
 		return notify.FromRequest(err)
 	}
 	return notify.FromStatus(resp, s.now())
-}
-
-// order is what is most worth another try.
-var order = []notify.Class{notify.Unknown, notify.Temporary, notify.Configuration, notify.Permanent}
-
-// verdict is nil if a replica accepted, and else of the failure with which there is most hope.
-func verdict(failures []*notify.Error) *notify.Error {
-	if slices.Contains(failures, nil) {
-		return nil
-	}
-	e := *slices.MinFunc(failures, func(a, b *notify.Error) int {
-		return cmp.Or(slices.Index(order, a.Class)-slices.Index(order, b.Class), cmp.Compare(a.RetryAfter, b.RetryAfter))
-	})
-	if len(failures) > 1 {
-		e.Message = "every replica failed: " + strings.Join(list(failures), "; ")
-	}
-	return &e
-}
-
-// note says how many accepted. What that is worth is said too: it proves that nobody was told yet.
-func note(failures []*notify.Error) string {
-	missing := list(failures)
-	accepted := fmt.Sprintf("accepted by %d of %d replicas", len(failures)-len(missing), len(failures))
-	if len(failures) == 1 {
-		accepted = "accepted"
-	}
-	return strings.Join(append([]string{accepted + "; its routes and silences decide who is told"}, missing...), "; ")
-}
-
-// list names the replicas that failed by their place in the spec, since an address may be nobody's business.
-func list(failures []*notify.Error) []string {
-	var texts []string
-	for i, failure := range failures {
-		if failure != nil {
-			texts = append(texts, fmt.Sprintf("urls[%d]: %s", i, failure.Message))
-		}
-	}
-	return texts
 }
 
 // Close lets go of the connections.

@@ -14,14 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package discord delivers to a channel of Discord through its webhook: a message for each alert, which updates and the end of
-// the alert edit in place. The headline is the message's own text, since that is what a phone's notification shows; the alert's
-// content is in an embed below it, which takes twice as much and has a colour.
+// Package discord delivers to a channel of Discord through its webhook: a message for each alert, which Updated and Resolved
+// edit in place. Where it cannot be edited, for its thread was archived, a new message says what is new; where it was deleted,
+// that the alert is over need not be said. Nobody is notified of an edit; that is how Discord is.
 //
 // A webhook takes no key by which it would know a repeat: a message whose answer was lost is posted again, and the first of the
-// two is never edited. Nobody is notified of an edit; that is how Discord is.
+// two is never edited.
 //
-// Nothing in an alert mentions anybody, and its text is shown as typed, with one exception: what looks like a link is a link.
+// The headline is the message's own text, since that is what a phone's notification shows; the alert's content is in an embed
+// below it, which takes twice as much and has a colour. Nothing in an alert mentions anybody, and its text is shown as typed,
+// with one exception: what looks like a link is a link.
 //
 // It knows Discord's API and nothing of who calls it.
 package discord
@@ -29,7 +31,6 @@ package discord
 import (
 	"context"
 	"encoding/json"
-	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -42,12 +43,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// maxReason bounds what we quote of Discord's words.
-const maxReason = 256
-
 // Discord's own numbers for what went wrong.
 const (
 	unknownMessage = 10008
+	threadArchived = 50083  // a new message would open it again, unless it is locked
 	needsThread    = 220001 // the channel is a forum
 )
 
@@ -69,7 +68,10 @@ type Sender struct {
 	quotes bool
 }
 
-var _ notify.Prober = (*Sender)(nil)
+var (
+	_ notify.Sender = (*Sender)(nil)
+	_ notify.Prober = (*Sender)(nil)
+)
 
 var (
 	hookPath  = regexp.MustCompile(`/webhooks/[0-9]+/([A-Za-z0-9._-]+)$`)
@@ -95,10 +97,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	case config.ThreadID != "" && query.Has("thread_id"):
 		return nil, notify.Invalid("threadID", "cannot be set where the URL has a thread_id")
 	}
-	secrets := []string{config.URL, hook.String(), hook.RequestURI(), hook.Path, hook.RawQuery, path[1]}
-	for _, values := range query {
-		secrets = append(secrets, values...)
-	}
+	secrets := append(notify.URLSecrets(config.URL, hook), path[1])
 	if config.ThreadID != "" {
 		query.Set("thread_id", config.ThreadID)
 		hook.RawQuery = query.Encode()
@@ -116,9 +115,9 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}, nil
 }
 
-// Send makes one attempt. It is two requests where the message that is to be edited was deleted.
+// Send makes one attempt. It is two requests where the message that is to be edited cannot be.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Fired || !s.isID(k.ExternalID) {
+	if m.Event == notify.Fired || !notify.IsID(snowflake, k.ExternalID, s.redact) {
 		return s.post(ctx, m)
 	}
 	body, cuts := render(m)
@@ -126,12 +125,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 	switch {
 	case err == nil:
 		return notify.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
-	case resp == nil || resp.StatusCode != http.StatusNotFound || read(resp).Code != unknownMessage:
-		return notify.Receipt{}, err
-	case m.Event == notify.Resolved:
+	case says(resp, http.StatusNotFound, unknownMessage) && m.Event == notify.Resolved:
 		return notify.Receipt{Note: "the message is gone already"}, nil
+	case says(resp, http.StatusNotFound, unknownMessage), says(resp, http.StatusBadRequest, threadArchived):
+		return s.post(ctx, m)
 	}
-	return s.post(ctx, m)
+	return notify.Receipt{}, err
 }
 
 // post makes a new message.
@@ -147,7 +146,7 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (notify.Receipt, er
 	var made struct {
 		ID string `json:"id"`
 	}
-	if resp.BodyErr != nil || json.Unmarshal(resp.Body, &made) != nil || !s.isID(made.ID) {
+	if !notify.Decode(resp, &made) || !notify.IsID(snowflake, made.ID, s.redact) {
 		return notify.Receipt{}, notify.BadAnswer(resp)
 	}
 	return notify.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
@@ -155,37 +154,21 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (notify.Receipt, er
 
 // write returns both, response and error, for an answer that is not a success.
 func (s *Sender) write(ctx context.Context, method string, target *url.URL, body message) (*outbound.Response, error) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return nil, notify.Invalid("content", "cannot be written as JSON")
-	}
-	req, err := notify.JSONRequest(ctx, method, target, encoded)
+	req, err := notify.JSONRequest(ctx, method, target, body)
 	if err != nil {
 		return nil, err
 	}
-	return s.do(ctx, req)
+	return notify.Do(ctx, s.client, req, s.failure)
 }
 
 // Probe asks for the webhook's name and channel.
 func (s *Sender) Probe(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.hook.String(), nil)
+	req, err := notify.Request(ctx, http.MethodGet, s.hook, nil)
 	if err != nil {
-		return notify.Invalid("url", "must be an absolute http or https URL")
+		return err
 	}
-	req.Header.Set("User-Agent", notify.UserAgent)
-	_, err = s.do(ctx, req)
+	_, err = notify.Do(ctx, s.client, req, s.failure)
 	return err
-}
-
-func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
-	resp, err := s.client.Do(ctx, req)
-	if err != nil {
-		return nil, notify.FromRequest(err)
-	}
-	if failure := s.failure(resp); failure != nil {
-		return resp, failure
-	}
-	return resp, nil
 }
 
 // problem is how Discord words an error.
@@ -203,6 +186,11 @@ func read(resp *outbound.Response) problem {
 	return p
 }
 
+// says tells whether an answer, if there is one, has this status and code.
+func says(resp *outbound.Response, status, code int) bool {
+	return resp != nil && resp.StatusCode == status && read(resp).Code == code
+}
+
 // failure reads an answer that is not a success.
 func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	e := notify.FromStatus(resp, s.now())
@@ -210,33 +198,20 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 		return nil
 	}
 	answer := read(resp)
-	if answer.Message != "" && s.quotes {
-		e.Message += ": " + s.redact.Clean(answer.Message, maxReason)
+	if s.quotes {
+		e.Quote(answer.Message, s.redact)
 	}
-	if answer.Code == needsThread { // a 400, but no other message would fare better
+	if says(resp, http.StatusBadRequest, needsThread) || says(resp, http.StatusBadRequest, threadArchived) { // no other message would fare better
 		e.Class, e.Reason = notify.Configuration, notify.ReasonRejected
 	}
 	if e.Class == notify.Temporary && e.RetryAfter == 0 {
-		e.RetryAfter = wait(answer.RetryAfter)
+		e.RetryAfter = notify.Seconds(answer.RetryAfter)
 	}
 	if e.Class == notify.Temporary && e.RetryAfter == 0 {
 		seconds, _ := strconv.ParseFloat(resp.Header.Get("X-RateLimit-Reset-After"), 64)
-		e.RetryAfter = wait(seconds)
+		e.RetryAfter = notify.Seconds(seconds)
 	}
 	return e
-}
-
-// wait reads seconds that have decimals, and rounds them up.
-func wait(seconds float64) time.Duration {
-	if !(seconds > 0) { // not a number is not more either
-		return 0
-	}
-	return time.Duration(math.Ceil(min(seconds, outbound.MaxRetryAfter.Seconds()))) * time.Second
-}
-
-// isID tells whether the text is an id that we can keep in a status and put into a path, whoever we have it from.
-func (s *Sender) isID(text string) bool {
-	return snowflake.MatchString(text) && s.redact.Clean(text, len(text)) == text
 }
 
 // Close lets go of the connections.

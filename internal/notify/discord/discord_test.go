@@ -18,7 +18,6 @@ package discord
 
 import (
 	"encoding/json"
-	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -157,6 +156,18 @@ func TestSend(t *testing.T) {
 			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
+			why: "an update in a thread that was archived meanwhile, which a new message opens again", event: notify.Updated, externalID: "77",
+			answers:  append(answers(400, problemJSON("Thread is archived", 50083)), answers(200, accepted)...),
+			requests: []string{"PATCH " + hookURI + "/messages/77 " + update, "POST " + hookURI + "?wait=true " + update},
+			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+		},
+		{
+			why: "resolved there", event: notify.Resolved, externalID: "77",
+			answers:  append(answers(400, problemJSON("Thread is archived", 50083)), answers(200, accepted)...),
+			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
+			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+		},
+		{
 			why: "resolved edits", event: notify.Resolved, externalID: "77", answers: answers(200, "{}"),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over}, want: edited,
 		},
@@ -239,6 +250,10 @@ func TestFailures(t *testing.T) {
 			},
 		},
 		{
+			"a thread that is locked", notify.Fired, notifytest.Status(400, problemJSON("Thread is archived", 50083)),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: Thread is archived"},
+		},
+		{
 			"the token is another", notify.Fired, notifytest.Status(401, problemJSON("Invalid Webhook Token", 50027)),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Invalid Webhook Token"},
 		},
@@ -261,7 +276,7 @@ func TestFailures(t *testing.T) {
 		{
 			"a limit in the body", notify.Updated, notifytest.Status(429, `{"message":"You are being rate limited.","retry_after":64.57,"global":false}`, "X-RateLimit-Reset-After", "1"),
 			notify.Error{
-				Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 65 * time.Second,
+				Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 64570 * time.Millisecond,
 				Message: "HTTP 429 Too Many Requests: You are being rate limited.",
 			},
 		},
@@ -271,7 +286,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"a limit in their own header", notify.Fired, notifytest.Status(429, "<html>", "X-RateLimit-Reset-After", "0.2"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: time.Second, Message: "HTTP 429 Too Many Requests"},
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 200 * time.Millisecond, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
 			"a limit that makes no sense", notify.Fired, notifytest.Status(429, `{"retry_after":1e300}`),
@@ -298,9 +313,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			_, err := newSender(t, server.URL, Config{}).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "77"))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 			if n := len(server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
@@ -454,8 +467,6 @@ func TestNewRefuses(t *testing.T) {
 		{"two threads", "threadID: cannot be set where the URL", Config{URL: url + "?thread_id=1", ThreadID: "1"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
-		}
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 }

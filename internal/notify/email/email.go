@@ -14,11 +14,12 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package email delivers over SMTP (RFC 5321): a mail in plain text for each message, fired, updated and resolved alike.
+// Package email delivers over SMTP (RFC 5321): a mail in plain text for each message, fired, updated and resolved alike. All
+// mails about an alert refer to one Message-ID that no mail has, by which mail programs show them as a thread; those that also
+// go by the subject, such as Gmail, show three.
 //
-// A repeat of a message is the same mail: its Message-ID is made of the delivery key, and mail programs that fold equal ones
-// show it once. All mails about an alert refer to one Message-ID that no mail has, by which mail programs show them as a
-// thread; those that also go by the subject, such as Gmail, show three.
+// A repeat after a lost answer is the same mail: its Message-ID is made of the delivery key, and mail programs that fold equal
+// ones show it once.
 //
 // One transaction has all recipients. Who is refused does not keep the others from getting the mail: they get it, the
 // attempt counts as one whose outcome is unknown, and a repeat is for those refused only, as long as the Sender lives that

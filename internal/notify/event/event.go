@@ -14,11 +14,11 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package event makes a notice a Kubernetes Event about the Alert: one for each message, so an update and the end are Events
-// of their own, beside the earlier ones. Nobody is paged; it is for those who watch a namespace's Events.
+// Package event makes a notice a Kubernetes Event about the Alert: one for each message, fired, updated and resolved alike,
+// beside the earlier ones. Nobody is paged; it is for those who watch a namespace's Events. The text is plain.
 //
-// An Event is named after the key of its message. To make it again finds that it exists, which is success: a message is there
-// once. Kubernetes forgets Events, by default after an hour; a repeat after that would be another one.
+// An Event is named after the delivery key. To make it again after a lost answer finds that it exists, which is success: a
+// message is there once. Kubernetes forgets Events, by default after an hour; a repeat after that would be another one.
 //
 // It knows what such an Event says, and nothing of Kubernetes: a Creator makes it.
 package event
@@ -98,7 +98,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 		receipt.Note = "the event was there already"
 	}
 	if cut {
-		receipt.Note += "; its note was cut to 1024 bytes"
+		receipt.Note += notify.CutNote("note", maxNote, "bytes")
 	}
 	return receipt, nil
 }
@@ -117,7 +117,7 @@ func render(m notify.Message, k notify.Key) (e Event, cut bool) {
 	if m.Event != notify.Resolved && (m.Severity == notify.Warning || m.Severity == notify.Critical) {
 		e.Type = TypeWarning
 	}
-	e.Note, cut = notify.Cut(m.Headline()+"\n"+notify.Emoji(m.Content), maxNote, notify.Bytes)
+	e.Note, cut = notify.Cut(m.Headline()+"\n"+m.Text(), maxNote, notify.Bytes)
 	return e, cut
 }
 

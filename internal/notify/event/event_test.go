@@ -131,7 +131,7 @@ func TestCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		note := there.events[0].Note
-		said := got.Note == "the event was made; its note was cut to 1024 bytes"
+		said := got.Note == "the event was made; the note was cut to 1024 bytes"
 		if len(note) > 1024 || strings.HasSuffix(note, "… [cut]") != c.cut || said != c.cut {
 			t.Errorf("%s: got %d bytes, %q", c.why, len(note), got.Note)
 		}

@@ -14,9 +14,10 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package gotify delivers to a server of Gotify (https://gotify.net): a message for each event, Updated and Resolved included.
-// Gotify knows no key by which it would recognise a repeat, and an application cannot change what it sent: after a lost answer
-// people may see a message twice.
+// Package gotify delivers to a server of Gotify (https://gotify.net): a message for each event, fired, updated and resolved
+// alike, since an application cannot change what it sent.
+//
+// Gotify knows no key by which it would recognise a repeat: after a lost answer people may see a message twice.
 //
 // The text is marked as plain, so clients read no markup in it, and nobody can be mentioned. Severity is in the title, and the
 // priority decides whether a phone rings.
@@ -29,11 +30,9 @@ package gotify
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -61,22 +60,15 @@ var _ notify.Sender = (*Sender)(nil)
 
 // New returns a sender, or a *notify.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
-	base, err := notify.ParseURL("url", config.URL)
+	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
 		return nil, err
 	}
-	if base.User != nil || base.RawQuery != "" {
-		return nil, notify.Invalid("url", "must have neither user nor query; the credential is the token")
+	token, err := notify.Token("token", "the token of an application", config.Token)
+	if err != nil {
+		return nil, err
 	}
-	config.Token = strings.TrimSpace(config.Token)
-	if !visible(config.Token) {
-		return nil, notify.Invalid("token", "must be the token of an application: not empty, and without blanks or control characters")
-	}
-	return &Sender{token: config.Token, messages: base.JoinPath("message"), client: client, now: time.Now}, nil
-}
-
-func visible(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+	return &Sender{token: token, messages: base.JoinPath("message"), client: client, now: time.Now}, nil
 }
 
 // message is what the API takes.
@@ -110,39 +102,40 @@ func priority(m notify.Message) int {
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (notify.Receipt, error) {
-	content := notify.Emoji(m.Content)
-	if m.Event == notify.Resolved {
-		content = over
+	content, cut := notify.Cut(m.Text(), notify.MaxEcho, notify.JSON)
+	note := ""
+	if cut {
+		note = notify.CutNote("content", len(content), "bytes")
 	}
-	body, err := json.Marshal(message{
+	if m.Event == notify.Resolved {
+		content, note = over, ""
+	}
+	req, err := notify.JSONRequest(ctx, http.MethodPost, s.messages, message{
 		Title:    m.Headline(),
 		Message:  content,
 		Priority: priority(m),
 		Extras:   extras{Display: display{ContentType: "text/plain"}},
 	})
 	if err != nil {
-		return notify.Receipt{}, notify.Invalid("content", "cannot be written as JSON")
-	}
-	req, err := notify.JSONRequest(ctx, http.MethodPost, s.messages, body)
-	if err != nil {
 		return notify.Receipt{}, err
 	}
 	req.Header.Set("X-Gotify-Key", s.token)
-	resp, err := s.client.Do(ctx, req)
+	resp, err := notify.Do(ctx, s.client, req, s.failure)
 	if err != nil {
-		return notify.Receipt{}, notify.FromRequest(err)
-	}
-	// What a server at an address that somebody chose says of a failure is for nobody's eyes but its status.
-	if failure := notify.FromStatus(resp, s.now()); failure != nil {
-		return notify.Receipt{}, failure
+		return notify.Receipt{}, err
 	}
 	var made struct {
 		ID uint64 `json:"id"` // a number cannot be a credential
 	}
-	if resp.BodyErr != nil || json.Unmarshal(resp.Body, &made) != nil || made.ID == 0 {
+	if !notify.Decode(resp, &made) || made.ID == 0 {
 		return notify.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{ExternalID: strconv.FormatUint(made.ID, 10), Note: notify.StatusLine(resp.StatusCode)}, nil
+	return notify.Receipt{ExternalID: strconv.FormatUint(made.ID, 10), Note: notify.StatusLine(resp.StatusCode) + note}, nil
+}
+
+// failure reads no more than the status: what a server says at an address that somebody chose is for nobody's eyes.
+func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+	return notify.FromStatus(resp, s.now())
 }
 
 // Close lets go of the connections.

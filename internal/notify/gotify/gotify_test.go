@@ -18,9 +18,9 @@ package gotify
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +148,30 @@ func TestText(t *testing.T) {
 	}
 }
 
+// Gotify repeats in its answer what it was told, and an answer that is too long to be read would look like none: people would
+// be told again and again.
+func TestAnswerCanBeRead(t *testing.T) {
+	gotify := notifytest.NewGotify(token)
+	server := httptest.NewServer(gotify)
+	t.Cleanup(server.Close)
+	s := newSender(t, server.URL)
+	for i, c := range []struct{ content, note string }{
+		{strings.Repeat("<", 8000), "HTTP 200 OK"},
+		{strings.Repeat("<", 16384), "HTTP 200 OK; the content was cut to 9564 bytes"},
+		{strings.Repeat("\x01", 16384), "HTTP 200 OK; the content was cut to 9564 bytes"},
+	} {
+		m := notifytest.Message(notify.Fired)
+		m.Title, m.Content = strings.Repeat("<", 256), c.content
+		got, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
+		if err != nil || got.ExternalID != strconv.Itoa(i+1) || got.Note != c.note {
+			t.Errorf("got %+v, %v; want note %q", got, err, c.note)
+		}
+		if text := gotify.Seen()[i].Text; strings.HasSuffix(text, "… [cut]") != strings.Contains(c.note, "cut") {
+			t.Errorf("people see %q", text[len(text)-20:])
+		}
+	}
+}
+
 func TestFailures(t *testing.T) {
 	const bad = "HTTP 200 OK, but the answer is not what this receiver's API promises"
 	for _, c := range []struct {
@@ -180,9 +204,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
 }
@@ -200,8 +222,6 @@ func TestNewRefuses(t *testing.T) {
 		{"a token that is no header", "token: must be", Config{URL: url, Token: "canary\ncanary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
-		}
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 }

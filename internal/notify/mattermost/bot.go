@@ -21,7 +21,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"net/url"
 
@@ -38,7 +37,10 @@ type Bot struct {
 	token     string
 }
 
-var _ notify.Prober = (*Bot)(nil)
+var (
+	_ notify.Sender = (*Bot)(nil)
+	_ notify.Prober = (*Bot)(nil)
+)
 
 // post is what the API takes and returns, as far as we use it.
 type post struct {
@@ -50,11 +52,11 @@ type post struct {
 
 // Send makes one attempt. It is up to three requests where the post that is to be edited cannot be.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Fired || !b.isID(k.ExternalID) {
+	if m.Event == notify.Fired || !notify.IsID(serverID, k.ExternalID, b.redact) {
 		return b.create(ctx, m, k)
 	}
 	text, cuts := render(m)
-	resp, err := b.do(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), &post{Message: text})
+	resp, err := b.send(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
 	switch {
 	case err == nil && b.made(resp) != k.ExternalID:
 		return notify.Receipt{}, notify.BadAnswer(resp)
@@ -65,7 +67,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.
 	case m.Event == notify.Resolved:
 		gone, err := b.gone(ctx, k.ExternalID)
 		if err != nil {
-			return notify.Receipt{}, err
+			return notify.Receipt{}, notify.Before(err)
 		}
 		if gone {
 			return notify.Receipt{Note: "the post is gone already"}, nil
@@ -80,7 +82,7 @@ func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (notif
 		m.Content = ""
 	}
 	text, cuts := render(m)
-	resp, err := b.do(ctx, http.MethodPost, b.posts, &post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
+	resp, err := b.send(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
 	if err != nil {
 		return notify.Receipt{}, err
 	}
@@ -114,7 +116,7 @@ func uneditable(resp *outbound.Response) bool {
 
 // gone tells whether a post was deleted. An error means that we do not know yet.
 func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
-	resp, err := b.do(ctx, http.MethodGet, b.posts.JoinPath(id), nil)
+	resp, err := b.get(ctx, b.posts.JoinPath(id))
 	switch notify.ClassOf(err) {
 	case notify.Temporary, notify.Unknown:
 		return false, err
@@ -126,47 +128,40 @@ func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
 
 // Probe asks whose token it is.
 func (b *Bot) Probe(ctx context.Context) error {
-	resp, err := b.do(ctx, http.MethodGet, b.me, nil)
+	resp, err := b.get(ctx, b.me)
 	if err == nil && b.made(resp) == "" {
 		err = notify.BadAnswer(resp)
 	}
 	return err
 }
 
-// do makes one request. It returns both, response and error, for an answer that is not a success.
-func (b *Bot) do(ctx context.Context, method string, target *url.URL, p *post) (*outbound.Response, error) {
-	var body []byte
-	if p != nil {
-		var err error
-		if body, err = json.Marshal(p); err != nil {
-			return nil, notify.Invalid("content", "cannot be written as JSON")
-		}
-	}
-	req, err := notify.JSONRequest(ctx, method, target, body)
+func (b *Bot) send(ctx context.Context, method string, target *url.URL, p post) (*outbound.Response, error) {
+	req, err := notify.JSONRequest(ctx, method, target, p)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+b.token)
-	resp, err := b.client.Do(ctx, req)
+	return b.do(ctx, req)
+}
+
+func (b *Bot) get(ctx context.Context, target *url.URL) (*outbound.Response, error) {
+	req, err := notify.Request(ctx, http.MethodGet, target, nil)
 	if err != nil {
-		return nil, notify.FromRequest(err)
+		return nil, err
 	}
-	if failure := b.failure(resp); failure != nil {
-		return resp, failure
-	}
-	return resp, nil
+	return b.do(ctx, req)
+}
+
+// do returns both, response and error, for an answer that is not a success.
+func (b *Bot) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
+	req.Header.Set("Authorization", "Bearer "+b.token)
+	return notify.Do(ctx, b.client, req, b.failure)
 }
 
 // made returns the id of what an answer describes, "" if it is none of Mattermost's.
 func (b *Bot) made(resp *outbound.Response) string {
 	var p post
-	if resp.BodyErr != nil || json.Unmarshal(resp.Body, &p) != nil || !b.isID(p.ID) {
+	if !notify.Decode(resp, &p) || !notify.IsID(serverID, p.ID, b.redact) {
 		return ""
 	}
 	return p.ID
-}
-
-// isID tells whether the text is an id that we can keep in a status and put into a path, whoever we have it from.
-func (b *Bot) isID(text string) bool {
-	return serverID.MatchString(text) && b.redact.Clean(text, len(text)) == text
 }

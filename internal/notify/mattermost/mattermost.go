@@ -16,13 +16,12 @@ limitations under the License.
 
 // Package mattermost delivers to a channel of Mattermost, in one of two ways.
 //
-// A bot makes a post for each alert, which updates and the end of the alert edit in place. Where Mattermost refuses the edit, a new
-// post says what is new; who deleted the post need not be told that the alert is over. An incoming webhook can only post: each
-// update is a post of its own, and so is the word that it is over.
+// A bot makes a post for each alert, which Updated and Resolved edit in place. Where Mattermost refuses the edit, a new post says
+// what is new; where it was deleted, that the alert is over need not be said. Nobody is notified of an edit; that is how
+// Mattermost is. An incoming webhook can only post: each message is a post of its own, fired, updated and resolved alike.
 //
-// A bot's post carries a key, and for half a minute Mattermost answers a repeat with the first post. After that, and always with a
-// webhook, a repeat is a second post, and the first of the two is never edited. Nobody is notified of an edit; that is how
-// Mattermost is.
+// A bot's post carries a key, and for half a minute after a lost answer Mattermost answers a repeat with the first post. After
+// that, and always with a webhook, a repeat is a second post, and the first of the two is never edited.
 //
 // The text is all in the post's own message, where search finds it and phones show it. It is shown as typed: markup is written as
 // HTML entities, which Mattermost's apps undo also where they show no markup, such as on a phone's lock screen. Nothing in an alert
@@ -81,24 +80,24 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	if config.URL == "" {
 		return nil, notify.Invalid("url", "must be set for a bot, which has a token: the address of the server")
 	}
-	base, err := notify.ParseURL("url", config.URL)
-	switch {
-	case err != nil:
+	base, err := notify.ParseBaseURL("url", config.URL)
+	if err != nil {
 		return nil, err
-	case base.User != nil || base.RawQuery != "":
-		return nil, notify.Invalid("url", "must have neither user nor query; the credential is the token")
-	case strings.ContainsFunc(config.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return nil, notify.Invalid("token", "must be the token of a bot: without blanks or control characters")
-	case !serverID.MatchString(config.ChannelID):
+	}
+	token, err := notify.Token("token", "the token of a bot", config.Token)
+	if err != nil {
+		return nil, err
+	}
+	if !serverID.MatchString(config.ChannelID) {
 		return nil, notify.Invalid("channelID", "must be the id of a channel: 26 lower-case letters and digits, which are in the channel's info")
 	}
 	api := base.JoinPath("api", "v4")
 	return &Bot{
-		connection: connection{client: client, redact: outbound.NewRedactor(config.Token), now: time.Now},
+		connection: connection{client: client, redact: outbound.NewRedactor(token), now: time.Now},
 		posts:      api.JoinPath("posts"),
 		me:         api.JoinPath("users", "me"),
 		channelID:  config.ChannelID,
-		token:      config.Token,
+		token:      token,
 	}, nil
 }
 
@@ -112,18 +111,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 	case config.ChannelID != "":
 		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
 	}
-	secrets := []string{config.WebhookURL, hook.String(), hook.RequestURI(), hook.Path, hook.RawQuery}
-	if password, ok := hook.User.Password(); ok {
-		secrets = append(secrets, password)
-	}
-	for segment := range strings.SplitSeq(hook.Path, "/") {
-		if len(segment) >= 16 { // shorter ones are words, such as "hooks"
-			secrets = append(secrets, segment)
-		}
-	}
-	for _, values := range hook.Query() {
-		secrets = append(secrets, values...)
-	}
+	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
 	return &Webhook{connection: connection{client: client, redact: outbound.NewRedactor(secrets...), now: time.Now}, hook: hook}, nil
 }
 
@@ -132,7 +120,7 @@ func (c *connection) problem(resp *outbound.Response) string {
 	var answer struct {
 		ID string `json:"id"`
 	}
-	if json.Unmarshal(resp.Body, &answer) != nil || !errorID.MatchString(answer.ID) || c.redact.Clean(answer.ID, len(answer.ID)) != answer.ID {
+	if json.Unmarshal(resp.Body, &answer) != nil || !notify.IsID(errorID, answer.ID, c.redact) {
 		return ""
 	}
 	return answer.ID

@@ -18,7 +18,6 @@ package mattermost
 
 import (
 	"encoding/json"
-	"errors"
 	"html"
 	"math/rand/v2"
 	"net/http"
@@ -99,14 +98,6 @@ func botOf(t *testing.T, server *notifytest.Server) *Bot {
 	return s.(*Bot)
 }
 
-// answers answers one request after the other.
-func answers(all ...http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		all[0](w, r)
-		all = all[min(1, len(all)-1):]
-	}
-}
-
 func TestBotSends(t *testing.T) {
 	const (
 		posts = "POST /chat/api/v4/posts "
@@ -146,24 +137,24 @@ func TestBotSends(t *testing.T) {
 			notify.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
 		},
 		{
-			"an update of what was deleted is a new post", notify.Updated, oldID, answers(refuse(403, "api.context.permissions.app_error"), made),
+			"an update of what was deleted is a new post", notify.Updated, oldID, notifytest.InTurn(refuse(403, "api.context.permissions.app_error"), made),
 			[]string{edit("**Updated: " + headline + "\nHello KubeCon 👋"), body("**Updated: " + headline + "\nHello KubeCon 👋")},
 			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
 			"what was deleted need not be resolved", notify.Resolved, oldID,
-			answers(refuse(403, "api.context.permissions.app_error"), refuse(404, "app.post.get.app_error")),
+			notifytest.InTurn(refuse(403, "api.context.permissions.app_error"), refuse(404, "app.post.get.app_error")),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get}, notify.Receipt{Note: "the post is gone already"},
 		},
 		{
 			"what still says that it fires gets an answer", notify.Resolved, oldID,
-			answers(refuse(400, "api.post.update_post.permissions_time_limit.app_error"), edited, made),
+			notifytest.InTurn(refuse(400, "api.post.update_post.permissions_time_limit.app_error"), edited, made),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
 			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
 			"a 404 of somebody else says nothing of the post", notify.Resolved, oldID,
-			answers(refuse(404, "x"), refuse(404, "x"), made),
+			notifytest.InTurn(refuse(404, "x"), refuse(404, "x"), made),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
 			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
@@ -269,8 +260,8 @@ func TestFailures(t *testing.T) {
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
 		},
 		{
-			"we cannot know yet whether it is gone", notify.Resolved, answers(notifytest.Status(403, ""), notifytest.Status(503, "")),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
+			"we cannot know yet whether it is gone, and nothing was posted", notify.Resolved, notifytest.InTurn(notifytest.Status(403, ""), notifytest.Status(503, "")),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
 		},
 		{
 			"an id that is no id", notify.Fired, notifytest.Status(201, `{"id":"../x"}`),
@@ -289,9 +280,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			_, err := botOf(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", oldID))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
 }
@@ -322,9 +311,7 @@ func TestWebhookFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-		if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-			t.Errorf("%s: got %+v, want %+v", c.why, err, c.want)
-		}
+		notifytest.WantError(t, c.why, err, c.want)
 	}
 }
 
@@ -399,19 +386,38 @@ func TestCuts(t *testing.T) {
 	}{
 		"just fits":             {"t", strings.Repeat("x", maxMessage-len("**t**\n")), ""},
 		"one too many":          {"t", strings.Repeat("x", maxMessage-len("**t**\n")+1), "; the content was cut to 16377 characters"},
-		"escapes count":         {"t", strings.Repeat("*", 4000), "; the content was cut to 16377 characters"},
-		"longest escapes":       {"t", strings.Repeat("~", 16384), "; the content was cut to 16377 characters"},
+		"escapes count":         {"t", strings.Repeat("*", 4000), "; the content was cut to 1637"},
+		"longest escapes":       {"t", strings.Repeat("~", 16384), "; the content was cut to 1637"},
 		"characters, not bytes": {"t", strings.Repeat("ü", 16000), ""},
 		"a title that long":     {strings.Repeat("~", 500), "", "; the title was cut to 2500 characters"},
 		"as long as it gets":    {strings.Repeat("~", 256), strings.Repeat("a-b_c: ", 2000), ""},
 	} {
 		text, cuts := render(notify.Message{Event: notify.Fired, Title: c.title, Content: c.content})
 		n := utf8.RuneCountInString(text)
-		if cuts != c.cuts || n > maxMessage || c.cuts != "" && !strings.Contains(text, "… &#91;cut]") {
+		if !strings.HasPrefix(cuts, c.cuts) || (cuts == "") != (c.cuts == "") || n > maxMessage || c.cuts != "" && !strings.Contains(text, "… &#91;cut]") {
 			t.Errorf("%s: got %d characters, %q", why, n, cuts)
 		}
 		if strings.Contains(cuts, "content") && n < maxMessage-widest {
 			t.Errorf("%s: cut to %d characters, which is more than need be", why, n)
+		}
+	}
+}
+
+// Mattermost repeats in its answer what it was told, and an answer that is too long to be read would look like none.
+func TestAnswerCanBeRead(t *testing.T) {
+	service := notifytest.NewMattermost(token, channelID, hookKey)
+	server := httptest.NewServer(service)
+	t.Cleanup(server.Close)
+	s, err := New(Config{URL: server.URL, ChannelID: channelID, Token: token}, outboundtest.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, content := range []string{strings.Repeat(">", 9000), strings.Repeat(">", 16384), strings.Repeat("\x01", 16384), strings.Repeat("& ", 8000)} {
+		m := notifytest.Message(notify.Fired)
+		m.Content = content
+		got, err := s.Send(t.Context(), m, notifytest.Key(strings.Repeat("x", i), ""))
+		if cut := strings.Contains(got.Note, "; the content was cut to "); err != nil || cut != (i == 1 || i == 2) {
+			t.Errorf("%q…: got %+v, %v", content[:2], got, err)
 		}
 	}
 }
@@ -445,10 +451,8 @@ func TestNewRefuses(t *testing.T) {
 		{"a webhook with a server", "url: of the server", Config{WebhookURL: "https://example.com/canary", URL: "https://example.com/canary"}},
 		{"a webhook with a channel", "channelID: is for a bot", Config{WebhookURL: "https://example.com/canary", ChannelID: channelID}},
 	} {
-		s, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, %v, want %q", c.why, s, err, c.want)
-		}
+		_, err := New(c.config, outboundtest.Client(t))
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 }
 

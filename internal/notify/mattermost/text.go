@@ -30,39 +30,45 @@ const (
 	maxMessage  = 16383 // characters, as written with escapes
 	maxHeadline = 2500  // of them; more than a title can have
 	widest      = 6     // characters that one can be written with
+	widestJSON  = 11    // bytes that these are as JSON
 )
 
-// render returns the message, and says what was cut from it. That the headline is bold is all the markup there is.
+// render returns the message, and what is to be noted about what was cut. That the headline is bold is all the markup there is.
 func render(m notify.Message) (text, cuts string) {
 	headline := strings.Join(strings.FieldsFunc(m.Headline(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
 	headline, cut := fit(strings.TrimSpace(headline), maxHeadline)
 	if cut {
-		cuts = fmt.Sprintf("; the title was cut to %d characters", maxHeadline)
+		cuts = notify.CutNote("title", maxHeadline, "characters")
 	}
 	headline = "**" + headline + "**"
 	if m.Content == "" {
 		return headline, cuts
 	}
 	room := maxMessage - utf8.RuneCountInString(headline) - len("\n")
-	content, cut := fit(notify.Emoji(m.Content), room)
+	content, cut := fit(m.Text(), room)
 	if cut {
-		cuts += fmt.Sprintf("; the content was cut to %d characters", room)
+		cuts += notify.CutNote("content", utf8.RuneCountInString(content), "characters")
 	}
 	return headline + "\n" + content, cuts
 }
 
-// fit escapes the text, or so much of it that no more than limit characters come of it. It says whether that is not all.
+// fit escapes the text, or so much of it that no more than limit characters come of it, and that Mattermost's answer, which
+// repeats them, can be read. It says whether that is not all.
 func fit(text string, limit int) (string, bool) {
 	for room := limit; ; {
 		short, cut := notify.Cut(text, room, notify.Characters)
 		short = escape(short)
-		over := utf8.RuneCountInString(short) - limit
+		over := max( // as few as may be enough: how long an escape is depends on its neighbours
+			divideUp(utf8.RuneCountInString(short)-limit, widest),
+			divideUp(notify.Size(short, notify.JSON)-notify.MaxEcho, widestJSON))
 		if over <= 0 {
 			return short, cut
 		}
-		room -= (over + widest - 1) / widest // as few as may be enough: how long an escape is depends on its neighbours
+		room -= over
 	}
 }
+
+func divideUp(n, by int) int { return (n + by - 1) / by }
 
 // link matches a URL in which nothing needs an escape: in a link, some of Mattermost's apps undo none.
 var link = regexp.MustCompile(`https?://[A-Za-z0-9._~:/?#&=%+-]*[A-Za-z0-9/]`)

@@ -18,7 +18,6 @@ package mattermost
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -40,20 +39,13 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (not
 		m.Content = ""
 	}
 	text, cuts := render(m)
-	body, err := json.Marshal(map[string]string{"text": text})
-	if err != nil {
-		return notify.Receipt{}, notify.Invalid("content", "cannot be written as JSON")
-	}
-	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, body)
+	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, map[string]string{"text": text})
 	if err != nil {
 		return notify.Receipt{}, err
 	}
-	resp, err := w.client.Do(ctx, req)
+	resp, err := notify.Do(ctx, w.client, req, w.failure)
 	if err != nil {
-		return notify.Receipt{}, notify.FromRequest(err)
-	}
-	if failure := w.failure(resp); failure != nil {
-		return notify.Receipt{}, failure
+		return notify.Receipt{}, err
 	}
 	if resp.BodyErr != nil || strings.TrimSpace(string(resp.Body)) != "ok" { // a page to sign in at, say
 		return notify.Receipt{}, notify.BadAnswer(resp)

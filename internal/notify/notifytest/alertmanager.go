@@ -86,27 +86,22 @@ func (a *Alertmanager) Seen() []Seen {
 	return seen
 }
 
+// ServeHTTP answers as Alertmanager does.
 func (a *Alertmanager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case a.authorization != "" && r.Header.Get("Authorization") != a.authorization:
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
 	case r.URL.Path == "/api/v2/status" && r.Method == http.MethodGet:
-		a.answer(w, http.StatusOK, map[string]any{"cluster": map[string]any{"status": "ready"}})
+		replyInJSON(w, http.StatusOK, map[string]any{"cluster": map[string]any{"status": "ready"}})
 	case r.URL.Path != "/api/v2/alerts":
-		a.answer(w, http.StatusNotFound, map[string]any{"code": 404, "message": "path " + r.URL.Path + " was not found"})
+		replyInJSON(w, http.StatusNotFound, map[string]any{"code": 404, "message": "path " + r.URL.Path + " was not found"})
 	case r.Method != http.MethodPost:
-		a.answer(w, http.StatusMethodNotAllowed, map[string]any{"code": 405, "message": "method " + r.Method + " is not allowed"})
-	case r.Header.Get("Content-Type") != "application/json":
-		a.answer(w, http.StatusUnsupportedMediaType, map[string]any{"code": 415, "message": "unsupported media type"})
+		replyInJSON(w, http.StatusMethodNotAllowed, map[string]any{"code": 405, "message": "method " + r.Method + " is not allowed"})
+	case !isJSON(r):
+		replyInJSON(w, http.StatusUnsupportedMediaType, map[string]any{"code": 415, "message": "unsupported media type"})
 	default:
 		a.post(w, r)
 	}
-}
-
-func (*Alertmanager) answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }
 
 type postableAlert struct {
@@ -120,14 +115,12 @@ type postableAlert struct {
 // post takes the alerts that are valid, and refuses the request if one is not.
 func (a *Alertmanager) post(w http.ResponseWriter, r *http.Request) {
 	var alerts []postableAlert
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&alerts); err != nil {
-		a.answer(w, http.StatusBadRequest, map[string]any{"code": 400, "message": err.Error()})
+	if err := readJSON(r.Body, &alerts); err != nil {
+		replyInJSON(w, http.StatusBadRequest, map[string]any{"code": 400, "message": err.Error()})
 		return
 	}
 	if i := slices.IndexFunc(alerts, func(p postableAlert) bool { return p.Labels == nil }); i >= 0 {
-		a.answer(w, http.StatusUnprocessableEntity, map[string]any{"code": 602, "message": strconv.Itoa(i) + ".labels in body is required"})
+		replyInJSON(w, http.StatusUnprocessableEntity, map[string]any{"code": 602, "message": strconv.Itoa(i) + ".labels in body is required"})
 		return
 	}
 	var problems []string
@@ -137,7 +130,7 @@ func (a *Alertmanager) post(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(problems) > 0 {
-		a.answer(w, http.StatusBadRequest, strings.Join(problems, "; "))
+		replyInJSON(w, http.StatusBadRequest, strings.Join(problems, "; "))
 	}
 }
 

@@ -17,9 +17,6 @@ limitations under the License.
 package notifytest
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -54,6 +51,7 @@ type discordMessage struct {
 	} `json:"allowed_mentions"`
 }
 
+// ServeHTTP answers as Discord does.
 func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hook := "/api/webhooks/" + d.id + "/" + d.token
 	messageID, isMessage := strings.CutPrefix(r.URL.Path, hook+"/messages/")
@@ -61,7 +59,7 @@ func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !strings.HasPrefix(r.URL.Path, "/api/webhooks/"+d.id+"/"):
 		discordError(w, http.StatusNotFound, 10015, "Unknown Webhook")
 	case r.URL.Path == hook && r.Method == http.MethodGet:
-		_, _ = fmt.Fprintf(w, `{"id":%q,"type":1,"name":"alerts","channel_id":"7","guild_id":"8","token":%q}`, d.id, d.token)
+		replyInJSON(w, http.StatusOK, map[string]any{"id": d.id, "type": 1, "name": "alerts", "channel_id": "7", "guild_id": "8", "token": d.token})
 	case r.URL.Path == hook && r.Method == http.MethodPost:
 		d.write(w, r, "")
 	case isMessage && r.Method == http.MethodPatch:
@@ -76,9 +74,7 @@ func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // write shows what a request asks for, as a new message or in place of the one with the id.
 func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 	var m discordMessage
-	body := json.NewDecoder(r.Body)
-	body.DisallowUnknownFields()
-	if err := body.Decode(&m); err != nil || r.Header.Get("Content-Type") != "application/json" || m.AllowedMentions == nil || m.AllowedMentions.Parse == nil {
+	if readJSON(r.Body, &m) != nil || !isJSON(r) || m.AllowedMentions == nil || m.AllowedMentions.Parse == nil {
 		discordError(w, http.StatusBadRequest, 50109, "The request body contains invalid JSON.")
 		return
 	}
@@ -113,13 +109,12 @@ func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 	for _, kind := range *m.AllowedMentions.Parse {
 		text += "\n(mentions " + kind + ")" // somebody's phone rings
 	}
-	d.Put(Seen{ID: id, Text: DiscordText(text), Over: strings.HasPrefix(text, "Resolved: ")})
+	d.Put(Seen{ID: id, Text: DiscordText(text), Over: saysOver(text)})
 	if r.Method == http.MethodPost && r.URL.Query().Get("wait") != "true" {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(w, `{"id":%q,"type":0,"webhook_id":%q}`, id, d.id)
+	replyInJSON(w, http.StatusOK, map[string]any{"id": id, "type": 0, "webhook_id": d.id})
 }
 
 // Delete takes a message away, as people can.
@@ -130,11 +125,7 @@ func (d *Discord) Delete(id string) {
 }
 
 func discordError(w http.ResponseWriter, status, code int, message string) {
-	var body bytes.Buffer
-	_ = json.NewEncoder(&body).Encode(map[string]any{"code": code, "message": message})
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = body.WriteTo(w)
+	replyInJSON(w, status, map[string]any{"code": code, "message": message})
 }
 
 var discordMarkup = regexp.MustCompile("(?::[A-Za-z0-9_+-]*)?https?://[^\\s<]+|\\\\[^0-9A-Za-z\\s]|\\*|_|`|~~|\\|\\||<[@#:/t]|@everyone|@here|\\]\\(|:[A-Za-z0-9_+-]+:|(?m:^[ \\t]*(?:#|>|-#? |\\+ |[0-9]+\\. ))")

@@ -17,7 +17,7 @@ limitations under the License.
 package notifytest
 
 import (
-	"encoding/json"
+	"bytes"
 	"html"
 	"io"
 	"net/http"
@@ -73,11 +73,10 @@ type googleChatMessage struct {
 	Thread googleChatThread `json:"thread"`
 }
 
+// ServeHTTP answers as Google Chat does.
 func (g *GoogleChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	body, err := io.ReadAll(r.Body)
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
-	decoder.DisallowUnknownFields()
 	var m googleChatMessage
 	switch {
 	case r.URL.Path != GoogleChatPath || r.Method != http.MethodPost:
@@ -86,13 +85,12 @@ func (g *GoogleChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "API_KEY_INVALID", "API key not valid. Please pass a valid API key.")
 	case query.Get("token") != g.token:
 		googleChatError(w, http.StatusUnauthorized, "UNAUTHENTICATED", "", "The request does not have valid authentication credentials.")
-	case err != nil || decoder.Decode(&m) != nil || r.Header.Get("Content-Type") != "application/json":
+	case err != nil || readJSON(bytes.NewReader(body), &m) != nil || !isJSON(r):
 		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "", "Invalid JSON payload received.")
 	case len(m.CardsV2) == 0 || len(body) > 32000:
 		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "", "Message cannot be empty or too long.")
 	default:
-		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-		_ = json.NewEncoder(w).Encode(g.post(m, query.Get("requestId"), query.Get("messageReplyOption")))
+		replyInJSON(w, http.StatusOK, g.post(m, query.Get("requestId"), query.Get("messageReplyOption")))
 	}
 }
 
@@ -120,7 +118,7 @@ func (g *GoogleChat) post(m googleChatMessage, requestID, replyOption string) go
 		}
 	}
 	text := strings.Join(texts, "\n")
-	g.Put(Seen{ID: answer.Name, Text: text, Over: strings.HasPrefix(text, "Resolved: ")})
+	g.Put(Seen{ID: answer.Name, Text: text, Over: saysOver(text)})
 	return answer
 }
 
@@ -143,7 +141,5 @@ func googleChatError(w http.ResponseWriter, status int, name, reason, message st
 	if reason != "" {
 		problem["details"] = []map[string]string{{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": problem})
+	replyInJSON(w, status, map[string]any{"error": problem})
 }

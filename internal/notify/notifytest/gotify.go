@@ -17,10 +17,8 @@ limitations under the License.
 package notifytest
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -32,10 +30,12 @@ type Gotify struct {
 	messages int
 }
 
+var _ Service = (*Gotify)(nil)
+
 // NewGotify returns a server that knows the token of its application.
 func NewGotify(token string) *Gotify { return &Gotify{token: token} }
 
-// ServeHTTP answers as the server does.
+// ServeHTTP answers as such a server does.
 func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Title    string `json:"title"`
@@ -47,14 +47,12 @@ func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			} `json:"client::display"`
 		} `json:"extras"`
 	}
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
 	switch {
 	case r.URL.Path != "/message" || r.Method != http.MethodPost:
 		gotifyError(w, http.StatusNotFound, "page not found")
 	case r.Header.Get("X-Gotify-Key") != s.token:
 		gotifyError(w, http.StatusUnauthorized, "you need to provide a valid access token or user credentials to access this api")
-	case r.Header.Get("Content-Type") != "application/json" || decoder.Decode(&m) != nil:
+	case !isJSON(r) || readJSON(r.Body, &m) != nil:
 		gotifyError(w, http.StatusBadRequest, "invalid JSON")
 	case m.Message == "":
 		gotifyError(w, http.StatusBadRequest, "Field 'message' is required")
@@ -65,7 +63,7 @@ func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.messages++
 		id := s.messages
 		s.mu.Unlock()
-		s.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Over: strings.HasPrefix(m.Title, "Resolved: ")})
+		s.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Over: saysOver(m.Title)})
 		replyInJSON(w, http.StatusOK, map[string]any{
 			"id": id, "appid": 5, "title": m.Title, "message": m.Message, "priority": m.Priority, "date": "2026-03-01T12:00:00Z",
 		})

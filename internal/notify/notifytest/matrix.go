@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 )
 
@@ -51,6 +50,8 @@ type matrixContent struct {
 		EventID string `json:"event_id"`
 	} `json:"m.relates_to"`
 }
+
+var _ Service = (*Matrix)(nil)
 
 // NewMatrix returns a homeserver with a room that the token's account has joined.
 func NewMatrix(roomID, token string) *Matrix {
@@ -115,13 +116,11 @@ func (s *Matrix) event(w http.ResponseWriter, r *http.Request) {
 func (s *Matrix) send(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var c matrixContent
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
 	switch {
 	case canonicalSize(body) > 65536-4096: // with room for what servers add
 		matrixError(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", "event too large")
 		return
-	case decoder.Decode(&c) != nil || !c.complete() || c.NewContent == nil != (c.RelatesTo == nil) || c.NewContent != nil && !c.NewContent.complete():
+	case readJSON(bytes.NewReader(body), &c) != nil || !c.complete() || c.NewContent == nil != (c.RelatesTo == nil) || c.NewContent != nil && !c.NewContent.complete():
 		matrixError(w, http.StatusBadRequest, "M_BAD_JSON", "Malformed event")
 		return
 	}
@@ -149,7 +148,7 @@ func (s *Matrix) show(id string, c matrixContent) {
 			return // taken, and shown to nobody
 		}
 	}
-	s.Put(Seen{ID: id, Text: text, Over: strings.HasPrefix(text, "Resolved: ")})
+	s.Put(Seen{ID: id, Text: text, Over: saysOver(text)})
 }
 
 func matrixError(w http.ResponseWriter, status int, code, message string) {
@@ -166,10 +165,4 @@ func canonicalSize(body []byte) int {
 		return len(body)
 	}
 	return canonical.Len()
-}
-
-func replyInJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }

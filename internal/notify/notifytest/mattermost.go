@@ -17,8 +17,6 @@ limitations under the License.
 package notifytest
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"html"
 	"io"
@@ -51,7 +49,7 @@ var _ Service = (*Mattermost)(nil)
 func NewMattermost(token, channelID, hook string) *Mattermost {
 	s := &Mattermost{token: token, channelID: channelID, pending: map[string]string{}, deleted: map[string]bool{}}
 	s.mux.HandleFunc("GET /api/v4/users/me", s.authenticated(func(w http.ResponseWriter, _ *http.Request) {
-		mattermostAnswer(w, http.StatusOK, map[string]any{"id": s.id("user", 0), "username": "bellhop", "is_bot": true})
+		replyInJSON(w, http.StatusOK, map[string]any{"id": s.id("user", 0), "username": "bellhop", "is_bot": true})
 	}))
 	s.mux.HandleFunc("POST /api/v4/posts", s.authenticated(s.create))
 	s.mux.HandleFunc("GET /api/v4/posts/{id}", s.authenticated(s.get))
@@ -111,7 +109,7 @@ func (s *Mattermost) create(w http.ResponseWriter, r *http.Request) {
 		Message       string `json:"message"`
 		PendingPostID string `json:"pending_post_id"`
 	}
-	switch err := mattermostRead(r, &post); {
+	switch err := readJSON(r.Body, &post); {
 	case err != nil || post.PendingPostID == "":
 		mattermostError(w, http.StatusBadRequest, "api.context.invalid_param.app_error")
 		return
@@ -127,7 +125,9 @@ func (s *Mattermost) create(w http.ResponseWriter, r *http.Request) {
 		s.posts++
 		s.pending[post.PendingPostID] = id
 	}
-	mattermostAnswer(w, http.StatusCreated, map[string]any{"id": id, "channel_id": s.channelID, "pending_post_id": post.PendingPostID})
+	replyInJSON(w, http.StatusCreated, map[string]any{
+		"id": id, "channel_id": s.channelID, "message": post.Message, "pending_post_id": post.PendingPostID,
+	})
 }
 
 func (s *Mattermost) get(w http.ResponseWriter, r *http.Request) {
@@ -136,7 +136,7 @@ func (s *Mattermost) get(w http.ResponseWriter, r *http.Request) {
 		mattermostError(w, http.StatusNotFound, "app.post.get.app_error")
 		return
 	}
-	mattermostAnswer(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID})
+	replyInJSON(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID})
 }
 
 func (s *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +145,7 @@ func (s *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.PathValue("id")
 	_, found := s.Find(id)
-	switch err := mattermostRead(r, &patch); {
+	switch err := readJSON(r.Body, &patch); {
 	case err != nil:
 		mattermostError(w, http.StatusBadRequest, "api.context.invalid_param.app_error")
 	case !found || s.deleted[id]: // which is no 404
@@ -153,7 +153,7 @@ func (s *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
 	case s.locked:
 		mattermostError(w, http.StatusBadRequest, "api.post.update_post.permissions_time_limit.app_error")
 	case s.show(w, id, patch.Message):
-		mattermostAnswer(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID})
+		replyInJSON(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID, "message": patch.Message})
 	}
 }
 
@@ -162,7 +162,7 @@ func (s *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
 	var payload struct {
 		Text string `json:"text"`
 	}
-	if mattermostRead(r, &payload) != nil || payload.Text == "" {
+	if readJSON(r.Body, &payload) != nil || payload.Text == "" {
 		mattermostError(w, http.StatusBadRequest, "web.incoming_webhook.text.app_error")
 		return
 	}
@@ -187,7 +187,7 @@ func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 		return false
 	}
 	text = strings.ReplaceAll(html.UnescapeString(mattermostBold.ReplaceAllString(message, "$1\n")), "\u200b", "")
-	s.Put(Seen{ID: id, Text: strings.TrimSuffix(text, "\n"), Over: strings.HasPrefix(text, "Resolved: ")})
+	s.Put(Seen{ID: id, Text: strings.TrimSuffix(text, "\n"), Over: saysOver(text)})
 	return true
 }
 
@@ -211,19 +211,6 @@ func (s *Mattermost) id(kind string, n int) string {
 	return fmt.Sprintf("%s%0*d", kind, 26-len(kind), n)
 }
 
-func mattermostRead(r *http.Request, into any) error {
-	body, _ := io.ReadAll(r.Body)
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
-}
-
 func mattermostError(w http.ResponseWriter, status int, id string) {
-	mattermostAnswer(w, status, map[string]any{"id": id, "message": "…", "detailed_error": "", "request_id": "x", "status_code": status})
-}
-
-func mattermostAnswer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+	replyInJSON(w, status, map[string]any{"id": id, "message": "…", "detailed_error": "", "request_id": "x", "status_code": status})
 }

@@ -30,6 +30,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -150,6 +151,39 @@ func Flood(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+// InTurn answers one request after the other, and from then on as the last.
+func InTurn(answers ...http.HandlerFunc) http.HandlerFunc {
+	var mu sync.Mutex
+	return func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		answer := answers[0]
+		answers = answers[min(1, len(answers)-1):]
+		mu.Unlock()
+		answer(w, r)
+	}
+}
+
+// WantError checks what a sender said of a message.
+func WantError(t testing.TB, why string, got error, want notify.Error) {
+	t.Helper()
+	own, ok := errors.AsType[*notify.Error](got)
+	switch {
+	case !ok:
+		t.Errorf("%s: got %v, want %+v", why, got, want)
+	case *own != want:
+		t.Errorf("%s: got %+v, want %+v", why, *own, want)
+	}
+}
+
+// WantRefused checks what was said of a configuration whose values have "canary" in them: the field, and what is wrong with
+// it, but no value.
+func WantRefused(t testing.TB, why string, got error, want string) {
+	t.Helper()
+	if notify.ClassOf(got) != notify.Configuration || !strings.HasPrefix(got.Error(), want) || strings.Contains(got.Error(), "canary") {
+		t.Errorf("%s: got %v, want %q", why, got, want)
+	}
+}
+
 // Message is one to send.
 func Message(event notify.Event) notify.Message {
 	return notify.Message{
@@ -178,9 +212,13 @@ func Run(t *testing.T, p Provider) {
 		}
 	}
 	t.Run("Keys", s.keys)
+	t.Run("Together", s.together)
+	t.Run("Odd", s.odd)
 	t.Run("Classes", s.classes)
 	t.Run("Bodies", s.bodies)
+	t.Run("Waits", s.waits)
 	t.Run("Unreachable", s.unreachable)
+	t.Run("Ended", s.ended)
 	t.Run("Leaks", s.leaks)
 	t.Run("Probe", s.probe)
 }
@@ -238,6 +276,61 @@ func (s subject) keys(t *testing.T) {
 	}
 	if fmt.Sprint(got) != "[first first second]" {
 		t.Errorf("repeats must carry the key of the message, once per call: got %q", got)
+	}
+}
+
+// together is for the race detector.
+func (s subject) together(t *testing.T) {
+	s.server.Answer(Status(http.StatusOK, s.Accept))
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if receipt, err := s.send(t.Context(), "delivery"); err != nil || receipt.ExternalID != s.ExternalID {
+				t.Errorf("got %+v, %v", receipt, err)
+			}
+		})
+	}
+	all.Wait()
+	s.server.Requests()
+}
+
+// odd sends what an alert can have but hardly has, and ids that are none.
+func (s subject) odd(t *testing.T) {
+	for _, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
+		for _, text := range []string{
+			"", " \n", "\x00", "\xff\x01\x7f\u0085\u2028\r\n", strings.Repeat("<", 16384), strings.Repeat("👋", 4096), strings.Repeat("@a :us: `b` ", 1365),
+		} {
+			m := Message(event)
+			m.Title, m.Content, m.Severity = text, text, ""
+			s.sendOdd(t, m, "")
+		}
+		for _, id := range []string{"../../odd-id?x=#", "odd-id\x00\r\nX: y", strings.Repeat("odd-id", 1000)} {
+			s.sendOdd(t, Message(event), id)
+		}
+	}
+}
+
+// sendOdd sends a message that the service takes, and then does not.
+func (s subject) sendOdd(t *testing.T, m notify.Message, externalID string) {
+	t.Helper()
+	what := fmt.Sprintf("%s, %.20q, %.20q", m.Event, m.Content, externalID)
+	contentType, words := s.Refuse("no such thing")
+	for _, answer := range []http.HandlerFunc{
+		Status(http.StatusOK, s.Accept, "Content-Type", contentType), Status(http.StatusNotFound, words, "Content-Type", contentType),
+	} {
+		s.server.Answer(answer)
+		receipt, err := s.sender.Send(t.Context(), m, Key("delivery", externalID))
+		if own, ok := errors.AsType[*notify.Error](err); err != nil && (!ok || own.Reason == "" || own.Message == "") {
+			t.Errorf("%s: got %v, want a *notify.Error", what, err)
+		}
+		if id := receipt.ExternalID; len(id) > 256 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("%s: got the id %q", what, id)
+		}
+		for _, r := range s.server.Requests() {
+			if strings.Contains(r.URI, "odd-id") || !utf8.Valid(r.Body) {
+				t.Errorf("%s: sent %s %.100q", what, r.URI, r.Body)
+			}
+		}
 	}
 }
 
@@ -314,6 +407,33 @@ func (s subject) bodies(t *testing.T) {
 				t.Errorf("the status says that it was delivered, but: %v, %v", err, ctx.Err())
 			}
 		})
+	}
+}
+
+// waits are never longer than anybody may ask for, and no overflow.
+func (s subject) waits(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		for _, wait := range []string{"99999999999999999999", "-5", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+			s.server.Answer(Status(status, "", "Retry-After", wait))
+			if e := s.failure(t.Context(), t); e.RetryAfter < 0 || e.RetryAfter > outbound.MaxRetryAfter {
+				t.Errorf("HTTP %d, %s: got %s", status, wait, e.RetryAfter)
+			}
+		}
+	}
+	s.server.Requests()
+}
+
+// ended is for a caller who does not want it any more.
+func (s subject) ended(t *testing.T) {
+	s.server.Requests()
+	s.server.Answer(Status(http.StatusOK, s.Accept))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if e := s.failure(ctx, t); e.Class != notify.Temporary || e.Reason != notify.ReasonCanceled {
+		t.Errorf("got %s, %s (%s), want what says that nothing was sent", e.Class, e.Reason, e.Message)
+	}
+	if n := len(s.server.Requests()); n != 0 {
+		t.Errorf("%d requests, want none", n)
 	}
 }
 

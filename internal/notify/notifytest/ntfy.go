@@ -18,7 +18,6 @@ package notifytest
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -39,6 +38,8 @@ type Ntfy struct {
 	messages     int
 }
 
+var _ Service = (*Ntfy)(nil)
+
 // NewNtfy returns a server where the token may publish to the topic and to no other. Without a token anybody may.
 func NewNtfy(topic, token string) *Ntfy { return &Ntfy{topic: topic, token: token} }
 
@@ -47,7 +48,7 @@ var (
 	ntfySequence = ntfyTopic
 )
 
-// ServeHTTP answers as the server does.
+// ServeHTTP answers as such a server does.
 func (s *Ntfy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	authorization := r.Header.Get("Authorization")
 	switch {
@@ -72,12 +73,10 @@ func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 		Priority   int    `json:"priority"`
 		SequenceID string `json:"sequence_id"`
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields() // ntfy does not; but what it does not know was not meant
 	switch {
 	case len(body) > 2*limit:
 		ntfyError(w, 41303, "JSON body too large")
-	case decoder.Decode(&n) != nil:
+	case readJSON(bytes.NewReader(body), &n) != nil:
 		ntfyError(w, 40024, "invalid request: request body must be valid JSON")
 	case !ntfyTopic.MatchString(n.Topic):
 		ntfyError(w, 40009, "invalid request: topic invalid")
@@ -103,7 +102,7 @@ func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 			sequence = n.SequenceID
 			answer["sequence_id"] = sequence
 		}
-		s.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Over: strings.HasPrefix(n.Title, "Resolved: ")})
+		s.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Over: saysOver(n.Title)})
 		replyInJSON(w, http.StatusOK, answer)
 	}
 }

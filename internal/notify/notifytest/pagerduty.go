@@ -18,7 +18,6 @@ package notifytest
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,6 +37,8 @@ type PagerDuty struct {
 	open map[string]string // dedup_key and the alert that is open under it
 	made int
 }
+
+var _ Service = (*PagerDuty)(nil)
 
 // NewPagerDuty returns one with integrations that have these keys.
 func NewPagerDuty(routingKeys ...string) *PagerDuty {
@@ -61,7 +62,7 @@ type pagerDutyEvent struct {
 	} `json:"payload"`
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP answers as PagerDuty does.
 func (p *PagerDuty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.URL.Path != "/v2/enqueue" {
 		http.NotFound(w, r)
@@ -69,9 +70,7 @@ func (p *PagerDuty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(r.Body)
 	var event pagerDutyEvent
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err != nil || r.Header.Get("Content-Type") != "application/json" || decoder.Decode(&event) != nil {
+	if err != nil || !isJSON(r) || readJSON(bytes.NewReader(body), &event) != nil {
 		pagerDutyAnswer(w, http.StatusBadRequest, "Unrecognized object", "Event object format is unrecognized", []string{"JSON parse error"})
 		return
 	}
@@ -80,15 +79,11 @@ func (p *PagerDuty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.take(event)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusAccepted)
-	fmt.Fprintf(w, `{"status":"success","message":"Event processed","dedup_key":%q}`, event.DedupKey)
+	replyInJSON(w, http.StatusAccepted, map[string]any{"status": "success", "message": "Event processed", "dedup_key": event.DedupKey})
 }
 
 func pagerDutyAnswer(w http.ResponseWriter, code int, status, message string, wrong []string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "message": message, "errors": wrong})
+	replyInJSON(w, code, map[string]any{"status": status, "message": message, "errors": wrong})
 }
 
 func (p *PagerDuty) check(e pagerDutyEvent, size int) (wrong []string) {

@@ -17,7 +17,6 @@ limitations under the License.
 package notifytest
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -34,6 +33,8 @@ type Pushover struct {
 	messages    int
 	tags        map[string][]Seen // emergencies that go on
 }
+
+var _ Service = (*Pushover)(nil)
 
 // NewPushover returns Pushover as it is for an application's token and a user's key.
 func NewPushover(token, user string) *Pushover {
@@ -52,16 +53,14 @@ type pushoverRequest struct {
 	Tags     string `json:"tags"`
 }
 
-// ServeHTTP answers as the service does.
+// ServeHTTP answers as Pushover does.
 func (s *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var p pushoverRequest
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
 	tag, cancels := strings.CutPrefix(strings.TrimSuffix(r.URL.Path, ".json"), "/1/receipts/cancel_by_tag/")
 	switch {
-	case r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" || decoder.Decode(&p) != nil:
+	case r.Method != http.MethodPost || !isJSON(r) || readJSON(r.Body, &p) != nil:
 		pushoverError(w, "request", "not what Bellhop sends")
 	case p.Token != s.token:
 		pushoverError(w, "token", "application token is invalid, see https://pushover.net/api")
@@ -97,7 +96,7 @@ func (s *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
 		pushoverError(w, "expire", "retry and expire must be supplied with priority=2")
 	default:
 		s.messages++
-		seen := Seen{ID: fmt.Sprint(s.messages), Text: p.Title + "\n" + p.Message, Over: strings.HasPrefix(p.Title, "Resolved: ")}
+		seen := Seen{ID: fmt.Sprint(s.messages), Text: p.Title + "\n" + p.Message, Over: saysOver(p.Title)}
 		s.Put(seen)
 		if p.Priority < 2 {
 			pushoverSuccess(w, "", nil)

@@ -17,7 +17,6 @@ limitations under the License.
 package notifytest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,8 +98,7 @@ func (s *Slack) webAPI(w http.ResponseWriter, r *http.Request, do func(url.Value
 	if refusal != "" {
 		result = map[string]any{"ok": false, "error": refusal}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_ = json.NewEncoder(w).Encode(result)
+	replyInJSON(w, http.StatusOK, result)
 }
 
 func (s *Slack) whoAmI(url.Values) (any, string) {
@@ -136,13 +134,13 @@ func (s *Slack) write(form url.Values, ts string) (any, string) {
 			Delivery string `json:"delivery"`
 		} `json:"event_payload"`
 	}
-	messages, ok := slackMessages([]byte(form.Get("attachments")))
+	messages, ok := slackMessages(form.Get("attachments"))
 	switch {
 	case form.Get("channel") != s.channel:
 		return nil, "channel_not_found"
 	case len(form) != 5 || form.Get("parse") != "none" || form.Get("link_names") != "false":
 		return nil, "invalid_arguments"
-	case strictJSON([]byte(form.Get("metadata")), &metadata) != nil || metadata.EventType == "" || metadata.EventPayload.Delivery == "":
+	case readJSON(strings.NewReader(form.Get("metadata")), &metadata) != nil || metadata.EventType == "" || metadata.EventPayload.Delivery == "":
 		return nil, "invalid_metadata_format"
 	case !ok:
 		return nil, "no_text"
@@ -152,7 +150,6 @@ func (s *Slack) write(form url.Values, ts string) (any, string) {
 }
 
 func (s *Slack) hook(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
 	var payload struct {
 		Attachments     json.RawMessage `json:"attachments"`
 		Parse           string          `json:"parse"`
@@ -161,10 +158,10 @@ func (s *Slack) hook(w http.ResponseWriter, r *http.Request) {
 		ReplaceOriginal bool            `json:"replace_original"`
 		DeleteOriginal  bool            `json:"delete_original"`
 	}
-	err := strictJSON(body, &payload)
-	messages, ok := slackMessages(payload.Attachments)
+	err := readJSON(r.Body, &payload)
+	messages, ok := slackMessages(string(payload.Attachments))
 	switch {
-	case err != nil || payload.Parse != "none" || r.Header.Get("Content-Type") != "application/json":
+	case err != nil || payload.Parse != "none" || !isJSON(r):
 		http.Error(w, "invalid_payload", http.StatusBadRequest)
 		return
 	case !ok:
@@ -176,9 +173,9 @@ func (s *Slack) hook(w http.ResponseWriter, r *http.Request) {
 }
 
 // slackMessages reads attachments: one, with a title, short enough that Slack shows all of it, and no control sequence.
-func slackMessages(body []byte) ([]slackMessage, bool) {
+func slackMessages(body string) ([]slackMessage, bool) {
 	var messages []slackMessage
-	err := strictJSON(body, &messages)
+	err := readJSON(strings.NewReader(body), &messages)
 	ok := err == nil && len(messages) == 1 && messages[0].Blocks == nil && messages[0].Title != "" && messages[0].Fallback == messages[0].Title &&
 		len(messages[0].Text) <= 8000 && !strings.ContainsAny(messages[0].Title+messages[0].Text, "<>")
 	return messages, ok
@@ -193,10 +190,4 @@ func (s *Slack) show(ts string, m slackMessage) {
 	text := strings.TrimSuffix(m.Title+"\n"+m.Text, "\n")
 	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
 	s.Put(Seen{ID: s.channel + "/" + ts, Text: text, Over: m.Color == "good"})
-}
-
-func strictJSON(body []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
 }

@@ -17,7 +17,7 @@ limitations under the License.
 package notifytest
 
 import (
-	"encoding/json"
+	"bytes"
 	"io"
 	"net/http"
 	"net/url"
@@ -77,6 +77,7 @@ type teamsMessage struct {
 	} `json:"attachments"`
 }
 
+// ServeHTTP answers as a workflow does.
 func (s *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != TeamsPath:
@@ -96,10 +97,8 @@ func (s *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // run is the workflow. It has nobody to tell what went wrong.
 func (s *Teams) run(r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
-	decoder.DisallowUnknownFields()
 	var m teamsMessage
-	if err != nil || len(body) > 28<<10 || decoder.Decode(&m) != nil || m.Type != "message" {
+	if err != nil || len(body) > 28<<10 || readJSON(bytes.NewReader(body), &m) != nil || m.Type != "message" {
 		return
 	}
 	s.mu.Lock()
@@ -110,7 +109,7 @@ func (s *Teams) run(r *http.Request) {
 		}
 		text := strings.Join(teamsTexts(a.Content.Body), "\n")
 		s.cards++
-		s.Put(Seen{ID: strconv.Itoa(s.cards), Text: text, Over: strings.HasPrefix(text, "Resolved: ")})
+		s.Put(Seen{ID: strconv.Itoa(s.cards), Text: text, Over: saysOver(text)})
 	}
 }
 
@@ -130,7 +129,5 @@ func teamsTexts(elements []teamsElement) []string {
 }
 
 func teamsError(w http.ResponseWriter, status int, code, message string) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]map[string]string{"error": {"code": code, "message": message}})
+	replyInJSON(w, status, map[string]map[string]string{"error": {"code": code, "message": message}})
 }

@@ -37,6 +37,8 @@ type Telegram struct {
 	chats map[string]int // and the number of the last message
 }
 
+var _ Service = (*Telegram)(nil)
+
 // NewTelegram returns one with a bot, and the chats where that may post.
 func NewTelegram(token string, chatIDs ...string) *Telegram {
 	t := &Telegram{token: token, chats: map[string]int{}}
@@ -52,16 +54,14 @@ var telegramMethods = map[string][]string{
 	"editMessageText": {"chat_id", "text", "link_preview_options", "message_id"},
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP answers as Telegram does.
 func (t *Telegram) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
 	result, code, problem := t.answer(r)
 	if code != http.StatusOK {
-		w.WriteHeader(code)
-		_ = json.NewEncoder(w).Encode(map[string]any{"ok": false, "error_code": code, "description": problem})
+		replyInJSON(w, code, map[string]any{"ok": false, "error_code": code, "description": problem})
 		return
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"ok": true, "result": result})
+	replyInJSON(w, code, map[string]any{"ok": true, "result": result})
 }
 
 func (t *Telegram) answer(r *http.Request) (result any, code int, problem string) {
@@ -126,6 +126,6 @@ func (t *Telegram) edit(chat, message, text string) (result any, code int, probl
 }
 
 func (t *Telegram) show(chat string, message int, text string) any {
-	t.Put(Seen{ID: fmt.Sprintf("%s/%d", chat, message), Text: text, Over: strings.HasPrefix(text, "Resolved: ")})
+	t.Put(Seen{ID: fmt.Sprintf("%s/%d", chat, message), Text: text, Over: saysOver(text)})
 	return map[string]any{"message_id": message, "date": 1772366400, "chat": map[string]any{"id": -1001234567890, "type": "supergroup"}, "text": text}
 }

@@ -19,7 +19,6 @@ package ntfy
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -245,9 +244,7 @@ func TestFailures(t *testing.T) {
 			s := newSender(t, server.URL, Config{Token: token})
 			s.quotes, s.now = c.quotes, func() time.Time { return now }
 			_, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
 }
@@ -333,9 +330,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a colon in the name", "username: must not be", Config{Topic: topic, Username: "canary:canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
-		}
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	s, err := New(Config{Topic: topic}, outboundtest.Client(t))
 	if err != nil || s.publish.String() != "https://ntfy.sh/" || !s.quotes {

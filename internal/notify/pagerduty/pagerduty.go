@@ -14,18 +14,18 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pagerduty delivers to PagerDuty, Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): a fired
-// or updated message triggers the alert that the incident's key names, a resolved one resolves it.
+// Package pagerduty delivers to PagerDuty, Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): fired
+// and updated trigger the alert that the incident's key names, resolved resolves it.
 //
-// The key makes every repeat harmless. While the incident is open, a trigger pages nobody again: PagerDuty adds it to the log,
-// shows its text in the alert, and leaves an acknowledgement as it is. Acknowledging is for people, in PagerDuty: no message of
-// ours says that somebody is at work, and the key that we have cannot read it. A trigger after the resolve would open another
-// incident: that none is sent, the caller sees to.
+// The key makes a repeat after a lost answer harmless. While the incident is open, a trigger pages nobody again: PagerDuty adds
+// it to the log, shows its text in the alert, and leaves an acknowledgement as it is. Acknowledging is for people, in PagerDuty:
+// no message of ours says that somebody is at work, and the key that we have cannot read it. A trigger after the resolve would
+// open another incident: that none is sent, the caller sees to.
 //
 // PagerDuty confirms only that it queued an event. There is no Probe, since whatever can be sent is an event. Text is shown as
 // typed: the API knows neither markup nor mentions.
 //
-// The package knows PagerDuty's API and nothing of who calls it.
+// It knows PagerDuty's API and nothing of who calls it.
 package pagerduty
 
 import (
@@ -49,11 +49,10 @@ const DefaultURL = "https://events.pagerduty.com"
 const (
 	path       = "/v2/enqueue" // the library appends it
 	maxSummary = 1024          // characters
-	maxReason  = 256           // bytes that we quote of PagerDuty's words
-)
 
-// hosts are PagerDuty's own.
-var hosts = []string{"events.pagerduty.com", "events.eu.pagerduty.com"}
+	// patience is how soon PagerDuty wants to be asked again that asks for less: it does not say.
+	patience = 30 * time.Second
+)
 
 // Config says where events go.
 type Config struct {
@@ -74,25 +73,29 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
+var (
+	hosts          = []string{"events.pagerduty.com", "events.eu.pagerduty.com"} // PagerDuty's own
+	integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
+)
+
 // New returns a sender, or a *notify.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
 	}
-	base, err := notify.ParseURL("url", config.URL)
+	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
 		return nil, err
-	}
-	if base.User != nil || base.RawQuery != "" || base.ForceQuery || base.Fragment != "" {
-		return nil, notify.Invalid("url", "must have neither user, query nor fragment; the credential is the routingKey")
 	}
 	config.URL = strings.TrimRight(base.String(), "/")
 	if strings.HasSuffix(config.URL, path) {
 		return nil, notify.Invalid("url", "must be without the path "+path)
 	}
 	known := slices.Contains(hosts, base.Hostname())
-	config.RoutingKey = strings.TrimSpace(config.RoutingKey)
-	if !visible(config.RoutingKey) || known && !integrationKey.MatchString(config.RoutingKey) { // nothing else tells before the first alert
+	if config.RoutingKey, err = notify.Token("routingKey", "the integration key of an Events API v2 integration", config.RoutingKey); err != nil {
+		return nil, err
+	}
+	if known && !integrationKey.MatchString(config.RoutingKey) { // nothing else tells before the first alert
 		return nil, notify.Invalid("routingKey", "must be the integration key of an Events API v2 integration: 32 letters and digits")
 	}
 	return &Sender{
@@ -102,12 +105,6 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		now:    time.Now,
 		quotes: known,
 	}, nil
-}
-
-var integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
-
-func visible(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // details are shown beside an alert, with these names.
@@ -147,7 +144,7 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 		Component: m.Name,
 		Group:     m.Namespace,
 		Class:     "Alert",
-		Details:   details{Content: notify.Emoji(m.Content), Alert: source, UID: m.UID, Receiver: m.Receiver},
+		Details:   details{Content: m.Text(), Alert: source, UID: m.UID, Receiver: m.Receiver},
 	}
 	return event, cut
 }
@@ -163,15 +160,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 	if failure := s.failure(call); failure != nil {
 		return notify.Receipt{}, failure
 	}
-	if call.Response == nil {
-		return notify.Receipt{}, notify.FromRequest(err)
-	}
 	if err != nil || answer.Status != "success" || answer.DedupKey != k.Incident {
 		return notify.Receipt{}, notify.BadAnswer(call.Response)
 	}
 	note := notify.StatusLine(call.Response.StatusCode) + ": PagerDuty queued it; it does not say whether anybody was paged"
 	if cut {
-		note += "; the summary was cut to 1024 characters"
+		note += notify.CutNote("summary", maxSummary, "characters")
 	}
 	return notify.Receipt{ExternalID: k.Incident, Note: note}, nil
 }
@@ -187,8 +181,11 @@ func (s *Sender) failure(call *notify.Call) *notify.Error {
 		e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized
 		e.Message += ": the routing key is not accepted"
 	}
-	if said := words(body); said != "" && s.quotes {
-		e.Message += ": " + s.redact.Clean(said, maxReason)
+	if e.Reason == notify.ReasonRateLimited && e.RetryAfter == 0 {
+		e.RetryAfter = patience
+	}
+	if s.quotes {
+		e.Quote(words(body), s.redact)
 	}
 	return e
 }

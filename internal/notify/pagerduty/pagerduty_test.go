@@ -18,11 +18,11 @@ package pagerduty
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
@@ -204,7 +204,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"too many", notifytest.Status(429, ""),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 30 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{"another key confirmed", notifytest.Status(202, `{"status":"success","dedup_key":"other"}`), badAnswer},
 		{"no key confirmed", notifytest.Status(202, `{"status":"success"}`), badAnswer},
@@ -214,9 +214,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
 }
@@ -237,9 +235,7 @@ func TestNewRefuses(t *testing.T) {
 		{"the path too", "url: must be without the path", Config{RoutingKey: routingKey, URL: DefaultURL + "/v2/enqueue/"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
-		}
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	for url, quotes := range map[string]bool{"": true, "https://events.eu.pagerduty.com/": true, "https://pagerduty.example.com": false} {
 		if s, err := New(Config{URL: url, RoutingKey: routingKey}, outboundtest.Client(t)); err != nil || s.quotes != quotes {

@@ -14,8 +14,12 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pushbullet delivers to Pushbullet (https://docs.pushbullet.com): a note for each message, which a later Resolved
-// dismisses. Pushbullet cannot change the text of a push, so an update is another note.
+// Package pushbullet delivers to Pushbullet (https://docs.pushbullet.com): a note for what fired and another for each update,
+// since Pushbullet cannot change the text of a push. Resolved dismisses the last of them; where its id is not known, nothing
+// is sent.
+//
+// The delivery key is the push's guid, by which Pushbullet knows a repeat after a lost answer; it promises that for most cases.
+// The text is plain, and nobody can be mentioned. A note does not show how bad it is.
 //
 // It knows Pushbullet's API and nothing of who calls it.
 package pushbullet
@@ -28,7 +32,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -37,9 +40,6 @@ import (
 
 // DefaultURL is where Pushbullet's API is.
 const DefaultURL = "https://api.pushbullet.com"
-
-// maxReason bounds what we quote of Pushbullet's words.
-const maxReason = 256
 
 // Config says where pushes go. At most one of DeviceIden, Email and ChannelTag is set; without any, all of the account's
 // devices get them.
@@ -64,23 +64,24 @@ type Sender struct {
 	quotes bool
 }
 
-var _ notify.Prober = (*Sender)(nil)
+var (
+	_ notify.Sender = (*Sender)(nil)
+	_ notify.Prober = (*Sender)(nil)
+)
+
+var iden = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 // New returns a sender, or a *notify.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
 	}
-	base, err := notify.ParseURL("url", config.URL)
+	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
 		return nil, err
 	}
-	if base.User != nil || base.RawQuery != "" {
-		return nil, notify.Invalid("url", "must have neither user nor query; the credential is the token")
-	}
-	config.Token = strings.TrimSpace(config.Token)
-	if !visible(config.Token) {
-		return nil, notify.Invalid("token", "must be an access token: not empty, and without blanks or control characters")
+	if config.Token, err = notify.Token("token", "an access token", config.Token); err != nil {
+		return nil, err
 	}
 	targets := 0
 	for _, target := range []string{config.DeviceIden, config.Email, config.ChannelTag} {
@@ -102,10 +103,6 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}, nil
 }
 
-func visible(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
 // push is what the API takes and returns, as far as we use it.
 type push struct {
 	Type       string `json:"type,omitempty"`
@@ -124,10 +121,11 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 	if m.Event == notify.Resolved {
 		return s.dismiss(ctx, k.ExternalID)
 	}
+	content, cut := notify.Cut(m.Text(), notify.MaxEcho, notify.JSON)
 	resp, err := s.post(ctx, s.pushes, push{
 		Type:       "note",
-		Title:      notify.Emoji(m.Heading()),
-		Body:       notify.Emoji(m.Content),
+		Title:      m.Headline(),
+		Body:       content,
 		GUID:       k.Delivery,
 		DeviceIden: s.config.DeviceIden,
 		Email:      s.config.Email,
@@ -137,34 +135,34 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 		return notify.Receipt{}, err
 	}
 	var made push
-	if resp.BodyErr != nil || json.Unmarshal(resp.Body, &made) != nil || !s.isIden(made.Iden) {
+	if !notify.Decode(resp, &made) || !notify.IsID(iden, made.Iden, s.redact) {
 		return notify.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{ExternalID: made.Iden, Note: notify.StatusLine(resp.StatusCode)}, nil
+	note := notify.StatusLine(resp.StatusCode)
+	if cut {
+		note += notify.CutNote("content", len(content), "bytes")
+	}
+	return notify.Receipt{ExternalID: made.Iden, Note: note}, nil
 }
 
 // dismiss takes a push off the screens.
-func (s *Sender) dismiss(ctx context.Context, iden string) (notify.Receipt, error) {
-	if !s.isIden(iden) {
+func (s *Sender) dismiss(ctx context.Context, pushed string) (notify.Receipt, error) {
+	if !notify.IsID(iden, pushed, s.redact) {
 		return notify.Receipt{Note: "no push to dismiss"}, nil
 	}
-	resp, err := s.post(ctx, s.pushes.JoinPath(iden), push{Dismissed: true})
+	resp, err := s.post(ctx, s.pushes.JoinPath(pushed), push{Dismissed: true})
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusNotFound:
 		return notify.Receipt{Note: "the push is gone already"}, nil
 	case err != nil:
 		return notify.Receipt{}, err
 	}
-	return notify.Receipt{ExternalID: iden, Note: "dismissed"}, nil
+	return notify.Receipt{ExternalID: pushed, Note: "dismissed"}, nil
 }
 
 // post returns both, response and error, for an answer that is not a success.
 func (s *Sender) post(ctx context.Context, target *url.URL, p push) (*outbound.Response, error) {
-	body, err := json.Marshal(p)
-	if err != nil {
-		return nil, notify.Invalid("content", "cannot be written as JSON")
-	}
-	req, err := notify.JSONRequest(ctx, http.MethodPost, target, body)
+	req, err := notify.JSONRequest(ctx, http.MethodPost, target, p)
 	if err != nil {
 		return nil, err
 	}
@@ -173,25 +171,17 @@ func (s *Sender) post(ctx context.Context, target *url.URL, p push) (*outbound.R
 
 // Probe asks whose token it is.
 func (s *Sender) Probe(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.me.String(), nil)
+	req, err := notify.Request(ctx, http.MethodGet, s.me, nil)
 	if err != nil {
-		return notify.Invalid("url", "must be an absolute http or https URL")
+		return err
 	}
-	req.Header.Set("User-Agent", notify.UserAgent)
 	_, err = s.do(ctx, req)
 	return err
 }
 
 func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
 	req.Header.Set("Access-Token", s.config.Token)
-	resp, err := s.client.Do(ctx, req)
-	if err != nil {
-		return nil, notify.FromRequest(err)
-	}
-	if failure := s.failure(resp); failure != nil {
-		return resp, failure
-	}
-	return resp, nil
+	return notify.Do(ctx, s.client, req, s.failure)
 }
 
 // failure reads an answer that is not a success.
@@ -208,8 +198,8 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(resp.Body, &answer) == nil && answer.Error.Message != "" && s.quotes {
-		e.Message += ": " + s.redact.Clean(answer.Error.Message, maxReason)
+	if json.Unmarshal(resp.Body, &answer) == nil && s.quotes {
+		e.Quote(answer.Error.Message, s.redact)
 	}
 	const quota = "pushbullet_pro_required" // the month's free pushes are used up
 	if slices.Contains([]string{answer.Error.Code, answer.Error.Type, answer.Error.Cat}, quota) {
@@ -227,15 +217,7 @@ func untilReset(header http.Header, now time.Time) time.Duration {
 	if err != nil {
 		return 0
 	}
-	seconds := min(int64(reset)-now.Unix(), int64(outbound.MaxRetryAfter/time.Second)) // as a Duration it may not fit
-	return time.Duration(max(seconds, 0)) * time.Second
-}
-
-var iden = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
-
-// isIden tells whether the text is an id that we can keep in a status and put into a path, whoever we have it from.
-func (s *Sender) isIden(text string) bool {
-	return iden.MatchString(text) && s.redact.Clean(text, len(text)) == text
+	return notify.Seconds(float64(int64(reset) - now.Unix()))
 }
 
 // Close lets go of the connections.

@@ -18,7 +18,6 @@ package pushbullet
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -107,13 +106,13 @@ func TestSend(t *testing.T) {
 	}{
 		{
 			why: "a note to all devices", event: notify.Fired, answer: notifytest.Status(200, accepted), path: "/v2/pushes",
-			body: `{"type":"note","title":"Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery"}`,
+			body: `{"type":"note","title":"[Critical] Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery"}`,
 			want: notify.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
 		},
 		{
 			why: "an update is another note", event: notify.Updated, externalID: "old", config: Config{DeviceIden: "dev"},
 			answer: notifytest.Status(200, accepted), path: "/v2/pushes",
-			body: `{"type":"note","title":"Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery","device_iden":"dev"}`,
+			body: `{"type":"note","title":"Updated: [Critical] Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery","device_iden":"dev"}`,
 			want: notify.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
 		},
 		{
@@ -149,6 +148,28 @@ func TestSend(t *testing.T) {
 				t.Errorf("got %s %s %s, want POST %s %s", r.Method, r.URI, r.Body, c.path, c.body)
 			}
 		})
+	}
+}
+
+// Pushbullet repeats in its answer what it was told, and an answer that is too long to be read would look like none.
+func TestAnswerCanBeRead(t *testing.T) {
+	for content, note := range map[string]string{
+		strings.Repeat("<", 8000):  "HTTP 200 OK",
+		strings.Repeat("<", 16384): "HTTP 200 OK; the content was cut to 9564 bytes",
+	} {
+		server := notifytest.NewServer(t)
+		server.Answer(func(w http.ResponseWriter, _ *http.Request) {
+			var p push
+			_ = json.Unmarshal(server.Requests()[0].Body, &p)
+			p.Iden = "abc"
+			_ = json.NewEncoder(w).Encode(p)
+		})
+		m := notifytest.Message(notify.Fired)
+		m.Title, m.Content = strings.Repeat("<", 256), content
+		got, err := newSender(t, server, Config{}).Send(t.Context(), m, notifytest.Key("delivery", ""))
+		if want := (notify.Receipt{ExternalID: "abc", Note: note}); err != nil || got != want {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
 	}
 }
 
@@ -201,9 +222,7 @@ func TestFailures(t *testing.T) {
 			s := newSender(t, server, Config{})
 			s.now = func() time.Time { return now }
 			_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "abc"))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
 }
@@ -220,9 +239,7 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials in the URL", "url: must have neither", Config{Token: token, URL: "https://canary@example.com"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
-		}
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	if s, err := New(Config{Token: token}, outboundtest.Client(t)); err != nil || s.pushes.String() != DefaultURL+"/v2/pushes" {
 		t.Errorf("default: got %v", err)

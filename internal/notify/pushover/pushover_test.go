@@ -17,11 +17,13 @@ limitations under the License.
 package pushover
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -150,6 +152,12 @@ func TestSend(t *testing.T) {
 			want:     notify.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
+			why: "what is wrong with the end of an emergency keeps nobody from being told", event: notify.Updated, severity: notify.Info, answer: sent,
+			cancel:   notifytest.Status(400, words("tag is invalid")),
+			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
+			want:     notify.Receipt{Note: "HTTP 200 OK; no emergency was ended: HTTP 400 Bad Request: tag is invalid"},
+		},
+		{
 			why: "no content to speak of", event: notify.Fired, severity: notify.Info, content: " \n", answer: sent,
 			requests: []string{message + `"title":"Hi 🎉","message":"(no content)"}`},
 			want:     notify.Receipt{Note: "HTTP 200 OK"},
@@ -250,9 +258,7 @@ func TestProbe(t *testing.T) {
 		}
 		s.quotes = true
 		want := notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: c.want}
-		if own, ok := errors.AsType[*notify.Error](s.Probe(t.Context())); !ok || *own != want {
-			t.Errorf("%s: got %+v, want %+v", why, own, want)
-		}
+		notifytest.WantError(t, why, s.Probe(t.Context()), want)
 	}
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, `{"status":0}`))
@@ -262,6 +268,60 @@ func TestProbe(t *testing.T) {
 	want := `{"token":"` + token + `","user":"` + user + `","device":"phone"}`
 	if r := server.Requests()[0]; r.URI != "/1/users/validate.json" || string(r.Body) != want {
 		t.Errorf("asked %s %s", r.URI, r.Body)
+	}
+}
+
+// Pushover wants no more than two connections from anybody at a time.
+func TestTwoAtATime(t *testing.T) {
+	server := notifytest.NewServer(t)
+	arrived, leave := make(chan struct{}, 16), make(chan struct{})
+	server.Answer(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		select {
+		case <-leave:
+		case <-r.Context().Done():
+		}
+		notifytest.Status(200, sent)(w, r)
+	})
+	s := newSender(t, server.URL, "")
+	send := func(ctx context.Context) error {
+		_, err := s.Send(ctx, notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+		return err
+	}
+	var two sync.WaitGroup
+	for range 2 {
+		two.Go(func() {
+			if err := send(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-arrived
+	<-arrived
+	for reason, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		notify.ReasonTimeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Millisecond)
+		},
+		notify.ReasonCanceled: func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		},
+	} {
+		ctx, cancel := end(t.Context())
+		own, ok := errors.AsType[*notify.Error](send(ctx))
+		cancel()
+		if !ok || own.Class != notify.Temporary || own.Reason != reason {
+			t.Errorf("a third: got %+v, want %s", own, reason)
+		}
+	}
+	close(leave)
+	two.Wait()
+	if err := send(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	if n := len(server.Requests()); n != 3 {
+		t.Errorf("%d requests, want 3", n)
 	}
 }
 
@@ -289,8 +349,12 @@ func TestFailures(t *testing.T) {
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: application is over its quota"},
 		},
 		{
-			"a server error", notify.Updated, notifytest.Status(502, "<html>"),
+			"a server error", notify.Fired, notifytest.Status(502, "<html>"),
 			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
+		},
+		{
+			"the same before anything was sent", notify.Updated, notifytest.Status(502, "<html>"),
+			notify.Error{Class: notify.Temporary, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
 			"not accepted after all", notify.Fired, notifytest.Status(200, words("no")),
@@ -301,9 +365,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			_, err := newSender(t, server.URL, "").Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", ""))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 			if n := len(server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
@@ -351,9 +413,7 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials in the URL", "url: must have neither", Config{Token: token, User: user, URL: "https://canary@example.com"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
-		}
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	if s, err := New(Config{Token: token, User: user}, outboundtest.Client(t)); err != nil || s.messages.String() != DefaultURL+"/1/messages.json" {
 		t.Errorf("default: got %v", err)

@@ -38,7 +38,10 @@ type Bot struct {
 	channel string
 }
 
-var _ notify.Prober = (*Bot)(nil)
+var (
+	_ notify.Sender = (*Bot)(nil)
+	_ notify.Prober = (*Bot)(nil)
+)
 
 // errIncomplete is a success that lacks what the API promises.
 var errIncomplete = errors.New("incomplete")
@@ -128,9 +131,6 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 	if err == nil {
 		return "", nil
 	}
-	if call.Response == nil && call.Err == nil {
-		return "", notify.Invalid("url", "must be an absolute http or https URL") // the library made no request of it
-	}
 	var answer struct {
 		Error string `json:"error"`
 	}
@@ -194,7 +194,7 @@ var messageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{1,63})/([0-9]{1,16}\.[0-9]{1
 // parse takes an id apart that we can keep in a status, whoever we have it from.
 func (b *Bot) parse(id string) (channel, ts string, ok bool) {
 	parts := messageID.FindStringSubmatch(id)
-	if parts == nil || b.redact.Clean(id, len(id)) != id {
+	if parts == nil || !notify.IsID(messageID, id, b.redact) {
 		return "", "", false
 	}
 	return parts[1], parts[2], true

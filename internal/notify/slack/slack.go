@@ -16,13 +16,12 @@ limitations under the License.
 
 // Package slack delivers to a channel of Slack, in one of two ways.
 //
-// A bot posts a message for each alert, which updates and the end of the alert edit in place. Where Slack refuses the edit, a new
-// message says what is new; who deleted the message need not be told that the alert is over. An incoming webhook can only post:
-// each update is a message of its own, and so is the word that it is over.
+// A bot posts a message for each alert, which Updated and Resolved edit in place. Where Slack refuses the edit, a new message
+// says what is new; where it was deleted, that the alert is over need not be said. Nobody is notified of an edit; that is how
+// Slack is. An incoming webhook can only post: each message is one of its own, fired, updated and resolved alike.
 //
 // Neither takes a key by which Slack would know a repeat: a message whose answer was lost is posted again, and the first of the two
-// is never edited. A bot's messages carry the key of their last change in their metadata, for those who look for one. Nobody is
-// notified of an edit; that is how Slack is.
+// is never edited. A bot's messages carry the key of their last change in their metadata, for those who look for one.
 //
 // All text is in one attachment, since Slack reads no markup there. In a message's own text it does, and that can be switched off
 // for new messages only, not for edits. Nothing in an alert mentions anybody, and its text is shown as typed, with one exception:
@@ -32,7 +31,6 @@ limitations under the License.
 package slack
 
 import (
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -40,7 +38,6 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
-	"github.com/slack-go/slack/slackutilsx"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -48,12 +45,6 @@ import (
 
 // DefaultURL is where Slack's Web API is. GovSlack has one of its own.
 const DefaultURL = slack.APIURL
-
-const (
-	maxHeadline = 1024 // characters, as written with escapes
-	maxContent  = 8000 // bytes, as written with escapes; from there on Slack leaves text out without a word
-	maxReason   = 256  // bytes that we quote of Slack's words
-)
 
 // Config says where messages go: through an incoming webhook, or from a bot, which has Token and Channel.
 type Config struct {
@@ -96,21 +87,21 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
 	}
-	base, err := notify.ParseURL("url", config.URL)
-	switch {
-	case err != nil:
+	base, err := notify.ParseBaseURL("url", config.URL)
+	if err != nil {
 		return nil, err
-	case base.User != nil || base.RawQuery != "":
-		return nil, notify.Invalid("url", "must have neither user nor query; the credential is the token")
-	case !visible(config.Token):
-		return nil, notify.Invalid("token", "must be the token of a bot: without blanks or control characters")
-	case !channelID.MatchString(config.Channel):
+	}
+	token, err := notify.Token("token", "the token of a bot", config.Token)
+	if err != nil {
+		return nil, err
+	}
+	if !channelID.MatchString(config.Channel) {
 		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789; names do not work")
 	}
 	return &Bot{
-		connection: connect(base, client, config.Token),
+		connection: connect(base, client, token),
 		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
-		token:      config.Token,
+		token:      token,
 		channel:    config.Channel,
 	}, nil
 }
@@ -125,18 +116,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 	case config.URL != "":
 		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
 	}
-	secrets := []string{config.WebhookURL, hook.String(), hook.RequestURI(), hook.Path, hook.RawQuery}
-	if password, ok := hook.User.Password(); ok {
-		secrets = append(secrets, password)
-	}
-	for segment := range strings.SplitSeq(hook.Path, "/") {
-		if len(segment) >= 16 { // shorter ones are words, or ids of the workspace and the app
-			secrets = append(secrets, segment)
-		}
-	}
-	for _, values := range hook.Query() {
-		secrets = append(secrets, values...)
-	}
+	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
 	return &Webhook{connection: connect(hook, client, secrets...), hook: hook}, nil
 }
 
@@ -149,60 +129,10 @@ func connect(to *url.URL, client *outbound.Client, secrets ...string) connection
 	}
 }
 
-func visible(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// render returns the message, and says what was cut from it. The headline has severity and state in words too: a phone shows no
-// colour, and some people see none.
-func render(m notify.Message) (message slack.Attachment, cuts string) {
-	headline, cut := notify.Cut(m.Headline(), maxHeadline, escaped(notify.Characters))
-	if cut {
-		cuts = fmt.Sprintf("; the title was cut to %d characters", maxHeadline)
-	}
-	content, cut := notify.Cut(notify.Emoji(m.Content), maxContent, escaped(notify.Bytes))
-	if cut {
-		cuts += fmt.Sprintf("; the content was cut to %d bytes", maxContent)
-	}
-	headline = slackutilsx.EscapeMessage(headline)
-	return slack.Attachment{
-		Color:    colour(m),
-		Fallback: headline, // what a phone's notification shows
-		Title:    headline,
-		Text:     slackutilsx.EscapeMessage(content),
-	}, cuts
-}
-
-func colour(m notify.Message) string {
-	switch {
-	case m.Event == notify.Resolved:
-		return "good"
-	case m.Severity == notify.Critical:
-		return "danger"
-	case m.Severity == notify.Warning:
-		return "warning"
-	}
-	return "#439fe0" // blue
-}
-
-// escaped is what a character counts where Slack's control characters are written as entities.
-func escaped(size func(rune) int) func(rune) int {
-	return func(r rune) int {
-		switch r {
-		case '&':
-			return len("&amp;")
-		case '<', '>':
-			return len("&lt;")
-		}
-		return size(r)
-	}
-}
-
-// explain adds Slack's words to a failure.
+// explain adds Slack's words to a failure. Codes are told of any address: there is nothing else in them.
 func (c *connection) explain(e *notify.Error, words string) {
-	clean := c.redact.Clean(words, maxReason)
-	if clean != "" && (c.quotes || clean == words && code.MatchString(words)) {
-		e.Message += ": " + clean
+	if c.quotes || notify.IsID(code, words, c.redact) {
+		e.Quote(words, c.redact)
 	}
 }
 

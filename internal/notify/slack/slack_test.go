@@ -18,7 +18,6 @@ package slack
 
 import (
 	"encoding/json"
-	"errors"
 	"html"
 	"net/http"
 	"net/http/httptest"
@@ -133,14 +132,6 @@ func botOf(t *testing.T, server *notifytest.Server) *Bot {
 	return bot
 }
 
-// answers answers one request after the other.
-func answers(all ...http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		all[0](w, r)
-		all = all[min(1, len(all)-1):]
-	}
-}
-
 const (
 	critical = `[{"color":"danger","fallback":"[Critical] Hi 🎉","title":"[Critical] Hi 🎉","text":"Hello KubeCon 👋","blocks":null}]`
 	update   = `[{"color":"danger","fallback":"Updated: [Critical] Hi 🎉","title":"Updated: [Critical] Hi 🎉","text":"Hello KubeCon 👋","blocks":null}]`
@@ -192,12 +183,12 @@ func TestBotSends(t *testing.T) {
 			notify.Receipt{ExternalID: "C9/99.1", Note: "HTTP 200 OK: the message was edited"},
 		},
 		{
-			"an update of what was deleted is a new message", notify.Updated, "C9/99.1", answers(refuse("message_not_found"), made),
+			"an update of what was deleted is a new message", notify.Updated, "C9/99.1", notifytest.InTurn(refuse("message_not_found"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
 			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"so is one that comes too late", notify.Updated, "C9/99.1", answers(refuse("edit_window_closed"), made),
+			"so is one that comes too late", notify.Updated, "C9/99.1", notifytest.InTurn(refuse("edit_window_closed"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
 			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
@@ -206,7 +197,7 @@ func TestBotSends(t *testing.T) {
 			[]string{edit}, []url.Values{updateForm(over)}, notify.Receipt{Note: "the message is gone already"},
 		},
 		{
-			"what still says that it fires gets an answer", notify.Resolved, "C9/99.1", answers(refuse("cant_update_message"), made),
+			"what still says that it fires gets an answer", notify.Resolved, "C9/99.1", notifytest.InTurn(refuse("cant_update_message"), made),
 			[]string{edit, post}, []url.Values{updateForm(over), postForm(overOnly)},
 			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
@@ -348,9 +339,7 @@ func TestBotFailures(t *testing.T) {
 			bot := botOf(t, server)
 			bot.now = func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 			_, err := bot.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "C9/99.1"))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
 }
@@ -388,9 +377,7 @@ func TestWebhookFailures(t *testing.T) {
 			}
 			s.(*Webhook).quotes = c.quotes
 			_, err = s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
 }
@@ -486,10 +473,8 @@ func TestNewRefuses(t *testing.T) {
 		{"a webhook with a channel", "channel: is for a bot", Config{WebhookURL: "https://example.com/canary", Channel: channel}},
 		{"a webhook with a Web API", "url: of the Web API", Config{WebhookURL: "https://example.com/canary", URL: "https://example.com/canary"}},
 	} {
-		s, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, %v, want %q", c.why, s, err, c.want)
-		}
+		_, err := New(c.config, outboundtest.Client(t))
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	if s, err := New(Config{Token: token, Channel: channel}, outboundtest.Client(t)); err != nil || s.(*Bot).url != "https://slack.com/api/" {
 		t.Errorf("default: got %v", err)

@@ -18,7 +18,6 @@ package slack
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -43,39 +42,32 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (not
 		m.Content = ""
 	}
 	message, cuts := render(m)
-	body, err := json.Marshal(slack.WebhookMessage{
+	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, slack.WebhookMessage{
 		Attachments: []slack.Attachment{message},
 		Parse:       "none",
 		UnfurlLinks: new(false),
 		UnfurlMedia: new(false),
 	})
 	if err != nil {
-		return notify.Receipt{}, notify.Invalid("content", "cannot be written as JSON")
+		return notify.Receipt{}, err
 	}
-	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, body)
+	resp, err := notify.Do(ctx, w.client, req, w.failure)
 	if err != nil {
 		return notify.Receipt{}, err
 	}
-	resp, err := w.client.Do(ctx, req)
-	if err != nil {
-		return notify.Receipt{}, notify.FromRequest(err)
-	}
-	answer := strings.TrimSpace(string(resp.Body))
-	if failure := w.failure(resp, answer); failure != nil {
-		return notify.Receipt{}, failure
-	}
-	if resp.BodyErr != nil || answer != "ok" { // a page to sign in at, say
+	if resp.BodyErr != nil || said(resp) != "ok" { // a page to sign in at, say
 		return notify.Receipt{}, notify.BadAnswer(resp)
 	}
 	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
 // failure reads an answer that is not a success: a code, in plain text. What is wrong with Slack itself comes as a web page.
-func (w *Webhook) failure(resp *outbound.Response, answer string) *notify.Error {
+func (w *Webhook) failure(resp *outbound.Response) *notify.Error {
 	e := notify.FromStatus(resp, w.now())
 	if e == nil {
 		return nil
 	}
+	answer := said(resp)
 	if answer == "user_not_found" { // a 400, but it is about whom the webhook is for
 		e.Class, e.Reason = notify.Configuration, notify.ReasonNotFound
 	}
@@ -84,3 +76,5 @@ func (w *Webhook) failure(resp *outbound.Response, answer string) *notify.Error 
 	}
 	return e
 }
+
+func said(resp *outbound.Response) string { return strings.TrimSpace(string(resp.Body)) }

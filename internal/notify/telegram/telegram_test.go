@@ -308,6 +308,9 @@ func TestCut(t *testing.T) {
 			t.Errorf("%s: %d units, ends in %q", c.why, n, text[len(text)-10:])
 		}
 		note := "HTTP 200 OK"
+		if len(c.title) > 1 {
+			note += "; the headline was cut to 1024 characters"
+		}
 		if c.cut {
 			note += "; the message was cut to 4096 characters"
 		}
@@ -435,9 +438,7 @@ func TestFailures(t *testing.T) {
 			server.Answer(c.answer)
 			s := newSender(t, server.URL, Config{})
 			_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", anEarlierOne))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || *own != c.want {
-				t.Errorf("got %+v, want %+v", err, c.want)
-			}
+			notifytest.WantError(t, c.why, err, c.want)
 			if n := len(server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
@@ -495,9 +496,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a fragment", "url: must have neither", Config{Token: botToken, ChatID: chatID, URL: "https://example.com#canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		if notify.ClassOf(err) != notify.Configuration || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: got %v, want %q", c.why, err, c.want)
-		}
+		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	for url, quotes := range map[string]bool{"": true, "https://api.telegram.org/": true, "https://bots.example.com/telegram": false} {
 		if s, err := New(Config{URL: url, Token: botToken, ChatID: chatID}, outboundtest.Client(t)); err != nil || s.quotes != quotes {

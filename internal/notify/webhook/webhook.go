@@ -14,8 +14,12 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package webhook delivers to any HTTP endpoint: a JSON body, with the headers of Standard Webhooks 1.0.0
-// (https://www.standardwebhooks.com), so that the other side can tell repeats and check who sent it. Any 2xx means delivered.
+// Package webhook delivers to any HTTP endpoint: a JSON body for each message, fired, updated and resolved alike, with the
+// headers of Standard Webhooks 1.0.0 (https://www.standardwebhooks.com), so that the other side can check who sent it. Any 2xx
+// means delivered.
+//
+// The header webhook-id is the delivery key, so it is the same in every repeat of a message: after a lost answer the other
+// side can tell that it has the message. Whether it does is its own affair, and so is what it shows of the text.
 //
 // The body, version 1:
 //
@@ -34,7 +38,7 @@ limitations under the License.
 //	  }
 //	}
 //
-// Members may be added under the same version. The header webhook-id is the same in every repeat of a message.
+// Members may be added under the same version. There is no Probe: whatever is sent is a message.
 //
 // It knows this format and nothing of who calls it or who listens.
 package webhook
@@ -42,6 +46,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"mime"
 	"net/http"
@@ -53,8 +58,24 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// maxReason bounds what we quote of the receiver's words.
-const maxReason = 256
+// Config says where messages go and how they are authenticated. Any of it may come from a Secret.
+type Config struct {
+	URL            string
+	Method         string // POST, which is the default, or PUT
+	Headers        []Header
+	SigningSecrets []string // "whsec_" and base64; several while they are rotated
+
+	// Token is sent as a bearer token; Username and Password as Basic authentication. Only one of the two can be set.
+	Token    string
+	Username string
+	Password string
+}
+
+// Header is sent with every request.
+type Header struct {
+	Name  string
+	Value string
+}
 
 // Sender is a notify.Sender.
 type Sender struct {
@@ -69,57 +90,47 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-type envelope struct {
-	Version   string    `json:"version"`
-	Type      string    `json:"type"`
-	Timestamp time.Time `json:"timestamp"`
-	Data      data      `json:"data"`
-}
-
-type data struct {
-	UID        string          `json:"uid"`
-	Namespace  string          `json:"namespace"`
-	Name       string          `json:"name"`
-	Receiver   string          `json:"receiver"`
-	Incident   string          `json:"incident"`
-	Title      string          `json:"title"`
-	Content    string          `json:"content"`
-	RawContent string          `json:"rawContent"`
-	Severity   notify.Severity `json:"severity"`
-	State      string          `json:"state"`
-}
-
-func render(m notify.Message, k notify.Key) envelope {
-	state := "Firing"
-	if m.Event == notify.Resolved {
-		state = "Resolved"
+// New returns a sender, or a *notify.Error that names the field that is not right.
+func New(config Config, client *outbound.Client) (*Sender, error) {
+	s := &Sender{method: config.Method, header: http.Header{}, client: client, now: time.Now}
+	if s.method == "" {
+		s.method = http.MethodPost
 	}
-	return envelope{
-		Version:   "1",
-		Type:      "alert." + strings.ToLower(string(m.Event)),
-		Timestamp: m.Time.UTC().Truncate(time.Second),
-		Data: data{
-			UID:        m.UID,
-			Namespace:  m.Namespace,
-			Name:       m.Name,
-			Receiver:   m.Receiver,
-			Incident:   k.Incident,
-			Title:      notify.Emoji(m.Heading()),
-			Content:    notify.Emoji(m.Content),
-			RawContent: m.Content,
-			Severity:   m.Severity,
-			State:      state,
-		},
+	if s.method != http.MethodPost && s.method != http.MethodPut {
+		return nil, notify.Invalid("method", "must be POST or PUT")
 	}
+	var err error
+	if s.target, err = notify.ParseURL("url", config.URL); err != nil {
+		return nil, err
+	}
+	for i, h := range config.Headers {
+		h.Value = strings.TrimSpace(h.Value) // a Secret made with echo ends in a line break
+		if problem := headerProblem(h); problem != "" {
+			return nil, notify.Invalid(fmt.Sprintf("headers[%d]", i), problem)
+		}
+		s.header.Add(h.Name, h.Value)
+	}
+	for _, secret := range config.SigningSecrets {
+		key, ok := signingKey(secret)
+		if !ok {
+			return nil, notify.Invalid("signingSecret, signingSecretNext", "must be whsec_ followed by 24 to 64 random bytes in base64")
+		}
+		s.keys = append(s.keys, key)
+	}
+	if err := s.authenticate(config); err != nil {
+		return nil, err
+	}
+	s.redact = outbound.NewRedactor(secrets(config, s)...)
+	return s, nil
 }
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	body, err := json.Marshal(render(m, k))
+	body, err := notify.Encode(render(m, k))
 	if err != nil {
-		return notify.Receipt{}, notify.Invalid("content", "cannot be written as JSON")
+		return notify.Receipt{}, err
 	}
-	req, err := notify.JSONRequest(ctx, s.method, s.target, body)
+	req, err := notify.Request(ctx, s.method, s.target, body)
 	if err != nil {
 		return notify.Receipt{}, err
 	}
@@ -152,9 +163,7 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	if resp.StatusCode == http.StatusGone {
 		e.Message += ": the receiver says it is gone and wants no more"
 	}
-	if text := problem(resp.Body); text != "" {
-		e.Message += ": " + s.redact.Clean(text, maxReason)
-	}
+	e.Quote(problem(resp.Body), s.redact)
 	return e
 }
 

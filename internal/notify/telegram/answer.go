@@ -23,7 +23,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-telegram/bot"
 
@@ -47,15 +46,12 @@ type answer struct {
 func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *notify.Error) {
 	call := &notify.Call{Client: s.client}
 	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, buffered{call}),
-		bot.WithSkipGetMe(), bot.WithErrorsHandler(func(error) {})) // it would log
+		bot.WithSkipGetMe(), bot.WithUpdatesChannelCap(0), bot.WithErrorsHandler(func(error) {})) // it would log
 	if err == nil {
-		err = request(library)
+		_ = request(library) // what came of it is in call
 	}
 	if call.Response == nil {
-		if call.Err != nil {
-			err = call.Err
-		}
-		return nil, answer{}, notify.FromRequest(err)
+		return nil, answer{}, call.Failure(s.now())
 	}
 	var a answer
 	readable := json.Unmarshal(call.Response.Body, &a) == nil
@@ -80,6 +76,41 @@ func (c buffered) Do(req *http.Request) (*http.Response, error) {
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	req.Body, _ = req.GetBody()
 	return c.Call.Do(req)
+}
+
+// What became of an edit.
+type outcome int
+
+const (
+	edited    outcome = iota
+	unchanged         // it had that text already
+	gone              // somebody deleted it
+	fixed             // it is there, but not for us to edit
+)
+
+// edits are Telegram's words for them: nothing else in the answer tells. All come with status 400.
+var edits = []struct {
+	words string // in lower case
+	what  outcome
+}{
+	{"message is not modified", unchanged},
+	{"message_not_modified", unchanged},
+	{"message to edit not found", gone},
+	{"message_id_invalid", gone},
+	{"message can't be edited", fixed},
+	{"message_author_required", fixed},
+	{"message_edit_time_expired", fixed},
+}
+
+// ofEdit says what became of an edit that was refused, if it is one of those.
+func (a answer) ofEdit() (what outcome, ok bool) {
+	description := strings.ToLower(a.Description)
+	for _, e := range edits {
+		if strings.Contains(description, e.words) {
+			return e.what, true
+		}
+	}
+	return edited, false
 }
 
 // misplaced are words for what a 400 blames on the receiver and not on the message: where it is to go.
@@ -115,11 +146,11 @@ func (s *Sender) failure(call *notify.Call, a answer) *notify.Error {
 			e.Message += ": the group is a supergroup now; chatID must be " + strconv.FormatInt(to, 10)
 		}
 	}
-	if a.Description != "" && s.quotes {
-		e.Message += ": " + s.redact.Clean(a.Description, maxReason)
+	if s.quotes {
+		e.Quote(a.Description, s.redact)
 	}
 	if seconds := a.Parameters.RetryAfter; seconds > 0 && (e.Class == notify.Temporary || e.Class == notify.Unknown) {
-		e.RetryAfter = time.Duration(min(seconds, int64(outbound.MaxRetryAfter/time.Second))) * time.Second
+		e.RetryAfter = notify.Seconds(float64(seconds))
 	}
 	return e
 }

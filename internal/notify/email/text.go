@@ -78,7 +78,7 @@ func body(m notify.Message) string {
 	if m.Event == notify.Resolved {
 		b.WriteString("Resolved. The alert was:\n\n")
 	}
-	b.WriteString(notify.Emoji(m.Content))
+	b.WriteString(m.Text())
 	b.WriteString("\n\n-- \nAlert " + m.Namespace + "/" + m.Name + ", severity " + string(m.Severity) + "\n")
 	return b.String()
 }

@@ -17,67 +17,11 @@ limitations under the License.
 package webhook
 
 import (
-	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
-
-// Config says where messages go and how they are authenticated. Any of it may come from a Secret.
-type Config struct {
-	URL            string
-	Method         string // POST, which is the default, or PUT
-	Headers        []Header
-	SigningSecrets []string // "whsec_" and base64; several while they are rotated
-
-	// Token is sent as a bearer token; Username and Password as Basic authentication. Only one of the two can be set.
-	Token    string
-	Username string
-	Password string
-}
-
-// Header is sent with every request.
-type Header struct {
-	Name  string
-	Value string
-}
-
-// New returns a sender, or a *notify.Error that names the field that is not right.
-func New(config Config, client *outbound.Client) (*Sender, error) {
-	s := &Sender{method: config.Method, header: http.Header{}, client: client, now: time.Now}
-	if s.method == "" {
-		s.method = http.MethodPost
-	}
-	if s.method != http.MethodPost && s.method != http.MethodPut {
-		return nil, notify.Invalid("method", "must be POST or PUT")
-	}
-	var err error
-	if s.target, err = notify.ParseURL("url", config.URL); err != nil {
-		return nil, err
-	}
-	for i, h := range config.Headers {
-		if problem := headerProblem(h); problem != "" {
-			return nil, notify.Invalid(fmt.Sprintf("headers[%d]", i), problem)
-		}
-		s.header.Add(h.Name, h.Value)
-	}
-	for _, secret := range config.SigningSecrets {
-		key, ok := signingKey(secret)
-		if !ok {
-			return nil, notify.Invalid("signingSecret, signingSecretNext", "must be whsec_ followed by 24 to 64 random bytes in base64")
-		}
-		s.keys = append(s.keys, key)
-	}
-	if err := s.authenticate(config); err != nil {
-		return nil, err
-	}
-	s.redact = outbound.NewRedactor(secrets(config, s)...)
-	return s, nil
-}
 
 // authenticate sets the header Authorization. There is one, so there may be one source of it.
 func (s *Sender) authenticate(config Config) error {
@@ -107,30 +51,19 @@ func (s *Sender) authenticate(config Config) error {
 }
 
 func (s *Sender) basic(username, password string) error {
-	if username == "" || strings.Contains(username, ":") {
-		return notify.Invalid("username", "must not be empty or have a colon")
+	authorization, err := notify.BasicAuthorization(username, password)
+	if err != nil {
+		return err
 	}
-	req := http.Request{Header: s.header}
-	req.SetBasicAuth(username, password)
+	s.header.Set("Authorization", authorization)
 	return nil
 }
 
 // secrets returns all that must not come back to us in an error. The URL counts as a whole: where it comes from a Secret, its
 // path is the credential.
 func secrets(config Config, s *Sender) []string {
-	secrets := []string{
-		config.Token, config.Username, config.Password,
-		config.URL, s.target.String(), s.target.Path, s.target.RequestURI(), s.target.RawQuery,
-	}
-	for segment := range strings.SplitSeq(s.target.EscapedPath(), "/") {
-		if plain, err := url.PathUnescape(segment); err == nil && len(plain) >= 16 { // shorter ones are words, such as "notifications"
-			secrets = append(secrets, plain)
-		}
-	}
-	for _, values := range s.target.Query() {
-		secrets = append(secrets, values...)
-	}
-	secrets = append(secrets, rawQueryValues(s.target)...)
+	secrets := append(notify.URLSecrets(config.URL, s.target), notify.PathSecrets(s.target)...)
+	secrets = append(secrets, config.Token, config.Username, config.Password)
 	for _, values := range s.header { // Authorization is one of them
 		for _, value := range values {
 			secrets = append(append(secrets, value), strings.Fields(value)...)
@@ -143,16 +76,6 @@ func secrets(config Config, s *Sender) []string {
 		secrets = append(secrets, strings.TrimPrefix(strings.TrimSpace(secret), "whsec_"), string(s.keys[i]))
 	}
 	return secrets
-}
-
-// rawQueryValues returns the values as they are written, also where they are no valid query.
-func rawQueryValues(u *url.URL) []string {
-	var values []string
-	for pair := range strings.SplitSeq(u.RawQuery, "&") {
-		_, value, _ := strings.Cut(pair, "=")
-		values = append(values, value)
-	}
-	return values
 }
 
 // reserved has what the protocol or this package decides.

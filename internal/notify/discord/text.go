@@ -54,14 +54,14 @@ func render(m notify.Message) (out message, cuts string) {
 	out = message{Embeds: []embed{}, AllowedMentions: mentions{Parse: []string{}}}
 	var cut bool
 	if out.Content, cut = fit(m.Headline(), maxContent); cut {
-		cuts += "; the headline was cut to 2000 characters"
+		cuts += notify.CutNote("headline", maxContent, "characters")
 	}
 	if strings.TrimSpace(m.Content) == "" { // an embed without text is refused
 		return out, cuts
 	}
-	description, cut := fit(notify.Emoji(m.Content), maxDescription)
+	description, cut := fit(m.Text(), maxDescription)
 	if cut {
-		cuts += "; the content was cut to 4096 characters"
+		cuts += notify.CutNote("content", maxDescription, "characters")
 	}
 	out.Embeds = append(out.Embeds, embed{Description: description, Color: color(m)})
 	return out, cuts

@@ -1,0 +1,64 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alertmanager
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+// order is what is most worth another try.
+var order = []notify.Class{notify.Unknown, notify.Temporary, notify.Configuration, notify.Permanent}
+
+// verdict is nil if a replica accepted, and else of the failure with which there is most hope.
+func verdict(failures []*notify.Error) *notify.Error {
+	if slices.Contains(failures, nil) {
+		return nil
+	}
+	e := *slices.MinFunc(failures, func(a, b *notify.Error) int {
+		return cmp.Or(slices.Index(order, a.Class)-slices.Index(order, b.Class), cmp.Compare(a.RetryAfter, b.RetryAfter))
+	})
+	if len(failures) > 1 {
+		e.Message = "every replica failed: " + strings.Join(list(failures), "; ")
+	}
+	return &e
+}
+
+// note says how many accepted. What that is worth is said too: it proves that nobody was told yet.
+func note(failures []*notify.Error) string {
+	missing := list(failures)
+	accepted := fmt.Sprintf("accepted by %d of %d replicas", len(failures)-len(missing), len(failures))
+	if len(failures) == 1 {
+		accepted = "accepted"
+	}
+	return strings.Join(append([]string{accepted + "; its routes and silences decide who is told"}, missing...), "; ")
+}
+
+// list names the replicas that failed by their place in the spec, since an address may be nobody's business.
+func list(failures []*notify.Error) []string {
+	var texts []string
+	for i, failure := range failures {
+		if failure != nil {
+			texts = append(texts, fmt.Sprintf("urls[%d]: %s", i, failure.Message))
+		}
+	}
+	return texts
+}

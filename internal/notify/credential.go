@@ -1,0 +1,96 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notify
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+)
+
+// Token reads a token from a Secret. what it is stands in the error, which does not repeat it.
+func Token(field, what, value string) (string, error) {
+	token := strings.TrimSpace(value) // a Secret made with echo ends in a line break
+	if token == "" || !isVisible(token) {
+		return "", Invalid(field, "must be "+what+": not empty, and without blanks or control characters")
+	}
+	return token, nil
+}
+
+// Authorization returns the header of that name for a bearer token, or for a username with its password; "" if there is
+// neither.
+func Authorization(token, username, password string) (string, error) {
+	token, username, password = strings.TrimSpace(token), trimBreak(username), trimBreak(password)
+	switch {
+	case token != "" && username+password != "":
+		return "", Invalid("token, username", "only one of a token, and a username with its password, can be set")
+	case !isVisible(token):
+		return "", Invalid("token", "must have no blanks or control characters")
+	case token != "":
+		return "Bearer " + token, nil
+	case username+password == "":
+		return "", nil
+	}
+	return BasicAuthorization(username, password)
+}
+
+// BasicAuthorization returns the header Authorization for a username with its password.
+func BasicAuthorization(username, password string) (string, error) {
+	username, password = trimBreak(username), trimBreak(password)
+	if username == "" || strings.Contains(username, ":") {
+		return "", Invalid("username", "must not be empty or have a colon")
+	}
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password)), nil
+}
+
+// trimBreak is for what a Secret made with echo ends in. A blank may be a part of a password.
+func trimBreak(s string) string { return strings.TrimRight(s, "\r\n") }
+
+func isVisible(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// URLSecrets returns all that must not be shown of an address that is a credential: the whole as it was given, what follows
+// the host, and the values of the query, both as they are meant and as they are written.
+func URLSecrets(given string, u *url.URL) []string {
+	secrets := []string{given, u.String(), u.RequestURI(), u.Path, u.RawQuery}
+	for _, values := range u.Query() {
+		secrets = append(secrets, values...)
+	}
+	for pair := range strings.SplitSeq(u.RawQuery, "&") { // also where it is no valid query
+		_, value, _ := strings.Cut(pair, "=")
+		secrets = append(secrets, value)
+	}
+	if password, ok := u.User.Password(); ok {
+		secrets = append(secrets, password)
+	}
+	return secrets
+}
+
+// shortestKey is how long a part of a path is at least that may be a key: shorter ones are words, such as "notifications".
+const shortestKey = 16
+
+// PathSecrets returns the parts of a path that may be keys.
+func PathSecrets(u *url.URL) []string {
+	var secrets []string
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+		if plain, err := url.PathUnescape(segment); err == nil && len(plain) >= shortestKey {
+			secrets = append(secrets, plain)
+		}
+	}
+	return secrets
+}

@@ -1,0 +1,44 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// readJSON reads what a service was sent, and refuses members that it does not know: they were not meant.
+func readJSON(body io.Reader, into any) error {
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
+
+// isJSON says whether a request says that it is JSON.
+func isJSON(r *http.Request) bool { return r.Header.Get("Content-Type") == "application/json" }
+
+// replyInJSON answers.
+func replyInJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// saysOver tells what people take for the end of an alert.
+func saysOver(text string) bool { return strings.HasPrefix(text, "Resolved: ") }

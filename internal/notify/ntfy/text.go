@@ -1,0 +1,89 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package ntfy
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+const (
+	// maxMessage is one byte less than ntfy's limit: servers take a message of the very limit for a file.
+	maxMessage = 4095
+	maxTitle   = 1024 // bytes
+	// maxBody is twice ntfy's limit for a message, which is how much JSON it reads.
+	maxBody = 8192
+)
+
+// notification is what the API takes and returns, as far as we use it.
+type notification struct {
+	Topic      string `json:"topic"`
+	Title      string `json:"title,omitempty"`
+	Message    string `json:"message"`
+	Priority   int    `json:"priority,omitempty"`
+	SequenceID string `json:"sequence_id,omitempty"`
+	ID         string `json:"id,omitempty"`
+}
+
+// priority is how ntfy shows how bad it is.
+func priority(m notify.Message) int {
+	switch {
+	case m.Event == notify.Resolved:
+		return 2 // without sound
+	case m.Severity == notify.Critical:
+		return 5
+	case m.Severity == notify.Warning:
+		return 4
+	}
+	return 3
+}
+
+// render returns a notification as it is sent, and what is to be noted about what was cut.
+func (s *Sender) render(m notify.Message, incident string) (body []byte, cuts string, err error) {
+	n := notification{Topic: s.topic, Priority: priority(m), SequenceID: incident}
+	m.Severity = notify.Info // the priority shows it
+	var cut bool
+	if n.Title, cut = notify.Cut(m.Headline(), maxTitle, notify.Bytes); cut {
+		cuts = notify.CutNote("title", len(n.Title), "bytes")
+	}
+	frame, err := encode(n)
+	if err != nil {
+		return nil, "", err
+	}
+	n.Message, cut = notify.Cut(m.Text(), maxMessage, notify.Bytes)
+	if short, again := notify.Cut(n.Message, maxBody-len(frame), notify.PlainJSON); again {
+		n.Message, cut = short, true
+	}
+	if cut {
+		cuts += notify.CutNote("content", len(n.Message), "bytes")
+	}
+	body, err = encode(n)
+	return body, cuts, err
+}
+
+// encode writes JSON without the escapes that only HTML needs: they count.
+func encode(n notification) ([]byte, error) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(n); err != nil {
+		return nil, notify.Invalid("content", "cannot be written as JSON")
+	}
+	return bytes.TrimSpace(body.Bytes()), nil
+}

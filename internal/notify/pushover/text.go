@@ -1,0 +1,90 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pushover
+
+import (
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+const (
+	maxTitle   = 250 // characters
+	maxMessage = 1024
+
+	over  = "The alert is over."
+	blank = "(no content)" // Pushover refuses an empty message
+)
+
+// The priorities, and how an emergency goes on.
+const (
+	quiet     = -1 // shown, without sound
+	normal    = 0
+	high      = 1 // rings also in the user's quiet hours
+	emergency = 2 // and again until it is acknowledged
+
+	retrySeconds  = 60
+	expireSeconds = 3600
+)
+
+// request is what the API takes, as far as we use it.
+type request struct {
+	Token    string `json:"token"`
+	User     string `json:"user,omitempty"`
+	Device   string `json:"device,omitempty"`
+	Title    string `json:"title,omitempty"`
+	Message  string `json:"message,omitempty"`
+	Priority int    `json:"priority,omitempty"`
+	Retry    int    `json:"retry,omitempty"`
+	Expire   int    `json:"expire,omitempty"`
+	Tags     string `json:"tags,omitempty"`
+}
+
+func priority(m notify.Message) int {
+	switch {
+	case m.Event == notify.Resolved:
+		return quiet
+	case m.Severity == notify.Critical:
+		return emergency
+	case m.Severity == notify.Warning:
+		return high
+	}
+	return normal
+}
+
+// render returns a message as it is sent, and what is to be noted about what was cut.
+func (s *Sender) render(m notify.Message, incident string) (r request, cuts string) {
+	r = request{Token: s.config.Token, User: s.config.User, Device: s.config.Device, Priority: priority(m)}
+	content := m.Text()
+	switch {
+	case m.Event == notify.Resolved:
+		content = over
+	case strings.TrimSpace(content) == "":
+		content = blank
+	}
+	var cut bool
+	if r.Title, cut = notify.Cut(m.Headline(), maxTitle, notify.Characters); cut {
+		cuts = notify.CutNote("title", maxTitle, "characters")
+	}
+	if r.Message, cut = notify.Cut(content, maxMessage, notify.Characters); cut {
+		cuts += notify.CutNote("content", maxMessage, "characters")
+	}
+	if r.Priority == emergency {
+		r.Retry, r.Expire, r.Tags = retrySeconds, expireSeconds, incident
+	}
+	return r, cuts
+}

@@ -1,0 +1,74 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package slack
+
+import (
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/slackutilsx"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+const (
+	maxTitle   = 1024 // characters, as written with escapes
+	maxContent = 8000 // bytes, as written with escapes; from there on Slack leaves text out without a word
+)
+
+// render returns the message, and what is to be noted about what was cut. The headline has severity and state in words too: a
+// phone shows no colour, and some people see none.
+func render(m notify.Message) (message slack.Attachment, cuts string) {
+	headline, cut := notify.Cut(m.Headline(), maxTitle, escaped(notify.Characters))
+	if cut {
+		cuts = notify.CutNote("title", maxTitle, "characters")
+	}
+	content, cut := notify.Cut(m.Text(), maxContent, escaped(notify.Bytes))
+	if cut {
+		cuts += notify.CutNote("content", maxContent, "bytes")
+	}
+	headline = slackutilsx.EscapeMessage(headline)
+	return slack.Attachment{
+		Color:    colour(m),
+		Fallback: headline, // what a phone's notification shows
+		Title:    headline,
+		Text:     slackutilsx.EscapeMessage(content),
+	}, cuts
+}
+
+func colour(m notify.Message) string {
+	switch {
+	case m.Event == notify.Resolved:
+		return "good"
+	case m.Severity == notify.Critical:
+		return "danger"
+	case m.Severity == notify.Warning:
+		return "warning"
+	}
+	return "#439fe0" // blue
+}
+
+// escaped is what a character counts where Slack's control characters are written as entities.
+func escaped(size func(rune) int) func(rune) int {
+	return func(r rune) int {
+		switch r {
+		case '&':
+			return len("&amp;")
+		case '<', '>':
+			return len("&lt;")
+		}
+		return size(r)
+	}
+}

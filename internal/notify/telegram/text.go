@@ -1,0 +1,54 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package telegram
+
+import (
+	"regexp"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+const (
+	maxText     = 4096 // UTF-16 code units
+	maxHeadline = 1024 // of them; no title is that long
+)
+
+// render returns the whole text of a message, and what is to be noted about what was cut.
+func render(m notify.Message) (text, cuts string) {
+	head, cuts := headline(m)
+	head += "\n\n"
+	content, cut := notify.Cut(quiet(m.Text()), maxText-notify.Size(head, notify.UTF16), notify.UTF16)
+	if cut {
+		cuts += notify.CutNote("message", maxText, "characters")
+	}
+	return head + content, cuts
+}
+
+func headline(m notify.Message) (short, cuts string) {
+	short, cut := notify.Cut(quiet(m.Headline()), maxHeadline, notify.UTF16)
+	if cut {
+		cuts = notify.CutNote("headline", maxHeadline, "characters")
+	}
+	return short, cuts
+}
+
+// mention matches what Telegram may take for a mention: more than it does, but not the middle of a word, which is an e-mail
+// address or the like.
+var mention = regexp.MustCompile(`(^|[^A-Za-z0-9_])@([A-Za-z0-9_])`)
+
+// quiet returns the text with every mention broken up. Matches cannot overlap: what follows one directly is in a word.
+func quiet(text string) string { return mention.ReplaceAllString(text, "$1@\u2060$2") }
