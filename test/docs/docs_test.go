@@ -27,6 +27,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,6 +44,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
@@ -154,17 +156,57 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("names every metric that the operator has, and no other", func() {
-		metrics := findInCode(`"(bellhop_[a-z_]+)"`, "controllers", "internal", "webhooks")
+		metrics := findInCode(`(?:Name: +|NewDesc\()"(bellhop_[a-z_]+)"`, "controllers", "internal", "webhooks")
 		Expect(metrics).To(ContainElement("bellhop_alerts_waiting"))
 		expectTable(metrics, column("docs/operations.md", "metric", regexp.MustCompile("`(bellhop_[a-z_]+)`")))
 	})
 
-	It("explains every reason that an Alert's status can have, and no other", func() {
+	It("explains every reason that a status can have, and no other", func() {
+		const page = "docs/troubleshooting.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
-		documented := append(column("docs/concepts.md", "reason", reason), "Canceled", "Error", "SecretNotRead")
-		code := append(findInCode(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/pager/v1beta1", "internal/notify"), "Canceled", "Error", "SecretNotRead")
-		Expect(code).To(ContainElements("ResolveTimedOut", "QuotaExhausted"))
-		expectTable(code, documented)
+		const declared = `\bReason[A-Za-z]+ += "([A-Za-z]+)"`
+		own := []string{"Answered", "Untried", "Asking"}
+		alerts := slices.DeleteFunc(findInCode(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) })
+		Expect(alerts).To(ContainElement("ResolveTimedOut"))
+		expectTable(alerts, column(page, "reason of an Alert", reason))
+		expectTable(append(own, "SecretNotFound", "SecretNotRead", "Suspended"), column(page, "reason of a receiver", reason))
+		expectTable(findInCode(declared, "internal/notify"), column(page, "reason of an answer", reason))
+	})
+
+	It("has a page of one form for each provider, with its fields and no other, and what it guarantees", func() {
+		form := []string{"Example", "Set up", "Reference", "Messages", "Limits and answers", "What it guarantees"}
+		for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
+			provider := fieldsOf(field.Type.Elem())
+			path := "docs/receivers/" + strings.ToLower(jsonName(field)) + ".md"
+			By("reading " + path)
+			page := pages[path]
+			Expect(page).To(HavePrefix("# "+jsonName(field)+"\n"), path)
+			Expect(matches(page, `(?m)^## (.*)$`)).To(Equal(form), path)
+			if len(provider) == 0 {
+				Expect(page).To(ContainSubstring("`spec.%s` has no fields.", jsonName(field)), path)
+			} else {
+				expectTable(provider, column(path, "field of `spec."+jsonName(field)+"`", quoted))
+			}
+			var rows string
+			for line := range strings.Lines(pages["docs/receivers.md"]) {
+				if cells := strings.Split(line, "|"); len(cells) == 8 && strings.Contains(cells[1], "("+filepath.Base(filepath.Dir(path))+"/"+filepath.Base(path)+")") {
+					rows += cells[2]
+				}
+			}
+			Expect(rows).NotTo(BeEmpty(), "docs/receivers.md has a row of %s", path)
+			_, guarantee, _ := strings.Cut(page, "## What it guarantees")
+			expectTable(matches(rows, `\b(once|twice)\b`), matches(guarantee, `\*\*(once|twice)\*\*`))
+		}
+	})
+
+	It("names every field of receivers and of statuses, and no other", func() {
+		spec := slices.DeleteFunc(fieldsOf(reflect.TypeFor[v1beta1.ClusterReceiverSpec]()), func(name string) bool {
+			return slices.Contains(fieldsOf(reflect.TypeFor[v1beta1.Provider]()), name)
+		})
+		expectTable(spec, column("docs/receivers.md", "field of `spec`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[v1beta1.ReceiverStatus]()), column("docs/receivers.md", "field of `status`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[v1beta1.Delivery]()), column("docs/concepts.md", "field of `status.deliveries`", quoted))
+		expectTable(findInCode(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), column("docs/concepts.md", "state", quoted))
 	})
 
 	It("names every make target, and no other", func() {
@@ -370,6 +412,36 @@ func expectTable(code, documented []string) {
 	GinkgoHelper()
 	distinct := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 	Expect(distinct(documented)).To(Equal(distinct(code)), "what is documented, and what the code has")
+}
+
+// quoted are the words of a cell that are names.
+var quoted = regexp.MustCompile("`([A-Za-z]+)`")
+
+// matches are what the pattern's group finds in a text.
+func matches(text, pattern string) []string {
+	var found []string
+	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		found = append(found, match[1])
+	}
+	return found
+}
+
+// fieldsOf are the fields of a type of the API, as JSON has them.
+func fieldsOf(t reflect.Type) []string {
+	var names []string
+	for field := range t.Fields() {
+		if field.Anonymous {
+			names = append(names, fieldsOf(field.Type)...)
+			continue
+		}
+		names = append(names, jsonName(field))
+	}
+	return names
+}
+
+func jsonName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
 }
 
 // anchors are those that GitHub gives the headings of a page.
