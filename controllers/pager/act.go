@@ -230,9 +230,9 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o outcome) notify.Message
 		Time:      o.began,
 	}
 	switch {
-	case o.event == notify.Fired:
+	case o.event == notify.Fired && o.sequence == 1:
 		m.Time = a.CreationTimestamp.Time
-	case o.attempt > 1 && row.FirstAttemptTime != nil: // a repeat is the same message
+	case (o.attempt > 1 || o.remindEvery > 0) && row.FirstAttemptTime != nil: // a repeat is the same message
 		m.Time = row.FirstAttemptTime.Time
 	}
 	return m

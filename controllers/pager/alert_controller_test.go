@@ -174,7 +174,7 @@ func TestAnAlertmanagerIsReminded(t *testing.T) {
 		writes++
 		return c.SubResource(sub).Patch(ctx, o, p, opts...)
 	}}, alert, receiver))
-	now := clocktesting.NewFakePassiveClock(time.Now())
+	now := clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second)) // as statuses have it
 	r.clock = now
 	for _, c := range []struct {
 		why   string

@@ -210,7 +210,7 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 		t.rest(v1beta1.DeliverySent, "")
 		return
 	case isLost(t.row, page, p):
-		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+		t.lose()
 		return
 	case t.row.FilteredHash == page: // an edited filter is asked about the next content
 		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
@@ -241,7 +241,7 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 func (t *turn) whenResolved(p receivers.Party, now time.Time) {
 	begun := isResolved(t.row.TriedHash)
 	if isLost(t.row, resolvedHash(), p) {
-		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+		t.lose()
 		return
 	}
 	if confirmed(t.row, resolvedHash()) || !holdsPage(t.row) && !t.row.Uncertain && !begun {
@@ -310,6 +310,13 @@ func (t *turn) rest(state v1beta1.DeliveryState, reason string) {
 	t.row.State, t.row.Reason, t.row.NextAttemptTime = state, reason, nil
 }
 
+// lose is a row of which only a person can say what to do: a change of content is
+// another message, and one of the policy asks for this one again.
+func (t *turn) lose() {
+	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
+}
+
 // waitFor waits for somebody to change something; the change comes as an event.
 func (t *turn) waitFor(p receivers.Problem) {
 	t.row.Reason, t.row.Message, t.row.NextAttemptTime = p.Reason, p.Message, nil
@@ -359,7 +366,7 @@ func (t *turn) remind(p receivers.Party, posted, now time.Time) {
 }
 
 // isLost says whether an answer to what hash is of was lost, and the receiver is
-// not to be asked twice. Nobody's turn: a change of content is another message.
+// not to be asked twice.
 func isLost(row v1beta1.Delivery, hash string, p receivers.Party) bool {
 	return row.TriedHash == hash && row.AnswerLost && isOnce(p)
 }

@@ -41,7 +41,7 @@ func waitsFor(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation
 	if finished && a.DeletionTimestamp.IsZero() {
-		return mayBeAskedFor(a)
+		return nil
 	}
 	keys := []string{anyReceiver}
 	tried := false
@@ -54,17 +54,6 @@ func waitsFor(obj client.Object) []string {
 	}
 	if len(a.Spec.ReceiverRefs) == 0 && !tried {
 		keys = append(keys, defaultReceiver)
-	}
-	return keys
-}
-
-// mayBeAskedFor are the receivers that a finished Alert is sent to again if a
-// person changes their policy.
-func mayBeAskedFor(a *v1beta1.Alert) (keys []string) {
-	for _, row := range a.Status.Deliveries {
-		if row.State == v1beta1.DeliveryUnknown {
-			keys = append(keys, waitingKey(refOf(row)))
-		}
 	}
 	return keys
 }

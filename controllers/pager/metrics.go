@@ -18,9 +18,12 @@ package pager
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -57,7 +60,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 			Help: "Deliveries whose receiver holds a page and was not told that it is over when the Alert was let go.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.attempts, m.deliveries, m.latency, m.abandoned, waitingCollector{cache}} {
+	for _, c := range []prometheus.Collector{m.attempts, m.deliveries, m.latency, m.abandoned, waitingCollector{cache}, receiverCollector{cache}} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -97,4 +100,38 @@ func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
 		return // not synced yet: no value is better than a wrong one
 	}
 	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(len(waiting.Items)))
+}
+
+// receiverCollector counts the receivers by whether they work.
+type receiverCollector struct{ cache client.Reader }
+
+var receiversDesc = prometheus.NewDesc("bellhop_receivers", "Receivers of both kinds, by provider and by their condition Ready (True, False, Unknown).", []string{"provider", "ready"}, nil)
+
+func (receiverCollector) Describe(ch chan<- *prometheus.Desc) { ch <- receiversDesc }
+
+func (c receiverCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var local v1beta1.ReceiverList
+	var shared v1beta1.ClusterReceiverList
+	if err := errors.Join(c.cache.List(ctx, &local, client.UnsafeDisableDeepCopy), c.cache.List(ctx, &shared, client.UnsafeDisableDeepCopy)); err != nil {
+		return // as above
+	}
+	count := map[[2]string]int{}
+	add := func(r v1beta1.ReceiverObject) {
+		ready := metav1.ConditionUnknown
+		if c := meta.FindStatusCondition(r.CommonStatus().Conditions, v1beta1.ConditionReady); c != nil {
+			ready = c.Status
+		}
+		count[[2]string{providerOf(r.Common()), string(ready)}]++
+	}
+	for i := range local.Items {
+		add(&local.Items[i])
+	}
+	for i := range shared.Items {
+		add(&shared.Items[i])
+	}
+	for labels, n := range count {
+		ch <- prometheus.MustNewConstMetric(receiversDesc, prometheus.GaugeValue, float64(n), labels[:]...)
+	}
 }

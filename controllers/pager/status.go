@@ -194,12 +194,7 @@ func condition(kind string, is bool, open []turn, a *v1beta1.Alert, w world) met
 // outcomeOf says how an Alert ended of which nothing is open.
 func outcomeOf(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
 	isExpired := slices.ContainsFunc(s.turns, func(t turn) bool { return t.wanted && t.row.State == v1beta1.DeliveryExpired })
-	lost := slices.IndexFunc(s.turns, func(t turn) bool {
-		return t.row.State == v1beta1.DeliveryUnknown && (t.wanted || a.Spec.State == v1beta1.AlertResolved)
-	})
 	switch {
-	case lost >= 0:
-		return metav1.ConditionFalse, v1beta1.ReasonOutcomeUnknown, describe(a, s.turns[lost:lost+1], w)
 	case a.Spec.State == v1beta1.AlertResolved:
 		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
 	case isExpired || len(s.turns) == 0 && expired(a, w.now):

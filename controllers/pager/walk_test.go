@@ -162,14 +162,14 @@ func (w *walk) look() (*v1beta1.Alert, world) {
 
 // intend puts on record what must not be sent twice; the API server may be away.
 func (w *walk) intend(alert *v1beta1.Alert, view world, sends []turn) bool {
-	any := false
+	once := false
 	for _, t := range sends {
 		if t.send != nil && t.send.once {
-			any = true
+			once = true
 			putDelivery(alert, intend(t.row, *t.send, w.now))
 		}
 	}
-	if !any {
+	if !once {
 		return true
 	}
 	if !w.calm && w.rnd.IntN(8) == 0 {
@@ -288,7 +288,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 		}
 	}
 	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
-		return slices.Contains(w.refs, refOf(row)) && (row.State == v1beta1.DeliveryExpired || row.State == v1beta1.DeliveryUnknown)
+		return slices.Contains(w.refs, refOf(row)) && row.State == v1beta1.DeliveryExpired
 	})) {
 		w.failf("Ready is %v", ready)
 	}

@@ -57,7 +57,8 @@ const (
 	ReasonNamespaceNotSelected = "NamespaceNotSelected"
 	// ReasonSecretNotFound: a receiver's Secret does not exist. Stalled.
 	ReasonSecretNotFound = "SecretNotFound"
-	// ReasonSecretNotRead: a receiver's Secret could not be read now. Reconciling.
+	// ReasonSecretNotRead: a receiver's Secret could not be read now. Of a delivery
+	// and of a receiver; the Alert is Retrying.
 	ReasonSecretNotRead = "SecretNotRead"
 	// ReasonSuspended: a receiver is suspended. Stalled.
 	ReasonSuspended = "Suspended"

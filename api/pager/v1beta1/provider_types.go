@@ -23,7 +23,8 @@ package v1beta1
 type Provider struct {
 	// webhook is any HTTP endpoint. Each message is a JSON object with the headers
 	// of Standard Webhooks 1.0.0: webhook-id is the same for every repeat of a
-	// message.
+	// message, so that an endpoint can drop what it has seen. Updates and the end
+	// are messages of their own. Sent means that it answered 2xx.
 	// +optional
 	Webhook *WebhookProvider `json:"webhook,omitempty"`
 
@@ -40,8 +41,8 @@ type Provider struct {
 	Slack *SlackProvider `json:"slack,omitempty"`
 
 	// pagerDuty is PagerDuty, Events API v2. All events of an Alert have one
-	// dedup_key: a repeat pages nobody again. Sent means that PagerDuty queued the
-	// event, not that anybody was paged.
+	// dedup_key: a repeat pages nobody again, nor does an update, which changes the
+	// alert. Sent means that PagerDuty queued the event, not that anybody was paged.
 	// +optional
 	PagerDuty *PagerDutyProvider `json:"pagerDuty,omitempty"`
 
@@ -66,8 +67,9 @@ type Provider struct {
 	Alertmanager *AlertmanagerProvider `json:"alertmanager,omitempty"`
 
 	// event is a Kubernetes Event about the Alert. It needs no Secret. The Event is
-	// named after the key of its message: a repeat finds it there. Kubernetes
-	// deletes it after an hour by default, and nobody is paged.
+	// named after the key of its message: a repeat finds it there. Updates and the
+	// end are Events of their own. Kubernetes deletes them after an hour by default,
+	// and nobody is paged.
 	// +optional
 	Event *EventProvider `json:"event,omitempty"`
 
@@ -116,6 +118,7 @@ type Provider struct {
 
 	// pushover is Pushover. What is Critical rings every minute, for an hour or
 	// until somebody acknowledges it, and stops when the Alert is updated or over.
+	// Updates and the end are messages of their own.
 	// Pushover knows no key: after a lost answer a message may be seen twice.
 	// +optional
 	Pushover *PushoverProvider `json:"pushover,omitempty"`
