@@ -33,6 +33,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 )
 
 // canary has what encodings change.
@@ -137,28 +138,86 @@ var _ = Describe("A credential", Serial, func() {
 			return s.ObservedGeneration, err
 		}).Should(BeEquivalentTo(2))
 
-		places := map[string]string{"log": logs.String(), "binary bodies in the log": undump(logs.String())}
-		for _, kind := range []string{"alerts", "receivers", "clusterreceivers", "events", "configmaps"} {
-			out, err := kubectl(ctx, "", "get", kind, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
-			Expect(err).NotTo(HaveOccurred())
-			places[kind] = out
+		expectNowhere(ctx, namespace, canary)
+		Expect(kubectl(ctx, "", "get", "alerts", "-n", namespace, "-o", "yaml")).To(ContainSubstring("[redacted]"), "something was there to be found")
+	})
+
+	It("is found nowhere whatever the provider, also where it is part of the address", func(ctx SpecContext) {
+		const canary = "cAnaRy0cReDeNtIaL0123456789abcde"
+		namespace, echo := newNamespace(ctx), newInbox()
+		echo.Respond(func(r *http.Request) (int, http.Header, string) {
+			body, _ := io.ReadAll(r.Body)
+			got := jsonString(fmt.Sprintf("%s %s %v %s", r.Method, r.URL, r.Header, body), false)
+			return http.StatusBadRequest, http.Header{"Content-Type": {"application/json"}, "Retry-After": {canary}, "Location": {"/" + canary}},
+				fmt.Sprintf(`{"ok":false,"error":%[1]s,"message":%[1]s,"description":%[1]s,"errcode":%[1]s,"errorDescription":%[1]s,"errors":[%[1]s],"id":%[1]s}`, got)
+		})
+		in := func(path string) map[string]string { return map[string]string{"url": echo.URL + path} }
+		token := map[string]string{"token": canary}
+		providers := map[string]struct {
+			provider v1beta1.Provider
+			secret   map[string]string
+		}{
+			"slack":         {v1beta1.Provider{Slack: &v1beta1.SlackProvider{}}, in("/services/T0/B0/" + canary)},
+			"slackbot":      {v1beta1.Provider{Slack: &v1beta1.SlackProvider{URL: echo.URL, Channel: "C0123"}}, token},
+			"pagerduty":     {v1beta1.Provider{PagerDuty: &v1beta1.PagerDutyProvider{URL: echo.URL}}, map[string]string{"routingKey": canary}},
+			"telegram":      {v1beta1.Provider{Telegram: &v1beta1.TelegramProvider{URL: echo.URL, ChatID: "1"}}, map[string]string{"token": "1:" + canary}},
+			"discord":       {v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, in("/api/webhooks/1/" + canary)},
+			"teams":         {v1beta1.Provider{Teams: &v1beta1.TeamsProvider{}}, in("/workflows/x?sig=" + canary)},
+			"googlechat":    {v1beta1.Provider{GoogleChat: &v1beta1.GoogleChatProvider{}}, in("/v1/spaces/x/messages?key=" + canary + "&token=" + canary)},
+			"mattermost":    {v1beta1.Provider{Mattermost: &v1beta1.MattermostProvider{}}, in("/hooks/" + canary)},
+			"mattermostbot": {v1beta1.Provider{Mattermost: &v1beta1.MattermostProvider{URL: echo.URL, ChannelID: strings.Repeat("a", 26)}}, token},
+			"matrix":        {v1beta1.Provider{Matrix: &v1beta1.MatrixProvider{URL: echo.URL, RoomID: "!a:b"}}, token},
+			"ntfy":          {v1beta1.Provider{Ntfy: &v1beta1.NtfyProvider{URL: echo.URL}}, map[string]string{"topic": canary, "token": canary}},
+			"gotify":        {v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: echo.URL}}, token},
+			"pushover":      {v1beta1.Provider{Pushover: &v1beta1.PushoverProvider{URL: echo.URL}}, map[string]string{"token": canary, "user": canary}},
+			"alertmanager":  {v1beta1.Provider{Alertmanager: &v1beta1.AlertmanagerProvider{URLs: []string{echo.URL}}}, map[string]string{"username": "bell", "password": canary}},
 		}
-		metrics, err := scrape(ctx, metricsToken(ctx, namespace))
+		mail, err := notifytest.NewSMTP(notifytest.SMTPOptions{StartTLS: true, Username: "bell", Password: "another"})
 		Expect(err).NotTo(HaveOccurred())
-		defer metrics.Body.Close()
-		body, err := io.ReadAll(metrics.Body)
-		Expect(err).NotTo(HaveOccurred())
-		places["metrics"] = string(body)
-		Expect(places["metrics"]).To(ContainSubstring("bellhop_alert_attempts_total"))
-		Expect(places["log"]).To(ContainSubstring("Receiver answered"), "the highest level is on")
-		Expect(places["binary bodies in the log"]).To(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
-		Expect(places["alerts"]).To(ContainSubstring("[redacted]"), "something was there to be found")
-		for place, text := range places {
-			for _, form := range spellings(canary) {
-				if i := strings.Index(text, form); i >= 0 {
-					Fail(fmt.Sprintf("%s has the credential as %q: …%s…", place, form, text[max(0, i-200):min(len(text), i+200)]))
-				}
-			}
+		DeferCleanup(mail.Close)
+		providers["email"] = struct {
+			provider v1beta1.Provider
+			secret   map[string]string
+		}{v1beta1.Provider{Email: &v1beta1.EmailProvider{Host: mail.Addr(), From: "a@example.com", To: []string{"b@example.com"}}},
+			map[string]string{"username": "bell", "password": canary, "ca.crt": string(mail.CA())}}
+		var names []string
+		for name, c := range providers {
+			Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: c.secret})).To(Succeed())
+			newReceiver(ctx, namespace, name, "", func(r *v1beta1.Receiver) {
+				r.Spec.Provider, r.Spec.SecretRef = c.provider, &v1beta1.SecretReference{Name: name}
+			})
+			names = append(names, name)
 		}
+		a := newAlert(ctx, namespace, "a", nil, names...)
+		Eventually(status(ctx, a)).Should(HaveField("Deliveries", SatisfyAll(HaveLen(len(providers)), HaveEach(HaveField("Attempts", BeNumerically(">", 0))))))
+		Expect(echo.Started()).To(BeNumerically(">=", len(providers)-1), "credentials went over the wire")
+		expectNowhere(ctx, namespace, canary)
 	})
 })
+
+// expectNowhere looks for a credential wherever others can read.
+func expectNowhere(ctx SpecContext, namespace, canary string) {
+	GinkgoHelper()
+	places := map[string]string{"log": logs.String(), "binary bodies in the log": undump(logs.String())}
+	for _, kind := range []string{"alerts", "receivers", "clusterreceivers", "events", "configmaps"} {
+		out, err := kubectl(ctx, "", "get", kind, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
+		Expect(err).NotTo(HaveOccurred())
+		places[kind] = out
+	}
+	metrics, err := scrape(ctx, metricsToken(ctx, namespace))
+	Expect(err).NotTo(HaveOccurred())
+	defer metrics.Body.Close()
+	body, err := io.ReadAll(metrics.Body)
+	Expect(err).NotTo(HaveOccurred())
+	places["metrics"] = string(body)
+	Expect(places["metrics"]).To(ContainSubstring("bellhop_alert_attempts_total"))
+	Expect(places["log"]).To(ContainSubstring("Receiver answered"), "the highest level is on")
+	Expect(places["binary bodies in the log"]).To(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
+	for place, text := range places {
+		for _, form := range spellings(canary) {
+			if i := strings.Index(text, form); i >= 0 {
+				Fail(fmt.Sprintf("%s has the credential as %q: …%s…", place, form, text[max(0, i-200):min(len(text), i+200)]))
+			}
+		}
+	}
+}
