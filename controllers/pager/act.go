@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,27 +36,34 @@ import (
 
 // attention is how long a reconcile waits for answers. Who takes longer must not
 // keep it from what the Alert needs elsewhere: that answer comes to the ledger.
-const attention = time.Second
+const attention = 100 * time.Millisecond
 
 // act makes the requests of a step, all at once, and returns when they are
 // answered, or when attention is over. What came is recorded while others are
 // still under way. It says who waits for a slot. An error means that what has to
 // be on record before a request could not be written: that one was not made.
 func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
-	sends := r.admit(v, s)
-	if err := r.intend(ctx, v, sends); err != nil {
+	alert, parties := v.alert, v.world.parties
+	once, sends := r.admit(v, s)
+	watch := &watch{answered: make(chan struct{}, len(once)+len(sends))}
+	fly := func(sends []admitted) {
 		for _, t := range sends {
-			t.slot.Leave(v.world.now, outbound.Result{})
-			r.ledger.cancel(v.alert, refOf(t.row))
+			go r.fly(ctx, alert.DeepCopy(), t, parties[refOf(t.row)], watch)
 		}
-		return err
 	}
-	watch := &watch{answered: make(chan struct{}, len(sends))}
-	for _, t := range sends {
-		go r.fly(ctx, v.alert.DeepCopy(), t, v.world.parties[refOf(t.row)], watch)
+	fly(sends)
+	err := r.intend(ctx, v, append(slices.Clone(once), sends...))
+	if err == nil {
+		fly(once)
+		sends = append(sends, once...)
+	} else {
+		for _, t := range once {
+			r.ledger.cancel(alert, refOf(t.row))
+			t.slot.Leave(r.clock.Now(), outbound.Result{Unasked: true})
+		}
 	}
 	r.attend(ctx, v, len(sends), watch)
-	return nil
+	return err
 }
 
 // admitted is a turn whose request has a slot.
@@ -64,8 +72,9 @@ type admitted struct {
 	slot *outbound.Bulkhead // the one it is of, also when the receiver has got another since
 }
 
-// admit gets a slot for each request of a step; v.queued are those that wait for one.
-func (r *AlertReconciler) admit(v *view, s step) (sends []admitted) {
+// admit gets a slot for each request of a step, of which some must be on record
+// first; v.queued are those that wait for one.
+func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 	name, now := nameOf(v.alert), v.world.now
 	v.queued = map[v1beta1.ReceiverRef]outbound.Wait{}
 	for _, t := range s.turns {
@@ -76,17 +85,23 @@ func (r *AlertReconciler) admit(v *view, s step) (sends []admitted) {
 		}
 		ticket := ticketFor(v.alert, v.world.parties[ref], *t.send)
 		ticket.Call = func() { r.wake.add(name) }
-		bulkhead := &r.senders.at(v.alert.Namespace, ref).bulkhead
+		bulkhead := r.senders.bulkhead(v.alert.Namespace, ref, now)
 		if entered, wait := bulkhead.Enter(ticket, now); !entered {
 			v.queued[ref] = wait
-		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0}) {
-			sends = append(sends, admitted{t, bulkhead})
+		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0, byDefault: t.row.ByDefault}) {
+			if t.send.once {
+				once = append(once, admitted{t, bulkhead})
+			} else {
+				sends = append(sends, admitted{t, bulkhead})
+			}
 		} else {
-			bulkhead.Leave(now, outbound.Result{}) // the process is being stopped
+			bulkhead.Leave(now, outbound.Result{Unasked: true}) // the process is being stopped
 		}
 	}
-	r.ledger.queue(v.alert, v.queued)
-	return sends
+	for _, ref := range r.ledger.queue(v.alert, v.queued) {
+		r.senders.withdraw(v.alert.Namespace, ref, name, now)
+	}
+	return once, sends
 }
 
 // ticketFor asks for a slot in the name of the Alert, in its namespace's lane.
@@ -114,7 +129,7 @@ func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []admitted)
 	maps.Copy(w.underWay, v.world.underWay)
 	once := false
 	for _, t := range sends {
-		w.underWay[refOf(t.row)] = flight{since: w.now}
+		w.underWay[refOf(t.row)] = flight{since: w.now, reminder: t.send.remindEvery > 0}
 		if t.send.once {
 			once = true
 			putDelivery(intended, intend(deliveryIn(intended.Status.Deliveries, t.row), *t.send, w.now))
@@ -166,6 +181,9 @@ func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admit
 	}
 }
 
+// unasked are reasons for which a receiver was not asked, or not to the end.
+var unasked = []string{notify.ReasonCanceled, notify.ReasonInvalidReceiver, notify.ReasonAddressRefused, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
+
 // resultOf says what a failure means for others' requests. Who refuses a message,
 // or its sender, does answer.
 func resultOf(failure *notify.Error) outbound.Result {
@@ -173,9 +191,9 @@ func resultOf(failure *notify.Error) outbound.Result {
 	case failure == nil:
 		return outbound.Result{}
 	case failure.Reason == notify.ReasonRateLimited:
-		return outbound.Result{Wish: failure.RetryAfter}
-	case failure.Reason == notify.ReasonCanceled:
-		return outbound.Result{}
+		return outbound.Result{Wish: max(failure.RetryAfter, time.Second)}
+	case slices.Contains(unasked, failure.Reason):
+		return outbound.Result{Unasked: true}
 	}
 	return outbound.Result{Failed: failure.Class == notify.Temporary || failure.Class == notify.Unknown}
 }

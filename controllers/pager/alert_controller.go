@@ -62,7 +62,7 @@ type AlertReconciler struct {
 type view struct {
 	before     *v1beta1.Alert // as the API server has it
 	alert      *v1beta1.Alert // the same, with what is not recorded yet
-	unrecorded int            // outcomes
+	unrecorded uint64         // number of the last outcome in alert that is not in before; 0: none
 	world      world
 	queued     map[v1beta1.ReceiverRef]outbound.Wait // for a slot
 }

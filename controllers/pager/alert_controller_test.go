@@ -23,12 +23,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -121,7 +125,7 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.senders.at("ns", team).set(p.Version, panicking{})
+	r.senders.entry(keyOf("ns", team)).set(p.Version, panicking{})
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 		t.Fatal(err)
 	}
@@ -204,15 +208,102 @@ func TestAnAlertmanagerIsReminded(t *testing.T) {
 	}
 }
 
+// TestADefaultIsFoundOnce: also where another becomes the default while the first
+// request is under way, and nothing of it is on record.
+func TestADefaultIsFoundOnce(t *testing.T) {
+	answer := make(chan struct{})
+	var newer atomic.Int32
+	slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-answer }))
+	defer slow.Close()
+	fast := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { newer.Add(1) }))
+	defer fast.Close()
+	byDefault := func(name, url string, created time.Time) *v1beta1.Receiver {
+		r := &v1beta1.Receiver{}
+		r.Namespace, r.Name, r.CreationTimestamp.Time = "ns", name, created
+		r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+		r.Spec.Webhook = &v1beta1.WebhookProvider{URL: url}
+		return r
+	}
+	alert := newAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
+	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, byDefault("old", slow.URL, t0)))
+	reconcile := func() {
+		t.Helper()
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reconcile()
+	if err := r.client.Create(t.Context(), byDefault("new", fast.URL, t0.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	reconcile()
+	close(answer)
+	r.ledger.close()
+	reconcile()
+	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil || !alert.Status.Sent || newer.Load() != 0 {
+		t.Errorf("sent: %t to %s, and %d to the new default; %v", alert.Status.Sent, alert.Status.Receivers, newer.Load(), err)
+	}
+}
+
+// TestALostAnswerIsNews: the intent that was written before says the same state.
+func TestALostAnswerIsNews(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGatewayTimeout) }))
+	defer server.Close()
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: server.URL}
+	receiver.Spec.DeliveryPolicy = v1beta1.AtMostOnce
+	alert := newAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team} })
+	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+		t.Fatal(err)
+	}
+	if event := <-r.recorder.(*events.FakeRecorder).Events; !strings.Contains(event, "Warning OutcomeUnknown") {
+		t.Errorf("the event is %q", event)
+	}
+}
+
+// TestAReceiversStatusIsNotLost: an annotation is no event for who watches specs.
+func TestAReceiversStatusIsNotLost(t *testing.T) {
+	receiver := &v1beta1.Receiver{}
+	receiver.UID = "receiver"
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
+	stale := true
+	c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		if stale {
+			stale = false
+			return apierrors.NewConflict(schema.GroupResource{Resource: "receivers"}, o.GetName(), errors.New("annotated"))
+		}
+		return c.SubResource(sub).Patch(ctx, o, p, opts...)
+	}}, receiver)
+	alerts := newReconciler(t, c)
+	r := &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
+		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
+	party, err := r.book.Party(t.Context(), "ns", team)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.health.update(keyOf("ns", team), func(s *sighting) bool { s.verdict = verdict{version: party.Version, untried: true}; return false })
+	for range 2 {
+		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
+		if err != nil || result.RequeueAfter == 0 && receiver.Status.TestedWith != "" {
+			t.Errorf("got %+v, %v", result, err)
+		}
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil || receiver.Status.TestedWith != party.Version {
+		t.Errorf("the status is %+v, %v", receiver.Status, err)
+	}
+}
+
 func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1beta1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	list := func(client.Object) []string { return nil }
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1beta1.Alert{}).
-		WithIndex(&v1beta1.Receiver{}, "isDefault", list).WithIndex(&v1beta1.ClusterReceiver{}, "isDefault", list).
+	isDefault := func(o client.Object) []string { return []string{strconv.FormatBool(receivers.IsDefault(o))} }
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1beta1.Alert{}, &v1beta1.Receiver{}).
+		WithIndex(&v1beta1.Receiver{}, "isDefault", isDefault).WithIndex(&v1beta1.ClusterReceiver{}, "isDefault", isDefault).
+		WithIndex(&v1beta1.Alert{}, waitingIndex, waitsFor).
 		WithInterceptorFuncs(funcs).Build()
 }
 

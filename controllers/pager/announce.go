@@ -31,7 +31,7 @@ import (
 func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertStatus, w world) {
 	for _, row := range after.Deliveries {
 		old := deliveryIn(before.Status.Deliveries, row)
-		if old.State == row.State && old.Sequence == row.Sequence && old.Attempts == row.Attempts {
+		if known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts {
 			continue
 		}
 		name := string(row.Kind) + "/" + row.Name
@@ -43,8 +43,8 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 		case row.State == v1beta1.DeliveryFailed:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
 		case row.State == v1beta1.DeliveryUnknown:
-			if row.Reason == v1beta1.ReasonSending {
-				continue // it is being sent
+			if known(row) == v1beta1.DeliveryPending {
+				continue
 			}
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Not known whether %s got it: %s", name, row.Message)
 		case row.State == v1beta1.DeliveryExpired:
@@ -52,7 +52,7 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 		case row.Attempts == 1 && row.NextAttemptTime != nil: // later ones would be noise
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
-		if (old.State != row.State || old.Sequence != row.Sequence) && row.State != v1beta1.DeliveryPending {
+		if (known(old) != known(row) || old.Sequence != row.Sequence) && known(row) != v1beta1.DeliveryPending {
 			r.metrics.reached(w.parties[refOf(row)].Spec, row.State)
 		}
 	}
@@ -63,6 +63,15 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 		(was == nil || was.Reason != stalled.Reason) {
 		r.event(before, corev1.EventTypeWarning, stalled.Reason, "Send", "%s", stalled.Message)
 	}
+}
+
+// known is the state as far as it is known: what is being sent, and Unknown only in
+// case that nothing else is recorded, is Pending.
+func known(row v1beta1.Delivery) v1beta1.DeliveryState {
+	if row.State == v1beta1.DeliveryUnknown && row.Reason == v1beta1.ReasonSending {
+		return v1beta1.DeliveryPending
+	}
+	return row.State
 }
 
 // released makes events of how an Alert was let go.

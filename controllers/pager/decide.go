@@ -21,6 +21,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -55,8 +57,9 @@ type world struct {
 
 // flight is a request that is under way.
 type flight struct {
-	since    time.Time
-	reminder bool // of what the receiver holds
+	since     time.Time
+	reminder  bool // of what the receiver holds
+	byDefault bool
 }
 
 // step is what to do next about an Alert.
@@ -108,6 +111,8 @@ type send struct {
 	once bool
 	// uncertain: an earlier answer was lost.
 	uncertain bool
+	// byDefault, as in the row.
+	byDefault bool
 	// remindEvery is set where the receiver holds it, and forgets it unless it is
 	// told again so often. Nothing of that is recorded.
 	remindEvery time.Duration
@@ -121,7 +126,7 @@ func decide(a *v1beta1.Alert, w world) step {
 		s.turns = append(s.turns, t)
 		s.wake = earliest(s.wake, t.wake)
 	}
-	if len(s.turns) == 0 && a.DeletionTimestamp.IsZero() {
+	if !s.isForAnybody() && a.DeletionTimestamp.IsZero() {
 		s.wake = future(expiry(a), w.now)
 	}
 	protected := controllerutil.ContainsFinalizer(a, v1beta1.AlertFinalizer)
@@ -154,6 +159,10 @@ func (s step) sends() bool {
 	return slices.ContainsFunc(s.turns, func(t turn) bool { return t.send != nil })
 }
 
+func (s step) isForAnybody() bool {
+	return slices.ContainsFunc(s.turns, func(t turn) bool { return t.wanted })
+}
+
 func (s step) sendNothing() {
 	for i := range s.turns {
 		s.turns[i].send = nil
@@ -163,8 +172,8 @@ func (s step) sendNothing() {
 // finished says whether nothing more is going to happen by itself or by a
 // change elsewhere.
 func (s step) finished(a *v1beta1.Alert, w world) bool {
-	if len(s.turns) == 0 {
-		return !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved || expired(a, w.now)
+	if a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && !s.isForAnybody() && !expired(a, w.now) {
+		return false // until there is a default
 	}
 	return !slices.ContainsFunc(s.turns, func(t turn) bool { return t.phase != done })
 }
@@ -277,10 +286,19 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, blocked bool, no
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
 		t.resolve(p, until, now)
-	case t.wanted && now.Before(until) && !blocked && deservesAnAttempt(a, t.row, p, now):
+	case t.wanted && now.Before(deletionLimit(a, t.row, p)) && !blocked && deservesAnAttempt(a, t.row, p, now):
 		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
-		t.wake = until
+		t.wake = deletionLimit(a, t.row, p)
 	}
+}
+
+// deletionLimit is for how long at most a receiver holds up a deletion: a page that
+// is still to be sent is worth a minute, however short a resolve is tried.
+func deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party) time.Time {
+	if holdsPage(row) {
+		return a.DeletionTimestamp.Add(p.ResolveTimeout())
+	}
+	return a.DeletionTimestamp.Add(max(p.ResolveTimeout(), graceAfterCreation))
 }
 
 // deservesAnAttempt says whether an Alert that is being deleted is so young that
@@ -342,7 +360,7 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 		return
 	}
 	t.send = &send{event: event, hash: hash, sequence: t.row.Sequence, attempt: t.row.Attempts + 1, version: p.Version,
-		once: isOnce(p), uncertain: t.row.Uncertain}
+		once: isOnce(p), uncertain: t.row.Uncertain, byDefault: t.row.ByDefault}
 	if !again {
 		t.send.sequence++
 		t.send.attempt = 1
@@ -352,7 +370,11 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 // remind repeats what a receiver holds that forgets it otherwise.
 func (t *turn) remind(p receivers.Party, posted, now time.Time) {
 	every := remindEvery(p.Spec)
-	if t.row.State != v1beta1.DeliverySent || t.phase != done || p.Problem != nil || every == 0 {
+	if t.row.State != v1beta1.DeliverySent || t.phase != done || every == 0 || !isForgotten(t.row) {
+		return
+	}
+	if p.Problem != nil { // it ends by itself meanwhile
+		t.wake = now.Add(every)
 		return
 	}
 	if t.row.LastAttemptTime != nil && t.row.LastAttemptTime.After(posted) {
@@ -393,9 +415,8 @@ func rowsOf(a *v1beta1.Alert, w world) []v1beta1.Delivery {
 		named = append(named, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending, ByDefault: byDefault})
 	}
 	if len(others) > keptRows {
-		slices.SortStableFunc(others, func(x, y v1beta1.Delivery) int {
-			return y.LastAttemptTime.Compare(x.LastAttemptTime.Time)
-		})
+		lastTried := func(row v1beta1.Delivery) time.Time { return ptr.Deref(row.LastAttemptTime, metav1.Time{}).Time }
+		slices.SortStableFunc(others, func(x, y v1beta1.Delivery) int { return lastTried(y).Compare(lastTried(x)) })
 		others = others[:keptRows]
 	}
 	return withUnderWay(append(named, others...), w)

@@ -19,12 +19,14 @@ package pager
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -108,6 +110,15 @@ func rows(rows ...func(*v1beta1.Alert) v1beta1.Delivery) func(*v1beta1.Alert) {
 
 func holds(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) v1beta1.Delivery {
 	return func(a *v1beta1.Alert) v1beta1.Delivery { return holding(a, ref) }
+}
+
+// isHeldBy is a row that an Alertmanager confirmed.
+func isHeldBy(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) v1beta1.Delivery {
+	return func(a *v1beta1.Alert) v1beta1.Delivery {
+		row := holding(a, ref)
+		row.ExternalID = "info@2026-03-01T12:00:00Z"
+		return row
+	}
 }
 
 func fails(ref v1beta1.ReceiverRef, state v1beta1.DeliveryState, next time.Time) func(*v1beta1.Alert) v1beta1.Delivery {
@@ -277,16 +288,32 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{}))), want: "Fired#1.4"},
 		"once, not accepted": {why: "what was refused for now can be sent", refs: one, now: at(time.Minute), parties: policy(v1beta1.AtMostOnce),
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, t0))), want: "once Fired#1.4"},
-		"reminder": {why: "an Alertmanager forgets", refs: one, now: at(2 * time.Minute), parties: forgetful(), alert: newAlert(rows(holds(oncall))),
+		"reminder": {why: "an Alertmanager forgets", refs: one, now: at(2 * time.Minute), parties: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
 			want: "again Fired#1.1"},
-		"reminder, later": {why: "not before its time", refs: one, now: at(time.Minute), parties: forgetful(), alert: newAlert(rows(holds(oncall))),
+		"reminder, later": {why: "not before its time", refs: one, now: at(time.Minute), parties: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
 			want: "wake 1m0s"},
 		"reminder, posted": {why: "what was said since counts", refs: one, now: at(3 * time.Minute), parties: forgetful(), posted: at(2 * time.Minute),
-			alert: newAlert(rows(holds(oncall))), want: "wake 1m0s"},
+			alert: newAlert(rows(isHeldBy(oncall))), want: "wake 1m0s"},
 		"reminder under way": {why: "that changes nothing", refs: one, now: at(3 * time.Minute), parties: forgetful(), flying: true, reminding: true,
-			alert: newAlert(rows(holds(oncall))), want: ""},
+			alert: newAlert(rows(isHeldBy(oncall))), want: ""},
 		"reminder, resolved": {why: "it is over", refs: one, now: at(2 * time.Minute), parties: forgetful(),
-			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), want: "Resolved#2.1"},
+			alert: newAlert(rows(isHeldBy(oncall)), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), want: "Resolved#2.1"},
+		"reminder, suspended": {why: "it is looked at again", refs: one, now: at(2 * time.Minute), parties: func() map[v1beta1.ReceiverRef]receivers.Party {
+			p := forgetful()
+			suspended := p[oncall]
+			suspended.Problem = &receivers.Problem{Reason: v1beta1.ReasonSuspended}
+			return map[v1beta1.ReceiverRef]receivers.Party{oncall: suspended}
+		}(), alert: newAlert(rows(isHeldBy(oncall))), want: "wake 2m0s"},
+		"became an Alertmanager": {why: "what another confirmed is not said again", refs: one, now: at(2 * time.Minute), parties: forgetful(),
+			alert: newAlert(rows(holds(oncall))), want: ""},
+		"nobody any more": {why: "it waits for a default, as it is not held by anybody", parties: good, now: t0,
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.Content, a.Spec.TTLSecondsAfterFinished = "B", ptr.To[int32](0) }), want: ""},
+		"deleted young, no time for resolves": {why: "the one attempt is no resolve", refs: one, now: at(time.Second),
+			parties: func() map[v1beta1.ReceiverRef]receivers.Party {
+				p := usable("v1")
+				p.Spec.ResolveTimeoutSeconds = ptr.To[int32](0)
+				return map[v1beta1.ReceiverRef]receivers.Party{oncall: p}
+			}(), alert: newAlert(deletedAt(at(time.Second))), want: "Fired#1.1, wake 1m0s"},
 		"deleted young, blocked": {why: "a storm that waits is purged by deleting it", refs: one, parties: good, now: t0, blocked: true,
 			alert: newAlert(deletedAt(t0)), want: "release"},
 		"deleted, blocked, held": {why: "who was paged is told", refs: one, parties: good, now: t0, blocked: true,
@@ -342,6 +369,33 @@ func shorthand(s step, now time.Time) string {
 		out += part
 	}
 	return out
+}
+
+func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
+	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.Content = "changed" })
+	w := world{now: t0, parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}}
+	a.Status = report(a, decide(a, w), w)
+	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready.Reason != v1beta1.ReasonNoReceiver || a.Status.FinishedTime != nil {
+		t.Errorf("nobody holds it, but Ready is %s: %s", ready.Status, ready.Reason)
+	}
+	if !slices.Contains(waitsFor(a), defaultReceiver) {
+		t.Error("a default would not be noticed")
+	}
+}
+
+func TestOfManyFormerReceiversThoseThatWereTriedLastStay(t *testing.T) {
+	a := newAlert()
+	for i := range keptRows + 1 {
+		row := holding(a, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: fmt.Sprint("r", i)})
+		if i == 3 { // never tried
+			row = v1beta1.Delivery{Kind: v1beta1.KindReceiver, Name: "quiet", State: v1beta1.DeliveryFiltered, FilteredHash: pageHash(&a.Spec)}
+		}
+		a.Status.Deliveries = append(a.Status.Deliveries, row)
+	}
+	kept := rowsOf(a, world{refs: []v1beta1.ReceiverRef{oncall}})
+	if len(kept) != keptRows+1 || slices.ContainsFunc(kept, func(row v1beta1.Delivery) bool { return row.Name == "quiet" }) {
+		t.Errorf("kept %d rows: %v", len(kept), kept)
+	}
 }
 
 func TestAStatusIsNeverTooLongForItsSchema(t *testing.T) {

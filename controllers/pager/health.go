@@ -17,9 +17,11 @@ limitations under the License.
 package pager
 
 import (
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
@@ -92,12 +94,24 @@ func (h *health) note(key senderKey, o outcome) {
 			}
 			return before != s.verdict
 		}
-		s.failed, s.lastError = o.at, o.failure.Message
-		if saysSomethingOf(o.failure) {
-			s.verdict = verdict{version: o.version, failure: o.failure}
+		failure := forAllToSee(key, o.failure)
+		s.failed, s.lastError = o.at, failure.Message
+		if saysSomethingOf(failure) {
+			s.verdict = verdict{version: o.version, failure: failure}
 		}
 		return true
 	})
+}
+
+// forAllToSee leaves a provider's words about one namespace's Alert out of what all
+// who use a ClusterReceiver can read; they are in the Alert.
+func forAllToSee(key senderKey, failure *notify.Error) *notify.Error {
+	if key.ref.Kind != v1beta1.KindClusterReceiver || !strings.HasPrefix(failure.Message, "HTTP ") {
+		return failure
+	}
+	short := *failure
+	short.Message, _, _ = strings.Cut(failure.Message, ": ")
+	return &short
 }
 
 // saysSomethingOf tells a failure of the receiver from one of a message, and from

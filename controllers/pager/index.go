@@ -41,7 +41,7 @@ func waitsFor(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation
 	if finished && a.DeletionTimestamp.IsZero() {
-		return nil
+		return forgottenBy(a)
 	}
 	keys := []string{anyReceiver}
 	tried := false
@@ -54,6 +54,17 @@ func waitsFor(obj client.Object) []string {
 	}
 	if len(a.Spec.ReceiverRefs) == 0 && !tried {
 		keys = append(keys, defaultReceiver)
+	}
+	return keys
+}
+
+// forgottenBy are the receivers that have to be told again what they hold, as soon
+// as that is possible again.
+func forgottenBy(a *v1beta1.Alert) (keys []string) {
+	for _, row := range a.Status.Deliveries {
+		if isForgotten(row) {
+			keys = append(keys, waitingKey(refOf(row)))
+		}
 	}
 	return keys
 }

@@ -40,6 +40,7 @@ type ledger struct {
 	entries map[types.NamespacedName]*entry
 	flights int
 	landed  *sync.Cond // of a flight
+	number  uint64     // of the last outcome
 	closed  bool
 }
 
@@ -92,13 +93,18 @@ func (l *ledger) open(a *v1beta1.Alert) *entry {
 	return e
 }
 
-// queue says where an Alert waits for a slot, and nowhere else.
-func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]outbound.Wait) {
+// queue says where an Alert waits for a slot, and returns where it did until now
+// and does not any more.
+func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]outbound.Wait) (left []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.of(a); e != nil || len(queued) > 0 {
-		l.open(a).queued = slices.Collect(maps.Keys(queued))
+	if l.of(a) == nil && len(queued) == 0 {
+		return nil
 	}
+	e := l.open(a)
+	left = slices.DeleteFunc(e.queued, func(ref v1beta1.ReceiverRef) bool { _, still := queued[ref]; return still })
+	e.queued = slices.Collect(maps.Keys(queued))
+	return left
 }
 
 // end says what came of it; of a reminder only when it was. It returns false if
@@ -115,6 +121,8 @@ func (l *ledger) end(a *v1beta1.Alert, o outcome) bool {
 	delete(e.underWay, o.ref)
 	switch {
 	case o.remindEvery == 0:
+		l.number++
+		o.number = l.number
 		e.outcomes = append(e.outcomes, o)
 	case o.failure == nil:
 		e.posted[o.ref] = o.at
@@ -135,9 +143,10 @@ func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	}
 }
 
-// apply folds what is not recorded yet into a, says how much that is, and tells w
-// what is under way: in one, so that no request is in neither.
-func (l *ledger) apply(a *v1beta1.Alert, w *world) (unrecorded int) {
+// apply folds what is not recorded yet into a, and tells w what is under way: in
+// one, so that no request is in neither. It returns the number of the last outcome,
+// 0 if there is none.
+func (l *ledger) apply(a *v1beta1.Alert, w *world) (last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.underWay, w.posted = nil, nil
@@ -148,19 +157,20 @@ func (l *ledger) apply(a *v1beta1.Alert, w *world) (unrecorded int) {
 	w.underWay, w.posted = maps.Clone(e.underWay), maps.Clone(e.posted)
 	for _, o := range e.outcomes {
 		putDelivery(a, fold(deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o))
+		last = o.number
 	}
-	return len(e.outcomes)
+	return last
 }
 
-// settle forgets the first n outcomes, which are recorded.
-func (l *ledger) settle(a *v1beta1.Alert, n int) {
+// settle forgets the outcomes up to the one with a number, which are recorded.
+func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of(a)
 	if e == nil {
 		return
 	}
-	e.outcomes = e.outcomes[min(n, len(e.outcomes)):]
+	e.outcomes = slices.DeleteFunc(e.outcomes, func(o outcome) bool { return o.number <= last })
 	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.queued) == 0 {
 		delete(l.entries, nameOf(a))
 	}

@@ -28,7 +28,7 @@ import (
 // look reads of the world that a decision about a is made in what is in caches.
 func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) (err error) {
 	w.parties, w.blocked = map[v1beta1.ReceiverRef]receivers.Party{}, map[v1beta1.ReceiverRef]bool{}
-	if w.refs, err = r.refs(ctx, a); err != nil {
+	if w.refs, err = r.refs(ctx, a, w); err != nil {
 		return err
 	}
 	all := slices.AppendSeq(slices.Clone(w.refs), maps.Keys(w.underWay))
@@ -49,7 +49,7 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 
 // refs are the receivers that a names, or was tried with by default, or would be
 // now: a later default never sends again.
-func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert) ([]v1beta1.ReceiverRef, error) {
+func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *world) ([]v1beta1.ReceiverRef, error) {
 	if len(a.Spec.ReceiverRefs) > 0 {
 		return a.Spec.ReceiverRefs, nil
 	}
@@ -57,6 +57,11 @@ func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert) ([]v1beta1
 	for _, row := range a.Status.Deliveries {
 		if row.ByDefault && considered(row) {
 			tried = append(tried, refOf(row))
+		}
+	}
+	for ref, f := range w.underWay {
+		if f.byDefault && !slices.Contains(tried, ref) {
+			tried = append(tried, ref)
 		}
 	}
 	if len(tried) > 0 {

@@ -157,6 +157,9 @@ func remindEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
 	return alertmanager.RepostEvery
 }
 
+// isForgotten says whether what confirmed a row forgets it.
+func isForgotten(row v1beta1.Delivery) bool { return alertmanager.IsHeld(row.ExternalID) }
+
 func webhookConfig(spec *v1beta1.WebhookProvider, keys *credentials) (webhook.Config, error) {
 	c := webhook.Config{
 		URL:      spec.URL,

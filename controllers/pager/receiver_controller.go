@@ -19,6 +19,7 @@ package pager
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -39,8 +41,11 @@ import (
 )
 
 const (
-	// statusEvery bounds how often a receiver's counts are written while much is sent.
-	statusEvery = 10 * time.Second
+	// statusEvery bounds how often a receiver's counts are written while much is
+	// sent, urgentEvery how often it is written whether it works.
+	statusEvery, urgentEvery = 10 * time.Second, time.Second
+	// askPatience is how long it is asked before the status says so.
+	askPatience = time.Second
 	// countAfter is how soon after an Alert's change it is counted anew what waits.
 	countAfter = 2 * time.Second
 	// maxAsked bounds how many receivers are asked at once.
@@ -76,34 +81,51 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
+	seen, now := r.health.of(key), r.clock.Now()
+	next := examine(receiver, party, seen, receiver.CommonStatus().Waiting, now)
+	if next.ask {
+		r.ask(ctx, key, party)
+		return ctrl.Result{RequeueAfter: askPatience}, nil // the answer comes first, or is late and then the status says so
+	}
+	due := seen.written.Add(statusEvery)
+	if next.urgent {
+		due = seen.written.Add(urgentEvery)
+	}
+	if now.Before(due) {
+		return ctrl.Result{RequeueAfter: until(earliest(next.wake, due), now)}, nil
+	}
+	return r.record(ctx, receiver, key, party, seen)
+}
+
+// record counts what waits, which is worth it only where it is written, and writes.
+func (r *ReceiverReconciler) record(ctx context.Context, receiver receiverObject, key senderKey, party receivers.Party, seen sighting) (ctrl.Result, error) {
 	waiting, err := r.waiting(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("counting what waits: %w", err)
 	}
-	seen, now := r.health.of(key), r.clock.Now()
+	now := r.clock.Now()
 	next := examine(receiver, party, seen, waiting, now)
-	if next.ask {
-		r.ask(ctx, key, party)
-		return ctrl.Result{RequeueAfter: attention}, nil // the answer comes first, or is late and then the status says so
-	}
 	result := ctrl.Result{RequeueAfter: until(next.wake, now)}
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
 		return result, nil
 	}
-	if due := seen.written.Add(statusEvery); !next.urgent && now.Before(due) {
-		return ctrl.Result{RequeueAfter: until(earliest(next.wake, due), now)}, nil
-	}
 	if err := kube.PatchStatus(ctx, r.client, receiver, next.status); err != nil {
-		return ctrl.Result{}, superseded(ctx, err)
+		if err := superseded(ctx, err); err != nil {
+			return ctrl.Result{}, err
+		}
+		return ctrl.Result{RequeueAfter: urgentEvery}, nil // what changed may be no event for us
 	}
 	r.health.update(key, func(s *sighting) bool { s.written = now; return false })
 	return result, nil
 }
 
-func (r *ReceiverReconciler) newObject() interface {
+// receiverObject is a receiver of either kind.
+type receiverObject interface {
 	client.Object
 	v1beta1.ReceiverObject
-} {
+}
+
+func (r *ReceiverReconciler) newObject() receiverObject {
 	if r.kind == v1beta1.KindClusterReceiver {
 		return &v1beta1.ClusterReceiver{}
 	}
@@ -150,8 +172,16 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 	}()
 }
 
-func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receivers.Party) (verdict, error) {
-	v := verdict{version: p.Version}
+func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receivers.Party) (v verdict, err error) {
+	v.version = p.Version
+	defer func() {
+		if broken := recover(); broken != nil { // one receiver must not take down all
+			bug, _ := broken.(runtime.Error) // the text of another panic may have content
+			log.FromContext(ctx).Error(bug, "A provider panicked", "receiver", key.ref)
+			err = failureOf(nil)
+			v.failure = failureOf(nil)
+		}
+	}()
 	sender, err := r.senders.of(ctx, key.namespace, key.ref, p)
 	if err == nil {
 		prober, ok := sender.(notify.Prober)

@@ -81,7 +81,11 @@ func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) 
 		}
 		c.say(now, metav1.ConditionFalse, v.failure.Reason, v.failure.Message, open)
 	case known:
-		c.say(now, metav1.ConditionFalse, v.failure.Reason, fmt.Sprintf("%s; next asked at %s", v.failure.Message, stamp(s.next)), v1beta1.ConditionReconciling)
+		message := v.failure.Message
+		if s.next.After(now) {
+			message = fmt.Sprintf("%s; next asked at %s", message, stamp(s.next))
+		}
+		c.say(now, metav1.ConditionFalse, v.failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
 		c.say(now, metav1.ConditionUnknown, v1beta1.ReasonAsking, "The receiver is being asked", v1beta1.ConditionReconciling)
 	}

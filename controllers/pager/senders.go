@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -50,8 +51,10 @@ type senders struct {
 	live client.Reader // Secrets are read one at a time, never cached
 	workshop
 
-	mu    sync.Mutex
-	ready *lru.Cache // v1beta1.ReceiverRef and namespace → *readySender
+	mu        sync.Mutex
+	ready     *lru.Cache // senderKey → *readySender
+	bulkheads map[senderKey]*outbound.Bulkhead
+	sweepAt   int // of so many bulkheads
 }
 
 type senderKey struct {
@@ -60,16 +63,13 @@ type senderKey struct {
 }
 
 type readySender struct {
-	// bulkhead is the receiver's, whatever version it is of.
-	bulkhead outbound.Bulkhead
-
 	mu      sync.Mutex
 	version string
 	sender  notify.Sender
 }
 
 func newSenders(live client.Reader, w workshop) *senders {
-	return &senders{live: live, workshop: w,
+	return &senders{live: live, workshop: w, bulkheads: map[senderKey]*outbound.Bulkhead{},
 		ready: lru.NewWithEvictionFunc(maxSenders, func(_ lru.Key, value any) {
 			go value.(*readySender).close()
 		})}
@@ -83,38 +83,47 @@ func keyOf(namespace string, ref v1beta1.ReceiverRef) senderKey {
 	return senderKey{namespace: namespace, ref: ref}
 }
 
-// at is what there is for a receiver, as seen from a namespace.
-func (s *senders) at(namespace string, ref v1beta1.ReceiverRef) *readySender {
-	return s.entry(keyOf(namespace, ref))
-}
-
-// known is what there is for a receiver, nil if it was not needed yet.
-func (s *senders) known(namespace string, ref v1beta1.ReceiverRef) *readySender {
+// bulkhead is a receiver's, whatever version it is of. One that is idle may be
+// replaced by another.
+func (s *senders) bulkhead(namespace string, ref v1beta1.ReceiverRef, now time.Time) *outbound.Bulkhead {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry, ok := s.ready.Get(keyOf(namespace, ref))
-	if !ok {
-		return nil
+	key := keyOf(namespace, ref)
+	if b, ok := s.bulkheads[key]; ok {
+		return b
 	}
-	return entry.(*readySender)
+	if len(s.bulkheads) >= s.sweepAt {
+		maps.DeleteFunc(s.bulkheads, func(_ senderKey, b *outbound.Bulkhead) bool { return b.Idle(now) })
+		s.sweepAt = 2*len(s.bulkheads) + maxSenders
+	}
+	b := &outbound.Bulkhead{}
+	s.bulkheads[key] = b
+	return b
+}
+
+// knownBulkhead is nil where nothing was sent yet.
+func (s *senders) knownBulkhead(namespace string, ref v1beta1.ReceiverRef) *outbound.Bulkhead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bulkheads[keyOf(namespace, ref)]
 }
 
 // withdraw gives up an Alert's place in a receiver's queue, if it has one.
 func (s *senders) withdraw(namespace string, ref v1beta1.ReceiverRef, who types.NamespacedName, now time.Time) {
-	if known := s.known(namespace, ref); known != nil {
-		known.bulkhead.Withdraw(who, now)
+	if b := s.knownBulkhead(namespace, ref); b != nil {
+		b.Withdraw(who, now)
 	}
 }
 
 // isBlocked says whether a receiver takes nothing from a namespace for some time.
 func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
-	known := s.known(namespace, ref)
-	return known != nil && known.bulkhead.Blocked(laneOf(namespace), now) != ""
+	b := s.knownBulkhead(namespace, ref)
+	return b != nil && b.Blocked(laneOf(namespace), now) != ""
 }
 
 // of is the sender for a receiver. Errors are of *notify.Error.
 func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (notify.Sender, error) {
-	entry := s.at(namespace, ref)
+	entry := s.entry(keyOf(namespace, ref))
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if entry.version == p.Version && entry.sender != nil {

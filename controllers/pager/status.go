@@ -49,12 +49,14 @@ type outcome struct {
 	failure *notify.Error // nil: confirmed
 	began   time.Time     // in whole seconds
 	at      time.Time     // of the answer
+	number  uint64        // in the ledger
 }
 
 // fold is the row once the outcome is known. Folding an outcome twice is
 // folding it once.
 func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	row.TriedHash, row.Sequence, row.Attempts = o.hash, o.sequence, o.attempt
+	row.ByDefault = o.byDefault
 	row.FilteredHash = "" // what was kept back is not the last word any more
 	row.LastAttemptTime = seconds(o.at)
 	if o.attempt == 1 {
@@ -197,9 +199,9 @@ func outcomeOf(a *v1beta1.Alert, s step, w world, status v1beta1.AlertStatus) (i
 	switch {
 	case a.Spec.State == v1beta1.AlertResolved:
 		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
-	case isExpired || len(s.turns) == 0 && expired(a, w.now):
+	case isExpired || !s.isForAnybody() && expired(a, w.now):
 		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, stamp(expiry(a)))
-	case len(s.turns) == 0:
+	case !s.isForAnybody():
 		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
 	case status.Sent:
@@ -236,7 +238,7 @@ func describe(a *v1beta1.Alert, open []turn, w world) string {
 	}
 	var until time.Time
 	for _, t := range open {
-		if end := a.DeletionTimestamp.Add(w.parties[refOf(t.row)].ResolveTimeout()); end.After(until) {
+		if end := deletionLimit(a, t.row, w.parties[refOf(t.row)]); end.After(until) {
 			until = end
 		}
 	}

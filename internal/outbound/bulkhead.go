@@ -18,6 +18,7 @@ package outbound
 
 import (
 	"container/list"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -73,6 +74,8 @@ type Result struct {
 	Failed bool
 	// Wish is how long it asked to be left alone.
 	Wish time.Duration
+	// Unasked: the request was not made, so that nothing is known of the party.
+	Unasked bool
 }
 
 // A Bulkhead keeps one party from holding more than its few of what all share, and from being sent more in a time than it is
@@ -83,10 +86,12 @@ type Bulkhead struct {
 	busy           int
 	failures       int       // in a row
 	rests          int       // since it is down
-	until          time.Time // when it may be tried again
+	until          time.Time // when it may be tried again, as it failed
+	wish           time.Time // until when it asked to be left alone
 	total, perLane Rate
 	used           window
 	lanes          map[string]*lane
+	sweepAt        int     // of so many lanes
 	turns          []*lane // those with a queue, the next one first
 	places         map[any]*place
 	called         []*place
@@ -94,7 +99,6 @@ type Bulkhead struct {
 }
 
 type lane struct {
-	name  string
 	used  window
 	queue list.List // of *place
 }
@@ -103,6 +107,7 @@ type place struct {
 	Ticket
 	since, seen time.Time
 	called      time.Time // zero: not yet
+	late        bool      // it was called and did not come in time: the slot went to another, but not its place
 	lane        *lane
 	element     *list.Element
 }
@@ -115,8 +120,13 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 		b.total, b.perLane = t.Total, t.PerLane
 	}
 	b.forgetUncome(now)
+	l := b.lane(t.Lane, now)
 	own := b.places[t.Who]
-	l := b.lane(t.Lane)
+	if own != nil && own.lane != l { // it asks for something else
+		since := own.since
+		b.remove(own)
+		own = b.queue(l, t, since)
+	}
 	cause := b.cause(l, own, t.Exempt, now)
 	if cause == "" {
 		b.remove(own)
@@ -125,13 +135,12 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 			b.used.use(b.total, now)
 			l.used.use(b.perLane, now)
 		}
-		b.prune(l, now)
 		return true, Wait{}
 	}
 	if own == nil {
 		own = b.queue(l, t, now)
 	}
-	own.Ticket, own.seen = t, now
+	own.Ticket, own.seen, own.late = t, now, false
 	b.uncall(own)
 	b.arm(now)
 	return false, Wait{Since: own.since, Cause: cause}
@@ -181,16 +190,14 @@ func (b *Bulkhead) Leave(now time.Time, r Result) {
 
 // judge says when the party may be asked again.
 func (b *Bulkhead) judge(now time.Time, r Result) {
-	wish := now.Add(min(r.Wish, maxWish))
-	if wish.After(b.until) {
-		b.until = wish
+	if wish := now.Add(min(r.Wish, maxWish)); wish.After(b.wish) {
+		b.wish = wish // whatever comes of those that were under way already
 	}
 	switch {
+	case r.Unasked, r.Wish > 0:
+		return
 	case !r.Failed:
-		b.failures, b.rests = 0, 0
-		if r.Wish == 0 {
-			b.until = time.Time{}
-		}
+		b.failures, b.rests, b.until = 0, 0, time.Time{}
 		return
 	case b.tripped() && b.busy > 0: // it was under way when the party failed
 		return
@@ -207,7 +214,7 @@ func (b *Bulkhead) judge(now time.Time, r Result) {
 
 func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
 
-func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) }
+func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) || now.Before(b.wish) }
 
 // Withdraw gives up a place, if there is one.
 func (b *Bulkhead) Withdraw(who any, now time.Time) {
@@ -251,7 +258,7 @@ func (b *Bulkhead) next(now time.Time) *place {
 				b.remove(p)
 				return b.next(now) // the turns may have changed
 			}
-			if !p.called.IsZero() {
+			if !p.called.IsZero() || p.late {
 				continue
 			}
 			if !p.Exempt && b.room(l, nil, now) <= 0 {
@@ -269,6 +276,9 @@ func (b *Bulkhead) free(own *place) int {
 	limit := slots
 	if b.tripped() {
 		limit = 1
+	}
+	if own != nil && own.late { // it has waited for its turn
+		return limit - b.busy
 	}
 	return limit - b.busy - b.kept(func(p *place) bool { return p != own })
 }
@@ -324,7 +334,7 @@ func (b *Bulkhead) opens(now time.Time) (at time.Time) {
 	for _, l := range b.turns {
 		var opens time.Time
 		if b.isDown(now) {
-			opens = b.until
+			opens = latest(b.until, b.wish)
 		}
 		if b.used.room(b.total, now) <= 0 {
 			opens = latest(opens, b.used.opens(b.total))
@@ -346,23 +356,38 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-func (b *Bulkhead) lane(name string) *lane {
+func (b *Bulkhead) lane(name string, now time.Time) *lane {
 	l := b.lanes[name]
-	if l == nil {
-		if b.lanes == nil {
-			b.lanes = map[string]*lane{}
-		}
-		l = &lane{name: name}
-		b.lanes[name] = l
+	if l != nil {
+		return l
 	}
+	if len(b.lanes) >= b.sweepAt {
+		maps.DeleteFunc(b.lanes, func(_ string, l *lane) bool { return b.isIdle(l, now) })
+		b.sweepAt = 2*len(b.lanes) + 16
+	}
+	if b.lanes == nil {
+		b.lanes = map[string]*lane{}
+	}
+	l = &lane{}
+	b.lanes[name] = l
 	return l
 }
 
-// prune forgets a lane that has nothing to remember.
-func (b *Bulkhead) prune(l *lane, now time.Time) {
-	if l.queue.Len() == 0 && (b.perLane.Count <= 0 || l.used.room(b.perLane, now) == b.perLane.Count) {
-		delete(b.lanes, l.name)
+// isIdle says whether a lane has nothing to remember.
+func (b *Bulkhead) isIdle(l *lane, now time.Time) bool {
+	return l.queue.Len() == 0 && (b.perLane.Count <= 0 || l.used.room(b.perLane, now) == b.perLane.Count)
+}
+
+// Idle says whether the party has nobody under way or waiting, and nothing to remember: a new bulkhead is as good.
+func (b *Bulkhead) Idle(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.lanes {
+		if !b.isIdle(l, now) {
+			return false
+		}
 	}
+	return b.busy == 0 && b.failures == 0 && !b.isDown(now) && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
 }
 
 func (b *Bulkhead) queue(l *lane, t Ticket, now time.Time) *place {
@@ -398,6 +423,7 @@ func (b *Bulkhead) uncall(p *place) {
 // forgetUncome keeps no slot for who was called and did not come.
 func (b *Bulkhead) forgetUncome(now time.Time) {
 	for len(b.called) > 0 && now.Sub(b.called[0].called) > callTimeout {
-		b.remove(b.called[0])
+		b.called[0].late = true
+		b.uncall(b.called[0])
 	}
 }

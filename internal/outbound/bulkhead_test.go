@@ -18,6 +18,7 @@ package outbound_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -163,6 +164,109 @@ func TestBulkheadLeavesAloneWhoAsksForIt(t *testing.T) {
 	})
 }
 
+func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		p.enter("a")
+		p.enter("b")
+		p.Leave(time.Now(), outbound.Result{Wish: time.Minute})
+		p.Leave(time.Now(), outbound.Result{}) // it was under way before
+		if p.enter("c") {
+			t.Error("a success from before is no reason to ask before the time")
+		}
+		time.Sleep(time.Minute)
+		for range 3 {
+			p.enter("a")
+			p.leave(true)
+			time.Sleep(time.Minute)
+		}
+		for _, r := range []outbound.Result{{Unasked: true}, {Wish: time.Second}} {
+			if !p.enter("probe") {
+				t.Fatal("the probe did not enter")
+			}
+			p.Leave(time.Now(), r)
+			time.Sleep(time.Second)
+			if !p.enter("one") || p.enter("another") {
+				t.Errorf("%+v says nothing of whether it works", r)
+			}
+			p.Leave(time.Now(), outbound.Result{Unasked: true})
+			p.Withdraw("another", time.Now())
+		}
+	})
+}
+
+// Where all come late to their call, as on a machine that is overloaded, all get in nevertheless.
+func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
+	for _, late := range []time.Duration{0, 1900 * time.Millisecond, 2100 * time.Millisecond, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			var b outbound.Bulkhead
+			var mu sync.Mutex
+			in := map[int]bool{}
+			var ask func(who int)
+			ask = func(who int) {
+				mu.Lock()
+				defer mu.Unlock()
+				call := func() { time.AfterFunc(late, func() { ask(who) }) }
+				if in[who] {
+					return
+				}
+				if in[who], _ = b.Enter(outbound.Ticket{Who: who, Call: call}, time.Now()); in[who] {
+					time.AfterFunc(50*time.Millisecond, func() { b.Leave(time.Now(), outbound.Result{}) })
+				} else {
+					time.AfterFunc(time.Minute, func() { ask(who) })
+				}
+			}
+			const n = 200
+			for i := range n {
+				ask(i)
+			}
+			time.Sleep(10 * time.Minute)
+			mu.Lock()
+			defer mu.Unlock()
+			if len(in) != n || slices.Contains(slices.Collect(maps.Values(in)), false) {
+				t.Errorf("who comes %s late does not get in", late)
+			}
+		})
+	}
+}
+
+func TestBulkheadPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		p.total = outbound.Rate{Count: 4, Period: time.Hour}
+		for i := range 4 {
+			p.enter(fmt.Sprint(i))
+		}
+		var called []string
+		exempt := func(who string) {
+			p.Enter(outbound.Ticket{Who: who, Lane: "reminders", Exempt: true, Call: func() { called = append(called, who) }}, time.Now())
+		}
+		exempt("x/edited")
+		exempt("x/other")
+		p.enter("x/edited") // what was a reminder is a page now, for which the rate is used up
+		p.leave(false)
+		if fmt.Sprint(called) != "[x/other]" {
+			t.Errorf("called %v", called)
+		}
+	})
+}
+
+func TestBulkheadIsIdleOnceItHasNothingToRemember(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		p.perLane = outbound.Rate{Count: 1, Period: time.Minute}
+		if !p.Idle(time.Now()) {
+			t.Error("a new one is not idle")
+		}
+		p.enter("a/1")
+		p.leave(false)
+		if p.Idle(time.Now()) {
+			t.Error("a minute's rate is forgotten")
+		}
+		time.Sleep(time.Minute)
+		if !p.Idle(time.Now()) {
+			t.Error("it remembers what is over")
+		}
+	})
+}
+
 func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		for _, who := range []string{"a", "b", "c", "d", "x/gone", "x/late", "x/waits"} {
@@ -175,7 +279,9 @@ func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
 		p.leave(false)
 		p.wantCalled(t, "another slot is free", "x/waits")
 
-		time.Sleep(3 * time.Second)
+		for _, who := range []string{"x/gone", "x/late", "x/waits"} {
+			p.Withdraw(who, time.Now())
+		}
 		for _, who := range []string{"a", "b", "x/forgotten", "x/patient"} {
 			p.enter(who)
 		}

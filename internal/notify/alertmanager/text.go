@@ -89,6 +89,12 @@ type held struct {
 
 func (h held) String() string { return h.severity + "@" + h.since.Format(time.RFC3339) }
 
+// IsHeld says whether an ExternalID is of an alert that an Alertmanager holds.
+func IsHeld(externalID string) bool {
+	_, ok := parseHeld(externalID)
+	return ok
+}
+
 func parseHeld(externalID string) (h held, ok bool) {
 	severity, since, _ := strings.Cut(externalID, "@")
 	if severity != "info" && severity != "warning" && severity != "critical" {
