@@ -87,6 +87,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	startOperator(ctx)
 })
 
+// Each spec has the log of its own time: of storms there is much, at this level.
+var _ = BeforeEach(func() { logs.reset() })
+
 var _ = AfterEach(func() {
 	if CurrentSpecReport().Failed() {
 		AddReportEntry("operator log", logs.tail(8000))
@@ -121,6 +124,12 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+func (b *buffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b = bytes.Buffer{}
 }
 
 func (b *buffer) tail(n int) string {
