@@ -40,8 +40,8 @@ const attention = 100 * time.Millisecond
 
 // act makes the requests of a step, all at once, and returns when they are
 // answered, or when attention is over. What came is recorded while others are
-// still under way. It says who waits for a slot. An error means that what has to
-// be on record before a request could not be written: that one was not made.
+// still under way. An error means that what has to be on record before a request
+// could not be written: that one was not made.
 func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
 	alert, parties := v.alert, v.world.parties
 	once, sends := r.admit(v, s)
@@ -80,7 +80,6 @@ func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 	for _, t := range s.turns {
 		ref := refOf(t.row)
 		if t.send == nil {
-			r.senders.withdraw(v.alert.Namespace, ref, name, now)
 			continue
 		}
 		ticket := ticketFor(v.alert, v.world.parties[ref], *t.send)
@@ -208,9 +207,7 @@ func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn
 	o = outcome{send: *t.send, ref: refOf(t.row), began: seconds(r.clock.Now()).Time}
 	defer func() {
 		if broken := recover(); broken != nil { // one message must not take down everybody's
-			err, _ := broken.(runtime.Error) // the text of another panic may have content
-			log.FromContext(ctx).Error(err, "A provider panicked", "receiver", o.ref)
-			o.at, o.failure = r.clock.Now(), failureOf(nil)
+			o.at, o.failure = r.clock.Now(), panicked(ctx, o.ref, broken)
 		}
 	}()
 	receipt, err := r.attempt(ctx, alert, t, o, p)
@@ -254,6 +251,13 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o outcome) notify.Message
 		m.Time = row.FirstAttemptTime.Time
 	}
 	return m
+}
+
+// panicked is the failure of a provider that did, which leaves a trace.
+func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *notify.Error {
+	err, _ := broken.(runtime.Error) // the text of another panic may have content
+	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
+	return failureOf(nil)
 }
 
 // failureOf is what a sender said. An error without a class is of unknown

@@ -204,7 +204,7 @@ func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error
 // read: it comes again by itself, and what was sent is in the ledger.
 func superseded(ctx context.Context, err error) error {
 	if errors.Is(err, kube.ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		log.FromContext(ctx).V(1).Info("Alert has changed since it was read")
+		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
 		return nil
 	}
 	return err

@@ -42,10 +42,7 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case row.State == v1beta1.DeliveryFailed:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
-		case row.State == v1beta1.DeliveryUnknown:
-			if known(row) == v1beta1.DeliveryPending {
-				continue
-			}
+		case known(row) == v1beta1.DeliveryUnknown:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Not known whether %s got it: %s", name, row.Message)
 		case row.State == v1beta1.DeliveryExpired:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)

@@ -49,7 +49,8 @@ type world struct {
 	parties map[v1beta1.ReceiverRef]receivers.Party
 	// underWay are the requests about this Alert that are not answered yet.
 	underWay map[v1beta1.ReceiverRef]flight
-	// blocked are those that take nothing for some time, as more than this Alert shows.
+	// blocked are those that take nothing for some time, as more than this Alert
+	// shows; looked up for an Alert that is being deleted.
 	blocked map[v1beta1.ReceiverRef]bool
 	// posted is when those were last told that forget.
 	posted map[v1beta1.ReceiverRef]time.Time

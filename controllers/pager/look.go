@@ -42,7 +42,9 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 		if w.parties[ref], err = r.book.Party(ctx, a.Namespace, ref); err != nil {
 			return err
 		}
-		w.blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.now)
+		if !a.DeletionTimestamp.IsZero() { // it matters to nobody else
+			w.blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.now)
+		}
 	}
 	return nil
 }

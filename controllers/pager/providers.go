@@ -135,15 +135,18 @@ func providerOf(spec *v1beta1.CommonReceiverSpec) string {
 	if spec == nil {
 		return "none"
 	}
-	p := spec.Provider
-	for name, is := range map[string]bool{
-		"webhook": p.Webhook != nil, "pushbullet": p.Pushbullet != nil, "slack": p.Slack != nil, "pagerDuty": p.PagerDuty != nil,
-		"telegram": p.Telegram != nil, "email": p.Email != nil, "alertmanager": p.Alertmanager != nil, "event": p.Event != nil,
-		"discord": p.Discord != nil, "teams": p.Teams != nil, "googleChat": p.GoogleChat != nil, "mattermost": p.Mattermost != nil,
-		"matrix": p.Matrix != nil, "ntfy": p.Ntfy != nil, "gotify": p.Gotify != nil, "pushover": p.Pushover != nil,
+	p := &spec.Provider
+	for _, provider := range [...]struct {
+		name string
+		is   bool
+	}{
+		{"webhook", p.Webhook != nil}, {"pushbullet", p.Pushbullet != nil}, {"slack", p.Slack != nil}, {"pagerDuty", p.PagerDuty != nil},
+		{"telegram", p.Telegram != nil}, {"email", p.Email != nil}, {"alertmanager", p.Alertmanager != nil}, {"event", p.Event != nil},
+		{"discord", p.Discord != nil}, {"teams", p.Teams != nil}, {"googleChat", p.GoogleChat != nil}, {"mattermost", p.Mattermost != nil},
+		{"matrix", p.Matrix != nil}, {"ntfy", p.Ntfy != nil}, {"gotify", p.Gotify != nil}, {"pushover", p.Pushover != nil},
 	} {
-		if is {
-			return name
+		if provider.is {
+			return provider.name
 		}
 	}
 	return "none"

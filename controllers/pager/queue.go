@@ -72,22 +72,20 @@ func whyQueued(cause outbound.Cause) (reason, message string) {
 // isPatient says whether nothing goes on but that somebody waits, and none so
 // long that the status has to say so.
 func (v *view) isPatient() bool {
-	waits := map[v1beta1.ReceiverRef]time.Time{}
-	for ref, f := range v.world.underWay {
-		waits[ref] = f.since
-	}
-	for ref, wait := range v.queued {
-		waits[ref] = wait.Since
-	}
-	for _, since := range waits {
-		if v.world.now.Sub(since) >= patience {
+	for _, f := range v.world.underWay {
+		if v.world.now.Sub(f.since) >= patience {
 			return false
 		}
 	}
-	return len(waits) > 0
+	for _, wait := range v.queued {
+		if v.world.now.Sub(wait.Since) >= patience {
+			return false
+		}
+	}
+	return len(v.world.underWay)+len(v.queued) > 0
 }
 
-// wakeups puts Alerts into the controller's queue.
+// wakeups puts objects into a controller's queue.
 type wakeups struct {
 	mu    sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]

@@ -19,7 +19,6 @@ package pager
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -31,7 +30,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -68,7 +66,7 @@ type ReceiverReconciler struct {
 
 // Reconcile reads, examines, asks and records.
 func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	receiver := r.newObject()
+	receiver := receivers.NewOf(r.kind)
 	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
 	if err := r.client.Get(ctx, req.NamespacedName, receiver); err != nil {
 		r.health.forget(key)
@@ -98,7 +96,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 }
 
 // record counts what waits, which is worth it only where it is written, and writes.
-func (r *ReceiverReconciler) record(ctx context.Context, receiver receiverObject, key senderKey, party receivers.Party, seen sighting) (ctrl.Result, error) {
+func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key senderKey, party receivers.Party, seen sighting) (ctrl.Result, error) {
 	waiting, err := r.waiting(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("counting what waits: %w", err)
@@ -117,19 +115,6 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver receiverObject
 	}
 	r.health.update(key, func(s *sighting) bool { s.written = now; return false })
 	return result, nil
-}
-
-// receiverObject is a receiver of either kind.
-type receiverObject interface {
-	client.Object
-	v1beta1.ReceiverObject
-}
-
-func (r *ReceiverReconciler) newObject() receiverObject {
-	if r.kind == v1beta1.KindClusterReceiver {
-		return &v1beta1.ClusterReceiver{}
-	}
-	return &v1beta1.Receiver{}
 }
 
 // waiting counts the Alerts that have something open for a receiver.
@@ -151,7 +136,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 	go func() {
 		r.asked <- struct{}{}
 		defer func() { <-r.asked }()
-		v, err := r.probe(ctx, key, p)
+		v := r.probe(ctx, key, p)
 		now := r.clock.Now()
 		r.health.update(key, func(s *sighting) bool {
 			s.asking = false
@@ -164,22 +149,19 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 			s.asked++
 			s.next = now.Add(backoff(key.ref.Name, s.asked))
 			s.verdict = v
-			if err != nil {
-				s.failed, s.lastError = now, err.Error()
+			if v.failure != nil {
+				s.failed, s.lastError = now, v.failure.Message
 			}
 			return true
 		})
 	}()
 }
 
-func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receivers.Party) (v verdict, err error) {
+func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receivers.Party) (v verdict) {
 	v.version = p.Version
 	defer func() {
 		if broken := recover(); broken != nil { // one receiver must not take down all
-			bug, _ := broken.(runtime.Error) // the text of another panic may have content
-			log.FromContext(ctx).Error(bug, "A provider panicked", "receiver", key.ref)
-			err = failureOf(nil)
-			v.failure = failureOf(nil)
+			v.failure = panicked(ctx, key.ref, broken)
 		}
 	}()
 	sender, err := r.senders.of(ctx, key.namespace, key.ref, p)
@@ -187,14 +169,14 @@ func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receive
 		prober, ok := sender.(notify.Prober)
 		if !ok {
 			v.untried = true
-			return v, nil
+			return v
 		}
 		err = prober.Probe(ctx)
 	}
 	if err != nil {
 		v.failure = failureOf(err)
 	}
-	return v, err
+	return v
 }
 
 // withSecret are the receivers of the kind whose Secret has changed.

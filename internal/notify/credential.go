@@ -31,6 +31,16 @@ func Token(field, what, value string) (string, error) {
 	return token, nil
 }
 
+// IsBot tells, of a service that can be posted to in either way, by which credential is in the Secret: the token of a bot, or
+// the address of an incoming webhook.
+func IsBot(webhookURL, token string) (bool, error) {
+	hasURL, hasToken := strings.TrimSpace(webhookURL) != "", strings.TrimSpace(token) != ""
+	if hasURL == hasToken {
+		return false, Invalid("url, token", "exactly one of them must be in the Secret: the url of an incoming webhook, or the token of a bot")
+	}
+	return hasToken, nil
+}
+
 // Authorization returns the header of that name for a bearer token, or for a username with its password; "" if there is
 // neither.
 func Authorization(token, username, password string) (string, error) {

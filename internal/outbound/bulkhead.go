@@ -181,7 +181,12 @@ func (b *Bulkhead) Leave(now time.Time, r Result) {
 	b.mu.Lock()
 	b.busy--
 	b.judge(now, r)
-	calls := b.call(now)
+	b.unlockAndCall(now)
+}
+
+// unlockAndCall calls those for whom there is room.
+func (b *Bulkhead) unlockAndCall(now time.Time) {
+	calls := b.pick(now)
 	b.mu.Unlock()
 	for _, call := range calls {
 		call()
@@ -225,15 +230,11 @@ func (b *Bulkhead) Withdraw(who any, now time.Time) {
 		return
 	}
 	b.remove(own)
-	calls := b.call(now)
-	b.mu.Unlock()
-	for _, call := range calls {
-		call()
-	}
+	b.unlockAndCall(now)
 }
 
-// call picks those for whom there is room, lane by lane, and keeps it for them.
-func (b *Bulkhead) call(now time.Time) (calls []func()) {
+// pick picks those for whom there is room, lane by lane, and keeps it for them.
+func (b *Bulkhead) pick(now time.Time) (calls []func()) {
 	b.forgetUncome(now)
 	for !b.isDown(now) && b.free(nil) > 0 {
 		p := b.next(now)
@@ -318,11 +319,7 @@ func (b *Bulkhead) arm(now time.Time) {
 	}
 	b.timer = time.AfterFunc(opens.Sub(now), func() {
 		b.mu.Lock()
-		calls := b.call(time.Now())
-		b.mu.Unlock()
-		for _, call := range calls {
-			call()
-		}
+		b.unlockAndCall(time.Now())
 	})
 }
 

@@ -116,6 +116,14 @@ func Metadata(kind string) *metav1.PartialObjectMetadata {
 	return o
 }
 
+// NewOf is an empty receiver of a kind.
+func NewOf(kind v1beta1.ReceiverKind) v1beta1.ReceiverObject {
+	if kind == v1beta1.KindClusterReceiver {
+		return &v1beta1.ClusterReceiver{}
+	}
+	return &v1beta1.Receiver{}
+}
+
 // KindOf is the kind of a receiver.
 func KindOf(receiver metav1.Object) v1beta1.ReceiverKind {
 	if receiver.GetNamespace() == "" {
@@ -219,12 +227,11 @@ func (b Book) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (Party, e
 }
 
 func (b Book) receiver(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (v1beta1.ReceiverObject, error) {
+	r, key := NewOf(ref.Kind), client.ObjectKey{Namespace: namespace, Name: ref.Name}
 	if ref.Kind == v1beta1.KindClusterReceiver {
-		r := &v1beta1.ClusterReceiver{}
-		return r, b.Cache.Get(ctx, client.ObjectKey{Name: ref.Name}, r, client.UnsafeDisableDeepCopy)
+		key.Namespace = ""
 	}
-	r := &v1beta1.Receiver{}
-	return r, b.Cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, r, client.UnsafeDisableDeepCopy)
+	return r, b.Cache.Get(ctx, key, r, client.UnsafeDisableDeepCopy)
 }
 
 func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace string) (bool, error) {

@@ -232,10 +232,7 @@ func status(ctx context.Context, a *v1beta1.Alert) func() (v1beta1.AlertStatus, 
 }
 
 // receiverStatus reads a receiver's status again.
-func receiverStatus(ctx context.Context, r interface {
-	client.Object
-	v1beta1.ReceiverObject
-}) func() (v1beta1.ReceiverStatus, error) {
+func receiverStatus(ctx context.Context, r v1beta1.ReceiverObject) func() (v1beta1.ReceiverStatus, error) {
 	return func() (v1beta1.ReceiverStatus, error) {
 		err := k8s.Get(ctx, client.ObjectKeyFromObject(r), r)
 		return *r.CommonStatus(), err

@@ -46,13 +46,8 @@ import (
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-clusterreceiver,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=clusterreceivers,verbs=delete,versions=v1beta1,name=vclusterreceiver-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
-type receiverObject interface {
-	client.Object
-	v1beta1.ReceiverObject
-}
-
 // receiverValidator is of both kinds of receiver.
-type receiverValidator[R receiverObject] struct {
+type receiverValidator[R v1beta1.ReceiverObject] struct {
 	knowledge
 	access reviewer
 	guard  *outbound.Guard

@@ -18,6 +18,7 @@ package v1beta1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // DefaultReceiverAnnotation, set to "true", marks a Receiver as the default of
@@ -192,6 +193,7 @@ type ReceiverStatus struct {
 // +kubebuilder:object:generate=false
 type ReceiverObject interface {
 	metav1.Object
+	runtime.Object
 	// Common is the part of the spec that both kinds have.
 	Common() *CommonReceiverSpec
 	// CommonStatus is the status, which both kinds have.

@@ -72,12 +72,11 @@ var (
 
 // New returns a *Bot or a *Webhook, or a *notify.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
-	config.WebhookURL = strings.TrimSpace(config.WebhookURL)
-	config.Token = strings.TrimSpace(config.Token)
+	isBot, err := notify.IsBot(config.WebhookURL, config.Token)
 	switch {
-	case config.WebhookURL == "" && config.Token == "" || config.WebhookURL != "" && config.Token != "":
-		return nil, notify.Invalid("url, token", "exactly one of them must be in the Secret: the url of an incoming webhook, or the token of a bot")
-	case config.Token != "":
+	case err != nil:
+		return nil, err
+	case isBot:
 		return newBot(config, client)
 	}
 	return newWebhook(config, client)
