@@ -83,8 +83,8 @@ func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 			continue
 		}
 		ticket := ticketFor(v.alert, v.world.parties[ref], *t.send)
-		ticket.Call = func() { r.wake.add(name) }
-		bulkhead := r.senders.bulkhead(v.alert.Namespace, ref, now)
+		ticket.Call = func() { r.wake.Add(name) }
+		bulkhead := r.senders.bulkheads.Of(keyOf(v.alert.Namespace, ref), now)
 		if entered, wait := bulkhead.Enter(ticket, now); !entered {
 			v.queued[ref] = wait
 		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0, byDefault: t.row.ByDefault}) {
@@ -98,7 +98,7 @@ func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 		}
 	}
 	for _, ref := range r.ledger.queue(v.alert, v.queued) {
-		r.senders.withdraw(v.alert.Namespace, ref, name, now)
+		r.senders.bulkheads.Withdraw(keyOf(v.alert.Namespace, ref), name, now)
 	}
 	return once, sends
 }
@@ -176,7 +176,7 @@ func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admit
 	}
 	watch.answered <- struct{}{}
 	if watch.over.Load() {
-		r.wake.add(nameOf(alert))
+		r.wake.Add(nameOf(alert))
 	}
 }
 

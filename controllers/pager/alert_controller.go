@@ -18,12 +18,10 @@ package pager
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,7 +53,7 @@ type AlertReconciler struct {
 	clock    clock.PassiveClock
 	ledger   *ledger
 	health   *health
-	wake     wakeups
+	wake     kube.Wakeups
 }
 
 // view is what a reconcile sees of an Alert.
@@ -85,7 +83,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		unsaid(ctx, o)
 	}
 	for _, ref := range queued {
-		r.senders.withdraw(req.Namespace, ref, req.NamespacedName, r.clock.Now())
+		r.senders.bulkheads.Withdraw(keyOf(req.Namespace, ref), req.NamespacedName, r.clock.Now())
 	}
 	if before.UID == "" {
 		return ctrl.Result{}, nil
@@ -100,16 +98,16 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	next := decide(v.alert, v.world)
 	if next.protect {
-		return ctrl.Result{}, superseded(ctx, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
+		return ctrl.Result{}, kube.Superseded(ctx, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
 	if err := r.act(ctx, v, next); err != nil {
-		return ctrl.Result{}, superseded(ctx, err)
+		return ctrl.Result{}, kube.Superseded(ctx, err)
 	}
 	r.renew(v)
 	next = decide(v.alert, v.world).waiting(v.queued, v.world.now)
-	result := ctrl.Result{RequeueAfter: until(next.wake, v.world.now)}
+	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, v.world.now)}
 	if next.sends() {
 		result.RequeueAfter = time.Millisecond
 	}
@@ -120,7 +118,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
 	}
-	return result, superseded(ctx, r.record(ctx, v, v.alert, next))
+	return result, kube.Superseded(ctx, r.record(ctx, v, v.alert, next))
 }
 
 // renew brings the view up to what the ledger knows, and says whether any of
@@ -150,14 +148,6 @@ func (r *AlertReconciler) drain(ctx context.Context) error {
 		time.Sleep(drainPause)
 	}
 	return nil
-}
-
-// until is how long to wait for t: 0, which is for ever, if there is no t.
-func until(t, now time.Time) time.Duration {
-	if t.IsZero() {
-		return 0
-	}
-	return max(t.Sub(now), time.Millisecond)
 }
 
 // record makes the one write that says what has happened.
@@ -198,14 +188,4 @@ func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error
 		return err
 	}
 	return r.client.Delete(ctx, alert, client.Preconditions{UID: &alert.UID, ResourceVersion: &alert.ResourceVersion})
-}
-
-// superseded takes no offence at an object that has changed or gone since it was
-// read: it comes again by itself, and what was sent is in the ledger.
-func superseded(ctx context.Context, err error) error {
-	if errors.Is(err, kube.ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
-		return nil
-	}
-	return err
 }

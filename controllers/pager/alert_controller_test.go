@@ -125,7 +125,9 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.senders.entry(keyOf("ns", team)).set(p.Version, panicking{})
+	if _, err := r.senders.ready.Of(keyOf("ns", team), p.Version, func() (notify.Sender, error) { return panicking{}, nil }); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ type ReceiverReconciler struct {
 	health  *health
 	asked   chan struct{} // a slot for each receiver that is being asked
 	clock   clock.PassiveClock
-	wake    wakeups
+	wake    kube.Wakeups
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers/status;clusterreceivers/status,verbs=patch
@@ -90,7 +90,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		due = seen.written.Add(urgentEvery)
 	}
 	if now.Before(due) {
-		return ctrl.Result{RequeueAfter: until(earliest(next.wake, due), now)}, nil
+		return ctrl.Result{RequeueAfter: kube.Until(earliest(next.wake, due), now)}, nil
 	}
 	return r.record(ctx, receiver, key, party, seen)
 }
@@ -103,12 +103,12 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 	}
 	now := r.clock.Now()
 	next := examine(receiver, party, seen, waiting, now)
-	result := ctrl.Result{RequeueAfter: until(next.wake, now)}
+	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, now)}
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
 		return result, nil
 	}
 	if err := kube.PatchStatus(ctx, r.client, receiver, next.status); err != nil {
-		if err := superseded(ctx, err); err != nil {
+		if err := kube.Superseded(ctx, err); err != nil {
 			return ctrl.Result{}, err
 		}
 		return ctrl.Result{RequeueAfter: urgentEvery}, nil // what changed may be no event for us

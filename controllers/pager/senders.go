@@ -20,30 +20,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/klog/v2"
-	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
-
-// maxSenders bounds how many receivers are kept ready, each with its
-// connections and credentials; one more replaces the least recently used.
-const maxSenders = 1024
-
-// secretTimeout is how long reading a Secret may take, while others wait for it.
-const secretTimeout = 10 * time.Second
 
 // senders keeps a sender ready for each receiver, made once for each version of
 // the receiver and its Secret.
@@ -51,10 +38,8 @@ type senders struct {
 	live client.Reader // Secrets are read one at a time, never cached
 	workshop
 
-	mu        sync.Mutex
-	ready     *lru.Cache // senderKey → *readySender
-	bulkheads map[senderKey]*outbound.Bulkhead
-	sweepAt   int // of so many bulkheads
+	ready     *kube.Keeper[senderKey, notify.Sender]
+	bulkheads outbound.Bulkheads[senderKey] // whatever version a receiver is of
 }
 
 type senderKey struct {
@@ -62,17 +47,8 @@ type senderKey struct {
 	ref       v1beta1.ReceiverRef
 }
 
-type readySender struct {
-	mu      sync.Mutex
-	version string
-	sender  notify.Sender
-}
-
 func newSenders(live client.Reader, w workshop) *senders {
-	return &senders{live: live, workshop: w, bulkheads: map[senderKey]*outbound.Bulkhead{},
-		ready: lru.NewWithEvictionFunc(maxSenders, func(_ lru.Key, value any) {
-			go value.(*readySender).close()
-		})}
+	return &senders{live: live, workshop: w, ready: kube.NewKeeper[senderKey, notify.Sender]()}
 }
 
 // keyOf is the key of a receiver, as seen from a namespace.
@@ -83,101 +59,34 @@ func keyOf(namespace string, ref v1beta1.ReceiverRef) senderKey {
 	return senderKey{namespace: namespace, ref: ref}
 }
 
-// bulkhead is a receiver's, whatever version it is of. One that is idle may be
-// replaced by another.
-func (s *senders) bulkhead(namespace string, ref v1beta1.ReceiverRef, now time.Time) *outbound.Bulkhead {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := keyOf(namespace, ref)
-	if b, ok := s.bulkheads[key]; ok {
-		return b
-	}
-	if len(s.bulkheads) >= s.sweepAt {
-		maps.DeleteFunc(s.bulkheads, func(_ senderKey, b *outbound.Bulkhead) bool { return b.Idle(now) })
-		s.sweepAt = 2*len(s.bulkheads) + maxSenders
-	}
-	b := &outbound.Bulkhead{}
-	s.bulkheads[key] = b
-	return b
-}
-
-// knownBulkhead is nil where nothing was sent yet.
-func (s *senders) knownBulkhead(namespace string, ref v1beta1.ReceiverRef) *outbound.Bulkhead {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.bulkheads[keyOf(namespace, ref)]
-}
-
-// withdraw gives up an Alert's place in a receiver's queue, if it has one.
-func (s *senders) withdraw(namespace string, ref v1beta1.ReceiverRef, who types.NamespacedName, now time.Time) {
-	if b := s.knownBulkhead(namespace, ref); b != nil {
-		b.Withdraw(who, now)
-	}
-}
-
 // isBlocked says whether a receiver takes nothing from a namespace for some time.
 func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
-	b := s.knownBulkhead(namespace, ref)
+	b := s.bulkheads.Known(keyOf(namespace, ref))
 	return b != nil && b.Blocked(laneOf(namespace), now) != ""
 }
 
 // of is the sender for a receiver. Errors are of *notify.Error.
 func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (notify.Sender, error) {
-	entry := s.entry(keyOf(namespace, ref))
-	entry.mu.Lock()
-	defer entry.mu.Unlock()
-	if entry.version == p.Version && entry.sender != nil {
-		return entry.sender, nil
-	}
-	secret, err := s.secret(ctx, p.SecretNamespace, p.Spec.SecretRef)
-	if err != nil {
-		return nil, err
-	}
-	sender, err := s.newSender(p.Spec, secret)
-	if err != nil {
-		if _, ok := errors.AsType[*notify.Error](err); ok {
+	return s.ready.Of(keyOf(namespace, ref), p.Version, func() (notify.Sender, error) {
+		secret, err := s.secret(ctx, p.SecretNamespace, p.Spec.SecretRef)
+		if err != nil {
 			return nil, err
 		}
-		return nil, &notify.Error{Class: notify.Configuration, Reason: notify.ReasonInvalidReceiver, Message: err.Error()}
-	}
-	entry.set(p.Version, sender)
-	return sender, nil
+		sender, err := s.newSender(p.Spec, secret)
+		if _, ok := errors.AsType[*notify.Error](err); err != nil && !ok {
+			err = &notify.Error{Class: notify.Configuration, Reason: notify.ReasonInvalidReceiver, Message: err.Error()}
+		}
+		return sender, err
+	})
 }
 
-func (s *senders) entry(key senderKey) *readySender {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if entry, ok := s.ready.Get(key); ok {
-		return entry.(*readySender)
-	}
-	entry := &readySender{}
-	s.ready.Add(key, entry)
-	return entry
-}
-
-func (r *readySender) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.set("", nil)
-}
-
-func (r *readySender) set(version string, sender notify.Sender) {
-	if r.sender != nil {
-		r.sender.Close()
-	}
-	r.version, r.sender = version, sender
-}
-
-// secret reads a Secret's content. It logs nothing: at its highest level the
-// client writes bodies.
+// secret reads a Secret's content.
 func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (map[string][]byte, error) {
 	if ref == nil {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), secretTimeout)
-	defer cancel()
-	secret := &corev1.Secret{}
-	switch err := s.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, secret); {
+	secret, err := kube.ReadSecret(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
+	switch {
 	case apierrors.IsNotFound(err):
 		return nil, &notify.Error{Class: notify.Configuration, Reason: v1beta1.ReasonSecretNotFound,
 			Message: fmt.Sprintf("Secret %q does not exist in namespace %q", ref.Name, namespace)}

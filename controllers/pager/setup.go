@@ -93,7 +93,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	byKind := map[v1beta1.ReceiverKind]*ReceiverReconciler{}
 	h.changed = func(key senderKey) {
-		byKind[key.ref.Kind].wake.add(types.NamespacedName{Namespace: key.namespace, Name: key.ref.Name})
+		byKind[key.ref.Kind].wake.Add(types.NamespacedName{Namespace: key.namespace, Name: key.ref.Name})
 	}
 	for _, kind := range []v1beta1.ReceiverKind{v1beta1.KindReceiver, v1beta1.KindClusterReceiver} {
 		byKind[kind] = &ReceiverReconciler{
@@ -118,7 +118,7 @@ func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 		Watches(&v1beta1.ClusterReceiver{}, handler.EnqueueRequestsFromMapFunc(list.waitingFor), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.waitingForSecret)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.waitingInNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.start)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(options(o.Workers)).
 		Complete(r)
 }
@@ -129,7 +129,7 @@ func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
 		For(receivers.NewOf(r.kind), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1beta1.Alert{}, r.countLater()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
-		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.start)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(options(receiverWorkers)).
 		Complete(r)
 }

@@ -25,13 +25,13 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // Names of indexes of the cache.
@@ -107,15 +107,6 @@ func secretOf(obj client.Object) []string {
 	}
 	return nil
 }
-
-// Metadata is an empty one of a kind of the core group, to read into: of Secrets
-// and Namespaces the cache has nothing else.
-func Metadata(kind string) *metav1.PartialObjectMetadata {
-	o := &metav1.PartialObjectMetadata{}
-	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	return o
-}
-
 // NewOf is an empty receiver of a kind.
 func NewOf(kind v1beta1.ReceiverKind) v1beta1.ReceiverObject {
 	if kind == v1beta1.KindClusterReceiver {
@@ -245,7 +236,7 @@ func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace
 	if selector.Empty() {
 		return true, nil
 	}
-	ns := Metadata("Namespace")
+	ns := kube.Metadata("Namespace")
 	if err := b.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
@@ -258,7 +249,7 @@ func (b Book) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (vers
 	if ref == nil {
 		return "", false, nil
 	}
-	secret := Metadata("Secret")
+	secret := kube.Metadata("Secret")
 	err = b.Cache.Get(ctx, client.ObjectKey{Namespace: b.SecretNamespace(r), Name: ref.Name}, secret)
 	if err != nil {
 		return "", apierrors.IsNotFound(err), client.IgnoreNotFound(err)

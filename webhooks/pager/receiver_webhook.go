@@ -25,15 +25,16 @@ import (
 	"slices"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -44,12 +45,11 @@ import (
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-clusterreceiver,mutating=false,failurePolicy=fail,sideEffects=None,groups=pager.k8s.co,resources=clusterreceivers,verbs=create;update,versions=v1beta1,name=vclusterreceiver.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-receiver,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=receivers,verbs=delete,versions=v1beta1,name=vreceiver-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-clusterreceiver,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=clusterreceivers,verbs=delete,versions=v1beta1,name=vclusterreceiver-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
-// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // receiverValidator is of both kinds of receiver.
 type receiverValidator[R v1beta1.ReceiverObject] struct {
 	knowledge
-	access reviewer
+	access kube.Reviewer
 	guard  *outbound.Guard
 }
 
@@ -100,7 +100,7 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 			metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
 	}
 	if len(errs) == 0 && spec.SecretRef != nil && leadsElsewhere(old, spec) {
-		if err := v.access.mayGetSecret(ctx, v.book.SecretNamespace(r), spec.SecretRef.Name, path.Child("secretRef", "name")); err != nil {
+		if err := v.access.MayGetSecret(ctx, types.NamespacedName{Namespace: v.book.SecretNamespace(r), Name: spec.SecretRef.Name}, path.Child("secretRef", "name")); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -208,42 +208,11 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) admission.Warni
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")
 	}
-	if spec.SecretRef != nil && v.synced(ctx, receivers.Metadata("Secret")) {
+	if spec.SecretRef != nil && v.synced(ctx, kube.Metadata("Secret")) {
 		key := client.ObjectKey{Namespace: v.book.SecretNamespace(r), Name: spec.SecretRef.Name}
-		if apierrors.IsNotFound(v.cache.Get(ctx, key, receivers.Metadata("Secret"))) {
+		if apierrors.IsNotFound(v.cache.Get(ctx, key, kube.Metadata("Secret"))) {
 			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: Alerts wait until it does", key.Name, key.Namespace))
 		}
 	}
 	return warnings
-}
-
-// reviewer asks the API server what the requesting user may do.
-type reviewer struct{ client client.Client }
-
-// mayGetSecret refuses a receiver by which somebody would use, or have sent to
-// an address of their choice, a Secret that they may not read.
-func (r reviewer) mayGetSecret(ctx context.Context, namespace, name string, path *field.Path) *field.Error {
-	request, err := admission.RequestFromContext(ctx)
-	if err != nil {
-		return field.InternalError(path, err)
-	}
-	user := request.UserInfo
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: user.Username, UID: user.UID, Groups: user.Groups,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "get", Version: "v1", Resource: "secrets", Name: name},
-	}}
-	if user.Extra != nil {
-		review.Spec.Extra = make(map[string]authorizationv1.ExtraValue, len(user.Extra))
-		for key, value := range user.Extra {
-			review.Spec.Extra[key] = authorizationv1.ExtraValue(value)
-		}
-	}
-	// A review is not an object that a cache could show.
-	if err := r.client.Create(ctx, review, client.DisableReadYourWritesConsistency); err != nil {
-		return field.InternalError(path, fmt.Errorf("asking whether %q may get the Secret: %w", user.Username, err))
-	}
-	if !review.Status.Allowed {
-		return field.Forbidden(path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so it may not have it sent either", user.Username, name, namespace))
-	}
-	return nil
 }

@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
@@ -47,7 +48,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		cache: mgr.GetCache(),
 		book:  receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
 	}
-	access := reviewer{client: mgr.GetClient()}
+	access := kube.Reviewer{Client: mgr.GetClient()}
 	return errors.Join(
 		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Alert{}).
 			WithDefaulter(alertDefaulter{}).
@@ -72,16 +73,10 @@ type knowledge struct {
 
 // synced says whether the cache has all objects of the kinds of objs.
 func (k knowledge) synced(ctx context.Context, objs ...client.Object) bool {
-	for _, obj := range objs {
-		informer, err := k.cache.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
-		if err != nil || !informer.HasSynced() {
-			return false
-		}
-	}
-	return true
+	return kube.Synced(ctx, k.cache, objs...)
 }
 
 // knowsReceivers says whether the caches have all that a Book looks up.
 func (k knowledge) knowsReceivers(ctx context.Context) bool {
-	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, receivers.Metadata("Secret"), receivers.Metadata("Namespace"))
+	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, kube.Metadata("Secret"), kube.Metadata("Namespace"))
 }

@@ -1,0 +1,66 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package outbound
+
+import (
+	"maps"
+	"sync"
+	"time"
+)
+
+// sweepFrom is from how many bulkheads on those that are idle are dropped.
+const sweepFrom = 1024
+
+// Bulkheads has a bulkhead for each party. The zero value is ready to use.
+type Bulkheads[K comparable] struct {
+	mu      sync.Mutex
+	of      map[K]*Bulkhead
+	sweepAt int // of so many
+}
+
+// Of is a party's, made if there is none. One that is idle may be replaced by another.
+func (s *Bulkheads[K]) Of(key K, now time.Time) *Bulkhead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b, ok := s.of[key]; ok {
+		return b
+	}
+	if s.of == nil {
+		s.of = map[K]*Bulkhead{}
+	}
+	if len(s.of) >= s.sweepAt {
+		maps.DeleteFunc(s.of, func(_ K, b *Bulkhead) bool { return b.Idle(now) })
+		s.sweepAt = 2*len(s.of) + sweepFrom
+	}
+	b := &Bulkhead{}
+	s.of[key] = b
+	return b
+}
+
+// Known is a party's, nil where nothing was sent yet.
+func (s *Bulkheads[K]) Known(key K) *Bulkhead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.of[key]
+}
+
+// Withdraw gives up somebody's place in a party's queue, if it has one.
+func (s *Bulkheads[K]) Withdraw(key K, who any, now time.Time) {
+	if b := s.Known(key); b != nil {
+		b.Withdraw(who, now)
+	}
+}
