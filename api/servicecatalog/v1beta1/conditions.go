@@ -1,0 +1,141 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+// Condition types. Those that the group has always had stand last, in this order,
+// since clients read the last element; Reconciling and Stalled, for kstatus, stand
+// before them.
+const (
+	// ConditionReconciling is True while Bellhop goes on by itself.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True while it waits for somebody to change something.
+	ConditionStalled = "Stalled"
+	// ConditionReady is True once the broker confirmed what the spec says, or the
+	// broker's catalog was read.
+	ConditionReady = "Ready"
+	// ConditionFailed is True once nothing is tried any more until the spec changes.
+	ConditionFailed = "Failed"
+	// ConditionOrphanMitigation is True while something is being removed that may
+	// have been left at the broker.
+	ConditionOrphanMitigation = "OrphanMitigation"
+)
+
+// Reasons of brokers' conditions.
+const (
+	ReasonFetchedCatalog       = "FetchedCatalog"
+	ReasonErrorFetchingCatalog = "ErrorFetchingCatalog"
+	ReasonErrorSyncingCatalog  = "ErrorSyncingCatalog"
+	// ReasonPartlySynced: some of the catalog is not offered; the message says what and why.
+	ReasonPartlySynced = "PartlySynced"
+	// ReasonErrorGettingAuthCredentials: the Secret is missing or incomplete. An event's.
+	ReasonErrorGettingAuthCredentials = "ErrorGettingAuthCredentials"
+	// ReasonBrokerInUse: the broker is deleted and has instances left.
+	ReasonBrokerInUse = "InUse"
+	// ReasonDeletedClusterServiceBrokerSuccessfully: a ClusterServiceBroker was let
+	// go. An event's.
+	ReasonDeletedClusterServiceBrokerSuccessfully = "DeletedClusterServiceBrokerSuccessfully"
+	// ReasonDeletedSuccessfully: a ServiceBroker was let go. An event's.
+	ReasonDeletedSuccessfully = "DeletedSuccessfully"
+	// ReasonCredentialsInUse: a Secret is deleted and kept, since instances are at a
+	// broker that is reached with it. An event's, of the Secret.
+	ReasonCredentialsInUse = "CredentialsInUse"
+)
+
+// Reasons of instances' and bindings' conditions, before anything is sent.
+const (
+	ReasonReferencesNonexistentServiceClass = "ReferencesNonexistentServiceClass"
+	ReasonReferencesNonexistentServicePlan  = "ReferencesNonexistentServicePlan"
+	ReasonReferencesNonexistentBroker       = "ReferencesNonexistentBroker"
+	ReasonReferencesDeletedServiceClass     = "ReferencesDeletedServiceClass"
+	ReasonReferencesDeletedServicePlan      = "ReferencesDeletedServicePlan"
+	ReasonReferencesNonexistentInstance     = "ReferencesNonexistentInstance"
+	ReasonErrorInstanceRefsUnresolved       = "ErrorInstanceRefsUnresolved"
+	ReasonErrorInstanceNotReady             = "ErrorInstanceNotReady"
+	ReasonErrorFindingNamespaceForInstance  = "ErrorFindingNamespaceForInstance"
+	ReasonErrorWithParameters               = "ErrorWithParameters"
+	ReasonErrorNonbindableServiceClass      = "ErrorNonbindableServiceClass"
+	// ReasonErrorGettingClusterID: the cluster's id is not known yet.
+	ReasonErrorGettingClusterID = "ErrorGettingClusterID"
+	// ReasonExternalIDInUse: another object has this external id.
+	ReasonExternalIDInUse = "ExternalIDInUse"
+	// ReasonQueued: other requests to the same broker come first.
+	ReasonQueued = "Queued"
+	// ReasonAbandoned: the finalizer was removed; nothing is sent any more.
+	ReasonAbandoned = "Abandoned"
+	// ReasonUnsupportedBinding: the service requires what a cluster cannot give,
+	// such as a log drain.
+	ReasonUnsupportedBinding = "UnsupportedBinding"
+)
+
+// Reasons of instances' conditions.
+const (
+	ReasonProvisionedSuccessfully                 = "ProvisionedSuccessfully"
+	ReasonInstanceUpdatedSuccessfully             = "InstanceUpdatedSuccessfully"
+	ReasonProvisionRequestInFlight                = "ProvisionRequestInFlight"
+	ReasonUpdateInstanceRequestInFlight           = "UpdateInstanceRequestInFlight"
+	ReasonDeprovisionRequestInFlight              = "DeprovisionRequestInFlight"
+	ReasonProvisioning                            = "Provisioning"
+	ReasonUpdatingInstance                        = "UpdatingInstance"
+	ReasonDeprovisioning                          = "Deprovisioning"
+	ReasonProvisionCallFailed                     = "ProvisionCallFailed"
+	ReasonErrorCallingProvision                   = "ErrorCallingProvision"
+	ReasonUpdateInstanceCallFailed                = "UpdateInstanceCallFailed"
+	ReasonErrorCallingUpdateInstance              = "ErrorCallingUpdateInstance"
+	ReasonDeprovisionCallFailed                   = "DeprovisionCallFailed"
+	ReasonErrorPollingLastOperation               = "ErrorPollingLastOperation"
+	ReasonErrorReconciliationRetryTimeout         = "ErrorReconciliationRetryTimeout"
+	ReasonStartingInstanceOrphanMitigation        = "StartingInstanceOrphanMitigation"
+	ReasonOrphanMitigationSuccessful              = "OrphanMitigationSuccessful"
+	ReasonOrphanMitigationFailed                  = "OrphanMitigationFailed"
+	ReasonDeprovisionedSuccessfully               = "DeprovisionedSuccessfully"
+	ReasonDeprovisionBlockedByExistingCredentials = "DeprovisionBlockedByExistingCredentials"
+	// ReasonClusterServiceBrokerReturnedFailure: the broker refused to provision. Of
+	// brokers of either scope.
+	ReasonClusterServiceBrokerReturnedFailure = "ClusterServiceBrokerReturnedFailure"
+	// ReasonDefinitionTerminating: the CRD is being deleted, and with it every
+	// object; nothing outside is deleted for that.
+	ReasonDefinitionTerminating = "DefinitionTerminating"
+	// ReasonInstanceUnusable: the broker says that the instance can no longer be used.
+	ReasonInstanceUnusable = "InstanceUnusable"
+	// ReasonRetained: the object was let go and the service was left as it is. An
+	// event's.
+	ReasonRetained = "Retained"
+)
+
+// Reasons of bindings' conditions.
+const (
+	ReasonInjectedBindResult                  = "InjectedBindResult"
+	ReasonBindingRequestInFlight              = "BindingRequestInFlight"
+	ReasonUnbindingRequestInFlight            = "UnbindingRequestInFlight"
+	ReasonBinding                             = "Binding"
+	ReasonUnbinding                           = "Unbinding"
+	ReasonBindCallFailed                      = "BindCallFailed"
+	ReasonUnbindCallFailed                    = "UnbindCallFailed"
+	ReasonErrorInjectingBindResult            = "ErrorInjectingBindResult"
+	ReasonErrorEjectingServiceBinding         = "ErrorEjectingServiceBinding"
+	ReasonFetchingBindingFailed               = "FetchingBindingFailed"
+	ReasonServiceBindingReturnedFailure       = "ServiceBindingReturnedFailure"
+	ReasonServiceBindingNeedsOrphanMitigation = "ServiceBindingNeedsOrphanMitigation"
+	ReasonAsyncOperationTimeout               = "AsyncOperationTimeout"
+	ReasonErrorAsyncOperationInProgress       = "ErrorAsyncOperationInProgress"
+	ReasonUnboundSuccessfully                 = "UnboundSuccessfully"
+	// ReasonSecretEdited: somebody changed the credentials in the Secret, and the
+	// broker does not tell them again.
+	ReasonSecretEdited = "SecretEdited"
+	// ReasonRebinding: the credentials are being replaced by new ones.
+	ReasonRebinding = "Rebinding"
+)

@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+const (
+	// Finalizer is on brokers, instances and bindings from their creation on. It
+	// goes once the other side has confirmed that nothing is left there.
+	Finalizer = "kubernetes-incubator/service-catalog"
+
+	// AuthSecretFinalizer is on a Secret with a broker's credentials while the
+	// broker has instances: without it they could not be deprovisioned.
+	AuthSecretFinalizer = "bellhop.gophernetes.io/broker-credentials"
+
+	// MadeIDAnnotation has the external id that admission made for an object, and
+	// when, as "ID RFC3339". An id that was brought has none, and under such an id
+	// nothing is deleted that this object did not create.
+	MadeIDAnnotation = "bellhop.gophernetes.io/made-id"
+
+	// DeletionPolicyAnnotation says what happens outside when the object is
+	// deleted: DeletionPolicyRetain or DeletionPolicyDelete.
+	DeletionPolicyAnnotation = "bellhop.gophernetes.io/deletion-policy"
+
+	// RebindAnnotation, set or changed to any value, asks for new credentials of a
+	// ServiceBinding: by rotation where the plan can, else by unbinding and binding
+	// under a new id.
+	RebindAnnotation = "bellhop.gophernetes.io/rebind"
+
+	// CredentialsAnnotation is on a Secret that a ServiceBinding keeps: a digest of
+	// the keys that are the binding's, and their names.
+	CredentialsAnnotation = "bellhop.gophernetes.io/credentials"
+)
+
+// Values of DeletionPolicyAnnotation.
+const (
+	// DeletionPolicyRetain lets an object go without telling the broker.
+	DeletionPolicyRetain = "Retain"
+	// DeletionPolicyDelete deletes outside whatever the object's id names, also
+	// where the object did not create it.
+	DeletionPolicyDelete = "Delete"
+)
+
+// Labels with the SHA-224, in lower-case hex, of a field's value. They are how svcat
+// finds objects; nothing here looks anything up by them.
+const (
+	LabelExternalID               = "servicecatalog.k8s.io/spec.externalID"
+	LabelExternalName             = "servicecatalog.k8s.io/spec.externalName"
+	LabelClusterServiceBrokerName = "servicecatalog.k8s.io/spec.clusterServiceBrokerName"
+	LabelServiceBrokerName        = "servicecatalog.k8s.io/spec.serviceBrokerName"
+	LabelClusterServiceClassRef   = "servicecatalog.k8s.io/spec.clusterServiceClassRef.name"
+	LabelServiceClassRef          = "servicecatalog.k8s.io/spec.serviceClassRef.name"
+	LabelClusterServicePlanRef    = "servicecatalog.k8s.io/spec.clusterServicePlanRef.name"
+	LabelServicePlanRef           = "servicecatalog.k8s.io/spec.servicePlanRef.name"
+)

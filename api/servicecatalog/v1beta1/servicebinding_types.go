@@ -1,0 +1,329 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// AddKeyTransform sets a key of the Secret. The first of jsonPathExpression,
+// stringValue and value that is there counts.
+type AddKeyTransform struct {
+	// key to set.
+	// +required
+	Key string `json:"key"`
+
+	// value to set it to, base64.
+	// +nullable
+	// +optional
+	Value []byte `json:"value"`
+
+	// stringValue to set it to.
+	// +nullable
+	// +optional
+	StringValue *string `json:"stringValue"`
+
+	// jsonPathExpression is evaluated against the credentials, as "{.host}:{.port}".
+	// +nullable
+	// +optional
+	JSONPathExpression *string `json:"jsonPathExpression"`
+}
+
+// RenameKeyTransform renames a key of the Secret, if it is there.
+type RenameKeyTransform struct {
+	// from is the key's name.
+	// +required
+	From string `json:"from"`
+
+	// to is its new name.
+	// +required
+	To string `json:"to"`
+}
+
+// AddKeysFromTransform copies all keys of another Secret.
+type AddKeysFromTransform struct {
+	// secretRef names the Secret. It has to be in the binding's namespace.
+	// +required
+	SecretRef *ObjectReference `json:"secretRef,omitempty"`
+}
+
+// RemoveKeyTransform removes a key from the Secret.
+type RemoveKeyTransform struct {
+	// key to remove.
+	// +required
+	Key string `json:"key"`
+}
+
+// SecretTransform changes the credentials before they are written into the Secret.
+// Exactly one of its members is set.
+// +kubebuilder:validation:ExactlyOneOf=renameKey;addKey;addKeysFrom;removeKey
+type SecretTransform struct {
+	// renameKey renames a key, if it is there.
+	// +optional
+	RenameKey *RenameKeyTransform `json:"renameKey,omitempty"`
+
+	// addKey sets a key.
+	// +optional
+	AddKey *AddKeyTransform `json:"addKey,omitempty"`
+
+	// addKeysFrom copies all keys of another Secret of the namespace.
+	// +optional
+	AddKeysFrom *AddKeysFromTransform `json:"addKeysFrom,omitempty"`
+
+	// removeKey removes a key.
+	// +optional
+	RemoveKey *RemoveKeyTransform `json:"removeKey,omitempty"`
+}
+
+// ServiceBindingSpec says which instance is to be bound to, and where its credentials
+// go. It cannot be changed: another one in an update is ignored.
+type ServiceBindingSpec struct {
+	// instanceRef names a ServiceInstance in this namespace.
+	// +kubebuilder:validation:XValidation:rule="has(self.name) && self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be the name of a ServiceInstance in this namespace: lower-case letters, digits, '-' and '.'",fieldPath=".name"
+	// +required
+	InstanceRef LocalObjectReference `json:"instanceRef"`
+
+	// parameters are passed to the broker: an object, whose fields are the broker's
+	// business.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	Parameters *runtime.RawExtension `json:"parameters,omitempty"`
+
+	// parametersFrom are more parameters, from Secrets in this namespace. A field may
+	// be given only once, here or in parameters.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	ParametersFrom []ParametersFromSource `json:"parametersFrom,omitempty"`
+
+	// secretName is the name of the Secret that the credentials are written into.
+	// Default: the binding's name.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
+	// +optional
+	SecretName string `json:"secretName,omitempty"`
+
+	// secretTransforms change the credentials before they are written, one after the
+	// other.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	SecretTransforms []SecretTransform `json:"secretTransforms,omitempty"`
+
+	// externalID is the id under which the broker knows the binding. Default: a
+	// random UUID.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	ExternalID string `json:"externalID"`
+
+	// userInfo is who made the binding. Bellhop fills it in.
+	// +optional
+	UserInfo *UserInfo `json:"userInfo,omitempty"`
+}
+
+// ServiceBindingPropertiesState is what was sent to the broker, or what it has.
+type ServiceBindingPropertiesState struct {
+	// parameters that were sent; each that came from a Secret reads "<redacted>".
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	Parameters *runtime.RawExtension `json:"parameters,omitempty"`
+
+	// parameterChecksum is the SHA-256, in lower-case hex, of all parameters.
+	// +optional
+	ParameterChecksum string `json:"parameterChecksum,omitempty"`
+
+	// userInfo is who asked for it.
+	// +optional
+	UserInfo *UserInfo `json:"userInfo,omitempty"`
+}
+
+// ServiceBindingOperation is what is under way at the broker.
+// +kubebuilder:validation:Enum="";Bind;Unbind
+type ServiceBindingOperation string
+
+const (
+	// OperationBind makes the binding.
+	OperationBind ServiceBindingOperation = "Bind"
+	// OperationUnbind removes it.
+	OperationUnbind ServiceBindingOperation = "Unbind"
+)
+
+// UnbindStatus says whether the broker may have something that is to be removed when
+// the object is deleted.
+// +kubebuilder:validation:Enum="";NotRequired;Required;Succeeded;Failed
+type UnbindStatus string
+
+// Values of an UnbindStatus; empty means that it is not known.
+const (
+	// UnbindNotRequired: nothing was sent, or the broker has refused it.
+	UnbindNotRequired UnbindStatus = "NotRequired"
+	// UnbindRequired: the broker may have something.
+	UnbindRequired UnbindStatus = "Required"
+	// UnbindSucceeded: the broker confirmed that it has nothing.
+	UnbindSucceeded UnbindStatus = "Succeeded"
+	// UnbindFailed was given up by the former service-catalog; here it is tried again
+	// once the object is touched.
+	UnbindFailed UnbindStatus = "Failed"
+)
+
+// ServiceBindingTarget is where a binding is, or may be, so that it can be removed
+// whatever becomes of its instance.
+type ServiceBindingTarget struct {
+	BrokerReference `json:",inline"`
+
+	// planID is the id of the instance's plan.
+	// +optional
+	PlanID string `json:"planID,omitempty"`
+
+	// instanceID is the id under which the broker knows the instance.
+	// +optional
+	InstanceID string `json:"instanceID,omitempty"`
+}
+
+// ServiceBindingStatus is what the broker has confirmed, and what is being tried.
+type ServiceBindingStatus struct {
+	// conditions of the binding: Reconciling, Stalled, Ready, and where it applies
+	// Failed, in this order.
+	// +listType=atomic
+	// +nullable
+	// +optional
+	Conditions []Condition `json:"conditions"`
+
+	// asyncOpInProgress is true while the broker works on currentOperation and is
+	// asked how far it is.
+	// +optional
+	AsyncOpInProgress bool `json:"asyncOpInProgress"`
+
+	// lastOperation is what the broker called the operation that it works on.
+	// +kubebuilder:validation:MaxLength=10000
+	// +optional
+	LastOperation *string `json:"lastOperation,omitempty"`
+
+	// currentOperation is what is being done: Bind or Unbind.
+	// +optional
+	CurrentOperation ServiceBindingOperation `json:"currentOperation,omitempty"`
+
+	// reconciledGeneration is the generation with which the last operation ended.
+	// +optional
+	ReconciledGeneration int64 `json:"reconciledGeneration"`
+
+	// observedGeneration is the generation that the conditions are about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// operationStartTime is when currentOperation began.
+	// +optional
+	OperationStartTime *metav1.Time `json:"operationStartTime,omitempty"`
+
+	// inProgressProperties are those of currentOperation, if that is Bind.
+	// +optional
+	InProgressProperties *ServiceBindingPropertiesState `json:"inProgressProperties,omitempty"`
+
+	// externalProperties are what the broker has confirmed.
+	// +optional
+	ExternalProperties *ServiceBindingPropertiesState `json:"externalProperties,omitempty"`
+
+	// orphanMitigationInProgress is true while something is being removed that may
+	// have been left at the broker.
+	// +optional
+	OrphanMitigationInProgress bool `json:"orphanMitigationInProgress"`
+
+	// unbindStatus says whether the broker may have something to remove.
+	// +optional
+	UnbindStatus UnbindStatus `json:"unbindStatus"`
+
+	// lastConditionState is the type of the last condition if it is True, else its
+	// reason.
+	// +optional
+	LastConditionState string `json:"lastConditionState"`
+
+	// externalID is the id under which the broker knows the binding, where it is no
+	// longer the spec's.
+	// +optional
+	ExternalID string `json:"externalID,omitempty"`
+
+	// createdForUID is the UID of the object whose request made what the broker has.
+	// If it is this object's, that is removed with it.
+	// +optional
+	CreatedForUID types.UID `json:"createdForUID,omitempty"`
+
+	// predecessorID is the id of a binding that this one replaces and that is still
+	// to be removed.
+	// +optional
+	PredecessorID string `json:"predecessorID,omitempty"`
+
+	// target is where the binding is, or may be.
+	// +optional
+	Target *ServiceBindingTarget `json:"target,omitempty"`
+
+	// attempts are those of the present generation.
+	// +optional
+	Attempts *Attempts `json:"attempts,omitempty"`
+
+	// secretVersion is the resourceVersion of the Secret as it was last written.
+	// +optional
+	SecretVersion string `json:"secretVersion,omitempty"`
+
+	// expiresAt is when the credentials end, if the broker said so.
+	// +optional
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// renewBefore is when they should be replaced, if the broker said so.
+	// +optional
+	RenewBefore *metav1.Time `json:"renewBefore,omitempty"`
+
+	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
+	// last acted on.
+	// +optional
+	Rebind string `json:"rebind,omitempty"`
+}
+
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:categories={all,svcat}
+// +kubebuilder:metadata:labels="svcat=true"
+// +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
+// +kubebuilder:printcolumn:name="Service-Instance",type=string,JSONPath=`.spec.instanceRef.name`
+// +kubebuilder:printcolumn:name="Secret-Name",type=string,JSONPath=`.spec.secretName`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.lastConditionState`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+
+// ServiceBinding is the access of an application to a ServiceInstance: credentials in a
+// Secret.
+type ServiceBinding struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says which instance is to be bound to, and where its credentials go.
+	// +required
+	Spec ServiceBindingSpec `json:"spec,omitempty"`
+	// status is what the broker has confirmed, and what is being tried.
+	// +optional
+	Status ServiceBindingStatus `json:"status,omitempty"`
+}
+
+// +kubebuilder:object:root=true
+
+// ServiceBindingList is a list of ServiceBindings.
+type ServiceBindingList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ServiceBinding `json:"items"`
+}

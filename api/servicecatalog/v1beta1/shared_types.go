@@ -1,0 +1,163 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ClusterObjectReference names a cluster-scoped object.
+type ClusterObjectReference struct {
+	// name of the object.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Name string `json:"name,omitempty"`
+}
+
+// LocalObjectReference names an object in the same namespace.
+type LocalObjectReference struct {
+	// name of the object.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Name string `json:"name,omitempty"`
+}
+
+// ObjectReference names an object in a namespace.
+type ObjectReference struct {
+	// namespace of the object.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the object.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Name string `json:"name,omitempty"`
+}
+
+// SecretKeyReference names a key of a Secret in the same namespace.
+type SecretKeyReference struct {
+	// name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Name string `json:"name"`
+
+	// key in the Secret's data.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +required
+	Key string `json:"key"`
+}
+
+// ParametersFromSource is where more parameters come from.
+type ParametersFromSource struct {
+	// secretKeyRef names a key whose value is a JSON object of parameters.
+	// +required
+	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
+}
+
+// UserInfo is who asked for something. Brokers are told, as the originating
+// identity.
+type UserInfo struct {
+	// username of the user.
+	// +optional
+	Username string `json:"username"`
+
+	// uid of the user.
+	// +optional
+	UID string `json:"uid"`
+
+	// groups that the user is in.
+	// +listType=atomic
+	// +optional
+	Groups []string `json:"groups,omitempty"`
+
+	// extra is what else the authenticator said of the user.
+	// +optional
+	Extra map[string]ExtraValue `json:"extra,omitempty"`
+}
+
+// ExtraValue is the values of one key of a UserInfo's extra.
+type ExtraValue []string
+
+// ConditionStatus is True, False or Unknown.
+// +kubebuilder:validation:Enum=True;False;Unknown
+type ConditionStatus string
+
+// Values of a ConditionStatus.
+const (
+	ConditionTrue    ConditionStatus = "True"
+	ConditionFalse   ConditionStatus = "False"
+	ConditionUnknown ConditionStatus = "Unknown"
+)
+
+// Condition is one aspect of an object's state. It has the form that the group has
+// always had: reasons and messages may be anything.
+type Condition struct {
+	// type of the condition.
+	// +required
+	Type string `json:"type"`
+
+	// status of the condition: True, False or Unknown.
+	// +required
+	Status ConditionStatus `json:"status"`
+
+	// lastTransitionTime is when status last changed.
+	// +nullable
+	// +optional
+	LastTransitionTime metav1.Time `json:"lastTransitionTime"`
+
+	// reason is a word for programs.
+	// +optional
+	Reason string `json:"reason"`
+
+	// message is for people.
+	// +optional
+	Message string `json:"message"`
+}
+
+// CatalogRestrictions select what of a broker's catalog is offered.
+type CatalogRestrictions struct {
+	// serviceClass has label selectors over the properties name, spec.externalName
+	// and spec.externalID of classes, as "spec.externalName in (a, b)". A class has
+	// to match all of them.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	ServiceClass []string `json:"serviceClass,omitempty"`
+
+	// servicePlan has label selectors over the properties name, spec.externalName,
+	// spec.externalID, spec.free and spec.clusterServiceClass.name or
+	// spec.serviceClass.name of plans. A plan has to match all of them; a class
+	// without any plan left is not offered.
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	// +optional
+	ServicePlan []string `json:"servicePlan,omitempty"`
+}
+
+// MaintenanceInfo is which version of a service a plan offers.
+type MaintenanceInfo struct {
+	// version of the service, a SemVer 2.0 string.
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// description says what an update to this version does.
+	// +optional
+	Description string `json:"description,omitempty"`
+}
