@@ -38,8 +38,14 @@ type Freshness struct {
 	gvk  schema.GroupVersionKind
 
 	mu     sync.Mutex
-	listed string               // resourceVersion of the list; empty before it
-	known  map[types.UID]string // resourceVersion of each object in it
+	listed string // resourceVersion of the list; empty before it
+	known  map[types.UID]listedObject
+}
+
+// listedObject is an object as it was when the list was made.
+type listedObject struct {
+	version    string
+	generation int64
 }
 
 // NewFreshness asks live, which must not be a cache, about objects of gvk.
@@ -64,6 +70,15 @@ func (f *Freshness) IsFresh(ctx context.Context, obj client.Object) (bool, error
 	return order >= 0, nil
 }
 
+// Since says which generation obj had when the first list was made: what is asked for by
+// later ones, no process that led before can have acted on. It is 0 if obj did not exist.
+// IsFresh has to have been asked before.
+func (f *Freshness) Since(obj client.Object) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known[obj.GetUID()].generation
+}
+
 func (f *Freshness) floor(ctx context.Context, uid types.UID) (listed, known string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,12 +87,12 @@ func (f *Freshness) floor(ctx context.Context, uid types.UID) (listed, known str
 			return "", "", fmt.Errorf("listing %s to learn how far the cache must be: %w", f.gvk.Kind, err)
 		}
 	}
-	return f.listed, f.known[uid], nil
+	return f.listed, f.known[uid].version, nil
 }
 
 func (f *Freshness) list(ctx context.Context) error {
 	const page = 500
-	known := map[types.UID]string{}
+	known := map[types.UID]listedObject{}
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(f.gvk.GroupVersion().WithKind(f.gvk.Kind + "List"))
 	for next := ""; ; next = list.Continue {
@@ -85,7 +100,7 @@ func (f *Freshness) list(ctx context.Context) error {
 			return err
 		}
 		for i := range list.Items {
-			known[list.Items[i].UID] = list.Items[i].ResourceVersion
+			known[list.Items[i].UID] = listedObject{list.Items[i].ResourceVersion, list.Items[i].Generation}
 		}
 		if list.Continue == "" {
 			f.listed, f.known = list.ResourceVersion, known

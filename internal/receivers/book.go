@@ -107,6 +107,7 @@ func secretOf(obj client.Object) []string {
 	}
 	return nil
 }
+
 // NewOf is an empty receiver of a kind.
 func NewOf(kind v1beta1.ReceiverKind) v1beta1.ReceiverObject {
 	if kind == v1beta1.KindClusterReceiver {
