@@ -1,0 +1,68 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package catalog is what webhooks and controllers both know of brokers' catalogs and
+// of what refers to them: names and labels of classes and plans, restrictions, plan
+// references, external ids, and parameters. It is pure: no client, no clock, no cache.
+package catalog
+
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// Scope says for whom a broker, its classes and its plans are.
+type Scope string
+
+const (
+	// Cluster is for all namespaces.
+	Cluster Scope = "Cluster"
+	// Namespaced is for one namespace.
+	Namespaced Scope = "Namespaced"
+)
+
+// ScopeOf is the scope of a Broker, Class or Plan.
+func ScopeOf(obj any) Scope {
+	switch obj.(type) {
+	case *v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceClass, *v1beta1.ClusterServicePlan:
+		return Cluster
+	default:
+		return Namespaced
+	}
+}
+
+// ScopeOfBroker is the scope of brokers of a kind, as a BrokerReference has it.
+func ScopeOfBroker(kind string) Scope {
+	if kind == Cluster.BrokerKind() {
+		return Cluster
+	}
+	return Namespaced
+}
+
+// BrokerKind is the kind of brokers of the scope.
+func (s Scope) BrokerKind() string { return s.prefix() + "ServiceBroker" }
+
+// ClassKind is the kind of classes of the scope.
+func (s Scope) ClassKind() string { return s.prefix() + "ServiceClass" }
+
+// PlanKind is the kind of plans of the scope.
+func (s Scope) PlanKind() string { return s.prefix() + "ServicePlan" }
+
+func (s Scope) prefix() string {
+	if s == Cluster {
+		return "Cluster"
+	}
+	return ""
+}

@@ -1,0 +1,69 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// MaximumPollingDuration is for how long an operation may be in progress where the plan
+// sets no shorter time.
+const MaximumPollingDuration = 7 * 24 * time.Hour
+
+// Effective is what class and plan say together.
+type Effective struct {
+	Bindable            bool
+	PlanUpdatable       bool
+	BindingRotatable    bool
+	BindingRetrievable  bool
+	InstanceRetrievable bool
+	AllowContextUpdates bool
+	// MaximumPollingDuration is for how long an operation may be in progress.
+	MaximumPollingDuration time.Duration
+	// Unsupported is what bindings require and a cluster cannot give, such as
+	// syslog_drain.
+	Unsupported []string
+}
+
+// EffectiveOf says what a plan of a class can do: what the plan says, and where it
+// says nothing the class.
+func EffectiveOf(class v1beta1.Class, plan v1beta1.Plan) Effective {
+	c, p := class.Common(), plan.Common()
+	e := Effective{
+		Bindable:               c.Bindable,
+		PlanUpdatable:          c.PlanUpdatable,
+		BindingRotatable:       p.BindingRotatable,
+		BindingRetrievable:     c.BindingRetrievable,
+		InstanceRetrievable:    c.InstanceRetrievable,
+		AllowContextUpdates:    c.AllowContextUpdates,
+		MaximumPollingDuration: MaximumPollingDuration,
+		Unsupported:            c.Requires, // the protocol defines three of them, and none means anything in a cluster
+	}
+	if p.Bindable != nil {
+		e.Bindable = *p.Bindable
+	}
+	if p.PlanUpdatable != nil {
+		e.PlanUpdatable = *p.PlanUpdatable
+	}
+	// In seconds, since a broker may give a number that no Duration can hold.
+	if s := p.MaximumPollingDurationSeconds; s != nil && *s > 0 && *s < int64(MaximumPollingDuration/time.Second) {
+		e.MaximumPollingDuration = time.Duration(*s) * time.Second
+	}
+	return e
+}

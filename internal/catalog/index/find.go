@@ -1,0 +1,226 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// NotFoundError says that what was looked for does not exist.
+type NotFoundError struct {
+	// Kind of what was looked for.
+	Kind string
+	// What was looked for.
+	What string
+}
+
+// Error is for people.
+func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no %s %s", e.Kind, e.What) }
+
+// AmbiguousError says that more than one was found where one has to be chosen.
+type AmbiguousError struct {
+	// Kind of what was looked for.
+	Kind string
+	// What was looked for.
+	What string
+	// Names of the objects that were found, in order, each with its broker's.
+	Names []string
+	// Choose says how to choose.
+	Choose string
+}
+
+// Error is for people.
+func (e *AmbiguousError) Error() string {
+	const shown = 10
+	names, more := e.Names, ""
+	if len(names) > shown {
+		names, more = names[:shown], fmt.Sprintf(" and %d more", len(e.Names)-shown)
+	}
+	return fmt.Sprintf("there is more than one %s %s: %s%s; %s", e.Kind, e.What, strings.Join(names, ", "), more, e.Choose)
+}
+
+// IsNotFound says whether an error is, or wraps, a NotFoundError.
+func IsNotFound(err error) bool { return errors.As(err, new(*NotFoundError)) }
+
+// IsAmbiguous says whether an error is, or wraps, an AmbiguousError.
+func IsAmbiguous(err error) bool { return errors.As(err, new(*AmbiguousError)) }
+
+// get reads an object of a name.
+func get[T client.Object](ctx context.Context, cache client.Reader, kind string, scope catalog.Scope, namespace, name string, obj T) (none T, err error) {
+	key := client.ObjectKey{Namespace: within(scope, namespace), Name: name}
+	err = cache.Get(ctx, key, obj, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		return none, &NotFoundError{Kind: kind, What: fmt.Sprintf("%q", name)}
+	}
+	if err != nil {
+		return none, err
+	}
+	return obj, nil
+}
+
+// BrokerNamed is the broker of a name.
+func (x Index) BrokerNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Broker, error) {
+	var broker v1beta1.Broker = &v1beta1.ServiceBroker{}
+	if scope == catalog.Cluster {
+		broker = &v1beta1.ClusterServiceBroker{}
+	}
+	return get(ctx, x.Cache, scope.BrokerKind(), scope, namespace, name, broker)
+}
+
+// ClassNamed is the class of a name.
+func (x Index) ClassNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Class, error) {
+	var class v1beta1.Class = &v1beta1.ServiceClass{}
+	if scope == catalog.Cluster {
+		class = &v1beta1.ClusterServiceClass{}
+	}
+	return get(ctx, x.Cache, scope.ClassKind(), scope, namespace, name, class)
+}
+
+// PlanNamed is the plan of a name.
+func (x Index) PlanNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Plan, error) {
+	var plan v1beta1.Plan = &v1beta1.ServicePlan{}
+	if scope == catalog.Cluster {
+		plan = &v1beta1.ClusterServicePlan{}
+	}
+	return get(ctx, x.Cache, scope.PlanKind(), scope, namespace, name, plan)
+}
+
+// BrokerOf is the broker that offers a class.
+func (x Index) BrokerOf(ctx context.Context, class v1beta1.Class) (v1beta1.Broker, error) {
+	return x.BrokerNamed(ctx, catalog.ScopeOf(class), class.GetNamespace(), class.BrokerName())
+}
+
+// Broker is the one that the status of an instance in a namespace names.
+func (x Index) Broker(ctx context.Context, namespace string, ref v1beta1.BrokerReference) (v1beta1.Broker, error) {
+	return x.BrokerNamed(ctx, catalog.ScopeOfBroker(ref.Kind), namespace, ref.Name)
+}
+
+// ClassOf is the class that the references of an instance name; nil if it has none.
+func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Class, error) {
+	spec := &instance.Spec
+	switch {
+	case spec.ClusterServiceClassRef != nil:
+		return x.ClassNamed(ctx, catalog.Cluster, "", spec.ClusterServiceClassRef.Name)
+	case spec.ServiceClassRef != nil:
+		return x.ClassNamed(ctx, catalog.Namespaced, instance.Namespace, spec.ServiceClassRef.Name)
+	default:
+		return nil, nil
+	}
+}
+
+// PlanOf is the plan that the references of an instance name; nil if it has none.
+func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Plan, error) {
+	spec := &instance.Spec
+	switch {
+	case spec.ClusterServicePlanRef != nil:
+		return x.PlanNamed(ctx, catalog.Cluster, "", spec.ClusterServicePlanRef.Name)
+	case spec.ServicePlanRef != nil:
+		return x.PlanNamed(ctx, catalog.Namespaced, instance.Namespace, spec.ServicePlanRef.Name)
+	default:
+		return nil, nil
+	}
+}
+
+// Class is the one that a reference in a namespace names.
+func (x Index) Class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
+	var found []v1beta1.Class
+	var err error
+	switch ref.Spelling {
+	case catalog.ByExternalName:
+		found, err = x.classes(ctx, ref.Scope, named(within(ref.Scope, namespace), byExternalName, ref.Class)...)
+	case catalog.ByExternalID:
+		found, err = x.classes(ctx, ref.Scope, named(within(ref.Scope, namespace), byExternalID, ref.Class)...)
+	default:
+		return x.ClassNamed(ctx, ref.Scope, namespace, ref.Class)
+	}
+	if err != nil {
+		return nil, err
+	}
+	other := catalog.Reference{Scope: ref.Scope, Spelling: catalog.ByName}
+	return one(offered(found, v1beta1.Class.CommonStatus, removedClass), ref.Scope.ClassKind(), ref.ClassString(),
+		"name one of them with "+other.ClassField())
+}
+
+// Plan is the one of a class that a reference names; without a plan in the reference
+// the only one that the class offers.
+func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Reference) (v1beta1.Plan, error) {
+	plans, err := x.PlansOf(ctx, class)
+	if err != nil {
+		return nil, err
+	}
+	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return !ref.MatchesPlan(p) })
+	kind, what := ref.Scope.PlanKind(), fmt.Sprintf("%s of %s %q", ref.PlanString(), ref.Scope.ClassKind(), class.GetName())
+	if ref.Plan != "" {
+		other := catalog.Reference{Scope: ref.Scope, Spelling: catalog.ByName}
+		return one(offered(plans, v1beta1.Plan.CommonStatus, removedPlan), kind, what, "name one of them with "+other.PlanField())
+	}
+	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return p.CommonStatus().RemovedFromBrokerCatalog })
+	what = fmt.Sprintf("of %s %q", ref.Scope.ClassKind(), class.GetName())
+	return one(plans, kind, what, "name one of them with "+ref.PlanField())
+}
+
+func removedClass(s *v1beta1.ServiceClassStatus) bool { return s.RemovedFromBrokerCatalog }
+
+func removedPlan(s *v1beta1.ServicePlanStatus) bool { return s.RemovedFromBrokerCatalog }
+
+// offered leaves out what the broker no longer offers, unless that is all there is: a
+// catalog may replace a service by another of the same name, and the old one stays
+// until its last instance is gone.
+func offered[T any, S any](found []T, status func(T) S, removed func(S) bool) []T {
+	var live []T
+	for _, f := range found {
+		if !removed(status(f)) {
+			live = append(live, f)
+		}
+	}
+	if len(live) > 0 {
+		return live
+	}
+	return found
+}
+
+// offer is a Class or a Plan.
+type offer interface {
+	client.Object
+	BrokerName() string
+}
+
+// one is the only one of what was found.
+func one[T offer](found []T, kind, what, choose string) (none T, err error) {
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return none, &NotFoundError{Kind: kind, What: what}
+	}
+	names := make([]string, len(found))
+	for i, f := range found {
+		names[i] = fmt.Sprintf("%s (of broker %s)", f.GetName(), f.BrokerName())
+	}
+	slices.Sort(names)
+	return none, &AmbiguousError{Kind: kind, What: what, Names: names, Choose: choose}
+}

@@ -1,0 +1,376 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package index is what is looked up in the manager's cache by webhooks and controllers
+// both: classes and plans by what refers to them, and who refers to what. What it
+// returns is the cache's own: nobody may change it.
+package index
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// Names of indexes of the cache. Each costs a few hundred bytes an object, so there are
+// none for what can be read off a few objects found otherwise.
+const (
+	byClass        = "class"        // instances: the class of the references, or what is spelled until there are some; plans: the class
+	byPlan         = "plan"         // instances
+	byBroker       = "broker"       // classes and plans; instances: what the status says
+	byExternalName = "externalName" // classes
+	byExternalID   = "externalID"   // classes; instances and bindings: what spec and status say
+	byInstance     = "instance"     // bindings
+	bySecret       = "secret"       // bindings: where credentials go
+	bySource       = "source"       // brokers, instances and bindings: Secrets that are read
+)
+
+// AddIndexes adds the indexes that an Index needs.
+func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	var errs []error
+	add := func(name string, values client.IndexerFunc, objects ...client.Object) {
+		for _, obj := range objects {
+			errs = append(errs, indexer.IndexField(ctx, obj, name, values))
+		}
+	}
+	add(bySource, brokerSources, &v1beta1.ClusterServiceBroker{}, &v1beta1.ServiceBroker{})
+	add(byBroker, of(v1beta1.Class.BrokerName), &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{})
+	add(byExternalName, of(classExternalName), &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{})
+	add(byExternalID, of(classExternalID), &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{})
+	add(byBroker, of(v1beta1.Plan.BrokerName), &v1beta1.ClusterServicePlan{}, &v1beta1.ServicePlan{})
+	add(byClass, of(v1beta1.Plan.ClassName), &v1beta1.ClusterServicePlan{}, &v1beta1.ServicePlan{})
+	add(byClass, of(instanceClass), &v1beta1.ServiceInstance{})
+	add(byPlan, of(instancePlan), &v1beta1.ServiceInstance{})
+	add(byBroker, of(instanceBroker), &v1beta1.ServiceInstance{})
+	add(byExternalID, instanceIDs, &v1beta1.ServiceInstance{})
+	add(bySource, instanceSources, &v1beta1.ServiceInstance{})
+	add(byInstance, of(bindingInstance), &v1beta1.ServiceBinding{})
+	add(byExternalID, bindingIDs, &v1beta1.ServiceBinding{})
+	add(bySecret, of(bindingSecret), &v1beta1.ServiceBinding{})
+	add(bySource, bindingSources, &v1beta1.ServiceBinding{})
+	return errors.Join(errs...)
+}
+
+// of indexes objects by one value, and those where it is empty not at all.
+func of[T any](value func(T) string) client.IndexerFunc {
+	return func(obj client.Object) []string { return set(value(obj.(T))) }
+}
+
+// set is the values without empty and repeated ones.
+func set(values ...string) []string {
+	slices.Sort(values)
+	return slices.DeleteFunc(slices.Compact(values), func(v string) bool { return v == "" })
+}
+
+func classExternalName(class v1beta1.Class) string { return class.Common().ExternalName }
+
+func classExternalID(class v1beta1.Class) string { return class.Common().ExternalID }
+
+// instanceClass is the class that an instance is of, or else how it spells the one that
+// it waits for. No two of these keys are alike: "/" is in no name of an object.
+func instanceClass(instance *v1beta1.ServiceInstance) string {
+	spec := &instance.Spec
+	switch {
+	case spec.ClusterServiceClassRef != nil:
+		return resolved(catalog.Cluster, spec.ClusterServiceClassRef.Name)
+	case spec.ServiceClassRef != nil:
+		return resolved(catalog.Namespaced, spec.ServiceClassRef.Name)
+	}
+	ref, errs := catalog.ReferenceOf(spec.PlanReference)
+	if len(errs) > 0 {
+		return ""
+	}
+	return spelled(ref)
+}
+
+func instancePlan(instance *v1beta1.ServiceInstance) string {
+	spec := &instance.Spec
+	switch {
+	case spec.ClusterServicePlanRef != nil:
+		return resolved(catalog.Cluster, spec.ClusterServicePlanRef.Name)
+	case spec.ServicePlanRef != nil:
+		return resolved(catalog.Namespaced, spec.ServicePlanRef.Name)
+	default:
+		return ""
+	}
+}
+
+func instanceBroker(instance *v1beta1.ServiceInstance) string {
+	if broker := instance.Status.Broker; broker != nil {
+		return resolved(catalog.ScopeOfBroker(broker.Kind), broker.Name)
+	}
+	return ""
+}
+
+func resolved(scope catalog.Scope, name string) string { return string(scope) + "/" + name }
+
+func spelled(ref catalog.Reference) string { return ref.ClassField() + "/" + ref.Class }
+
+func instanceIDs(obj client.Object) []string {
+	instance := obj.(*v1beta1.ServiceInstance)
+	return set(instance.Spec.ExternalID, instance.Status.ExternalID)
+}
+
+func instanceSources(obj client.Object) []string {
+	return set(sources(obj.(*v1beta1.ServiceInstance).Spec.ParametersFrom)...)
+}
+
+func bindingInstance(binding *v1beta1.ServiceBinding) string { return binding.Spec.InstanceRef.Name }
+
+func bindingIDs(obj client.Object) []string {
+	binding := obj.(*v1beta1.ServiceBinding)
+	return set(binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID)
+}
+
+// bindingSecret is known also where admission could not fill it in.
+func bindingSecret(binding *v1beta1.ServiceBinding) string {
+	if binding.Spec.SecretName == "" {
+		return binding.Name
+	}
+	return binding.Spec.SecretName
+}
+
+// bindingSources are names only: a binding reads no other namespace.
+func bindingSources(obj client.Object) []string {
+	spec := obj.(*v1beta1.ServiceBinding).Spec
+	names := sources(spec.ParametersFrom)
+	for _, t := range spec.SecretTransforms {
+		if t.AddKeysFrom != nil && t.AddKeysFrom.SecretRef != nil {
+			names = append(names, t.AddKeysFrom.SecretRef.Name)
+		}
+	}
+	return set(names...)
+}
+
+func sources(from []v1beta1.ParametersFromSource) (names []string) {
+	for _, source := range from {
+		if source.SecretKeyRef != nil {
+			names = append(names, source.SecretKeyRef.Name)
+		}
+	}
+	return names
+}
+
+// brokerSources have the namespace in them, which a ClusterServiceBroker chooses.
+func brokerSources(obj client.Object) (names []string) {
+	for _, secret := range v1beta1.AuthSecrets(obj.(v1beta1.Broker)) {
+		names = append(names, secret.String())
+	}
+	return set(names...)
+}
+
+// Index looks things up.
+type Index struct {
+	// Cache has the indexes of AddIndexes.
+	Cache client.Reader
+}
+
+// named finds objects by an index; in one namespace, or for an empty one in all.
+func named(namespace, index, value string) []client.ListOption {
+	return []client.ListOption{client.InNamespace(namespace), client.MatchingFields{index: value}}
+}
+
+// list finds objects and returns pointers to them as what I says of them.
+func list[T any, I any](ctx context.Context, cache client.Reader, into client.ObjectList, items *[]T, as func(*T) I, options ...client.ListOption) ([]I, error) {
+	if err := cache.List(ctx, into, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		return nil, err
+	}
+	found := make([]I, len(*items))
+	for i := range *items {
+		found[i] = as(&(*items)[i])
+	}
+	return found, nil
+}
+
+func (x Index) instances(ctx context.Context, options ...client.ListOption) ([]*v1beta1.ServiceInstance, error) {
+	var l v1beta1.ServiceInstanceList
+	return list(ctx, x.Cache, &l, &l.Items, func(i *v1beta1.ServiceInstance) *v1beta1.ServiceInstance { return i }, options...)
+}
+
+func (x Index) bindings(ctx context.Context, options ...client.ListOption) ([]*v1beta1.ServiceBinding, error) {
+	var l v1beta1.ServiceBindingList
+	return list(ctx, x.Cache, &l, &l.Items, func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBinding { return b }, options...)
+}
+
+func (x Index) brokers(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Broker, error) {
+	if scope == catalog.Cluster {
+		var l v1beta1.ClusterServiceBrokerList
+		return list(ctx, x.Cache, &l, &l.Items, func(b *v1beta1.ClusterServiceBroker) v1beta1.Broker { return b }, options...)
+	}
+	var l v1beta1.ServiceBrokerList
+	return list(ctx, x.Cache, &l, &l.Items, func(b *v1beta1.ServiceBroker) v1beta1.Broker { return b }, options...)
+}
+
+func (x Index) classes(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Class, error) {
+	if scope == catalog.Cluster {
+		var l v1beta1.ClusterServiceClassList
+		return list(ctx, x.Cache, &l, &l.Items, func(c *v1beta1.ClusterServiceClass) v1beta1.Class { return c }, options...)
+	}
+	var l v1beta1.ServiceClassList
+	return list(ctx, x.Cache, &l, &l.Items, func(c *v1beta1.ServiceClass) v1beta1.Class { return c }, options...)
+}
+
+func (x Index) plans(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Plan, error) {
+	if scope == catalog.Cluster {
+		var l v1beta1.ClusterServicePlanList
+		return list(ctx, x.Cache, &l, &l.Items, func(p *v1beta1.ClusterServicePlan) v1beta1.Plan { return p }, options...)
+	}
+	var l v1beta1.ServicePlanList
+	return list(ctx, x.Cache, &l, &l.Items, func(p *v1beta1.ServicePlan) v1beta1.Plan { return p }, options...)
+}
+
+// Brokers are those of a scope; namespaced ones of one namespace.
+func (x Index) Brokers(ctx context.Context, scope catalog.Scope, namespace string) ([]v1beta1.Broker, error) {
+	return x.brokers(ctx, scope, client.InNamespace(within(scope, namespace)))
+}
+
+// BrokersWith are those whose credentials are in a Secret.
+func (x Index) BrokersWith(ctx context.Context, secret types.NamespacedName) ([]v1beta1.Broker, error) {
+	shared, err := x.brokers(ctx, catalog.Cluster, named("", bySource, secret.String())...)
+	if err != nil {
+		return nil, err
+	}
+	own, err := x.brokers(ctx, catalog.Namespaced, named(secret.Namespace, bySource, secret.String())...)
+	return append(shared, own...), err
+}
+
+// Classes are those of a broker.
+func (x Index) Classes(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Class, error) {
+	return x.classes(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
+}
+
+// Plans are those of a broker.
+func (x Index) Plans(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Plan, error) {
+	return x.plans(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
+}
+
+// PlansOf are those of a class.
+func (x Index) PlansOf(ctx context.Context, class v1beta1.Class) ([]v1beta1.Plan, error) {
+	return x.plans(ctx, catalog.ScopeOf(class), named(class.GetNamespace(), byClass, class.GetName())...)
+}
+
+// InstancesWithID are all, in any namespace, whose spec or status has an external id.
+func (x Index) InstancesWithID(ctx context.Context, id string) ([]*v1beta1.ServiceInstance, error) {
+	return x.instances(ctx, named("", byExternalID, id)...)
+}
+
+// InstancesOfClass are those whose references name a class.
+func (x Index) InstancesOfClass(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
+	return x.instances(ctx, ofClass(class)...)
+}
+
+// InstancesOfPlan are those whose references name a plan.
+func (x Index) InstancesOfPlan(ctx context.Context, plan v1beta1.Plan) ([]*v1beta1.ServiceInstance, error) {
+	return x.instances(ctx, ofPlan(plan)...)
+}
+
+// ClassInUse says whether the references of any instance name a class.
+func (x Index) ClassInUse(ctx context.Context, class v1beta1.Class) (bool, error) {
+	found, err := x.instances(ctx, append(ofClass(class), client.Limit(1))...)
+	return len(found) > 0, err
+}
+
+// PlanInUse says whether the references of any instance name a plan.
+func (x Index) PlanInUse(ctx context.Context, plan v1beta1.Plan) (bool, error) {
+	found, err := x.instances(ctx, append(ofPlan(plan), client.Limit(1))...)
+	return len(found) > 0, err
+}
+
+func ofClass(class v1beta1.Class) []client.ListOption {
+	return named(class.GetNamespace(), byClass, resolved(catalog.ScopeOf(class), class.GetName()))
+}
+
+func ofPlan(plan v1beta1.Plan) []client.ListOption {
+	return named(plan.GetNamespace(), byPlan, resolved(catalog.ScopeOf(plan), plan.GetName()))
+}
+
+// InstancesOfBroker are those that are, or may be, at a broker, as their status says,
+// and those of its classes.
+func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
+	found, err := x.instances(ctx, named(broker.GetNamespace(), byBroker, resolved(catalog.ScopeOf(broker), broker.GetName()))...)
+	if err != nil {
+		return nil, err
+	}
+	classes, err := x.Classes(ctx, broker)
+	if err != nil {
+		return nil, err
+	}
+	for _, class := range classes {
+		more, err := x.InstancesOfClass(ctx, class)
+		if err != nil {
+			return nil, err
+		}
+		for _, instance := range more {
+			if instance.Status.Broker == nil { // else it was found above, or is at another one
+				found = append(found, instance)
+			}
+		}
+	}
+	return found, nil
+}
+
+// InstancesWaitingFor are those that have no references yet and name a class.
+func (x Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
+	var found []*v1beta1.ServiceInstance
+	for _, ref := range catalog.ReferencesTo(class) {
+		more, err := x.instances(ctx, named(class.GetNamespace(), byClass, spelled(ref))...)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+// InstancesReading are those with parameters from a Secret.
+func (x Index) InstancesReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceInstance, error) {
+	return x.instances(ctx, named(secret.Namespace, bySource, secret.Name)...)
+}
+
+// Bindings are those to an instance.
+func (x Index) Bindings(ctx context.Context, instance types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
+	return x.bindings(ctx, named(instance.Namespace, byInstance, instance.Name)...)
+}
+
+// BindingsWithID are all, in any namespace, whose spec or status has an external id,
+// also as that of a predecessor which is still to be removed.
+func (x Index) BindingsWithID(ctx context.Context, id string) ([]*v1beta1.ServiceBinding, error) {
+	return x.bindings(ctx, named("", byExternalID, id)...)
+}
+
+// BindingsInto are those that keep their credentials in a Secret.
+func (x Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
+	return x.bindings(ctx, named(secret.Namespace, bySecret, secret.Name)...)
+}
+
+// BindingsReading are those with parameters or keys from a Secret.
+func (x Index) BindingsReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
+	return x.bindings(ctx, named(secret.Namespace, bySource, secret.Name)...)
+}
+
+// within is the namespace of objects of a scope.
+func within(scope catalog.Scope, namespace string) string {
+	if scope == catalog.Cluster {
+		return ""
+	}
+	return namespace
+}

@@ -1,0 +1,95 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// Hash is what the value of a field becomes in a label: its SHA-224 in lower-case hex.
+func Hash(value string) string {
+	digest := sha256.Sum224([]byte(value))
+	return hex.EncodeToString(digest[:])
+}
+
+// ClassLabels are the labels of a class.
+func ClassLabels(class v1beta1.Class) map[string]string {
+	labels := commonLabels(class.Common().ExternalID, class.Common().ExternalName)
+	labels[brokerLabel(class)] = Hash(class.BrokerName())
+	return labels
+}
+
+// PlanLabels are the labels of a plan.
+func PlanLabels(plan v1beta1.Plan) map[string]string {
+	labels := commonLabels(plan.Common().ExternalID, plan.Common().ExternalName)
+	labels[brokerLabel(plan)] = Hash(plan.BrokerName())
+	if ScopeOf(plan) == Cluster {
+		labels[v1beta1.LabelClusterServiceClassRef] = Hash(plan.ClassName())
+	} else {
+		labels[v1beta1.LabelServiceClassRef] = Hash(plan.ClassName())
+	}
+	return labels
+}
+
+func commonLabels(id, name string) map[string]string {
+	return map[string]string{v1beta1.LabelExternalID: Hash(id), v1beta1.LabelExternalName: Hash(name)}
+}
+
+func brokerLabel(obj any) string {
+	if ScopeOf(obj) == Cluster {
+		return v1beta1.LabelClusterServiceBrokerName
+	}
+	return v1beta1.LabelServiceBrokerName
+}
+
+// InstanceLabels are the labels of an instance: those of the references that it has.
+func InstanceLabels(instance *v1beta1.ServiceInstance) map[string]string {
+	labels, spec := map[string]string{}, &instance.Spec
+	if ref := spec.ClusterServiceClassRef; ref != nil {
+		labels[v1beta1.LabelClusterServiceClassRef] = Hash(ref.Name)
+	}
+	if ref := spec.ClusterServicePlanRef; ref != nil {
+		labels[v1beta1.LabelClusterServicePlanRef] = Hash(ref.Name)
+	}
+	if ref := spec.ServiceClassRef; ref != nil {
+		labels[v1beta1.LabelServiceClassRef] = Hash(ref.Name)
+	}
+	if ref := spec.ServicePlanRef; ref != nil {
+		labels[v1beta1.LabelServicePlanRef] = Hash(ref.Name)
+	}
+	return labels
+}
+
+// SetLabels sets labels of an object, leaves its others alone, and says whether
+// anything changed. The map that the object had stays as it was: it may be a cache's.
+func SetLabels(obj metav1.Object, labels map[string]string) bool {
+	old := obj.GetLabels()
+	set := make(map[string]string, len(old)+len(labels))
+	maps.Copy(set, old)
+	maps.Copy(set, labels)
+	if maps.Equal(set, old) {
+		return false
+	}
+	obj.SetLabels(set)
+	return true
+}

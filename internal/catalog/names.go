@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxName is how long a name of a class or plan is at most.
+	maxName = 63
+	// keptName is how much of a longer one is kept before its digest.
+	keptName = 30
+)
+
+// ObjectName is the name of the class or plan that a broker calls externalID. Names are
+// in users' manifests: what this function makes of an id must never change.
+//
+// Letters but for z, digits, and dots and dashes where a name may have them stay; all
+// else becomes z, the code point in hex, z.
+func ObjectName(externalID string) string {
+	var name strings.Builder
+	for i, r := range externalID {
+		last := i+1 == len(externalID)
+		if isKept(r, name.String(), last) {
+			name.WriteRune(r)
+		} else {
+			name.WriteString("z" + strconv.FormatInt(int64(r), 16) + "z")
+		}
+	}
+	if name.Len() <= maxName {
+		return name.String()
+	}
+	digest := md5.Sum([]byte(externalID))
+	return strings.TrimSuffix(name.String()[:keptName], ".") + "-" + hex.EncodeToString(digest[:])
+}
+
+// isKept says whether a rune may follow what the name has so far as it is.
+func isKept(r rune, name string, last bool) bool {
+	switch {
+	case r >= 'a' && r <= 'y', r >= '0' && r <= '9':
+		return true
+	case r == '.':
+		return name != "" && !last && !strings.HasSuffix(name, ".") && !strings.HasSuffix(name, "-")
+	case r == '-':
+		return name != "" && !last && !strings.HasSuffix(name, ".")
+	default:
+		return false
+	}
+}

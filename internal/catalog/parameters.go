@@ -1,0 +1,253 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const (
+	// Redacted stands in a status for each parameter that came from a Secret.
+	Redacted = "<redacted>"
+	// minSecret is the shortest value that is looked for in the texts of brokers. A
+	// shorter one occurs by chance.
+	minSecret = 4
+)
+
+// SecretSource is one element of parametersFrom, with what its Secret has.
+type SecretSource struct {
+	// Secret and Key are what the element names.
+	Secret, Key string
+	// Data is the Secret's; nil: it does not exist.
+	Data map[string][]byte
+}
+
+// Parameters are those of one request, from all sources.
+type Parameters struct {
+	// Sent is what a broker is sent, a JSON object; nil: there are no parameters.
+	// Values stand as they were written, so that no number loses digits.
+	Sent json.RawMessage
+	// Checksum is that of the former service-catalog; empty: there are no
+	// parameters.
+	Checksum string
+	// Redacted is what a status may show; nil: there are no parameters.
+	Redacted *runtime.RawExtension
+	// FromSecrets are the names of the parameters that came from Secrets, in order.
+	FromSecrets []string
+	// Secrets are the strings and numbers that came from Secrets, but for the
+	// shortest. No text of a broker may repeat them to others.
+	Secrets []string
+}
+
+// Merge puts parameters together: those of parametersFrom, in their order, and inline
+// ones. An error names Secret and key, never a value; its path is below "spec".
+func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *field.Error) {
+	m := merge{values: values{}, origin: map[string]string{}}
+	var p Parameters
+	for i, source := range from {
+		path := field.NewPath("spec", "parametersFrom").Index(i).Child("secretKeyRef")
+		read, err := source.read(path)
+		if err != nil {
+			return Parameters{}, err
+		}
+		if err := m.add(read, path.Child("key"), source.String()); err != nil {
+			return Parameters{}, err
+		}
+		for _, value := range read {
+			p.Secrets = append(p.Secrets, scalars(value)...)
+		}
+	}
+	slices.Sort(p.Secrets)
+	p.Secrets = slices.Compact(p.Secrets)
+	p.FromSecrets = slices.Sorted(maps.Keys(m.values))
+
+	if inline != nil {
+		path := field.NewPath("spec", "parameters")
+		read, err := readObject(inline.Raw)
+		if err != nil && len(inline.Raw) > 0 {
+			return Parameters{}, field.Invalid(path, field.OmitValueType{}, err.Error())
+		}
+		if err := m.add(read, path, "spec.parameters"); err != nil {
+			return Parameters{}, err
+		}
+	}
+	if len(m.values) == 0 {
+		return Parameters{}, nil
+	}
+	p.Sent = m.values.json()
+	p.Checksum = checksum(p.Sent)
+	for _, name := range p.FromSecrets {
+		m.values[name] = json.RawMessage(`"` + Redacted + `"`)
+	}
+	p.Redacted = &runtime.RawExtension{Raw: m.values.json()}
+	return p, nil
+}
+
+// ForUpdate is what an update sends: nil where nothing has changed since checksum, and
+// an empty object where all parameters were removed.
+func (p Parameters) ForUpdate(checksum string) json.RawMessage {
+	switch {
+	case p.Checksum == checksum:
+		return nil
+	case p.Sent == nil:
+		return json.RawMessage("{}")
+	default:
+		return p.Sent
+	}
+}
+
+// merge is what was put together so far.
+type merge struct {
+	values values
+	origin map[string]string
+}
+
+// add puts more parameters to those that are there.
+func (m merge) add(more values, path *field.Path, origin string) *field.Error {
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		if other, taken := m.origin[name]; taken {
+			return field.Invalid(path, field.OmitValueType{}, fmt.Sprintf("has the parameter %q, which is also in %s: a parameter may be given only once", name, other))
+		}
+		m.values[name], m.origin[name] = more[name], origin
+	}
+	return nil
+}
+
+func (s SecretSource) String() string { return fmt.Sprintf("key %q of Secret %q", s.Key, s.Secret) }
+
+func (s SecretSource) read(path *field.Path) (values, *field.Error) {
+	if s.Data == nil {
+		e := field.NotFound(path.Child("name"), s.Secret)
+		e.Detail = "there must be a Secret of this name in the namespace"
+		return nil, e
+	}
+	raw, ok := s.Data[s.Key]
+	if !ok {
+		e := field.NotFound(path.Child("key"), s.Key)
+		e.Detail = fmt.Sprintf("Secret %q must have this key, with a JSON object", s.Secret)
+		return nil, e
+	}
+	read, err := readObject(raw)
+	if err != nil {
+		return nil, field.Invalid(path.Child("key"), field.OmitValueType{}, s.String()+" "+err.Error())
+	}
+	return read, nil
+}
+
+// values are the members of a JSON object, as they were written.
+type values map[string]json.RawMessage
+
+// readObject reads a JSON object; null is an empty one. The error does not quote it.
+func readObject(raw []byte) (values, error) {
+	const want = `must be a JSON object, as {"name": "value"}`
+	var read values
+	err := json.Unmarshal(raw, &read)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return nil, fmt.Errorf("%s: it is no JSON from byte %d on", want, syntax.Offset)
+	}
+	if err != nil {
+		return nil, errors.New(want)
+	}
+	if !utf8.Valid(raw) {
+		return nil, errors.New(want + ": it is not in UTF-8")
+	}
+	return read, nil
+}
+
+// json writes an object with sorted names.
+func (v values) json() json.RawMessage { return encode(v, false) }
+
+// encode writes what came from JSON, and so always can be written.
+func encode(v any, escapeHTML bool) json.RawMessage {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(escapeHTML)
+	if err := encoder.Encode(v); err != nil {
+		panic(err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}
+
+// checksum is the SHA-256 of parameters as the former service-catalog wrote them: with
+// sorted names at any depth, every number through a float64, and escapes for HTML. It
+// is in the status of instances that it made, where another one would mean an update.
+func checksum(parameters json.RawMessage) string {
+	var decoded map[string]any
+	text := parameters
+	if err := json.Unmarshal(parameters, &decoded); err == nil {
+		text = encode(decoded, true)
+	} // else there is a number that is no float64, on which it failed
+	digest := sha256.Sum256(text)
+	return hex.EncodeToString(digest[:])
+}
+
+// scalars are the strings and numbers in a JSON value at any depth, names apart, but
+// for the shortest.
+func scalars(value json.RawMessage) (found []string) {
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	decoder.UseNumber()
+	type level struct{ object, name bool } // name: a name is next
+	var levels []level
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return found
+		}
+		var top *level
+		if len(levels) > 0 {
+			top = &levels[len(levels)-1]
+		}
+		switch t := token.(type) {
+		case json.Delim:
+			if t == '{' || t == '[' {
+				levels = append(levels, level{object: t == '{', name: t == '{'})
+				continue
+			}
+			levels = levels[:len(levels)-1]
+			if top = nil; len(levels) > 0 {
+				top = &levels[len(levels)-1]
+			}
+		case string:
+			if top != nil && top.name {
+				top.name = false
+				continue
+			}
+			if len(strings.TrimSpace(t)) >= minSecret {
+				found = append(found, t)
+			}
+		case json.Number:
+			if len(t) >= minSecret {
+				found = append(found, t.String())
+			}
+		}
+		if top != nil {
+			top.name = top.object
+		}
+	}
+}

@@ -1,0 +1,182 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+func secret(name, key, value string) catalog.SecretSource {
+	return catalog.SecretSource{Secret: name, Key: key, Data: map[string][]byte{key: []byte(value)}}
+}
+
+func inline(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
+
+func TestMerge(t *testing.T) {
+	const g38 = `{"firewallRules":[{"endIPAddress":"255.255.255.255","name":"AllowAll","startIPAddress":"0.0.0.0"}],"location":"westus","resourceGroup":"demo"}`
+	for _, c := range []struct {
+		why            string
+		inline         *runtime.RawExtension
+		from           []catalog.SecretSource
+		sent, redacted string
+		checksum       string
+		fromSecrets    []string
+		secrets        []string
+	}{
+		{why: "G38, inline only", inline: inline(`{"location":"westus","resourceGroup":"demo","firewallRules":[{"endIPAddress":"255.255.255.255","name":"AllowAll","startIPAddress":"0.0.0.0"}]}`),
+			sent: g38, redacted: g38, checksum: "96cb25a6521985f09793a3c82614091e7500b475bc110b3a8d5d98bd8511e8ba"},
+		{why: "G38b, with a Secret", inline: inline(`{"location":"westus"}`), from: []catalog.SecretSource{secret("s", "k", `{"password":"p<1>","n":5432}`)},
+			sent:     `{"location":"westus","n":5432,"password":"p<1>"}`,
+			redacted: `{"location":"westus","n":"<redacted>","password":"<redacted>"}`,
+			checksum: "9d4a93c871ff63d75b81dc84b74f1b3498a98bfbc4231db268bb46028f29a36c", fromSecrets: []string{"n", "password"}, secrets: []string{"5432", "p<1>"}},
+		{why: "G38c, numbers are sent as they are, and hashed as ever", inline: inline(`{"a":1,"b":1.0,"c":12345678901234567890,"d":1e21,"e":true,"f":null}`),
+			sent:     `{"a":1,"b":1.0,"c":12345678901234567890,"d":1e21,"e":true,"f":null}`,
+			redacted: `{"a":1,"b":1.0,"c":12345678901234567890,"d":1e21,"e":true,"f":null}`,
+			checksum: "132369c3e166446146e0c7b380da0d052b41a00211428ec6a36b9c1c65a4a41c"},
+		{why: "G38d, an empty object", inline: inline(`{}`)},
+		{why: "G38d, nothing"},
+		{why: "null", inline: inline(`null`)},
+		{why: "empty", inline: inline(``)},
+		{why: "an empty Secret", inline: inline(`{}`), from: []catalog.SecretSource{secret("s", "k", `{}`), secret("t", "k", `null`)}},
+		{why: "the order of Secrets does not show", from: []catalog.SecretSource{secret("s", "k", `{"b":"bbbb"}`), secret("s", "l", `{"a":"aaaa"}`)},
+			sent: `{"a":"aaaa","b":"bbbb"}`, redacted: `{"a":"<redacted>","b":"<redacted>"}`,
+			checksum: "1d4e88865ab3d25a9c3153a120c0ebd41bf47e531c58ec99391f68030d398409", fromSecrets: []string{"a", "b"}, secrets: []string{"aaaa", "bbbb"}},
+		{why: "values at any depth are secret, names are not, and short ones occur by chance",
+			from: []catalog.SecretSource{secret("s", "k", `{"deep":{"list":["in list",{"x":"in object","y":12345,"z":"abc"},1.5,true,null],"long name":"last"},"end":"  a  "}`)},
+			sent: `{"deep":{"list":["in list",{"x":"in object","y":12345,"z":"abc"},1.5,true,null],"long name":"last"},"end":"  a  "}`, redacted: `{"deep":"<redacted>","end":"<redacted>"}`,
+			checksum: "any", fromSecrets: []string{"deep", "end"}, secrets: []string{"12345", "in list", "in object", "last"}},
+		{why: "a number that is no float64 is sent, too", inline: inline(`{"a":1e999}`), sent: `{"a":1e999}`, redacted: `{"a":1e999}`, checksum: "any"},
+		{why: "escapes, blanks and nested order stay", inline: inline(`{"b": {"z":1, "a":"\u003c\/é"} , "a":[ ]}`),
+			sent: `{"a":[],"b":{"z":1,"a":"\u003c\/é"}}`, redacted: `{"a":[],"b":{"z":1,"a":"\u003c\/é"}}`, checksum: "any"},
+	} {
+		p, err := catalog.Merge(c.inline, c.from)
+		if err != nil {
+			t.Errorf("%s: %v", c.why, err)
+			continue
+		}
+		if c.checksum == "any" && len(p.Checksum) == 64 {
+			p.Checksum = "any"
+		}
+		var redacted string
+		if p.Redacted != nil {
+			redacted = string(p.Redacted.Raw)
+		}
+		if string(p.Sent) != c.sent || redacted != c.redacted || p.Checksum != c.checksum {
+			t.Errorf("%s: sent %s, redacted %s, checksum %s", c.why, p.Sent, redacted, p.Checksum)
+		}
+		if !slices.Equal(p.FromSecrets, c.fromSecrets) || !slices.Equal(p.Secrets, c.secrets) {
+			t.Errorf("%s: from Secrets %q: %q; want %q: %q", c.why, p.FromSecrets, p.Secrets, c.fromSecrets, c.secrets)
+		}
+	}
+}
+
+// G38e. No error says anything of what is in a Secret.
+func TestMergeRefuses(t *testing.T) {
+	const canary = "hunter22"
+	for _, c := range []struct {
+		why    string
+		inline *runtime.RawExtension
+		from   []catalog.SecretSource
+		want   []string
+	}{
+		{"YAML", nil, []catalog.SecretSource{secret("s", "k", "password: "+canary)}, []string{"spec.parametersFrom[0].secretKeyRef.key", `key "k" of Secret "s"`, "must be a JSON object"}},
+		{"a list", nil, []catalog.SecretSource{secret("s", "k", `["`+canary+`"]`)}, []string{"spec.parametersFrom[0].secretKeyRef.key", "must be a JSON object"}},
+		{"a text", nil, []catalog.SecretSource{secret("s", "k", `"`+canary+`"`)}, []string{"must be a JSON object"}},
+		{"nothing", nil, []catalog.SecretSource{secret("s", "k", "")}, []string{"must be a JSON object"}},
+		{"more than an object", nil, []catalog.SecretSource{secret("s", "k", `{} "`+canary+`"`)}, []string{"must be a JSON object"}},
+		{"not UTF-8", nil, []catalog.SecretSource{secret("s", "k", `{"a":"`+canary+"\xff\"}")}, []string{"UTF-8"}},
+		{"no such key", nil, []catalog.SecretSource{secret("s", "k", `{}`), {Secret: "t", Key: "k", Data: map[string][]byte{canary: []byte(canary)}}},
+			[]string{"spec.parametersFrom[1].secretKeyRef.key: Not found", `"k"`, `Secret "t"`}},
+		{"no such Secret", nil, []catalog.SecretSource{{Secret: "t", Key: "k"}}, []string{"spec.parametersFrom[0].secretKeyRef.name: Not found", `"t"`}},
+		{"twice, in Secrets", nil, []catalog.SecretSource{secret("s", "k", `{"a":"`+canary+`"}`), secret("t", "l", `{"a":"`+canary+`"}`)},
+			[]string{"spec.parametersFrom[1].secretKeyRef.key", `parameter "a"`, `key "k" of Secret "s"`}},
+		{"twice, also inline", inline(`{"a":1}`), []catalog.SecretSource{secret("s", "k", `{"a":"`+canary+`"}`)},
+			[]string{"spec.parameters:", `parameter "a"`, `key "k" of Secret "s"`}},
+		{"an inline list (G33)", inline(`["` + canary + `"]`), nil, []string{"spec.parameters:", "must be a JSON object"}},
+		{"an inline text", inline(`"` + canary + `"`), nil, []string{"spec.parameters:", "must be a JSON object"}},
+	} {
+		p, err := catalog.Merge(c.inline, c.from)
+		if err == nil || !reflect.DeepEqual(p, catalog.Parameters{}) {
+			t.Errorf("%s: there is no error", c.why)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", c.why, err, want)
+			}
+		}
+		if strings.Contains(err.Error(), canary) {
+			t.Errorf("%s: the error tells a secret: %v", c.why, err)
+		}
+	}
+}
+
+func TestForUpdate(t *testing.T) {
+	some, err := catalog.Merge(inline(`{"a":1}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		why  string
+		now  catalog.Parameters
+		old  string
+		want string
+	}{
+		{"there never were any", catalog.Parameters{}, "", ""},
+		{"all were removed", catalog.Parameters{}, some.Checksum, "{}"},
+		{"the same", some, some.Checksum, ""},
+		{"the first", some, "", `{"a":1}`},
+		{"others", some, "other", `{"a":1}`},
+	} {
+		if got := c.now.ForUpdate(c.old); string(got) != c.want || (got == nil) != (c.want == "") {
+			t.Errorf("%s: sends %q, want %q", c.why, got, c.want)
+		}
+	}
+}
+
+func FuzzMerge(f *testing.F) {
+	f.Add(`{"a":1}`, `{"b":{"c":["x",2]}}`)
+	f.Add(`{"a":{"b":1e999}}`, `{"a":"\ud800"}`)
+	f.Add(`null`, ` {"":"" } `)
+	f.Fuzz(func(t *testing.T, in, from string) {
+		p, err := catalog.Merge(inline(in), []catalog.SecretSource{secret("s", "k", from)})
+		if err != nil || p.Sent == nil {
+			return
+		}
+		var sent, redacted map[string]any
+		if json.Unmarshal(p.Sent, &sent) != nil && !strings.ContainsAny(in+from, "eE") || !json.Valid(p.Redacted.Raw) || json.Unmarshal(p.Redacted.Raw, &redacted) != nil && !strings.ContainsAny(in, "eE") {
+			t.Errorf("%s and %s is no JSON", p.Sent, p.Redacted.Raw)
+		}
+		for _, name := range p.FromSecrets {
+			if redacted != nil && redacted[name] != catalog.Redacted {
+				t.Errorf("parameter %q is shown", name)
+			}
+		}
+		again, err := catalog.Merge(&runtime.RawExtension{Raw: p.Sent}, nil)
+		if err != nil || string(again.Sent) != string(p.Sent) || again.Checksum != p.Checksum {
+			t.Errorf("%s, merged again, is %s: %v", p.Sent, again.Sent, err)
+		}
+	})
+}

@@ -1,0 +1,237 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// Spelling is how a plan reference names class and plan.
+type Spelling string
+
+const (
+	// ByExternalName names them as the broker's catalog does.
+	ByExternalName Spelling = "ExternalName"
+	// ByExternalID gives the broker's ids.
+	ByExternalID Spelling = "ExternalID"
+	// ByName names the objects.
+	ByName Spelling = "Name"
+)
+
+// Reference is what a PlanReference says, in one form for all its spellings.
+type Reference struct {
+	Scope    Scope
+	Spelling Spelling
+	// Class is what the spelling's field for the class has.
+	Class string
+	// Plan is what the one for the plan has; empty: the class's only plan.
+	Plan string
+}
+
+// slot is the two fields of a PlanReference that belong together.
+type slot struct {
+	Reference
+	class, plan *string
+}
+
+func slotsOf(spec *v1beta1.PlanReference) []slot {
+	slots := []slot{
+		{Reference{Scope: Cluster, Spelling: ByExternalName}, &spec.ClusterServiceClassExternalName, &spec.ClusterServicePlanExternalName},
+		{Reference{Scope: Cluster, Spelling: ByExternalID}, &spec.ClusterServiceClassExternalID, &spec.ClusterServicePlanExternalID},
+		{Reference{Scope: Cluster, Spelling: ByName}, &spec.ClusterServiceClassName, &spec.ClusterServicePlanName},
+		{Reference{Scope: Namespaced, Spelling: ByExternalName}, &spec.ServiceClassExternalName, &spec.ServicePlanExternalName},
+		{Reference{Scope: Namespaced, Spelling: ByExternalID}, &spec.ServiceClassExternalID, &spec.ServicePlanExternalID},
+		{Reference{Scope: Namespaced, Spelling: ByName}, &spec.ServiceClassName, &spec.ServicePlanName},
+	}
+	for i := range slots {
+		slots[i].Class, slots[i].Plan = *slots[i].class, *slots[i].plan
+	}
+	return slots
+}
+
+// ReferenceOf reads a PlanReference, and says what is wrong with it, with paths below
+// "spec".
+func ReferenceOf(spec v1beta1.PlanReference) (Reference, field.ErrorList) {
+	var used []slot
+	for _, s := range slotsOf(&spec) {
+		if s.Class != "" || s.Plan != "" {
+			used = append(used, s)
+		}
+	}
+	if len(used) == 0 {
+		return Reference{}, field.ErrorList{field.Required(field.NewPath("spec"), "must name a class, with one of "+fields(slotsOf(&spec), Reference.ClassField))}
+	}
+	if first, last := used[0], used[len(used)-1]; first.Scope != last.Scope {
+		return Reference{}, everySet(used, "cannot stand beside fields of the other scope: name class and plan either of the cluster or of the namespace, not both")
+	}
+	classes, plans := filled(used, Reference.class), filled(used, Reference.plan)
+	var errs field.ErrorList
+	switch {
+	case len(classes) == 0:
+		errs = append(errs, field.Required(plans[0].ClassPath(), "must name the class of the plan that "+plans[0].PlanField()+" names"))
+	case len(classes) > 1:
+		for _, s := range classes {
+			errs = append(errs, field.Invalid(s.ClassPath(), s.Class, "must be the only one that names the class: of "+fields(classes, Reference.ClassField)+" leave all but one out"))
+		}
+	}
+	switch {
+	case len(plans) > 1:
+		for _, s := range plans {
+			errs = append(errs, field.Invalid(s.PlanPath(), s.Plan, "must be the only one that names the plan: of "+fields(plans, Reference.PlanField)+" leave all but one out"))
+		}
+	case len(classes) == 1 && len(plans) == 1 && classes[0].Spelling != plans[0].Spelling:
+		errs = append(errs, field.Required(classes[0].PlanPath(), fmt.Sprintf("must name the plan, in place of %s, since %s names the class", plans[0].PlanField(), classes[0].ClassField())))
+	}
+	if len(errs) > 0 {
+		return Reference{}, errs
+	}
+	return used[0].Reference, nil
+}
+
+func everySet(slots []slot, detail string) (errs field.ErrorList) {
+	for _, s := range slots {
+		if s.Class != "" {
+			errs = append(errs, field.Invalid(s.ClassPath(), s.Class, detail))
+		}
+		if s.Plan != "" {
+			errs = append(errs, field.Invalid(s.PlanPath(), s.Plan, detail))
+		}
+	}
+	return errs
+}
+
+func filled(slots []slot, part func(Reference) string) (with []slot) {
+	for _, s := range slots {
+		if part(s.Reference) != "" {
+			with = append(with, s)
+		}
+	}
+	return with
+}
+
+func fields(slots []slot, name func(Reference) string) string {
+	names := make([]string, len(slots))
+	for i, s := range slots {
+		names[i] = name(s.Reference)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r Reference) class() string { return r.Class }
+func (r Reference) plan() string  { return r.Plan }
+
+// ClassField is the JSON name of the field that names the class.
+func (r Reference) ClassField() string { return lowerFirst(r.Scope.ClassKind() + string(r.Spelling)) }
+
+// PlanField is the JSON name of the field that names the plan.
+func (r Reference) PlanField() string { return lowerFirst(r.Scope.PlanKind() + string(r.Spelling)) }
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// ClassPath is the path of the field that names the class.
+func (r Reference) ClassPath() *field.Path { return field.NewPath("spec", r.ClassField()) }
+
+// PlanPath is the path of the field that names the plan.
+func (r Reference) PlanPath() *field.Path { return field.NewPath("spec", r.PlanField()) }
+
+// WithPlan names a plan in spec, in the spelling of the reference, and returns the
+// reference that spec then has. It is for the default plan.
+func (r Reference) WithPlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) Reference {
+	r.Plan = spelled(r.Spelling, plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID)
+	for _, s := range slotsOf(spec) {
+		if s.Scope == r.Scope && s.Spelling == r.Spelling {
+			*s.plan = r.Plan
+		}
+	}
+	return r
+}
+
+// ReferencesTo are all references that name a class, without a plan.
+func ReferencesTo(class v1beta1.Class) []Reference {
+	refs := make([]Reference, 0, 3)
+	for _, spelling := range []Spelling{ByExternalName, ByExternalID, ByName} {
+		refs = append(refs, Reference{
+			Scope:    ScopeOf(class),
+			Spelling: spelling,
+			Class:    spelled(spelling, class.GetName(), class.Common().ExternalName, class.Common().ExternalID),
+		})
+	}
+	return refs
+}
+
+// Changed says what differs between two references. Another spelling is another class,
+// and another plan.
+func Changed(old, updated Reference) (class, plan bool) {
+	spelling := old.Scope != updated.Scope || old.Spelling != updated.Spelling
+	return spelling || old.Class != updated.Class, spelling || old.Plan != updated.Plan
+}
+
+// MatchesClass says whether the reference names a class. Whose namespace it is in is
+// for the caller to know.
+func (r Reference) MatchesClass(class v1beta1.Class) bool {
+	return r.Scope == ScopeOf(class) &&
+		r.Class == spelled(r.Spelling, class.GetName(), class.Common().ExternalName, class.Common().ExternalID)
+}
+
+// MatchesPlan says whether the reference names a plan, or no plan at all. Of which class
+// the plan is, is for the caller to know.
+func (r Reference) MatchesPlan(plan v1beta1.Plan) bool {
+	return r.Scope == ScopeOf(plan) &&
+		(r.Plan == "" || r.Plan == spelled(r.Spelling, plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID))
+}
+
+func spelled(spelling Spelling, name, externalName, externalID string) string {
+	switch spelling {
+	case ByExternalName:
+		return externalName
+	case ByExternalID:
+		return externalID
+	default:
+		return name
+	}
+}
+
+// UserSpecifiedClassName is how a status shows the class: after its kind.
+func (r Reference) UserSpecifiedClassName() string { return r.Scope.ClassKind() + "/" + r.Class }
+
+// UserSpecifiedPlanName is how a status shows the plan.
+func (r Reference) UserSpecifiedPlanName() string { return r.Plan }
+
+// String is class/plan.
+func (r Reference) String() string { return r.Class + "/" + r.Plan }
+
+// ClassString is the class with its field, as {ClusterServiceClassExternalName:"x"}.
+func (r Reference) ClassString() string { return "{" + r.classPart() + "}" }
+
+// PlanString is the plan with its field, as {ClusterServicePlanExternalName:"y"}.
+func (r Reference) PlanString() string { return "{" + r.planPart() + "}" }
+
+// FullString is class and plan with their fields.
+func (r Reference) FullString() string { return "{" + r.classPart() + ", " + r.planPart() + "}" }
+
+func (r Reference) classPart() string {
+	return fmt.Sprintf("%s%s:%q", r.Scope.ClassKind(), r.Spelling, r.Class)
+}
+
+func (r Reference) planPart() string {
+	return fmt.Sprintf("%s%s:%q", r.Scope.PlanKind(), r.Spelling, r.Plan)
+}

@@ -1,0 +1,123 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// Properties of classes and plans that restrictions select by.
+const (
+	propertyName         = "name"
+	propertyExternalName = "spec.externalName"
+	propertyExternalID   = "spec.externalID"
+	propertyFree         = "spec.free"
+)
+
+// Restrictions select what of a broker's catalog is offered. Without any, all is.
+type Restrictions struct {
+	class, plan labels.Selector
+}
+
+// ParseRestrictions reads the catalogRestrictions of a broker of a scope. If there are
+// errors, the Restrictions let nothing through.
+func ParseRestrictions(restrictions *v1beta1.CatalogRestrictions, scope Scope) (Restrictions, field.ErrorList) {
+	if restrictions == nil {
+		return Restrictions{}, nil
+	}
+	path := field.NewPath("spec", "catalogRestrictions")
+	class, errs := parseSelectors(restrictions.ServiceClass, path.Child("serviceClass"), classProperties())
+	plan, planErrs := parseSelectors(restrictions.ServicePlan, path.Child("servicePlan"), planProperties(scope))
+	return Restrictions{class: class, plan: plan}, append(errs, planErrs...)
+}
+
+func classProperties() []string {
+	return []string{propertyName, propertyExternalName, propertyExternalID}
+}
+
+func planProperties(scope Scope) []string {
+	return append(classProperties(), propertyFree, propertyClass(scope))
+}
+
+// propertyClass is not spelled as the label that says the same.
+func propertyClass(scope Scope) string {
+	if scope == Cluster {
+		return "spec.clusterServiceClass.name"
+	}
+	return "spec.serviceClass.name"
+}
+
+// operator ends the property that a selector begins with.
+var operator = regexp.MustCompile(`=|!=| in | notin `)
+
+// parseSelectors reads selectors that all have to match. As ever, only the property
+// that each begins with is looked at: what follows a comma may name one that nothing
+// has.
+func parseSelectors(selectors []string, path *field.Path, properties []string) (labels.Selector, field.ErrorList) {
+	var errs field.ErrorList
+	for i, s := range selectors {
+		property := s
+		if at := operator.FindStringIndex(s); at != nil {
+			property = s[:at[0]]
+		}
+		if !slices.Contains(properties, property) {
+			errs = append(errs, field.Invalid(path.Index(i), s, fmt.Sprintf("must begin with one of %s, then =, ==, !=, in or notin, the last two between single blanks, as %q",
+				strings.Join(properties, ", "), propertyExternalName+" in (a, b)")))
+		} else if _, err := labels.Parse(s); err != nil {
+			errs = append(errs, field.Invalid(path.Index(i), s, "must be a label selector, as "+strconv.Quote(property+" in (a, b)")+": "+err.Error()))
+		}
+	}
+	if len(errs) > 0 {
+		return labels.Nothing(), errs
+	}
+	joined := strings.Join(selectors, ", ")
+	selector, err := labels.Parse(joined)
+	if err != nil {
+		return labels.Nothing(), field.ErrorList{field.Invalid(path, joined, "must be label selectors: "+err.Error())}
+	}
+	return selector, nil
+}
+
+// MatchesClass says whether the restrictions let a class through. It is offered only
+// if they let one of its plans through, too.
+func (r Restrictions) MatchesClass(class v1beta1.Class) bool {
+	return r.class == nil || r.class.Matches(labels.Set{
+		propertyName:         class.GetName(),
+		propertyExternalName: class.Common().ExternalName,
+		propertyExternalID:   class.Common().ExternalID,
+	})
+}
+
+// MatchesPlan says whether the restrictions let a plan through.
+func (r Restrictions) MatchesPlan(plan v1beta1.Plan) bool {
+	return r.plan == nil || r.plan.Matches(labels.Set{
+		propertyName:                 plan.GetName(),
+		propertyExternalName:         plan.Common().ExternalName,
+		propertyExternalID:           plan.Common().ExternalID,
+		propertyFree:                 strconv.FormatBool(plan.Common().Free),
+		propertyClass(ScopeOf(plan)): plan.ClassName(),
+	})
+}

@@ -1,0 +1,87 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package schema
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+)
+
+const (
+	// maxCached is how many bytes of schemas are kept compiled, which takes some
+	// fifteen times as much.
+	maxCached = 512 << 10
+	// overhead is what even the shortest schema counts for.
+	overhead = 256
+	// maxTries is how often a schema is compiled that took too long, which may have
+	// been the machine's fault.
+	maxTries = 3
+)
+
+// cache keeps compiled schemas, and what is wrong with those that do not compile, by
+// their SHA-256. It forgets those that were not used for longest.
+type cache struct {
+	limit int
+
+	mu      sync.Mutex
+	size    int
+	entries map[[32]byte]*list.Element
+	recent  *list.List // of *entry, the last used first
+}
+
+func newCache(limit int) *cache {
+	return &cache{limit: limit, entries: map[[32]byte]*list.Element{}, recent: list.New()}
+}
+
+// entry is one schema. Whoever uses it holds its slot.
+type entry struct {
+	key  [32]byte
+	size int
+	slot chan struct{}
+
+	compiled *compiled
+	err      error
+	tries    int
+}
+
+func (c *cache) get(key [32]byte, size int) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found, ok := c.entries[key]; ok {
+		c.recent.MoveToFront(found)
+		return found.Value.(*entry)
+	}
+	e := &entry{key: key, size: size + overhead, slot: make(chan struct{}, 1)}
+	c.entries[key] = c.recent.PushFront(e)
+	for c.size += e.size; c.size > c.limit && c.recent.Len() > 1; {
+		oldest := c.recent.Remove(c.recent.Back()).(*entry)
+		delete(c.entries, oldest.key)
+		c.size -= oldest.size
+	}
+	return e
+}
+
+// compile compiles the schema if that was not done before.
+func (e *entry) compile(ctx context.Context, raw []byte) (*compiled, error) {
+	if e.compiled == nil && (e.err == nil || errors.Is(e.err, errTooCostly) && e.tries < maxTries) {
+		e.tries++
+		e.compiled, e.err = compile(ctx, raw)
+	}
+	return e.compiled, e.err
+}

@@ -1,0 +1,216 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const (
+	// maxRefs is how many references a schema may have.
+	maxRefs = 256
+	// maxSubschemas is how many schemas may be in one: compiling compares each with
+	// each.
+	maxSubschemas = 4096
+	// maxChain is how many schemas may apply to the same value, each because of the
+	// one before. With maxDepth it bounds the stack.
+	maxChain = 128
+	// maxPattern is how long a regular expression may be, and maxProgram how long the
+	// programs of all of them together.
+	maxPattern, maxProgram = 1024, 50_000
+	// location is where a schema is taken to be, so that references are resolved
+	// against it. There is nothing.
+	location = "https://schema.invalid/schema.json"
+)
+
+// errTooCostly stops a compilation or a check.
+var errTooCostly = errors.New("that takes too much time")
+
+// refuse is a loader that loads nothing: the schema is all there is.
+type refuse struct{}
+
+func (refuse) Load(url string) (any, error) {
+	if strings.HasPrefix(url, "http://json-schema.org/") || strings.HasPrefix(url, "https://json-schema.org/") {
+		return nil, errors.New("it is none of the drafts 04, 06, 07, 2019-09 and 2020-12")
+	}
+	return nil, errors.New("it is outside of the schema, and nothing is fetched")
+}
+
+// compiled is a schema that is ready for use, by one at a time.
+type compiled struct {
+	root *jsonschema.Schema
+	// partial is root for parameters of which some are not known, once it was needed.
+	partial *jsonschema.Schema
+	// at finds a schema by its location in errors.
+	at    map[string]*jsonschema.Schema
+	rules map[*jsonschema.Schema]*rule
+	work  *work
+}
+
+// compile gets a schema ready. Draft-04, the oldest that the protocol allows, is what
+// one is that does not say.
+func compile(ctx context.Context, raw []byte) (c *compiled, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c, err = nil, problem(p)
+		}
+	}()
+	doc, err := decode(raw)
+	if err != nil {
+		return nil, fmt.Errorf("it is %w", err)
+	}
+	if err := survey(doc); err != nil {
+		return nil, err
+	}
+	c = &compiled{at: map[string]*jsonschema.Schema{}, rules: map[*jsonschema.Schema]*rule{}, work: &work{}}
+	c.work.begin(ctx)
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft4)
+	compiler.UseLoader(refuse{})
+	compiler.UseRegexpEngine(patterns(c.work))
+	if err := compiler.AddResource(location, doc); err != nil {
+		return nil, err
+	}
+	if c.root, err = compiler.Compile(location); err != nil {
+		return nil, broken(err)
+	}
+	return c, c.prepare()
+}
+
+// problem is what a panic was about: our own, or one of the library's, which must not
+// take the process with it.
+func problem(p any) error {
+	if err, ok := p.(error); ok && errors.Is(err, errTooCostly) {
+		return errTooCostly
+	}
+	return errors.New("it cannot be worked with")
+}
+
+// broken says what is wrong with a schema.
+func broken(err error) error {
+	var invalid *jsonschema.SchemaValidationError
+	var leaf *jsonschema.ValidationError
+	if !errors.As(err, &invalid) || !errors.As(invalid.Err, &leaf) {
+		return errors.New(strings.ReplaceAll(err.Error(), location, ""))
+	}
+	for len(leaf.Causes) > 0 {
+		leaf = leaf.Causes[0]
+	}
+	at := ""
+	if len(leaf.InstanceLocation) > 0 {
+		at = "at /" + strings.Join(leaf.InstanceLocation, "/") + " "
+	}
+	return errors.New(at + "it " + must(leaf.ErrorKind))
+}
+
+// survey refuses a schema that would cost too much to compile.
+func survey(doc any) error {
+	var refs, schemas int
+	var visit func(any)
+	visit = func(v any) {
+		switch v := v.(type) {
+		case bool:
+			schemas++
+		case []any:
+			for _, item := range v {
+				visit(item)
+			}
+		case map[string]any:
+			schemas++
+			for name, member := range v {
+				if _, is := member.(string); is && name == "$ref" {
+					refs++
+				}
+				visit(member)
+			}
+		}
+	}
+	visit(doc)
+	switch {
+	case refs > maxRefs:
+		return fmt.Errorf("it has %d references, where %d are allowed", refs, maxRefs)
+	case schemas > maxSubschemas:
+		return fmt.Errorf("it has %d schemas in it, where %d are allowed", schemas, maxSubschemas)
+	default:
+		return nil
+	}
+}
+
+// isReasonable says whether a number can be computed with exactly.
+func isReasonable(number string) bool {
+	const maxExponent = 400 // more than a float64 has
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	if exponent == "" {
+		exponent = "0"
+	}
+	e, err := strconv.Atoi(exponent)
+	return err == nil && len(mantissa) <= maxNumber && -maxExponent <= e && e <= maxExponent
+}
+
+// pattern is a regular expression that says what it costs to try.
+type pattern struct {
+	*regexp.Regexp
+	program int
+	work    *work
+}
+
+// MatchString implements jsonschema.Regexp.
+func (p pattern) MatchString(s string) bool {
+	p.work.spend(1 + p.program*len(s)/64)
+	return p.Regexp.MatchString(s)
+}
+
+// patterns compiles regular expressions as Go knows them. What only JavaScript knows,
+// such as looking ahead, breaks the schema: to leave it out would turn a "not" around.
+func patterns(w *work) jsonschema.RegexpEngine {
+	total, seen := 0, map[string]jsonschema.Regexp{}
+	return func(expression string) (jsonschema.Regexp, error) {
+		if p, ok := seen[expression]; ok {
+			return p, nil
+		}
+		if len(expression) > maxPattern {
+			return nil, fmt.Errorf("it is longer than %d bytes", maxPattern)
+		}
+		tree, err := syntax.Parse(expression, syntax.Perl)
+		if err != nil {
+			return nil, err
+		}
+		program, err := syntax.Compile(tree.Simplify())
+		if err != nil {
+			return nil, err
+		}
+		total += len(program.Inst)
+		w.spend(len(program.Inst) / 16)
+		if total > maxProgram {
+			return nil, errors.New("it and the others are too complicated")
+		}
+		compiled, err := regexp.Compile(expression)
+		if err != nil {
+			return nil, err
+		}
+		seen[expression] = pattern{compiled, len(program.Inst), w}
+		return seen[expression], nil
+	}
+}

@@ -1,0 +1,380 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package schema
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// maxWork is how much may be done in one check, in units of about a microsecond. What
+// it costs in memory follows from it.
+const maxWork = 64_000
+
+// work is what is left to be done in a check. The library takes no context: it is
+// stopped by a panic, from the functions that it calls.
+type work struct {
+	left int
+	last int // left, when done was looked at
+	done <-chan struct{}
+}
+
+func (w *work) begin(ctx context.Context) { w.left, w.last, w.done = maxWork, maxWork, ctx.Done() }
+
+// spend is called before work of n units, and at least once for each value that a
+// schema is applied to.
+func (w *work) spend(n int) {
+	if w.left -= n; w.left < 0 {
+		panic(errTooCostly)
+	}
+	if w.last-w.left < 256 {
+		return
+	}
+	w.last = w.left
+	select {
+	case <-w.done:
+		panic(errTooCostly)
+	default:
+	}
+}
+
+// run checks a value. The error says why it could not be.
+func (c *compiled) run(ctx context.Context, value any, partial bool) (failure *jsonschema.ValidationError, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure, err = nil, problem(p)
+		}
+	}()
+	c.work.begin(ctx)
+	root := c.root
+	if partial {
+		if c.partial == nil {
+			c.partial = c.relax(c.root, map[*jsonschema.Schema]*jsonschema.Schema{})
+		}
+		root = c.partial
+	}
+	if err := root.Validate(value); err != nil && !errors.As(err, &failure) {
+		return nil, err
+	}
+	return failure, nil
+}
+
+// prepare walks through all schemas, refuses what could not be stopped, and sets in
+// each what counts the work.
+func (c *compiled) prepare() error {
+	const underWay = -1
+	chain := map[*jsonschema.Schema]int{} // of schemas for the same value, from here on
+	var visit func(*jsonschema.Schema) error
+	visit = func(s *jsonschema.Schema) error {
+		if s.RecursiveRef != nil || s.DynamicRef != nil {
+			return errors.New("it has a $recursiveRef or a $dynamicRef, which are not followed")
+		}
+		chain[s], c.at[s.Location] = underWay, s
+		longest := 0
+		for _, next := range beside(s) {
+			if chain[next] == underWay {
+				return fmt.Errorf("it refers to itself without end at %s", strings.TrimPrefix(next.Location, location))
+			}
+			if _, seen := chain[next]; !seen {
+				if err := visit(next); err != nil {
+					return err
+				}
+			}
+			longest = max(longest, chain[next])
+		}
+		if chain[s] = longest + 1; chain[s] > maxChain {
+			return fmt.Errorf("it applies more than %d schemas to the same value", maxChain)
+		}
+		return nil
+	}
+	// Schemas for the values within come later, since these may well be the same.
+	for todo := []*jsonschema.Schema{c.root}; len(todo) > 0; {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if c.rules[s] != nil {
+			continue
+		}
+		if _, seen := chain[s]; !seen {
+			if err := visit(s); err != nil {
+				return err
+			}
+		}
+		todo = append(append(todo, beside(s)...), within(s)...)
+		c.rules[s] = takeRule(s)
+		s.Format = c.rules[s].format(c.work)
+	}
+	return nil
+}
+
+// beside are the schemas that a schema applies to the same value.
+func beside(s *jsonschema.Schema) []*jsonschema.Schema {
+	all := slices.Concat([]*jsonschema.Schema{s.Ref, s.Not, s.If, s.Then, s.Else}, s.AllOf, s.AnyOf, s.OneOf)
+	all = slices.AppendSeq(all, maps.Values(s.DependentSchemas))
+	for _, d := range s.Dependencies {
+		all = append(all, either(d))
+	}
+	return present(all)
+}
+
+// within are the schemas that a schema applies to what a value consists of.
+func within(s *jsonschema.Schema) []*jsonschema.Schema {
+	all := []*jsonschema.Schema{s.PropertyNames, s.UnevaluatedProperties, s.Contains, s.Items2020, s.UnevaluatedItems, s.ContentSchema,
+		either(s.AdditionalProperties), either(s.AdditionalItems), either(s.Items)}
+	if items, ok := s.Items.([]*jsonschema.Schema); ok {
+		all = append(all, items...)
+	}
+	all = append(all, s.PrefixItems...)
+	all = slices.AppendSeq(all, maps.Values(s.Properties))
+	return present(slices.AppendSeq(all, maps.Values(s.PatternProperties)))
+}
+
+// either is what may be a schema or something else.
+func either(v any) *jsonschema.Schema {
+	s, _ := v.(*jsonschema.Schema)
+	return s
+}
+
+func present(all []*jsonschema.Schema) []*jsonschema.Schema {
+	return slices.DeleteFunc(all, func(s *jsonschema.Schema) bool { return s == nil })
+}
+
+// rule is what is looked at here, and not by the library, of one schema. The library
+// calls it a format, and comes by before all that could take long.
+type rule struct {
+	// cost is what it takes to look at any value.
+	cost int
+	// unique says that all items of an array are compared.
+	unique bool
+	// allowed are the values of enum or const, as fingerprint writes them: the
+	// library would compare with each. want is what errors show of them.
+	allowed map[string]bool
+	want    []any
+	// names is for the names in an object: the library loses the path.
+	names *jsonschema.Schema
+	// known is the format that the schema names.
+	known *jsonschema.Format
+}
+
+// takeRule takes from a schema what the rule does instead.
+func takeRule(s *jsonschema.Schema) *rule {
+	r := &rule{
+		cost:   (len(s.Required) + len(s.Dependencies) + len(s.DependentRequired) + len(beside(s)) + len(s.PrefixItems)) / 8,
+		unique: s.UniqueItems,
+		names:  s.PropertyNames,
+		known:  s.Format,
+	}
+	switch {
+	case s.Const != nil:
+		r.want = []any{*s.Const}
+	case s.Enum != nil:
+		r.want = s.Enum.Values
+	}
+	if r.want != nil {
+		r.allowed = make(map[string]bool, len(r.want))
+		for _, v := range r.want {
+			r.allowed[fingerprint(v)] = true
+		}
+	}
+	if r.known != nil && r.known.Name == "regex" {
+		r.known = nil // it would have to be JavaScript's
+	}
+	s.Const, s.Enum, s.PropertyNames = nil, nil, nil
+	s.Default, s.Examples = nil, nil // only there to be kept
+	return r
+}
+
+// What a rule finds wrong.
+type (
+	enumError   struct{ want []any }
+	nameError   struct{ name string }
+	formatError struct{ name string }
+)
+
+func (enumError) Error() string   { return "is not one of those that are allowed" }
+func (nameError) Error() string   { return "has a name that is not allowed" }
+func (formatError) Error() string { return "has another format" }
+
+func (r *rule) format(w *work) *jsonschema.Format {
+	return &jsonschema.Format{Validate: func(v any) error { return r.check(w, v) }}
+}
+
+func (r *rule) check(w *work, v any) error {
+	w.spend(1 + r.cost + size(v)/16)
+	if r.unique {
+		w.spend(total(v))
+	}
+	if r.allowed != nil {
+		w.spend(total(v) / 4)
+		if !r.allowed[fingerprint(v)] {
+			return enumError{r.want}
+		}
+	}
+	if object, ok := v.(map[string]any); ok && r.names != nil {
+		for _, name := range slices.Sorted(maps.Keys(object)) {
+			if r.names.Validate(name) != nil {
+				return nameError{name}
+			}
+		}
+	}
+	if r.known != nil && r.known.Validate(v) != nil {
+		return formatError{r.known.Name}
+	}
+	return nil
+}
+
+// size is of how many values a value consists. A long text counts for some.
+func size(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v) / 64
+	case map[string]any:
+		return len(v)
+	case []any:
+		return len(v)
+	default:
+		return 0
+	}
+}
+
+// total is size at every depth.
+func total(v any) int {
+	n := 1
+	switch v := v.(type) {
+	case map[string]any:
+		for _, member := range v {
+			n += total(member)
+		}
+	case []any:
+		for _, item := range v {
+			n += total(item)
+		}
+	}
+	return n
+}
+
+// fingerprint is the same for values that are equal: 1 and 1.0 are.
+func fingerprint(v any) string {
+	var out strings.Builder
+	var write func(any)
+	write = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			out.WriteByte('{')
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				out.WriteString(strconv.Quote(name))
+				write(v[name])
+			}
+			out.WriteByte('}')
+		case []any:
+			out.WriteByte('[')
+			for _, item := range v {
+				write(item)
+			}
+			out.WriteByte(']')
+		case string:
+			out.WriteString(strconv.Quote(v))
+		case json.Number:
+			out.WriteString(exact(v).RatString() + ",")
+		default: // true, false, null
+			fmt.Fprint(&out, v, ",")
+		}
+	}
+	write(v)
+	return out.String()
+}
+
+// exact is a number that isReasonable let through.
+func exact(n json.Number) *big.Rat {
+	if r, ok := new(big.Rat).SetString(n.String()); ok {
+		return r
+	}
+	return new(big.Rat)
+}
+
+// relax is the schema for an object of which some members are not known: it holds for
+// what is known wherever s can hold for the whole, whatever the others are. So it has
+// nothing that others could set right, or that says something of the object as a whole:
+//
+//   - required, minProperties, dependentRequired, enum, const: others may do it;
+//   - not, unevaluatedProperties: others may bring about what is ruled out, or explain
+//     what is left;
+//   - oneOf: with less to go by, several may match: it becomes anyOf;
+//   - if: it is not known how it ends, so that then or else has to match.
+//
+// All else holds for the known ones alone if it holds for all. Only this object is
+// affected: what is within its members is known.
+func (c *compiled) relax(s *jsonschema.Schema, done map[*jsonschema.Schema]*jsonschema.Schema) *jsonschema.Schema {
+	if s == nil || s.Bool != nil {
+		return s
+	}
+	if r, ok := done[s]; ok {
+		return r
+	}
+	all := func(schemas []*jsonschema.Schema) []*jsonschema.Schema {
+		var relaxed []*jsonschema.Schema
+		for _, s := range schemas {
+			relaxed = append(relaxed, c.relax(s, done))
+		}
+		return relaxed
+	}
+	r := *s
+	r.Required, r.MinProperties, r.DependentRequired = nil, nil, nil
+	r.Not, r.UnevaluatedProperties = nil, nil
+	r.If, r.Then, r.Else, r.OneOf = nil, nil, nil, nil
+	r.Ref, r.AllOf, r.AnyOf = c.relax(s.Ref, done), all(s.AllOf), all(s.AnyOf)
+	if len(s.OneOf) > 0 {
+		r.AllOf = append(r.AllOf, c.anyOf(s, all(s.OneOf)))
+	}
+	if s.If != nil && s.Then != nil && s.Else != nil {
+		r.AllOf = append(r.AllOf, c.anyOf(s, all([]*jsonschema.Schema{s.Then, s.Else})))
+	}
+	r.DependentSchemas, r.Dependencies = nil, nil
+	for name, d := range s.DependentSchemas {
+		if r.DependentSchemas == nil {
+			r.DependentSchemas = map[string]*jsonschema.Schema{}
+		}
+		r.DependentSchemas[name] = c.relax(d, done)
+	}
+	for name, d := range s.Dependencies {
+		if schema := either(d); schema != nil {
+			if r.Dependencies == nil {
+				r.Dependencies = map[string]any{}
+			}
+			r.Dependencies[name] = c.relax(schema, done)
+		}
+	}
+	kept := *c.rules[s]
+	kept.allowed = nil
+	r.Format = kept.format(c.work)
+	done[s] = &r
+	return &r
+}
+
+// anyOf is a schema with nothing but that, in the place of s.
+func (c *compiled) anyOf(s *jsonschema.Schema, schemas []*jsonschema.Schema) *jsonschema.Schema {
+	counter := rule{cost: len(schemas) / 8}
+	return &jsonschema.Schema{DraftVersion: s.DraftVersion, Location: s.Location, AnyOf: schemas, Format: counter.format(c.work)}
+}

@@ -1,0 +1,153 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package schema checks parameters against the JSON Schemas of plans. A schema comes
+// from a broker and is trusted with nothing: it is limited in size, depth and work,
+// fetches nothing, and where it cannot be used there is a warning and no error. The
+// broker has the last word anyway.
+package schema
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const (
+	// maxSchema is what the protocol allows.
+	maxSchema = 64 << 10
+	// maxParameters is how many bytes of parameters are checked.
+	maxParameters = 256 << 10
+	// maxDepth is how deep a schema or parameters may be.
+	maxDepth = 64
+	// maxNumber is how long a number may be. Numbers are compared exactly, so that
+	// 1e999999 would take a million digits.
+	maxNumber = 64
+	// timeout is how long a check may take, waiting included.
+	timeout = 250 * time.Millisecond
+	// maxConcurrent is how many checks run at once, in the whole process.
+	maxConcurrent = 2
+)
+
+// Options say how parameters are checked.
+type Options struct {
+	// Path is that of the parameters, as spec.parameters.
+	Path *field.Path
+	// Partial says that there are more parameters, which are not known yet: nothing
+	// is found missing, and nothing is refused that they could set right.
+	Partial bool
+	// ShowValues lets errors repeat values. Without it they have paths and rules only.
+	ShowValues bool
+}
+
+var (
+	known   = newCache(maxCached)
+	running = make(chan struct{}, maxConcurrent)
+)
+
+// Validate checks parameters, a JSON object, against a schema. No schema allows
+// everything; no parameters are an empty object. There are either errors, with the path
+// of a field and what would be right, or a warning, which says why nothing was checked,
+// or neither.
+func Validate(ctx context.Context, schema *runtime.RawExtension, parameters []byte, o Options) (errs field.ErrorList, warning string) {
+	if schema == nil || len(schema.Raw) == 0 || string(schema.Raw) == "null" {
+		return nil, ""
+	}
+	if len(bytes.TrimSpace(parameters)) == 0 {
+		parameters = []byte("{}")
+	}
+	if len(parameters) > maxParameters {
+		return nil, unchecked("they have %d bytes, of which %d are checked at most", len(parameters), maxParameters)
+	}
+	if len(schema.Raw) > maxSchema {
+		return nil, unchecked("the schema has %d bytes, where %d are allowed", len(schema.Raw), maxSchema)
+	}
+	value, err := decode(parameters)
+	if err != nil {
+		return nil, unchecked("they are %s", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	entry := known.get(sha256.Sum256(schema.Raw), len(schema.Raw))
+	// One at a time of the same schema, and only then one of all that run: a schema
+	// that takes long keeps no others waiting.
+	for _, slot := range []chan struct{}{entry.slot, running} {
+		select {
+		case slot <- struct{}{}:
+			defer func() { <-slot }()
+		case <-ctx.Done():
+			return nil, unchecked("too many others are being checked")
+		}
+	}
+	compiled, err := entry.compile(ctx, schema.Raw)
+	if err != nil {
+		return nil, unchecked("the plan's schema cannot be used: %s", shorten(err.Error()))
+	}
+	failure, err := compiled.run(ctx, value, o.Partial)
+	if err != nil {
+		return nil, unchecked("%s", err)
+	}
+	return report{root: value, compiled: compiled, Options: o}.errors(failure)
+}
+
+func unchecked(reason string, args ...any) string {
+	return "the parameters are not checked against the plan's schema: " + fmt.Sprintf(reason, args...)
+}
+
+// decode reads JSON without losing digits, and refuses what would cost too much to
+// look at.
+func decode(raw []byte) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	for depth := 0; ; {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, errors.New("not JSON")
+		}
+		switch t := token.(type) {
+		case json.Delim:
+			if t == '{' || t == '[' {
+				depth++
+			} else {
+				depth--
+			}
+			if depth > maxDepth {
+				return nil, fmt.Errorf("more than %d levels deep", maxDepth)
+			}
+		case json.Number:
+			if !isReasonable(t.String()) {
+				return nil, fmt.Errorf("of numbers that have more than %d digits", maxNumber)
+			}
+		}
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return nil, errors.New("not JSON")
+	}
+	return value, nil
+}
