@@ -1,0 +1,305 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const (
+	// maxOffered bounds the services and plans of one catalog: each becomes an object.
+	maxOffered  = 50_000
+	maxSchema   = 64 << 10
+	maxETag     = 1024
+	maxProblems = 100
+	maxProblem  = 512
+)
+
+// Catalog asks what the broker offers, unless that is what is held already, by the ETag of
+// which it was read: then the catalog is nil, and the outcome is Done.
+//
+// A broker that refuses our version of the API is asked with the others, newest first, and
+// the first that it takes stays in use.
+func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
+	start, tried := c.now(), c.Version()
+	catalog, out := c.catalogAs(ctx, tried, etag)
+	for _, version := range versions {
+		if out.Status != http.StatusPreconditionFailed {
+			break
+		}
+		if version == tried {
+			continue
+		}
+		var next Outcome
+		if catalog, next = c.catalogAs(ctx, version, etag); next.Status != http.StatusPreconditionFailed {
+			out = next
+		}
+		if next.Class == Done {
+			c.version.Store(version)
+		}
+	}
+	if out.Status == http.StatusPreconditionFailed {
+		out.Description += "; it refuses the others from " + versions[0] + " to " + versions[len(versions)-1] + ", too"
+	}
+	c.observe(Observation{GetCatalog, out, c.now().Sub(start)})
+	return catalog, out
+}
+
+// catalogAs asks in one version of the API.
+func (c *Client) catalogAs(ctx context.Context, version, etag string) (*Catalog, Outcome) {
+	var catalog *Catalog
+	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}, version: version}
+	if isETag(etag) {
+		e.etag = etag
+	}
+	e.read = func(a answer) (err error) {
+		if a.status == http.StatusNotModified {
+			return nil
+		}
+		catalog, err = readCatalog(a)
+		return err
+	}
+	out := c.ask(ctx, e)
+	if out.Class != Done {
+		catalog = nil
+	}
+	return catalog, out
+}
+
+// isETag tells whether a text can stand in a header.
+func isETag(s string) bool {
+	return s != "" && len(s) <= maxETag && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+func readCatalog(a answer) (*Catalog, error) {
+	// How deep a service is nested is that service's problem; and so is how it is encoded.
+	o := readNested(bytes.ToValidUTF8(a.body, []byte("\ufffd")), math.MaxInt)
+	if o.err() != nil {
+		return nil, o.err()
+	}
+	services, ok := o.members["services"]
+	if !ok || kindOf(services) != "an array" {
+		return nil, errors.New("services must be an array")
+	}
+	r := catalogReader{
+		catalog:  &Catalog{ETag: a.header.Get("ETag")},
+		words:    a.words,
+		services: map[string]bool{}, names: map[string]bool{}, plans: map[string]bool{},
+	}
+	if !isETag(r.catalog.ETag) {
+		r.catalog.ETag = ""
+	}
+	return r.catalog, r.read(services)
+}
+
+// catalogReader takes from a catalog what can be used.
+type catalogReader struct {
+	catalog                *Catalog
+	words                  *cleaner
+	services, names, plans map[string]bool // ids and names seen so far
+	offered, left          int             // entries read; problems that are not told
+}
+
+func (r *catalogReader) read(services []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(services))
+	_, _ = decoder.Token() // the bracket
+	for i := 0; decoder.More(); i++ {
+		var text json.RawMessage
+		if err := decoder.Decode(&text); err != nil {
+			return errors.New("it is not JSON")
+		}
+		r.service(fmt.Sprintf("services[%d]", i), text)
+		if r.offered++; r.offered > maxOffered {
+			return fmt.Errorf("services must have at most %d services and plans", maxOffered)
+		}
+	}
+	if r.left > 0 {
+		r.catalog.Problems = append(r.catalog.Problems, fmt.Sprintf("%d more", r.left))
+	}
+	return nil
+}
+
+// note tells of a problem.
+func (r *catalogReader) note(format string, args ...any) {
+	if len(r.catalog.Problems) == maxProblems {
+		r.left++
+		return
+	}
+	r.catalog.Problems = append(r.catalog.Problems, r.words.clean(fmt.Sprintf(format, args...), maxProblem))
+}
+
+// leaveOut notes the id of a service or plan that was not taken.
+func (r *catalogReader) leaveOut(taken bool, id string) {
+	if !taken && id != "" {
+		r.catalog.LeftOut = append(r.catalog.LeftOut, id)
+	}
+}
+
+// entry opens a service or plan, or says why that cannot be done.
+func (r *catalogReader) entry(path string, text []byte) *object {
+	if depth(text) > maxDepth {
+		r.note("%s is left out: it is nested deeper than %d levels", path, maxDepth)
+		return nil
+	}
+	if kindOf(text) != "an object" {
+		r.note("%s is left out: it must be an object, not %s", path, kindOf(text))
+		return nil
+	}
+	o := &object{path: path, problem: new(error)}
+	o.open(text)
+	return o
+}
+
+// requirable is what a service can require.
+var requirable = []string{"syslog_drain", "route_forwarding", "volume_mount"}
+
+func (r *catalogReader) service(path string, text []byte) {
+	o := r.entry(path, text)
+	if o == nil {
+		return
+	}
+	s := Service{
+		ID: o.text("id"), Name: o.text("name"), Description: o.text("description"),
+		Tags: o.texts("tags"), Requires: o.texts("requires"), Bindable: o.isSet("bindable"),
+		InstancesRetrievable: o.isSet("instances_retrievable"), BindingsRetrievable: o.isSet("bindings_retrievable"),
+		AllowContextUpdates: o.isSet("allow_context_updates"), PlanUpdateable: o.isSet("plan_updateable"),
+		Metadata: o.raw("metadata"),
+	}
+	plans := o.list("plans")
+	path = described(path, s.Name)
+	taken := false
+	defer func() { r.leaveOut(taken, s.ID) }()
+	switch {
+	case o.err() != nil:
+		r.note("%s is left out: %s", path, o.err())
+		return
+	case s.ID == "" || s.Name == "":
+		r.note("%s is left out: id and name must not be empty", path)
+		return
+	case r.services[s.ID]:
+		r.note("%s is left out: its id %q is that of another service", path, s.ID)
+		return
+	case r.names[s.Name]:
+		r.note("%s is left out: its name is that of another service", path)
+		return
+	}
+	for i, text := range plans {
+		if r.offered++; r.offered > maxOffered {
+			return // the catalog as a whole is refused
+		}
+		r.plan(&s, fmt.Sprintf("%s.plans[%d]", path, i), text)
+	}
+	if len(s.Plans) == 0 {
+		r.note("%s is left out: it has no plan that can be used", path)
+		return
+	}
+	for _, required := range s.Requires {
+		if !slices.Contains(requirable, required) {
+			r.note("%s requires %q, which is not known", path, required)
+		}
+	}
+	taken = true
+	r.services[s.ID], r.names[s.Name] = true, true
+	r.catalog.Services = append(r.catalog.Services, s)
+}
+
+// described is a path with the name that people know an entry by.
+func described(path, name string) string {
+	if name == "" {
+		return path
+	}
+	return fmt.Sprintf("%s (%.64q)", path, name)
+}
+
+func (r *catalogReader) plan(s *Service, path string, text []byte) {
+	o := r.entry(path, text)
+	if o == nil {
+		return
+	}
+	free := o.flag("free")
+	p := Plan{
+		ID: o.text("id"), Name: o.text("name"), Description: o.text("description"),
+		Free: free == nil || *free, Bindable: o.flag("bindable"), PlanUpdateable: o.flag("plan_updateable"),
+		BindingRotatable: o.isSet("binding_rotatable"), MaximumPollingDuration: o.seconds("maximum_polling_duration"),
+		Metadata: o.raw("metadata"),
+	}
+	if info := o.object("maintenance_info"); info.members != nil {
+		p.MaintenanceInfo = &MaintenanceInfo{Version: info.text("version"), Description: info.text("description")}
+	}
+	path = described(path, p.Name)
+	taken := false
+	defer func() { r.leaveOut(taken, p.ID) }()
+	switch {
+	case o.err() != nil:
+		r.note("%s is left out: %s", path, o.err())
+		return
+	case p.ID == "" || p.Name == "":
+		r.note("%s is left out: id and name must not be empty", path)
+		return
+	case r.plans[p.ID]:
+		r.note("%s is left out: its id %q is that of another plan", path, p.ID)
+		return
+	case slices.ContainsFunc(s.Plans, func(other Plan) bool { return other.Name == p.Name }):
+		r.note("%s is left out: its name is that of another plan of the service", path)
+		return
+	case p.MaintenanceInfo != nil && p.MaintenanceInfo.Version == "":
+		r.note("%s has a maintenance_info without version, which is left out", path)
+		p.MaintenanceInfo = nil
+	case p.MaintenanceInfo != nil && !semVer.MatchString(p.MaintenanceInfo.Version):
+		r.note("%s has a maintenance_info whose version %q is not a semantic one", path, p.MaintenanceInfo.Version)
+	}
+	taken = true
+	r.schemas(&p, path, o)
+	r.plans[p.ID] = true
+	s.Plans = append(s.Plans, p)
+}
+
+// semVer is version 2.0.0 of it.
+var semVer = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)` +
+	`(-((0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$`)
+
+// schemas takes those that can be used. A plan is none the worse for one that cannot.
+func (r *catalogReader) schemas(p *Plan, path string, plan *object) {
+	for _, schema := range []struct {
+		of, when string
+		to       *json.RawMessage
+	}{
+		{"service_instance", "create", &p.CreateInstance},
+		{"service_instance", "update", &p.UpdateInstance},
+		{"service_binding", "create", &p.CreateBinding},
+	} {
+		at := &object{path: path, members: plan.members, problem: new(error)}
+		text := at.object("schemas").object(schema.of).object(schema.when).raw("parameters")
+		switch {
+		case at.err() != nil:
+			r.note("%s, the schema is left out", at.err())
+		case len(text) > maxSchema:
+			r.note("%s.schemas.%s.%s.parameters is left out: it has %d bytes, and %d are the limit", path, schema.of, schema.when, len(text), maxSchema)
+		default:
+			*schema.to = text
+		}
+	}
+}

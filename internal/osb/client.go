@@ -1,0 +1,167 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+const (
+	// DefaultTimeout is how long a request and its answer may take if Options do not say.
+	DefaultTimeout = 60 * time.Second
+
+	maxAnswer  = 1 << 20
+	maxCatalog = 16 << 20
+	userAgent  = "bellhop"
+)
+
+// versions are those that we speak, newest first.
+var versions = []string{"2.17", "2.16", "2.15", "2.14", "2.13"}
+
+// Operation is one of the calls a broker has.
+type Operation string
+
+// The calls of the protocol.
+const (
+	GetCatalog               Operation = "GetCatalog"
+	ProvisionInstance        Operation = "ProvisionInstance"
+	GetInstance              Operation = "GetInstance"
+	UpdateInstance           Operation = "UpdateInstance"
+	DeprovisionInstance      Operation = "DeprovisionInstance"
+	PollLastOperation        Operation = "PollLastOperation"
+	Bind                     Operation = "Bind"
+	GetBinding               Operation = "GetBinding"
+	Unbind                   Operation = "Unbind"
+	PollBindingLastOperation Operation = "PollBindingLastOperation"
+)
+
+// Observation is a call that has ended.
+type Observation struct {
+	Operation Operation
+	Outcome   Outcome
+	Duration  time.Duration
+}
+
+// Options say which broker, and how to speak to it.
+type Options struct {
+	// URL is what "/v2/…" is appended to.
+	URL string
+	// Version to begin with: the last that Client.Version told. Empty, or one that is not
+	// known: the newest.
+	Version string
+	Auth    Auth
+	Guard   *outbound.Guard
+	// Outbound has the time limit and what TLS is to trust. How much of an answer is read
+	// is not for the caller to say.
+	Outbound outbound.Options
+	// Observe is told of every call; nil: nobody is.
+	Observe func(Observation)
+	// Now is the clock; nil: the real one.
+	Now func() time.Time
+}
+
+// Client speaks to one broker. It is safe for concurrent use.
+type Client struct {
+	base    string // without a slash at its end
+	version atomic.Value
+	auth    authorizer
+	catalog *outbound.Client // reads more than the other
+	client  *outbound.Client
+	observe func(Observation)
+	now     func() time.Time
+}
+
+// NewClient returns a client with connections of its own. An error names the option and
+// nothing of its content.
+func NewClient(o Options) (*Client, error) {
+	base, user, err := parseBase(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if user != nil && o.Auth.isNone() {
+		o.Auth.Username = user.Username()
+		o.Auth.Password, _ = user.Password()
+	}
+	c := &Client{base: base, observe: o.Observe, now: o.Now}
+	if c.observe == nil {
+		c.observe = func(Observation) {}
+	}
+	if c.now == nil {
+		c.now = time.Now //nolint:forbidigo // only to measure, and to know when a token ends
+	}
+	c.version.Store(versions[0])
+	if slices.Contains(versions, o.Version) {
+		c.version.Store(o.Version)
+	}
+	if err := c.connect(o); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// connect makes the clients beneath.
+func (c *Client) connect(o Options) error {
+	limits := o.Outbound
+	if limits.Timeout <= 0 {
+		limits.Timeout = DefaultTimeout
+	}
+	limits.MaxBody = maxAnswer
+	var err error
+	if c.auth, err = newAuthorizer(o.Auth, o.Guard, limits, c.now); err != nil {
+		return err
+	}
+	if len(o.Auth.ClientCertificate)+len(o.Auth.ClientKey) > 0 {
+		limits.ClientCertificate, limits.ClientKey = o.Auth.ClientCertificate, o.Auth.ClientKey
+	}
+	if c.client, err = outbound.NewClient(o.Guard, limits); err != nil {
+		return err
+	}
+	limits.MaxBody = maxCatalog
+	c.catalog, err = outbound.NewClient(o.Guard, limits)
+	return err
+}
+
+// Version is the version of the protocol that is spoken: after a catalog was read, one
+// that the broker does not refuse.
+func (c *Client) Version() string { return c.version.Load().(string) }
+
+// Close lets go of the connections. The client can still be used.
+func (c *Client) Close() {
+	c.client.CloseIdleConnections()
+	c.catalog.CloseIdleConnections()
+	c.auth.close()
+}
+
+// parseBase reads a broker's address. A user in it is what brokers of old were given their
+// credentials by.
+func parseBase(value string) (string, *url.Userinfo, error) {
+	u, err := url.Parse(strings.TrimSpace(value))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return "", nil, errors.New("url: must be an absolute http or https URL")
+	}
+	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return "", nil, errors.New(`url: must have neither query nor fragment, since "/v2/…" is appended to it`)
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), u.User, nil
+}

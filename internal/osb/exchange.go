@@ -1,0 +1,189 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// exchange is one call: what is asked, and how the answer is read.
+type exchange struct {
+	operation Operation
+	method    string
+	path      []string // its segments after /v2, not escaped
+	query     []pair
+	body      any // nil: none
+	about     Params
+	// required has what must not be empty.
+	required []pair
+	// version and etag are for a catalog; a version that is empty is the client's.
+	version, etag string
+	// asyncSent, appSent, ofRemoval: what was asked makes a difference to what the answer
+	// means. ofRemoval is for polls.
+	asyncSent, appSent, ofRemoval bool
+	// read takes the body of an answer that is a success. Its error says what is wrong with
+	// it, by the name of the field and without any value. What is said for people is to be
+	// cleaned first.
+	read func(a answer) error
+}
+
+type pair struct{ name, value string }
+
+// answer is one that can be a success.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	words  *cleaner
+}
+
+// do makes the call, and says what came of it.
+func (c *Client) do(ctx context.Context, e *exchange) Outcome {
+	start := c.now()
+	out := c.ask(ctx, e)
+	c.observe(Observation{e.operation, out, c.now().Sub(start)})
+	return out
+}
+
+// ask makes the request; once more if that was refused with a token that can be renewed.
+func (c *Client) ask(ctx context.Context, e *exchange) Outcome {
+	if e.version == "" {
+		e.version = c.Version()
+	}
+	if problem := e.problem(); problem != "" {
+		return Outcome{Class: Rejected, Description: "not sent: " + problem}
+	}
+	cred, failed := c.auth.authorize(ctx)
+	if failed != nil {
+		return *failed
+	}
+	resp, out := c.send(ctx, e, cred)
+	if out.Status == http.StatusUnauthorized && cred.renewable {
+		c.auth.drop(cred)
+		if cred, failed = c.auth.authorize(ctx); failed != nil {
+			return *failed
+		}
+		resp, out = c.send(ctx, e, cred)
+	}
+	if resp == nil {
+		return out
+	}
+	return e.judge(resp, out, newCleaner(cred.secrets, e.about.Secrets))
+}
+
+// problem says why the request must not be sent; "" if it may.
+func (e *exchange) problem() string {
+	for _, field := range e.required {
+		if field.value == "" {
+			return field.name + " must not be empty"
+		}
+	}
+	for _, segment := range e.path {
+		// Whoever is on the way may take them for a path of another resource.
+		if segment == "." || segment == ".." {
+			return "an id must be neither . nor .."
+		}
+	}
+	return ""
+}
+
+// send makes one request. Without an answer, the outcome says all.
+func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbound.Response, Outcome) {
+	req, err := c.request(ctx, e, cred)
+	if err != nil {
+		return nil, Outcome{Class: Rejected, Description: "not sent: " + err.Error()}
+	}
+	client := c.client
+	if e.operation == GetCatalog {
+		client = c.catalog
+	}
+	resp, err := client.Do(ctx, req)
+	if err != nil {
+		return nil, e.unanswered(err)
+	}
+	return resp, Outcome{Status: resp.StatusCode, Sent: true, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
+}
+
+// request is what goes out. Its errors have nothing of the URL or the body.
+func (c *Client) request(ctx context.Context, e *exchange, cred credential) (*http.Request, error) {
+	var body []byte
+	if e.body != nil {
+		var err error
+		if body, err = encode(e.body); err != nil {
+			return nil, errors.New("parameters must be a JSON object")
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, e.method, c.target(e), bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("url: is not valid")
+	}
+	req.Header.Set("X-Broker-API-Version", e.version)
+	req.Header.Set("X-Broker-API-Request-Identity", newGUID())
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	if e.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if e.about.Identity != nil {
+		req.Header.Set("X-Broker-API-Originating-Identity", e.about.Identity.header())
+	}
+	if cred.header != "" {
+		req.Header.Set("Authorization", cred.header)
+	}
+	if e.etag != "" {
+		req.Header.Set("If-None-Match", e.etag)
+	}
+	return req, nil
+}
+
+// target is the address of the call.
+func (c *Client) target(e *exchange) string {
+	var target strings.Builder
+	target.WriteString(c.base + "/v2")
+	for _, segment := range e.path {
+		target.WriteString("/" + escape(segment))
+	}
+	separator := "?"
+	for _, parameter := range e.query {
+		if parameter.value != "" {
+			target.WriteString(separator + parameter.name + "=" + escape(parameter.value))
+			separator = "&"
+		}
+	}
+	return target.String()
+}
+
+// escape leaves only unreserved characters as they are. A blank is %20 everywhere: whether
+// "+" means one depends on who reads it.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// encode writes JSON; numbers in it stay as they are written.
+func encode(body any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(body)
+	return bytes.TrimRight(out.Bytes(), "\n"), err
+}

@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// platform is ours, in the originating identity and in a context alike.
+const platform = "kubernetes"
+
+// header is the identity as brokers read it: all four members are there, also where the
+// user has none of them.
+func (i *Identity) header() string {
+	user := struct {
+		Username string              `json:"username"`
+		UID      string              `json:"uid"`
+		Groups   []string            `json:"groups"`
+		Extra    map[string][]string `json:"extra"`
+	}{i.Username, i.UID, i.Groups, map[string][]string{}}
+	if user.Groups == nil {
+		user.Groups = []string{}
+	}
+	for key, values := range i.Extra {
+		if values == nil {
+			values = []string{}
+		}
+		user.Extra[key] = values
+	}
+	text, err := json.Marshal(user)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return platform + " " + base64.StdEncoding.EncodeToString(text)
+}
+
+// newGUID is a random GUID (RFC 9562, version 4).
+func newGUID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	text := hex.EncodeToString(id[:])
+	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
+}

@@ -1,0 +1,208 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// contextBody is the context of the Kubernetes profile.
+type contextBody struct {
+	Platform     string `json:"platform"`
+	Namespace    string `json:"namespace"`
+	ClusterID    string `json:"clusterid"`
+	InstanceName string `json:"instance_name,omitempty"`
+}
+
+func (c Context) body() *contextBody {
+	return &contextBody{platform, c.Namespace, c.ClusterID, c.InstanceName}
+}
+
+// required is what the profile wants of a context, but for the name, which bindings do not
+// have.
+func (c Context) required() []pair {
+	return []pair{{"context.namespace", c.Namespace}, {"context.clusterid", c.ClusterID}}
+}
+
+type maintenanceBody struct {
+	Version string `json:"version"`
+}
+
+func maintenance(version string) *maintenanceBody {
+	if version == "" {
+		return nil
+	}
+	return &maintenanceBody{version}
+}
+
+// parameters is what a user wants to configure: an object, or nothing.
+type parameters json.RawMessage
+
+func (p parameters) MarshalJSON() ([]byte, error) {
+	if !json.Valid(p) || kindOf(p) != "an object" {
+		return nil, errors.New("parameters must be a JSON object")
+	}
+	return p, nil
+}
+
+// given is nil for what says nothing.
+func given(raw json.RawMessage) parameters {
+	if text := bytes.TrimSpace(raw); len(text) == 0 || string(text) == "null" {
+		return nil
+	}
+	return parameters(raw)
+}
+
+// ids are those by which brokers find what a request is about.
+func (p Params) ids() []pair {
+	return []pair{{"service_id", p.ServiceID}, {"plan_id", p.PlanID}}
+}
+
+func accepts(incomplete bool) pair {
+	if incomplete {
+		return pair{"accepts_incomplete", "true"}
+	}
+	return pair{}
+}
+
+func instancePath(id string) []string { return []string{"service_instances", id} }
+
+// Provision asks for an instance. The same request can be made again: a broker that has
+// the instance says so.
+func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response ProvisionResponse, out Outcome) {
+	e := &exchange{
+		operation: ProvisionInstance, method: http.MethodPut, path: instancePath(r.InstanceID),
+		query: []pair{accepts(r.AcceptsIncomplete)}, about: r.Params, asyncSent: r.AcceptsIncomplete,
+		required: append(append(r.ids(), r.Context.required()...), pair{"instance_id", r.InstanceID},
+			pair{"context.instance_name", r.Context.InstanceName},
+			pair{"organization_guid", r.OrganizationGUID}, pair{"space_guid", r.SpaceGUID}),
+		body: struct {
+			ServiceID        string           `json:"service_id"`
+			PlanID           string           `json:"plan_id"`
+			Context          *contextBody     `json:"context"`
+			OrganizationGUID string           `json:"organization_guid"`
+			SpaceGUID        string           `json:"space_guid"`
+			Parameters       parameters       `json:"parameters,omitempty"`
+			MaintenanceInfo  *maintenanceBody `json:"maintenance_info,omitempty"`
+		}{r.ServiceID, r.PlanID, r.Context.body(), r.OrganizationGUID, r.SpaceGUID, given(r.Parameters), maintenance(r.MaintenanceVersion)},
+		read: func(a answer) (err error) { response, err = readProvision(a); return err },
+	}
+	if out = c.do(ctx, e); !out.ok() {
+		response = ProvisionResponse{}
+	}
+	return response, out
+}
+
+// Update asks to change an instance. Nothing of a change that is Unknown is left behind
+// that a removal would have to undo: the same request is to be made again.
+func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateResponse, out Outcome) {
+	type previousBody struct {
+		PlanID          string           `json:"plan_id,omitempty"`
+		MaintenanceInfo *maintenanceBody `json:"maintenance_info,omitempty"`
+	}
+	body := struct {
+		ServiceID       string           `json:"service_id"`
+		PlanID          string           `json:"plan_id,omitempty"`
+		Context         *contextBody     `json:"context,omitempty"`
+		Parameters      parameters       `json:"parameters,omitempty"`
+		MaintenanceInfo *maintenanceBody `json:"maintenance_info,omitempty"`
+		PreviousValues  *previousBody    `json:"previous_values,omitempty"`
+	}{ServiceID: r.ServiceID, PlanID: r.PlanID, Parameters: given(r.Parameters), MaintenanceInfo: maintenance(r.MaintenanceVersion)}
+	required := []pair{{"instance_id", r.InstanceID}, {"service_id", r.ServiceID}}
+	if r.Context != (Context{}) {
+		body.Context = r.Context.body()
+		required = append(append(required, r.Context.required()...), pair{"context.instance_name", r.Context.InstanceName})
+	}
+	if r.PreviousPlanID != "" || r.PreviousMaintenanceVersion != "" {
+		body.PreviousValues = &previousBody{r.PreviousPlanID, maintenance(r.PreviousMaintenanceVersion)}
+	}
+	e := &exchange{
+		operation: UpdateInstance, method: http.MethodPatch, path: instancePath(r.InstanceID),
+		query: []pair{accepts(r.AcceptsIncomplete)}, about: r.Params, asyncSent: r.AcceptsIncomplete,
+		required: required, body: body,
+		read: func(a answer) (err error) { response, err = readUpdate(a); return err },
+	}
+	if out = c.do(ctx, e); !out.ok() {
+		response = UpdateResponse{}
+	}
+	return response, out
+}
+
+// Deprovision asks to remove an instance. Anything but Done, Accepted and Gone means that
+// the instance must be remembered, and the request made again.
+func (c *Client) Deprovision(ctx context.Context, r RemovalRequest) (RemovalResponse, Outcome) {
+	return c.remove(ctx, DeprovisionInstance, instancePath(r.InstanceID), r, pair{"instance_id", r.InstanceID})
+}
+
+func (c *Client) remove(ctx context.Context, operation Operation, path []string, r RemovalRequest, required ...pair) (response RemovalResponse, out Outcome) {
+	e := &exchange{
+		operation: operation, method: http.MethodDelete, path: path,
+		query: append(r.ids(), accepts(r.AcceptsIncomplete)), about: r.Params, asyncSent: r.AcceptsIncomplete,
+		required: append(r.ids(), required...),
+		read:     func(a answer) (err error) { response, err = readRemoval(a); return err },
+	}
+	if out = c.do(ctx, e); !out.ok() {
+		response = RemovalResponse{}
+	}
+	return response, out
+}
+
+// FetchInstance asks what the broker knows of an instance. Gone is also said of one that
+// is being provisioned. ServiceID and PlanID are sent if they are known.
+func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *Instance, out Outcome) {
+	e := &exchange{
+		operation: GetInstance, method: http.MethodGet, path: instancePath(p.InstanceID),
+		query: p.ids(), about: p, required: []pair{{"instance_id", p.InstanceID}},
+		read: func(a answer) (err error) { instance, err = readInstance(a); return err },
+	}
+	if out = c.do(ctx, e); !out.ok() {
+		instance = nil
+	}
+	return instance, out
+}
+
+// Poll asks how far an operation is. Done means that LastOperation says it; Gone, that what
+// was to be removed is not there any more. After anything else it is to be asked again,
+// until the time for the operation is over. During a change of plan, PlanID is the old one.
+//
+// InstanceUnusable and UpdateNotRepeatable can come with Failed. Of a provisioning they are
+// to be ignored.
+func (c *Client) Poll(ctx context.Context, r PollRequest) (LastOperation, Outcome) {
+	var last lastOperation
+	e := &exchange{
+		operation: PollLastOperation, method: http.MethodGet, path: instancePath(r.InstanceID),
+		query: append(r.ids(), pair{"operation", r.Operation}), about: r.Params, ofRemoval: r.Removal,
+		required: append(r.ids(), pair{"instance_id", r.InstanceID}),
+		read:     func(a answer) (err error) { last, err = readLastOperation(a); return err },
+	}
+	if r.BindingID != "" {
+		e.operation, e.path = PollBindingLastOperation, bindingPath(r.InstanceID, r.BindingID)
+	}
+	e.path = append(e.path, "last_operation")
+	out := c.do(ctx, e)
+	if !out.ok() {
+		return LastOperation{}, out
+	}
+	if last.State == Failed && r.BindingID == "" {
+		out.InstanceUnusable, out.UpdateNotRepeatable = last.unusable, last.notRepeatable && !r.Removal
+	}
+	return last.LastOperation, out
+}

@@ -1,0 +1,247 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osbtest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Binding is one that a broker holds.
+type Binding struct {
+	ID, InstanceID, ServiceID, PlanID string
+	// AppGUID is what it is for, and Predecessor what it replaces, if anything.
+	AppGUID, Predecessor string
+	Context              map[string]any
+	Parameters           json.RawMessage
+	Credentials          json.RawMessage
+	Expires              time.Time // zero: never
+	// State is one of Creating, Ready, Removing and Remains.
+	State string
+}
+
+type bindingKey struct{ instance, binding string }
+
+func (k bindingKey) String() string { return k.instance + "/" + k.binding }
+
+type binding struct {
+	Binding
+	*entry
+	revealed bool
+	more     map[string]any
+}
+
+func (held *binding) shown() Binding {
+	shown := held.Binding
+	shown.State = held.state()
+	return shown
+}
+
+func (b *Broker) bind(c *request, f Fault) reply {
+	key := bindingKey{c.InstanceID, c.BindingID}
+	app := appGUID(c)
+	wanted := same(c.body.ServiceID, c.body.PlanID, app, c.body.Context, c.body.Parameters, c.body.PredecessorID)
+	if held, ok := b.bindings[key]; ok {
+		return b.bindAgain(c, held, wanted)
+	}
+	of, refused := b.checkBind(c, app)
+	if refused != nil {
+		return *refused
+	}
+	behave := b.behavior(of.ServiceID, of.PlanID)
+	if refused := first(needsTime(c, behave.AsyncBindings), b.reuse(key.String())); refused != nil {
+		return *refused
+	}
+	held := &binding{
+		Binding: Binding{
+			ID: c.BindingID, InstanceID: of.ID, ServiceID: of.ServiceID, PlanID: of.PlanID, AppGUID: app,
+			Predecessor: c.body.PredecessorID, Context: c.body.Context, Parameters: c.body.Parameters,
+		},
+		entry: &entry{id: c.BindingID, key: key.String(), serviceID: of.ServiceID, planID: of.PlanID, wanted: wanted},
+		more:  behave.Binding,
+	}
+	if old, ok := b.bindings[bindingKey{of.ID, held.Predecessor}]; ok {
+		held.Parameters = old.Parameters
+	}
+	held.Credentials = b.credentials(behave, held.ID)
+	if behave.Lifetime > 0 {
+		held.Expires = b.options.Now().Add(behave.Lifetime)
+	}
+	held.remove = func() { delete(b.bindings, key) }
+	b.bindings[key] = held
+	delete(b.graves, held.key)
+	return b.begin(c, held.entry, f, &operation{behave: behave, planID: of.PlanID}, behave.AsyncBindings, func() reply {
+		return say(http.StatusCreated, b.reveal(held))
+	})
+}
+
+func appGUID(c *request) string {
+	switch {
+	case c.body.BindResource != nil && c.body.BindResource.AppGUID != nil:
+		return *c.body.BindResource.AppGUID
+	case c.body.AppGUID != nil:
+		return *c.body.AppGUID
+	}
+	return ""
+}
+
+// checkBind finds the instance of a new binding, and says why it cannot be bound.
+func (b *Broker) checkBind(c *request, app string) (*instance, *reply) {
+	held, ok := b.instances[c.InstanceID]
+	if !ok {
+		refused := refuse(http.StatusNotFound, "", "there is no such instance")
+		return nil, &refused
+	}
+	service, plan := b.find(held.ServiceID, held.PlanID)
+	var refused reply
+	switch {
+	case c.body.ServiceID != held.ServiceID || !held.isPlan(c.body.PlanID):
+		refused = b.violation(c, http.StatusBadRequest, "service_id and plan_id must be %s and %s", held.ServiceID, held.PlanID)
+	case service != nil && !bindable(service, plan):
+		refused = b.violation(c, http.StatusBadRequest, "instances of this plan cannot be bound")
+	case held.running != nil:
+		refused = *b.blocked(held.entry)
+	case held.unusable:
+		refused = b.violation(c, http.StatusUnprocessableEntity, "the instance is not usable, and the platform was told so")
+	case !held.whole:
+		refused = refuse(http.StatusUnprocessableEntity, "", "the instance is not ready")
+	case b.behavior(held.ServiceID, held.PlanID).RequiresApp && app == "":
+		refused = refuse(http.StatusUnprocessableEntity, "RequiresApp", "app_guid is needed")
+	case c.body.PredecessorID != "":
+		return held, b.checkRotation(c, plan)
+	default:
+		return held, nil
+	}
+	return nil, &refused
+}
+
+func bindable(service *Service, plan *Plan) bool {
+	if plan != nil && plan.Bindable != nil {
+		return *plan.Bindable
+	}
+	return service.Bindable
+}
+
+func (b *Broker) checkRotation(c *request, plan *Plan) *reply {
+	old, ok := b.bindings[bindingKey{c.InstanceID, c.body.PredecessorID}]
+	var refused reply
+	switch {
+	case plan == nil || !plan.BindingRotatable:
+		refused = b.violation(c, http.StatusBadRequest, "bindings of this plan cannot be rotated")
+	case !ok || old.state() != Ready:
+		refused = b.violation(c, http.StatusBadRequest, "predecessor_binding_id must be that of a binding of this instance")
+	case !old.Expires.IsZero() && !b.options.Now().Before(old.Expires):
+		refused = b.violation(c, http.StatusBadRequest, "the predecessor has expired")
+	default:
+		return nil
+	}
+	return &refused
+}
+
+// bindAgain answers to a creation of what is there already.
+func (b *Broker) bindAgain(c *request, held *binding, wanted []byte) reply {
+	switch {
+	case string(held.wanted) != string(wanted):
+		held.disputed = true
+		return refuse(http.StatusConflict, "", "there is a binding with this id and other attributes")
+	case held.creating() && !c.acceptsIncomplete():
+		return *needsTime(c, true)
+	case held.creating():
+		return b.runs(held.running)
+	case held.running != nil:
+		return *b.blocked(held.entry)
+	case !held.whole:
+		return refuse(http.StatusInternalServerError, "", "it was not created whole, and must be removed first")
+	}
+	return say(http.StatusOK, b.reveal(held))
+}
+
+func (b *Broker) getBinding(c *request) reply {
+	held, ok := b.bindings[bindingKey{c.InstanceID, c.BindingID}]
+	if of, known := b.instances[c.InstanceID]; known {
+		if service, _ := b.find(of.ServiceID, of.PlanID); service != nil && !service.BindingsRetrievable {
+			return b.violation(c, http.StatusBadRequest, "bindings of this service cannot be fetched")
+		}
+	}
+	if !ok || held.creating() || !held.whole {
+		return refuse(http.StatusNotFound, "", "there is no such binding")
+	}
+	said := b.reveal(held)
+	if held.Parameters != nil {
+		said["parameters"] = held.Parameters
+	}
+	return say(http.StatusOK, said)
+}
+
+func (b *Broker) unbind(c *request, f Fault) reply {
+	held, ok := b.bindings[bindingKey{c.InstanceID, c.BindingID}]
+	if !ok {
+		return reply{status: http.StatusGone, body: []byte("{}")}
+	}
+	if of, known := b.instances[c.InstanceID]; known && (c.Query.Get("service_id") != of.ServiceID || !of.isPlan(c.Query.Get("plan_id"))) {
+		return b.violation(c, http.StatusBadRequest, "service_id and plan_id must be %s and %s", of.ServiceID, of.PlanID)
+	}
+	if of := b.instances[c.InstanceID]; b.options.Blocking && of != nil && of.running != nil {
+		return *b.blocked(of.entry)
+	}
+	held.planID = c.Query.Get("plan_id")
+	behave := b.behavior(held.ServiceID, held.PlanID)
+	return b.removal(c, held.entry, f, behave, behave.AsyncBindings)
+}
+
+// reveal is what the broker says of a binding.
+func (b *Broker) reveal(held *binding) map[string]any {
+	said := with(map[string]any{}, held.more)
+	if behave := b.behavior(held.ServiceID, held.PlanID); !behave.RevealOnce || !held.revealed {
+		said["credentials"] = held.Credentials
+	}
+	held.revealed = true
+	if !held.Expires.IsZero() {
+		lifetime := b.behavior(held.ServiceID, held.PlanID).Lifetime
+		said["metadata"] = map[string]string{
+			"expires_at":   held.Expires.UTC().Format("2006-01-02T15:04:05.000Z"),
+			"renew_before": held.Expires.Add(-lifetime / 4).UTC().Format("2006-01-02T15:04:05.0Z"),
+		}
+	}
+	return said
+}
+
+// credentials makes some that no other binding has.
+func (b *Broker) credentials(behave Behavior, bindingID string) json.RawMessage {
+	b.made++
+	var made any
+	if behave.Credentials != nil {
+		made = behave.Credentials(bindingID)
+	} else {
+		user, password := fmt.Sprintf("user-%d", b.made), "p4ss/+&\"<ö> "+rand.Text()
+		made = map[string]any{
+			"uri":      "mysql://" + user + "@db.example.com:3306/app",
+			"username": user, "password": password,
+			"port": 3306, "ratio": json.Number("1.50"), "serial": json.Number("12345678901234567890"),
+			"tls": true, "replica": false, "note": nil,
+			"hosts": []any{"a.example.com", "b.example.com"}, "options": map[string]any{"ssl": map[string]any{"mode": "verify", "depth": 3}},
+		}
+	}
+	text, err := json.Marshal(made)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return text
+}

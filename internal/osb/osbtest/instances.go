@@ -1,0 +1,270 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osbtest
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// Instance is one that a broker holds.
+type Instance struct {
+	ID, ServiceID, PlanID       string
+	OrganizationGUID, SpaceGUID string
+	Context                     map[string]any
+	Parameters                  json.RawMessage
+	MaintenanceVersion          string
+	// State is one of Creating, Ready, Updating, Removing and Remains.
+	State string
+	// Unusable: the broker said so.
+	Unusable bool
+}
+
+type instance struct {
+	Instance
+	*entry
+	// formerPlan is the plan before a change of which the platform was not told that it
+	// went well: that is the plan it may still name.
+	formerPlan string
+}
+
+func (i *instance) shown() Instance {
+	shown := i.Instance
+	shown.State, shown.Unusable = i.state(), i.unusable
+	return shown
+}
+
+func dashboard(id string) map[string]any {
+	return map[string]any{"dashboard_url": "https://dashboard.example.com/" + id}
+}
+
+func (b *Broker) provision(c *request, f Fault) reply {
+	wanted := same(c.body.ServiceID, c.body.PlanID, c.body.OrganizationGUID, c.body.SpaceGUID, c.body.Context, c.body.Parameters)
+	if held, ok := b.instances[c.InstanceID]; ok {
+		return b.provisionAgain(c, held, wanted)
+	}
+	service, plan := b.find(c.body.ServiceID, c.body.PlanID)
+	if service == nil || plan == nil {
+		return refuse(http.StatusBadRequest, "", "the catalog has no such service or plan")
+	}
+	behave := b.behavior(service.ID, plan.ID)
+	if refused := first(checkMaintenance(c, plan), needsTime(c, behave.Async), b.reuse(c.InstanceID)); refused != nil {
+		return *refused
+	}
+	i := &instance{
+		Instance: Instance{
+			ID: c.InstanceID, ServiceID: service.ID, PlanID: plan.ID, Context: c.body.Context, Parameters: c.body.Parameters,
+			OrganizationGUID: c.body.OrganizationGUID, SpaceGUID: c.body.SpaceGUID, MaintenanceVersion: c.version(),
+		},
+		entry: &entry{id: c.InstanceID, key: c.InstanceID, serviceID: service.ID, planID: plan.ID, wanted: wanted},
+	}
+	i.remove = func() { delete(b.instances, i.ID) }
+	b.instances[i.ID] = i
+	delete(b.graves, i.key)
+	r := b.begin(c, i.entry, f, &operation{behave: behave, planID: plan.ID}, behave.Async, func() reply {
+		return say(http.StatusCreated, dashboard(i.ID))
+	})
+	if r.status == http.StatusAccepted {
+		r.body = say(0, with(dashboard(i.ID), named(i.running))).body
+	}
+	return r
+}
+
+// named is what an operation is called.
+func named(op *operation) map[string]any {
+	if op == nil || op.name == "" {
+		return nil
+	}
+	return map[string]any{"operation": op.name}
+}
+
+// provisionAgain answers to a creation of what is there already.
+func (b *Broker) provisionAgain(c *request, held *instance, wanted []byte) reply {
+	switch {
+	case string(held.wanted) != string(wanted):
+		held.disputed = true
+		return refuse(http.StatusConflict, "", "there is an instance with this id and other attributes")
+	case held.creating() && !c.acceptsIncomplete():
+		return *needsTime(c, true)
+	case held.creating():
+		return b.runs(held.running)
+	case held.running != nil:
+		return *b.blocked(held.entry)
+	case !held.whole:
+		return refuse(http.StatusInternalServerError, "", "it was not created whole, and must be removed first")
+	}
+	return say(http.StatusOK, dashboard(held.ID))
+}
+
+func (b *Broker) getInstance(c *request) reply {
+	held, ok := b.instances[c.InstanceID]
+	if ok {
+		if service, _ := b.find(held.ServiceID, held.PlanID); service != nil && !service.InstancesRetrievable {
+			return b.violation(c, http.StatusBadRequest, "instances of this service cannot be fetched")
+		}
+	}
+	switch {
+	case !ok || held.creating():
+		return refuse(http.StatusNotFound, "", "there is no such instance")
+	case b.options.Blocking && held.running != nil:
+		return *b.blocked(held.entry)
+	}
+	said := with(dashboard(held.ID), map[string]any{"service_id": held.ServiceID, "plan_id": held.PlanID})
+	if held.Parameters != nil {
+		said["parameters"] = held.Parameters
+	}
+	if held.MaintenanceVersion != "" {
+		said["maintenance_info"] = map[string]string{"version": held.MaintenanceVersion}
+	}
+	return say(http.StatusOK, said)
+}
+
+func (b *Broker) update(c *request, f Fault) reply {
+	held, ok := b.instances[c.InstanceID]
+	if !ok {
+		return refuse(http.StatusNotFound, "", "there is no such instance")
+	}
+	next := same(c.body.PlanID, c.body.Parameters, c.body.Context, c.version())
+	if op := held.running; op != nil {
+		if op.on == osb.UpdateInstance && string(op.wanted) == string(next) {
+			return b.runs(op)
+		}
+		return *b.blocked(held.entry)
+	}
+	plan, refused := b.checkUpdate(c, held)
+	if refused != nil {
+		return *refused
+	}
+	behave := b.behavior(held.ServiceID, held.PlanID)
+	if refused := needsTime(c, behave.Async); refused != nil {
+		return *refused
+	}
+	if held.formerPlan = ""; f.Acts && f.Answer != nil {
+		held.formerPlan = held.PlanID
+	}
+	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID) }}
+	return b.begin(c, held.entry, f, op, behave.Async, func() reply { return say(http.StatusOK, map[string]any{}) })
+}
+
+// checkUpdate finds the plan that an update leads to, and says why it cannot be.
+func (b *Broker) checkUpdate(c *request, held *instance) (*Plan, *reply) {
+	target := c.body.PlanID
+	if target == "" {
+		target = held.PlanID
+	}
+	service, plan := b.find(held.ServiceID, target)
+	_, current := b.find(held.ServiceID, held.PlanID)
+	var refused reply
+	switch {
+	case c.body.ServiceID != held.ServiceID:
+		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", held.ServiceID)
+	case plan == nil:
+		refused = refuse(http.StatusBadRequest, "", "the catalog has no such plan")
+	case target != held.PlanID && !updateable(service, current):
+		refused = b.violation(c, http.StatusUnprocessableEntity, "instances of this plan cannot change to another")
+	case c.body.PreviousValues != nil && c.body.PreviousValues.PlanID != "" && !held.isPlan(c.body.PreviousValues.PlanID):
+		refused = b.violation(c, http.StatusBadRequest, "previous_values.plan_id must be %s", held.PlanID)
+	case held.onlyContext(c) && !service.AllowContextUpdates:
+		refused = b.violation(c, http.StatusUnprocessableEntity, "the context by itself cannot be updated")
+	case !held.whole:
+		refused = refuse(http.StatusUnprocessableEntity, "", "it was not created whole")
+	default:
+		return plan, checkMaintenance(c, plan)
+	}
+	return nil, &refused
+}
+
+func updateable(service *Service, plan *Plan) bool {
+	if plan != nil && plan.PlanUpdateable != nil {
+		return *plan.PlanUpdateable
+	}
+	return service.PlanUpdateable
+}
+
+// onlyContext tells whether an update has nothing but a new context.
+func (i *instance) onlyContext(c *request) bool {
+	return c.body.PlanID == "" && c.body.Parameters == nil && c.version() == "" && c.body.Context != nil
+}
+
+// isPlan tells whether the platform may take the plan for the instance's.
+func (i *instance) isPlan(id string) bool {
+	return id == i.PlanID || i.formerPlan != "" && id == i.formerPlan
+}
+
+// change is what a successful update does.
+func (i *instance) change(c *request, planID string) {
+	i.PlanID, i.planID = planID, planID
+	if c.body.Parameters != nil {
+		i.Parameters = c.body.Parameters
+	}
+	if c.body.Context != nil {
+		i.Context = c.body.Context
+	}
+	if c.version() != "" {
+		i.MaintenanceVersion = c.version()
+	}
+	i.wanted = same(i.ServiceID, i.PlanID, i.OrganizationGUID, i.SpaceGUID, i.Context, i.Parameters)
+}
+
+func (b *Broker) deprovision(c *request, f Fault) reply {
+	held, ok := b.instances[c.InstanceID]
+	if !ok {
+		return reply{status: http.StatusGone, body: []byte("{}")}
+	}
+	if c.Query.Get("service_id") != held.ServiceID || !held.isPlan(c.Query.Get("plan_id")) {
+		return b.violation(c, http.StatusBadRequest, "service_id and plan_id must be %s and %s", held.ServiceID, held.PlanID)
+	}
+	if refused := b.inUse(c); refused != nil {
+		return *refused
+	}
+	behave := b.behavior(held.ServiceID, held.PlanID)
+	return b.removal(c, held.entry, f, behave, behave.Async)
+}
+
+// inUse refuses to remove an instance that has bindings.
+func (b *Broker) inUse(c *request) *reply {
+	for key := range b.bindings {
+		if key.instance == c.InstanceID {
+			status := b.options.InUse
+			if status == 0 {
+				status = http.StatusBadRequest
+			}
+			refused := b.violation(c, status, "it has bindings")
+			return &refused
+		}
+	}
+	return nil
+}
+
+// removal removes an entry. It ends whatever else runs, unless the broker is one that
+// blocks.
+func (b *Broker) removal(c *request, e *entry, f Fault, behave Behavior, async bool) reply {
+	again := e.runs(osb.DeprovisionInstance, osb.Unbind)
+	switch refused := needsTime(c, async || again); {
+	case refused != nil:
+		return *refused
+	case again:
+		return b.runs(e.running)
+	case b.options.Blocking && e.running != nil:
+		return *b.blocked(e)
+	}
+	return b.begin(c, e, f, &operation{behave: behave, planID: e.planID}, async, func() reply {
+		return say(http.StatusOK, map[string]any{})
+	})
+}

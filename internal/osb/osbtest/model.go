@@ -1,0 +1,383 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osbtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// What an instance or a binding is doing.
+const (
+	Creating = "creating"
+	Ready    = "ready"
+	Updating = "updating"
+	Removing = "removing"
+	Remains  = "remains" // of a creation that failed
+)
+
+// entry is what instances and bindings have in common.
+type entry struct {
+	id, key   string // the key is what nothing else has
+	serviceID string
+	planID    string
+	wanted    []byte // the attributes that make a repeated creation the same
+	whole     bool   // its creation went well
+	unusable  bool   // said so by a failure
+	disputed  bool   // whoever asked for it was told that it has other attributes
+	removed   bool
+	remove    func()
+	// running is the operation that runs; last, the one that ran before.
+	running, last *operation
+}
+
+func (e *entry) state() string {
+	switch {
+	case e.creating():
+		return Creating
+	case e.runs(osb.UpdateInstance):
+		return Updating
+	case e.running != nil:
+		return Removing
+	case e.whole:
+		return Ready
+	}
+	return Remains
+}
+
+func (e *entry) runs(on ...osb.Operation) bool {
+	return e.running != nil && slices.Contains(on, e.running.on)
+}
+
+func (e *entry) creating() bool { return e.runs(osb.ProvisionInstance, osb.Bind) }
+
+// operation is what a broker does in its own time.
+type operation struct {
+	on      osb.Operation
+	name    string // as the platform was told; empty: it has none
+	planID  string // that polls must name
+	started time.Time
+	polls   int
+	behave  Behavior
+	failure *Failure
+	wanted  []byte // what makes a repeated update the same
+	apply   func() // when it has succeeded
+	state   osb.State
+}
+
+// grave is what is known of something that was removed.
+type grave struct{ last *operation }
+
+// act does what is asked.
+func (b *Broker) act(c *request, f Fault) reply {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if held := b.instances[c.InstanceID]; held != nil {
+		b.settle(held.entry)
+	}
+	if bound := b.bindings[bindingKey{c.InstanceID, c.BindingID}]; bound != nil {
+		b.settle(bound.entry)
+	}
+	switch c.Operation {
+	case osb.GetCatalog:
+		return b.catalog(c)
+	case osb.ProvisionInstance:
+		return b.provision(c, f)
+	case osb.GetInstance:
+		return b.getInstance(c)
+	case osb.UpdateInstance:
+		return b.update(c, f)
+	case osb.DeprovisionInstance:
+		return b.deprovision(c, f)
+	case osb.Bind:
+		return b.bind(c, f)
+	case osb.GetBinding:
+		return b.getBinding(c)
+	case osb.Unbind:
+		return b.unbind(c, f)
+	case osb.PollLastOperation, osb.PollBindingLastOperation:
+		return b.poll(c)
+	}
+	return refuse(http.StatusNotFound, "", "there is no such endpoint")
+}
+
+// acceptsIncomplete tells whether the platform lets us take our time.
+func (c *request) acceptsIncomplete() bool { return c.Query.Get("accepts_incomplete") == "true" }
+
+// begin starts what changes an entry, and answers: at once with done, or that it runs.
+func (b *Broker) begin(c *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
+	op.on, op.started, op.failure, op.state = c.Operation, b.options.Now(), f.Failure, osb.InProgress
+	e.running = op
+	if async {
+		if !op.behave.Nameless {
+			b.made++
+			op.name = fmt.Sprintf("%s %d+/%%", op.on, b.made)
+		}
+		return b.runs(op)
+	}
+	b.end(e)
+	if op.failure != nil {
+		return op.failure.reply()
+	}
+	return done()
+}
+
+func (f *Failure) reply() reply {
+	said := map[string]any{"description": f.Description}
+	if f.Unusable {
+		said["instance_usable"] = false
+	}
+	if f.NotRepeatable {
+		said["update_repeatable"] = false
+	}
+	return say(http.StatusInternalServerError, said)
+}
+
+// runs answers that an operation runs.
+func (b *Broker) runs(op *operation) reply {
+	said := map[string]any{}
+	if op.name != "" {
+		said["operation"] = op.name
+	}
+	r := say(http.StatusAccepted, said)
+	r.header = op.header()
+	return r
+}
+
+func (op *operation) header() http.Header {
+	if op.behave.RetryAfter == "" {
+		return nil
+	}
+	return http.Header{"Retry-After": {op.behave.RetryAfter}}
+}
+
+// settle ends the operation whose time has come.
+func (b *Broker) settle(e *entry) {
+	op := e.running
+	if op == nil || op.behave.Never || b.options.Now().Sub(op.started) < op.behave.Delay {
+		return
+	}
+	if op.polls > op.behave.Polls || op.behave.Polls == 0 {
+		b.end(e)
+	}
+}
+
+// end carries out what runs on the entry, or lets it fail.
+func (b *Broker) end(e *entry) {
+	op := e.running
+	e.running, e.last = nil, op
+	past := b.past(e.id)
+	if op.failure != nil {
+		op.state = osb.Failed
+		e.unusable = e.whole && op.failure.Unusable
+		return
+	}
+	op.state = osb.Succeeded
+	switch op.on {
+	case osb.ProvisionInstance, osb.Bind:
+		past.Creations++
+		past.Ready = true
+		e.whole = true
+	case osb.UpdateInstance:
+		past.Updates++
+		e.unusable = false
+	case osb.DeprovisionInstance, osb.Unbind:
+		past.Removals++
+		e.removed = true
+		e.remove()
+		b.graves[e.key] = &grave{op}
+	default:
+	}
+	if op.apply != nil {
+		op.apply()
+	}
+}
+
+// blocked refuses what cannot be done while something else runs; nil: it can.
+func (b *Broker) blocked(e *entry) *reply {
+	if e.running == nil {
+		return nil
+	}
+	refused := refuse(http.StatusUnprocessableEntity, "ConcurrencyError", "another operation for this resource is in progress")
+	return &refused
+}
+
+// poll says how far an operation is.
+func (b *Broker) poll(c *request) reply {
+	e, key := b.polled(c)
+	if e == nil {
+		return b.pollGrave(key)
+	}
+	op := e.running
+	if op == nil {
+		op = e.last
+	}
+	if op == nil { // all there was to do was done at once
+		return say(http.StatusOK, map[string]any{"state": osb.Succeeded})
+	}
+	if refused := b.checkPoll(c, e, op); refused != nil {
+		return *refused
+	}
+	if op == e.running {
+		op.polls++
+		b.settle(e)
+	}
+	if e.removed {
+		return b.pollGrave(key)
+	}
+	r := say(http.StatusOK, op.said())
+	if op.state == osb.InProgress {
+		r.header = op.header()
+	}
+	return r
+}
+
+func (b *Broker) polled(c *request) (*entry, string) {
+	if c.Operation == osb.PollBindingLastOperation {
+		key := bindingKey{c.InstanceID, c.BindingID}
+		if bound, ok := b.bindings[key]; ok {
+			return bound.entry, key.String()
+		}
+		return nil, key.String()
+	}
+	if i, ok := b.instances[c.InstanceID]; ok {
+		return i.entry, c.InstanceID
+	}
+	return nil, c.InstanceID
+}
+
+// pollGrave is a poll of what is not there any more, or never was.
+func (b *Broker) pollGrave(key string) reply {
+	buried, ok := b.graves[key]
+	switch {
+	case !ok:
+		return refuse(http.StatusNotFound, "", "there is no such thing")
+	case buried.last.behave.Forgetful:
+		return refuse(http.StatusGone, "", "it is gone")
+	}
+	return say(http.StatusOK, buried.last.said())
+}
+
+func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
+	asked := c.Query.Get("operation")
+	var refused reply
+	switch {
+	case c.Query.Get("service_id") != e.serviceID:
+		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", e.serviceID)
+	case c.Query.Get("plan_id") != op.planID:
+		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
+	case asked != op.name && asked != "":
+		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
+	case asked != op.name && !e.disputed: // who lost the answer with the name cannot know it
+		refused = b.violation(c, http.StatusBadRequest, "operation must be %q", op.name)
+	default:
+		return nil
+	}
+	return &refused
+}
+
+// said is what a poll is told.
+func (op *operation) said() map[string]any {
+	said := map[string]any{"state": op.state}
+	switch {
+	case op.state == osb.InProgress:
+		said["description"] = fmt.Sprintf("working on it, poll %d", op.polls)
+	case op.failure != nil:
+		said["description"] = op.failure.Description
+		if op.failure.Unusable {
+			said["instance_usable"] = false
+		}
+		if op.failure.NotRepeatable {
+			said["update_repeatable"] = false
+		}
+	}
+	return said
+}
+
+// same writes a value so that equal ones are equal byte by byte.
+func same(values ...any) []byte {
+	text, err := json.Marshal(values)
+	if err != nil {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var plain any
+	if decoder.Decode(&plain) != nil {
+		return text
+	}
+	text, _ = json.Marshal(plain) // it was JSON before
+	return text
+}
+
+// version is that of the request's maintenance_info.
+func (c *request) version() string {
+	if c.body.MaintenanceInfo == nil {
+		return ""
+	}
+	return c.body.MaintenanceInfo.Version
+}
+
+// checkMaintenance compares the version that a request wants with the catalog's.
+func checkMaintenance(c *request, plan *Plan) *reply {
+	if c.version() == "" || plan.MaintenanceInfo != nil && plan.MaintenanceInfo.Version == c.version() {
+		return nil
+	}
+	refused := refuse(http.StatusUnprocessableEntity, "MaintenanceInfoConflict", "the maintenance version is not that of the catalog")
+	return &refused
+}
+
+// needsTime refuses a request that cannot be carried out at once.
+func needsTime(c *request, async bool) *reply {
+	if !async || c.acceptsIncomplete() {
+		return nil
+	}
+	refused := refuse(http.StatusUnprocessableEntity, "AsyncRequired", "this takes its time")
+	return &refused
+}
+
+// first is the first of the refusals that there is.
+func first(refusals ...*reply) *reply {
+	for _, refused := range refusals {
+		if refused != nil {
+			return refused
+		}
+	}
+	return nil
+}
+
+// reuse refuses an id that was removed before, if the broker does that.
+func (b *Broker) reuse(key string) *reply {
+	if _, buried := b.graves[key]; !buried || b.options.RefusesReuse == 0 {
+		return nil
+	}
+	refused := refuse(b.options.RefusesReuse, "", "this id was used before")
+	return &refused
+}
+
+// with adds members to what is said.
+func with(said map[string]any, more map[string]any) map[string]any {
+	maps.Copy(said, more)
+	return said
+}

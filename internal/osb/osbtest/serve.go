@@ -1,0 +1,482 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osbtest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// Call is a request as the broker got it.
+type Call struct {
+	Operation  osb.Operation
+	InstanceID string
+	BindingID  string
+	// URI is path and query as they came.
+	URI    string
+	Query  url.Values
+	Header http.Header
+	Body   []byte
+	// Identity is the user who caused it; nil: the request does not say.
+	Identity *osb.Identity
+	// At is when it came. Status is how it was answered; 0: not yet, or not at all.
+	At     time.Time
+	Status int
+}
+
+// ID is that of the binding, or else of the instance.
+func (c Call) ID() string {
+	if c.BindingID != "" {
+		return c.BindingID
+	}
+	return c.InstanceID
+}
+
+// request is a call while it is being answered.
+type request struct {
+	Call
+	http *http.Request
+	body body
+}
+
+// body is what any of the requests can have in its body.
+type body struct {
+	ServiceID        string          `json:"service_id"`
+	PlanID           string          `json:"plan_id"`
+	OrganizationGUID string          `json:"organization_guid"`
+	SpaceGUID        string          `json:"space_guid"`
+	Context          map[string]any  `json:"context"`
+	Parameters       json.RawMessage `json:"parameters"`
+	MaintenanceInfo  *struct {
+		Version string `json:"version"`
+	} `json:"maintenance_info"`
+	PreviousValues *struct {
+		PlanID string `json:"plan_id"`
+	} `json:"previous_values"`
+	AppGUID      *string `json:"app_guid"`
+	BindResource *struct {
+		AppGUID *string `json:"app_guid"`
+	} `json:"bind_resource"`
+	PredecessorID string `json:"predecessor_binding_id"`
+}
+
+// reply is what the broker answers.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (r reply) write(w http.ResponseWriter) {
+	maps.Copy(w.Header(), r.header)
+	if len(r.body) > 0 {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body)
+}
+
+// say answers with a value in JSON.
+func say(status int, value any) reply {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return refuse(http.StatusInternalServerError, "", "%v", err)
+	}
+	return reply{status: status, body: text}
+}
+
+// refuse answers with an error.
+func refuse(status int, word, format string, args ...any) reply {
+	return reply{status: status, body: errorText(word, fmt.Sprintf(format, args...))}
+}
+
+func errorText(word, description string) []byte {
+	said := map[string]string{"description": description}
+	if word != "" {
+		said["error"] = word
+	}
+	text, _ := json.Marshal(said) // strings always encode
+	return text
+}
+
+// ServeHTTP answers as a broker does.
+func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(io.LimitReader(r.Body, 8<<20))
+	if err != nil {
+		return
+	}
+	c := &request{http: r, Call: Call{URI: r.RequestURI, Query: r.URL.Query(), Header: r.Header, Body: text}}
+	refused, f := b.take(c)
+	record := b.record(c)
+	status := &statusWriter{ResponseWriter: w}
+	defer func() { record(status.status) }() // also where the answer is a dropped connection
+	if refused != nil {
+		refused.write(status)
+		return
+	}
+	b.answer(status, c, f)
+}
+
+// answer does what is asked, or what the fault says.
+func (b *Broker) answer(w http.ResponseWriter, c *request, f Fault) {
+	var own reply
+	if f.Acts {
+		own = b.act(c, f)
+	}
+	if f.Hold != nil {
+		select {
+		case <-f.Hold:
+		case <-c.http.Context().Done():
+			return
+		}
+	}
+	if f.Answer != nil {
+		f.Answer(w, c.http, c.Call)
+		return
+	}
+	if !f.Acts {
+		own = b.act(c, f)
+	}
+	own.write(w)
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// take reads the request and checks its form. It returns how it is refused, or what fault
+// is to happen to it.
+func (b *Broker) take(c *request) (*reply, Fault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.At = b.options.Now()
+	b.route(c)
+	if refused := b.admit(c); refused != nil {
+		return refused, Fault{}
+	}
+	if problem := c.read(); problem != "" {
+		refused := b.violation(c, http.StatusBadRequest, "%s", problem)
+		return &refused, Fault{}
+	}
+	b.count(c)
+	return nil, b.fault(c.Call)
+}
+
+func (b *Broker) count(c *request) {
+	switch h := b.past; c.Operation {
+	case osb.ProvisionInstance, osb.Bind:
+		h(c.ID()).Puts++
+	case osb.UpdateInstance:
+		h(c.ID()).Patches++
+	case osb.DeprovisionInstance, osb.Unbind:
+		h(c.ID()).Deletes++
+	default:
+	}
+}
+
+// record keeps the call; what it returns adds the status.
+func (b *Broker) record(c *request) func(status int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counts[c.Operation]++
+	if b.options.Terse {
+		return func(int) {}
+	}
+	kept := c.Call
+	b.calls = append(b.calls, &kept)
+	return func(status int) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		kept.Status = status
+	}
+}
+
+// violation records that a request broke the protocol, and refuses it.
+func (b *Broker) violation(c *request, status int, format string, args ...any) reply {
+	problem := fmt.Sprintf(format, args...)
+	name := string(c.Operation)
+	if name == "" {
+		name = c.http.Method + " " + c.URI
+	}
+	b.violations = append(b.violations, strings.TrimSpace(name+" "+c.ID())+": "+problem)
+	return refuse(status, "", "%s", problem)
+}
+
+// route finds out what is asked.
+func (b *Broker) route(c *request) {
+	segments := strings.Split(strings.TrimPrefix(c.http.URL.EscapedPath(), "/"), "/")
+	for i, segment := range segments {
+		plain, err := url.PathUnescape(segment)
+		if err != nil {
+			return
+		}
+		segments[i] = plain
+	}
+	names := func(indices ...int) string {
+		var named []string
+		for _, i := range indices {
+			named = append(named, segments[i])
+		}
+		return c.http.Method + " " + strings.Join(named, "/")
+	}
+	switch len(segments) {
+	case 2:
+		c.Operation = map[string]osb.Operation{"GET v2/catalog": osb.GetCatalog}[names(0, 1)]
+	case 3:
+		c.InstanceID = segments[2]
+		c.Operation = map[string]osb.Operation{
+			"PUT v2/service_instances": osb.ProvisionInstance, "GET v2/service_instances": osb.GetInstance,
+			"PATCH v2/service_instances": osb.UpdateInstance, "DELETE v2/service_instances": osb.DeprovisionInstance,
+		}[names(0, 1)]
+	case 4:
+		c.InstanceID = segments[2]
+		c.Operation = map[string]osb.Operation{"GET v2/service_instances/last_operation": osb.PollLastOperation}[names(0, 1, 3)]
+	case 5:
+		c.InstanceID, c.BindingID = segments[2], segments[4]
+		c.Operation = map[string]osb.Operation{
+			"PUT v2/service_instances/service_bindings": osb.Bind, "GET v2/service_instances/service_bindings": osb.GetBinding,
+			"DELETE v2/service_instances/service_bindings": osb.Unbind,
+		}[names(0, 1, 3)]
+	case 6:
+		c.InstanceID, c.BindingID = segments[2], segments[4]
+		c.Operation = map[string]osb.Operation{"GET v2/service_instances/service_bindings/last_operation": osb.PollBindingLastOperation}[names(0, 1, 3, 5)]
+	}
+}
+
+// admit says whether the broker talks at all to who asks.
+func (b *Broker) admit(c *request) *reply {
+	version := c.Header.Get("X-Broker-API-Version")
+	var refused reply
+	switch {
+	case !b.isAuthentic(c.Header.Get("Authorization")):
+		refused = refuse(http.StatusUnauthorized, "", "the credentials are not right")
+	case version == "":
+		refused = b.violation(c, http.StatusBadRequest, "there is no X-Broker-API-Version")
+	case !slices.Contains(b.options.Versions, version):
+		refused = refuse(http.StatusPreconditionFailed, "", "use version %s", strings.Join(b.options.Versions, " or "))
+	case c.Operation == "":
+		refused = b.violation(c, http.StatusNotFound, "there is no such endpoint")
+	default:
+		return nil
+	}
+	return &refused
+}
+
+func (b *Broker) isAuthentic(authorization string) bool {
+	switch o := b.options; {
+	case o.Token != "":
+		return authorization == "Bearer "+o.Token
+	case o.Username+o.Password != "":
+		return authorization == "Basic "+base64.StdEncoding.EncodeToString([]byte(o.Username+":"+o.Password))
+	}
+	return true
+}
+
+// read takes in what the request says, and returns what is wrong with its form.
+func (c *request) read() string {
+	checks := []func() string{c.readIdentity, c.checkRequestIdentity, c.checkQuery, c.readBody}
+	switch c.Operation {
+	case osb.ProvisionInstance:
+		checks = append(checks, c.checkProvision)
+	case osb.UpdateInstance:
+		checks = append(checks, c.checkUpdate)
+	case osb.Bind:
+		checks = append(checks, c.checkBind)
+	default:
+	}
+	for _, check := range checks {
+		if problem := check(); problem != "" {
+			return problem
+		}
+	}
+	return ""
+}
+
+func (c *request) readIdentity() string {
+	const name = "X-Broker-API-Originating-Identity"
+	value := c.Header.Get(name)
+	if value == "" {
+		return ""
+	}
+	token, encoded, ok := strings.Cut(value, " ")
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if !ok || token != "kubernetes" || err != nil {
+		return name + ` must be "kubernetes", one space, and base64`
+	}
+	user := struct {
+		Username *string              `json:"username"`
+		UID      *string              `json:"uid"`
+		Groups   *[]string            `json:"groups"`
+		Extra    *map[string][]string `json:"extra"`
+	}{}
+	if json.Unmarshal(text, &user) != nil || user.Username == nil || user.UID == nil || user.Groups == nil || user.Extra == nil {
+		return name + " must have username, uid, groups and extra"
+	}
+	c.Identity = &osb.Identity{Username: *user.Username, UID: *user.UID, Groups: *user.Groups, Extra: *user.Extra}
+	return ""
+}
+
+var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+func (c *request) checkRequestIdentity() string {
+	if !guid.MatchString(c.Header.Get("X-Broker-API-Request-Identity")) {
+		return "X-Broker-API-Request-Identity must be a GUID"
+	}
+	return ""
+}
+
+// parameters that a request may have in its query; true: that it must have.
+var inQuery = map[osb.Operation]map[string]bool{
+	osb.GetCatalog:               {},
+	osb.ProvisionInstance:        {"accepts_incomplete": false},
+	osb.UpdateInstance:           {"accepts_incomplete": false},
+	osb.Bind:                     {"accepts_incomplete": false},
+	osb.DeprovisionInstance:      {"accepts_incomplete": false, "service_id": true, "plan_id": true},
+	osb.Unbind:                   {"accepts_incomplete": false, "service_id": true, "plan_id": true},
+	osb.GetInstance:              {"service_id": false, "plan_id": false},
+	osb.GetBinding:               {"service_id": false, "plan_id": false},
+	osb.PollLastOperation:        {"service_id": true, "plan_id": true, "operation": false},
+	osb.PollBindingLastOperation: {"service_id": true, "plan_id": true, "operation": false},
+}
+
+func (c *request) checkQuery() string {
+	known := inQuery[c.Operation]
+	for name, values := range c.Query {
+		_, ok := known[name]
+		switch {
+		case !ok:
+			return name + " does not belong into the query"
+		case len(values) != 1 || values[0] == "":
+			return name + " must be in the query once and not be empty"
+		case name == "accepts_incomplete" && values[0] != "true" && values[0] != "false":
+			return "accepts_incomplete must be true or false"
+		}
+	}
+	for name, required := range known {
+		if required && !c.Query.Has(name) {
+			return name + " is missing in the query"
+		}
+	}
+	if c.InstanceID == "" && c.Operation != osb.GetCatalog {
+		return "the instance id is empty"
+	}
+	return ""
+}
+
+func (c *request) readBody() string {
+	if c.http.Method != http.MethodPut && c.http.Method != http.MethodPatch {
+		if len(c.Body) > 0 {
+			return "it has a body"
+		}
+		return ""
+	}
+	if c.Header.Get("Content-Type") != "application/json" {
+		return "Content-Type must be application/json"
+	}
+	decoder := json.NewDecoder(bytes.NewReader(c.Body))
+	if err := decoder.Decode(&c.body); err != nil {
+		return "the body cannot be read: " + err.Error()
+	}
+	if p := bytes.TrimSpace(c.body.Parameters); len(p) > 0 && p[0] != '{' {
+		return "parameters must be an object"
+	}
+	return ""
+}
+
+// missing names the first member without a value.
+func missing(members map[string]string) string {
+	names := []string{}
+	for name, value := range members {
+		if value == "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ") + " must not be empty"
+}
+
+func (c *request) checkProvision() string {
+	b := c.body
+	if problem := missing(map[string]string{
+		"service_id": b.ServiceID, "plan_id": b.PlanID, "organization_guid": b.OrganizationGUID, "space_guid": b.SpaceGUID,
+	}); problem != "" {
+		return problem
+	}
+	return c.checkContext("namespace", "clusterid", "instance_name")
+}
+
+func (c *request) checkUpdate() string {
+	if problem := missing(map[string]string{"service_id": c.body.ServiceID}); problem != "" {
+		return problem
+	}
+	if c.body.Context == nil {
+		return ""
+	}
+	return c.checkContext("namespace", "clusterid", "instance_name")
+}
+
+func (c *request) checkBind() string {
+	b := c.body
+	if problem := missing(map[string]string{"service_id": b.ServiceID, "plan_id": b.PlanID, "binding_id": c.BindingID}); problem != "" {
+		return problem
+	}
+	if b.AppGUID != nil && *b.AppGUID == "" || b.BindResource != nil && b.BindResource.AppGUID != nil && *b.BindResource.AppGUID == "" {
+		return "app_guid must not be empty where it is given"
+	}
+	if b.PredecessorID != "" && len(b.Parameters) > 0 {
+		return "a rotation has no parameters"
+	}
+	return c.checkContext("namespace", "clusterid")
+}
+
+// checkContext checks what the Kubernetes profile says of a context.
+func (c *request) checkContext(required ...string) string {
+	if c.body.Context["platform"] != "kubernetes" {
+		return `context.platform must be "kubernetes"`
+	}
+	for _, name := range required {
+		if value, ok := c.body.Context[name].(string); !ok || value == "" {
+			return "context." + name + " must not be empty"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,245 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Codes by which a broker says, with a 422, what is to be done. Only they count; what it
+// says in its description is for people.
+const (
+	codeAsync       = "AsyncRequired"
+	codeConcurrency = "ConcurrencyError"
+	codeApp         = "RequiresApp"
+	codeMaintenance = "MaintenanceInfoConflict"
+)
+
+const (
+	maxDescription = 1024
+	maxCode        = 128
+)
+
+// judge says what an answer means.
+func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
+	line := statusLine(resp.StatusCode)
+	switch {
+	case !e.isSuccess(resp.StatusCode):
+		return e.failed(resp, out, words)
+	case resp.BodyErr != nil: // as good as none
+		out.Class = e.lost()
+		out.Description = line + ", but " + resp.BodyErr.Error()
+		return out
+	case resp.StatusCode == http.StatusAccepted && !e.asyncSent:
+		out.Class = Unknown
+		if e.removes() { // it can be repeated, and only then polled
+			out.Class = NeedsAsync
+		}
+		out.Description = line + ", though the request did not say accepts_incomplete"
+		return out
+	}
+	err := error(nil)
+	if resp.Truncated {
+		err = errors.New("it is too long")
+	} else {
+		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words})
+	}
+	switch {
+	case err != nil && resp.StatusCode == http.StatusOK:
+		out.Class = Unusable
+		out.Description = line + ", but its body cannot be used: " + err.Error()
+	case err != nil:
+		out.Class = Unknown
+		out.Description = line + ", but its body cannot be used: " + err.Error()
+	case resp.StatusCode == http.StatusAccepted:
+		out.Class = Accepted
+	default:
+		out.Class = Done
+	}
+	return out
+}
+
+// isSuccess tells whether the call defines the status as one. Any other 2xx is none.
+func (e *exchange) isSuccess(status int) bool {
+	switch status {
+	case http.StatusOK:
+		return true
+	case http.StatusCreated:
+		return e.creates()
+	case http.StatusAccepted:
+		return !e.reads()
+	case http.StatusNotModified:
+		return e.etag != ""
+	}
+	return false
+}
+
+// The calls differ in what their answers mean only by what they do.
+
+func (e *exchange) creates() bool { return e.operation == ProvisionInstance || e.operation == Bind }
+func (e *exchange) removes() bool { return e.operation == DeprovisionInstance || e.operation == Unbind }
+func (e *exchange) reads() bool   { return e.method == http.MethodGet }
+func (e *exchange) polls() bool {
+	return e.operation == PollLastOperation || e.operation == PollBindingLastOperation
+}
+func (e *exchange) fetches() bool { return e.operation == GetInstance || e.operation == GetBinding }
+
+// lost is what it means if the broker may have got the request, but we have no answer. A
+// change or removal of which that is Unknown can be sent again as it was.
+func (e *exchange) lost() Class {
+	if e.reads() {
+		return Retry
+	}
+	return Unknown
+}
+
+// unanswered says what it means that there is no answer.
+func (e *exchange) unanswered(err error) Outcome {
+	failure, ok := errors.AsType[*outbound.Error](err)
+	if !ok {
+		return Outcome{Class: e.lost(), Sent: true, Description: "the request failed"}
+	}
+	if !failure.Sent {
+		return Outcome{Class: Retry, Description: failure.Message}
+	}
+	return Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
+}
+
+// failed says what an answer means that is no success.
+func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
+	said := errorBody{}
+	if resp.StatusCode >= http.StatusBadRequest && resp.BodyErr == nil && !resp.Truncated {
+		said = readError(resp.Body)
+	}
+	out.Code = words.clean(said.Code, maxCode)
+	out.Description = words.clean(said.Description, maxDescription)
+	if strings.TrimSpace(out.Description) == "" {
+		out.Description = statusLine(resp.StatusCode)
+	}
+	updates := e.operation == UpdateInstance
+	out.InstanceUnusable = said.Unusable && (updates || e.operation == DeprovisionInstance)
+	out.UpdateNotRepeatable = said.NotRepeatable && updates
+	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
+	case resp.StatusCode == http.StatusUnprocessableEntity && resp.BodyErr != nil:
+		out.Class = Retry // which of the 422 it is has been lost
+	case resp.StatusCode == http.StatusPreconditionFailed:
+		out.Description = "the broker refuses version " + e.version + " of the API: " + out.Description
+	}
+	return out
+}
+
+// meaning is the table of what statuses mean that are no success.
+func (e *exchange) meaning(status int, code string) Class {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return Retry
+	case http.StatusUnprocessableEntity:
+		return e.unprocessable(code)
+	case http.StatusConflict:
+		if e.creates() {
+			return Conflict
+		}
+	case http.StatusNotFound:
+		switch {
+		case e.fetches():
+			return Gone
+		case e.polls(): // replicas that lag behind say so, too
+			return Unusable
+		}
+	case http.StatusGone:
+		switch {
+		case e.removes(), e.polls() && e.ofRemoval:
+			return Gone
+		case e.polls():
+			return Unusable
+		}
+	case http.StatusBadGateway, http.StatusGatewayTimeout: // not the broker's words: its answer was lost
+		return e.lost()
+	}
+	switch status / 100 {
+	case 2:
+		if e.reads() {
+			return Unusable
+		}
+		return Unknown
+	case 3: // not followed
+		return Unusable
+	case 4:
+		return Rejected
+	}
+	if e.operation == UpdateInstance { // of which a failure leaves all as it was
+		return Retry
+	}
+	return e.lost()
+}
+
+// unprocessable is what the codes of a 422 mean, where they mean anything. One that asks
+// for what was sent is a plain refusal: else the caller would send the same for ever.
+func (e *exchange) unprocessable(code string) Class {
+	switch {
+	case code == codeConcurrency && e.operation != GetCatalog:
+		return Concurrency
+	case code == codeAsync && !e.reads() && !e.asyncSent:
+		return NeedsAsync
+	case code == codeApp && e.operation == Bind && !e.appSent:
+		return NeedsApp
+	case code == codeMaintenance && (e.operation == ProvisionInstance || e.operation == UpdateInstance):
+		return NeedsCatalog
+	}
+	return Rejected
+}
+
+// statusLine is a status as people know it, such as "HTTP 404 Not Found".
+func statusLine(status int) string {
+	line := "HTTP " + strconv.Itoa(status)
+	if text := http.StatusText(status); text != "" {
+		line += " " + text
+	}
+	return line
+}
+
+// cleaner prepares what a broker says for people.
+type cleaner struct {
+	secrets  []string
+	redactor *outbound.Redactor // made when there is something to clean
+}
+
+func newCleaner(secrets ...[]string) *cleaner {
+	all := &cleaner{}
+	for _, some := range secrets {
+		all.secrets = append(all.secrets, some...)
+	}
+	return all
+}
+
+func (c *cleaner) clean(text string, limit int) string {
+	if text == "" {
+		return ""
+	}
+	if c.redactor == nil {
+		c.redactor = outbound.NewRedactor(c.secrets...)
+	}
+	return strings.TrimSpace(c.redactor.Clean(text, limit))
+}
+
+// ok tells whether there is something to read in the answer.
+func (o Outcome) ok() bool { return o.Class == Done || o.Class == Accepted }

@@ -1,0 +1,105 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package osb
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+// A broker that says all that it was told tells nobody through us: neither our credentials
+// nor what the caller knows to be secret, however it is spelled.
+func TestSecretsAreNotQuoted(t *testing.T) {
+	const user, password, token = "canary-us3r", "canary p4ss&wörd/+\"<", "canary-t0ken&/+="
+	const parameter = "canary par4meter/\\\"ö"
+	tokens := newScript(t, status(200, `{"access_token":"`+token+`"}`))
+	for name, test := range map[string]struct {
+		auth     Auth
+		canaries []string
+	}{
+		"basic":  {Auth{Username: user, Password: password}, []string{user, password, base64.StdEncoding.EncodeToString([]byte(user + ":" + password))}},
+		"bearer": {Auth{BearerToken: token}, []string{token}},
+		"oauth2": {Auth{OAuth2: &OAuth2{TokenURL: tokens.URL, ClientID: user, ClientSecret: password}}, []string{token, user, password}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forms := map[string]string{}
+			for _, canary := range append(test.canaries, parameter) {
+				for spelling, form := range outboundtest.Spellings(canary) {
+					forms[form] = canary + ", " + spelling
+				}
+			}
+			said := ""
+			s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
+				text, _ := json.Marshal(said)
+				body := `{"error":` + string(text) + `,"description":` + string(text) + `,"state":"failed","dashboard_url":` + string(text) +
+					`,"services":[{"name":` + string(text) + `},{"id":` + string(text) + `,"name":"n","requires":[` + string(text) + `],"plans":[{"id":"p","name":"p"},{"id":"p","name":` + string(text) + `}]}]}`
+				code := http.StatusBadRequest
+				if r.Method == http.MethodGet {
+					code = http.StatusOK
+				}
+				status(code, body)(w, r)
+			})
+			c := newClient(t, s.URL, func(o *Options) { o.Auth = test.auth })
+			p := params()
+			p.Secrets = []string{parameter}
+			check := func(what, spelled string, shown any) {
+				t.Helper()
+				text := fmt.Sprintf("%v", shown)
+				for form, of := range forms {
+					if strings.Contains(text, form) {
+						t.Fatalf("%s, told %s, shows %s: %s", what, spelled, of, text)
+					}
+				}
+			}
+			for form, spelled := range forms {
+				// At the end of what is shown, too: a secret that is cut is still one.
+				for _, before := range []string{"echo: ", strings.Repeat("x", maxDescription-8)} {
+					said = before + form
+					_, out := c.Update(t.Context(), UpdateRequest{Params: p})
+					check("an error", spelled, out)
+					last, out := c.Poll(t.Context(), PollRequest{Params: p})
+					check("a poll", spelled, []any{last, out})
+				}
+				instance, _ := c.FetchInstance(t.Context(), p)
+				check("a dashboard", spelled, instance.DashboardURL)
+				if strings.HasSuffix(spelled, "plain") && !strings.HasPrefix(spelled, parameter) {
+					catalog, _ := c.Catalog(t.Context(), "")
+					check("a catalog's problems", spelled, catalog.Problems)
+				}
+			}
+		})
+	}
+}
+
+// What must not be shown is not sent either.
+func TestSecretsAreNotSent(t *testing.T) {
+	s := newScript(t, status(200, good))
+	c := newClient(t, s.URL)
+	p := params()
+	p.Secrets = []string{"canary"}
+	c.Deprovision(t.Context(), RemovalRequest{Params: p})
+	c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
+	if all := fmt.Sprintf("%s", s.take()); strings.Contains(all, "canary") {
+		t.Error(all)
+	}
+}
