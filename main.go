@@ -45,16 +45,21 @@ import (
 
 	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	pagercontrollers "github.com/gophernetes/bellhop/controllers/pager"
+	servicecatalogcontrollers "github.com/gophernetes/bellhop/controllers/servicecatalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/certificates"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
+	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )
 
-// gracefulStop is how long what is under way may take when the process is asked
-// to stop: the longest request (30 s) and its record.
+// gracefulStop is how long what is under way may take when the process is asked to
+// stop: the longest request to a receiver (30 s) and its record. One to a broker may
+// take longer, and is then repeated as it was.
 const gracefulStop = 45 * time.Second
 
 // minLease leaves a leader time for a few renewals.
@@ -72,6 +77,11 @@ type options struct {
 	alertWorkers                 int
 	apiQPS                       float64
 	allowOutbound                string
+	brokerPolicy                 string
+	instanceWorkers              int
+	brokerWorkers                int
+	relistInterval, osbTimeout   time.Duration
+	clusterIDConfigMap           string
 	zap                          zap.Options
 }
 
@@ -89,6 +99,12 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.alertWorkers, "alert-workers", 128, "How many Alerts are worked on at once.")
 	fs.Float64Var(&o.apiQPS, "kube-api-qps", -1, "Requests per second to the API server at most; negative: no limit here, API priority and fairness decides.")
 	fs.StringVar(&o.allowOutbound, "allow-outbound", "", "Comma-separated addresses and CIDRs that may be talked to although they are loopback, link-local, metadata or the API server's own.")
+	fs.IntVar(&o.instanceWorkers, "instance-workers", 128, "How many ServiceInstances, and as many ServiceBindings, are worked on at once.")
+	fs.IntVar(&o.brokerWorkers, "broker-workers", 32, "How many ClusterServiceBrokers, and as many ServiceBrokers, have their catalog read at once.")
+	fs.DurationVar(&o.relistInterval, "broker-relist-interval", 24*time.Hour, "After how long a broker's catalog is read again where its relistDuration does not say; at least 1m.")
+	fs.DurationVar(&o.osbTimeout, "osb-api-request-timeout", time.Minute, "How long a request to a broker may take.")
+	fs.StringVar(&o.clusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the id by which brokers know this cluster. It is made if it is not there.")
+	fs.StringVar(&o.brokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What is made of brokers' addresses that are in the cluster or not encrypted, and of certificates that nobody checks: compatible warns, strict refuses them for ServiceBrokers.")
 	o.zap.BindFlags(fs)
 }
 
@@ -137,7 +153,9 @@ func run(ctx context.Context, o options) error {
 		name  string
 		setup func() error
 	}{
-		{"indexes", func() error { return receivers.AddIndexes(ctx, mgr.GetFieldIndexer()) }},
+		{"indexes", func() error {
+			return errors.Join(receivers.AddIndexes(ctx, mgr.GetFieldIndexer()), index.AddIndexes(ctx, mgr.GetFieldIndexer()))
+		}},
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
 				Workers: o.alertWorkers, OperatorNamespace: o.operatorNamespace, Instance: instance, Guard: guard, Metrics: metrics.Registry,
@@ -145,6 +163,16 @@ func run(ctx context.Context, o options) error {
 		}},
 		{"pager webhooks", func() error {
 			return pagerwebhooks.Setup(mgr, pagerwebhooks.Options{OperatorNamespace: o.operatorNamespace, Guard: guard})
+		}},
+		{"servicecatalog controllers", func() error {
+			return servicecatalogcontrollers.Setup(ctx, mgr, servicecatalogcontrollers.Options{
+				Workers: o.instanceWorkers, BrokerWorkers: o.brokerWorkers, OperatorNamespace: o.operatorNamespace, Instance: instance,
+				ClusterID: types.NamespacedName{Namespace: o.operatorNamespace, Name: o.clusterIDConfigMap},
+				Timeout:   o.osbTimeout, RelistInterval: o.relistInterval, Guard: guard, Metrics: metrics.Registry,
+			})
+		}},
+		{"servicecatalog webhooks", func() error {
+			return servicecatalogwebhooks.Setup(mgr, servicecatalogwebhooks.Options{BrokerPolicy: servicecatalogwebhooks.BrokerPolicy(o.brokerPolicy), Guard: guard})
 		}},
 		{"probes", func() error {
 			return errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping),
@@ -167,7 +195,7 @@ func run(ctx context.Context, o options) error {
 
 func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1alpha1.AddToScheme, pagerv1beta1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1alpha1.AddToScheme, pagerv1beta1.AddToScheme, servicecatalogv1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			panic(err) // two types of one name: a mistake in the program
 		}

@@ -1,0 +1,159 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/rand"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+var _ = Describe("The API", func() {
+	DescribeTable("looks as it always did", func(ctx SpecContext, kind, plural, singular, scope string, columns ...string) {
+		crd := &unstructured.Unstructured{}
+		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
+		Expect(k8s.Get(ctx, client.ObjectKey{Name: plural + "." + v1beta1.GroupVersion.Group}, crd)).To(Succeed())
+		Expect(crd.GetLabels()).To(HaveKeyWithValue("svcat", "true"))
+		Expect(crd.GetAnnotations()).To(HaveKeyWithValue("api-approved.kubernetes.io", "unapproved, successor of the retired service-catalog"))
+		spec := crd.Object["spec"].(map[string]any)
+		Expect(spec["scope"]).To(Equal(scope))
+		Expect(spec["names"]).To(Equal(map[string]any{
+			"kind": kind, "listKind": kind + "List", "plural": plural, "singular": singular, "categories": []any{"all", "svcat"},
+		}), "and no short names")
+		versions := spec["versions"].([]any)
+		Expect(versions).To(HaveLen(1))
+		version := versions[0].(map[string]any)
+		Expect(version).To(SatisfyAll(HaveKeyWithValue("name", "v1beta1"), HaveKeyWithValue("subresources", HaveKey("status"))))
+		shown := []string{}
+		for _, c := range version["additionalPrinterColumns"].([]any) {
+			column := c.(map[string]any)
+			shown = append(shown, fmt.Sprintf("%s (%s) %s", column["name"], column["type"], column["jsonPath"]))
+		}
+		Expect(shown).To(Equal(append(columns, "Age (date) .metadata.creationTimestamp")))
+	},
+		Entry(nil, "ClusterServiceBroker", "clusterservicebrokers", "clusterservicebroker", "Cluster", "URL (string) .spec.url", "Status (string) .status.lastConditionState"),
+		Entry(nil, "ServiceBroker", "servicebrokers", "servicebroker", "Namespaced", "URL (string) .spec.url", "Status (string) .status.lastConditionState"),
+		Entry(nil, "ClusterServiceClass", "clusterserviceclasses", "clusterserviceclass", "Cluster", "External-Name (string) .spec.externalName", "Broker (string) .spec.clusterServiceBrokerName"),
+		Entry(nil, "ServiceClass", "serviceclasses", "serviceclass", "Namespaced", "External-Name (string) .spec.externalName", "Broker (string) .spec.serviceBrokerName"),
+		Entry(nil, "ClusterServicePlan", "clusterserviceplans", "clusterserviceplan", "Cluster", "External-Name (string) .spec.externalName", "Broker (string) .spec.clusterServiceBrokerName", "Class (string) .spec.clusterServiceClassRef.name"),
+		Entry(nil, "ServicePlan", "serviceplans", "serviceplan", "Namespaced", "External-Name (string) .spec.externalName", "Broker (string) .spec.serviceBrokerName", "Class (string) .spec.serviceClassRef.name"),
+		Entry(nil, "ServiceInstance", "serviceinstances", "serviceinstance", "Namespaced", "Class (string) .status.userSpecifiedClassName", "Plan (string) .status.userSpecifiedPlanName", "Status (string) .status.lastConditionState"),
+		Entry(nil, "ServiceBinding", "servicebindings", "servicebinding", "Namespaced", "Service-Instance (string) .spec.instanceRef.name", "Secret-Name (string) .spec.secretName", "Status (string) .status.lastConditionState"),
+	)
+
+	It("explains every field", func(ctx SpecContext) {
+		out, err := kubectl(ctx, "", "get", "--raw", "/openapi/v3/apis/"+v1beta1.GroupVersion.String())
+		Expect(err).NotTo(HaveOccurred())
+		var document struct {
+			Components struct {
+				Schemas map[string]map[string]any
+			}
+		}
+		Expect(json.Unmarshal([]byte(out), &document)).To(Succeed())
+		kinds := 0
+		for name, s := range document.Components.Schemas {
+			if strings.Contains(name, "servicecatalog") && !strings.HasSuffix(name, "List") {
+				kinds++
+				Expect(unexplained(name[strings.LastIndex(name, ".")+1:], s)).To(BeEmpty())
+			}
+		}
+		Expect(kinds).To(Equal(8))
+	})
+
+	DescribeTable("takes what typed clients write", func(ctx SpecContext, manifest string) {
+		namespace := newNamespace(ctx)
+		out, err := kubectl(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, "+strings.TrimPrefix(manifest, "{"), "create", "--dry-run=server", "-n", namespace, "-f", "-")
+		Expect(err).NotTo(HaveOccurred(), out)
+	},
+		Entry("of brokers", `{kind: ClusterServiceBroker, metadata: {name: typed, creationTimestamp: null}, spec: {url: "https://broker.example.com", relistBehavior: "", relistRequests: 0}, status: {conditions: null, reconciledGeneration: 0, lastConditionState: ""}}`),
+		Entry("of classes", `{kind: ServiceClass, metadata: {name: typed, creationTimestamp: null}, spec: {externalName: x, externalID: x, description: "", bindable: false, bindingRetrievable: false, planUpdatable: false, serviceBrokerName: x}, status: {removedFromBrokerCatalog: false}}`),
+		Entry("of plans", `{kind: ServicePlan, metadata: {name: typed, creationTimestamp: null}, spec: {externalName: x, externalID: x, description: "", free: false, serviceBrokerName: x, serviceClassRef: {}}, status: {removedFromBrokerCatalog: false}}`),
+		Entry("of instances", `{kind: ServiceInstance, metadata: {name: typed, creationTimestamp: null}, spec: {clusterServiceClassExternalName: x, clusterServicePlanExternalName: x, externalID: "", updateRequests: 0, parameters: null, parametersFrom: null, userInfo: null},
+			status: {conditions: null, asyncOpInProgress: false, orphanMitigationInProgress: false, reconciledGeneration: 0, observedGeneration: 0, provisionStatus: "", deprovisionStatus: "", lastConditionState: "", userSpecifiedClassName: "", userSpecifiedPlanName: ""}}`),
+		Entry("of bindings", `{kind: ServiceBinding, metadata: {name: typed, creationTimestamp: null}, spec: {instanceRef: {name: x}, externalID: "", parameters: null, secretTransforms: [{addKey: {key: X, value: null, stringValue: null, jsonPathExpression: "{.x}"}}]},
+			status: {conditions: null, asyncOpInProgress: false, reconciledGeneration: 0, orphanMitigationInProgress: false, unbindStatus: "", lastConditionState: ""}}`),
+		Entry("of bindings with parameters that are a text", `{kind: ServiceBinding, metadata: {name: typed}, spec: {instanceRef: {name: x}, parameters: text}}`),
+		Entry("of bindings with parameters that are a number", `{kind: ServiceBinding, metadata: {name: typed}, spec: {instanceRef: {name: x}, parameters: 1}}`),
+	)
+
+	It("lets metadata through while the operator is away, and nothing else", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		service := offering("mysql", "small")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		registerBroker(ctx, namespaced, namespace, server)
+		si := namespaced.newInstance(ctx, namespace, "i", service.Name, service.Plans[0].Name)
+		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", v1beta1.ReasonProvisionedSuccessfully))
+		Expect(si.Generation).To(BeEquivalentTo(1), "admission knew the catalog")
+		operator.Kill()
+		DeferCleanup(func(ctx SpecContext) { startOperator(context.WithoutCancel(ctx)) })
+
+		patch := func(o client.Object, text string) error {
+			return k8s.Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(text)))
+		}
+		Expect(patch(si, `{"metadata":{"labels":{"x":"y"},"annotations":{"x":"y"}}}`)).To(Succeed())
+		Expect(patch(si, `{"spec":{"updateRequests":1}}`)).To(MatchError(ContainSubstring("failed calling webhook")))
+		Expect(patch(si, `{"metadata":{"annotations":{"bellhop.gophernetes.io/made-id":"x"}}}`)).To(MatchError(ContainSubstring("failed calling webhook")))
+		Expect(k8s.Delete(ctx, si)).To(Succeed(), "webhooks never hold a deletion")
+		Expect(patch(si, `{"metadata":{"finalizers":null}}`)).To(Succeed(), "nor who lets go")
+		Eventually(gone(ctx, si)).Should(Succeed())
+		late := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "b"}, Spec: v1beta1.ServiceBindingSpec{InstanceRef: v1beta1.LocalObjectReference{Name: "i"}}}
+		Expect(k8s.Create(ctx, late)).To(MatchError(ContainSubstring("failed calling webhook")), "an id of ours comes with the object or never")
+	})
+
+	It("leaves nothing of a dry run", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		name := "dry-" + rand.String(8)
+		out, err := kubectl(ctx, fmt.Sprintf(`{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: %s}, spec: {serviceClassExternalName: x, servicePlanExternalName: x}}`, name),
+			"apply", "--dry-run=server", "-n", namespace, "-f", "-")
+		Expect(err).NotTo(HaveOccurred(), out)
+		Expect(out).To(SatisfyAll(ContainSubstring("created (server dry run)"), ContainSubstring("Warning: spec.serviceClassExternalName: the ServiceInstance will wait")))
+		Expect(kubectl(ctx, "", "get", "svcat,secrets", "-n", namespace, "-o", "name", "--ignore-not-found")).To(BeEmpty())
+	})
+})
+
+// unexplained are the fields without a description, at any depth.
+func unexplained(path string, s map[string]any) (fields []string) {
+	properties, _ := s["properties"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		field := properties[name].(map[string]any)
+		if text, _ := field["description"].(string); text == "" && field["allOf"] == nil {
+			fields = append(fields, path+"."+name)
+		}
+		fields = append(fields, unexplained(path+"."+name, field)...)
+	}
+	for _, inner := range []string{"items", "additionalProperties"} {
+		if s, ok := s[inner].(map[string]any); ok {
+			fields = append(fields, unexplained(path+"[]", s)...)
+		}
+	}
+	return fields
+}

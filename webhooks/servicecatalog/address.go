@@ -1,0 +1,129 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+var specPath = field.NewPath("spec")
+
+// address is where requests about a broker go.
+type address struct {
+	token bool // tokens are got there
+	value string
+}
+
+// addressesOf are the broker's own, and where tokens for it are got.
+func addressesOf(spec *v1beta1.CommonServiceBrokerSpec) []address {
+	addresses := []address{{value: spec.URL}}
+	if auth := spec.AuthInfo; auth != nil && auth.Basic == nil && auth.Bearer == nil && auth.OAuth2 != nil {
+		addresses = append(addresses, address{token: true, value: auth.OAuth2.TokenURL})
+	}
+	return addresses
+}
+
+func (a address) path() *field.Path {
+	if a.token {
+		return specPath.Child("authInfo", "oauth2", "tokenURL")
+	}
+	return specPath.Child("url")
+}
+
+// parse says what is wrong with an address. What it repeats of it has no credentials.
+func (a address) parse() (*url.URL, *field.Error) {
+	u, err := url.Parse(a.value)
+	if err != nil {
+		return nil, field.Invalid(a.path(), field.OmitValueType{}, "must be an http or https URL, as https://broker.example.com")
+	}
+	shown := u.Scheme + "://" + u.Host + u.EscapedPath()
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return nil, field.Invalid(a.path(), shown, "must be an absolute http or https URL, as https://broker.example.com")
+	case u.User != nil:
+		return nil, field.Invalid(a.path(), shown, "must have no user name and no password: everybody who can read the broker could read them; put them into a Secret that authInfo names")
+	case u.Fragment != "", !a.token && (u.RawQuery != "" || u.ForceQuery):
+		return nil, field.Invalid(a.path(), shown, `must end with its path: "/v2/…" is appended to it`)
+	}
+	return u, nil
+}
+
+// checkAddresses refuses addresses that cannot be used, that the operator would not dial,
+// or that the policy does not permit; but only new ones. A name is judged by what it
+// resolves to, when it is dialled.
+func (v brokerValidator[B]) checkAddresses(old *v1beta1.CommonServiceBrokerSpec, b B) (errs field.ErrorList, warnings admission.Warnings) {
+	strict := v.options.BrokerPolicy == BrokerPolicyStrict && catalog.ScopeOf(b) == catalog.Namespaced
+	risk := func(fresh bool, path *field.Path, text string) {
+		if strict && fresh {
+			errs = append(errs, field.Forbidden(path, text+"; the operator's --broker-policy=strict does not permit that to a ServiceBroker"))
+		} else {
+			warnings = append(warnings, path.String()+": "+text)
+		}
+	}
+	spec := b.Common()
+	for _, a := range addressesOf(spec) {
+		fresh := !slices.Contains(addressesOf(old), a)
+		u, err := a.parse()
+		if err != nil {
+			if fresh {
+				errs = append(errs, err)
+			}
+			continue
+		}
+		ip, isLiteral := literal(u.Hostname())
+		if isLiteral && fresh {
+			if err := v.options.Guard.Check(ip); err != nil {
+				errs = append(errs, field.Invalid(a.path(), u.Hostname(), err.Error()))
+			}
+		}
+		if u.Scheme == "http" && !ip.IsLoopback() {
+			risk(fresh, a.path(), "the connection is not encrypted: who is between can read and change everything, credentials included")
+		}
+		if !isLiteral && inCluster(u.Hostname()) {
+			risk(fresh, a.path(), "the address is in the cluster: requests to it come from the operator, past what guards it from others")
+		}
+	}
+	if spec.InsecureSkipTLSVerify {
+		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters go to whoever answers")
+	}
+	return errs, warnings
+}
+
+// literal is the address that a host name is, without asking anybody.
+func literal(host string) (netip.Addr, bool) {
+	if host == "localhost" {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
+	}
+	ip, err := netip.ParseAddr(host)
+	return ip, err == nil
+}
+
+// inCluster says whether a name is, by its form, a Service's. One of a single label is
+// looked for there first.
+func inCluster(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.")
+}

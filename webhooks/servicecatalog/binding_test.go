@@ -1,0 +1,155 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+func binding(edits ...func(*v1beta1.ServiceBinding)) *v1beta1.ServiceBinding {
+	b := &v1beta1.ServiceBinding{}
+	namespaceName(b, "ns", "b")
+	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "i", "made"
+	b.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("made", t0)}
+	for _, edit := range edits {
+		edit(b)
+	}
+	return b
+}
+
+func TestBindingsAreChecked(t *testing.T) {
+	class := clusterClass("broker", "class")
+	plan := clusterPlan(class, "plan", func(p *v1beta1.CommonServicePlanSpec) {
+		p.ServiceBindingCreateParameterSchema = raw(`{"type":"object","properties":{"role":{"enum":["reader"]}}}`)
+	})
+	closed := clusterPlan(class, "closed", func(p *v1beta1.CommonServicePlanSpec) { p.Bindable = new(false) })
+	theirs := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "theirs"}}
+	mine := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "mine"}}
+	going := live(func(i *v1beta1.ServiceInstance) { i.Name, i.DeletionTimestamp = "going", &metav1.Time{Time: t0} })
+	unbindable := live(func(i *v1beta1.ServiceInstance) { i.Name, i.Spec.ClusterServicePlanRef.Name = "unbindable", "closed" })
+	other := binding(func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID = "other", "taken" })
+	k := knowing(t, clusterBroker("broker", true), class, plan, closed, live(), going, unbindable, theirs, mine, other)
+	var asked []string
+	v := bindingValidator{k, reviewer(t, &asked, "mine")}
+	copying := func(namespace, name string) func(*v1beta1.ServiceBinding) {
+		return func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Namespace: namespace, Name: name}}}}
+		}
+	}
+	adding := func(key, path string) func(*v1beta1.ServiceBinding) {
+		return func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{AddKey: &v1beta1.AddKeyTransform{Key: key, JSONPathExpression: &path}}}
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		edit  func(*v1beta1.ServiceBinding)
+		asked []string
+		error []string
+		warn  []string
+	}{
+		{name: "a binding", edit: func(*v1beta1.ServiceBinding) {}},
+		{name: "G30", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "going" },
+			error: []string{`spec.instanceRef.name: Invalid value: "going"`, "must not be a ServiceInstance that is being deleted"}},
+		{name: "no instance", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "none" }, warn: []string{`there is no ServiceInstance "none"`}},
+		{name: "a plan without bindings", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "unbindable" }, warn: []string{"has no bindings"}},
+		{name: "parameters that are none", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`[1]`) }, warn: []string{"spec.parameters: is no object"}},
+		{name: "parameters", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`{"role":"writer"}`) }, error: []string{"spec.parameters.role"}},
+		{name: "another's Secret", edit: func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "theirs" }, warn: []string{`Secret "theirs" is there already`}},
+		{name: "another's Secret of the binding's name", edit: func(b *v1beta1.ServiceBinding) { b.Name = "theirs" }, warn: []string{`Secret "theirs" is there already`}},
+		{name: "another's id", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "taken" }, error: []string{`spec.externalID: Invalid value: "taken"`, `is the id of "other"`}},
+		{name: "an id that was brought", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "brought" }, warn: []string{"left alone when this object is deleted"}},
+		{name: "parameters from a Secret of another", edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "theirs", Key: "k"}}}
+		}, asked: []string{"ns/theirs"}, error: []string{"spec.parametersFrom[0].secretKeyRef.name: Forbidden"}},
+		{name: "keys from a Secret", edit: copying("", "mine"), asked: []string{"ns/mine"}},
+		{name: "keys from a Secret of this namespace", edit: copying("ns", "mine"), asked: []string{"ns/mine"}},
+		{name: "keys from a Secret of another", edit: copying("", "theirs"), asked: []string{"ns/theirs"}, error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.name: Forbidden"}},
+		{name: "keys from elsewhere", edit: copying("kube-system", "mine"), error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.namespace: Invalid value", `must be left out, or be the binding's own: "ns"`}},
+		{name: "keys from nowhere", edit: copying("", ""), error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.name: Required value"}},
+		{name: "a path", edit: adding("URL", "jdbc:{.uri}")},
+		{name: "no path", edit: adding("URL", "{.uri"), error: []string{"spec.secretTransforms[0].addKey.jsonPathExpression: Invalid value", "unclosed action"}},
+		{name: "no key", edit: adding("a/b", "x"), error: []string{"spec.secretTransforms[0].addKey.key: Invalid value"}},
+		{name: "no new key", edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{RenameKey: &v1beta1.RenameKeyTransform{From: "a b", To: ".."}}}
+		}, error: []string{"spec.secretTransforms[0].renameKey.to: Invalid value"}},
+		{name: "a policy", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.DeletionPolicyAnnotation] = "Orphan" }, error: []string{`Unsupported value: "Orphan"`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked = nil
+			warnings, err := v.ValidateCreate(request(t, nil), binding(c.edit))
+			says(t, "error", text(err), c.error...)
+			says(t, "warnings", lines(warnings), c.warn...)
+			if !slices.Equal(asked, c.asked) {
+				t.Errorf("asked for %v instead of %v", asked, c.asked)
+			}
+		})
+	}
+	warnings, err := bindingValidator{starting(t), v.access}.ValidateCreate(request(t, nil), binding())
+	says(t, "starting", text(err))
+	says(t, "starting", lines(warnings), "spec.instanceRef.name was not checked: Bellhop is still starting")
+}
+
+// TestBindingsStay: a spec that differs is put back, and so is what a manifest that
+// replaces the object does not have.
+func TestBindingsStay(t *testing.T) {
+	d := bindingDefaulter{decoder, func() time.Time { return t0 }}
+	old := &v1beta1.ServiceBinding{}
+	namespaceName(old, "ns", "b")
+	old.Spec.InstanceRef.Name, old.Finalizers = "i", []string{"mine"}
+	if err := d.Default(request(t, nil), old); err != nil {
+		t.Fatal(err)
+	}
+	if old.Spec.SecretName != "b" || !catalog.RecordsID(old, old.Spec.ExternalID) || !equality.Semantic.DeepEqual(old.Spec.UserInfo, alice()) ||
+		!slices.Equal(old.Finalizers, []string{"mine", v1beta1.Finalizer}) {
+		t.Errorf("%+v %v", old.Spec, old.ObjectMeta)
+	}
+	old.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
+
+	replaced := &v1beta1.ServiceBinding{}
+	namespaceName(replaced, "ns", "b")
+	replaced.Spec.InstanceRef.Name, replaced.Spec.SecretName = "other", "other"
+	replaced.Annotations = map[string]string{v1beta1.RebindAnnotation: "now"}
+	if err := d.Default(request(t, old), replaced); err != nil {
+		t.Fatal(err)
+	}
+	if !equality.Semantic.DeepEqual(old.Spec, replaced.Spec) || !slices.Equal(replaced.Finalizers, []string{v1beta1.Finalizer}) ||
+		replaced.Annotations[v1beta1.DeletionPolicyAnnotation] != v1beta1.DeletionPolicyRetain || replaced.Annotations[v1beta1.RebindAnnotation] != "now" ||
+		!catalog.RecordsID(replaced, old.Spec.ExternalID) {
+		t.Errorf("%+v %v", replaced.Spec, replaced.ObjectMeta)
+	}
+
+	let := old.DeepCopy()
+	let.Finalizers = nil
+	if err := d.Default(request(t, old), let); err != nil || len(let.Finalizers) > 0 {
+		t.Errorf("held on: %v %v", let.Finalizers, err)
+	}
+
+	generated := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", GenerateName: "b-"}}
+	if err := d.Default(request(t, nil), generated); err != nil || generated.Spec.SecretName != "" {
+		t.Errorf("a name that nobody knows: %q %v", generated.Spec.SecretName, err)
+	}
+}

@@ -1,0 +1,189 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/util/jsonpath"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// As for instances. A spec that differs is put back, so that there is nothing to check in
+// an update but our own annotations.
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"creation-or-own-annotations-change","expression":"request.operation == 'CREATE' || ['deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+
+// bindingDefaulter puts all there before a binding exists that would cost a write later,
+// and keeps its spec from then on.
+type bindingDefaulter struct {
+	decoder admission.Decoder
+	now     func() time.Time
+}
+
+func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding) error {
+	old := &v1beta1.ServiceBinding{}
+	updating, err := oldOf(ctx, d.decoder, old)
+	if err != nil {
+		return err
+	}
+	if updating {
+		keepHold(old, b, !equality.Semantic.DeepEqual(old.Spec, b.Spec))
+		keepRecord(old, b, old.Spec.ExternalID)
+		old.Spec.ExternalID = cmp.Or(old.Spec.ExternalID, b.Spec.ExternalID)
+		b.Spec = old.Spec
+		return nil
+	}
+	controllerutil.AddFinalizer(b, v1beta1.Finalizer)
+	giveID(b, &b.Spec.ExternalID, d.now())
+	// A name that is still to be generated is not known here: left empty, it is the binding's.
+	b.Spec.SecretName = cmp.Or(b.Spec.SecretName, b.Name)
+	b.Spec.UserInfo, err = requester(ctx)
+	return err
+}
+
+// bindingValidator refuses what the schema cannot, and warns of what will wait.
+type bindingValidator struct {
+	knowledge
+	access kube.Reviewer
+}
+
+func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.ServiceBinding) (admission.Warnings, error) {
+	errs := checkDeletionPolicy(nil, b)
+	warnings, claimed := checkID(ctx, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
+	errs = append(errs, claimed...)
+	more, wrong := v.checkInstance(ctx, b)
+	warnings, errs = append(warnings, more...), append(errs, wrong...)
+	copied, wrong := checkTransforms(b)
+	errs = append(errs, wrong...)
+	uses := append(sourceUses(nil, b.Spec.ParametersFrom), copied...)
+	if len(errs) == 0 {
+		errs = mayUse(ctx, v.access, b.Namespace, uses)
+	}
+	if len(errs) > 0 {
+		return nil, invalidBinding(b, errs)
+	}
+	return append(append(warnings, v.targetWarnings(ctx, b)...), v.secretWarnings(ctx, b.Namespace, uses)...), nil
+}
+
+func (v bindingValidator) ValidateUpdate(_ context.Context, old, b *v1beta1.ServiceBinding) (admission.Warnings, error) {
+	if errs := checkDeletionPolicy(old.Annotations, b); len(errs) > 0 {
+		return nil, invalidBinding(b, errs)
+	}
+	return nil, nil
+}
+
+func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding) (admission.Warnings, error) {
+	return nil, nil
+}
+
+func invalidBinding(b *v1beta1.ServiceBinding, errs field.ErrorList) error {
+	return apierrors.NewInvalid(v1beta1.GroupVersion.WithKind("ServiceBinding").GroupKind(), b.Name, errs)
+}
+
+// checkInstance refuses a binding to what is going away, and warns of what it waits for.
+func (v bindingValidator) checkInstance(ctx context.Context, b *v1beta1.ServiceBinding) (admission.Warnings, field.ErrorList) {
+	path, name := specPath.Child("instanceRef", "name"), b.Spec.InstanceRef.Name
+	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
+		return admission.Warnings{path.String() + " was not checked: Bellhop is still starting"}, nil
+	}
+	i := &v1beta1.ServiceInstance{}
+	err := v.index.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: name}, i)
+	switch {
+	case apierrors.IsNotFound(err):
+		return admission.Warnings{fmt.Sprintf("%s: the ServiceBinding will wait: there is no ServiceInstance %q", path, name)}, nil
+	case err != nil:
+		return admission.Warnings{fmt.Sprintf("%s was not checked: %s", path, err)}, nil
+	case !i.DeletionTimestamp.IsZero():
+		return nil, field.ErrorList{field.Invalid(path, name, "must not be a ServiceInstance that is being deleted")}
+	}
+	o := v.instanceOffer(ctx, i)
+	if o.class == nil || o.plan == nil {
+		return nil, nil // the instance says what it waits for
+	}
+	var warnings admission.Warnings
+	if !catalog.EffectiveOf(o.class, o.plan).Bindable {
+		warnings = append(warnings, fmt.Sprintf("%s: the plan of ServiceInstance %q has no bindings: the broker will not be asked for one", path, name))
+	}
+	if !isObject(b.Spec.Parameters) {
+		return append(warnings, parametersPath.String()+": is no object: the broker will not be asked for a binding"), nil
+	}
+	errs, unchecked := checkParameters(ctx, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)
+	return append(warnings, unchecked...), errs
+}
+
+// isObject says whether parameters are what they have to be. That those of bindings are
+// was never checked, so the schema does not.
+func isObject(parameters *runtime.RawExtension) bool {
+	return parameters == nil || json.Unmarshal(parameters.Raw, &map[string]json.RawMessage{}) == nil
+}
+
+// checkTransforms refuses transformations that could never be made. It returns the Secrets
+// that are copied from.
+func checkTransforms(b *v1beta1.ServiceBinding) (uses []secretUse, errs field.ErrorList) {
+	for i, t := range b.Spec.SecretTransforms {
+		path := specPath.Child("secretTransforms").Index(i)
+		switch {
+		case t.AddKey != nil:
+			errs = append(errs, checkKey(path.Child("addKey", "key"), t.AddKey.Key)...)
+			if e := t.AddKey.JSONPathExpression; e != nil {
+				if _, err := jsonpath.Parse("", *e); err != nil {
+					errs = append(errs, field.Invalid(path.Child("addKey", "jsonPathExpression"), *e, err.Error()))
+				}
+			}
+		case t.RenameKey != nil:
+			errs = append(errs, checkKey(path.Child("renameKey", "to"), t.RenameKey.To)...)
+		case t.AddKeysFrom != nil && t.AddKeysFrom.SecretRef != nil:
+			ref, path := t.AddKeysFrom.SecretRef, path.Child("addKeysFrom", "secretRef")
+			errs = append(errs, checkName(path.Child("name"), ref.Name, validation.IsDNS1123Subdomain)...)
+			if ref.Namespace != "" && ref.Namespace != b.Namespace {
+				errs = append(errs, field.Invalid(path.Child("namespace"), ref.Namespace, fmt.Sprintf("must be left out, or be the binding's own: %q", b.Namespace)))
+			}
+			uses = append(uses, secretUse{path.Child("name"), ref.Name})
+		}
+	}
+	return uses, errs
+}
+
+func checkKey(path *field.Path, key string) (errs field.ErrorList) {
+	return checkName(path, key, validation.IsConfigMapKey)
+}
+
+// targetWarnings tell of a Secret that is there already and that this binding, which is
+// not there yet, cannot be the owner of.
+func (v bindingValidator) targetWarnings(ctx context.Context, b *v1beta1.ServiceBinding) admission.Warnings {
+	name := types.NamespacedName{Namespace: b.Namespace, Name: cmp.Or(b.Spec.SecretName, b.Name)}
+	if name.Name == "" || !v.synced(ctx, kube.Metadata("Secret")) || v.index.Cache.Get(ctx, name, kube.Metadata("Secret")) != nil {
+		return nil
+	}
+	return admission.Warnings{fmt.Sprintf("spec.secretName: Secret %q is there already and is not this ServiceBinding's: it is left as it is, and the ServiceBinding waits until it is gone", name.Name)}
+}

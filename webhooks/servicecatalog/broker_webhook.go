@@ -1,0 +1,207 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// Metadata-only updates, also such as remove a finalizer, and deletions pass without
+// asking us, also while we are away.
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterservicebroker,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterservicebrokers,verbs=create;update,versions=v1beta1,name=mclusterservicebroker.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebroker,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebrokers,verbs=create;update,versions=v1beta1,name=mservicebroker.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterservicebroker,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterservicebrokers,verbs=create;update,versions=v1beta1,name=vclusterservicebroker.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebroker,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebrokers,verbs=create;update,versions=v1beta1,name=vservicebroker.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterservicebroker,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterservicebrokers,verbs=delete,versions=v1beta1,name=vclusterservicebroker-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebroker,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebrokers,verbs=delete,versions=v1beta1,name=vservicebroker-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
+
+// brokerDefaulter is of both kinds of broker.
+type brokerDefaulter[B v1beta1.Broker] struct{ decoder admission.Decoder }
+
+func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
+	old := b.DeepCopyObject().(B)
+	updating, err := oldOf(ctx, d.decoder, old)
+	if err != nil {
+		return err
+	}
+	spec, before := b.Common(), old.Common()
+	if !updating {
+		controllerutil.AddFinalizer(b, v1beta1.Finalizer)
+		if spec.RelistBehavior == "" {
+			spec.RelistBehavior = v1beta1.RelistDuration
+		}
+		return nil
+	}
+	keepHold(old, b, !equality.Semantic.DeepEqual(before, spec))
+	if spec.RelistRequests == 0 {
+		spec.RelistRequests = before.RelistRequests
+	}
+	if spec.RelistBehavior == "" {
+		spec.RelistBehavior = before.RelistBehavior
+	}
+	return nil
+}
+
+// brokerValidator refuses what the schema cannot: a broker is where credentials and
+// everybody's parameters go.
+type brokerValidator[B v1beta1.Broker] struct {
+	knowledge
+	access  kube.Reviewer
+	options Options
+}
+
+func (v brokerValidator[B]) ValidateCreate(ctx context.Context, b B) (admission.Warnings, error) {
+	return v.validate(ctx, &v1beta1.CommonServiceBrokerSpec{}, b)
+}
+
+func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (admission.Warnings, error) {
+	if !old.GetDeletionTimestamp().IsZero() {
+		return nil, nil
+	}
+	return v.validate(ctx, old.Common(), b)
+}
+
+// ValidateDelete says what the broker waits for before it goes.
+func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (admission.Warnings, error) {
+	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
+		return nil, nil
+	}
+	instances, err := v.index.InstancesOfBroker(ctx, b)
+	if err != nil || len(instances) == 0 {
+		return nil, nil //nolint:nilerr // a warning is not worth a refusal
+	}
+	return admission.Warnings{fmt.Sprintf("%s %q stays until its ServiceInstances are gone: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), someNames(instances))}, nil
+}
+
+// validate checks what differs from an old spec: what is there already is not refused
+// because somebody changes something else.
+func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) (admission.Warnings, error) {
+	spec := b.Common()
+	errs, warnings := v.checkAddresses(old, b)
+	if len(spec.CABundle) > 0 && !slices.Equal(old.CABundle, spec.CABundle) && !x509.NewCertPool().AppendCertsFromPEM(spec.CABundle) {
+		errs = append(errs, field.Invalid(specPath.Child("caBundle"), field.OmitValueType{}, "must have a certificate in PEM form, from -----BEGIN CERTIFICATE----- on"))
+	}
+	if !equality.Semantic.DeepEqual(old.CatalogRestrictions, spec.CatalogRestrictions) {
+		_, wrong := catalog.ParseRestrictions(spec.CatalogRestrictions, catalog.ScopeOf(b))
+		errs = append(errs, wrong...)
+	}
+	if !equality.Semantic.DeepEqual(old.AuthInfo, spec.AuthInfo) {
+		errs = append(errs, checkSecretRefs(b)...)
+	}
+	secrets := v1beta1.AuthSecrets(b)
+	fields := slices.Sorted(maps.Keys(secrets))
+	if len(errs) == 0 && leadsElsewhere(old, spec) {
+		for _, name := range fields {
+			if err := v.access.MayGetSecret(ctx, secrets[name], authPath(name).Child("name")); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if len(errs) > 0 {
+		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(catalog.ScopeOf(b).BrokerKind()).GroupKind(), b.GetName(), errs)
+	}
+	for _, name := range fields {
+		if secret := secrets[name]; v.lacksSecret(ctx, secret) {
+			warnings = append(warnings, fmt.Sprintf("%s: Secret %q does not exist in namespace %q: the broker waits until it does", authPath(name), secret.Name, secret.Namespace))
+		}
+	}
+	return warnings, nil
+}
+
+// leadsElsewhere says whether credentials would go where they did not before, or others
+// would, or the same ones less well guarded.
+func leadsElsewhere(old, spec *v1beta1.CommonServiceBrokerSpec) bool {
+	return old.URL != spec.URL || old.InsecureSkipTLSVerify != spec.InsecureSkipTLSVerify ||
+		!slices.Equal(old.CABundle, spec.CABundle) || !equality.Semantic.DeepEqual(old.AuthInfo, spec.AuthInfo)
+}
+
+func authPath(name string) *field.Path { return specPath.Child("authInfo", name, "secretRef") }
+
+// checkSecretRefs checks how Secrets are named. Those of a ServiceBroker are in its
+// namespace.
+func checkSecretRefs(b v1beta1.Broker) (errs field.ErrorList) {
+	for name, ref := range authRefs(b.Common().AuthInfo) {
+		path := authPath(name)
+		errs = append(errs, checkName(path.Child("name"), ref.Name, validation.IsDNS1123Subdomain)...)
+		switch {
+		case catalog.ScopeOf(b) == catalog.Cluster:
+			errs = append(errs, checkName(path.Child("namespace"), ref.Namespace, validation.IsDNS1123Label)...)
+		case ref.Namespace != "" && ref.Namespace != b.GetNamespace():
+			errs = append(errs, field.Invalid(path.Child("namespace"), ref.Namespace, fmt.Sprintf("must be left out, or be the broker's own: %q", b.GetNamespace())))
+		}
+	}
+	return errs
+}
+
+func checkName(path *field.Path, name string, check func(string) []string) (errs field.ErrorList) {
+	if name == "" {
+		return field.ErrorList{field.Required(path, "")}
+	}
+	for _, message := range check(name) {
+		errs = append(errs, field.Invalid(path, name, message))
+	}
+	return errs
+}
+
+// authRefs are the references to Secrets that an authInfo has and that are used, by the
+// field that has them.
+func authRefs(auth *v1beta1.AuthInfo) map[string]v1beta1.ObjectReference {
+	// Seen from a cluster-scoped broker every reference is told as it is.
+	used := v1beta1.AuthSecrets(&v1beta1.ClusterServiceBroker{Spec: v1beta1.ClusterServiceBrokerSpec{CommonServiceBrokerSpec: v1beta1.CommonServiceBrokerSpec{AuthInfo: auth}}})
+	refs := make(map[string]v1beta1.ObjectReference, len(used))
+	for name, secret := range used {
+		refs[name] = v1beta1.ObjectReference{Namespace: secret.Namespace, Name: secret.Name}
+	}
+	return refs
+}
+
+// maxNames is how many objects a warning names.
+const maxNames = 5
+
+// someNames lists objects for people, the first few by name.
+func someNames[T interface {
+	GetNamespace() string
+	GetName() string
+}](objs []T) string {
+	var names []string
+	for _, obj := range objs {
+		names = append(names, types.NamespacedName{Namespace: obj.GetNamespace(), Name: obj.GetName()}.String())
+	}
+	slices.Sort(names)
+	rest := ""
+	if n := len(names); n > maxNames {
+		names, rest = names[:maxNames], fmt.Sprintf(" and %d more", n-maxNames)
+	}
+	return strings.Join(names, ", ") + rest
+}

@@ -1,0 +1,116 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// The schema says all there is to refuse. Deletions are only warned of.
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterserviceclass,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceclasses,verbs=create;update,versions=v1beta1,name=mclusterserviceclass.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceclass,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceclasses,verbs=create;update,versions=v1beta1,name=mserviceclass.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=create;update,versions=v1beta1,name=mclusterserviceplan.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceplan,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceplans,verbs=create;update,versions=v1beta1,name=mserviceplan.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterserviceclass,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceclasses,verbs=delete,versions=v1beta1,name=vclusterserviceclass-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceclass,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceclasses,verbs=delete,versions=v1beta1,name=vserviceclass-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=delete,versions=v1beta1,name=vclusterserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceplans,verbs=delete,versions=v1beta1,name=vserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
+
+// classDefaulter is of both kinds of class: it keeps the labels by which svcat finds
+// them, and whose they are.
+type classDefaulter[C v1beta1.Class] struct{ decoder admission.Decoder }
+
+func (d classDefaulter[C]) Default(ctx context.Context, c C) error {
+	old := c.DeepCopyObject().(C)
+	updating, err := oldOf(ctx, d.decoder, old)
+	if err != nil {
+		return err
+	}
+	if updating {
+		c.SetBrokerName(old.BrokerName())
+	}
+	catalog.SetLabels(c, catalog.ClassLabels(c))
+	return nil
+}
+
+// planDefaulter does the same for both kinds of plan.
+type planDefaulter[P v1beta1.Plan] struct{ decoder admission.Decoder }
+
+func (d planDefaulter[P]) Default(ctx context.Context, p P) error {
+	old := p.DeepCopyObject().(P)
+	updating, err := oldOf(ctx, d.decoder, old)
+	if err != nil {
+		return err
+	}
+	if updating {
+		p.SetOwners(old.BrokerName(), old.ClassName())
+	}
+	catalog.SetLabels(p, catalog.PlanLabels(p))
+	return nil
+}
+
+// classValidator warns of instances that a deleted class leaves behind.
+type classValidator[C v1beta1.Class] struct{ knowledge }
+
+func (classValidator[C]) ValidateCreate(context.Context, C) (admission.Warnings, error) {
+	return nil, nil
+}
+
+func (classValidator[C]) ValidateUpdate(context.Context, C, C) (admission.Warnings, error) {
+	return nil, nil
+}
+
+func (v classValidator[C]) ValidateDelete(ctx context.Context, c C) (admission.Warnings, error) {
+	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
+		return nil, nil
+	}
+	instances, err := v.index.InstancesOfClass(ctx, c)
+	return v.left(catalog.ScopeOf(c).ClassKind(), c.GetName(), instances, err), nil
+}
+
+// planValidator warns of those that a deleted plan does.
+type planValidator[P v1beta1.Plan] struct{ knowledge }
+
+func (planValidator[P]) ValidateCreate(context.Context, P) (admission.Warnings, error) {
+	return nil, nil
+}
+
+func (planValidator[P]) ValidateUpdate(context.Context, P, P) (admission.Warnings, error) {
+	return nil, nil
+}
+
+func (v planValidator[P]) ValidateDelete(ctx context.Context, p P) (admission.Warnings, error) {
+	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
+		return nil, nil
+	}
+	instances, err := v.index.InstancesOfPlan(ctx, p)
+	return v.left(catalog.ScopeOf(p).PlanKind(), p.GetName(), instances, err), nil
+}
+
+// left says which instances lose their class or plan.
+func (knowledge) left(kind, name string, instances []*v1beta1.ServiceInstance, err error) admission.Warnings {
+	if err != nil || len(instances) == 0 {
+		return nil // a warning is not worth a refusal
+	}
+	return admission.Warnings{fmt.Sprintf("ServiceInstances of %s %q are left, and cannot be updated until its broker's catalog has it again: %s", kind, name, someNames(instances))}
+}

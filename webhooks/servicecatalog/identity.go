@@ -1,0 +1,173 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// annotationPrefix is of annotations that are ours.
+const annotationPrefix = "bellhop.gophernetes.io/"
+
+// oldOf decodes what an update would change into old, and says whether it is an update.
+// Of an object in a request only spec, labels, annotations and finalizers are the user's
+// word: whether it is being deleted, and what its status is, the old object says.
+func oldOf(ctx context.Context, decoder admission.Decoder, old client.Object) (updating bool, err error) {
+	request, err := admission.RequestFromContext(ctx)
+	if err != nil || request.Operation != admissionv1.Update {
+		return false, err
+	}
+	if err := decoder.DecodeRaw(request.OldObject, old); err != nil {
+		return false, fmt.Errorf("decoding the object as it is: %w", err)
+	}
+	return true, nil
+}
+
+// requester is who makes the request.
+func requester(ctx context.Context) (*v1beta1.UserInfo, error) {
+	request, err := admission.RequestFromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	user := &v1beta1.UserInfo{Username: request.UserInfo.Username, UID: request.UserInfo.UID, Groups: request.UserInfo.Groups}
+	for key, values := range request.UserInfo.Extra {
+		if user.Extra == nil {
+			user.Extra = make(map[string]v1beta1.ExtraValue, len(request.UserInfo.Extra))
+		}
+		user.Extra[key] = v1beta1.ExtraValue(values)
+	}
+	return user, nil
+}
+
+// giveID gives a new object an external id, and records that it was made here. One that
+// was brought along has no record, whatever the object says of itself.
+func giveID(obj client.Object, id *string, now time.Time) {
+	annotations := maps.Clone(obj.GetAnnotations())
+	delete(annotations, v1beta1.MadeIDAnnotation)
+	if *id == "" {
+		*id = catalog.NewID()
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID(*id, now)
+	}
+	obj.SetAnnotations(annotations)
+}
+
+// keepRecord puts back the record of who made the id, which no update may change. oldID is
+// empty where an object came around admission: then the controller makes the id, and
+// whoever was able to come around admission could write what they liked.
+func keepRecord(old, obj client.Object, oldID string) {
+	if oldID == "" {
+		return
+	}
+	record, had := old.GetAnnotations()[v1beta1.MadeIDAnnotation]
+	is, has := obj.GetAnnotations()[v1beta1.MadeIDAnnotation]
+	if had == has && record == is {
+		return
+	}
+	annotations := maps.Clone(obj.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	delete(annotations, v1beta1.MadeIDAnnotation)
+	if had {
+		annotations[v1beta1.MadeIDAnnotation] = record
+	}
+	obj.SetAnnotations(annotations)
+}
+
+// keepHold puts the finalizer back where an update removes it along with other changes:
+// that is how a whole object is replaced by a manifest that knows nothing of it, and then
+// our annotations are missing, too. Removing the finalizer and nothing else lets go.
+func keepHold(old, obj client.Object, specChanges bool) {
+	if !controllerutil.ContainsFinalizer(old, v1beta1.Finalizer) || controllerutil.ContainsFinalizer(obj, v1beta1.Finalizer) {
+		return
+	}
+	before, after := ours(old.GetAnnotations()), ours(obj.GetAnnotations())
+	if !specChanges && maps.Equal(before, after) {
+		return
+	}
+	controllerutil.AddFinalizer(obj, v1beta1.Finalizer)
+	annotations := maps.Clone(obj.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	for key, value := range before {
+		if _, has := annotations[key]; !has {
+			annotations[key] = value
+		}
+	}
+	obj.SetAnnotations(annotations)
+}
+
+func ours(annotations map[string]string) map[string]string {
+	kept := maps.Clone(annotations)
+	maps.DeleteFunc(kept, func(key, _ string) bool { return !strings.HasPrefix(key, annotationPrefix) })
+	return kept
+}
+
+// checkDeletionPolicy refuses an unknown value where it is new: old has the annotations
+// that the object had.
+func checkDeletionPolicy(old map[string]string, obj client.Object) field.ErrorList {
+	policy, has := obj.GetAnnotations()[v1beta1.DeletionPolicyAnnotation]
+	if !has || policy == v1beta1.DeletionPolicyRetain || policy == v1beta1.DeletionPolicyDelete || old[v1beta1.DeletionPolicyAnnotation] == policy {
+		return nil
+	}
+	path := field.NewPath("metadata", "annotations").Key(v1beta1.DeletionPolicyAnnotation)
+	return field.ErrorList{field.NotSupported(path, policy, []string{v1beta1.DeletionPolicyRetain, v1beta1.DeletionPolicyDelete})}
+}
+
+// checkID refuses an id that was brought along and that another object of the kind has:
+// both would be one thing at the broker. holders finds those by an id.
+func checkID[T client.Object](ctx context.Context, k knowledge, obj T, id string, holders func(context.Context, string) ([]T, error)) (admission.Warnings, field.ErrorList) {
+	if catalog.RecordsID(obj, id) {
+		return nil, nil // made just now
+	}
+	path := specPath.Child("externalID")
+	warnings := admission.Warnings{fmt.Sprintf("%s: what the broker has as %q will be used, and left alone when this object is deleted, unless it was made for this object", path, id)}
+	if !k.synced(ctx, obj) {
+		return append(warnings, path.String()+": whether another object has it was not checked: Bellhop is still starting"), nil
+	}
+	others, err := holders(ctx, id)
+	if err != nil {
+		return append(warnings, fmt.Sprintf("%s: whether another object has it was not checked: %s", path, err)), nil
+	}
+	if len(others) == 0 {
+		return warnings, nil
+	}
+	// Names of other namespaces are not for everybody.
+	holder := "an object in another namespace"
+	if i := slices.IndexFunc(others, func(o T) bool { return o.GetNamespace() == obj.GetNamespace() }); i >= 0 {
+		holder = fmt.Sprintf("%q", others[i].GetName())
+	}
+	return nil, field.ErrorList{field.Invalid(path, id, fmt.Sprintf("is the id of %s: leave it out for a new one, or delete that first", holder))}
+}

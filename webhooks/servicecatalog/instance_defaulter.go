@@ -1,0 +1,133 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// Metadata-only updates pass without asking us, also while we are away, and so does who
+// removes the finalizer and nothing else; but not changes of our own annotations.
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=mserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+
+// instanceDefaulter puts all there before an instance exists that would cost a write
+// later: finalizer, id, references.
+type instanceDefaulter struct {
+	knowledge
+	decoder admission.Decoder
+	now     func() time.Time
+}
+
+func (d instanceDefaulter) Default(ctx context.Context, i *v1beta1.ServiceInstance) error {
+	user, err := requester(ctx)
+	if err != nil {
+		return err
+	}
+	old := &v1beta1.ServiceInstance{}
+	updating, err := oldOf(ctx, d.decoder, old)
+	switch {
+	case err != nil:
+		return err
+	case updating:
+		d.update(ctx, old, i, user)
+	default:
+		d.create(ctx, i, user)
+	}
+	return nil
+}
+
+func (d instanceDefaulter) create(ctx context.Context, i *v1beta1.ServiceInstance, user *v1beta1.UserInfo) {
+	controllerutil.AddFinalizer(i, v1beta1.Finalizer)
+	giveID(i, &i.Spec.ExternalID, d.now())
+	i.Spec.UserInfo = user
+	setRefs(&i.Spec, "", refs{})
+	if ref, errs := catalog.ReferenceOf(i.Spec.PlanReference); len(errs) == 0 {
+		d.resolve(ctx, i, ref)
+	}
+}
+
+func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceInstance, user *v1beta1.UserInfo) {
+	changes := !equality.Semantic.DeepEqual(old.Spec, i.Spec)
+	keepHold(old, i, changes)
+	keepRecord(old, i, old.Spec.ExternalID)
+	if !changes {
+		return
+	}
+	spec := &i.Spec
+	spec.ExternalID = cmp.Or(spec.ExternalID, old.Spec.ExternalID)
+	spec.UpdateRequests = cmp.Or(spec.UpdateRequests, old.Spec.UpdateRequests)
+	ref, errs := catalog.ReferenceOf(spec.PlanReference)
+	if len(errs) > 0 {
+		return // the schema refuses it
+	}
+	ref = keepPlan(old.Spec, spec, ref)
+	before := usersOwn(old.Spec)
+	before.ExternalID = spec.ExternalID // cannot change, unless there was none
+	if equality.Semantic.DeepEqual(before, usersOwn(*spec)) {
+		// It is the controller who sets references, or a tool that copies whole clusters. Nobody
+		// takes them away: a manifest that replaces the object knows nothing of them.
+		setRefs(spec, ref.Scope, refsOf(*spec, ref.Scope).or(refsOf(old.Spec, ref.Scope)))
+		spec.UserInfo = old.Spec.UserInfo
+	} else {
+		setRefs(spec, ref.Scope, refsAfter(old.Spec, *spec, ref.Scope))
+		spec.UserInfo = user
+	}
+	if old.DeletionTimestamp.IsZero() {
+		d.resolve(ctx, i, ref)
+	}
+}
+
+// usersOwn is the part of a spec that is the user's.
+func usersOwn(spec v1beta1.ServiceInstanceSpec) v1beta1.ServiceInstanceSpec {
+	setRefs(&spec, "", refs{})
+	spec.UserInfo = nil
+	return spec
+}
+
+// keepPlan names the plan again where an update does not any more. It may have been the
+// default, of which a manifest knows nothing.
+func keepPlan(old v1beta1.ServiceInstanceSpec, spec *v1beta1.ServiceInstanceSpec, ref catalog.Reference) catalog.Reference {
+	before, errs := catalog.ReferenceOf(old.PlanReference)
+	if class, _ := catalog.Changed(before, ref); len(errs) > 0 || class || ref.Plan != "" {
+		return ref
+	}
+	spec.PlanReference = old.PlanReference
+	return before
+}
+
+// resolve names the plan, where the class has only one, and fills in references that are
+// missing, as far as the caches know.
+func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) {
+	has := refsOf(i.Spec, ref.Scope)
+	if has.class == "" || has.plan == "" {
+		o := d.offerOf(ctx, i.Namespace, ref)
+		if o.plan != nil && ref.Plan == "" {
+			ref.WithPlan(&i.Spec.PlanReference, o.plan)
+		}
+		setRefs(&i.Spec, ref.Scope, has.or(o.refs()))
+	}
+	catalog.SetLabels(i, catalog.InstanceLabels(i))
+}

@@ -1,0 +1,195 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=delete,versions=v1beta1,name=vserviceinstance-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
+
+// instanceValidator refuses what the schema cannot, and warns of what will wait.
+type instanceValidator struct {
+	knowledge
+	access kube.Reviewer
+}
+
+func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
+	ref, errs := catalog.ReferenceOf(i.Spec.PlanReference)
+	if len(errs) > 0 {
+		return nil, invalidInstance(i, errs)
+	}
+	errs = checkDeletionPolicy(nil, i)
+	warnings, claimed := checkID(ctx, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
+	errs = append(errs, claimed...)
+	offered, wrong, o := v.checkOffer(ctx, i, ref)
+	warnings, errs = append(warnings, offered...), append(errs, wrong...)
+	wrong, unchecked := checkParameters(ctx, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
+	warnings, errs = append(warnings, unchecked...), append(errs, wrong...)
+	uses := sourceUses(nil, i.Spec.ParametersFrom)
+	if len(errs) == 0 {
+		errs = mayUse(ctx, v.access, i.Namespace, uses)
+	}
+	if len(errs) > 0 {
+		return nil, invalidInstance(i, errs)
+	}
+	return append(warnings, v.secretWarnings(ctx, i.Namespace, uses)...), nil
+}
+
+func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
+	if !old.DeletionTimestamp.IsZero() {
+		return nil, nil // nothing of it is used any more
+	}
+	errs := checkDeletionPolicy(old.Annotations, i)
+	if equality.Semantic.DeepEqual(usersOwn(old.Spec), usersOwn(i.Spec)) {
+		return nil, invalidInstance(i, errs)
+	}
+	ref, wrong := catalog.ReferenceOf(i.Spec.PlanReference)
+	if len(wrong) > 0 {
+		return nil, invalidInstance(i, wrong)
+	}
+	planChanges := old.Spec.PlanReference != i.Spec.PlanReference
+	var warnings admission.Warnings
+	if planChanges {
+		warnings, wrong = v.checkPlanChange(ctx, old, ref)
+		errs = append(errs, wrong...)
+		offered, wrong, _ := v.checkOffer(ctx, i, ref)
+		warnings, errs = append(warnings, offered...), append(errs, wrong...)
+	}
+	if planChanges || parametersChange(old.Spec, i.Spec) {
+		schema := nextSchema(old, v.instanceOffer(ctx, i).plan)
+		wrong, unchecked := checkParameters(ctx, schema, i.Spec.Parameters, i.Spec.ParametersFrom)
+		warnings, errs = append(warnings, unchecked...), append(errs, wrong...)
+	}
+	uses := sourceUses(old.Spec.ParametersFrom, i.Spec.ParametersFrom)
+	if len(errs) == 0 {
+		errs = mayUse(ctx, v.access, i.Namespace, uses)
+	}
+	if len(errs) > 0 {
+		return nil, invalidInstance(i, errs)
+	}
+	return append(warnings, v.secretWarnings(ctx, i.Namespace, uses)...), nil
+}
+
+// parametersChange says whether what can be checked of parameters differs.
+func parametersChange(old, spec v1beta1.ServiceInstanceSpec) bool {
+	return !equality.Semantic.DeepEqual(old.Parameters, spec.Parameters) || (len(old.ParametersFrom) > 0) != (len(spec.ParametersFrom) > 0)
+}
+
+// ValidateDelete says what the instance waits for before it goes.
+func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
+	if !v.synced(ctx, &v1beta1.ServiceBinding{}) {
+		return nil, nil
+	}
+	bindings, err := v.index.Bindings(ctx, client.ObjectKeyFromObject(i))
+	if err != nil || len(bindings) == 0 {
+		return nil, nil //nolint:nilerr // a warning is not worth a refusal
+	}
+	return admission.Warnings{fmt.Sprintf("ServiceInstance %q stays until its ServiceBindings are gone: %s", i.Name, someNames(bindings))}, nil
+}
+
+func invalidInstance(i *v1beta1.ServiceInstance, errs field.ErrorList) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return apierrors.NewInvalid(v1beta1.GroupVersion.WithKind("ServiceInstance").GroupKind(), i.Name, errs)
+}
+
+// nextSchema is the one that the next request to the broker has to keep to: before
+// anything was provisioned that is a request to do so.
+func nextSchema(old *v1beta1.ServiceInstance, plan v1beta1.Plan) *runtime.RawExtension {
+	switch {
+	case plan == nil:
+		return nil
+	case old.Status.ProvisionStatus == v1beta1.Provisioned:
+		return plan.Common().InstanceUpdateParameterSchema
+	default:
+		return plan.Common().InstanceCreateParameterSchema
+	}
+}
+
+// checkOffer warns of a class or plan that is not there (yet), and refuses only where one
+// would have to be chosen here.
+func (v instanceValidator) checkOffer(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) (admission.Warnings, field.ErrorList, offer) {
+	o := v.offerOf(ctx, i.Namespace, ref)
+	path := ref.ClassPath()
+	if o.class != nil {
+		path = ref.PlanPath()
+	}
+	switch {
+	case o.unknown != "":
+		return admission.Warnings{fmt.Sprintf("%s was not checked: %s", path, o.unknown)}, nil, o
+	case o.problem == nil:
+		return v.goneWarnings(o, ref), nil, o
+	}
+	message := o.problem.Error() + v.suggestions(ctx, i.Namespace, ref, o)
+	if ref.Plan == "" {
+		if o.class != nil {
+			return nil, field.ErrorList{field.Required(path, message)}, o
+		}
+		return nil, field.ErrorList{field.Invalid(path, ref.Class, message+"; so no plan can be chosen, and none is named")}, o
+	}
+	return admission.Warnings{fmt.Sprintf("%s: the ServiceInstance will wait: %s", path, message)}, nil, o
+}
+
+// goneWarnings say that a broker offers something no more.
+func (v instanceValidator) goneWarnings(o offer, ref catalog.Reference) (warnings admission.Warnings) {
+	if o.class.CommonStatus().RemovedFromBrokerCatalog {
+		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %s any more", ref.ClassPath(), ref.ClassString()))
+	}
+	if o.plan.CommonStatus().RemovedFromBrokerCatalog {
+		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %s any more", ref.PlanPath(), ref.PlanString()))
+	}
+	return warnings
+}
+
+// checkPlanChange refuses another plan where the broker would. Before anything was
+// provisioned any plan can be named.
+func (v instanceValidator) checkPlanChange(ctx context.Context, old *v1beta1.ServiceInstance, ref catalog.Reference) (admission.Warnings, field.ErrorList) {
+	if old.Status.ProvisionStatus != v1beta1.Provisioned && old.Status.CurrentOperation == "" {
+		return nil, nil
+	}
+	o := v.instanceOffer(ctx, old)
+	switch {
+	case o.class == nil:
+		return admission.Warnings{fmt.Sprintf("%s: whether the plan can be changed was not checked: the class is not known", ref.PlanPath())}, nil
+	case mayLeave(o):
+		return nil, nil
+	}
+	return nil, field.ErrorList{field.Forbidden(ref.PlanPath(), fmt.Sprintf("%s %q does not allow plan changes: make another ServiceInstance with the plan %q", ref.Scope.ClassKind(), o.class.GetName(), ref.Plan))}
+}
+
+// mayLeave says whether instances can leave the plan for another.
+func mayLeave(o offer) bool {
+	if o.plan == nil {
+		return o.class.Common().PlanUpdatable
+	}
+	return catalog.EffectiveOf(o.class, o.plan).PlanUpdatable
+}

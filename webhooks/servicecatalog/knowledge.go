@@ -1,0 +1,143 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// knowledge is what the caches know. A cache that is not synced knows nothing: what
+// depends on it is accepted, and left to the controller.
+type knowledge struct {
+	index index.Index
+	// synced says whether the cache has all objects of the kinds of objs.
+	synced func(ctx context.Context, objs ...client.Object) bool
+}
+
+// offer is what the caches say about the class and plan that a reference names.
+type offer struct {
+	// class and plan are nil where they are not known.
+	class v1beta1.Class
+	plan  v1beta1.Plan
+	// problem says why one of them is not there; nil if both are, or if it is not known.
+	problem error
+	// unknown says why nobody can tell yet; empty if everybody can.
+	unknown string
+}
+
+// offerOf looks up what a reference names in a namespace. Without a plan in the
+// reference it is the class's only one, if the class's catalog was read to its end.
+func (k knowledge) offerOf(ctx context.Context, namespace string, ref catalog.Reference) offer {
+	if !k.knowsCatalogs(ctx, ref.Scope) {
+		return offer{unknown: "Bellhop is still starting"}
+	}
+	class, err := k.index.Class(ctx, namespace, ref)
+	if err != nil {
+		if index.IsNotFound(err) {
+			if unread := k.unreadBroker(ctx, namespace, ref.Scope); unread != "" {
+				return offer{unknown: unread}
+			}
+		}
+		return offer{problem: err}
+	}
+	o := offer{class: class}
+	if o.plan, err = k.index.Plan(ctx, class, ref); err != nil {
+		o.plan, o.problem = nil, err
+	}
+	// A class may be there before all of its plans are.
+	if o.problem != nil || ref.Plan == "" {
+		if half := k.halfRead(ctx, class); half != "" {
+			return offer{class: class, unknown: half}
+		}
+	}
+	return o
+}
+
+// instanceOffer is what the references of an instance name, or where it has none yet
+// what it asks for.
+func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance) offer {
+	ref, errs := catalog.ReferenceOf(i.Spec.PlanReference)
+	if len(errs) > 0 {
+		return offer{problem: errs.ToAggregate()}
+	}
+	if !k.knowsCatalogs(ctx, ref.Scope) {
+		return offer{unknown: "Bellhop is still starting"}
+	}
+	class, err := k.index.ClassOf(ctx, i)
+	if err != nil || class == nil {
+		return k.offerOf(ctx, i.Namespace, ref)
+	}
+	plan, err := k.index.PlanOf(ctx, i)
+	if err != nil || plan == nil {
+		return offer{class: class, problem: err}
+	}
+	return offer{class: class, plan: plan}
+}
+
+func (k knowledge) knowsCatalogs(ctx context.Context, scope catalog.Scope) bool {
+	if scope == catalog.Cluster {
+		return k.synced(ctx, &v1beta1.ClusterServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ClusterServicePlan{})
+	}
+	return k.synced(ctx, &v1beta1.ServiceBroker{}, &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{})
+}
+
+// unreadBroker names a broker that may offer anything, since its catalog was never read.
+func (k knowledge) unreadBroker(ctx context.Context, namespace string, scope catalog.Scope) string {
+	brokers, err := k.index.Brokers(ctx, scope, namespace)
+	if err != nil {
+		return err.Error()
+	}
+	for _, b := range brokers {
+		if b.CommonStatus().LastCatalogRetrievalTime == nil {
+			return fmt.Sprintf("the catalog of %s %q was never read", scope.BrokerKind(), b.GetName())
+		}
+	}
+	return ""
+}
+
+// halfRead says that a class is newer than its broker's last complete catalog, so that
+// more plans of it may come.
+func (k knowledge) halfRead(ctx context.Context, class v1beta1.Class) string {
+	broker, err := k.index.BrokerOf(ctx, class)
+	switch {
+	case index.IsNotFound(err):
+		return "" // whoever made the class without a broker has made its plans
+	case err != nil:
+		return err.Error()
+	}
+	read := broker.CommonStatus().LastCatalogRetrievalTime
+	created := class.GetCreationTimestamp()
+	if read == nil || read.Before(&created) {
+		return fmt.Sprintf("the catalog of %s %q is being read", catalog.ScopeOf(broker).BrokerKind(), broker.GetName())
+	}
+	return ""
+}
+
+// lacksSecret says that a Secret does not exist, as far as is known.
+func (k knowledge) lacksSecret(ctx context.Context, name types.NamespacedName) bool {
+	return k.synced(ctx, kube.Metadata("Secret")) && apierrors.IsNotFound(k.index.Cache.Get(ctx, name, kube.Metadata("Secret")))
+}

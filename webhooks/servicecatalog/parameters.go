@@ -1,0 +1,98 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/schema"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+var (
+	parametersPath     = specPath.Child("parameters")
+	parametersFromPath = specPath.Child("parametersFrom")
+)
+
+// checkParameters checks inline parameters against a plan's schema; without one they are
+// the broker's business. What comes from Secrets is not known here.
+func checkParameters(ctx context.Context, planSchema, parameters *runtime.RawExtension, from []v1beta1.ParametersFromSource) (field.ErrorList, admission.Warnings) {
+	if planSchema == nil || len(planSchema.Raw) == 0 {
+		return nil, nil
+	}
+	var inline []byte
+	if parameters != nil {
+		inline = parameters.Raw
+	}
+	errs, warning := schema.Validate(ctx, planSchema, inline, schema.Options{Path: parametersPath, Partial: len(from) > 0, ShowValues: true})
+	if warning != "" {
+		return errs, admission.Warnings{parametersPath.String() + ": not checked: " + warning}
+	}
+	return errs, nil
+}
+
+// secretUse is a Secret of an object's namespace that the object names.
+type secretUse struct {
+	path *field.Path
+	name string
+}
+
+// sourceUses are the Secrets of parametersFrom that old does not name already.
+func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
+	for i, source := range from {
+		known := slices.ContainsFunc(old, func(o v1beta1.ParametersFromSource) bool { return ptr.Equal(o.SecretKeyRef, source.SecretKeyRef) })
+		if source.SecretKeyRef != nil && !known {
+			uses = append(uses, secretUse{parametersFromPath.Index(i).Child("secretKeyRef", "name"), source.SecretKeyRef.Name})
+		}
+	}
+	return uses
+}
+
+// mayUse refuses Secrets that the user may not read: their content would come to a broker,
+// or into another Secret. Each is asked for once.
+func mayUse(ctx context.Context, access kube.Reviewer, namespace string, uses []secretUse) (errs field.ErrorList) {
+	var asked []string
+	for _, use := range uses {
+		if slices.Contains(asked, use.name) {
+			continue
+		}
+		asked = append(asked, use.name)
+		if err := access.MayGetSecret(ctx, types.NamespacedName{Namespace: namespace, Name: use.name}, use.path); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// secretWarnings say which of them do not exist.
+func (k knowledge) secretWarnings(ctx context.Context, namespace string, uses []secretUse) (warnings admission.Warnings) {
+	for _, use := range uses {
+		if k.lacksSecret(ctx, types.NamespacedName{Namespace: namespace, Name: use.name}) {
+			warnings = append(warnings, fmt.Sprintf("%s: Secret %q does not exist in namespace %q: nothing is sent until it does", use.path, use.name, namespace))
+		}
+	}
+	return warnings
+}

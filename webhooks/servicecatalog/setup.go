@@ -1,0 +1,90 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package servicecatalog has the admission webhooks of the group servicecatalog.k8s.io.
+// Rules that an object alone decides are in its schema; here are those that need other
+// objects or the request. Webhooks read caches only.
+package servicecatalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterservicebrokers;servicebrokers;clusterserviceclasses;serviceclasses;clusterserviceplans;serviceplans;serviceinstances;servicebindings,verbs=get;list;watch
+
+// BrokerPolicy says what is made of addresses of brokers that are risky, and that old
+// manifests have: plain http, addresses in the cluster, certificates that nobody checks.
+type BrokerPolicy string
+
+const (
+	// BrokerPolicyCompatible warns.
+	BrokerPolicyCompatible BrokerPolicy = "compatible"
+	// BrokerPolicyStrict refuses them for ServiceBrokers, which anybody with some rights
+	// in a namespace may make, and warns for ClusterServiceBrokers.
+	BrokerPolicyStrict BrokerPolicy = "strict"
+)
+
+// Options are what the webhooks of the group have to be told.
+type Options struct {
+	// BrokerPolicy is one of the above; empty: BrokerPolicyCompatible.
+	BrokerPolicy BrokerPolicy
+	// Guard says which addresses may be talked to.
+	Guard *outbound.Guard
+}
+
+// Setup registers every webhook of the group. The manager's cache has the indexes of
+// index.AddIndexes.
+func Setup(mgr ctrl.Manager, o Options) error {
+	if o.BrokerPolicy == "" {
+		o.BrokerPolicy = BrokerPolicyCompatible
+	}
+	if o.BrokerPolicy != BrokerPolicyCompatible && o.BrokerPolicy != BrokerPolicyStrict {
+		return fmt.Errorf("broker policy %q: it has to be %s or %s", o.BrokerPolicy, BrokerPolicyCompatible, BrokerPolicyStrict)
+	}
+	known := knowledge{
+		index: index.Index{Cache: mgr.GetCache()},
+		synced: func(ctx context.Context, objs ...client.Object) bool {
+			return kube.Synced(ctx, mgr.GetCache(), objs...)
+		},
+	}
+	access, decoder := kube.Reviewer{Client: mgr.GetClient()}, admission.NewDecoder(mgr.GetScheme())
+	return errors.Join(
+		register(mgr, &v1beta1.ClusterServiceBroker{}, brokerDefaulter[*v1beta1.ClusterServiceBroker]{decoder}, brokerValidator[*v1beta1.ClusterServiceBroker]{known, access, o}),
+		register(mgr, &v1beta1.ServiceBroker{}, brokerDefaulter[*v1beta1.ServiceBroker]{decoder}, brokerValidator[*v1beta1.ServiceBroker]{known, access, o}),
+		register(mgr, &v1beta1.ClusterServiceClass{}, classDefaulter[*v1beta1.ClusterServiceClass]{decoder}, classValidator[*v1beta1.ClusterServiceClass]{known}),
+		register(mgr, &v1beta1.ServiceClass{}, classDefaulter[*v1beta1.ServiceClass]{decoder}, classValidator[*v1beta1.ServiceClass]{known}),
+		register(mgr, &v1beta1.ClusterServicePlan{}, planDefaulter[*v1beta1.ClusterServicePlan]{decoder}, planValidator[*v1beta1.ClusterServicePlan]{known}),
+		register(mgr, &v1beta1.ServicePlan{}, planDefaulter[*v1beta1.ServicePlan]{decoder}, planValidator[*v1beta1.ServicePlan]{known}),
+		register(mgr, &v1beta1.ServiceInstance{}, instanceDefaulter{known, decoder, time.Now}, instanceValidator{known, access}),
+		register(mgr, &v1beta1.ServiceBinding{}, bindingDefaulter{decoder, time.Now}, bindingValidator{known, access}),
+	)
+}
+
+func register[T client.Object](mgr ctrl.Manager, obj T, defaulter admission.Defaulter[T], validator admission.Validator[T]) error {
+	return ctrl.NewWebhookManagedBy(mgr, obj).WithDefaulter(defaulter).WithValidator(validator).Complete()
+}

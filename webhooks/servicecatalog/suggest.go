@@ -1,0 +1,120 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// maxSuggestions is how many names an error proposes.
+const maxSuggestions = 3
+
+// suggestions are names that there are, and that are like the one that was not found.
+func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalog.Reference, o offer) string {
+	wanted, names := ref.Class, k.classNames(ctx, namespace, ref)
+	if o.class != nil {
+		wanted, names = ref.Plan, k.planNames(ctx, ref, o.class)
+	}
+	similar := closest(wanted, names)
+	if len(similar) == 0 {
+		return ""
+	}
+	return "; there is " + strings.Join(similar, ", ")
+}
+
+// classNames are those of all classes of the reference's scope, in its spelling.
+func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog.Reference) (names []string) {
+	brokers, err := k.index.Brokers(ctx, ref.Scope, namespace)
+	if err != nil {
+		return nil // a suggestion is not worth an error
+	}
+	for _, broker := range brokers {
+		classes, err := k.index.Classes(ctx, broker)
+		if err != nil {
+			return nil
+		}
+		for _, class := range classes {
+			common := class.Common()
+			names = append(names, spelled(ref.Spelling, class.GetName(), common.ExternalName, common.ExternalID))
+		}
+	}
+	return names
+}
+
+// planNames are those of all plans of a class.
+func (k knowledge) planNames(ctx context.Context, ref catalog.Reference, class v1beta1.Class) (names []string) {
+	plans, err := k.index.PlansOf(ctx, class)
+	if err != nil {
+		return nil
+	}
+	for _, plan := range plans {
+		common := plan.Common()
+		names = append(names, spelled(ref.Spelling, plan.GetName(), common.ExternalName, common.ExternalID))
+	}
+	return names
+}
+
+func spelled(spelling catalog.Spelling, name, externalName, externalID string) string {
+	switch spelling {
+	case catalog.ByExternalName:
+		return externalName
+	case catalog.ByExternalID:
+		return externalID
+	default:
+		return name
+	}
+}
+
+// closest are the few names that are most like a name; of few names all are.
+func closest(name string, names []string) []string {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	if len(names) > maxSuggestions {
+		names = slices.DeleteFunc(names, func(n string) bool {
+			return distance(name, n) > max(2, len(name)/3) && !strings.Contains(n, name)
+		})
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
+	return names[:min(len(names), maxSuggestions)]
+}
+
+// distance is how many letters have to be changed, put in or left out to get from one
+// name to the other.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0]++
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
