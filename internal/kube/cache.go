@@ -20,6 +20,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// keptOwner is the kind of owners that caches keep of an object's metadata: whose
+// Secret it is has to be known before it is written or deleted.
+const keptOwner = "ServiceBinding"
+
 // StripForCache is what caches keep of an object: not who wrote which field, and of a
 // Secret or Namespace only what is asked for.
 func StripForCache(obj any) (any, error) {
@@ -28,7 +32,16 @@ func StripForCache(obj any) (any, error) {
 	}
 	if m, ok := obj.(*metav1.PartialObjectMetadata); ok {
 		m.Annotations = nil
-		m.OwnerReferences = nil
+		m.OwnerReferences = ownerToKeep(m)
 	}
 	return obj, nil
+}
+
+// ownerToKeep is the controlling owner, if it is of the kind that is kept.
+func ownerToKeep(m *metav1.PartialObjectMetadata) []metav1.OwnerReference {
+	owner := metav1.GetControllerOfNoCopy(m)
+	if owner == nil || owner.Kind != keptOwner {
+		return nil
+	}
+	return []metav1.OwnerReference{{Kind: keptOwner, UID: owner.UID, Controller: owner.Controller}}
 }

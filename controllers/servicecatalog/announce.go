@@ -1,0 +1,73 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// announceInstance makes an event of a change in what the conditions say.
+func announceInstance(recorder events.EventRecorder, before *v1beta1.ServiceInstance, after v1beta1.ServiceInstanceStatus) {
+	announce(recorder, before, before.Status.Conditions, after.Conditions)
+}
+
+// quiet are reasons that are no news.
+var quiet = map[string]bool{
+	v1beta1.ReasonQueued:                        true,
+	v1beta1.ReasonProvisionRequestInFlight:      true,
+	v1beta1.ReasonUpdateInstanceRequestInFlight: true,
+	v1beta1.ReasonDeprovisionRequestInFlight:    true,
+	v1beta1.ReasonBindingRequestInFlight:        true,
+	v1beta1.ReasonUnbindingRequestInFlight:      true,
+}
+
+// announce makes an event of another reason of Ready.
+func announce(recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition) {
+	is, was := conditionOf(after, v1beta1.ConditionReady), conditionOf(before, v1beta1.ConditionReady)
+	if is == nil || quiet[is.Reason] || was != nil && was.Reason == is.Reason && was.Status == is.Status {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if is.Status == v1beta1.ConditionTrue || conditionOf(after, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue && !strings.Contains(is.Reason, "Fail") && !strings.HasPrefix(is.Reason, "Error") {
+		kind = corev1.EventTypeNormal
+	}
+	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", shorten(is.Message))
+}
+
+// announceRelease makes an event of an object that is let go.
+func announceRelease(recorder events.EventRecorder, about client.Object, why word) {
+	kind := corev1.EventTypeNormal
+	if why.reason == v1beta1.ReasonRetained {
+		kind = corev1.EventTypeWarning
+	}
+	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", shorten(why.message))
+}
+
+// shorten keeps a message within what an event takes.
+func shorten(message string) string {
+	const most = 1000
+	if len(message) <= most {
+		return message
+	}
+	return strings.ToValidUTF8(message[:most], "") + "…"
+}

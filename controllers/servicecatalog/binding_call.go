@@ -1,0 +1,273 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/lru"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+func bindingTicket(name types.NamespacedName) ticket { return ticket{"ServiceBinding", name} }
+
+// act makes the call of a step and takes what came of it into the view. If none was made
+// it says when to go on.
+func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindingStep) (made bool, _ ctrl.Result, _ error) {
+	broker, err := r.connections.to(ctx, v.world.broker)
+	if err != nil {
+		bad, ok := errors.AsType[*credentialsError](err)
+		if !ok {
+			return false, ctrl.Result{}, err
+		}
+		r.leaveQueue(v)
+		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, bad.message}
+		result, err := r.settle(ctx, v, decideBinding(v.b, v.world))
+		if bad.temporary && err == nil {
+			err = bad
+		}
+		return false, result, err
+	}
+	entered, wait, leave := r.enter(v, next.call)
+	if !entered {
+		result, err := r.queued(ctx, v, wait)
+		return false, result, err
+	}
+	if next.journal || v.known.unrecorded != nil && v.calls == 0 { // what follows from an answer comes after its record
+		if err := r.record(ctx, v, next.status); err != nil {
+			leave(outbound.Result{Unasked: true})
+			return false, ctrl.Result{}, err
+		}
+	}
+	a, err := r.call(ctx, v, broker, next.call)
+	if err != nil { // nothing was sent
+		leave(outbound.Result{Unasked: true})
+		return false, ctrl.Result{}, err
+	}
+	leave(resultOf(a.Outcome))
+	r.take(v, next, a)
+	return true, ctrl.Result{}, nil
+}
+
+// take takes an answer into the view.
+func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnswer) {
+	call := next.call
+	v.known.polled, v.known.asked = time.Time{}, 0
+	if call.verb == poll || a.Class == osb.Accepted {
+		v.known.polled, v.known.asked = r.clock.Now(), a.RetryAfter
+	}
+	v.calls++
+	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
+	v.known.bindingMemory = v.known.learn(v.b, *call, a)
+	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
+	v.known.unrecorded, v.known.made = v.b.Status.DeepCopy(), r.orphanOf(v, call, a)
+	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
+}
+
+// orphanOf is what a call has made, should its object be gone when that is to be
+// recorded; nil: nothing.
+func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindingAnswer) *orphan {
+	accepted := a.Class == osb.Accepted
+	if call.verb != bind || a.Class != osb.Done && !accepted && a.Class != osb.Unknown {
+		return v.known.made
+	}
+	created := a.binding != nil && a.binding.Created
+	return &orphan{
+		object: v.before, broker: keyOf(v.world.broker), ours: call.owned && (created || accepted),
+		remove: osb.RemovalRequest{Params: params(call), BindingID: call.id},
+	}
+}
+
+// enter gets a slot at the broker. What leaves it again is to be told what came of it.
+func (r *BindingReconciler) enter(v *bindingView, call *bindingCall) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+	name, key := client.ObjectKeyFromObject(v.b), keyOf(v.world.broker)
+	bulkhead := r.connections.bulkheads.Of(key, r.clock.Now())
+	lane := "namespace " + v.b.Namespace
+	if call.verb == poll {
+		lane = pollLane
+	}
+	entered, wait = bulkhead.Enter(outbound.Ticket{Who: bindingTicket(name), Lane: lane, Call: func() { r.wake.Add(name) }}, r.clock.Now())
+	v.known.queued = nil
+	if !entered {
+		v.known.queued = &key
+	}
+	return entered, wait, func(result outbound.Result) { bulkhead.Leave(r.clock.Now(), result) }
+}
+
+// leaveQueue gives up the place in a broker's queue, if there is one.
+func (r *BindingReconciler) leaveQueue(v *bindingView) {
+	if v.known.queued != nil {
+		r.connections.bulkheads.Withdraw(*v.known.queued, bindingTicket(client.ObjectKeyFromObject(v.b)), r.clock.Now())
+		v.known.queued = nil
+	}
+}
+
+// queued is for a call that waits for a slot: at first in silence.
+func (r *BindingReconciler) queued(ctx context.Context, v *bindingView, wait outbound.Wait) (ctrl.Result, error) {
+	now := r.clock.Now()
+	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
+		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
+	}
+	result := ctrl.Result{RequeueAfter: askAgain}
+	status := *v.b.Status.DeepCopy()
+	if ready := conditionOf(status.Conditions, v1beta1.ConditionReady); !status.AsyncOpInProgress && (ready == nil || ready.Status != v1beta1.ConditionTrue || !v.b.DeletionTimestamp.IsZero()) {
+		word := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued, message: whyQueued(wait.Cause)}
+		if !v.b.DeletionTimestamp.IsZero() {
+			word.ready, word.message = v1beta1.ConditionUnknown, word.message+". "+howToLetGo(v.b)
+		}
+		word.failed, _ = kept(status.Conditions)
+		setBindingConditions(&status, word, now)
+	}
+	return result, r.record(ctx, v, status)
+}
+
+func params(call *bindingCall) osb.Params {
+	return osb.Params{InstanceID: call.target.InstanceID, ServiceID: call.target.ServiceID, PlanID: call.target.PlanID}
+}
+
+// call makes a request. An error means that none was made.
+func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingCall) (a bindingAnswer, err error) {
+	p := params(call)
+	p.Identity = identityOf(v.b.Spec.UserInfo)
+	secrets, known, err := r.confidential(ctx, v, call)
+	if err != nil {
+		return a, err
+	}
+	p.Secrets = secrets
+	effective := (&bindingDecision{w: v.world}).effective()
+	switch call.verb {
+	case bind:
+		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.app}
+		request.AcceptsIncomplete = effective.BindingRetrievable // else nobody could get the credentials
+		if request.Context, request.AppGUID, err = r.context(ctx, v); err != nil {
+			return a, err
+		}
+		a.binding, a.Outcome = broker.Bind(ctx, request)
+	case fetch:
+		a.binding, a.Outcome = broker.FetchBinding(ctx, p, call.id)
+	case poll:
+		request := osb.PollRequest{Params: p, BindingID: call.id, Removal: call.removal}
+		if op := v.b.Status.LastOperation; op != nil {
+			request.Operation = *op
+		}
+		var last osb.LastOperation
+		last, a.Outcome = broker.Poll(ctx, request)
+		a.state, a.words = last.State, last.Description
+	default:
+		if v.b.DeletionTimestamp.IsZero() && v.b.Status.OrphanMitigationInProgress {
+			p.Identity = nil // nobody asked for that
+		}
+		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.async
+		var removal osb.RemovalResponse
+		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.id})
+		a.operation = removal.Operation
+	}
+	if !known && a.Status != 0 {
+		a.Description, a.Code, a.words = unshown, "", ""
+	}
+	return a, nil
+}
+
+// unshown stands for what a broker says where that may have secrets that are not known.
+const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here any more"
+
+// context is what a broker is told of where a binding is, and what for.
+func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where osb.Context, app string, err error) {
+	where = osb.Context{Namespace: v.b.Namespace, InstanceName: v.b.Spec.InstanceRef.Name}
+	if where.ClusterID, err = r.clusterID.get(ctx); err != nil {
+		return where, "", err
+	}
+	app, err = namespaceUID(ctx, r.client, v.b.Namespace)
+	return where, app, err
+}
+
+// confidential are the secrets that the broker has of the binding, or may have given out,
+// so that no text of its is repeated with them. If they are not all known no text is.
+func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView, call *bindingCall) (secrets []string, known bool, err error) {
+	known = true
+	if len(v.b.Spec.ParametersFrom) > 0 {
+		if v.known.scrub == nil || v.known.scrub.version != v.world.parameters.version {
+			if err := r.readParameters(ctx, v); err != nil {
+				return nil, false, err
+			}
+		}
+		if known = v.known.scrub != nil; known {
+			secrets = slices.Clone(v.known.scrub.secrets)
+		}
+	}
+	if t := v.known.told; t != nil && t.binding != nil {
+		secrets = append(secrets, secretsIn(t.binding.Credentials)...)
+	}
+	if s := &v.b.Status; !isBound(s) && s.SecretVersion == "" {
+		return secrets, known, nil
+	}
+	if r.recent.of(v.b.UID) == nil {
+		secret, err := r.secrets.read(ctx, v.b.Namespace, secretName(v.b))
+		if err != nil {
+			return nil, false, fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
+		}
+		if secret == nil || !isOurs(secret, v.b) {
+			return secrets, false, nil
+		}
+		r.recent.remember(v.b.UID, secretsOf(secret.Data))
+	}
+	return append(secrets, r.recent.of(v.b.UID)...), known, nil
+}
+
+const (
+	// maxRecent is of how many bindings it is known what is in their Secrets, and
+	// maxRemembered how many bytes of each.
+	maxRecent, maxRemembered = 1024, 4 << 10
+)
+
+// recent is what is in the Secrets of bindings that were lately worked on. Of others it
+// would have to be read again.
+type recent struct{ secrets *lru.Cache } // types.UID → []string
+
+func newRecent() *recent { return &recent{lru.New(maxRecent)} }
+
+func (r *recent) remember(uid types.UID, secrets []string) {
+	size := 0
+	for _, s := range secrets {
+		size += len(s)
+	}
+	if size <= maxRemembered {
+		r.secrets.Add(uid, append([]string{}, secrets...))
+	}
+}
+
+// of is what is known of a binding; nil: nothing.
+func (r *recent) of(uid types.UID) []string {
+	if secrets, ok := r.secrets.Get(uid); ok {
+		return secrets.([]string)
+	}
+	return nil
+}
+
+func (r *recent) forget(uid types.UID) { r.secrets.Remove(uid) }

@@ -1,0 +1,330 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// maxCalls is how many requests one reconcile makes: one, and those that only say again,
+// in other words, what was asked for, or take what has been made.
+const maxCalls = 3
+
+// BindingReconciler has brokers make what ServiceBindings say, and keeps what they tell in
+// Secrets.
+type BindingReconciler struct {
+	client      client.Client // reads are from the cache and show our own writes
+	live        client.Reader
+	fresh       *kube.Freshness
+	index       index.Index
+	connections *connections
+	clusterID   *clusterID
+	definition  *definition
+	recorder    events.EventRecorder
+	clock       clock.PassiveClock
+	ledger      *ledger[v1beta1.ServiceBindingStatus]
+	secrets     *secrets
+	recent      *recent
+	orphans     *orphanage[v1beta1.ServiceBindingStatus]
+	wake        kube.Wakeups
+}
+
+// bindingView is what a reconcile sees of a binding.
+type bindingView struct {
+	before *v1beta1.ServiceBinding // as the API server has it
+	b      *v1beta1.ServiceBinding // the same, with what is not recorded yet
+	known  *entry[v1beta1.ServiceBindingStatus]
+	world  bindingWorld
+	// calls were made by this reconcile, and more may be made to the same end.
+	calls int
+	more  bool
+	// shown: the cache knows of the Secret what this process does.
+	shown bool
+}
+
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings/status,verbs=patch
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings/finalizers,verbs=update
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// Reconcile takes one step with a binding, and with what former ones of its name have
+// left behind.
+func (r *BindingReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	before := &v1beta1.ServiceBinding{}
+	err := r.client.Get(ctx, req.NamespacedName, before)
+	switch {
+	case apierrors.IsNotFound(err):
+		if queued := r.ledger.drop(req.NamespacedName); queued != nil {
+			r.connections.bulkheads.Withdraw(*queued, bindingTicket(req.NamespacedName), r.clock.Now())
+		}
+	case err != nil:
+		return ctrl.Result{}, err
+	default:
+		r.ledger.of(before)
+	}
+	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
+	if err != nil || undoing != nil {
+		return ctrl.Result{RequeueAfter: again}, undoing
+	}
+	result, err := r.attend(ctx, before)
+	return sooner(result, again), err
+}
+
+// attend reads, decides, acts and records.
+func (r *BindingReconciler) attend(ctx context.Context, before *v1beta1.ServiceBinding) (ctrl.Result, error) {
+	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
+		return ctrl.Result{}, err
+	}
+	v := &bindingView{before: before, b: before.DeepCopy(), known: r.ledger.of(before)}
+	if v.known.unrecorded != nil {
+		v.b.Status = *v.known.unrecorded.DeepCopy()
+	}
+	if err := r.look(ctx, v); err != nil {
+		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
+	}
+	if t := v.known.told; t != nil && t.binding != nil { // what was in the way may be gone
+		v.known.told = &told{id: t.id, binding: t.binding}
+	}
+	ctx = context.WithoutCancel(ctx) // what is under way is finished and recorded also when the process stops
+	result, err := r.steps(ctx, v)
+	v.known.settle(v)
+	if !v.b.Status.AsyncOpInProgress {
+		r.ledger.rest(before)
+	}
+	return result, kube.Superseded(ctx, err)
+}
+
+// steps takes one step after the other, until there is nothing to do or to wait for.
+func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Result, error) {
+	for {
+		next, err := r.decide(ctx, v)
+		switch {
+		case err != nil:
+			return ctrl.Result{}, errors.Join(err, r.recordIfNews(ctx, v))
+		case next.protect:
+			return ctrl.Result{}, kube.AddFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer)
+		case next.deed != "":
+			if err := r.do(ctx, v, next); err != nil {
+				return ctrl.Result{}, errors.Join(err, r.recordIfNews(ctx, v))
+			}
+		case next.call != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
+			result := r.later(next, v)
+			result.RequeueAfter = time.Millisecond
+			return result, r.record(ctx, v, v.b.Status)
+		case next.call != nil:
+			if made, result, err := r.act(ctx, v, next); !made || err != nil {
+				return result, err
+			}
+		default:
+			r.leaveQueue(v)
+			return r.settle(ctx, v, next)
+		}
+	}
+}
+
+// decide decides, and reads what that takes.
+func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (bindingStep, error) {
+	for {
+		v.world.now, v.world.known = r.clock.Now(), v.known.bindingMemory
+		next := decideBinding(v.b, v.world)
+		var err error
+		switch {
+		case next.prove:
+			v.known.definition, err = r.definition.state(ctx)
+			v.world.definition = v.known.definition
+		case next.read:
+			err = r.readParameters(ctx, v)
+		case next.look:
+			err = r.lookAtSecret(ctx, v)
+		default:
+			return next, nil
+		}
+		if err != nil {
+			return next, err
+		}
+	}
+}
+
+// do does to the Secret what a step says.
+func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next bindingStep) error {
+	if next.journal {
+		if err := r.record(ctx, v, next.status); err != nil {
+			return err
+		}
+	}
+	v.b.Status = next.status
+	switch next.deed {
+	case injectKeys:
+		return r.inject(ctx, v)
+	case withdrawKeys:
+		version, err := r.secrets.put(ctx, v.b, "", nil)
+		if err != nil {
+			return fmt.Errorf("taking credentials out of the Secret: %s", refusal(err, nil))
+		}
+		r.wrote(v, "", version)
+		v.b.Status = foldWithdrawn(v.b.Status, version)
+		return nil
+	default:
+		return r.eject(ctx, v)
+	}
+}
+
+// inject puts the credentials that were told into the Secret. What keeps it from that is
+// said in the status; it is an error where trying again may help.
+func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
+	t := v.known.told
+	version, data, err := r.put(ctx, v.b, t)
+	if err == nil {
+		r.recent.remember(v.b.UID, append(secretsIn(t.binding.Credentials), secretsOf(data)...))
+		v.b.Status = foldInjected(v.b, v.b.Status, t.binding, version, r.clock.Now())
+		v.known.bindingMemory = bindingMemory{app: v.known.app, async: v.known.async}
+		r.wrote(v, t.id, version)
+		v.known.unrecorded = v.b.Status.DeepCopy()
+		return nil
+	}
+	own, isOwn := errors.AsType[*injectError](err)
+	text := refusal(err, data)
+	v.b.Status = foldUninjected(v.b, v.b.Status, text, isOwn && own.occupied, r.clock.Now())
+	v.known.unrecorded = v.b.Status.DeepCopy()
+	v.known.told = &told{id: t.id, binding: t.binding, unfit: true}
+	switch {
+	case !isOwn:
+		return errors.New("writing the binding's Secret: " + text)
+	case own.missing == "" && !own.occupied: // no other Secret makes them fit
+		v.known.told.binding = nil
+	}
+	return nil
+}
+
+func (r *BindingReconciler) put(ctx context.Context, b *v1beta1.ServiceBinding, t *told) (version string, data map[string][]byte, err error) {
+	others, err := r.secrets.others(ctx, b)
+	if err != nil {
+		return "", nil, err
+	}
+	if data, err = render(t.binding.Credentials, b, others); err != nil {
+		return "", nil, err
+	}
+	version, err = r.secrets.put(ctx, b, t.id, data)
+	return version, data, err
+}
+
+// wrote keeps in mind what the Secret has now: the cache will know it later.
+func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
+	known := &v.known.bindingKnown
+	known.seen, known.seenOf, known.edited, known.written = version, id, false, r.clock.Now()
+	v.world.secret, v.world.secretOf, v.world.secretVersion = secretGood, id, version
+}
+
+// eject deletes the Secret. What was in it is kept in mind, since the broker may repeat it.
+func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
+	var seen client.Object
+	if meta, err := r.secrets.see(ctx, v.b); err != nil {
+		return err
+	} else if meta != nil && isOurs(meta, v.b) && r.recent.of(v.b.UID) != nil {
+		seen = meta
+	} else {
+		secret, err := r.secrets.read(ctx, v.b.Namespace, secretName(v.b))
+		if err != nil {
+			return fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
+		}
+		if secret != nil && isOurs(secret, v.b) {
+			r.recent.remember(v.b.UID, secretsOf(secret.Data))
+			seen = secret
+		}
+	}
+	if seen != nil {
+		if err := r.secrets.remove(ctx, seen); err != nil {
+			return fmt.Errorf("deleting the binding's Secret: %s", refusal(err, nil))
+		}
+	}
+	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, scrub: v.known.scrub, ejected: true}
+	v.world.secret, v.world.secretOf, v.world.secretVersion = secretAbsent, "", ""
+	v.b.Status.SecretVersion = ""
+	return nil
+}
+
+// settle records a step without a call.
+func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bindingStep) (ctrl.Result, error) {
+	if next.release != nil {
+		return ctrl.Result{}, r.release(ctx, v, *next.release)
+	}
+	return r.later(next, v), r.record(ctx, v, next.status)
+}
+
+func (r *BindingReconciler) later(next bindingStep, v *bindingView) ctrl.Result {
+	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, v.world.now)}
+	if next.status.AsyncOpInProgress {
+		result.Priority = new(lowPriority)
+	}
+	return result
+}
+
+// recordIfNews records what came of calls, if something did.
+func (r *BindingReconciler) recordIfNews(ctx context.Context, v *bindingView) error {
+	if v.known.unrecorded == nil {
+		return nil
+	}
+	return r.record(ctx, v, v.b.Status)
+}
+
+// record writes the status, if it is another than on record.
+func (r *BindingReconciler) record(ctx context.Context, v *bindingView, status v1beta1.ServiceBindingStatus) error {
+	if equality.Semantic.DeepEqual(status, v.before.Status) {
+		v.known.unrecorded, v.known.made = nil, nil
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	after := v.before.DeepCopy()
+	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+		return err
+	}
+	announce(r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
+	v.known.unrecorded, v.known.made = nil, nil
+	v.before = after
+	return nil
+}
+
+// release lets the object go.
+func (r *BindingReconciler) release(ctx context.Context, v *bindingView, why word) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer); err != nil {
+		return err
+	}
+	v.known.unrecorded, v.known.made = nil, nil
+	r.recent.forget(v.b.UID)
+	announceRelease(r.recorder, v.before, why)
+	return nil
+}

@@ -1,0 +1,174 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// setupBindings registers the controller of ServiceBindings.
+func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
+	r := newBindingReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), k)
+	l := bindingLookup{k.index}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("servicebinding").
+		For(&v1beta1.ServiceBinding{}).
+		// One that goes may be what another waits for.
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(l.withSameID), builder.WithPredicates(onlyDeletions)).
+		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(l.toInstance), builder.WithPredicates(bindability)).
+		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(l.ofClass), edited).
+		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(l.ofClass), edited).
+		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(l.ofPlan), edited).
+		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(l.ofPlan), edited).
+		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(l.atBroker), edited).
+		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(l.atBroker), edited).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(l.ofSecret)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
+		WithOptions(options(o.Workers)).
+		Complete(r)
+}
+
+func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {
+	r := &BindingReconciler{
+		client:      c,
+		live:        live,
+		fresh:       kube.NewFreshness(live, v1beta1.GroupVersion.WithKind("ServiceBinding")),
+		index:       k.index,
+		connections: k.connections,
+		clusterID:   k.clusterID,
+		definition:  &definition{live: live, name: "servicebindings." + v1beta1.GroupVersion.Group},
+		recorder:    k.recorder,
+		clock:       k.clock,
+		ledger:      newLedger[v1beta1.ServiceBindingStatus](),
+		secrets:     &secrets{cache: cache, live: live, writer: c},
+		recent:      newRecent(),
+	}
+	r.orphans = &orphanage[v1beta1.ServiceBindingStatus]{
+		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
+		remove: func(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
+			_, out := broker.Unbind(ctx, o.remove)
+			return out
+		},
+		claimed: r.hasHeir,
+	}
+	return r
+}
+
+// hasHeir says whether another object has the id of something that was left behind.
+func (r *BindingReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error) {
+	others, err := r.index.BindingsWithID(ctx, o.remove.BindingID)
+	for _, other := range others {
+		if other.UID != o.object.GetUID() {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// bindability lets through what of an instance its bindings care about.
+var bindability = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
+		was, is := &before.Status, &after.Status
+		return was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
+			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+			before.Generation != after.Generation
+	},
+}
+
+// bindingLookup finds the bindings that a change elsewhere may help. What fails does so
+// only while the cache is being stopped.
+type bindingLookup struct{ index.Index }
+
+func (l bindingLookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
+	b := o.(*v1beta1.ServiceBinding)
+	bindings, _ := l.BindingsWithID(ctx, bindingID(b, &b.Status))
+	return unsettledBindings(bindings)
+}
+
+func (l bindingLookup) toInstance(ctx context.Context, o client.Object) []reconcile.Request {
+	bindings, _ := l.Bindings(ctx, client.ObjectKeyFromObject(o))
+	return unsettledBindings(bindings)
+}
+
+func (l bindingLookup) toInstances(ctx context.Context, instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
+	for _, si := range instances {
+		requests = append(requests, l.toInstance(ctx, si)...)
+	}
+	return requests
+}
+
+func (l bindingLookup) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesOfClass(ctx, o.(v1beta1.Class))
+	return l.toInstances(ctx, instances)
+}
+
+func (l bindingLookup) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
+	plan := o.(v1beta1.Plan)
+	class, err := l.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName())
+	if err != nil {
+		return nil
+	}
+	return l.ofClass(ctx, class) // an instance may have another plan than its spec says
+}
+
+func (l bindingLookup) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesOfBroker(ctx, o.(v1beta1.Broker))
+	return l.toInstances(ctx, instances)
+}
+
+func (l bindingLookup) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {
+	name := client.ObjectKeyFromObject(o)
+	into, _ := l.BindingsInto(ctx, name)
+	for _, b := range into { // also of those that are Ready
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+	}
+	reading, _ := l.BindingsReading(ctx, name)
+	requests = append(requests, unsettledBindings(reading)...)
+	brokers, _ := l.BrokersWith(ctx, name)
+	for _, b := range brokers {
+		requests = append(requests, l.atBroker(ctx, b)...)
+	}
+	return requests
+}
+
+// unsettledBindings are those for which something is still to be done.
+func unsettledBindings(bindings []*v1beta1.ServiceBinding) (requests []reconcile.Request) {
+	for _, b := range bindings {
+		ready := conditionOf(b.Status.Conditions, v1beta1.ConditionReady)
+		if ready == nil || ready.Status != v1beta1.ConditionTrue || b.Status.PredecessorID != "" || !b.DeletionTimestamp.IsZero() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,44 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// announceBroker makes an event of a change in what the conditions of a broker say: with
+// their reason, unless there is one of its own.
+func announceBroker(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus, reason string) {
+	is, was := conditionOf(after.Conditions, v1beta1.ConditionReady), conditionOf(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	if is == nil || quiet[is.Reason] {
+		return
+	}
+	same := was != nil && was.Reason == is.Reason && was.Status == is.Status
+	if same && (after.Attempts > 1 || is.Reason != v1beta1.ReasonPartlySynced || was.Message == is.Message) {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if is.Reason == v1beta1.ReasonFetchedCatalog {
+		kind = corev1.EventTypeNormal
+	}
+	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", shorten(is.Message))
+}

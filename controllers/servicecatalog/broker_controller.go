@@ -1,0 +1,438 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// lookAgain is how soon a broker is looked at again that was not as the cache had it: what
+// brings it up to date may be no event for us.
+const lookAgain = time.Second
+
+// BrokerReconciler keeps the classes and plans of the brokers of one scope as their
+// catalogs have them.
+type BrokerReconciler struct {
+	librarian
+
+	live        client.Reader
+	fresh       *kube.Freshness
+	connections *connections
+	secrets     *secretKeeper
+	metrics     *metrics
+	recorder    events.EventRecorder
+	clock       clock.PassiveClock
+	interval    time.Duration
+	wake        kube.Wakeups
+
+	mu       sync.Mutex
+	demanded map[brokerKey]bool // whose catalog is to be read, as an answer said that it has changed
+}
+
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterservicebrokers;servicebrokers,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterservicebrokers/status;servicebrokers/status,verbs=patch
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterserviceclasses;serviceclasses;clusterserviceplans;serviceplans,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterserviceclasses/status;serviceclasses/status;clusterserviceplans/status;serviceplans/status,verbs=patch
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances;servicebindings,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// Reconcile reads, decides, and reads the catalog or lets the broker go.
+func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	b := r.newBroker()
+	if err := r.client.Get(ctx, req.NamespacedName, b); err != nil {
+		r.forget(brokerKey{req.Namespace, req.Name})
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if fresh, err := r.fresh.IsFresh(ctx, b); err != nil || !fresh {
+		return ctrl.Result{RequeueAfter: lookAgain}, err
+	}
+	for _, secret := range v1beta1.AuthSecrets(b) {
+		r.secrets.wake.Add(secret)
+	}
+	result, err := r.attend(ctx, b)
+	if errors.Is(err, kube.ErrStale) {
+		result.RequeueAfter = lookAgain
+	}
+	return result, kube.Superseded(ctx, err)
+}
+
+// attend does what is due for a broker.
+func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
+	if !b.GetDeletionTimestamp().IsZero() {
+		return ctrl.Result{}, r.finalize(ctx, b)
+	}
+	// One that was never looked at may have come around admission. Whoever takes it off
+	// later wants to be rid of the broker.
+	if status := b.CommonStatus(); len(status.Conditions) == 0 && status.ObservedGeneration == 0 && !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
+		if err := kube.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	held, facts, err := r.look(ctx, b)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	next := decideRelist(b, facts)
+	if next.isDue(facts.now) {
+		return r.relist(ctx, b, facts, next)
+	}
+	return r.rest(ctx, b, held, next)
+}
+
+// look looks up what there is of a broker.
+func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h holding, f brokerFacts, err error) {
+	if h, err = r.hold(ctx, b); err != nil {
+		return h, f, err
+	}
+	f = brokerFacts{now: r.clock.Now(), interval: r.interval, digest: r.digest(h)}
+	f.credentials, err = r.secrets.version(ctx, b)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.demanded = r.demanded[keyOf(b)]
+	return h, f, err
+}
+
+// digest is that of what comes from the catalog.
+func (r *BrokerReconciler) digest(h holding) string {
+	var classes []v1beta1.Class
+	for _, class := range h.classes {
+		if r.isOurs(class) {
+			classes = append(classes, class)
+		}
+	}
+	var plans []v1beta1.Plan
+	for _, plan := range h.plans {
+		if r.isOurs(plan) {
+			plans = append(plans, plan)
+		}
+	}
+	return catalogDigest(classes, plans)
+}
+
+// rest deletes what nobody needs any more, and waits.
+func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h holding, next relist) (ctrl.Result, error) {
+	result := ctrl.Result{RequeueAfter: kube.Until(next.at, r.clock.Now())}
+	// One that offers nothing may only have lost its catalog for a while: what is marked
+	// is kept, with what people have added to it.
+	if b.CommonStatus().ServiceClasses == 0 {
+		return result, nil
+	}
+	_, err := r.sweep(ctx, h)
+	return result, err
+}
+
+// demand has a broker's catalog read, since an answer said that it has changed.
+func (r *BrokerReconciler) demand(key brokerKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.demanded[key] = true
+	r.wake.Add(types.NamespacedName{Namespace: key.namespace, Name: key.name})
+}
+
+// forget drops what is kept of a broker that is gone.
+func (r *BrokerReconciler) forget(key brokerKey) {
+	r.mu.Lock()
+	delete(r.demanded, key)
+	r.mu.Unlock()
+	r.connections.bulkheads.Withdraw(key, r.ticket(key), r.clock.Now())
+	r.connections.ready.Forget(key)
+	r.metrics.forget(key)
+}
+
+func (r *BrokerReconciler) ticket(key brokerKey) ticket {
+	return ticket{r.BrokerKind(), types.NamespacedName{Namespace: key.namespace, Name: key.name}}
+}
+
+// relist reads the catalog, brings classes and plans to it, and records what came of it.
+func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerFacts, next relist) (ctrl.Result, error) {
+	key := keyOf(b)
+	name := client.ObjectKeyFromObject(b)
+	bulkhead := r.connections.bulkheads.Of(key, f.now)
+	entered, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.Add(name) }}, f.now)
+	if !entered {
+		return ctrl.Result{RequeueAfter: askAgain}, r.queued(ctx, b, wait, f.now)
+	}
+	v := visit{generation: b.GetGeneration(), credentials: f.credentials}
+	found, result, err := r.fetch(ctx, b, next.etag, &v)
+	bulkhead.Leave(r.clock.Now(), result)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if found != nil {
+		if err := r.stock(ctx, b, found, &v); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	r.mu.Lock()
+	delete(r.demanded, key)
+	r.mu.Unlock()
+	if err := r.record(ctx, b, v); err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.afterwards(ctx, b)
+}
+
+// fetch reads the catalog; nil: it could not, or it is what is held. An error means that
+// nothing is known.
+func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, etag string, v *visit) (*osb.Catalog, outbound.Result, error) {
+	broker, err := r.connections.to(ctx, b)
+	if err != nil {
+		bad, ok := errors.AsType[*credentialsError](err)
+		if !ok {
+			return nil, outbound.Result{Unasked: true}, err
+		}
+		v.fault = &fault{reason: v1beta1.ReasonErrorFetchingCatalog, event: v1beta1.ReasonErrorGettingAuthCredentials, message: bad.message, stalled: !bad.temporary}
+		return nil, outbound.Result{Unasked: true}, nil
+	}
+	found, out := broker.Catalog(ctx, etag)
+	switch {
+	case ctx.Err() != nil: // the process is being stopped
+		return nil, outbound.Result{Unasked: true}, ctx.Err()
+	case out.Class != osb.Done:
+		v.fault = faultOf(out)
+	default:
+		v.version, v.unchanged = broker.Version(), found == nil
+	}
+	return found, resultOf(out), nil
+}
+
+// stock brings classes and plans to a catalog.
+func (r *BrokerReconciler) stock(ctx context.Context, b v1beta1.Broker, found *osb.Catalog, v *visit) error {
+	restrictions, errs := catalog.ParseRestrictions(b.Common().CatalogRestrictions, r.Scope)
+	if len(errs) > 0 {
+		v.fault = &fault{reason: v1beta1.ReasonErrorSyncingCatalog, message: errs.ToAggregate().Error(), stalled: true}
+		return nil
+	}
+	h, err := r.hold(ctx, b) // while the broker was asked, much may have changed
+	if err != nil {
+		return err
+	}
+	chosen := selectionOf(assortment{scope: r.scope, broker: b, restrictions: restrictions, held: h, owner: r.owner(ctx, b.GetNamespace())}, found)
+	failed, err := r.sync(ctx, b, chosen, h)
+	if err != nil {
+		return err
+	}
+	classes, plans := append(chosen.classes, chosen.keptClasses...), append(chosen.plans, chosen.keptPlans...)
+	v.etag, v.digest = found.ETag, catalogDigest(classes, plans)
+	v.classes, v.plans = present(classes), present(plans)
+	v.missing, v.retry = append(chosen.missing, failed...), chosen.collides || len(failed) > 0
+	if len(found.Services) == 0 && len(found.Problems) == 0 {
+		v.kept = len(h.classes)
+	}
+	v.remarks, err = r.namesakes(ctx, b, chosen.classes)
+	return err
+}
+
+// present counts what is there.
+func present[T client.Object](list []T) (n int) {
+	for _, o := range list {
+		if o.GetUID() != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// owner finds out which broker has the class or plan of a name.
+func (r *BrokerReconciler) owner(ctx context.Context, namespace string) func(kind, name string) string {
+	return func(kind, name string) string {
+		if kind == r.ClassKind() {
+			if class, err := r.index.ClassNamed(ctx, r.Scope, namespace, name); err == nil {
+				return class.BrokerName()
+			}
+			return ""
+		}
+		if plan, err := r.index.PlanNamed(ctx, r.Scope, namespace, name); err == nil {
+			return plan.BrokerName()
+		}
+		return "" // if it is only not known, creating it will fail
+	}
+}
+
+// namesakes says which services another broker offers under the same name, so that the
+// name alone does not say which one is meant.
+func (r *BrokerReconciler) namesakes(ctx context.Context, b v1beta1.Broker, classes []v1beta1.Class) ([]string, error) {
+	var names []string
+	for _, class := range classes {
+		_, err := r.index.Class(ctx, b.GetNamespace(), catalog.Reference{Scope: r.Scope, Spelling: catalog.ByExternalName, Class: class.Common().ExternalName})
+		switch {
+		case index.IsAmbiguous(err):
+			names = append(names, fmt.Sprintf("%q", display(class.Common().ExternalName)))
+		case err != nil && !index.IsNotFound(err):
+			return nil, err
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("Another %s offers services of the same name, so refer to them by %s or id: %s", r.BrokerKind(), r.ClassKind(), enumerate(names))}, nil
+}
+
+// record writes what came of a visit: onto the broker as it is now, if it was changed
+// meanwhile.
+func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	err := r.write(ctx, b, statusAfter(b, v, r.clock.Now()), v.event())
+	if !errors.Is(err, kube.ErrStale) {
+		return err
+	}
+	now := r.newBroker()
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(b), now); err != nil {
+		return err
+	}
+	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() {
+		return kube.ErrStale
+	}
+	return r.write(ctx, now, statusAfter(now, v, r.clock.Now()), v.event())
+}
+
+// write writes a status if it is another than on record, and announces what changed: with
+// the reason of its own if there is one.
+func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1.ServiceBrokerStatus, reason string) error {
+	if equality.Semantic.DeepEqual(status, *b.CommonStatus()) {
+		return nil
+	}
+	after := b.DeepCopyObject().(v1beta1.Broker)
+	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+		return err
+	}
+	announceBroker(r.recorder, b, status, reason)
+	return nil
+}
+
+// afterwards looks at the broker as it is on record, to know what is next.
+func (r *BrokerReconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
+	now := r.newBroker()
+	if err := r.client.Get(ctx, client.ObjectKeyFromObject(b), now); err != nil {
+		return ctrl.Result{}, err
+	}
+	held, facts, err := r.look(ctx, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.rest(ctx, now, held, decideRelist(now, facts))
+}
+
+// queued says that a catalog that was never read waits for its turn.
+func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait outbound.Wait, now time.Time) error {
+	if now.Sub(wait.Since) < patience || b.CommonStatus().LastCatalogRetrievalTime != nil || b.CommonStatus().Attempts > 0 {
+		return nil
+	}
+	status := *b.CommonStatus().DeepCopy()
+	word := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued, message: whyQueued(wait.Cause)}
+	status.Conditions = word.conditions(status.Conditions, now)
+	status.LastConditionState = lastConditionState(status.Conditions)
+	return r.write(ctx, b, status, "")
+}
+
+// finalize lets a broker go, once nothing needs it.
+func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
+	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
+		return nil
+	}
+	instances, bindings, err := r.users(ctx, b)
+	if err != nil {
+		return err
+	}
+	if len(instances)+len(bindings) > 0 {
+		return r.write(ctx, b, statusInUse(b, instances, bindings, r.clock.Now()), "")
+	}
+	if err := r.seeAll(ctx, b); err != nil {
+		return err
+	}
+	held, err := r.hold(ctx, b)
+	if err != nil {
+		return err
+	}
+	if err := r.clear(ctx, held); err != nil {
+		return fmt.Errorf("deleting what the broker offered: %w", err)
+	}
+	if err := kube.RemoveFinalizer(ctx, r.client, b.DeepCopyObject().(v1beta1.Broker), v1beta1.Finalizer); err != nil {
+		return err
+	}
+	r.recorder.Eventf(b, nil, "Normal", r.deleted, "Release", "The broker was let go: nothing is left at it")
+	return nil
+}
+
+// users are the instances and bindings that are, or may be, at a broker.
+func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instances, bindings []string, err error) {
+	found, err := r.index.InstancesOfBroker(ctx, b)
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking up the broker's instances: %w", err)
+	}
+	for _, instance := range found {
+		instances = append(instances, instance.Namespace+"/"+instance.Name)
+	}
+	var all v1beta1.ServiceBindingList
+	if err := r.client.List(ctx, &all, client.InNamespace(b.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, fmt.Errorf("looking up the broker's bindings: %w", err)
+	}
+	for i := range all.Items {
+		target := all.Items[i].Status.Target
+		if target != nil && target.Kind == r.BrokerKind() && target.Name == b.GetName() {
+			bindings = append(bindings, all.Items[i].Namespace+"/"+all.Items[i].Name)
+		}
+	}
+	slices.Sort(instances)
+	slices.Sort(bindings)
+	return instances, bindings, nil
+}
+
+// seeAll makes sure that the cache has all instances and bindings: one that it lacks would
+// be left without its broker.
+func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
+	const page = 500
+	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(v1beta1.GroupVersion.WithKind(kind + "List"))
+		for next := "?"; next != ""; next = list.Continue {
+			if err := r.live.List(ctx, list, client.InNamespace(b.GetNamespace()), client.Limit(page), client.Continue(strings.Trim(next, "?"))); err != nil {
+				return fmt.Errorf("listing every %s: %w", kind, err)
+			}
+			for i := range list.Items {
+				if err := r.client.Get(ctx, client.ObjectKeyFromObject(&list.Items[i]), cached, client.UnsafeDisableDeepCopy); err != nil {
+					return fmt.Errorf("waiting for the cache to have %s %s/%s: %w", kind, list.Items[i].Namespace, list.Items[i].Name, kube.ErrStale)
+				}
+			}
+		}
+	}
+	return nil
+}

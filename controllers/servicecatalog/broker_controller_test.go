@@ -1,0 +1,380 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// indexes is a client.FieldIndexer for a fake client.
+type indexes struct{ builder *fake.ClientBuilder }
+
+func (i indexes) IndexField(_ context.Context, obj client.Object, field string, values client.IndexerFunc) error {
+	i.builder.WithIndex(obj, field, values)
+	return nil
+}
+
+// newFakeCluster is an API server in memory, with the indexes of the manager's cache.
+func newFakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	known := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(known), clientgoscheme.AddToScheme(known)); err != nil {
+		t.Fatal(err)
+	}
+	builder := fake.NewClientBuilder().WithScheme(known).WithObjects(objects...).WithInterceptorFuncs(funcs).WithStatusSubresource(
+		&v1beta1.ClusterServiceBroker{}, &v1beta1.ServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{},
+		&v1beta1.ClusterServicePlan{}, &v1beta1.ServicePlan{}, &v1beta1.ServiceInstance{}, &v1beta1.ServiceBinding{})
+	if err := index.AddIndexes(t.Context(), indexes{builder}); err != nil {
+		t.Fatal(err)
+	}
+	return builder.Build()
+}
+
+// newBrokerReconciler works with a fake cluster and a clock of its own.
+func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) (*BrokerReconciler, *clocktesting.FakePassiveClock) {
+	t.Helper()
+	at := clocktesting.NewFakePassiveClock(now)
+	m, err := newMetrics(prometheus.NewRegistry(), c, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, recorder := index.Index{Cache: c}, events.NewFakeRecorder(1000)
+	return &BrokerReconciler{
+		librarian: librarian{scope: s, client: c, index: x}, live: c,
+		fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind(s.BrokerKind())),
+		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
+			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
+		secrets: &secretKeeper{client: c, index: x, recorder: recorder, touched: map[types.UID]versions{}, told: map[types.UID]bool{}},
+		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]bool{},
+	}, at
+}
+
+// newBrokerAt is a broker object for a server, as admission lets it in.
+func newBrokerAt(s scope, url string) v1beta1.Broker {
+	b := s.newBroker()
+	b.SetName("osba")
+	b.SetUID("broker")
+	b.SetGeneration(1)
+	b.SetFinalizers([]string{v1beta1.Finalizer})
+	b.Common().URL, b.Common().RelistBehavior = url, v1beta1.RelistDuration
+	if s.Scope == catalog.Namespaced {
+		b.SetNamespace("demo")
+	}
+	return b
+}
+
+// reconcileBroker reconciles once and returns the broker as it then is.
+func reconcileBroker(t *testing.T, r *BrokerReconciler, b v1beta1.Broker) (v1beta1.Broker, ctrl.Result) {
+	t.Helper()
+	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := r.newBroker()
+	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), now); err != nil {
+		t.Fatal(err)
+	}
+	return now, result
+}
+
+func TestABrokerThatCameAroundAdmissionGetsTheFinalizer(t *testing.T) {
+	for _, s := range scopes {
+		b := newBrokerAt(s, osbtest.Start(t, osbtest.Options{}).URL)
+		b.SetFinalizers(nil)
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		got, result := reconcileBroker(t, r, b)
+		if !slices.Equal(got.GetFinalizers(), []string{v1beta1.Finalizer}) || sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || result.RequeueAfter != 24*time.Hour {
+			t.Errorf("%s: finalizers are %q, %s, again after %v", s.Scope, got.GetFinalizers(), sayConditions(got.CommonStatus().Conditions), result.RequeueAfter)
+		}
+	}
+}
+
+func TestWhatWasReadIsRecordedOnABrokerThatWasChangedMeanwhile(t *testing.T) {
+	for _, s := range scopes {
+		server := osbtest.Start(t, osbtest.Options{})
+		b := newBrokerAt(s, server.URL)
+		stale := true
+		c := newFakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			if _, ok := o.(v1beta1.Broker); ok && stale {
+				stale = false
+				return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
+			}
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		}}, b)
+		r, _ := newBrokerReconciler(t, s, c, noon)
+		if got, _ := reconcileBroker(t, r, b); got.CommonStatus().ReconciledGeneration != 1 {
+			t.Errorf("%s: status is %+v", s.Scope, got.CommonStatus())
+		}
+		if n := server.Counts()[osb.GetCatalog]; n != 1 {
+			t.Errorf("%s: the catalog was read %d times", s.Scope, n)
+		}
+	}
+}
+
+// replaced is an API server that has another object of the name than the cache.
+type replaced struct{ client.Reader }
+
+func (r replaced) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	err := r.Reader.Get(ctx, key, o, opts...)
+	o.SetUID("another")
+	return err
+}
+
+func TestNothingIsRecordedOnAnotherBrokerOfTheName(t *testing.T) {
+	b := newBrokerAt(clusterWide, osbtest.Start(t, osbtest.Options{}).URL)
+	c := newFakeCluster(t, interceptor.Funcs{SubResourcePatch: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
+		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
+	}}, b)
+	r, _ := newBrokerReconciler(t, clusterWide, c, noon)
+	r.live = replaced{c}
+	if got, result := reconcileBroker(t, r, b); got.CommonStatus().ReconciledGeneration != 0 || result.RequeueAfter != lookAgain {
+		t.Errorf("status is %+v, again after %v", got.CommonStatus(), result.RequeueAfter)
+	}
+}
+
+func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
+	for _, s := range scopes {
+		b := newBrokerAt(s, "http://127.0.0.1:1")
+		b.SetDeletionTimestamp(&metav1.Time{Time: noon})
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		r.live = newFakeCluster(t, interceptor.Funcs{}, &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "late"}})
+		r.fresh = kube.NewFreshness(r.client, v1beta1.GroupVersion.WithKind(s.BrokerKind()))
+		if got, result := reconcileBroker(t, r, b); len(got.GetFinalizers()) != 1 || result.RequeueAfter != lookAgain {
+			t.Errorf("%s: finalizers are %q, again after %v", s.Scope, got.GetFinalizers(), result.RequeueAfter)
+		}
+		r.live = r.client
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), s.newBroker()); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: the broker is still there: %v", s.Scope, err)
+		}
+	}
+}
+
+func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
+	for _, s := range scopes {
+		b := newBrokerAt(s, "http://127.0.0.1:1")
+		b.SetDeletionTimestamp(&metav1.Time{Time: noon})
+		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
+		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding), noon)
+		got, _ := reconcileBroker(t, r, b)
+		if said := sayConditions(got.CommonStatus().Conditions); said != "False InUse Stalled" || !strings.Contains(conditionOf(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message, "1 ServiceBinding (demo/app)") {
+			t.Errorf("%s: conditions say %q", s.Scope, said)
+		}
+		if names := r.targetOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
+			t.Errorf("%s: whose going is of interest to %v", s.Scope, names)
+		}
+	}
+}
+
+func TestWhatCannotBeWrittenIsTriedAgainAndHoldsUpNothingElse(t *testing.T) {
+	for _, s := range scopes {
+		server := osbtest.Start(t, osbtest.Options{})
+		b := newBrokerAt(s, server.URL)
+		broken := true
+		c := newFakeCluster(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if broken && o.GetName() == osbtest.SyncPlan {
+				return apierrors.NewInvalid(schema.GroupKind{Kind: s.PlanKind()}, o.GetName(), nil)
+			}
+			if broken && o.GetName() == osbtest.AsyncService {
+				return apierrors.NewInternalError(errors.New("etcd"))
+			}
+			o.SetUID(types.UID("of " + o.GetName())) // which the API server does
+			return c.Create(ctx, o, opts...)
+		}}, b)
+		r, at := newBrokerReconciler(t, s, c, noon)
+		got, result := reconcileBroker(t, r, b)
+		status := got.CommonStatus()
+		if sayConditions(status.Conditions) != "True PartlySynced" || status.ServiceClasses != 1 || status.ServicePlans != 3 || status.Attempts != 1 || status.CatalogETag != "" || result.RequeueAfter > 3*time.Second {
+			t.Errorf("%s: %s, again after %v, status is %+v", s.Scope, sayConditions(status.Conditions), result.RequeueAfter, status)
+		}
+		message := conditionOf(status.Conditions, v1beta1.ConditionReady).Message
+		for _, want := range []string{fmt.Sprintf("%s %q could not be written: ", s.PlanKind(), osbtest.SyncPlan), "is invalid", fmt.Sprintf("%s %q could not be written: InternalError", s.ClassKind(), osbtest.AsyncService)} {
+			if !strings.Contains(message, want) {
+				t.Errorf("%s: message %q lacks %q", s.Scope, message, want)
+			}
+		}
+		broken = false
+		at.SetTime(noon.Add(time.Minute))
+		if got, _ := reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServicePlans != 4 || got.CommonStatus().Attempts != 0 {
+			t.Errorf("%s: status is %+v", s.Scope, got.CommonStatus())
+		}
+	}
+}
+
+func TestACatalogIsReadWhenAnAnswerSaysThatItHasChanged(t *testing.T) {
+	for _, s := range scopes {
+		server := osbtest.Start(t, osbtest.Options{})
+		b := newBrokerAt(s, server.URL)
+		r, at := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		reconcileBroker(t, r, b)
+		r.demand(keyOf(b))
+		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != minDemanded {
+			t.Errorf("%s: it was read just now; again after %v", s.Scope, result.RequeueAfter)
+		}
+		at.SetTime(noon.Add(minDemanded))
+		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != 24*time.Hour {
+			t.Errorf("%s: again after %v", s.Scope, result.RequeueAfter)
+		}
+		if calls := server.Calls(); len(calls) != 2 || calls[1].Status != 304 {
+			t.Errorf("%s: calls are %+v", s.Scope, calls)
+		}
+	}
+}
+
+func TestWhatIsReadWhileTheProcessStopsIsNotRecorded(t *testing.T) {
+	server := osbtest.Start(t, osbtest.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	server.Inject(osbtest.Fault{On: osb.GetCatalog, Match: func(osbtest.Call) bool { cancel(); return true }, Answer: osbtest.Hang})
+	b := newBrokerAt(clusterWide, server.URL)
+	r, _ := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+	if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v", err)
+	}
+	now := clusterWide.newBroker()
+	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), now); err != nil || now.CommonStatus().ObservedGeneration != 0 {
+		t.Errorf("status is %+v, %v", now.CommonStatus(), err)
+	}
+}
+
+func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
+	server := osbtest.Start(t, osbtest.Options{})
+	b := newBrokerAt(clusterWide, server.URL)
+	start := time.Now() // the bulkhead has a clock of its own
+	r, at := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), start)
+	bulkhead := r.connections.bulkheads.Of(keyOf(b), start)
+	for i := range 4 {
+		if entered, _ := bulkhead.Enter(outbound.Ticket{Who: i, Call: func() {}}, start); !entered {
+			t.Fatal("no slot")
+		}
+	}
+	got, result := reconcileBroker(t, r, b)
+	if len(got.CommonStatus().Conditions) > 0 || result.RequeueAfter != askAgain {
+		t.Errorf("at first in silence: %+v, again after %v", got.CommonStatus(), result.RequeueAfter)
+	}
+	at.SetTime(start.Add(patience))
+	if got, _ = reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "False Queued Reconciling" {
+		t.Errorf("conditions say %q", sayConditions(got.CommonStatus().Conditions))
+	}
+	bulkhead.Leave(start.Add(patience), outbound.Result{})
+	if got, _ = reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" {
+		t.Errorf("conditions say %q", sayConditions(got.CommonStatus().Conditions))
+	}
+}
+
+// delayed is a queue that notes what is to be looked at later.
+type delayed struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+	names []string
+}
+
+func (q *delayed) AddAfter(req reconcile.Request, _ time.Duration) {
+	q.names = append(q.names, req.String())
+}
+
+func TestWhatIsChangedBehindOurBackIsLookedAt(t *testing.T) {
+	for _, s := range scopes {
+		b := newBrokerAt(s, "http://127.0.0.1:1")
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		class, plan := s.newClass(), s.newPlan()
+		class.SetBrokerName("osba")
+		plan.SetOwners("osba", "class")
+		for _, o := range []client.Object{class, plan} {
+			o.SetNamespace(b.GetNamespace())
+			edited := o.DeepCopyObject().(client.Object)
+			edited.SetGeneration(2)
+			q := &delayed{}
+			handler := r.offered()
+			handler.Create(t.Context(), event.CreateEvent{Object: o}, q)
+			handler.Update(t.Context(), event.UpdateEvent{ObjectOld: o, ObjectNew: o}, q)
+			if len(q.names) > 0 {
+				t.Errorf("%s: what we do ourselves is looked at: %q", s.Scope, q.names)
+			}
+			handler.Update(t.Context(), event.UpdateEvent{ObjectOld: o, ObjectNew: edited}, q)
+			handler.Delete(t.Context(), event.DeleteEvent{Object: o}, q)
+			if want := client.ObjectKeyFromObject(b).String(); !slices.Equal(q.names, []string{want, want}) {
+				t.Errorf("%s: looked at is %q, want %q", s.Scope, q.names, want)
+			}
+		}
+	}
+}
+
+func TestWhatMattersAboutWhereAnInstanceIs(t *testing.T) {
+	first := &v1beta1.ServiceInstance{}
+	for name, edit := range map[string]func(*v1beta1.ServiceInstance){
+		"its class": func(si *v1beta1.ServiceInstance) {
+			si.Spec.ClusterServiceClassRef = &v1beta1.ClusterObjectReference{Name: "c"}
+		},
+		"its namespaced class": func(si *v1beta1.ServiceInstance) { si.Spec.ServiceClassRef = &v1beta1.LocalObjectReference{Name: "c"} },
+		"its plan": func(si *v1beta1.ServiceInstance) {
+			si.Spec.ClusterServicePlanRef = &v1beta1.ClusterObjectReference{Name: "p"}
+		},
+		"its namespaced plan": func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: "p"} },
+		"its broker":          func(si *v1beta1.ServiceInstance) { si.Status.Broker = &v1beta1.BrokerReference{Name: "b"} },
+		"what the broker has": func(si *v1beta1.ServiceInstance) {
+			si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ServicePlanExternalID: "p"}
+		},
+		"what it was sent": func(si *v1beta1.ServiceInstance) {
+			si.Status.InProgressProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "p"}
+		},
+	} {
+		edited := first.DeepCopy()
+		edit(edited)
+		if whereIs(first) == whereIs(edited) {
+			t.Errorf("%s does not matter", name)
+		}
+	}
+	edited := first.DeepCopy()
+	edited.Status.ObservedGeneration, edited.Status.Conditions = 1, []v1beta1.Condition{{Type: "Ready"}}
+	if whereIs(first) != whereIs(edited) {
+		t.Error("each report of its state matters")
+	}
+}

@@ -1,0 +1,63 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// steps lead from the classes, or the plans, that are there to those that should be.
+type steps[T client.Object] struct {
+	create []T
+	update []T
+	// unmark are in the catalog again, after the update if there is one; mark no longer.
+	unmark, mark []T
+}
+
+// diff says what is to be written, and nothing else. want are copies of what is there with
+// what is to change. What is kept, and what is not ours, is left alone. It is pure.
+func diff[T client.Object](have map[string]T, want, kept []T, isOurs func(client.Object) bool) (s steps[T]) {
+	wanted := make(map[string]bool, len(want))
+	for _, k := range kept {
+		wanted[k.GetName()] = true
+	}
+	for _, w := range want {
+		wanted[w.GetName()] = true
+		old, ok := have[w.GetName()]
+		switch {
+		case !ok:
+			s.create = append(s.create, w)
+			continue
+		case !equality.Semantic.DeepEqual(old, w):
+			s.update = append(s.update, w)
+		}
+		if *removedFlag(w) {
+			s.unmark = append(s.unmark, w)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		old := have[name]
+		if !wanted[name] && isOurs(old) && !*removedFlag(old) && old.GetDeletionTimestamp().IsZero() {
+			s.mark = append(s.mark, old.DeepCopyObject().(T))
+		}
+	}
+	return s
+}

@@ -1,0 +1,167 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// secretKeeper keeps a finalizer on the Secrets by which brokers are reached for as long
+// as there are instances at these brokers, and touches no others.
+type secretKeeper struct {
+	client   client.Client // reads are of metadata, from the cache
+	index    index.Index
+	recorder events.EventRecorder
+	wake     kube.Wakeups
+
+	mu sync.Mutex
+	// touched has the Secrets that we have put a finalizer on or taken it off: by these
+	// versions of theirs nothing in them has changed.
+	touched map[types.UID]versions
+	told    map[types.UID]bool // of which Secrets it was said that they are kept
+}
+
+// versions are the first and the last of a run of which each was made from the one before
+// by nobody but us.
+type versions struct{ first, last string }
+
+// Reconcile puts the finalizer on a Secret, or takes it off.
+func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	secret := kube.Metadata("Secret")
+	if err := k.client.Get(ctx, req.NamespacedName, secret); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	broker, instances, err := k.neededFor(ctx, req.NamespacedName)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	isKept, isDeleted := controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer), !secret.DeletionTimestamp.IsZero()
+	switch {
+	case broker == nil && isKept:
+		err = k.touch(ctx, secret, kube.RemoveFinalizer)
+	case broker != nil && !isKept && !isDeleted:
+		err = k.touch(ctx, secret, kube.AddFinalizer)
+	case broker != nil && isKept && isDeleted && k.isNews(secret.UID):
+		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
+			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), counted(instances, "ServiceInstance", "ServiceInstances"))
+	}
+	return ctrl.Result{}, kube.Superseded(ctx, err)
+}
+
+// keeps says whether a Secret has the finalizer.
+func (k *secretKeeper) keeps(ctx context.Context, name types.NamespacedName) bool {
+	secret := kube.Metadata("Secret")
+	return k.client.Get(ctx, name, secret, client.UnsafeDisableDeepCopy) == nil && controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
+}
+
+// neededFor is a broker that is reached with a Secret and that has instances.
+func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, int, error) {
+	brokers, err := k.index.BrokersWith(ctx, secret)
+	if err != nil {
+		return nil, 0, fmt.Errorf("looking up brokers with the Secret: %w", err)
+	}
+	for _, broker := range brokers {
+		instances, err := k.index.InstancesOfBroker(ctx, broker)
+		if err != nil {
+			return nil, 0, fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
+		}
+		if len(instances) > 0 {
+			return broker, len(instances), nil
+		}
+	}
+	return nil, 0, nil
+}
+
+// touch changes the finalizers of a Secret, and nothing else about it. Meanwhile nobody
+// can ask for versions: it would look as if somebody else had changed it.
+func (k *secretKeeper) touch(ctx context.Context, secret client.Object, set func(context.Context, client.Client, client.Object, string) error) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	before := secret.GetResourceVersion()
+	if err := set(ctx, k.client, secret, v1beta1.AuthSecretFinalizer); err != nil {
+		return err
+	}
+	run := k.touched[secret.GetUID()]
+	if run.last != before {
+		run.first = before
+	}
+	run.last = secret.GetResourceVersion()
+	k.touched[secret.GetUID()] = run
+	return nil
+}
+
+// version tells which versions of Secrets a broker is reached with, but for what we have
+// changed about them.
+func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var parts []string
+	secrets := v1beta1.AuthSecrets(b)
+	for _, field := range slices.Sorted(maps.Keys(secrets)) {
+		secret := kube.Metadata("Secret")
+		err := k.client.Get(ctx, secrets[field], secret)
+		switch {
+		case apierrors.IsNotFound(err):
+			parts = append(parts, field+"=none")
+			continue
+		case err != nil:
+			return "", fmt.Errorf("looking up Secret %s: %w", secrets[field], err)
+		}
+		version := secret.ResourceVersion
+		if run := k.touched[secret.UID]; run.last == version {
+			version = run.first
+		}
+		parts = append(parts, fmt.Sprintf("%s=%s/%s", field, secret.UID, version))
+	}
+	return strings.Join(parts, " "), nil
+}
+
+// forget drops what is known of a Secret that is gone.
+func (k *secretKeeper) forget(uid types.UID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.touched, uid)
+	delete(k.told, uid)
+}
+
+func (k *secretKeeper) isNews(uid types.UID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was := k.told[uid]
+	k.told[uid] = true
+	return !was
+}

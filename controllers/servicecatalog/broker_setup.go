@@ -1,0 +1,249 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// settleTime is how soon after a change of what is at a broker, or comes from it, the
+// broker is looked at: once for many changes.
+const settleTime = 500 * time.Millisecond
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// setupBrokers registers the controllers of brokers of both scopes and of the Secrets
+// by which they are reached.
+func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
+	keeper := &secretKeeper{client: mgr.GetClient(), index: k.index, recorder: k.recorder, touched: map[types.UID]versions{}, told: map[types.UID]bool{}}
+	byScope := map[catalog.Scope]*BrokerReconciler{}
+	for _, s := range []scope{clusterWide, namespaced} {
+		r := &BrokerReconciler{
+			librarian: librarian{scope: s, client: mgr.GetClient(), index: k.index},
+			live:      mgr.GetAPIReader(), fresh: kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind(s.BrokerKind())),
+			connections: k.connections, secrets: keeper, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
+			interval: o.RelistInterval, demanded: map[brokerKey]bool{},
+		}
+		byScope[s.Scope] = r
+		if err := setupScope(mgr, r, o); err != nil {
+			return err
+		}
+	}
+	k.relist = func(key brokerKey) {
+		if key.namespace == "" {
+			byScope[catalog.Cluster].demand(key)
+		} else {
+			byScope[catalog.Namespaced].demand(key)
+		}
+	}
+	return setupSecrets(mgr, keeper)
+}
+
+func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(strings.ToLower(r.BrokerKind())).
+		For(r.newBroker(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(r.newClass(), r.offered()).
+		Watches(r.newPlan(), r.offered()).
+		Watches(&v1beta1.ServiceInstance{}, handler.Funcs{
+			DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { r.later(q, r.brokersOf(ctx, e.Object)...) },
+			CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { r.placed(ctx, q, r.brokersOf(ctx, e.Object)) },
+			UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+				if whereIs(e.ObjectOld) != whereIs(e.ObjectNew) {
+					r.later(q, r.brokersOf(ctx, e.ObjectOld)...)
+					r.placed(ctx, q, r.brokersOf(ctx, e.ObjectNew))
+				}
+			},
+		}).
+		Watches(&v1beta1.ServiceBinding{}, handler.Funcs{
+			DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, r.targetOf(e.Object)...) },
+		}).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
+		WithOptions(options(o.BrokerWorkers)).
+		Complete(r)
+}
+
+// later looks at brokers, a little later.
+func (r *BrokerReconciler) later(q queue, names ...types.NamespacedName) {
+	for _, name := range names {
+		q.AddAfter(reconcile.Request{NamespacedName: name}, settleTime)
+	}
+}
+
+// placed looks at the brokers of an instance: later, but for what it is deprovisioned with,
+// which must not get lost meanwhile.
+func (r *BrokerReconciler) placed(ctx context.Context, q queue, names []types.NamespacedName) {
+	r.later(q, names...)
+	for _, name := range names {
+		b, err := r.index.BrokerNamed(ctx, r.Scope, name.Namespace, name.Name)
+		if err != nil {
+			continue
+		}
+		for _, secret := range v1beta1.AuthSecrets(b) {
+			if !r.secrets.keeps(ctx, secret) {
+				r.secrets.wake.Add(secret)
+			}
+		}
+	}
+}
+
+// offered looks at the broker of a class or plan that was edited or deleted behind our
+// back. What we do ourselves is no news to it.
+func (r *BrokerReconciler) offered() handler.EventHandler {
+	brokerOf := func(o client.Object) types.NamespacedName {
+		return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.(interface{ BrokerName() string }).BrokerName()}
+	}
+	return handler.Funcs{
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, brokerOf(e.Object)) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+				r.later(q, brokerOf(e.ObjectNew))
+			}
+		},
+	}
+}
+
+// place is what of an instance matters to brokers.
+type place struct {
+	broker       v1beta1.BrokerReference
+	class, plan  string
+	heldPlan     string
+	inFlightPlan string
+}
+
+func whereIs(o client.Object) (p place) {
+	instance := o.(*v1beta1.ServiceInstance)
+	if ref := instance.Status.Broker; ref != nil {
+		p.broker = *ref
+	}
+	for _, ref := range []*v1beta1.ClusterObjectReference{instance.Spec.ClusterServiceClassRef, (*v1beta1.ClusterObjectReference)(instance.Spec.ServiceClassRef)} {
+		if ref != nil {
+			p.class += "/" + ref.Name
+		}
+	}
+	for _, ref := range []*v1beta1.ClusterObjectReference{instance.Spec.ClusterServicePlanRef, (*v1beta1.ClusterObjectReference)(instance.Spec.ServicePlanRef)} {
+		if ref != nil {
+			p.plan += "/" + ref.Name
+		}
+	}
+	if held := instance.Status.ExternalProperties; held != nil {
+		p.heldPlan = planIDOf(held)
+	}
+	if sent := instance.Status.InProgressProperties; sent != nil {
+		p.inFlightPlan = planIDOf(sent)
+	}
+	return p
+}
+
+// brokersOf are those of the scope that an instance is, or may be, at.
+func (r *BrokerReconciler) brokersOf(ctx context.Context, o client.Object) (names []types.NamespacedName) {
+	instance := o.(*v1beta1.ServiceInstance)
+	if ref := instance.Status.Broker; ref != nil && ref.Kind == r.BrokerKind() {
+		names = append(names, r.named(instance.Namespace, ref.Name))
+	}
+	if class, err := r.index.ClassOf(ctx, instance); err == nil && class != nil && catalog.ScopeOf(class) == r.Scope {
+		names = append(names, r.named(instance.Namespace, class.BrokerName()))
+	}
+	return names
+}
+
+// targetOf is the broker of the scope that a binding is at.
+func (r *BrokerReconciler) targetOf(o client.Object) []types.NamespacedName {
+	target := o.(*v1beta1.ServiceBinding).Status.Target
+	if target == nil || target.Kind != r.BrokerKind() {
+		return nil
+	}
+	return []types.NamespacedName{r.named(o.GetNamespace(), target.Name)}
+}
+
+// named is the broker of a name, as a namespace sees it.
+func (r *BrokerReconciler) named(namespace, name string) types.NamespacedName {
+	if r.Scope == catalog.Cluster {
+		namespace = ""
+	}
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+// reachedWith are the brokers of the scope that are reached with a Secret.
+func (r *BrokerReconciler) reachedWith(ctx context.Context, secret client.Object) (requests []reconcile.Request) {
+	brokers, err := r.index.BrokersWith(ctx, client.ObjectKeyFromObject(secret))
+	if err != nil {
+		return nil // only when the cache is being stopped
+	}
+	for _, broker := range brokers {
+		if catalog.ScopeOf(broker) == r.Scope {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(broker)})
+		}
+	}
+	return requests
+}
+
+func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
+	named := func(q queue, objects ...client.Object) {
+		for _, o := range objects {
+			for _, secret := range v1beta1.AuthSecrets(o.(v1beta1.Broker)) {
+				q.Add(reconcile.Request{NamespacedName: secret})
+			}
+		}
+	}
+	brokers := handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { named(q, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { named(q, e.ObjectOld, e.ObjectNew) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { named(q, e.Object) },
+	}
+	edited := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("brokersecret").
+		WatchesMetadata(&corev1.Secret{}, handler.Funcs{
+			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { k.seen(q, e.Object) },
+			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { k.seen(q, e.ObjectNew) },
+			DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) { k.forget(e.Object.GetUID()) },
+		}).
+		Watches(&v1beta1.ClusterServiceBroker{}, brokers, edited).
+		Watches(&v1beta1.ServiceBroker{}, brokers, edited).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](k.wake.Start)).
+		WithOptions(options(1)).
+		Complete(k)
+}
+
+// seen looks at Secrets with our finalizer; brokers say which others there are.
+func (k *secretKeeper) seen(q queue, secret client.Object) {
+	for _, finalizer := range secret.GetFinalizers() {
+		if finalizer == v1beta1.AuthSecretFinalizer {
+			q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(secret)})
+		}
+	}
+}

@@ -1,0 +1,215 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+const (
+	// maxListed is how many problems a condition lists; the rest is counted.
+	maxListed = 5
+	// maxProblem and maxBrokerMessage are how long they may be, in bytes.
+	maxProblem, maxBrokerMessage = 256, 2048
+)
+
+// visit is what came of reading a catalog, or of trying to.
+type visit struct {
+	// generation and credentials are those with which it was tried.
+	generation  int64
+	credentials string
+	// fault says why the catalog could not be read; nil: it was.
+	fault *fault
+	// unchanged: the broker says that it is what is held.
+	unchanged bool
+	// etag and version are the broker's.
+	etag, version string
+	// digest, classes and plans are of what is offered now.
+	digest         string
+	classes, plans int
+	// missing is what of the catalog is not offered, and why; retry: it may be soon.
+	missing []string
+	retry   bool
+	// kept is how many classes the broker offered before, if it offers nothing now.
+	kept int
+	// remarks are what else a person should know.
+	remarks []string
+}
+
+// event is the reason of the event about a visit; "": the condition's.
+func (v visit) event() string {
+	if v.fault == nil {
+		return ""
+	}
+	return v.fault.event
+}
+
+// fault is why a catalog could not be read.
+type fault struct {
+	reason, message string
+	// event is the reason of the event, if it is another.
+	event string
+	// stalled: it is not tried again until the spec or a Secret changes.
+	stalled bool
+	// wish is how long the broker asks to be left alone.
+	wish time.Duration
+}
+
+// faultOf is what a broker's answer means if it is no catalog.
+func faultOf(out osb.Outcome) *fault {
+	message := out.Description
+	if line := fmt.Sprintf("HTTP %d", out.Status); out.Status != 0 && !strings.HasPrefix(message, line) {
+		message = line + ": " + message
+	}
+	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter}
+}
+
+// statusAfter is the status of a broker after a visit. It is pure.
+func statusAfter(b v1beta1.Broker, v visit, now time.Time) v1beta1.ServiceBrokerStatus {
+	s := *b.CommonStatus().DeepCopy()
+	if s.ObservedGeneration != v.generation || s.CredentialsVersion != v.credentials {
+		s.Attempts = 0 // of something else
+	}
+	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = v.generation, v.credentials, nil
+	verdict := verdict{}
+	if v.fault != nil {
+		verdict = v.fail(&s, b, now)
+	} else {
+		verdict = v.succeed(&s, b, now)
+	}
+	if !v.unchanged {
+		s.Conditions = verdict.conditions(s.Conditions, now)
+	}
+	s.LastConditionState = lastConditionState(s.Conditions)
+	return s
+}
+
+// fail notes that the catalog could not be read. What was read before stays.
+func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) verdict {
+	s.Attempts++
+	if s.OperationStartTime == nil {
+		s.OperationStartTime = timeOf(now)
+	}
+	message := "Reading the catalog failed: " + outbound.Shorten(v.fault.message, maxBrokerMessage)
+	if v.fault.stalled {
+		message += "; it is tried again when the spec or a Secret that it names changes"
+	} else {
+		s.NextAttemptTime = notBefore(now.Add(backoff(b.GetUID(), s.Attempts, v.fault.wish)))
+		message += fmt.Sprintf("; that was %s, the next one is at %s", ordinal(s.Attempts), when(s.NextAttemptTime.Time))
+	}
+	return verdict{ready: v1beta1.ConditionFalse, reason: v.fault.reason, message: message, stalled: v.fault.stalled}
+}
+
+// succeed notes that the catalog was read, and what of it is offered.
+func (v visit) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) verdict {
+	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, timeOf(now)
+	s.ReconciledGeneration, s.APIVersion = v.generation, v.version
+	if v.unchanged {
+		s.Attempts = 0
+		return verdict{}
+	}
+	s.CatalogETag, s.CatalogDigest = v.etag, v.digest
+	s.ServiceClasses, s.ServicePlans = int32(v.classes), int32(v.plans)
+	next := ""
+	if v.retry {
+		s.CatalogETag = "" // what is held is not what it stands for
+		s.Attempts++
+		s.NextAttemptTime = notBefore(now.Add(backoff(b.GetUID(), s.Attempts, 0)))
+		next = fmt.Sprintf("; %s was made, the next one is at %s", ordinal(s.Attempts), when(s.NextAttemptTime.Time))
+	} else {
+		s.Attempts = 0
+	}
+	result := verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonFetchedCatalog, message: v.summary()}
+	switch {
+	case len(v.missing) == 0:
+	case v.classes == 0:
+		result.ready, result.reason, result.stalled = v1beta1.ConditionFalse, v1beta1.ReasonErrorSyncingCatalog, !v.retry
+	default:
+		result.reason = v1beta1.ReasonPartlySynced
+	}
+	result.message += next
+	return result
+}
+
+// summary says what is offered, what is not, and why.
+func (v visit) summary() string {
+	said := []string{fmt.Sprintf("The catalog was read: %s with %s", counted(v.classes, "class", "classes"), counted(v.plans, "plan", "plans"))}
+	if v.kept > 0 {
+		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case that they come back", counted(v.kept, "class", "classes")))
+	}
+	if len(v.missing) > 0 {
+		said = append(said, fmt.Sprintf("Not as the catalog has it: %s", fewOf(v.missing)))
+	}
+	if len(v.remarks) > 0 {
+		said = append(said, fewOf(v.remarks))
+	}
+	return outbound.Shorten(strings.Join(said, ". "), maxBrokerMessage)
+}
+
+// fewOf is a few of a list, and how many more there are.
+func fewOf(items []string) string {
+	var said []string
+	for _, item := range items[:min(maxListed, len(items))] {
+		said = append(said, outbound.Shorten(item, maxProblem))
+	}
+	if more := len(items) - maxListed; more > 0 {
+		said = append(said, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(said, "; ")
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// notBefore is a time as the API keeps it, never too early.
+func notBefore(t time.Time) *metav1.Time {
+	rounded := metav1.NewTime(t.Add(time.Second - 1).Truncate(time.Second))
+	return &rounded
+}
+
+// statusInUse is the status of a broker that is deleted while something needs it.
+func statusInUse(b v1beta1.Broker, instances, bindings []string, now time.Time) v1beta1.ServiceBrokerStatus {
+	s := *b.CommonStatus().DeepCopy()
+	s.ObservedGeneration = b.GetGeneration()
+	var by []string
+	for _, users := range []struct {
+		one, many string
+		names     []string
+	}{{"ServiceInstance", "ServiceInstances", instances}, {"ServiceBinding", "ServiceBindings", bindings}} {
+		if n := len(users.names); n > 0 {
+			by = append(by, fmt.Sprintf("%s (%s)", counted(n, users.one, users.many), enumerate(users.names)))
+		}
+	}
+	message := fmt.Sprintf("Deleted at %s, and kept until nothing is left at the broker. There are still %s. They have to be deleted; the annotation %s=%s on one lets it go without telling the broker",
+		when(b.GetDeletionTimestamp().Time), strings.Join(by, " and "), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+	verdict := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBrokerInUse, message: message, stalled: true}
+	s.Conditions = verdict.conditions(s.Conditions, now)
+	s.LastConditionState = lastConditionState(s.Conditions)
+	return s
+}

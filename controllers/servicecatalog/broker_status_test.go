@@ -1,0 +1,169 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+func TestWhatAVisitLeavesOnRecord(t *testing.T) {
+	read := visit{generation: 3, credentials: "credentials", etag: "new", version: "2.17", digest: "new digest", classes: 2, plans: 5}
+	failed := visit{generation: 3, credentials: "credentials", fault: &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: "HTTP 500: out of order"}}
+	with := func(v visit, edit func(*visit)) visit { edit(&v); return v }
+	for name, c := range map[string]struct {
+		before  func(*v1beta1.ServiceBrokerStatus)
+		visit   visit
+		says    string // Ready, its reason, what else is True
+		message string
+		check   func(v1beta1.ServiceBrokerStatus) bool
+	}{
+		"read": {nil, read, "True FetchedCatalog", "2 classes with 5 plans", func(s v1beta1.ServiceBrokerStatus) bool {
+			return s.CatalogETag == "new" && s.CatalogDigest == "new digest" && s.APIVersion == "2.17" && s.ServiceClasses == 2 && s.ServicePlans == 5 &&
+				s.LastCatalogRetrievalTime.Time.Equal(noon) && s.NextAttemptTime == nil && s.LastConditionState == "Ready"
+		}},
+		"read after failures": {inTrouble, read, "True FetchedCatalog", "", func(s v1beta1.ServiceBrokerStatus) bool {
+			return s.Attempts == 0 && s.OperationStartTime == nil && s.NextAttemptTime == nil
+		}},
+		"read after an edit": {func(s *v1beta1.ServiceBrokerStatus) { s.ReconciledGeneration, s.ObservedGeneration = 2, 2 }, read, "True FetchedCatalog", "",
+			func(s v1beta1.ServiceBrokerStatus) bool {
+				return s.ReconciledGeneration == 3 && s.ObservedGeneration == 3
+			}},
+		"unchanged": {func(s *v1beta1.ServiceBrokerStatus) {
+			s.Conditions = verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonPartlySynced, message: "as it was"}.conditions(nil, noon)
+		}, visit{generation: 3, credentials: "credentials", unchanged: true, version: "2.16"}, "True PartlySynced", "as it was", func(s v1beta1.ServiceBrokerStatus) bool {
+			return s.CatalogETag == "etag" && s.CatalogDigest == "digest" && s.LastCatalogRetrievalTime.Time.Equal(noon) && s.APIVersion == "2.16"
+		}},
+		"failed": {nil, failed, "False ErrorFetchingCatalog Reconciling", "Reading the catalog failed: HTTP 500: out of order; that was attempt 1, the next one is at 2026-06-01T12:00:0",
+			func(s v1beta1.ServiceBrokerStatus) bool {
+				return s.Attempts == 1 && s.OperationStartTime.Time.Equal(noon) && s.NextAttemptTime.After(noon) && s.CatalogETag == "etag" && s.LastConditionState == "ErrorFetchingCatalog"
+			}},
+		"failed again": {inTrouble, failed, "False ErrorFetchingCatalog Reconciling", "attempt 8", func(s v1beta1.ServiceBrokerStatus) bool {
+			return s.Attempts == 8 && s.OperationStartTime.Time.Equal(noon.Add(-time.Hour)) && s.NextAttemptTime.After(noon.Add(100*time.Second))
+		}},
+		"failed with a new spec": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.ObservedGeneration = 2 }, failed, "False ErrorFetchingCatalog Reconciling", "attempt 1,",
+			func(s v1beta1.ServiceBrokerStatus) bool {
+				return s.Attempts == 1 && s.NextAttemptTime.Time.Before(noon.Add(5*time.Second))
+			}},
+		"failed with new credentials": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.CredentialsVersion = "old" }, failed, "False ErrorFetchingCatalog Reconciling", "attempt 1,", nil},
+		"failed, and wants to be left alone": {nil, with(failed, func(v *visit) { asked := *v.fault; asked.wish = time.Hour; v.fault = &asked }), "False ErrorFetchingCatalog Reconciling", "at 2026-06-01T13:00:00Z",
+			func(s v1beta1.ServiceBrokerStatus) bool { return s.NextAttemptTime.Time.Equal(noon.Add(time.Hour)) }},
+		"failed for good": {nil, with(failed, func(v *visit) {
+			v.fault = &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: "no Secret", stalled: true}
+		}),
+			"False ErrorFetchingCatalog Stalled", "no Secret; it is tried again when the spec or a Secret that it names changes", func(s v1beta1.ServiceBrokerStatus) bool {
+				return s.Attempts == 1 && s.NextAttemptTime == nil
+			}},
+		"partly": {nil, with(read, func(v *visit) { v.missing = []string{"a is bad", "b is bad"} }), "True PartlySynced",
+			"The catalog was read: 2 classes with 5 plans. Not as the catalog has it: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
+				return s.CatalogETag == "new" && s.Attempts == 0 && s.NextAttemptTime == nil // the broker will have to change it
+			}},
+		"partly, for now": {nil, with(read, func(v *visit) { v.missing, v.retry = []string{"a is bad"}, true }), "True PartlySynced", "attempt 1 was made, the next one is at",
+			func(s v1beta1.ServiceBrokerStatus) bool {
+				return s.CatalogETag == "" && s.Attempts == 1 && s.NextAttemptTime.After(noon) && s.ReconciledGeneration == 3
+			}},
+		"nothing of it": {nil, with(read, func(v *visit) { v.missing, v.classes, v.plans = []string{"all is bad"}, 0, 0 }), "False ErrorSyncingCatalog Stalled", "all is bad", nil},
+		"nothing of it, for now": {nil, with(read, func(v *visit) { v.missing, v.classes, v.plans, v.retry = []string{"all is bad"}, 0, 0, true }),
+			"False ErrorSyncingCatalog Reconciling", "the next one is at", nil},
+		"many problems": {nil, with(read, func(v *visit) {
+			for i := range 1000 {
+				v.missing = append(v.missing, fmt.Sprintf("%d%s", i, strings.Repeat("x", 5000)))
+			}
+		}), "True PartlySynced", "; and 995 more", nil},
+		"empty": {nil, with(read, func(v *visit) { v.classes, v.plans, v.kept = 0, 0, 1 }), "True FetchedCatalog",
+			"The broker offered 1 class before and offers nothing now", nil},
+		"with remarks": {nil, with(read, func(v *visit) { v.remarks = []string{"Another ServiceBroker offers services of the same name"} }), "True FetchedCatalog", ". Another ServiceBroker", nil},
+	} {
+		b := readBroker()
+		if c.before != nil {
+			c.before(&b.Status)
+		}
+		before := b.DeepCopy()
+		got := statusAfter(b, c.visit, noon)
+		if said := sayConditions(got.Conditions); said != c.says {
+			t.Errorf("%s: conditions say %q, want %q", name, said, c.says)
+		}
+		ready := conditionOf(got.Conditions, v1beta1.ConditionReady)
+		if !strings.Contains(ready.Message, c.message) || len(ready.Message) > 2*maxBrokerMessage {
+			t.Errorf("%s: message is %q, want %q", name, ready.Message, c.message)
+		}
+		if c.check != nil && !c.check(got) {
+			t.Errorf("%s: status is %+v", name, got)
+		}
+		if got.ObservedGeneration != 3 || got.CredentialsVersion != "credentials" || fmt.Sprint(before.Status) != fmt.Sprint(b.Status) {
+			t.Errorf("%s: observed is %d with %q, or the broker was changed", name, got.ObservedGeneration, got.CredentialsVersion)
+		}
+	}
+}
+
+func inTrouble(s *v1beta1.ServiceBrokerStatus) {
+	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 7, timeOf(noon.Add(-time.Hour)), timeOf(noon)
+}
+
+// sayConditions is the status of Ready, its reason, and which of the others are True.
+func sayConditions(list []v1beta1.Condition) string {
+	ready := conditionOf(list, v1beta1.ConditionReady)
+	said := string(ready.Status) + " " + ready.Reason
+	for _, c := range list {
+		if c.Type != v1beta1.ConditionReady && c.Status == v1beta1.ConditionTrue {
+			said += " " + c.Type
+		}
+	}
+	return said
+}
+
+func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
+	for want, out := range map[string]osb.Outcome{
+		"HTTP 401: wrong password":       {Class: osb.Retry, Status: 401, Description: "wrong password"},
+		"HTTP 502 Bad Gateway":           {Class: osb.Retry, Status: 502, Description: "HTTP 502 Bad Gateway"},
+		"connection refused":             {Class: osb.Retry, Description: "connection refused"},
+		"HTTP 200 OK, but it is no JSON": {Class: osb.Unusable, Status: 200, Description: "HTTP 200 OK, but it is no JSON"},
+	} {
+		if got := faultOf(out); got.message != want || got.reason != v1beta1.ReasonErrorFetchingCatalog || got.stalled {
+			t.Errorf("fault is %+v, want %q", got, want)
+		}
+	}
+	if got := faultOf(osb.Outcome{RetryAfter: time.Minute}); got.wish != time.Minute {
+		t.Errorf("it wants to be left alone for %v", got.wish)
+	}
+}
+
+func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
+	b := readBroker()
+	b.DeletionTimestamp = &metav1.Time{Time: noon.Add(-time.Hour)}
+	var instances []string
+	for i := range 7 {
+		instances = append(instances, fmt.Sprintf("demo/db-%d", i))
+	}
+	got := statusInUse(b, instances, []string{"demo/app"}, noon)
+	if said := sayConditions(got.Conditions); said != "False InUse Stalled" {
+		t.Errorf("conditions say %q", said)
+	}
+	message := conditionOf(got.Conditions, v1beta1.ConditionStalled).Message
+	for _, want := range []string{"Deleted at 2026-06-01T11:00:00Z", "7 ServiceInstances (demo/db-0, demo/db-1, ", " and 2 more", "1 ServiceBinding (demo/app)", "bellhop.gophernetes.io/deletion-policy=Retain"} {
+		if !strings.Contains(message, want) {
+			t.Errorf("message %q lacks %q", message, want)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+const (
+	// writers is how many classes or plans of a broker are written at once.
+	writers = 8
+	// maxFailures is after how many failures no more is tried.
+	maxFailures = 100
+)
+
+// librarian writes classes and plans.
+type librarian struct {
+	scope
+	client client.Client // reads are from the cache and show our own writes
+	index  index.Index
+}
+
+// hold is what there is of a broker.
+func (l librarian) hold(ctx context.Context, b v1beta1.Broker) (h holding, err error) {
+	classes, err := l.index.Classes(ctx, b)
+	if err != nil {
+		return h, fmt.Errorf("listing %s: %w", l.ClassKind(), err)
+	}
+	plans, err := l.index.Plans(ctx, b)
+	if err != nil {
+		return h, fmt.Errorf("listing %s: %w", l.PlanKind(), err)
+	}
+	return holding{byName(classes), byName(plans)}, nil
+}
+
+func byName[T client.Object](list []T) map[string]T {
+	named := make(map[string]T, len(list))
+	for _, o := range list {
+		named[o.GetName()] = o
+	}
+	return named
+}
+
+// sync brings classes and plans to what is offered, and says what could not be written.
+//
+// A class is created only once all its plans are there, and are seen in our cache: as
+// long as there is but one, admission would take it for the only one.
+func (l librarian) sync(ctx context.Context, b v1beta1.Broker, o selection, h holding) ([]string, error) {
+	plans, classes := diff(h.plans, o.plans, o.keptPlans, l.isOurs), diff(h.classes, o.classes, o.keptClasses, l.isOurs)
+	var failed failures
+	writeSteps(ctx, l, plans, &failed)
+	if len(plans.create) > 0 {
+		if _, err := l.index.Plans(ctx, b); err != nil {
+			return nil, fmt.Errorf("waiting for plans to be in the cache: %w", err)
+		}
+	}
+	writeSteps(ctx, l, classes, &failed)
+	forEach(ctx, classes.mark, &failed, l.mark(true))
+	forEach(ctx, plans.mark, &failed, l.mark(true))
+	return failed.list, ctx.Err()
+}
+
+// writeSteps makes what there should be.
+func writeSteps[T client.Object](ctx context.Context, l librarian, s steps[T], failed *failures) {
+	forEach(ctx, s.create, failed, func(ctx context.Context, o client.Object) error { return l.client.Create(ctx, o) })
+	forEach(ctx, s.update, failed, func(ctx context.Context, o client.Object) error { return l.client.Update(ctx, o) })
+	forEach(ctx, s.unmark, failed, l.mark(false))
+}
+
+// mark says of a class, or of a plan, whose status is the same, whether it is still in the
+// catalog.
+func (l librarian) mark(removed bool) func(context.Context, client.Object) error {
+	return func(ctx context.Context, o client.Object) error {
+		return kube.PatchStatus(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
+	}
+}
+
+// sweep deletes what is marked and that no instance is of; a class after its plans. It
+// says how much it deleted.
+func (l librarian) sweep(ctx context.Context, h holding) (int, error) {
+	var plans, classes []client.Object
+	ofClass := map[string]int{}
+	for _, plan := range h.plans {
+		ofClass[plan.ClassName()]++
+		if !*removedFlag(plan) || !plan.GetDeletionTimestamp().IsZero() {
+			continue
+		}
+		used, err := l.index.PlanInUse(ctx, plan)
+		if err != nil {
+			return 0, fmt.Errorf("looking up who uses %s %s: %w", l.PlanKind(), plan.GetName(), err)
+		}
+		if !used {
+			plans = append(plans, plan)
+			ofClass[plan.ClassName()]--
+		}
+	}
+	for _, class := range h.classes {
+		if !*removedFlag(class) || !class.GetDeletionTimestamp().IsZero() || ofClass[class.GetName()] > 0 {
+			continue
+		}
+		used, err := l.index.ClassInUse(ctx, class)
+		if err != nil {
+			return 0, fmt.Errorf("looking up who uses %s %s: %w", l.ClassKind(), class.GetName(), err)
+		}
+		if !used {
+			classes = append(classes, class)
+		}
+	}
+	return len(plans) + len(classes), l.remove(ctx, plans, classes)
+}
+
+// clear deletes all that came from the catalog.
+func (l librarian) clear(ctx context.Context, h holding) error {
+	var plans, classes []client.Object
+	for _, plan := range h.plans {
+		if l.isOurs(plan) && plan.GetDeletionTimestamp().IsZero() {
+			plans = append(plans, plan)
+		}
+	}
+	for _, class := range h.classes {
+		if l.isOurs(class) && class.GetDeletionTimestamp().IsZero() {
+			classes = append(classes, class)
+		}
+	}
+	return l.remove(ctx, plans, classes)
+}
+
+func (l librarian) remove(ctx context.Context, plans, classes []client.Object) error {
+	var failed failures
+	forEach(ctx, plans, &failed, l.delete)
+	if failed.first == nil { // else classes would go before their plans
+		forEach(ctx, classes, &failed, l.delete)
+	}
+	return failed.first
+}
+
+// delete deletes what was read, and nothing that has changed since.
+func (l librarian) delete(ctx context.Context, o client.Object) error {
+	uid, version := o.GetUID(), o.GetResourceVersion()
+	err := l.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version})
+	return client.IgnoreNotFound(err)
+}
+
+// failures are what could not be written.
+type failures struct {
+	mu    sync.Mutex
+	list  []string
+	first error
+}
+
+func (f *failures) add(o client.Object, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.first == nil {
+		f.first = fmt.Errorf("%s %s: %w", kindOf(o), o.GetName(), err)
+	}
+	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), display(o.GetName()), writeError(err)))
+}
+
+func (f *failures) many() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.list) >= maxFailures
+}
+
+// writeError is what a person is told of a failed write: what the API server says of an
+// object that is wrong, and a word for all else.
+func writeError(err error) string {
+	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err) {
+		return err.Error()
+	}
+	if reason := apierrors.ReasonForError(err); reason != "" {
+		return string(reason)
+	}
+	return err.Error()
+}
+
+// forEach does something with all objects, a few at a time.
+func forEach[T client.Object](ctx context.Context, objects []T, failed *failures, do func(context.Context, client.Object) error) {
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, writers)
+	for _, o := range objects {
+		if ctx.Err() != nil || failed.many() {
+			break
+		}
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			if err := do(ctx, o); err != nil {
+				failed.add(o, err)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// kindOf is the kind of a class or plan.
+func kindOf(o client.Object) string {
+	if _, ok := o.(v1beta1.Class); ok {
+		return catalog.ScopeOf(o).ClassKind()
+	}
+	return catalog.ScopeOf(o).PlanKind()
+}

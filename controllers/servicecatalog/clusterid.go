@@ -1,0 +1,73 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// clusterIDKey is the key of the ConfigMap, as brokers have seen it for as long as there
+// is a service-catalog.
+const clusterIDKey = "id"
+
+// +kubebuilder:rbac:groups="",namespace=system,resources=configmaps,verbs=get;create;patch
+
+// clusterID is what brokers know this cluster by. It is kept in a ConfigMap: one that is
+// there is adopted, and none is made anew while that cannot be read.
+type clusterID struct {
+	live   client.Reader
+	writer client.Client
+	name   types.NamespacedName
+
+	mu sync.Mutex
+	id string
+}
+
+// get reads the id once, and makes it if there is none.
+func (c *clusterID) get(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id != "" {
+		return c.id, nil
+	}
+	config := &corev1.ConfigMap{}
+	err := c.live.Get(ctx, c.name, config)
+	switch {
+	case apierrors.IsNotFound(err):
+		config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: c.name.Namespace, Name: c.name.Name}, Data: map[string]string{clusterIDKey: catalog.NewID()}}
+		err = c.writer.Create(ctx, config, client.DisableReadYourWritesConsistency)
+	case err == nil && config.Data[clusterIDKey] == "":
+		before := config.DeepCopy()
+		config.Data = map[string]string{clusterIDKey: catalog.NewID()}
+		err = c.writer.Patch(ctx, config, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.DisableReadYourWritesConsistency)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading or making ConfigMap %s, which has the cluster's id: %w", c.name, err)
+	}
+	c.id = config.Data[clusterIDKey]
+	return c.id, nil
+}

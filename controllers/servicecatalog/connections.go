@@ -1,0 +1,168 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// maxAnswer is how much of an answer is read, but for a catalog.
+const maxAnswer = 1 << 20
+
+// brokerKey names a broker; of a ClusterServiceBroker the namespace is empty.
+type brokerKey struct{ namespace, name string }
+
+func keyOf(b v1beta1.Broker) brokerKey { return brokerKey{b.GetNamespace(), b.GetName()} }
+
+// connections keeps a client ready for each broker, made once for each version of the
+// broker's spec and Secrets, and the bulkhead that all requests to it share.
+type connections struct {
+	cache client.Reader // of Secrets' metadata
+	live  client.Reader // Secrets are read one at a time, never cached
+	guard *outbound.Guard
+	// timeout of a request.
+	timeout time.Duration
+	observe func(brokerKey, osb.Observation)
+
+	ready     *kube.Keeper[brokerKey, *osb.Client]
+	bulkheads outbound.Bulkheads[brokerKey]
+}
+
+// credentialsError says what is wrong with a broker's credentials: for a person to mend
+// unless temporary.
+type credentialsError struct {
+	message   string
+	temporary bool
+}
+
+func (e *credentialsError) Error() string { return e.message }
+
+// to is the client for a broker. An error is a *credentialsError, or the cache's.
+func (c *connections) to(ctx context.Context, b v1beta1.Broker) (*osb.Client, error) {
+	version, err := c.version(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	return c.ready.Of(keyOf(b), version, func() (*osb.Client, error) { return c.connect(ctx, b) })
+}
+
+// version changes with whatever a client is made from.
+func (c *connections) version(ctx context.Context, b v1beta1.Broker) (string, error) {
+	parts := []string{string(b.GetUID()), fmt.Sprint(b.GetGeneration())}
+	secrets := v1beta1.AuthSecrets(b)
+	for _, field := range slices.Sorted(maps.Keys(secrets)) {
+		meta := kube.Metadata("Secret")
+		if err := c.cache.Get(ctx, secrets[field], meta); err != nil {
+			if apierrors.IsNotFound(err) {
+				return "", noSecret(field, secrets[field])
+			}
+			return "", fmt.Errorf("looking up Secret %s: %w", secrets[field], err)
+		}
+		parts = append(parts, string(meta.UID), meta.ResourceVersion)
+	}
+	return strings.Join(parts, "/"), nil
+}
+
+func noSecret(field string, name types.NamespacedName) error {
+	return &credentialsError{message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q does not exist in namespace %q", field, name.Name, name.Namespace)}
+}
+
+func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, error) {
+	spec, key := b.Common(), keyOf(b)
+	auth, err := c.auth(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	made, err := osb.NewClient(osb.Options{
+		URL: spec.URL, Version: b.CommonStatus().APIVersion, Auth: auth, Guard: c.guard,
+		Outbound: outbound.Options{Timeout: c.timeout, MaxBody: maxAnswer, CABundle: spec.CABundle, InsecureSkipVerify: spec.InsecureSkipTLSVerify},
+		Observe:  func(o osb.Observation) { c.observe(key, o) },
+	})
+	if err != nil {
+		return nil, &credentialsError{message: err.Error()}
+	}
+	return made, nil
+}
+
+// auth reads what the broker's authInfo names.
+func (c *connections) auth(ctx context.Context, b v1beta1.Broker) (auth osb.Auth, err error) {
+	read := credentials{ctx: ctx, live: c.live, secrets: v1beta1.AuthSecrets(b)}
+	switch info := b.Common().AuthInfo; {
+	case info == nil:
+		return auth, nil
+	case info.Basic != nil:
+		auth.Username, auth.Password = read.value("basic", "username"), read.value("basic", "password")
+	case info.Bearer != nil:
+		auth.BearerToken = read.value("bearer", "token")
+	case info.OAuth2 != nil:
+		auth.OAuth2 = &osb.OAuth2{TokenURL: info.OAuth2.TokenURL, Scopes: info.OAuth2.Scopes,
+			ClientID: read.value("oauth2", "clientID"), ClientSecret: read.value("oauth2", "clientSecret")}
+	}
+	if _, ok := read.secrets["clientCertificate"]; ok {
+		auth.ClientCertificate = []byte(read.value("clientCertificate", "tls.crt"))
+		auth.ClientKey = []byte(read.value("clientCertificate", "tls.key"))
+	}
+	return auth, read.err
+}
+
+// credentials gets values out of Secrets, until one is not there.
+type credentials struct {
+	ctx     context.Context //nolint:containedctx // lives as long as one call
+	live    client.Reader
+	secrets map[string]types.NamespacedName
+	read    map[types.NamespacedName]map[string][]byte
+	err     error
+}
+
+func (r *credentials) value(field, key string) string {
+	name, ok := r.secrets[field]
+	if r.err != nil || !ok {
+		return ""
+	}
+	data, ok := r.read[name]
+	if !ok {
+		secret, err := kube.ReadSecret(r.ctx, r.live, name)
+		switch {
+		case apierrors.IsNotFound(err):
+			r.err = noSecret(field, name)
+			return ""
+		case err != nil:
+			r.err = &credentialsError{temporary: true, message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q could not be read: %s", field, name.Name, apierrors.ReasonForError(err))}
+			return ""
+		}
+		data = secret.Data
+		r.read = map[types.NamespacedName]map[string][]byte{name: data}
+	}
+	if len(data[key]) == 0 {
+		r.err = &credentialsError{message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q in namespace %q has no key %q", field, name.Name, name.Namespace, key)}
+	}
+	return string(data[key])
+}

@@ -1,0 +1,499 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// fixture is an instance and what surrounds it.
+type fixture struct {
+	si *v1beta1.ServiceInstance
+	w  instanceWorld
+}
+
+func newFixture(edits ...func(*fixture)) *fixture {
+	walk := newInstanceWalk(nil, 0)
+	f := &fixture{si: walk.si, w: walk.world()}
+	f.w.definition = definitionUnknown
+	for _, edit := range edits {
+		edit(f)
+	}
+	return f
+}
+
+func (f *fixture) present() {
+	f.w.present = nil
+	if ext := f.si.Status.ExternalProperties; ext != nil && planIDOf(ext) == f.w.offer.plan.Common().ExternalID {
+		f.w.present = f.w.offer.plan
+	}
+}
+
+// after takes an answer into the status, as the shell does.
+func (f *fixture) after(call *instanceCall, a answer) *fixture {
+	f.si.Status = foldInstance(f.si, decideInstance(f.si, f.w).status, *call, a, f.w.now)
+	f.w.firstSight = false
+	f.w.polled = time.Time{}
+	if call.verb == poll {
+		f.w.polled = f.w.now
+	}
+	f.present()
+	return f
+}
+
+func ready(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 201))
+}
+
+func provisioning(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+}
+
+func edited2(f *fixture) {
+	f.si.Generation++
+	f.w.parameters.Checksum = "p9"
+}
+
+func planned(f *fixture) {
+	f.si.Generation++
+	large := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: "large"}}
+	large.Spec.ExternalID, large.Spec.ExternalName = "large-id", "large"
+	f.w.offer.plan = large
+}
+
+func deleted(f *fixture) {
+	at := metav1.NewTime(t0)
+	f.si.DeletionTimestamp = &at
+	f.si.Generation++
+}
+
+func brought(f *fixture) { f.si.Annotations = nil }
+
+func later(d time.Duration) func(*fixture) {
+	return func(f *fixture) { f.w.now = f.w.now.Add(d) }
+}
+
+func restarted(f *fixture) { f.w.firstSight = false }
+
+// say describes a step in words.
+func (s instanceStep) say() string {
+	var parts []string
+	switch {
+	case s.protect:
+		parts = append(parts, "protect")
+	case s.prove:
+		parts = append(parts, "prove")
+	case s.read:
+		parts = append(parts, "read")
+	case s.release != nil:
+		parts = append(parts, "release "+s.release.reason)
+	}
+	if s.journal {
+		parts = append(parts, "journal")
+	}
+	if c := s.call; c != nil {
+		parts = append(parts, string(c.verb), c.id, c.planID)
+		if c.newPlan {
+			parts = append(parts, "+plan")
+		}
+		if c.newParameters {
+			parts = append(parts, "+parameters")
+		}
+		if c.removal {
+			parts = append(parts, "(removal)")
+		}
+	}
+	if !s.wake.IsZero() {
+		parts = append(parts, "wait")
+	}
+	if len(parts) == 0 {
+		return "nothing: " + s.status.LastConditionState
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestDecideInstance(t *testing.T) {
+	for name, test := range map[string]struct {
+		why  string
+		is   []func(*fixture)
+		want string
+	}{
+		"new":                       {"the object itself is the journal", nil, "provision id small-id"},
+		"new after a restart":       {"the body is the same as that of a request that may have been sent", fs(restarted), "provision id small-id"},
+		"edited before it was sent": {"another process may have sent another plan", fs(restarted, edited2), "journal provision id small-id"},
+		"without finalizer":         {"R1", fs(func(f *fixture) { f.si.Finalizers = nil }), "protect"},
+		"abandoned":                 {"the finalizer was removed", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":                     {"R6", fs(ready), "nothing: Ready"},
+		"other parameters":          {"what does not change is left out", fs(ready, edited2), "update id small-id +parameters"},
+		"other plan":                {"", fs(ready, planned), "update id large-id +plan"},
+		"plan that must stay":       {"", fs(func(f *fixture) { f.w.offer.class.Common().PlanUpdatable = false }, ready, planned), "nothing: Failed"},
+		"touched":                   {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
+		"only noticed":              {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
+		"two edits, one seen":       {"the first may have been sent", fs(ready, edited2, edited2), "update id small-id +plan +parameters"},
+		"parameters from a Secret":  {"they are read when they are to be sent", fs(func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v1" }), "read"},
+		"Secret changed":            {"", fs(ready, func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v2" }), "read"},
+		"Secret's value changed":    {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
+		"Secret's value the same":   {"", fs(ready, func(f *fixture) { f.w.parameters.version = "v2" }), "nothing: Ready"},
+		"id of another":             {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
+		"no class": {"", fs(func(f *fixture) {
+			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
+		}), "nothing: ReferencesNonexistentServiceClass"},
+		"class gone":             {"", fs(func(f *fixture) { f.w.offer.class.CommonStatus().RemovedFromBrokerCatalog = true }), "nothing: ReferencesDeletedServiceClass"},
+		"class gone, parameters": {"what is there can be changed", fs(ready, edited2, func(f *fixture) { f.w.offer.class.CommonStatus().RemovedFromBrokerCatalog = true }), "update id small-id +parameters"},
+
+		"provisioning":               {"", fs(provisioning), "poll id small-id"},
+		"edited while provisioning":  {"it is accepted, and applied after it", fs(provisioning, planned), "poll id small-id"},
+		"deleted while provisioning": {"it is acted on", fs(provisioning, deleted), "prove"},
+		"proven":                     {"", fs(provisioning, deleted, lives), "deprovision id small-id"},
+		"overdue":                    {"the plan's limit is in the past", fs(provisioning, later(8*24*time.Hour)), "wait"},
+
+		"deleted at once":         {"nothing was ever sent", fs(deleted, lives), "release DeprovisionedSuccessfully"},
+		"deleted after a restart": {"something may have been sent", fs(restarted, deleted, lives), "deprovision id small-id"},
+		"deleted":                 {"", fs(ready, deleted, lives), "deprovision id small-id"},
+		"deleted with plan edit":  {"the plan that the broker has", fs(ready, planned, deleted, lives), "deprovision id small-id"},
+		"deleted with bindings":   {"", fs(ready, deleted, lives, func(f *fixture) { f.w.bindings = []string{"b"} }), "nothing: DeprovisionBlockedByExistingCredentials"},
+		"retained": {"R8", fs(ready, deleted, func(f *fixture) {
+			f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
+		}), "release Retained"},
+		"brought and there": {"R10: a 200 proves only that it was there", fs(brought, used, deleted, lives), "release Retained"},
+		"brought, with policy": {"R10", fs(brought, used, deleted, lives, func(f *fixture) {
+			f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
+		}), "deprovision id small-id"},
+		"brought and created": {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
+		"claimed by another":  {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimed = true }), "release Retained"},
+		"CRD deleted":         {"R10", fs(ready, deleted, func(f *fixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
+		"restored":            {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
+		"broker gone":         {"R8", fs(ready, deleted, lives, func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := decideInstance(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s (%s)", got, test.want, test.why)
+			}
+		})
+	}
+}
+
+func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+func lives(f *fixture) { f.w.definition = definitionLives }
+
+// used is an instance that was at the broker before.
+func used(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200)) }
+
+// created is one that this very object has created.
+func created(f *fixture) {
+	a := said(osb.Done, 201)
+	a.created = true
+	f.after(decideInstance(f.si, f.w).call, a)
+}
+
+// TestProvisionAnswers has each row of the response matrix.
+func TestProvisionAnswers(t *testing.T) {
+	const wait = "wait"
+	for name, test := range map[string]struct {
+		is     []func(*fixture)
+		answer answer
+		state  string // LastConditionState
+		undo   v1beta1.DeprovisionStatus
+		next   string // and after a day
+	}{
+		"201":                     {nil, said(osb.Done, 201), "Ready", "Required", "nothing: Ready"},
+		"200":                     {nil, said(osb.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"202":                     {nil, said(osb.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
+		"400":                     {nil, said(osb.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
+		"400 to a repeat":         {fs(unknownOnce), said(osb.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
+		"400 after a restart":     {fs(restarted), said(osb.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
+		"401":                     {nil, said(osb.Retry, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"408":                     {nil, said(osb.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"429":                     {nil, said(osb.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"refused connection":      {nil, answer{Outcome: osb.Outcome{Class: osb.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
+		"409":                     {nil, said(osb.Conflict, 409), "ProvisionCallFailed", "Required", "inspect id small-id"},
+		"409 under a brought id":  {fs(brought), said(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
+		"ConcurrencyError":        {nil, said(osb.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"MaintenanceInfoConflict": {nil, said(osb.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"422":                     {nil, said(osb.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
+		"500":                     {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"timeout":                 {nil, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
+		"200 malformed":           {nil, said(osb.Unusable, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"500 and edited":          {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			call := decideInstance(f.si, f.w).call
+			f.after(call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			if got := f.si.Status.DeprovisionStatus; test.undo != "" && got != test.undo {
+				t.Errorf("deprovisioning is %s, want %s", got, test.undo)
+			}
+			f.w.now = f.w.now.Add(24 * time.Hour)
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+	_ = wait
+}
+
+func unknownOnce(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+	f.w.now = f.w.now.Add(time.Hour)
+}
+
+// TestAnUnknownOutcomeIsRepeatedThenRemoved is the ladder of orphan mitigation.
+func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
+	f := newFixture()
+	var calls []string
+	for range 12 {
+		next := decideInstance(f.si, f.w)
+		if next.call == nil {
+			f.w.now = f.w.now.Add(time.Hour)
+			continue
+		}
+		calls = append(calls, string(next.call.verb))
+		a := said(osb.Unknown, 500)
+		if next.call.verb == deprovision {
+			a = said(osb.Done, 200)
+		}
+		f.after(next.call, a)
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	want := "provision provision provision provision deprovision"
+	if got := strings.Join(calls[:5], " "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if f.si.Status.ExternalID != "" {
+		t.Errorf("the id became %s, and the broker did not refuse the old one", f.si.Status.ExternalID)
+	}
+}
+
+// TestAnIDIsReplacedOnceTheBrokerRefusesIt: not before.
+func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
+	f := newFixture()
+	for range 4 {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200)) // removed
+	f.w.now = f.w.now.Add(time.Hour)
+	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	next := decideInstance(f.si, f.w)
+	if id := f.si.Status.ExternalID; id == "" || id != catalog.NextID("uid", "id", 1) || next.call == nil || next.call.id != id || next.call.verb != provision {
+		t.Errorf("the id is %q, and next is %s", id, next.say())
+	}
+}
+
+// TestABudgetIsResetByAChange: and only by that.
+func TestABudgetIsResetByAChange(t *testing.T) {
+	f := newFixture()
+	for i := 0; ; i++ {
+		next := decideInstance(f.si, f.w)
+		if next.call == nil && next.wake.IsZero() {
+			break
+		}
+		if i > 200 {
+			t.Fatal("it is tried for ever")
+		}
+		if next.call != nil {
+			class := osb.Unknown
+			if next.call.verb == deprovision {
+				class = osb.Gone
+			}
+			f.after(next.call, said(class, 500))
+		}
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	if got := f.si.Status.LastConditionState; got != v1beta1.ConditionFailed {
+		t.Errorf("it says %s", got)
+	}
+	edited2(f)
+	if got := decideInstance(f.si, f.w).say(); got != "journal provision id small-id" {
+		t.Error("after an edit:", got)
+	}
+}
+
+// TestUpdateAnswers has each row of the response matrix.
+func TestUpdateAnswers(t *testing.T) {
+	unrepeatable := said(osb.Rejected, 422)
+	unrepeatable.UpdateNotRepeatable, unrepeatable.InstanceUnusable = true, true
+	for name, test := range map[string]struct {
+		answer answer
+		state  string
+		plan   string // that the broker is known to have
+		next   string // after a day
+	}{
+		"200":              {said(osb.Done, 200), "Ready", "large-id", "nothing: Ready"},
+		"202":              {said(osb.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
+		"400":              {said(osb.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
+		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
+		"404":              {said(osb.Rejected, 404), "Failed", "small-id", "nothing: Failed"},
+		"410":              {said(osb.Gone, 410), "Failed", "small-id", "nothing: Failed"},
+		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan"},
+		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan"},
+		"500":              {said(osb.Unknown, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(ready, planned)
+			f.w.present = f.w.offer.plan
+			f.after(decideInstance(f.si, f.w).call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			if got := planIDOf(f.si.Status.ExternalProperties); got != test.plan {
+				t.Errorf("the broker has %s, want %s", got, test.plan)
+			}
+			f.w.now = f.w.now.Add(24 * time.Hour)
+			if test.answer.Class == osb.Accepted {
+				f.w.now = f.w.now.Add(-23 * time.Hour)
+			}
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+			if test.answer.InstanceUnusable && !f.si.Status.Unusable {
+				t.Error("it is not marked as unusable")
+			}
+		})
+	}
+}
+
+// TestDeprovisionAnswers has each row of the response matrix.
+func TestDeprovisionAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer answer
+		state  string
+		next   string // after an hour
+	}{
+		"200":              {said(osb.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"410":              {said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"202":              {said(osb.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
+		"400":              {said(osb.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
+		"404":              {said(osb.Rejected, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"409":              {said(osb.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
+		"ConcurrencyError": {said(osb.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
+		"500":              {said(osb.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
+		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(ready, deleted, lives)
+			f.after(decideInstance(f.si, f.w).call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestPollAnswers has what brokers say of operations.
+func TestPollAnswers(t *testing.T) {
+	in := func(state osb.State) answer {
+		a := said(osb.Done, 200)
+		a.state = state
+		return a
+	}
+	updating := func(f *fixture) {
+		ready(f)
+		planned(f)
+		f.w.present = f.w.offer.plan
+		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	}
+	deprovisioning := func(f *fixture) {
+		ready(f)
+		deleted(f)
+		lives(f)
+		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	}
+	for name, test := range map[string]struct {
+		is     func(*fixture)
+		answer answer
+		state  string
+		next   string // after an hour
+	}{
+		"provisioned":           {provisioning, in(osb.Succeeded), "Ready", "nothing: Ready"},
+		"provisioning":          {provisioning, in(osb.InProgress), "Provisioning", "poll id small-id"},
+		"provisioning failed":   {provisioning, in(osb.Failed), "OrphanMitigation", "deprovision id small-id"},
+		"provisioning, 410":     {provisioning, said(osb.Unusable, 410), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, said(osb.Unusable, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Unusable}}, "ErrorPollingLastOperation", "poll id small-id"},
+		"updated":               {updating, in(osb.Succeeded), "Ready", "nothing: Ready"},
+		"updating failed":       {updating, in(osb.Failed), "Failed", "nothing: Failed"},
+		"deprovisioned":         {deprovisioning, in(osb.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioned, 410":    {deprovisioning, said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioning, 404":   {deprovisioning, said(osb.Unusable, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning failed": {deprovisioning, in(osb.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning":        {deprovisioning, in(osb.InProgress), "Deprovisioning", "poll id small-id (removal)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is)
+			call := decideInstance(f.si, f.w).call
+			if call == nil || call.verb != poll {
+				t.Fatalf("it is not polled: %s", decideInstance(f.si, f.w).say())
+			}
+			f.after(call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestPollsAreAtMostAMinuteApart: a user waits.
+func TestPollsAreAtMostAMinuteApart(t *testing.T) {
+	f := newFixture(provisioning)
+	for _, running := range []time.Duration{0, time.Second, time.Minute, time.Hour, 24 * time.Hour} {
+		f.w.now = t0.Add(running)
+		f.w.polled, f.w.asked = f.w.now, time.Hour
+		if wait := decideInstance(f.si, f.w).wake.Sub(f.w.now); wait <= 0 || wait > time.Minute {
+			t.Errorf("after %s it waits %s", running, wait)
+		}
+	}
+}
+
+func TestConditionsStandInOrder(t *testing.T) {
+	f := newFixture(provisioning)
+	a := said(osb.Done, 200)
+	a.state = osb.Failed
+	f.after(decideInstance(f.si, f.w).call, a)
+	var order []string
+	for _, c := range f.si.Status.Conditions {
+		order = append(order, fmt.Sprintf("%s=%s", c.Type, c.Status))
+	}
+	want := "Reconciling=True Stalled=False Ready=False Failed=True OrphanMitigation=True"
+	if got := strings.Join(order, " "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

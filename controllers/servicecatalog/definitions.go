@@ -1,0 +1,92 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
+
+// definition tells whether a CRD is being deleted, and with it all its objects, which
+// nobody may have meant to be deleted at brokers.
+type definition struct {
+	live client.Reader
+	name string
+
+	mu      sync.Mutex
+	next    *reading // that has not begun
+	running sync.Mutex
+}
+
+// reading is shared by all who asked for it before it began.
+type reading struct {
+	done  chan struct{}
+	state definitionState
+	err   error
+}
+
+// state is what a read that begins now finds.
+func (d *definition) state(ctx context.Context) (definitionState, error) {
+	d.mu.Lock()
+	r := d.next
+	if r == nil {
+		r = &reading{done: make(chan struct{})}
+		d.next = r
+		go d.read(context.WithoutCancel(ctx), r)
+	}
+	d.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.state, r.err
+	case <-ctx.Done():
+		return definitionUnknown, ctx.Err()
+	}
+}
+
+func (d *definition) read(ctx context.Context, r *reading) {
+	d.running.Lock() // one after the other, so that many can share the next
+	defer d.running.Unlock()
+	d.mu.Lock()
+	d.next = nil
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	r.state, r.err = d.find(ctx)
+	close(r.done)
+}
+
+func (d *definition) find(ctx context.Context) (definitionState, error) {
+	crd := &metav1.PartialObjectMetadata{}
+	crd.APIVersion, crd.Kind = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
+	err := d.live.Get(ctx, client.ObjectKey{Name: d.name}, crd)
+	switch {
+	case apierrors.IsNotFound(err):
+		return definitionTerminating, nil
+	case err != nil:
+		return definitionUnknown, fmt.Errorf("reading CustomResourceDefinition %s: %w", d.name, err)
+	case !crd.DeletionTimestamp.IsZero():
+		return definitionTerminating, nil
+	}
+	return definitionLives, nil
+}

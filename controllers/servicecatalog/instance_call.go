@@ -1,0 +1,232 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// ticket is by whom a broker's bulkhead knows an object.
+type ticket struct {
+	kind string
+	name types.NamespacedName
+}
+
+func instanceTicket(name types.NamespacedName) ticket { return ticket{"ServiceInstance", name} }
+
+// pollLane is where polls wait: beside what users of all namespaces have changed.
+const pollLane = "polls"
+
+// enter gets a slot at the broker. What leaves it again is to be told what came of it.
+func (r *InstanceReconciler) enter(v *instanceView, call *instanceCall) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+	name, key := client.ObjectKeyFromObject(v.si), keyOf(v.world.offer.broker)
+	bulkhead := r.connections.bulkheads.Of(key, r.clock.Now())
+	lane := "namespace " + v.si.Namespace
+	if call.verb == poll {
+		lane = pollLane
+	}
+	entered, wait = bulkhead.Enter(outbound.Ticket{Who: instanceTicket(name), Lane: lane, Call: func() { r.wake.Add(name) }}, r.clock.Now())
+	v.known.queued = nil
+	if !entered {
+		v.known.queued = &key
+	}
+	return entered, wait, func(result outbound.Result) { bulkhead.Leave(r.clock.Now(), result) }
+}
+
+// leaveQueue gives up the place in a broker's queue, if there is one.
+func (r *InstanceReconciler) leaveQueue(v *instanceView) {
+	if v.known.queued != nil {
+		r.connections.bulkheads.Withdraw(*v.known.queued, instanceTicket(client.ObjectKeyFromObject(v.si)), r.clock.Now())
+		v.known.queued = nil
+	}
+}
+
+// queued is for a call that waits for a slot: at first in silence.
+func (r *InstanceReconciler) queued(ctx context.Context, v *instanceView, wait outbound.Wait) (ctrl.Result, error) {
+	now := r.clock.Now()
+	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
+		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
+	}
+	result := ctrl.Result{RequeueAfter: askAgain}
+	status := *v.si.Status.DeepCopy()
+	if !status.AsyncOpInProgress {
+		word := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued, message: whyQueued(wait.Cause)}
+		if !v.si.DeletionTimestamp.IsZero() {
+			word.ready, word.message = v1beta1.ConditionUnknown, word.message+". "+howToLetGo(v.si)
+		}
+		word.failed, word.mitigation = kept(status.Conditions)
+		setInstanceConditions(&status, word, now)
+	}
+	return result, r.record(ctx, v, status)
+}
+
+func whyQueued(cause outbound.Cause) string {
+	if cause == outbound.Down {
+		return "The broker does not answer, or asked to be left alone; until it does, one request at a time tries it"
+	}
+	return "Other requests to the broker come first"
+}
+
+// resultOf says what an outcome means for others' requests. Who refuses one does answer.
+func resultOf(o osb.Outcome) outbound.Result {
+	switch {
+	case o.Status == http.StatusTooManyRequests:
+		return outbound.Result{Wish: max(o.RetryAfter, time.Second)}
+	case o.Status == 0 && o.Class == osb.Rejected:
+		return outbound.Result{Unasked: true}
+	case o.Status == 0, o.Status == http.StatusBadGateway, o.Status == http.StatusServiceUnavailable, o.Status == http.StatusGatewayTimeout:
+		return outbound.Result{Failed: true}
+	}
+	return outbound.Result{}
+}
+
+// call makes a request. An error means that none was made.
+func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall) (answer, error) {
+	params := osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true,
+		Identity: identityOf(v.si.Spec.UserInfo), Secrets: v.world.parameters.Secrets}
+	switch call.verb {
+	case poll:
+		request := osb.PollRequest{Params: params, Removal: call.removal}
+		if op := v.si.Status.LastOperation; op != nil {
+			request.Operation = *op
+		}
+		last, out := broker.Poll(ctx, request)
+		return answer{Outcome: out, state: last.State, words: last.Description}, nil
+	case inspect:
+		return inspectInstance(ctx, broker, params, v.world.offer.class), nil
+	case deprovision:
+		if v.si.DeletionTimestamp.IsZero() {
+			params.Identity = nil // nobody asked for that
+		}
+		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
+		return answer{Outcome: out, operation: removal.Operation}, nil
+	}
+	where, space, err := r.context(ctx, v.si)
+	if err != nil {
+		return answer{}, err
+	}
+	if call.verb == update {
+		return r.updateInstance(ctx, v, broker, call, params, where), nil
+	}
+	made, out := broker.Provision(ctx, osb.ProvisionRequest{
+		Params: params, Context: where, OrganizationGUID: where.ClusterID, SpaceGUID: space,
+		Parameters: v.world.parameters.Sent, MaintenanceVersion: call.props.MaintenanceVersion,
+	})
+	return answer{Outcome: out, created: made.Created, dashboard: made.DashboardURL, operation: made.Operation}, nil
+}
+
+func (r *InstanceReconciler) updateInstance(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall, params osb.Params, where osb.Context) answer {
+	request := osb.UpdateRequest{Params: params, Context: where,
+		PreviousPlanID: call.previousPlanID, PreviousMaintenanceVersion: call.previousMaintenance}
+	if !call.newPlan {
+		request.PlanID = ""
+	}
+	if call.newParameters {
+		if request.Parameters = v.world.parameters.Sent; request.Parameters == nil {
+			request.Parameters = []byte("{}") // all were removed
+		}
+	}
+	if call.newPlan || call.props.MaintenanceVersion != call.previousMaintenance {
+		request.MaintenanceVersion = call.props.MaintenanceVersion
+	}
+	if request.PlanID == "" && request.Parameters == nil && request.MaintenanceVersion == "" && !v.world.offer.class.Common().AllowContextUpdates {
+		request.Context = osb.Context{} // which such brokers do not take by itself
+	}
+	updated, out := broker.Update(ctx, request)
+	return answer{Outcome: out, dashboard: updated.DashboardURL, operation: updated.Operation}
+}
+
+// inspectInstance finds out what a broker has under an id: as well as it can tell.
+func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params, class v1beta1.Class) answer {
+	params.AcceptsIncomplete = false
+	if class.Common().InstanceRetrievable {
+		found, out := broker.FetchInstance(ctx, params)
+		return answer{Outcome: out, instance: found}
+	}
+	last, out := broker.Poll(ctx, osb.PollRequest{Params: params})
+	return answer{Outcome: out, state: last.State, words: last.Description}
+}
+
+// context is what a broker is told of where an instance is.
+func (r *InstanceReconciler) context(ctx context.Context, si *v1beta1.ServiceInstance) (where osb.Context, space string, err error) {
+	where = osb.Context{Namespace: si.Namespace, InstanceName: si.Name}
+	if where.ClusterID, err = r.clusterID.get(ctx); err != nil {
+		return where, "", err
+	}
+	space, err = namespaceUID(ctx, r.client, si.Namespace)
+	return where, space, err
+}
+
+func identityOf(user *v1beta1.UserInfo) *osb.Identity {
+	if user == nil {
+		return nil
+	}
+	identity := &osb.Identity{Username: user.Username, UID: user.UID, Groups: user.Groups}
+	if len(user.Extra) > 0 {
+		identity.Extra = make(map[string][]string, len(user.Extra))
+		for key, values := range user.Extra {
+			identity.Extra[key] = values
+		}
+	}
+	return identity
+}
+
+// protect puts finalizer and id onto an instance that came around admission.
+func (r *InstanceReconciler) protect(ctx context.Context, si *v1beta1.ServiceInstance) error {
+	after := si.DeepCopy()
+	after.Finalizers = append(after.Finalizers, v1beta1.Finalizer)
+	if after.Spec.ExternalID == "" {
+		after.Spec.ExternalID = catalog.NewID()
+		if after.Annotations == nil {
+			after.Annotations = map[string]string{}
+		}
+		after.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID(after.Spec.ExternalID, r.clock.Now())
+	}
+	return r.write(ctx, si, after)
+}
+
+// writeRefs writes into the spec which class and plan were found.
+func (r *InstanceReconciler) writeRefs(ctx context.Context, si *v1beta1.ServiceInstance, refs *catalogRefs) error {
+	after := si.DeepCopy()
+	if refs.cluster {
+		after.Spec.ClusterServiceClassRef = &v1beta1.ClusterObjectReference{Name: refs.class}
+		after.Spec.ClusterServicePlanRef = &v1beta1.ClusterObjectReference{Name: refs.plan}
+	} else {
+		after.Spec.ServiceClassRef = &v1beta1.LocalObjectReference{Name: refs.class}
+		after.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: refs.plan}
+	}
+	catalog.SetLabels(after, catalog.InstanceLabels(after))
+	return r.write(ctx, si, after)
+}
+
+// write changes what is not the status. The lock keeps it off an object that was made
+// anew under the name.
+func (r *InstanceReconciler) write(ctx context.Context, before, after *v1beta1.ServiceInstance) error {
+	return r.client.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}

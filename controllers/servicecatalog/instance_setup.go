@@ -1,0 +1,142 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/kube"
+)
+
+// setupInstances registers the controller of ServiceInstances. relist has a broker's
+// catalog read again.
+func setupInstances(mgr ctrl.Manager, x index.Index, c *connections, id *clusterID, relist func(brokerKey), workers int) error {
+	r := &InstanceReconciler{
+		client:      mgr.GetClient(),
+		live:        mgr.GetAPIReader(),
+		fresh:       kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("ServiceInstance")),
+		index:       x,
+		connections: c,
+		clusterID:   id,
+		definition:  &definition{live: mgr.GetAPIReader(), name: "serviceinstances." + v1beta1.GroupVersion.Group},
+		recorder:    mgr.GetEventRecorder("bellhop"),
+		clock:       clock.RealClock{},
+		ledger:      newLedger[v1beta1.ServiceInstanceStatus](),
+		relist:      relist,
+	}
+	found := lookup{x}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("serviceinstance").
+		For(&v1beta1.ServiceInstance{}).
+		// One that goes may be what another waits for.
+		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(found.withSameID), builder.WithPredicates(onlyDeletions)).
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(found.boundTo), builder.WithPredicates(onlyDeletions)).
+		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
+		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
+		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(found.ofPlan), changed).
+		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(found.ofPlan), changed).
+		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(found.atBroker), edited).
+		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(found.atBroker), edited).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(found.readingSecret)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
+		WithOptions(options(workers)).
+		Complete(r)
+}
+
+var (
+	onlyDeletions = predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+	edited  = builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	changed = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+)
+
+// lookup finds the instances that a change elsewhere may help. What fails does so only
+// while the cache is being stopped.
+type lookup struct{ index.Index }
+
+func (l lookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesWithID(ctx, idOf(o.(*v1beta1.ServiceInstance)))
+	return unsettled(instances)
+}
+
+func (l lookup) boundTo(_ context.Context, o client.Object) []reconcile.Request {
+	name := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*v1beta1.ServiceBinding).Spec.InstanceRef.Name}
+	return []reconcile.Request{{NamespacedName: name}}
+}
+
+func (l lookup) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
+	waiting, _ := l.InstancesWaitingFor(ctx, o.(v1beta1.Class))
+	instances, _ := l.InstancesOfClass(ctx, o.(v1beta1.Class))
+	return unsettled(append(waiting, instances...))
+}
+
+func (l lookup) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
+	plan := o.(v1beta1.Plan)
+	instances, _ := l.InstancesOfPlan(ctx, plan)
+	if class, err := l.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName()); err == nil {
+		waiting, _ := l.InstancesWaitingFor(ctx, class)
+		same, _ := l.InstancesOfClass(ctx, class)
+		instances = append(append(instances, waiting...), same...)
+	}
+	return unsettled(instances)
+}
+
+func (l lookup) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesOfBroker(ctx, o.(v1beta1.Broker))
+	return unsettled(instances)
+}
+
+func (l lookup) readingSecret(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesReading(ctx, client.ObjectKeyFromObject(o))
+	requests := unsettled(nil)
+	for _, si := range instances { // those that are Ready are updated
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
+	}
+	brokers, _ := l.BrokersWith(ctx, client.ObjectKeyFromObject(o))
+	for _, b := range brokers {
+		requests = append(requests, l.atBroker(ctx, b)...)
+	}
+	return requests
+}
+
+// unsettled are those for which something is still to be done.
+func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
+	for _, si := range instances {
+		ready := conditionOf(si.Status.Conditions, v1beta1.ConditionReady)
+		if ready == nil || ready.Status != v1beta1.ConditionTrue || si.Status.ReconciledGeneration != si.Generation || !si.DeletionTimestamp.IsZero() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,134 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// ledger holds what this process knows of objects beyond what is on record: statuses
+// that could not be written yet, so that nothing a broker confirmed is dropped when a
+// write fails, and when something was last asked for.
+type ledger[S any] struct {
+	mu      sync.Mutex
+	entries map[types.NamespacedName]*entry[S]
+	orphans map[types.NamespacedName][]*orphan
+}
+
+// entry is what is known of one object. Only the worker that has the object uses it.
+type entry[S any] struct {
+	uid types.UID
+	// unrecorded is the status as it is to be; nil: it is on record.
+	unrecorded *S
+	// polled is when an operation was last asked for, and asked what the broker then
+	// wanted to be left alone for.
+	polled time.Time
+	asked  time.Duration
+	// definition is what was read of the CRD since the deletion was seen.
+	definition definitionState
+	// queued is the broker in whose queue it waits.
+	queued *brokerKey
+	// made is what it has at the broker that is not on record.
+	made *orphan
+	// what else is to be known of a binding.
+	bindingKnown
+}
+
+// orphan is what a request has made, or may have made, at a broker for an object that was
+// gone before that could be recorded.
+type orphan struct {
+	object client.Object // as it was
+	broker brokerKey
+	remove osb.RemovalRequest
+	// ours: that very request has made it, and under an id of ours.
+	ours     bool
+	attempts int32
+	next     time.Time
+}
+
+func newLedger[S any]() *ledger[S] {
+	return &ledger[S]{entries: map[types.NamespacedName]*entry[S]{}, orphans: map[types.NamespacedName][]*orphan{}}
+}
+
+// of is an object's entry, made if there is none. One of another object of that name is
+// dropped.
+func (l *ledger[S]) of(o client.Object) *entry[S] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := client.ObjectKeyFromObject(o)
+	e := l.entries[name]
+	if e == nil || e.uid != o.GetUID() {
+		l.bereave(name, e)
+		e = &entry[S]{uid: o.GetUID()}
+		l.entries[name] = e
+	}
+	return e
+}
+
+// drop forgets an object, and returns where it waited.
+func (l *ledger[S]) drop(name types.NamespacedName) (queued *brokerKey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[name]
+	if e != nil {
+		queued = e.queued
+	}
+	l.bereave(name, e)
+	delete(l.entries, name)
+	return queued
+}
+
+// bereave keeps in mind what an object has left behind.
+func (l *ledger[S]) bereave(name types.NamespacedName, e *entry[S]) {
+	if e != nil && e.made != nil {
+		l.orphans[name] = append(l.orphans[name], e.made)
+	}
+}
+
+// orphansOf are what former objects of a name have left behind.
+func (l *ledger[S]) orphansOf(name types.NamespacedName) []*orphan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.orphans[name])
+}
+
+// forget drops an orphan.
+func (l *ledger[S]) forget(name types.NamespacedName, o *orphan) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.orphans[name] = slices.DeleteFunc(l.orphans[name], func(other *orphan) bool { return other == o })
+	if len(l.orphans[name]) == 0 {
+		delete(l.orphans, name)
+	}
+}
+
+// rest forgets an object of which nothing has to be known.
+func (l *ledger[S]) rest(o client.Object) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := client.ObjectKeyFromObject(o)
+	if e := l.entries[name]; e != nil && e.unrecorded == nil && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.bindingKnown == (bindingKnown{}) {
+		delete(l.entries, name)
+	}
+}

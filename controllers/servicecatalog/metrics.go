@@ -1,0 +1,215 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// metrics are about requests to brokers. Those of our own have labels from closed sets;
+// those of the former service-catalog have the broker's name, for dashboards.
+type metrics struct {
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+	legacy   *prometheus.CounterVec
+}
+
+// newMetrics registers the metrics. What there is is counted in cache when it is asked for.
+func newMetrics(registry prometheus.Registerer, cache client.Reader, now clock.PassiveClock) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bellhop_osb_requests_total",
+			Help: "Requests to brokers, by operation (GetCatalog, ProvisionInstance, …) and by the class of the outcome (Done, Accepted, Rejected, Retry, Unknown, Gone, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Unusable).",
+		}, []string{"operation", "class"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "bellhop_osb_request_duration_seconds",
+			Help:    "Time that requests to brokers took, by operation.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"operation"}),
+		legacy: prometheus.NewCounterVec(prometheus.CounterOpts{ //nolint:promlinter // dashboards know it by this name
+			Name: "servicecatalog_osb_request_count",
+			Help: "Requests to brokers, by broker, method and status (1xx to 5xx, client-error). As of the former service-catalog: brokers of one name share a series.",
+		}, []string{"broker", "method", "status"}),
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, brokerCollector{cache}, objectCollector{cache, now}} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// observe counts a request.
+func (m *metrics) observe(broker brokerKey, o osb.Observation) {
+	m.requests.WithLabelValues(string(o.Operation), string(o.Outcome.Class)).Inc()
+	m.latency.WithLabelValues(string(o.Operation)).Observe(o.Duration.Seconds())
+	m.legacy.WithLabelValues(broker.name, string(o.Operation), legacyStatus(o.Outcome)).Inc()
+}
+
+// legacyStatus is an outcome as the former service-catalog counted it.
+func legacyStatus(o osb.Outcome) string {
+	switch {
+	case o.Class == osb.Done, o.Class == osb.Accepted:
+		return "2xx"
+	case o.Status == 0:
+		return "client-error"
+	}
+	return fmt.Sprintf("%dxx", o.Status/100)
+}
+
+// forget drops the series of a broker that is gone. If another has its name they begin
+// again at 0, as after a restart.
+func (m *metrics) forget(broker brokerKey) {
+	m.legacy.DeletePartialMatch(prometheus.Labels{"broker": broker.name})
+}
+
+// collectTimeout is how long it may take to look into the cache.
+const collectTimeout = 5 * time.Second
+
+// brokerCollector tells how much brokers offer.
+type brokerCollector struct{ cache client.Reader }
+
+var (
+	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a broker offers. As of the former service-catalog.", []string{"broker", "namespace"}, nil)
+	planCountDesc  = prometheus.NewDesc("servicecatalog_broker_service_plan_count", "Plans that a broker offers. As of the former service-catalog.", []string{"broker", "namespace"}, nil)
+)
+
+func (brokerCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- classCountDesc
+	ch <- planCountDesc
+}
+
+func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	brokers, err := allBrokers(ctx, c.cache)
+	if err != nil {
+		return // not synced yet: no value is better than a wrong one
+	}
+	for _, b := range brokers {
+		status := b.CommonStatus()
+		if status.LastCatalogRetrievalTime == nil {
+			continue
+		}
+		ch <- prometheus.MustNewConstMetric(classCountDesc, prometheus.GaugeValue, float64(status.ServiceClasses), b.GetName(), b.GetNamespace()) //nolint:promlinter // as above
+		ch <- prometheus.MustNewConstMetric(planCountDesc, prometheus.GaugeValue, float64(status.ServicePlans), b.GetName(), b.GetNamespace())    //nolint:promlinter // as above
+	}
+}
+
+func allBrokers(ctx context.Context, cache client.Reader) (brokers []v1beta1.Broker, err error) {
+	var shared v1beta1.ClusterServiceBrokerList
+	if err := cache.List(ctx, &shared, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	var local v1beta1.ServiceBrokerList
+	if err := cache.List(ctx, &local, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	for i := range shared.Items {
+		brokers = append(brokers, &shared.Items[i])
+	}
+	for i := range local.Items {
+		brokers = append(brokers, &local.Items[i])
+	}
+	return brokers, nil
+}
+
+// objectCollector counts objects by whether they are ready, and tells for how long what
+// is under way at brokers has been.
+type objectCollector struct {
+	cache client.Reader
+	clock clock.PassiveClock
+}
+
+var (
+	objectsDesc = prometheus.NewDesc("bellhop_servicecatalog_objects", "Brokers of both kinds, instances and bindings, by kind and by their condition Ready (True, False, Unknown).", []string{"kind", "ready"}, nil)
+	ageDesc     = prometheus.NewDesc("bellhop_operation_age_seconds", "For how long the oldest operation at a broker has been under way, by kind (ServiceInstance, ServiceBinding); 0 if there is none.", []string{"kind"}, nil)
+)
+
+func (objectCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- objectsDesc
+	ch <- ageDesc
+}
+
+func (c objectCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	count, oldest, err := c.count(ctx)
+	if err != nil {
+		return // as above
+	}
+	for labels, n := range count {
+		ch <- prometheus.MustNewConstMetric(objectsDesc, prometheus.GaugeValue, float64(n), labels[:]...)
+	}
+	for kind, age := range oldest {
+		ch <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, age.Seconds(), kind)
+	}
+}
+
+// count looks at every object once.
+func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, oldest map[string]time.Duration, err error) {
+	count = map[[2]string]int{}
+	oldest = map[string]time.Duration{"ServiceInstance": 0, "ServiceBinding": 0}
+	add := func(kind string, conditions []v1beta1.Condition) {
+		ready := v1beta1.ConditionUnknown
+		if is := conditionOf(conditions, v1beta1.ConditionReady); is != nil {
+			ready = is.Status
+		}
+		count[[2]string{kind, string(ready)}]++
+	}
+	now := c.clock.Now()
+	brokers, err := allBrokers(ctx, c.cache)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, b := range brokers {
+		add(catalog.ScopeOf(b).BrokerKind(), b.CommonStatus().Conditions)
+	}
+	var instances v1beta1.ServiceInstanceList
+	if err := c.cache.List(ctx, &instances, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, err
+	}
+	for i := range instances.Items {
+		status := &instances.Items[i].Status
+		add("ServiceInstance", status.Conditions)
+		if status.CurrentOperation != "" && status.OperationStartTime != nil {
+			oldest["ServiceInstance"] = max(oldest["ServiceInstance"], now.Sub(status.OperationStartTime.Time))
+		}
+	}
+	var bindings v1beta1.ServiceBindingList
+	if err := c.cache.List(ctx, &bindings, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, err
+	}
+	for i := range bindings.Items {
+		status := &bindings.Items[i].Status
+		add("ServiceBinding", status.Conditions)
+		if status.CurrentOperation != "" && status.OperationStartTime != nil {
+			oldest["ServiceBinding"] = max(oldest["ServiceBinding"], now.Sub(status.OperationStartTime.Time))
+		}
+	}
+	return count, oldest, nil
+}

@@ -1,0 +1,146 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// orphanage removes what requests have made for objects that were gone before that could
+// be recorded.
+type orphanage[S any] struct {
+	index       index.Index
+	connections *connections
+	definition  *definition
+	recorder    events.EventRecorder
+	clock       clock.PassiveClock
+	ledger      *ledger[S]
+	wake        func(types.NamespacedName)
+	// remove asks the broker to remove an orphan.
+	remove func(context.Context, *osb.Client, *orphan) osb.Outcome
+	// claimed says whether another object has the orphan's id.
+	claimed func(context.Context, *orphan) (bool, error)
+}
+
+// undo removes what former objects of a name have left behind. It says when to go on with
+// that; 0: nothing is left.
+func (u *orphanage[S]) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, err error) {
+	for _, o := range u.ledger.orphansOf(name) {
+		wait, err := u.undoOne(ctx, o)
+		switch {
+		case err != nil:
+			return 0, err
+		case wait == 0:
+			u.ledger.forget(name, o)
+		case again == 0 || wait < again:
+			again = wait
+		}
+	}
+	return again, nil
+}
+
+func (u *orphanage[S]) undoOne(ctx context.Context, o *orphan) (wait time.Duration, err error) {
+	now := u.clock.Now()
+	if now.Before(o.next) {
+		return o.next.Sub(now), nil
+	}
+	broker, err := u.index.BrokerNamed(ctx, scopeOf(o.broker), o.broker.namespace, o.broker.name)
+	if err != nil && !index.IsNotFound(err) {
+		return 0, err
+	}
+	why, err := u.mustLeave(ctx, o)
+	if broker == nil {
+		why = "its broker is gone, too"
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case why != "":
+		u.leave(o, why)
+		return 0, nil
+	}
+	connection, err := u.connections.to(ctx, broker)
+	if err != nil {
+		return askAgain, err
+	}
+	bulkhead := u.connections.bulkheads.Of(o.broker, now)
+	name := client.ObjectKeyFromObject(o.object)
+	// A ticket of its own: the name may be another object's by now.
+	entered, _ := bulkhead.Enter(outbound.Ticket{Who: o, Lane: "namespace " + name.Namespace, Call: func() { u.wake(name) }}, now)
+	if !entered {
+		return askAgain, nil
+	}
+	out := u.remove(context.WithoutCancel(ctx), connection, o)
+	bulkhead.Leave(u.clock.Now(), resultOf(out))
+	return u.undone(o, out), nil
+}
+
+// undone says what came of a removal; 0: that is the end of it.
+func (u *orphanage[S]) undone(o *orphan, out osb.Outcome) time.Duration {
+	switch o.attempts++; {
+	case out.Class == osb.Done, out.Class == osb.Accepted, out.Class == osb.Gone:
+		u.recorder.Eventf(o.object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before what the broker has made for it could be recorded, and that is removed again")
+		return 0
+	case out.Class == osb.NeedsAsync:
+		o.remove.AcceptsIncomplete = true
+		return time.Millisecond
+	case o.attempts >= maxAttempts:
+		u.leave(o, "the broker did not remove it: "+sayOutcome(out))
+		return 0
+	}
+	wait := max(backoff(o.object.GetUID(), o.attempts, out.RetryAfter), time.Second)
+	o.next = u.clock.Now().Add(wait)
+	return wait
+}
+
+// mustLeave says why something is left as it is, "" if it is to be removed (R2).
+func (u *orphanage[S]) mustLeave(ctx context.Context, o *orphan) (why string, err error) {
+	if !o.ours {
+		return "it is not known that this object has made it", nil
+	}
+	if claimed, err := u.claimed(ctx, o); err != nil || claimed {
+		return "another object has the id", err
+	}
+	state, err := u.definition.state(ctx)
+	if state == definitionTerminating {
+		return "the CustomResourceDefinition is being deleted", nil
+	}
+	return "", err
+}
+
+// leave says that something is left where it is.
+func (u *orphanage[S]) leave(o *orphan, why string) {
+	id := o.remove.InstanceID
+	if o.remove.BindingID != "" {
+		id = o.remove.BindingID
+	}
+	u.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
+		shorten(fmt.Sprintf("The object was gone before what the broker has made for it could be recorded, and what it may have under the id %q is left there: %s", id, why)))
+}

@@ -1,0 +1,76 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+const (
+	// firstRetry and lastRetry bound how long it takes until a failed request is repeated.
+	firstRetry, lastRetry = time.Second, 10 * time.Minute
+	// firstPoll and lastPoll bound how long it takes until an operation is asked for again.
+	firstPoll, lastPoll = time.Second, time.Minute
+)
+
+// backoff is how long to wait after the count-th failure: ever longer, as long as the
+// broker asks at least, and not the same for all that failed at once.
+func backoff(uid types.UID, count int32, asked time.Duration) time.Duration {
+	wait := min(firstRetry<<min(count-1, 20), lastRetry)
+	hash := fnv.New32a()
+	fmt.Fprintf(hash, "%s/%d", uid, count)
+	jitter := time.Duration(hash.Sum32()%400) * wait / 1000 // up to 40 %
+	return max(wait*4/5+jitter, asked)
+}
+
+// pollInterval is how long to wait until an operation is asked for again: longer the
+// longer it runs, as the broker asks, but never so long that a user who waits is kept
+// from knowing.
+func pollInterval(running, asked time.Duration) time.Duration {
+	return min(max(running/4, firstPoll, asked), lastPoll)
+}
+
+// deadline is when an operation that began at start is taken for failed; zero: never.
+func deadline(start *metav1.Time, limit time.Duration) time.Time {
+	if start == nil {
+		return time.Time{}
+	}
+	return start.Add(limit)
+}
+
+// options are a controller's. Only the API server's failures come to its rate limiter:
+// brokers have their own backoff.
+func options(workers int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
+	}
+}
+
+// ordinal is "attempt 3", for people.
+func ordinal(count int32) string { return fmt.Sprintf("attempt %d", count) }
+
+// when is a time as people read it in a condition.
+func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,461 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// instanceWalk takes an instance through edits, answers, lost answers, crashes and time,
+// beside a broker that knows what is right.
+type instanceWalk struct {
+	*testing.T
+	seed uint64
+	rnd  *rand.Rand
+	now  time.Time
+
+	class  *v1beta1.ClusterServiceClass
+	plans  map[string]*v1beta1.ClusterServicePlan
+	broker *v1beta1.ClusterServiceBroker
+	si     *v1beta1.ServiceInstance // as the API server has it
+	params string                   // the checksum of those in the spec
+
+	// What the process knows, until it crashes.
+	unrecorded *v1beta1.ServiceInstanceStatus
+	polled     time.Time
+	firstSight bool
+	since      int64
+
+	held      map[string]*heldInstance // at the broker, by id
+	calm      bool                     // every request is answered, nothing crashes, nobody edits
+	wasReady  map[string]bool          // ids that were Ready
+	brought   bool
+	stranger  bool // what is under the brought id is somebody else's
+	released  bool
+	calls     int
+	lastCalls []string
+}
+
+// heldInstance is what the broker has under an id.
+type heldInstance struct {
+	plan, params string
+	working      string // provision, update, deprovision; empty: nothing
+	polls        int    // until that is done
+	fails        bool
+	nextPlan     string
+	nextParams   string
+}
+
+// TestInstanceWalks: wherever it stands, the broker has at most one live thing for the
+// object, nothing that was Ready is removed but with the object, and once all is calm the
+// broker has what the spec says, or nothing.
+func TestInstanceWalks(t *testing.T) {
+	for seed := range uint64(4000) {
+		w := newInstanceWalk(t, seed)
+		for range 40 {
+			w.edit()
+			if w.reconcile(); w.released {
+				break
+			}
+		}
+		w.settle()
+	}
+}
+
+func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), now: t0, params: "p0", firstSight: true,
+		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
+	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
+	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
+	w.class.Spec.ExternalID, w.class.Spec.ExternalName, w.class.Spec.PlanUpdatable = "class-id", "mysql", true
+	w.class.Spec.InstanceRetrievable = seed%2 == 0
+	for _, name := range []string{"small", "large"} {
+		plan := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		plan.Spec.ExternalID, plan.Spec.ExternalName = name+"-id", name
+		w.plans[name] = plan
+	}
+	w.si = &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "uid", Generation: 1,
+		CreationTimestamp: metav1.NewTime(t0), Finalizers: []string{v1beta1.Finalizer}}}
+	w.si.Spec.ClusterServiceClassExternalName, w.si.Spec.ClusterServicePlanExternalName = "mysql", "small"
+	w.si.Spec.ExternalID = "id"
+	if w.brought = seed%5 == 4; !w.brought {
+		w.si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", t0)}
+	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
+		w.held["id"] = &heldInstance{plan: "small-id", params: []string{"p0", "theirs"}[w.rnd.IntN(2)]}
+	}
+	return w
+}
+
+func (w *instanceWalk) failf(format string, args ...any) {
+	w.Helper()
+	w.Fatalf("seed %d: %s\nbroker: %s\ncalls: %s\nstatus: %+v\nattempts: %+v", w.seed, fmt.Sprintf(format, args...), w.describe(), strings.Join(w.lastCalls, " "), w.si.Status, w.si.Status.Attempts)
+}
+
+func (w *instanceWalk) describe() string {
+	var b strings.Builder
+	for id, h := range w.held {
+		fmt.Fprintf(&b, "%s: %+v ", id, *h)
+	}
+	return b.String()
+}
+
+func (w *instanceWalk) edit() {
+	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
+	if !w.si.DeletionTimestamp.IsZero() {
+		return
+	}
+	switch w.rnd.IntN(14) {
+	case 0:
+		w.si.Spec.ClusterServicePlanExternalName = []string{"small", "large"}[w.rnd.IntN(2)]
+		w.si.Generation++
+	case 1:
+		w.params = fmt.Sprint("p", w.rnd.IntN(3))
+		w.si.Generation++
+	case 2:
+		w.si.Spec.UpdateRequests++
+		w.si.Generation++
+	case 3:
+		if w.rnd.IntN(3) == 0 {
+			at := metav1.NewTime(w.now)
+			w.si.DeletionTimestamp = &at
+			w.si.Generation++
+		}
+	}
+}
+
+// world is what the shell would look up.
+func (w *instanceWalk) world() instanceWorld {
+	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
+	world := instanceWorld{now: w.now, firstSight: w.firstSight, since: w.since, polled: w.polled, definition: definitionLives,
+		offer: offer{class: w.class, plan: plan, broker: w.broker}}
+	world.parameters.known, world.parameters.Checksum = true, w.params
+	if ext := w.si.Status.ExternalProperties; ext != nil {
+		for _, p := range w.plans {
+			if p.Spec.ExternalID == planIDOf(ext) {
+				world.present = p
+			}
+		}
+	}
+	return world
+}
+
+// reconcile is what the shell does, with a crash or a lost write wherever there may be one.
+func (w *instanceWalk) reconcile() {
+	w.now = w.now.Add(time.Second)
+	si := w.si.DeepCopy()
+	if w.unrecorded != nil {
+		si.Status = *w.unrecorded.DeepCopy()
+	}
+	next := decideInstance(si, w.world())
+	switch {
+	case next.protect || next.prove || next.read || next.refs != nil:
+		w.failf("a needless step: %+v", next)
+	case next.release != nil:
+		w.release()
+		return
+	case next.call == nil:
+		w.record(next.status)
+		return
+	}
+	if (next.journal || w.unrecorded != nil) && !w.record(next.status) || w.crashes() {
+		return
+	}
+	if si.DeletionTimestamp.IsZero() && next.call.verb == deprovision && w.wasReady[next.call.id] {
+		w.failf("what was Ready is removed")
+	}
+	a := w.ask(si, next.call)
+	if w.crashes() {
+		return
+	}
+	if next.call.verb == poll {
+		w.polled = w.now
+	} else {
+		w.polled = time.Time{}
+	}
+	status := foldInstance(si, next.status, *next.call, a, w.now)
+	w.firstSight = false
+	w.unrecorded = status.DeepCopy()
+	si.Status = status
+	if after := decideInstance(si, w.worldAt(si)); after.release != nil {
+		w.release()
+	} else if after.call == nil && after.refs == nil {
+		w.record(after.status)
+	} else {
+		w.record(status)
+	}
+}
+
+func (w *instanceWalk) worldAt(si *v1beta1.ServiceInstance) instanceWorld {
+	before := w.si
+	w.si = si
+	defer func() { w.si = before }()
+	return w.world()
+}
+
+// record writes a status, unless the write fails.
+func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
+	if equality.Semantic.DeepEqual(status, w.si.Status) {
+		w.unrecorded = nil
+		return true
+	}
+	if !w.calm && w.rnd.IntN(8) == 0 {
+		return false
+	}
+	w.si.Status, w.unrecorded = *status.DeepCopy(), nil
+	if c := conditionOf(status.Conditions, v1beta1.ConditionReady); c.Status == v1beta1.ConditionTrue {
+		w.wasReady[idOf(w.si)] = true
+		if h := w.held[idOf(w.si)]; h == nil {
+			w.failf("Ready, and the broker has nothing")
+		}
+	}
+	return true
+}
+
+func (w *instanceWalk) release() {
+	if !w.calm && w.rnd.IntN(4) == 0 {
+		return // the write failed
+	}
+	w.released = true
+	for id, h := range w.held {
+		if !w.brought || !w.stranger && w.si.Status.CreatedForUID != "" {
+			w.failf("released, and the broker has %s: %+v", id, *h)
+		}
+	}
+}
+
+func (w *instanceWalk) crashes() bool {
+	if w.calm || w.rnd.IntN(10) > 0 {
+		return false
+	}
+	w.unrecorded, w.polled, w.firstSight, w.since = nil, time.Time{}, false, w.si.Generation
+	return true
+}
+
+// ask is the network and the broker.
+func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *instanceCall) answer {
+	w.calls++
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.verb, call.id, call.planID))
+	if w.calm {
+		return w.act(si, call)
+	}
+	switch w.rnd.IntN(12) {
+	case 0:
+		return answer{Outcome: osb.Outcome{Class: osb.Retry, Description: "no connection"}}
+	case 1:
+		w.act(si, call)
+		return answer{Outcome: osb.Outcome{Class: unknownTo(call), Description: "no answer", Sent: true}}
+	case 2:
+		return answer{Outcome: osb.Outcome{Class: unknownTo(call), Status: 500, Sent: true}}
+	case 3:
+		return answer{Outcome: osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
+	case 4:
+		return answer{Outcome: osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}}
+	case 5:
+		return answer{Outcome: osb.Outcome{Class: osb.Concurrency, Status: 422, Sent: true}}
+	}
+	return w.act(si, call)
+}
+
+// unknownTo is how a request whose outcome is not known is classed.
+func unknownTo(call *instanceCall) osb.Class {
+	if call.verb == poll || call.verb == inspect {
+		return osb.Unusable
+	}
+	return osb.Unknown
+}
+
+// act is the broker.
+func (w *instanceWalk) act(_ *v1beta1.ServiceInstance, call *instanceCall) answer {
+	h := w.held[call.id]
+	if h != nil && h.working != "" {
+		w.work(call.id, h)
+		h = w.held[call.id]
+	}
+	switch call.verb {
+	case provision:
+		return w.provision(call, h)
+	case update:
+		return w.update(call, h)
+	case deprovision:
+		return w.deprovision(call, h)
+	case inspect:
+		if h == nil || !w.class.Spec.InstanceRetrievable {
+			return w.poll(call, h)
+		}
+		return answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, instance: &osb.Instance{PlanID: h.plan}}
+	}
+	return w.poll(call, h)
+}
+
+func said(class osb.Class, status int) answer {
+	return answer{Outcome: osb.Outcome{Class: class, Status: status, Sent: true}}
+}
+
+// work is what the broker does beside.
+func (w *instanceWalk) work(id string, h *heldInstance) {
+	if h.polls--; h.polls > 0 && !w.calm {
+		return
+	}
+	switch {
+	case h.working == "deprovision" && !h.fails:
+		delete(w.held, id)
+	case h.working == "update" && !h.fails:
+		h.plan, h.params = h.nextPlan, h.nextParams
+	}
+	if h.working == "provision" && h.fails {
+		h.working = "failed"
+		return
+	}
+	h.working = ""
+}
+
+func (w *instanceWalk) provision(call *instanceCall, h *heldInstance) answer {
+	plan, params := planIDOf(call.props), call.props.ParameterChecksum
+	switch {
+	case h == nil && w.rnd.IntN(2) == 0:
+		w.held[call.id] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
+		return said(osb.Accepted, 202)
+	case h == nil:
+		w.held[call.id] = &heldInstance{plan: plan, params: params}
+		done := said(osb.Done, 201)
+		done.created = true
+		return done
+	case h.plan != plan || h.params != params || h.working == "deprovision" || h.working == "failed":
+		return said(osb.Conflict, 409)
+	case h.working != "":
+		return said(osb.Accepted, 202)
+	}
+	return said(osb.Done, 200)
+}
+
+func (w *instanceWalk) update(call *instanceCall, h *heldInstance) answer {
+	if h == nil || h.working == "failed" {
+		return said(osb.Rejected, 404)
+	}
+	if h.working != "" {
+		return said(osb.Concurrency, 422)
+	}
+	h.nextPlan, h.nextParams = h.plan, h.params
+	if call.newPlan {
+		h.nextPlan = planIDOf(call.props)
+	}
+	if call.newParameters {
+		h.nextParams = call.props.ParameterChecksum
+	}
+	if w.rnd.IntN(2) == 0 {
+		h.working, h.polls, h.fails = "update", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+		return said(osb.Accepted, 202)
+	}
+	h.plan, h.params = h.nextPlan, h.nextParams
+	return said(osb.Done, 200)
+}
+
+func (w *instanceWalk) deprovision(call *instanceCall, h *heldInstance) answer {
+	if w.brought && w.stranger {
+		w.failf("a stranger's instance is removed")
+	}
+	switch {
+	case h == nil:
+		return said(osb.Gone, 410)
+	case h.working == "deprovision":
+		return said(osb.Accepted, 202)
+	case w.rnd.IntN(2) == 0:
+		h.working, h.polls, h.fails = "deprovision", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+		return said(osb.Accepted, 202)
+	}
+	delete(w.held, call.id)
+	return said(osb.Done, 200)
+}
+
+func (w *instanceWalk) poll(call *instanceCall, h *heldInstance) answer {
+	if h == nil {
+		class := osb.Unusable
+		if call.removal {
+			class = osb.Gone
+		}
+		return said(class, 410)
+	}
+	a := said(osb.Done, 200)
+	switch {
+	case h.working == "failed", h.fails && h.working == "":
+		a.state = osb.Failed
+	case h.working != "":
+		a.state = osb.InProgress
+	default:
+		a.state = osb.Succeeded
+	}
+	return a
+}
+
+// settle: once all is calm, what is there is what should be.
+func (w *instanceWalk) settle() {
+	w.calm = true
+	before := 0
+	for range 200 {
+		if w.released {
+			return
+		}
+		if attempts := w.si.Status.Attempts; attempts != nil && attempts.NextTime != nil && w.now.Before(attempts.NextTime.Time) {
+			w.now = attempts.NextTime.Time
+		}
+		w.now = w.now.Add(2 * time.Minute)
+		before = w.calls
+		w.reconcile()
+	}
+	if w.calls != before {
+		w.failf("it does not come to rest")
+	}
+	w.check()
+}
+
+func (w *instanceWalk) check() {
+	if !w.si.DeletionTimestamp.IsZero() {
+		w.failf("it is not released")
+	}
+	ready := conditionOf(w.si.Status.Conditions, v1beta1.ConditionReady)
+	if len(w.held) > 1 {
+		w.failf("the broker has more than one")
+	}
+	h := w.held[idOf(w.si)]
+	switch {
+	case ready.Status == v1beta1.ConditionTrue:
+		if h == nil || h.plan != w.si.Spec.ClusterServicePlanExternalName+"-id" || h.params != w.params {
+			if !(w.brought && w.stranger) {
+				w.failf("Ready, and the broker has another: want %s %s", w.si.Spec.ClusterServicePlanExternalName, w.params)
+			}
+		}
+	case conditionOf(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
+		w.failf("neither Ready nor Stalled")
+	case h != nil && !w.brought && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
+		w.failf("failed, and something is left")
+	}
+	_ = types.UID("")
+}
