@@ -46,10 +46,13 @@ func expect[T comparable](c *checklist, what string, got, want T) {
 	c.lines = append(c.lines, fmt.Sprintf("✗ %s: got %#v, want %#v", what, got, want))
 }
 
-// check goes on where show has ended, and says how all of it went.
+// check goes on where the demo has ended, and says how all of it went.
 func (d *demo) check(ctx context.Context) error {
 	c := &checklist{}
-	err := d.checkAll(ctx, c)
+	err := d.checkPage(ctx, c)
+	if err == nil {
+		err = d.checkService(ctx, c)
+	}
 	if err != nil {
 		c.failed++
 		c.lines = append(c.lines, "✗ and so on: "+err.Error())
@@ -65,7 +68,8 @@ func (d *demo) check(ctx context.Context) error {
 	return nil
 }
 
-func (d *demo) checkAll(ctx context.Context, c *checklist) error {
+// checkPage holds the page against what should have been, and does what people are told to play on with.
+func (d *demo) checkPage(ctx context.Context, c *checklist) error {
 	messages := d.inbox.Messages()
 	expect(c, "the page arrived, once", len(messages), 1)
 	first := messages[0]
@@ -102,10 +106,9 @@ func (d *demo) checkVersions(ctx context.Context, c *checklist) error {
 	return nil
 }
 
-// checkPlayingOn does what people are told to play on with.
 func (d *demo) checkPlayingOn(ctx context.Context, c *checklist, first inbox.Message) error {
 	const diskFull, diskTitle = "node-7 has 3 % left ⚠️", "Disk almost full"
-	d.screen.step("4. Change it, page about something worse, resolve that, delete the first")
+	d.screen.step("8. Change the page, page about something worse, resolve that, delete the first")
 
 	changed, err := d.runForPage(ctx, changeContent)
 	if err != nil {

@@ -31,7 +31,7 @@ import (
 
 // run shows a command line and what it answers.
 func (d *demo) run(ctx context.Context, command string) error {
-	d.screen.command(command)
+	d.screen.command("$", command)
 	defer d.screen.flush()
 	out, err := d.shell(ctx, command)
 	d.screen.say("%s", bytes.TrimRight([]byte(indent(string(out))), "\n"))
@@ -57,7 +57,7 @@ func (d *demo) shell(ctx context.Context, command string) ([]byte, error) {
 	cmd.Dir = d.repo
 	cmd.Env = append(os.Environ(),
 		"KUBECONFIG="+d.cluster.Kubeconfig, "PATH="+filepath.Dir(d.cluster.KubectlPath)+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"KUBECACHEDIR="+d.kubectlCache(), "SIGNING_SECRET="+d.secret)
+		"KUBECACHEDIR="+d.kubectlCache(), "SIGNING_SECRET="+d.secret, "BROKER_PASSWORD="+d.brokerPassword)
 	// A group of its own, so that what the shell has started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -14,10 +14,11 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// The demo of Bellhop: a real control plane, the real operator and an inbox, on this machine and with nothing but Go.
+// The demo of Bellhop: a real control plane, the real operator, an inbox and a broker of MySQL databases, on this machine and
+// with nothing but Go.
 //
-//	make demo           shows how a page reaches people, and stays up for playing on
-//	make demo ONCE=1    checks that it does, and ends
+//	make demo           shows how a page reaches people and an application its database, and stays up for playing on
+//	make demo ONCE=1    checks that they do, and ends
 //
 // It does what a user would do, with kubectl; every command that it prints is run by a shell exactly as printed.
 package main
@@ -73,7 +74,10 @@ func (d *demo) perform(ctx context.Context, check bool) error {
 	if err := d.start(ctx); err != nil {
 		return err
 	}
-	if err := d.show(ctx); err != nil {
+	if err := d.showPage(ctx); err != nil {
+		return err
+	}
+	if err := d.showService(ctx); err != nil {
 		return err
 	}
 	if check {

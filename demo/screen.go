@@ -25,7 +25,7 @@ import (
 	"sync"
 )
 
-// A screen is what people see. Pages that arrive while a command runs wait until its output is there.
+// A screen is what people see. What arrives while a command runs waits until its output is there.
 type screen struct {
 	out    io.Writer
 	colour bool
@@ -41,7 +41,7 @@ func newScreen(out *os.File) *screen {
 	return &screen{out: out, colour: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
-// Write is for the inbox: each call is a line about a page.
+// Write is for inbox and broker: each call is a line about what they got.
 func (s *screen) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,13 +63,13 @@ func (s *screen) title(text string) { s.say("%s\n", s.bold(text)) }
 
 func (s *screen) step(text string) { s.say("\n%s", s.bold(text)) }
 
-// command shows a command, and holds what else there is to show until flush.
-func (s *screen) command(text string) {
+// command shows what is said at a prompt, and holds what else there is to show until flush.
+func (s *screen) command(prompt, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held = true
 	first, rest, more := strings.Cut(text, "\n")
-	fmt.Fprintf(s.out, "\n  $ %s\n", s.bold(first))
+	fmt.Fprintf(s.out, "\n  %s %s\n", prompt, s.bold(first))
 	if more {
 		fmt.Fprint(s.out, indent(rest))
 	}

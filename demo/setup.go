@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gophernetes/bellhop/demo/broker"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/hack/local"
 )
@@ -42,14 +44,20 @@ type demo struct {
 	inboxURL string
 	secret   string // that the inbox wants deliveries to be signed with
 	seen     int    // of the inbox's messages
-	up       bool   // everything was shown
+
+	broker         *broker.Broker
+	brokerURL      string
+	brokerPassword string
+	found          findings // on the way, about the service
+
+	up bool // everything was shown
 
 	stops []func() error // in the order of starting
 }
 
 // start brings everything up.
 func (d *demo) start(ctx context.Context) (err error) {
-	d.screen.title("Bellhop: from kubectl apply to a page")
+	d.screen.title("Bellhop: from kubectl apply to a page, and to a database")
 	if d.repo, err = local.FindRepo(); err != nil {
 		return err
 	}
@@ -58,6 +66,9 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	if err := d.startInbox(ctx); err != nil {
 		return fmt.Errorf("starting the inbox: %w", err)
+	}
+	if err := d.startBroker(ctx); err != nil {
+		return fmt.Errorf("starting the broker: %w", err)
 	}
 	binary := d.buildOperator(ctx) // while the control plane comes up
 	began := time.Now()
@@ -72,6 +83,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	d.screen.say("  ✓ operator, its log is in %s  (%s)", d.logPath(), seconds(began))
 	d.screen.say("  ✓ inbox: %s", d.inboxURL)
+	d.screen.say("  ✓ broker of MySQL databases: %s", d.brokerURL)
 	return nil
 }
 
@@ -84,12 +96,37 @@ func (d *demo) startInbox(ctx context.Context) error {
 	d.secret = inbox.NewSecret()
 	d.inbox = inbox.New(inbox.Options{SigningSecret: d.secret, Out: d.screen})
 
-	// It ends after the operator, which may be about to deliver.
+	d.serve(ctx, listener, d.inbox.Serve)
+	return nil
+}
+
+func (d *demo) startBroker(ctx context.Context) error {
+	config := new(net.ListenConfig)
+	mysql, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		mysql.Close()
+		return err
+	}
+	d.brokerURL, d.brokerPassword = "http://"+listener.Addr().String(), rand.Text()
+	d.broker, err = broker.New(broker.Options{Username: "bellhop", Password: d.brokerPassword, MySQL: mysql, Out: d.screen})
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	d.serve(ctx, listener, d.broker.Serve)
+	return nil
+}
+
+// serve has somebody serve until the end: after that of the operator, which may be about to call.
+func (d *demo) serve(ctx context.Context, listener net.Listener, serve func(context.Context, net.Listener) error) {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
-	go func() { ended <- d.inbox.Serve(serving, listener) }()
+	go func() { ended <- serve(serving, listener) }()
 	d.stops = append(d.stops, func() error { stop(); return <-ended })
-	return nil
 }
 
 type built struct {
@@ -121,7 +158,7 @@ func (d *demo) startOperator(ctx context.Context, binary <-chan built) error {
 	d.stops = append([]func() error{log.Close}, d.stops...) // after the operator, which the cluster stops
 	d.operator, err = d.cluster.StartOperator(ctx, local.OperatorOptions{
 		Binary: b.path, Log: log,
-		Args: []string{"--allow-outbound=127.0.0.1"}, // where the inbox is; refused by default
+		Args: []string{"--allow-outbound=127.0.0.1"}, // where inbox and broker are; refused by default
 	})
 	return err
 }

@@ -62,8 +62,8 @@ EOF`
 	remove  = `kubectl delete alert kubecon-alert`
 )
 
-// show does what a user would do, up to the page and its record.
-func (d *demo) show(ctx context.Context) error {
+// showPage does what a user would do, up to the page and its record.
+func (d *demo) showPage(ctx context.Context) error {
 	d.screen.step("1. Say where pages go: by default to the inbox, signed with a secret")
 	if err := d.run(ctx, `printf %s "$SIGNING_SECRET" | kubectl -n `+d.cluster.Namespace+
 		` create secret generic inbox --from-file=signingSecret=/dev/stdin`); err != nil {
@@ -130,17 +130,23 @@ func (d *demo) nextPage(ctx context.Context) (inbox.Message, error) {
 }
 
 func (d *demo) explainHowToPlayOn() {
-	d.screen.step("4. Play on, in another terminal")
+	d.screen.step("8. Play on, in another terminal")
 	path := filepath.Dir(d.cluster.KubectlPath)
 	for _, part := range []struct{ why, command string }{
-		{"kubectl, and the way to the cluster", "export PATH='" + path + "':$PATH KUBECONFIG='" + d.cluster.Kubeconfig + "'"},
+		{"kubectl, and the way to the cluster", "export PATH='" + path + "':$PATH KUBECONFIG='" + d.cluster.Kubeconfig + "'; cd '" + d.repo + "'"},
 		{"say something else", changeContent},
 		{"page about something worse", addAlert},
 		{"it is over", resolve},
 		{"take it back", remove},
+		{"the database again", applySamples},
+		{"more of it", changePlan},
+		{"something that the broker would refuse", badLocation},
+		{"a database that takes its time", addFlexible},
+		{"how to log in to that, with any MySQL client", showURI},
+		{"no database any more", removeServices},
 		{"what the operator does", "tail -f " + d.logPath()},
 	} {
 		d.screen.say("\n# %s\n%s", part.why, strings.TrimSpace(part.command)) // not indented: to be copied
 	}
-	d.screen.say("\nThe inbox as a web page: %s\nIt stays up until Ctrl-C. Pages that arrive:\n", d.inboxURL)
+	d.screen.say("\nThe inbox as a web page: %s\nIt stays up until Ctrl-C. Pages that arrive, and what the broker does:\n", d.inboxURL)
 }

@@ -1,0 +1,875 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// What is in the catalog.
+var (
+	quick, slow          = services.Services[0], services.Services[1]
+	basic50, standard100 = quick.Plans[0], quick.Plans[1]
+	burstable10          = slow.Plans[0]
+)
+
+// The parameters of the sample.
+var sampleParameters = object{
+	"location": "eastus", "resourceGroup": "demo",
+	"firewallRules": []object{{"name": "AllowAll", "startIPAddress": "0.0.0.0", "endIPAddress": "255.255.255.255"}},
+}
+
+// A platform uses a broker by its API and over TCP, as others would.
+type platform struct {
+	*testing.T
+	broker *Broker
+	url    string
+	out    *syncBuffer
+}
+
+const forever = time.Hour
+
+func start(t *testing.T, delay time.Duration) *platform {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &syncBuffer{}
+	b, err := New(Options{Username: "platform", Password: "canary-of-the-broker", MySQL: listener, Delay: delay, Out: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(b.Handler())
+	t.Cleanup(func() {
+		server.Close()
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &platform{t, b, server.URL, out}
+}
+
+// A reply is what the broker answers.
+type reply struct {
+	status int
+	header http.Header
+	text   string
+	body   struct {
+		Error, Description, Operation, State string
+		ServiceID                            string `json:"service_id"`
+		PlanID                               string `json:"plan_id"`
+		Parameters                           json.RawMessage
+		Credentials                          *login
+		Endpoints                            json.RawMessage
+		MaintenanceInfo                      *maintenanceInfo `json:"maintenance_info"`
+	}
+}
+
+func (r reply) String() string { return fmt.Sprintf("%d %s", r.status, r.text) }
+
+type login struct {
+	Host                              string
+	Port                              int
+	Database, Username, Password, URI string
+	Tags                              []string
+	SSLRequired                       *bool `json:"sslRequired"`
+}
+
+func (p *platform) request(method, path string, body any) *http.Request {
+	p.Helper()
+	var text bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&text).Encode(body); err != nil {
+			p.Fatal(err)
+		}
+	}
+	r, err := http.NewRequestWithContext(p.Context(), method, p.url+path, &text)
+	if err != nil {
+		p.Fatal(err)
+	}
+	r.SetBasicAuth("platform", "canary-of-the-broker")
+	r.Header.Set("X-Broker-API-Version", "2.17")
+	return r
+}
+
+func (p *platform) do(r *http.Request) reply {
+	p.Helper()
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.Fatal(err)
+	}
+	a := reply{status: response.StatusCode, header: response.Header, text: string(text)}
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &a.body); err != nil {
+			p.Fatalf("%s: %v", a, err)
+		}
+	}
+	return a
+}
+
+// send sends a request and fails the test if the answer is another.
+func (p *platform) send(method, path string, body any, want int) reply {
+	p.Helper()
+	a := p.do(p.request(method, path, body))
+	if a.status != want {
+		p.Fatalf("%s %s %v: got %s, want %d", method, path, body, a, want)
+	}
+	return a
+}
+
+func (p *platform) refused(method, path string, body any, status int, code, says string) {
+	p.Helper()
+	if a := p.send(method, path, body, status); a.body.Error != code || !strings.Contains(a.body.Description, says) {
+		p.Errorf("%s %s %v: got %s, want %q and %q", method, path, body, a, code, says)
+	}
+}
+
+const async = "?accepts_incomplete=true"
+
+func instancePath(id string) string { return "/v2/service_instances/" + id }
+func bindingPath(instance, id string) string {
+	return instancePath(instance) + "/service_bindings/" + id
+}
+
+func provisionBody(s *service, p *plan, more object) object {
+	body := object{"service_id": s.ID, "plan_id": p.ID, "organization_guid": "o", "space_guid": "s"}
+	return with(body, more)
+}
+
+func bindBody(s *service, p *plan, more object) object {
+	return with(object{"service_id": s.ID, "plan_id": p.ID}, more)
+}
+
+func with(body, more object) object {
+	maps.Copy(body, more)
+	return body
+}
+
+func ids(s *service, p *plan) string { return "?service_id=" + s.ID + "&plan_id=" + p.ID }
+
+func (p *platform) provision(id string) {
+	p.Helper()
+	p.send("PUT", instancePath(id), provisionBody(quick, basic50, nil), 201)
+}
+
+func (p *platform) bind(instance, id string, more object) login {
+	p.Helper()
+	return *p.send("PUT", bindingPath(instance, id), bindBody(quick, basic50, more), 201).body.Credentials
+}
+
+func (p *platform) unbind(instance, id string) {
+	p.Helper()
+	p.send("DELETE", bindingPath(instance, id)+ids(quick, basic50), nil, 200)
+}
+
+func (p *platform) deprovision(id string) {
+	p.Helper()
+	p.send("DELETE", instancePath(id)+ids(quick, basic50), nil, 200)
+}
+
+// open logs in over TCP.
+func (p *platform) open(l login) (*sql.Conn, error) {
+	p.Helper()
+	config := mysql.NewConfig()
+	config.Net, config.Addr = "tcp", fmt.Sprintf("%s:%d", l.Host, l.Port)
+	config.User, config.Passwd, config.DBName = l.Username, l.Password, l.Database
+	config.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		p.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	p.Cleanup(func() { p.close(db) })
+	return db.Conn(p.Context())
+}
+
+// session is of somebody who has logged in.
+func (p *platform) session(l login) *sql.Conn {
+	p.Helper()
+	c, err := p.open(l)
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() { p.close(c) })
+	return c
+}
+
+// close closes what may be closed already, with its user.
+func (p *platform) close(c io.Closer) {
+	p.Helper()
+	if err := c.Close(); err != nil && !errors.Is(err, sql.ErrConnDone) {
+		p.Log(err)
+	}
+}
+
+func (p *platform) exec(c *sql.Conn, statement string, args ...any) {
+	p.Helper()
+	if _, err := c.ExecContext(p.Context(), statement, args...); err != nil {
+		p.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func (p *platform) wantDenied(what string, err error) {
+	p.Helper()
+	if e, ok := errors.AsType[*mysql.MySQLError](err); !ok || !strings.Contains(strings.ToLower(e.Message), "denied") {
+		p.Errorf("%s: got %v, want that access is denied", what, err)
+	}
+}
+
+func (p *platform) wantNoLogin(what string, l login) {
+	p.Helper()
+	c, err := p.open(l)
+	if err == nil {
+		p.close(c)
+	}
+	if e, ok := errors.AsType[*mysql.MySQLError](err); !ok || e.Number != 1045 {
+		p.Errorf("%s: got %v, want error 1045", what, err)
+	}
+}
+
+// strings returns the first column of all rows.
+func (p *platform) strings(c *sql.Conn, query string) string {
+	p.Helper()
+	rows, err := c.QueryContext(p.Context(), query)
+	if err != nil {
+		p.Fatalf("%s: %v", query, err)
+	}
+	defer p.close(rows)
+	var all []string
+	for rows.Next() {
+		var one string
+		if err := rows.Scan(&one); err != nil {
+			p.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		p.Fatal(err)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestLife(t *testing.T) {
+	p := start(t, 0)
+	p.send("PUT", instancePath("1"), provisionBody(quick, basic50, object{
+		"parameters": sampleParameters, "context": object{"platform": "kubernetes", "namespace": "default", "instance_name": "one\x1b[2J"},
+	}), 201)
+	if names := p.broker.Databases(); len(names) != 1 {
+		t.Fatalf("got %q", names)
+	}
+	l := p.bind("1", "b", nil)
+	if l.Host != "127.0.0.1" || l.Database != p.broker.Databases()[0] || len(l.Password) < 20 || l.SSLRequired == nil || l.Tags[0] != "mysql" ||
+		l.URI != fmt.Sprintf("mysql://%s:%s@127.0.0.1:%d/%s", l.Username, l.Password, l.Port, l.Database) {
+		t.Errorf("got %+v", l)
+	}
+
+	c := p.session(l)
+	p.exec(c, "CREATE TABLE guests (id INT PRIMARY KEY, name VARCHAR(64))")
+	p.exec(c, "INSERT INTO guests VALUES (?, ?)", 1, "KubeCon 👋")
+	if got := p.strings(p.session(l), "SELECT name FROM guests WHERE id = 1"); got != "KubeCon 👋" {
+		t.Errorf("another session reads %q", got)
+	}
+
+	p.unbind("1", "b")
+	if _, err := c.ExecContext(t.Context(), "SELECT 1"); err == nil {
+		t.Error("a session outlives its user")
+	}
+	p.wantNoLogin("after unbind", l)
+	if users := p.broker.Users(); len(users) != 0 {
+		t.Errorf("there is %q", users)
+	}
+	again := p.bind("1", "b2", nil)
+	if again.Username == l.Username || again.Password == l.Password {
+		t.Error("credentials are used twice")
+	}
+	if got := p.strings(p.session(again), "SELECT name FROM guests"); got != "KubeCon 👋" {
+		t.Errorf("after unbind and bind there is %q", got)
+	}
+	p.unbind("1", "b2")
+	p.deprovision("1")
+	if names := p.broker.Databases(); len(names) != 0 {
+		t.Errorf("there is %q", names)
+	}
+
+	lines := strings.Split(strings.TrimSpace(p.out.String()), "\n")
+	if len(lines) != 6 || !strings.HasSuffix(lines[0], "made      database "+l.Database+", azure-mysql basic50, for default/one[2J") {
+		t.Errorf("printed %q", lines)
+	}
+	if strings.Contains(p.out.String(), l.Password) {
+		t.Error("a password is shown")
+	}
+}
+
+func TestWhatUsersMay(t *testing.T) {
+	p := start(t, 0)
+	p.provision("mine")
+	p.provision("theirs")
+	mine, theirs, other := p.bind("mine", "b", nil), p.bind("theirs", "b", nil), p.bind("mine", "b2", nil)
+	p.exec(p.session(theirs), "CREATE TABLE secrets (word VARCHAR(64))")
+	p.exec(p.session(theirs), "INSERT INTO secrets VALUES ('canary')")
+	p.exec(p.session(mine), "CREATE TABLE things (id INT PRIMARY KEY)")
+
+	change := func(f func(*login)) login { l := mine; f(&l); return l }
+	p.wantNoLogin("wrong password", change(func(l *login) { l.Password += "x" }))
+	p.wantNoLogin("no password", change(func(l *login) { l.Password = "" }))
+	p.wantNoLogin("another's password", change(func(l *login) { l.Password = other.Password }))
+	p.wantNoLogin("unknown user", change(func(l *login) { l.Username = "root" }))
+	for _, password := range []string{"", "x"} {
+		p.wantNoLogin("administrator", change(func(l *login) { l.Username, l.Password = administrator, password }))
+	}
+	_, err := p.open(change(func(l *login) { l.Database = theirs.Database }))
+	p.wantDenied("another's database", err)
+
+	c := p.session(mine)
+	for _, statement := range []string{
+		"USE " + theirs.Database,
+		"SELECT * FROM " + theirs.Database + ".secrets",
+		"INSERT INTO " + theirs.Database + ".secrets VALUES ('x')",
+		"DROP TABLE " + theirs.Database + ".secrets",
+		"CREATE TABLE " + theirs.Database + ".x (id INT)",
+		"CREATE DATABASE more",
+		"CREATE USER x@'%' IDENTIFIED BY 'x'",
+		"DROP USER " + theirs.Username + "@'%'",
+		"GRANT ALL ON *.* TO " + mine.Username + "@'%'",
+		"GRANT ALL ON " + theirs.Database + ".* TO " + mine.Username + "@'%'",
+		"SELECT * FROM mysql.user",
+		"UPDATE mysql.user SET authentication_string = ''",
+	} {
+		_, err := c.ExecContext(t.Context(), statement)
+		p.wantDenied(statement, err)
+	}
+	for _, query := range []string{"SHOW DATABASES", "SELECT TABLE_SCHEMA FROM information_schema.TABLES", "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA"} {
+		if got := p.strings(c, query); strings.Contains(got, theirs.Database) || !strings.Contains(got, mine.Database) {
+			t.Errorf("%s: got %s", query, got)
+		}
+	}
+	if _, err := c.ExecContext(t.Context(), "DROP DATABASE "+theirs.Database); err == nil {
+		t.Error("another's database can be dropped")
+	}
+	if got := p.strings(p.session(theirs), "SELECT word FROM secrets"); got != "canary" {
+		t.Errorf("the other has %q", got)
+	}
+	// In their own, they may do all.
+	p.exec(p.session(other), "CREATE TABLE more (id INT)")
+	p.exec(p.session(other), "DROP DATABASE "+mine.Database)
+	p.unbind("mine", "b")
+	p.unbind("mine", "b2")
+	p.deprovision("mine")
+}
+
+func TestUsersHaveNoFiles(t *testing.T) {
+	p := start(t, 0)
+	p.provision("1")
+	c := p.session(p.bind("1", "b", nil))
+	dir := t.TempDir()
+	path := filepath.Join(dir, "canary")
+	if err := os.WriteFile(path, []byte("canary\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.exec(c, "CREATE TABLE t (line VARCHAR(64))")
+	var got sql.NullString
+	err := c.QueryRowContext(t.Context(), "SELECT LOAD_FILE('"+path+"')").Scan(&got)
+	if err == nil && got.Valid {
+		t.Errorf("LOAD_FILE reads %q", got.String)
+	}
+	for _, statement := range []string{
+		"LOAD DATA INFILE '" + path + "' INTO TABLE t",
+		"SELECT 'x' INTO OUTFILE '" + filepath.Join(dir, "x") + "'",
+		"SELECT 'x' INTO DUMPFILE '" + filepath.Join(dir, "y") + "'",
+		"SET GLOBAL secure_file_priv = ''",
+		"SET SESSION secure_file_priv = ''",
+	} {
+		if _, err := c.ExecContext(t.Context(), statement); err == nil {
+			t.Errorf("%s: is allowed", statement)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("files: %v %v", files, err)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	p := start(t, 0)
+	p.provision("1")
+	p.exec(p.session(p.bind("1", "writer", nil)), "CREATE TABLE t (id INT PRIMARY KEY)")
+	c := p.session(p.bind("1", "reader", object{"parameters": object{"readOnly": true}}))
+	p.strings(c, "SELECT id FROM t")
+	_, err := c.ExecContext(t.Context(), "INSERT INTO t VALUES (1)")
+	p.wantDenied("INSERT", err)
+}
+
+func TestFirewall(t *testing.T) {
+	p := start(t, 0)
+	p.provision("1")
+	l := p.bind("1", "b", nil)
+	p.session(l)
+	rules := func(from, to string) object {
+		rule := object{"name": "x", "startIPAddress": from, "endIPAddress": to}
+		return object{"service_id": quick.ID, "parameters": object{"firewallRules": []object{rule}}}
+	}
+	p.send("PATCH", instancePath("1"), rules("10.0.0.0", "10.255.255.255"), 200)
+	p.wantNoLogin("from elsewhere", l)
+	p.send("PATCH", instancePath("1"), rules("127.0.0.1", "127.0.0.1"), 200)
+	p.session(l)
+}
+
+func TestConnectionsOfThePlan(t *testing.T) {
+	p := start(t, 0)
+	p.provision("1")
+	p.provision("2")
+	one, two := p.bind("1", "a", nil), p.bind("1", "b", nil)
+	for range basic50.connections {
+		p.session(two)
+	}
+	if c, err := p.open(one); err == nil {
+		p.close(c)
+		t.Fatal("there are more connections than the plan has")
+	} else if e, ok := errors.AsType[*mysql.MySQLError](err); !ok || e.Number != 1040 {
+		t.Errorf("got %v", err)
+	}
+	p.session(p.bind("2", "a", nil)) // another's is another matter
+	p.send("PATCH", instancePath("1"), object{"service_id": quick.ID, "plan_id": standard100.ID}, 200)
+	p.session(one)
+	p.session(one)
+}
+
+func TestRepeats(t *testing.T) {
+	p := start(t, 0)
+	body := provisionBody(quick, basic50, object{"parameters": sampleParameters})
+	p.send("PUT", instancePath("1"), body, 201)
+	p.send("PUT", instancePath("1"), body, 200)
+	for _, other := range []object{
+		provisionBody(quick, basic50, nil),
+		provisionBody(quick, standard100, object{"parameters": sampleParameters}),
+		provisionBody(slow, burstable10, object{"parameters": sampleParameters}),
+		provisionBody(quick, basic50, object{"parameters": sampleParameters, "space_guid": "another"}),
+	} {
+		p.send("PUT", instancePath("1")+async, other, 409)
+	}
+	l := p.bind("1", "b", object{"bind_resource": object{"app_guid": "a"}})
+	same := p.send("PUT", bindingPath("1", "b"), bindBody(quick, basic50, object{"bind_resource": object{"app_guid": "a"}}), 200)
+	if got := *same.body.Credentials; got.Password != l.Password || got.Username != l.Username {
+		t.Errorf("the repeat got %+v", got)
+	}
+	for _, more := range []object{nil, {"bind_resource": object{"app_guid": "b"}}, {"parameters": object{"readOnly": true}, "bind_resource": object{"app_guid": "a"}}} {
+		p.send("PUT", bindingPath("1", "b"), bindBody(quick, basic50, more), 409)
+	}
+	if len(p.broker.Databases()) != 1 || len(p.broker.Users()) != 1 {
+		t.Errorf("there are %q and %q", p.broker.Databases(), p.broker.Users())
+	}
+	p.unbind("1", "b")
+	p.send("DELETE", bindingPath("1", "b")+ids(quick, basic50), nil, 410)
+	p.deprovision("1")
+	p.send("DELETE", instancePath("1")+ids(quick, basic50), nil, 410)
+	p.send("DELETE", instancePath("never")+ids(quick, basic50), nil, 410)
+	p.send("DELETE", bindingPath("1", "b")+ids(quick, basic50), nil, 410)
+	want := map[string]int{"provision": 6, "bind": 5, "unbind": 3, "deprovision": 3}
+	if got := p.broker.Requests(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	p := start(t, 0)
+	p.send("PUT", instancePath("1"), provisionBody(quick, basic50, object{"parameters": sampleParameters}), 201)
+	update := func(more object) object { return with(object{"service_id": quick.ID}, more) }
+	p.send("PATCH", instancePath("1"), update(nil), 200)
+	toStandard := update(object{
+		"plan_id": standard100.ID, "parameters": object{"location": "westeurope"},
+		"maintenance_info": object{"version": mysqlVersion}, "previous_values": object{"plan_id": basic50.ID},
+	})
+	p.send("PATCH", instancePath("1"), toStandard, 200)
+	p.send("PATCH", instancePath("1"), toStandard, 200)
+	a := p.send("GET", instancePath("1")+ids(quick, standard100), nil, 200)
+	if a.body.PlanID != standard100.ID || a.body.MaintenanceInfo == nil || a.body.MaintenanceInfo.Version != mysqlVersion ||
+		!strings.Contains(string(a.body.Parameters), `"location":"westeurope","resourceGroup":"demo"`) {
+		t.Errorf("got %s", a)
+	}
+	p.refused("PATCH", instancePath("1"), update(object{"maintenance_info": object{"version": "5.7.0"}}), 422, "MaintenanceInfoConflict", "standard100")
+	p.refused("PATCH", instancePath("1"), update(object{"plan_id": burstable10.ID}), 400, "", burstable10.ID)
+	p.refused("PATCH", instancePath("1"), object{"service_id": slow.ID}, 400, "", "service_id")
+	p.refused("PATCH", instancePath("1"), update(object{"parameters": object{"location": 7}}), 400, "", "location is of the wrong type: a number")
+	p.refused("PATCH", instancePath("2"), update(nil), 404, "", "")
+	p.refused("DELETE", instancePath("1")+ids(quick, basic50), nil, 400, "", "plan_id")
+}
+
+func TestRotation(t *testing.T) {
+	p := start(t, 0)
+	p.provision("1")
+	old := p.bind("1", "old", object{"parameters": object{"readOnly": true}})
+	next := *p.send("PUT", bindingPath("1", "new"), bindBody(quick, basic50, object{"predecessor_binding_id": "old"}), 201).body.Credentials
+	p.session(old)
+	c := p.session(next)
+	_, err := c.ExecContext(t.Context(), "CREATE TABLE t (id INT)")
+	p.wantDenied("what the predecessor could not", err)
+	p.unbind("1", "old")
+	p.wantNoLogin("predecessor", old)
+	p.session(next)
+	p.refused("PUT", bindingPath("1", "newer"), bindBody(quick, basic50, object{"predecessor_binding_id": "old"}), 400, "", "predecessor_binding_id")
+}
+
+func TestFetch(t *testing.T) {
+	p := start(t, 0)
+	p.provision("1")
+	l := p.bind("1", "b", object{"parameters": object{"readOnly": true}})
+	a := p.send("GET", bindingPath("1", "b"), nil, 200)
+	if a.body.Credentials == nil || a.body.Credentials.Password != l.Password || string(a.body.Parameters) != `{"readOnly":true}` ||
+		string(a.body.Endpoints) != fmt.Sprintf(`[{"host":"127.0.0.1","ports":["%d"],"protocol":"tcp"}]`, l.Port) {
+		t.Errorf("got %s", a)
+	}
+	if a := p.send("GET", instancePath("1"), nil, 200); a.body.ServiceID != quick.ID || a.body.PlanID != basic50.ID {
+		t.Errorf("got %s", a)
+	}
+	p.send("GET", instancePath("2"), nil, 404)
+	p.send("GET", bindingPath("1", "c"), nil, 404)
+	if a := p.send("GET", instancePath("1")+"/last_operation", nil, 200); a.body.State != "succeeded" {
+		t.Errorf("got %s", a)
+	}
+}
+
+// until polls an operation and returns the last answer: of the end.
+func (p *platform) until(path string, o reply, status int) reply {
+	p.Helper()
+	r := p.request("GET", path+"/last_operation", nil)
+	query := r.URL.Query()
+	query.Set("service_id", slow.ID)
+	query.Set("plan_id", burstable10.ID)
+	query.Set("operation", o.body.Operation)
+	r.URL.RawQuery = query.Encode()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		a := p.do(r)
+		if a.status == 200 && a.body.State == "in progress" && a.header.Get("Retry-After") == "1" && time.Now().Before(deadline) {
+			continue
+		}
+		if a.status != status {
+			p.Fatalf("got %s, want %d", a, status)
+		}
+		return a
+	}
+}
+
+func TestAsynchronousLife(t *testing.T) {
+	p := start(t, 5*time.Millisecond)
+	body := provisionBody(slow, burstable10, nil)
+	p.refused("PUT", instancePath("1"), body, 422, "AsyncRequired", "accepts_incomplete=true")
+	made := p.send("PUT", instancePath("1")+async, body, 202)
+	if a := p.until(instancePath("1"), made, 200); a.body.State != "succeeded" {
+		t.Fatalf("got %s", a)
+	}
+	p.send("PUT", instancePath("1")+async, body, 200)
+
+	p.refused("PUT", bindingPath("1", "b"), bindBody(slow, burstable10, nil), 422, "AsyncRequired", "")
+	bound := p.send("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 202)
+	if bound.body.Credentials != nil {
+		t.Error("credentials come before the user")
+	}
+	p.until(bindingPath("1", "b"), bound, 200)
+	l := *p.send("GET", bindingPath("1", "b"), nil, 200).body.Credentials
+	p.session(l)
+
+	rules := object{"firewallRules": []object{{"name": "x", "startIPAddress": "10.0.0.0", "endIPAddress": "10.0.0.1"}}}
+	changed := p.send("PATCH", instancePath("1")+async, object{"service_id": slow.ID, "parameters": rules}, 202)
+	p.until(instancePath("1"), changed, 200)
+	p.wantNoLogin("after the update", l)
+
+	p.send("DELETE", bindingPath("1", "b")+ids(slow, burstable10), nil, 422)
+	unbound := p.send("DELETE", bindingPath("1", "b")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 202)
+	p.until(bindingPath("1", "b"), unbound, 410)
+	if users := p.broker.Users(); len(users) != 0 {
+		t.Errorf("there is %q", users)
+	}
+	removed := p.send("DELETE", instancePath("1")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 202)
+	p.until(instancePath("1"), removed, 410)
+	if names := p.broker.Databases(); len(names) != 0 {
+		t.Errorf("there is %q", names)
+	}
+	p.send("GET", instancePath("never")+"/last_operation", nil, 404)
+}
+
+func TestWhileAnInstanceIsBeingMade(t *testing.T) {
+	p := start(t, forever)
+	body := provisionBody(slow, burstable10, nil)
+	first := p.send("PUT", instancePath("1")+async, body, 202)
+	if again := p.send("PUT", instancePath("1")+async, body, 202); again.body.Operation != first.body.Operation || first.body.Operation == "" {
+		t.Errorf("the repeat is called %q, and the first %q", again.body.Operation, first.body.Operation)
+	}
+	p.send("PUT", instancePath("1")+async, provisionBody(slow, burstable10, object{"parameters": sampleParameters}), 409)
+	p.send("GET", instancePath("1"), nil, 404)
+	p.refused("PATCH", instancePath("1")+async, object{"service_id": slow.ID}, 422, "ConcurrencyError", "provision")
+	p.refused("DELETE", instancePath("1")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 422, "ConcurrencyError", "provision")
+	p.refused("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 422, "ConcurrencyError", "provision")
+	p.refused("GET", instancePath("1")+"/last_operation?operation=another", nil, 400, "", "operation")
+	p.refused("GET", instancePath("1")+"/last_operation", nil, 400, "", "operation")
+	p.refused("GET", instancePath("1")+"/last_operation?plan_id="+basic50.ID, nil, 400, "", "service_id")
+}
+
+func TestWhileSomethingElseGoesOn(t *testing.T) {
+	p := start(t, 5*time.Millisecond)
+	p.until(instancePath("1"), p.send("PUT", instancePath("1")+async, provisionBody(slow, burstable10, nil), 202), 200)
+	p.until(bindingPath("1", "b"), p.send("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 202), 200)
+
+	p.broker.mu.Lock()
+	p.broker.options.Delay = forever
+	p.broker.mu.Unlock()
+	unbind := bindingPath("1", "b") + ids(slow, burstable10) + "&accepts_incomplete=true"
+	first := p.send("DELETE", unbind, nil, 202)
+	if again := p.send("DELETE", unbind, nil, 202); again.body.Operation != first.body.Operation {
+		t.Errorf("got %s and %s", first, again)
+	}
+	p.refused("DELETE", instancePath("1")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 422, "ConcurrencyError", "unbind")
+	change := object{"service_id": slow.ID, "parameters": sampleParameters}
+	p.refused("PATCH", instancePath("1")+async, change, 422, "ConcurrencyError", "unbind")
+	p.refused("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 422, "ConcurrencyError", "unbind")
+
+	p.broker.mu.Lock()
+	p.broker.instances["1"].bindings["b"].operation = nil
+	p.broker.mu.Unlock()
+	updating := p.send("PATCH", instancePath("1")+async, change, 202)
+	if again := p.send("PATCH", instancePath("1")+async, change, 202); again.body.Operation != updating.body.Operation {
+		t.Errorf("got %s and %s", updating, again)
+	}
+	p.refused("PATCH", instancePath("1")+async, object{"service_id": slow.ID, "parameters": object{"location": "x"}}, 422, "ConcurrencyError", "update")
+	p.refused("GET", instancePath("1"), nil, 422, "ConcurrencyError", "update")
+	p.refused("DELETE", unbind, nil, 422, "ConcurrencyError", "update")
+}
+
+func TestRefused(t *testing.T) {
+	p := start(t, 0)
+	p.provision("1")
+	p.bind("1", "b", nil)
+	parameters := func(given any) object { return provisionBody(quick, basic50, object{"parameters": given}) }
+	rule := func(name, from, to any) object {
+		return parameters(object{"firewallRules": []object{{"name": name, "startIPAddress": from, "endIPAddress": to}}})
+	}
+	const put, two = "PUT", "/v2/service_instances/2"
+	for says, body := range map[string]any{
+		"organization_guid":                        object{"service_id": quick.ID, "plan_id": basic50.ID, "space_guid": "s"},
+		`no service with service_id "x"`:           provisionBody(&service{ID: "x"}, basic50, nil),
+		"azure-mysql has no plan with plan_id":     provisionBody(quick, burstable10, nil),
+		"the body is not what it should be":        parameters("text"),
+		`unknown field "colour"`:                   parameters(object{"colour": "red"}),
+		"location is empty":                        parameters(object{"location": ""}),
+		"location is of the wrong type: a number":  parameters(object{"location": 7}),
+		"firewallRules[0]: name is missing":        rule("", "1.1.1.1", "1.1.1.2"),
+		"firewallRules[0]: startIPAddress and":     rule("x", "::1", "::2"),
+		`unable to parse IP`:                       rule("x", "all", "1.1.1.1"),
+		"endIPAddress 1.1.1.1 is before startIPAd": rule("x", "1.1.1.2", "1.1.1.1"),
+		"app_guid is empty":                        provisionBody(quick, basic50, object{"app_guid": ""}),
+		`context.platform is ""`:                   provisionBody(quick, basic50, object{"context": object{}}),
+	} {
+		p.refused(put, two, body, 400, "", says)
+	}
+	p.refused(put, two, provisionBody(quick, basic50, object{"maintenance_info": object{"version": "1.0.0"}}), 422, "MaintenanceInfoConflict", "")
+	p.refused(put, two+"?accepts_incomplete=maybe", provisionBody(quick, basic50, nil), 400, "", "accepts_incomplete")
+	p.refused(put, bindingPath("2", "b"), bindBody(quick, basic50, nil), 404, "", "")
+	p.refused(put, bindingPath("1", "c"), bindBody(quick, standard100, nil), 400, "", "plan_id")
+	p.refused(put, bindingPath("1", "c"), bindBody(quick, basic50, object{"parameters": object{"x": 1}}), 400, "", `unknown field "x"`)
+	p.refused("DELETE", instancePath("1"), nil, 400, "", "service_id")
+	p.refused("DELETE", bindingPath("1", "b"), nil, 400, "", "service_id")
+	p.refused("DELETE", instancePath("1")+ids(quick, basic50), nil, 400, "", "1 bindings")
+	if len(p.broker.Databases()) != 1 || len(p.broker.Users()) != 1 {
+		t.Errorf("there are %q and %q", p.broker.Databases(), p.broker.Users())
+	}
+}
+
+func TestWhoMayAsk(t *testing.T) {
+	p := start(t, 0)
+	r := p.request("GET", "/v2/catalog", nil)
+	r.SetBasicAuth("platform", "wrong")
+	if a := p.do(r); a.status != 401 || a.header.Get("WWW-Authenticate") == "" {
+		t.Errorf("got %s", a)
+	}
+	r = p.request("PUT", instancePath("1"), provisionBody(quick, basic50, nil))
+	r.Header.Del("Authorization")
+	if a := p.do(r); a.status != 401 {
+		t.Errorf("got %s", a)
+	}
+	if len(p.broker.Databases()) != 0 || p.broker.Requests()["refused"] != 2 {
+		t.Errorf("there is %q, and %v", p.broker.Databases(), p.broker.Requests())
+	}
+	for version, want := range map[string]int{"": 412, "1.0": 412, "2.12": 412, "2.13": 200, "2.17": 200, "2.18": 200, "3.0": 412, "2.x": 412} {
+		r := p.request("GET", "/v2/catalog", nil)
+		r.Header.Set("X-Broker-API-Version", version)
+		r.Header.Set("X-Broker-API-Request-Identity", "request 1")
+		if a := p.do(r); a.status != want || a.header.Get("X-Broker-API-Request-Identity") != "request 1" {
+			t.Errorf("%q: got %s", version, a)
+		}
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	p := start(t, 0)
+	encoded := base64.StdEncoding.EncodeToString([]byte(`{"username":"u","uid":"","groups":[],"extra":{}}`))
+	for identity, want := range map[string]int{
+		"kubernetes " + encoded: 201, "cloudfoundry " + encoded: 400, "kubernetes": 400, "kubernetes !": 400, " " + encoded: 400,
+		"kubernetes " + base64.StdEncoding.EncodeToString([]byte("[]")): 400,
+	} {
+		r := p.request("PUT", instancePath("1"), provisionBody(quick, basic50, object{"context": object{"platform": "kubernetes"}}))
+		r.Header.Set("X-Broker-API-Originating-Identity", identity)
+		if a := p.do(r); a.status != want {
+			t.Errorf("%q: got %s, want %d", identity, a, want)
+		}
+	}
+}
+
+func TestCatalog(t *testing.T) {
+	p := start(t, 0)
+	a := p.send("GET", "/v2/catalog", nil, 200)
+	for _, want := range []string{
+		`"name":"azure-mysql","id":"64c061d6-4b2c-4ddc-b020-1b4d27da0dce"`, `"name":"basic50"`, `"name":"azure-mysql-flexible"`, `"plan_updateable":true`,
+		`"maintenance_info":{"version":"8.0.33"`, `"maximum_polling_duration":600`, `"$schema":"http://json-schema.org/draft-04/schema#"`,
+	} {
+		if !strings.Contains(a.text, want) {
+			t.Errorf("the catalog lacks %s: %s", want, a.text)
+		}
+	}
+	r := p.request("GET", "/v2/catalog", nil)
+	r.Header.Set("If-None-Match", a.header.Get("ETag"))
+	if again := p.do(r); again.status != 304 || again.text != "" {
+		t.Errorf("got %s", again)
+	}
+}
+
+func TestIDsMayBeAnything(t *testing.T) {
+	p := start(t, 0)
+	const id, other = "a%2Fb%20%25%C3%BC..", "a"
+	p.provision(id)
+	p.send("PUT", instancePath(other), provisionBody(quick, basic50, nil), 201)
+	p.bind(id, "b%2Fc", nil)
+	p.unbind(id, "b%2Fc")
+	p.deprovision(id)
+	p.send("PUT", instancePath(other), provisionBody(quick, basic50, nil), 200)
+}
+
+func TestConcurrentUse(t *testing.T) {
+	p := start(t, time.Millisecond)
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			id := fmt.Sprint(n)
+			for range 3 {
+				p.provision(id)
+				l := p.bind(id, "b", nil)
+				c := p.session(l)
+				p.exec(c, "CREATE TABLE t (id INT PRIMARY KEY)")
+				p.exec(c, "INSERT INTO t VALUES (1)")
+				p.unbind(id, "b")
+				p.wantNoLogin("after unbind", l)
+				p.deprovision(id)
+			}
+		})
+		wg.Go(func() {
+			id := fmt.Sprint("slow", n)
+			p.until(instancePath(id), p.send("PUT", instancePath(id)+async, provisionBody(slow, burstable10, nil), 202), 200)
+			p.until(instancePath(id), p.send("DELETE", instancePath(id)+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 202), 410)
+		})
+	}
+	wg.Wait()
+	if len(p.broker.Databases()) != 0 || len(p.broker.Users()) != 0 {
+		t.Errorf("there are %q and %q", p.broker.Databases(), p.broker.Users())
+	}
+}
+
+func TestServe(t *testing.T) {
+	var listeners [2]net.Listener
+	for i := range listeners {
+		var err error
+		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := New(Options{Username: "platform", Password: "canary-of-the-broker", MySQL: listeners[0], Host: "mysql.example.com", Delay: forever})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Serve(ctx, listeners[1]) }()
+	p := &platform{T: t, broker: b, url: "http://" + listeners[1].Addr().String()}
+	p.send("PUT", instancePath("slow")+async, provisionBody(slow, burstable10, nil), 202)
+	p.provision("1")
+	l := p.bind("1", "b", nil)
+	if l.Host != "mysql.example.com" || !strings.Contains(l.URI, "@mysql.example.com:") {
+		t.Errorf("got %+v", l)
+	}
+	l.Host = "127.0.0.1"
+	c := p.session(l)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := c.ExecContext(t.Context(), "SELECT 1"); err == nil {
+		t.Error("a session outlives the server")
+	}
+	for _, listener := range listeners {
+		if c, err := net.Dial("tcp", listener.Addr().String()); err == nil {
+			c.Close()
+			t.Errorf("somebody still listens on %s", listener.Addr())
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, o := range []Options{{}, {Username: "u"}, {Password: "p"}, {Username: "u:v", Password: "p"}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%+v is accepted", o)
+		}
+	}
+}
+
+// A syncBuffer is written to by one and read by others.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
