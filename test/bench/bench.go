@@ -33,7 +33,9 @@ type bench struct {
 	repo, dir       string
 	operator, floor string // binaries
 	log             io.Writer
-	model           *sample
+
+	alertModel, serviceModel *sample
+	offer                    offer // what the operator made of the broker's catalog
 }
 
 // newBench builds the operator and the floors, with the same flags.

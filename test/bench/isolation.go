@@ -30,9 +30,9 @@ import (
 
 // isolation are the figures of a run, all about the receiver that does not fail.
 type isolation struct {
-	created       float64 // a second
-	p50, p99, max time.Duration
-	busy          float64 // the machine, in percent
+	created float64 // a second
+	speed
+	busy float64 // the machine, in percent
 }
 
 func isolationTable() *table[isolation] {
@@ -49,9 +49,12 @@ const aboutIsolation = `
 The slowest of all: %.0f ms with, %.0f ms without. Aims: with / without of p99 at most 1.15; none slower than a second.
 p50, p99, max: of an Alert, from its accepted create until a watch shows the healthy receiver's row as Sent. with: the
 Alerts also go to a receiver that never answers and to one that answers 500 at once. without: to the healthy one alone.
-One operator with its default flags for all runs; receivers are new in each, and its Alerts are gone before the next.
+` + aboutRuns
+
+const aboutRuns = `One operator with its default flags for all runs; all that it talks to is new in each, and gone before the next.
 busy: all cores, with whatever. Near 100, or where created/s is less than was asked for, the machine is too slow for the
 rate, and the figures say nothing about isolation: lower it (-rate).
+
 `
 
 const healthy = "healthy"
@@ -60,16 +63,28 @@ const healthy = "healthy"
 func (b *bench) isolationPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "isolation: %d Alerts in a run, %g a second; runs: %d with receivers that fail, %d without, in turn\n\n",
 		b.runAlerts, b.rate, b.runs, b.runs)
+	with, without, err := b.alternate(ctx, out, b.isolationOf)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, aboutIsolation, milliseconds(slowest(with)), milliseconds(slowest(without)))
+	return nil
+}
+
+// An isolationRun has the figures of what is healthy, beside what fails or without that.
+type isolationRun func(ctx context.Context, s *stage, name string, failing bool) (isolation, error)
+
+// alternate makes runs with and without what fails in turn, by one operator, and writes their figures.
+func (b *bench) alternate(ctx context.Context, out io.Writer, of isolationRun) (with, without []isolation, err error) {
 	t := isolationTable()
-	var with, without []isolation
-	err := b.onStage(ctx, b.operator, nil, func(ctx context.Context, s *stage) error {
+	err = b.onStage(ctx, staging{binary: b.operator}, func(ctx context.Context, s *stage) error {
 		for run := range 2 * b.runs {
 			failing, name, runs := run%2 == 0, fmt.Sprintf("with-%d", run/2+1), &with
 			if !failing {
 				name, runs = fmt.Sprintf("without-%d", run/2+1), &without
 			}
 			progress("run %d of %d: %s", run+1, 2*b.runs, name)
-			figures, err := b.isolationOf(ctx, s, name, failing)
+			figures, err := of(ctx, s, name, failing)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -79,14 +94,13 @@ func (b *bench) isolationPart(ctx context.Context, out io.Writer) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	t.medians("median with", with)
 	t.medians("median without", without)
 	t.ratio("with / without", with, without)
 	t.write(out)
-	fmt.Fprintf(out, aboutIsolation, milliseconds(slowest(with)), milliseconds(slowest(without)))
-	return nil
+	return with, without, nil
 }
 
 func slowest(runs []isolation) time.Duration {
@@ -120,7 +134,7 @@ func (b *bench) isolationOf(ctx context.Context, s *stage, name string, failing 
 	if err := at.warmUp(ctx); err != nil {
 		return figures, err
 	}
-	if figures, err = b.pace(ctx, at); err != nil {
+	if figures, err = b.pace(ctx, b.runAlerts, at.crowd); err != nil {
 		return figures, err
 	}
 	heal()
@@ -152,24 +166,21 @@ func addFailing(ctx context.Context, at *site) (heal, stop func(), err error) {
 	return heal, stop, errors.Join(at.addReceiver(ctx, "hanging", hanging), at.addReceiver(ctx, "refusing", refusing))
 }
 
-// pace creates the run's Alerts, and returns once the healthy receiver has all.
-func (b *bench) pace(ctx context.Context, at *site) (figures isolation, err error) {
+// pace creates objects 1 to n at a steady rate, and returns once all are ready.
+func (b *bench) pace(ctx context.Context, n int, of *crowd) (figures isolation, err error) {
 	busyBefore, idleBefore := busy()
-	accepted, err := at.steady(ctx, b.runAlerts, b.rate)
+	accepted, err := steady(ctx, n, b.rate, of.create)
 	if err != nil {
 		return figures, err
 	}
-	latencies, _, err := at.latencies(ctx, accepted)
+	ready, err := of.seen.readyAt(ctx, len(accepted))
 	if err != nil {
 		return figures, err
 	}
 	busyAfter, idleAfter := busy()
+	figures.speed = speedOf(accepted, ready)
 	accepted = slices.SortedFunc(slices.Values(accepted[1:]), time.Time.Compare)
-	return isolation{
-		created: float64(len(accepted)-1) / accepted[len(accepted)-1].Sub(accepted[0]).Seconds(),
-		p50:     percentile(latencies, 50),
-		p99:     percentile(latencies, 99),
-		max:     slices.Max(latencies),
-		busy:    100 * (busyAfter - busyBefore) / (busyAfter - busyBefore + idleAfter - idleBefore),
-	}, nil
+	figures.created = float64(len(accepted)-1) / accepted[len(accepted)-1].Sub(accepted[0]).Seconds()
+	figures.busy = 100 * (busyAfter - busyBefore) / (busyAfter - busyBefore + idleAfter - idleBefore)
+	return figures, nil
 }

@@ -27,49 +27,50 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	watchtools "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// patience is for how long nothing may happen before an Alert that is waited for counts as lost. It is longer than anything
+// patience is for how long nothing may happen before an object that is waited for counts as lost. It is longer than anything
 // that a run without faults could wait for.
 const patience = 2 * time.Minute
 
-// A journal is what a watch of a namespace's Alerts has shown, and when.
+// A journal is what a watch of the objects of one kind in a namespace has shown, and when.
 type journal struct {
-	sent func(*v1beta1.Alert) bool
+	isReady func(client.Object) bool
 
 	mu      sync.Mutex
-	when    map[string]time.Time // the Alert was first shown as sent, by its name
-	gone    int
+	ready   map[string]time.Time // when the object was first shown as ready, by its name
+	gone    map[string]time.Time // when it was shown as deleted
 	failure error
 	news    chan struct{}
 }
 
-// follow watches until the context ends. What sent says of an Alert is when it is noted.
-func follow(ctx context.Context, api client.WithWatch, namespace string, sent func(*v1beta1.Alert) bool) (*journal, error) {
-	var none v1beta1.AlertList
-	if err := api.List(ctx, &none, client.InNamespace(namespace)); err != nil {
+// follow watches the objects that the list is of until the context ends. It notes when isReady first says so of one.
+func follow[T client.Object](ctx context.Context, api client.WithWatch, namespace string, list client.ObjectList, isReady func(T) bool) (*journal, error) {
+	if err := api.List(ctx, list, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}
-	watcher, err := watchtools.NewRetryWatcherWithContext(ctx, none.ResourceVersion, alertsOf{api, namespace})
+	watcher, err := watchtools.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), watched{api, namespace, list})
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{sent: sent, when: map[string]time.Time{}, news: make(chan struct{}, 1)}
+	j := &journal{
+		isReady: func(o client.Object) bool { return isReady(o.(T)) },
+		ready:   map[string]time.Time{}, gone: map[string]time.Time{}, news: make(chan struct{}, 1),
+	}
 	go j.read(watcher.ResultChan())
 	return j, nil
 }
 
-// alertsOf is a namespace whose Alerts can be watched.
-type alertsOf struct {
+// watched are the objects of a kind in a namespace.
+type watched struct {
 	api       client.WithWatch
 	namespace string
+	list      client.ObjectList // of the kind
 }
 
 // WatchWithContext is what a RetryWatcher asks for.
-func (a alertsOf) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	return a.api.Watch(ctx, &v1beta1.AlertList{}, &client.ListOptions{Namespace: a.namespace, Raw: &options})
+func (w watched) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	return w.api.Watch(ctx, w.list, &client.ListOptions{Namespace: w.namespace, Raw: &options})
 }
 
 func (j *journal) read(events <-chan watch.Event) {
@@ -82,13 +83,13 @@ func (j *journal) read(events <-chan watch.Event) {
 func (j *journal) note(event watch.Event, now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	switch a, ok := event.Object.(*v1beta1.Alert); {
+	switch o, ok := event.Object.(client.Object); {
 	case !ok:
 		j.failure = cmp.Or(j.failure, fmt.Errorf("the watch ended: %v", event.Object))
 	case event.Type == watch.Deleted:
-		j.gone++
-	case j.when[a.Name].IsZero() && j.sent(a):
-		j.when[a.Name] = now
+		j.gone[o.GetName()] = now
+	case j.ready[o.GetName()].IsZero() && j.isReady(o):
+		j.ready[o.GetName()] = now
 	default:
 		return
 	}
@@ -98,40 +99,41 @@ func (j *journal) note(event watch.Event, now time.Time) {
 	}
 }
 
-// sentAt is when the first n Alerts were shown as sent, once as many are.
-func (j *journal) sentAt(ctx context.Context, n int) ([]time.Time, error) {
-	if err := j.await(ctx, n, "sent", func() int { return len(j.when) }); err != nil {
-		return nil, err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	times := make([]time.Time, n)
-	for i := range n {
-		times[i] = j.when[alertName(i)]
-	}
-	return times, nil
+// readyAt is when the first n objects were shown as ready, once all are.
+func (j *journal) readyAt(ctx context.Context, n int) ([]time.Time, error) {
+	return j.times(ctx, n, "ready", j.ready)
 }
 
-// allGone returns once n Alerts are deleted.
-func (j *journal) allGone(ctx context.Context, n int) error {
-	return j.await(ctx, n, "deleted", func() int { return j.gone })
+// goneAt is when the first n objects were shown as deleted, once all are.
+func (j *journal) goneAt(ctx context.Context, n int) ([]time.Time, error) {
+	return j.times(ctx, n, "deleted", j.gone)
 }
 
-// await returns once enough are counted.
-func (j *journal) await(ctx context.Context, n int, what string, count func() int) error {
+// times waits until enough are noted.
+func (j *journal) times(ctx context.Context, n int, what string, noted map[string]time.Time) ([]time.Time, error) {
 	for {
 		j.mu.Lock()
-		counted, failure := count(), j.failure
+		count, failure := len(noted), j.failure
 		j.mu.Unlock()
-		if counted >= n || failure != nil {
-			return failure
+		if failure != nil {
+			return nil, failure
+		}
+		if count >= n {
+			break
 		}
 		select {
 		case <-j.news:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-time.After(patience):
-			return fmt.Errorf("lost: only %d of %d Alerts are %s, and for %s no other was", counted, n, what, patience)
+			return nil, fmt.Errorf("lost: only %d of %d objects are %s, and for %s no other was", count, n, what, patience)
 		}
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	times := make([]time.Time, n)
+	for i := range times {
+		times[i] = noted[objectName(i)]
+	}
+	return times, nil
 }

@@ -33,7 +33,7 @@ func TestParse(t *testing.T) {
 	if o, err = parse(nil); err != nil || !slices.Equal(o.parts, parts) {
 		t.Errorf("without arguments: %v, %v, want all parts", o.parts, err)
 	}
-	for _, wrong := range [][]string{{"throughput"}, {"-alerts=0"}, {"-rate=0"}, {"-no-such-flag"}} {
+	for _, wrong := range [][]string{{"throughput"}, {"-alerts=0"}, {"-services=0"}, {"-rate=0"}, {"-no-such-flag"}} {
 		if _, err := parse(wrong); err == nil {
 			t.Errorf("%v is accepted", wrong)
 		}

@@ -123,8 +123,8 @@ func (r *receiver) checkPages(n int) error {
 	defer r.mu.Unlock()
 	var errs []error
 	for i := range n {
-		if times := r.pages[alertName(i)]; times != 1 {
-			errs = append(errs, fmt.Errorf("the receiver was paged %d times for Alert %s", times, alertName(i)))
+		if times := r.pages[objectName(i)]; times != 1 {
+			errs = append(errs, fmt.Errorf("the receiver was paged %d times for Alert %s", times, objectName(i)))
 		}
 	}
 	return errors.Join(errs...)

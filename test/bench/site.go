@@ -18,11 +18,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,24 +26,26 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// A site is a namespace with receivers and Alerts to them. The Alerts are numbered; 0 is the one that warms everything up.
+// A site is a namespace with receivers and Alerts to them.
 type site struct {
-	api       client.WithWatch
+	*crowd
 	namespace string
 	refs      []v1beta1.ReceiverRef
-	seen      *journal
 }
-
-// alertName is of one length for all, so that all requests are of one size.
-func alertName(i int) string { return fmt.Sprintf("a%05d", i) }
 
 // newSite makes a namespace. What sent says of an Alert ends its clock.
 func newSite(ctx context.Context, api client.WithWatch, namespace string, sent func(*v1beta1.Alert) bool) (*site, error) {
-	if err := api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+	if err := makeNamespace(ctx, api, namespace); err != nil {
 		return nil, err
 	}
-	seen, err := follow(ctx, api, namespace, sent)
-	return &site{api: api, namespace: namespace, seen: seen}, err
+	seen, err := follow(ctx, api, namespace, &v1beta1.AlertList{}, sent)
+	s := &site{namespace: namespace}
+	s.crowd = &crowd{api: api, object: s.alert, seen: seen}
+	return s, err
+}
+
+func makeNamespace(ctx context.Context, api client.Client, name string) error {
+	return api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 }
 
 // addReceiver makes a Receiver, to which all Alerts from now on go.
@@ -59,81 +56,13 @@ func (s *site) addReceiver(ctx context.Context, name string, to *receiver) error
 	return s.api.Create(ctx, r)
 }
 
-// warmUp creates the first Alert and waits until it is sent: now caches are filled and connections are open.
-func (s *site) warmUp(ctx context.Context) error {
-	if _, err := s.create(ctx, 0); err != nil {
-		return err
-	}
-	_, err := s.seen.sentAt(ctx, 1)
-	return err
-}
-
-// create makes an Alert, and says when the API server had accepted it.
-func (s *site) create(ctx context.Context, i int) (accepted time.Time, err error) {
-	a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: alertName(i)}}
+func (s *site) alert(i int) client.Object {
+	a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: objectName(i)}}
 	a.Spec = v1beta1.AlertSpec{
 		Title:        "Disk almost full",
 		Content:      "node-7 has 3 % left on /var/lib/containers, which is enough for about 20 minutes :warning:",
 		Severity:     v1beta1.SeverityCritical,
 		ReceiverRefs: s.refs,
 	}
-	err = s.api.Create(ctx, a)
-	return time.Now(), err
-}
-
-// burst creates Alerts 1 to n as fast as they go, by some clients at once, and returns when each was accepted.
-func (s *site) burst(ctx context.Context, n, creators int) ([]time.Time, error) {
-	accepted, errs := make([]time.Time, n+1), make([]error, creators)
-	var last atomic.Int64
-	var running sync.WaitGroup
-	for c := range creators {
-		running.Go(func() {
-			for i := last.Add(1); i <= int64(n) && errs[c] == nil; i = last.Add(1) {
-				accepted[i], errs[c] = s.create(ctx, int(i))
-			}
-		})
-	}
-	running.Wait()
-	return accepted, errors.Join(errs...)
-}
-
-// steady creates Alerts 1 to n at a rate, whether or not those before were accepted by then.
-func (s *site) steady(ctx context.Context, n int, perSecond float64) ([]time.Time, error) {
-	accepted, errs := make([]time.Time, n+1), make([]error, n+1)
-	pace := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
-	defer pace.Stop()
-	var running sync.WaitGroup
-	for i := 1; i <= n; i++ {
-		select {
-		case <-pace.C:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		running.Go(func() { accepted[i], errs[i] = s.create(ctx, i) })
-	}
-	running.Wait()
-	return accepted, errors.Join(errs...)
-}
-
-// latencies are the times from accepted to sent of Alerts 1 to n, once all are.
-func (s *site) latencies(ctx context.Context, accepted []time.Time) (latencies []time.Duration, lastSent time.Time, err error) {
-	sent, err := s.seen.sentAt(ctx, len(accepted))
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	for i := 1; i < len(accepted); i++ {
-		latencies = append(latencies, max(0, sent[i].Sub(accepted[i]))) // the watch can be ahead of the answer
-		if sent[i].After(lastSent) {
-			lastSent = sent[i]
-		}
-	}
-	return latencies, lastSent, nil
-}
-
-// clear deletes the first n Alerts, which is all, and returns once they are gone.
-func (s *site) clear(ctx context.Context, n int) error {
-	if err := s.api.DeleteAllOf(ctx, &v1beta1.Alert{}, client.InNamespace(s.namespace)); err != nil {
-		return err
-	}
-	return s.seen.allGone(ctx, n)
+	return a
 }

@@ -22,6 +22,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -31,7 +33,8 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	pager "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
@@ -41,16 +44,28 @@ type stage struct {
 	api     client.WithWatch
 	token   string // of who may read metrics
 	process *local.Operator
+	audit   string // file of the API server's log of requests; empty: there is none
+}
+
+// staging is what comes onto a stage.
+type staging struct {
+	binary  string
+	args    []string
+	audited bool // the API server logs requests, which costs it time
 }
 
 // onStage does something with a program that runs on a control plane of its own.
-func (b *bench) onStage(ctx context.Context, binary string, args []string, do func(context.Context, *stage) error) (err error) {
-	s, err := newStage(ctx, b.repo)
-	if err != nil {
-		return err
+func (b *bench) onStage(ctx context.Context, o staging, do func(context.Context, *stage) error) (err error) {
+	s := &stage{}
+	if o.audited {
+		s.audit = filepath.Join(b.dir, "audit.log")
+		defer os.Remove(s.audit)
 	}
 	defer func() { err = errors.Join(err, s.close()) }() //nolint:contextcheck // it ends what runs above all when the context has ended
-	ctx, cancel, err := s.start(ctx, binary, args, b.log)
+	if err := s.setUp(ctx, b.repo); err != nil {
+		return err
+	}
+	ctx, cancel, err := s.start(ctx, o.binary, o.args, b.log)
 	if err != nil {
 		return err
 	}
@@ -61,28 +76,24 @@ func (b *bench) onStage(ctx context.Context, binary string, args []string, do fu
 	return nil
 }
 
-// newStage starts a control plane.
-func newStage(ctx context.Context, repo string) (_ *stage, err error) {
-	s := &stage{}
-	defer func() { //nolint:contextcheck // as in onStage
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	if s.cluster, err = local.Start(ctx, local.Options{Repo: repo}); err != nil {
-		return nil, err
+// setUp starts a control plane.
+func (s *stage) setUp(ctx context.Context, repo string) (err error) {
+	if s.cluster, err = local.Start(ctx, local.Options{Repo: repo, AuditLog: s.audit}); err != nil {
+		return err
 	}
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
-		return nil, err
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pager.AddToScheme, servicecatalog.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return err
+		}
 	}
 	config := *s.cluster.Config
 	config.QPS = -1
 	if s.api, err = client.NewWithWatch(&config, client.Options{Scheme: scheme}); err != nil {
-		return nil, err
+		return err
 	}
 	s.token, err = metricsToken(ctx, s.api)
-	return s, err
+	return err
 }
 
 // metricsToken is of a ServiceAccount that may read metrics, as Prometheus would have one.

@@ -19,6 +19,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,15 +29,16 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// A subject is a program that sends Alerts.
+// A subject is a program that is measured.
 type subject struct {
 	name   string
 	binary string
 	loop   string // of a floor
+	async  bool   // its broker takes its time
 }
 
-// subjects are the operator and the floors. The operator is the first: the floors copy what it did.
-func (b *bench) subjects() []subject {
+// senders are those that send Alerts. The operator is the first: the floors copy what it did.
+func (b *bench) senders() []subject {
 	return []subject{
 		{name: "bellhop", binary: b.operator},
 		{name: "client-go floor", binary: b.floor, loop: "client-go"},
@@ -44,43 +46,65 @@ func (b *bench) subjects() []subject {
 	}
 }
 
-// args are those of a floor that pages a receiver. The operator is told by objects, and has its default flags.
-func (s subject) args(model *sample, to *receiver) []string {
+// providers are those that bring services. The operator is the first: the floor copies what it did.
+func (b *bench) providers() []subject {
+	return []subject{
+		{name: "bellhop", binary: b.operator},
+		{name: "floor", binary: b.floor, loop: "services"},
+		{name: "bellhop, async", binary: b.operator, async: true},
+	}
+}
+
+// args are those of a floor that talks to an address. The operator is told by objects, and has its default flags.
+func (s subject) args(model *sample, url string) []string {
 	if s.loop == "" {
 		return nil
 	}
-	return []string{
-		"--loop=" + s.loop, "--url=" + to.url, "--workers=" + strconv.Itoa(model.workers),
-		"--alert=" + model.alert, "--body=" + model.body,
-	}
+	return []string{"--loop=" + s.loop, "--url=" + url, "--workers=" + strconv.Itoa(model.workers), "--model=" + model.file}
 }
 
-// A sample is what the operator did for one Alert, in files for the floors, and by how many workers.
+// inTurn measures each subject in each round.
+func inTurn[T any](rounds int, subjects []subject, measure func(subject) (T, error)) ([][]T, error) {
+	results := make([][]T, len(subjects))
+	for round := range rounds {
+		for turn := range subjects {
+			i := (turn + round) % len(subjects) // each is first, second and last in turn
+			progress("round %d of %d: %s", round+1, rounds, subjects[i].name)
+			figures, err := measure(subjects[i])
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", subjects[i].name, err)
+			}
+			results[i] = append(results[i], figures)
+		}
+	}
+	return results, nil
+}
+
+// A sample is what the operator did for one object, in a file for the floors, and by how many workers.
 type sample struct {
-	alert, body string
-	workers     int
+	file    string
+	workers int
 }
 
-// take keeps what the operator on the stage did for the Alert that came last.
-func (b *bench) take(ctx context.Context, s *stage, at *site, from *receiver) error {
-	a := &v1beta1.Alert{}
-	if err := s.api.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: alertName(0)}, a); err != nil {
-		return err
-	}
-	content, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
+// take keeps what the operator on the stage did, and how many workers a controller of it has.
+func (b *bench) take(ctx context.Context, s *stage, controller string, done any) (*sample, error) {
 	metrics, err := s.read(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.model = &sample{
-		alert: filepath.Join(b.dir, "alert.json"), body: filepath.Join(b.dir, "body.json"),
-		workers: int(metrics.sum(workers, "alert")),
+	content, err := json.Marshal(done)
+	if err != nil {
+		return nil, err
 	}
-	if err := os.WriteFile(b.model.alert, content, 0o600); err != nil {
-		return err
+	model := &sample{file: filepath.Join(b.dir, controller+".json"), workers: int(metrics.sum(workers, controller))}
+	return model, os.WriteFile(model.file, content, 0o600)
+}
+
+// takeAlert keeps what the operator on the stage did for the Alert that came last.
+func (b *bench) takeAlert(ctx context.Context, s *stage, at *site, from *receiver) (*sample, error) {
+	a := &v1beta1.Alert{}
+	if err := s.api.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: objectName(0)}, a); err != nil {
+		return nil, err
 	}
-	return os.WriteFile(b.model.body, from.lastPage(), 0o600)
+	return b.take(ctx, s, "alert", map[string]any{"alert": a, "body": string(from.lastPage())})
 }

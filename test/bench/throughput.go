@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -29,8 +28,7 @@ import (
 
 // throughput are the figures of a subject in a round. What is said of an Alert is the mean.
 type throughput struct {
-	perSecond            float64
-	p50, p99             time.Duration
+	speed
 	patches, posts, gets float64 // requests to the API server for an Alert
 	cpu                  float64 // of the subject for an Alert, in milliseconds
 	peak, rest           float64 // MiB
@@ -68,18 +66,10 @@ clients and receiver share the machine; etcd does not wait for the disk.
 func (b *bench) alertsPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "alerts: %d Alerts, created by %d clients as fast as they go, to one receiver that confirms at once; rounds: %d\n\n",
 		b.alerts, b.creators, b.rounds)
-	subjects := b.subjects()
-	results := make([][]throughput, len(subjects))
-	for round := range b.rounds {
-		for turn := range subjects {
-			i := (turn + round) % len(subjects) // each is first, second and last in turn
-			progress("round %d of %d: %s", round+1, b.rounds, subjects[i].name)
-			figures, err := b.throughputOf(ctx, subjects[i])
-			if err != nil {
-				return fmt.Errorf("%s: %w", subjects[i].name, err)
-			}
-			results[i] = append(results[i], figures)
-		}
+	subjects := b.senders()
+	results, err := inTurn(b.rounds, subjects, func(which subject) (throughput, error) { return b.throughputOf(ctx, which) })
+	if err != nil {
+		return err
 	}
 	t := throughputTable()
 	for i, s := range subjects {
@@ -94,7 +84,7 @@ func (b *bench) alertsPart(ctx context.Context, out io.Writer) error {
 		t.ratio("bellhop / "+subjects[i].name, results[0], results[i])
 	}
 	t.write(out)
-	fmt.Fprintf(out, aboutThroughput, b.rest, b.model.workers)
+	fmt.Fprintf(out, aboutThroughput, b.rest, b.alertModel.workers)
 	return nil
 }
 
@@ -105,7 +95,7 @@ func (b *bench) throughputOf(ctx context.Context, which subject) (figures throug
 		return figures, err
 	}
 	defer to.close()
-	err = b.onStage(ctx, which.binary, which.args(b.model, to), func(ctx context.Context, s *stage) error {
+	err = b.onStage(ctx, staging{binary: which.binary, args: which.args(b.alertModel, to.url)}, func(ctx context.Context, s *stage) error {
 		at, err := newSite(ctx, s.api, "bench", func(a *v1beta1.Alert) bool { return a.Status.Sent })
 		if err != nil {
 			return err
@@ -116,8 +106,8 @@ func (b *bench) throughputOf(ctx context.Context, which subject) (figures throug
 		if err := at.warmUp(ctx); err != nil {
 			return err
 		}
-		if b.model == nil {
-			if err := b.take(ctx, s, at, to); err != nil {
+		if b.alertModel == nil {
+			if b.alertModel, err = b.takeAlert(ctx, s, at, to); err != nil {
 				return err
 			}
 		}
@@ -135,11 +125,11 @@ func (b *bench) measure(ctx context.Context, s *stage, at *site) (figures throug
 	if err != nil {
 		return figures, err
 	}
-	accepted, err := at.burst(ctx, b.alerts, b.creators)
+	accepted, err := burst(ctx, b.alerts, b.creators, at.create)
 	if err != nil {
 		return figures, err
 	}
-	latencies, lastSent, err := at.latencies(ctx, accepted)
+	sent, err := at.seen.readyAt(ctx, len(accepted))
 	if err != nil {
 		return figures, err
 	}
@@ -155,8 +145,7 @@ func (b *bench) measure(ctx context.Context, s *stage, at *site) (figures throug
 	figures.rest, _ = s.memory()
 
 	n := float64(b.alerts)
-	figures.perSecond = n / lastSent.Sub(slices.MinFunc(accepted[1:], time.Time.Compare)).Seconds()
-	figures.p50, figures.p99 = percentile(latencies, 50), percentile(latencies, 99)
+	figures.speed = speedOf(accepted, sent)
 	requests := func(method string) float64 {
 		return (atRest.sum(apiRequests, method) - before.sum(apiRequests, method)) / n // events may come after all is sent
 	}

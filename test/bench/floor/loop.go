@@ -44,7 +44,11 @@ type loop struct {
 	workers  int
 }
 
-func setUpLoop(mgr ctrl.Manager, p *pager, workers int) error {
+func setUpLoop(mgr ctrl.Manager, o options) error {
+	p, err := newPager(o)
+	if err != nil {
+		return err
+	}
 	config := rest.CopyConfig(mgr.GetConfig())
 	config.APIPath, config.GroupVersion = "/apis", &v1beta1.GroupVersion
 	config.NegotiatedSerializer = serializer.NewCodecFactory(mgr.GetScheme()).WithoutConversion()
@@ -57,7 +61,7 @@ func setUpLoop(mgr ctrl.Manager, p *pager, workers int) error {
 		informer: cache.NewSharedIndexInformer(cache.NewListWatchFromClient(api, "alerts", metav1.NamespaceAll, fields.Everything()), &v1beta1.Alert{}, 0, nil),
 		queue:    workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]()),
 		pager:    p,
-		workers:  workers,
+		workers:  o.workers,
 	}
 	if err := l.informer.SetTransform(kube.StripForCache); err != nil {
 		return err
@@ -119,5 +123,5 @@ func (l *loop) pageOnce(ctx context.Context, key string) error {
 		return fmt.Errorf("paging: %w", err)
 	}
 	return l.client.Patch(types.JSONPatchType).Namespace(a.Namespace).Resource("alerts").Name(a.Name).SubResource("status").
-		Body(l.pager.record(a)).Do(ctx).Error()
+		Body(record(a, l.pager.status)).Do(ctx).Error()
 }

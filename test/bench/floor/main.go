@@ -14,8 +14,12 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command floor is what Bellhop is measured against: a loop that pages each new Alert once, by one request to one address
-// and one status patch, and can do nothing else. It has no retries of its own, no rows, no events and no guard.
+// Command floor is what Bellhop is measured against: a loop that does the least that can be done, and can do nothing else. It
+// has no retries of its own, no conditions, no events and no guard.
+//
+//   - client-go and controller-runtime page each new Alert once, by one request to one address and one status patch.
+//   - services has a broker make and remove each instance and binding: one request and one status patch, one request and one
+//     removal of the finalizer. A binding's Secret is written and deleted. It does not wait for brokers that take their time.
 //
 // What is not the loop is as in the operator: flags, client settings, probes, metrics, and the webhooks' own code.
 package main
@@ -39,10 +43,13 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
+	catalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )
 
 type options struct {
@@ -52,10 +59,10 @@ type options struct {
 	webhookPort                        int
 	operatorNamespace, allowedOutbound string
 
-	loop             string
-	workers          int
-	url              string
-	alertFile, paged string
+	loop    string
+	workers int
+	url     string
+	model   string
 }
 
 func (o *options) bind(fs *flag.FlagSet) {
@@ -66,11 +73,17 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "", "as the operator's")
 	fs.StringVar(&o.operatorNamespace, "operator-namespace", "", "as the operator's")
 	fs.StringVar(&o.allowedOutbound, "allow-outbound", "", "as the operator's; only the webhooks ask")
-	fs.StringVar(&o.loop, "loop", "", "client-go or controller-runtime")
-	fs.IntVar(&o.workers, "workers", 1, "how many Alerts are worked on at once")
-	fs.StringVar(&o.url, "url", "", "where every Alert is paged to")
-	fs.StringVar(&o.alertFile, "alert", "", "file with an Alert that Bellhop has sent: its status is what every Alert gets")
-	fs.StringVar(&o.paged, "body", "", "file with what Bellhop sent for that Alert: every Alert is sent the same, with its own name and UID")
+	fs.StringVar(&o.loop, "loop", "", "client-go, controller-runtime or services")
+	fs.IntVar(&o.workers, "workers", 1, "how many objects of a kind are worked on at once")
+	fs.StringVar(&o.url, "url", "", "where every Alert is paged to, or where the broker is")
+	fs.StringVar(&o.model, "model", "", "file with what Bellhop did for one object: every object gets the same status, and is asked for by the same requests")
+}
+
+// loops by their names.
+var loops = map[string]func(ctrl.Manager, options) error{
+	"client-go":          setUpLoop,
+	"controller-runtime": setUpReconciler,
+	"services":           setUpServices,
 }
 
 func main() {
@@ -85,9 +98,9 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	p, err := newPager(o)
-	if err != nil {
-		return err
+	setUp, ok := loops[o.loop]
+	if !ok {
+		return fmt.Errorf("there is no loop %q", o.loop)
 	}
 	mgr, err := newManager(o)
 	if err != nil {
@@ -96,15 +109,7 @@ func run(ctx context.Context, o options) error {
 	if err := setUpWebhooks(ctx, mgr, o); err != nil {
 		return fmt.Errorf("setting up webhooks: %w", err)
 	}
-	switch o.loop {
-	case "client-go":
-		err = setUpLoop(mgr, p, o.workers)
-	case "controller-runtime":
-		err = setUpReconciler(mgr, p, o.workers)
-	default:
-		err = errors.New("there is no such loop")
-	}
-	if err != nil {
+	if err := setUp(mgr, o); err != nil {
 		return fmt.Errorf("setting up the loop %q: %w", o.loop, err)
 	}
 	return mgr.Start(ctx)
@@ -114,7 +119,7 @@ func run(ctx context.Context, o options) error {
 // written.
 func newManager(o options) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme, servicecatalog.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -143,15 +148,22 @@ func setUpWebhooks(ctx context.Context, mgr ctrl.Manager, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := receivers.AddIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := errors.Join(receivers.AddIndexes(ctx, mgr.GetFieldIndexer()), index.AddIndexes(ctx, mgr.GetFieldIndexer())); err != nil {
 		return err
 	}
-	for _, kind := range []client.Object{&v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, receivers.Metadata("Secret"), receivers.Metadata("Namespace")} {
+	for _, kind := range []client.Object{
+		&v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, kube.Metadata("Secret"), kube.Metadata("Namespace"),
+		&servicecatalog.ClusterServiceBroker{}, &servicecatalog.ClusterServiceClass{}, &servicecatalog.ClusterServicePlan{},
+		&servicecatalog.ServiceBroker{}, &servicecatalog.ServiceClass{}, &servicecatalog.ServicePlan{},
+		&servicecatalog.ServiceInstance{}, &servicecatalog.ServiceBinding{},
+	} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return err
 		}
 	}
+	guard := outbound.NewGuard(allowed, nil)
 	return errors.Join(
-		pagerwebhooks.Setup(mgr, pagerwebhooks.Options{OperatorNamespace: o.operatorNamespace, Guard: outbound.NewGuard(allowed, nil)}),
+		pagerwebhooks.Setup(mgr, pagerwebhooks.Options{OperatorNamespace: o.operatorNamespace, Guard: guard}),
+		catalogwebhooks.Setup(mgr, catalogwebhooks.Options{Guard: guard}),
 		mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()))
 }

@@ -17,15 +17,10 @@ limitations under the License.
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
@@ -42,22 +37,15 @@ type pager struct {
 }
 
 func newPager(o options) (*pager, error) {
-	p := &pager{url: o.url, client: &http.Client{
-		Timeout:   15 * time.Second,
-		Transport: &http.Transport{MaxIdleConns: o.workers, MaxIdleConnsPerHost: o.workers},
-	}}
-	alert, alertErr := os.ReadFile(o.alertFile)
-	body, bodyErr := os.ReadFile(o.paged)
-	if err := cmp.Or(alertErr, bodyErr); err != nil {
+	var model struct {
+		Alert v1beta1.Alert
+		Body  string
+	}
+	if err := o.readModel(&model); err != nil {
 		return nil, err
 	}
-	p.body = string(body)
-	if err := json.Unmarshal(alert, &p.model); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", o.alertFile, err)
-	}
-	var err error
-	p.status, err = json.Marshal(p.model.Status)
-	return p, err
+	status, err := json.Marshal(model.Alert.Status)
+	return &pager{client: o.outside(), url: o.url, model: model.Alert, body: model.Body, status: status}, err
 }
 
 // page sends the message about an Alert.
@@ -68,20 +56,5 @@ func (p *pager) page(ctx context.Context, a *v1beta1.Alert) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, err := p.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("the receiver answered %s", response.Status)
-	}
-	_, err = io.Copy(io.Discard, response.Body)
-	return err
-}
-
-// record is the patch by which the status says that the Alert is sent; its form is that of Bellhop's.
-func (p *pager) record(a *v1beta1.Alert) []byte {
-	return fmt.Appendf(nil, `[{"op":"test","path":"/metadata/uid","value":%q},{"op":"test","path":"/metadata/resourceVersion","value":%q},{"op":"add","path":"/status","value":%s}]`,
-		a.UID, a.ResourceVersion, p.status)
+	return confirmed(p.client, request)
 }

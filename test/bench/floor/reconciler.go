@@ -36,11 +36,15 @@ type reconciler struct {
 	pager  *pager
 }
 
-func setUpReconciler(mgr ctrl.Manager, p *pager, workers int) error {
+func setUpReconciler(mgr ctrl.Manager, o options) error {
+	p, err := newPager(o)
+	if err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
 		For(&v1beta1.Alert{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})). // not for its own status
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.workers}).
 		Complete(&reconciler{mgr.GetClient(), p})
 }
 
@@ -53,5 +57,5 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.pager.page(ctx, a); err != nil {
 		return ctrl.Result{}, fmt.Errorf("paging: %w", err)
 	}
-	return ctrl.Result{}, r.client.Status().Patch(ctx, a, client.RawPatch(types.JSONPatchType, r.pager.record(a)))
+	return ctrl.Result{}, r.client.Status().Patch(ctx, a, client.RawPatch(types.JSONPatchType, record(a, r.pager.status)))
 }

@@ -1,0 +1,118 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// requests are a subject's to the API server.
+type requests struct {
+	patch, post, del, get float64
+	secretGets, events    float64
+}
+
+// each is how many there are for each of n objects.
+func (r requests) each(n float64) requests {
+	return requests{r.patch / n, r.post / n, r.del / n, r.get / n, r.secretGets / n, r.events / n}
+}
+
+// An auditEvent is what the API server logs of a request.
+type auditEvent struct {
+	Stage     string
+	Verb      string
+	User      struct{ Username string }
+	ObjectRef struct{ Resource, APIGroup string }
+}
+
+// count counts a request. Those are left out that a process makes however many objects there are: watches, and the reviews by
+// which it finds out who reads its metrics.
+func (r *requests) count(e auditEvent) {
+	switch {
+	case e.ObjectRef.APIGroup == "authentication.k8s.io" || e.ObjectRef.APIGroup == "authorization.k8s.io":
+	case e.ObjectRef.Resource == "events":
+		r.events++
+	case e.ObjectRef.Resource == "secrets" && e.Verb == "get":
+		r.secretGets++
+	case e.Verb == "patch" || e.Verb == "update":
+		r.patch++
+	case e.Verb == "create":
+		r.post++
+	case e.Verb == "delete":
+		r.del++
+	case e.Verb == "get":
+		r.get++
+	}
+}
+
+// requests are the subject's since an offset in the log, once it makes no more.
+func (s *stage) requests(ctx context.Context, since int64) (all requests, err error) {
+	end, err := s.silence(ctx)
+	if err != nil {
+		return all, err
+	}
+	log, err := os.Open(s.audit)
+	if err != nil {
+		return all, err
+	}
+	defer log.Close()
+	subject := fmt.Sprintf("system:serviceaccount:%s:%s", s.cluster.Namespace, s.cluster.ServiceAccount)
+	lines := bufio.NewScanner(io.NewSectionReader(log, since, end-since))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var e auditEvent
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return all, fmt.Errorf("reading the audit log: %w", err)
+		}
+		if e.Stage == "ResponseComplete" && e.User.Username == subject {
+			all.count(e)
+		}
+	}
+	return all, lines.Err()
+}
+
+// silence returns once nobody has asked the API server for anything for half a second, and where its log ends then. The log has all
+// requests of the subject, and everybody's about our kinds and Secrets.
+func (s *stage) silence(ctx context.Context) (end int64, err error) {
+	deadline := time.Now().Add(patience)
+	for quiet := 0; quiet < 5; {
+		select {
+		case <-time.After(100 * time.Millisecond): // nothing else shows it
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+		info, err := os.Stat(s.audit)
+		switch {
+		case err != nil:
+			return 0, err
+		case time.Now().After(deadline):
+			return 0, errors.New("there is nothing left to do, and still the API server is asked for something")
+		case info.Size() != end:
+			quiet, end = 0, info.Size()
+		default:
+			quiet++
+		}
+	}
+	return end, nil
+}

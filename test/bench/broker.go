@@ -1,0 +1,170 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
+
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+// A broker is one of osbtest, which also remembers when its requests were open.
+type broker struct {
+	*osbtest.Broker
+	service osbtest.Service // all that it offers
+	url     string
+	server  *http.Server
+
+	mu    sync.Mutex
+	spans []*span
+}
+
+// A span is how long a request was open.
+type span struct{ from, to time.Time }
+
+// newService has one plan, which does what it is asked as behavior says.
+func newService(name string, behavior osbtest.Behavior) osbtest.Service {
+	return osbtest.Service{
+		ID: string(uuid.NewUUID()), Name: name, Description: "A database that nobody needs", Bindable: true,
+		InstancesRetrievable: true, BindingsRetrievable: true, PlanUpdateable: true, Behavior: behavior,
+		Plans: []osbtest.Plan{{ID: string(uuid.NewUUID()), Name: "basic50", Description: "50 units of it"}},
+	}
+}
+
+// newBroker serves until closed.
+func newBroker(ctx context.Context, service osbtest.Service) (*broker, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	b := &broker{Broker: osbtest.New(osbtest.Options{Services: []osbtest.Service{service}}), service: service, url: "http://" + listener.Addr().String()}
+	b.server = &http.Server{Handler: b, ReadHeaderTimeout: time.Minute}
+	go func() { _ = b.server.Serve(listener) }() // it ends by close only
+	return b, nil
+}
+
+func (b *broker) close() { _ = b.server.Close() } // there is nobody left to answer
+
+// ServeHTTP answers, and notes how long that took.
+func (b *broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	open := &span{from: time.Now()}
+	b.mu.Lock()
+	b.spans = append(b.spans, open)
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		open.to = time.Now()
+		if r.Context().Err() != nil {
+			open.to = open.to.Add(-grace)
+		}
+	}()
+	b.Broker.ServeHTTP(w, r)
+}
+
+// grace is for how long a broker may not know yet that a request was given up, when the next one comes.
+const grace = 100 * time.Millisecond
+
+// mostOpen is how many requests were open at once at most.
+func (b *broker) mostOpen() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return most(b.spans, time.Now())
+}
+
+func most(spans []*span, now time.Time) int {
+	type step struct {
+		at time.Time
+		by int
+	}
+	var steps []step
+	for _, s := range spans {
+		to := s.to
+		if to.IsZero() {
+			to = now
+		}
+		if s.from.Before(to) {
+			steps = append(steps, step{s.from, 1}, step{to, -1})
+		}
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(a.at.Compare(b.at), a.by-b.by) })
+	open, highest := 0, 0
+	for _, s := range steps {
+		open += s.by
+		highest = max(highest, open)
+	}
+	return highest
+}
+
+// checkHolds fails unless the broker has so many instances and bindings, and all are ready.
+func (b *broker) checkHolds(instances, bindings int) error {
+	held := b.Holds()
+	var errs []error
+	if len(held.Instances) != instances || len(held.Bindings) != bindings {
+		errs = append(errs, fmt.Errorf("the broker has %d instances and %d bindings: it should have %d and %d", len(held.Instances), len(held.Bindings), instances, bindings))
+	}
+	for id, i := range held.Instances {
+		if i.State != osbtest.Ready {
+			errs = append(errs, fmt.Errorf("the broker is still %s instance %s", i.State, id))
+		}
+	}
+	for id, bound := range held.Bindings {
+		if bound.State != osbtest.Ready {
+			errs = append(errs, fmt.Errorf("the broker is still %s binding %s", bound.State, id))
+		}
+	}
+	return some(errs)
+}
+
+// checkRecord fails unless so many instances and bindings in all were each asked for once, removed once, and are gone.
+func (b *broker) checkRecord(objects int) error {
+	errs := []error{b.checkHolds(0, 0)}
+	histories := b.Histories()
+	if len(histories) != objects {
+		errs = append(errs, fmt.Errorf("the broker was asked for %d ids: it should be %d", len(histories), objects))
+	}
+	for _, id := range slices.Sorted(maps.Keys(histories)) {
+		if h := histories[id]; h.Puts != 1 || h.Patches != 0 || h.Deletes != 1 {
+			errs = append(errs, fmt.Errorf("the broker got %d PUTs, %d PATCHes and %d DELETEs for %s", h.Puts, h.Patches, h.Deletes, id))
+		}
+	}
+	for _, violation := range b.Violations() {
+		errs = append(errs, fmt.Errorf("a request broke the protocol: %s", violation))
+	}
+	return some(errs)
+}
+
+// some are the first of many errors, and how many there are.
+func some(errs []error) error {
+	const few = 10
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) > few {
+		errs = append(errs[:few:few], fmt.Errorf("and %d more like these", len(errs)-few))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,73 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// readModel reads what the floor is to copy.
+func (o *options) readModel(into any) error {
+	content, err := os.ReadFile(o.model)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("reading %s: %w", o.model, err)
+	}
+	return nil
+}
+
+// outside is for all requests to the outside.
+func (o *options) outside() *http.Client {
+	return &http.Client{
+		Timeout:   15 * time.Second,
+		Transport: &http.Transport{MaxIdleConns: o.workers, MaxIdleConnsPerHost: o.workers},
+	}
+}
+
+// confirmed makes a request that has to succeed.
+func confirmed(c *http.Client, request *http.Request) error {
+	response, err := c.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("%s answered %s", request.URL.Host, response.Status)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return err
+}
+
+// record is the patch that replaces an object's status; its form is that of Bellhop's.
+func record(o client.Object, status []byte) []byte { return guarded(o, "/status", status) }
+
+// release is the patch that removes the finalizers, which are Bellhop's.
+func release(o client.Object) []byte { return guarded(o, "/metadata/finalizers", []byte("[]")) }
+
+func guarded(o client.Object, path string, value []byte) []byte {
+	return fmt.Appendf(nil, `[{"op":"test","path":"/metadata/uid","value":%q},{"op":"test","path":"/metadata/resourceVersion","value":%q},{"op":"add","path":%q,"value":%s}]`,
+		o.GetUID(), o.GetResourceVersion(), path, value)
+}

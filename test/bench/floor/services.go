@@ -1,0 +1,161 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// A request is one that Bellhop made to a broker.
+type request struct {
+	Method, URI string
+	Header      http.Header
+	Body        []byte
+}
+
+// services makes the requests that an instance and a binding cost at least, copied from those that Bellhop made.
+type services struct {
+	client client.Client
+	http   *http.Client
+	url    string
+
+	model struct {
+		Instance                             v1beta1.ServiceInstance
+		Binding                              v1beta1.ServiceBinding
+		Secret                               corev1.Secret
+		Provision, Deprovision, Bind, Unbind request
+	}
+	instanceStatus, bindingStatus []byte // the model's
+}
+
+// setUpServices has two reconcilers, since there are two kinds.
+func setUpServices(mgr ctrl.Manager, o options) error {
+	s := &services{client: mgr.GetClient(), http: o.outside(), url: o.url}
+	err := o.readModel(&s.model)
+	if err != nil {
+		return err
+	}
+	if s.instanceStatus, err = json.Marshal(s.model.Instance.Status); err != nil {
+		return err
+	}
+	if s.bindingStatus, err = json.Marshal(s.model.Binding.Status); err != nil {
+		return err
+	}
+	for kind, each := range map[client.Object]reconcile.Func{
+		&v1beta1.ServiceInstance{}: s.reconcileInstance,
+		&v1beta1.ServiceBinding{}:  s.reconcileBinding,
+	} {
+		err := ctrl.NewControllerManagedBy(mgr).
+			For(kind, builder.WithPredicates(predicate.GenerationChangedPredicate{})). // not for its own status
+			WithOptions(controller.Options{MaxConcurrentReconciles: o.workers}).
+			Complete(each)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reconcileInstance provisions an instance that is not, and deprovisions one that is deleted.
+func (s *services) reconcileInstance(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	i := &v1beta1.ServiceInstance{}
+	if err := s.client.Get(ctx, request.NamespacedName, i); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	switch {
+	case !i.DeletionTimestamp.IsZero():
+		if err := s.ask(ctx, s.model.Deprovision, i, ""); err != nil {
+			return ctrl.Result{}, fmt.Errorf("deprovisioning: %w", err)
+		}
+		return ctrl.Result{}, s.client.Patch(ctx, i, client.RawPatch(types.JSONPatchType, release(i)))
+	case len(i.Status.Conditions) == 0:
+		if err := s.ask(ctx, s.model.Provision, i, ""); err != nil {
+			return ctrl.Result{}, fmt.Errorf("provisioning: %w", err)
+		}
+		return ctrl.Result{}, s.client.Status().Patch(ctx, i, client.RawPatch(types.JSONPatchType, record(i, s.instanceStatus)))
+	}
+	return ctrl.Result{}, nil
+}
+
+// reconcileBinding binds a binding that is not, and unbinds one that is deleted.
+func (s *services) reconcileBinding(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	b, i := &v1beta1.ServiceBinding{}, &v1beta1.ServiceInstance{}
+	if err := s.client.Get(ctx, request.NamespacedName, b); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if err := s.client.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}, i); err != nil {
+		return ctrl.Result{}, err
+	}
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		if err := s.ask(ctx, s.model.Unbind, i, b.Spec.ExternalID); err != nil {
+			return ctrl.Result{}, fmt.Errorf("unbinding: %w", err)
+		}
+		if err := s.client.Delete(ctx, s.secret(b)); err != nil {
+			return ctrl.Result{}, fmt.Errorf("deleting the Secret: %w", err)
+		}
+		return ctrl.Result{}, s.client.Patch(ctx, b, client.RawPatch(types.JSONPatchType, release(b)))
+	case len(b.Status.Conditions) == 0:
+		if err := s.ask(ctx, s.model.Bind, i, b.Spec.ExternalID); err != nil {
+			return ctrl.Result{}, fmt.Errorf("binding: %w", err)
+		}
+		if err := s.client.Create(ctx, s.secret(b)); err != nil {
+			return ctrl.Result{}, fmt.Errorf("writing the Secret: %w", err)
+		}
+		return ctrl.Result{}, s.client.Status().Patch(ctx, b, client.RawPatch(types.JSONPatchType, record(b, s.bindingStatus)))
+	}
+	return ctrl.Result{}, nil
+}
+
+// secret is the model's, but this binding's.
+func (s *services) secret(b *v1beta1.ServiceBinding) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: b.Namespace, Name: b.Name, Labels: s.model.Secret.Labels, Annotations: s.model.Secret.Annotations,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(b, v1beta1.GroupVersion.WithKind("ServiceBinding"))},
+		},
+		Type: s.model.Secret.Type,
+		Data: s.model.Secret.Data,
+	}
+}
+
+// ask makes a request as Bellhop made it, but about this instance or binding.
+func (s *services) ask(ctx context.Context, as request, i *v1beta1.ServiceInstance, bindingID string) error {
+	about := strings.NewReplacer(s.model.Instance.Spec.ExternalID, i.Spec.ExternalID, s.model.Binding.Spec.ExternalID, bindingID, s.model.Instance.Name, i.Name)
+	r, err := http.NewRequestWithContext(ctx, as.Method, s.url+about.Replace(as.URI), strings.NewReader(about.Replace(string(as.Body))))
+	if err != nil {
+		return err
+	}
+	r.Header = as.Header
+	return confirmed(s.http, r)
+}
