@@ -24,7 +24,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Page somebody on this machine: control plane, operator, inbox; ONCE=1 checks and ends
+demo: ## Page somebody and get a database, on this machine; ONCE=1 checks and ends
 	go -C demo run .
 
 .PHONY: test

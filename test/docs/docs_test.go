@@ -30,6 +30,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
 var (
@@ -72,11 +75,34 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(func() error { return cluster.Stop() })
 	binary, err = local.BuildOperator(ctx, repo)
 	Expect(err).NotTo(HaveOccurred())
-	_, err = cluster.StartOperator(ctx, local.OperatorOptions{Binary: binary})
+	_, err = cluster.StartOperator(ctx, local.OperatorOptions{Binary: binary, Args: []string{"--allow-outbound=127.0.0.1"}})
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(cluster.Config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
+	registerBroker(ctx)
 })
+
+// registerBroker makes the broker of the samples' name, which offers what they ask for.
+func registerBroker(ctx context.Context) {
+	GinkgoHelper()
+	const schema = `{"type": "object", "properties": {"location": {"type": "string"}}}`
+	schemas := []byte(`{"service_instance": {"create": {"parameters": ` + schema + `}, "update": {"parameters": ` + schema + `}}}`)
+	broker := osbtest.New(osbtest.Options{Services: []osbtest.Service{{
+		ID: "64c061d6-4b2c-4ddc-b020-1b4d27da0dce", Name: "azure-mysql", Description: "A MySQL database",
+		Bindable: true, InstancesRetrievable: true, BindingsRetrievable: true, PlanUpdateable: true,
+		Plans: []osbtest.Plan{
+			{ID: "438d65fd-9c12-4093-9e29-3753109aa78a", Name: "basic50", Description: "Up to 50 connections", BindingRotatable: true, Schemas: schemas},
+			{ID: "2416f930-65e8-4f84-81a6-0ebf2dfa837f", Name: "standard100", Description: "Up to 100 connections", BindingRotatable: true, Schemas: schemas},
+		},
+	}}})
+	Expect(broker.Listen()).To(Succeed()) //nolint:contextcheck // it outlives this node, as the cluster does
+	DeferCleanup(broker.Close)
+	out, err := kubectl(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ClusterServiceBroker, metadata: {name: azure}, spec: {url: "+strconv.Quote(broker.URL)+"}}",
+		"apply", "-f", "-")
+	Expect(err).NotTo(HaveOccurred(), out)
+	out, err = kubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=30s", "clusterservicebroker/azure")
+	Expect(err).NotTo(HaveOccurred(), out)
+}
 
 var _ = Describe("The documentation", func() {
 	It("has a README of one screen", func() {
@@ -156,9 +182,9 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("names every metric that the operator has, and no other", func() {
-		metrics := findInCode(`(?:Name: +|NewDesc\()"(bellhop_[a-z_]+)"`, "controllers", "internal", "webhooks")
-		Expect(metrics).To(ContainElement("bellhop_alerts_waiting"))
-		expectTable(metrics, column("docs/operations.md", "metric", regexp.MustCompile("`(bellhop_[a-z_]+)`")))
+		metrics := findInCode(`(?:Name: +|NewDesc\()"((?:bellhop|servicecatalog)_[a-z_]+)"`, "controllers", "internal", "webhooks")
+		Expect(metrics).To(ContainElements("bellhop_alerts_waiting", "servicecatalog_osb_request_count"))
+		expectTable(metrics, column("docs/operations.md", "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`")))
 	})
 
 	It("explains every reason that a status can have, and no other", func() {
@@ -171,6 +197,27 @@ var _ = Describe("The documentation", func() {
 		expectTable(alerts, column(page, "reason of an Alert", reason))
 		expectTable(append(own, "SecretNotFound", "SecretNotRead", "Suspended"), column(page, "reason of a receiver", reason))
 		expectTable(findInCode(declared, "internal/notify"), column(page, "reason of an answer", reason))
+	})
+
+	It("explains every reason of brokers, instances and bindings, and no other", func() {
+		const page, controllers = "docs/troubleshooting.md", "controllers/servicecatalog"
+		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
+		events := column("docs/operations.md", "reason of an event about a service", reason)
+		all := slices.Clone(events)
+		for kind, files := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
+			documented := column(page, "reason of "+kind, reason)
+			var own []string
+			for _, path := range must(filepath.Glob(filepath.Join(repo, controllers, "*"+files+"*.go"))) {
+				own = append(own, must(filepath.Rel(repo, path)))
+			}
+			Expect(append(documented, events...)).To(ContainElements(reasons(own...)), "reasons of %s", kind)
+			all = append(all, documented...)
+		}
+		expectTable(reasons(controllers), all)
+	})
+
+	It("needs no reason of brokers, instances and bindings that nothing has", func() {
+		expectTable(findInCode(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1"), reasons("controllers/servicecatalog"))
 	})
 
 	It("has a page of one form for each provider, with its fields and no other, and what it guarantees", func() {
@@ -207,6 +254,24 @@ var _ = Describe("The documentation", func() {
 		expectTable(fieldsOf(reflect.TypeFor[v1beta1.ReceiverStatus]()), column("docs/receivers.md", "field of `status`", quoted))
 		expectTable(fieldsOf(reflect.TypeFor[v1beta1.Delivery]()), column("docs/concepts.md", "field of `status.deliveries`", quoted))
 		expectTable(findInCode(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), column("docs/concepts.md", "state", quoted))
+	})
+
+	It("names every field of brokers, instances and bindings, and no other", func() {
+		const page = "docs/services.md"
+		own := func(t reflect.Type) []string {
+			reference := fieldsOf(reflect.TypeFor[servicecatalogv1beta1.PlanReference]())
+			return slices.DeleteFunc(fieldsOf(t), func(name string) bool { return slices.Contains(reference, name) })
+		}
+		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ClusterServiceBrokerSpec]()), column(page, "field of a broker's `spec`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.AuthInfo]()), column(page, "field of `authInfo`", quoted))
+		expectTable(own(reflect.TypeFor[servicecatalogv1beta1.ServiceInstanceSpec]()), column(page, "field of an instance's `spec`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceBindingSpec]()), column(page, "field of a binding's `spec`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceBrokerStatus]()), column(page, "field of a broker's `status`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceInstanceStatus]()), column(page, "field of an instance's `status`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceBindingStatus]()), column(page, "field of a binding's `status`", quoted))
+		for _, name := range fieldsOf(reflect.TypeFor[servicecatalogv1beta1.PlanReference]()) {
+			Expect(pages[page]).To(ContainSubstring("| `" + name + "` |"))
+		}
 	})
 
 	It("names every make target, and no other", func() {
@@ -332,7 +397,7 @@ func newNamespace(ctx context.Context) string {
 	return ns.Name
 }
 
-// shell runs commands in a namespace that has the samples of v1beta1, from a folder like the repository.
+// shell runs commands in a namespace that has the samples that a namespace can have, from a folder like the repository.
 func shell(ctx context.Context, commands string) (string, error) {
 	GinkgoHelper()
 	config, err := clientcmd.LoadFromFile(cluster.Kubeconfig)
@@ -351,11 +416,19 @@ func shell(ctx context.Context, commands string) (string, error) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	out, err := run("kubectl apply -f config/samples/pager_v1beta1_receiver.yaml -f config/samples/pager_v1beta1_alert.yaml\n" +
-		"kubectl wait --for=condition=Stalled --timeout=30s alert/disk-full") // its receiver's Secret is not there
+	out, err := run(samplesReady)
 	Expect(err).NotTo(HaveOccurred(), out)
 	return run(commands)
 }
+
+// samplesReady makes the samples of a namespace. The receiver's Secret is not there; instance and binding are for the
+// namespace default, and here for another.
+const samplesReady = `cd config/samples
+kubectl apply -f pager_v1beta1_receiver.yaml -f pager_v1beta1_alert.yaml
+sed '/^  namespace: default$/d' servicecatalog_v1beta1_serviceinstance.yaml | kubectl apply -f -
+sed '/^  namespace: default$/d' servicecatalog_v1beta1_servicebinding.yaml | kubectl apply -f -
+kubectl wait --for=condition=Stalled --timeout=30s alert/disk-full
+kubectl wait --for=condition=Ready --timeout=30s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding`
 
 func kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := cluster.Kubectl(ctx, args...)
@@ -407,6 +480,17 @@ func findInCode(pattern string, folders ...string) []string {
 	return found
 }
 
+// reasons are those that the code in folders or files gives to brokers, instances and bindings.
+func reasons(paths ...string) []string {
+	GinkgoHelper()
+	used := findInCode(`\bv1beta1\.(Reason[A-Za-z]+)\b`, paths...)
+	var values []string
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(used))) {
+		values = append(values, findInCode(`\b`+name+` += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1")...)
+	}
+	return values
+}
+
 // expectTable compares what there is with what is documented, each without repetitions.
 func expectTable(code, documented []string) {
 	GinkgoHelper()
@@ -415,7 +499,7 @@ func expectTable(code, documented []string) {
 }
 
 // quoted are the words of a cell that are names.
-var quoted = regexp.MustCompile("`([A-Za-z]+)`")
+var quoted = regexp.MustCompile("`([A-Za-z0-9]+)`")
 
 // matches are what the pattern's group finds in a text.
 func matches(text, pattern string) []string {
