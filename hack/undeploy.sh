@@ -24,7 +24,11 @@ $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
 
 # The namespace may hold credentials of ClusterReceivers, which belong to users. The operator's own went with it.
 # Its objects would hold the namespace for ever, with nobody to take their finalizers off.
-left=$($KUBECTL get secrets,alerts.pager.k8s.co,receivers.pager.k8s.co --namespace "$namespace" -o go-template='{{range .items}}{{if ne (print .type) "kubernetes.io/service-account-token"}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
+left=$($KUBECTL get secrets,alerts.pager.k8s.co,receivers.pager.k8s.co,servicebrokers.servicecatalog.k8s.io,serviceinstances.servicecatalog.k8s.io,servicebindings.servicecatalog.k8s.io --namespace "$namespace" -o go-template='{{range .items}}{{if ne (print .type) "kubernetes.io/service-account-token"}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
+# By its id brokers know this cluster, and what they made for it.
+if [ -n "$($KUBECTL get serviceinstances.servicecatalog.k8s.io --all-namespaces -o name)" ]; then
+	left+=$($KUBECTL get configmap cluster-info --namespace "$namespace" --ignore-not-found -o go-template='{{.kind}}/{{.metadata.name}} ')
+fi
 if [ -n "$left" ]; then
 	say "namespace $namespace stays: it has what is not the operator's: $left"
 else

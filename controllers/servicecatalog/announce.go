@@ -36,9 +36,7 @@ var quiet = map[string]bool{
 	v1beta1.ReasonQueued:                        true,
 	v1beta1.ReasonProvisionRequestInFlight:      true,
 	v1beta1.ReasonUpdateInstanceRequestInFlight: true,
-	v1beta1.ReasonDeprovisionRequestInFlight:    true,
 	v1beta1.ReasonBindingRequestInFlight:        true,
-	v1beta1.ReasonUnbindingRequestInFlight:      true,
 }
 
 // announce makes an event of another reason of Ready.

@@ -65,6 +65,7 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 			return false, ctrl.Result{}, err
 		}
 	}
+	v.b.Status = *next.status.DeepCopy()
 	a, err := r.call(ctx, v, broker, next.call)
 	if err != nil { // nothing was sent
 		leave(outbound.Result{Unasked: true})
@@ -98,8 +99,9 @@ func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindin
 		return v.known.made
 	}
 	created := a.binding != nil && a.binding.Created
+	wasReady := isBound(&v.before.Status)
 	return &orphan{
-		object: v.before, broker: keyOf(v.world.broker), ours: call.owned && (created || accepted),
+		object: v.before, broker: keyOf(v.world.broker), ours: call.owned && !wasReady && (created || accepted),
 		remove: osb.RemovalRequest{Params: params(call), BindingID: call.id},
 	}
 }
@@ -155,7 +157,7 @@ func params(call *bindingCall) osb.Params {
 func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingCall) (a bindingAnswer, err error) {
 	p := params(call)
 	p.Identity = identityOf(v.b.Spec.UserInfo)
-	secrets, known, err := r.confidential(ctx, v, call)
+	secrets, known, err := r.confidential(ctx, v)
 	if err != nil {
 		return a, err
 	}
@@ -209,7 +211,7 @@ func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where 
 
 // confidential are the secrets that the broker has of the binding, or may have given out,
 // so that no text of its is repeated with them. If they are not all known no text is.
-func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView, call *bindingCall) (secrets []string, known bool, err error) {
+func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView) (secrets []string, known bool, err error) {
 	known = true
 	if len(v.b.Spec.ParametersFrom) > 0 {
 		if v.known.scrub == nil || v.known.scrub.version != v.world.parameters.version {

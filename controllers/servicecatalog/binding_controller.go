@@ -49,6 +49,7 @@ type BindingReconciler struct {
 	clusterID   *clusterID
 	definition  *definition
 	recorder    events.EventRecorder
+	metrics     *metrics
 	clock       clock.PassiveClock
 	ledger      *ledger[v1beta1.ServiceBindingStatus]
 	secrets     *secrets
@@ -107,6 +108,9 @@ func (r *BindingReconciler) attend(ctx context.Context, before *v1beta1.ServiceB
 		return ctrl.Result{}, err
 	}
 	v := &bindingView{before: before, b: before.DeepCopy(), known: r.ledger.of(before)}
+	if v.known.released { // it is gone, or another's finalizer holds it
+		return ctrl.Result{}, nil
+	}
 	if v.known.unrecorded != nil {
 		v.b.Status = *v.known.unrecorded.DeepCopy()
 	}
@@ -265,7 +269,10 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 	}
 	if seen != nil {
 		if err := r.secrets.remove(ctx, seen); err != nil {
-			return fmt.Errorf("deleting the binding's Secret: %s", refusal(err, nil))
+			text := refusal(err, nil)
+			v.b.Status = foldUnejected(v.b, v.b.Status, text, r.clock.Now())
+			v.known.unrecorded = v.b.Status.DeepCopy()
+			return errors.New("deleting the binding's Secret: " + text)
 		}
 	}
 	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, scrub: v.known.scrub, ejected: true}
@@ -323,8 +330,9 @@ func (r *BindingReconciler) release(ctx context.Context, v *bindingView, why wor
 	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer); err != nil {
 		return err
 	}
-	v.known.unrecorded, v.known.made = nil, nil
+	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
 	r.recent.forget(v.b.UID)
 	announceRelease(r.recorder, v.before, why)
+	r.metrics.released("ServiceBinding", why)
 	return nil
 }

@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -39,6 +40,9 @@ import (
 // setupBindings registers the controller of ServiceBindings.
 func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 	r := newBindingReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), k)
+	if err := mgr.Add(manager.RunnableFunc(r.fresh.Begin)); err != nil { // once this process leads
+		return err
+	}
 	l := bindingLookup{k.index}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("servicebinding").
@@ -68,6 +72,7 @@ func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *B
 		clusterID:   k.clusterID,
 		definition:  &definition{live: live, name: "servicebindings." + v1beta1.GroupVersion.Group},
 		recorder:    k.recorder,
+		metrics:     k.metrics,
 		clock:       k.clock,
 		ledger:      newLedger[v1beta1.ServiceBindingStatus](),
 		secrets:     &secrets{cache: cache, live: live, writer: c},

@@ -236,9 +236,7 @@ func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingKnown, se
 		return sure()
 	case !isOurs(seen, b):
 		return secretOthers, "", ""
-	case s.SecretVersion != "" && notAfter(seen.ResourceVersion, s.SecretVersion):
-		return secretGood, "", seen.ResourceVersion
-	case s.SecretVersion == "" && isDelivered(s): // by the former service-catalog
+	case isDelivered(s) && (s.SecretVersion == "" || notAfter(seen.ResourceVersion, s.SecretVersion)): // the former service-catalog wrote no version
 		return secretGood, "", seen.ResourceVersion
 	}
 	return secretUnseen, "", ""

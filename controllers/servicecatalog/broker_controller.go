@@ -21,11 +21,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -51,6 +52,7 @@ const lookAgain = time.Second
 type BrokerReconciler struct {
 	librarian
 
+	cached      index.Index // for who must not wait for our own writes
 	live        client.Reader
 	fresh       *kube.Freshness
 	connections *connections
@@ -87,10 +89,10 @@ func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		r.secrets.wake.Add(secret)
 	}
 	result, err := r.attend(ctx, b)
-	if errors.Is(err, kube.ErrStale) {
-		result.RequeueAfter = lookAgain
+	if err != nil && kube.Superseded(ctx, err) == nil {
+		return ctrl.Result{RequeueAfter: lookAgain}, nil
 	}
-	return result, kube.Superseded(ctx, err)
+	return result, err
 }
 
 // attend does what is due for a broker.
@@ -423,8 +425,12 @@ func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(v1beta1.GroupVersion.WithKind(kind + "List"))
-		for next := "?"; next != ""; next = list.Continue {
-			if err := r.live.List(ctx, list, client.InNamespace(b.GetNamespace()), client.Limit(page), client.Continue(strings.Trim(next, "?"))); err != nil {
+		for more := true; more; more = list.Continue != "" {
+			err := r.live.List(ctx, list, client.InNamespace(b.GetNamespace()), client.Limit(page), client.Continue(list.Continue))
+			if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) { // not even their definition is left
+				break
+			}
+			if err != nil {
 				return fmt.Errorf("listing every %s: %w", kind, err)
 			}
 			for i := range list.Items {

@@ -86,7 +86,7 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 	}
 	x, recorder := index.Index{Cache: c}, events.NewFakeRecorder(1000)
 	return &BrokerReconciler{
-		librarian: librarian{scope: s, client: c, index: x}, live: c,
+		librarian: librarian{scope: s, client: c, index: x}, cached: x, live: c,
 		fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind(s.BrokerKind())),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
@@ -195,6 +195,21 @@ func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
 		if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), s.newBroker()); !apierrors.IsNotFound(err) {
 			t.Errorf("%s: the broker is still there: %v", s.Scope, err)
 		}
+	}
+}
+
+func TestABrokerGoesThoughTheDefinitionOfInstancesIsGone(t *testing.T) {
+	b := newBrokerAt(clusterWide, "http://127.0.0.1:1")
+	b.SetDeletionTimestamp(&metav1.Time{Time: noon})
+	r, _ := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+	r.live = newFakeCluster(t, interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
+		return apierrors.NewNotFound(schema.GroupResource{}, fmt.Sprintf("%T", list))
+	}})
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), clusterWide.newBroker()); !apierrors.IsNotFound(err) {
+		t.Errorf("the broker is still there: %v", err)
 	}
 }
 

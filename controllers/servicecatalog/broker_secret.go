@@ -80,12 +80,6 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	return ctrl.Result{}, kube.Superseded(ctx, err)
 }
 
-// keeps says whether a Secret has the finalizer.
-func (k *secretKeeper) keeps(ctx context.Context, name types.NamespacedName) bool {
-	secret := kube.Metadata("Secret")
-	return k.client.Get(ctx, name, secret, client.UnsafeDisableDeepCopy) == nil && controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
-}
-
 // neededFor is a broker that is reached with a Secret and that has instances.
 func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, int, error) {
 	brokers, err := k.index.BrokersWith(ctx, secret)

@@ -27,6 +27,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -35,6 +36,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -47,12 +49,13 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // setupBrokers registers the controllers of brokers of both scopes and of the Secrets
 // by which they are reached.
 func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
-	keeper := &secretKeeper{client: mgr.GetClient(), index: k.index, recorder: k.recorder, touched: map[types.UID]versions{}, told: map[types.UID]bool{}}
+	current := index.Index{Cache: mgr.GetClient()} // what we wrote is in it
+	keeper := &secretKeeper{client: mgr.GetClient(), index: current, recorder: k.recorder, touched: map[types.UID]versions{}, told: map[types.UID]bool{}}
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range []scope{clusterWide, namespaced} {
 		r := &BrokerReconciler{
-			librarian: librarian{scope: s, client: mgr.GetClient(), index: k.index},
-			live:      mgr.GetAPIReader(), fresh: kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind(s.BrokerKind())),
+			librarian: librarian{scope: s, client: mgr.GetClient(), index: current},
+			cached:    k.index, live: mgr.GetAPIReader(), fresh: kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind(s.BrokerKind())),
 			connections: k.connections, secrets: keeper, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
 			interval: o.RelistInterval, demanded: map[brokerKey]bool{},
 		}
@@ -108,12 +111,13 @@ func (r *BrokerReconciler) later(q queue, names ...types.NamespacedName) {
 func (r *BrokerReconciler) placed(ctx context.Context, q queue, names []types.NamespacedName) {
 	r.later(q, names...)
 	for _, name := range names {
-		b, err := r.index.BrokerNamed(ctx, r.Scope, name.Namespace, name.Name)
+		b, err := r.cached.BrokerNamed(ctx, r.Scope, name.Namespace, name.Name)
 		if err != nil {
 			continue
 		}
 		for _, secret := range v1beta1.AuthSecrets(b) {
-			if !r.secrets.keeps(ctx, secret) {
+			meta := kube.Metadata("Secret")
+			if r.cached.Cache.Get(ctx, secret, meta, client.UnsafeDisableDeepCopy) == nil && !controllerutil.ContainsFinalizer(meta, v1beta1.AuthSecretFinalizer) {
 				r.secrets.wake.Add(secret)
 			}
 		}
@@ -174,7 +178,7 @@ func (r *BrokerReconciler) brokersOf(ctx context.Context, o client.Object) (name
 	if ref := instance.Status.Broker; ref != nil && ref.Kind == r.BrokerKind() {
 		names = append(names, r.named(instance.Namespace, ref.Name))
 	}
-	if class, err := r.index.ClassOf(ctx, instance); err == nil && class != nil && catalog.ScopeOf(class) == r.Scope {
+	if class, err := r.cached.ClassOf(ctx, instance); err == nil && class != nil && catalog.ScopeOf(class) == r.Scope {
 		names = append(names, r.named(instance.Namespace, class.BrokerName()))
 	}
 	return names
@@ -199,7 +203,7 @@ func (r *BrokerReconciler) named(namespace, name string) types.NamespacedName {
 
 // reachedWith are the brokers of the scope that are reached with a Secret.
 func (r *BrokerReconciler) reachedWith(ctx context.Context, secret client.Object) (requests []reconcile.Request) {
-	brokers, err := r.index.BrokersWith(ctx, client.ObjectKeyFromObject(secret))
+	brokers, err := r.cached.BrokersWith(ctx, client.ObjectKeyFromObject(secret))
 	if err != nil {
 		return nil // only when the cache is being stopped
 	}

@@ -55,6 +55,9 @@ func (v verdict) conditions(before []v1beta1.Condition, now time.Time) []v1beta1
 		list = append(list, condition(v1beta1.ConditionOrphanMitigation, v1beta1.ConditionTrue, *v.mitigation))
 	}
 	for i := range list {
+		if list[i].Type != v1beta1.ConditionReady && list[i].Status == v1beta1.ConditionFalse {
+			list[i].Message = "" // there is nothing to explain, and Ready says it
+		}
 		list[i].LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
 		if old := conditionOf(before, list[i].Type); old != nil && old.Status == list[i].Status {
 			list[i].LastTransitionTime = old.LastTransitionTime

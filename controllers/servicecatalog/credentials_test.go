@@ -24,7 +24,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
@@ -76,11 +75,11 @@ func TestCredentialsBecomeKeys(t *testing.T) {
 			map[string]string{"a": "1", "b": "1000", "c": "1e+21", "d": "-0", "e": "0.1", "f": "0.30000000000000004", "g": "9007199254740993", "h": "1e400", "i": "1e-400", "j": `[1.5,{"k":12345678901234567890}]`, "l": "0", "m": "1e-7", "n": "3.141592653589793238"},
 		},
 		"none":  {``, nil, map[string]string{}},
-		"null":  {`null`, []v1beta1.SecretTransform{add("A", v1beta1.AddKeyTransform{StringValue: ptr.To("x")})}, map[string]string{"A": "x"}},
+		"null":  {`null`, []v1beta1.SecretTransform{add("A", v1beta1.AddKeyTransform{StringValue: new("x")})}, map[string]string{"A": "x"}},
 		"empty": {`{}`, nil, map[string]string{}},
 		"as G42": {`{"USERNAME":"u","uri":"mysql://u@h","obj":{"a":1}}`, []v1beta1.SecretTransform{
 			rename("USERNAME", "DB_USER"), rename("NOPE", "X"),
-			add("POOL", v1beta1.AddKeyTransform{StringValue: ptr.To("10"), Value: []byte("unused")}),
+			add("POOL", v1beta1.AddKeyTransform{StringValue: new("10"), Value: []byte("unused")}),
 			path("LIT", "jdbc:{.uri}"), path("L2", ".obj.a"),
 		}, map[string]string{"DB_USER": "u", "uri": "mysql://u@h", "obj": `{"a":1}`, "POOL": "10", "LIT": "jdbc:mysql://u@h", "L2": ".obj.a"}},
 		"one after the other": {`{"a":"1"}`, []v1beta1.SecretTransform{

@@ -281,8 +281,9 @@ func (d *bindingDecision) isClean() bool {
 		return s.PredecessorID == ""
 	case "":
 		return s.CurrentOperation == "" && !isBound(s) && (d.w.firstSight || d.w.ground.target == nil && s.Target == nil)
+	default:
+		return false
 	}
-	return false
 }
 
 // bind asks the broker for the binding.
@@ -412,9 +413,13 @@ var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.Re
 
 // waitFor says what has to be there first. It is looked up again when it changes.
 func (d *bindingDecision) waitFor(why word) {
-	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && slices.Contains(comesSoon, why.reason) && len(d.status.Conditions) == 0 {
+	soon := slices.Contains(comesSoon, why.reason)
+	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && len(d.status.Conditions) == 0 {
 		d.wake = young // until then it is no news
 		return
+	}
+	if d.status.UnbindStatus == "" && d.isClean() && !soon { // of an instance that is not there yet that is clear anyway
+		d.status.UnbindStatus = v1beta1.UnbindNotRequired
 	}
 	if d.isLive() {
 		d.say(stillInjected("they cannot be replaced yet: " + why.message))
@@ -595,7 +600,9 @@ func (d *bindingDecision) recover() {
 	switch {
 	case !d.tried().repeat:
 		d.call = d.newCall(bind)
-		d.call.again, d.call.props = true, d.wanted()
+		d.call.again, d.call.props, d.call.predecessor = true, d.wanted(), d.status.PredecessorID
+	case d.status.PredecessorID != "": // of which there can be one only
+		d.retire()
 	case d.effective().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
 		d.startRotation()
 	case d.w.secret == secretEdited:
@@ -680,9 +687,9 @@ func (d *bindingDecision) replace() {
 	switch {
 	case d.status.PredecessorID != "":
 		d.retire()
-	case isDelivered(&d.status) && d.w.secret == secretUnseen:
+	case d.w.secret == secretUnseen:
 		d.look = true
-	case isDelivered(&d.status) && (d.w.secret == secretGood || d.w.secret == secretEdited):
+	case d.w.secret == secretEdited, d.w.secret == secretGood && (isDelivered(&d.status) || d.w.secretOf == d.id()):
 		d.deed = withdrawKeys
 	case d.owns():
 		d.unbind(d.id())
@@ -871,12 +878,17 @@ func (d *bindingDecision) isDue() bool {
 	return false
 }
 
-// target is where the binding is, or is to be.
+// target is where the binding is, or is to be. Its plan is the one that the instance has
+// by now, if that is known.
 func (d *bindingDecision) target() *v1beta1.ServiceBindingTarget {
-	if d.status.Target != nil && !d.isClean() {
-		return d.status.Target
+	now, then := d.w.ground.target, d.status.Target
+	if then == nil || d.isClean() {
+		return now
 	}
-	return d.w.ground.target
+	if now != nil && now.BrokerReference == then.BrokerReference && now.InstanceID == then.InstanceID {
+		return now
+	}
+	return then
 }
 
 func (d *bindingDecision) newCall(v verb) *bindingCall {

@@ -19,7 +19,6 @@ package servicecatalog
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -61,7 +60,7 @@ func foldBinding(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus,
 		f.fetch()
 	case unbind:
 		f.unbind()
-	case poll:
+	default:
 		f.poll()
 	}
 	return f.status
@@ -119,6 +118,16 @@ func foldUninjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStat
 	}
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
 		message: "The credentials cannot be put into the Secret: " + why})
+	return f.status
+}
+
+// foldUnejected is the status if the Secret could not be deleted, which comes before what
+// the broker has is.
+func foldUnejected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, why string, now time.Time) v1beta1.ServiceBindingStatus {
+	f := &bindingFold{b: b, status: *status.DeepCopy(), now: now}
+	f.status.ObservedGeneration = b.Generation
+	f.say(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonErrorEjectingServiceBinding,
+		message: fmt.Sprintf("The Secret cannot be deleted: %s. %s", why, howToLetGo(b))})
 	return f.status
 }
 
@@ -410,7 +419,8 @@ func (f *bindingFold) unbind() {
 	case osb.Done, osb.Gone:
 		f.removed()
 	case osb.Accepted:
-		if !f.status.OrphanMitigationInProgress || f.isDeleting() {
+		// What is left of a rotation goes before its predecessor: only one is asked for at a time.
+		if last := f.status.PredecessorID == "" || f.call.id == f.status.PredecessorID; !f.status.OrphanMitigationInProgress || f.isDeleting() && last {
 			f.beginUnbind()
 		}
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonUnbinding, message: "The binding is being removed asynchronously"}), f.answer.operation)
@@ -543,7 +553,7 @@ func (f *bindingFold) poll() {
 	switch {
 	case f.call.removal && a.Class == osb.Gone:
 		f.removed()
-	case f.call.removal && a.Status == http.StatusNotFound: // which proves nothing, but another request is answered with 410
+	case f.call.removal && a.NotFound(): // which proves nothing, but another request is answered with 410
 		f.removalFailed("The broker does not know the operation: " + f.words())
 	case a.Class != osb.Done:
 		f.pollFailed()
@@ -624,7 +634,10 @@ func (m bindingMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a bind
 		m.learnBind(call, a)
 	case fetch:
 		m.learnFetch(b, call, a)
-	case poll:
+	case unbind:
+		m.async = m.async || a.Class == osb.NeedsAsync
+		m.triedRotation = m.triedRotation || b.Status.OrphanMitigationInProgress && b.Status.PredecessorID != ""
+	default:
 		switch {
 		case call.removal || a.Class != osb.Done:
 		case a.state == osb.Succeeded:
@@ -632,9 +645,6 @@ func (m bindingMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a bind
 		case a.state == osb.Failed:
 			m.tried.repeat = true
 		}
-	case unbind:
-		m.async = m.async || a.Class == osb.NeedsAsync
-		m.triedRotation = m.triedRotation || b.Status.OrphanMitigationInProgress && b.Status.PredecessorID != ""
 	}
 	return m
 }

@@ -90,6 +90,8 @@ type parameters struct {
 	catalog.Parameters
 	// known: they were read. Until then only their version is.
 	known bool
+	// absent: one of the Secrets does not exist, or could not be read.
+	absent bool
 	// version tells the versions of the Secrets that they are from; empty: from none.
 	version string
 	problem *word
@@ -460,8 +462,9 @@ func (d *instanceDecision) knowsParameters() bool {
 		d.read = true
 	case params.problem == nil:
 		return true
-	case d.status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.status.ReconciledGeneration:
-		d.wait(params.problem.reason, params.problem.message) // else it is as it was asked for
+	case !params.absent || d.status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.status.ReconciledGeneration:
+		d.wait(params.problem.reason, params.problem.message)
+	default: // nothing else is asked for: with the Secret, only the means to repeat it are gone
 	}
 	return false
 }

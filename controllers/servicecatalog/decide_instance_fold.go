@@ -18,7 +18,6 @@ package servicecatalog
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -84,10 +83,14 @@ func (f *instanceFold) isDeleting() bool { return !f.si.DeletionTimestamp.IsZero
 func (f *instanceFold) provision() {
 	switch f.answer.Class {
 	case osb.Done:
-		if f.answer.created {
+		message := "The instance was provisioned successfully"
+		switch {
+		case f.answer.created:
 			f.status.CreatedForUID = f.si.UID
+		case !f.call.owned:
+			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted", f.call.id)
 		}
-		f.succeed(v1beta1.ReasonProvisionedSuccessfully, "The instance was provisioned successfully")
+		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osb.Accepted:
 		f.accept(verdict{reason: v1beta1.ReasonProvisioning, message: "The instance is being provisioned asynchronously"})
 	case osb.Unknown, osb.Unusable:
@@ -141,6 +144,9 @@ func (f *instanceFold) keepDashboard() {
 
 // accept is for a broker that has begun.
 func (f *instanceFold) accept(v verdict) {
+	if !f.status.AsyncOpInProgress { // how long it was asked for before does not count
+		f.status.OperationStartTime = timeOf(f.now)
+	}
 	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
 	if f.answer.operation != "" {
 		f.status.LastOperation = &f.answer.operation
@@ -281,7 +287,7 @@ func (f *instanceFold) update() {
 	case osb.Unknown, osb.Unusable:
 		f.unsure("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
-		if !f.call.unsure && f.answer.Status < http.StatusInternalServerError { // nothing has happened
+		if !f.call.unsure && !f.answer.BrokerFailed() { // nothing has happened
 			f.end()
 		}
 		f.again("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
@@ -390,7 +396,7 @@ func (f *instanceFold) poll() {
 	switch {
 	case f.call.removal && a.Class == osb.Gone:
 		f.removed()
-	case f.call.removal && a.Status == http.StatusNotFound: // it proves nothing, but whoever knows the protocol says 410 to another request
+	case f.call.removal && a.NotFound(): // it proves nothing, but whoever knows the protocol says 410 to another request
 		f.removalFailed("The broker does not know the operation: " + f.words())
 	case a.Class != osb.Done:
 		f.pollFailed()

@@ -483,6 +483,20 @@ func TestPollsAreAtMostAMinuteApart(t *testing.T) {
 	}
 }
 
+// TestAnOperationBeginsWhenItIsAccepted: however long the broker refused to begin.
+func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
+	f := newFixture()
+	for range 9 {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Retry, 429))
+		f.w.now = f.w.now.Add(24 * time.Hour)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	f.w.now = f.w.now.Add(time.Minute)
+	if next := decideInstance(f.si, f.w); next.call == nil || next.call.verb != poll {
+		t.Errorf("after a minute: %s", next.say())
+	}
+}
+
 func TestConditionsStandInOrder(t *testing.T) {
 	f := newFixture(provisioning)
 	a := said(osb.Done, 200)
@@ -495,5 +509,82 @@ func TestConditionsStandInOrder(t *testing.T) {
 	want := "Reconciling=True Stalled=False Ready=False Failed=True OrphanMitigation=True"
 	if got := strings.Join(order, " "); got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
+func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
+	f := newFixture(ready, deleted, lives)
+	for range 3 {
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != deprovision {
+			t.Fatalf("it is not asked for: %s", next.say())
+		}
+		f.after(next.call, said(osb.Accepted, 202))
+		if got := decideInstance(f.si, f.w).say(); got != "poll id small-id (removal)" {
+			t.Fatalf("after that: %s", got)
+		}
+		f.w.now = f.w.now.Add(catalog.MaximumPollingDuration)
+	}
+}
+
+// TestWhatKeepsTheBrokerFromARemovalIsPolled: how it ends decides which plan there is to
+// be removed.
+func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
+	f := newFixture(ready, planned)
+	large := f.w.offer.plan
+	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	deleted(f)
+	lives(f)
+	next := decideInstance(f.si, f.w)
+	if got := next.say(); got != "deprovision id small-id" {
+		t.Fatal(got)
+	}
+	busy := said(osb.Concurrency, 422)
+	busy.RetryAfter = time.Minute
+	f.after(next.call, busy)
+	next = decideInstance(f.si, f.w)
+	if got := next.say(); got != "poll id small-id wait" {
+		t.Fatal("while it is refused:", got)
+	}
+	f.after(next.call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.InProgress})
+	if next = decideInstance(f.si, f.w); next.call != nil || next.wake.After(f.si.Status.Attempts.NextTime.Time) {
+		t.Fatal("between two polls:", next.say())
+	}
+	later(time.Second)(f)
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Succeeded})
+	if got := decideInstance(f.si, f.w).say(); got != "deprovision id "+large.Common().ExternalID {
+		t.Error("at its end:", got)
+	}
+}
+
+// TestWhatIsToBeKeptIsNotCleanedUp: neither after a failure, nor after answers that say
+// nothing.
+func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
+	kept := func(f *fixture) {
+		f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
+	}
+	f := newFixture(kept, provisioning)
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
+	if got := decideInstance(f.si, f.w).say(); got != "nothing: Failed" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
+	}
+	f = newFixture(kept)
+	for range maxAttempts {
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != provision {
+			t.Fatal(next.say())
+		}
+		f.after(next.call, said(osb.Unknown, 500))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	if got := decideInstance(f.si, f.w).say(); got != "nothing: Failed" {
+		t.Error(got)
+	}
+	f = newFixture(provisioning)
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
+	kept(f)
+	if got := decideInstance(f.si, f.w); got.call != nil || got.status.OrphanMitigationInProgress {
+		t.Error("once it has begun:", got.say())
 	}
 }

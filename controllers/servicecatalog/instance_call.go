@@ -18,7 +18,7 @@ package servicecatalog
 
 import (
 	"context"
-	"net/http"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -96,11 +96,11 @@ func whyQueued(cause outbound.Cause) string {
 // resultOf says what an outcome means for others' requests. Who refuses one does answer.
 func resultOf(o osb.Outcome) outbound.Result {
 	switch {
-	case o.Status == http.StatusTooManyRequests:
+	case o.Throttled():
 		return outbound.Result{Wish: max(o.RetryAfter, time.Second)}
 	case o.Status == 0 && o.Class == osb.Rejected:
 		return outbound.Result{Unasked: true}
-	case o.Status == 0, o.Status == http.StatusBadGateway, o.Status == http.StatusServiceUnavailable, o.Status == http.StatusGatewayTimeout:
+	case o.Unavailable():
 		return outbound.Result{Failed: true}
 	}
 	return outbound.Result{}
@@ -108,8 +108,48 @@ func resultOf(o osb.Outcome) outbound.Result {
 
 // call makes a request. An error means that none was made.
 func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall) (answer, error) {
-	params := osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true,
-		Identity: identityOf(v.si.Spec.UserInfo), Secrets: v.world.parameters.Secrets}
+	secrets, known := r.confidential(ctx, v, call.verb)
+	a, err := r.ask(ctx, v, broker, call, osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true,
+		Identity: identityOf(v.si.Spec.UserInfo), Secrets: secrets})
+	if !known && a.Status != 0 {
+		a.Description, a.Code, a.words, a.dashboard = unshown, "", "", ""
+	}
+	if call.verb == update && a.Class == osb.Done { // the former ones are history
+		r.recent.remember(v.si.UID, v.world.parameters.Secrets)
+	}
+	return a, err
+}
+
+// confidential are the parameters from Secrets that the broker has, or is sent, so that no
+// text of its is repeated with them. If they are not all known no text is.
+func (r *InstanceReconciler) confidential(ctx context.Context, v *instanceView, about verb) (secrets []string, known bool) {
+	var has []string // the versions that it may have
+	for _, props := range []*v1beta1.ServiceInstancePropertiesState{v.si.Status.ExternalProperties, v.si.Status.InProgressProperties} {
+		if props != nil && props.ParametersVersion != "" {
+			has = append(has, props.ParametersVersion)
+		}
+	}
+	p, sends := v.world.parameters, about == provision || about == update
+	former := r.recent.of(v.si.UID)
+	if len(has) > 0 && former == nil && !p.known { // one get, and then they are remembered
+		var err error
+		if p, err = versionOf(ctx, r.client, v.si.Namespace, v.si.Spec.ParametersFrom); err == nil {
+			p, err = readParameters(ctx, r.live, v.si.Namespace, nil, v.si.Spec.ParametersFrom, p)
+		}
+		if err != nil || p.problem != nil {
+			return nil, false
+		}
+	}
+	known = former != nil || !slices.ContainsFunc(has, func(version string) bool { return version != p.version })
+	secrets = slices.Concat(former, p.Secrets)
+	if known && (len(has) > 0 || sends && len(p.Secrets) > 0) {
+		r.recent.remember(v.si.UID, secrets)
+	}
+	return secrets, known
+}
+
+// ask makes a request. An error means that none was made.
+func (r *InstanceReconciler) ask(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall, params osb.Params) (answer, error) {
 	switch call.verb {
 	case poll:
 		request := osb.PollRequest{Params: params, Removal: call.removal}
@@ -160,6 +200,19 @@ func (r *InstanceReconciler) updateInstance(ctx context.Context, v *instanceView
 	}
 	updated, out := broker.Update(ctx, request)
 	return answer{Outcome: out, dashboard: updated.DashboardURL, operation: updated.Operation}
+}
+
+// orphanOf is what a call has made, should its object be gone when that is to be
+// recorded; nil: nothing.
+func (r *InstanceReconciler) orphanOf(v *instanceView, call *instanceCall, a answer) *orphan {
+	accepted := a.Class == osb.Accepted
+	if call.verb != provision || a.Class != osb.Done && !accepted && a.Class != osb.Unknown {
+		return nil
+	}
+	return &orphan{
+		object: v.before, broker: keyOf(v.world.offer.broker), ours: call.owned && !call.kept && (a.created || accepted),
+		remove: osb.RemovalRequest{Params: osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true}},
+	}
 }
 
 // inspectInstance finds out what a broker has under an id: as well as it can tell.

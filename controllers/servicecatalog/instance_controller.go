@@ -58,8 +58,11 @@ type InstanceReconciler struct {
 	clusterID   *clusterID
 	definition  *definition
 	recorder    events.EventRecorder
+	metrics     *metrics
 	clock       clock.PassiveClock
 	ledger      *ledger[v1beta1.ServiceInstanceStatus]
+	recent      *recent
+	orphans     *orphanage[v1beta1.ServiceInstanceStatus]
 	wake        kube.Wakeups
 	// relist has a broker's catalog read again.
 	relist func(brokerKey)
@@ -71,6 +74,7 @@ type instanceView struct {
 	si     *v1beta1.ServiceInstance // the same, with what is not recorded yet
 	known  *entry[v1beta1.ServiceInstanceStatus]
 	world  instanceWorld
+	unread error // why the parameters could not be read; it is tried again
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch;patch
@@ -94,7 +98,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	default:
 		r.ledger.of(before)
 	}
-	again, undoing := r.undo(ctx, req.NamespacedName)
+	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
 	if err != nil || undoing != nil {
 		return ctrl.Result{RequeueAfter: again}, undoing
 	}
@@ -108,6 +112,9 @@ func (r *InstanceReconciler) attend(ctx context.Context, before *v1beta1.Service
 		return ctrl.Result{}, err
 	}
 	v := &instanceView{before: before, si: before.DeepCopy(), known: r.ledger.of(before)}
+	if v.known.released { // it is gone, or another's finalizer holds it
+		return ctrl.Result{}, nil
+	}
 	if v.known.unrecorded != nil {
 		v.si.Status = *v.known.unrecorded.DeepCopy()
 	}
@@ -126,6 +133,9 @@ func (r *InstanceReconciler) attend(ctx context.Context, before *v1beta1.Service
 	}
 	ctx = context.WithoutCancel(ctx) // what is under way is finished and recorded also when the process stops
 	result, err := r.act(ctx, v, next)
+	if err == nil {
+		err = v.unread
+	}
 	if !v.si.Status.AsyncOpInProgress {
 		r.ledger.rest(before)
 	}
@@ -143,7 +153,10 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 			v.known.definition, err = r.definition.state(ctx)
 			v.world.definition = v.known.definition
 		case next.read:
-			err = r.readParameters(ctx, v)
+			if err := r.readParameters(ctx, v); err != nil {
+				v.world.parameters.known, v.world.parameters.absent, v.unread = true, true, err
+				v.world.parameters.problem = &word{v1beta1.ReasonErrorWithParameters, err.Error()}
+			}
 		default:
 			return next, nil
 		}
@@ -186,7 +199,9 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	a, err := r.call(ctx, v, broker, next.call)
 	if err != nil { // nothing was sent
 		leave(outbound.Result{Unasked: true})
-		return ctrl.Result{}, err
+		v.world.problem = &word{v1beta1.ReasonErrorGettingClusterID, err.Error()}
+		result, unrecorded := r.settle(ctx, v, decideInstance(v.si, v.world))
+		return result, errors.Join(err, unrecorded)
 	}
 	leave(resultOf(a.Outcome))
 	if a.Class == osb.NeedsCatalog {
@@ -198,7 +213,7 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 		v.known.polled = time.Time{}
 	}
 	v.si.Status = foldInstance(v.si, next.status, *next.call, a, r.clock.Now())
-	v.known.unrecorded, v.known.made = v.si.Status.DeepCopy(), orphanOf(v, next.call, a)
+	v.known.unrecorded, v.known.made = v.si.Status.DeepCopy(), r.orphanOf(v, next.call, a)
 	return r.follow(ctx, v)
 }
 
@@ -261,7 +276,9 @@ func (r *InstanceReconciler) release(ctx context.Context, v *instanceView, why w
 	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer); err != nil {
 		return err
 	}
-	v.known.unrecorded, v.known.made = nil, nil
+	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
+	r.recent.forget(v.before.UID)
 	announceRelease(r.recorder, v.before, why)
+	r.metrics.released("ServiceInstance", why)
 	return nil
 }

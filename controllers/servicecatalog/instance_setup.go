@@ -18,14 +18,15 @@ package servicecatalog
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -34,25 +35,38 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
 )
 
-// setupInstances registers the controller of ServiceInstances. relist has a broker's
-// catalog read again.
-func setupInstances(mgr ctrl.Manager, x index.Index, c *connections, id *clusterID, relist func(brokerKey), workers int) error {
+// setupInstances registers the controller of ServiceInstances.
+func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 	r := &InstanceReconciler{
 		client:      mgr.GetClient(),
 		live:        mgr.GetAPIReader(),
 		fresh:       kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("ServiceInstance")),
-		index:       x,
-		connections: c,
-		clusterID:   id,
+		index:       k.index,
+		connections: k.connections,
+		clusterID:   k.clusterID,
 		definition:  &definition{live: mgr.GetAPIReader(), name: "serviceinstances." + v1beta1.GroupVersion.Group},
-		recorder:    mgr.GetEventRecorder("bellhop"),
-		clock:       clock.RealClock{},
+		recorder:    k.recorder,
+		metrics:     k.metrics,
+		clock:       k.clock,
 		ledger:      newLedger[v1beta1.ServiceInstanceStatus](),
-		relist:      relist,
+		recent:      newRecent(),
+		relist:      k.relist,
 	}
-	found := lookup{x}
+	r.orphans = &orphanage[v1beta1.ServiceInstanceStatus]{
+		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
+		remove: func(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
+			_, out := broker.Deprovision(ctx, o.remove)
+			return out
+		},
+		claimed: r.hasHeir,
+	}
+	if err := mgr.Add(manager.RunnableFunc(r.fresh.Begin)); err != nil { // once this process leads
+		return err
+	}
+	found := lookup{k.index}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("serviceinstance").
 		For(&v1beta1.ServiceInstance{}).
@@ -67,8 +81,16 @@ func setupInstances(mgr ctrl.Manager, x index.Index, c *connections, id *cluster
 		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(found.atBroker), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(found.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(options(workers)).
+		WithOptions(options(o.Workers)).
 		Complete(r)
+}
+
+// hasHeir says whether another object has the id of something that was left behind.
+func (r *InstanceReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error) {
+	others, err := r.index.InstancesWithID(ctx, o.remove.InstanceID)
+	return slices.ContainsFunc(others, func(other *v1beta1.ServiceInstance) bool {
+		return other.UID != o.object.GetUID() && idOf(other) == o.remove.InstanceID
+	}), err
 }
 
 var (

@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -231,6 +232,7 @@ func readParameters(ctx context.Context, live client.Reader, namespace string, i
 	}
 	merged, bad := catalog.Merge(inline, sources)
 	p.Parameters, p.known = merged, true
+	p.absent = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
 	if bad != nil {
 		p.problem = &word{v1beta1.ReasonErrorWithParameters, bad.Error()}
 	}

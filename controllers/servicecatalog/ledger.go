@@ -49,6 +49,8 @@ type entry[S any] struct {
 	definition definitionState
 	// queued is the broker in whose queue it waits.
 	queued *brokerKey
+	// released: the finalizer is off, whatever the cache still shows.
+	released bool
 	// made is what it has at the broker that is not on record.
 	made *orphan
 	// what else is to be known of a binding.
@@ -128,7 +130,7 @@ func (l *ledger[S]) rest(o client.Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := l.entries[name]; e != nil && e.unrecorded == nil && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.bindingKnown == (bindingKnown{}) {
+	if e := l.entries[name]; e != nil && e.unrecorded == nil && !e.released && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.bindingKnown == (bindingKnown{}) {
 		delete(l.entries, name)
 	}
 }

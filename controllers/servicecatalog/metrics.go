@@ -36,6 +36,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	legacy   *prometheus.CounterVec
+	retained *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics. What there is is counted in cache when it is asked for.
@@ -54,13 +55,24 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader, now clock.P
 			Name: "servicecatalog_osb_request_count",
 			Help: "Requests to brokers, by broker, method and status (1xx to 5xx, client-error). As of the former service-catalog: brokers of one name share a series.",
 		}, []string{"broker", "method", "status"}),
+		retained: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bellhop_servicecatalog_retained_total",
+			Help: "Objects that were let go while the broker may still have what they asked for, by kind (ServiceInstance, ServiceBinding).",
+		}, []string{"kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, brokerCollector{cache}, objectCollector{cache, now}} {
+	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{cache}, objectCollector{cache, now}} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// released counts an object that was let go, if it left something.
+func (m *metrics) released(kind string, why word) {
+	if why.reason == v1beta1.ReasonRetained {
+		m.retained.WithLabelValues(kind).Inc()
+	}
 }
 
 // observe counts a request.

@@ -25,9 +25,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -143,4 +145,19 @@ func (u *orphanage[S]) leave(o *orphan, why string) {
 	}
 	u.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
 		shorten(fmt.Sprintf("The object was gone before what the broker has made for it could be recorded, and what it may have under the id %q is left there: %s", id, why)))
+}
+
+// sooner is the result that comes back first.
+func sooner(result ctrl.Result, again time.Duration) ctrl.Result {
+	if again > 0 && (result.RequeueAfter == 0 || again < result.RequeueAfter) {
+		result.RequeueAfter = again
+	}
+	return result
+}
+
+func scopeOf(key brokerKey) catalog.Scope {
+	if key.namespace == "" {
+		return catalog.Cluster
+	}
+	return catalog.Namespaced
 }

@@ -17,12 +17,18 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
@@ -144,5 +150,142 @@ func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
 	got := refusal(cannotInject("policy: value \"hunter2\" in %s", strings.Repeat("x", 2000)), dataOf("password", "hunter2"))
 	if strings.Contains(got, "hunter2") || !strings.HasPrefix(got, "policy") || len(got) > maxRefusal {
 		t.Errorf("got %q", got)
+	}
+}
+
+// keeper keeps Secrets at an API server with some, of which its cache knows none.
+func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*secrets, client.Client) {
+	t.Helper()
+	server := fake.NewClientBuilder().WithObjects(there...).WithInterceptorFuncs(funcs).Build()
+	return &secrets{cache: fake.NewClientBuilder().Build(), live: server, writer: server}, server
+}
+
+func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
+	b := bindingWith()
+	ours := newSecret(b, "old", dataOf("user", "u", "old", "o"))
+	ours.Data["theirs"] = []byte("stays")
+	again := b.DeepCopy()
+	again.UID = "uid-before"
+	for name, c := range map[string]struct {
+		there    []client.Object
+		want     map[string][]byte
+		occupied bool
+	}{
+		"nothing is there":           {nil, dataOf("user", "v"), false},
+		"it is there already":        {[]client.Object{ours.DeepCopy()}, dataOf("user", "v", "theirs", "stays"), false},
+		"somebody else's":            {[]client.Object{&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1"}, Data: dataOf("theirs", "x")}}, dataOf("theirs", "x"), true},
+		"of one of that name before": {[]client.Object{newSecret(again, "x", dataOf("theirs", "x"))}, dataOf("theirs", "x"), true},
+	} {
+		keep, server := keeper(t, interceptor.Funcs{}, c.there...)
+		version, err := keep.put(t.Context(), b, "id", dataOf("user", "v"))
+		own, _ := errors.AsType[*injectError](err)
+		if (own != nil && own.occupied) != c.occupied || (err != nil) != c.occupied {
+			t.Errorf("%s: %v", name, err)
+		}
+		secret := &corev1.Secret{}
+		if err := server.Get(t.Context(), client.ObjectKey{Namespace: "demo", Name: "b1"}, secret); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.EqualFunc(secret.Data, c.want, func(a, b []byte) bool { return string(a) == string(b) }) || !c.occupied && secret.ResourceVersion != version {
+			t.Errorf("%s: version %s has %q", name, version, secret.Data)
+		}
+	}
+}
+
+func TestASecretIsWrittenAgainWhenOthersWriteItToo(t *testing.T) {
+	b, conflicts := bindingWith(), 2
+	funcs := interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		if conflicts--; conflicts >= 0 {
+			return apierrors.NewConflict(corev1.Resource("secrets"), o.GetName(), errors.New("it was changed"))
+		}
+		return c.Patch(ctx, o, p, opts...)
+	}}
+	keep, _ := keeper(t, funcs, newSecret(b, "id", dataOf("user", "u")))
+	if _, err := keep.put(t.Context(), b, "id", dataOf("user", "v")); err != nil {
+		t.Error(err)
+	}
+	conflicts = 100
+	if _, err := keep.put(t.Context(), b, "id", dataOf("user", "w")); !apierrors.IsConflict(err) {
+		t.Errorf("for ever: %v", err)
+	}
+}
+
+func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
+	b := bindingWith()
+	large := newSecret(b, "id", dataOf("user", "u"))
+	large.Data["theirs"] = make([]byte, corev1.MaxSecretSize-100)
+	keep, _ := keeper(t, interceptor.Funcs{}, large)
+	if _, err := keep.put(t.Context(), b, "id", dataOf("user", strings.Repeat("u", 200))); err == nil || !strings.Contains(err.Error(), "1048576") {
+		t.Errorf("got %v", err)
+	}
+	many := map[string][]byte{}
+	for i := range 1000 {
+		many[strings.Repeat("k", 200)+string(rune('a'+i%26))+strings.Repeat("x", i/26)] = nil
+	}
+	if _, err := keep.put(t.Context(), b, "id", many); err == nil || !strings.Contains(err.Error(), "names of the credentials' keys") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOnlyTheSecretThatWasSeenIsDeleted(t *testing.T) {
+	secret := newSecret(bindingWith(), "id", nil)
+	secret.UID = "uid-secret"
+	funcs := interceptor.Funcs{Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+		if on := (&client.DeleteOptions{}).ApplyOptions(opts).Preconditions; on == nil || on.UID == nil || *on.UID != "uid-secret" {
+			t.Errorf("deleted on %+v", on)
+		}
+		return c.Delete(ctx, o)
+	}}
+	keep, _ := keeper(t, funcs, secret)
+	for range 2 { // what is gone is gone
+		if err := keep.remove(t.Context(), secret); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWhatIsKnownOfASecret has what a process makes of what its cache shows.
+func TestWhatIsKnownOfASecret(t *testing.T) {
+	of := func(version string, owner *v1beta1.ServiceBinding) *metav1.PartialObjectMetadata {
+		secret := newSecret(owner, "id", nil)
+		secret.ResourceVersion = version
+		return &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}
+	}
+	delivered := func(version string) *v1beta1.ServiceBinding {
+		b := bindingWith()
+		b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, SecretVersion: version, UnbindStatus: v1beta1.UnbindRequired, ExternalProperties: &v1beta1.ServiceBindingPropertiesState{}}
+		return b
+	}
+	stranger := bindingWith()
+	stranger.UID = "stranger"
+	deleted := bindingWith()
+	deleted.DeletionTimestamp = &metav1.Time{Time: t0}
+	for name, c := range map[string]struct {
+		b          *v1beta1.ServiceBinding
+		firstSight bool
+		known      bindingKnown
+		seen       *metav1.PartialObjectMetadata
+		want       secretState
+	}{
+		"none, none expected":           {bindingWith(), true, bindingKnown{}, nil, secretAbsent},
+		"none, of a binding that is":    {delivered("5"), true, bindingKnown{}, nil, secretUnseen},
+		"none, just written":            {delivered("5"), true, bindingKnown{seen: "5", written: t0}, nil, secretGood},
+		"none, written some time ago":   {delivered("5"), true, bindingKnown{seen: "5", written: t0.Add(-settling)}, nil, secretUnseen},
+		"none, deleted before a status": {deleted, false, bindingKnown{}, nil, secretUnseen},
+		"none, deleted at once":         {deleted, true, bindingKnown{}, nil, secretAbsent},
+		"as it was written":             {delivered("5"), true, bindingKnown{}, of("5", bindingWith()), secretGood},
+		"from before it was written":    {delivered("5"), true, bindingKnown{}, of("4", bindingWith()), secretGood},
+		"written since":                 {delivered("5"), true, bindingKnown{}, of("6", bindingWith()), secretUnseen},
+		"written since, and looked at":  {delivered("5"), true, bindingKnown{seen: "6"}, of("6", bindingWith()), secretGood},
+		"edited, and looked at":         {delivered("5"), true, bindingKnown{seen: "6", edited: true}, of("6", bindingWith()), secretEdited},
+		"edited again":                  {delivered("5"), true, bindingKnown{seen: "6", edited: true}, of("7", bindingWith()), secretUnseen},
+		"of the former service-catalog": {delivered(""), true, bindingKnown{}, of("5", bindingWith()), secretGood},
+		"written, and not recorded":     {bindingWith(), false, bindingKnown{}, of("5", bindingWith()), secretUnseen},
+		"another's":                     {delivered("5"), true, bindingKnown{}, of("6", stranger), secretOthers},
+		"deleted a moment ago":          {delivered("5"), true, bindingKnown{ejected: true}, of("5", bindingWith()), secretAbsent},
+	} {
+		if got, _, _ := sightOf(c.b, c.firstSight, &c.known, c.seen, t0); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
 	}
 }

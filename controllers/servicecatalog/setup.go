@@ -57,7 +57,7 @@ type Options struct {
 
 // kit is what the controllers of the group share.
 type kit struct {
-	index       index.Index
+	index       index.Index // does not wait for our own writes
 	connections *connections
 	clusterID   *clusterID
 	metrics     *metrics
@@ -75,7 +75,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	k := &kit{
-		index:     index.Index{Cache: mgr.GetClient()},
+		index:     index.Index{Cache: mgr.GetCache()},
 		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
 		metrics:   m,
 		recorder:  mgr.GetEventRecorder("bellhop"),
@@ -90,9 +90,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		setup func(ctrl.Manager, *kit, Options) error
 	}{
 		{"brokers", setupBrokers}, // first: the others ask for catalogs
-		{"instances", func(mgr ctrl.Manager, k *kit, o Options) error {
-			return setupInstances(mgr, k.index, k.connections, k.clusterID, k.relist, o.Workers)
-		}},
+		{"instances", setupInstances},
 		{"bindings", setupBindings},
 	} {
 		if err := s.setup(mgr, k, o); err != nil {

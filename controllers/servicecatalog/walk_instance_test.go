@@ -59,6 +59,7 @@ type instanceWalk struct {
 	wasReady  map[string]bool          // ids that were Ready
 	brought   bool
 	stranger  bool // what is under the brought id is somebody else's
+	kept      bool // the policy is to remove nothing
 	released  bool
 	calls     int
 	lastCalls []string
@@ -110,6 +111,9 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 		w.si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", t0)}
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
 		w.held["id"] = &heldInstance{plan: "small-id", params: []string{"p0", "theirs"}[w.rnd.IntN(2)]}
+	}
+	if w.kept = seed%7 == 6; w.kept {
+		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 	}
 	return w
 }
@@ -245,6 +249,9 @@ func (w *instanceWalk) release() {
 	}
 	w.released = true
 	for id, h := range w.held {
+		if w.kept {
+			continue
+		}
 		if !w.brought || !w.stranger && w.si.Status.CreatedForUID != "" {
 			w.failf("released, and the broker has %s: %+v", id, *h)
 		}
@@ -382,6 +389,9 @@ func (w *instanceWalk) deprovision(call *instanceCall, h *heldInstance) answer {
 	if w.brought && w.stranger {
 		w.failf("a stranger's instance is removed")
 	}
+	if w.kept {
+		w.failf("what is to be kept is removed")
+	}
 	switch {
 	case h == nil:
 		return said(osb.Gone, 410)
@@ -454,7 +464,7 @@ func (w *instanceWalk) check() {
 		}
 	case conditionOf(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
-	case h != nil && !w.brought && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
+	case h != nil && !w.brought && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
 		w.failf("failed, and something is left")
 	}
 	_ = types.UID("")

@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,6 +28,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -62,6 +64,10 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 	env.ControlPlane.Etcd = &envtest.Etcd{Path: filepath.Join(wrapped, "etcd")}
 	apiServer := env.ControlPlane.GetAPIServer()
 	apiServer.Path = filepath.Join(wrapped, "kube-apiserver")
+	apiServer.CertDir = filepath.Join(c.dir, "kube-apiserver") // which outlives a restart
+	if err := os.MkdirAll(apiServer.CertDir, 0o700); err != nil {
+		return err
+	}
 	if auditLog != "" {
 		policy := filepath.Join(c.dir, "audit-policy.yaml")
 		if err := os.WriteFile(policy, []byte(auditPolicy(c.Namespace, c.ServiceAccount)), 0o600); err != nil {
@@ -73,6 +79,51 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 	c.stops = append(c.stops, env.Stop)
 	if c.Config, err = env.Start(); err != nil {
 		return fmt.Errorf("starting the control plane: %w", err)
+	}
+	c.restart = func(ctx context.Context) error {
+		if err := killNamed(ctx, filepath.Join(wrapped, "kube-apiserver.pid")); err != nil {
+			return err
+		}
+		return apiServer.Start()
+	}
+	return nil
+}
+
+// RestartAPIServer is kill -9 to the API server, and starts it again at the same address and with what etcd has. It is for
+// Linux, with a control plane of our own.
+func (c *Cluster) RestartAPIServer(ctx context.Context) error {
+	if c.restart == nil {
+		return errors.New("the API server is not ours")
+	}
+	if err := c.restart(ctx); err != nil {
+		return fmt.Errorf("restarting the API server: %w", err)
+	}
+	return nil
+}
+
+// killNamed ends the process whose id is in a file, and waits until it is gone.
+func killNamed(ctx context.Context, file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(string(bytes.TrimSpace(text)))
+	if err != nil {
+		return err
+	}
+	victim, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	for err := victim.Kill(); !errors.Is(err, os.ErrProcessDone); err = victim.Signal(syscall.Signal(0)) {
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 	return nil
 }
@@ -96,8 +147,8 @@ rules:
 `, namespace, serviceAccount)
 }
 
-// dieWithUs returns a folder with programs that the kernel kills when this process is killed. envtest starts them and has no
-// such setting, so setpriv, where there is one, starts them in between.
+// dieWithUs returns a folder with programs that the kernel kills when this process is killed, and that leave their process
+// id beside them. envtest starts them and has no such setting, so setpriv, where there is one, starts them in between.
 func dieWithUs(binaries, dir string) (string, error) {
 	setpriv, _ := exec.LookPath("setpriv")
 	if setpriv == "" || runtime.GOOS != "linux" {
@@ -107,8 +158,9 @@ func dieWithUs(binaries, dir string) (string, error) {
 		return "", err
 	}
 	for _, program := range []string{"etcd", "kube-apiserver"} {
-		script := fmt.Sprintf("#!/bin/sh\nexec '%s' --pdeathsig KILL '%s' \"$@\"\n", setpriv, filepath.Join(binaries, program))
-		if err := os.WriteFile(filepath.Join(dir, program), []byte(script), 0o700); err != nil {
+		path := filepath.Join(dir, program)
+		script := fmt.Sprintf("#!/bin/sh\necho $$ >'%s.pid'\nexec '%s' --pdeathsig KILL '%s' \"$@\"\n", path, setpriv, filepath.Join(binaries, program))
+		if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 			return "", err
 		}
 	}

@@ -79,8 +79,9 @@ type Cluster struct {
 	manifests *manifests
 	hooks     *envtest.WebhookInstallOptions
 	existing  bool
-	renewing  bool           // the operator's token
-	stops     []func() error // in the order of starting
+	renewing  bool                        // the operator's token
+	restart   func(context.Context) error // the API server, if it is ours
+	stops     []func() error              // in the order of starting
 }
 
 var scheme = func() *runtime.Scheme {

@@ -17,6 +17,7 @@ limitations under the License.
 package kube
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -24,11 +25,13 @@ import (
 // Secret it is has to be known before it is written or deleted.
 const keptOwner = "ServiceBinding"
 
-// StripForCache is what caches keep of an object: not who wrote which field, and of a
-// Secret or Namespace only what is asked for.
+// StripForCache is what caches keep of an object: not who wrote which field, nor the copy
+// of it that kubectl leaves in it; and of a Secret or Namespace only what is asked for.
+// An update of the whole object loses that copy; what users apply is written by patches.
 func StripForCache(obj any) (any, error) {
 	if o, ok := obj.(metav1.Object); ok {
 		o.SetManagedFields(nil)
+		delete(o.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	}
 	if m, ok := obj.(*metav1.PartialObjectMetadata); ok {
 		m.Annotations = nil

@@ -19,6 +19,7 @@ package kube
 import (
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -44,5 +45,15 @@ func TestOfMetadataACacheKeepsWhoseSecretItIs(t *testing.T) {
 		if m.Annotations != nil || (kept != nil) != c.want || len(m.OwnerReferences) > 1 || kept != nil && kept.UID != "uid" {
 			t.Errorf("%s: kept %+v", name, m.ObjectMeta)
 		}
+	}
+}
+
+func TestACacheKeepsNoCopyOfWhatWasApplied(t *testing.T) {
+	m := &metav1.ObjectMeta{Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "a": "b"}}
+	if _, err := StripForCache(&corev1.ConfigMap{ObjectMeta: *m}); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Annotations) != 1 || m.Annotations["a"] != "b" {
+		t.Errorf("kept %v", m.Annotations)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Freshness keeps a new leader from acting on a cache that lags behind what the
@@ -68,6 +69,16 @@ func (f *Freshness) IsFresh(ctx context.Context, obj client.Object) (bool, error
 		return false, fmt.Errorf("comparing resource versions: %w", err)
 	}
 	return order >= 0, nil
+}
+
+// Begin makes the list now and not when it is first needed, so that what is created from now
+// on is known to be new. If that fails it is made when it is needed.
+func (f *Freshness) Begin(ctx context.Context) error {
+	_, _, err := f.floor(ctx, "")
+	if err != nil {
+		log.FromContext(ctx).V(1).Info("Could not list objects yet", "kind", f.gvk.Kind, "error", err.Error())
+	}
+	return nil
 }
 
 // Since says which generation obj had when the first list was made: what is asked for by

@@ -23,6 +23,7 @@ package osb
 
 import (
 	"encoding/json"
+	"net/http"
 	"time"
 )
 
@@ -80,6 +81,25 @@ type Outcome struct {
 	// deprovisionings only.
 	InstanceUnusable, UpdateNotRepeatable bool
 }
+
+// NotFound says whether the broker does not know what it was asked about. That proves
+// nothing: whoever knows the protocol says Gone to a removal.
+func (o Outcome) NotFound() bool { return o.Status == http.StatusNotFound }
+
+// Throttled says whether the broker wants fewer requests.
+func (o Outcome) Throttled() bool { return o.Status == http.StatusTooManyRequests }
+
+// Unavailable says whether there was no answer, or only one that there is none now.
+func (o Outcome) Unavailable() bool {
+	switch o.Status {
+	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// BrokerFailed says whether the broker answered that something went wrong there.
+func (o Outcome) BrokerFailed() bool { return o.Status >= http.StatusInternalServerError }
 
 // MaintenanceInfo is which version of a service a plan offers or an instance has.
 type MaintenanceInfo struct {

@@ -91,9 +91,13 @@ func (r *Redactor) Clean(text string, maxBytes int) string {
 // is already found: where two secrets overlap, the rest of the second must not stay.
 func (r *Redactor) redact(text string, limit int) string {
 	var out strings.Builder
+	readers := []reader{plain, percent, query, backslash}
+	if strings.Contains(text, `\\`) {
+		readers = append(readers, nested)
+	}
 	end := 0 // of what is being left out
 	for i := range min(len(text), limit) {
-		if n := r.longest(text[i:]); n > 0 && i+n > end {
+		if n := r.longest(text[i:], readers); n > 0 && i+n > end {
 			if i >= end {
 				out.WriteString(marker)
 			}
@@ -107,9 +111,9 @@ func (r *Redactor) redact(text string, limit int) string {
 }
 
 // longest returns the length of the longest spelling of a secret with which the text begins, or 0.
-func (r *Redactor) longest(text string) int {
+func (r *Redactor) longest(text string, readers []reader) int {
 	longest := 0
-	for _, read := range []reader{plain, percent, query, backslash} {
+	for _, read := range readers {
 		first, _ := read(text)
 		for _, form := range r.forms[first[0]] {
 			longest = max(longest, spelled(text, form, read))
@@ -177,6 +181,23 @@ func backslash(text string) (string, int) {
 		return "\b\f\n\r\t\"\\/'"[i : i+1], 2
 	}
 	return plain(text)
+}
+
+// nested reads JSON strings within JSON strings.
+func nested(text string) (string, int) {
+	const longest = 12 // what an escape takes at most
+	inner, ends := make([]byte, 0, longest+utf8.UTFMax), make([]int, 0, longest+utf8.UTFMax)
+	for at := 0; at < len(text) && len(inner) < longest; {
+		meaning, width := backslash(text[at:])
+		if at += width; len(inner) == 0 && meaning != `\` {
+			return meaning, width
+		}
+		for i := range len(meaning) {
+			inner, ends = append(inner, meaning[i]), append(ends, at)
+		}
+	}
+	meaning, width := backslash(string(inner))
+	return meaning, ends[width-1]
 }
 
 // codeUnit reads \uXXXX, or two of them for what UTF-16 writes as a pair.

@@ -87,10 +87,13 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 	before := usersOwn(old.Spec)
 	before.ExternalID = spec.ExternalID // cannot change, unless there was none
 	if equality.Semantic.DeepEqual(before, usersOwn(*spec)) {
-		// It is the controller who sets references, or a tool that copies whole clusters. Nobody
-		// takes them away: a manifest that replaces the object knows nothing of them.
-		setRefs(spec, ref.Scope, refsOf(*spec, ref.Scope).or(refsOf(old.Spec, ref.Scope)))
+		// It is the controller who sets references. Nobody changes them, since that would be
+		// another plan than the spec names, or takes them away: a manifest that replaces the
+		// object knows nothing of them.
+		given := refsOf(*spec, ref.Scope)
+		setRefs(spec, ref.Scope, refsOf(old.Spec, ref.Scope))
 		spec.UserInfo = old.Spec.UserInfo
+		defer func() { setRefs(spec, ref.Scope, refsOf(*spec, ref.Scope).or(given)) }() // what the caches do not know yet
 	} else {
 		setRefs(spec, ref.Scope, refsAfter(old.Spec, *spec, ref.Scope))
 		spec.UserInfo = user

@@ -172,6 +172,8 @@ func TestUpdates(t *testing.T) {
 		}},
 		{"references alone", unresolved, func(i *v1beta1.ServiceInstance) { setRefs(&i.Spec, catalog.Cluster, refs{"class", "plan"}) },
 			func(i *v1beta1.ServiceInstance) { setRefs(&i.Spec, catalog.Cluster, refs{"class", "plan"}) }},
+		{"a reference to another plan alone", old, func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "bigger" }, func(*v1beta1.ServiceInstance) {}},
+		{"a reference to another class alone", old, func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServiceClassRef.Name = "other" }, func(*v1beta1.ServiceInstance) {}},
 		{"a request to update, with what was not resolved yet", unresolved, func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests = 1 },
 			func(i *v1beta1.ServiceInstance) {
 				setRefs(&i.Spec, catalog.Cluster, refs{"class", "plan"})

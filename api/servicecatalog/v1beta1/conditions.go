@@ -65,11 +65,13 @@ const (
 	ReasonReferencesNonexistentInstance     = "ReferencesNonexistentInstance"
 	ReasonErrorInstanceRefsUnresolved       = "ErrorInstanceRefsUnresolved"
 	ReasonErrorInstanceNotReady             = "ErrorInstanceNotReady"
-	ReasonErrorFindingNamespaceForInstance  = "ErrorFindingNamespaceForInstance"
 	ReasonErrorWithParameters               = "ErrorWithParameters"
 	ReasonErrorNonbindableServiceClass      = "ErrorNonbindableServiceClass"
-	// ReasonErrorGettingClusterID: the cluster's id is not known yet.
+	// ReasonErrorGettingClusterID: what brokers are told of the cluster and the namespace
+	// could not be read.
 	ReasonErrorGettingClusterID = "ErrorGettingClusterID"
+	// ReasonErrorEjectingServiceBinding: the binding's Secret could not be deleted.
+	ReasonErrorEjectingServiceBinding = "ErrorEjectingServiceBinding"
 	// ReasonExternalIDInUse: another object has this external id.
 	ReasonExternalIDInUse = "ExternalIDInUse"
 	// ReasonQueued: other requests to the same broker come first.
@@ -87,7 +89,6 @@ const (
 	ReasonInstanceUpdatedSuccessfully             = "InstanceUpdatedSuccessfully"
 	ReasonProvisionRequestInFlight                = "ProvisionRequestInFlight"
 	ReasonUpdateInstanceRequestInFlight           = "UpdateInstanceRequestInFlight"
-	ReasonDeprovisionRequestInFlight              = "DeprovisionRequestInFlight"
 	ReasonProvisioning                            = "Provisioning"
 	ReasonUpdatingInstance                        = "UpdatingInstance"
 	ReasonDeprovisioning                          = "Deprovisioning"
@@ -120,17 +121,14 @@ const (
 const (
 	ReasonInjectedBindResult                  = "InjectedBindResult"
 	ReasonBindingRequestInFlight              = "BindingRequestInFlight"
-	ReasonUnbindingRequestInFlight            = "UnbindingRequestInFlight"
 	ReasonBinding                             = "Binding"
 	ReasonUnbinding                           = "Unbinding"
 	ReasonBindCallFailed                      = "BindCallFailed"
 	ReasonUnbindCallFailed                    = "UnbindCallFailed"
 	ReasonErrorInjectingBindResult            = "ErrorInjectingBindResult"
-	ReasonErrorEjectingServiceBinding         = "ErrorEjectingServiceBinding"
 	ReasonFetchingBindingFailed               = "FetchingBindingFailed"
 	ReasonServiceBindingReturnedFailure       = "ServiceBindingReturnedFailure"
 	ReasonServiceBindingNeedsOrphanMitigation = "ServiceBindingNeedsOrphanMitigation"
-	ReasonAsyncOperationTimeout               = "AsyncOperationTimeout"
 	ReasonErrorAsyncOperationInProgress       = "ErrorAsyncOperationInProgress"
 	ReasonUnboundSuccessfully                 = "UnboundSuccessfully"
 	// ReasonSecretEdited: somebody changed the credentials in the Secret, and the

@@ -73,6 +73,8 @@ func Spellings(text string) map[string]string {
 	if utf8.ValidString(text) { // JSON has no way to say anything else
 		spellings["JSON"] = jsonString(text, true)
 		spellings["JSON, HTML left alone"] = jsonString(text, false)
+		spellings["JSON in JSON"] = jsonString(jsonString(text, true), true)
+		spellings["JSON in JSON, HTML left alone"] = jsonString(jsonString(text, false), false)
 		spellings["JSON, slashes escaped"] = strings.ReplaceAll(jsonString(text, false), "/", `\/`)
 		spellings["every character, JSON"] = codeUnits(text, "%04x")
 		spellings["every character, JSON upper"] = codeUnits(text, "%04X")

@@ -1,0 +1,597 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// bindingWalk takes a binding through edits of it and of its Secret, answers, lost
+// answers, crashes and time, beside a broker that knows what is right.
+type bindingWalk struct {
+	*testing.T
+	seed uint64
+	rnd  *rand.Rand
+	now  time.Time
+
+	instance *v1beta1.ServiceInstance
+	class    *v1beta1.ClusterServiceClass
+	plan     *v1beta1.ClusterServicePlan
+	broker   *v1beta1.ClusterServiceBroker
+	b        *v1beta1.ServiceBinding // as the API server has it
+	secret   *corev1.Secret          // as the API server has it
+	cached   *corev1.Secret          // as the process has it
+	version  int
+	params   string
+
+	// What the process knows, until it crashes.
+	unrecorded *v1beta1.ServiceBindingStatus
+	known      bindingKnown
+	polled     time.Time
+	firstSight bool
+
+	held      map[string]*heldBinding // at the broker, by id
+	oneShot   bool                    // it tells credentials once only
+	async     bool
+	made      int
+	calm      bool            // every request is answered, nothing crashes, nobody edits
+	wasReady  map[string]bool // ids that were Ready
+	disturbed bool            // somebody has asked for new credentials, or meddled with the Secret
+	brought   bool
+	stranger  bool // what is under the brought id is somebody else's
+	released  bool
+	calls     int
+	lastCalls []string
+}
+
+// heldBinding is what the broker has under an id.
+type heldBinding struct {
+	params, predecessor string
+	token               string
+	told                bool
+	working             string // bind, unbind, failed; empty: nothing
+	polls               int    // until that is done
+	fails               bool
+}
+
+// TestBindingWalks: wherever it stands, nothing that was Ready is removed unless somebody
+// has asked for that or meddled with the Secret, no Secret has credentials that have ended,
+// and once all is calm there is one binding with its credentials in the Secret, or nothing.
+func TestBindingWalks(t *testing.T) {
+	for seed := range uint64(4000) {
+		w := newBindingWalk(t, seed)
+		for range 40 {
+			w.edit()
+			if w.reconcile(); w.released {
+				break
+			}
+		}
+		w.settle()
+	}
+}
+
+func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), now: t0, params: "p0", firstSight: true,
+		held: map[string]*heldBinding{}, wasReady: map[string]bool{}}
+	base := newInstanceWalk(t, 0)
+	w.class, w.plan, w.broker, w.instance = base.class, base.plans["small"], base.broker, base.si
+	w.class.Spec.Bindable = true
+	w.class.Spec.BindingRetrievable = seed&1 != 0
+	w.async = seed&1 != 0 && seed&2 != 0
+	w.oneShot = seed&4 != 0
+	w.plan.Spec.BindingRotatable = seed&8 != 0
+	w.instance.Status.ProvisionStatus = v1beta1.Provisioned
+	w.instance.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
+	w.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
+		CreationTimestamp: metav1.NewTime(t0), Finalizers: []string{v1beta1.Finalizer}, Annotations: map[string]string{}}}
+	w.b.Spec.InstanceRef.Name, w.b.Spec.ExternalID = "db", "id"
+	if w.brought = seed%5 == 4; !w.brought {
+		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", t0)
+	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
+		w.held["id"] = &heldBinding{params: []string{"p0", "theirs"}[w.rnd.IntN(2)], token: "theirs", told: w.oneShot}
+	}
+	return w
+}
+
+func (w *bindingWalk) failf(format string, args ...any) {
+	w.Helper()
+	secret := "none"
+	if w.secret != nil {
+		secret = fmt.Sprintf("%q of version %s", w.secret.Data, w.secret.ResourceVersion)
+	}
+	w.Fatalf("seed %d: %s\nbroker: %s\ncalls: %s\nSecret: %s\nstatus: %+v\nattempts: %+v\nknown: %+v", w.seed, fmt.Sprintf(format, args...), w.describe(), strings.Join(w.lastCalls, " "), secret, w.b.Status, w.b.Status.Attempts, w.known)
+}
+
+func (w *bindingWalk) describe() string {
+	var b strings.Builder
+	for id, h := range w.held {
+		fmt.Fprintf(&b, "%s: %+v ", id, *h)
+	}
+	return b.String()
+}
+
+func (w *bindingWalk) edit() {
+	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
+	if w.rnd.IntN(3) > 0 {
+		w.cached = w.secret.DeepCopy()
+	}
+	switch w.rnd.IntN(20) {
+	case 0:
+		w.params = fmt.Sprint("p", w.rnd.IntN(2))
+	case 1:
+		metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.RebindAnnotation, fmt.Sprint(w.rnd.IntN(9)))
+		w.disturbed = true
+	case 2:
+		if w.secret != nil {
+			w.secret, w.disturbed = nil, true
+		}
+	case 3:
+		if w.secret != nil && len(w.secret.Data["token"]) > 0 {
+			edited := w.secret.DeepCopy()
+			edited.Data["token"] = []byte("edited")
+			w.write(edited)
+			w.disturbed = true
+		}
+	case 4:
+		if w.secret != nil {
+			edited := w.secret.DeepCopy()
+			edited.Data = map[string][]byte{"theirs": []byte("stays")}
+			maps.Copy(edited.Data, w.secret.Data)
+			w.write(edited)
+		}
+	case 5:
+		if w.b.DeletionTimestamp.IsZero() && w.rnd.IntN(3) == 0 {
+			at := metav1.NewTime(w.now)
+			w.b.DeletionTimestamp = &at
+			w.b.Generation++
+		}
+	}
+}
+
+// write is the API server taking a Secret.
+func (w *bindingWalk) write(secret *corev1.Secret) {
+	w.version++
+	w.secret = secret.DeepCopy()
+	w.secret.ResourceVersion = strconv.Itoa(w.version)
+}
+
+// world is what the shell would look up.
+func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
+	world := bindingWorld{now: w.now, firstSight: w.firstSight, polled: w.polled, definition: definitionLives, broker: w.broker, known: w.known.bindingMemory,
+		ground: ground{instance: w.instance, class: w.class, plan: w.plan, target: &v1beta1.ServiceBindingTarget{
+			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
+	world.parameters.known, world.parameters.Checksum, world.parameters.version = true, w.params, w.params
+	var seen *metav1.PartialObjectMetadata
+	if w.cached != nil {
+		seen = &metav1.PartialObjectMetadata{ObjectMeta: w.cached.ObjectMeta}
+	}
+	world.secret, world.secretOf, world.secretVersion = sightOf(b, w.firstSight, &w.known, seen, w.now)
+	return world
+}
+
+// reconcile is what the shell does, with a crash or a lost write wherever there may be one.
+func (w *bindingWalk) reconcile() {
+	w.now = w.now.Add(time.Second)
+	b := w.b.DeepCopy()
+	if w.unrecorded != nil {
+		b.Status = *w.unrecorded.DeepCopy()
+	}
+	if t := w.known.told; t != nil {
+		w.known.told = &told{id: t.id, binding: t.binding}
+	}
+	world := w.world(b)
+	for calls := 0; ; {
+		world.now, world.known = w.now, w.known.bindingMemory
+		next := decideBinding(b, world)
+		switch {
+		case next.protect || next.prove || next.read:
+			w.failf("a needless step: %+v", next)
+		case next.look:
+			w.look(b, &world)
+		case next.release != nil:
+			w.release()
+			return
+		case next.deed != "":
+			if next.journal && !w.record(next.status) || w.crashes() {
+				return
+			}
+			b.Status = next.status
+			if !w.do(b, next.deed, &world) || w.crashes() {
+				return
+			}
+		case next.call != nil && calls > 0:
+			w.record(b.Status)
+			return
+		case next.call != nil:
+			if (next.journal || w.unrecorded != nil) && !w.record(next.status) || w.crashes() {
+				return
+			}
+			w.check(b, &next)
+			a := w.ask(next.call)
+			calls++
+			if w.crashes() {
+				return
+			}
+			w.polled = time.Time{}
+			if next.call.verb == poll {
+				w.polled = w.now
+			}
+			w.known.bindingMemory = w.known.learn(b, *next.call, a)
+			b.Status = foldBinding(b, next.status, *next.call, a, w.now)
+			if twice := foldBinding(b, b.Status, *next.call, a, w.now); len(twice.Conditions) == 0 {
+				w.failf("a fold without conditions")
+			}
+			w.firstSight, world.firstSight, world.polled = false, false, w.polled
+			w.unrecorded = b.Status.DeepCopy()
+		default:
+			w.record(next.status)
+			return
+		}
+	}
+}
+
+// check is what must hold of every call.
+func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *bindingStep) {
+	call := next.call
+	if call.predecessor != "" && !w.plan.Spec.BindingRotatable {
+		w.failf("a rotation that the plan cannot do")
+	}
+	if call.verb == fetch && !w.class.Spec.BindingRetrievable {
+		w.failf("a fetch that the class cannot do")
+	}
+	if call.verb != unbind {
+		return
+	}
+	if w.secret != nil && isOurs(w.secret, b) && w.held[call.id] != nil && string(w.secret.Data["token"]) == w.held[call.id].token {
+		w.failf("what is removed under %s is in the Secret", call.id)
+	}
+	if b.DeletionTimestamp.IsZero() && w.wasReady[call.id] && !w.disturbed {
+		w.failf("what was Ready under %s is removed", call.id)
+	}
+}
+
+func (w *bindingWalk) look(b *v1beta1.ServiceBinding, world *bindingWorld) {
+	w.known.seen, w.known.seenOf, w.known.edited, w.known.written = "", "", false, time.Time{}
+	if w.secret == nil {
+		world.secret, world.secretOf, world.secretVersion = secretAbsent, "", ""
+		return
+	}
+	w.known.seen = w.secret.ResourceVersion
+	w.known.seenOf, w.known.edited = contentOf(w.secret, b)
+	world.secret, world.secretOf, world.secretVersion = secretGood, w.known.seenOf, w.known.seen
+	if w.known.edited {
+		world.secret = secretEdited
+	}
+}
+
+// do does to the Secret what a step says; false: the API server was away.
+func (w *bindingWalk) do(b *v1beta1.ServiceBinding, deed secretDeed, world *bindingWorld) bool {
+	if !w.calm && w.rnd.IntN(8) == 0 {
+		return false
+	}
+	switch deed {
+	case injectKeys:
+		t := w.known.told
+		data, err := render(t.binding.Credentials, b, nil)
+		if err != nil {
+			w.failf("%v", err)
+		}
+		w.put(b, t.id, data)
+		if w.crashes() {
+			return false
+		}
+		b.Status = foldInjected(b, b.Status, t.binding, w.secret.ResourceVersion, w.now)
+		w.known.bindingMemory = bindingMemory{}
+		w.unrecorded = b.Status.DeepCopy()
+		w.wrote(t.id, world)
+	case withdrawKeys:
+		w.put(b, "", nil)
+		if w.crashes() {
+			return false
+		}
+		b.Status = foldWithdrawn(b.Status, w.secret.ResourceVersion)
+		w.wrote("", world)
+	default:
+		w.secret = nil
+		w.known = bindingKnown{bindingMemory: w.known.bindingMemory, ejected: true}
+		b.Status.SecretVersion = ""
+		world.secret, world.secretOf, world.secretVersion = secretAbsent, "", ""
+	}
+	return true
+}
+
+func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, data map[string][]byte) {
+	if w.secret == nil {
+		w.write(newSecret(b, id, data))
+		return
+	}
+	changed := w.secret.DeepCopy()
+	_, had := changed.Data["theirs"]
+	if inject(changed, id, data) {
+		w.write(changed)
+	}
+	if _, has := w.secret.Data["theirs"]; had != has {
+		w.failf("what is others' is gone")
+	}
+}
+
+func (w *bindingWalk) wrote(id string, world *bindingWorld) {
+	w.known.seen, w.known.seenOf, w.known.edited, w.known.written = w.secret.ResourceVersion, id, false, w.now
+	world.secret, world.secretOf, world.secretVersion = secretGood, id, w.known.seen
+}
+
+// record writes a status, unless the write fails.
+func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
+	if equality.Semantic.DeepEqual(status, w.b.Status) {
+		w.unrecorded = nil
+		return true
+	}
+	if !w.calm && w.rnd.IntN(8) == 0 {
+		return false
+	}
+	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
+	ready := conditionOf(status.Conditions, v1beta1.ConditionReady)
+	if ready != nil && ready.Status == v1beta1.ConditionTrue && status.CurrentOperation == "" {
+		w.wasReady[bindingID(w.b, &w.b.Status)] = true
+	}
+	return true
+}
+
+func (w *bindingWalk) release() {
+	if !w.calm && w.rnd.IntN(4) == 0 {
+		return // the write failed
+	}
+	w.released = true
+	for id, h := range w.held {
+		if id == "id" && w.brought && (w.stranger || w.b.Status.CreatedForUID == "") {
+			continue
+		}
+		w.failf("released, and the broker has %s: %+v", id, *h)
+	}
+}
+
+func (w *bindingWalk) crashes() bool {
+	if w.calm || w.rnd.IntN(10) > 0 {
+		return false
+	}
+	w.unrecorded, w.polled, w.firstSight, w.known = nil, time.Time{}, false, bindingKnown{}
+	w.cached = w.secret.DeepCopy()
+	return true
+}
+
+// ask is the network and the broker.
+func (w *bindingWalk) ask(call *bindingCall) bindingAnswer {
+	w.calls++
+	a := w.answer(call)
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)=%s%s", call.verb, tail(call.id), tail(call.predecessor), a.Class, a.state))
+	return a
+}
+
+// tail is what an id differs in from another.
+func tail(id string) string { return id[max(0, len(id)-3):] }
+
+func (w *bindingWalk) answer(call *bindingCall) bindingAnswer {
+	if w.calm {
+		return w.act(call)
+	}
+	lost := osb.Unknown
+	if call.verb == poll || call.verb == fetch {
+		lost = osb.Retry
+	}
+	switch w.rnd.IntN(12) {
+	case 0:
+		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Retry, Description: "no connection"}}
+	case 1, 2:
+		w.act(call)
+		return bindingAnswer{Outcome: osb.Outcome{Class: lost, Description: "no answer", Sent: true}}
+	case 3:
+		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
+	case 4:
+		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}}
+	case 5:
+		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Concurrency, Status: 422, Sent: true}}
+	}
+	return w.act(call)
+}
+
+func saidOf(class osb.Class, status int) bindingAnswer {
+	return bindingAnswer{Outcome: osb.Outcome{Class: class, Status: status, Sent: true}}
+}
+
+// act is the broker.
+func (w *bindingWalk) act(call *bindingCall) bindingAnswer {
+	if h := w.held[call.id]; h != nil && h.working != "" && h.working != "failed" {
+		w.work(call.id, h)
+	}
+	h := w.held[call.id]
+	switch call.verb {
+	case bind:
+		return w.bind(call, h)
+	case fetch:
+		if h == nil || h.working != "" {
+			return saidOf(osb.Gone, 404)
+		}
+		return w.tell(saidOf(osb.Done, 200), h, !w.oneShot)
+	case unbind:
+		return w.unbind(call, h)
+	default:
+		return w.poll(call, h)
+	}
+}
+
+// tell has the broker tell the credentials, if it does that again or for the first time.
+func (w *bindingWalk) tell(a bindingAnswer, h *heldBinding, again bool) bindingAnswer {
+	if a.binding == nil {
+		a.binding = &osb.Binding{}
+	}
+	if again || !h.told {
+		a.binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q}`, h.token))
+		h.told = true
+	}
+	return a
+}
+
+// work is what the broker does beside.
+func (w *bindingWalk) work(id string, h *heldBinding) {
+	if h.polls--; h.polls > 0 && !w.calm {
+		return
+	}
+	switch {
+	case h.working == "unbind" && !h.fails:
+		delete(w.held, id)
+	case h.working == "bind" && h.fails:
+		h.working = "failed"
+		return
+	}
+	h.working = ""
+}
+
+func (w *bindingWalk) bind(call *bindingCall, h *heldBinding) bindingAnswer {
+	params := call.props.ParameterChecksum
+	if call.predecessor != "" {
+		params = ""
+		if p := w.held[call.predecessor]; h == nil && (p == nil || p.working != "") {
+			return saidOf(osb.Rejected, 400)
+		}
+	}
+	switch {
+	case h == nil:
+		w.made++
+		h = &heldBinding{params: params, predecessor: call.predecessor, token: fmt.Sprint("token-", w.made)}
+		w.held[call.id] = h
+		if w.async && w.rnd.IntN(2) == 0 {
+			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+			a := saidOf(osb.Accepted, 202)
+			a.binding = &osb.Binding{}
+			return a
+		}
+		a := saidOf(osb.Done, 201)
+		a.binding = &osb.Binding{Created: true}
+		return w.tell(a, h, true)
+	case h.params != params || h.predecessor != call.predecessor || h.working == "unbind" || h.working == "failed":
+		return saidOf(osb.Conflict, 409)
+	case h.working != "":
+		a := saidOf(osb.Accepted, 202)
+		a.binding = &osb.Binding{}
+		return a
+	}
+	return w.tell(saidOf(osb.Done, 200), h, !w.oneShot)
+}
+
+func (w *bindingWalk) unbind(call *bindingCall, h *heldBinding) bindingAnswer {
+	if w.brought && w.stranger && call.id == "id" {
+		w.failf("a stranger's binding is removed")
+	}
+	switch {
+	case h == nil:
+		return saidOf(osb.Gone, 410)
+	case h.working == "unbind":
+		return saidOf(osb.Accepted, 202)
+	case w.async && w.rnd.IntN(2) == 0:
+		h.working, h.polls, h.fails = "unbind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+		return saidOf(osb.Accepted, 202)
+	}
+	delete(w.held, call.id)
+	return saidOf(osb.Done, 200)
+}
+
+func (w *bindingWalk) poll(call *bindingCall, h *heldBinding) bindingAnswer {
+	if h == nil {
+		if call.removal {
+			return saidOf(osb.Gone, 410)
+		}
+		return saidOf(osb.Unusable, 404)
+	}
+	a := saidOf(osb.Done, 200)
+	switch {
+	case h.working == "failed", h.fails && h.working == "":
+		a.state = osb.Failed
+	case h.working != "":
+		a.state = osb.InProgress
+	default:
+		a.state = osb.Succeeded
+	}
+	return a
+}
+
+// settle: once all is calm, what is there is what should be.
+func (w *bindingWalk) settle() {
+	w.calm = true
+	before := 0
+	for range 200 {
+		if w.released {
+			return
+		}
+		w.cached = w.secret.DeepCopy()
+		if a := w.b.Status.Attempts; a != nil && a.NextTime != nil && w.now.Before(a.NextTime.Time) {
+			w.now = a.NextTime.Time
+		}
+		w.now = w.now.Add(2 * time.Minute)
+		before = w.calls
+		w.reconcile()
+	}
+	if w.calls != before {
+		w.failf("it does not come to rest")
+	}
+	w.end()
+}
+
+func (w *bindingWalk) end() {
+	if !w.b.DeletionTimestamp.IsZero() {
+		w.failf("it is not released")
+	}
+	s := &w.b.Status
+	ready, stalled := conditionOf(s.Conditions, v1beta1.ConditionReady), conditionOf(s.Conditions, v1beta1.ConditionStalled)
+	id := bindingID(w.b, s)
+	h := w.held[id]
+	for other := range w.held {
+		if theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == ""); other != id && !theirs {
+			w.failf("the broker has another one under %s", other)
+		}
+	}
+	token := ""
+	if w.secret != nil {
+		token = string(w.secret.Data["token"])
+	}
+	switch {
+	case ready.Status == v1beta1.ConditionTrue:
+		if h == nil || h.working != "" || token != h.token {
+			w.failf("Ready, and the Secret has %q", token)
+		}
+	case stalled.Status != v1beta1.ConditionTrue:
+		w.failf("neither Ready nor Stalled")
+	case ready.Reason == v1beta1.ReasonSecretEdited && h != nil:
+	case w.brought:
+	case h != nil:
+		w.failf("failed, and something is left")
+	}
+}
