@@ -182,7 +182,7 @@ func decideInstance(si *v1beta1.ServiceInstance, w instanceWorld) instanceStep {
 	case status.AsyncOpInProgress:
 		d.poll()
 	case w.refs != nil && (status.ProvisionStatus != v1beta1.Provisioned || si.Generation != status.ReconciledGeneration):
-		d.instanceStep.refs = w.refs
+		d.refs = w.refs
 	case status.ProvisionStatus == v1beta1.Provisioned:
 		d.update()
 	default:
@@ -231,6 +231,7 @@ func (d *instanceDecision) isClean() bool {
 		return true
 	case "":
 		return d.w.firstSight && d.status.CurrentOperation == "" && d.status.ProvisionStatus != v1beta1.Provisioned
+	case v1beta1.DeprovisionRequired, v1beta1.DeprovisionFailed:
 	}
 	return false
 }
@@ -419,7 +420,7 @@ func (d *instanceDecision) provision() {
 	d.status.DeprovisionStatus = v1beta1.DeprovisionRequired
 	// Generation 1 of an object without a status is what any process before us sent, too. Anything else has to be on
 	// record: a later removal must know the plan, and a repeat that it is one.
-	if !(isBlank(&d.si.Status) && d.si.Generation == 1) && !equality.Semantic.DeepEqual(d.status, d.si.Status) {
+	if isFirst := isBlank(&d.si.Status) && d.si.Generation == 1; !isFirst && !equality.Semantic.DeepEqual(d.status, d.si.Status) {
 		d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
 	}
 }

@@ -66,6 +66,7 @@ func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceSta
 		f.poll()
 	case inspect:
 		f.inspect()
+	default: // those of bindings
 	}
 	return f.status
 }

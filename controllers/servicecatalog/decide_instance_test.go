@@ -53,7 +53,7 @@ func (f *fixture) present() {
 }
 
 // after takes an answer into the status, as the shell does.
-func (f *fixture) after(call *instanceCall, a answer) *fixture {
+func (f *fixture) after(call *instanceCall, a answer) {
 	f.si.Status = foldInstance(f.si, decideInstance(f.si, f.w).status, *call, a, f.w.now)
 	f.w.firstSight = false
 	f.w.polled = time.Time{}
@@ -61,7 +61,6 @@ func (f *fixture) after(call *instanceCall, a answer) *fixture {
 		f.w.polled = f.w.now
 	}
 	f.present()
-	return f
 }
 
 func ready(f *fixture) {
@@ -213,7 +212,6 @@ func created(f *fixture) {
 
 // TestProvisionAnswers has each row of the response matrix.
 func TestProvisionAnswers(t *testing.T) {
-	const wait = "wait"
 	for name, test := range map[string]struct {
 		is     []func(*fixture)
 		answer answer
@@ -257,7 +255,6 @@ func TestProvisionAnswers(t *testing.T) {
 			}
 		})
 	}
-	_ = wait
 }
 
 func unknownOnce(f *fixture) {

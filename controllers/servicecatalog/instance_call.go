@@ -166,6 +166,7 @@ func (r *InstanceReconciler) ask(ctx context.Context, v *instanceView, broker *o
 		}
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 		return answer{Outcome: out, operation: removal.Operation}, nil
+	default: // the broker is told where the instance is
 	}
 	where, space, err := r.context(ctx, v.si)
 	if err != nil {

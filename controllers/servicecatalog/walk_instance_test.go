@@ -25,7 +25,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -318,8 +317,9 @@ func (w *instanceWalk) act(_ *v1beta1.ServiceInstance, call *instanceCall) answe
 			return w.poll(call, h)
 		}
 		return answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, instance: &osb.Instance{PlanID: h.plan}}
+	default:
+		return w.poll(call, h)
 	}
-	return w.poll(call, h)
 }
 
 func said(class osb.Class, status int) answer {
@@ -457,15 +457,13 @@ func (w *instanceWalk) check() {
 	h := w.held[idOf(w.si)]
 	switch {
 	case ready.Status == v1beta1.ConditionTrue:
-		if h == nil || h.plan != w.si.Spec.ClusterServicePlanExternalName+"-id" || h.params != w.params {
-			if !(w.brought && w.stranger) {
-				w.failf("Ready, and the broker has another: want %s %s", w.si.Spec.ClusterServicePlanExternalName, w.params)
-			}
+		isTheirs := w.brought && w.stranger
+		if !isTheirs && (h == nil || h.plan != w.si.Spec.ClusterServicePlanExternalName+"-id" || h.params != w.params) {
+			w.failf("Ready, and the broker has another: want %s %s", w.si.Spec.ClusterServicePlanExternalName, w.params)
 		}
 	case conditionOf(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
 	case h != nil && !w.brought && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
 		w.failf("failed, and something is left")
 	}
-	_ = types.UID("")
 }
