@@ -128,6 +128,7 @@ func names[T client.Object](list []T) []string {
 	return names
 }
 
+// conformance: C18
 func TestACatalogBecomesClassesAndPlans(t *testing.T) {
 	for _, s := range scopes {
 		shop := newShop(t, s, nil, mysql())
@@ -177,6 +178,7 @@ func TestACatalogBecomesClassesAndPlans(t *testing.T) {
 	}
 }
 
+// conformance: C01 C02
 func TestOnlyWhatHasChangedIsWritten(t *testing.T) {
 	for _, s := range scopes {
 		for name, c := range map[string]struct {

@@ -39,6 +39,7 @@ func readBroker() *v1beta1.ClusterServiceBroker {
 	return b
 }
 
+// conformance: C04
 func TestWhenACatalogIsReadNext(t *testing.T) {
 	type broker = v1beta1.ClusterServiceBroker
 	type facts = brokerFacts

@@ -59,6 +59,8 @@ type instanceWorld struct {
 	problem *word
 	// parameters are those of the spec, or why they cannot be had.
 	parameters parameters
+	// plans are the ids of the class's, where it is not known which one the broker has.
+	plans []string
 	// bindings are the names of those that refer to the instance.
 	bindings []string
 	// claimed: another live object of the broker has the same id.
@@ -279,6 +281,7 @@ func (d *instanceDecision) stopMitigation(why string) {
 // deprovision asks the broker to remove the instance, or how far that is.
 func (d *instanceDecision) deprovision() {
 	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationDeprovision || d.status.OrphanMitigationInProgress)
+	d.recallEdit()
 	ids, missing := d.removalIDs()
 	switch {
 	case missing != nil:
@@ -289,19 +292,55 @@ func (d *instanceDecision) deprovision() {
 		d.hold(d.w.problem.reason, d.w.problem.message)
 	case removing && !d.isOverdue():
 		d.pollLater(ids, true)
+	case !removing && d.isRefusedMeanwhile() && !d.isOverdue():
+		ids.planID = planIDOf(d.heldProperties())
+		d.pollLater(ids, false) // how it ends says which plan is to be removed
 	case !removing && !d.isDue():
-		if due := d.wake; d.status.AsyncOpInProgress { // it is the broker's reason to refuse
-			if d.pollLater(ids, false); d.call == nil && due.Before(d.wake) {
-				d.wake = due
-			}
-		}
 	default:
 		ids.verb = deprovision
-		if removing { // it takes too long, and is asked for anew
+		if removing || d.isRefusedMeanwhile() { // it takes too long
 			d.status.AsyncOpInProgress, d.status.LastOperation = false, nil
 		}
 		d.call = ids
 	}
+}
+
+// isRefusedMeanwhile says whether the broker does not remove the instance as long as what
+// it does to it is under way.
+func (d *instanceDecision) isRefusedMeanwhile() bool {
+	a := d.status.Attempts
+	return d.status.AsyncOpInProgress && d.heldProperties() != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
+}
+
+// recallEdit keeps in mind that another plan may have been asked for by a request that is
+// not on record.
+func (d *instanceDecision) recallEdit() {
+	s, plan := &d.status, d.w.offer.plan
+	seen := max(s.ReconciledGeneration, s.ObservedGeneration)
+	if s.ProvisionStatus == v1beta1.Provisioned && s.CurrentOperation == "" && plan != nil && d.si.Generation-seen > 1 && planIDOf(held(s.ExternalProperties)) != plan.Common().ExternalID {
+		s.CurrentOperation, s.InProgressProperties = v1beta1.OperationUpdate, ofPlan(plan)
+	}
+}
+
+// plans are those that the broker may have, the most likely one first.
+func (d *instanceDecision) plans() (ids []string) {
+	add := func(id string) {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	add(planIDOf(held(d.heldProperties())))
+	add(planIDOf(held(d.status.InProgressProperties)))
+	if d.status.ProvisionStatus == v1beta1.Provisioned && len(ids) > 0 {
+		return ids
+	}
+	if d.w.offer.plan != nil {
+		add(d.w.offer.plan.Common().ExternalID)
+	}
+	for _, id := range d.w.plans { // one that was asked for before an edit, perhaps
+		add(id)
+	}
+	return ids
 }
 
 // removalIDs are the ids that the broker knows the instance by: those on record, since
@@ -313,11 +352,8 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *word) {
 	} else if d.w.offer.class != nil {
 		call.serviceID = d.w.offer.class.Common().ExternalID
 	}
-	switch props := d.heldProperties(); {
-	case props != nil:
-		call.planID = planIDOf(props)
-	case d.w.offer.plan != nil:
-		call.planID = d.w.offer.plan.Common().ExternalID
+	if plans := d.plans(); len(plans) > 0 {
+		call.planID = plans[refusals(&d.status)%len(plans)]
 	}
 	if call.serviceID != "" && call.planID != "" {
 		return call, nil
@@ -326,6 +362,14 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *word) {
 		return nil, d.w.offer.missing
 	}
 	return nil, &word{v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has"}
+}
+
+// refusals is how often the broker has refused a removal.
+func refusals(s *v1beta1.ServiceInstanceStatus) int {
+	if s.Attempts == nil {
+		return 0
+	}
+	return int(s.Attempts.Refusals)
 }
 
 // heldProperties are what the broker has, as far as that is known.
@@ -478,13 +522,18 @@ func (d *instanceDecision) hasPlan(plan v1beta1.Plan) bool {
 // wanted are the properties that the spec asks for.
 func (d *instanceDecision) wanted() *v1beta1.ServiceInstancePropertiesState {
 	plan, params := d.w.offer.plan, d.w.parameters
-	props := &v1beta1.ServiceInstancePropertiesState{
-		Parameters: params.Redacted, ParameterChecksum: params.Checksum, ParametersVersion: params.version,
-		UpdateRequests: d.si.Spec.UpdateRequests, UserInfo: d.si.Spec.UserInfo,
-	}
+	props := ofPlan(plan)
+	props.Parameters, props.ParameterChecksum, props.ParametersVersion = params.Redacted, params.Checksum, params.version
+	props.UpdateRequests, props.UserInfo = d.si.Spec.UpdateRequests, d.si.Spec.UserInfo
 	if info := plan.Common().MaintenanceInfo; info != nil {
 		props.MaintenanceVersion = info.Version
 	}
+	return props
+}
+
+// ofPlan are properties that name a plan.
+func ofPlan(plan v1beta1.Plan) *v1beta1.ServiceInstancePropertiesState {
+	props := &v1beta1.ServiceInstancePropertiesState{}
 	if plan.GetNamespace() == "" {
 		props.ClusterServicePlanExternalName, props.ClusterServicePlanExternalID = plan.Common().ExternalName, plan.Common().ExternalID
 	} else {

@@ -334,7 +334,7 @@ func (f *instanceFold) beginDeprovision() {
 	if s.CurrentOperation == v1beta1.OperationDeprovision {
 		return
 	}
-	if s.ExternalProperties != nil {
+	if s.ExternalProperties != nil && s.CurrentOperation != v1beta1.OperationUpdate { // else it may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
 	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, timeOf(f.now), false
@@ -364,7 +364,7 @@ func (f *instanceFold) removed() {
 	}
 	a := f.attempts()
 	a.Removals++
-	a.Unknown, a.Conflict, a.NextTime = 0, false, timeOf(f.now.Add(backoff(f.si.UID, a.Removals, 0)))
+	a.Refusals, a.Unknown, a.Conflict, a.NextTime = 0, 0, false, timeOf(f.now.Add(backoff(f.si.UID, a.Removals, 0)))
 	failed, _ := kept(s.Conditions)
 	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: stopped}
 	switch {
@@ -386,6 +386,9 @@ func (f *instanceFold) removalFailed(message string) {
 		f.status.Unusable = true
 	}
 	f.later()
+	if f.answer.Class == osb.Rejected {
+		f.status.Attempts.Refusals++
+	}
 	if f.isDeleting() {
 		f.beginDeprovision()
 	}
@@ -413,6 +416,9 @@ func (f *instanceFold) poll() {
 // pollFailed is for an operation of which it cannot be learned how far it is. It does
 // not say how often: that would cost a write each time.
 func (f *instanceFold) pollFailed() {
+	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal
+		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	}
 	f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation,
 		message: "The broker was asked how far the operation is, and did not say: " + f.words()}))
 }
@@ -475,6 +481,15 @@ func (f *instanceFold) inspect() {
 		f.adopt()
 	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency:
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
+	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
+		s := *f.call.props
+		if s.ServicePlanExternalID != "" {
+			s.ServicePlanExternalName, s.ServicePlanExternalID = "", found.PlanID
+		} else {
+			s.ClusterServicePlanExternalName, s.ClusterServicePlanExternalID = "", found.PlanID
+		}
+		f.status.InProgressProperties = &s
+		f.startMitigation(why)
 	case f.call.kept:
 		f.stop(why.reason, v1beta1.ReasonClusterServiceBrokerReturnedFailure, why.message+"; as the deletion policy is Retain, it is left there")
 	default:

@@ -306,6 +306,24 @@ func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
 	}
 }
 
+// TestWhatABrokerDoesNotTellHasNotChanged: what a fetch leaves out is not missing there.
+// conformance: F05
+func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
+	f := newFixture()
+	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	found := said(osb.Done, 200)
+	found.instance = &osb.Instance{PlanID: "small-id"} // and no parameters
+	f.after(decideInstance(f.si, f.w).call, found)
+	if got, want := decideInstance(f.si, f.w).say(), "update id small-id +plan +parameters"; got != want {
+		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+	if got := decideInstance(f.si, f.w).say(); got != "nothing: Ready" {
+		t.Error("then:", got)
+	}
+}
+
 // TestABudgetIsResetByAChange: and only by that.
 func TestABudgetIsResetByAChange(t *testing.T) {
 	f := newFixture()

@@ -48,6 +48,9 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.claimed, err = r.isClaimed(ctx, si, w.offer); err != nil {
 		return err
 	}
+	if w.plans, err = r.plansToTry(ctx, si, w.offer); err != nil {
+		return err
+	}
 	if !si.DeletionTimestamp.IsZero() {
 		w.bindings, err = r.bindingsOf(ctx, si)
 		return err
@@ -147,6 +150,20 @@ func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.Service
 		names = append(names, b.Name)
 	}
 	return names, err
+}
+
+// plansToTry are the ids of a class's plans, where the broker has refused to remove what
+// was never ready.
+func (r *InstanceReconciler) plansToTry(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (ids []string, err error) {
+	if o.class == nil || refusals(&si.Status) == 0 || si.Status.ProvisionStatus == v1beta1.Provisioned {
+		return nil, nil
+	}
+	plans, err := r.index.PlansOf(ctx, o.class)
+	for _, p := range plans {
+		ids = append(ids, p.Common().ExternalID)
+	}
+	slices.Sort(ids)
+	return ids, err
 }
 
 // presentPlan is the plan that the broker has, where that is not the one of the spec.

@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
+// conformance: C07 C08
 func TestEffectiveOf(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	for _, c := range []struct {

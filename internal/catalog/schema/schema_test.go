@@ -53,6 +53,7 @@ func lines(errs field.ErrorList) string {
 	return strings.Join(all, "\n")
 }
 
+// conformance: C11 C12
 func TestValidate(t *testing.T) {
 	for _, c := range []struct{ why, schema, parameters, want string }{
 		{"the path in the form of fields", `{` + draft4 + `"properties":{"firewallRules":{"items":{"properties":{"name":{"type":"string"}}}}}}`,
@@ -218,6 +219,7 @@ func TestValuesAreNotShown(t *testing.T) {
 }
 
 // A schema that cannot be used is the broker's fault, and never stops a user.
+// conformance: C12 C13
 func TestBrokenSchemas(t *testing.T) {
 	manyRefs := `"definitions":{"a":{}},"properties":{` + repeat(257, `"p%d":{"$ref":"#/definitions/a"}`) + `}`
 	for _, c := range []struct{ why, schema, parameters, want string }{

@@ -1,0 +1,75 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// connected is a broker and a client for it.
+func connected(t *testing.T) (*osbtest.Broker, *osb.Client) {
+	broker := osbtest.Start(t, osbtest.Options{})
+	client, err := osb.NewClient(osb.Options{URL: broker.URL, Guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return broker, client
+}
+
+// conformance: P09 D06
+func TestABrokerThatNeedsTimeIsAskedWithTheFlag(t *testing.T) {
+	broker, client := connected(t)
+	params := osb.Params{InstanceID: "id", ServiceID: osbtest.AsyncService, PlanID: osbtest.AsyncPlan}
+	where := osb.Context{Namespace: "ns", ClusterID: "cluster", InstanceName: "db"}
+	ask := func(provision bool, flag bool) osb.Class {
+		params.AcceptsIncomplete = flag
+		if provision {
+			_, out := client.Provision(t.Context(), osb.ProvisionRequest{Params: params, Context: where, OrganizationGUID: "o", SpaceGUID: "s"})
+			return out.Class
+		}
+		_, out := client.Deprovision(t.Context(), osb.RemovalRequest{Params: params})
+		return out.Class
+	}
+	for _, provision := range []bool{true, false} {
+		if refused, accepted := ask(provision, false), ask(provision, true); refused != osb.NeedsAsync || accepted != osb.Accepted {
+			t.Errorf("provision %v: without the flag %s, with it %s", provision, refused, accepted)
+		}
+	}
+	if wrong := broker.Violations(); len(wrong) > 0 {
+		t.Error(wrong)
+	}
+}
+
+// conformance: F01
+func TestAnInstanceIsFetchedOnlyWhereTheBrokerCan(t *testing.T) {
+	for _, retrievable := range []bool{true, false} {
+		broker, client := connected(t)
+		class := &v1beta1.ClusterServiceClass{}
+		class.Spec.InstanceRetrievable = retrievable
+		inspectInstance(t.Context(), client, osb.Params{InstanceID: "id", ServiceID: osbtest.SyncService, PlanID: osbtest.SyncPlan}, class)
+		if fetched := len(broker.Calls(osb.GetInstance)); (fetched == 1) != retrievable {
+			t.Errorf("retrievable %v: fetched %d times", retrievable, fetched)
+		}
+	}
+}
