@@ -331,7 +331,7 @@ func (d *instanceDecision) plans() (ids []string) {
 	}
 	add(planIDOf(held(d.heldProperties())))
 	add(planIDOf(held(d.status.InProgressProperties)))
-	if d.status.ProvisionStatus == v1beta1.Provisioned && len(ids) > 0 {
+	if len(ids) > 0 && !mayHaveAnyPlan(&d.status) {
 		return ids
 	}
 	if d.w.offer.plan != nil {
@@ -362,6 +362,11 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *word) {
 		return nil, d.w.offer.missing
 	}
 	return nil, &word{v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has"}
+}
+
+// mayHaveAnyPlan says whether a request that is not on record may have asked for any plan.
+func mayHaveAnyPlan(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.ProvisionStatus != v1beta1.Provisioned || s.Attempts != nil && s.Attempts.Unknown > 0
 }
 
 // refusals is how often the broker has refused a removal.

@@ -559,12 +559,12 @@ func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 	busy.RetryAfter = time.Minute
 	f.after(next.call, busy)
 	next = decideInstance(f.si, f.w)
-	if got := next.say(); got != "poll id small-id wait" {
+	if got := next.say(); got != "poll id small-id" {
 		t.Fatal("while it is refused:", got)
 	}
 	f.after(next.call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.InProgress})
-	if next = decideInstance(f.si, f.w); next.call != nil || next.wake.After(f.si.Status.Attempts.NextTime.Time) {
-		t.Fatal("between two polls:", next.say())
+	if got := decideInstance(f.si, f.w).say(); got != "wait" {
+		t.Fatal("between two polls:", got)
 	}
 	later(time.Second)(f)
 	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Succeeded})
@@ -603,3 +603,42 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 		t.Error("once it has begun:", got.say())
 	}
 }
+
+// TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs: and only there.
+func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
+	large := func(f *fixture) { f.w.plans = []string{"large-id", "small-id"} }
+	refused := said(osb.Rejected, 400)
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"ready":                         {fs(ready), "small small small"},
+		"a change that got no answer":   {fs(ready, planned, unanswered), "small large small"},
+		"a change that was refused":     {fs(ready, planned, refusedOnce), "small small small"},
+		"a change that nobody has seen": {fs(ready, restarted, planned), "small large small"},
+		"never ready":                   {fs(restarted, planned), "large small large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(append(test.is, deleted, lives, large)...)
+			var named []string
+			for range 3 {
+				next := decideInstance(f.si, f.w)
+				if next.call == nil || next.call.verb != deprovision {
+					t.Fatal(next.say())
+				}
+				named = append(named, strings.TrimSuffix(next.call.planID, "-id"))
+				f.after(next.call, refused)
+				f.w.now = f.w.now.Add(time.Hour)
+			}
+			if got := strings.Join(named, " "); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func unanswered(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}})
+}
+
+func refusedOnce(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Rejected, 400)) }

@@ -152,10 +152,10 @@ func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.Service
 	return names, err
 }
 
-// plansToTry are the ids of a class's plans, where the broker has refused to remove what
-// was never ready.
+// plansToTry are the ids of a class's plans, where the broker has refused to remove the
+// one that is on record.
 func (r *InstanceReconciler) plansToTry(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (ids []string, err error) {
-	if o.class == nil || refusals(&si.Status) == 0 || si.Status.ProvisionStatus == v1beta1.Provisioned {
+	if o.class == nil || refusals(&si.Status) == 0 || !mayHaveAnyPlan(&si.Status) {
 		return nil, nil
 	}
 	plans, err := r.index.PlansOf(ctx, o.class)

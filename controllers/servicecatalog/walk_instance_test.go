@@ -160,6 +160,9 @@ func (w *instanceWalk) world() instanceWorld {
 	world := instanceWorld{now: w.now, firstSight: w.firstSight, since: w.since, polled: w.polled, definition: definitionLives,
 		offer: offer{class: w.class, plan: plan, broker: w.broker}}
 	world.parameters.known, world.parameters.Checksum = true, w.params
+	if refusals(&w.si.Status) > 0 && mayHaveAnyPlan(&w.si.Status) {
+		world.plans = []string{"large-id", "small-id"}
+	}
 	if ext := w.si.Status.ExternalProperties; ext != nil {
 		for _, p := range w.plans {
 			if p.Spec.ExternalID == planIDOf(ext) {
@@ -397,6 +400,10 @@ func (w *instanceWalk) deprovision(call *instanceCall, h *heldInstance) answer {
 		return said(osb.Gone, 410)
 	case h.working == "deprovision":
 		return said(osb.Accepted, 202)
+	case call.planID != h.plan:
+		return said(osb.Rejected, 400)
+	case h.working != "" && h.working != "failed" && w.seed%3 == 0: // it first ends what it has begun
+		return said(osb.Concurrency, 422)
 	case w.rnd.IntN(2) == 0:
 		h.working, h.polls, h.fails = "deprovision", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
 		return said(osb.Accepted, 202)

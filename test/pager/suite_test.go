@@ -21,7 +21,6 @@ package pager_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http/httptest"
@@ -284,16 +283,6 @@ func listenAgain(r *receiverServer) *httptest.Server {
 	back.Listener = listener
 	back.Start()
 	return back
-}
-
-// jsonString is a string as JSON writes it, with or without escapes for HTML.
-func jsonString(s string, html bool) string {
-	GinkgoHelper()
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(html)
-	Expect(e.Encode(s)).To(Succeed())
-	return strings.TrimSpace(b.String())
 }
 
 // kubectl runs kubectl as administrator and returns what it printed.

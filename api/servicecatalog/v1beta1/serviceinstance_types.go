@@ -271,6 +271,11 @@ type Attempts struct {
 	// +optional
 	Removals int32 `json:"removals,omitempty"`
 
+	// refusals is how often the broker refused a removal as it was asked for. Where it
+	// is not known which plan it has, the next one names another.
+	// +optional
+	Refusals int32 `json:"refusals,omitempty"`
+
 	// parametersVersion is that of the Secrets that the parameters were read from.
 	// +optional
 	ParametersVersion string `json:"parametersVersion,omitempty"`

@@ -1,0 +1,195 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+func inNamespace(namespace string) client.DeleteAllOfOption { return client.InNamespace(namespace) }
+
+// inSecret has a binding use a Secret of this name.
+func inSecret(name string) func(*v1beta1.ServiceBinding) {
+	return func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = name }
+}
+
+// bindingOf reads a binding's status again.
+func bindingOf(ctx context.Context, b *v1beta1.ServiceBinding) func() (v1beta1.ServiceBindingStatus, error) {
+	return func() (v1beta1.ServiceBindingStatus, error) {
+		err := k8s.Get(ctx, client.ObjectKeyFromObject(b), b)
+		return b.Status, err
+	}
+}
+
+// beBound matches the status of a binding whose credentials are in its Secret.
+func beBound(b *v1beta1.ServiceBinding) OmegaMatcher {
+	return SatisfyAll(haveCondition("Ready", "True", "InjectedBindResult"),
+		WithTransform(func(s v1beta1.ServiceBindingStatus) bool { return s.ReconciledGeneration == b.Generation }, BeTrue()))
+}
+
+var _ = Describe("A deletion", func() {
+	// conformance: D01
+	It("of an instance waits for its bindings, and names them", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		si := s.provisioned(ctx, "db")
+		first, second := s.bound(ctx, "first", "db"), s.bound(ctx, "second", "db")
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		blocked := SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionBlockedByExistingCredentials"), haveCondition("Stalled", "True", "DeprovisionBlockedByExistingCredentials"))
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, saying("ServiceBindings have to be deleted first: first, second. Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		Expect(k8s.Delete(ctx, first)).To(Succeed())
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, saying("have to be deleted first: second.")))
+		Expect(s.Counts()[osb.DeprovisionInstance]).To(BeZero())
+		Expect(k8s.Delete(ctx, second)).To(Succeed())
+		Eventually(gone(ctx, si)).Should(Succeed())
+		Expect(s.Holds().Instances).To(BeEmpty())
+		Expect(s.Violations()).To(BeEmpty(), "among them would be an instance that has bindings")
+	})
+
+	It("of an instance that nothing was ever sent for is no business of the broker", func(ctx SpecContext) {
+		s := offlineSite(ctx, namespaced, osbtest.Options{})
+		si := s.instance(ctx, "db")
+		s.binding(ctx, "binding", "db")
+		Eventually(instanceStatus(ctx, si)).Should(stalled("ReferencesNonexistentServiceClass", ""))
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Eventually(gone(ctx, si)).Should(Succeed())
+		registerBroker(ctx, namespaced, s.namespace, s.Broker)
+		Expect(s.Counts()).To(Equal(map[osb.Operation]int{osb.GetCatalog: 1}))
+	})
+
+	It("at once after the creation leaves nothing", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		instances := make([]*v1beta1.ServiceInstance, 30)
+		inParallel(len(instances), func(i int) {
+			instances[i] = s.instance(ctx, fmt.Sprint("db", i))
+			Expect(k8s.Delete(ctx, instances[i])).To(Succeed())
+		})
+		for _, si := range instances {
+			Eventually(gone(ctx, si)).Should(Succeed())
+		}
+		Expect(s.Holds().Instances).To(BeEmpty())
+		Expect(s.Violations()).To(BeEmpty())
+	})
+
+	// conformance: D03 D04 D05 D08 D09 D11
+	It("is asked for until the broker confirms it, and says what it waits for", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		answers := map[string]osbtest.Answer{
+			"e500": osbtest.Error(500, "", "oops"), "e404": osbtest.Error(404, "", "what?"), "e400": osbtest.Status(400, `{"description":"never","instance_usable":false}`),
+			"e204": osbtest.Status(204, ""), "cut": osbtest.Status(200, "["), "e409": osbtest.Error(409, "", "no"), "dropped": osbtest.Drop,
+		}
+		instances := map[string]*v1beta1.ServiceInstance{}
+		for name, answer := range answers {
+			instances[name] = s.provisioned(ctx, name)
+			s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: instances[name].Spec.ExternalID, Times: 1, Answer: answer, Acts: name == "dropped"})
+		}
+		failed := s.slowInstance(ctx, "failed")
+		Eventually(instanceStatus(ctx, failed)).Should(bePresent(failed))
+		s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: failed.Spec.ExternalID, Times: 1, Failure: &osbtest.Failure{Description: "still in use"}})
+		instances["failed"] = failed
+
+		unusable := instances["e400"]
+		for _, si := range instances {
+			Expect(k8s.Delete(ctx, si)).To(Succeed())
+		}
+		Eventually(instanceStatus(ctx, unusable)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), HaveField("Unusable", true),
+			saying("Deprovision call failed: HTTP 400: never (attempt 1 failed, the next is at "), saying("Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		for name, si := range instances {
+			Eventually(gone(ctx, si)).Should(Succeed(), name)
+			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}), name)
+		}
+		Expect(s.Holds().Instances).To(BeEmpty())
+	})
+
+	It("at a dead broker says since when it waits and how to let go", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		si, back := s.provisioned(ctx, "db"), s.provisioned(ctx, "back")
+		s.Close()
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Expect(k8s.Delete(ctx, back)).To(Succeed())
+		for _, si := range []*v1beta1.ServiceInstance{si, back} {
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), saying("the next is at "),
+				saying("Deleted since "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), saying("annotate the object with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		}
+		Expect(kubectl(ctx, "", "annotate", "serviceinstance", "-n", s.namespace, "db", v1beta1.DeletionPolicyAnnotation+"=Retain")).To(ContainSubstring("annotated"))
+		Eventually(gone(ctx, si)).Should(Succeed())
+		Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Warning Retained: the deletion policy is Retain")))
+		Expect(s.Listen()).To(Succeed())
+		DeferCleanup(s.Close)
+		Eventually(gone(ctx, back)).WithTimeout(time.Minute).Should(Succeed())
+		Expect(s.Holds().Instances).To(SatisfyAll(HaveLen(1), HaveKey(si.Spec.ExternalID)))
+	})
+
+	It("of the broker waits for what is there, and then it goes, too", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		si := s.provisioned(ctx, "db")
+		Expect(k8s.Delete(ctx, s.object)).To(Succeed())
+		Eventually(brokerStatus(ctx, s.object)).Should(SatisfyAll(haveCondition("Ready", "False", "InUse"), saying("1 ServiceInstance")))
+		update(ctx, si, parameters(`{"a":1}`))
+		Eventually(instanceStatus(ctx, si)).Should(bePresent(si), "it is as good as before")
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Eventually(gone(ctx, si)).Should(Succeed())
+		Eventually(gone(ctx, s.object)).Should(Succeed())
+		Expect(s.Holds().Instances).To(BeEmpty())
+	})
+
+	It("of a namespace ends, with all that is in it", func(ctx SpecContext) {
+		s := offlineSite(ctx, namespaced, osbtest.Options{Username: "bell", Password: "hop"})
+		newSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
+		registerBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
+			b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "auth"}}}
+		})
+		newSecret(ctx, s.namespace, "params", "json", `{"a":1}`)
+		const n = 10
+		inParallel(n, func(i int) {
+			name := fmt.Sprint("db", i)
+			si := s.instance(ctx, name, parametersFrom("params", "json"))
+			if i%2 == 0 {
+				Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+				s.bound(ctx, name, name)
+			}
+		})
+		s.slowInstance(ctx, "slow", parametersFrom("params", "json"))
+		s.instance(ctx, "unfinished", parametersFrom("missing", "json"))
+		Eventually(func() int { return len(s.Holds().Instances) }).Should(Equal(n + 1))
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+		Expect(k8s.Delete(ctx, ns)).To(Succeed())
+		Eventually(func() bool {
+			return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(ns), ns))
+		}).WithTimeout(time.Minute).Should(BeTrue())
+		Expect(s.Holds().Instances).To(BeEmpty())
+		Expect(s.Holds().Bindings).To(BeEmpty())
+		Expect(s.Violations()).To(BeEmpty())
+		for id, h := range s.Histories() {
+			Expect(h.Creations).To(Equal(1), id)
+			Expect(h.Removals).To(Equal(1), id)
+		}
+	})
+})

@@ -1,0 +1,172 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/test/internal/canary"
+)
+
+// Credentials of each kind, to tell from where one has come.
+const (
+	authCanary    = canary.Value + "-auth"
+	tokenCanary   = "cAnaRy0token0with0nothing0to0escape"
+	paramCanary   = canary.Value + "-parameter"
+	numberCanary  = "90071992547409"
+	bindingCanary = canary.Value + "-binding"
+)
+
+var _ = Describe("A credential", Serial, func() {
+	// echo answers with credentials in every spelling, in words that people are shown: a few
+	// at a time, since what is shown is cut. Which ones is where it begins.
+	echo := func(status, from int, secrets ...string) osbtest.Answer {
+		var all []string
+		for _, secret := range secrets {
+			all = slices.AppendSeq(all, maps.Values(outboundtest.Spellings(secret)))
+		}
+		var answers []osbtest.Answer
+		for part := range slices.Chunk(all, 8) {
+			words := strings.Join(part, " ")
+			said := mustJSON(map[string]any{"error": part[0], "description": words, "state": "in progress", "dashboard_url": "https://example.com/?token=" + words})
+			answers = append(answers, osbtest.Status(status, said, "Content-Type", "application/json", "Location", "/"+part[0], "Retry-After", "1"))
+		}
+		from %= len(answers)
+		return osbtest.InTurn(slices.Concat(answers[from:], answers[:from])...)
+	}
+
+	It("is found nowhere but in its Secret and on the wire", func(ctx SpecContext) {
+		s := offlineSite(ctx, namespaced, osbtest.Options{Username: "bell", Password: authCanary}, func(services []osbtest.Service) {
+			for i := range services {
+				services[i].Behavior.Credentials = func(string) any {
+					return map[string]any{"password": bindingCanary, "uri": "mysql://u@db.example.com/?key=" + bindingCanary, "list": []string{bindingCanary}}
+				}
+			}
+		})
+		token := metricsToken(ctx, s.namespace)
+		newSecret(ctx, s.namespace, "auth", "username", "bell", "password", authCanary)
+		newSecret(ctx, s.namespace, "params", "json", mustJSON(map[string]any{"password": paramCanary, "nested": map[string]any{"list": []any{"x", paramCanary}}, "pin": json.Number(numberCanary)}))
+		newSecret(ctx, s.namespace, "params2", "json", mustJSON(map[string]any{"password": paramCanary, "again": paramCanary}))
+		newSecret(ctx, s.namespace, "broken", "json", `{"password":"`+tokenCanary)
+		newSecret(ctx, s.namespace, "twice", "json", mustJSON(map[string]any{"password": tokenCanary}))
+
+		s.Inject(osbtest.Fault{On: osb.GetCatalog, Times: 1, Answer: osbtest.Echo(500, "Oops")})
+		s.object = registerBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
+			b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "auth"}}}
+		})
+		plain := s.provisioned(ctx, "plain", parametersFrom("params", "json"))
+		slow := s.slowInstance(ctx, "slow", parametersFrom("params", "json"))
+		s.instance(ctx, "broken", parametersFrom("broken", "json"))
+		s.instance(ctx, "twice", parametersFrom("params", "json"), parametersFrom("twice", "json"))
+		b := s.bound(ctx, "binding", "plain")
+		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", bindingCanary))
+		Expect(string(s.held(plain.Spec.ExternalID).Parameters)).To(ContainSubstring(canary.JSON(paramCanary, true)), "it went over the wire")
+		Eventually(instanceStatus(ctx, slow)).Should(bePresent(slow))
+
+		By("answering with what was sent, to everything")
+		for i, op := range []osb.Operation{osb.ProvisionInstance, osb.UpdateInstance, osb.DeprovisionInstance, osb.GetInstance} {
+			s.Inject(osbtest.Fault{On: op, Times: 3, Answer: echo(500, 3*i, authCanary, paramCanary, numberCanary)})
+			s.Inject(osbtest.Fault{On: op, Times: 1, Answer: osbtest.Echo(500, "Oops")})
+		}
+		for i, op := range []osb.Operation{osb.Unbind, osb.GetBinding} {
+			s.Inject(osbtest.Fault{On: op, ID: b.Spec.ExternalID, Times: 3, Answer: echo(500, 3*i, authCanary, bindingCanary)})
+		}
+		s.Inject(osbtest.Fault{On: osb.Bind, Times: 3, Answer: echo(500, 0, authCanary, paramCanary, numberCanary)})
+		s.Inject(osbtest.Fault{On: osb.PollLastOperation, Times: 6, Answer: echo(200, 3, authCanary, paramCanary, numberCanary)})
+		refused := s.instance(ctx, "refused", parametersFrom("params", "json"))
+		for i, si := range []*v1beta1.ServiceInstance{plain, slow} {
+			update(ctx, si, func(si *v1beta1.ServiceInstance) {
+				si.Spec.ParametersFrom = nil
+				parametersFrom([]string{"params2", "params"}[i], "json")(si)
+				touch(si)
+			})
+		}
+		s.binding(ctx, "second", "plain", func(b *v1beta1.ServiceBinding) {
+			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "params", Key: "json"}}}
+		})
+		Eventually(instanceStatus(ctx, refused)).Should(saying("[redacted]"))
+		Eventually(instanceStatus(ctx, plain)).Should(saying("[redacted]"))
+		Expect(k8s.Delete(ctx, b)).To(Succeed())
+		Eventually(bindingOf(ctx, b)).Should(haveCondition("Ready", "Unknown", "UnbindCallFailed"))
+		Eventually(func() int { return s.Counts()[osb.Unbind] }).Should(BeNumerically(">=", 2))
+		expectNowhere(ctx, token)
+
+		By("going")
+		Eventually(gone(ctx, b)).WithTimeout(2 * time.Minute).Should(Succeed())
+		Expect(k8s.Delete(ctx, refused)).To(Succeed())
+		Eventually(func() int { return s.Counts()[osb.DeprovisionInstance] }).Should(BeNumerically(">=", 1))
+		expectNowhere(ctx, token)
+	})
+
+	It("is found nowhere where the broker takes it as a token", func(ctx SpecContext) {
+		s := offlineSite(ctx, clusterWide, osbtest.Options{Token: tokenCanary})
+		token := metricsToken(ctx, s.namespace)
+		newSecret(ctx, s.namespace, "auth", "token", tokenCanary)
+		lift := s.Inject(osbtest.Fault{On: osb.GetCatalog, Answer: osbtest.Echo(http.StatusBadRequest, tokenCanary)})
+		s.object = s.register(ctx, "", s.Broker, func(b v1beta1.Broker) {
+			b.Common().AuthInfo = &v1beta1.AuthInfo{Bearer: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: s.namespace, Name: "auth"}}}
+		})
+		Eventually(brokerStatus(ctx, s.object)).Should(saying("[redacted]"))
+		expectNowhere(ctx, token)
+		lift()
+		Eventually(brokerStatus(ctx, s.object)).Should(beReady(s.object))
+		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Echo(http.StatusUnauthorized, tokenCanary)})
+		si := s.instance(ctx, "db")
+		Eventually(instanceStatus(ctx, si)).Should(saying("[redacted]"))
+		expectNowhere(ctx, token)
+	})
+})
+
+func mustJSON(value any) string {
+	GinkgoHelper()
+	text, err := json.Marshal(value)
+	Expect(err).NotTo(HaveOccurred())
+	return string(text)
+}
+
+// expectNowhere looks for credentials wherever others can read.
+func expectNowhere(ctx context.Context, token string) {
+	GinkgoHelper()
+	places := map[string]string{"log": logs.String(), "binary bodies in the log": canary.Undump(logs.String())}
+	for _, kind := range []string{"clusterservicebrokers", "servicebrokers", "clusterserviceclasses", "serviceclasses", "clusterserviceplans", "serviceplans",
+		"serviceinstances", "servicebindings", "events", "configmaps"} {
+		out, err := kubectl(ctx, "", "get", kind, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
+		Expect(err).NotTo(HaveOccurred())
+		places[kind] = out
+	}
+	metrics, err := scrape(ctx, token)
+	Expect(err).NotTo(HaveOccurred())
+	places["metrics"] = metrics
+	Expect(places["metrics"]).To(ContainSubstring("bellhop_osb_requests_total"))
+	Expect(places["binary bodies in the log"]).To(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
+	for _, secret := range []string{authCanary, paramCanary, bindingCanary, tokenCanary, numberCanary} {
+		Expect(canary.Find(places, secret)).To(BeEmpty())
+	}
+}
