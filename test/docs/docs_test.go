@@ -95,7 +95,7 @@ func registerBroker(ctx context.Context) {
 			{ID: "2416f930-65e8-4f84-81a6-0ebf2dfa837f", Name: "standard100", Description: "Up to 100 connections", BindingRotatable: true, Schemas: schemas},
 		},
 	}}})
-	Expect(broker.Listen()).To(Succeed()) //nolint:contextcheck // it outlives this node, as the cluster does
+	Expect(broker.Listen()).To(Succeed())
 	DeferCleanup(broker.Close)
 	out, err := kubectl(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ClusterServiceBroker, metadata: {name: azure}, spec: {url: "+strconv.Quote(broker.URL)+"}}",
 		"apply", "-f", "-")

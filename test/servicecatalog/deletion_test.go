@@ -170,14 +170,14 @@ var _ = Describe("A deletion", func() {
 		const n = 10
 		inParallel(n, func(i int) {
 			name := fmt.Sprint("db", i)
-			si := s.instance(ctx, name, parametersFrom("params", "json"))
+			si := s.instance(ctx, name, parametersFrom("params"))
 			if i%2 == 0 {
 				Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
 				s.bound(ctx, name, name)
 			}
 		})
-		s.slowInstance(ctx, "slow", parametersFrom("params", "json"))
-		s.instance(ctx, "unfinished", parametersFrom("missing", "json"))
+		s.slowInstance(ctx, "slow", parametersFrom("params"))
+		s.instance(ctx, "unfinished", parametersFrom("missing"))
 		Eventually(func() int { return len(s.Holds().Instances) }).Should(Equal(n + 1))
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())

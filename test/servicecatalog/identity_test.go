@@ -62,7 +62,7 @@ var _ = Describe("Whose an id is", func() {
 		It("and the broker has just that, it is used and left alone", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			id := stranger(ctx, s, "db").Spec.ExternalID
-			si := s.provisioned(ctx, "db", withID(id), annotated(v1beta1.MadeIDAnnotation, id+" "+time.Now().UTC().Format(time.RFC3339))) //nolint:forbidigo // what a liar would write
+			si := s.provisioned(ctx, "db", withID(id), annotated(v1beta1.MadeIDAnnotation, id+" "+time.Now().UTC().Format(time.RFC3339)))
 			Expect(si.Annotations).NotTo(HaveKey(v1beta1.MadeIDAnnotation), "nobody else can say so")
 			Expect(si.Status.CreatedForUID).To(BeEmpty())
 			Expect(si.Status).To(saying("will be left as it is when this object is deleted"))

@@ -245,9 +245,10 @@ func parameters(text string) func(*v1beta1.ServiceInstance) {
 	return func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = &runtime.RawExtension{Raw: []byte(text)} }
 }
 
-func parametersFrom(secret, key string) func(*v1beta1.ServiceInstance) {
+// parametersFrom are those in the key "json" of a Secret.
+func parametersFrom(secret string) func(*v1beta1.ServiceInstance) {
 	return func(si *v1beta1.ServiceInstance) {
-		si.Spec.ParametersFrom = append(si.Spec.ParametersFrom, v1beta1.ParametersFromSource{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret, Key: key}})
+		si.Spec.ParametersFrom = append(si.Spec.ParametersFrom, v1beta1.ParametersFromSource{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret, Key: "json"}})
 	}
 }
 
@@ -277,14 +278,14 @@ func impersonating(user rest.ImpersonationConfig) client.Client {
 	return as
 }
 
-var (
-	_ = describeInstance(clusterWide)
-	_ = describeInstance(namespaced)
-)
+var _ = Describe("An instance", func() {
+	describeInstance(clusterWide)
+	describeInstance(namespaced)
+})
 
 // describeInstance has what is the same in both scopes.
-func describeInstance(k kinds) bool {
-	return Describe("An instance of a "+k.class, func() {
+func describeInstance(k kinds) {
+	Describe("of a "+k.class, func() {
 		// conformance: P01 P03 P04 P05 P07 P08 I05 D02
 		It("is provisioned at once, and deprovisioned", func(ctx SpecContext) {
 			s := newSite(ctx, k, osbtest.Options{})
@@ -412,7 +413,7 @@ func describeInstance(k kinds) bool {
 		It("gets parameters from Secrets, and others when these change", func(ctx SpecContext) {
 			s := newSite(ctx, k, osbtest.Options{})
 			secret := newSecret(ctx, s.namespace, "params", "json", `{"password":"open-sesame","port":3306}`)
-			si := s.provisioned(ctx, "db", parameters(`{"a":1}`), parametersFrom("params", "json"))
+			si := s.provisioned(ctx, "db", parameters(`{"a":1}`), parametersFrom("params"))
 			id := si.Spec.ExternalID
 			Expect(s.held(id).Parameters).To(MatchJSON(`{"a":1,"password":"open-sesame","port":3306}`))
 			Expect(si.Status.ExternalProperties.Parameters.Raw).To(MatchJSON(`{"a":1,"password":"<redacted>","port":"<redacted>"}`))
@@ -724,7 +725,7 @@ var _ = Describe("An instance", func() {
 			s.Inject(osbtest.Fault{On: osb.PollLastOperation, ID: asked.Spec.ExternalID, Answer: osbtest.InTurn(
 				osbtest.Status(200, `{"state":"in progress"}`, "Retry-After", "3"),
 				func(w http.ResponseWriter, r *http.Request, c osbtest.Call) {
-					osbtest.Status(200, `{"state":"in progress"}`, "Retry-After", time.Now().Add(4*time.Second).UTC().Format(http.TimeFormat))(w, r, c) //nolint:forbidigo // the protocol has a date here
+					osbtest.Status(200, `{"state":"in progress"}`, "Retry-After", time.Now().Add(4*time.Second).UTC().Format(http.TimeFormat))(w, r, c)
 				},
 				osbtest.Status(200, `{"state":"succeeded"}`))})
 			Eventually(instanceStatus(ctx, asked)).Should(bePresent(asked))

@@ -81,10 +81,10 @@ var _ = Describe("A credential", Serial, func() {
 		s.object = registerBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
 			b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "auth"}}}
 		})
-		plain := s.provisioned(ctx, "plain", parametersFrom("params", "json"))
-		slow := s.slowInstance(ctx, "slow", parametersFrom("params", "json"))
-		s.instance(ctx, "broken", parametersFrom("broken", "json"))
-		s.instance(ctx, "twice", parametersFrom("params", "json"), parametersFrom("twice", "json"))
+		plain := s.provisioned(ctx, "plain", parametersFrom("params"))
+		slow := s.slowInstance(ctx, "slow", parametersFrom("params"))
+		s.instance(ctx, "broken", parametersFrom("broken"))
+		s.instance(ctx, "twice", parametersFrom("params"), parametersFrom("twice"))
 		b := s.bound(ctx, "binding", "plain")
 		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", bindingCanary))
 		Expect(string(s.held(plain.Spec.ExternalID).Parameters)).To(ContainSubstring(canary.JSON(paramCanary, true)), "it went over the wire")
@@ -100,11 +100,11 @@ var _ = Describe("A credential", Serial, func() {
 		}
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 3, Answer: echo(500, 0, authCanary, paramCanary, numberCanary)})
 		s.Inject(osbtest.Fault{On: osb.PollLastOperation, Times: 6, Answer: echo(200, 3, authCanary, paramCanary, numberCanary)})
-		refused := s.instance(ctx, "refused", parametersFrom("params", "json"))
+		refused := s.instance(ctx, "refused", parametersFrom("params"))
 		for i, si := range []*v1beta1.ServiceInstance{plain, slow} {
 			update(ctx, si, func(si *v1beta1.ServiceInstance) {
 				si.Spec.ParametersFrom = nil
-				parametersFrom([]string{"params2", "params"}[i], "json")(si)
+				parametersFrom([]string{"params2", "params"}[i])(si)
 				touch(si)
 			})
 		}
