@@ -65,7 +65,7 @@ func (d instanceDefaulter) create(ctx context.Context, i *v1beta1.ServiceInstanc
 	i.Spec.UserInfo = user
 	setRefs(&i.Spec, "", refs{})
 	if ref, errs := catalog.ReferenceOf(i.Spec.PlanReference); len(errs) == 0 {
-		d.resolve(ctx, i, ref)
+		d.resolve(ctx, i, ref, refs{})
 	}
 }
 
@@ -86,20 +86,20 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 	ref = keepPlan(old.Spec, spec, ref)
 	before := usersOwn(old.Spec)
 	before.ExternalID = spec.ExternalID // cannot change, unless there was none
+	given := refs{}
 	if equality.Semantic.DeepEqual(before, usersOwn(*spec)) {
 		// It is the controller who sets references. Nobody changes them, since that would be
 		// another plan than the spec names, or takes them away: a manifest that replaces the
 		// object knows nothing of them.
-		given := refsOf(*spec, ref.Scope)
+		given = refsOf(*spec, ref.Scope)
 		setRefs(spec, ref.Scope, refsOf(old.Spec, ref.Scope))
 		spec.UserInfo = old.Spec.UserInfo
-		defer func() { setRefs(spec, ref.Scope, refsOf(*spec, ref.Scope).or(given)) }() // what the caches do not know yet
 	} else {
 		setRefs(spec, ref.Scope, refsAfter(old.Spec, *spec, ref.Scope))
 		spec.UserInfo = user
 	}
 	if old.DeletionTimestamp.IsZero() {
-		d.resolve(ctx, i, ref)
+		d.resolve(ctx, i, ref, given)
 	}
 }
 
@@ -122,15 +122,15 @@ func keepPlan(old v1beta1.ServiceInstanceSpec, spec *v1beta1.ServiceInstanceSpec
 }
 
 // resolve names the plan, where the class has only one, and fills in references that are
-// missing, as far as the caches know.
-func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) {
+// missing: as the caches know, or else as they were given.
+func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference, given refs) {
 	has := refsOf(i.Spec, ref.Scope)
 	if has.class == "" || has.plan == "" {
 		o := d.offerOf(ctx, i.Namespace, ref)
 		if o.plan != nil && ref.Plan == "" {
 			ref.WithPlan(&i.Spec.PlanReference, o.plan)
 		}
-		setRefs(&i.Spec, ref.Scope, has.or(o.refs()))
+		setRefs(&i.Spec, ref.Scope, has.or(o.refs()).or(given))
 	}
 	catalog.SetLabels(i, catalog.InstanceLabels(i))
 }
