@@ -36,6 +36,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
@@ -93,6 +94,31 @@ var _ = Describe("Faults", Serial, func() {
 		w := newCrowd(s, n)
 		w.live(ctx)
 		w.check(ctx)
+	})
+
+	It("leave nothing out and repeat nothing when a warm standby takes over", func(ctx SpecContext) {
+		const n = 60
+		elect := []string{"--leader-elect", "--leader-elect-lease-duration=4s"}
+		Expect(operator.Stop()).To(Succeed())
+		startOperator(context.WithoutCancel(ctx), elect...)
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		unhurried(s, 10*time.Millisecond)
+		port, err := local.FreePort()
+		Expect(err).NotTo(HaveOccurred())
+		standby, err := cluster.StartOperator(context.WithoutCancel(ctx), local.OperatorOptions{
+			Binary: binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
+		Expect(err).NotTo(HaveOccurred())
+		instances := make([]*v1beta1.ServiceInstance, n)
+		inParallel(n, func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
+		Eventually(s.changes).Should(BeNumerically(">", n/3))
+		Expect(operator.Stop()).To(Succeed(), "the lease is released")
+		Expect(s.changes()).To(BeNumerically("<", n))
+		for _, si := range instances {
+			Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(bePresent(si))
+			Expect(s.History(si.Spec.ExternalID)).To(Equal(osbtest.History{Puts: 1, Creations: 1, Ready: true}))
+		}
+		Expect(standby.Stop()).To(Succeed())
+		startOperator(context.WithoutCancel(ctx))
 	})
 
 	It("record what was done before a graceful stop ends the process", func(ctx SpecContext) {

@@ -609,6 +609,20 @@ var _ = Describe("An instance", func() {
 			Expect(picky.Holds().Instances).To(BeEmpty())
 		})
 
+		It("is given up in the end, until the spec changes", func(ctx SpecContext) {
+			s := newSite(ctx, namespaced, osbtest.Options{})
+			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(500, "", "oops")})
+			si := s.instance(ctx, "db")
+			Eventually(hurried(ctx, si)).Should(SatisfyAll(haveCondition("Failed", "True", "ErrorReconciliationRetryTimeout"), haveCondition("Stalled", "True", "OrphanMitigationSuccessful"),
+				HaveField("Attempts.Stopped", true), HaveField("Attempts.Removals", int32(3)), HaveField("DeprovisionStatus", v1beta1.DeprovisionSucceeded)))
+			tried := len(s.sent(si.Spec.ExternalID)())
+			Expect(tried).To(Equal(3*(4+1)), "three times four times, and a removal each")
+			Consistently(s.sent(si.Spec.ExternalID)).Should(HaveLen(tried))
+			lift()
+			update(ctx, si, touch)
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(bePresent(si), HaveField("Attempts", BeNil())))
+		})
+
 		// conformance: O12
 		It("is left as it is where its owner says so", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
@@ -625,7 +639,7 @@ var _ = Describe("An instance", func() {
 
 		// conformance: O05 O15
 		It("is removed when the broker has failed in its own time, and stays failed", func(ctx SpecContext) {
-			s := newSite(ctx, namespaced, osbtest.Options{})
+			s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.Polls = 0 })
 			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 2, Failure: &osbtest.Failure{Description: "no more room"}})
 			si, deleted := s.slowInstance(ctx, "db"), s.slowInstance(ctx, "deleted")
 			Eventually(instanceStatus(ctx, deleted)).Should(HaveField("OrphanMitigationInProgress", true))

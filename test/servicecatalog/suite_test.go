@@ -104,12 +104,12 @@ var _ = AfterEach(func() {
 })
 
 // startOperator runs the operator, at its highest log level, until stopped or killed.
-func startOperator(ctx context.Context) {
+func startOperator(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	var err error
 	operator, err = cluster.StartOperator(ctx, local.OperatorOptions{
 		Binary: binary,
-		Args:   []string{"--allow-outbound=127.0.0.1", "--zap-log-level=10"},
+		Args:   append([]string{"--allow-outbound=127.0.0.1", "--zap-log-level=10"}, args...),
 		Log:    logs,
 	})
 	Expect(err).NotTo(HaveOccurred())
