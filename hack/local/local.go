@@ -190,6 +190,16 @@ func FreePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
+// freePort is a FreePort that is none of taken: those that nobody listens on yet.
+func freePort(taken ...int) (int, error) {
+	for {
+		port, err := FreePort()
+		if err != nil || !slices.Contains(taken, port) {
+			return port, err
+		}
+	}
+}
+
 func (c *Cluster) makeDir() error {
 	if c.dir != "" {
 		return os.MkdirAll(c.dir, 0o700)

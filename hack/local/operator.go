@@ -83,17 +83,17 @@ func (c *Cluster) StartOperator(ctx context.Context, options OperatorOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	health, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
-	metrics, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
 	webhooks := options.WebhookPort
 	if webhooks == 0 {
 		webhooks = c.WebhookPort
+	}
+	health, err := freePort(webhooks, c.WebhookPort)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := freePort(webhooks, c.WebhookPort, health)
+	if err != nil {
+		return nil, err
 	}
 	o := &Operator{
 		MetricsURL: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics),
