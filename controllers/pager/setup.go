@@ -20,18 +20,15 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -119,7 +116,7 @@ func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.waitingForSecret)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.waitingInNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(options(o.Workers)).
+		WithOptions(kube.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
@@ -130,16 +127,8 @@ func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
 		Watches(&v1beta1.Alert{}, r.countLater()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(options(receiverWorkers)).
+		WithOptions(kube.ControllerOptions(receiverWorkers)).
 		Complete(r)
-}
-
-func options(workers int) controller.Options {
-	return controller.Options{
-		MaxConcurrentReconciles: workers,
-		// Only the API server's failures come here; receivers have their own backoff.
-		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
-	}
 }
 
 // waitingList finds the Alerts that a change elsewhere may help.

@@ -26,11 +26,6 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// announceInstance makes an event of a change in what the conditions say.
-func announceInstance(recorder events.EventRecorder, before *v1beta1.ServiceInstance, after v1beta1.ServiceInstanceStatus) {
-	announce(recorder, before, before.Status.Conditions, after.Conditions)
-}
-
 // quiet are reasons that are no news.
 var quiet = map[string]bool{
 	v1beta1.ReasonQueued:                        true,

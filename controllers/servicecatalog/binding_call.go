@@ -35,8 +35,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-func bindingTicket(name types.NamespacedName) ticket { return ticket{"ServiceBinding", name} }
-
 // act makes the call of a step and takes what came of it into the view. If none was made
 // it says when to go on.
 func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindingStep) (made bool, _ ctrl.Result, _ error) {
@@ -46,7 +44,7 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 		if !ok {
 			return false, ctrl.Result{}, err
 		}
-		r.leaveQueue(v)
+		r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
 		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, bad.message}
 		result, err := r.settle(ctx, v, decideBinding(v.b, v.world))
 		if bad.temporary && err == nil {
@@ -54,7 +52,7 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 		}
 		return false, result, err
 	}
-	entered, wait, leave := r.enter(v, next.call)
+	entered, wait, leave := r.line.enter(v.b, &v.known.queued, keyOf(v.world.broker), next.call.verb)
 	if !entered {
 		result, err := r.queued(ctx, v, wait)
 		return false, result, err
@@ -103,30 +101,6 @@ func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindin
 	return &orphan{
 		object: v.before, broker: keyOf(v.world.broker), ours: call.owned && !wasReady && (created || accepted),
 		remove: osb.RemovalRequest{Params: params(call), BindingID: call.id},
-	}
-}
-
-// enter gets a slot at the broker. What leaves it again is to be told what came of it.
-func (r *BindingReconciler) enter(v *bindingView, call *bindingCall) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
-	name, key := client.ObjectKeyFromObject(v.b), keyOf(v.world.broker)
-	bulkhead := r.connections.bulkheads.Of(key, r.clock.Now())
-	lane := "namespace " + v.b.Namespace
-	if call.verb == poll {
-		lane = pollLane
-	}
-	entered, wait = bulkhead.Enter(outbound.Ticket{Who: bindingTicket(name), Lane: lane, Call: func() { r.wake.Add(name) }}, r.clock.Now())
-	v.known.queued = nil
-	if !entered {
-		v.known.queued = &key
-	}
-	return entered, wait, func(result outbound.Result) { bulkhead.Leave(r.clock.Now(), result) }
-}
-
-// leaveQueue gives up the place in a broker's queue, if there is one.
-func (r *BindingReconciler) leaveQueue(v *bindingView) {
-	if v.known.queued != nil {
-		r.connections.bulkheads.Withdraw(*v.known.queued, bindingTicket(client.ObjectKeyFromObject(v.b)), r.clock.Now())
-		v.known.queued = nil
 	}
 }
 

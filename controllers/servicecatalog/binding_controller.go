@@ -56,6 +56,7 @@ type BindingReconciler struct {
 	recent      *recent
 	orphans     *orphanage[v1beta1.ServiceBindingStatus]
 	wake        kube.Wakeups
+	line        line
 }
 
 // bindingView is what a reconcile sees of a binding.
@@ -86,9 +87,8 @@ func (r *BindingReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	err := r.client.Get(ctx, req.NamespacedName, before)
 	switch {
 	case apierrors.IsNotFound(err):
-		if queued := r.ledger.drop(req.NamespacedName); queued != nil {
-			r.connections.bulkheads.Withdraw(*queued, bindingTicket(req.NamespacedName), r.clock.Now())
-		}
+		queued := r.ledger.drop(req.NamespacedName)
+		r.line.leave(req.NamespacedName, &queued)
 	case err != nil:
 		return ctrl.Result{}, err
 	default:
@@ -151,7 +151,7 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 				return result, err
 			}
 		default:
-			r.leaveQueue(v)
+			r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
 			return r.settle(ctx, v, next)
 		}
 	}

@@ -58,7 +58,7 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(l.atBroker), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(l.ofSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(options(o.Workers)).
+		WithOptions(kube.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
@@ -78,6 +78,7 @@ func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *B
 		secrets:     &secrets{cache: cache, live: live, writer: c},
 		recent:      newRecent(),
 	}
+	r.line = line{kind: "ServiceBinding", connections: r.connections, clock: r.clock, wake: &r.wake}
 	r.orphans = &orphanage[v1beta1.ServiceBindingStatus]{
 		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
 		remove: func(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {

@@ -95,7 +95,7 @@ func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 		}).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(options(o.BrokerWorkers)).
+		WithOptions(kube.ControllerOptions(o.BrokerWorkers)).
 		Complete(r)
 }
 
@@ -239,7 +239,7 @@ func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 		Watches(&v1beta1.ClusterServiceBroker{}, brokers, edited).
 		Watches(&v1beta1.ServiceBroker{}, brokers, edited).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](k.wake.Start)).
-		WithOptions(options(1)).
+		WithOptions(kube.ControllerOptions(1)).
 		Complete(k)
 }
 

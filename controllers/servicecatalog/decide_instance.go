@@ -669,10 +669,7 @@ func (d *instanceDecision) renewAttempts() {
 	if a == nil || !d.isNews(a) {
 		return
 	}
-	d.status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, Unknown: a.Unknown, Conflict: a.Conflict, ParametersVersion: d.w.parameters.version}
-	if a.Unknown == 0 && !a.Conflict {
-		d.status.Attempts = nil
-	}
+	d.status.Attempts = renewed(a, d.si.Generation, d.w.parameters.version)
 }
 
 // isDue says whether the next attempt may be made, and else wakes it when it may.

@@ -21,7 +21,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,41 +30,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
-
-// ticket is by whom a broker's bulkhead knows an object.
-type ticket struct {
-	kind string
-	name types.NamespacedName
-}
-
-func instanceTicket(name types.NamespacedName) ticket { return ticket{"ServiceInstance", name} }
-
-// pollLane is where polls wait: beside what users of all namespaces have changed.
-const pollLane = "polls"
-
-// enter gets a slot at the broker. What leaves it again is to be told what came of it.
-func (r *InstanceReconciler) enter(v *instanceView, call *instanceCall) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
-	name, key := client.ObjectKeyFromObject(v.si), keyOf(v.world.offer.broker)
-	bulkhead := r.connections.bulkheads.Of(key, r.clock.Now())
-	lane := "namespace " + v.si.Namespace
-	if call.verb == poll {
-		lane = pollLane
-	}
-	entered, wait = bulkhead.Enter(outbound.Ticket{Who: instanceTicket(name), Lane: lane, Call: func() { r.wake.Add(name) }}, r.clock.Now())
-	v.known.queued = nil
-	if !entered {
-		v.known.queued = &key
-	}
-	return entered, wait, func(result outbound.Result) { bulkhead.Leave(r.clock.Now(), result) }
-}
-
-// leaveQueue gives up the place in a broker's queue, if there is one.
-func (r *InstanceReconciler) leaveQueue(v *instanceView) {
-	if v.known.queued != nil {
-		r.connections.bulkheads.Withdraw(*v.known.queued, instanceTicket(client.ObjectKeyFromObject(v.si)), r.clock.Now())
-		v.known.queued = nil
-	}
-}
 
 // queued is for a call that waits for a slot: at first in silence.
 func (r *InstanceReconciler) queued(ctx context.Context, v *instanceView, wait outbound.Wait) (ctrl.Result, error) {

@@ -64,6 +64,7 @@ type InstanceReconciler struct {
 	recent      *recent
 	orphans     *orphanage[v1beta1.ServiceInstanceStatus]
 	wake        kube.Wakeups
+	line        line
 	// relist has a broker's catalog read again.
 	relist func(brokerKey)
 }
@@ -90,9 +91,8 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	err := r.client.Get(ctx, req.NamespacedName, before)
 	switch {
 	case apierrors.IsNotFound(err):
-		if queued := r.ledger.drop(req.NamespacedName); queued != nil {
-			r.connections.bulkheads.Withdraw(*queued, instanceTicket(req.NamespacedName), r.clock.Now())
-		}
+		queued := r.ledger.drop(req.NamespacedName)
+		r.line.leave(req.NamespacedName, &queued)
 	case err != nil:
 		return ctrl.Result{}, err
 	default:
@@ -169,7 +169,7 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 // act makes the call of a step, if there is one, and records what came of it.
 func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next instanceStep) (ctrl.Result, error) {
 	if next.call == nil {
-		r.leaveQueue(v)
+		r.line.leave(client.ObjectKeyFromObject(v.si), &v.known.queued)
 		return r.settle(ctx, v, next)
 	}
 	broker, err := r.connections.to(ctx, v.world.offer.broker)
@@ -178,7 +178,7 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 		if !ok {
 			return ctrl.Result{}, err
 		}
-		r.leaveQueue(v)
+		r.line.leave(client.ObjectKeyFromObject(v.si), &v.known.queued)
 		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, bad.message}
 		result, err := r.settle(ctx, v, decideInstance(v.si, v.world))
 		if bad.temporary && err == nil {
@@ -186,7 +186,7 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 		}
 		return result, err
 	}
-	entered, wait, leave := r.enter(v, next.call)
+	entered, wait, leave := r.line.enter(v.si, &v.known.queued, keyOf(v.world.offer.broker), next.call.verb)
 	if !entered {
 		return r.queued(ctx, v, wait)
 	}
@@ -263,7 +263,7 @@ func (r *InstanceReconciler) record(ctx context.Context, v *instanceView, status
 	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
 		return err
 	}
-	announceInstance(r.recorder, v.before, status)
+	announce(r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
 	v.known.unrecorded, v.known.made = nil, nil
 	v.before = after
 	return nil

@@ -55,6 +55,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		recent:      newRecent(),
 		relist:      k.relist,
 	}
+	r.line = line{kind: "ServiceInstance", connections: r.connections, clock: r.clock, wake: &r.wake}
 	r.orphans = &orphanage[v1beta1.ServiceInstanceStatus]{
 		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
 		remove: func(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
@@ -81,7 +82,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(found.atBroker), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(found.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(options(o.Workers)).
+		WithOptions(kube.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
@@ -141,7 +142,7 @@ func (l lookup) atBroker(ctx context.Context, o client.Object) []reconcile.Reque
 
 func (l lookup) readingSecret(ctx context.Context, o client.Object) []reconcile.Request {
 	instances, _ := l.InstancesReading(ctx, client.ObjectKeyFromObject(o))
-	requests := unsettled(nil)
+	var requests []reconcile.Request
 	for _, si := range instances { // those that are Ready are updated
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
 	}

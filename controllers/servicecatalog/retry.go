@@ -23,9 +23,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
 const (
@@ -60,13 +59,13 @@ func deadline(start *metav1.Time, limit time.Duration) time.Time {
 	return start.Add(limit)
 }
 
-// options are a controller's. Only the API server's failures come to its rate limiter:
-// brokers have their own backoff.
-func options(workers int) controller.Options {
-	return controller.Options{
-		MaxConcurrentReconciles: workers,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, 30*time.Second),
+// renewed is a new budget, for another generation or other parameters, with what earlier
+// requests may have left; nil: they have left nothing.
+func renewed(a *v1beta1.Attempts, generation int64, parametersVersion string) *v1beta1.Attempts {
+	if a.Unknown == 0 && !a.Conflict {
+		return nil
 	}
+	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, ParametersVersion: parametersVersion}
 }
 
 // ordinal is "attempt 3", for people.

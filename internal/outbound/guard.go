@@ -70,6 +70,15 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("168.63.129.16"),   // Azure's host agent
 }
 
+// Literal is the address that a host name is, without asking anybody.
+func Literal(host string) (netip.Addr, bool) {
+	if host == "localhost" {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
+	}
+	ip, err := netip.ParseAddr(host)
+	return ip, err == nil
+}
+
 // class says what an address is that is refused; "" for any other.
 func (g *Guard) class(addr netip.Addr) string {
 	switch {

@@ -20,7 +20,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -114,7 +113,7 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 // judged by what it resolves to, when it is dialled.
 func (v receiverValidator[R]) validateAddresses(spec *v1beta1.CommonReceiverSpec) (errs field.ErrorList) {
 	for _, a := range addressesOf(spec) {
-		if ip, ok := literal(a.host); ok {
+		if ip, ok := outbound.Literal(a.host); ok {
 			if err := v.guard.Check(ip); err != nil {
 				errs = append(errs, field.Invalid(a.path, a.host, err.Error()))
 			}
@@ -123,17 +122,8 @@ func (v receiverValidator[R]) validateAddresses(spec *v1beta1.CommonReceiverSpec
 	return errs
 }
 
-// literal is the address that a host name is, without asking anybody.
-func literal(host string) (netip.Addr, bool) {
-	if host == "localhost" {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
-	}
-	ip, err := netip.ParseAddr(host)
-	return ip, err == nil
-}
-
 func isLoopback(host string) bool {
-	ip, ok := literal(host)
+	ip, ok := outbound.Literal(host)
 	return ok && ip.IsLoopback()
 }
 

@@ -17,7 +17,6 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 var specPath = field.NewPath("spec")
@@ -93,7 +93,7 @@ func (v brokerValidator[B]) checkAddresses(old *v1beta1.CommonServiceBrokerSpec,
 			}
 			continue
 		}
-		ip, isLiteral := literal(u.Hostname())
+		ip, isLiteral := outbound.Literal(u.Hostname())
 		if isLiteral && fresh {
 			if err := v.options.Guard.Check(ip); err != nil {
 				errs = append(errs, field.Invalid(a.path(), u.Hostname(), err.Error()))
@@ -110,15 +110,6 @@ func (v brokerValidator[B]) checkAddresses(old *v1beta1.CommonServiceBrokerSpec,
 		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters go to whoever answers")
 	}
 	return errs, warnings
-}
-
-// literal is the address that a host name is, without asking anybody.
-func literal(host string) (netip.Addr, bool) {
-	if host == "localhost" {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
-	}
-	ip, err := netip.ParseAddr(host)
-	return ip, err == nil
 }
 
 // inCluster says whether a name is, by its form, a Service's. One of a single label is

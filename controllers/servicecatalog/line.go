@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// pollLane is where polls wait: beside what users of all namespaces have changed.
+const pollLane = "polls"
+
+// line is where the objects of a kind wait for slots at their brokers.
+type line struct {
+	kind        string
+	connections *connections
+	clock       clock.PassiveClock
+	wake        *kube.Wakeups
+}
+
+// ticket is by whom a broker's bulkhead knows an object.
+type ticket struct {
+	kind string
+	name types.NamespacedName
+}
+
+// enter gets a slot at a broker for an object, of which queued says where it waits. What
+// leaves the slot again is to be told what came of it.
+func (l line) enter(o client.Object, queued **brokerKey, key brokerKey, v verb) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+	name, bulkhead := client.ObjectKeyFromObject(o), l.connections.bulkheads.Of(key, l.clock.Now())
+	lane := "namespace " + o.GetNamespace()
+	if v == poll {
+		lane = pollLane
+	}
+	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Call: func() { l.wake.Add(name) }}, l.clock.Now())
+	*queued = nil
+	if !entered {
+		*queued = &key
+	}
+	return entered, wait, func(result outbound.Result) { bulkhead.Leave(l.clock.Now(), result) }
+}
+
+// leave gives up an object's place, if it waits anywhere.
+func (l line) leave(name types.NamespacedName, queued **brokerKey) {
+	if *queued != nil {
+		l.connections.bulkheads.Withdraw(**queued, ticket{l.kind, name}, l.clock.Now())
+		*queued = nil
+	}
+}
