@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -50,7 +51,20 @@ type reading map[string]*dto.MetricFamily
 
 // read asks the subject for its metrics.
 func (s *stage) read(ctx context.Context) (reading, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.process.MetricsURL, nil)
+	return s.metrics(ctx, s.process.MetricsURL)
+}
+
+// readServer asks the API server for its metrics.
+func (s *stage) readServer(ctx context.Context) (reading, error) {
+	address, err := url.JoinPath(s.cluster.Config.Host, "metrics")
+	if err != nil {
+		return nil, err
+	}
+	return s.metrics(ctx, address)
+}
+
+func (s *stage) metrics(ctx context.Context, address string) (reading, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ type phase struct {
 	speed
 	requests                    // of the subject to the API server
 	puts, deletes, gets float64 // of the subject to the broker
-	cpu                 float64 // of the subject, in milliseconds
+	cpu, serverCPU      float64 // of the subject and of the API server, in milliseconds
 }
 
 func speedTable() *table[life] {
@@ -74,6 +74,7 @@ func costTable() *table[life] {
 		column[life]{"b.DELETE", 2, both(func(p phase) float64 { return p.deletes })},
 		column[life]{"b.GET", 2, both(func(p phase) float64 { return p.gets })},
 		column[life]{"CPU ms", 2, both(func(p phase) float64 { return p.cpu })},
+		column[life]{"server CPU ms", 2, both(func(p phase) float64 { return p.serverCPU })},
 		column[life]{"heap B", 0, func(l life) float64 { return l.heap }},
 		column[life]{"peak MiB", 1, func(l life) float64 { return l.peak }},
 	)
@@ -297,6 +298,10 @@ func (b *bench) phase(ctx context.Context, s *stage, of *broker, do doing, seen 
 	if err != nil {
 		return f, err
 	}
+	serverBefore, err := s.readServer(ctx)
+	if err != nil {
+		return f, err
+	}
 	asked := of.Counts()
 	accepted, err := burst(ctx, b.services, b.creators, do)
 	if err != nil {
@@ -310,13 +315,18 @@ func (b *bench) phase(ctx context.Context, s *stage, of *broker, do doing, seen 
 	if err != nil {
 		return f, err
 	}
-	all, err := s.requests(ctx, since)
+	all, err := s.requests(ctx, since) // waits for silence, and so for events
+	if err != nil {
+		return f, err
+	}
+	serverAfter, err := s.readServer(ctx)
 	if err != nil {
 		return f, err
 	}
 	n := float64(b.services)
 	f.speed, f.requests = speedOf(accepted, shown), all.each(n)
 	f.cpu = (after.sum(cpuSeconds, "") - before.sum(cpuSeconds, "")) * 1000 / n
+	f.serverCPU = (serverAfter.sum(cpuSeconds, "") - serverBefore.sum(cpuSeconds, "")) * 1000 / n
 	for operation, count := range of.Counts() {
 		each := float64(count-asked[operation]) / n
 		switch operation {
