@@ -145,6 +145,10 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
+	recorder, err := kube.NewRecorder(mgr)
+	if err != nil {
+		return fmt.Errorf("setting up events: %w", err)
+	}
 	instance, err := os.Hostname() // of a Pod it is its name
 	if err != nil {
 		return fmt.Errorf("finding the name of this machine: %w", err)
@@ -158,7 +162,7 @@ func run(ctx context.Context, o options) error {
 		}},
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
-				Workers: o.alertWorkers, OperatorNamespace: o.operatorNamespace, Instance: instance, Guard: guard, Metrics: metrics.Registry,
+				Workers: o.alertWorkers, OperatorNamespace: o.operatorNamespace, Instance: instance, Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
 			})
 		}},
 		{"pager webhooks", func() error {
@@ -166,9 +170,9 @@ func run(ctx context.Context, o options) error {
 		}},
 		{"servicecatalog controllers", func() error {
 			return servicecatalogcontrollers.Setup(ctx, mgr, servicecatalogcontrollers.Options{
-				Workers: o.instanceWorkers, BrokerWorkers: o.brokerWorkers, OperatorNamespace: o.operatorNamespace, Instance: instance,
+				Workers: o.instanceWorkers, BrokerWorkers: o.brokerWorkers,
 				ClusterID: types.NamespacedName{Namespace: o.operatorNamespace, Name: o.clusterIDConfigMap},
-				Timeout:   o.osbTimeout, RelistInterval: o.relistInterval, Guard: guard, Metrics: metrics.Registry,
+				Timeout:   o.osbTimeout, RelistInterval: o.relistInterval, Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
 			})
 		}},
 		{"servicecatalog webhooks", func() error {

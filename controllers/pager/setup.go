@@ -25,6 +25,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -54,6 +55,8 @@ type Options struct {
 	Instance string
 	// Guard says which addresses may be talked to.
 	Guard *outbound.Guard
+	// Recorder is of events about Alerts.
+	Recorder events.EventRecorder
 	// Metrics is where metrics are registered.
 	Metrics prometheus.Registerer
 }
@@ -79,7 +82,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		fresh:    kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("Alert")),
 		book:     book,
 		senders:  s,
-		recorder: mgr.GetEventRecorder("bellhop"),
+		recorder: o.Recorder,
 		metrics:  m,
 		clock:    clock.RealClock{},
 		ledger:   newLedger(),

@@ -38,10 +38,6 @@ type Options struct {
 	// Workers is how many instances, and as many bindings, are worked on at once;
 	// BrokerWorkers is the same for brokers of each scope.
 	Workers, BrokerWorkers int
-	// OperatorNamespace is the operator's own.
-	OperatorNamespace string
-	// Instance is the name of this process.
-	Instance string
 	// ClusterID is the ConfigMap with the id that brokers know this cluster by.
 	ClusterID types.NamespacedName
 	// Timeout of a request to a broker; 0: the usual one.
@@ -51,6 +47,8 @@ type Options struct {
 	RelistInterval time.Duration
 	// Guard says which addresses may be talked to.
 	Guard *outbound.Guard
+	// Recorder is of events.
+	Recorder events.EventRecorder
 	// Metrics is where metrics are registered.
 	Metrics prometheus.Registerer
 }
@@ -78,7 +76,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		index:     index.Index{Cache: mgr.GetCache()},
 		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
 		metrics:   m,
-		recorder:  mgr.GetEventRecorder("bellhop"),
+		recorder:  o.Recorder,
 		clock:     clock.RealClock{},
 		connections: &connections{
 			cache: mgr.GetClient(), live: mgr.GetAPIReader(), guard: o.Guard, timeout: o.Timeout,
