@@ -24,14 +24,15 @@ $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
 
 # The namespace may hold credentials of ClusterReceivers, which belong to users. The operator's own went with it.
 # Its objects would hold the namespace for ever, with nobody to take their finalizers off.
-left=$($KUBECTL get secrets,alerts.pager.k8s.co,receivers.pager.k8s.co,servicebrokers.servicecatalog.k8s.io,serviceinstances.servicecatalog.k8s.io,servicebindings.servicecatalog.k8s.io --namespace "$namespace" -o go-template='{{range .items}}{{if ne (print .type) "kubernetes.io/service-account-token"}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
-# By its id brokers know this cluster, and what they made for it.
-if [ -n "$($KUBECTL get serviceinstances.servicecatalog.k8s.io --all-namespaces -o name)" ]; then
-	left+=$($KUBECTL get configmap cluster-info --namespace "$namespace" --ignore-not-found -o go-template='{{.kind}}/{{.metadata.name}} ')
+kinds=$($KUBECTL get --ignore-not-found -o name crd alerts.pager.k8s.co receivers.pager.k8s.co \
+	{servicebrokers,serviceinstances,servicebindings}.servicecatalog.k8s.io | sed 's|.*/|,|' | tr -d '\n')
+left=$($KUBECTL get "secrets$kinds" --namespace "$namespace" -o go-template='{{range .items}}{{if ne (print .type) "kubernetes.io/service-account-token"}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
+# By its id brokers know this cluster, and what they made for it. The ConfigMap may have any name.
+id=
+if [[ $kinds = *,serviceinstances.* ]] && [ -n "$($KUBECTL get serviceinstances.servicecatalog.k8s.io --all-namespaces -o name)" ]; then
+	id=$($KUBECTL get configmaps --namespace "$namespace" -o go-template='{{range .items}}{{if .data.id}}{{.metadata.name}} {{end}}{{end}}')
 fi
-if [ -n "$left" ]; then
-	say "namespace $namespace stays: it has what is not the operator's: $left"
-else
-	$KUBECTL delete --ignore-not-found namespace "$namespace" >&2
-fi
+[ -z "$left" ] || say "namespace $namespace stays: it has what is not the operator's: $left"
+[ -z "$id" ] || say "namespace $namespace stays while there are ServiceInstances: brokers know this cluster by what is in ConfigMap $id"
+[ -n "$left$id" ] || $KUBECTL delete --ignore-not-found namespace "$namespace" >&2
 say "CRDs and objects are still there (make uninstall)"

@@ -10,16 +10,27 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 hack/config.sh crds >"$work/crds.yaml"
 crds=$($KUBECTL get --ignore-not-found -f "$work/crds.yaml" -o name | sed 's|.*/||')
-[ -n "$crds" ] || { say "no CRD of bellhop is installed"; exit 0; }
 
 # gone says whether the last command failed because what it was about does not exist (any more).
 gone() { grep -qi 'not *found\|have a resource type' "$work/error" || { cat "$work/error" >&2; return 1; }; }
+
+# release takes off Secrets the finalizer that the operator keeps those of brokers by: nobody else would. Without brokers and
+# instances an operator that still runs does not put it back.
+release() {
+	local finalizer=bellhop.gophernetes.io/broker-credentials
+	$KUBECTL get secrets --all-namespaces -o go-template='{{range .items}}{{$secret := .metadata}}{{range $i, $name := .metadata.finalizers}}{{if eq $name "'$finalizer'"}}{{$secret.namespace}} {{$secret.name}} {{$i}}{{"\n"}}{{end}}{{end}}{{end}}' >"$work/secrets"
+	while read -r namespace name i; do
+		$KUBECTL patch secret "$name" --namespace "$namespace" --type json >/dev/null 2>"$work/error" \
+			-p '[{"op":"test","path":"/metadata/finalizers/'"$i"'","value":"'$finalizer'"},{"op":"remove","path":"/metadata/finalizers/'"$i"'"}]' || gone
+	done <"$work/secrets"
+}
 
 # objects CRD prints "NAMESPACE NAME" for each object ("<none>" where the kind has no namespace).
 objects() {
 	$KUBECTL get "$1" --all-namespaces --no-headers -o custom-columns=:metadata.namespace,:metadata.name 2>"$work/error" || gone
 }
 
+[ -n "$crds" ] || { release; say "no CRD of bellhop is installed"; exit 0; }
 total=0
 for crd in $crds; do
 	objects "$crd" >"$work/$crd"
@@ -44,3 +55,4 @@ for crd in $crds; do
 	done <"$work/$crd"
 done
 $KUBECTL wait --for=delete crd $crds --timeout=60s >&2
+release
