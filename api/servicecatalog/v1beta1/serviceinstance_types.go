@@ -248,7 +248,7 @@ const (
 	// DeprovisionSucceeded: the broker confirmed that it has nothing.
 	DeprovisionSucceeded DeprovisionStatus = "Succeeded"
 	// DeprovisionFailed was given up by the former service-catalog; here it is tried
-	// again once the object is touched.
+	// again once the object is deleted, without being touched.
 	DeprovisionFailed DeprovisionStatus = "Failed"
 )
 
