@@ -46,12 +46,14 @@ type eventSender struct{ events.EventBroadcaster }
 func (eventSender) NeedLeaderElection() bool { return false }
 
 func (s *eventSender) Start(ctx context.Context) error {
-	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	logger := ctrl.LoggerFrom(ctx).WithName("events")
+	// By it client-go logs requests, as it does those of controllers.
+	sending, stop := context.WithCancel(ctrl.LoggerInto(context.WithoutCancel(ctx), logger))
 	defer stop()
 	if err := s.StartRecordingToSinkWithContext(sending); err != nil {
 		return err
 	}
-	if log := ctrl.LoggerFrom(ctx).WithName("events").V(1); log.Enabled() {
+	if log := logger.V(1); log.Enabled() {
 		stopLogging, err := s.StartLogging(log)
 		if err != nil {
 			return err
