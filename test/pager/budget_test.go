@@ -17,11 +17,8 @@ limitations under the License.
 package pager_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -33,54 +30,23 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/test/internal/suite"
 )
-
-// auditEvent is what the API server logs of a request.
-type auditEvent struct {
-	Stage      string
-	Verb       string
-	RequestURI string
-	User       struct{ Username string }
-	ObjectRef  *struct{ Resource, Namespace, Name, Subresource, APIGroup string }
-}
-
-func (e auditEvent) String() string { return e.Verb + " " + e.RequestURI }
 
 // requestsAbout are the operator's requests about the objects of a namespace,
 // since an offset in the audit log; events aside, and what is said of receivers,
 // which has a budget of its own.
-func requestsAbout(namespace string, since int64) []auditEvent {
+func requestsAbout(namespace string, since int64) []suite.Request {
 	GinkgoHelper()
-	return slices.DeleteFunc(allRequestsAbout(namespace, since), func(e auditEvent) bool { return e.ObjectRef.Resource == "receivers" })
+	return slices.DeleteFunc(allRequestsAbout(namespace, since), func(e suite.Request) bool { return e.ObjectRef.Resource == "receivers" })
 }
 
 // allRequestsAbout has these as well.
-func allRequestsAbout(namespace string, since int64) []auditEvent {
+func allRequestsAbout(namespace string, since int64) []suite.Request {
 	GinkgoHelper()
-	f, err := os.Open(auditLog)
-	Expect(err).NotTo(HaveOccurred())
-	defer f.Close()
-	_, err = f.Seek(since, 0)
-	Expect(err).NotTo(HaveOccurred())
-	var about []auditEvent
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e auditEvent
-		Expect(json.Unmarshal(lines.Bytes(), &e)).To(Succeed())
-		user := fmt.Sprintf("system:serviceaccount:%s:%s", cluster.Namespace, cluster.ServiceAccount)
-		if e.Stage == "ResponseComplete" && e.User.Username == user && e.ObjectRef != nil && e.ObjectRef.Namespace == namespace && e.ObjectRef.Resource != "events" {
-			about = append(about, e)
-		}
-	}
-	return about
-}
-
-func auditSize() int64 {
-	GinkgoHelper()
-	info, err := os.Stat(auditLog)
-	Expect(err).NotTo(HaveOccurred())
-	return info.Size()
+	return slices.DeleteFunc(its.Requests(since), func(e suite.Request) bool {
+		return e.ObjectRef.Namespace != namespace || e.ObjectRef.Resource == "events"
+	})
 }
 
 // inParallel does something for each of n, a few at a time.
@@ -104,7 +70,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 	const n = 100
 
 	// oncePerSecretVersion is what may be asked for beside the writes.
-	isSecretGet := func(e auditEvent) bool { return e.Verb == "get" && e.ObjectRef.Resource == "secrets" }
+	isSecretGet := func(e suite.Request) bool { return e.Verb == "get" && e.ObjectRef.Resource == "secrets" }
 
 	It("is 2 writes and no read for an Alert, 1 more for an edit, and silence at rest", func(ctx SpecContext) {
 		namespace, hook := newNamespace(ctx), newInbox()
@@ -140,8 +106,8 @@ var _ = Describe("The budget of API requests", Serial, func() {
 			Expect(e.Verb).To(Equal("patch"), "unexpected request: %s", e)
 			writes[e.ObjectRef.Name] = append(writes[e.ObjectRef.Name], e.ObjectRef.Subresource)
 		}
-		Expect(requestsAbout(namespace, 0)).To(WithTransform(func(all []auditEvent) int {
-			return len(slices.DeleteFunc(all, func(e auditEvent) bool { return !isSecretGet(e) }))
+		Expect(requestsAbout(namespace, 0)).To(WithTransform(func(all []suite.Request) int {
+			return len(slices.DeleteFunc(all, func(e suite.Request) bool { return !isSecretGet(e) }))
 		}, Equal(1)), "one get for one version of the Secret, also to look whether it is right")
 		Expect(writes).To(HaveLen(n))
 		for name, what := range writes {
@@ -186,7 +152,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 			}, BeTrue())))
 		start = auditSize()
 		before := len(hook.Messages())
-		Consistently(func() []auditEvent { return allRequestsAbout(namespace, start) }).Should(BeEmpty())
+		Consistently(func() []suite.Request { return allRequestsAbout(namespace, start) }).Should(BeEmpty())
 		Expect(hook.Messages()).To(HaveLen(before))
 	})
 

@@ -19,24 +19,16 @@ limitations under the License.
 package pager_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"net"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -44,15 +36,25 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
+// its is the control plane and the operator; the others are parts of it.
 var (
+	its      = &suite.Suite{}
 	cluster  *local.Cluster
-	binary   string
 	operator *local.Operator
 	k8s      client.Client
-	auditLog string
-	logs     = &buffer{}
+	logs     = &its.Logs
+
+	newNamespace  = its.Namespace
+	kubectl       = its.Kubectl
+	auditSize     = its.AuditSize
+	scrape        = its.Scrape
+	metricsToken  = its.MetricsToken
+	gone          = its.Gone
+	tokenOf       = its.Token
+	haveCondition = suite.HaveCondition[metav1.ConditionStatus]
 )
 
 func TestPager(t *testing.T) {
@@ -65,83 +67,20 @@ func TestPager(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	repo, err := local.FindRepo()
-	Expect(err).NotTo(HaveOccurred())
-	auditLog = filepath.Join(GinkgoT().TempDir(), "audit.log")
-	// The cluster outlives this node's context.
-	cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo, AuditLog: auditLog, ControllerManager: true})
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() error { return cluster.Stop() })
-	binary, err = local.BuildOperator(ctx, repo)
-	Expect(err).NotTo(HaveOccurred())
-
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme} {
-		Expect(add(scheme)).To(Succeed())
-	}
-	config := *cluster.Config
-	config.QPS = -1
-	k8s, err = client.New(&config, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
+	its.Start(ctx, v1alpha1.AddToScheme, v1beta1.AddToScheme)
+	cluster, k8s = its.Cluster, its.Client
 	startOperator(ctx)
 })
 
-// Each spec has the log of its own time: of storms there is much, at this level.
-var _ = BeforeEach(func() { logs.reset() })
+var (
+	_ = BeforeEach(logs.Reset)
+	_ = AfterEach(logs.Report)
+)
 
-var _ = AfterEach(func() {
-	if CurrentSpecReport().Failed() {
-		AddReportEntry("operator log", logs.tail(8000))
-	}
-})
-
-// startOperator runs the operator, at its highest log level, until stopped or killed.
+// startOperator runs the operator until stopped or killed.
 func startOperator(ctx context.Context, args ...string) {
 	GinkgoHelper()
-	var err error
-	operator, err = cluster.StartOperator(ctx, local.OperatorOptions{
-		Binary: binary,
-		Args:   append([]string{"--allow-outbound=127.0.0.1", "--zap-log-level=10"}, args...),
-		Log:    logs,
-	})
-	Expect(err).NotTo(HaveOccurred())
-}
-
-// buffer is what the operator printed.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func (b *buffer) reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.b = bytes.Buffer{}
-}
-
-func (b *buffer) tail(n int) string {
-	s := b.String()
-	return s[max(0, len(s)-n):]
-}
-
-// newNamespace makes a namespace that goes with the spec.
-func newNamespace(ctx context.Context) string {
-	GinkgoHelper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
-	Expect(k8s.Create(ctx, ns)).To(Succeed())
-	return ns.Name
+	operator = its.StartOperator(ctx, args...)
 }
 
 // receiverServer is an inbox on a port of its own.
@@ -213,13 +152,7 @@ func newAlert(ctx context.Context, namespace, name string, edit func(*v1beta1.Al
 // update edits an object as it is now.
 func update[T client.Object](ctx context.Context, o T, edit func(T)) {
 	GinkgoHelper()
-	Eventually(func() error {
-		if err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
-			return err
-		}
-		edit(o)
-		return k8s.Update(ctx, o)
-	}).Should(Succeed())
+	suite.Update(ctx, its, o, edit)
 }
 
 // status reads an Alert's status again.
@@ -247,12 +180,6 @@ func sent(a *v1beta1.Alert) OmegaMatcher {
 	)
 }
 
-// haveCondition matches a status with such a condition.
-func haveCondition(kind string, is metav1.ConditionStatus, reason string) OmegaMatcher {
-	return HaveField("Conditions", ContainElement(SatisfyAll(
-		HaveField("Type", kind), HaveField("Status", is), HaveField("Reason", reason))))
-}
-
 // stalled matches a status that waits for somebody, with a message about it.
 func stalled(reason, message string) OmegaMatcher {
 	return SatisfyAll(
@@ -260,17 +187,6 @@ func stalled(reason, message string) OmegaMatcher {
 		haveCondition("Ready", metav1.ConditionFalse, reason),
 		HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", "Stalled"), HaveField("Message", ContainSubstring(message))))),
 	)
-}
-
-// beGone succeeds once the object is not there any more.
-func gone(ctx context.Context, o client.Object) func() error {
-	return func() error {
-		err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o)
-		if err == nil {
-			return errors.New("still there")
-		}
-		return client.IgnoreNotFound(err)
-	}
 }
 
 // listenAgain serves an inbox whose server was closed, at the same address.
@@ -283,13 +199,4 @@ func listenAgain(r *receiverServer) *httptest.Server {
 	back.Listener = listener
 	back.Start()
 	return back
-}
-
-// kubectl runs kubectl as administrator and returns what it printed.
-func kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := cluster.Kubectl(ctx, args...)
-	cmd.Env = append(cmd.Env, "HOME="+os.TempDir())
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }

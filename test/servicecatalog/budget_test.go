@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
 var _ = Describe("The budget of API requests", Serial, func() {
@@ -70,7 +71,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 
 		By("being at rest")
 		rest, calls := auditSize(), len(s.Calls())
-		Consistently(func() []auditEvent { return operatorRequests(rest) }).Should(BeEmpty())
+		Consistently(func() []suite.Request { return operatorRequests(rest) }).Should(BeEmpty())
 		Expect(s.Calls()).To(HaveLen(calls))
 
 		By("going")

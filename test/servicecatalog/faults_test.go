@@ -106,7 +106,7 @@ var _ = Describe("Faults", Serial, func() {
 		port, err := local.FreePort()
 		Expect(err).NotTo(HaveOccurred())
 		standby, err := cluster.StartOperator(context.WithoutCancel(ctx), local.OperatorOptions{
-			Binary: binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
+			Binary: its.Binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
 		Expect(err).NotTo(HaveOccurred())
 		instances := make([]*v1beta1.ServiceInstance, n)
 		inParallel(n, func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
