@@ -191,6 +191,6 @@ func (d *demo) giveDatabaseBack(ctx context.Context) error {
 	if databases := d.broker.Databases(); len(databases) > 0 {
 		return fmt.Errorf("the MySQL server still has databases: %s", strings.Join(databases, ", "))
 	}
-	d.screen.say("  Databases that the MySQL server has: none")
+	d.screen.say("  Databases left on the MySQL server: none")
 	return nil
 }

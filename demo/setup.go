@@ -17,6 +17,7 @@ limitations under the License.
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -160,7 +161,30 @@ func (d *demo) startOperator(ctx context.Context, binary <-chan built) error {
 		Binary: b.path, Log: log,
 		Args: []string{"--allow-outbound=127.0.0.1"}, // where inbox and broker are; refused by default
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return d.awaitKnowledge(ctx)
+}
+
+// awaitKnowledge returns once the operator has read what there is. Before that it answers, too, with warnings of
+// what it could not check yet, and they are not what is to be seen here.
+func (d *demo) awaitKnowledge(ctx context.Context) error {
+	const ask = "kubectl create --dry-run=server -f config/samples/pager_v1beta1_alert.yaml -f " + instanceSample
+	deadline := time.After(arrival)
+	for {
+		out, err := d.shell(ctx, ask)
+		if err == nil && !bytes.Contains(out, []byte("still starting")) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-deadline:
+			return fmt.Errorf("the operator knows nothing after %s: %s", arrival, bytes.TrimSpace(out))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (d *demo) logPath() string { return filepath.Join(d.dir, "operator.log") }
