@@ -192,6 +192,9 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 	case injectKeys:
 		return r.inject(ctx, v)
 	case withdrawKeys:
+		if err := r.recall(ctx, v); err != nil {
+			return err
+		}
 		version, err := r.secrets.put(ctx, v.b, "", nil)
 		if err != nil {
 			return fmt.Errorf("taking credentials out of the Secret: %s", refusal(err, nil))
@@ -210,7 +213,6 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 	t := v.known.told
 	version, data, err := r.put(ctx, v.b, t)
 	if err == nil {
-		r.recent.remember(v.b.UID, append(secretsIn(t.binding.Credentials), secretsOf(data)...))
 		v.b.Status = foldInjected(v.b, v.b.Status, t.binding, version, r.clock.Now())
 		v.known.bindingMemory = bindingMemory{app: v.known.app, async: v.known.async}
 		r.wrote(v, t.id, version)
@@ -250,12 +252,15 @@ func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretGood, id, version
 }
 
-// eject deletes the Secret. What was in it is kept in mind, since the broker may repeat it.
+// eject deletes the Secret.
 func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
+	if err := r.recall(ctx, v); err != nil {
+		return err
+	}
 	var seen client.Object
 	if meta, err := r.secrets.see(ctx, v.b); err != nil {
 		return err
-	} else if meta != nil && isOurs(meta, v.b) && r.recent.of(v.b.UID) != nil {
+	} else if meta != nil && isOurs(meta, v.b) {
 		seen = meta
 	} else {
 		secret, err := r.secrets.read(ctx, v.b.Namespace, secretName(v.b))
@@ -263,7 +268,6 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 			return fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
 		}
 		if secret != nil && isOurs(secret, v.b) {
-			r.recent.remember(v.b.UID, secretsOf(secret.Data))
 			seen = secret
 		}
 	}
@@ -275,7 +279,7 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 			return errors.New("deleting the binding's Secret: " + text)
 		}
 	}
-	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, scrub: v.known.scrub, ejected: true}
+	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, ejected: true}
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretAbsent, "", ""
 	v.b.Status.SecretVersion = ""
 	return nil
@@ -331,7 +335,9 @@ func (r *BindingReconciler) release(ctx context.Context, v *bindingView, why wor
 		return err
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
-	r.recent.forget(v.b.UID)
+	for _, id := range []string{v.b.Spec.ExternalID, v.b.Status.ExternalID, v.b.Status.PredecessorID} {
+		r.recent.forget(secretsKey{uid: v.b.UID, id: id})
+	}
 	announceRelease(r.recorder, v.before, why)
 	r.metrics.released("ServiceBinding", why)
 	return nil

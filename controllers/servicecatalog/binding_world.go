@@ -46,13 +46,6 @@ type bindingKnown struct {
 	written      time.Time
 	// ejected: it was deleted.
 	ejected bool
-	// scrub are the secrets among the parameters, of a version of them; nil: not read yet.
-	scrub *scrub
-}
-
-type scrub struct {
-	version string
-	secrets []string
 }
 
 // settle forgets what a process needs not know of a binding that is as it should be.
@@ -61,7 +54,7 @@ func (k *bindingKnown) settle(v *bindingView) {
 	if v.world.secret != secretGood || !isDelivered(s) || s.CurrentOperation != "" || k.told != nil {
 		return
 	}
-	k.bindingMemory, k.scrub = bindingMemory{}, nil
+	k.bindingMemory = bindingMemory{}
 	if v.shown && k.seen == s.SecretVersion { // as cache and record say, too
 		*k = bindingKnown{}
 	}
@@ -186,7 +179,7 @@ func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) 
 		return err
 	}
 	if len(v.b.Spec.ParametersFrom) > 0 && p.problem == nil {
-		v.known.scrub = &scrub{p.version, p.Secrets}
+		r.recent.remember(secretsKey{uid: v.b.UID, parameters: p.Checksum}, p.Secrets)
 	}
 	if plan := v.world.ground.plan; p.problem == nil && plan != nil {
 		sent := p.Sent
@@ -272,7 +265,9 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 	}
 	known.seen = secret.ResourceVersion
 	known.seenOf, known.edited = contentOf(secret, v.b)
-	r.recent.remember(v.b.UID, secretsOf(secret.Data))
+	if key := (secretsKey{uid: v.b.UID, id: known.seenOf}); hasAll(secret, v.b, known.seenOf) && r.recent.of(key) == nil {
+		r.recent.remember(key, secretsOf(secret.Data))
+	}
 	w.secret, w.secretOf, w.secretVersion = secretGood, known.seenOf, known.seen
 	if known.edited {
 		w.secret = secretEdited

@@ -259,25 +259,32 @@ func checkSize(data map[string][]byte) error {
 func shown(name string) string { return fmt.Sprintf("%q", outbound.Shorten(name, maxShown)) }
 
 // secretsIn are the values in a broker's credentials, so that they can be found where
-// they must not be.
+// they must not be: as they are written into a Secret, and as the broker wrote them.
 func secretsIn(credentials json.RawMessage) []string {
 	values, err := decodeCredentials(credentials)
 	if err != nil {
 		return []string{string(credentials)}
 	}
-	return collect(nil, values)
+	return within(collect(nil, values), credentials)
 }
 
 // secretsOf are the values in a binding's Secret, also those within a value.
 func secretsOf(data map[string][]byte) (secrets []string) {
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		secrets = append(secrets, string(data[key]))
-		var within any
-		if json.Unmarshal(data[key], &within) == nil {
-			secrets = collect(secrets, within)
-		}
+		secrets = within(append(secrets, string(data[key])), data[key])
 	}
 	return secrets
+}
+
+// within adds the strings and numbers in a text that is JSON.
+func within(secrets []string, text []byte) []string {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // else they would lose digits
+	if !json.Valid(text) || decoder.Decode(&value) != nil {
+		return secrets
+	}
+	return collect(secrets, value)
 }
 
 // collect adds the strings and numbers in a decoded value.
