@@ -553,7 +553,7 @@ func (d *bindingDecision) renewEnded() {
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: message + "; new ones are asked for at " + when(at)})
 		return
 	}
-	d.startAnew(message)
+	d.startAnew(message, nil)
 }
 
 // isRebindAsked says whether a person has asked for other credentials since they were
@@ -571,13 +571,14 @@ func (d *bindingDecision) rebind() {
 	case d.effective().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
 		d.startRotation()
 	default:
-		d.startAnew("new credentials were asked for with the annotation " + v1beta1.RebindAnnotation)
+		d.startAnew("new credentials were asked for with the annotation "+v1beta1.RebindAnnotation, nil)
 	}
 }
 
 // recover gets credentials that are not in the Secret, or are not as they were, in the
 // way that changes the least.
 func (d *bindingDecision) recover() {
+	s := &d.status
 	if why := d.mute(); why != nil {
 		d.waitFor(*why)
 		return
@@ -611,9 +612,22 @@ func (d *bindingDecision) recover() {
 	case !d.owns():
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
 			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
+	case removals(s) >= maxRemovals:
+		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
+			fmt.Sprintf("the broker has the binding, and did not tell its credentials, though it was made anew %d times; it is not tried any more%s", removals(s), untilAsked))
 	default:
-		d.startAnew(fmt.Sprintf("Secret %q is gone, and the broker does not tell the credentials again", secretName(d.b)))
+		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not tell them again", secretName(d.b)),
+			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.parameters.version, Removals: removals(s) + 1})
 	}
+}
+
+// removals is how often the broker was asked to remove what it has, so that it could be
+// made anew, since somebody last asked for it.
+func removals(s *v1beta1.ServiceBindingStatus) int32 {
+	if s.Attempts == nil {
+		return 0
+	}
+	return s.Attempts.Removals
 }
 
 // startRotation asks for a binding under a new id that replaces the present one, which
@@ -668,15 +682,16 @@ func (d *bindingDecision) rotate() {
 }
 
 // startAnew removes the binding at the broker, so that another can be made under a new
-// id. What is not this object's to remove is left.
-func (d *bindingDecision) startAnew(why string) {
+// id. What is not this object's to remove is left. The attempts are those that were made
+// already; nil: none.
+func (d *bindingDecision) startAnew(why string, made *v1beta1.Attempts) {
 	if obstacle := d.obstacle(); obstacle != nil {
 		d.waitFor(*obstacle)
 		return
 	}
 	s := &d.status
 	s.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
-	s.CurrentOperation, s.OperationStartTime, s.Attempts = v1beta1.OperationUnbind, timeOf(d.w.now), nil
+	s.CurrentOperation, s.OperationStartTime, s.Attempts = v1beta1.OperationUnbind, timeOf(d.w.now), made
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced: " + why})
 	d.journal = true
 	d.replace()
@@ -694,19 +709,30 @@ func (d *bindingDecision) replace() {
 	case d.owns():
 		d.unbind(d.id())
 	default:
-		d.status = movedOn(d.b, d.status)
+		d.status = movedOn(d.b, d.status, d.w.now)
 		d.journal, d.wake = false, d.w.now
 	}
 }
 
 // movedOn is the status of a binding that leaves its id and gets a new one.
-func movedOn(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus) v1beta1.ServiceBindingStatus {
+func movedOn(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
 	s.ExternalID = nextBindingID(b, &s)
 	s.ExternalProperties, s.InProgressProperties, s.CreatedForUID = nil, nil, ""
 	s.CurrentOperation, s.OperationStartTime, s.AsyncOpInProgress, s.LastOperation = "", nil, false, nil
 	s.UnbindStatus, s.ReconciledGeneration = v1beta1.UnbindSucceeded, 0
-	s.ExpiresAt, s.RenewBefore, s.Attempts = nil, nil, nil
+	s.ExpiresAt, s.RenewBefore = nil, nil
+	if s.Attempts = remaining(s.Attempts); s.Attempts != nil {
+		s.Attempts.NextTime = timeOf(now.Add(backoff(b.UID, s.Attempts.Removals, 0)))
+	}
 	return s
+}
+
+// remaining is what of the attempts counts until the credentials are in the Secret.
+func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
+	if a == nil || a.Removals == 0 {
+		return nil
+	}
+	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, Removals: a.Removals}
 }
 
 // retire removes the binding that this one has replaced.
@@ -860,6 +886,7 @@ func (d *bindingDecision) renewAttempts() {
 		return
 	}
 	d.status.Attempts = renewed(a, d.b.Generation, d.w.parameters.version)
+	d.status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 }
 
 // isDue says whether the next attempt may be made, and else wakes it when it may.

@@ -237,7 +237,7 @@ func (f *bindingFold) bound() {
 		s.ExternalProperties = s.InProgressProperties
 	}
 	f.end()
-	s.Attempts = nil
+	s.Attempts = remaining(s.Attempts)
 	if !f.call.again {
 		s.ReconciledGeneration = 0
 	}
@@ -464,7 +464,7 @@ func (f *bindingFold) removed() {
 	case s.OrphanMitigationInProgress:
 		f.cleaned()
 	default: // to make way for another
-		*s = movedOn(f.b, *s)
+		*s = movedOn(f.b, *s, f.now)
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced; the one before it is removed"})
 	}
 }
@@ -656,7 +656,7 @@ func (m *bindingMemory) learnBind(call bindingCall, a bindingAnswer) {
 		m.app = true
 	case a.Class == osb.Done && a.binding.Credentials != nil:
 		m.told = &told{id: call.id, binding: a.binding}
-	case a.Class == osb.Done && a.binding.Created: // a service without credentials
+	case a.Class == osb.Done && (a.binding.Created || call.clean && call.owned): // a service without credentials
 		m.told = &told{id: call.id, binding: withoutCredentials(a.binding)}
 	case a.Class == osb.Done, refused && call.again:
 		m.tried.repeat = true

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -343,7 +344,9 @@ func TestBindAnswers(t *testing.T) {
 		"201":                       {nil, with(201), "Ready", "Required", "nothing: Ready"},
 		"201 without credentials":   {nil, without(osb.Done, 201), "Ready", "Required", "nothing: Ready"},
 		"200":                       {nil, with(200), "Ready", "Required", "nothing: Ready"},
-		"200 without credentials":   {nil, without(osb.Done, 200), "Binding", "Required", "journal unbind id"},
+		"200 without credentials":   {nil, without(osb.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"and after a lost answer":   {bfs(repeated(1, saidOf(osb.Unknown, 500))), without(osb.Done, 200), "Binding", "Required", "journal unbind id"},
+		"and under a brought id":    {bfs(brought1), without(osb.Done, 200), "Binding", "Required", "nothing: ErrorInjectingBindResult"},
 		"201 with a log drain":      {nil, drain, "Failed", "Required", "unbind id"},
 		"202":                       {bfs(retrievable), without(osb.Accepted, 202), "Binding", "Required", "poll id"},
 		"200 malformed":             {nil, saidOf(osb.Unusable, 200), "BindCallFailed", "Required", "bind id"},
@@ -536,6 +539,61 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 	rebound(f)
 	if got := f.step().say(); got != "journal bind id" {
 		t.Errorf("asked again: %s", got)
+	}
+}
+
+// TestABindingIsNotMadeAnewForEver: by a broker that has bindings, and never tells what
+// their credentials are.
+func TestABindingIsNotMadeAnewForEver(t *testing.T) {
+	f := newBindingFixture(retrievable)
+	var unbinds, at []string
+	for i := 0; ; i++ {
+		next := f.step()
+		if next.call == nil && next.wake.IsZero() {
+			break
+		}
+		if i > 200 {
+			t.Fatal("it is made for ever")
+		}
+		if next.call != nil {
+			a := saidOf(osb.Done, 200)
+			switch next.call.verb {
+			case bind:
+				a = without(osb.Accepted, 202)
+				if next.call.again {
+					a = without(osb.Done, 200)
+				}
+			case poll:
+				a = pollOf(osb.Succeeded)
+			case fetch:
+				a = saidOf(osb.Gone, 404)
+			case unbind:
+				unbinds, at = append(unbinds, next.call.id), append(at, f.w.now.String())
+			}
+			f.after(a)
+		}
+		if next = f.step(); !next.wake.IsZero() {
+			f.w.now = next.wake
+		}
+	}
+	if len(unbinds) != maxRemovals || len(slices.Compact(at)) != maxRemovals {
+		t.Errorf("removed as %s at %s", unbinds, at)
+	}
+	if s := &f.b.Status; f.step().status.LastConditionState != v1beta1.ConditionFailed {
+		t.Errorf("it ends as %+v", s)
+	}
+	rebound(f)
+	if got := f.step().say(); !strings.HasPrefix(got, "journal unbind ") {
+		t.Errorf("asked again: %s", got)
+	}
+}
+
+// TestARebindWaitsForItsTurn: what somebody asks for begins a new budget, once.
+func TestARebindWaitsForItsTurn(t *testing.T) {
+	f := newBindingFixture(retrievable, repeated(1, saidOf(osb.Conflict, 409)), rebound)
+	f.after(saidOf(osb.Retry, 500))
+	if got := f.step().say(); got != "wait" {
+		t.Errorf("then: %s, want wait", got)
 	}
 }
 
