@@ -290,11 +290,21 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 	if next.release != nil {
 		return ctrl.Result{}, r.release(ctx, v, *next.release)
 	}
-	return r.later(next, v), r.record(ctx, v, next.status)
+	if err := r.record(ctx, v, next.status); err != nil {
+		return ctrl.Result{}, err
+	}
+	if next.leave != nil {
+		announceRelease(r.recorder, v.before, *next.leave)
+		r.metrics.released("ServiceBinding", *next.leave)
+	}
+	return r.later(next, v), nil
 }
 
 func (r *BindingReconciler) later(next bindingStep, v *bindingView) ctrl.Result {
 	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, v.world.now)}
+	if shown := v.known.written.Add(settling); !v.shown && v.known.seen != "" && v.world.now.Before(shown) {
+		result = sooner(result, shown.Sub(v.world.now)) // the Secret may be gone by now
+	}
 	if next.status.AsyncOpInProgress {
 		result.Priority = new(lowPriority)
 	}

@@ -40,6 +40,8 @@ const (
 const (
 	// renewAhead is how long before the broker's renew_before credentials are replaced.
 	renewAhead = 10 * time.Second
+	// renewRetry is how often it is looked whether something is still in the way of that.
+	renewRetry = time.Minute
 	// minRenewal is how long they are kept at least, whatever the broker says.
 	minRenewal = 10 * time.Minute
 )
@@ -178,6 +180,8 @@ type bindingStep struct {
 	call    *bindingCall
 	// release: the finalizer goes, for this reason.
 	release *word
+	// leave is what stays at the broker although it was to be replaced.
+	leave *word
 	// status is what to write, but for what comes of the deed or the call.
 	status v1beta1.ServiceBindingStatus
 	// wake is when to look again; zero: when something changes.
@@ -213,7 +217,21 @@ func decideBinding(b *v1beta1.ServiceBinding, w bindingWorld) bindingStep {
 	default:
 		d.bind()
 	}
+	d.heedEnd()
 	return d.bindingStep
+}
+
+// heedEnd has a binding that waits looked at when its credentials end, and then says so.
+func (d *bindingDecision) heedEnd() {
+	end, ready := d.status.ExpiresAt, conditionOf(d.status.Conditions, v1beta1.ConditionReady)
+	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue {
+		return
+	}
+	if d.hasEnded() {
+		d.say(injected)
+	} else if d.call == nil && d.deed == "" && (d.wake.IsZero() || end.Time.Before(d.wake)) {
+		d.wake = end.Time
+	}
 }
 
 // isBound says whether the broker has confirmed the binding, or the one that it replaces.
@@ -484,8 +502,8 @@ func (d *bindingDecision) keep() {
 		d.retire()
 	case d.hasEnded():
 		d.renewEnded()
-	case !d.renewTime().IsZero() && !d.w.now.Before(d.renewTime()) && d.obstacle() == nil:
-		d.startRotation()
+	case !d.renewTime().IsZero() && !d.w.now.Before(d.renewTime()):
+		d.renew()
 	default:
 		d.rest()
 	}
@@ -497,9 +515,16 @@ func (d *bindingDecision) rest() {
 		d.say(injected)
 	}
 	d.wake = d.renewTime()
-	if end := d.status.ExpiresAt; end != nil && !d.wake.After(d.w.now) {
-		d.wake = end.Time
+}
+
+// renew replaces credentials that are about to end, once nothing is in the way of that.
+func (d *bindingDecision) renew() {
+	if why := d.obstacle(); why != nil {
+		d.waitFor(*why)
+		d.wake = d.w.now.Add(renewRetry)
+		return
 	}
+	d.startRotation()
 }
 
 // tried is how the credentials of the present id were asked for.
@@ -540,9 +565,10 @@ func (d *bindingDecision) notTooSoon(at time.Time) time.Time {
 }
 
 // hasEnded says whether the credentials are of no use any more.
-func (d *bindingDecision) hasEnded() bool {
-	end := d.status.ExpiresAt
-	return end != nil && !d.w.now.Before(end.Time)
+func (d *bindingDecision) hasEnded() bool { return hasEnded(&d.status, d.w.now) }
+
+func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
+	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
 }
 
 // renewEnded gets new credentials for those that have ended: there is nothing to rotate.
@@ -607,11 +633,15 @@ func (d *bindingDecision) recover() {
 	case d.effective().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
 		d.startRotation()
 	case d.w.secret == secretEdited:
+		ends := "ends them and gets new ones"
+		if !d.owns() {
+			ends = "gets new ones, and leaves them valid"
+		}
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonSecretEdited, stalled: true,
-			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which ends them and gets new ones", secretName(d.b), v1beta1.RebindAnnotation)})
+			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which %s", secretName(d.b), v1beta1.RebindAnnotation, ends)})
 	case !d.owns():
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
-			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
+			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
 	case removals(s) >= maxRemovals:
 		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("the broker has the binding, and did not tell its credentials, though it was made anew %d times; it is not tried any more%s", removals(s), untilAsked))
@@ -663,6 +693,8 @@ func (d *bindingDecision) rotate() {
 		why = d.mute()
 	}
 	switch {
+	case d.isTold() && d.w.known.told.binding == nil:
+		d.giveUp()
 	case d.isTold():
 		if !d.w.known.told.unfit {
 			d.deed = injectKeys
@@ -671,14 +703,21 @@ func (d *bindingDecision) rotate() {
 		d.waitFor(*why)
 	case !d.isDue():
 	case lost || a != nil && (a.Unknown > maxRepeats || a.Conflict):
-		d.status.OrphanMitigationInProgress = true
-		d.mitigate()
+		d.giveUp()
 	case retrievable && (tried.made || tried.repeat):
 		d.call = d.newCall(fetch)
 		d.call.again = true
+	case d.hasEnded(): // what has ended can be replaced by nothing
+		d.giveUp()
 	default:
 		d.askForSuccessor()
 	}
+}
+
+// giveUp removes what a rotation may have made.
+func (d *bindingDecision) giveUp() {
+	d.status.OrphanMitigationInProgress = true
+	d.mitigate()
 }
 
 // startAnew removes the binding at the broker, so that another can be made under a new
@@ -709,9 +748,20 @@ func (d *bindingDecision) replace() {
 	case d.owns():
 		d.unbind(d.id())
 	default:
+		d.leave = d.left(d.id(), d.w.claimed)
 		d.status = movedOn(d.b, d.status, d.w.now)
+		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced; " + d.leave.message})
 		d.journal, d.wake = false, d.w.now
 	}
+}
+
+// left says that what the broker has under an id is not ours to remove.
+func (d *bindingDecision) left(id string, claimed bool) *word {
+	why := "which this object did not create"
+	if claimed {
+		why = "which is another object's, too"
+	}
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("what the broker has under the id %q, %s, is left there, and its credentials stay valid", id, why)}
 }
 
 // movedOn is the status of a binding that leaves its id and gets a new one.
@@ -738,7 +788,11 @@ func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
 // retire removes the binding that this one has replaced.
 func (d *bindingDecision) retire() {
 	if !d.ownsPredecessor() {
+		d.leave = d.left(d.status.PredecessorID, d.w.predecessorClaimed)
 		d.status.PredecessorID, d.wake = "", d.w.now
+		if d.isLive() {
+			d.say(stillInjected(d.leave.message))
+		}
 		return
 	}
 	d.unbind(d.status.PredecessorID)
@@ -956,7 +1010,11 @@ func (d *bindingDecision) stop(reason, message string) {
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{reason, message}})
 }
 
+// setBindingConditions never says Ready of credentials that have ended.
 func setBindingConditions(status *v1beta1.ServiceBindingStatus, v verdict, now time.Time) {
+	if v.ready == v1beta1.ConditionTrue && hasEnded(status, now) {
+		v = verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The credentials have ended at " + when(status.ExpiresAt.Time)}
+	}
 	status.Conditions = v.conditions(status.Conditions, now)
 	status.LastConditionState = lastConditionState(status.Conditions)
 }

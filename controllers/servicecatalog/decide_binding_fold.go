@@ -84,10 +84,7 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	if s.PredecessorID != "" { // those were of other credentials
-		s.ExpiresAt, s.RenewBefore = nil, nil
-	}
-	if of != nil && (!of.ExpiresAt.IsZero() || !of.RenewBefore.IsZero()) {
+	if of != nil && (f.isRotation() || saysEnd(of)) { // else it is as it was, or not known any more
 		s.ExpiresAt, s.RenewBefore = endOf(of.ExpiresAt), endOf(of.RenewBefore)
 	}
 	f.end()
@@ -99,6 +96,9 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 	f.say(injected)
 	return f.status
 }
+
+// saysEnd says whether a broker has said when credentials end.
+func saysEnd(b *osb.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
 
 // endOf is a time of the broker's as a status has it; nil: it said none.
 func endOf(t time.Time) *metav1.Time {
@@ -241,7 +241,7 @@ func (f *bindingFold) bound() {
 	if !f.call.again {
 		s.ReconciledGeneration = 0
 	}
-	if found := f.answer.binding; found != nil {
+	if found := f.answer.binding; found != nil && (!f.call.again || saysEnd(found)) {
 		s.ExpiresAt, s.RenewBefore = endOf(found.ExpiresAt), endOf(found.RenewBefore)
 	}
 	f.say(undelivered)
@@ -460,7 +460,7 @@ func (f *bindingFold) removed() {
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonUnboundSuccessfully, message: "The binding was removed successfully"})
 	case s.OrphanMitigationInProgress && s.PredecessorID != "":
 		f.attempts().Removals++
-		f.revert("Bind call failed, and what was left of it is removed")
+		f.revert("what was made for that could not be used, and is removed again")
 	case s.OrphanMitigationInProgress:
 		f.cleaned()
 	default: // to make way for another
@@ -618,7 +618,7 @@ func (f *bindingFold) words() string { return sayOutcome(f.answer.Outcome) }
 // the binding is ready, whatever becomes of what is to replace them or was before them.
 func (f *bindingFold) say(v verdict) {
 	s := &f.status
-	if s.PredecessorID != "" && isDelivered(s) && !f.isDeleting() && v.ready != v1beta1.ConditionTrue {
+	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, f.now) && !f.isDeleting() && v.ready != v1beta1.ConditionTrue {
 		v = stillInjected(strings.ToLower(v.message[:1]) + v.message[1:])
 	}
 	setBindingConditions(s, v, f.now)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -245,11 +246,15 @@ func TestDecideBinding(t *testing.T) {
 		"rotation refused":                 {"R06: the old one stays", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "nothing: Ready"},
 		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osb.Unknown, 500))), "unbind " + next1},
 		"deleted while being rotated":      {"both go", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected), "unbind id"},
-		"and then":                         {"", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "unbind " + next1},
+		"and after that":                   {"", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "unbind " + next1},
 		"to be renewed":                    {"R05", bfs(rotatable, expiring, in(45*time.Minute)), "journal bind " + next1 + " for id"},
 		"not yet to be renewed":            {"R05", bfs(rotatable, expiring, in(44*time.Minute)), "wait"},
 		"to be renewed, but not rotatable": {"R01", bfs(expiring, in(45*time.Minute)), "wait"},
 		"ended":                            {"R07", bfs(rotatable, expiring, in(time.Hour)), "journal withdraw"},
+		"rotated, then not to be removed":  {"", bfs(rotatable, bound1, rebound, bound1, repeated(2, saidOf(osb.Unknown, 500))), "unbind id"},
+		"ended while being rotated":        {"R02: who has ended can be replaced by none", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour)), "unbind " + next1},
+		"and then":                         {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour), func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }, in(time.Hour)), "journal withdraw"},
+		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "unbind " + next1},
 		"renewal has failed":               {"not at once again", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "wait"},
 
 		"deleted at once":            {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
@@ -309,6 +314,15 @@ func expiring(f *bindingFixture) {
 	a := with(201)
 	a.binding.ExpiresAt, a.binding.RenewBefore = f.w.now.Add(time.Hour), f.w.now.Add(45*time.Minute)
 	f.after(a)
+}
+
+// unfit is a binding whose credentials were told, and fit into no Secret.
+func unfit(f *bindingFixture) {
+	next, a := f.step(), with(201)
+	f.w.known = f.w.known.learn(f.b, *next.call, a)
+	f.b.Status = foldBinding(f.b, next.status, *next.call, a, f.w.now)
+	f.b.Status = foldUninjected(f.b, f.b.Status, "x", false, f.w.now)
+	f.w.known.told = &told{id: next.call.id, unfit: true}
 }
 
 // legacy is what the former service-catalog left of a binding that is Ready (G63).
@@ -681,5 +695,107 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	brief.w.now = brief.w.now.Add(minRenewal)
 	if got := brief.step().say(); got != "journal withdraw" {
 		t.Errorf("then: %s", got)
+	}
+}
+
+// TestABindingIsNeverReadyOnceItsCredentialsHaveEnded: whatever else goes on, and it is
+// looked at when they do.
+// conformance: R05 R07
+func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
+	failed := func(f *bindingFixture) {
+		later := saidOf(osb.Retry, 429)
+		later.RetryAfter = time.Hour
+		f.after(later)
+	}
+	polled := func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }
+	busy := func(f *bindingFixture) {
+		f.w.ground.instance = f.w.ground.instance.DeepCopy()
+		f.w.ground.instance.Status.AsyncOpInProgress = true
+	}
+	for name, is := range map[string][]func(*bindingFixture){
+		"at rest":           bfs(expiring),
+		"not to be renewed": bfs(rotatable, expiring, in(45*time.Minute), busy),
+		"being rotated":     bfs(rotatable, retrievable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(without(osb.Accepted, 202)) }, polled),
+		"rotated in vain":   bfs(rotatable, expiring, in(59*time.Minute+59*time.Second), failed),
+		"rotated":           bfs(rotatable, expiring, in(45*time.Minute), expiring, in(59*time.Minute+59*time.Second), failed),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(is...)
+			end := f.b.Status.ExpiresAt.Time
+			next := f.step()
+			if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+				t.Fatalf("before: Ready is %s: %s", ready.Status, ready.Message)
+			}
+			if next.wake.After(end) || !next.wake.After(f.w.now) {
+				t.Errorf("it is looked at again at %s, and ends at %s", next.wake, end)
+			}
+			f.b.Status, f.w.now, f.w.polled = next.status, end, end
+			if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionFalse {
+				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+			}
+		})
+	}
+}
+
+// TestARepairLeavesTheEndOfABinding: a broker that does not repeat when the credentials
+// end has not changed that.
+func TestARepairLeavesTheEndOfABinding(t *testing.T) {
+	for name, is := range map[string][]func(*bindingFixture){
+		"of its own":      bfs(expiring, secretGone),
+		"fetched":         bfs(retrievable, expiring, secretGone),
+		"after a rotated": bfs(rotatable, bound1, rebound, expiring, secretGone),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(is...)
+			f.after(with(200))
+			if s := &f.b.Status; s.ExpiresAt == nil || s.RenewBefore == nil {
+				t.Errorf("it says %v and %v", s.ExpiresAt, s.RenewBefore)
+			}
+		})
+	}
+}
+
+// TestWhatWaitsIsWoken: by changes elsewhere, also where it is Ready.
+func TestWhatWaitsIsWoken(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want int
+	}{
+		"at rest":           {bfs(bound1), 0},
+		"a rebind":          {bfs(bound1, rebound), 1},
+		"one that will end": {bfs(expiring), 1},
+	} {
+		f := newBindingFixture(test.is...)
+		if got := unsettledBindings([]*v1beta1.ServiceBinding{f.b}); len(got) != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	clock := clocktesting.NewFakePassiveClock(t0)
+	v := &bindingView{known: &entry[v1beta1.ServiceBindingStatus]{}, world: bindingWorld{now: t0}}
+	v.known.seen, v.known.written = "7", t0.Add(-time.Second)
+	if got := (&BindingReconciler{clock: clock}).later(bindingStep{}, v).RequeueAfter; got != settling-time.Second {
+		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
+	}
+	v.shown = true
+	if got := (&BindingReconciler{clock: clock}).later(bindingStep{}, v).RequeueAfter; got != 0 {
+		t.Errorf("one that is shown is looked at in %s", got)
+	}
+}
+
+// TestWhatIsLeftAtTheBrokerIsSaid: where credentials stay valid that were to be replaced.
+func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
+	adopted := func(f *bindingFixture) { brought1(f); f.after(with(200)) }
+	f := newBindingFixture(adopted, rebound, withdrawn)
+	next := f.step()
+	if next.leave == nil || next.leave.reason != v1beta1.ReasonRetained || !strings.Contains(next.leave.message, `"id"`) {
+		t.Errorf("replaced: %+v", next.leave)
+	}
+	if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("replaced: %s", ready.Message)
+	}
+	f = newBindingFixture(rotatable, adopted, rebound, bound1)
+	next = f.step()
+	if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); next.leave == nil || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("rotated: %+v, Ready is %s: %s", next.leave, ready.Status, ready.Message)
 	}
 }

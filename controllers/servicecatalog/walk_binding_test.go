@@ -61,6 +61,7 @@ type bindingWalk struct {
 
 	held      map[string]*heldBinding // at the broker, by id
 	oneShot   bool                    // it tells credentials once only
+	lifetime  time.Duration           // of the credentials; 0: they do not end
 	async     bool
 	made      int
 	calm      bool            // every request is answered, nothing crashes, nobody edits
@@ -78,6 +79,7 @@ type heldBinding struct {
 	params, predecessor string
 	token               string
 	told                bool
+	ends                time.Time
 	working             string // bind, unbind, failed; empty: nothing
 	polls               int    // until that is done
 	fails               bool
@@ -109,6 +111,9 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w.async = seed&1 != 0 && seed&2 != 0
 	w.oneShot = seed&4 != 0
 	w.plan.Spec.BindingRotatable = seed&8 != 0
+	if seed&16 != 0 {
+		w.lifetime, w.disturbed = 20*time.Minute, true
+	}
 	w.instance.Status.ProvisionStatus = v1beta1.Provisioned
 	w.instance.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
 	w.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
@@ -360,6 +365,9 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
 	ready := conditionOf(status.Conditions, v1beta1.ConditionReady)
+	if ready != nil && ready.Status == v1beta1.ConditionTrue && hasEnded(&status, w.now) {
+		w.failf("Ready, and the credentials have ended")
+	}
 	if ready != nil && ready.Status == v1beta1.ConditionTrue && status.CurrentOperation == "" {
 		w.wasReady[bindingID(w.b, &w.b.Status)] = true
 	}
@@ -455,6 +463,7 @@ func (w *bindingWalk) tell(a bindingAnswer, h *heldBinding, again bool) bindingA
 	}
 	if again || !h.told {
 		a.binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q}`, h.token))
+		a.binding.ExpiresAt = h.ends
 		h.told = true
 	}
 	return a
@@ -479,7 +488,11 @@ func (w *bindingWalk) bind(call *bindingCall, h *heldBinding) bindingAnswer {
 	params := call.props.ParameterChecksum
 	if call.predecessor != "" {
 		params = ""
-		if p := w.held[call.predecessor]; h == nil && (p == nil || p.working != "") {
+		p := w.held[call.predecessor]
+		if h == nil && p != nil && !p.ends.IsZero() && !w.now.Before(p.ends) && w.b.Status.ExpiresAt != nil {
+			w.failf("what has ended is to be replaced by rotation")
+		}
+		if h == nil && (p == nil || p.working != "") {
 			return saidOf(osb.Rejected, 400)
 		}
 	}
@@ -487,6 +500,9 @@ func (w *bindingWalk) bind(call *bindingCall, h *heldBinding) bindingAnswer {
 	case h == nil:
 		w.made++
 		h = &heldBinding{params: params, predecessor: call.predecessor, token: fmt.Sprint("token-", w.made)}
+		if w.lifetime > 0 {
+			h.ends = w.now.Add(w.lifetime).Truncate(time.Second)
+		}
 		w.held[call.id] = h
 		if w.async && w.rnd.IntN(2) == 0 {
 			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
@@ -545,7 +561,7 @@ func (w *bindingWalk) poll(call *bindingCall, h *heldBinding) bindingAnswer {
 
 // settle: once all is calm, what is there is what should be.
 func (w *bindingWalk) settle() {
-	w.calm = true
+	w.calm, w.lifetime = true, 0 // what ends is replaced by what does not
 	before := 0
 	for range 200 {
 		if w.released {
@@ -584,7 +600,8 @@ func (w *bindingWalk) end() {
 	}
 	switch {
 	case ready.Status == v1beta1.ConditionTrue:
-		if h == nil || h.working != "" || token != h.token {
+		// A crash between Secret and status loses the end.
+		if h == nil || h.working != "" || token != h.token || !h.ends.IsZero() && s.ExpiresAt != nil {
 			w.failf("Ready, and the Secret has %q", token)
 		}
 	case stalled.Status != v1beta1.ConditionTrue:
