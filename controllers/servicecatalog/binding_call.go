@@ -19,12 +19,10 @@ package servicecatalog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -64,15 +62,25 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 			return false, ctrl.Result{}, err
 		}
 	}
-	v.b.Status = *next.status.DeepCopy()
-	a, err := r.call(ctx, v, broker, next.call)
-	if err != nil { // nothing was sent
+	a, err := r.make(ctx, v, broker, next)
+	if err != nil {
 		leave(outbound.Result{Unasked: true})
-		return false, ctrl.Result{}, err
+		return false, ctrl.Result{}, r.fail(ctx, v, err)
 	}
 	leave(resultOf(a.Outcome))
 	r.take(v, next, a)
 	return true, ctrl.Result{}, nil
+}
+
+// make makes the call of a step. An error means that nothing was sent.
+func (r *BindingReconciler) make(ctx context.Context, v *bindingView, broker *osb.Client, next bindingStep) (bindingAnswer, error) {
+	before := v.b.Status
+	v.b.Status = *next.status.DeepCopy()
+	a, err := r.call(ctx, v, broker, next.call)
+	if err != nil && !next.journal { // else it is on record
+		v.b.Status = before
+	}
+	return a, err
 }
 
 // take takes an answer into the view.
@@ -147,7 +155,7 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.app}
 		request.AcceptsIncomplete = effective.BindingRetrievable // else nobody could get the credentials
 		if request.Context, request.AppGUID, err = r.context(ctx, v); err != nil {
-			return a, err
+			return a, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
 		}
 		a.binding, a.Outcome = broker.Bind(ctx, request)
 	case fetch:
@@ -245,9 +253,9 @@ func (r *BindingReconciler) credentialsOf(ctx context.Context, b *v1beta1.Servic
 	if secrets := r.recent.of(secretsKey{uid: b.UID, id: id}); secrets != nil {
 		return secrets, true, nil
 	}
-	secret, err := r.secrets.read(ctx, b.Namespace, secretName(b))
+	secret, err := r.readSecret(ctx, b)
 	if err != nil {
-		return nil, false, fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
+		return nil, false, err
 	}
 	if secret == nil || !hasAll(secret, b, id) {
 		return nil, false, nil

@@ -68,10 +68,7 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 	if w.ground, err = findGround(ctx, r.index, v.b); err != nil {
 		return err
 	}
-	target := v.b.Status.Target
-	if target == nil {
-		target = w.ground.target
-	}
+	target := targetOf(v.b, *w)
 	if target != nil {
 		if w.broker, err = r.index.Broker(ctx, v.b.Namespace, target.BrokerReference); index.IsNotFound(err) {
 			w.broker, err = nil, nil
@@ -150,14 +147,11 @@ func (r *BindingReconciler) isClaimed(ctx context.Context, b *v1beta1.ServiceBin
 		if other.UID == b.UID || !other.DeletionTimestamp.IsZero() || bindingID(other, &other.Status) != id && other.Status.PredecessorID != id {
 			continue
 		}
-		theirs := other.Status.Target
-		if theirs == nil {
-			g, err := findGround(ctx, r.index, other)
-			if err != nil {
-				return false, err
-			}
-			theirs = g.target
+		g, err := findGround(ctx, r.index, other)
+		if err != nil {
+			return false, err
 		}
+		theirs := targetOf(other, bindingWorld{ground: g})
 		if target == nil || theirs == nil || samePlace(target, b.Namespace, theirs, other.Namespace) {
 			return true, nil
 		}
@@ -249,9 +243,9 @@ func notAfter(a, b string) bool {
 
 // lookAtSecret reads the binding's Secret, and compares it with what was written.
 func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) error {
-	secret, err := r.secrets.read(ctx, v.b.Namespace, secretName(v.b))
+	secret, err := r.readSecret(ctx, v.b)
 	if err != nil {
-		return fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
+		return err
 	}
 	w, known := &v.world, &v.known.bindingKnown
 	known.seen, known.seenOf, known.edited, known.written = "", "", false, time.Time{}
@@ -273,6 +267,19 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 		w.secret = secretEdited
 	}
 	return nil
+}
+
+// readSecret reads the Secret that has a binding's name for it; nil: there is none.
+func (r *BindingReconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+	secret, err := r.secrets.read(ctx, b.Namespace, secretName(b))
+	if err == nil {
+		return secret, nil
+	}
+	reason := v1beta1.ReasonErrorInjectingBindResult
+	if !b.DeletionTimestamp.IsZero() {
+		reason = v1beta1.ReasonErrorEjectingServiceBinding
+	}
+	return nil, inTheWay(reason, fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err)))
 }
 
 // contentOf says of which of a binding's ids a Secret has the credentials, and whether

@@ -969,6 +969,11 @@ func (d *bindingDecision) target() *v1beta1.ServiceBindingTarget {
 	return then
 }
 
+// targetOf is where a binding is, or is to be.
+func targetOf(b *v1beta1.ServiceBinding, w bindingWorld) *v1beta1.ServiceBindingTarget {
+	return (&bindingDecision{b: b, w: w, bindingStep: bindingStep{status: b.Status}}).target()
+}
+
 func (d *bindingDecision) newCall(v verb) *bindingCall {
 	call := &bindingCall{verb: v, id: d.id(), generation: d.b.Generation, version: d.w.parameters.version, clean: d.isClean(), owned: d.owns(),
 		keeps: d.status.PredecessorID != "" && !d.ownsPredecessor()}
@@ -998,6 +1003,25 @@ func (d *bindingDecision) hold(reason, message string) {
 	}
 	v.failed, _ = kept(d.status.Conditions)
 	d.say(v)
+}
+
+// troubled is the status where something could not be had that a request takes. That is
+// tried again.
+func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why word) v1beta1.ServiceBindingStatus {
+	d := &bindingDecision{b: b, w: w, bindingStep: bindingStep{status: *b.Status.DeepCopy()}}
+	if d.status.UnbindStatus == "" && d.isClean() {
+		d.status.UnbindStatus = v1beta1.UnbindNotRequired
+	}
+	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		v.ready, v.message = v1beta1.ConditionUnknown, why.message+". "+howToLetGo(b)
+	case d.isLive():
+		v = stillInjected(why.message)
+	}
+	v.failed, _ = kept(d.status.Conditions)
+	d.say(v)
+	return d.status
 }
 
 // stop says that nothing is tried any more until somebody asks for it.

@@ -121,16 +121,6 @@ func foldUninjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStat
 	return f.status
 }
 
-// foldUnejected is the status if the Secret could not be deleted, which comes before what
-// the broker has is.
-func foldUnejected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, why string, now time.Time) v1beta1.ServiceBindingStatus {
-	f := &bindingFold{b: b, status: *status.DeepCopy(), now: now}
-	f.status.ObservedGeneration = b.Generation
-	f.say(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonErrorEjectingServiceBinding,
-		message: fmt.Sprintf("The Secret cannot be deleted: %s. %s", why, howToLetGo(b))})
-	return f.status
-}
-
 // foldWithdrawn is the status once the credentials are out of the Secret.
 func foldWithdrawn(status v1beta1.ServiceBindingStatus, version string) v1beta1.ServiceBindingStatus {
 	status = *status.DeepCopy()
