@@ -112,7 +112,7 @@ func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindin
 	created := a.binding != nil && a.binding.Created
 	wasReady := isBound(&v.before.Status)
 	return &orphan{
-		object: v.before, broker: keyOf(v.world.broker), ours: call.owned && !wasReady && (created || accepted),
+		object: v.before, broker: keyOf(v.world.broker), ours: call.cleans() && !wasReady && (created || accepted),
 		remove: osb.RemovalRequest{Params: params(call), BindingID: call.id},
 	}
 }
@@ -143,7 +143,7 @@ func params(call *bindingCall) osb.Params {
 // call makes a request. An error means that none was made.
 func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingCall) (a bindingAnswer, err error) {
 	p := params(call)
-	p.Identity = identityOf(v.b.Spec.UserInfo)
+	p.Identity = asker(v.b)
 	secrets, known, err := r.confidential(ctx, v)
 	if err != nil {
 		return a, err
@@ -169,9 +169,6 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 		last, a.Outcome = broker.Poll(ctx, request)
 		a.state, a.words = last.State, last.Description
 	default:
-		if v.b.DeletionTimestamp.IsZero() && v.b.Status.OrphanMitigationInProgress {
-			p.Identity = nil // nobody asked for that
-		}
 		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.async
 		var removal osb.RemovalResponse
 		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.id})
@@ -183,8 +180,19 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 	return a, nil
 }
 
+// asker is who a request is made for; nil: nobody, or it is not known who has asked for
+// other credentials.
+func asker(b *v1beta1.ServiceBinding) *osb.Identity {
+	s := &b.Status
+	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != "" || s.CurrentOperation == v1beta1.OperationUnbind
+	if b.DeletionTimestamp.IsZero() && (replaces || s.OrphanMitigationInProgress) {
+		return nil
+	}
+	return identityOf(b.Spec.UserInfo)
+}
+
 // unshown stands for what a broker says where that may have secrets that are not known.
-const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here any more"
+const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here any more; look at the broker's log"
 
 // context is what a broker is told of where a binding is, and what for.
 func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where osb.Context, app string, err error) {

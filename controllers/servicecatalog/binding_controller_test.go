@@ -18,9 +18,11 @@ package servicecatalog
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -122,5 +124,28 @@ func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
 	status := troubled(f.b, f.w, word{v1beta1.ReasonErrorGettingClusterID, "x"})
 	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
 		t.Errorf("it says %+v", status)
+	}
+}
+
+// TestCredentialsAreKeptUntilTheyFit: what others have in the Secret is theirs to remove,
+// and the broker may tell but once.
+func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
+	f := newBindingFixture()
+	secret := newSecret(f.b, "", nil)
+	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
+	c := newFakeCluster(t, interceptor.Funcs{}, secret)
+	r := &BindingReconciler{client: c, clock: clocktesting.NewFakePassiveClock(t0), secrets: &secrets{cache: c, live: c, writer: c}}
+	binding := with(201).binding
+	v := &bindingView{b: f.b, known: &entry[v1beta1.ServiceBindingStatus]{}}
+	v.known.told = &told{id: "id", binding: binding}
+	binding.Credentials = json.RawMessage(`{"password":"0123456789"}`)
+	if err := r.inject(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.known.told; got == nil || got.binding != binding || !got.unfit {
+		t.Errorf("it keeps %+v", got)
+	}
+	if ready := conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
+		t.Errorf("it says %s", ready.Message)
 	}
 }

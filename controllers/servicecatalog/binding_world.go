@@ -108,8 +108,12 @@ func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (
 		return g, err
 	}
 	g.class, g.plan, g.missing = o.class, o.plan, o.missing
-	if g.missing != nil && instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
-		g.missing = &word{v1beta1.ReasonErrorInstanceRefsUnresolved, fmt.Sprintf("ServiceInstance %q: %s", instance.Name, g.missing.message)}
+	if g.missing != nil {
+		reason := g.missing.reason
+		if instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
+			reason = v1beta1.ReasonErrorInstanceRefsUnresolved
+		}
+		g.missing = &word{reason, fmt.Sprintf("ServiceInstance %q: %s", instance.Name, g.missing.message)}
 	}
 	props := instance.Status.ExternalProperties
 	if instance.Status.ProvisionStatus != v1beta1.Provisioned || props == nil {

@@ -144,6 +144,8 @@ type bindingCall struct {
 	clean bool
 	// owned: what is there under the id may be removed.
 	owned bool
+	// kept: but nobody wants that, unless it is deleted.
+	kept bool
 	// keeps: what is there under the status's predecessorID may not.
 	keeps bool
 	// removal: what is polled is one.
@@ -151,6 +153,9 @@ type bindingCall struct {
 	// again: the binding is there, and its credentials are asked for again.
 	again bool
 }
+
+// cleans says whether what a request may have made is removed again.
+func (c *bindingCall) cleans() bool { return c.owned && !c.kept }
 
 // secretDeed is what has to be done with a binding's Secret.
 type secretDeed string
@@ -224,11 +229,11 @@ func decideBinding(b *v1beta1.ServiceBinding, w bindingWorld) bindingStep {
 // heedEnd has a binding that waits looked at when its credentials end, and then says so.
 func (d *bindingDecision) heedEnd() {
 	end, ready := d.status.ExpiresAt, conditionOf(d.status.Conditions, v1beta1.ConditionReady)
-	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue {
+	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {
 		return
 	}
 	if d.hasEnded() {
-		d.say(injected)
+		d.say(injected(d.b))
 	} else if d.call == nil && d.deed == "" && (d.wake.IsZero() || end.Time.Before(d.wake)) {
 		d.wake = end.Time
 	}
@@ -249,7 +254,7 @@ func bindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) strin
 
 // ownsID says whether what is at the broker under an id of the binding's may be removed (R10).
 func ownsID(b *v1beta1.ServiceBinding, id string) bool {
-	return b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
+	return !b.DeletionTimestamp.IsZero() && b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
 		b.UID != "" && b.Status.CreatedForUID == b.UID && id == b.Spec.ExternalID ||
 		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
 }
@@ -273,6 +278,10 @@ func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) s
 const maxIDs = 1 << 16
 
 func (d *bindingDecision) id() string { return bindingID(d.b, &d.status) }
+
+// isKept says whether what a request may have made is left as it is. What a rotation made
+// is not: it is nobody's, beside what is kept.
+func (d *bindingDecision) isKept() bool { return isKept(d.b) && d.status.PredecessorID == "" }
 
 func (d *bindingDecision) owns() bool { return ownsID(d.b, d.id()) && !d.w.claimed }
 
@@ -322,13 +331,14 @@ func (d *bindingDecision) bind() {
 	unwanted := unknown && d.status.InProgressProperties != nil && d.status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
 	conflict := a != nil && a.Conflict
 	switch {
-	case conflict && d.effective().BindingRetrievable:
+	case conflict && d.present().BindingRetrievable:
 		d.call = d.newCall(fetch)
 		d.call.props = props
 		return
 	case conflict || unwanted || unknown && a.Unknown > maxRepeats:
-		if d.owns() && !isBound(&d.status) {
+		if d.owns() && !isBound(&d.status) && !d.isKept() {
 			d.status.OrphanMitigationInProgress = true
+			d.say(cleaning("it is not known what came of a request", d.status.Conditions))
 			d.mitigate()
 			return
 		}
@@ -373,7 +383,7 @@ func (d *bindingDecision) obstacle() *word {
 	}
 	switch {
 	case d.w.claimed && !ownsID(d.b, d.id()):
-		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another object has the id %q", d.id())}
+		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceBinding of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", d.id())}
 	case d.w.secret == secretOthers:
 		return &word{v1beta1.ReasonErrorInjectingBindResult, notOurs(secretName(d.b)).Error()}
 	}
@@ -389,7 +399,7 @@ func (d *bindingDecision) mute() *word {
 	if t := d.target(); t != nil {
 		ref = &t.BrokerReference
 	}
-	return &word{v1beta1.ReasonReferencesNonexistentBroker, "the broker " + brokerName(ref) + " does not exist"}
+	return &word{v1beta1.ReasonReferencesNonexistentBroker, "the broker " + brokerName(ref) + " does not exist, so that nobody can be asked: register it again under this name"}
 }
 
 // unready is why the instance cannot be bound to.
@@ -405,17 +415,25 @@ func (d *bindingDecision) unready() *word {
 	case g.missing != nil:
 		return g.missing
 	case !d.effective().Bindable:
-		return &word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("plan %q of %q has no bindings", g.plan.Common().ExternalName, g.class.Common().ExternalName)}
+		return &word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.plan.Common().ExternalName, g.class.Common().ExternalName)}
 	case len(d.effective().Unsupported) > 0:
 		return &word{v1beta1.ReasonUnsupportedBinding, fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.class.Common().ExternalName, strings.Join(d.effective().Unsupported, ", "))}
 	case status.ProvisionStatus != v1beta1.Provisioned || g.target == nil:
-		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned", name)}
+		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status))}
 	case status.Unusable:
 		return &word{v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name)}
 	case status.AsyncOpInProgress:
 		return &word{v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name)}
 	}
 	return nil
+}
+
+// saysWhy is the reason that an instance gives, in brackets; empty: it gives none.
+func saysWhy(s *v1beta1.ServiceInstanceStatus) string {
+	if ready := conditionOf(s.Conditions, v1beta1.ConditionReady); ready != nil {
+		return " (" + ready.Reason + ")"
+	}
+	return ""
 }
 
 // effective is what the instance's plan can do; nothing where that is not known.
@@ -426,11 +444,24 @@ func (d *bindingDecision) effective() catalog.Effective {
 	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 }
 
+// present is the same of the plan that the binding is of: nothing where the instance is
+// another one by now.
+func (d *bindingDecision) present() catalog.Effective {
+	if now := d.w.ground.target; now != nil && d.target() != now {
+		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+	}
+	return d.effective()
+}
+
 // comesSoon are what a binding may wait for that was made together with its instance.
 var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
 
 // waitFor says what has to be there first. It is looked up again when it changes.
 func (d *bindingDecision) waitFor(why word) {
+	if !d.b.DeletionTimestamp.IsZero() {
+		d.hold(why.reason, why.message)
+		return
+	}
 	soon := slices.Contains(comesSoon, why.reason)
 	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && len(d.status.Conditions) == 0 {
 		d.wake = young // until then it is no news
@@ -456,13 +487,20 @@ func (d *bindingDecision) isLive() bool {
 }
 
 // injected is the verdict on a binding whose credentials are in its Secret.
-var injected = verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: "Injected bind result"}
+func injected(b *v1beta1.ServiceBinding) verdict {
+	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: fmt.Sprintf("The credentials are in Secret %q", secretName(b))}
+}
 
 // stillInjected is the same where something else does not work.
 func stillInjected(but string) verdict {
-	v := injected
-	v.message = "The credentials are in the Secret; " + but
-	return v
+	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: "The credentials are in the Secret; " + but}
+}
+
+// cleaning is the verdict while what may have been left is being removed.
+func cleaning(why string, before []v1beta1.Condition) verdict {
+	failed, _ := kept(before)
+	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonServiceBindingNeedsOrphanMitigation,
+		message: "What may have been left at the broker is being removed: " + why, failed: failed}
 }
 
 // knowsParameters says whether the parameters are there to be sent. If not, they are
@@ -512,7 +550,7 @@ func (d *bindingDecision) keep() {
 // rest is for a binding of which nothing has to be done.
 func (d *bindingDecision) rest() {
 	if ready := conditionOf(d.status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
-		d.say(injected)
+		d.say(injected(d.b))
 	}
 	d.wake = d.renewTime()
 }
@@ -545,7 +583,7 @@ func (d *bindingDecision) renewTime() time.Time {
 	if at == nil {
 		at = d.status.ExpiresAt
 	}
-	if at == nil || !d.effective().BindingRotatable {
+	if at == nil || !d.present().BindingRotatable {
 		return time.Time{}
 	}
 	return d.notTooSoon(at.Add(-renewAhead))
@@ -594,7 +632,7 @@ func (d *bindingDecision) rebind() {
 	switch why := d.obstacle(); {
 	case why != nil:
 		d.waitFor(*why)
-	case d.effective().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
+	case d.present().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
 		d.startRotation()
 	default:
 		d.startAnew("new credentials were asked for with the annotation "+v1beta1.RebindAnnotation, nil)
@@ -612,7 +650,7 @@ func (d *bindingDecision) recover() {
 	if !d.isDue() {
 		return
 	}
-	if d.effective().BindingRetrievable && !d.tried().fetch {
+	if d.present().BindingRetrievable && !d.tried().fetch {
 		d.call = d.newCall(fetch)
 		d.call.again = true
 		return
@@ -630,7 +668,7 @@ func (d *bindingDecision) recover() {
 		d.call.again, d.call.props, d.call.predecessor = true, d.wanted(), d.status.PredecessorID
 	case d.status.PredecessorID != "": // of which there can be one only
 		d.retire()
-	case d.effective().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
+	case d.present().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
 		d.startRotation()
 	case d.w.secret == secretEdited:
 		ends := "ends them and gets new ones"
@@ -686,7 +724,7 @@ func (d *bindingDecision) askForSuccessor() {
 // rotate goes on with a rotation that has begun.
 func (d *bindingDecision) rotate() {
 	a, tried := d.status.Attempts, d.tried()
-	retrievable := d.effective().BindingRetrievable && !tried.fetch
+	retrievable := d.present().BindingRetrievable && !tried.fetch
 	lost := tried.repeat && !retrievable
 	why := d.unready()
 	if why == nil {
@@ -804,7 +842,13 @@ func (d *bindingDecision) mitigate() {
 	case d.w.secret == secretUnseen:
 		d.look = true
 	case d.w.secret == secretGood && d.w.secretOf == d.id():
+		if a := d.status.Attempts; a != nil && a.Conflict { // with which parameters is not known
+			d.status.InProgressProperties = nil
+		}
 		d.status = foldInjected(d.b, d.status, nil, d.w.secretVersion, d.w.now)
+	case d.isKept():
+		d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
+		d.stop(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
 	case !d.owns(): // no longer, if ever
 		d.status.OrphanMitigationInProgress = false
 		d.stop(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
@@ -847,7 +891,7 @@ func (d *bindingDecision) poll() {
 	case why != nil:
 		d.waitFor(*why)
 	case d.isOverdue():
-		d.status = foldOverdueBinding(d.b, d.status, *call, d.effective().MaximumPollingDuration, d.w.now)
+		d.status = foldOverdueBinding(d.b, d.status, *call, d.present().MaximumPollingDuration, d.w.now)
 		d.wake = d.w.now
 	default:
 		d.pollLater(call, false)
@@ -869,7 +913,7 @@ func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
 
 // isOverdue says whether the operation has taken longer than it may.
 func (d *bindingDecision) isOverdue() bool {
-	at := deadline(d.status.OperationStartTime, d.effective().MaximumPollingDuration)
+	at := deadline(d.status.OperationStartTime, d.present().MaximumPollingDuration)
 	return !at.IsZero() && !d.w.now.Before(at)
 }
 
@@ -975,7 +1019,7 @@ func targetOf(b *v1beta1.ServiceBinding, w bindingWorld) *v1beta1.ServiceBinding
 }
 
 func (d *bindingDecision) newCall(v verb) *bindingCall {
-	call := &bindingCall{verb: v, id: d.id(), generation: d.b.Generation, version: d.w.parameters.version, clean: d.isClean(), owned: d.owns(),
+	call := &bindingCall{verb: v, id: d.id(), generation: d.b.Generation, version: d.w.parameters.version, clean: d.isClean(), owned: d.owns(), kept: d.isKept(),
 		keeps: d.status.PredecessorID != "" && !d.ownsPredecessor()}
 	if t := d.target(); t != nil {
 		call.target = *t

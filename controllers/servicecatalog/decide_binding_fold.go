@@ -23,8 +23,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -93,7 +95,7 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 	if s.Attempts = nil; s.ExpiresAt != nil || s.RenewBefore != nil {
 		s.Attempts = &v1beta1.Attempts{Generation: b.Generation, LastTime: timeOf(now)}
 	}
-	f.say(injected)
+	f.say(injected(f.b))
 	return f.status
 }
 
@@ -258,7 +260,7 @@ func (f *bindingFold) accept(v verdict, operation string) {
 // have arrived.
 func (f *bindingFold) rejected(message string) {
 	if !f.isRotation() {
-		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
+		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
 	}
 	if !f.call.clean {
 		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
@@ -273,7 +275,7 @@ func (f *bindingFold) rejected(message string) {
 func (f *bindingFold) dispose(why word) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
-	if !f.call.owned || isBound(s) && !f.isRotation() {
+	if !f.call.cleans() || isBound(s) && !f.isRotation() {
 		if !f.isRotation() {
 			f.end()
 		}
@@ -281,9 +283,7 @@ func (f *bindingFold) dispose(why word) {
 	}
 	s.OrphanMitigationInProgress, s.OperationStartTime = true, timeOf(f.now)
 	f.attempts().NextTime = nil
-	failed, _ := kept(s.Conditions)
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonServiceBindingNeedsOrphanMitigation,
-		message: "What may have been left at the broker is being removed: " + why.message, failed: failed})
+	f.say(cleaning(why.message, s.Conditions))
 }
 
 // undo takes back what was put on record for a request that had no effect.
@@ -341,7 +341,7 @@ func (f *bindingFold) unsure() {
 		a.Unknown++
 	}
 	f.again("Bind", v1beta1.ReasonBindCallFailed)
-	if a.Count >= maxAttempts && !f.isRotation() && (a.Unknown == 0 || !f.call.owned) { // else it is removed
+	if a.Count >= maxAttempts && !f.isRotation() && (a.Unknown == 0 || !f.call.cleans()) { // else it is removed
 		f.stopAs(v1beta1.ReasonErrorReconciliationRetryTimeout, v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("Bind call failed %d times and is not tried any more%s: %s", a.Count, untilAsked, f.words()))
 	}
@@ -390,18 +390,36 @@ func (f *bindingFold) stopAs(reason, failed, message string) {
 func (f *bindingFold) fetch() {
 	conflict := !f.call.again // it was asked what it has under our id
 	switch {
-	case f.answer.Class == osb.Done && conflict && f.answer.binding.Credentials == nil:
-		f.dispose(word{v1beta1.ReasonBindCallFailed, "the broker has a binding under the id, and does not tell its credentials"})
+	case f.answer.Class == osb.Done && conflict && (f.answer.binding.Credentials == nil || !f.isWanted()):
+		f.strange("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
 	case f.answer.Class == osb.Done:
 		f.bound()
 	case f.answer.Class == osb.Gone && conflict: // after all, nothing
 		a := f.attempts()
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osb.Rejected && conflict:
-		f.dispose(word{v1beta1.ReasonBindCallFailed, "the broker has something else under the id: " + f.words()})
+		f.strange("the broker has something else under the id: " + f.words())
 	default:
-		f.again("Fetching the binding: the", v1beta1.ReasonFetchingBindingFailed)
+		f.again("Fetch", v1beta1.ReasonFetchingBindingFailed)
 	}
+}
+
+// isWanted says whether what was fetched has the parameters that were asked for.
+func (f *bindingFold) isWanted() bool {
+	var told *runtime.RawExtension
+	if raw := f.answer.binding.Parameters; raw != nil {
+		told = &runtime.RawExtension{Raw: raw}
+	}
+	has, bad := catalog.Merge(told, nil)
+	return bad == nil && has.Checksum == f.call.props.ParameterChecksum
+}
+
+// strange is for what is under the id, and not what was asked for.
+func (f *bindingFold) strange(message string) {
+	if !f.call.cleans() {
+		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
+	}
+	f.dispose(word{v1beta1.ReasonBindCallFailed, message})
 }
 
 func (f *bindingFold) unbind() {
@@ -433,9 +451,19 @@ func (f *bindingFold) beginUnbind() {
 	s.OrphanMitigationInProgress, s.InProgressProperties = false, nil
 }
 
-// removing keeps the conditions that say why something is being removed.
+// removing keeps the conditions that say why something is being removed, and says it.
 func (f *bindingFold) removing(v verdict) verdict {
 	v.failed, _ = kept(f.status.Conditions)
+	s, small := &f.status, strings.ToLower(v.message[:1])+v.message[1:]
+	switch {
+	case f.isDeleting():
+		v.message += ". " + howToLetGo(f.b)
+	case s.PredecessorID != "": // say says it
+	case s.OrphanMitigationInProgress:
+		v.message = "What may have been left at the broker is being removed: " + small
+	case s.CurrentOperation == v1beta1.OperationUnbind:
+		v.message = "The binding is being replaced: " + small
+	}
 	return v
 }
 
@@ -472,7 +500,7 @@ func (f *bindingFold) retired() {
 	}
 	f.end()
 	s.Attempts = f.sinceInjected()
-	f.say(injected)
+	f.say(injected(f.b))
 }
 
 // sinceInjected are the attempts of a binding that is as it should be.
@@ -531,11 +559,7 @@ func (f *bindingFold) removalFailed(message string) {
 
 func (f *bindingFold) failedAttempt(message string) string {
 	a := f.status.Attempts
-	message += fmt.Sprintf(" (%s failed, the next is at %s)", ordinal(a.Count), when(a.NextTime.Time))
-	if f.isDeleting() {
-		message += ". " + howToLetGo(f.b)
-	}
-	return message
+	return message + fmt.Sprintf(" (%s failed, the next is at %s)", ordinal(a.Count), when(a.NextTime.Time))
 }
 
 func (f *bindingFold) poll() {

@@ -257,19 +257,23 @@ func TestDecideBinding(t *testing.T) {
 		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "unbind " + next1},
 		"renewal has failed":               {"not at once again", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "wait"},
 
-		"deleted at once":            {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
-		"deleted after a restart":    {"G67: something may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
-		"deleted, never an instance": {"G67: there is nowhere that it could have been sent to", bfs(restarted1, deleted1, lives1, func(f *bindingFixture) { f.w.ground = ground{} }), "release UnboundSuccessfully"},
-		"deleted":                    {"", bfs(bound1, deleted1), "prove"},
-		"deleted, proven":            {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
-		"deleted, Secret gone":       {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
-		"deleted, all else gone":     {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.ground = ground{} }), "unbind id"},
-		"deleted, broker gone":       {"R8", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.broker = nil }), "nothing: ReferencesNonexistentBroker"},
-		"retained":                   {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
-		"CRD deleted":                {"R10", bfs(bound1, deleted1, func(f *bindingFixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
-		"brought and there":          {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
-		"brought, with policy":       {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
-		"brought and created":        {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
+		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
+		"deleted after a restart":               {"G67: something may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
+		"deleted, never an instance":            {"G67: there is nowhere that it could have been sent to", bfs(restarted1, deleted1, lives1, func(f *bindingFixture) { f.w.ground = ground{} }), "release UnboundSuccessfully"},
+		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
+		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
+		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
+		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.ground = ground{} }), "unbind id"},
+		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
+		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *bindingFixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
+		"brought and there":                     {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
+		"brought, with policy":                  {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
+		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
+		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
+		"to be kept, while it is being removed": {"R8", bfs(repeated(maxRepeats+1, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
+		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osb.Unknown, 500))), "unbind " + next1},
+		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
 		"restored": {"R10: the record of its id is older than the object", bfs(func(f *bindingFixture) {
 			f.b.CreationTimestamp.Time = t0.Add(-time.Hour)
 			f.w.now = t0.Add(time.Minute)
@@ -440,6 +444,9 @@ func TestUnbindAnswers(t *testing.T) {
 				!strings.Contains(ready.Message, "Deleted since") || !strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain)) {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}
+			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, howToLetGo(f.b)) {
+				t.Errorf("it does not say how to let go: %s", ready.Message)
+			}
 			f.w.now = f.w.now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
@@ -479,6 +486,10 @@ func TestBindingPollAnswers(t *testing.T) {
 			if got := f.b.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
+			ready := conditionOf(f.b.Status.Conditions, v1beta1.ConditionReady)
+			if waits := f.b.DeletionTimestamp != nil && !strings.HasPrefix(test.next, "release"); waits && strings.Count(ready.Message, howToLetGo(f.b)) != 1 {
+				t.Errorf("it does not say how to let go: %s", ready.Message)
+			}
 			f.w.now = f.w.now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
@@ -491,6 +502,8 @@ func TestBindingPollAnswers(t *testing.T) {
 // conformance: F08
 func TestBindingFetchAnswers(t *testing.T) {
 	made := func(f *bindingFixture) { binding1(f); f.after(pollOf(osb.Succeeded)) }
+	ours, others := with(200), with(200)
+	ours.binding.Parameters, others.binding.Parameters = parametersOf("p0"), parametersOf("p1")
 	for name, test := range map[string]struct {
 		is     []func(*bindingFixture)
 		answer bindingAnswer
@@ -504,7 +517,10 @@ func TestBindingFetchAnswers(t *testing.T) {
 		"busy":                           {bfs(made), saidOf(osb.Concurrency, 422), "fetch id again"},
 		"a Secret that is gone":          {bfs(retrievable, bound1, secretGone), with(200), "nothing: Ready"},
 		"a binding that is gone":         {bfs(retrievable, bound1, secretGone), saidOf(osb.Gone, 404), "bind id again"},
-		"a conflict, and it is ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), with(200), "nothing: Ready"},
+		"a conflict, and it is ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), ours, "nothing: Ready"},
+		"a conflict, and it was another": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), others, "unbind id"},
+		"a conflict, and who knows":      {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), with(200), "unbind id"},
+		"a conflict, no longer ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409)), func(f *bindingFixture) { f.w.claimed = true }), others, "nothing: Failed"},
 		"a conflict, and it is not told": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), without(osb.Done, 200), "unbind id"},
 		"a conflict with nothing":        {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), saidOf(osb.Gone, 404), "bind id"},
 	} {
@@ -583,6 +599,8 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 				a = saidOf(osb.Gone, 404)
 			case unbind:
 				unbinds, at = append(unbinds, next.call.id), append(at, f.w.now.String())
+			default:
+				t.Fatalf("it asks for %s", next.say())
 			}
 			f.after(a)
 		}
@@ -797,5 +815,65 @@ func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
 	next = f.step()
 	if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); next.leave == nil || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
 		t.Errorf("rotated: %+v, Ready is %s: %s", next.leave, ready.Status, ready.Message)
+	}
+}
+
+// TestADeletedBindingSaysWhatItWaitsFor: also while it has still to be made.
+func TestADeletedBindingSaysWhatItWaitsFor(t *testing.T) {
+	f := newBindingFixture(brought1, binding1, deleted1, lives1, func(f *bindingFixture) { f.w.broker = nil })
+	if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, howToLetGo(f.b)) {
+		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+	}
+}
+
+// TestABindingSaysWhatIsBeingRemoved: before it is, and while it is.
+func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		says string
+	}{
+		"to be removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500))), "What may have been left at the broker is being removed: it is not known"},
+		"being removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) }), "What may have been left at the broker is being removed: the binding"},
+		"not to be removed": {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
+		"being replaced":    {bfs(bound1, rebound, withdrawn, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "The binding is being replaced: unbind call failed: HTTP 500"},
+	} {
+		f := newBindingFixture(test.is...)
+		if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {
+			t.Errorf("%s: %s", name, ready.Message)
+		}
+	}
+}
+
+// TestWhoAsksForABinding: who made it, but what others may have asked for, or nobody.
+// conformance: I02 I06
+func TestWhoAsksForABinding(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want bool
+	}{
+		"new":               {nil, true},
+		"tried again":       {bfs(repeated(1, saidOf(osb.Unknown, 500))), true},
+		"cleaned up":        {bfs(repeated(4, saidOf(osb.Unknown, 500))), false},
+		"asked for anew":    {bfs(bound1, rebound, withdrawn), false},
+		"rotated":           {bfs(rotatable, bound1, rebound), false},
+		"renewed":           {bfs(rotatable, expiring, in(45*time.Minute)), false},
+		"deleted":           {bfs(bound1, deleted1, lives1, ejected), true},
+		"deleted meanwhile": {bfs(repeated(4, saidOf(osb.Unknown, 500)), deleted1, lives1), true},
+	} {
+		f := newBindingFixture(test.is...)
+		f.b.Spec.UserInfo = &v1beta1.UserInfo{Username: "amy"}
+		f.b.Status = f.step().status
+		if got := asker(f.b) != nil; got != test.want {
+			t.Errorf("%s: somebody %v", name, got)
+		}
+	}
+}
+
+// TestWhatHasEndedIsReplacedByAPlainBind: nothing is left that it could name.
+// conformance: R07
+func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
+	f := newBindingFixture(rotatable, expiring, in(time.Hour), withdrawn, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) })
+	if next := f.step(); next.call == nil || next.call.verb != bind || next.call.predecessor != "" || next.call.id == "id" {
+		t.Errorf("then: %s", next.say())
 	}
 }

@@ -29,6 +29,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -122,7 +123,8 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	if w.brought = seed%5 == 4; !w.brought {
 		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", t0)
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
-		w.held["id"] = &heldBinding{params: []string{"p0", "theirs"}[w.rnd.IntN(2)], token: "theirs", told: w.oneShot}
+		theirs, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf([]string{"p0", "theirs"}[w.rnd.IntN(2)])}, nil)
+		w.held["id"] = &heldBinding{params: theirs.Checksum, token: "theirs", told: w.oneShot}
 	}
 	return w
 }
@@ -194,7 +196,8 @@ func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
 	world := bindingWorld{now: w.now, firstSight: w.firstSight, polled: w.polled, definition: definitionLives, broker: w.broker, known: w.known.bindingMemory,
 		ground: ground{instance: w.instance, class: w.class, plan: w.plan, target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
-	world.parameters.known, world.parameters.Checksum, world.parameters.version = true, w.params, w.params
+	merged, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(w.params)}, nil)
+	world.parameters.known, world.parameters.Checksum, world.parameters.version = true, merged.Checksum, w.params
 	var seen *metav1.PartialObjectMetadata
 	if w.cached != nil {
 		seen = &metav1.PartialObjectMetadata{ObjectMeta: w.cached.ObjectMeta}
@@ -202,6 +205,9 @@ func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
 	world.secret, world.secretOf, world.secretVersion = sightOf(b, w.firstSight, &w.known, seen, w.now)
 	return world
 }
+
+// parametersOf are the parameters that a word stands for.
+func parametersOf(word string) []byte { return fmt.Appendf(nil, `{"is":%q}`, word) }
 
 // reconcile is what the shell does, with a crash or a lost write wherever there may be one.
 func (w *bindingWalk) reconcile() {
@@ -448,7 +454,14 @@ func (w *bindingWalk) act(call *bindingCall) bindingAnswer {
 		if h == nil || h.working != "" {
 			return saidOf(osb.Gone, 404)
 		}
-		return w.tell(saidOf(osb.Done, 200), h, !w.oneShot)
+		a := saidOf(osb.Done, 200)
+		a.binding = &osb.Binding{}
+		for _, word := range []string{"p0", "p1"} {
+			if is, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(word)}, nil); is.Checksum == h.params {
+				a.binding.Parameters = parametersOf(word)
+			}
+		}
+		return w.tell(a, h, !w.oneShot)
 	case unbind:
 		return w.unbind(call, h)
 	default:
@@ -603,6 +616,9 @@ func (w *bindingWalk) end() {
 		// A crash between Secret and status loses the end.
 		if h == nil || h.working != "" || token != h.token || !h.ends.IsZero() && s.ExpiresAt != nil {
 			w.failf("Ready, and the Secret has %q", token)
+		}
+		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {
+			w.failf("Ready, and the broker has other parameters than %s", has)
 		}
 	case stalled.Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
