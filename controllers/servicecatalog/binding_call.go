@@ -19,11 +19,10 @@ package servicecatalog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -63,15 +62,25 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 			return false, ctrl.Result{}, err
 		}
 	}
-	v.b.Status = *next.status.DeepCopy()
-	a, err := r.call(ctx, v, broker, next.call)
-	if err != nil { // nothing was sent
+	a, err := r.make(ctx, v, broker, next)
+	if err != nil {
 		leave(outbound.Result{Unasked: true})
-		return false, ctrl.Result{}, err
+		return false, ctrl.Result{}, r.fail(ctx, v, err)
 	}
 	leave(resultOf(a.Outcome))
 	r.take(v, next, a)
 	return true, ctrl.Result{}, nil
+}
+
+// make makes the call of a step. An error means that nothing was sent.
+func (r *BindingReconciler) make(ctx context.Context, v *bindingView, broker *osb.Client, next bindingStep) (bindingAnswer, error) {
+	before := v.b.Status
+	v.b.Status = *next.status.DeepCopy()
+	a, err := r.call(ctx, v, broker, next.call)
+	if err != nil && !next.journal { // else it is on record
+		v.b.Status = before
+	}
+	return a, err
 }
 
 // take takes an answer into the view.
@@ -83,6 +92,10 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	}
 	v.calls++
 	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
+	if a.binding != nil && a.binding.Credentials != nil { // those told before under the id are the broker's still
+		key := secretsKey{uid: v.b.UID, id: call.id}
+		r.recent.remember(key, slices.Concat(r.recent.of(key), secretsIn(a.binding.Credentials)))
+	}
 	v.known.bindingMemory = v.known.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
 	v.known.unrecorded, v.known.made = v.b.Status.DeepCopy(), r.orphanOf(v, call, a)
@@ -99,7 +112,7 @@ func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindin
 	created := a.binding != nil && a.binding.Created
 	wasReady := isBound(&v.before.Status)
 	return &orphan{
-		object: v.before, broker: keyOf(v.world.broker), ours: call.owned && !wasReady && (created || accepted),
+		object: v.before, broker: keyOf(v.world.broker), ours: call.cleans() && !wasReady && (created || accepted),
 		remove: osb.RemovalRequest{Params: params(call), BindingID: call.id},
 	}
 }
@@ -130,7 +143,7 @@ func params(call *bindingCall) osb.Params {
 // call makes a request. An error means that none was made.
 func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingCall) (a bindingAnswer, err error) {
 	p := params(call)
-	p.Identity = identityOf(v.b.Spec.UserInfo)
+	p.Identity = asker(v.b)
 	secrets, known, err := r.confidential(ctx, v)
 	if err != nil {
 		return a, err
@@ -142,7 +155,7 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.app}
 		request.AcceptsIncomplete = effective.BindingRetrievable // else nobody could get the credentials
 		if request.Context, request.AppGUID, err = r.context(ctx, v); err != nil {
-			return a, err
+			return a, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
 		}
 		a.binding, a.Outcome = broker.Bind(ctx, request)
 	case fetch:
@@ -156,9 +169,6 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 		last, a.Outcome = broker.Poll(ctx, request)
 		a.state, a.words = last.State, last.Description
 	default:
-		if v.b.DeletionTimestamp.IsZero() && v.b.Status.OrphanMitigationInProgress {
-			p.Identity = nil // nobody asked for that
-		}
 		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.async
 		var removal osb.RemovalResponse
 		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.id})
@@ -170,8 +180,19 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 	return a, nil
 }
 
+// asker is who a request is made for; nil: nobody, or it is not known who has asked for
+// other credentials.
+func asker(b *v1beta1.ServiceBinding) *osb.Identity {
+	s := &b.Status
+	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != "" || s.CurrentOperation == v1beta1.OperationUnbind
+	if b.DeletionTimestamp.IsZero() && (replaces || s.OrphanMitigationInProgress) {
+		return nil
+	}
+	return identityOf(b.Spec.UserInfo)
+}
+
 // unshown stands for what a broker says where that may have secrets that are not known.
-const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here any more"
+const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here any more; look at the broker's log"
 
 // context is what a broker is told of where a binding is, and what for.
 func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where osb.Context, app string, err error) {
@@ -183,67 +204,131 @@ func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where 
 	return where, app, err
 }
 
-// confidential are the secrets that the broker has of the binding, or may have given out,
-// so that no text of its is repeated with them. If they are not all known no text is.
+// confidential are the secrets that the broker has of the binding, or has given out, so
+// that no text of its is repeated with them. If they are not all known no text is.
 func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView) (secrets []string, known bool, err error) {
-	known = true
-	if len(v.b.Spec.ParametersFrom) > 0 {
-		if v.known.scrub == nil || v.known.scrub.version != v.world.parameters.version {
-			if err := r.readParameters(ctx, v); err != nil {
-				return nil, false, err
-			}
+	secrets, known = r.parametersOf(ctx, v)
+	for _, id := range givenOut(v.b) {
+		credentials, all, err := r.credentialsOf(ctx, v.b, id)
+		if err != nil {
+			return nil, false, err
 		}
-		if known = v.known.scrub != nil; known {
-			secrets = slices.Clone(v.known.scrub.secrets)
-		}
+		secrets, known = append(secrets, credentials...), known && all
 	}
 	if t := v.known.told; t != nil && t.binding != nil {
 		secrets = append(secrets, secretsIn(t.binding.Credentials)...)
 	}
-	if s := &v.b.Status; !isBound(s) && s.SecretVersion == "" {
-		return secrets, known, nil
+	return secrets, known, nil
+}
+
+// parametersOf are the secrets among the parameters that the broker has, or is sent;
+// known: they are all.
+func (r *BindingReconciler) parametersOf(ctx context.Context, v *bindingView) (secrets []string, known bool) {
+	if len(v.b.Spec.ParametersFrom) == 0 {
+		return nil, true
 	}
-	if r.recent.of(v.b.UID) == nil {
-		secret, err := r.secrets.read(ctx, v.b.Namespace, secretName(v.b))
-		if err != nil {
-			return nil, false, fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
+	known = true
+	for _, props := range []*v1beta1.ServiceBindingPropertiesState{v.b.Status.ExternalProperties, v.b.Status.InProgressProperties} {
+		if props == nil {
+			continue
 		}
-		if secret == nil || !isOurs(secret, v.b) {
-			return secrets, false, nil
+		has := r.recent.of(secretsKey{uid: v.b.UID, parameters: props.ParameterChecksum})
+		if has == nil && !v.world.parameters.known {
+			if err := r.readParameters(ctx, v); err != nil {
+				return nil, false
+			}
 		}
-		r.recent.remember(v.b.UID, secretsOf(secret.Data))
+		secrets, known = append(secrets, has...), known && (has != nil || v.world.parameters.Checksum == props.ParameterChecksum)
 	}
-	return append(secrets, r.recent.of(v.b.UID)...), known, nil
+	return append(secrets, v.world.parameters.Secrets...), known
+}
+
+// givenOut are the ids of a binding whose credentials the broker has told.
+func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
+	s := &b.Status
+	if s.PredecessorID != "" {
+		ids = append(ids, s.PredecessorID)
+	}
+	if rotates := s.PredecessorID != "" && s.CurrentOperation == v1beta1.OperationBind; isBound(s) && !rotates {
+		ids = append(ids, bindingID(b, s))
+	}
+	return ids
+}
+
+// credentialsOf are the secrets in what the broker has told under an id; known: they are
+// all.
+func (r *BindingReconciler) credentialsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string) (secrets []string, known bool, err error) {
+	if secrets := r.recent.of(secretsKey{uid: b.UID, id: id}); secrets != nil {
+		return secrets, true, nil
+	}
+	secret, err := r.readSecret(ctx, b)
+	if err != nil {
+		return nil, false, err
+	}
+	if secret == nil || !hasAll(secret, b, id) {
+		return nil, false, nil
+	}
+	secrets = secretsOf(secret.Data)
+	r.recent.remember(secretsKey{uid: b.UID, id: id}, secrets)
+	return secrets, true, nil
+}
+
+// hasAll says whether a Secret has all that the broker has told under an id: nobody has
+// changed what was written, and nothing was taken from it before.
+func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
+	record, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
+	return ok && isOurs(secret, b) && len(b.Spec.SecretTransforms) == 0 && record.isIn(secret.Data, id)
+}
+
+// recall keeps in mind what the Secret has, before that goes: the broker may repeat it.
+func (r *BindingReconciler) recall(ctx context.Context, v *bindingView) error {
+	for _, id := range givenOut(v.b) {
+		if _, _, err := r.credentialsOf(ctx, v.b, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const (
-	// maxRecent is of how many bindings it is known what is in their Secrets, and
-	// maxRemembered how many bytes of each.
+	// maxRecent is of how many it is known what secrets they have, and maxRemembered how
+	// many bytes of each.
 	maxRecent, maxRemembered = 1024, 4 << 10
 )
 
-// recent is what is in the Secrets of bindings that were lately worked on. Of others it
-// would have to be read again.
-type recent struct{ secrets *lru.Cache } // types.UID → []string
+// recent are the secrets of objects that were lately worked on. Of others they would have
+// to be read again.
+type recent struct{ secrets *lru.Cache } // → []string
+
+// secretsKey is what secrets of a binding are known by: the id that they were told under,
+// or the checksum of the parameters that they are among.
+type secretsKey struct {
+	uid            types.UID
+	id, parameters string
+}
 
 func newRecent() *recent { return &recent{lru.New(maxRecent)} }
 
-func (r *recent) remember(uid types.UID, secrets []string) {
+// remember keeps all secrets of something. If they are too many, none are known.
+func (r *recent) remember(of any, secrets []string) {
+	secrets = slices.Compact(slices.Sorted(slices.Values(secrets)))
 	size := 0
 	for _, s := range secrets {
 		size += len(s)
 	}
-	if size <= maxRemembered {
-		r.secrets.Add(uid, append([]string{}, secrets...))
+	if size > maxRemembered {
+		r.secrets.Remove(of)
+		return
 	}
+	r.secrets.Add(of, append([]string{}, secrets...)) // which is not nil
 }
 
-// of is what is known of a binding; nil: nothing.
-func (r *recent) of(uid types.UID) []string {
-	if secrets, ok := r.secrets.Get(uid); ok {
+// of is what is known of something; nil: nothing.
+func (r *recent) of(of any) []string {
+	if secrets, ok := r.secrets.Get(of); ok {
 		return secrets.([]string)
 	}
 	return nil
 }
 
-func (r *recent) forget(uid types.UID) { r.secrets.Remove(uid) }
+func (r *recent) forget(of any) { r.secrets.Remove(of) }

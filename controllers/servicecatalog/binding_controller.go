@@ -135,12 +135,12 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 		next, err := r.decide(ctx, v)
 		switch {
 		case err != nil:
-			return ctrl.Result{}, errors.Join(err, r.recordIfNews(ctx, v))
+			return ctrl.Result{}, r.fail(ctx, v, err)
 		case next.protect:
 			return ctrl.Result{}, kube.AddFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer)
 		case next.deed != "":
 			if err := r.do(ctx, v, next); err != nil {
-				return ctrl.Result{}, errors.Join(err, r.recordIfNews(ctx, v))
+				return ctrl.Result{}, r.fail(ctx, v, err)
 			}
 		case next.call != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
 			result := r.later(next, v)
@@ -167,8 +167,9 @@ func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (binding
 		case next.prove:
 			v.known.definition, err = r.definition.state(ctx)
 			v.world.definition = v.known.definition
+			err = inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, err)
 		case next.read:
-			err = r.readParameters(ctx, v)
+			err = inTheWay(v1beta1.ReasonErrorWithParameters, r.readParameters(ctx, v))
 		case next.look:
 			err = r.lookAtSecret(ctx, v)
 		default:
@@ -192,9 +193,12 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 	case injectKeys:
 		return r.inject(ctx, v)
 	case withdrawKeys:
+		if err := r.recall(ctx, v); err != nil {
+			return err
+		}
 		version, err := r.secrets.put(ctx, v.b, "", nil)
 		if err != nil {
-			return fmt.Errorf("taking credentials out of the Secret: %s", refusal(err, nil))
+			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("taking credentials out of the Secret: %s", refusal(err, nil)))
 		}
 		r.wrote(v, "", version)
 		v.b.Status = foldWithdrawn(v.b.Status, version)
@@ -210,22 +214,21 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 	t := v.known.told
 	version, data, err := r.put(ctx, v.b, t)
 	if err == nil {
-		r.recent.remember(v.b.UID, append(secretsIn(t.binding.Credentials), secretsOf(data)...))
 		v.b.Status = foldInjected(v.b, v.b.Status, t.binding, version, r.clock.Now())
 		v.known.bindingMemory = bindingMemory{app: v.known.app, async: v.known.async}
 		r.wrote(v, t.id, version)
 		v.known.unrecorded = v.b.Status.DeepCopy()
 		return nil
 	}
-	own, isOwn := errors.AsType[*injectError](err)
 	text := refusal(err, data)
-	v.b.Status = foldUninjected(v.b, v.b.Status, text, isOwn && own.occupied, r.clock.Now())
+	own, ok := errors.AsType[*injectError](err)
+	if !ok {
+		return inTheWay(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
+	}
+	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.occupied, r.clock.Now())
 	v.known.unrecorded = v.b.Status.DeepCopy()
 	v.known.told = &told{id: t.id, binding: t.binding, unfit: true}
-	switch {
-	case !isOwn:
-		return errors.New("writing the binding's Secret: " + text)
-	case own.missing == "" && !own.occupied: // no other Secret makes them fit
+	if !own.foreign { // no other Secret makes them fit
 		v.known.told.binding = nil
 	}
 	return nil
@@ -250,32 +253,31 @@ func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretGood, id, version
 }
 
-// eject deletes the Secret. What was in it is kept in mind, since the broker may repeat it.
+// eject deletes the Secret.
 func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
+	if err := r.recall(ctx, v); err != nil {
+		return err
+	}
 	var seen client.Object
 	if meta, err := r.secrets.see(ctx, v.b); err != nil {
 		return err
-	} else if meta != nil && isOurs(meta, v.b) && r.recent.of(v.b.UID) != nil {
+	} else if meta != nil && isOurs(meta, v.b) {
 		seen = meta
 	} else {
-		secret, err := r.secrets.read(ctx, v.b.Namespace, secretName(v.b))
+		secret, err := r.readSecret(ctx, v.b)
 		if err != nil {
-			return fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
+			return err
 		}
 		if secret != nil && isOurs(secret, v.b) {
-			r.recent.remember(v.b.UID, secretsOf(secret.Data))
 			seen = secret
 		}
 	}
 	if seen != nil {
 		if err := r.secrets.remove(ctx, seen); err != nil {
-			text := refusal(err, nil)
-			v.b.Status = foldUnejected(v.b, v.b.Status, text, r.clock.Now())
-			v.known.unrecorded = v.b.Status.DeepCopy()
-			return errors.New("deleting the binding's Secret: " + text)
+			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+refusal(err, nil)))
 		}
 	}
-	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, scrub: v.known.scrub, ejected: true}
+	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, ejected: true}
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretAbsent, "", ""
 	v.b.Status.SecretVersion = ""
 	return nil
@@ -286,15 +288,50 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 	if next.release != nil {
 		return ctrl.Result{}, r.release(ctx, v, *next.release)
 	}
-	return r.later(next, v), r.record(ctx, v, next.status)
+	if err := r.record(ctx, v, next.status); err != nil {
+		return ctrl.Result{}, err
+	}
+	if next.leave != nil {
+		announceRelease(r.recorder, v.before, *next.leave)
+		r.metrics.released("ServiceBinding", *next.leave)
+	}
+	return r.later(next, v), nil
 }
 
 func (r *BindingReconciler) later(next bindingStep, v *bindingView) ctrl.Result {
 	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, v.world.now)}
+	if shown := v.known.written.Add(settling); !v.shown && v.known.seen != "" && v.world.now.Before(shown) {
+		result = sooner(result, shown.Sub(v.world.now)) // the Secret may be gone by now
+	}
 	if next.status.AsyncOpInProgress {
 		result.Priority = new(lowPriority)
 	}
 	return result
+}
+
+// trouble is an error that keeps a binding from being worked on, and that it says.
+type trouble struct {
+	reason string
+	error
+}
+
+// inTheWay has an error said with a reason.
+func inTheWay(reason string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &trouble{reason, err}
+}
+
+// fail records what came of calls, and what is in the way of going on. That is tried
+// again.
+func (r *BindingReconciler) fail(ctx context.Context, v *bindingView, err error) error {
+	if t, ok := errors.AsType[*trouble](err); ok {
+		v.world.now = r.clock.Now()
+		v.b.Status = troubled(v.b, v.world, word{t.reason, t.Error()})
+		v.known.unrecorded = v.b.Status.DeepCopy()
+	}
+	return errors.Join(err, r.recordIfNews(ctx, v))
 }
 
 // recordIfNews records what came of calls, if something did.
@@ -331,7 +368,9 @@ func (r *BindingReconciler) release(ctx context.Context, v *bindingView, why wor
 		return err
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
-	r.recent.forget(v.b.UID)
+	for _, id := range []string{v.b.Spec.ExternalID, v.b.Status.ExternalID, v.b.Status.PredecessorID} {
+		r.recent.forget(secretsKey{uid: v.b.UID, id: id})
+	}
 	announceRelease(r.recorder, v.before, why)
 	r.metrics.released("ServiceBinding", why)
 	return nil

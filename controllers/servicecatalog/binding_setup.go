@@ -172,7 +172,8 @@ func (l bindingLookup) ofSecret(ctx context.Context, o client.Object) (requests 
 func unsettledBindings(bindings []*v1beta1.ServiceBinding) (requests []reconcile.Request) {
 	for _, b := range bindings {
 		ready := conditionOf(b.Status.Conditions, v1beta1.ConditionReady)
-		if ready == nil || ready.Status != v1beta1.ConditionTrue || b.Status.PredecessorID != "" || !b.DeletionTimestamp.IsZero() {
+		renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
+		if ready == nil || ready.Status != v1beta1.ConditionTrue || renews || b.Status.PredecessorID != "" || !b.DeletionTimestamp.IsZero() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
 	}

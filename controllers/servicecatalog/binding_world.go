@@ -46,13 +46,6 @@ type bindingKnown struct {
 	written      time.Time
 	// ejected: it was deleted.
 	ejected bool
-	// scrub are the secrets among the parameters, of a version of them; nil: not read yet.
-	scrub *scrub
-}
-
-type scrub struct {
-	version string
-	secrets []string
 }
 
 // settle forgets what a process needs not know of a binding that is as it should be.
@@ -61,7 +54,7 @@ func (k *bindingKnown) settle(v *bindingView) {
 	if v.world.secret != secretGood || !isDelivered(s) || s.CurrentOperation != "" || k.told != nil {
 		return
 	}
-	k.bindingMemory, k.scrub = bindingMemory{}, nil
+	k.bindingMemory = bindingMemory{}
 	if v.shown && k.seen == s.SecretVersion { // as cache and record say, too
 		*k = bindingKnown{}
 	}
@@ -75,10 +68,7 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 	if w.ground, err = findGround(ctx, r.index, v.b); err != nil {
 		return err
 	}
-	target := v.b.Status.Target
-	if target == nil {
-		target = w.ground.target
-	}
+	target := targetOf(v.b, *w)
 	if target != nil {
 		if w.broker, err = r.index.Broker(ctx, v.b.Namespace, target.BrokerReference); index.IsNotFound(err) {
 			w.broker, err = nil, nil
@@ -118,8 +108,12 @@ func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (
 		return g, err
 	}
 	g.class, g.plan, g.missing = o.class, o.plan, o.missing
-	if g.missing != nil && instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
-		g.missing = &word{v1beta1.ReasonErrorInstanceRefsUnresolved, fmt.Sprintf("ServiceInstance %q: %s", instance.Name, g.missing.message)}
+	if g.missing != nil {
+		reason := g.missing.reason
+		if instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
+			reason = v1beta1.ReasonErrorInstanceRefsUnresolved
+		}
+		g.missing = &word{reason, fmt.Sprintf("ServiceInstance %q: %s", instance.Name, g.missing.message)}
 	}
 	props := instance.Status.ExternalProperties
 	if instance.Status.ProvisionStatus != v1beta1.Provisioned || props == nil {
@@ -157,14 +151,11 @@ func (r *BindingReconciler) isClaimed(ctx context.Context, b *v1beta1.ServiceBin
 		if other.UID == b.UID || !other.DeletionTimestamp.IsZero() || bindingID(other, &other.Status) != id && other.Status.PredecessorID != id {
 			continue
 		}
-		theirs := other.Status.Target
-		if theirs == nil {
-			g, err := findGround(ctx, r.index, other)
-			if err != nil {
-				return false, err
-			}
-			theirs = g.target
+		g, err := findGround(ctx, r.index, other)
+		if err != nil {
+			return false, err
 		}
+		theirs := targetOf(other, bindingWorld{ground: g})
 		if target == nil || theirs == nil || samePlace(target, b.Namespace, theirs, other.Namespace) {
 			return true, nil
 		}
@@ -186,7 +177,7 @@ func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) 
 		return err
 	}
 	if len(v.b.Spec.ParametersFrom) > 0 && p.problem == nil {
-		v.known.scrub = &scrub{p.version, p.Secrets}
+		r.recent.remember(secretsKey{uid: v.b.UID, parameters: p.Checksum}, p.Secrets)
 	}
 	if plan := v.world.ground.plan; p.problem == nil && plan != nil {
 		sent := p.Sent
@@ -256,9 +247,9 @@ func notAfter(a, b string) bool {
 
 // lookAtSecret reads the binding's Secret, and compares it with what was written.
 func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) error {
-	secret, err := r.secrets.read(ctx, v.b.Namespace, secretName(v.b))
+	secret, err := r.readSecret(ctx, v.b)
 	if err != nil {
-		return fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err))
+		return err
 	}
 	w, known := &v.world, &v.known.bindingKnown
 	known.seen, known.seenOf, known.edited, known.written = "", "", false, time.Time{}
@@ -272,12 +263,27 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 	}
 	known.seen = secret.ResourceVersion
 	known.seenOf, known.edited = contentOf(secret, v.b)
-	r.recent.remember(v.b.UID, secretsOf(secret.Data))
+	if key := (secretsKey{uid: v.b.UID, id: known.seenOf}); hasAll(secret, v.b, known.seenOf) && r.recent.of(key) == nil {
+		r.recent.remember(key, secretsOf(secret.Data))
+	}
 	w.secret, w.secretOf, w.secretVersion = secretGood, known.seenOf, known.seen
 	if known.edited {
 		w.secret = secretEdited
 	}
 	return nil
+}
+
+// readSecret reads the Secret that has a binding's name for it; nil: there is none.
+func (r *BindingReconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+	secret, err := r.secrets.read(ctx, b.Namespace, secretName(b))
+	if err == nil {
+		return secret, nil
+	}
+	reason := v1beta1.ReasonErrorInjectingBindResult
+	if !b.DeletionTimestamp.IsZero() {
+		reason = v1beta1.ReasonErrorEjectingServiceBinding
+	}
+	return nil, inTheWay(reason, fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err)))
 }
 
 // contentOf says of which of a binding's ids a Secret has the credentials, and whether

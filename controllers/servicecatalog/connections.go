@@ -162,7 +162,7 @@ func (r *credentials) value(field, key string) string {
 		r.read = map[types.NamespacedName]map[string][]byte{name: data}
 	}
 	if len(data[key]) == 0 {
-		r.err = &credentialsError{message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q in namespace %q has no key %q", field, name.Name, name.Namespace, key)}
+		r.err = &credentialsError{message: fmt.Sprintf("spec.authInfo.%s.secretRef: the key %q of Secret %q in namespace %q is missing or empty", field, key, name.Name, name.Namespace)}
 	}
 	return string(data[key])
 }

@@ -41,10 +41,9 @@ const maxShown = 200
 // never values.
 type injectError struct {
 	message string
-	// missing is a Secret that would have to be there.
-	missing string
-	// occupied: the binding's Secret is another's.
-	occupied bool
+	// foreign: they can go there once others' Secrets, or others' keys in it, are as they
+	// have to be; and occupied: the binding's Secret is another's.
+	foreign, occupied bool
 }
 
 func (e *injectError) Error() string { return e.message }
@@ -224,7 +223,7 @@ func (r *rendering) addKeysFrom(ref *v1beta1.ObjectReference, path string) error
 	}
 	data, ok := r.others[ref.Name]
 	if !ok {
-		return &injectError{message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, r.binding.Namespace), missing: ref.Name}
+		return &injectError{message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, r.binding.Namespace), foreign: true}
 	}
 	for key, value := range data {
 		r.values[key] = value
@@ -245,39 +244,49 @@ func valueOf(value any) ([]byte, error) {
 
 // checkSize keeps from the API server what it would refuse.
 func checkSize(data map[string][]byte) error {
-	size := 0
-	for _, value := range data {
-		size += len(value)
-	}
-	if size > corev1.MaxSecretSize {
+	if size := sizeOf(data); size > corev1.MaxSecretSize {
 		return cannotInject("the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize)
 	}
 	return nil
+}
+
+func sizeOf(data map[string][]byte) (size int) {
+	for _, value := range data {
+		size += len(value)
+	}
+	return size
 }
 
 // shown is a name as a message quotes it.
 func shown(name string) string { return fmt.Sprintf("%q", outbound.Shorten(name, maxShown)) }
 
 // secretsIn are the values in a broker's credentials, so that they can be found where
-// they must not be.
+// they must not be: as they are written into a Secret, and as the broker wrote them.
 func secretsIn(credentials json.RawMessage) []string {
 	values, err := decodeCredentials(credentials)
 	if err != nil {
 		return []string{string(credentials)}
 	}
-	return collect(nil, values)
+	return within(collect(nil, values), credentials)
 }
 
 // secretsOf are the values in a binding's Secret, also those within a value.
 func secretsOf(data map[string][]byte) (secrets []string) {
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		secrets = append(secrets, string(data[key]))
-		var within any
-		if json.Unmarshal(data[key], &within) == nil {
-			secrets = collect(secrets, within)
-		}
+		secrets = within(append(secrets, string(data[key])), data[key])
 	}
 	return secrets
+}
+
+// within adds the strings and numbers in a text that is JSON.
+func within(secrets []string, text []byte) []string {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // else they would lose digits
+	if !json.Valid(text) || decoder.Decode(&value) != nil {
+		return secrets
+	}
+	return collect(secrets, value)
 }
 
 // collect adds the strings and numbers in a decoded value.

@@ -40,6 +40,8 @@ const (
 const (
 	// renewAhead is how long before the broker's renew_before credentials are replaced.
 	renewAhead = 10 * time.Second
+	// renewRetry is how often it is looked whether something is still in the way of that.
+	renewRetry = time.Minute
 	// minRenewal is how long they are kept at least, whatever the broker says.
 	minRenewal = 10 * time.Minute
 )
@@ -142,6 +144,8 @@ type bindingCall struct {
 	clean bool
 	// owned: what is there under the id may be removed.
 	owned bool
+	// kept: but nobody wants that, unless it is deleted.
+	kept bool
 	// keeps: what is there under the status's predecessorID may not.
 	keeps bool
 	// removal: what is polled is one.
@@ -149,6 +153,9 @@ type bindingCall struct {
 	// again: the binding is there, and its credentials are asked for again.
 	again bool
 }
+
+// cleans says whether what a request may have made is removed again.
+func (c *bindingCall) cleans() bool { return c.owned && !c.kept }
 
 // secretDeed is what has to be done with a binding's Secret.
 type secretDeed string
@@ -178,6 +185,8 @@ type bindingStep struct {
 	call    *bindingCall
 	// release: the finalizer goes, for this reason.
 	release *word
+	// leave is what stays at the broker although it was to be replaced.
+	leave *word
 	// status is what to write, but for what comes of the deed or the call.
 	status v1beta1.ServiceBindingStatus
 	// wake is when to look again; zero: when something changes.
@@ -213,7 +222,21 @@ func decideBinding(b *v1beta1.ServiceBinding, w bindingWorld) bindingStep {
 	default:
 		d.bind()
 	}
+	d.heedEnd()
 	return d.bindingStep
+}
+
+// heedEnd has a binding that waits looked at when its credentials end, and then says so.
+func (d *bindingDecision) heedEnd() {
+	end, ready := d.status.ExpiresAt, conditionOf(d.status.Conditions, v1beta1.ConditionReady)
+	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {
+		return
+	}
+	if d.hasEnded() {
+		d.say(injected(d.b))
+	} else if d.call == nil && d.deed == "" && (d.wake.IsZero() || end.Time.Before(d.wake)) {
+		d.wake = end.Time
+	}
 }
 
 // isBound says whether the broker has confirmed the binding, or the one that it replaces.
@@ -231,7 +254,7 @@ func bindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) strin
 
 // ownsID says whether what is at the broker under an id of the binding's may be removed (R10).
 func ownsID(b *v1beta1.ServiceBinding, id string) bool {
-	return b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
+	return !b.DeletionTimestamp.IsZero() && b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
 		b.UID != "" && b.Status.CreatedForUID == b.UID && id == b.Spec.ExternalID ||
 		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
 }
@@ -255,6 +278,10 @@ func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) s
 const maxIDs = 1 << 16
 
 func (d *bindingDecision) id() string { return bindingID(d.b, &d.status) }
+
+// isKept says whether what a request may have made is left as it is. What a rotation made
+// is not: it is nobody's, beside what is kept.
+func (d *bindingDecision) isKept() bool { return isKept(d.b) && d.status.PredecessorID == "" }
 
 func (d *bindingDecision) owns() bool { return ownsID(d.b, d.id()) && !d.w.claimed }
 
@@ -304,13 +331,14 @@ func (d *bindingDecision) bind() {
 	unwanted := unknown && d.status.InProgressProperties != nil && d.status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
 	conflict := a != nil && a.Conflict
 	switch {
-	case conflict && d.effective().BindingRetrievable:
+	case conflict && d.present().BindingRetrievable:
 		d.call = d.newCall(fetch)
 		d.call.props = props
 		return
 	case conflict || unwanted || unknown && a.Unknown > maxRepeats:
-		if d.owns() && !isBound(&d.status) {
+		if d.owns() && !isBound(&d.status) && !d.isKept() {
 			d.status.OrphanMitigationInProgress = true
+			d.say(cleaning("it is not known what came of a request", d.status.Conditions))
 			d.mitigate()
 			return
 		}
@@ -355,7 +383,7 @@ func (d *bindingDecision) obstacle() *word {
 	}
 	switch {
 	case d.w.claimed && !ownsID(d.b, d.id()):
-		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another object has the id %q", d.id())}
+		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceBinding of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", d.id())}
 	case d.w.secret == secretOthers:
 		return &word{v1beta1.ReasonErrorInjectingBindResult, notOurs(secretName(d.b)).Error()}
 	}
@@ -371,7 +399,7 @@ func (d *bindingDecision) mute() *word {
 	if t := d.target(); t != nil {
 		ref = &t.BrokerReference
 	}
-	return &word{v1beta1.ReasonReferencesNonexistentBroker, "the broker " + brokerName(ref) + " does not exist"}
+	return &word{v1beta1.ReasonReferencesNonexistentBroker, "the broker " + brokerName(ref) + " does not exist, so that nobody can be asked: register it again under this name"}
 }
 
 // unready is why the instance cannot be bound to.
@@ -387,17 +415,25 @@ func (d *bindingDecision) unready() *word {
 	case g.missing != nil:
 		return g.missing
 	case !d.effective().Bindable:
-		return &word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("plan %q of %q has no bindings", g.plan.Common().ExternalName, g.class.Common().ExternalName)}
+		return &word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.plan.Common().ExternalName, g.class.Common().ExternalName)}
 	case len(d.effective().Unsupported) > 0:
 		return &word{v1beta1.ReasonUnsupportedBinding, fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.class.Common().ExternalName, strings.Join(d.effective().Unsupported, ", "))}
 	case status.ProvisionStatus != v1beta1.Provisioned || g.target == nil:
-		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned", name)}
+		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status))}
 	case status.Unusable:
 		return &word{v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name)}
 	case status.AsyncOpInProgress:
 		return &word{v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name)}
 	}
 	return nil
+}
+
+// saysWhy is the reason that an instance gives, in brackets; empty: it gives none.
+func saysWhy(s *v1beta1.ServiceInstanceStatus) string {
+	if ready := conditionOf(s.Conditions, v1beta1.ConditionReady); ready != nil {
+		return " (" + ready.Reason + ")"
+	}
+	return ""
 }
 
 // effective is what the instance's plan can do; nothing where that is not known.
@@ -408,11 +444,24 @@ func (d *bindingDecision) effective() catalog.Effective {
 	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 }
 
+// present is the same of the plan that the binding is of: nothing where the instance is
+// another one by now.
+func (d *bindingDecision) present() catalog.Effective {
+	if now := d.w.ground.target; now != nil && d.target() != now {
+		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+	}
+	return d.effective()
+}
+
 // comesSoon are what a binding may wait for that was made together with its instance.
 var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
 
 // waitFor says what has to be there first. It is looked up again when it changes.
 func (d *bindingDecision) waitFor(why word) {
+	if !d.b.DeletionTimestamp.IsZero() {
+		d.hold(why.reason, why.message)
+		return
+	}
 	soon := slices.Contains(comesSoon, why.reason)
 	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && len(d.status.Conditions) == 0 {
 		d.wake = young // until then it is no news
@@ -438,13 +487,20 @@ func (d *bindingDecision) isLive() bool {
 }
 
 // injected is the verdict on a binding whose credentials are in its Secret.
-var injected = verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: "Injected bind result"}
+func injected(b *v1beta1.ServiceBinding) verdict {
+	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: fmt.Sprintf("The credentials are in Secret %q", secretName(b))}
+}
 
 // stillInjected is the same where something else does not work.
 func stillInjected(but string) verdict {
-	v := injected
-	v.message = "The credentials are in the Secret; " + but
-	return v
+	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: "The credentials are in the Secret; " + but}
+}
+
+// cleaning is the verdict while what may have been left is being removed.
+func cleaning(why string, before []v1beta1.Condition) verdict {
+	failed, _ := kept(before)
+	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonServiceBindingNeedsOrphanMitigation,
+		message: "What may have been left at the broker is being removed: " + why, failed: failed}
 }
 
 // knowsParameters says whether the parameters are there to be sent. If not, they are
@@ -484,8 +540,8 @@ func (d *bindingDecision) keep() {
 		d.retire()
 	case d.hasEnded():
 		d.renewEnded()
-	case !d.renewTime().IsZero() && !d.w.now.Before(d.renewTime()) && d.obstacle() == nil:
-		d.startRotation()
+	case !d.renewTime().IsZero() && !d.w.now.Before(d.renewTime()):
+		d.renew()
 	default:
 		d.rest()
 	}
@@ -494,12 +550,19 @@ func (d *bindingDecision) keep() {
 // rest is for a binding of which nothing has to be done.
 func (d *bindingDecision) rest() {
 	if ready := conditionOf(d.status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
-		d.say(injected)
+		d.say(injected(d.b))
 	}
 	d.wake = d.renewTime()
-	if end := d.status.ExpiresAt; end != nil && !d.wake.After(d.w.now) {
-		d.wake = end.Time
+}
+
+// renew replaces credentials that are about to end, once nothing is in the way of that.
+func (d *bindingDecision) renew() {
+	if why := d.obstacle(); why != nil {
+		d.waitFor(*why)
+		d.wake = d.w.now.Add(renewRetry)
+		return
 	}
+	d.startRotation()
 }
 
 // tried is how the credentials of the present id were asked for.
@@ -520,7 +583,7 @@ func (d *bindingDecision) renewTime() time.Time {
 	if at == nil {
 		at = d.status.ExpiresAt
 	}
-	if at == nil || !d.effective().BindingRotatable {
+	if at == nil || !d.present().BindingRotatable {
 		return time.Time{}
 	}
 	return d.notTooSoon(at.Add(-renewAhead))
@@ -540,9 +603,10 @@ func (d *bindingDecision) notTooSoon(at time.Time) time.Time {
 }
 
 // hasEnded says whether the credentials are of no use any more.
-func (d *bindingDecision) hasEnded() bool {
-	end := d.status.ExpiresAt
-	return end != nil && !d.w.now.Before(end.Time)
+func (d *bindingDecision) hasEnded() bool { return hasEnded(&d.status, d.w.now) }
+
+func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
+	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
 }
 
 // renewEnded gets new credentials for those that have ended: there is nothing to rotate.
@@ -553,7 +617,7 @@ func (d *bindingDecision) renewEnded() {
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: message + "; new ones are asked for at " + when(at)})
 		return
 	}
-	d.startAnew(message)
+	d.startAnew(message, nil)
 }
 
 // isRebindAsked says whether a person has asked for other credentials since they were
@@ -568,16 +632,17 @@ func (d *bindingDecision) rebind() {
 	switch why := d.obstacle(); {
 	case why != nil:
 		d.waitFor(*why)
-	case d.effective().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
+	case d.present().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
 		d.startRotation()
 	default:
-		d.startAnew("new credentials were asked for with the annotation " + v1beta1.RebindAnnotation)
+		d.startAnew("new credentials were asked for with the annotation "+v1beta1.RebindAnnotation, nil)
 	}
 }
 
 // recover gets credentials that are not in the Secret, or are not as they were, in the
 // way that changes the least.
 func (d *bindingDecision) recover() {
+	s := &d.status
 	if why := d.mute(); why != nil {
 		d.waitFor(*why)
 		return
@@ -585,7 +650,7 @@ func (d *bindingDecision) recover() {
 	if !d.isDue() {
 		return
 	}
-	if d.effective().BindingRetrievable && !d.tried().fetch {
+	if d.present().BindingRetrievable && !d.tried().fetch {
 		d.call = d.newCall(fetch)
 		d.call.again = true
 		return
@@ -603,17 +668,34 @@ func (d *bindingDecision) recover() {
 		d.call.again, d.call.props, d.call.predecessor = true, d.wanted(), d.status.PredecessorID
 	case d.status.PredecessorID != "": // of which there can be one only
 		d.retire()
-	case d.effective().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
+	case d.present().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
 		d.startRotation()
 	case d.w.secret == secretEdited:
+		ends := "ends them and gets new ones"
+		if !d.owns() {
+			ends = "gets new ones, and leaves them valid"
+		}
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonSecretEdited, stalled: true,
-			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which ends them and gets new ones", secretName(d.b), v1beta1.RebindAnnotation)})
+			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which %s", secretName(d.b), v1beta1.RebindAnnotation, ends)})
 	case !d.owns():
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
-			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
+			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
+	case removals(s) >= maxRemovals:
+		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
+			fmt.Sprintf("the broker has the binding, and did not tell its credentials, though it was made anew %d times; it is not tried any more%s", removals(s), untilAsked))
 	default:
-		d.startAnew(fmt.Sprintf("Secret %q is gone, and the broker does not tell the credentials again", secretName(d.b)))
+		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not tell them again", secretName(d.b)),
+			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.parameters.version, Removals: removals(s) + 1})
 	}
+}
+
+// removals is how often the broker was asked to remove what it has, so that it could be
+// made anew, since somebody last asked for it.
+func removals(s *v1beta1.ServiceBindingStatus) int32 {
+	if s.Attempts == nil {
+		return 0
+	}
+	return s.Attempts.Removals
 }
 
 // startRotation asks for a binding under a new id that replaces the present one, which
@@ -642,13 +724,15 @@ func (d *bindingDecision) askForSuccessor() {
 // rotate goes on with a rotation that has begun.
 func (d *bindingDecision) rotate() {
 	a, tried := d.status.Attempts, d.tried()
-	retrievable := d.effective().BindingRetrievable && !tried.fetch
+	retrievable := d.present().BindingRetrievable && !tried.fetch
 	lost := tried.repeat && !retrievable
 	why := d.unready()
 	if why == nil {
 		why = d.mute()
 	}
 	switch {
+	case d.isTold() && d.w.known.told.binding == nil:
+		d.giveUp()
 	case d.isTold():
 		if !d.w.known.told.unfit {
 			d.deed = injectKeys
@@ -657,26 +741,34 @@ func (d *bindingDecision) rotate() {
 		d.waitFor(*why)
 	case !d.isDue():
 	case lost || a != nil && (a.Unknown > maxRepeats || a.Conflict):
-		d.status.OrphanMitigationInProgress = true
-		d.mitigate()
+		d.giveUp()
 	case retrievable && (tried.made || tried.repeat):
 		d.call = d.newCall(fetch)
 		d.call.again = true
+	case d.hasEnded(): // what has ended can be replaced by nothing
+		d.giveUp()
 	default:
 		d.askForSuccessor()
 	}
 }
 
+// giveUp removes what a rotation may have made.
+func (d *bindingDecision) giveUp() {
+	d.status.OrphanMitigationInProgress = true
+	d.mitigate()
+}
+
 // startAnew removes the binding at the broker, so that another can be made under a new
-// id. What is not this object's to remove is left.
-func (d *bindingDecision) startAnew(why string) {
+// id. What is not this object's to remove is left. The attempts are those that were made
+// already; nil: none.
+func (d *bindingDecision) startAnew(why string, made *v1beta1.Attempts) {
 	if obstacle := d.obstacle(); obstacle != nil {
 		d.waitFor(*obstacle)
 		return
 	}
 	s := &d.status
 	s.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
-	s.CurrentOperation, s.OperationStartTime, s.Attempts = v1beta1.OperationUnbind, timeOf(d.w.now), nil
+	s.CurrentOperation, s.OperationStartTime, s.Attempts = v1beta1.OperationUnbind, timeOf(d.w.now), made
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced: " + why})
 	d.journal = true
 	d.replace()
@@ -694,25 +786,51 @@ func (d *bindingDecision) replace() {
 	case d.owns():
 		d.unbind(d.id())
 	default:
-		d.status = movedOn(d.b, d.status)
+		d.leave = d.left(d.id(), d.w.claimed)
+		d.status = movedOn(d.b, d.status, d.w.now)
+		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced; " + d.leave.message})
 		d.journal, d.wake = false, d.w.now
 	}
 }
 
+// left says that what the broker has under an id is not ours to remove.
+func (d *bindingDecision) left(id string, claimed bool) *word {
+	why := "which this object did not create"
+	if claimed {
+		why = "which is another object's, too"
+	}
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("what the broker has under the id %q, %s, is left there, and its credentials stay valid", id, why)}
+}
+
 // movedOn is the status of a binding that leaves its id and gets a new one.
-func movedOn(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus) v1beta1.ServiceBindingStatus {
+func movedOn(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
 	s.ExternalID = nextBindingID(b, &s)
 	s.ExternalProperties, s.InProgressProperties, s.CreatedForUID = nil, nil, ""
 	s.CurrentOperation, s.OperationStartTime, s.AsyncOpInProgress, s.LastOperation = "", nil, false, nil
 	s.UnbindStatus, s.ReconciledGeneration = v1beta1.UnbindSucceeded, 0
-	s.ExpiresAt, s.RenewBefore, s.Attempts = nil, nil, nil
+	s.ExpiresAt, s.RenewBefore = nil, nil
+	if s.Attempts = remaining(s.Attempts); s.Attempts != nil {
+		s.Attempts.NextTime = timeOf(now.Add(backoff(b.UID, s.Attempts.Removals, 0)))
+	}
 	return s
+}
+
+// remaining is what of the attempts counts until the credentials are in the Secret.
+func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
+	if a == nil || a.Removals == 0 {
+		return nil
+	}
+	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, Removals: a.Removals}
 }
 
 // retire removes the binding that this one has replaced.
 func (d *bindingDecision) retire() {
 	if !d.ownsPredecessor() {
+		d.leave = d.left(d.status.PredecessorID, d.w.predecessorClaimed)
 		d.status.PredecessorID, d.wake = "", d.w.now
+		if d.isLive() {
+			d.say(stillInjected(d.leave.message))
+		}
 		return
 	}
 	d.unbind(d.status.PredecessorID)
@@ -724,7 +842,13 @@ func (d *bindingDecision) mitigate() {
 	case d.w.secret == secretUnseen:
 		d.look = true
 	case d.w.secret == secretGood && d.w.secretOf == d.id():
+		if a := d.status.Attempts; a != nil && a.Conflict { // with which parameters is not known
+			d.status.InProgressProperties = nil
+		}
 		d.status = foldInjected(d.b, d.status, nil, d.w.secretVersion, d.w.now)
+	case d.isKept():
+		d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
+		d.stop(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
 	case !d.owns(): // no longer, if ever
 		d.status.OrphanMitigationInProgress = false
 		d.stop(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
@@ -767,7 +891,7 @@ func (d *bindingDecision) poll() {
 	case why != nil:
 		d.waitFor(*why)
 	case d.isOverdue():
-		d.status = foldOverdueBinding(d.b, d.status, *call, d.effective().MaximumPollingDuration, d.w.now)
+		d.status = foldOverdueBinding(d.b, d.status, *call, d.present().MaximumPollingDuration, d.w.now)
 		d.wake = d.w.now
 	default:
 		d.pollLater(call, false)
@@ -789,7 +913,7 @@ func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
 
 // isOverdue says whether the operation has taken longer than it may.
 func (d *bindingDecision) isOverdue() bool {
-	at := deadline(d.status.OperationStartTime, d.effective().MaximumPollingDuration)
+	at := deadline(d.status.OperationStartTime, d.present().MaximumPollingDuration)
 	return !at.IsZero() && !d.w.now.Before(at)
 }
 
@@ -860,6 +984,7 @@ func (d *bindingDecision) renewAttempts() {
 		return
 	}
 	d.status.Attempts = renewed(a, d.b.Generation, d.w.parameters.version)
+	d.status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 }
 
 // isDue says whether the next attempt may be made, and else wakes it when it may.
@@ -888,8 +1013,13 @@ func (d *bindingDecision) target() *v1beta1.ServiceBindingTarget {
 	return then
 }
 
+// targetOf is where a binding is, or is to be.
+func targetOf(b *v1beta1.ServiceBinding, w bindingWorld) *v1beta1.ServiceBindingTarget {
+	return (&bindingDecision{b: b, w: w, bindingStep: bindingStep{status: b.Status}}).target()
+}
+
 func (d *bindingDecision) newCall(v verb) *bindingCall {
-	call := &bindingCall{verb: v, id: d.id(), generation: d.b.Generation, version: d.w.parameters.version, clean: d.isClean(), owned: d.owns(),
+	call := &bindingCall{verb: v, id: d.id(), generation: d.b.Generation, version: d.w.parameters.version, clean: d.isClean(), owned: d.owns(), kept: d.isKept(),
 		keeps: d.status.PredecessorID != "" && !d.ownsPredecessor()}
 	if t := d.target(); t != nil {
 		call.target = *t
@@ -919,6 +1049,25 @@ func (d *bindingDecision) hold(reason, message string) {
 	d.say(v)
 }
 
+// troubled is the status where something could not be had that a request takes. That is
+// tried again.
+func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why word) v1beta1.ServiceBindingStatus {
+	d := &bindingDecision{b: b, w: w, bindingStep: bindingStep{status: *b.Status.DeepCopy()}}
+	if d.status.UnbindStatus == "" && d.isClean() {
+		d.status.UnbindStatus = v1beta1.UnbindNotRequired
+	}
+	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		v.ready, v.message = v1beta1.ConditionUnknown, why.message+". "+howToLetGo(b)
+	case d.isLive():
+		v = stillInjected(why.message)
+	}
+	v.failed, _ = kept(d.status.Conditions)
+	d.say(v)
+	return d.status
+}
+
 // stop says that nothing is tried any more until somebody asks for it.
 func (d *bindingDecision) stop(reason, message string) {
 	if d.status.Attempts == nil {
@@ -929,7 +1078,11 @@ func (d *bindingDecision) stop(reason, message string) {
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{reason, message}})
 }
 
+// setBindingConditions never says Ready of credentials that have ended.
 func setBindingConditions(status *v1beta1.ServiceBindingStatus, v verdict, now time.Time) {
+	if v.ready == v1beta1.ConditionTrue && hasEnded(status, now) {
+		v = verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The credentials have ended at " + when(status.ExpiresAt.Time)}
+	}
 	status.Conditions = v.conditions(status.Conditions, now)
 	status.LastConditionState = lastConditionState(status.Conditions)
 }

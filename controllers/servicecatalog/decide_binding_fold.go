@@ -23,8 +23,10 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -84,10 +86,7 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	if s.PredecessorID != "" { // those were of other credentials
-		s.ExpiresAt, s.RenewBefore = nil, nil
-	}
-	if of != nil && (!of.ExpiresAt.IsZero() || !of.RenewBefore.IsZero()) {
+	if of != nil && (f.isRotation() || saysEnd(of)) { // else it is as it was, or not known any more
 		s.ExpiresAt, s.RenewBefore = endOf(of.ExpiresAt), endOf(of.RenewBefore)
 	}
 	f.end()
@@ -96,9 +95,12 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 	if s.Attempts = nil; s.ExpiresAt != nil || s.RenewBefore != nil {
 		s.Attempts = &v1beta1.Attempts{Generation: b.Generation, LastTime: timeOf(now)}
 	}
-	f.say(injected)
+	f.say(injected(f.b))
 	return f.status
 }
+
+// saysEnd says whether a broker has said when credentials end.
+func saysEnd(b *osb.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
 
 // endOf is a time of the broker's as a status has it; nil: it said none.
 func endOf(t time.Time) *metav1.Time {
@@ -118,16 +120,6 @@ func foldUninjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStat
 	}
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
 		message: "The credentials cannot be put into the Secret: " + why})
-	return f.status
-}
-
-// foldUnejected is the status if the Secret could not be deleted, which comes before what
-// the broker has is.
-func foldUnejected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, why string, now time.Time) v1beta1.ServiceBindingStatus {
-	f := &bindingFold{b: b, status: *status.DeepCopy(), now: now}
-	f.status.ObservedGeneration = b.Generation
-	f.say(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonErrorEjectingServiceBinding,
-		message: fmt.Sprintf("The Secret cannot be deleted: %s. %s", why, howToLetGo(b))})
 	return f.status
 }
 
@@ -237,11 +229,11 @@ func (f *bindingFold) bound() {
 		s.ExternalProperties = s.InProgressProperties
 	}
 	f.end()
-	s.Attempts = nil
+	s.Attempts = remaining(s.Attempts)
 	if !f.call.again {
 		s.ReconciledGeneration = 0
 	}
-	if found := f.answer.binding; found != nil {
+	if found := f.answer.binding; found != nil && (!f.call.again || saysEnd(found)) {
 		s.ExpiresAt, s.RenewBefore = endOf(found.ExpiresAt), endOf(found.RenewBefore)
 	}
 	f.say(undelivered)
@@ -268,7 +260,7 @@ func (f *bindingFold) accept(v verdict, operation string) {
 // have arrived.
 func (f *bindingFold) rejected(message string) {
 	if !f.isRotation() {
-		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
+		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
 	}
 	if !f.call.clean {
 		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
@@ -283,7 +275,7 @@ func (f *bindingFold) rejected(message string) {
 func (f *bindingFold) dispose(why word) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
-	if !f.call.owned || isBound(s) && !f.isRotation() {
+	if !f.call.cleans() || isBound(s) && !f.isRotation() {
 		if !f.isRotation() {
 			f.end()
 		}
@@ -291,9 +283,7 @@ func (f *bindingFold) dispose(why word) {
 	}
 	s.OrphanMitigationInProgress, s.OperationStartTime = true, timeOf(f.now)
 	f.attempts().NextTime = nil
-	failed, _ := kept(s.Conditions)
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonServiceBindingNeedsOrphanMitigation,
-		message: "What may have been left at the broker is being removed: " + why.message, failed: failed})
+	f.say(cleaning(why.message, s.Conditions))
 }
 
 // undo takes back what was put on record for a request that had no effect.
@@ -351,7 +341,7 @@ func (f *bindingFold) unsure() {
 		a.Unknown++
 	}
 	f.again("Bind", v1beta1.ReasonBindCallFailed)
-	if a.Count >= maxAttempts && !f.isRotation() && (a.Unknown == 0 || !f.call.owned) { // else it is removed
+	if a.Count >= maxAttempts && !f.isRotation() && (a.Unknown == 0 || !f.call.cleans()) { // else it is removed
 		f.stopAs(v1beta1.ReasonErrorReconciliationRetryTimeout, v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("Bind call failed %d times and is not tried any more%s: %s", a.Count, untilAsked, f.words()))
 	}
@@ -400,18 +390,36 @@ func (f *bindingFold) stopAs(reason, failed, message string) {
 func (f *bindingFold) fetch() {
 	conflict := !f.call.again // it was asked what it has under our id
 	switch {
-	case f.answer.Class == osb.Done && conflict && f.answer.binding.Credentials == nil:
-		f.dispose(word{v1beta1.ReasonBindCallFailed, "the broker has a binding under the id, and does not tell its credentials"})
+	case f.answer.Class == osb.Done && conflict && (f.answer.binding.Credentials == nil || !f.isWanted()):
+		f.strange("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
 	case f.answer.Class == osb.Done:
 		f.bound()
 	case f.answer.Class == osb.Gone && conflict: // after all, nothing
 		a := f.attempts()
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osb.Rejected && conflict:
-		f.dispose(word{v1beta1.ReasonBindCallFailed, "the broker has something else under the id: " + f.words()})
+		f.strange("the broker has something else under the id: " + f.words())
 	default:
-		f.again("Fetching the binding: the", v1beta1.ReasonFetchingBindingFailed)
+		f.again("Fetch", v1beta1.ReasonFetchingBindingFailed)
 	}
+}
+
+// isWanted says whether what was fetched has the parameters that were asked for.
+func (f *bindingFold) isWanted() bool {
+	var told *runtime.RawExtension
+	if raw := f.answer.binding.Parameters; raw != nil {
+		told = &runtime.RawExtension{Raw: raw}
+	}
+	has, bad := catalog.Merge(told, nil)
+	return bad == nil && has.Checksum == f.call.props.ParameterChecksum
+}
+
+// strange is for what is under the id, and not what was asked for.
+func (f *bindingFold) strange(message string) {
+	if !f.call.cleans() {
+		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
+	}
+	f.dispose(word{v1beta1.ReasonBindCallFailed, message})
 }
 
 func (f *bindingFold) unbind() {
@@ -443,9 +451,19 @@ func (f *bindingFold) beginUnbind() {
 	s.OrphanMitigationInProgress, s.InProgressProperties = false, nil
 }
 
-// removing keeps the conditions that say why something is being removed.
+// removing keeps the conditions that say why something is being removed, and says it.
 func (f *bindingFold) removing(v verdict) verdict {
 	v.failed, _ = kept(f.status.Conditions)
+	s, small := &f.status, strings.ToLower(v.message[:1])+v.message[1:]
+	switch {
+	case f.isDeleting():
+		v.message += ". " + howToLetGo(f.b)
+	case s.PredecessorID != "": // say says it
+	case s.OrphanMitigationInProgress:
+		v.message = "What may have been left at the broker is being removed: " + small
+	case s.CurrentOperation == v1beta1.OperationUnbind:
+		v.message = "The binding is being replaced: " + small
+	}
 	return v
 }
 
@@ -460,11 +478,11 @@ func (f *bindingFold) removed() {
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonUnboundSuccessfully, message: "The binding was removed successfully"})
 	case s.OrphanMitigationInProgress && s.PredecessorID != "":
 		f.attempts().Removals++
-		f.revert("Bind call failed, and what was left of it is removed")
+		f.revert("what was made for that could not be used, and is removed again")
 	case s.OrphanMitigationInProgress:
 		f.cleaned()
 	default: // to make way for another
-		*s = movedOn(f.b, *s)
+		*s = movedOn(f.b, *s, f.now)
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced; the one before it is removed"})
 	}
 }
@@ -482,7 +500,7 @@ func (f *bindingFold) retired() {
 	}
 	f.end()
 	s.Attempts = f.sinceInjected()
-	f.say(injected)
+	f.say(injected(f.b))
 }
 
 // sinceInjected are the attempts of a binding that is as it should be.
@@ -541,11 +559,7 @@ func (f *bindingFold) removalFailed(message string) {
 
 func (f *bindingFold) failedAttempt(message string) string {
 	a := f.status.Attempts
-	message += fmt.Sprintf(" (%s failed, the next is at %s)", ordinal(a.Count), when(a.NextTime.Time))
-	if f.isDeleting() {
-		message += ". " + howToLetGo(f.b)
-	}
-	return message
+	return message + fmt.Sprintf(" (%s failed, the next is at %s)", ordinal(a.Count), when(a.NextTime.Time))
 }
 
 func (f *bindingFold) poll() {
@@ -618,7 +632,7 @@ func (f *bindingFold) words() string { return sayOutcome(f.answer.Outcome) }
 // the binding is ready, whatever becomes of what is to replace them or was before them.
 func (f *bindingFold) say(v verdict) {
 	s := &f.status
-	if s.PredecessorID != "" && isDelivered(s) && !f.isDeleting() && v.ready != v1beta1.ConditionTrue {
+	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, f.now) && !f.isDeleting() && v.ready != v1beta1.ConditionTrue {
 		v = stillInjected(strings.ToLower(v.message[:1]) + v.message[1:])
 	}
 	setBindingConditions(s, v, f.now)
@@ -656,7 +670,7 @@ func (m *bindingMemory) learnBind(call bindingCall, a bindingAnswer) {
 		m.app = true
 	case a.Class == osb.Done && a.binding.Credentials != nil:
 		m.told = &told{id: call.id, binding: a.binding}
-	case a.Class == osb.Done && a.binding.Created: // a service without credentials
+	case a.Class == osb.Done && (a.binding.Created || call.clean && call.owned): // a service without credentials
 		m.told = &told{id: call.id, binding: withoutCredentials(a.binding)}
 	case a.Class == osb.Done, refused && call.again:
 		m.tried.repeat = true

@@ -18,11 +18,13 @@ package servicecatalog
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -244,26 +246,34 @@ func TestDecideBinding(t *testing.T) {
 		"rotation refused":                 {"R06: the old one stays", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "nothing: Ready"},
 		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osb.Unknown, 500))), "unbind " + next1},
 		"deleted while being rotated":      {"both go", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected), "unbind id"},
-		"and then":                         {"", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "unbind " + next1},
+		"and after that":                   {"", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "unbind " + next1},
 		"to be renewed":                    {"R05", bfs(rotatable, expiring, in(45*time.Minute)), "journal bind " + next1 + " for id"},
 		"not yet to be renewed":            {"R05", bfs(rotatable, expiring, in(44*time.Minute)), "wait"},
 		"to be renewed, but not rotatable": {"R01", bfs(expiring, in(45*time.Minute)), "wait"},
 		"ended":                            {"R07", bfs(rotatable, expiring, in(time.Hour)), "journal withdraw"},
+		"rotated, then not to be removed":  {"", bfs(rotatable, bound1, rebound, bound1, repeated(2, saidOf(osb.Unknown, 500))), "unbind id"},
+		"ended while being rotated":        {"R02: who has ended can be replaced by none", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour)), "unbind " + next1},
+		"and then":                         {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour), func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }, in(time.Hour)), "journal withdraw"},
+		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "unbind " + next1},
 		"renewal has failed":               {"not at once again", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "wait"},
 
-		"deleted at once":            {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
-		"deleted after a restart":    {"G67: something may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
-		"deleted, never an instance": {"G67: there is nowhere that it could have been sent to", bfs(restarted1, deleted1, lives1, func(f *bindingFixture) { f.w.ground = ground{} }), "release UnboundSuccessfully"},
-		"deleted":                    {"", bfs(bound1, deleted1), "prove"},
-		"deleted, proven":            {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
-		"deleted, Secret gone":       {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
-		"deleted, all else gone":     {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.ground = ground{} }), "unbind id"},
-		"deleted, broker gone":       {"R8", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.broker = nil }), "nothing: ReferencesNonexistentBroker"},
-		"retained":                   {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
-		"CRD deleted":                {"R10", bfs(bound1, deleted1, func(f *bindingFixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
-		"brought and there":          {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
-		"brought, with policy":       {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
-		"brought and created":        {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
+		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
+		"deleted after a restart":               {"G67: something may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
+		"deleted, never an instance":            {"G67: there is nowhere that it could have been sent to", bfs(restarted1, deleted1, lives1, func(f *bindingFixture) { f.w.ground = ground{} }), "release UnboundSuccessfully"},
+		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
+		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
+		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
+		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.ground = ground{} }), "unbind id"},
+		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.w.broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
+		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *bindingFixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
+		"brought and there":                     {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
+		"brought, with policy":                  {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
+		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
+		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
+		"to be kept, while it is being removed": {"R8", bfs(repeated(maxRepeats+1, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
+		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osb.Unknown, 500))), "unbind " + next1},
+		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
 		"restored": {"R10: the record of its id is older than the object", bfs(func(f *bindingFixture) {
 			f.b.CreationTimestamp.Time = t0.Add(-time.Hour)
 			f.w.now = t0.Add(time.Minute)
@@ -310,6 +320,15 @@ func expiring(f *bindingFixture) {
 	f.after(a)
 }
 
+// unfit is a binding whose credentials were told, and fit into no Secret.
+func unfit(f *bindingFixture) {
+	next, a := f.step(), with(201)
+	f.w.known = f.w.known.learn(f.b, *next.call, a)
+	f.b.Status = foldBinding(f.b, next.status, *next.call, a, f.w.now)
+	f.b.Status = foldUninjected(f.b, f.b.Status, "x", false, f.w.now)
+	f.w.known.told = &told{id: next.call.id, unfit: true}
+}
+
 // legacy is what the former service-catalog left of a binding that is Ready (G63).
 func legacy(f *bindingFixture) {
 	f.b.Annotations = nil
@@ -343,7 +362,9 @@ func TestBindAnswers(t *testing.T) {
 		"201":                       {nil, with(201), "Ready", "Required", "nothing: Ready"},
 		"201 without credentials":   {nil, without(osb.Done, 201), "Ready", "Required", "nothing: Ready"},
 		"200":                       {nil, with(200), "Ready", "Required", "nothing: Ready"},
-		"200 without credentials":   {nil, without(osb.Done, 200), "Binding", "Required", "journal unbind id"},
+		"200 without credentials":   {nil, without(osb.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"and after a lost answer":   {bfs(repeated(1, saidOf(osb.Unknown, 500))), without(osb.Done, 200), "Binding", "Required", "journal unbind id"},
+		"and under a brought id":    {bfs(brought1), without(osb.Done, 200), "Binding", "Required", "nothing: ErrorInjectingBindResult"},
 		"201 with a log drain":      {nil, drain, "Failed", "Required", "unbind id"},
 		"202":                       {bfs(retrievable), without(osb.Accepted, 202), "Binding", "Required", "poll id"},
 		"200 malformed":             {nil, saidOf(osb.Unusable, 200), "BindCallFailed", "Required", "bind id"},
@@ -423,6 +444,9 @@ func TestUnbindAnswers(t *testing.T) {
 				!strings.Contains(ready.Message, "Deleted since") || !strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain)) {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}
+			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, howToLetGo(f.b)) {
+				t.Errorf("it does not say how to let go: %s", ready.Message)
+			}
 			f.w.now = f.w.now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
@@ -462,6 +486,10 @@ func TestBindingPollAnswers(t *testing.T) {
 			if got := f.b.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
+			ready := conditionOf(f.b.Status.Conditions, v1beta1.ConditionReady)
+			if waits := f.b.DeletionTimestamp != nil && !strings.HasPrefix(test.next, "release"); waits && strings.Count(ready.Message, howToLetGo(f.b)) != 1 {
+				t.Errorf("it does not say how to let go: %s", ready.Message)
+			}
 			f.w.now = f.w.now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
@@ -474,6 +502,8 @@ func TestBindingPollAnswers(t *testing.T) {
 // conformance: F08
 func TestBindingFetchAnswers(t *testing.T) {
 	made := func(f *bindingFixture) { binding1(f); f.after(pollOf(osb.Succeeded)) }
+	ours, others := with(200), with(200)
+	ours.binding.Parameters, others.binding.Parameters = parametersOf("p0"), parametersOf("p1")
 	for name, test := range map[string]struct {
 		is     []func(*bindingFixture)
 		answer bindingAnswer
@@ -487,7 +517,10 @@ func TestBindingFetchAnswers(t *testing.T) {
 		"busy":                           {bfs(made), saidOf(osb.Concurrency, 422), "fetch id again"},
 		"a Secret that is gone":          {bfs(retrievable, bound1, secretGone), with(200), "nothing: Ready"},
 		"a binding that is gone":         {bfs(retrievable, bound1, secretGone), saidOf(osb.Gone, 404), "bind id again"},
-		"a conflict, and it is ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), with(200), "nothing: Ready"},
+		"a conflict, and it is ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), ours, "nothing: Ready"},
+		"a conflict, and it was another": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), others, "unbind id"},
+		"a conflict, and who knows":      {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), with(200), "unbind id"},
+		"a conflict, no longer ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409)), func(f *bindingFixture) { f.w.claimed = true }), others, "nothing: Failed"},
 		"a conflict, and it is not told": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), without(osb.Done, 200), "unbind id"},
 		"a conflict with nothing":        {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), saidOf(osb.Gone, 404), "bind id"},
 	} {
@@ -536,6 +569,63 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 	rebound(f)
 	if got := f.step().say(); got != "journal bind id" {
 		t.Errorf("asked again: %s", got)
+	}
+}
+
+// TestABindingIsNotMadeAnewForEver: by a broker that has bindings, and never tells what
+// their credentials are.
+func TestABindingIsNotMadeAnewForEver(t *testing.T) {
+	f := newBindingFixture(retrievable)
+	var unbinds, at []string
+	for i := 0; ; i++ {
+		next := f.step()
+		if next.call == nil && next.wake.IsZero() {
+			break
+		}
+		if i > 200 {
+			t.Fatal("it is made for ever")
+		}
+		if next.call != nil {
+			a := saidOf(osb.Done, 200)
+			switch next.call.verb {
+			case bind:
+				a = without(osb.Accepted, 202)
+				if next.call.again {
+					a = without(osb.Done, 200)
+				}
+			case poll:
+				a = pollOf(osb.Succeeded)
+			case fetch:
+				a = saidOf(osb.Gone, 404)
+			case unbind:
+				unbinds, at = append(unbinds, next.call.id), append(at, f.w.now.String())
+			default:
+				t.Fatalf("it asks for %s", next.say())
+			}
+			f.after(a)
+		}
+		if next = f.step(); !next.wake.IsZero() {
+			f.w.now = next.wake
+		}
+	}
+	if len(unbinds) != maxRemovals || len(slices.Compact(at)) != maxRemovals {
+		t.Errorf("removed as %s at %s", unbinds, at)
+	}
+	if s := &f.b.Status; f.step().status.LastConditionState != v1beta1.ConditionFailed {
+		t.Errorf("it ends as %+v", s)
+	}
+	rebound(f)
+	if got := f.step().say(); !strings.HasPrefix(got, "journal unbind ") {
+		t.Errorf("asked again: %s", got)
+	}
+}
+
+// TestARebindWaitsForItsTurn: what somebody asks for begins a new budget, once.
+func TestARebindWaitsForItsTurn(t *testing.T) {
+	f := newBindingFixture(retrievable, repeated(1, saidOf(osb.Conflict, 409)), rebound)
+	f.after(saidOf(osb.Retry, 500))
+	if got := f.step().say(); got != "wait" {
+		t.Errorf("then: %s, want wait", got)
 	}
 }
 
@@ -623,5 +713,167 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	brief.w.now = brief.w.now.Add(minRenewal)
 	if got := brief.step().say(); got != "journal withdraw" {
 		t.Errorf("then: %s", got)
+	}
+}
+
+// TestABindingIsNeverReadyOnceItsCredentialsHaveEnded: whatever else goes on, and it is
+// looked at when they do.
+// conformance: R05 R07
+func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
+	failed := func(f *bindingFixture) {
+		later := saidOf(osb.Retry, 429)
+		later.RetryAfter = time.Hour
+		f.after(later)
+	}
+	polled := func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }
+	busy := func(f *bindingFixture) {
+		f.w.ground.instance = f.w.ground.instance.DeepCopy()
+		f.w.ground.instance.Status.AsyncOpInProgress = true
+	}
+	for name, is := range map[string][]func(*bindingFixture){
+		"at rest":           bfs(expiring),
+		"not to be renewed": bfs(rotatable, expiring, in(45*time.Minute), busy),
+		"being rotated":     bfs(rotatable, retrievable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(without(osb.Accepted, 202)) }, polled),
+		"rotated in vain":   bfs(rotatable, expiring, in(59*time.Minute+59*time.Second), failed),
+		"rotated":           bfs(rotatable, expiring, in(45*time.Minute), expiring, in(59*time.Minute+59*time.Second), failed),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(is...)
+			end := f.b.Status.ExpiresAt.Time
+			next := f.step()
+			if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+				t.Fatalf("before: Ready is %s: %s", ready.Status, ready.Message)
+			}
+			if next.wake.After(end) || !next.wake.After(f.w.now) {
+				t.Errorf("it is looked at again at %s, and ends at %s", next.wake, end)
+			}
+			f.b.Status, f.w.now, f.w.polled = next.status, end, end
+			if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionFalse {
+				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+			}
+		})
+	}
+}
+
+// TestARepairLeavesTheEndOfABinding: a broker that does not repeat when the credentials
+// end has not changed that.
+func TestARepairLeavesTheEndOfABinding(t *testing.T) {
+	for name, is := range map[string][]func(*bindingFixture){
+		"of its own":      bfs(expiring, secretGone),
+		"fetched":         bfs(retrievable, expiring, secretGone),
+		"after a rotated": bfs(rotatable, bound1, rebound, expiring, secretGone),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(is...)
+			f.after(with(200))
+			if s := &f.b.Status; s.ExpiresAt == nil || s.RenewBefore == nil {
+				t.Errorf("it says %v and %v", s.ExpiresAt, s.RenewBefore)
+			}
+		})
+	}
+}
+
+// TestWhatWaitsIsWoken: by changes elsewhere, also where it is Ready.
+func TestWhatWaitsIsWoken(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want int
+	}{
+		"at rest":           {bfs(bound1), 0},
+		"a rebind":          {bfs(bound1, rebound), 1},
+		"one that will end": {bfs(expiring), 1},
+	} {
+		f := newBindingFixture(test.is...)
+		if got := unsettledBindings([]*v1beta1.ServiceBinding{f.b}); len(got) != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	clock := clocktesting.NewFakePassiveClock(t0)
+	v := &bindingView{known: &entry[v1beta1.ServiceBindingStatus]{}, world: bindingWorld{now: t0}}
+	v.known.seen, v.known.written = "7", t0.Add(-time.Second)
+	if got := (&BindingReconciler{clock: clock}).later(bindingStep{}, v).RequeueAfter; got != settling-time.Second {
+		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
+	}
+	v.shown = true
+	if got := (&BindingReconciler{clock: clock}).later(bindingStep{}, v).RequeueAfter; got != 0 {
+		t.Errorf("one that is shown is looked at in %s", got)
+	}
+}
+
+// TestWhatIsLeftAtTheBrokerIsSaid: where credentials stay valid that were to be replaced.
+func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
+	adopted := func(f *bindingFixture) { brought1(f); f.after(with(200)) }
+	f := newBindingFixture(adopted, rebound, withdrawn)
+	next := f.step()
+	if next.leave == nil || next.leave.reason != v1beta1.ReasonRetained || !strings.Contains(next.leave.message, `"id"`) {
+		t.Errorf("replaced: %+v", next.leave)
+	}
+	if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("replaced: %s", ready.Message)
+	}
+	f = newBindingFixture(rotatable, adopted, rebound, bound1)
+	next = f.step()
+	if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); next.leave == nil || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("rotated: %+v, Ready is %s: %s", next.leave, ready.Status, ready.Message)
+	}
+}
+
+// TestADeletedBindingSaysWhatItWaitsFor: also while it has still to be made.
+func TestADeletedBindingSaysWhatItWaitsFor(t *testing.T) {
+	f := newBindingFixture(brought1, binding1, deleted1, lives1, func(f *bindingFixture) { f.w.broker = nil })
+	if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, howToLetGo(f.b)) {
+		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+	}
+}
+
+// TestABindingSaysWhatIsBeingRemoved: before it is, and while it is.
+func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		says string
+	}{
+		"to be removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500))), "What may have been left at the broker is being removed: it is not known"},
+		"being removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) }), "What may have been left at the broker is being removed: the binding"},
+		"not to be removed": {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
+		"being replaced":    {bfs(bound1, rebound, withdrawn, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "The binding is being replaced: unbind call failed: HTTP 500"},
+	} {
+		f := newBindingFixture(test.is...)
+		if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {
+			t.Errorf("%s: %s", name, ready.Message)
+		}
+	}
+}
+
+// TestWhoAsksForABinding: who made it, but what others may have asked for, or nobody.
+// conformance: I02 I06
+func TestWhoAsksForABinding(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want bool
+	}{
+		"new":               {nil, true},
+		"tried again":       {bfs(repeated(1, saidOf(osb.Unknown, 500))), true},
+		"cleaned up":        {bfs(repeated(4, saidOf(osb.Unknown, 500))), false},
+		"asked for anew":    {bfs(bound1, rebound, withdrawn), false},
+		"rotated":           {bfs(rotatable, bound1, rebound), false},
+		"renewed":           {bfs(rotatable, expiring, in(45*time.Minute)), false},
+		"deleted":           {bfs(bound1, deleted1, lives1, ejected), true},
+		"deleted meanwhile": {bfs(repeated(4, saidOf(osb.Unknown, 500)), deleted1, lives1), true},
+	} {
+		f := newBindingFixture(test.is...)
+		f.b.Spec.UserInfo = &v1beta1.UserInfo{Username: "amy"}
+		f.b.Status = f.step().status
+		if got := asker(f.b) != nil; got != test.want {
+			t.Errorf("%s: somebody %v", name, got)
+		}
+	}
+}
+
+// TestWhatHasEndedIsReplacedByAPlainBind: nothing is left that it could name.
+// conformance: R07
+func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
+	f := newBindingFixture(rotatable, expiring, in(time.Hour), withdrawn, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) })
+	if next := f.step(); next.call == nil || next.call.verb != bind || next.call.predecessor != "" || next.call.id == "id" {
+		t.Errorf("then: %s", next.say())
 	}
 }

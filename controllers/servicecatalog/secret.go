@@ -158,7 +158,7 @@ func isOurs(secret metav1.Object, b *v1beta1.ServiceBinding) bool {
 
 // notOurs says what is in the way of a binding's Secret.
 func notOurs(name string) error {
-	return &injectError{message: fmt.Sprintf("Secret %q is there already and does not belong to this ServiceBinding: delete it, or make a ServiceBinding with another spec.secretName", name), occupied: true}
+	return &injectError{message: fmt.Sprintf("Secret %q is there already and does not belong to this ServiceBinding: delete it, or make a ServiceBinding with another spec.secretName", name), foreign: true, occupied: true}
 }
 
 // secrets keeps the Secrets of bindings. Their content is not cached.
@@ -237,8 +237,8 @@ func (s *secrets) update(ctx context.Context, b *v1beta1.ServiceBinding, id stri
 	if !inject(secret, id, data) {
 		return secret.ResourceVersion, nil
 	}
-	if err := checkSize(secret.Data); err != nil {
-		return "", err
+	if size := sizeOf(secret.Data); size > corev1.MaxSecretSize { // the binding's alone would fit
+		return "", &injectError{message: fmt.Sprintf("with what else is in it, the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize), foreign: true}
 	}
 	// The resourceVersion in the patch keeps it from landing on another of the name.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})

@@ -29,6 +29,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -61,6 +62,7 @@ type bindingWalk struct {
 
 	held      map[string]*heldBinding // at the broker, by id
 	oneShot   bool                    // it tells credentials once only
+	lifetime  time.Duration           // of the credentials; 0: they do not end
 	async     bool
 	made      int
 	calm      bool            // every request is answered, nothing crashes, nobody edits
@@ -78,6 +80,7 @@ type heldBinding struct {
 	params, predecessor string
 	token               string
 	told                bool
+	ends                time.Time
 	working             string // bind, unbind, failed; empty: nothing
 	polls               int    // until that is done
 	fails               bool
@@ -109,6 +112,9 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w.async = seed&1 != 0 && seed&2 != 0
 	w.oneShot = seed&4 != 0
 	w.plan.Spec.BindingRotatable = seed&8 != 0
+	if seed&16 != 0 {
+		w.lifetime, w.disturbed = 20*time.Minute, true
+	}
 	w.instance.Status.ProvisionStatus = v1beta1.Provisioned
 	w.instance.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
 	w.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
@@ -117,7 +123,8 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	if w.brought = seed%5 == 4; !w.brought {
 		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", t0)
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
-		w.held["id"] = &heldBinding{params: []string{"p0", "theirs"}[w.rnd.IntN(2)], token: "theirs", told: w.oneShot}
+		theirs, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf([]string{"p0", "theirs"}[w.rnd.IntN(2)])}, nil)
+		w.held["id"] = &heldBinding{params: theirs.Checksum, token: "theirs", told: w.oneShot}
 	}
 	return w
 }
@@ -189,7 +196,8 @@ func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
 	world := bindingWorld{now: w.now, firstSight: w.firstSight, polled: w.polled, definition: definitionLives, broker: w.broker, known: w.known.bindingMemory,
 		ground: ground{instance: w.instance, class: w.class, plan: w.plan, target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
-	world.parameters.known, world.parameters.Checksum, world.parameters.version = true, w.params, w.params
+	merged, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(w.params)}, nil)
+	world.parameters.known, world.parameters.Checksum, world.parameters.version = true, merged.Checksum, w.params
 	var seen *metav1.PartialObjectMetadata
 	if w.cached != nil {
 		seen = &metav1.PartialObjectMetadata{ObjectMeta: w.cached.ObjectMeta}
@@ -197,6 +205,9 @@ func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
 	world.secret, world.secretOf, world.secretVersion = sightOf(b, w.firstSight, &w.known, seen, w.now)
 	return world
 }
+
+// parametersOf are the parameters that a word stands for.
+func parametersOf(word string) []byte { return fmt.Appendf(nil, `{"is":%q}`, word) }
 
 // reconcile is what the shell does, with a crash or a lost write wherever there may be one.
 func (w *bindingWalk) reconcile() {
@@ -360,6 +371,9 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
 	ready := conditionOf(status.Conditions, v1beta1.ConditionReady)
+	if ready != nil && ready.Status == v1beta1.ConditionTrue && hasEnded(&status, w.now) {
+		w.failf("Ready, and the credentials have ended")
+	}
 	if ready != nil && ready.Status == v1beta1.ConditionTrue && status.CurrentOperation == "" {
 		w.wasReady[bindingID(w.b, &w.b.Status)] = true
 	}
@@ -440,7 +454,14 @@ func (w *bindingWalk) act(call *bindingCall) bindingAnswer {
 		if h == nil || h.working != "" {
 			return saidOf(osb.Gone, 404)
 		}
-		return w.tell(saidOf(osb.Done, 200), h, !w.oneShot)
+		a := saidOf(osb.Done, 200)
+		a.binding = &osb.Binding{}
+		for _, word := range []string{"p0", "p1"} {
+			if is, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(word)}, nil); is.Checksum == h.params {
+				a.binding.Parameters = parametersOf(word)
+			}
+		}
+		return w.tell(a, h, !w.oneShot)
 	case unbind:
 		return w.unbind(call, h)
 	default:
@@ -455,6 +476,7 @@ func (w *bindingWalk) tell(a bindingAnswer, h *heldBinding, again bool) bindingA
 	}
 	if again || !h.told {
 		a.binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q}`, h.token))
+		a.binding.ExpiresAt = h.ends
 		h.told = true
 	}
 	return a
@@ -479,7 +501,11 @@ func (w *bindingWalk) bind(call *bindingCall, h *heldBinding) bindingAnswer {
 	params := call.props.ParameterChecksum
 	if call.predecessor != "" {
 		params = ""
-		if p := w.held[call.predecessor]; h == nil && (p == nil || p.working != "") {
+		p := w.held[call.predecessor]
+		if h == nil && p != nil && !p.ends.IsZero() && !w.now.Before(p.ends) && w.b.Status.ExpiresAt != nil {
+			w.failf("what has ended is to be replaced by rotation")
+		}
+		if h == nil && (p == nil || p.working != "") {
 			return saidOf(osb.Rejected, 400)
 		}
 	}
@@ -487,6 +513,9 @@ func (w *bindingWalk) bind(call *bindingCall, h *heldBinding) bindingAnswer {
 	case h == nil:
 		w.made++
 		h = &heldBinding{params: params, predecessor: call.predecessor, token: fmt.Sprint("token-", w.made)}
+		if w.lifetime > 0 {
+			h.ends = w.now.Add(w.lifetime).Truncate(time.Second)
+		}
 		w.held[call.id] = h
 		if w.async && w.rnd.IntN(2) == 0 {
 			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
@@ -545,7 +574,7 @@ func (w *bindingWalk) poll(call *bindingCall, h *heldBinding) bindingAnswer {
 
 // settle: once all is calm, what is there is what should be.
 func (w *bindingWalk) settle() {
-	w.calm = true
+	w.calm, w.lifetime = true, 0 // what ends is replaced by what does not
 	before := 0
 	for range 200 {
 		if w.released {
@@ -584,8 +613,12 @@ func (w *bindingWalk) end() {
 	}
 	switch {
 	case ready.Status == v1beta1.ConditionTrue:
-		if h == nil || h.working != "" || token != h.token {
+		// A crash between Secret and status loses the end.
+		if h == nil || h.working != "" || token != h.token || !h.ends.IsZero() && s.ExpiresAt != nil {
 			w.failf("Ready, and the Secret has %q", token)
+		}
+		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {
+			w.failf("Ready, and the broker has other parameters than %s", has)
 		}
 	case stalled.Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")

@@ -27,6 +27,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 const (
@@ -278,11 +280,15 @@ func orEmpty(body []byte) []byte {
 	return body
 }
 
-// operation is what a broker calls an operation.
-func (o *object) operation() string {
+// operation is what a broker calls an operation. It is stored where people see it, and
+// has to be repeated as it is.
+func (o *object) operation(secrets []string) string {
 	operation := o.text("operation")
 	if utf8.RuneCountInString(operation) > maxOperation {
 		o.fail(fmt.Sprintf("operation must have at most %d characters", maxOperation))
+	}
+	if outbound.NewRedactor(secrets...).Finds(operation) {
+		o.fail("operation must not repeat a secret: a credential, or a parameter that is from a Secret")
 	}
 	return operation
 }
@@ -304,7 +310,7 @@ func readProvision(a answer) (ProvisionResponse, error) {
 	o := readObject(body)
 	response := ProvisionResponse{Created: a.status == http.StatusCreated, DashboardURL: o.dashboard(a.words)}
 	if a.status == http.StatusAccepted {
-		response.Operation = o.operation()
+		response.Operation = o.operation(a.secrets)
 	}
 	return response, o.err()
 }
@@ -317,7 +323,7 @@ func readUpdate(a answer) (UpdateResponse, error) {
 	o := readObject(body)
 	response := UpdateResponse{DashboardURL: o.dashboard(a.words)}
 	if a.status == http.StatusAccepted {
-		response.Operation = o.operation()
+		response.Operation = o.operation(a.secrets)
 	}
 	return response, o.err()
 }
@@ -327,7 +333,7 @@ func readRemoval(a answer) (RemovalResponse, error) {
 		return RemovalResponse{}, readObject(orEmpty(a.body)).err()
 	}
 	o := readObject(a.body)
-	return RemovalResponse{Operation: o.operation()}, o.err()
+	return RemovalResponse{Operation: o.operation(a.secrets)}, o.err()
 }
 
 func readInstance(a answer) (*Instance, error) {
@@ -342,7 +348,7 @@ func readInstance(a answer) (*Instance, error) {
 func readBinding(a answer) (*Binding, error) {
 	o := readObject(a.body)
 	if a.status == http.StatusAccepted { // credentials in it are not to be trusted
-		return &Binding{Operation: o.operation()}, o.err()
+		return &Binding{Operation: o.operation(a.secrets)}, o.err()
 	}
 	metadata := o.object("metadata")
 	binding := &Binding{

@@ -57,6 +57,8 @@ type answer struct {
 	header http.Header
 	body   []byte
 	words  *cleaner
+	// secrets of the instance or binding.
+	secrets []string
 }
 
 // do makes the call, and says what came of it.

@@ -40,7 +40,7 @@ func fuzz(f *testing.F, seeds []string, check func(t *testing.T, a answer)) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, n int) {
 		code := []int{http.StatusOK, http.StatusCreated, http.StatusAccepted}[uint(n)%3]
-		check(t, answer{code, http.Header{}, body, newCleaner([]string{"canary-secret"})})
+		check(t, answer{code, http.Header{}, body, newCleaner([]string{"canary-secret"}), nil})
 	})
 }
 

@@ -61,7 +61,7 @@ func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) O
 	if resp.Truncated {
 		err = errors.New("it is too long")
 	} else {
-		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words})
+		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words, e.about.Secrets})
 	}
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:

@@ -91,6 +91,28 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 	}
 }
 
+// What a broker calls an operation stands in a status. One that has a secret in it cannot be
+// stored, nor repeated without it.
+func TestAnOperationHasNoSecret(t *testing.T) {
+	for said, want := range map[string]Class{"create-42": Accepted, "create-canary-par4meter": Unknown, "create-canary%2Dpar4meter": Unknown} {
+		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
+		c := newClient(t, s.URL)
+		p := params()
+		p.Secrets, p.AcceptsIncomplete = []string{"canary-par4meter"}, true
+		outcomes := map[string]Outcome{}
+		_, outcomes["provision"] = c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
+		_, outcomes["update"] = c.Update(t.Context(), UpdateRequest{Params: p})
+		_, outcomes["deprovision"] = c.Deprovision(t.Context(), RemovalRequest{Params: p})
+		_, outcomes["bind"] = c.Bind(t.Context(), BindRequest{Params: p, BindingID: "b", Context: within()})
+		_, outcomes["unbind"] = c.Unbind(t.Context(), RemovalRequest{Params: p, BindingID: "b"})
+		for verb, out := range outcomes {
+			if out.Class != want || want == Unknown && !strings.Contains(out.Description, "operation must not repeat a secret") {
+				t.Errorf("%s, told %q: %s: %s", verb, said, out.Class, out.Description)
+			}
+		}
+	}
+}
+
 // What must not be shown is not sent either.
 func TestSecretsAreNotSent(t *testing.T) {
 	s := newScript(t, status(200, good))

@@ -87,6 +87,9 @@ func (r *Redactor) Clean(text string, maxBytes int) string {
 	return Shorten(r.redact(text, len(text)), maxBytes) // again, since a line break may have stood where a secret has a blank
 }
 
+// Finds says whether the text has a secret, however it is spelled.
+func (r *Redactor) Finds(text string) bool { return r.redact(text, len(text)) != text }
+
 // redact returns the text up to limit, with whatever spells a secret replaced. It looks at every position, also within what
 // is already found: where two secrets overlap, the rest of the second must not stay.
 func (r *Redactor) redact(text string, limit int) string {

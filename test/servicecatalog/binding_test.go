@@ -151,7 +151,7 @@ var _ = Describe("A binding", func() {
 
 func describeBinding(k kinds) {
 	Context("to what a "+k.broker+" offers", func() {
-		// conformance: B02 B07 B13
+		// conformance: B02 B07 B13 I01
 		It("puts the credentials into a Secret, and takes them away before the broker is told", func(ctx SpecContext) {
 			s := newSite(ctx, k, osbtest.Options{})
 			si := s.provisioned(ctx, "db")
@@ -195,6 +195,7 @@ func describeBinding(k kinds) {
 			Expect(body).To(HaveKeyWithValue("parameters", map[string]any{"role": "reader"}))
 			Expect(body).To(HaveKeyWithValue("context", SatisfyAll(HaveKeyWithValue("namespace", s.namespace), HaveKeyWithValue("platform", "kubernetes"), HaveKey("clusterid"))))
 			Expect(body).NotTo(HaveKey("app_guid"))
+			Expect(calls[0].Identity).To(HaveField("Username", b.Spec.UserInfo.Username))
 
 			By("its deletion")
 			hold := make(chan struct{})
@@ -205,6 +206,7 @@ func describeBinding(k kinds) {
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(b), b)).To(Succeed(), "the broker has not confirmed it yet")
 			close(hold)
 			Eventually(gone(ctx, b)).Should(Succeed())
+			Expect(s.about(b.Spec.ExternalID, osb.Unbind)).To(ConsistOf(HaveField("Identity", HaveField("Username", b.Spec.UserInfo.Username))))
 			Expect(s.History(b.Spec.ExternalID)).To(Equal(osbtest.History{Puts: 1, Deletes: 1, Creations: 1, Removals: 1, Ready: true}))
 			Expect(s.Violations()).To(BeEmpty())
 		})
@@ -220,7 +222,7 @@ func describeBinding(k kinds) {
 			Expect(b.Status.CreatedForUID).To(Equal(b.UID))
 			Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Spec.ExternalID)))
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
-			Eventually(bindingOf(ctx, b)).Should(haveCondition("Ready", "False", "Unbinding"))
+			Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), saying("to let go and leave everything at the broker as it is, annotate the object")))
 			Eventually(gone(ctx, b)).Should(Succeed())
 			Expect(s.Holds().Bindings).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
@@ -253,6 +255,21 @@ var _ = Describe("A binding", func() {
 			Eventually(gone(ctx, b)).Should(Succeed())
 		}
 		Expect(s.Counts()[osb.Bind] + s.Counts()[osb.Unbind]).To(BeZero())
+	})
+
+	// conformance: B11 B12
+	It("that turns out to be of no use here is removed", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+			services[0].Behavior.Binding = map[string]any{"route_service_url": "https://route.example.com"}
+		})
+		s.provisioned(ctx, "db")
+		b := s.binding(ctx, "access", "db")
+		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Failed", "True", "UnsupportedBinding"), HaveField("UnbindStatus", v1beta1.UnbindSucceeded)))
+		Expect(b.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("a route_service_url"))))
+		Expect(bodyOf(s.about(b.Spec.ExternalID)[0])["bind_resource"]).NotTo(HaveKey("route"))
+		Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Unbind"}))
+		Expect(s.Holds().Bindings).To(BeEmpty())
+		Expect(keysOf(ctx, b)()).To(BeNil())
 	})
 
 	// conformance: B09
@@ -433,6 +450,7 @@ var _ = Describe("A binding", func() {
 			"e400": osbtest.Error(400, "", "bad"), "e404": osbtest.Error(404, "", "what"), "e422": osbtest.Error(422, "", "no"), "e408": osbtest.Error(408, "", "slow"),
 			"cut": osbtest.Status(200, "["), "busy": osbtest.Error(422, "ConcurrencyError", "busy"),
 		}
+		tried := map[string]*v1beta1.ServiceBinding{}
 		for name, answer := range faults {
 			s.Inject(osbtest.Fault{On: osb.Bind, Answer: answer, Match: func(c osbtest.Call) bool { return strings.Contains(string(c.Body), `"`+name+`"`) }})
 			b := s.binding(ctx, name, "db", func(b *v1beta1.ServiceBinding) {
@@ -443,7 +461,10 @@ var _ = Describe("A binding", func() {
 					haveCondition("Stalled", "True", "BindCallFailed"), HaveField("UnbindStatus", v1beta1.UnbindNotRequired)))
 				continue
 			}
-			Eventually(func() int { return len(s.about(b.Spec.ExternalID, osb.Bind)) }).Should(BeNumerically(">", 2), name)
+			tried[name] = b
+		}
+		for name, b := range tried { // more often than what may have left something
+			Eventually(func() int { return len(s.about(b.Spec.ExternalID, osb.Bind)) }).WithTimeout(time.Minute).Should(BeNumerically(">", 4), name)
 		}
 		By("an id that was brought along, and is another's at the broker")
 		Expect(k8s.Patch(ctx, strange, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
@@ -473,6 +494,29 @@ var _ = Describe("A binding", func() {
 		Eventually(bindingOf(ctx, b)).Should(beBound(b))
 		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(currentID(b))))
 		Expect(s.Holds().Bindings).To(HaveLen(1))
+		Expect(s.brokersBinding(currentID(b)).Parameters).To(MatchJSON(`{"a":2}`), "and not what was asked for before")
+	})
+
+	It("is made anew where its instance is by now", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{}, notRotatable)
+		si := s.provisioned(ctx, "db")
+		b := s.bound(ctx, "access", "db")
+		abandon(ctx, si)
+		Eventually(gone(ctx, si)).Should(Succeed())
+		services := uniqueServices()
+		other := newBroker(osbtest.Options{Services: services})
+		registerBroker(ctx, namespaced, s.namespace, other)
+		moved := s.newInstance(ctx, s.namespace, "db", services[0].Name, services[0].Plans[0].Name)
+		Eventually(instanceStatus(ctx, moved)).Should(bePresent(moved))
+		rebind(ctx, b, "1")
+		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("ExternalID", Not(BeEmpty()))))
+		Expect(s.Holds().Bindings).To(BeEmpty())
+		Expect(other.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Status.ExternalID)))
+		Expect(s.Violations()).To(BeEmpty())
+		Expect(other.Violations()).To(BeEmpty())
+		for _, c := range other.Calls(osb.Bind) {
+			Expect(c.Identity).To(BeNil(), "it is not known who has asked for that")
+		}
 	})
 })
 
@@ -629,7 +673,7 @@ var _ = Describe("The Secret of a binding", func() {
 })
 
 var _ = Describe("The deletion of a binding", func() {
-	// conformance: N02 N03 N04
+	// conformance: N02 N04
 	It("is asked for until the broker confirms it, and says what it waits for", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		s.provisioned(ctx, "db")
@@ -656,6 +700,21 @@ var _ = Describe("The deletion of a binding", func() {
 			Expect(s.sent(b.Spec.ExternalID)()).To(Equal(want), name)
 		}
 		Expect(s.Holds().Bindings).To(BeEmpty())
+	})
+
+	// conformance: N03
+	It("is asked for so that the broker may take its time, where it wants that", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{}, notRetrievable)
+		s.provisioned(ctx, "db")
+		b := s.bound(ctx, "access", "db")
+		s.Inject(osbtest.Fault{On: osb.Unbind, Times: 1, Answer: osbtest.Error(422, "AsyncRequired", "it takes time")})
+		Expect(k8s.Delete(ctx, b)).To(Succeed())
+		Eventually(gone(ctx, b)).Should(Succeed())
+		removals := s.about(b.Spec.ExternalID, osb.Unbind)
+		Expect(removals).To(HaveLen(2))
+		Expect(removals[0].Query.Has("accepts_incomplete")).To(BeFalse())
+		Expect(removals[1].Query.Get("accepts_incomplete")).To(Equal("true"))
+		Expect(s.Violations()).To(BeEmpty())
 	})
 
 	It("needs neither instance nor class, whose ids are on record", func(ctx SpecContext) {

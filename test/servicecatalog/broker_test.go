@@ -167,7 +167,7 @@ func describeBroker(k kinds) {
 				Eventually(eventsAbout(ctx, b)).Should(ContainElement(ContainSubstring("Warning ErrorGettingAuthCredentials")))
 
 				secret := newSecret(ctx, namespace, "login", "username", "alice")
-				Eventually(brokerStatus(ctx, b)).Should(stalled("ErrorFetchingCatalog", `has no key "password"`))
+				Eventually(brokerStatus(ctx, b)).Should(stalled("ErrorFetchingCatalog", `the key "password" of Secret`))
 				update(ctx, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"password": "wrong horse"} })
 				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Stalled", "False", "ErrorFetchingCatalog"), saying("HTTP 401")))
 				update(ctx, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"password": "correct horse"} })

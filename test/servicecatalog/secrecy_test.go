@@ -23,10 +23,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -141,6 +143,95 @@ var _ = Describe("A credential", Serial, func() {
 		si := s.instance(ctx, "db")
 		Eventually(instanceStatus(ctx, si)).Should(saying("[redacted]"))
 		expectNowhere(ctx, token)
+	})
+})
+
+var _ = Describe("What a broker says of a binding", Serial, func() {
+	// repeats has the broker fail, and repeat a secret in what it says of that.
+	repeats := func(s *site, b *v1beta1.ServiceBinding, on osb.Operation, secret string) (lift func()) {
+		return s.Inject(osbtest.Fault{On: on, ID: currentID(b), Answer: osbtest.Error(500, "", "cannot use "+secret+" any more")})
+	}
+	// cleaned matches a status that shows nothing of a secret, whatever else.
+	cleaned := func(words, secret string) OmegaMatcher {
+		return SatisfyAll(saying(words), Not(HaveField("Conditions", ContainElement(HaveField("Message", ContainSubstring(secret))))))
+	}
+	of := func(secret string) func(*v1beta1.ServiceBinding) {
+		return func(b *v1beta1.ServiceBinding) {
+			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret, Key: "json"}}}
+		}
+	}
+	const unshown = "is not shown"
+
+	It("is shown without what it gave out, whatever became of the Secret", func(ctx SpecContext) {
+		var grows atomic.Bool
+		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+			services[0].Behavior.Credentials = func(id string) any {
+				credentials := map[string]any{"password": "pass-" + id}
+				if grows.Load() {
+					credentials["certificate"] = strings.Repeat("x", 5<<10)
+				}
+				return credentials
+			}
+		})
+		s.provisioned(ctx, "db")
+
+		By("in which something else stands now")
+		edited := s.bound(ctx, "edited", "db")
+		lift := repeats(s, edited, osb.GetBinding, "pass-"+currentID(edited))
+		editSecret(ctx, edited, func(o *corev1.Secret) { o.Data["password"] = []byte("mine") })
+		Eventually(bindingOf(ctx, edited)).Should(cleaned("cannot use [redacted] any more", "pass-"))
+		lift()
+		Eventually(bindingOf(ctx, edited)).Should(beBound(edited))
+
+		By("which has much more in it than before")
+		grown := s.bound(ctx, "grown", "db")
+		grows.Store(true)
+		rebind(ctx, grown, "1")
+		Eventually(bindingOf(ctx, grown)).Should(SatisfyAll(beBound(grown), HaveField("ExternalID", Not(BeEmpty())), HaveField("PredecessorID", "")))
+		repeats(s, grown, osb.Unbind, "pass-"+currentID(grown))
+		Expect(k8s.Delete(ctx, grown)).To(Succeed())
+		Eventually(bindingOf(ctx, grown)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), cleaned("HTTP 500", "pass-")))
+
+		By("that parameters are from")
+		grows.Store(false)
+		input := newSecret(ctx, s.namespace, "input", "json", `{"pin":"before-0ne"}`)
+		given := s.bound(ctx, "given", "db", of("input"))
+		update(ctx, input, func(o *corev1.Secret) { o.Data["json"] = []byte(`{"pin":"after-tw0"}`) })
+		repeats(s, given, osb.Unbind, "before-0ne")
+		Expect(k8s.Delete(ctx, given)).To(Succeed())
+		Eventually(bindingOf(ctx, given)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), cleaned("cannot use [redacted] any more", "before-0ne")))
+	})
+
+	It("is shown to nobody by a process that does not know what it gave out", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{}, notRotatable, func(services []osbtest.Service) {
+			services[0].Behavior.Credentials = func(id string) any {
+				return map[string]any{"password": "pass-" + id, "options": map[string]any{"pin": json.Number(numberCanary)}}
+			}
+		})
+		s.provisioned(ctx, "db")
+		input := newSecret(ctx, s.namespace, "input", "json", `{"pin":"before-0ne"}`)
+		replaced, number, given := s.bound(ctx, "replaced", "db"), s.bound(ctx, "number", "db"), s.bound(ctx, "given", "db", of("input"))
+		cut := s.bound(ctx, "cut", "db", func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{RemoveKey: &v1beta1.RemoveKeyTransform{Key: "password"}}}
+		})
+		repeats(s, replaced, osb.Unbind, "pass-"+currentID(replaced))
+		rebind(ctx, replaced, "1")
+		Eventually(bindingOf(ctx, replaced)).Should(cleaned("cannot use [redacted] any more", "pass-"))
+		Expect(keysOf(ctx, replaced)()).To(BeEmpty())
+		update(ctx, input, func(o *corev1.Secret) { o.Data["json"] = []byte(`{"pin":"after-tw0"}`) })
+		operator.Kill()
+		startOperator(context.WithoutCancel(ctx))
+
+		repeats(s, number, osb.Unbind, numberCanary)
+		repeats(s, given, osb.Unbind, "before-0ne")
+		repeats(s, cut, osb.Unbind, "pass-"+currentID(cut))
+		for _, b := range []*v1beta1.ServiceBinding{number, given, cut} {
+			Expect(k8s.Delete(ctx, b)).To(Succeed())
+		}
+		Eventually(bindingOf(ctx, replaced)).Should(cleaned(unshown, "pass-"))
+		Eventually(bindingOf(ctx, number)).Should(cleaned("cannot use [redacted] any more", numberCanary))
+		Eventually(bindingOf(ctx, given)).Should(cleaned(unshown, "before-0ne"))
+		Eventually(bindingOf(ctx, cut)).Should(cleaned(unshown, "pass-"))
 	})
 })
 

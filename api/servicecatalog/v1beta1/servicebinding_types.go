@@ -178,8 +178,8 @@ const (
 	UnbindRequired UnbindStatus = "Required"
 	// UnbindSucceeded: the broker confirmed that it has nothing.
 	UnbindSucceeded UnbindStatus = "Succeeded"
-	// UnbindFailed was given up by the former service-catalog; here it is tried again
-	// once the object is touched.
+	// UnbindFailed was given up by the former service-catalog; it is tried again once the
+	// annotation bellhop.gophernetes.io/rebind changes.
 	UnbindFailed UnbindStatus = "Failed"
 )
 

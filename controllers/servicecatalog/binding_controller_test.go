@@ -1,0 +1,151 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// newDeafReconciler has an API server that takes statuses, and gives out nothing else.
+func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconciler, client.Client) {
+	t.Helper()
+	deaf := apierrors.NewServiceUnavailable("away")
+	c := newFakeCluster(t, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if _, ok := o.(*v1beta1.ServiceBinding); ok {
+				return c.Get(ctx, key, o, opts...)
+			}
+			return deaf
+		},
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
+	}, b)
+	clock := clocktesting.NewFakePassiveClock(t0)
+	r := &BindingReconciler{client: c, live: c, clock: clock, recorder: events.NewFakeRecorder(10), recent: newRecent(), secrets: &secrets{cache: c, live: c, writer: c},
+		clusterID: &clusterID{live: c, writer: c, name: types.NamespacedName{Namespace: "bellhop", Name: "cluster"}}, definition: &definition{live: c, name: "x"}}
+	return r, c
+}
+
+// TestABindingSaysWhatIsInTheWayOfARequest: also where the API server is, and until it
+// is not.
+func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
+	unseen := func(f *bindingFixture) { f.w.secret = secretUnseen }
+	given := func(f *bindingFixture) {
+		f.w.parameters.known = false
+		f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
+	}
+	for name, test := range map[string]struct {
+		is           []func(*bindingFixture)
+		ready        v1beta1.ConditionStatus
+		reason, says string
+		letsGo       bool
+	}{
+		"its parameters":           {bfs(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
+		"its Secret":               {bfs(bound1, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
+		"its Secret, to be edited": {bfs(bound1, rebound), "True", v1beta1.ReasonInjectedBindResult, "the binding's Secret", false},
+		"its Secret, when deleted": {bfs(bound1, unseen, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
+		"its Secret, to go":        {bfs(bound1, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
+		"its kind":                 {bfs(bound1, deleted1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},
+		"the cluster's id":         {nil, "False", v1beta1.ReasonErrorGettingClusterID, "the cluster's id", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(test.is...)
+			r, c := newDeafReconciler(t, f.b)
+			before := &v1beta1.ServiceBinding{}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), before); err != nil {
+				t.Fatal(err)
+			}
+			v := &bindingView{before: before, b: before.DeepCopy(), known: &entry[v1beta1.ServiceBindingStatus]{}, world: f.w}
+			next, err := r.decide(t.Context(), v)
+			switch {
+			case err != nil:
+				err = r.fail(t.Context(), v, err)
+			case next.deed != "":
+				if err = r.do(t.Context(), v, next); err != nil {
+					err = r.fail(t.Context(), v, err)
+				}
+			default:
+				broker, connection := connected(t)
+				_, err = r.make(t.Context(), v, connection, next)
+				if err != nil {
+					err = r.fail(t.Context(), v, err)
+				}
+				if n := len(broker.Calls()); n > 0 {
+					t.Errorf("%d requests", n)
+				}
+			}
+			if err == nil {
+				t.Error("it is not tried again")
+			}
+			after := &v1beta1.ServiceBinding{}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
+				t.Fatal(err)
+			}
+			ready, stalled := conditionOf(after.Status.Conditions, v1beta1.ConditionReady), conditionOf(after.Status.Conditions, v1beta1.ConditionStalled)
+			if ready == nil || ready.Status != test.ready || ready.Reason != test.reason || !strings.Contains(ready.Message, test.says) || stalled.Status != v1beta1.ConditionFalse {
+				t.Fatalf("it says %+v", after.Status.Conditions)
+			}
+			if strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain) != test.letsGo {
+				t.Errorf("how to let go: %s", ready.Message)
+			}
+		})
+	}
+}
+
+// TestWhatNeverWasSentNeedsNotBeRemoved: a request that was not even made leaves nothing.
+func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
+	f := newBindingFixture()
+	status := troubled(f.b, f.w, word{v1beta1.ReasonErrorGettingClusterID, "x"})
+	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
+		t.Errorf("it says %+v", status)
+	}
+}
+
+// TestCredentialsAreKeptUntilTheyFit: what others have in the Secret is theirs to remove,
+// and the broker may tell but once.
+func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
+	f := newBindingFixture()
+	secret := newSecret(f.b, "", nil)
+	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
+	c := newFakeCluster(t, interceptor.Funcs{}, secret)
+	r := &BindingReconciler{client: c, clock: clocktesting.NewFakePassiveClock(t0), secrets: &secrets{cache: c, live: c, writer: c}}
+	binding := with(201).binding
+	v := &bindingView{b: f.b, known: &entry[v1beta1.ServiceBindingStatus]{}}
+	v.known.told = &told{id: "id", binding: binding}
+	binding.Credentials = json.RawMessage(`{"password":"0123456789"}`)
+	if err := r.inject(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.known.told; got == nil || got.binding != binding || !got.unfit {
+		t.Errorf("it keeps %+v", got)
+	}
+	if ready := conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
+		t.Errorf("it says %s", ready.Message)
+	}
+}
