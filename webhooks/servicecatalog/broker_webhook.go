@@ -85,10 +85,9 @@ func (v brokerValidator[B]) ValidateCreate(ctx context.Context, b B) (admission.
 	return v.validate(ctx, &v1beta1.CommonServiceBrokerSpec{}, b)
 }
 
+// ValidateUpdate checks a broker that is being deleted as any other: it is used until its
+// instances are gone.
 func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (admission.Warnings, error) {
-	if !old.GetDeletionTimestamp().IsZero() {
-		return nil, nil
-	}
 	return v.validate(ctx, old.Common(), b)
 }
 
