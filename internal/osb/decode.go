@@ -430,9 +430,9 @@ type errorBody struct {
 }
 
 // readError takes what is right in the body of an error: wrong types make it no better,
-// and no worse.
+// and no worse; nor does an encoding that spoils its words.
 func readError(body []byte) errorBody {
-	o := readObject(body)
+	o := readObject(bytes.ToValidUTF8(body, []byte("\ufffd")))
 	return errorBody{
 		Code: o.text("error"), Description: o.text("description"),
 		Unusable: o.isFalse("instance_usable"), NotRepeatable: o.isFalse("update_repeatable"),

@@ -77,6 +77,8 @@ type Outcome struct {
 	RetryAfter time.Duration
 	// Sent says whether the broker may have got the request.
 	Sent bool
+	// Incomplete: the answer began, and did not come whole.
+	Incomplete bool
 	// InstanceUnusable and UpdateNotRepeatable are said of failed updates and
 	// deprovisionings only.
 	InstanceUnusable, UpdateNotRepeatable bool
@@ -89,13 +91,14 @@ func (o Outcome) NotFound() bool { return o.Status == http.StatusNotFound }
 // Throttled says whether the broker wants fewer requests.
 func (o Outcome) Throttled() bool { return o.Status == http.StatusTooManyRequests }
 
-// Unavailable says whether there was no answer, or only one that there is none now.
+// Unavailable says whether there was no answer, or only one that there is none now, or one
+// without an end.
 func (o Outcome) Unavailable() bool {
 	switch o.Status {
 	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return false
+	return o.Incomplete
 }
 
 // BrokerFailed says whether the broker answered that something went wrong there.

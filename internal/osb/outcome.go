@@ -126,8 +126,8 @@ func (e *exchange) unanswered(err error) Outcome {
 
 // failed says what an answer means that is no success.
 func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
-	said := errorBody{}
-	if resp.StatusCode >= http.StatusBadRequest && resp.BodyErr == nil && !resp.Truncated {
+	said, whole := errorBody{}, resp.BodyErr == nil && !resp.Truncated
+	if resp.StatusCode >= http.StatusBadRequest && whole {
 		said = readError(resp.Body)
 	}
 	out.Code = words.clean(said.Code, maxCode)
@@ -139,7 +139,7 @@ func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) 
 	out.InstanceUnusable = said.Unusable && (updates || e.operation == DeprovisionInstance)
 	out.UpdateNotRepeatable = said.NotRepeatable && updates
 	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
-	case resp.StatusCode == http.StatusUnprocessableEntity && resp.BodyErr != nil:
+	case resp.StatusCode == http.StatusUnprocessableEntity && !whole:
 		out.Class = Retry // which of the 422 it is has been lost
 	case resp.StatusCode == http.StatusPreconditionFailed:
 		out.Description = "the broker refuses version " + e.version + " of the API: " + out.Description

@@ -70,6 +70,7 @@ answer         provision    update       deprovision  bind         unbind       
 422 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 bad        Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 cut        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
+422 long       Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Rejected
 422 Async      NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   Rejected    Rejected    Rejected    Rejected
 422 AsyncAgain Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 Concurrent Concurrency  Concurrency  Concurrency  Concurrency  Concurrency  Concurrency Concurrency Concurrency Rejected
@@ -183,6 +184,7 @@ func checkOutcome(t *testing.T, what, name string, out Outcome) {
 	t.Helper()
 	want(t, what+" was sent", out.Sent, name != "nobody")
 	want(t, what+" has a status", out.Status != 0, name != "nobody" && name != "drop" && name != "hang")
+	want(t, what+" is incomplete", out.Incomplete, strings.HasSuffix(name, " cut"))
 	silent := slices.Contains([]Class{Done, Accepted}, out.Class)
 	want(t, what+" says what happened", out.Description == "", silent)
 	for _, foreign := range []string{"nginx", "elsewhere", "127.0.0.1"} {
@@ -206,7 +208,7 @@ func TestUnsentAndUnanswered(t *testing.T) {
 	})
 	c := newClient(t, s.URL, func(o *Options) { o.Outbound.Timeout = time.Second })
 	_, out := c.Provision(t.Context(), provisionRequest())
-	want(t, "a body that drips", out, Outcome{Class: Unknown, Status: 201, Sent: true, Description: "HTTP 201 Created, but no complete answer within the time limit"})
+	want(t, "a body that drips", out, Outcome{Class: Unknown, Status: 201, Sent: true, Incomplete: true, Description: "HTTP 201 Created, but no complete answer within the time limit"})
 
 	s.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusCreated)
@@ -301,6 +303,7 @@ func TestErrors(t *testing.T) {
 		{why: "not an object", body: `"secret text"`, description: "HTTP 422 Unprocessable Entity"},
 		{why: "other types", body: `{"error":7,"description":{"a":1},"instance_usable":0,"update_repeatable":"false"}`, description: "HTTP 422 Unprocessable Entity"},
 		{why: "one other type", body: `{"error":7,"description":"words","update_repeatable":false}`, description: "words", notRepeatable: true},
+		{why: "another encoding", body: "{\"error\":\"Full\",\"description\":\"Platz f\xfcr 10\"}", code: "Full", description: "Platz f\ufffdr 10"},
 		{why: "flags", body: `{"description":"broken","instance_usable":false,"update_repeatable":false}`, description: "broken", unusable: true, notRepeatable: true},
 	} {
 		s.answers(status(422, test.body))
@@ -310,6 +313,9 @@ func TestErrors(t *testing.T) {
 			InstanceUnusable: test.unusable, UpdateNotRepeatable: test.notRepeatable,
 		})
 	}
+	s.answers(status(422, "{\"error\":\"ConcurrencyError\",\"description\":\"in \xdcberarbeitung\"}"))
+	_, concurrent := c.Update(t.Context(), UpdateRequest{Params: params()})
+	want(t, "a code beside another encoding", concurrent.Class, Concurrency)
 	s.answers(status(422, `{"update_repeatable":false,"instance_usable":false}`))
 	out := remove(t, c, removalRequest(""))
 	want(t, "a removal cannot be an update", out.UpdateNotRepeatable, false)
