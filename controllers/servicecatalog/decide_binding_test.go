@@ -358,6 +358,7 @@ func TestBindAnswers(t *testing.T) {
 		"409, retrievable":          {bfs(retrievable), saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "fetch id"},
 		"409 under a brought id":    {bfs(brought1), saidOf(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
 		"410":                       {nil, saidOf(osb.Rejected, 410), "Failed", "NotRequired", "nothing: Failed"},
+		"412":                       {nil, saidOf(osb.NeedsCatalog, 412), "BindCallFailed", "NotRequired", "journal bind id"},
 		"AsyncRequired":             {nil, saidOf(osb.NeedsAsync, 422), "Failed", "NotRequired", "nothing: Failed"},
 		"RequiresApp":               {nil, saidOf(osb.NeedsApp, 422), "", "Required", "bind id"},
 		"ConcurrencyError":          {nil, saidOf(osb.Concurrency, 422), "BindCallFailed", "NotRequired", "journal bind id"},

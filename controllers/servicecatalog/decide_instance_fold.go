@@ -479,7 +479,7 @@ func (f *instanceFold) inspect() {
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && found.PlanID == planIDOf(f.call.props):
 		f.adopt()
-	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency:
+	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency, f.answer.Class == osb.NeedsCatalog:
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
 	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
 		s := *f.call.props

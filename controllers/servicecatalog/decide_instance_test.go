@@ -233,6 +233,7 @@ func TestProvisionAnswers(t *testing.T) {
 		"409 under a brought id":  {fs(brought), said(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
 		"ConcurrencyError":        {nil, said(osb.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"MaintenanceInfoConflict": {nil, said(osb.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"412":                     {nil, said(osb.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"422":                     {nil, said(osb.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
 		"500":                     {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 		"timeout":                 {nil, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},

@@ -52,7 +52,8 @@ const (
 	NeedsAsync Class = "NeedsAsync"
 	// NeedsApp: only with an app_guid.
 	NeedsApp Class = "NeedsApp"
-	// NeedsCatalog: the catalog has changed since it was read.
+	// NeedsCatalog: the catalog has changed since it was read, or the broker takes our
+	// version of the API no more, which reading the catalog settles. Nothing has changed.
 	NeedsCatalog Class = "NeedsCatalog"
 	// Concurrency: another operation holds the resource; nothing has changed. It must
 	// not be answered by a removal.

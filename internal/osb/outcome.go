@@ -154,6 +154,10 @@ func (e *exchange) meaning(status int, code string) Class {
 		return Retry
 	case http.StatusUnprocessableEntity:
 		return e.unprocessable(code)
+	case http.StatusPreconditionFailed:
+		if e.operation != GetCatalog { // by which the version is settled
+			return NeedsCatalog
+		}
 	case http.StatusConflict:
 		if e.creates() {
 			return Conflict

@@ -64,7 +64,7 @@ answer         provision    update       deprovision  bind         unbind       
 408 none       Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 409 good       Conflict     Rejected     Rejected     Conflict     Rejected     Rejected    Rejected    Rejected    Rejected
 410 none       Rejected     Rejected     Gone         Rejected     Gone         Rejected    Unusable    Gone        Rejected
-412 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
+412 good       NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog Rejected
 429 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 
 422 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
