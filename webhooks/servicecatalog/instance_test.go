@@ -293,8 +293,11 @@ func TestPlanChanges(t *testing.T) {
 		{name: "the plan cannot", class: true, plan: new(false), error: []string{"does not allow plan changes"}},
 		{name: "nothing was provisioned", edit: func(i *v1beta1.ServiceInstance) { i.Status.ProvisionStatus = "" }},
 		{name: "it is being provisioned", edit: func(i *v1beta1.ServiceInstance) {
-			i.Status.ProvisionStatus, i.Status.CurrentOperation = "", v1beta1.OperationProvision
+			i.Status.ProvisionStatus, i.Status.CurrentOperation, i.Status.AsyncOpInProgress = "", v1beta1.OperationProvision, true
 		}, error: []string{"does not allow plan changes"}},
+		{name: "its provisioning is tried again", edit: func(i *v1beta1.ServiceInstance) {
+			i.Status.ProvisionStatus, i.Status.CurrentOperation = "", v1beta1.OperationProvision
+		}},
 		{name: "it is being deleted", edit: func(i *v1beta1.ServiceInstance) { i.DeletionTimestamp = &metav1.Time{Time: t0} }},
 		{name: "the plan is gone", class: true, edit: func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "gone" }},
 		{name: "the class is gone", edit: func(i *v1beta1.ServiceInstance) {
@@ -337,7 +340,7 @@ func TestPlanChanges(t *testing.T) {
 // TestParameters: they are checked against the schema of the next request, as far as they
 // are known, and only where they are new.
 func TestParameters(t *testing.T) {
-	class := clusterClass("broker", "class")
+	class := clusterClass("broker", "class", func(c *v1beta1.ClusterServiceClass) { c.Spec.PlanUpdatable = true })
 	plan := clusterPlan(class, "plan", func(p *v1beta1.CommonServicePlanSpec) {
 		p.InstanceCreateParameterSchema = raw(`{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","properties":{"size":{"type":"integer"}},"required":["size"]}`)
 		p.InstanceUpdateParameterSchema = raw(`{"type":"object","properties":{"size":{"type":"integer","minimum":10}}}`)
@@ -345,9 +348,13 @@ func TestParameters(t *testing.T) {
 	broken := clusterPlan(class, "broken", func(p *v1beta1.CommonServicePlanSpec) {
 		p.InstanceCreateParameterSchema = raw(`{"$ref":"https://example.com/schema"}`)
 	})
+	narrow := clusterPlan(class, "narrow", func(p *v1beta1.CommonServicePlanSpec) {
+		p.InstanceCreateParameterSchema = raw(`{"properties":{"size":{"type":"string"}}}`)
+		p.InstanceUpdateParameterSchema = raw(`{"properties":{"size":{"type":"string"}}}`)
+	})
 	secret := []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "mine", Key: "k"}}}
 	var asked []string
-	v := instanceValidator{knowing(t, clusterBroker("broker", true), class, plan, broken), reviewer(t, &asked, "mine")}
+	v := instanceValidator{knowing(t, clusterBroker("broker", true), class, plan, broken, narrow), reviewer(t, &asked, "mine")}
 	create := func(edit func(*v1beta1.ServiceInstance)) (string, string) {
 		asked = nil
 		i := defaulted(t, v.knowledge, nil, instance(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-plan" }, edit))
@@ -377,11 +384,15 @@ func TestParameters(t *testing.T) {
 		asked = nil
 		i := old.DeepCopy()
 		edit(i)
-		_, err := v.ValidateUpdate(request(t, old), old, i)
+		_, err := v.ValidateUpdate(request(t, old), old, defaulted(t, v.knowledge, old, i))
 		return text(err)
 	}
 	says(t, "what was there before", update(func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests = 1 }))
 	says(t, "too small for an update", update(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters = raw(`{"size":2}`) }), "spec.parameters.size")
+	says(t, "what an update to another plan does not send", update(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-narrow" }))
+	says(t, "what it sends", update(func(i *v1beta1.ServiceInstance) {
+		i.Spec.ClusterServicePlanExternalName, i.Spec.Parameters = "ext-narrow", raw(`{"size":2}`)
+	}), "spec.parameters")
 	says(t, "all of them gone", update(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters = nil }))
 	if len(asked) > 0 {
 		t.Errorf("asked again for %v", asked)
@@ -394,6 +405,7 @@ func TestParameters(t *testing.T) {
 	}
 	old.Status.ProvisionStatus = ""
 	says(t, "before anything was provisioned", update(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters = raw(`{"size":2}`) }))
+	says(t, "another plan before anything was provisioned", update(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-narrow" }), "spec.parameters")
 }
 
 func TestDeletionPolicy(t *testing.T) {

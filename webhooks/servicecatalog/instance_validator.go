@@ -83,7 +83,8 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 		offered, wrong, _ := v.checkOffer(ctx, i, ref)
 		warnings, errs = append(warnings, offered...), append(errs, wrong...)
 	}
-	if planChanges || parametersChange(old.Spec, i.Spec) {
+	// An update sends parameters only where they change.
+	if parametersChange(old.Spec, i.Spec) || planChanges && old.Status.ProvisionStatus != v1beta1.Provisioned {
 		schema := nextSchema(old, v.instanceOffer(ctx, i).plan)
 		wrong, unchecked := checkParameters(ctx, schema, i.Spec.Parameters, i.Spec.ParametersFrom)
 		warnings, errs = append(warnings, unchecked...), append(errs, wrong...)
@@ -171,9 +172,9 @@ func (v instanceValidator) goneWarnings(o offer, ref catalog.Reference) (warning
 }
 
 // checkPlanChange refuses another plan where the broker would. Before anything was
-// provisioned any plan can be named.
+// provisioned any plan can be named, unless the broker works on it.
 func (v instanceValidator) checkPlanChange(ctx context.Context, old *v1beta1.ServiceInstance, ref catalog.Reference) (admission.Warnings, field.ErrorList) {
-	if old.Status.ProvisionStatus != v1beta1.Provisioned && old.Status.CurrentOperation == "" {
+	if old.Status.ProvisionStatus != v1beta1.Provisioned && !old.Status.AsyncOpInProgress {
 		return nil, nil
 	}
 	o := v.instanceOffer(ctx, old)
