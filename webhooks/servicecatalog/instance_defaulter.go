@@ -126,7 +126,7 @@ func keepPlan(old v1beta1.ServiceInstanceSpec, spec *v1beta1.ServiceInstanceSpec
 func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference, given refs) {
 	has := refsOf(i.Spec, ref.Scope)
 	if has.class == "" || has.plan == "" {
-		o := d.offerOf(ctx, i.Namespace, ref)
+		o := d.offerOf(ctx, i, ref)
 		if o.plan != nil && ref.Plan == "" {
 			ref.WithPlan(&i.Spec.PlanReference, o.plan)
 		}

@@ -186,7 +186,7 @@ func TestUpdates(t *testing.T) {
 			i.Spec.ClusterServiceClassExternalName = "other"
 			setRefs(&i.Spec, "", refs{})
 		}, func(i *v1beta1.ServiceInstance) {
-			i.Spec.ClusterServiceClassExternalName, i.Spec.UserInfo, i.Spec.ClusterServicePlanRef = "other", alice(), nil
+			i.Spec.ClusterServiceClassExternalName, i.Spec.UserInfo = "other", alice()
 		}},
 		{"letting go", old, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }},
 		{"letting go, and a label", old, func(i *v1beta1.ServiceInstance) { i.Finalizers, i.Labels = nil, map[string]string{"a": "b"} },
@@ -270,6 +270,35 @@ func TestOneOfTwoPlans(t *testing.T) {
 	i.Spec.Parameters = raw(`{"a":1,"b":2}`)
 	_, err = v.ValidateUpdate(request(t, old), old, i)
 	says(t, "too many", text(err), "spec.parameters")
+}
+
+// TestAClassThatTookAName: an instance stays with its class when that is renamed, and
+// another takes its name.
+func TestAClassThatTookAName(t *testing.T) {
+	own := clusterClass("broker", "class", func(c *v1beta1.ClusterServiceClass) { c.Spec.ExternalName, c.Spec.PlanUpdatable = "ext-former", true })
+	other := clusterClass("second", "other", func(c *v1beta1.ClusterServiceClass) { c.Spec.ExternalName = "ext-class" })
+	objs := []client.Object{clusterBroker("broker", true), clusterBroker("second", true), own, other,
+		clusterPlan(own, "plan"), clusterPlan(own, "bigger"),
+		clusterPlan(other, "other-bigger", func(p *v1beta1.CommonServicePlanSpec) { p.ExternalName = "ext-bigger" }), clusterPlan(other, "biggest")}
+	for _, c := range []struct {
+		plan string
+		want refs
+		warn []string
+	}{
+		{plan: "ext-bigger", want: refs{"class", "bigger"}},
+		{plan: "ext-biggest", want: refs{class: "class"}, warn: []string{"will wait", "there is no"}},
+	} {
+		v := instanceValidator{knowing(t, objs...), reviewer(t, new([]string))}
+		old := live()
+		i := old.DeepCopy()
+		i.Spec.ClusterServicePlanExternalName = c.plan
+		if got := refsOf(defaulted(t, v.knowledge, old, i).Spec, catalog.Cluster); got != c.want {
+			t.Errorf("%s: references are %v instead of %v", c.plan, got, c.want)
+		}
+		warnings, err := v.ValidateUpdate(request(t, old), old, i)
+		says(t, c.plan, text(err))
+		says(t, c.plan, lines(warnings), c.warn...)
+	}
 }
 
 func alice() *v1beta1.UserInfo {

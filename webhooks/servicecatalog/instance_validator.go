@@ -139,7 +139,7 @@ func nextSchema(old *v1beta1.ServiceInstance, plan v1beta1.Plan) *runtime.RawExt
 // checkOffer warns of a class or plan that is not there (yet), and refuses only where one
 // would have to be chosen here.
 func (v instanceValidator) checkOffer(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) (admission.Warnings, field.ErrorList, offer) {
-	o := v.offerOf(ctx, i.Namespace, ref)
+	o := v.offerOf(ctx, i, ref)
 	path := ref.ClassPath()
 	if o.class != nil {
 		path = ref.PlanPath()
