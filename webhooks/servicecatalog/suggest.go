@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,8 +27,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// maxSuggestions is how many names an error proposes.
-const maxSuggestions = 3
+const (
+	// maxSuggestions is how many names an error proposes.
+	maxSuggestions = 3
+	// maxCompared is how many names are compared with the one that was not found, and
+	// maxLetters how long they are at most: tenants choose them all.
+	maxCompared, maxLetters = 200, 64
+)
 
 // suggestions are names that there are, and that are like the one that was not found.
 func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalog.Reference, o offer) string {
@@ -35,7 +41,7 @@ func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalo
 	if o.class != nil {
 		wanted, names = ref.Plan, k.planNames(ctx, ref, o.class)
 	}
-	similar := closest(wanted, names)
+	similar := closest(ctx, wanted, names)
 	if len(similar) == 0 {
 		return ""
 	}
@@ -86,15 +92,34 @@ func spelled(spelling catalog.Spelling, name, externalName, externalID string) s
 }
 
 // closest are the few names that are most like a name; of few names all are.
-func closest(name string, names []string) []string {
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	if len(names) > maxSuggestions {
-		names = slices.DeleteFunc(names, func(n string) bool {
-			return distance(name, n) > max(2, len(name)/3) && !strings.Contains(n, name)
-		})
+func closest(ctx context.Context, name string, names []string) []string {
+	if len(name) > maxLetters {
+		return nil
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
-	return names[:min(len(names), maxSuggestions)]
+	var short []string
+	for _, n := range names {
+		if len(n) <= maxLetters {
+			short = append(short, n)
+		}
+	}
+	slices.Sort(short)
+	short = slices.Compact(short)
+	few, tolerance := len(short) <= maxSuggestions, max(2, len(name)/3)
+	isLike := func(n string, apart int) bool { return few || apart <= tolerance || strings.Contains(n, name) }
+	short = slices.DeleteFunc(short, func(n string) bool { return !isLike(n, max(len(n)-len(name), len(name)-len(n))) }) // at least
+	distances := map[string]int{}
+	for _, n := range short[:min(len(short), maxCompared)] {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if d := distance(name, n); isLike(n, d) {
+			distances[n] = d
+		}
+	}
+	similar := slices.SortedFunc(maps.Keys(distances), func(a, b string) int {
+		return cmp.Or(cmp.Compare(distances[a], distances[b]), cmp.Compare(a, b))
+	})
+	return similar[:min(len(similar), maxSuggestions)]
 }
 
 // distance is how many letters have to be changed, put in or left out to get from one
