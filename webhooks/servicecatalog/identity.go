@@ -153,7 +153,11 @@ func checkID[T client.Object](ctx context.Context, k knowledge, obj T, id string
 		return nil, nil // made just now
 	}
 	path := specPath.Child("externalID")
-	warnings := admission.Warnings{fmt.Sprintf("%s: what the broker has as %q will be used, and left alone when this object is deleted, unless it was made for this object", path, id)}
+	fate := "left alone when this object is deleted, unless it was made for this object"
+	if obj.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete {
+		fate = "DELETED with this object, as its deletion policy is Delete, whoever made it"
+	}
+	warnings := admission.Warnings{fmt.Sprintf("%s: what the broker has as %q will be used, and %s", path, id, fate)}
 	if !k.synced(ctx, obj) {
 		return append(warnings, path.String()+": whether another object has it was not checked: Bellhop is still starting"), nil
 	}

@@ -133,6 +133,10 @@ func TestIDs(t *testing.T) {
 	warnings, err := v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's", text(err))
 	says(t, "nobody's", lines(warnings), `what the broker has as "nobody's" will be used, and left alone`)
+	copied.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
+	warnings, err = v.ValidateCreate(request(t, nil), copied)
+	says(t, "nobody's, to be deleted", text(err))
+	says(t, "nobody's, to be deleted", lines(warnings), `what the broker has as "nobody's" will be used, and DELETED with this object, as its deletion policy is Delete, whoever made it`)
 	warnings, err = instanceValidator{starting(t, live()), reviewer(t, new([]string))}.ValidateCreate(request(t, nil), copied)
 	says(t, "starting", text(err))
 	says(t, "starting", lines(warnings), "whether another object has it was not checked")
