@@ -128,7 +128,7 @@ func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstan
 	if has.class == "" || has.plan == "" {
 		o := d.offerOf(ctx, i, ref)
 		if o.plan != nil && ref.Plan == "" {
-			ref.WithPlan(&i.Spec.PlanReference, o.plan)
+			ref.NamePlan(&i.Spec.PlanReference, o.plan)
 		}
 		setRefs(&i.Spec, ref.Scope, has.or(o.refs()).or(given))
 	}

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,19 +64,20 @@ func TestWhatIsOffered(t *testing.T) {
 	}{
 		{name: "one plan", known: []client.Object{read, class, plan}, want: refs{"class", "plan"}, chosen: "ext-plan"},
 		{name: "a removed plan does not count", known: []client.Object{read, class, plan, gone}, want: refs{"class", "plan"}, chosen: "ext-plan"},
-		{name: "two plans", known: []client.Object{read, class, plan, other}, want: refs{class: "class"}, error: []string{"spec.clusterServicePlanExternalName: Required value", "more than one"}},
+		{name: "two plans", known: []client.Object{read, class, plan, other}, want: refs{class: "class"}, error: []string{"spec.clusterServicePlanExternalName: Required value", `there is more than one ClusterServicePlan of ClusterServiceClass "ext-class": ext-other, ext-plan; name one of them with clusterServicePlanExternalName`}},
 		{name: "no plan", known: []client.Object{read, class}, want: refs{class: "class"}, error: []string{"spec.clusterServicePlanExternalName: Required value"}},
+		{name: "no plan any more", known: []client.Object{read, class, gone}, want: refs{class: "class"}, error: []string{`Required value: there is no ClusterServicePlan of ClusterServiceClass "ext-class"`}},
 		{name: "a class without a broker", known: []client.Object{class, plan}, want: refs{"class", "plan"}, chosen: "ext-plan"},
 		{name: "half a catalog", known: []client.Object{read, fresh, plan}, want: refs{class: "class"}, warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
 		{name: "half a catalog, with the plan named", known: []client.Object{read, fresh, plan}, plan: "ext-plan", want: refs{"class", "plan"}, chosen: "ext-plan"},
 		{name: "half a catalog, without the plan that is named", known: []client.Object{read, fresh, plan}, plan: "ext-other", want: refs{class: "class"}, chosen: "ext-other", warn: []string{"is being read"}},
 		{name: "caches that are not synced", start: true, known: []client.Object{read, class, plan}, warn: []string{"spec.clusterServiceClassExternalName was not checked: Bellhop is still starting"}},
 		{name: "no class, and a broker that was never read", known: []client.Object{read, unread}, warn: []string{`the catalog of ClusterServiceBroker "unread" was never read`}},
-		{name: "no class", known: []client.Object{read, clusterClass("broker", "claas")}, error: []string{`spec.clusterServiceClassExternalName: Invalid value: "ext-class"`, "there is ext-claas", "no plan can be chosen"}},
+		{name: "no class", known: []client.Object{read, clusterClass("broker", "claas")}, error: []string{`spec.clusterServiceClassExternalName: Invalid value: "ext-class"`, "the catalog has ext-claas", "no plan can be chosen"}},
 		{name: "no class, and a plan", known: []client.Object{read}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"spec.clusterServiceClassExternalName: the ServiceInstance will wait"}},
-		{name: "no such plan", known: []client.Object{read, class, plan}, plan: "ext-plam", want: refs{class: "class"}, chosen: "ext-plam", warn: []string{"spec.clusterServicePlanExternalName: the ServiceInstance will wait", "there is ext-plan"}},
-		{name: "a removed plan", known: []client.Object{read, class, gone}, plan: "ext-gone", want: refs{"class", "gone"}, chosen: "ext-gone", warn: []string{"does not have", "any more"}},
-		{name: "two classes", known: []client.Object{read, second, class, twin, plan}, error: []string{"spec.clusterServiceClassExternalName: Invalid value", "more than one", "clusterServiceClassName"}},
+		{name: "no such plan", known: []client.Object{read, class, plan}, plan: "ext-plam", want: refs{class: "class"}, chosen: "ext-plam", warn: []string{"spec.clusterServicePlanExternalName: the ServiceInstance will wait", "the catalog has ext-plan"}},
+		{name: "a removed plan", known: []client.Object{read, class, gone}, plan: "ext-gone", want: refs{"class", "gone"}, chosen: "ext-gone", warn: []string{`does not have "ext-gone" any more`}},
+		{name: "two classes", known: []client.Object{read, second, class, twin, plan}, error: []string{"spec.clusterServiceClassExternalName: Invalid value", `there is more than one ClusterServiceClass with clusterServiceClassExternalName "ext-class": class (of broker broker), twin (of broker second); make a ServiceInstance that names one of them with clusterServiceClassName; so no plan can be chosen`}},
 		{name: "two classes, and a plan", known: []client.Object{read, second, class, twin, plan}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"will wait", "more than one"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -96,6 +98,9 @@ func TestWhatIsOffered(t *testing.T) {
 			warnings, err := instanceValidator{k, reviewer(t, new([]string))}.ValidateCreate(request(t, nil), i)
 			says(t, "error", text(err), c.error...)
 			says(t, "warnings", lines(warnings), c.warn...)
+			if said := text(err) + lines(warnings); strings.Contains(said, "the catalog has ext-gone") || strings.Contains(said, "more than one") && strings.Contains(said, "the catalog has") {
+				t.Errorf("it proposes what cannot be had: %s", said)
+			}
 		})
 	}
 }

@@ -163,10 +163,10 @@ func (v instanceValidator) checkOffer(ctx context.Context, i *v1beta1.ServiceIns
 // goneWarnings say that a broker offers something no more.
 func (v instanceValidator) goneWarnings(o offer, ref catalog.Reference) (warnings admission.Warnings) {
 	if o.class.CommonStatus().RemovedFromBrokerCatalog {
-		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %s any more", ref.ClassPath(), ref.ClassString()))
+		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %q any more", ref.ClassPath(), ref.Class))
 	}
 	if o.plan.CommonStatus().RemovedFromBrokerCatalog {
-		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %s any more", ref.PlanPath(), ref.PlanString()))
+		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %q any more", ref.PlanPath(), ref.Plan))
 	}
 	return warnings
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
 const (
@@ -37,6 +38,9 @@ const (
 
 // suggestions are names that there are, and that are like the one that was not found.
 func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalog.Reference, o offer) string {
+	if index.IsAmbiguous(o.problem) {
+		return "" // it lists the choices
+	}
 	wanted, names := ref.Class, k.classNames(ctx, namespace, ref)
 	if o.class != nil {
 		wanted, names = ref.Plan, k.planNames(ctx, ref, o.class)
@@ -45,10 +49,10 @@ func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalo
 	if len(similar) == 0 {
 		return ""
 	}
-	return "; there is " + strings.Join(similar, ", ")
+	return "; the catalog has " + strings.Join(similar, ", ")
 }
 
-// classNames are those of all classes of the reference's scope, in its spelling.
+// classNames are those of all offered classes of the reference's scope, in its spelling.
 func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog.Reference) (names []string) {
 	brokers, err := k.index.Brokers(ctx, ref.Scope, namespace)
 	if err != nil {
@@ -60,35 +64,26 @@ func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog
 			return nil
 		}
 		for _, class := range classes {
-			common := class.Common()
-			names = append(names, spelled(ref.Spelling, class.GetName(), common.ExternalName, common.ExternalID))
+			if !class.CommonStatus().RemovedFromBrokerCatalog {
+				names = append(names, ref.Spelling.OfClass(class))
+			}
 		}
 	}
 	return names
 }
 
-// planNames are those of all plans of a class.
+// planNames are those of all plans that a class offers.
 func (k knowledge) planNames(ctx context.Context, ref catalog.Reference, class v1beta1.Class) (names []string) {
 	plans, err := k.index.PlansOf(ctx, class)
 	if err != nil {
 		return nil
 	}
 	for _, plan := range plans {
-		common := plan.Common()
-		names = append(names, spelled(ref.Spelling, plan.GetName(), common.ExternalName, common.ExternalID))
+		if !plan.CommonStatus().RemovedFromBrokerCatalog {
+			names = append(names, ref.Spelling.OfPlan(plan))
+		}
 	}
 	return names
-}
-
-func spelled(spelling catalog.Spelling, name, externalName, externalID string) string {
-	switch spelling {
-	case catalog.ByExternalName:
-		return externalName
-	case catalog.ByExternalID:
-		return externalID
-	default:
-		return name
-	}
 }
 
 // closest are the few names that are most like a name; of few names all are.
