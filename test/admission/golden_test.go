@@ -238,7 +238,7 @@ var _ = DescribeTable("ServiceInstances", func(ctx SpecContext, e example) {
 		want:   `{metadata: {generation: 2}, spec: {updateRequests: 3, userInfo: {username: alice}, clusterServiceClassRef: {name: class-1}}, status: {provisionStatus: Provisioned}}`,
 		absent: []string{"spec.clusterServicePlanRef"}, warned: []string{"the ServiceInstance will wait"}}),
 	Entry("G22", example{old: fixed, in: `{spec: {clusterServicePlanExternalName: basic100}}`,
-		refused: []string{"spec.clusterServicePlanExternalName: Forbidden", `ClusterServiceClass "class-2" does not allow plan changes`}}),
+		refused: []string{"spec.clusterServicePlanExternalName: Forbidden", `instances of plan "basic50" of "fixed" cannot change their plan: make another ServiceInstance with the plan "basic100"`}}),
 	Entry("G22b: here metadata-only updates pass whatever became of the class", example{old: `{spec: {clusterServiceClassExternalName: gone, clusterServicePlanExternalName: gone}}`, in: `{metadata: {finalizers: null}}`,
 		absent: []string{"metadata.finalizers"}}),
 	Entry("G23: here the user stays (8.2: it became the controller)", example{by: "system:serviceaccount:catalog:service-catalog-controller-manager",

@@ -402,7 +402,7 @@ func describeInstance(k kinds) {
 			err := k8s.Get(ctx, client.ObjectKeyFromObject(si), si)
 			Expect(err).NotTo(HaveOccurred())
 			s.setPlan(small.Name)(si)
-			Expect(k8s.Update(ctx, si)).To(MatchError(ContainSubstring("does not allow plan changes")))
+			Expect(k8s.Update(ctx, si)).To(MatchError(ContainSubstring("cannot change their plan")))
 			Expect(change(parameters(`{"a":3}`))).To(HaveKey("parameters"))
 
 			Expect(k8s.Delete(ctx, si)).To(Succeed())

@@ -139,7 +139,7 @@ func TestWhoMayUseACredential(t *testing.T) {
 	}{
 		{name: "a request to relist", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.RelistRequests++ }},
 		{name: "another URL", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.URL += "/x" }, asked: []string{"ns/theirs"},
-			error: []string{"spec.authInfo.basic.secretRef.name: Forbidden", `"alice" may not get Secret "theirs" in namespace "ns"`}},
+			error: []string{"spec.authInfo.basic.secretRef.name: Forbidden", `"alice" may not get Secret "theirs" in namespace "ns", so they may not have it sent either`}},
 		{name: "no verification", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.InsecureSkipTLSVerify = true }, asked: []string{"ns/theirs"}, error: []string{"may not get Secret"}},
 		{name: "a Secret of one's own", edit: basic("mine"), asked: []string{"ns/mine"}},
 		{name: "a certificate besides", edit: func(s *v1beta1.CommonServiceBrokerSpec) {
@@ -174,7 +174,9 @@ func TestWhoMayUseACredential(t *testing.T) {
 	says(t, "another namespace", text(err), "spec.authInfo.bearer.secretRef.namespace: Invalid value", `must be left out, or be the broker's own: "ns"`, "spec.authInfo.bearer.secretRef.name: Invalid value")
 	shared := brokerValidator[*v1beta1.ClusterServiceBroker]{knowing(t), reviewer(t, &asked, "mine"), v.options}
 	_, err = shared.ValidateCreate(request(t, nil), global(broker("https://broker.example.com", basic("mine"))))
-	says(t, "no namespace", text(err), "spec.authInfo.basic.secretRef.namespace: Required value")
+	says(t, "no namespace", text(err), "spec.authInfo.basic.secretRef.namespace: Required value: a ClusterServiceBroker gives the namespace of its Secret")
+	_, err = v.ValidateCreate(request(t, nil), broker("https://broker.example.com", basic("")))
+	says(t, "no name", text(err), "spec.authInfo.basic.secretRef.name: Required value: must name a Secret")
 	_, err = v.ValidateCreate(request(t, nil), broker("https://broker.example.com", func(s *v1beta1.CommonServiceBrokerSpec) { s.CABundle = []byte("foo") }))
 	says(t, "no certificate", text(err), "spec.caBundle", "PEM")
 }

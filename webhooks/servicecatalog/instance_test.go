@@ -326,18 +326,19 @@ func TestPlanChanges(t *testing.T) {
 		warn  []string
 	}{
 		{name: "the class can", class: true},
-		{name: "the class cannot", error: []string{"spec.clusterServicePlanExternalName: Forbidden", `ClusterServiceClass "class" does not allow plan changes`}},
+		{name: "the class cannot", error: []string{"spec.clusterServicePlanExternalName: Forbidden", `instances of plan "ext-plan" of "ext-class" cannot change their plan: make another ServiceInstance with the plan "ext-bigger"`}},
 		{name: "the plan can", plan: new(true)},
-		{name: "the plan cannot", class: true, plan: new(false), error: []string{"does not allow plan changes"}},
+		{name: "the plan cannot", class: true, plan: new(false), error: []string{"cannot change their plan"}},
 		{name: "nothing was provisioned", edit: func(i *v1beta1.ServiceInstance) { i.Status.ProvisionStatus = "" }},
 		{name: "it is being provisioned", edit: func(i *v1beta1.ServiceInstance) {
 			i.Status.ProvisionStatus, i.Status.CurrentOperation, i.Status.AsyncOpInProgress = "", v1beta1.OperationProvision, true
-		}, error: []string{"does not allow plan changes"}},
+		}, error: []string{"cannot change their plan"}},
 		{name: "its provisioning is tried again", edit: func(i *v1beta1.ServiceInstance) {
 			i.Status.ProvisionStatus, i.Status.CurrentOperation = "", v1beta1.OperationProvision
 		}},
 		{name: "it is being deleted", edit: func(i *v1beta1.ServiceInstance) { i.DeletionTimestamp = &metav1.Time{Time: t0} }},
 		{name: "the plan is gone", class: true, edit: func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "gone" }},
+		{name: "the plan is gone, and the class cannot", edit: func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "gone" }, error: []string{`instances of "ext-class" cannot change their plan`}},
 		{name: "the class is gone", edit: func(i *v1beta1.ServiceInstance) {
 			i.Spec.ClusterServiceClassRef.Name, i.Spec.ClusterServiceClassExternalName = "gone", "ext-gone"
 		}, warn: []string{"whether the plan can be changed was not checked"}},
@@ -372,7 +373,7 @@ func TestPlanChanges(t *testing.T) {
 	i := old.DeepCopy()
 	i.Spec.ServicePlanExternalName = "other"
 	_, err := instanceValidator{knowing(t, class, plan), reviewer(t, new([]string))}.ValidateUpdate(request(t, old), old, i)
-	says(t, "namespaced", text(err), "spec.servicePlanExternalName: Forbidden", `ServiceClass "class" does not allow plan changes`)
+	says(t, "namespaced", text(err), "spec.servicePlanExternalName: Forbidden", `instances of plan "p" of "c" cannot change their plan: make another ServiceInstance with the plan "other"`)
 }
 
 // TestParameters: they are checked against the schema of the next request, as far as they
