@@ -49,6 +49,16 @@ type offer struct {
 	unknown string
 }
 
+func (o offer) refs() (r catalog.Refs) {
+	if o.class != nil {
+		r.Class = o.class.GetName()
+	}
+	if o.plan != nil {
+		r.Plan = o.plan.GetName()
+	}
+	return r
+}
+
 // offerOf looks up what a reference of an instance names. Without a plan in the
 // reference it is the class's only one, if the class's catalog was read to its end.
 func (k knowledge) offerOf(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) offer {
@@ -80,7 +90,7 @@ func (k knowledge) offerOf(ctx context.Context, i *v1beta1.ServiceInstance, ref 
 // classOf is the class that an instance is of; until that is written into it, the one
 // that its reference names. By then that may be the name of another.
 func (k knowledge) classOf(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) (v1beta1.Class, error) {
-	if own := refsOf(i.Spec, ref.Scope).class; own != "" {
+	if own := catalog.RefsOf(&i.Spec, ref.Scope).Class; own != "" {
 		return k.index.ClassNamed(ctx, ref.Scope, i.Namespace, own)
 	}
 	return k.index.Class(ctx, i.Namespace, ref)

@@ -122,28 +122,22 @@ func (x Index) Broker(ctx context.Context, namespace string, ref v1beta1.BrokerR
 
 // ClassOf is the class that the references of an instance name; nil if it has none.
 func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Class, error) {
-	spec := &instance.Spec
-	switch {
-	case spec.ClusterServiceClassRef != nil:
-		return x.ClassNamed(ctx, catalog.Cluster, "", spec.ClusterServiceClassRef.Name)
-	case spec.ServiceClassRef != nil:
-		return x.ClassNamed(ctx, catalog.Namespaced, instance.Namespace, spec.ServiceClassRef.Name)
-	default:
-		return nil, nil
+	for _, scope := range catalog.Scopes {
+		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
+			return x.ClassNamed(ctx, scope, instance.Namespace, name)
+		}
 	}
+	return nil, nil
 }
 
 // PlanOf is the plan that the references of an instance name; nil if it has none.
 func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Plan, error) {
-	spec := &instance.Spec
-	switch {
-	case spec.ClusterServicePlanRef != nil:
-		return x.PlanNamed(ctx, catalog.Cluster, "", spec.ClusterServicePlanRef.Name)
-	case spec.ServicePlanRef != nil:
-		return x.PlanNamed(ctx, catalog.Namespaced, instance.Namespace, spec.ServicePlanRef.Name)
-	default:
-		return nil, nil
+	for _, scope := range catalog.Scopes {
+		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
+			return x.PlanNamed(ctx, scope, instance.Namespace, name)
+		}
 	}
+	return nil, nil
 }
 
 // Class is the one that a reference in a namespace names.
