@@ -177,7 +177,8 @@ func live(edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
 	}}, edits...)...)
 }
 
-func refs(class, plan string) catalog.Refs { return catalog.Refs{Class: class, Plan: plan} }
+// refs are those to the class that most here is of.
+func refs(plan string) catalog.Refs { return catalog.Refs{Class: "class", Plan: plan} }
 
 func raw(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
 

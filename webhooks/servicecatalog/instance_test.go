@@ -62,21 +62,21 @@ func TestWhatIsOffered(t *testing.T) {
 		error  []string // of a creation
 		warn   []string
 	}{
-		{name: "one plan", known: []client.Object{read, class, plan}, want: refs("class", "plan"), chosen: "ext-plan"},
-		{name: "a removed plan does not count", known: []client.Object{read, class, plan, gone}, want: refs("class", "plan"), chosen: "ext-plan"},
-		{name: "two plans", known: []client.Object{read, class, plan, other}, want: refs("class", ""), error: []string{"spec.clusterServicePlanExternalName: Required value", `there is more than one ClusterServicePlan of ClusterServiceClass "ext-class": ext-other, ext-plan; name one of them with clusterServicePlanExternalName`}},
-		{name: "no plan", known: []client.Object{read, class}, want: refs("class", ""), error: []string{"spec.clusterServicePlanExternalName: Required value"}},
-		{name: "no plan any more", known: []client.Object{read, class, gone}, want: refs("class", ""), error: []string{`Required value: there is no ClusterServicePlan of ClusterServiceClass "ext-class"`}},
-		{name: "a class without a broker", known: []client.Object{class, plan}, want: refs("class", "plan"), chosen: "ext-plan"},
-		{name: "half a catalog", known: []client.Object{read, fresh, plan}, want: refs("class", ""), warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
-		{name: "half a catalog, with the plan named", known: []client.Object{read, fresh, plan}, plan: "ext-plan", want: refs("class", "plan"), chosen: "ext-plan"},
-		{name: "half a catalog, without the plan that is named", known: []client.Object{read, fresh, plan}, plan: "ext-other", want: refs("class", ""), chosen: "ext-other", warn: []string{"is being read"}},
+		{name: "one plan", known: []client.Object{read, class, plan}, want: refs("plan"), chosen: "ext-plan"},
+		{name: "a removed plan does not count", known: []client.Object{read, class, plan, gone}, want: refs("plan"), chosen: "ext-plan"},
+		{name: "two plans", known: []client.Object{read, class, plan, other}, want: refs(""), error: []string{"spec.clusterServicePlanExternalName: Required value", `there is more than one ClusterServicePlan of ClusterServiceClass "ext-class": ext-other, ext-plan; name one of them with clusterServicePlanExternalName`}},
+		{name: "no plan", known: []client.Object{read, class}, want: refs(""), error: []string{"spec.clusterServicePlanExternalName: Required value"}},
+		{name: "no plan any more", known: []client.Object{read, class, gone}, want: refs(""), error: []string{`Required value: there is no ClusterServicePlan of ClusterServiceClass "ext-class"`}},
+		{name: "a class without a broker", known: []client.Object{class, plan}, want: refs("plan"), chosen: "ext-plan"},
+		{name: "half a catalog", known: []client.Object{read, fresh, plan}, want: refs(""), warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
+		{name: "half a catalog, with the plan named", known: []client.Object{read, fresh, plan}, plan: "ext-plan", want: refs("plan"), chosen: "ext-plan"},
+		{name: "half a catalog, without the plan that is named", known: []client.Object{read, fresh, plan}, plan: "ext-other", want: refs(""), chosen: "ext-other", warn: []string{"is being read"}},
 		{name: "caches that are not synced", start: true, known: []client.Object{read, class, plan}, warn: []string{"spec.clusterServiceClassExternalName was not checked: Bellhop is still starting"}},
 		{name: "no class, and a broker that was never read", known: []client.Object{read, unread}, warn: []string{`the catalog of ClusterServiceBroker "unread" was never read`}},
 		{name: "no class", known: []client.Object{read, clusterClass("broker", "claas")}, error: []string{`spec.clusterServiceClassExternalName: Invalid value: "ext-class"`, "the catalog has ext-claas", "no plan can be chosen"}},
 		{name: "no class, and a plan", known: []client.Object{read}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"spec.clusterServiceClassExternalName: the ServiceInstance will wait"}},
-		{name: "no such plan", known: []client.Object{read, class, plan}, plan: "ext-plam", want: refs("class", ""), chosen: "ext-plam", warn: []string{"spec.clusterServicePlanExternalName: the ServiceInstance will wait", "the catalog has ext-plan"}},
-		{name: "a removed plan", known: []client.Object{read, class, gone}, plan: "ext-gone", want: refs("class", "gone"), chosen: "ext-gone", warn: []string{`does not have "ext-gone" any more`}},
+		{name: "no such plan", known: []client.Object{read, class, plan}, plan: "ext-plam", want: refs(""), chosen: "ext-plam", warn: []string{"spec.clusterServicePlanExternalName: the ServiceInstance will wait", "the catalog has ext-plan"}},
+		{name: "a removed plan", known: []client.Object{read, class, gone}, plan: "ext-gone", want: refs("gone"), chosen: "ext-gone", warn: []string{`does not have "ext-gone" any more`}},
 		{name: "two classes", known: []client.Object{read, second, class, twin, plan}, error: []string{"spec.clusterServiceClassExternalName: Invalid value", `there is more than one ClusterServiceClass with clusterServiceClassExternalName "ext-class": class (of broker broker), twin (of broker second); make a ServiceInstance that names one of them with clusterServiceClassName; so no plan can be chosen`}},
 		{name: "two classes, and a plan", known: []client.Object{read, second, class, twin, plan}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"will wait", "more than one"}},
 	} {
@@ -179,13 +179,13 @@ func TestUpdates(t *testing.T) {
 		}, func(i *v1beta1.ServiceInstance) {
 			i.Spec.ClusterServicePlanExternalName, i.Spec.ClusterServicePlanRef, i.Spec.UserInfo = "ext-none", nil, alice()
 		}},
-		{"references alone", unresolved, func(i *v1beta1.ServiceInstance) { catalog.SetRefs(&i.Spec, catalog.Cluster, refs("class", "plan")) },
-			func(i *v1beta1.ServiceInstance) { catalog.SetRefs(&i.Spec, catalog.Cluster, refs("class", "plan")) }},
+		{"references alone", unresolved, func(i *v1beta1.ServiceInstance) { catalog.SetRefs(&i.Spec, catalog.Cluster, refs("plan")) },
+			func(i *v1beta1.ServiceInstance) { catalog.SetRefs(&i.Spec, catalog.Cluster, refs("plan")) }},
 		{"a reference to another plan alone", old, func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "bigger" }, func(*v1beta1.ServiceInstance) {}},
 		{"a reference to another class alone", old, func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServiceClassRef.Name = "other" }, func(*v1beta1.ServiceInstance) {}},
 		{"a request to update, with what was not resolved yet", unresolved, func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests = 1 },
 			func(i *v1beta1.ServiceInstance) {
-				catalog.SetRefs(&i.Spec, catalog.Cluster, refs("class", "plan"))
+				catalog.SetRefs(&i.Spec, catalog.Cluster, refs("plan"))
 				i.Spec.UpdateRequests, i.Spec.UserInfo = 1, alice()
 			}},
 		{"a manifest in its place", old, func(i *v1beta1.ServiceInstance) {
@@ -273,7 +273,7 @@ func TestOneOfTwoPlans(t *testing.T) {
 	i.Spec.Parameters = raw(`{"a":1}`)
 	warnings, err := v.ValidateUpdate(request(t, old), old, defaulted(t, v.knowledge, old, i))
 	says(t, "parameters", text(err)+lines(warnings))
-	if catalog.RefsOf(&i.Spec, catalog.Cluster) != refs("class", "plan") {
+	if catalog.RefsOf(&i.Spec, catalog.Cluster) != refs("plan") {
 		t.Errorf("references: %+v", i.Spec)
 	}
 	i.Spec.Parameters = raw(`{"a":1,"b":2}`)
@@ -294,8 +294,8 @@ func TestAClassThatTookAName(t *testing.T) {
 		want catalog.Refs
 		warn []string
 	}{
-		{plan: "ext-bigger", want: refs("class", "bigger")},
-		{plan: "ext-biggest", want: refs("class", ""), warn: []string{"will wait", "there is no"}},
+		{plan: "ext-bigger", want: refs("bigger")},
+		{plan: "ext-biggest", want: refs(""), warn: []string{"will wait", "there is no"}},
 	} {
 		v := instanceValidator{knowing(t, objs...), reviewer(t, new([]string))}
 		old := live()
@@ -368,7 +368,7 @@ func TestPlanChanges(t *testing.T) {
 	plan.SetOwners("broker", "class")
 	old := live(func(i *v1beta1.ServiceInstance) {
 		i.Spec.PlanReference = v1beta1.PlanReference{ServiceClassExternalName: "c", ServicePlanExternalName: "p"}
-		catalog.SetRefs(&i.Spec, catalog.Namespaced, refs("class", "plan"))
+		catalog.SetRefs(&i.Spec, catalog.Namespaced, refs("plan"))
 	})
 	i := old.DeepCopy()
 	i.Spec.ServicePlanExternalName = "other"
