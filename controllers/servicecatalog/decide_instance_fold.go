@@ -94,7 +94,7 @@ func (f *instanceFold) provision() {
 		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osb.Accepted:
 		f.accept(verdict{reason: v1beta1.ReasonProvisioning, message: "The instance is being provisioned asynchronously"})
-	case osb.Unknown, osb.Unusable:
+	case osb.Unknown, osb.Malformed:
 		f.unsure("Provision", callReason(f.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
 	case osb.Conflict:
 		f.conflict()
@@ -285,7 +285,7 @@ func (f *instanceFold) update() {
 		f.accept(verdict{reason: v1beta1.ReasonUpdatingInstance, message: "The instance is being updated asynchronously"})
 	case osb.Rejected, osb.Conflict, osb.Gone, osb.NeedsAsync, osb.NeedsApp:
 		f.updateFailed("Update call failed: " + f.words())
-	case osb.Unknown, osb.Unusable:
+	case osb.Unknown, osb.Malformed:
 		f.unsure("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
 		if !f.call.unsure && !f.answer.BrokerFailed() { // nothing has happened

@@ -237,7 +237,7 @@ func TestProvisionAnswers(t *testing.T) {
 		"422":                     {nil, said(osb.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
 		"500":                     {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 		"timeout":                 {nil, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
-		"200 malformed":           {nil, said(osb.Unusable, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"200 malformed":           {nil, said(osb.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
 		"500 and edited":          {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -458,14 +458,14 @@ func TestPollAnswers(t *testing.T) {
 		"provisioned":           {provisioning, in(osb.Succeeded), "Ready", "nothing: Ready"},
 		"provisioning":          {provisioning, in(osb.InProgress), "Provisioning", "poll id small-id"},
 		"provisioning failed":   {provisioning, in(osb.Failed), "OrphanMitigation", "deprovision id small-id"},
-		"provisioning, 410":     {provisioning, said(osb.Unusable, 410), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, 500":     {provisioning, said(osb.Unusable, 500), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Unusable}}, "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 410":     {provisioning, said(osb.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, said(osb.Malformed, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Malformed}}, "ErrorPollingLastOperation", "poll id small-id"},
 		"updated":               {updating, in(osb.Succeeded), "Ready", "nothing: Ready"},
 		"updating failed":       {updating, in(osb.Failed), "Failed", "nothing: Failed"},
 		"deprovisioned":         {deprovisioning, in(osb.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
 		"deprovisioned, 410":    {deprovisioning, said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"deprovisioning, 404":   {deprovisioning, said(osb.Unusable, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning, 404":   {deprovisioning, said(osb.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
 		"deprovisioning failed": {deprovisioning, in(osb.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
 		"deprovisioning":        {deprovisioning, in(osb.InProgress), "Deprovisioning", "poll id small-id (removal)"},
 	} {

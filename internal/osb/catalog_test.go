@@ -147,7 +147,7 @@ func TestCatalogIsTooLarge(t *testing.T) {
 	for why, body := range map[string]string{"services": many, "plans": plans, "bytes": long} {
 		s := newScript(t, status(200, body))
 		catalog, out := newClient(t, s.URL).Catalog(t.Context(), "")
-		want(t, why, out.Class, Unusable)
+		want(t, why, out.Class, Malformed)
 		want(t, why+", there is one", catalog != nil, false)
 		if !strings.Contains(out.Description, "too long") && !strings.Contains(out.Description, "at most 50000 services and plans") {
 			t.Errorf("%s: got %q", why, out.Description)

@@ -787,7 +787,7 @@ func leavesNothing(t *testing.T, operation Operation, answers ...http.HandlerFun
 	for i, answer := range answers {
 		s.answers(answer)
 		switch out := tenCalls(nil, true)[operation](t.Context(), c); out.Class {
-		case Rejected, Retry, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Unusable:
+		case Rejected, Retry, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed:
 		default:
 			t.Errorf("answer %d: got %+v", i, out)
 		}

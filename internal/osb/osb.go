@@ -58,9 +58,9 @@ const (
 	// Concurrency: another operation holds the resource; nothing has changed. It must
 	// not be answered by a removal.
 	Concurrency Class = "Concurrency"
-	// Unusable: the answer cannot be understood, and does not mean that anything is
+	// Malformed: the answer cannot be understood, and does not mean that anything is
 	// left behind.
-	Unusable Class = "Unusable"
+	Malformed Class = "Malformed"
 )
 
 // Outcome is what came of a request.

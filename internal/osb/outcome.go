@@ -65,7 +65,7 @@ func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) O
 	}
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:
-		out.Class = Unusable
+		out.Class = Malformed
 		out.Description = line + ", but its body cannot be used: " + err.Error()
 	case err != nil:
 		out.Class = Unknown
@@ -167,14 +167,14 @@ func (e *exchange) meaning(status int, code string) Class {
 		case e.fetches():
 			return Gone
 		case e.polls(): // replicas that lag behind say so, too
-			return Unusable
+			return Malformed
 		}
 	case http.StatusGone:
 		switch {
 		case e.removes(), e.polls() && e.ofRemoval:
 			return Gone
 		case e.polls():
-			return Unusable
+			return Malformed
 		}
 	case http.StatusBadGateway, http.StatusGatewayTimeout: // not the broker's words: its answer was lost
 		return e.lost()
@@ -182,11 +182,11 @@ func (e *exchange) meaning(status int, code string) Class {
 	switch status / 100 {
 	case 2:
 		if e.reads() {
-			return Unusable
+			return Malformed
 		}
 		return Unknown
 	case 3: // not followed
-		return Unusable
+		return Malformed
 	case 4:
 		return Rejected
 	}

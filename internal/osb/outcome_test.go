@@ -31,39 +31,39 @@ const matrix = `
 answer         provision    update       deprovision  bind         unbind       fetch       poll        pollRemoval catalog
 
 200 good       Done         Done         Done         Done         Done         Done        Done        Done        Done
-200 bad        Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-200 array      Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-200 none       Done         Done         Done         Unusable     Done         Unusable    Unusable    Unusable    Unusable
-200 null       Done         Done         Done         Unusable     Done         Unusable    Unusable    Unusable    Unusable
-200 long       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Done
+200 bad        Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+200 array      Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+200 none       Done         Done         Done         Malformed    Done         Malformed   Malformed   Malformed   Malformed
+200 null       Done         Done         Done         Malformed    Done         Malformed   Malformed   Malformed   Malformed
+200 long       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Done
 200 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Retry       Retry       Retry       Retry
 
-201 good       Done         Unknown      Unknown      Done         Unknown      Unusable    Unusable    Unusable    Unusable
-201 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-201 none       Done         Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-201 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
+201 good       Done         Unknown      Unknown      Done         Unknown      Malformed   Malformed   Malformed   Malformed
+201 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+201 none       Done         Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+201 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 
-202 good       Accepted     Accepted     Accepted     Accepted     Accepted     Unusable    Unusable    Unusable    Unusable
-202 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-202 none       Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-202 unasked    Unknown      Unknown      NeedsAsync   Unknown      NeedsAsync   Unusable    Unusable    Unusable    Unusable
+202 good       Accepted     Accepted     Accepted     Accepted     Accepted     Malformed   Malformed   Malformed   Malformed
+202 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+202 none       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+202 unasked    Unknown      Unknown      NeedsAsync   Unknown      NeedsAsync   Malformed   Malformed   Malformed   Malformed
 
-204 none       Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-206 good       Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
+204 none       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+206 good       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 
-301 good       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-304 none       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-307 none       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
+301 good       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+304 none       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+307 none       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
 
 400 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 400 Async      Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 401 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 403 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
-404 good       Rejected     Rejected     Rejected     Rejected     Rejected     Gone        Unusable    Unusable    Rejected
+404 good       Rejected     Rejected     Rejected     Rejected     Rejected     Gone        Malformed   Malformed   Rejected
 405 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 408 none       Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 409 good       Conflict     Rejected     Rejected     Conflict     Rejected     Rejected    Rejected    Rejected    Rejected
-410 none       Rejected     Rejected     Gone         Rejected     Gone         Rejected    Unusable    Gone        Rejected
+410 none       Rejected     Rejected     Gone         Rejected     Gone         Rejected    Malformed   Gone        Rejected
 412 good       NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog Rejected
 429 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 
@@ -268,9 +268,9 @@ func TestLastOperation(t *testing.T) {
 		{why: "flags that say nothing", body: `{"state":"failed","instance_usable":true,"update_repeatable":null}`, last: LastOperation{State: Failed}, class: Done},
 		{why: "a removal cannot be an update", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, removal: true, last: LastOperation{State: Failed}, class: Done, unusable: true},
 		{why: "a binding has no flags", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, binding: true, last: LastOperation{State: Failed}, class: Done},
-		{why: "another state", body: `{"state":"In Progress"}`, class: Unusable},
-		{why: "no state", body: `{"description":"succeeded"}`, class: Unusable},
-		{why: "a state of another type", body: `{"state":["succeeded"]}`, class: Unusable},
+		{why: "another state", body: `{"state":"In Progress"}`, class: Malformed},
+		{why: "no state", body: `{"description":"succeeded"}`, class: Malformed},
+		{why: "a state of another type", body: `{"state":["succeeded"]}`, class: Malformed},
 	} {
 		s.answers(status(200, test.body))
 		r := pollRequest("")
@@ -370,7 +370,7 @@ func TestWrongTypes(t *testing.T) {
 	} {
 		s := newScript(t, status(200, test.body))
 		out := tenCalls(nil, true)[test.operation](t.Context(), newClient(t, s.URL))
-		want(t, string(test.operation)+" with "+test.body, out, Outcome{Class: Unusable, Status: 200, Sent: true, Description: "HTTP 200 OK, but its body cannot be used: " + test.says})
+		want(t, string(test.operation)+" with "+test.body, out, Outcome{Class: Malformed, Status: 200, Sent: true, Description: "HTTP 200 OK, but its body cannot be used: " + test.says})
 	}
 }
 
