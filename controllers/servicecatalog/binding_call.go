@@ -68,6 +68,9 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 		return false, ctrl.Result{}, r.fail(ctx, v, err)
 	}
 	leave(resultOf(a.Outcome))
+	if a.Class == osb.NeedsCatalog {
+		r.relist(keyOf(v.world.broker))
+	}
 	r.take(v, next, a)
 	return true, ctrl.Result{}, nil
 }

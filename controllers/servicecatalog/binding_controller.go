@@ -57,6 +57,8 @@ type BindingReconciler struct {
 	orphans     *orphanage[v1beta1.ServiceBindingStatus]
 	wake        kube.Wakeups
 	line        line
+	// relist has a broker's catalog read again.
+	relist func(brokerKey)
 }
 
 // bindingView is what a reconcile sees of a binding.

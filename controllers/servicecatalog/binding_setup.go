@@ -77,6 +77,7 @@ func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *B
 		ledger:      newLedger[v1beta1.ServiceBindingStatus](),
 		secrets:     &secrets{cache: cache, live: live, writer: c},
 		recent:      newRecent(),
+		relist:      k.relist,
 	}
 	r.line = line{kind: "ServiceBinding", connections: r.connections, clock: r.clock, wake: &r.wake}
 	r.orphans = &orphanage[v1beta1.ServiceBindingStatus]{

@@ -138,7 +138,7 @@ func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
 		"HTTP 401: wrong password":       {Class: osb.Retry, Status: 401, Description: "wrong password"},
 		"HTTP 502 Bad Gateway":           {Class: osb.Retry, Status: 502, Description: "HTTP 502 Bad Gateway"},
 		"connection refused":             {Class: osb.Retry, Description: "connection refused"},
-		"HTTP 200 OK, but it is no JSON": {Class: osb.Unusable, Status: 200, Description: "HTTP 200 OK, but it is no JSON"},
+		"HTTP 200 OK, but it is no JSON": {Class: osb.Malformed, Status: 200, Description: "HTTP 200 OK, but it is no JSON"},
 	} {
 		if got := faultOf(out); got.message != want || got.reason != v1beta1.ReasonErrorFetchingCatalog || got.stalled {
 			t.Errorf("fault is %+v, want %q", got, want)

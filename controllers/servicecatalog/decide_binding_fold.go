@@ -168,7 +168,7 @@ func (f *bindingFold) notDone() {
 		return
 	}
 	switch f.answer.Class {
-	case osb.Unknown, osb.Unusable:
+	case osb.Unknown, osb.Malformed:
 		f.unsure()
 	case osb.Conflict:
 		f.conflict()

@@ -94,7 +94,7 @@ func (f *instanceFold) provision() {
 		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osb.Accepted:
 		f.accept(verdict{reason: v1beta1.ReasonProvisioning, message: "The instance is being provisioned asynchronously"})
-	case osb.Unknown, osb.Unusable:
+	case osb.Unknown, osb.Malformed:
 		f.unsure("Provision", callReason(f.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
 	case osb.Conflict:
 		f.conflict()
@@ -285,7 +285,7 @@ func (f *instanceFold) update() {
 		f.accept(verdict{reason: v1beta1.ReasonUpdatingInstance, message: "The instance is being updated asynchronously"})
 	case osb.Rejected, osb.Conflict, osb.Gone, osb.NeedsAsync, osb.NeedsApp:
 		f.updateFailed("Update call failed: " + f.words())
-	case osb.Unknown, osb.Unusable:
+	case osb.Unknown, osb.Malformed:
 		f.unsure("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
 		if !f.call.unsure && !f.answer.BrokerFailed() { // nothing has happened
@@ -479,7 +479,7 @@ func (f *instanceFold) inspect() {
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && found.PlanID == planIDOf(f.call.props):
 		f.adopt()
-	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency:
+	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency, f.answer.Class == osb.NeedsCatalog:
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
 	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
 		s := *f.call.props

@@ -86,6 +86,10 @@ func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) 
 		if o.missing, err = missing(v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
 			return o, err
 		}
+		if o.plan != nil && o.plan.ClassName() != o.class.GetName() {
+			o.missing = &word{v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.plan.GetName(), o.class.GetName())}
+			o.plan = nil
+		}
 	}
 	return o, findBroker(ctx, x, si, &o)
 }

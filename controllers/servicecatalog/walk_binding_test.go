@@ -558,7 +558,7 @@ func (w *bindingWalk) poll(call *bindingCall, h *heldBinding) bindingAnswer {
 		if call.removal {
 			return saidOf(osb.Gone, 410)
 		}
-		return saidOf(osb.Unusable, 404)
+		return saidOf(osb.Malformed, 404)
 	}
 	a := saidOf(osb.Done, 200)
 	switch {

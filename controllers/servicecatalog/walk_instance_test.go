@@ -296,7 +296,7 @@ func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *instanceCall) answ
 // unknownTo is how a request whose outcome is not known is classed.
 func unknownTo(call *instanceCall) osb.Class {
 	if call.verb == poll || call.verb == inspect {
-		return osb.Unusable
+		return osb.Malformed
 	}
 	return osb.Unknown
 }
@@ -414,7 +414,7 @@ func (w *instanceWalk) deprovision(call *instanceCall, h *heldInstance) answer {
 
 func (w *instanceWalk) poll(call *instanceCall, h *heldInstance) answer {
 	if h == nil {
-		class := osb.Unusable
+		class := osb.Malformed
 		if call.removal {
 			class = osb.Gone
 		}

@@ -33,6 +33,9 @@ const (
 	Namespaced Scope = "Namespaced"
 )
 
+// Scopes are both.
+var Scopes = []Scope{Cluster, Namespaced}
+
 // ScopeOf is the scope of a Broker, Class or Plan.
 func ScopeOf(obj any) Scope {
 	switch obj.(type) {

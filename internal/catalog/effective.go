@@ -28,12 +28,10 @@ const MaximumPollingDuration = 7 * 24 * time.Hour
 
 // Effective is what class and plan say together.
 type Effective struct {
-	Bindable            bool
-	PlanUpdatable       bool
-	BindingRotatable    bool
-	BindingRetrievable  bool
-	InstanceRetrievable bool
-	AllowContextUpdates bool
+	Bindable           bool
+	PlanUpdatable      bool
+	BindingRotatable   bool
+	BindingRetrievable bool
 	// MaximumPollingDuration is for how long an operation may be in progress.
 	MaximumPollingDuration time.Duration
 	// Unsupported is what bindings require and a cluster cannot give, such as
@@ -50,8 +48,6 @@ func EffectiveOf(class v1beta1.Class, plan v1beta1.Plan) Effective {
 		PlanUpdatable:          c.PlanUpdatable,
 		BindingRotatable:       p.BindingRotatable,
 		BindingRetrievable:     c.BindingRetrievable,
-		InstanceRetrievable:    c.InstanceRetrievable,
-		AllowContextUpdates:    c.AllowContextUpdates,
 		MaximumPollingDuration: MaximumPollingDuration,
 		Unsupported:            c.Requires, // the protocol defines three of them, and none means anything in a cluster
 	}

@@ -35,8 +35,8 @@ func TestEffectiveOf(t *testing.T) {
 	}{
 		{"nothing is said", func(*v1beta1.CommonServiceClassSpec, *v1beta1.CommonServicePlanSpec) {}, catalog.Effective{MaximumPollingDuration: week}},
 		{"the class says it", func(c *v1beta1.CommonServiceClassSpec, _ *v1beta1.CommonServicePlanSpec) {
-			c.Bindable, c.PlanUpdatable, c.BindingRetrievable, c.InstanceRetrievable, c.AllowContextUpdates = true, true, true, true, true
-		}, catalog.Effective{Bindable: true, PlanUpdatable: true, BindingRetrievable: true, InstanceRetrievable: true, AllowContextUpdates: true, MaximumPollingDuration: week}},
+			c.Bindable, c.PlanUpdatable, c.BindingRetrievable = true, true, true
+		}, catalog.Effective{Bindable: true, PlanUpdatable: true, BindingRetrievable: true, MaximumPollingDuration: week}},
 		{"the plan says otherwise", func(c *v1beta1.CommonServiceClassSpec, p *v1beta1.CommonServicePlanSpec) {
 			c.Bindable, c.PlanUpdatable = true, true
 			p.Bindable, p.PlanUpdatable = new(false), new(false)

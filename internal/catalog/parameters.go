@@ -58,8 +58,6 @@ type Parameters struct {
 	Checksum string
 	// Redacted is what a status may show; nil: there are no parameters.
 	Redacted *runtime.RawExtension
-	// FromSecrets are the names of the parameters that came from Secrets, in order.
-	FromSecrets []string
 	// Secrets are the strings and numbers that came from Secrets, but for the
 	// shortest. No text of a broker may repeat them to others.
 	Secrets []string
@@ -85,7 +83,7 @@ func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *fiel
 	}
 	slices.Sort(p.Secrets)
 	p.Secrets = slices.Compact(p.Secrets)
-	p.FromSecrets = slices.Sorted(maps.Keys(m.values))
+	fromSecrets := slices.Collect(maps.Keys(m.values))
 
 	if inline != nil {
 		path := field.NewPath("spec", "parameters")
@@ -102,24 +100,11 @@ func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *fiel
 	}
 	p.Sent = m.values.json()
 	p.Checksum = checksum(p.Sent)
-	for _, name := range p.FromSecrets {
+	for _, name := range fromSecrets {
 		m.values[name] = json.RawMessage(`"` + Redacted + `"`)
 	}
 	p.Redacted = &runtime.RawExtension{Raw: m.values.json()}
 	return p, nil
-}
-
-// ForUpdate is what an update sends: nil where nothing has changed since checksum, and
-// an empty object where all parameters were removed.
-func (p Parameters) ForUpdate(checksum string) json.RawMessage {
-	switch {
-	case p.Checksum == checksum:
-		return nil
-	case p.Sent == nil:
-		return json.RawMessage("{}")
-	default:
-		return p.Sent
-	}
 }
 
 // merge is what was put together so far.

@@ -42,7 +42,6 @@ func TestMerge(t *testing.T) {
 		from           []catalog.SecretSource
 		sent, redacted string
 		checksum       string
-		fromSecrets    []string
 		secrets        []string
 	}{
 		{why: "G38, inline only", inline: inline(`{"location":"westus","resourceGroup":"demo","firewallRules":[{"endIPAddress":"255.255.255.255","name":"AllowAll","startIPAddress":"0.0.0.0"}]}`),
@@ -50,7 +49,7 @@ func TestMerge(t *testing.T) {
 		{why: "G38b, with a Secret", inline: inline(`{"location":"westus"}`), from: []catalog.SecretSource{secret("s", "k", `{"password":"p<1>","n":5432}`)},
 			sent:     `{"location":"westus","n":5432,"password":"p<1>"}`,
 			redacted: `{"location":"westus","n":"<redacted>","password":"<redacted>"}`,
-			checksum: "9d4a93c871ff63d75b81dc84b74f1b3498a98bfbc4231db268bb46028f29a36c", fromSecrets: []string{"n", "password"}, secrets: []string{"5432", "p<1>"}},
+			checksum: "9d4a93c871ff63d75b81dc84b74f1b3498a98bfbc4231db268bb46028f29a36c", secrets: []string{"5432", "p<1>"}},
 		{why: "G38c, numbers are sent as they are, and hashed as ever", inline: inline(`{"a":1,"b":1.0,"c":12345678901234567890,"d":1e21,"e":true,"f":null}`),
 			sent:     `{"a":1,"b":1.0,"c":12345678901234567890,"d":1e21,"e":true,"f":null}`,
 			redacted: `{"a":1,"b":1.0,"c":12345678901234567890,"d":1e21,"e":true,"f":null}`,
@@ -62,11 +61,11 @@ func TestMerge(t *testing.T) {
 		{why: "an empty Secret", inline: inline(`{}`), from: []catalog.SecretSource{secret("s", "k", `{}`), secret("t", "k", `null`)}},
 		{why: "the order of Secrets does not show", from: []catalog.SecretSource{secret("s", "k", `{"b":"bbbb"}`), secret("s", "l", `{"a":"aaaa"}`)},
 			sent: `{"a":"aaaa","b":"bbbb"}`, redacted: `{"a":"<redacted>","b":"<redacted>"}`,
-			checksum: "1d4e88865ab3d25a9c3153a120c0ebd41bf47e531c58ec99391f68030d398409", fromSecrets: []string{"a", "b"}, secrets: []string{"aaaa", "bbbb"}},
+			checksum: "1d4e88865ab3d25a9c3153a120c0ebd41bf47e531c58ec99391f68030d398409", secrets: []string{"aaaa", "bbbb"}},
 		{why: "values at any depth are secret, names are not, and short ones occur by chance",
 			from: []catalog.SecretSource{secret("s", "k", `{"deep":{"list":["in list",{"x":"in object","y":12345,"z":"abc"},1.5,true,null],"long name":"last"},"end":"  a  "}`)},
 			sent: `{"deep":{"list":["in list",{"x":"in object","y":12345,"z":"abc"},1.5,true,null],"long name":"last"},"end":"  a  "}`, redacted: `{"deep":"<redacted>","end":"<redacted>"}`,
-			checksum: "any", fromSecrets: []string{"deep", "end"}, secrets: []string{"12345", "in list", "in object", "last"}},
+			checksum: "any", secrets: []string{"12345", "in list", "in object", "last"}},
 		{why: "a number that is no float64 is sent, too", inline: inline(`{"a":1e999}`), sent: `{"a":1e999}`, redacted: `{"a":1e999}`, checksum: "any"},
 		{why: "escapes, blanks and nested order stay", inline: inline(`{"b": {"z":1, "a":"\u003c\/é"} , "a":[ ]}`),
 			sent: `{"a":[],"b":{"z":1,"a":"\u003c\/é"}}`, redacted: `{"a":[],"b":{"z":1,"a":"\u003c\/é"}}`, checksum: "any"},
@@ -86,8 +85,8 @@ func TestMerge(t *testing.T) {
 		if string(p.Sent) != c.sent || redacted != c.redacted || p.Checksum != c.checksum {
 			t.Errorf("%s: sent %s, redacted %s, checksum %s", c.why, p.Sent, redacted, p.Checksum)
 		}
-		if !slices.Equal(p.FromSecrets, c.fromSecrets) || !slices.Equal(p.Secrets, c.secrets) {
-			t.Errorf("%s: from Secrets %q: %q; want %q: %q", c.why, p.FromSecrets, p.Secrets, c.fromSecrets, c.secrets)
+		if !slices.Equal(p.Secrets, c.secrets) {
+			t.Errorf("%s: the secrets are %q, want %q", c.why, p.Secrets, c.secrets)
 		}
 	}
 }
@@ -133,29 +132,6 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
-func TestForUpdate(t *testing.T) {
-	some, err := catalog.Merge(inline(`{"a":1}`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		why  string
-		now  catalog.Parameters
-		old  string
-		want string
-	}{
-		{"there never were any", catalog.Parameters{}, "", ""},
-		{"all were removed", catalog.Parameters{}, some.Checksum, "{}"},
-		{"the same", some, some.Checksum, ""},
-		{"the first", some, "", `{"a":1}`},
-		{"others", some, "other", `{"a":1}`},
-	} {
-		if got := c.now.ForUpdate(c.old); string(got) != c.want || (got == nil) != (c.want == "") {
-			t.Errorf("%s: sends %q, want %q", c.why, got, c.want)
-		}
-	}
-}
-
 func FuzzMerge(f *testing.F) {
 	f.Add(`{"a":1}`, `{"b":{"c":["x",2]}}`)
 	f.Add(`{"a":{"b":1e999}}`, `{"a":"\ud800"}`)
@@ -169,7 +145,9 @@ func FuzzMerge(f *testing.F) {
 		if json.Unmarshal(p.Sent, &sent) != nil && !strings.ContainsAny(in+from, "eE") || !json.Valid(p.Redacted.Raw) || json.Unmarshal(p.Redacted.Raw, &redacted) != nil && !strings.ContainsAny(in, "eE") {
 			t.Errorf("%s and %s is no JSON", p.Sent, p.Redacted.Raw)
 		}
-		for _, name := range p.FromSecrets {
+		var hidden map[string]json.RawMessage
+		_ = json.Unmarshal([]byte(from), &hidden) // it was read
+		for name := range hidden {
 			if redacted != nil && redacted[name] != catalog.Redacted {
 				t.Errorf("parameter %q is shown", name)
 			}

@@ -153,16 +153,14 @@ func (r Reference) ClassPath() *field.Path { return field.NewPath("spec", r.Clas
 // PlanPath is the path of the field that names the plan.
 func (r Reference) PlanPath() *field.Path { return field.NewPath("spec", r.PlanField()) }
 
-// WithPlan names a plan in spec, in the spelling of the reference, and returns the
-// reference that spec then has. It is for the default plan.
-func (r Reference) WithPlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) Reference {
-	r.Plan = spelled(r.Spelling, plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID)
+// NamePlan names a plan in spec, in the spelling of the reference. It is for the default
+// plan.
+func (r Reference) NamePlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) {
 	for _, s := range slotsOf(spec) {
 		if s.Scope == r.Scope && s.Spelling == r.Spelling {
-			*s.plan = r.Plan
+			*s.plan = r.Spelling.OfPlan(plan)
 		}
 	}
-	return r
 }
 
 // ReferencesTo are all references that name a class, without a plan.
@@ -172,7 +170,7 @@ func ReferencesTo(class v1beta1.Class) []Reference {
 		refs = append(refs, Reference{
 			Scope:    ScopeOf(class),
 			Spelling: spelling,
-			Class:    spelled(spelling, class.GetName(), class.Common().ExternalName, class.Common().ExternalID),
+			Class:    spelling.OfClass(class),
 		})
 	}
 	return refs
@@ -185,22 +183,24 @@ func Changed(old, updated Reference) (class, plan bool) {
 	return spelling || old.Class != updated.Class, spelling || old.Plan != updated.Plan
 }
 
-// MatchesClass says whether the reference names a class. Whose namespace it is in is
-// for the caller to know.
-func (r Reference) MatchesClass(class v1beta1.Class) bool {
-	return r.Scope == ScopeOf(class) &&
-		r.Class == spelled(r.Spelling, class.GetName(), class.Common().ExternalName, class.Common().ExternalID)
-}
-
 // MatchesPlan says whether the reference names a plan, or no plan at all. Of which class
 // the plan is, is for the caller to know.
 func (r Reference) MatchesPlan(plan v1beta1.Plan) bool {
-	return r.Scope == ScopeOf(plan) &&
-		(r.Plan == "" || r.Plan == spelled(r.Spelling, plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID))
+	return r.Scope == ScopeOf(plan) && (r.Plan == "" || r.Plan == r.Spelling.OfPlan(plan))
 }
 
-func spelled(spelling Spelling, name, externalName, externalID string) string {
-	switch spelling {
+// OfClass is how a class is spelled.
+func (s Spelling) OfClass(class v1beta1.Class) string {
+	return s.of(class.GetName(), class.Common().ExternalName, class.Common().ExternalID)
+}
+
+// OfPlan is how a plan is spelled.
+func (s Spelling) OfPlan(plan v1beta1.Plan) string {
+	return s.of(plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID)
+}
+
+func (s Spelling) of(name, externalName, externalID string) string {
+	switch s {
 	case ByExternalName:
 		return externalName
 	case ByExternalID:
@@ -219,19 +219,8 @@ func (r Reference) UserSpecifiedPlanName() string { return r.Plan }
 // String is class/plan.
 func (r Reference) String() string { return r.Class + "/" + r.Plan }
 
-// ClassString is the class with its field, as {ClusterServiceClassExternalName:"x"}.
-func (r Reference) ClassString() string { return "{" + r.classPart() + "}" }
+// ClassString is the class with its field, as clusterServiceClassExternalName "x".
+func (r Reference) ClassString() string { return fmt.Sprintf("%s %q", r.ClassField(), r.Class) }
 
-// PlanString is the plan with its field, as {ClusterServicePlanExternalName:"y"}.
-func (r Reference) PlanString() string { return "{" + r.planPart() + "}" }
-
-// FullString is class and plan with their fields.
-func (r Reference) FullString() string { return "{" + r.classPart() + ", " + r.planPart() + "}" }
-
-func (r Reference) classPart() string {
-	return fmt.Sprintf("%s%s:%q", r.Scope.ClassKind(), r.Spelling, r.Class)
-}
-
-func (r Reference) planPart() string {
-	return fmt.Sprintf("%s%s:%q", r.Scope.PlanKind(), r.Spelling, r.Plan)
-}
+// PlanString is the plan with its field, as clusterServicePlanExternalName "y".
+func (r Reference) PlanString() string { return fmt.Sprintf("%s %q", r.PlanField(), r.Plan) }

@@ -18,6 +18,7 @@ package catalog_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +102,7 @@ func TestBrokenReferences(t *testing.T) {
 }
 
 // G04 to G06: a default plan is named as the class is.
-func TestWithPlan(t *testing.T) {
+func TestNamePlan(t *testing.T) {
 	for _, c := range []struct {
 		spec v1beta1.PlanReference
 		plan v1beta1.Plan
@@ -125,12 +126,11 @@ func TestWithPlan(t *testing.T) {
 			t.Fatal(errs)
 		}
 		spec := c.spec
-		with := ref.WithPlan(&spec, c.plan)
-		if spec != c.want {
+		if ref.NamePlan(&spec, c.plan); spec != c.want {
 			t.Errorf("with a plan %+v is %+v, want %+v", c.spec, spec, c.want)
 		}
-		if read, errs := catalog.ReferenceOf(spec); len(errs) > 0 || read != with || !read.MatchesPlan(c.plan) {
-			t.Errorf("the reference of %+v is %+v, and was said to be %+v: %v", spec, read, with, errs)
+		if read, errs := catalog.ReferenceOf(spec); len(errs) > 0 || !read.MatchesPlan(c.plan) {
+			t.Errorf("the reference of %+v is %+v: %v", spec, read, errs)
 		}
 	}
 }
@@ -139,28 +139,23 @@ func TestReferenceMatches(t *testing.T) {
 	cluster := clusterClass("class-1", "azure-mysql", "class-1-id", "osba")
 	local := namespacedClass("class-1", "azure-mysql", "class-1-id")
 	plan, localPlan := clusterPlan("plan-1", "basic50", "plan-1-id", "class-1", "osba"), namespacedPlan("plan-1", "plan-1-id", "class-1")
-	for _, refs := range [][]catalog.Reference{catalog.ReferencesTo(cluster), catalog.ReferencesTo(local)} {
-		if len(refs) != 3 {
-			t.Fatalf("there are three spellings: %v", refs)
+	for _, class := range []v1beta1.Class{cluster, local} {
+		scope, refs := catalog.ScopeOf(class), catalog.ReferencesTo(class)
+		if want := []catalog.Reference{
+			{Scope: scope, Spelling: catalog.ByExternalName, Class: "azure-mysql"},
+			{Scope: scope, Spelling: catalog.ByExternalID, Class: "class-1-id"},
+			{Scope: scope, Spelling: catalog.ByName, Class: "class-1"},
+		}; !slices.Equal(refs, want) {
+			t.Fatalf("%s is referred to by %v, want %v", scope, refs, want)
 		}
 		for _, ref := range refs {
-			if ref.MatchesClass(cluster) == ref.MatchesClass(local) || ref.MatchesClass(cluster) != (ref.Scope == catalog.Cluster) {
-				t.Errorf("%+v matches the classes of its scope", ref)
-			}
 			if ref.MatchesPlan(plan) == ref.MatchesPlan(localPlan) {
 				t.Errorf("%+v, without a plan, matches the plans of its scope", ref)
 			}
 			if ref.Plan = "another"; ref.MatchesPlan(plan) || ref.MatchesPlan(localPlan) {
 				t.Errorf("%+v matches no other plan", ref)
 			}
-			if ref.Class = "another"; ref.MatchesClass(cluster) || ref.MatchesClass(local) {
-				t.Errorf("%+v matches no other class", ref)
-			}
 		}
-	}
-	byName := catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByName, Class: "azure-mysql"}
-	if byName.MatchesClass(cluster) {
-		t.Error("a name of an object is no name in a catalog")
 	}
 }
 
@@ -192,12 +187,11 @@ func TestHowReferencesAreShown(t *testing.T) {
 		{cluster.UserSpecifiedClassName(), "ClusterServiceClass/x"},
 		{cluster.UserSpecifiedPlanName(), "y"},
 		{cluster.String(), "x/y"},
-		{cluster.ClassString(), `{ClusterServiceClassExternalName:"x"}`},
-		{cluster.PlanString(), `{ClusterServicePlanExternalName:"y"}`},
-		{cluster.FullString(), `{ClusterServiceClassExternalName:"x", ClusterServicePlanExternalName:"y"}`},
+		{cluster.ClassString(), `clusterServiceClassExternalName "x"`},
+		{cluster.PlanString(), `clusterServicePlanExternalName "y"`},
 		{local.UserSpecifiedClassName(), `ServiceClass/a"b`},
 		{local.UserSpecifiedPlanName(), ""},
-		{local.FullString(), `{ServiceClassName:"a\"b", ServicePlanName:""}`},
+		{local.ClassString(), `serviceClassName "a\"b"`},
 	} {
 		if c.got != c.want {
 			t.Errorf("it shows %s, want %s", c.got, c.want)

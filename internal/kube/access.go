@@ -56,7 +56,7 @@ func (r Reviewer) MayGetSecret(ctx context.Context, secret types.NamespacedName,
 		return field.InternalError(path, fmt.Errorf("asking whether %q may get the Secret: %w", user.Username, err))
 	}
 	if !review.Status.Allowed {
-		return field.Forbidden(path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so it may not have it sent either", user.Username, secret.Name, secret.Namespace))
+		return field.Forbidden(path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent either", user.Username, secret.Name, secret.Namespace))
 	}
 	return nil
 }

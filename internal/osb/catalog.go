@@ -95,7 +95,7 @@ func isETag(s string) bool {
 }
 
 func readCatalog(a answer) (*Catalog, error) {
-	// How deep a service is nested is that service's problem; and so is how it is encoded.
+	// What is nested too deep costs itself only; and so does what is encoded wrongly.
 	o := readNested(bytes.ToValidUTF8(a.body, []byte("\ufffd")), math.MaxInt)
 	if o.err() != nil {
 		return nil, o.err()
@@ -160,10 +160,6 @@ func (r *catalogReader) leaveOut(taken bool, id string) {
 
 // entry opens a service or plan, or says why that cannot be done.
 func (r *catalogReader) entry(path string, text []byte) *object {
-	if depth(text) > maxDepth {
-		r.note("%s is left out: it is nested deeper than %d levels", path, maxDepth)
-		return nil
-	}
 	if kindOf(text) != "an object" {
 		r.note("%s is left out: it must be an object, not %s", path, kindOf(text))
 		return nil
@@ -171,6 +167,15 @@ func (r *catalogReader) entry(path string, text []byte) *object {
 	o := &object{path: path, problem: new(error)}
 	o.open(text)
 	return o
+}
+
+// shallow is what is passed on as it is written, unless it is nested too deep.
+func (r *catalogReader) shallow(path string, text json.RawMessage) json.RawMessage {
+	if depth(text) > maxDepth {
+		r.note("%s is left out: it is nested deeper than %d levels", path, maxDepth)
+		return nil
+	}
+	return text
 }
 
 // requirable is what a service can require.
@@ -222,6 +227,7 @@ func (r *catalogReader) service(path string, text []byte) {
 		}
 	}
 	taken = true
+	s.Metadata = r.shallow(path+".metadata", s.Metadata)
 	r.services[s.ID], r.names[s.Name] = true, true
 	r.catalog.Services = append(r.catalog.Services, s)
 }
@@ -272,6 +278,7 @@ func (r *catalogReader) plan(s *Service, path string, text []byte) {
 		r.note("%s has a maintenance_info whose version %q is not a semantic one", path, p.MaintenanceInfo.Version)
 	}
 	taken = true
+	p.Metadata = r.shallow(path+".metadata", p.Metadata)
 	r.schemas(&p, path, o)
 	r.plans[p.ID] = true
 	s.Plans = append(s.Plans, p)
@@ -293,13 +300,14 @@ func (r *catalogReader) schemas(p *Plan, path string, plan *object) {
 	} {
 		at := &object{path: path, members: plan.members, problem: new(error)}
 		text := at.object("schemas").object(schema.of).object(schema.when).raw("parameters")
+		member := fmt.Sprintf("%s.schemas.%s.%s.parameters", path, schema.of, schema.when)
 		switch {
 		case at.err() != nil:
 			r.note("%s, the schema is left out", at.err())
 		case len(text) > maxSchema:
-			r.note("%s.schemas.%s.%s.parameters is left out: it has %d bytes, and %d are the limit", path, schema.of, schema.when, len(text), maxSchema)
+			r.note("%s is left out: it has %d bytes, and %d are the limit", member, len(text), maxSchema)
 		default:
-			*schema.to = text
+			*schema.to = r.shallow(member, text)
 		}
 	}
 }

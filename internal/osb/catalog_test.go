@@ -58,6 +58,7 @@ func TestCatalogProblems(t *testing.T) {
 	service := func(id, more string) string {
 		return `{"id":"` + id + `","name":"n` + id + `"` + more + `,"plans":[{"id":"p` + id + `","name":"p"}]}`
 	}
+	nested := func(levels int) string { return strings.Repeat(`{"a":`, levels) + `1` + strings.Repeat("}", levels) }
 	withPlans := func(plans string) string { return `{"id":"2","name":"n2","plans":[` + plans + `]}` }
 	goodPlan := `{"id":"ok","name":"ok"}`
 	for _, test := range []struct {
@@ -78,7 +79,12 @@ func TestCatalogProblems(t *testing.T) {
 		{"plans of another type", `{"id":"2","name":"x","plans":{}}`, true, `services[1].plans must be an array, not an object`},
 		{"no object", `7`, true, `services[1] is left out: it must be an object, not a number`},
 		{"nothing at all", `null`, true, `services[1] is left out: it must be an object, not null`},
-		{"too deep", service("2", `,"metadata":`+strings.Repeat(`{"a":`, 64)+`1`+strings.Repeat("}", 64)), true, `services[1] is left out: it is nested deeper than 64 levels`},
+		{"metadata as deep as can be", service("2", `,"metadata":`+nested(64)), false, ``},
+		{"metadata too deep", service("2", `,"metadata":`+nested(65)), false, `services[1] ("n2").metadata is left out: it is nested deeper than 64 levels`},
+		{"deep what nobody reads", service("2", `,"x":`+nested(65)), false, ``},
+		{"deep what must not be deep", service("2", `,"tags":`+nested(65)), true, `services[1] ("n2") is left out: services[1].tags must be an array, not an object`},
+		{"a plan's metadata too deep", withPlans(`{"id":"ok","name":"ok","metadata":` + nested(65) + `}`), false, `services[1] ("n2").plans[0] ("ok").metadata is left out: it is nested deeper than 64 levels`},
+		{"a schema too deep", withPlans(`{"id":"ok","name":"ok","schemas":{"service_binding":{"create":{"parameters":` + nested(65) + `}}}}`), false, `plans[0] ("ok").schemas.service_binding.create.parameters is left out: it is nested deeper than 64 levels`},
 		{"what nobody knows is required", service("2", `,"requires":["moon","volume_mount"]`), false, `services[1] ("n2") requires "moon", which is not known`},
 		{"a plan without id", withPlans(goodPlan + `,{"name":"x"}`), false, `services[1] ("n2").plans[1] ("x") is left out: id and name must not be empty`},
 		{"a plan of another type", withPlans(goodPlan + `,"x"`), false, `services[1] ("n2").plans[1] is left out: it must be an object, not a string`},
@@ -104,6 +110,9 @@ func TestCatalogProblems(t *testing.T) {
 			kept = []string{"1", "3"}
 		}
 		want(t, test.why+", services", fmt.Sprint(ids), fmt.Sprint(kept))
+		if test.left && strings.HasPrefix(test.second, `{"id":"2"`) {
+			want(t, test.why+", it is known to be left out", slices.Contains(catalog.LeftOut, "2"), true)
+		}
 		told := slices.ContainsFunc(catalog.Problems, func(p string) bool { return test.problem != "" && strings.Contains(p, test.problem) })
 		if told != (test.problem != "") || test.problem == "" && len(catalog.Problems) > 0 {
 			t.Errorf("%s: got the problems %q", test.why, catalog.Problems)
@@ -138,7 +147,7 @@ func TestCatalogIsTooLarge(t *testing.T) {
 	for why, body := range map[string]string{"services": many, "plans": plans, "bytes": long} {
 		s := newScript(t, status(200, body))
 		catalog, out := newClient(t, s.URL).Catalog(t.Context(), "")
-		want(t, why, out.Class, Unusable)
+		want(t, why, out.Class, Malformed)
 		want(t, why+", there is one", catalog != nil, false)
 		if !strings.Contains(out.Description, "too long") && !strings.Contains(out.Description, "at most 50000 services and plans") {
 			t.Errorf("%s: got %q", why, out.Description)

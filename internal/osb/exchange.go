@@ -125,7 +125,7 @@ func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbo
 	if err != nil {
 		return nil, e.unanswered(err)
 	}
-	return resp, Outcome{Status: resp.StatusCode, Sent: true, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
+	return resp, Outcome{Status: resp.StatusCode, Sent: true, Incomplete: resp.BodyErr != nil, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
 }
 
 // request is what goes out. Its errors have nothing of the URL or the body.

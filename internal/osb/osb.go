@@ -52,14 +52,15 @@ const (
 	NeedsAsync Class = "NeedsAsync"
 	// NeedsApp: only with an app_guid.
 	NeedsApp Class = "NeedsApp"
-	// NeedsCatalog: the catalog has changed since it was read.
+	// NeedsCatalog: the catalog has changed since it was read, or the broker takes our
+	// version of the API no more, which reading the catalog settles. Nothing has changed.
 	NeedsCatalog Class = "NeedsCatalog"
 	// Concurrency: another operation holds the resource; nothing has changed. It must
 	// not be answered by a removal.
 	Concurrency Class = "Concurrency"
-	// Unusable: the answer cannot be understood, and does not mean that anything is
+	// Malformed: the answer cannot be understood, and does not mean that anything is
 	// left behind.
-	Unusable Class = "Unusable"
+	Malformed Class = "Malformed"
 )
 
 // Outcome is what came of a request.
@@ -77,6 +78,8 @@ type Outcome struct {
 	RetryAfter time.Duration
 	// Sent says whether the broker may have got the request.
 	Sent bool
+	// Incomplete: the answer began, and did not come whole.
+	Incomplete bool
 	// InstanceUnusable and UpdateNotRepeatable are said of failed updates and
 	// deprovisionings only.
 	InstanceUnusable, UpdateNotRepeatable bool
@@ -89,13 +92,14 @@ func (o Outcome) NotFound() bool { return o.Status == http.StatusNotFound }
 // Throttled says whether the broker wants fewer requests.
 func (o Outcome) Throttled() bool { return o.Status == http.StatusTooManyRequests }
 
-// Unavailable says whether there was no answer, or only one that there is none now.
+// Unavailable says whether there was no answer, or only one that there is none now, or one
+// without an end.
 func (o Outcome) Unavailable() bool {
 	switch o.Status {
 	case 0, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return false
+	return o.Incomplete
 }
 
 // BrokerFailed says whether the broker answered that something went wrong there.

@@ -65,7 +65,7 @@ func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) O
 	}
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:
-		out.Class = Unusable
+		out.Class = Malformed
 		out.Description = line + ", but its body cannot be used: " + err.Error()
 	case err != nil:
 		out.Class = Unknown
@@ -126,8 +126,8 @@ func (e *exchange) unanswered(err error) Outcome {
 
 // failed says what an answer means that is no success.
 func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
-	said := errorBody{}
-	if resp.StatusCode >= http.StatusBadRequest && resp.BodyErr == nil && !resp.Truncated {
+	said, whole := errorBody{}, resp.BodyErr == nil && !resp.Truncated
+	if resp.StatusCode >= http.StatusBadRequest && whole {
 		said = readError(resp.Body)
 	}
 	out.Code = words.clean(said.Code, maxCode)
@@ -139,7 +139,7 @@ func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) 
 	out.InstanceUnusable = said.Unusable && (updates || e.operation == DeprovisionInstance)
 	out.UpdateNotRepeatable = said.NotRepeatable && updates
 	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
-	case resp.StatusCode == http.StatusUnprocessableEntity && resp.BodyErr != nil:
+	case resp.StatusCode == http.StatusUnprocessableEntity && !whole:
 		out.Class = Retry // which of the 422 it is has been lost
 	case resp.StatusCode == http.StatusPreconditionFailed:
 		out.Description = "the broker refuses version " + e.version + " of the API: " + out.Description
@@ -154,6 +154,10 @@ func (e *exchange) meaning(status int, code string) Class {
 		return Retry
 	case http.StatusUnprocessableEntity:
 		return e.unprocessable(code)
+	case http.StatusPreconditionFailed:
+		if e.operation != GetCatalog { // by which the version is settled
+			return NeedsCatalog
+		}
 	case http.StatusConflict:
 		if e.creates() {
 			return Conflict
@@ -163,14 +167,14 @@ func (e *exchange) meaning(status int, code string) Class {
 		case e.fetches():
 			return Gone
 		case e.polls(): // replicas that lag behind say so, too
-			return Unusable
+			return Malformed
 		}
 	case http.StatusGone:
 		switch {
 		case e.removes(), e.polls() && e.ofRemoval:
 			return Gone
 		case e.polls():
-			return Unusable
+			return Malformed
 		}
 	case http.StatusBadGateway, http.StatusGatewayTimeout: // not the broker's words: its answer was lost
 		return e.lost()
@@ -178,11 +182,11 @@ func (e *exchange) meaning(status int, code string) Class {
 	switch status / 100 {
 	case 2:
 		if e.reads() {
-			return Unusable
+			return Malformed
 		}
 		return Unknown
 	case 3: // not followed
-		return Unusable
+		return Malformed
 	case 4:
 		return Rejected
 	}

@@ -31,45 +31,46 @@ const matrix = `
 answer         provision    update       deprovision  bind         unbind       fetch       poll        pollRemoval catalog
 
 200 good       Done         Done         Done         Done         Done         Done        Done        Done        Done
-200 bad        Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-200 array      Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-200 none       Done         Done         Done         Unusable     Done         Unusable    Unusable    Unusable    Unusable
-200 null       Done         Done         Done         Unusable     Done         Unusable    Unusable    Unusable    Unusable
-200 long       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Done
+200 bad        Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+200 array      Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+200 none       Done         Done         Done         Malformed    Done         Malformed   Malformed   Malformed   Malformed
+200 null       Done         Done         Done         Malformed    Done         Malformed   Malformed   Malformed   Malformed
+200 long       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Done
 200 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Retry       Retry       Retry       Retry
 
-201 good       Done         Unknown      Unknown      Done         Unknown      Unusable    Unusable    Unusable    Unusable
-201 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-201 none       Done         Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-201 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
+201 good       Done         Unknown      Unknown      Done         Unknown      Malformed   Malformed   Malformed   Malformed
+201 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+201 none       Done         Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+201 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 
-202 good       Accepted     Accepted     Accepted     Accepted     Accepted     Unusable    Unusable    Unusable    Unusable
-202 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-202 none       Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-202 unasked    Unknown      Unknown      NeedsAsync   Unknown      NeedsAsync   Unusable    Unusable    Unusable    Unusable
+202 good       Accepted     Accepted     Accepted     Accepted     Accepted     Malformed   Malformed   Malformed   Malformed
+202 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+202 none       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+202 unasked    Unknown      Unknown      NeedsAsync   Unknown      NeedsAsync   Malformed   Malformed   Malformed   Malformed
 
-204 none       Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
-206 good       Unknown      Unknown      Unknown      Unknown      Unknown      Unusable    Unusable    Unusable    Unusable
+204 none       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+206 good       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 
-301 good       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-304 none       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
-307 none       Unusable     Unusable     Unusable     Unusable     Unusable     Unusable    Unusable    Unusable    Unusable
+301 good       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+304 none       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+307 none       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
 
 400 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 400 Async      Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 401 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 403 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
-404 good       Rejected     Rejected     Rejected     Rejected     Rejected     Gone        Unusable    Unusable    Rejected
+404 good       Rejected     Rejected     Rejected     Rejected     Rejected     Gone        Malformed   Malformed   Rejected
 405 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 408 none       Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 409 good       Conflict     Rejected     Rejected     Conflict     Rejected     Rejected    Rejected    Rejected    Rejected
-410 none       Rejected     Rejected     Gone         Rejected     Gone         Rejected    Unusable    Gone        Rejected
-412 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
+410 none       Rejected     Rejected     Gone         Rejected     Gone         Rejected    Malformed   Gone        Rejected
+412 good       NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog Rejected
 429 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
 
 422 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 bad        Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 cut        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
+422 long       Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Rejected
 422 Async      NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   Rejected    Rejected    Rejected    Rejected
 422 AsyncAgain Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 Concurrent Concurrency  Concurrency  Concurrency  Concurrency  Concurrency  Concurrency Concurrency Concurrency Rejected
@@ -183,6 +184,7 @@ func checkOutcome(t *testing.T, what, name string, out Outcome) {
 	t.Helper()
 	want(t, what+" was sent", out.Sent, name != "nobody")
 	want(t, what+" has a status", out.Status != 0, name != "nobody" && name != "drop" && name != "hang")
+	want(t, what+" is incomplete", out.Incomplete, strings.HasSuffix(name, " cut"))
 	silent := slices.Contains([]Class{Done, Accepted}, out.Class)
 	want(t, what+" says what happened", out.Description == "", silent)
 	for _, foreign := range []string{"nginx", "elsewhere", "127.0.0.1"} {
@@ -206,7 +208,7 @@ func TestUnsentAndUnanswered(t *testing.T) {
 	})
 	c := newClient(t, s.URL, func(o *Options) { o.Outbound.Timeout = time.Second })
 	_, out := c.Provision(t.Context(), provisionRequest())
-	want(t, "a body that drips", out, Outcome{Class: Unknown, Status: 201, Sent: true, Description: "HTTP 201 Created, but no complete answer within the time limit"})
+	want(t, "a body that drips", out, Outcome{Class: Unknown, Status: 201, Sent: true, Incomplete: true, Description: "HTTP 201 Created, but no complete answer within the time limit"})
 
 	s.answers(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusCreated)
@@ -266,9 +268,9 @@ func TestLastOperation(t *testing.T) {
 		{why: "flags that say nothing", body: `{"state":"failed","instance_usable":true,"update_repeatable":null}`, last: LastOperation{State: Failed}, class: Done},
 		{why: "a removal cannot be an update", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, removal: true, last: LastOperation{State: Failed}, class: Done, unusable: true},
 		{why: "a binding has no flags", body: `{"state":"failed","instance_usable":false,"update_repeatable":false}`, binding: true, last: LastOperation{State: Failed}, class: Done},
-		{why: "another state", body: `{"state":"In Progress"}`, class: Unusable},
-		{why: "no state", body: `{"description":"succeeded"}`, class: Unusable},
-		{why: "a state of another type", body: `{"state":["succeeded"]}`, class: Unusable},
+		{why: "another state", body: `{"state":"In Progress"}`, class: Malformed},
+		{why: "no state", body: `{"description":"succeeded"}`, class: Malformed},
+		{why: "a state of another type", body: `{"state":["succeeded"]}`, class: Malformed},
 	} {
 		s.answers(status(200, test.body))
 		r := pollRequest("")
@@ -301,6 +303,7 @@ func TestErrors(t *testing.T) {
 		{why: "not an object", body: `"secret text"`, description: "HTTP 422 Unprocessable Entity"},
 		{why: "other types", body: `{"error":7,"description":{"a":1},"instance_usable":0,"update_repeatable":"false"}`, description: "HTTP 422 Unprocessable Entity"},
 		{why: "one other type", body: `{"error":7,"description":"words","update_repeatable":false}`, description: "words", notRepeatable: true},
+		{why: "another encoding", body: "{\"error\":\"Full\",\"description\":\"Platz f\xfcr 10\"}", code: "Full", description: "Platz f\ufffdr 10"},
 		{why: "flags", body: `{"description":"broken","instance_usable":false,"update_repeatable":false}`, description: "broken", unusable: true, notRepeatable: true},
 	} {
 		s.answers(status(422, test.body))
@@ -310,6 +313,9 @@ func TestErrors(t *testing.T) {
 			InstanceUnusable: test.unusable, UpdateNotRepeatable: test.notRepeatable,
 		})
 	}
+	s.answers(status(422, "{\"error\":\"ConcurrencyError\",\"description\":\"in \xdcberarbeitung\"}"))
+	_, concurrent := c.Update(t.Context(), UpdateRequest{Params: params()})
+	want(t, "a code beside another encoding", concurrent.Class, Concurrency)
 	s.answers(status(422, `{"update_repeatable":false,"instance_usable":false}`))
 	out := remove(t, c, removalRequest(""))
 	want(t, "a removal cannot be an update", out.UpdateNotRepeatable, false)
@@ -364,7 +370,7 @@ func TestWrongTypes(t *testing.T) {
 	} {
 		s := newScript(t, status(200, test.body))
 		out := tenCalls(nil, true)[test.operation](t.Context(), newClient(t, s.URL))
-		want(t, string(test.operation)+" with "+test.body, out, Outcome{Class: Unusable, Status: 200, Sent: true, Description: "HTTP 200 OK, but its body cannot be used: " + test.says})
+		want(t, string(test.operation)+" with "+test.body, out, Outcome{Class: Malformed, Status: 200, Sent: true, Description: "HTTP 200 OK, but its body cannot be used: " + test.says})
 	}
 }
 

@@ -402,7 +402,7 @@ func describeInstance(k kinds) {
 			err := k8s.Get(ctx, client.ObjectKeyFromObject(si), si)
 			Expect(err).NotTo(HaveOccurred())
 			s.setPlan(small.Name)(si)
-			Expect(k8s.Update(ctx, si)).To(MatchError(ContainSubstring("does not allow plan changes")))
+			Expect(k8s.Update(ctx, si)).To(MatchError(ContainSubstring("cannot change their plan")))
 			Expect(change(parameters(`{"a":3}`))).To(HaveKey("parameters"))
 
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
@@ -519,11 +519,27 @@ var _ = Describe("An instance", func() {
 				Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Warning ProvisionCallFailed")))
 			}
 			By("saying that the version is not right")
-			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Answer: osbtest.Error(http.StatusPreconditionFailed, "", "use 3.0")})
+			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(http.StatusPreconditionFailed, "", "use 3.0")})
 			old := s.instance(ctx, "old")
 			Eventually(instanceStatus(ctx, old)).Should(saying("the broker refuses version 2.17 of the API: use 3.0"))
+			lift()
+			Eventually(instanceStatus(ctx, old)).Should(bePresent(old))
 			Expect(s.Counts()[osb.DeprovisionInstance]).To(BeZero())
 			Expect(s.Violations()).To(BeEmpty())
+		})
+
+		// conformance: T14
+		It("is asked for in another version where the broker takes the former one no more, as its bindings are", func(ctx SpecContext) {
+			s := newSite(ctx, namespaced, osbtest.Options{})
+			s.Change(func(o *osbtest.Options) { o.Versions = []string{"2.16"} })
+			si := s.provisioned(ctx, "db")
+			s.Change(func(o *osbtest.Options) { o.Versions = []string{"2.15"} })
+			s.bound(ctx, "access", si.Name)
+			s.Change(func(o *osbtest.Options) { o.Versions = []string{"2.14"} })
+			update(ctx, si, s.setPlan("large"))
+			Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+			Expect(s.held(si.Spec.ExternalID).PlanID).To(Equal(s.atOnce.Plans[1].ID))
+			Eventually(brokerStatus(ctx, s.object)).Should(HaveField("APIVersion", "2.14"))
 		})
 
 		It("waits for a broker that is down, and says how long it has tried", func(ctx SpecContext) {

@@ -22,7 +22,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -74,13 +73,13 @@ func (a address) parse() (*url.URL, *field.Error) {
 // checkAddresses refuses addresses that cannot be used, that the operator would not dial,
 // or that the policy does not permit; but only new ones. A name is judged by what it
 // resolves to, when it is dialled.
-func (v brokerValidator[B]) checkAddresses(old *v1beta1.CommonServiceBrokerSpec, b B) (errs field.ErrorList, warnings admission.Warnings) {
+func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServiceBrokerSpec, b B) {
 	strict := v.options.BrokerPolicy == BrokerPolicyStrict && catalog.ScopeOf(b) == catalog.Namespaced
 	risk := func(fresh bool, path *field.Path, text string) {
 		if strict && fresh {
-			errs = append(errs, field.Forbidden(path, text+"; the operator's --broker-policy=strict does not permit that to a ServiceBroker"))
+			f.refuse(field.Forbidden(path, text+"; the operator's --broker-policy=strict does not permit that to a ServiceBroker"))
 		} else {
-			warnings = append(warnings, path.String()+": "+text)
+			f.warn("%s: %s", path, text)
 		}
 	}
 	spec := b.Common()
@@ -89,14 +88,14 @@ func (v brokerValidator[B]) checkAddresses(old *v1beta1.CommonServiceBrokerSpec,
 		u, err := a.parse()
 		if err != nil {
 			if fresh {
-				errs = append(errs, err)
+				f.refuse(err)
 			}
 			continue
 		}
 		ip, isLiteral := outbound.Literal(u.Hostname())
 		if isLiteral && fresh {
 			if err := v.options.Guard.Check(ip); err != nil {
-				errs = append(errs, field.Invalid(a.path(), u.Hostname(), err.Error()))
+				f.refuse(field.Invalid(a.path(), u.Hostname(), err.Error()))
 			}
 		}
 		if u.Scheme == "http" && !ip.IsLoopback() {
@@ -109,7 +108,6 @@ func (v brokerValidator[B]) checkAddresses(old *v1beta1.CommonServiceBrokerSpec,
 	if spec.InsecureSkipTLSVerify {
 		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters go to whoever answers")
 	}
-	return errs, warnings
 }
 
 // inCluster says whether a name is, by its form, a Service's. One of a single label is

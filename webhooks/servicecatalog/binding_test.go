@@ -89,10 +89,12 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "keys from a Secret of this namespace", edit: copying("ns", "mine"), asked: []string{"ns/mine"}},
 		{name: "keys from a Secret of another", edit: copying("", "theirs"), asked: []string{"ns/theirs"}, error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.name: Forbidden"}},
 		{name: "keys from elsewhere", edit: copying("kube-system", "mine"), error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.namespace: Invalid value", `must be left out, or be the binding's own: "ns"`}},
-		{name: "keys from nowhere", edit: copying("", ""), error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.name: Required value"}},
+		{name: "keys from nowhere", edit: copying("", ""), error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.name: Required value: must name a Secret"}},
 		{name: "a path", edit: adding("URL", "jdbc:{.uri}")},
 		{name: "no path", edit: adding("URL", "{.uri"), error: []string{"spec.secretTransforms[0].addKey.jsonPathExpression: Invalid value", "unclosed action"}},
-		{name: "no key", edit: adding("a/b", "x"), error: []string{"spec.secretTransforms[0].addKey.key: Invalid value"}},
+		{name: "a text that was to be a path", edit: adding("URL", ".uri"), warn: []string{`spec.secretTransforms[0].addKey.jsonPathExpression: the key gets ".uri" as it stands: a path is in braces, as {.uri}`}},
+		{name: "nothing for a key", edit: adding("", "{.uri}"), error: []string{"spec.secretTransforms[0].addKey.key: Required value: must be a key of a Secret"}},
+		{name: "no key", edit: adding("a/b", "{.x}"), error: []string{"spec.secretTransforms[0].addKey.key: Invalid value"}},
 		{name: "no new key", edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{RenameKey: &v1beta1.RenameKeyTransform{From: "a b", To: ".."}}}
 		}, error: []string{"spec.secretTransforms[0].renameKey.to: Invalid value"}},

@@ -21,6 +21,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -78,67 +79,56 @@ type bindingValidator struct {
 }
 
 func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.ServiceBinding) (admission.Warnings, error) {
-	errs := checkDeletionPolicy(nil, b)
-	warnings, claimed := checkID(ctx, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
-	errs = append(errs, claimed...)
-	more, wrong := v.checkInstance(ctx, b)
-	warnings, errs = append(warnings, more...), append(errs, wrong...)
-	copied, wrong := checkTransforms(b)
-	errs = append(errs, wrong...)
-	uses := append(sourceUses(nil, b.Spec.ParametersFrom), copied...)
-	if len(errs) == 0 {
-		errs = mayUse(ctx, v.access, b.Namespace, uses)
-	}
-	if len(errs) > 0 {
-		return nil, invalidBinding(b, errs)
-	}
-	return append(append(warnings, v.targetWarnings(ctx, b)...), v.secretWarnings(ctx, b.Namespace, uses)...), nil
+	var f findings
+	f.refuse(checkDeletionPolicy(nil, b)...)
+	checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
+	v.checkInstance(ctx, &f, b)
+	copied := checkTransforms(&f, b)
+	v.checkTarget(ctx, &f, b)
+	v.checkUses(ctx, &f, v.access, b.Namespace, append(sourceUses(nil, b.Spec.ParametersFrom), copied...))
+	return f.result("ServiceBinding", b.Name)
 }
 
 func (v bindingValidator) ValidateUpdate(_ context.Context, old, b *v1beta1.ServiceBinding) (admission.Warnings, error) {
-	if errs := checkDeletionPolicy(old.Annotations, b); len(errs) > 0 {
-		return nil, invalidBinding(b, errs)
-	}
-	return nil, nil
+	return (&findings{errs: checkDeletionPolicy(old.Annotations, b)}).result("ServiceBinding", b.Name)
 }
 
 func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding) (admission.Warnings, error) {
 	return nil, nil
 }
 
-func invalidBinding(b *v1beta1.ServiceBinding, errs field.ErrorList) error {
-	return apierrors.NewInvalid(v1beta1.GroupVersion.WithKind("ServiceBinding").GroupKind(), b.Name, errs)
-}
-
 // checkInstance refuses a binding to what is going away, and warns of what it waits for.
-func (v bindingValidator) checkInstance(ctx context.Context, b *v1beta1.ServiceBinding) (admission.Warnings, field.ErrorList) {
+func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1beta1.ServiceBinding) {
 	path, name := specPath.Child("instanceRef", "name"), b.Spec.InstanceRef.Name
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
-		return admission.Warnings{path.String() + " was not checked: Bellhop is still starting"}, nil
+		f.warn("%s was not checked: Bellhop is still starting", path)
+		return
 	}
 	i := &v1beta1.ServiceInstance{}
 	err := v.index.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: name}, i)
 	switch {
 	case apierrors.IsNotFound(err):
-		return admission.Warnings{fmt.Sprintf("%s: the ServiceBinding will wait: there is no ServiceInstance %q", path, name)}, nil
+		f.warn("%s: the ServiceBinding will wait: there is no ServiceInstance %q", path, name)
+		return
 	case err != nil:
-		return admission.Warnings{fmt.Sprintf("%s was not checked: %s", path, err)}, nil
+		f.warn("%s was not checked: %s", path, err)
+		return
 	case !i.DeletionTimestamp.IsZero():
-		return nil, field.ErrorList{field.Invalid(path, name, "must not be a ServiceInstance that is being deleted")}
+		f.refuse(field.Invalid(path, name, "must not be a ServiceInstance that is being deleted"))
+		return
 	}
 	o := v.instanceOffer(ctx, i)
 	if o.class == nil || o.plan == nil {
-		return nil, nil // the instance says what it waits for
+		return // the instance says what it waits for
 	}
-	var warnings admission.Warnings
 	if !catalog.EffectiveOf(o.class, o.plan).Bindable {
-		warnings = append(warnings, fmt.Sprintf("%s: the plan of ServiceInstance %q has no bindings: the broker will not be asked for one", path, name))
+		f.warn("%s: the plan of ServiceInstance %q has no bindings: the broker will not be asked for one", path, name)
 	}
 	if !isObject(b.Spec.Parameters) {
-		return append(warnings, parametersPath.String()+": is no object: the broker will not be asked for a binding"), nil
+		f.warn("%s: is no object: the broker will not be asked for a binding", parametersPath)
+		return
 	}
-	errs, unchecked := checkParameters(ctx, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)
-	return append(warnings, unchecked...), errs
+	checkParameters(ctx, f, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)
 }
 
 // isObject says whether parameters are what they have to be. That those of bindings are
@@ -149,41 +139,48 @@ func isObject(parameters *runtime.RawExtension) bool {
 
 // checkTransforms refuses transformations that could never be made. It returns the Secrets
 // that are copied from.
-func checkTransforms(b *v1beta1.ServiceBinding) (uses []secretUse, errs field.ErrorList) {
+func checkTransforms(f *findings, b *v1beta1.ServiceBinding) (uses []secretUse) {
 	for i, t := range b.Spec.SecretTransforms {
 		path := specPath.Child("secretTransforms").Index(i)
 		switch {
 		case t.AddKey != nil:
-			errs = append(errs, checkKey(path.Child("addKey", "key"), t.AddKey.Key)...)
+			f.refuse(checkKey(path.Child("addKey", "key"), t.AddKey.Key)...)
 			if e := t.AddKey.JSONPathExpression; e != nil {
-				if _, err := jsonpath.Parse("", *e); err != nil {
-					errs = append(errs, field.Invalid(path.Child("addKey", "jsonPathExpression"), *e, err.Error()))
-				}
+				checkExpression(f, path.Child("addKey", "jsonPathExpression"), *e)
 			}
 		case t.RenameKey != nil:
-			errs = append(errs, checkKey(path.Child("renameKey", "to"), t.RenameKey.To)...)
+			f.refuse(checkKey(path.Child("renameKey", "to"), t.RenameKey.To)...)
 		case t.AddKeysFrom != nil && t.AddKeysFrom.SecretRef != nil:
 			ref, path := t.AddKeysFrom.SecretRef, path.Child("addKeysFrom", "secretRef")
-			errs = append(errs, checkName(path.Child("name"), ref.Name, validation.IsDNS1123Subdomain)...)
+			f.refuse(checkSecretName(path.Child("name"), ref.Name)...)
 			if ref.Namespace != "" && ref.Namespace != b.Namespace {
-				errs = append(errs, field.Invalid(path.Child("namespace"), ref.Namespace, fmt.Sprintf("must be left out, or be the binding's own: %q", b.Namespace)))
+				f.refuse(field.Invalid(path.Child("namespace"), ref.Namespace, fmt.Sprintf("must be left out, or be the binding's own: %q", b.Namespace)))
 			}
 			uses = append(uses, secretUse{path.Child("name"), ref.Name})
 		}
 	}
-	return uses, errs
+	return uses
+}
+
+// checkExpression warns of what is valid and still no path.
+func checkExpression(f *findings, path *field.Path, expression string) {
+	if _, err := jsonpath.Parse("", expression); err != nil {
+		f.refuse(field.Invalid(path, expression, err.Error()))
+	} else if !strings.Contains(expression, "{") {
+		f.warn("%s: the key gets %q as it stands: a path is in braces, as {.uri}", path, expression)
+	}
 }
 
 func checkKey(path *field.Path, key string) (errs field.ErrorList) {
-	return checkName(path, key, validation.IsConfigMapKey)
+	return checkName(path, key, "must be a key of a Secret", validation.IsConfigMapKey)
 }
 
-// targetWarnings tell of a Secret that is there already and that this binding, which is
+// checkTarget warns of a Secret that is there already and that this binding, which is
 // not there yet, cannot be the owner of.
-func (v bindingValidator) targetWarnings(ctx context.Context, b *v1beta1.ServiceBinding) admission.Warnings {
+func (v bindingValidator) checkTarget(ctx context.Context, f *findings, b *v1beta1.ServiceBinding) {
 	name := types.NamespacedName{Namespace: b.Namespace, Name: cmp.Or(b.Spec.SecretName, b.Name)}
 	if name.Name == "" || !v.synced(ctx, kube.Metadata("Secret")) || v.index.Cache.Get(ctx, name, kube.Metadata("Secret")) != nil {
-		return nil
+		return
 	}
-	return admission.Warnings{fmt.Sprintf("spec.secretName: Secret %q is there already and is not this ServiceBinding's: it is left as it is, and the ServiceBinding waits until it is gone", name.Name)}
+	f.warn("spec.secretName: Secret %q is there already and is not this ServiceBinding's: it is left as it is, and the ServiceBinding waits until it is gone", name.Name)
 }

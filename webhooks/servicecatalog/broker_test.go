@@ -139,7 +139,7 @@ func TestWhoMayUseACredential(t *testing.T) {
 	}{
 		{name: "a request to relist", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.RelistRequests++ }},
 		{name: "another URL", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.URL += "/x" }, asked: []string{"ns/theirs"},
-			error: []string{"spec.authInfo.basic.secretRef.name: Forbidden", `"alice" may not get Secret "theirs" in namespace "ns"`}},
+			error: []string{"spec.authInfo.basic.secretRef.name: Forbidden", `"alice" may not get Secret "theirs" in namespace "ns", so they may not have it sent either`}},
 		{name: "no verification", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.InsecureSkipTLSVerify = true }, asked: []string{"ns/theirs"}, error: []string{"may not get Secret"}},
 		{name: "a Secret of one's own", edit: basic("mine"), asked: []string{"ns/mine"}},
 		{name: "a certificate besides", edit: func(s *v1beta1.CommonServiceBrokerSpec) {
@@ -147,33 +147,36 @@ func TestWhoMayUseACredential(t *testing.T) {
 			s.AuthInfo.ClientCertificate = &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "theirs"}}
 		}, asked: []string{"ns/mine", "ns/theirs"}, error: []string{"spec.authInfo.clientCertificate.secretRef.name: Forbidden"}},
 		{name: "no credentials", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.AuthInfo = nil }},
+		{name: "no URL", edit: func(s *v1beta1.CommonServiceBrokerSpec) { s.URL = "nonsense" }, error: []string{`spec.url: Invalid value`}},
+		{name: "nothing", edit: func(*v1beta1.CommonServiceBrokerSpec) {}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			asked = nil
-			b := old.DeepCopy()
-			c.edit(b.Common())
-			_, err := v.ValidateUpdate(request(t, old), old, b)
-			says(t, "error", text(err), c.error...)
-			if !slices.Equal(asked, c.asked) {
-				t.Errorf("asked for %v instead of %v", asked, c.asked)
+			// One that is being deleted is still used, until its instances are gone.
+			for _, deleted := range []*metav1.Time{nil, {Time: t0}} {
+				asked = nil
+				old := old.DeepCopy()
+				old.DeletionTimestamp = deleted
+				b := old.DeepCopy()
+				c.edit(b.Common())
+				_, err := v.ValidateUpdate(request(t, old), old, b)
+				says(t, "error", text(err), c.error...)
+				if !slices.Equal(asked, c.asked) {
+					t.Errorf("asked for %v instead of %v", asked, c.asked)
+				}
 			}
 		})
 	}
 
-	old.DeletionTimestamp = &metav1.Time{Time: t0}
-	b := old.DeepCopy()
-	b.Spec.URL = "nonsense"
-	_, err := v.ValidateUpdate(request(t, old), old, b)
-	says(t, "nothing is in the way of a deletion", text(err))
-
 	elsewhere := broker("https://broker.example.com", func(s *v1beta1.CommonServiceBrokerSpec) {
 		s.AuthInfo = &v1beta1.AuthInfo{Bearer: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "other", Name: "Bad_Name"}}}
 	})
-	_, err = v.ValidateCreate(request(t, nil), elsewhere)
+	_, err := v.ValidateCreate(request(t, nil), elsewhere)
 	says(t, "another namespace", text(err), "spec.authInfo.bearer.secretRef.namespace: Invalid value", `must be left out, or be the broker's own: "ns"`, "spec.authInfo.bearer.secretRef.name: Invalid value")
 	shared := brokerValidator[*v1beta1.ClusterServiceBroker]{knowing(t), reviewer(t, &asked, "mine"), v.options}
 	_, err = shared.ValidateCreate(request(t, nil), global(broker("https://broker.example.com", basic("mine"))))
-	says(t, "no namespace", text(err), "spec.authInfo.basic.secretRef.namespace: Required value")
+	says(t, "no namespace", text(err), "spec.authInfo.basic.secretRef.namespace: Required value: a ClusterServiceBroker gives the namespace of its Secret")
+	_, err = v.ValidateCreate(request(t, nil), broker("https://broker.example.com", basic("")))
+	says(t, "no name", text(err), "spec.authInfo.basic.secretRef.name: Required value: must name a Secret")
 	_, err = v.ValidateCreate(request(t, nil), broker("https://broker.example.com", func(s *v1beta1.CommonServiceBrokerSpec) { s.CABundle = []byte("foo") }))
 	says(t, "no certificate", text(err), "spec.caBundle", "PEM")
 }

@@ -25,7 +25,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -85,10 +84,9 @@ func (v brokerValidator[B]) ValidateCreate(ctx context.Context, b B) (admission.
 	return v.validate(ctx, &v1beta1.CommonServiceBrokerSpec{}, b)
 }
 
+// ValidateUpdate checks a broker that is being deleted as any other: it is used until its
+// instances are gone.
 func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (admission.Warnings, error) {
-	if !old.GetDeletionTimestamp().IsZero() {
-		return nil, nil
-	}
 	return v.validate(ctx, old.Common(), b)
 }
 
@@ -107,36 +105,34 @@ func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (admission.
 // validate checks what differs from an old spec: what is there already is not refused
 // because somebody changes something else.
 func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) (admission.Warnings, error) {
+	var f findings
 	spec := b.Common()
-	errs, warnings := v.checkAddresses(old, b)
+	v.checkAddresses(&f, old, b)
 	if len(spec.CABundle) > 0 && !slices.Equal(old.CABundle, spec.CABundle) && !x509.NewCertPool().AppendCertsFromPEM(spec.CABundle) {
-		errs = append(errs, field.Invalid(specPath.Child("caBundle"), field.OmitValueType{}, "must have a certificate in PEM form, from -----BEGIN CERTIFICATE----- on"))
+		f.refuse(field.Invalid(specPath.Child("caBundle"), field.OmitValueType{}, "must have a certificate in PEM form, from -----BEGIN CERTIFICATE----- on"))
 	}
 	if !equality.Semantic.DeepEqual(old.CatalogRestrictions, spec.CatalogRestrictions) {
 		_, wrong := catalog.ParseRestrictions(spec.CatalogRestrictions, catalog.ScopeOf(b))
-		errs = append(errs, wrong...)
+		f.refuse(wrong...)
 	}
 	if !equality.Semantic.DeepEqual(old.AuthInfo, spec.AuthInfo) {
-		errs = append(errs, checkSecretRefs(b)...)
+		f.refuse(checkSecretRefs(b)...)
 	}
 	secrets := v1beta1.AuthSecrets(b)
 	fields := slices.Sorted(maps.Keys(secrets))
-	if len(errs) == 0 && leadsElsewhere(old, spec) {
+	if len(f.errs) == 0 && leadsElsewhere(old, spec) {
 		for _, name := range fields {
 			if err := v.access.MayGetSecret(ctx, secrets[name], authPath(name).Child("name")); err != nil {
-				errs = append(errs, err)
+				f.refuse(err)
 			}
 		}
 	}
-	if len(errs) > 0 {
-		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(catalog.ScopeOf(b).BrokerKind()).GroupKind(), b.GetName(), errs)
-	}
 	for _, name := range fields {
 		if secret := secrets[name]; v.lacksSecret(ctx, secret) {
-			warnings = append(warnings, fmt.Sprintf("%s: Secret %q does not exist in namespace %q: the broker waits until it does", authPath(name), secret.Name, secret.Namespace))
+			f.warn("%s: Secret %q does not exist in namespace %q: the broker waits until it does", authPath(name), secret.Name, secret.Namespace)
 		}
 	}
-	return warnings, nil
+	return f.result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
 }
 
 // leadsElsewhere says whether credentials would go where they did not before, or others
@@ -153,10 +149,10 @@ func authPath(name string) *field.Path { return specPath.Child("authInfo", name,
 func checkSecretRefs(b v1beta1.Broker) (errs field.ErrorList) {
 	for name, ref := range authRefs(b.Common().AuthInfo) {
 		path := authPath(name)
-		errs = append(errs, checkName(path.Child("name"), ref.Name, validation.IsDNS1123Subdomain)...)
+		errs = append(errs, checkSecretName(path.Child("name"), ref.Name)...)
 		switch {
 		case catalog.ScopeOf(b) == catalog.Cluster:
-			errs = append(errs, checkName(path.Child("namespace"), ref.Namespace, validation.IsDNS1123Label)...)
+			errs = append(errs, checkName(path.Child("namespace"), ref.Namespace, "a ClusterServiceBroker gives the namespace of its Secret", validation.IsDNS1123Label)...)
 		case ref.Namespace != "" && ref.Namespace != b.GetNamespace():
 			errs = append(errs, field.Invalid(path.Child("namespace"), ref.Namespace, fmt.Sprintf("must be left out, or be the broker's own: %q", b.GetNamespace())))
 		}
@@ -164,9 +160,14 @@ func checkSecretRefs(b v1beta1.Broker) (errs field.ErrorList) {
 	return errs
 }
 
-func checkName(path *field.Path, name string, check func(string) []string) (errs field.ErrorList) {
+func checkSecretName(path *field.Path, name string) field.ErrorList {
+	return checkName(path, name, "must name a Secret", validation.IsDNS1123Subdomain)
+}
+
+// checkName checks a name; where there is none, missing says what it is to be.
+func checkName(path *field.Path, name, missing string, check func(string) []string) (errs field.ErrorList) {
 	if name == "" {
-		return field.ErrorList{field.Required(path, "")}
+		return field.ErrorList{field.Required(path, missing)}
 	}
 	for _, message := range check(name) {
 		errs = append(errs, field.Invalid(path, name, message))

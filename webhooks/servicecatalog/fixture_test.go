@@ -35,6 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
@@ -175,6 +176,9 @@ func live(edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
 		i.Status.ProvisionStatus = v1beta1.Provisioned
 	}}, edits...)...)
 }
+
+// refs are those to the class that most here is of.
+func refs(plan string) catalog.Refs { return catalog.Refs{Class: "class", Plan: plan} }
 
 func raw(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
 

@@ -148,26 +148,31 @@ func checkDeletionPolicy(old map[string]string, obj client.Object) field.ErrorLi
 
 // checkID refuses an id that was brought along and that another object of the kind has:
 // both would be one thing at the broker. holders finds those by an id.
-func checkID[T client.Object](ctx context.Context, k knowledge, obj T, id string, holders func(context.Context, string) ([]T, error)) (admission.Warnings, field.ErrorList) {
+func checkID[T client.Object](ctx context.Context, f *findings, k knowledge, obj T, id string, holders func(context.Context, string) ([]T, error)) {
 	if catalog.RecordsID(obj, id) {
-		return nil, nil // made just now
+		return // made just now
 	}
 	path := specPath.Child("externalID")
-	warnings := admission.Warnings{fmt.Sprintf("%s: what the broker has as %q will be used, and left alone when this object is deleted, unless it was made for this object", path, id)}
+	fate := "left alone when this object is deleted, unless it was made for this object"
+	if obj.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete {
+		fate = "DELETED with this object, as its deletion policy is Delete, whoever made it"
+	}
+	f.warn("%s: what the broker has as %q will be used, and %s", path, id, fate)
 	if !k.synced(ctx, obj) {
-		return append(warnings, path.String()+": whether another object has it was not checked: Bellhop is still starting"), nil
+		f.warn("%s: whether another object has it was not checked: Bellhop is still starting", path)
+		return
 	}
 	others, err := holders(ctx, id)
 	if err != nil {
-		return append(warnings, fmt.Sprintf("%s: whether another object has it was not checked: %s", path, err)), nil
+		f.warn("%s: whether another object has it was not checked: %s", path, err)
 	}
 	if len(others) == 0 {
-		return warnings, nil
+		return
 	}
 	// Names of other namespaces are not for everybody.
 	holder := "an object in another namespace"
 	if i := slices.IndexFunc(others, func(o T) bool { return o.GetNamespace() == obj.GetNamespace() }); i >= 0 {
 		holder = fmt.Sprintf("%q", others[i].GetName())
 	}
-	return nil, field.ErrorList{field.Invalid(path, id, fmt.Sprintf("is the id of %s: leave it out for a new one, or delete that first", holder))}
+	f.refuse(field.Invalid(path, id, fmt.Sprintf("is the id of %s: leave it out for a new one, or delete that first", holder)))
 }

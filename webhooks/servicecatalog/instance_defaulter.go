@@ -63,9 +63,9 @@ func (d instanceDefaulter) create(ctx context.Context, i *v1beta1.ServiceInstanc
 	controllerutil.AddFinalizer(i, v1beta1.Finalizer)
 	giveID(i, &i.Spec.ExternalID, d.now())
 	i.Spec.UserInfo = user
-	setRefs(&i.Spec, "", refs{})
+	catalog.SetRefs(&i.Spec, "", catalog.Refs{})
 	if ref, errs := catalog.ReferenceOf(i.Spec.PlanReference); len(errs) == 0 {
-		d.resolve(ctx, i, ref, refs{})
+		d.resolve(ctx, i, ref, catalog.Refs{})
 	}
 }
 
@@ -86,16 +86,16 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 	ref = keepPlan(old.Spec, spec, ref)
 	before := usersOwn(old.Spec)
 	before.ExternalID = spec.ExternalID // cannot change, unless there was none
-	given := refs{}
+	given := catalog.Refs{}
 	if equality.Semantic.DeepEqual(before, usersOwn(*spec)) {
 		// It is the controller who sets references. Nobody changes them, since that would be
 		// another plan than the spec names, or takes them away: a manifest that replaces the
 		// object knows nothing of them.
-		given = refsOf(*spec, ref.Scope)
-		setRefs(spec, ref.Scope, refsOf(old.Spec, ref.Scope))
+		given = catalog.RefsOf(spec, ref.Scope)
+		catalog.SetRefs(spec, ref.Scope, catalog.RefsOf(&old.Spec, ref.Scope))
 		spec.UserInfo = old.Spec.UserInfo
 	} else {
-		setRefs(spec, ref.Scope, refsAfter(old.Spec, *spec, ref.Scope))
+		catalog.SetRefs(spec, ref.Scope, refsAfter(old.Spec, *spec, ref.Scope))
 		spec.UserInfo = user
 	}
 	if old.DeletionTimestamp.IsZero() {
@@ -103,9 +103,19 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 	}
 }
 
+// refsAfter are the references after a user's change: that of the class stays, that of
+// the plan unless another is named. What the user made of them is ignored.
+func refsAfter(old, spec v1beta1.ServiceInstanceSpec, scope catalog.Scope) catalog.Refs {
+	r := catalog.RefsOf(&old, scope)
+	if old.PlanReference != spec.PlanReference {
+		r.Plan = ""
+	}
+	return r
+}
+
 // usersOwn is the part of a spec that is the user's.
 func usersOwn(spec v1beta1.ServiceInstanceSpec) v1beta1.ServiceInstanceSpec {
-	setRefs(&spec, "", refs{})
+	catalog.SetRefs(&spec, "", catalog.Refs{})
 	spec.UserInfo = nil
 	return spec
 }
@@ -123,14 +133,15 @@ func keepPlan(old v1beta1.ServiceInstanceSpec, spec *v1beta1.ServiceInstanceSpec
 
 // resolve names the plan, where the class has only one, and fills in references that are
 // missing: as the caches know, or else as they were given.
-func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference, given refs) {
-	has := refsOf(i.Spec, ref.Scope)
-	if has.class == "" || has.plan == "" {
-		o := d.offerOf(ctx, i.Namespace, ref)
+func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference, given catalog.Refs) {
+	has := catalog.RefsOf(&i.Spec, ref.Scope)
+	if has.Class == "" || has.Plan == "" {
+		o := d.offerOf(ctx, i, ref)
 		if o.plan != nil && ref.Plan == "" {
-			ref.WithPlan(&i.Spec.PlanReference, o.plan)
+			ref.NamePlan(&i.Spec.PlanReference, o.plan)
 		}
-		setRefs(&i.Spec, ref.Scope, has.or(o.refs()).or(given))
+		known := o.refs()
+		catalog.SetRefs(&i.Spec, ref.Scope, catalog.Refs{Class: cmp.Or(has.Class, known.Class, given.Class), Plan: cmp.Or(has.Plan, known.Plan, given.Plan)})
 	}
 	catalog.SetLabels(i, catalog.InstanceLabels(i))
 }

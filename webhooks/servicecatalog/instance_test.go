@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,26 +57,27 @@ func TestWhatIsOffered(t *testing.T) {
 		known  []client.Object
 		plan   string
 		start  bool
-		want   refs
+		want   catalog.Refs
 		chosen string   // plan
 		error  []string // of a creation
 		warn   []string
 	}{
-		{name: "one plan", known: []client.Object{read, class, plan}, want: refs{"class", "plan"}, chosen: "ext-plan"},
-		{name: "a removed plan does not count", known: []client.Object{read, class, plan, gone}, want: refs{"class", "plan"}, chosen: "ext-plan"},
-		{name: "two plans", known: []client.Object{read, class, plan, other}, want: refs{class: "class"}, error: []string{"spec.clusterServicePlanExternalName: Required value", "more than one"}},
-		{name: "no plan", known: []client.Object{read, class}, want: refs{class: "class"}, error: []string{"spec.clusterServicePlanExternalName: Required value"}},
-		{name: "a class without a broker", known: []client.Object{class, plan}, want: refs{"class", "plan"}, chosen: "ext-plan"},
-		{name: "half a catalog", known: []client.Object{read, fresh, plan}, want: refs{class: "class"}, warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
-		{name: "half a catalog, with the plan named", known: []client.Object{read, fresh, plan}, plan: "ext-plan", want: refs{"class", "plan"}, chosen: "ext-plan"},
-		{name: "half a catalog, without the plan that is named", known: []client.Object{read, fresh, plan}, plan: "ext-other", want: refs{class: "class"}, chosen: "ext-other", warn: []string{"is being read"}},
+		{name: "one plan", known: []client.Object{read, class, plan}, want: refs("plan"), chosen: "ext-plan"},
+		{name: "a removed plan does not count", known: []client.Object{read, class, plan, gone}, want: refs("plan"), chosen: "ext-plan"},
+		{name: "two plans", known: []client.Object{read, class, plan, other}, want: refs(""), error: []string{"spec.clusterServicePlanExternalName: Required value", `there is more than one ClusterServicePlan of ClusterServiceClass "ext-class": ext-other, ext-plan; name one of them with clusterServicePlanExternalName`}},
+		{name: "no plan", known: []client.Object{read, class}, want: refs(""), error: []string{"spec.clusterServicePlanExternalName: Required value"}},
+		{name: "no plan any more", known: []client.Object{read, class, gone}, want: refs(""), error: []string{`Required value: there is no ClusterServicePlan of ClusterServiceClass "ext-class"`}},
+		{name: "a class without a broker", known: []client.Object{class, plan}, want: refs("plan"), chosen: "ext-plan"},
+		{name: "half a catalog", known: []client.Object{read, fresh, plan}, want: refs(""), warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
+		{name: "half a catalog, with the plan named", known: []client.Object{read, fresh, plan}, plan: "ext-plan", want: refs("plan"), chosen: "ext-plan"},
+		{name: "half a catalog, without the plan that is named", known: []client.Object{read, fresh, plan}, plan: "ext-other", want: refs(""), chosen: "ext-other", warn: []string{"is being read"}},
 		{name: "caches that are not synced", start: true, known: []client.Object{read, class, plan}, warn: []string{"spec.clusterServiceClassExternalName was not checked: Bellhop is still starting"}},
 		{name: "no class, and a broker that was never read", known: []client.Object{read, unread}, warn: []string{`the catalog of ClusterServiceBroker "unread" was never read`}},
-		{name: "no class", known: []client.Object{read, clusterClass("broker", "claas")}, error: []string{`spec.clusterServiceClassExternalName: Invalid value: "ext-class"`, "there is ext-claas", "no plan can be chosen"}},
+		{name: "no class", known: []client.Object{read, clusterClass("broker", "claas")}, error: []string{`spec.clusterServiceClassExternalName: Invalid value: "ext-class"`, "the catalog has ext-claas", "no plan can be chosen"}},
 		{name: "no class, and a plan", known: []client.Object{read}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"spec.clusterServiceClassExternalName: the ServiceInstance will wait"}},
-		{name: "no such plan", known: []client.Object{read, class, plan}, plan: "ext-plam", want: refs{class: "class"}, chosen: "ext-plam", warn: []string{"spec.clusterServicePlanExternalName: the ServiceInstance will wait", "there is ext-plan"}},
-		{name: "a removed plan", known: []client.Object{read, class, gone}, plan: "ext-gone", want: refs{"class", "gone"}, chosen: "ext-gone", warn: []string{"does not have", "any more"}},
-		{name: "two classes", known: []client.Object{read, second, class, twin, plan}, error: []string{"spec.clusterServiceClassExternalName: Invalid value", "more than one", "clusterServiceClassName"}},
+		{name: "no such plan", known: []client.Object{read, class, plan}, plan: "ext-plam", want: refs(""), chosen: "ext-plam", warn: []string{"spec.clusterServicePlanExternalName: the ServiceInstance will wait", "the catalog has ext-plan"}},
+		{name: "a removed plan", known: []client.Object{read, class, gone}, plan: "ext-gone", want: refs("gone"), chosen: "ext-gone", warn: []string{`does not have "ext-gone" any more`}},
+		{name: "two classes", known: []client.Object{read, second, class, twin, plan}, error: []string{"spec.clusterServiceClassExternalName: Invalid value", `there is more than one ClusterServiceClass with clusterServiceClassExternalName "ext-class": class (of broker broker), twin (of broker second); make a ServiceInstance that names one of them with clusterServiceClassName; so no plan can be chosen`}},
 		{name: "two classes, and a plan", known: []client.Object{read, second, class, twin, plan}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"will wait", "more than one"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -84,7 +86,7 @@ func TestWhatIsOffered(t *testing.T) {
 				k = starting(t, c.known...)
 			}
 			i := defaulted(t, k, nil, instance(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = c.plan }))
-			if got := refsOf(i.Spec, catalog.Cluster); got != c.want {
+			if got := catalog.RefsOf(&i.Spec, catalog.Cluster); got != c.want {
 				t.Errorf("references: %v instead of %v", got, c.want)
 			}
 			if got := i.Spec.ClusterServicePlanExternalName; got != c.chosen {
@@ -96,6 +98,9 @@ func TestWhatIsOffered(t *testing.T) {
 			warnings, err := instanceValidator{k, reviewer(t, new([]string))}.ValidateCreate(request(t, nil), i)
 			says(t, "error", text(err), c.error...)
 			says(t, "warnings", lines(warnings), c.warn...)
+			if said := text(err) + lines(warnings); strings.Contains(said, "the catalog has ext-gone") || strings.Contains(said, "more than one") && strings.Contains(said, "the catalog has") {
+				t.Errorf("it proposes what cannot be had: %s", said)
+			}
 		})
 	}
 }
@@ -133,6 +138,10 @@ func TestIDs(t *testing.T) {
 	warnings, err := v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's", text(err))
 	says(t, "nobody's", lines(warnings), `what the broker has as "nobody's" will be used, and left alone`)
+	copied.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
+	warnings, err = v.ValidateCreate(request(t, nil), copied)
+	says(t, "nobody's, to be deleted", text(err))
+	says(t, "nobody's, to be deleted", lines(warnings), `what the broker has as "nobody's" will be used, and DELETED with this object, as its deletion policy is Delete, whoever made it`)
 	warnings, err = instanceValidator{starting(t, live()), reviewer(t, new([]string))}.ValidateCreate(request(t, nil), copied)
 	says(t, "starting", text(err))
 	says(t, "starting", lines(warnings), "whether another object has it was not checked")
@@ -146,7 +155,7 @@ func TestUpdates(t *testing.T) {
 	old := live(func(i *v1beta1.ServiceInstance) { i.Annotations, i.Spec.UpdateRequests = annotations, 3 })
 	now := metav1.NewTime(t0)
 	deleted := live(func(i *v1beta1.ServiceInstance) { i.Annotations, i.DeletionTimestamp = annotations, &now })
-	unresolved := live(func(i *v1beta1.ServiceInstance) { setRefs(&i.Spec, "", refs{}) })
+	unresolved := live(func(i *v1beta1.ServiceInstance) { catalog.SetRefs(&i.Spec, "", catalog.Refs{}) })
 
 	for _, c := range []struct {
 		name string
@@ -170,13 +179,13 @@ func TestUpdates(t *testing.T) {
 		}, func(i *v1beta1.ServiceInstance) {
 			i.Spec.ClusterServicePlanExternalName, i.Spec.ClusterServicePlanRef, i.Spec.UserInfo = "ext-none", nil, alice()
 		}},
-		{"references alone", unresolved, func(i *v1beta1.ServiceInstance) { setRefs(&i.Spec, catalog.Cluster, refs{"class", "plan"}) },
-			func(i *v1beta1.ServiceInstance) { setRefs(&i.Spec, catalog.Cluster, refs{"class", "plan"}) }},
+		{"references alone", unresolved, func(i *v1beta1.ServiceInstance) { catalog.SetRefs(&i.Spec, catalog.Cluster, refs("plan")) },
+			func(i *v1beta1.ServiceInstance) { catalog.SetRefs(&i.Spec, catalog.Cluster, refs("plan")) }},
 		{"a reference to another plan alone", old, func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "bigger" }, func(*v1beta1.ServiceInstance) {}},
 		{"a reference to another class alone", old, func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServiceClassRef.Name = "other" }, func(*v1beta1.ServiceInstance) {}},
 		{"a request to update, with what was not resolved yet", unresolved, func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests = 1 },
 			func(i *v1beta1.ServiceInstance) {
-				setRefs(&i.Spec, catalog.Cluster, refs{"class", "plan"})
+				catalog.SetRefs(&i.Spec, catalog.Cluster, refs("plan"))
 				i.Spec.UpdateRequests, i.Spec.UserInfo = 1, alice()
 			}},
 		{"a manifest in its place", old, func(i *v1beta1.ServiceInstance) {
@@ -184,9 +193,9 @@ func TestUpdates(t *testing.T) {
 		}, func(i *v1beta1.ServiceInstance) { i.Labels = map[string]string{"a": "b"} }},
 		{"another class, which the schema refuses", old, func(i *v1beta1.ServiceInstance) {
 			i.Spec.ClusterServiceClassExternalName = "other"
-			setRefs(&i.Spec, "", refs{})
+			catalog.SetRefs(&i.Spec, "", catalog.Refs{})
 		}, func(i *v1beta1.ServiceInstance) {
-			i.Spec.ClusterServiceClassExternalName, i.Spec.UserInfo, i.Spec.ClusterServicePlanRef = "other", alice(), nil
+			i.Spec.ClusterServiceClassExternalName, i.Spec.UserInfo = "other", alice()
 		}},
 		{"letting go", old, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }},
 		{"letting go, and a label", old, func(i *v1beta1.ServiceInstance) { i.Finalizers, i.Labels = nil, map[string]string{"a": "b"} },
@@ -264,12 +273,41 @@ func TestOneOfTwoPlans(t *testing.T) {
 	i.Spec.Parameters = raw(`{"a":1}`)
 	warnings, err := v.ValidateUpdate(request(t, old), old, defaulted(t, v.knowledge, old, i))
 	says(t, "parameters", text(err)+lines(warnings))
-	if refsOf(i.Spec, catalog.Cluster) != (refs{"class", "plan"}) {
+	if catalog.RefsOf(&i.Spec, catalog.Cluster) != refs("plan") {
 		t.Errorf("references: %+v", i.Spec)
 	}
 	i.Spec.Parameters = raw(`{"a":1,"b":2}`)
 	_, err = v.ValidateUpdate(request(t, old), old, i)
 	says(t, "too many", text(err), "spec.parameters")
+}
+
+// TestAClassThatTookAName: an instance stays with its class when that is renamed, and
+// another takes its name.
+func TestAClassThatTookAName(t *testing.T) {
+	own := clusterClass("broker", "class", func(c *v1beta1.ClusterServiceClass) { c.Spec.ExternalName, c.Spec.PlanUpdatable = "ext-former", true })
+	other := clusterClass("second", "other", func(c *v1beta1.ClusterServiceClass) { c.Spec.ExternalName = "ext-class" })
+	objs := []client.Object{clusterBroker("broker", true), clusterBroker("second", true), own, other,
+		clusterPlan(own, "plan"), clusterPlan(own, "bigger"),
+		clusterPlan(other, "other-bigger", func(p *v1beta1.CommonServicePlanSpec) { p.ExternalName = "ext-bigger" }), clusterPlan(other, "biggest")}
+	for _, c := range []struct {
+		plan string
+		want catalog.Refs
+		warn []string
+	}{
+		{plan: "ext-bigger", want: refs("bigger")},
+		{plan: "ext-biggest", want: refs(""), warn: []string{"will wait", "there is no"}},
+	} {
+		v := instanceValidator{knowing(t, objs...), reviewer(t, new([]string))}
+		old := live()
+		i := old.DeepCopy()
+		i.Spec.ClusterServicePlanExternalName = c.plan
+		if got := catalog.RefsOf(&defaulted(t, v.knowledge, old, i).Spec, catalog.Cluster); got != c.want {
+			t.Errorf("%s: references are %v instead of %v", c.plan, got, c.want)
+		}
+		warnings, err := v.ValidateUpdate(request(t, old), old, i)
+		says(t, c.plan, text(err))
+		says(t, c.plan, lines(warnings), c.warn...)
+	}
 }
 
 func alice() *v1beta1.UserInfo {
@@ -288,15 +326,19 @@ func TestPlanChanges(t *testing.T) {
 		warn  []string
 	}{
 		{name: "the class can", class: true},
-		{name: "the class cannot", error: []string{"spec.clusterServicePlanExternalName: Forbidden", `ClusterServiceClass "class" does not allow plan changes`}},
+		{name: "the class cannot", error: []string{"spec.clusterServicePlanExternalName: Forbidden", `instances of plan "ext-plan" of "ext-class" cannot change their plan: make another ServiceInstance with the plan "ext-bigger"`}},
 		{name: "the plan can", plan: new(true)},
-		{name: "the plan cannot", class: true, plan: new(false), error: []string{"does not allow plan changes"}},
+		{name: "the plan cannot", class: true, plan: new(false), error: []string{"cannot change their plan"}},
 		{name: "nothing was provisioned", edit: func(i *v1beta1.ServiceInstance) { i.Status.ProvisionStatus = "" }},
 		{name: "it is being provisioned", edit: func(i *v1beta1.ServiceInstance) {
+			i.Status.ProvisionStatus, i.Status.CurrentOperation, i.Status.AsyncOpInProgress = "", v1beta1.OperationProvision, true
+		}, error: []string{"cannot change their plan"}},
+		{name: "its provisioning is tried again", edit: func(i *v1beta1.ServiceInstance) {
 			i.Status.ProvisionStatus, i.Status.CurrentOperation = "", v1beta1.OperationProvision
-		}, error: []string{"does not allow plan changes"}},
+		}},
 		{name: "it is being deleted", edit: func(i *v1beta1.ServiceInstance) { i.DeletionTimestamp = &metav1.Time{Time: t0} }},
 		{name: "the plan is gone", class: true, edit: func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "gone" }},
+		{name: "the plan is gone, and the class cannot", edit: func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanRef.Name = "gone" }, error: []string{`instances of "ext-class" cannot change their plan`}},
 		{name: "the class is gone", edit: func(i *v1beta1.ServiceInstance) {
 			i.Spec.ClusterServiceClassRef.Name, i.Spec.ClusterServiceClassExternalName = "gone", "ext-gone"
 		}, warn: []string{"whether the plan can be changed was not checked"}},
@@ -326,18 +368,18 @@ func TestPlanChanges(t *testing.T) {
 	plan.SetOwners("broker", "class")
 	old := live(func(i *v1beta1.ServiceInstance) {
 		i.Spec.PlanReference = v1beta1.PlanReference{ServiceClassExternalName: "c", ServicePlanExternalName: "p"}
-		setRefs(&i.Spec, catalog.Namespaced, refs{"class", "plan"})
+		catalog.SetRefs(&i.Spec, catalog.Namespaced, refs("plan"))
 	})
 	i := old.DeepCopy()
 	i.Spec.ServicePlanExternalName = "other"
 	_, err := instanceValidator{knowing(t, class, plan), reviewer(t, new([]string))}.ValidateUpdate(request(t, old), old, i)
-	says(t, "namespaced", text(err), "spec.servicePlanExternalName: Forbidden", `ServiceClass "class" does not allow plan changes`)
+	says(t, "namespaced", text(err), "spec.servicePlanExternalName: Forbidden", `instances of plan "p" of "c" cannot change their plan: make another ServiceInstance with the plan "other"`)
 }
 
 // TestParameters: they are checked against the schema of the next request, as far as they
 // are known, and only where they are new.
 func TestParameters(t *testing.T) {
-	class := clusterClass("broker", "class")
+	class := clusterClass("broker", "class", func(c *v1beta1.ClusterServiceClass) { c.Spec.PlanUpdatable = true })
 	plan := clusterPlan(class, "plan", func(p *v1beta1.CommonServicePlanSpec) {
 		p.InstanceCreateParameterSchema = raw(`{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","properties":{"size":{"type":"integer"}},"required":["size"]}`)
 		p.InstanceUpdateParameterSchema = raw(`{"type":"object","properties":{"size":{"type":"integer","minimum":10}}}`)
@@ -345,9 +387,13 @@ func TestParameters(t *testing.T) {
 	broken := clusterPlan(class, "broken", func(p *v1beta1.CommonServicePlanSpec) {
 		p.InstanceCreateParameterSchema = raw(`{"$ref":"https://example.com/schema"}`)
 	})
+	narrow := clusterPlan(class, "narrow", func(p *v1beta1.CommonServicePlanSpec) {
+		p.InstanceCreateParameterSchema = raw(`{"properties":{"size":{"type":"string"}}}`)
+		p.InstanceUpdateParameterSchema = raw(`{"properties":{"size":{"type":"string"}}}`)
+	})
 	secret := []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "mine", Key: "k"}}}
 	var asked []string
-	v := instanceValidator{knowing(t, clusterBroker("broker", true), class, plan, broken), reviewer(t, &asked, "mine")}
+	v := instanceValidator{knowing(t, clusterBroker("broker", true), class, plan, broken, narrow), reviewer(t, &asked, "mine")}
 	create := func(edit func(*v1beta1.ServiceInstance)) (string, string) {
 		asked = nil
 		i := defaulted(t, v.knowledge, nil, instance(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-plan" }, edit))
@@ -377,11 +423,15 @@ func TestParameters(t *testing.T) {
 		asked = nil
 		i := old.DeepCopy()
 		edit(i)
-		_, err := v.ValidateUpdate(request(t, old), old, i)
+		_, err := v.ValidateUpdate(request(t, old), old, defaulted(t, v.knowledge, old, i))
 		return text(err)
 	}
 	says(t, "what was there before", update(func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests = 1 }))
 	says(t, "too small for an update", update(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters = raw(`{"size":2}`) }), "spec.parameters.size")
+	says(t, "what an update to another plan does not send", update(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-narrow" }))
+	says(t, "what it sends", update(func(i *v1beta1.ServiceInstance) {
+		i.Spec.ClusterServicePlanExternalName, i.Spec.Parameters = "ext-narrow", raw(`{"size":2}`)
+	}), "spec.parameters")
 	says(t, "all of them gone", update(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters = nil }))
 	if len(asked) > 0 {
 		t.Errorf("asked again for %v", asked)
@@ -394,6 +444,7 @@ func TestParameters(t *testing.T) {
 	}
 	old.Status.ProvisionStatus = ""
 	says(t, "before anything was provisioned", update(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters = raw(`{"size":2}`) }))
+	says(t, "another plan before anything was provisioned", update(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-narrow" }), "spec.parameters")
 }
 
 func TestDeletionPolicy(t *testing.T) {

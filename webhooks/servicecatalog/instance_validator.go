@@ -21,7 +21,6 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,58 +43,42 @@ type instanceValidator struct {
 func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
 	ref, errs := catalog.ReferenceOf(i.Spec.PlanReference)
 	if len(errs) > 0 {
-		return nil, invalidInstance(i, errs)
+		return (&findings{errs: errs}).result("ServiceInstance", i.Name)
 	}
-	errs = checkDeletionPolicy(nil, i)
-	warnings, claimed := checkID(ctx, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
-	errs = append(errs, claimed...)
-	offered, wrong, o := v.checkOffer(ctx, i, ref)
-	warnings, errs = append(warnings, offered...), append(errs, wrong...)
-	wrong, unchecked := checkParameters(ctx, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
-	warnings, errs = append(warnings, unchecked...), append(errs, wrong...)
-	uses := sourceUses(nil, i.Spec.ParametersFrom)
-	if len(errs) == 0 {
-		errs = mayUse(ctx, v.access, i.Namespace, uses)
-	}
-	if len(errs) > 0 {
-		return nil, invalidInstance(i, errs)
-	}
-	return append(warnings, v.secretWarnings(ctx, i.Namespace, uses)...), nil
+	var f findings
+	f.refuse(checkDeletionPolicy(nil, i)...)
+	checkID(ctx, &f, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
+	o := v.checkOffer(ctx, &f, i, ref)
+	checkParameters(ctx, &f, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
+	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom))
+	return f.result("ServiceInstance", i.Name)
 }
 
 func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
 	if !old.DeletionTimestamp.IsZero() {
 		return nil, nil // nothing of it is used any more
 	}
-	errs := checkDeletionPolicy(old.Annotations, i)
+	var f findings
+	f.refuse(checkDeletionPolicy(old.Annotations, i)...)
 	if equality.Semantic.DeepEqual(usersOwn(old.Spec), usersOwn(i.Spec)) {
-		return nil, invalidInstance(i, errs)
+		return f.result("ServiceInstance", i.Name)
 	}
 	ref, wrong := catalog.ReferenceOf(i.Spec.PlanReference)
 	if len(wrong) > 0 {
-		return nil, invalidInstance(i, wrong)
+		f.refuse(wrong...)
+		return f.result("ServiceInstance", i.Name)
 	}
 	planChanges := old.Spec.PlanReference != i.Spec.PlanReference
-	var warnings admission.Warnings
 	if planChanges {
-		warnings, wrong = v.checkPlanChange(ctx, old, ref)
-		errs = append(errs, wrong...)
-		offered, wrong, _ := v.checkOffer(ctx, i, ref)
-		warnings, errs = append(warnings, offered...), append(errs, wrong...)
+		v.checkPlanChange(ctx, &f, old, ref)
+		v.checkOffer(ctx, &f, i, ref)
 	}
-	if planChanges || parametersChange(old.Spec, i.Spec) {
-		schema := nextSchema(old, v.instanceOffer(ctx, i).plan)
-		wrong, unchecked := checkParameters(ctx, schema, i.Spec.Parameters, i.Spec.ParametersFrom)
-		warnings, errs = append(warnings, unchecked...), append(errs, wrong...)
+	// An update sends parameters only where they change.
+	if parametersChange(old.Spec, i.Spec) || planChanges && old.Status.ProvisionStatus != v1beta1.Provisioned {
+		checkParameters(ctx, &f, nextSchema(old, v.instanceOffer(ctx, i).plan), i.Spec.Parameters, i.Spec.ParametersFrom)
 	}
-	uses := sourceUses(old.Spec.ParametersFrom, i.Spec.ParametersFrom)
-	if len(errs) == 0 {
-		errs = mayUse(ctx, v.access, i.Namespace, uses)
-	}
-	if len(errs) > 0 {
-		return nil, invalidInstance(i, errs)
-	}
-	return append(warnings, v.secretWarnings(ctx, i.Namespace, uses)...), nil
+	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(old.Spec.ParametersFrom, i.Spec.ParametersFrom))
+	return f.result("ServiceInstance", i.Name)
 }
 
 // parametersChange says whether what can be checked of parameters differs.
@@ -115,13 +98,6 @@ func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.Servic
 	return admission.Warnings{fmt.Sprintf("ServiceInstance %q stays until its ServiceBindings are gone: %s", i.Name, someNames(bindings))}, nil
 }
 
-func invalidInstance(i *v1beta1.ServiceInstance, errs field.ErrorList) error {
-	if len(errs) == 0 {
-		return nil
-	}
-	return apierrors.NewInvalid(v1beta1.GroupVersion.WithKind("ServiceInstance").GroupKind(), i.Name, errs)
-}
-
 // nextSchema is the one that the next request to the broker has to keep to: before
 // anything was provisioned that is a request to do so.
 func nextSchema(old *v1beta1.ServiceInstance, plan v1beta1.Plan) *runtime.RawExtension {
@@ -137,53 +113,61 @@ func nextSchema(old *v1beta1.ServiceInstance, plan v1beta1.Plan) *runtime.RawExt
 
 // checkOffer warns of a class or plan that is not there (yet), and refuses only where one
 // would have to be chosen here.
-func (v instanceValidator) checkOffer(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) (admission.Warnings, field.ErrorList, offer) {
-	o := v.offerOf(ctx, i.Namespace, ref)
+func (v instanceValidator) checkOffer(ctx context.Context, f *findings, i *v1beta1.ServiceInstance, ref catalog.Reference) offer {
+	o := v.offerOf(ctx, i, ref)
 	path := ref.ClassPath()
 	if o.class != nil {
 		path = ref.PlanPath()
 	}
 	switch {
 	case o.unknown != "":
-		return admission.Warnings{fmt.Sprintf("%s was not checked: %s", path, o.unknown)}, nil, o
+		f.warn("%s was not checked: %s", path, o.unknown)
+		return o
 	case o.problem == nil:
-		return v.goneWarnings(o, ref), nil, o
+		warnIfGone(f, o, ref)
+		return o
 	}
 	message := o.problem.Error() + v.suggestions(ctx, i.Namespace, ref, o)
-	if ref.Plan == "" {
-		if o.class != nil {
-			return nil, field.ErrorList{field.Required(path, message)}, o
-		}
-		return nil, field.ErrorList{field.Invalid(path, ref.Class, message+"; so no plan can be chosen, and none is named")}, o
+	switch {
+	case ref.Plan != "":
+		f.warn("%s: the ServiceInstance will wait: %s", path, message)
+	case o.class != nil:
+		f.refuse(field.Required(path, message))
+	default:
+		f.refuse(field.Invalid(path, ref.Class, message+"; so no plan can be chosen, and none is named"))
 	}
-	return admission.Warnings{fmt.Sprintf("%s: the ServiceInstance will wait: %s", path, message)}, nil, o
+	return o
 }
 
-// goneWarnings say that a broker offers something no more.
-func (v instanceValidator) goneWarnings(o offer, ref catalog.Reference) (warnings admission.Warnings) {
+// warnIfGone says that a broker offers something no more.
+func warnIfGone(f *findings, o offer, ref catalog.Reference) {
 	if o.class.CommonStatus().RemovedFromBrokerCatalog {
-		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %s any more", ref.ClassPath(), ref.ClassString()))
+		f.warn("%s: the broker's catalog does not have %q any more", ref.ClassPath(), ref.Class)
 	}
 	if o.plan.CommonStatus().RemovedFromBrokerCatalog {
-		warnings = append(warnings, fmt.Sprintf("%s: the broker's catalog does not have %s any more", ref.PlanPath(), ref.PlanString()))
+		f.warn("%s: the broker's catalog does not have %q any more", ref.PlanPath(), ref.Plan)
 	}
-	return warnings
 }
 
 // checkPlanChange refuses another plan where the broker would. Before anything was
-// provisioned any plan can be named.
-func (v instanceValidator) checkPlanChange(ctx context.Context, old *v1beta1.ServiceInstance, ref catalog.Reference) (admission.Warnings, field.ErrorList) {
-	if old.Status.ProvisionStatus != v1beta1.Provisioned && old.Status.CurrentOperation == "" {
-		return nil, nil
+// provisioned any plan can be named, unless the broker works on it.
+func (v instanceValidator) checkPlanChange(ctx context.Context, f *findings, old *v1beta1.ServiceInstance, ref catalog.Reference) {
+	if old.Status.ProvisionStatus != v1beta1.Provisioned && !old.Status.AsyncOpInProgress {
+		return
 	}
 	o := v.instanceOffer(ctx, old)
 	switch {
 	case o.class == nil:
-		return admission.Warnings{fmt.Sprintf("%s: whether the plan can be changed was not checked: the class is not known", ref.PlanPath())}, nil
+		f.warn("%s: whether the plan can be changed was not checked: the class is not known", ref.PlanPath())
+		return
 	case mayLeave(o):
-		return nil, nil
+		return
 	}
-	return nil, field.ErrorList{field.Forbidden(ref.PlanPath(), fmt.Sprintf("%s %q does not allow plan changes: make another ServiceInstance with the plan %q", ref.Scope.ClassKind(), o.class.GetName(), ref.Plan))}
+	of := fmt.Sprintf("%q", ref.Spelling.OfClass(o.class))
+	if o.plan != nil {
+		of = fmt.Sprintf("plan %q of %s", ref.Spelling.OfPlan(o.plan), of)
+	}
+	f.refuse(field.Forbidden(ref.PlanPath(), fmt.Sprintf("instances of %s cannot change their plan: make another ServiceInstance with the plan %q", of, ref.Plan)))
 }
 
 // mayLeave says whether instances can leave the plan for another.

@@ -49,16 +49,26 @@ type offer struct {
 	unknown string
 }
 
-// offerOf looks up what a reference names in a namespace. Without a plan in the
+func (o offer) refs() (r catalog.Refs) {
+	if o.class != nil {
+		r.Class = o.class.GetName()
+	}
+	if o.plan != nil {
+		r.Plan = o.plan.GetName()
+	}
+	return r
+}
+
+// offerOf looks up what a reference of an instance names. Without a plan in the
 // reference it is the class's only one, if the class's catalog was read to its end.
-func (k knowledge) offerOf(ctx context.Context, namespace string, ref catalog.Reference) offer {
+func (k knowledge) offerOf(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) offer {
 	if !k.knowsCatalogs(ctx, ref.Scope) {
 		return offer{unknown: "Bellhop is still starting"}
 	}
-	class, err := k.index.Class(ctx, namespace, ref)
+	class, err := k.classOf(ctx, i, ref)
 	if err != nil {
 		if index.IsNotFound(err) {
-			if unread := k.unreadBroker(ctx, namespace, ref.Scope); unread != "" {
+			if unread := k.unreadBroker(ctx, i.Namespace, ref.Scope); unread != "" {
 				return offer{unknown: unread}
 			}
 		}
@@ -77,6 +87,15 @@ func (k knowledge) offerOf(ctx context.Context, namespace string, ref catalog.Re
 	return o
 }
 
+// classOf is the class that an instance is of; until that is written into it, the one
+// that its reference names. By then that may be the name of another.
+func (k knowledge) classOf(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) (v1beta1.Class, error) {
+	if own := catalog.RefsOf(&i.Spec, ref.Scope).Class; own != "" {
+		return k.index.ClassNamed(ctx, ref.Scope, i.Namespace, own)
+	}
+	return k.index.Class(ctx, i.Namespace, ref)
+}
+
 // instanceOffer is what the references of an instance name, or where it has none yet
 // what it asks for.
 func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance) offer {
@@ -89,7 +108,7 @@ func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance
 	}
 	class, err := k.index.ClassOf(ctx, i)
 	if err != nil || class == nil {
-		return k.offerOf(ctx, i.Namespace, ref)
+		return k.offerOf(ctx, i, ref)
 	}
 	plan, err := k.index.PlanOf(ctx, i)
 	if err != nil || plan == nil {

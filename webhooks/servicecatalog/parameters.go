@@ -18,14 +18,12 @@ package servicecatalog
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/schema"
@@ -39,19 +37,19 @@ var (
 
 // checkParameters checks inline parameters against a plan's schema; without one they are
 // the broker's business. What comes from Secrets is not known here.
-func checkParameters(ctx context.Context, planSchema, parameters *runtime.RawExtension, from []v1beta1.ParametersFromSource) (field.ErrorList, admission.Warnings) {
+func checkParameters(ctx context.Context, f *findings, planSchema, parameters *runtime.RawExtension, from []v1beta1.ParametersFromSource) {
 	if planSchema == nil || len(planSchema.Raw) == 0 {
-		return nil, nil
+		return
 	}
 	var inline []byte
 	if parameters != nil {
 		inline = parameters.Raw
 	}
 	errs, warning := schema.Validate(ctx, planSchema, inline, schema.Options{Path: parametersPath, Partial: len(from) > 0, ShowValues: true})
+	f.refuse(errs...)
 	if warning != "" {
-		return errs, admission.Warnings{parametersPath.String() + ": not checked: " + warning}
+		f.warn("%s: not checked: %s", parametersPath, warning)
 	}
-	return errs, nil
 }
 
 // secretUse is a Secret of an object's namespace that the object names.
@@ -71,28 +69,25 @@ func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 	return uses
 }
 
-// mayUse refuses Secrets that the user may not read: their content would come to a broker,
-// or into another Secret. Each is asked for once.
-func mayUse(ctx context.Context, access kube.Reviewer, namespace string, uses []secretUse) (errs field.ErrorList) {
+// checkUses refuses Secrets that the user may not read: their content would come to a
+// broker, or into another Secret. Each is asked for once, and none for what is refused
+// already. Of others it says which do not exist.
+func (k knowledge) checkUses(ctx context.Context, f *findings, access kube.Reviewer, namespace string, uses []secretUse) {
+	if len(f.errs) > 0 {
+		return
+	}
 	var asked []string
 	for _, use := range uses {
+		secret := types.NamespacedName{Namespace: namespace, Name: use.name}
+		if k.lacksSecret(ctx, secret) {
+			f.warn("%s: Secret %q does not exist in namespace %q: nothing is sent until it does", use.path, use.name, namespace)
+		}
 		if slices.Contains(asked, use.name) {
 			continue
 		}
 		asked = append(asked, use.name)
-		if err := access.MayGetSecret(ctx, types.NamespacedName{Namespace: namespace, Name: use.name}, use.path); err != nil {
-			errs = append(errs, err)
+		if err := access.MayGetSecret(ctx, secret, use.path); err != nil {
+			f.refuse(err)
 		}
 	}
-	return errs
-}
-
-// secretWarnings say which of them do not exist.
-func (k knowledge) secretWarnings(ctx context.Context, namespace string, uses []secretUse) (warnings admission.Warnings) {
-	for _, use := range uses {
-		if k.lacksSecret(ctx, types.NamespacedName{Namespace: namespace, Name: use.name}) {
-			warnings = append(warnings, fmt.Sprintf("%s: Secret %q does not exist in namespace %q: nothing is sent until it does", use.path, use.name, namespace))
-		}
-	}
-	return warnings
 }

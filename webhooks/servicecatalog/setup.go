@@ -64,7 +64,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		o.BrokerPolicy = BrokerPolicyCompatible
 	}
 	if o.BrokerPolicy != BrokerPolicyCompatible && o.BrokerPolicy != BrokerPolicyStrict {
-		return fmt.Errorf("broker policy %q: it has to be %s or %s", o.BrokerPolicy, BrokerPolicyCompatible, BrokerPolicyStrict)
+		return fmt.Errorf("--broker-policy is %q: it has to be %s or %s", o.BrokerPolicy, BrokerPolicyCompatible, BrokerPolicyStrict)
 	}
 	known := knowledge{
 		index: index.Index{Cache: mgr.GetCache()},

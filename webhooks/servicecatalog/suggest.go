@@ -19,30 +19,40 @@ package servicecatalog
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
-// maxSuggestions is how many names an error proposes.
-const maxSuggestions = 3
+const (
+	// maxSuggestions is how many names an error proposes.
+	maxSuggestions = 3
+	// maxCompared is how many names are compared with the one that was not found, and
+	// maxLetters how long they are at most: tenants choose them all.
+	maxCompared, maxLetters = 200, 64
+)
 
 // suggestions are names that there are, and that are like the one that was not found.
 func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalog.Reference, o offer) string {
+	if index.IsAmbiguous(o.problem) {
+		return "" // it lists the choices
+	}
 	wanted, names := ref.Class, k.classNames(ctx, namespace, ref)
 	if o.class != nil {
 		wanted, names = ref.Plan, k.planNames(ctx, ref, o.class)
 	}
-	similar := closest(wanted, names)
+	similar := closest(ctx, wanted, names)
 	if len(similar) == 0 {
 		return ""
 	}
-	return "; there is " + strings.Join(similar, ", ")
+	return "; the catalog has " + strings.Join(similar, ", ")
 }
 
-// classNames are those of all classes of the reference's scope, in its spelling.
+// classNames are those of all offered classes of the reference's scope, in its spelling.
 func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog.Reference) (names []string) {
 	brokers, err := k.index.Brokers(ctx, ref.Scope, namespace)
 	if err != nil {
@@ -54,47 +64,57 @@ func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog
 			return nil
 		}
 		for _, class := range classes {
-			common := class.Common()
-			names = append(names, spelled(ref.Spelling, class.GetName(), common.ExternalName, common.ExternalID))
+			if !class.CommonStatus().RemovedFromBrokerCatalog {
+				names = append(names, ref.Spelling.OfClass(class))
+			}
 		}
 	}
 	return names
 }
 
-// planNames are those of all plans of a class.
+// planNames are those of all plans that a class offers.
 func (k knowledge) planNames(ctx context.Context, ref catalog.Reference, class v1beta1.Class) (names []string) {
 	plans, err := k.index.PlansOf(ctx, class)
 	if err != nil {
 		return nil
 	}
 	for _, plan := range plans {
-		common := plan.Common()
-		names = append(names, spelled(ref.Spelling, plan.GetName(), common.ExternalName, common.ExternalID))
+		if !plan.CommonStatus().RemovedFromBrokerCatalog {
+			names = append(names, ref.Spelling.OfPlan(plan))
+		}
 	}
 	return names
 }
 
-func spelled(spelling catalog.Spelling, name, externalName, externalID string) string {
-	switch spelling {
-	case catalog.ByExternalName:
-		return externalName
-	case catalog.ByExternalID:
-		return externalID
-	default:
-		return name
-	}
-}
-
 // closest are the few names that are most like a name; of few names all are.
-func closest(name string, names []string) []string {
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	if len(names) > maxSuggestions {
-		names = slices.DeleteFunc(names, func(n string) bool {
-			return distance(name, n) > max(2, len(name)/3) && !strings.Contains(n, name)
-		})
+func closest(ctx context.Context, name string, names []string) []string {
+	if len(name) > maxLetters {
+		return nil
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
-	return names[:min(len(names), maxSuggestions)]
+	var short []string
+	for _, n := range names {
+		if len(n) <= maxLetters {
+			short = append(short, n)
+		}
+	}
+	slices.Sort(short)
+	short = slices.Compact(short)
+	few, tolerance := len(short) <= maxSuggestions, max(2, len(name)/3)
+	isLike := func(n string, apart int) bool { return few || apart <= tolerance || strings.Contains(n, name) }
+	short = slices.DeleteFunc(short, func(n string) bool { return !isLike(n, max(len(n)-len(name), len(name)-len(n))) }) // at least
+	distances := map[string]int{}
+	for _, n := range short[:min(len(short), maxCompared)] {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if d := distance(name, n); isLike(n, d) {
+			distances[n] = d
+		}
+	}
+	similar := slices.SortedFunc(maps.Keys(distances), func(a, b string) int {
+		return cmp.Or(cmp.Compare(distances[a], distances[b]), cmp.Compare(a, b))
+	})
+	return similar[:min(len(similar), maxSuggestions)]
 }
 
 // distance is how many letters have to be changed, put in or left out to get from one

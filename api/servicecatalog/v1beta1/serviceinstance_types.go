@@ -147,7 +147,8 @@ type ServiceInstanceSpec struct {
 
 	// externalID is the id under which the broker knows the instance. It cannot
 	// change. Default: a random UUID. Under an id that was brought along, a service
-	// that was there before is used, and is left alone when this object is deleted.
+	// that was there before is used, and is left as it is when this object is deleted,
+	// unless its deletion policy is Delete.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	ExternalID string `json:"externalID"`

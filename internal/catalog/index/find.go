@@ -47,7 +47,8 @@ type AmbiguousError struct {
 	Kind string
 	// What was looked for.
 	What string
-	// Names of the objects that were found, in order, each with its broker's.
+	// Names of what was found, in order, as the field takes them that Choose names; of
+	// classes each with its broker's.
 	Names []string
 	// Choose says how to choose.
 	Choose string
@@ -121,28 +122,22 @@ func (x Index) Broker(ctx context.Context, namespace string, ref v1beta1.BrokerR
 
 // ClassOf is the class that the references of an instance name; nil if it has none.
 func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Class, error) {
-	spec := &instance.Spec
-	switch {
-	case spec.ClusterServiceClassRef != nil:
-		return x.ClassNamed(ctx, catalog.Cluster, "", spec.ClusterServiceClassRef.Name)
-	case spec.ServiceClassRef != nil:
-		return x.ClassNamed(ctx, catalog.Namespaced, instance.Namespace, spec.ServiceClassRef.Name)
-	default:
-		return nil, nil
+	for _, scope := range catalog.Scopes {
+		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
+			return x.ClassNamed(ctx, scope, instance.Namespace, name)
+		}
 	}
+	return nil, nil
 }
 
 // PlanOf is the plan that the references of an instance name; nil if it has none.
 func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Plan, error) {
-	spec := &instance.Spec
-	switch {
-	case spec.ClusterServicePlanRef != nil:
-		return x.PlanNamed(ctx, catalog.Cluster, "", spec.ClusterServicePlanRef.Name)
-	case spec.ServicePlanRef != nil:
-		return x.PlanNamed(ctx, catalog.Namespaced, instance.Namespace, spec.ServicePlanRef.Name)
-	default:
-		return nil, nil
+	for _, scope := range catalog.Scopes {
+		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
+			return x.PlanNamed(ctx, scope, instance.Namespace, name)
+		}
 	}
+	return nil, nil
 }
 
 // Class is the one that a reference in a namespace names.
@@ -160,10 +155,19 @@ func (x Index) Class(ctx context.Context, namespace string, ref catalog.Referenc
 	if err != nil {
 		return nil, err
 	}
-	other := catalog.Reference{Scope: ref.Scope, Spelling: catalog.ByName}
-	return one(offered(found, v1beta1.Class.CommonStatus, removedClass), ref.Scope.ClassKind(), ref.ClassString(),
-		"name one of them with "+other.ClassField())
+	found = offered(found, v1beta1.Class.CommonStatus, removedClass)
+	return one(found, ref.Scope.ClassKind(), "with "+ref.ClassString(), anew(byName(ref).ClassField()),
+		func(c v1beta1.Class) string { return fmt.Sprintf("%s (of broker %s)", c.GetName(), c.BrokerName()) })
 }
+
+// byName is where objects of the reference's scope are named.
+func byName(ref catalog.Reference) catalog.Reference {
+	return catalog.Reference{Scope: ref.Scope, Spelling: catalog.ByName}
+}
+
+// anew is how to choose by a field that an instance cannot get any more: how it names its
+// class does not change, and its plan is named in the same way.
+func anew(field string) string { return "make a ServiceInstance that names one of them with " + field }
 
 // Plan is the one of a class that a reference names; without a plan in the reference
 // the only one that the class offers.
@@ -173,14 +177,13 @@ func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Refere
 		return nil, err
 	}
 	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return !ref.MatchesPlan(p) })
-	kind, what := ref.Scope.PlanKind(), fmt.Sprintf("%s of %s %q", ref.PlanString(), ref.Scope.ClassKind(), class.GetName())
+	kind, of := ref.Scope.PlanKind(), fmt.Sprintf("of %s %q", ref.Scope.ClassKind(), ref.Spelling.OfClass(class))
 	if ref.Plan != "" {
-		other := catalog.Reference{Scope: ref.Scope, Spelling: catalog.ByName}
-		return one(offered(plans, v1beta1.Plan.CommonStatus, removedPlan), kind, what, "name one of them with "+other.PlanField())
+		plans = offered(plans, v1beta1.Plan.CommonStatus, removedPlan)
+		return one(plans, kind, "with "+ref.PlanString()+" "+of, anew(byName(ref).PlanField()), catalog.ByName.OfPlan)
 	}
 	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return p.CommonStatus().RemovedFromBrokerCatalog })
-	what = fmt.Sprintf("of %s %q", ref.Scope.ClassKind(), class.GetName())
-	return one(plans, kind, what, "name one of them with "+ref.PlanField())
+	return one(plans, kind, of, "name one of them with "+ref.PlanField(), ref.Spelling.OfPlan)
 }
 
 func removedClass(s *v1beta1.ServiceClassStatus) bool { return s.RemovedFromBrokerCatalog }
@@ -203,14 +206,8 @@ func offered[T any, S any](found []T, status func(T) S, removed func(S) bool) []
 	return found
 }
 
-// offer is a Class or a Plan.
-type offer interface {
-	client.Object
-	BrokerName() string
-}
-
-// one is the only one of what was found.
-func one[T offer](found []T, kind, what, choose string) (none T, err error) {
+// one is the only one of what was found. Of several, name says how each can be chosen.
+func one[T any](found []T, kind, what, choose string, name func(T) string) (none T, err error) {
 	switch len(found) {
 	case 1:
 		return found[0], nil
@@ -219,7 +216,7 @@ func one[T offer](found []T, kind, what, choose string) (none T, err error) {
 	}
 	names := make([]string, len(found))
 	for i, f := range found {
-		names[i] = fmt.Sprintf("%s (of broker %s)", f.GetName(), f.BrokerName())
+		names[i] = name(f)
 	}
 	slices.Sort(names)
 	return none, &AmbiguousError{Kind: kind, What: what, Names: names, Choose: choose}

@@ -88,14 +88,12 @@ func classExternalID(class v1beta1.Class) string { return class.Common().Externa
 // instanceClass is the class that an instance is of, or else how it spells the one that
 // it waits for. No two of these keys are alike: "/" is in no name of an object.
 func instanceClass(instance *v1beta1.ServiceInstance) string {
-	spec := &instance.Spec
-	switch {
-	case spec.ClusterServiceClassRef != nil:
-		return resolved(catalog.Cluster, spec.ClusterServiceClassRef.Name)
-	case spec.ServiceClassRef != nil:
-		return resolved(catalog.Namespaced, spec.ServiceClassRef.Name)
+	for _, scope := range catalog.Scopes {
+		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
+			return resolved(scope, name)
+		}
 	}
-	ref, errs := catalog.ReferenceOf(spec.PlanReference)
+	ref, errs := catalog.ReferenceOf(instance.Spec.PlanReference)
 	if len(errs) > 0 {
 		return ""
 	}
@@ -103,15 +101,12 @@ func instanceClass(instance *v1beta1.ServiceInstance) string {
 }
 
 func instancePlan(instance *v1beta1.ServiceInstance) string {
-	spec := &instance.Spec
-	switch {
-	case spec.ClusterServicePlanRef != nil:
-		return resolved(catalog.Cluster, spec.ClusterServicePlanRef.Name)
-	case spec.ServicePlanRef != nil:
-		return resolved(catalog.Namespaced, spec.ServicePlanRef.Name)
-	default:
-		return ""
+	for _, scope := range catalog.Scopes {
+		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
+			return resolved(scope, name)
+		}
 	}
+	return ""
 }
 
 func instanceBroker(instance *v1beta1.ServiceInstance) string {

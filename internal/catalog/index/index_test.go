@@ -169,6 +169,7 @@ func names[T client.Object](t *testing.T) func([]T, error) string {
 func TestClass(t *testing.T) {
 	x := newIndex(t, world()...)
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
+		byName, byObject := catalog.Reference{Scope: scope, Spelling: catalog.ByExternalName}, catalog.Reference{Scope: scope, Spelling: catalog.ByName}
 		for _, c := range []struct {
 			why      string
 			spelling catalog.Spelling
@@ -181,10 +182,10 @@ func TestClass(t *testing.T) {
 			{"by its name", catalog.ByName, "class-3", "class-3", ""},
 			{"one that is gone, and nothing else has the name", catalog.ByExternalName, "gone", "class-5", ""},
 			{"one that is gone, by its id", catalog.ByExternalID, "class-4-id", "class-4", ""},
-			{"none", catalog.ByExternalName, "nope", "", `there is no ` + scope.ClassKind() + ` {` + scope.ClassKind() + `ExternalName:"nope"}`},
+			{"none", catalog.ByExternalName, "nope", "", `there is no ` + scope.ClassKind() + ` with ` + byName.ClassField() + ` "nope"`},
 			{"none of the id", catalog.ByExternalID, "nope", "", `there is no ` + scope.ClassKind()},
 			{"none of the name", catalog.ByName, "nope", "", `there is no ` + scope.ClassKind() + ` "nope"`},
-			{"two", catalog.ByExternalName, "redis", "", `there is more than one ` + scope.ClassKind() + ` {` + scope.ClassKind() + `ExternalName:"redis"}: class-2 (of broker osba), class-3 (of broker other); name one of them with `},
+			{"two", catalog.ByExternalName, "redis", "", `there is more than one ` + scope.ClassKind() + ` with ` + byName.ClassField() + ` "redis": class-2 (of broker osba), class-3 (of broker other); make a ServiceInstance that names one of them with ` + byObject.ClassField()},
 		} {
 			got, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, Spelling: c.spelling, Class: c.class})
 			switch {
@@ -203,8 +204,13 @@ func TestClass(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	x := newIndex(t, world()...)
+	objects, called := world(), map[string]string{"class-1": "mysql", "class-2": "redis", "class-3": "redis", "class-6": "made by hand"}
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
+		objects = append(objects, plan(scope, "plan-5", "twin", "class-6", "osba"), plan(scope, "plan-6", "twin", "class-6", "osba"))
+	}
+	x := newIndex(t, objects...)
+	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
+		byName, byObject := catalog.Reference{Scope: scope, Spelling: catalog.ByExternalName}, catalog.Reference{Scope: scope, Spelling: catalog.ByName}
 		for _, c := range []struct {
 			why, class string
 			ref        catalog.Reference
@@ -216,14 +222,16 @@ func TestPlan(t *testing.T) {
 			{"by its id", "class-1", catalog.Reference{Spelling: catalog.ByExternalID, Plan: "plan-1-id"}, "plan-1", ""},
 			{"by its name", "class-1", catalog.Reference{Spelling: catalog.ByName, Plan: "plan-1"}, "plan-1", ""},
 			{"one that is gone, for who has it", "class-2", catalog.Reference{Spelling: catalog.ByName, Plan: "plan-4"}, "plan-4", ""},
-			{"one of another class", "class-1", catalog.Reference{Spelling: catalog.ByName, Plan: "plan-3"}, "", `there is no ` + scope.PlanKind() + ` {` + scope.PlanKind() + `Name:"plan-3"} of ` + scope.ClassKind() + ` "class-1"`},
+			{"one of another class", "class-1", catalog.Reference{Spelling: catalog.ByName, Plan: "plan-3"}, "", `there is no ` + scope.PlanKind() + ` with ` + byObject.PlanField() + ` "plan-3" of ` + scope.ClassKind() + ` "class-1"`},
 			{"none", "class-1", catalog.Reference{Spelling: catalog.ByExternalName, Plan: "nope"}, "", "there is no"},
 			{"the only one that is offered", "class-2", catalog.Reference{Spelling: catalog.ByExternalName}, "plan-3", ""},
-			{"there are two", "class-1", catalog.Reference{Spelling: catalog.ByExternalID}, "", `there is more than one ` + scope.PlanKind() + ` of ` + scope.ClassKind() + ` "class-1": plan-1 (of broker osba), plan-2 (of broker osba); name one of them with `},
+			{"there are two", "class-1", catalog.Reference{Spelling: catalog.ByExternalName}, "", `there is more than one ` + scope.PlanKind() + ` of ` + scope.ClassKind() + ` "mysql": large, small; name one of them with ` + byName.PlanField()},
+			{"there are two, of an id", "class-1", catalog.Reference{Spelling: catalog.ByExternalID}, "", `of ` + scope.ClassKind() + ` "class-1-id": plan-1-id, plan-2-id; name one of them with `},
+			{"two of a name", "class-6", catalog.Reference{Spelling: catalog.ByExternalName, Plan: "twin"}, "", `there is more than one ` + scope.PlanKind() + ` with ` + byName.PlanField() + ` "twin" of ` + scope.ClassKind() + ` "made by hand": plan-5, plan-6; make a ServiceInstance that names one of them with ` + byObject.PlanField()},
 			{"there is none", "class-3", catalog.Reference{Spelling: catalog.ByName}, "", `there is no ` + scope.PlanKind() + ` of ` + scope.ClassKind() + ` "class-3"`},
 		} {
 			c.ref.Scope = scope
-			got, err := x.Plan(t.Context(), class(scope, c.class, "any", "any"), c.ref)
+			got, err := x.Plan(t.Context(), class(scope, c.class, called[c.class], "osba"), c.ref)
 			switch {
 			case c.err != "":
 				if err == nil || !strings.Contains(err.Error(), c.err) || index.IsNotFound(err) == index.IsAmbiguous(err) {
@@ -234,6 +242,38 @@ func TestPlan(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestChoicesCanBeMade: what an error lists, the field that it names takes.
+func TestChoicesCanBeMade(t *testing.T) {
+	x := newIndex(t, world()...)
+	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
+		_, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, Spelling: catalog.ByExternalName, Class: "redis"})
+		for _, choice := range choices(t, err) {
+			name, _, _ := strings.Cut(choice, " (of broker ")
+			if _, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, Spelling: catalog.ByName, Class: name}); err != nil {
+				t.Errorf("%s: %s: %v", scope, choice, err)
+			}
+		}
+		for _, spelling := range []catalog.Spelling{catalog.ByExternalName, catalog.ByExternalID, catalog.ByName} {
+			ref := catalog.Reference{Scope: scope, Spelling: spelling}
+			_, err := x.Plan(t.Context(), class(scope, "class-1", "mysql", "osba"), ref)
+			for _, ref.Plan = range choices(t, err) {
+				if _, err := x.Plan(t.Context(), class(scope, "class-1", "mysql", "osba"), ref); err != nil {
+					t.Errorf("%s: %v", scope, err)
+				}
+			}
+		}
+	}
+}
+
+func choices(t *testing.T, err error) []string {
+	t.Helper()
+	ambiguous, ok := errors.AsType[*index.AmbiguousError](err)
+	if !ok || len(ambiguous.Names) < 2 {
+		t.Fatalf("there is no choice: %v", err)
+	}
+	return ambiguous.Names
 }
 
 func TestWhatReferencesName(t *testing.T) {

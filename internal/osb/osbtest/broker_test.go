@@ -340,7 +340,7 @@ func TestCatalogAndVersions(t *testing.T) {
 	want(t, "services", len(changed.Services), 1)
 	b.Change(func(o *osbtest.Options) { o.Catalog = []byte(`{"services":7}`) })
 	_, out = c.Catalog(t.Context(), changed.ETag)
-	want(t, "nonsense", out.Class, osb.Unusable)
+	want(t, "nonsense", out.Class, osb.Malformed)
 	b.Close()
 	_, out = c.Catalog(t.Context(), "")
 	want(t, "nobody is there", out.Sent, false)
@@ -348,7 +348,7 @@ func TestCatalogAndVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, out = c.Catalog(t.Context(), "")
-	want(t, "back again", out.Class, osb.Unusable)
+	want(t, "back again", out.Class, osb.Malformed)
 }
 
 func TestStrictness(t *testing.T) {

@@ -1,0 +1,99 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// TestWhatOutcomesMeanForOthers: only who does not answer, or says that it cannot, is
+// taken for down.
+func TestWhatOutcomesMeanForOthers(t *testing.T) {
+	failed := outbound.Result{Failed: true}
+	for why, c := range map[string]struct {
+		outcome osb.Outcome
+		want    outbound.Result
+	}{
+		"done":                     {osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, outbound.Result{}},
+		"refused":                  {osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}, outbound.Result{}},
+		"its own mistake":          {osb.Outcome{Class: osb.Unknown, Status: 500, Sent: true}, outbound.Result{}},
+		"a body that is no JSON":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true}, outbound.Result{}},
+		"a body that has no end":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true, Incomplete: true}, failed},
+		"an error that has no end": {osb.Outcome{Class: osb.Retry, Status: 422, Sent: true, Incomplete: true}, failed},
+		"no answer":                {osb.Outcome{Class: osb.Unknown, Sent: true}, failed},
+		"no connection":            {osb.Outcome{Class: osb.Retry}, failed},
+		"its gateway's words":      {osb.Outcome{Class: osb.Unknown, Status: 502, Sent: true}, failed},
+		"not now":                  {osb.Outcome{Class: osb.Retry, Status: 503, Sent: true}, failed},
+		"fewer, please":            {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true}, outbound.Result{Wish: time.Second}},
+		"not for a minute":         {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, outbound.Result{Wish: time.Minute}},
+		"what cannot be sent":      {osb.Outcome{Class: osb.Rejected}, outbound.Result{Unasked: true}},
+	} {
+		if got := resultOf(c.outcome); got != c.want {
+			t.Errorf("%s: %+v instead of %+v", why, got, c.want)
+		}
+	}
+}
+
+// TestABrokerThatNeverEndsIsDown: three answers without an end are as good as none.
+func TestABrokerThatNeverEndsIsDown(t *testing.T) {
+	server := osbtest.Start(t, osbtest.Options{})
+	client, err := osb.NewClient(osb.Options{
+		URL: server.URL, Guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil),
+		Outbound: outbound.Options{Timeout: 200 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	now, bulkhead := time.Now(), &outbound.Bulkhead{}
+	for _, status := range []int{201, 200, 422} {
+		server.Inject(osbtest.Fault{Times: 1, Answer: osbtest.Drip(status, 20*time.Millisecond)})
+		if entered, _ := bulkhead.Enter(outbound.Ticket{Who: status}, now); !entered {
+			t.Fatalf("before %d it was down", status)
+		}
+		_, out := client.Provision(t.Context(), osb.ProvisionRequest{
+			Params: osb.Params{InstanceID: "i", ServiceID: "s", PlanID: "p"}, OrganizationGUID: "c", SpaceGUID: "s",
+			Context: osb.Context{Namespace: "ns", ClusterID: "c", InstanceName: "i"},
+		})
+		if out.Status != status || !out.Incomplete {
+			t.Fatalf("%d: %+v", status, out)
+		}
+		bulkhead.Leave(now, resultOf(out))
+	}
+	if cause := bulkhead.Blocked("", now); cause != outbound.Down {
+		t.Errorf("it is %q", cause)
+	}
+}
+
+// TestAnotherVersionRemovesNothing: who does not say what it has in our version of the API
+// is asked again.
+func TestAnotherVersionRemovesNothing(t *testing.T) {
+	f := newFixture()
+	for _, a := range []answer{said(osb.Conflict, 409), said(osb.NeedsCatalog, 412)} {
+		f.after(decideInstance(f.si, f.w).call, a)
+		f.w.now = f.w.now.Add(24 * time.Hour)
+	}
+	if got, want := decideInstance(f.si, f.w).say(), "inspect id small-id"; got != want {
+		t.Errorf("then: %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,47 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// findings are what a validator has to say of an object.
+type findings struct {
+	warnings admission.Warnings
+	errs     field.ErrorList
+}
+
+func (f *findings) warn(format string, args ...any) {
+	f.warnings = append(f.warnings, fmt.Sprintf(format, args...))
+}
+
+func (f *findings) refuse(errs ...*field.Error) { f.errs = append(f.errs, errs...) }
+
+// result is the answer about an object of a kind. Who is refused is not warned besides.
+func (f *findings) result(kind, name string) (admission.Warnings, error) {
+	if len(f.errs) > 0 {
+		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(kind).GroupKind(), name, f.errs)
+	}
+	return f.warnings, nil
+}

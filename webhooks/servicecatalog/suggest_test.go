@@ -1,0 +1,71 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestClosest(t *testing.T) {
+	var many []string
+	for i := range 10_000 {
+		many = append(many, fmt.Sprintf("%s%05d", strings.Repeat("x", 1000), i))
+	}
+	for why, c := range map[string]struct {
+		name        string
+		names, want []string
+	}{
+		"all of few":                 {"mysql", []string{"redis", "kafka", "redis"}, []string{"kafka", "redis"}},
+		"the nearest first":          {"mysql", []string{"mysqs", "redis", "mysql2", "azure-mysql", "mysql"}, []string{"mysql", "mysql2", "mysqs"}},
+		"what it is a part of":       {"mysql", []string{"redis", "kafka", "mongo", "azure-mysql"}, []string{"azure-mysql"}},
+		"nothing that is like it":    {"mysql", []string{"redis", "kafka", "mongo", "rabbit"}, nil},
+		"no names":                   {"mysql", nil, nil},
+		"a name of no tidy length":   {strings.Repeat("x", 1000), []string{"a", "b", "c"}, nil},
+		"names of no tidy length":    {"mysql", append([]string{"mysqk", "nysql"}, many...), []string{"mysqk", "nysql"}},
+		"long ones looked for by it": {"x", many, nil},
+	} {
+		if got := closest(t.Context(), c.name, c.names); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %.200q instead of %q", why, got, c.want)
+		}
+	}
+}
+
+// TestClosestIsBounded: names are a tenant's, and who asks chooses one, too.
+func TestClosestIsBounded(t *testing.T) {
+	var names []string
+	for i := range 10_000 {
+		names = append(names, fmt.Sprintf("%s%05d", strings.Repeat("x", 59), i))
+	}
+	if got := closest(t.Context(), names[0], names); len(got) != maxSuggestions || got[0] != names[0] {
+		t.Errorf("%q", got)
+	}
+	if got := closest(t.Context(), names[9_999], names); slices.Contains(got, names[9_999]) {
+		t.Errorf("all 10,000 were looked at: %q", got)
+	}
+	if got := closest(t.Context(), strings.Repeat("z", 64), append(names, strings.Repeat("z", 64))); len(got) > 0 {
+		t.Errorf("all that are nothing like it were looked at: %q", got)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := closest(ended, names[0], names); len(got) > 0 {
+		t.Errorf("it goes on for nobody: %q", got)
+	}
+}
