@@ -94,11 +94,11 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 // What a broker calls an operation stands in a status. One that has a secret in it cannot be
 // stored, nor repeated without it.
 func TestAnOperationHasNoSecret(t *testing.T) {
-	for said, want := range map[string]Class{"create-42": Accepted, "create-canary-par4meter": Unknown, "create-canary%2Dpar4meter": Unknown} {
+	for said, want := range map[string]Class{"create-42": Accepted, "create-westeurope": Accepted, "create-canary-par4meter": Unknown, "create-canary%2Dpar4meter": Unknown} {
 		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
 		c := newClient(t, s.URL)
 		p := params()
-		p.Secrets, p.AcceptsIncomplete = []string{"canary-par4meter"}, true
+		p.Secrets, p.AcceptsIncomplete = []string{"canary-par4meter", "westeurope"}, true
 		outcomes := map[string]Outcome{}
 		_, outcomes["provision"] = c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
 		_, outcomes["update"] = c.Update(t.Context(), UpdateRequest{Params: p})
