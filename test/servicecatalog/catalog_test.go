@@ -20,6 +20,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -180,6 +181,39 @@ func describeCatalog(k kinds) {
 			Eventually(k.classes(ctx, b)).Should(HaveLen(1))
 			Expect(k.plans(ctx, b)()).To(HaveLen(1))
 			Expect(time.Since(deleted)).To(BeNumerically("<", 10*time.Second))
+			Expect(server.Violations()).To(BeEmpty())
+		})
+
+		It("keeps a plan that it has lost for an instance that has it, and may go back to it", func(ctx SpecContext) {
+			db := offering("db", "small", "large")
+			server := newBroker(osbtest.Options{Services: []osbtest.Service{db}})
+			b := registerBroker(ctx, k, namespace, server)
+			si := k.newInstance(ctx, namespace, "data", db.Name, "small")
+			Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
+			without := db
+			without.Plans = db.Plans[1:]
+			offer(server, without)
+			relist(ctx, b)
+			switchTo := func(plan string) {
+				GinkgoHelper()
+				update(ctx, si, func(si *v1beta1.ServiceInstance) {
+					if k.isNamespaced() {
+						si.Spec.ServicePlanExternalName = plan
+					} else {
+						si.Spec.ClusterServicePlanExternalName = plan
+					}
+				})
+			}
+
+			By("being refused another one")
+			server.Inject(osbtest.Fault{On: osb.UpdateInstance, Answer: osbtest.Error(http.StatusBadRequest, "", "no room")})
+			switchTo("large")
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "UpdateInstanceCallFailed"), saying("no room")))
+			Consistently(k.plans(ctx, b)).Should(haveRemoved[v1beta1.Plan](db.Plans[0].ID))
+
+			By("going back")
+			switchTo("small")
+			Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
 			Expect(server.Violations()).To(BeEmpty())
 		})
 

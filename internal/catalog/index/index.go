@@ -289,10 +289,21 @@ func (x Index) ClassInUse(ctx context.Context, class v1beta1.Class) (bool, error
 	return len(found) > 0, err
 }
 
-// PlanInUse says whether the references of any instance name a plan.
+// PlanInUse says whether the references of any instance name a plan, or its broker has
+// the instance with that plan or was asked to: there is a way back then.
 func (x Index) PlanInUse(ctx context.Context, plan v1beta1.Plan) (bool, error) {
 	found, err := x.instances(ctx, append(ofPlan(plan), client.Limit(1))...)
-	return len(found) > 0, err
+	if err != nil || len(found) > 0 {
+		return len(found) > 0, err
+	}
+	found, err = x.instances(ctx, named(plan.GetNamespace(), byClass, resolved(catalog.ScopeOf(plan), plan.ClassName()))...)
+	return slices.ContainsFunc(found, func(i *v1beta1.ServiceInstance) bool {
+		return isWith(i.Status.ExternalProperties, plan) || isWith(i.Status.InProgressProperties, plan)
+	}), err
+}
+
+func isWith(props *v1beta1.ServiceInstancePropertiesState, plan v1beta1.Plan) bool {
+	return props != nil && (props.ClusterServicePlanExternalID == plan.Common().ExternalID || props.ServicePlanExternalID == plan.Common().ExternalID)
 }
 
 func ofClass(class v1beta1.Class) []client.ListOption {

@@ -314,6 +314,8 @@ func TestInstances(t *testing.T) {
 	}
 	local := func(i *v1beta1.ServiceInstance) {
 		i.Spec.ServiceClassExternalName = "mysql"
+		i.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ServicePlanExternalID: "held-id"}
+		i.Status.InProgressProperties = &v1beta1.ServiceInstancePropertiesState{ServicePlanExternalID: "sent-id"}
 		i.Spec.ServiceClassRef, i.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: "class-1"}, &v1beta1.LocalObjectReference{Name: "plan-1"}
 		i.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}
 	}
@@ -367,10 +369,13 @@ func TestInstances(t *testing.T) {
 			t.Errorf("%s is in use: %t, %v", name, got, err)
 		}
 	}
-	for name, want := range map[string]bool{"plan-1": true, "plan-4": false} {
-		if got, err := x.PlanInUse(ctx, plan(catalog.Namespaced, name, "", "", "")); err != nil || got != want {
+	for name, want := range map[string]bool{"plan-1": true, "plan-4": false, "held": true, "sent": true} {
+		if got, err := x.PlanInUse(ctx, plan(catalog.Namespaced, name, "", "class-1", "")); err != nil || got != want {
 			t.Errorf("%s is in use: %t, %v", name, got, err)
 		}
+	}
+	if got, err := x.PlanInUse(ctx, plan(catalog.Namespaced, "held", "", "class-2", "")); err != nil || got {
+		t.Errorf("a plan of another class is in use: %t, %v", got, err)
 	}
 }
 
