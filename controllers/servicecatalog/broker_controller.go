@@ -403,15 +403,12 @@ func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instanc
 	for _, instance := range found {
 		instances = append(instances, instance.Namespace+"/"+instance.Name)
 	}
-	var all v1beta1.ServiceBindingList
-	if err := r.client.List(ctx, &all, client.InNamespace(b.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+	bound, err := r.index.BindingsOfBroker(ctx, b)
+	if err != nil {
 		return nil, nil, fmt.Errorf("looking up the broker's bindings: %w", err)
 	}
-	for i := range all.Items {
-		target := all.Items[i].Status.Target
-		if target != nil && target.Kind == r.BrokerKind() && target.Name == b.GetName() {
-			bindings = append(bindings, all.Items[i].Namespace+"/"+all.Items[i].Name)
-		}
+	for _, binding := range bound {
+		bindings = append(bindings, binding.Namespace+"/"+binding.Name)
 	}
 	slices.Sort(instances)
 	slices.Sort(bindings)

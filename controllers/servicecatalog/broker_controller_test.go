@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -226,6 +227,40 @@ func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
 		}
 		if names := r.targetOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
 			t.Errorf("%s: whose going is of interest to %v", s.Scope, names)
+		}
+	}
+}
+
+func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
+	for _, s := range scopes {
+		b := newBrokerAt(s, "http://127.0.0.1:1")
+		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
+		secret.DeletionTimestamp = &metav1.Time{Time: noon}
+		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
+		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding, secret), noon)
+		finalizers := func() []string {
+			t.Helper()
+			if _, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+				t.Fatal(err)
+			}
+			return secret.Finalizers
+		}
+		if got := finalizers(); !slices.Contains(got, v1beta1.AuthSecretFinalizer) {
+			t.Fatalf("%s: finalizers are %q while a binding is to be removed", s.Scope, got)
+		}
+		if said := <-r.recorder.(*events.FakeRecorder).Events; !strings.Contains(said, "0 ServiceInstances and 1 ServiceBinding") {
+			t.Errorf("%s: the event is %q", s.Scope, said)
+		}
+		if err := r.client.Delete(t.Context(), binding); err != nil {
+			t.Fatal(err)
+		}
+		if got := finalizers(); slices.Contains(got, v1beta1.AuthSecretFinalizer) {
+			t.Errorf("%s: finalizers are %q though nothing is left", s.Scope, got)
 		}
 	}
 }

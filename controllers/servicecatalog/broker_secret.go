@@ -39,7 +39,7 @@ import (
 )
 
 // secretKeeper keeps a finalizer on the Secrets by which brokers are reached for as long
-// as there are instances at these brokers, and touches no others.
+// as there is something at these brokers, and touches no others.
 type secretKeeper struct {
 	client   client.Client // reads are of metadata, from the cache
 	index    index.Index
@@ -63,7 +63,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	if err := k.client.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	broker, instances, err := k.neededFor(ctx, req.NamespacedName)
+	broker, left, err := k.neededFor(ctx, req.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -75,27 +75,32 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		err = k.touch(ctx, secret, kube.AddFinalizer)
 	case broker != nil && isKept && isDeleted && k.isNews(secret.UID):
 		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
-			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), counted(instances, "ServiceInstance", "ServiceInstances"))
+			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
 	}
 	return ctrl.Result{}, kube.Superseded(ctx, err)
 }
 
-// neededFor is a broker that is reached with a Secret and that has instances.
-func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, int, error) {
+// neededFor is a broker that is reached with a Secret and at which something is left, and
+// how much that is.
+func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, string, error) {
 	brokers, err := k.index.BrokersWith(ctx, secret)
 	if err != nil {
-		return nil, 0, fmt.Errorf("looking up brokers with the Secret: %w", err)
+		return nil, "", fmt.Errorf("looking up brokers with the Secret: %w", err)
 	}
 	for _, broker := range brokers {
 		instances, err := k.index.InstancesOfBroker(ctx, broker)
 		if err != nil {
-			return nil, 0, fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
+			return nil, "", fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
 		}
-		if len(instances) > 0 {
-			return broker, len(instances), nil
+		bindings, err := k.index.BindingsOfBroker(ctx, broker)
+		if err != nil {
+			return nil, "", fmt.Errorf("looking up bindings of broker %s: %w", broker.GetName(), err)
+		}
+		if len(instances)+len(bindings) > 0 {
+			return broker, counted(len(instances), "ServiceInstance", "ServiceInstances") + " and " + counted(len(bindings), "ServiceBinding", "ServiceBindings"), nil
 		}
 	}
-	return nil, 0, nil
+	return nil, "", nil
 }
 
 // touch changes the finalizers of a Secret, and nothing else about it. Meanwhile nobody

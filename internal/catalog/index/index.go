@@ -36,7 +36,7 @@ import (
 const (
 	byClass        = "class"        // instances: the class of the references, or what is spelled until there are some; plans: the class
 	byPlan         = "plan"         // instances
-	byBroker       = "broker"       // classes and plans; instances: what the status says
+	byBroker       = "broker"       // classes and plans; instances and bindings: what the status says
 	byExternalName = "externalName" // classes
 	byExternalID   = "externalID"   // classes; instances and bindings: what spec and status say
 	byInstance     = "instance"     // bindings
@@ -64,6 +64,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	add(byExternalID, instanceIDs, &v1beta1.ServiceInstance{})
 	add(bySource, instanceSources, &v1beta1.ServiceInstance{})
 	add(byInstance, of(bindingInstance), &v1beta1.ServiceBinding{})
+	add(byBroker, of(bindingBroker), &v1beta1.ServiceBinding{})
 	add(byExternalID, bindingIDs, &v1beta1.ServiceBinding{})
 	add(bySecret, of(bindingSecret), &v1beta1.ServiceBinding{})
 	add(bySource, bindingSources, &v1beta1.ServiceBinding{})
@@ -135,6 +136,13 @@ func instanceSources(obj client.Object) []string {
 }
 
 func bindingInstance(binding *v1beta1.ServiceBinding) string { return binding.Spec.InstanceRef.Name }
+
+func bindingBroker(binding *v1beta1.ServiceBinding) string {
+	if target := binding.Status.Target; target != nil {
+		return resolved(catalog.ScopeOfBroker(target.Kind), target.Name)
+	}
+	return ""
+}
 
 func bindingIDs(obj client.Object) []string {
 	binding := obj.(*v1beta1.ServiceBinding)
@@ -317,7 +325,7 @@ func ofPlan(plan v1beta1.Plan) []client.ListOption {
 // InstancesOfBroker are those that are, or may be, at a broker, as their status says,
 // and those of its classes.
 func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
-	found, err := x.instances(ctx, named(broker.GetNamespace(), byBroker, resolved(catalog.ScopeOf(broker), broker.GetName()))...)
+	found, err := x.instances(ctx, atBroker(broker)...)
 	if err != nil {
 		return nil, err
 	}
@@ -337,6 +345,15 @@ func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]
 		}
 	}
 	return found, nil
+}
+
+// BindingsOfBroker are those that are, or may be, at a broker, as their status says.
+func (x Index) BindingsOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceBinding, error) {
+	return x.bindings(ctx, atBroker(broker)...)
+}
+
+func atBroker(broker v1beta1.Broker) []client.ListOption {
+	return named(broker.GetNamespace(), byBroker, resolved(catalog.ScopeOf(broker), broker.GetName()))
 }
 
 // InstancesWaitingFor are those that have no references yet and name a class.

@@ -389,9 +389,14 @@ func TestBindings(t *testing.T) {
 		binding("a", "two", func(b *v1beta1.ServiceBinding) {
 			to("i")(b)
 			b.Spec.SecretName, b.Status.ExternalID, b.Status.PredecessorID = "one", "next-id", "old-id"
+			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}}
+		}),
+		binding(namespace, "local", func(b *v1beta1.ServiceBinding) {
+			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}}
 		}),
 		binding("a", "three", func(b *v1beta1.ServiceBinding) {
 			to("j")(b)
+			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "osba"}}
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "s", Key: "k"}}}
 			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{}, {AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Name: "t"}}}, {AddKeysFrom: &v1beta1.AddKeysFromTransform{}}}
 		}),
@@ -406,6 +411,8 @@ func TestBindings(t *testing.T) {
 		{"into a Secret, named or not", all(x.BindingsInto(ctx, types.NamespacedName{Namespace: "a", Name: "one"})), "a/one a/two"},
 		{"into no other", all(x.BindingsInto(ctx, types.NamespacedName{Namespace: "a", Name: "two"})), ""},
 		{"with parameters from a Secret", all(x.BindingsReading(ctx, types.NamespacedName{Namespace: "a", Name: "s"})), "a/three"},
+		{"at a broker", all(x.BindingsOfBroker(ctx, broker(catalog.Cluster, "osba"))), "a/three"},
+		{"at one of a namespace", all(x.BindingsOfBroker(ctx, broker(catalog.Namespaced, "osba"))), "demo/local"},
 		{"with keys from a Secret", all(x.BindingsReading(ctx, types.NamespacedName{Namespace: "a", Name: "t"})), "a/three"},
 	} {
 		if c.got != c.want {
