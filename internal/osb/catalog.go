@@ -42,10 +42,17 @@ const (
 // which it was read: then the catalog is nil, and the outcome is Done.
 //
 // A broker that refuses our version of the API is asked with the others, newest first, and
-// the first that it takes stays in use.
+// the first that it takes stays in use until the catalog is read as a whole again: then it
+// may take a newer one.
 func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
 	start, tried := c.now(), c.Version()
+	if etag == "" {
+		tried = versions[0]
+	}
 	catalog, out := c.catalogAs(ctx, tried, etag)
+	if out.Class == Done {
+		c.version.Store(tried)
+	}
 	for _, version := range versions {
 		if out.Status != http.StatusPreconditionFailed {
 			break

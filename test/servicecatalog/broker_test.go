@@ -100,10 +100,18 @@ func describeBroker(k kinds) {
 				server := newBroker(osbtest.Options{Versions: []string{"2.13", "2.14"}})
 				b := registerBroker(ctx, k, namespace, server)
 				Expect(b.CommonStatus().APIVersion).To(Equal("2.14"))
-				server.Forget()
+
+				By("having been upgraded")
+				server.Change(func(o *osbtest.Options) { o.Versions = []string{"2.14", "2.17"} })
 				update(ctx, b, relist)
-				Eventually(brokerStatus(ctx, b)).Should(beReady(b))
-				Expect(server.Calls()).To(HaveLen(1), "what was found out is known")
+				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beReady(b), HaveField("APIVersion", "2.17")))
+
+				By("being another one")
+				old := newBroker(osbtest.Options{Versions: []string{"2.13"}})
+				update(ctx, b, func(b v1beta1.Broker) { b.Common().URL = old.URL })
+				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beReady(b), HaveField("APIVersion", "2.13")))
+				update(ctx, b, func(b v1beta1.Broker) { b.Common().URL = server.URL })
+				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beReady(b), HaveField("APIVersion", "2.17")))
 			})
 
 			It("does not put a finalizer back that somebody has taken off", func(ctx SpecContext) {
