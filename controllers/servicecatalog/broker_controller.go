@@ -102,7 +102,10 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	}
 	// One that was never looked at may have come around admission. Whoever takes it off
 	// later wants to be rid of the broker.
-	if status := b.CommonStatus(); len(status.Conditions) == 0 && status.ObservedGeneration == 0 && !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
+	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
+		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
+			return ctrl.Result{}, r.write(ctx, b, statusAbandoned(b, r.clock.Now()), "")
+		}
 		if err := kube.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
 			return ctrl.Result{}, err
 		}

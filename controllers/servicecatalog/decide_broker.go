@@ -73,6 +73,8 @@ func relistAt(b v1beta1.Broker, f brokerFacts) time.Time {
 		return status.NextAttemptTime.Time
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
+	case status.ReconciledGeneration == 0: // it was abandoned, or there is no knowing
+		return f.now
 	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the former service-catalog
 		return f.now
 	}

@@ -114,12 +114,20 @@ func describeBroker(k kinds) {
 				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beReady(b), HaveField("APIVersion", "2.17")))
 			})
 
-			It("does not put a finalizer back that somebody has taken off", func(ctx SpecContext) {
-				b := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{}))
+			It("is let go when somebody takes the finalizer off, and says so", func(ctx SpecContext) {
+				server := newBroker(osbtest.Options{})
+				b := registerBroker(ctx, k, namespace, server)
+				server.Forget()
 				update(ctx, b, func(b v1beta1.Broker) { b.SetFinalizers(nil) })
+				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "Abandoned"), haveCondition("Stalled", "True", "Abandoned")))
 				update(ctx, b, relist)
+				Eventually(brokerStatus(ctx, b)).Should(HaveField("ObservedGeneration", b.GetGeneration()))
+				Expect(b.GetFinalizers()).To(BeEmpty())
+				Expect(server.Calls()).To(BeEmpty())
+
+				By("having it again")
+				update(ctx, b, func(b v1beta1.Broker) { b.SetFinalizers([]string{v1beta1.Finalizer}) })
 				Eventually(brokerStatus(ctx, b)).Should(beReady(b))
-				Expect(b.GetFinalizers()).To(BeEmpty(), "they want to be rid of the broker")
 			})
 		})
 
@@ -171,7 +179,8 @@ func describeBroker(k kinds) {
 			It("says what is missing, and goes on when it is there", func(ctx SpecContext) {
 				server := newBroker(osbtest.Options{Username: "alice", Password: "correct horse"})
 				b := k.register(ctx, namespace, server, withSecret("login"))
-				Eventually(brokerStatus(ctx, b)).Should(stalled("ErrorFetchingCatalog", `spec.authInfo.basic.secretRef: Secret "login" does not exist`))
+				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(stalled("ErrorFetchingCatalog", `spec.authInfo.basic.secretRef: Secret "login" does not exist`),
+					haveCondition("Failed", "True", "ErrorFetchingCatalog"), HaveField("LastConditionState", "Failed")), "svcat register --wait waits for Ready or Failed")
 				Eventually(eventsAbout(ctx, b)).Should(ContainElement(ContainSubstring("Warning ErrorGettingAuthCredentials")))
 
 				secret := newSecret(ctx, namespace, "login", "username", "alice")
