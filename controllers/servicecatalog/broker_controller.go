@@ -114,11 +114,25 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if facts.touched {
+		return r.renameCredentials(ctx, b, facts.credentials)
+	}
 	next := decideRelist(b, facts)
 	if next.isDue(facts.now) {
 		return r.relist(ctx, b, facts, next)
 	}
 	return r.rest(ctx, b, held, next)
+}
+
+// renameCredentials records what the credentials on record are called since we have put
+// our finalizer on them, or taken it off: after a restart nobody would know that it was us.
+func (r *BrokerReconciler) renameCredentials(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
+	status := *b.CommonStatus().DeepCopy()
+	status.CredentialsVersion = version
+	if err := r.write(ctx, b, status, ""); err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.afterwards(ctx, b)
 }
 
 // look looks up what there is of a broker.
@@ -127,7 +141,7 @@ func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h holdin
 		return h, f, err
 	}
 	f = brokerFacts{now: r.clock.Now(), interval: r.interval, digest: r.digest(h)}
-	f.credentials, err = r.secrets.version(ctx, b)
+	f.credentials, f.touched, err = r.secrets.version(ctx, b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.demanded = r.demanded[keyOf(b)]

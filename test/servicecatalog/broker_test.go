@@ -300,9 +300,14 @@ func describeBroker(k kinds) {
 		})
 
 		It("costs nothing when the operator starts again", Serial, func(ctx SpecContext) {
-			server := newBroker(osbtest.Options{Username: "alice", Password: "x"})
-			newSecret(ctx, namespace, "login", "username", "alice", "password", "x")
+			service := offering("db", "small")
+			server := newBroker(osbtest.Options{Services: []osbtest.Service{service}, Username: "alice", Password: "x"})
+			login := newSecret(ctx, namespace, "login", "username", "alice", "password", "x")
 			b := registerBroker(ctx, k, namespace, server, withSecret("login"))
+			si := k.newInstance(ctx, namespace, "data", service.Name, "small")
+			Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+			Eventually(finalizersOf(ctx, login)).ShouldNot(BeEmpty())
+			Eventually(brokerStatus(ctx, b)).Should(HaveField("CredentialsVersion", HaveSuffix("/"+login.ResourceVersion)))
 			classes, err := k.classes(ctx, b)()
 			Expect(err).NotTo(HaveOccurred())
 			names := []string{b.GetName()}
