@@ -317,7 +317,7 @@ func (r *BindingReconciler) record(ctx context.Context, v *bindingView, status v
 	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
 		return err
 	}
-	announce(r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
+	announce(ctx, r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
 	v.known.unrecorded, v.known.made = nil, nil
 	v.before = after
 	return nil
@@ -332,7 +332,7 @@ func (r *BindingReconciler) release(ctx context.Context, v *bindingView, why wor
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
 	r.recent.forget(v.b.UID)
-	announceRelease(r.recorder, v.before, why)
+	announceRelease(ctx, r.recorder, v.before, why)
 	r.metrics.released("ServiceBinding", why)
 	return nil
 }

@@ -354,6 +354,7 @@ func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v
 		return err
 	}
 	announceBroker(r.recorder, b, status, reason)
+	logBroker(ctx, b, status)
 	return nil
 }
 

@@ -81,6 +81,7 @@ func describeBroker(k kinds) {
 				Expect(about()[0]).To(HaveSuffix("brokers/status"))
 				Expect(server.Counts()).To(Equal(map[osb.Operation]int{osb.GetCatalog: 1}))
 				Expect(server.Violations()).To(BeEmpty())
+				Expect(logs.String()).To(ContainSubstring(server.Calls()[0].Header.Get("X-Broker-API-Request-Identity")), "what the broker logs can be found here")
 			})
 
 			It("reads it again when the spec changes or somebody asks", func(ctx SpecContext) {
@@ -146,10 +147,12 @@ func describeBroker(k kinds) {
 					Expect(c.Message).NotTo(ContainSubstring("\x1b"))
 				}
 				Eventually(eventsAbout(ctx, b)).Should(ContainElement(ContainSubstring("Warning ErrorFetchingCatalog")))
+				Expect(strings.Count(logs.String(), "Broker does not work")).To(Equal(1), "not at each attempt")
 				Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()))
 
 				lift()
 				Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beReady(b), HaveField("Attempts", int32(0)), HaveField("NextAttemptTime", BeNil()), HaveField("OperationStartTime", BeNil())))
+				Eventually(logs.String).Should(ContainSubstring("Broker works again"))
 			})
 
 			It("waits as long as the broker asks", func(ctx SpecContext) {
@@ -339,7 +342,7 @@ func describeBroker(k kinds) {
 				ContainSubstring(`servicecatalog_broker_service_plan_count{broker="`+b.GetName()+`",namespace="`+b.GetNamespace()+`"} 4`),
 				ContainSubstring(`servicecatalog_osb_request_count{broker="`+b.GetName()+`",method="GetCatalog",status="2xx"} 1`),
 				MatchRegexp(`bellhop_osb_requests_total\{class="Done",operation="GetCatalog"\} [1-9]`),
-				MatchRegexp(`bellhop_osb_request_duration_seconds_count\{operation="GetCatalog"\} [1-9]`),
+				ContainSubstring(`bellhop_osb_request_duration_seconds_count{broker="`+b.GetName()+`",namespace="`+b.GetNamespace()+`",operation="GetCatalog"} 1`),
 				MatchRegexp(`bellhop_servicecatalog_objects\{kind="`+k.broker+`",ready="True"\} [1-9]`),
 				ContainSubstring(`bellhop_operation_age_seconds{kind="ServiceInstance"} `)))
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
