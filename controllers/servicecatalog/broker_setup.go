@@ -238,7 +238,6 @@ func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { named(q, e.ObjectOld, e.ObjectNew) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { named(q, e.Object) },
 	}
-	edited := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("brokersecret").
 		WatchesMetadata(&corev1.Secret{}, handler.Funcs{
