@@ -17,13 +17,16 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"context"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // quiet are reasons that are no news.
@@ -34,8 +37,12 @@ var quiet = map[string]bool{
 	v1beta1.ReasonBindingRequestInFlight:        true,
 }
 
-// announce makes an event of another reason of Ready.
-func announce(recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition) {
+// announce makes an event of another reason of Ready, and leaves a trace of what is given
+// up.
+func announce(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition) {
+	if failed := conditionOf(after, v1beta1.ConditionFailed); isTrue(failed) && !isTrue(conditionOf(before, v1beta1.ConditionFailed)) {
+		log.FromContext(ctx).Info("Given up", "reason", failed.Reason, "message", failed.Message)
+	}
 	is, was := conditionOf(after, v1beta1.ConditionReady), conditionOf(before, v1beta1.ConditionReady)
 	if is == nil || quiet[is.Reason] || was != nil && was.Reason == is.Reason && was.Status == is.Status {
 		return
@@ -44,23 +51,18 @@ func announce(recorder events.EventRecorder, about client.Object, before, after 
 	if is.Status == v1beta1.ConditionTrue || conditionOf(after, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue && !strings.Contains(is.Reason, "Fail") && !strings.HasPrefix(is.Reason, "Error") {
 		kind = corev1.EventTypeNormal
 	}
-	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", shorten(is.Message))
+	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", outbound.Shorten(is.Message, maxNote))
 }
 
 // announceRelease makes an event of an object that is let go.
-func announceRelease(recorder events.EventRecorder, about client.Object, why word) {
+func announceRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, why word) {
 	kind := corev1.EventTypeNormal
 	if why.reason == v1beta1.ReasonRetained {
 		kind = corev1.EventTypeWarning
+		log.FromContext(ctx).Info("Retained", "message", why.message)
 	}
-	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", shorten(why.message))
+	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", outbound.Shorten(why.message, maxNote))
 }
 
-// shorten keeps a message within what an event takes.
-func shorten(message string) string {
-	const most = 1000
-	if len(message) <= most {
-		return message
-	}
-	return strings.ToValidUTF8(message[:most], "") + "…"
-}
+// maxNote is how much of a message an event takes, in bytes.
+const maxNote = 1000

@@ -294,7 +294,7 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 		return ctrl.Result{}, err
 	}
 	if next.leave != nil {
-		announceRelease(r.recorder, v.before, *next.leave)
+		announceRelease(ctx, r.recorder, v.before, *next.leave)
 		r.metrics.released("ServiceBinding", *next.leave)
 	}
 	return r.later(next, v), nil
@@ -356,7 +356,7 @@ func (r *BindingReconciler) record(ctx context.Context, v *bindingView, status v
 	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
 		return err
 	}
-	announce(r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
+	announce(ctx, r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
 	v.known.unrecorded, v.known.made = nil, nil
 	v.before = after
 	return nil
@@ -373,7 +373,7 @@ func (r *BindingReconciler) release(ctx context.Context, v *bindingView, why wor
 	for _, id := range []string{v.b.Spec.ExternalID, v.b.Status.ExternalID, v.b.Status.PredecessorID} {
 		r.recent.forget(secretsKey{uid: v.b.UID, id: id})
 	}
-	announceRelease(r.recorder, v.before, why)
+	announceRelease(ctx, r.recorder, v.before, why)
 	r.metrics.released("ServiceBinding", why)
 	return nil
 }

@@ -18,11 +18,14 @@ package servicecatalog
 
 import (
 	"cmp"
+	"context"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // announceBroker makes an event of a change in what the conditions of a broker say: with
@@ -40,5 +43,18 @@ func announceBroker(recorder events.EventRecorder, before v1beta1.Broker, after 
 	if is.Reason == v1beta1.ReasonFetchedCatalog {
 		kind = corev1.EventTypeNormal
 	}
-	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", shorten(is.Message))
+	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", outbound.Shorten(is.Message, maxNote))
+}
+
+// logBroker leaves a trace of a broker that begins to fail, and of one that works again.
+func logBroker(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
+	is, was := conditionOf(after.Conditions, v1beta1.ConditionReady), conditionOf(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	failed := was != nil && !isTrue(was) && !quiet[was.Reason]
+	switch {
+	case is == nil || quiet[is.Reason]:
+	case !failed && !isTrue(is):
+		log.FromContext(ctx).Info("Broker does not work", "reason", is.Reason, "message", is.Message)
+	case failed && isTrue(is):
+		log.FromContext(ctx).Info("Broker works again")
+	}
 }

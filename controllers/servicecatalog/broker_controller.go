@@ -102,7 +102,10 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	}
 	// One that was never looked at may have come around admission. Whoever takes it off
 	// later wants to be rid of the broker.
-	if status := b.CommonStatus(); len(status.Conditions) == 0 && status.ObservedGeneration == 0 && !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
+	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
+		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
+			return ctrl.Result{}, r.write(ctx, b, statusAbandoned(b, r.clock.Now()), "")
+		}
 		if err := kube.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
 			return ctrl.Result{}, err
 		}
@@ -111,11 +114,25 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if facts.touched {
+		return r.renameCredentials(ctx, b, facts.credentials)
+	}
 	next := decideRelist(b, facts)
 	if next.isDue(facts.now) {
 		return r.relist(ctx, b, facts, next)
 	}
 	return r.rest(ctx, b, held, next)
+}
+
+// renameCredentials records what the credentials on record are called since we have put
+// our finalizer on them, or taken it off: after a restart nobody would know that it was us.
+func (r *BrokerReconciler) renameCredentials(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
+	status := *b.CommonStatus().DeepCopy()
+	status.CredentialsVersion = version
+	if err := r.write(ctx, b, status, ""); err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.afterwards(ctx, b)
 }
 
 // look looks up what there is of a broker.
@@ -124,7 +141,7 @@ func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h holdin
 		return h, f, err
 	}
 	f = brokerFacts{now: r.clock.Now(), interval: r.interval, digest: r.digest(h)}
-	f.credentials, err = r.secrets.version(ctx, b)
+	f.credentials, f.touched, err = r.secrets.version(ctx, b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.demanded = r.demanded[keyOf(b)]
@@ -337,6 +354,7 @@ func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v
 		return err
 	}
 	announceBroker(r.recorder, b, status, reason)
+	logBroker(ctx, b, status)
 	return nil
 }
 
@@ -403,15 +421,12 @@ func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instanc
 	for _, instance := range found {
 		instances = append(instances, instance.Namespace+"/"+instance.Name)
 	}
-	var all v1beta1.ServiceBindingList
-	if err := r.client.List(ctx, &all, client.InNamespace(b.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+	bound, err := r.index.BindingsOfBroker(ctx, b)
+	if err != nil {
 		return nil, nil, fmt.Errorf("looking up the broker's bindings: %w", err)
 	}
-	for i := range all.Items {
-		target := all.Items[i].Status.Target
-		if target != nil && target.Kind == r.BrokerKind() && target.Name == b.GetName() {
-			bindings = append(bindings, all.Items[i].Namespace+"/"+all.Items[i].Name)
-		}
+	for _, binding := range bound {
+		bindings = append(bindings, binding.Namespace+"/"+binding.Name)
 	}
 	slices.Sort(instances)
 	slices.Sort(bindings)

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -90,7 +91,7 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 		fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind(s.BrokerKind())),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
-		secrets: &secretKeeper{client: c, index: x, recorder: recorder, touched: map[types.UID]versions{}, told: map[types.UID]bool{}},
+		secrets: &secretKeeper{client: c, index: x, recorder: recorder, touched: map[types.UID][]string{}, told: map[types.UID]bool{}},
 		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]bool{},
 	}, at
 }
@@ -226,6 +227,85 @@ func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
 		}
 		if names := r.targetOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
 			t.Errorf("%s: whose going is of interest to %v", s.Scope, names)
+		}
+	}
+}
+
+func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
+	for _, s := range scopes {
+		b := newBrokerAt(s, "http://127.0.0.1:1")
+		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
+		secret.DeletionTimestamp = &metav1.Time{Time: noon}
+		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
+		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding, secret), noon)
+		finalizers := func() []string {
+			t.Helper()
+			if _, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+				t.Fatal(err)
+			}
+			return secret.Finalizers
+		}
+		if got := finalizers(); !slices.Contains(got, v1beta1.AuthSecretFinalizer) {
+			t.Fatalf("%s: finalizers are %q while a binding is to be removed", s.Scope, got)
+		}
+		if said := <-r.recorder.(*events.FakeRecorder).Events; !strings.Contains(said, "0 ServiceInstances and 1 ServiceBinding") {
+			t.Errorf("%s: the event is %q", s.Scope, said)
+		}
+		if err := r.client.Delete(t.Context(), binding); err != nil {
+			t.Fatal(err)
+		}
+		if got := finalizers(); slices.Contains(got, v1beta1.AuthSecretFinalizer) {
+			t.Errorf("%s: finalizers are %q though nothing is left", s.Scope, got)
+		}
+	}
+}
+
+func TestOurFinalizerOnASecretIsNoNewsEvenAfterARestart(t *testing.T) {
+	for _, s := range scopes {
+		server := osbtest.Start(t, osbtest.Options{Username: "alice", Password: "x"})
+		b := newBrokerAt(s, server.URL)
+		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}, Data: map[string][]byte{"username": []byte("alice"), "password": []byte("x")}}
+		si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "db", UID: "db"}}
+		si.Status.Broker = &v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}
+		c := newFakeCluster(t, interceptor.Funcs{}, b, secret)
+		r, at := newBrokerReconciler(t, s, c, noon)
+		touch := func() {
+			t.Helper()
+			if _, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reconcileBroker(t, r, b)
+		at.SetTime(noon.Add(time.Minute))
+		if err := c.Create(t.Context(), si); err != nil {
+			t.Fatal(err)
+		}
+		touch()
+		if err := c.Delete(t.Context(), si); err != nil {
+			t.Fatal(err)
+		}
+		touch()
+		got, result := reconcileBroker(t, r, b)
+		if n := server.Counts()[osb.GetCatalog]; n != 1 || result.RequeueAfter != 24*time.Hour-time.Minute {
+			t.Errorf("%s: the catalog was read %d times, and is again after %v", s.Scope, n, result.RequeueAfter)
+		}
+		si.ResourceVersion = ""
+		if err := c.Create(t.Context(), si); err != nil {
+			t.Fatal(err)
+		}
+		touch()
+		got, _ = reconcileBroker(t, r, got)
+
+		r, _ = newBrokerReconciler(t, s, c, noon.Add(time.Hour))
+		again, _ := reconcileBroker(t, r, b)
+		if n := server.Counts()[osb.GetCatalog]; n != 1 || again.GetResourceVersion() != got.GetResourceVersion() {
+			t.Errorf("%s: after a restart the catalog was read %d times, and the broker is %+v", s.Scope, n, again)
 		}
 	}
 }

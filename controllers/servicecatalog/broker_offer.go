@@ -52,7 +52,7 @@ type selection struct {
 	keptPlans   []v1beta1.Plan
 	// missing is what is not offered as the catalog has it, and why.
 	missing []string
-	// collides: some of it may be offered once another broker does not.
+	// collides: some of it may be offered once what is in its way has changed.
 	collides bool
 }
 
@@ -65,7 +65,7 @@ type assortment struct {
 	// owner names the broker that has the class or plan of a kind and name; "": there is none.
 	owner     func(kind, name string) string
 	selection selection
-	// unusable are ids of plans that stay as they are.
+	// unusable are ids of classes and plans that stay as they are.
 	unusable []string
 }
 
@@ -127,14 +127,14 @@ func (a *assortment) keep(ids []string) {
 		chosen["plan "+o.GetName()] = true
 	}
 	for name, class := range a.held.classes {
-		if leftOut[class.Common().ExternalID] && !chosen["class "+name] {
+		if a.isOurs(class) && leftOut[class.Common().ExternalID] && !chosen["class "+name] {
 			a.selection.keptClasses = append(a.selection.keptClasses, class)
 		}
 	}
 	for name, plan := range a.held.plans {
 		class := a.held.classes[plan.ClassName()]
 		ofKept := class != nil && leftOut[class.Common().ExternalID] && !chosen["class "+plan.ClassName()]
-		if (ofKept || leftOut[plan.Common().ExternalID]) && !chosen["plan "+name] {
+		if a.isOurs(plan) && (ofKept || leftOut[plan.Common().ExternalID]) && !chosen["plan "+name] {
 			a.selection.keptPlans = append(a.selection.keptPlans, plan)
 		}
 	}
@@ -144,8 +144,8 @@ func (a *assortment) keep(ids []string) {
 func (a *assortment) class(service osb.Service) (v1beta1.Class, string) {
 	name := nameIn(a.held.classes, service.ID)
 	class, problem := takeOrMake(a, a.held.classes, a.newClass, a.ClassKind(), name)
-	if id := class.Common().ExternalID; id != "" && id != service.ID {
-		problem = fmt.Sprintf("%s %s has another external id, %q", a.ClassKind(), name, display(id))
+	if id := class.Common().ExternalID; a.isOfAnother(class, id, service.ID) {
+		problem = a.taken(a.ClassKind(), name, id)
 	}
 	describeClass(class.Common(), service)
 	class.SetBrokerName(a.broker.GetName())
@@ -158,8 +158,8 @@ func (a *assortment) class(service osb.Service) (v1beta1.Class, string) {
 func (a *assortment) plan(class v1beta1.Class, p osb.Plan) (v1beta1.Plan, string) {
 	name := nameIn(a.held.plans, p.ID)
 	plan, problem := takeOrMake(a, a.held.plans, a.newPlan, a.PlanKind(), name)
-	if id := plan.Common().ExternalID; id != "" && id != p.ID {
-		problem = fmt.Sprintf("%s %s has another external id, %q", a.PlanKind(), name, display(id))
+	if id := plan.Common().ExternalID; a.isOfAnother(plan, id, p.ID) {
+		problem = a.taken(a.PlanKind(), name, id)
 	} else if old := plan.ClassName(); old != "" && old != class.GetName() {
 		problem = fmt.Sprintf("%s %s is of %s %s, and a plan cannot go to another service", a.PlanKind(), name, a.ClassKind(), old)
 		a.unusable = append(a.unusable, p.ID)
@@ -169,6 +169,19 @@ func (a *assortment) plan(class v1beta1.Class, p osb.Plan) (v1beta1.Plan, string
 	a.own(plan)
 	catalog.SetLabels(plan, catalog.PlanLabels(plan))
 	return plan, problem
+}
+
+// isOfAnother says whether the object that an id comes to is that of another id, which it
+// has. If its name does not go with that, somebody has edited the id, and it is put back.
+func (s scope) isOfAnother(o client.Object, has, id string) bool {
+	return has != "" && has != id && (!s.isOurs(o) || o.GetName() == has || o.GetName() == catalog.ObjectName(has))
+}
+
+// taken says that there is something of another id under a name. It stays as it is.
+func (a *assortment) taken(kind, name, id string) string {
+	a.unusable = append(a.unusable, id)
+	a.selection.collides = true
+	return fmt.Sprintf("%s %s has another external id, %q", kind, name, display(id))
 }
 
 // nameIn is the name of the class or plan with an id. On clusters of old it can be the

@@ -258,6 +258,10 @@ func TestWhatIsNotTheCatalogsIsLeftAlone(t *testing.T) {
 		if _, classes, plans := shop.sync(t); slices.Contains(names(classes.mark), "my-mysql") || slices.Contains(names(plans.mark), "my-plan") {
 			t.Errorf("%s: what a person made was marked", s.Scope)
 		}
+		shop.catalog = osb.Catalog{LeftOut: []string{"997b8372-8dac-40ac-ae65-758b4a5075a5"}}
+		if chosen, _, _ := shop.sync(t); slices.Contains(names(chosen.keptClasses), "my-mysql") || slices.Contains(names(chosen.keptPlans), "my-plan") {
+			t.Errorf("%s: what a person made counts as the catalog's", s.Scope)
+		}
 
 		shop = newShop(t, s, nil, mysql())
 		shop.sync(t)
@@ -278,6 +282,42 @@ func TestWhatIsNotTheCatalogsIsLeftAlone(t *testing.T) {
 		owners := got.GetOwnerReferences()
 		if len(owners) != 2 || owners[1].UID != "broker" || owners[1].Controller != nil {
 			t.Errorf("%s: owners are %+v", s.Scope, owners)
+		}
+	}
+}
+
+func TestAnEditedIDIsPutBack(t *testing.T) {
+	for _, s := range scopes {
+		for name, id := range map[string]string{"of nothing": "mine", "of another service": "redis"} {
+			shop := newShop(t, s, nil, mysql(), other())
+			shop.sync(t)
+			shop.held.classes["997b8372-8dac-40ac-ae65-758b4a5075a5"].Common().ExternalID = id
+			shop.held.plans["z50z100"].Common().ExternalID = id
+			_, classes, plans := shop.sync(t)
+			if got, want := written(classes, plans), "update class 997b8372-8dac-40ac-ae65-758b4a5075a5, update plan z50z100"; got != want {
+				t.Errorf("%s, the id %s: written is %q, want %q", s.Scope, name, got, want)
+			}
+			if got := shop.held.plans["z50z100"].Common().ExternalID; got != "P100" {
+				t.Errorf("%s, the id %s: the plan's is %q", s.Scope, name, got)
+			}
+		}
+	}
+}
+
+// On clusters of old a name can be the id itself, and the name of another id, too.
+func TestANameThatIsAlsoThatOfAnotherIDIsNotStolen(t *testing.T) {
+	for _, s := range scopes {
+		rival := mysql(func(m *osb.Service) { m.ID = "zredis" })
+		shop := newShop(t, s, nil, rival, other())
+		shop.sync(t)
+		class := shop.held.classes[catalog.ObjectName("zredis")]
+		wanted := osb.Service{ID: class.GetName(), Name: "another", Plans: []osb.Plan{{ID: "another", Name: "one"}}}
+		for why, services := range map[string][]osb.Service{"both are there": {wanted, rival, other()}, "the first is gone": {wanted, other()}} {
+			shop.catalog.Services = services
+			chosen, classes, plans := shop.sync(t)
+			if got := written(classes, plans); got != "" || len(chosen.missing) != 1 || !chosen.collides {
+				t.Errorf("%s, %s: written is %q, missing is %q", s.Scope, why, got, chosen.missing)
+			}
 		}
 	}
 }
@@ -399,8 +439,11 @@ func TestOneBadEntryTakesNothingElseAway(t *testing.T) {
 		shop.held.classes["redis"] = stranger
 		shop.catalog = osb.Catalog{Services: []osb.Service{other()}}
 		chosen = selectionOf(shop.assortment, &shop.catalog)
-		if want := []string{`service "redis": ` + s.ClassKind() + ` redis has another external id, "something else"`}; !slices.Equal(chosen.missing, want) || len(chosen.plans) > 0 {
+		if want := []string{`service "redis": ` + s.ClassKind() + ` redis has another external id, "something else"`}; !slices.Equal(chosen.missing, want) || len(chosen.plans) > 0 || !chosen.collides {
 			t.Errorf("%s: missing is %q, want %q", s.Scope, chosen.missing, want)
+		}
+		if got := names(chosen.keptPlans); !slices.Equal(got, []string{"redis-plan"}) {
+			t.Errorf("%s: kept plans are %q", s.Scope, got)
 		}
 	}
 }

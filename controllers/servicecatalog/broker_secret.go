@@ -39,7 +39,7 @@ import (
 )
 
 // secretKeeper keeps a finalizer on the Secrets by which brokers are reached for as long
-// as there are instances at these brokers, and touches no others.
+// as there is something at these brokers, and touches no others.
 type secretKeeper struct {
 	client   client.Client // reads are of metadata, from the cache
 	index    index.Index
@@ -47,15 +47,14 @@ type secretKeeper struct {
 	wake     kube.Wakeups
 
 	mu sync.Mutex
-	// touched has the Secrets that we have put a finalizer on or taken it off: by these
-	// versions of theirs nothing in them has changed.
-	touched map[types.UID]versions
+	// touched has versions of Secrets of which each was made from the one before by our
+	// putting a finalizer on or taking it off: nothing else is different in them.
+	touched map[types.UID][]string
 	told    map[types.UID]bool // of which Secrets it was said that they are kept
 }
 
-// versions are the first and the last of a run of which each was made from the one before
-// by nobody but us.
-type versions struct{ first, last string }
+// maxTouched is how many versions of a Secret are known; each broker needs but the last few.
+const maxTouched = 16
 
 // Reconcile puts the finalizer on a Secret, or takes it off.
 func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -63,7 +62,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	if err := k.client.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	broker, instances, err := k.neededFor(ctx, req.NamespacedName)
+	broker, left, err := k.neededFor(ctx, req.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -75,27 +74,32 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		err = k.touch(ctx, secret, kube.AddFinalizer)
 	case broker != nil && isKept && isDeleted && k.isNews(secret.UID):
 		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
-			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), counted(instances, "ServiceInstance", "ServiceInstances"))
+			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
 	}
 	return ctrl.Result{}, kube.Superseded(ctx, err)
 }
 
-// neededFor is a broker that is reached with a Secret and that has instances.
-func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, int, error) {
+// neededFor is a broker that is reached with a Secret and at which something is left, and
+// how much that is.
+func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, string, error) {
 	brokers, err := k.index.BrokersWith(ctx, secret)
 	if err != nil {
-		return nil, 0, fmt.Errorf("looking up brokers with the Secret: %w", err)
+		return nil, "", fmt.Errorf("looking up brokers with the Secret: %w", err)
 	}
 	for _, broker := range brokers {
 		instances, err := k.index.InstancesOfBroker(ctx, broker)
 		if err != nil {
-			return nil, 0, fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
+			return nil, "", fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
 		}
-		if len(instances) > 0 {
-			return broker, len(instances), nil
+		bindings, err := k.index.BindingsOfBroker(ctx, broker)
+		if err != nil {
+			return nil, "", fmt.Errorf("looking up bindings of broker %s: %w", broker.GetName(), err)
+		}
+		if len(instances)+len(bindings) > 0 {
+			return broker, counted(len(instances), "ServiceInstance", "ServiceInstances") + " and " + counted(len(bindings), "ServiceBinding", "ServiceBindings"), nil
 		}
 	}
-	return nil, 0, nil
+	return nil, "", nil
 }
 
 // touch changes the finalizers of a Secret, and nothing else about it. Meanwhile nobody
@@ -109,39 +113,60 @@ func (k *secretKeeper) touch(ctx context.Context, secret client.Object, set func
 	if err := set(ctx, k.client, secret, v1beta1.AuthSecretFinalizer); err != nil {
 		return err
 	}
-	run := k.touched[secret.GetUID()]
-	if run.last != before {
-		run.first = before
-	}
-	run.last = secret.GetResourceVersion()
-	k.touched[secret.GetUID()] = run
+	run := append(k.run(secret.GetUID(), before), secret.GetResourceVersion())
+	k.touched[secret.GetUID()] = run[max(0, len(run)-maxTouched):]
 	return nil
 }
 
-// version tells which versions of Secrets a broker is reached with, but for what we have
-// changed about them.
-func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (string, error) {
+// run are the versions of a Secret that differ from one by nothing but our finalizer; that
+// one is the last.
+func (k *secretKeeper) run(uid types.UID, version string) []string {
+	if run := k.touched[uid]; len(run) > 0 && run[len(run)-1] == version {
+		return run
+	}
+	return []string{version}
+}
+
+// version tells which versions of Secrets a broker is reached with, and whether they are
+// others than are on record by nothing but what we have done to them.
+func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (version string, touched bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var parts []string
+	recorded := b.CommonStatus().CredentialsVersion
+	var now, before []string
 	secrets := v1beta1.AuthSecrets(b)
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
-		secret := kube.Metadata("Secret")
-		err := k.client.Get(ctx, secrets[field], secret)
-		switch {
-		case apierrors.IsNotFound(err):
-			parts = append(parts, field+"=none")
-			continue
-		case err != nil:
-			return "", fmt.Errorf("looking up Secret %s: %w", secrets[field], err)
+		same, err := k.same(ctx, field, secrets[field])
+		if err != nil {
+			return "", false, err
 		}
-		version := secret.ResourceVersion
-		if run := k.touched[secret.UID]; run.last == version {
-			version = run.first
+		is := same[len(same)-1]
+		was := is
+		if i := slices.IndexFunc(same, func(s string) bool { return slices.Contains(strings.Fields(recorded), s) }); i >= 0 {
+			was = same[i]
 		}
-		parts = append(parts, fmt.Sprintf("%s=%s/%s", field, secret.UID, version))
+		now, before = append(now, is), append(before, was)
 	}
-	return strings.Join(parts, " "), nil
+	version = strings.Join(now, " ")
+	return version, version != recorded && strings.Join(before, " ") == recorded, nil
+}
+
+// same is what a field names, in all versions that are the same to the broker; the present
+// one is the last.
+func (k *secretKeeper) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
+	secret := kube.Metadata("Secret")
+	err := k.client.Get(ctx, name, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return []string{field + "=none"}, nil
+	case err != nil:
+		return nil, fmt.Errorf("looking up Secret %s: %w", name, err)
+	}
+	var same []string
+	for _, version := range k.run(secret.UID, secret.ResourceVersion) {
+		same = append(same, fmt.Sprintf("%s=%s/%s", field, secret.UID, version))
+	}
+	return same, nil
 }
 
 // forget drops what is known of a Secret that is gone.

@@ -50,7 +50,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // by which they are reached.
 func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 	current := index.Index{Cache: mgr.GetClient()} // what we wrote is in it
-	keeper := &secretKeeper{client: mgr.GetClient(), index: current, recorder: k.recorder, touched: map[types.UID]versions{}, told: map[types.UID]bool{}}
+	keeper := &secretKeeper{client: mgr.GetClient(), index: current, recorder: k.recorder, touched: map[types.UID][]string{}, told: map[types.UID]bool{}}
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range []scope{clusterWide, namespaced} {
 		r := &BrokerReconciler{
@@ -77,7 +77,7 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.BrokerKind())).
-		For(r.newBroker(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(r.newBroker(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, holdChanged))).
 		Watches(r.newClass(), r.offered()).
 		Watches(r.newPlan(), r.offered()).
 		Watches(&v1beta1.ServiceInstance{}, handler.Funcs{
@@ -97,6 +97,16 @@ func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(kube.ControllerOptions(o.BrokerWorkers)).
 		Complete(r)
+}
+
+// holdChanged is for objects that get or lose our finalizer.
+var holdChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return controllerutil.ContainsFinalizer(e.ObjectOld, v1beta1.Finalizer) != controllerutil.ContainsFinalizer(e.ObjectNew, v1beta1.Finalizer)
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
 // later looks at brokers, a little later.
@@ -228,7 +238,6 @@ func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { named(q, e.ObjectOld, e.ObjectNew) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { named(q, e.Object) },
 	}
-	edited := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("brokersecret").
 		WatchesMetadata(&corev1.Secret{}, handler.Funcs{

@@ -119,7 +119,15 @@ func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.T
 		s.NextAttemptTime = notBefore(now.Add(backoff(b.GetUID(), s.Attempts, v.fault.wish)))
 		message += fmt.Sprintf("; that was %s, the next one is at %s", ordinal(s.Attempts), when(s.NextAttemptTime.Time))
 	}
-	return verdict{ready: v1beta1.ConditionFalse, reason: v.fault.reason, message: message, stalled: v.fault.stalled}
+	return refused(verdict{ready: v1beta1.ConditionFalse, reason: v.fault.reason, message: message, stalled: v.fault.stalled})
+}
+
+// refused is a verdict on a catalog: one that waits for somebody has Failed.
+func refused(v verdict) verdict {
+	if v.stalled {
+		v.failed = &word{v.reason, v.message}
+	}
+	return v
 }
 
 // succeed notes that the catalog was read, and what of it is offered.
@@ -150,14 +158,14 @@ func (v visit) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now tim
 		result.reason = v1beta1.ReasonPartlySynced
 	}
 	result.message += next
-	return result
+	return refused(result)
 }
 
 // summary says what is offered, what is not, and why.
 func (v visit) summary() string {
 	said := []string{fmt.Sprintf("The catalog was read: %s with %s", counted(v.classes, "class", "classes"), counted(v.plans, "plan", "plans"))}
 	if v.kept > 0 {
-		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case that they come back", counted(v.kept, "class", "classes")))
+		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", counted(v.kept, "class", "classes")))
 	}
 	if len(v.missing) > 0 {
 		said = append(said, fmt.Sprintf("Not as the catalog has it: %s", fewOf(v.missing)))
@@ -206,9 +214,22 @@ func statusInUse(b v1beta1.Broker, instances, bindings []string, now time.Time) 
 			by = append(by, fmt.Sprintf("%s (%s)", counted(n, users.one, users.many), enumerate(users.names)))
 		}
 	}
-	message := fmt.Sprintf("Deleted at %s, and kept until nothing is left at the broker. There are still %s. They have to be deleted; the annotation %s=%s on one lets it go without telling the broker",
+	message := fmt.Sprintf("Deleted at %s, and kept until nothing is left at the broker. There are still %s. Delete them; one that has the annotation %s=%s when it is deleted goes without the broker being told, and what it has there stays",
 		when(b.GetDeletionTimestamp().Time), strings.Join(by, " and "), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 	verdict := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBrokerInUse, message: message, stalled: true}
+	s.Conditions = verdict.conditions(s.Conditions, now)
+	s.LastConditionState = lastConditionState(s.Conditions)
+	return s
+}
+
+// statusAbandoned is the status of a broker whose finalizer somebody has removed. What was
+// read of it counts for nothing once it has one again.
+func statusAbandoned(b v1beta1.Broker, now time.Time) v1beta1.ServiceBrokerStatus {
+	s := *b.CommonStatus().DeepCopy()
+	s.ObservedGeneration, s.ReconciledGeneration = b.GetGeneration(), 0
+	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 0, nil, nil
+	verdict := verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonAbandoned, stalled: true,
+		message: "the finalizer was removed: the catalog is not read any more, and this object waits for nothing when it is deleted"}
 	s.Conditions = verdict.conditions(s.Conditions, now)
 	s.LastConditionState = lastConditionState(s.Conditions)
 	return s

@@ -72,8 +72,8 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 		"failed for good": {nil, with(failed, func(v *visit) {
 			v.fault = &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: "no Secret", stalled: true}
 		}),
-			"False ErrorFetchingCatalog Stalled", "no Secret; it is tried again when the spec or a Secret that it names changes", func(s v1beta1.ServiceBrokerStatus) bool {
-				return s.Attempts == 1 && s.NextAttemptTime == nil
+			"False ErrorFetchingCatalog Stalled Failed", "no Secret; it is tried again when the spec or a Secret that it names changes", func(s v1beta1.ServiceBrokerStatus) bool {
+				return s.Attempts == 1 && s.NextAttemptTime == nil && s.LastConditionState == "Failed" && s.Conditions[3].Message == s.Conditions[2].Message
 			}},
 		"partly": {nil, with(read, func(v *visit) { v.missing = []string{"a is bad", "b is bad"} }), "True PartlySynced",
 			"The catalog was read: 2 classes with 5 plans. Not as the catalog has it: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
@@ -83,7 +83,7 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 			func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.CatalogETag == "" && s.Attempts == 1 && s.NextAttemptTime.After(noon) && s.ReconciledGeneration == 3
 			}},
-		"nothing of it": {nil, with(read, func(v *visit) { v.missing, v.classes, v.plans = []string{"all is bad"}, 0, 0 }), "False ErrorSyncingCatalog Stalled", "all is bad", nil},
+		"nothing of it": {nil, with(read, func(v *visit) { v.missing, v.classes, v.plans = []string{"all is bad"}, 0, 0 }), "False ErrorSyncingCatalog Stalled Failed", "all is bad", nil},
 		"nothing of it, for now": {nil, with(read, func(v *visit) { v.missing, v.classes, v.plans, v.retry = []string{"all is bad"}, 0, 0, true }),
 			"False ErrorSyncingCatalog Reconciling", "the next one is at", nil},
 		"many problems": {nil, with(read, func(v *visit) {
@@ -114,6 +114,20 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 		if got.ObservedGeneration != 3 || got.CredentialsVersion != "credentials" || fmt.Sprint(before.Status) != fmt.Sprint(b.Status) {
 			t.Errorf("%s: observed is %d with %q, or the broker was changed", name, got.ObservedGeneration, got.CredentialsVersion)
 		}
+	}
+}
+
+func TestABrokerWithoutItsFinalizerIsAbandoned(t *testing.T) {
+	b := readBroker()
+	inTrouble(&b.Status)
+	b.Generation++
+	b.Status = statusAbandoned(b, noon)
+	if said := sayConditions(b.Status.Conditions); said != "Unknown Abandoned Stalled" || b.Status.ObservedGeneration != b.Generation || b.Status.NextAttemptTime != nil {
+		t.Errorf("conditions say %q, status is %+v", said, b.Status)
+	}
+	f := brokerFacts{now: noon, interval: time.Hour, credentials: "credentials", digest: "digest"}
+	if next := decideRelist(b, f); !next.isDue(noon) || next.etag != "" {
+		t.Errorf("once it has a finalizer again its catalog is read at %v with ETag %q", next.at, next.etag)
 	}
 }
 

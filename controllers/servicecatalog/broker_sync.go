@@ -99,8 +99,8 @@ func (l librarian) mark(removed bool) func(context.Context, client.Object) error
 	}
 }
 
-// sweep deletes what is marked and that no instance is of; a class after its plans. It
-// says how much it deleted.
+// sweep deletes what is marked and that no instance is of, or could go back to; a class
+// after its plans. It says how much it deleted.
 func (l librarian) sweep(ctx context.Context, h holding) (int, error) {
 	var plans, classes []client.Object
 	ofClass := map[string]int{}

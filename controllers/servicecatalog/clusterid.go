@@ -62,7 +62,10 @@ func (c *clusterID) get(ctx context.Context) (string, error) {
 		err = c.writer.Create(ctx, config, client.DisableReadYourWritesConsistency)
 	case err == nil && config.Data[clusterIDKey] == "":
 		before := config.DeepCopy()
-		config.Data = map[string]string{clusterIDKey: catalog.NewID()}
+		if config.Data == nil {
+			config.Data = map[string]string{}
+		}
+		config.Data[clusterIDKey] = catalog.NewID()
 		err = c.writer.Patch(ctx, config, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.DisableReadYourWritesConsistency)
 	}
 	if err != nil {

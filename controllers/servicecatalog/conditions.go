@@ -86,6 +86,8 @@ func conditionOf(list []v1beta1.Condition, kind string) *v1beta1.Condition {
 	return &list[i]
 }
 
+func isTrue(c *v1beta1.Condition) bool { return c != nil && c.Status == v1beta1.ConditionTrue }
+
 // lastConditionState is what the column STATUS shows: the type of the last condition if
 // it is True, else its reason.
 func lastConditionState(list []v1beta1.Condition) string {

@@ -27,15 +27,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
-
-// maxAnswer is how much of an answer is read, but for a catalog.
-const maxAnswer = 1 << 20
 
 // brokerKey names a broker; of a ClusterServiceBroker the namespace is empty.
 type brokerKey struct{ namespace, name string }
@@ -103,8 +101,12 @@ func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*osb.Clien
 	}
 	made, err := osb.NewClient(osb.Options{
 		URL: spec.URL, Version: b.CommonStatus().APIVersion, Auth: auth, Guard: c.guard,
-		Outbound: outbound.Options{Timeout: c.timeout, MaxBody: maxAnswer, CABundle: spec.CABundle, InsecureSkipVerify: spec.InsecureSkipTLSVerify},
-		Observe:  func(o osb.Observation) { c.observe(key, o) },
+		Outbound: outbound.Options{Timeout: c.timeout, CABundle: spec.CABundle, InsecureSkipVerify: spec.InsecureSkipTLSVerify},
+		Observe: func(ctx context.Context, o osb.Observation) {
+			c.observe(key, o)
+			log.FromContext(ctx).V(1).Info("Broker answered", "broker", types.NamespacedName{Namespace: key.namespace, Name: key.name},
+				"operation", o.Operation, "class", o.Outcome.Class, "status", o.Outcome.Status, "requestID", o.RequestID, "duration", o.Duration)
+		},
 	})
 	if err != nil {
 		return nil, &credentialsError{message: err.Error()}

@@ -29,7 +29,8 @@ import (
 const (
 	// minRelist bounds how often a catalog is read while all is well.
 	minRelist = time.Minute
-	// minDemanded bounds how often it is read because a broker's answers ask for it.
+	// minDemanded bounds how often it is read because a broker's answers ask for it, or
+	// because a Secret was changed.
 	minDemanded = 10 * time.Second
 )
 
@@ -38,8 +39,10 @@ type brokerFacts struct {
 	now time.Time
 	// interval is after how long a catalog is read again where the broker does not say.
 	interval time.Duration
-	// credentials is the version of the Secrets that authInfo names.
+	// credentials is the version of the Secrets that authInfo names; touched: it is another
+	// than is on record, but only we have changed them.
 	credentials string
+	touched     bool
 	// digest is that of the classes and plans that are offered.
 	digest string
 	// demanded: a broker's answer said that its catalog has changed.
@@ -67,17 +70,19 @@ func relistAt(b v1beta1.Broker, f brokerFacts) time.Time {
 	switch {
 	case status.ObservedGeneration != generation && status.ReconciledGeneration != generation: // not even tried
 		return f.now
-	case status.CredentialsVersion != f.credentials && (failing || !manual):
+	case failing && status.CredentialsVersion != f.credentials:
 		return f.now
 	case status.NextAttemptTime != nil:
 		return status.NextAttemptTime.Time
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
+	case status.ReconciledGeneration == 0: // it was abandoned, or there is no knowing
+		return f.now
 	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the former service-catalog
 		return f.now
 	}
 	last := status.LastCatalogRetrievalTime.Time
-	if f.demanded {
+	if f.demanded || !manual && status.CredentialsVersion != f.credentials {
 		return last.Add(minDemanded)
 	}
 	switch {

@@ -263,7 +263,7 @@ func (r *InstanceReconciler) record(ctx context.Context, v *instanceView, status
 	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
 		return err
 	}
-	announce(r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
+	announce(ctx, r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
 	v.known.unrecorded, v.known.made = nil, nil
 	v.before = after
 	return nil
@@ -278,7 +278,7 @@ func (r *InstanceReconciler) release(ctx context.Context, v *instanceView, why w
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
 	r.recent.forget(v.before.UID)
-	announceRelease(r.recorder, v.before, why)
+	announceRelease(ctx, r.recorder, v.before, why)
 	r.metrics.released("ServiceInstance", why)
 	return nil
 }

@@ -30,8 +30,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
-// metrics are about requests to brokers. Those of our own have labels from closed sets;
-// those of the former service-catalog have the broker's name, for dashboards.
+// metrics are about requests to brokers. Labels are from closed sets, and brokers, of which
+// there are few; those of the former service-catalog are for dashboards.
 type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
@@ -48,9 +48,9 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader, now clock.P
 		}, []string{"operation", "class"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bellhop_osb_request_duration_seconds",
-			Help:    "Time that requests to brokers took, by operation.",
+			Help:    "Time that requests to a broker took, by broker and its namespace (empty for a ClusterServiceBroker) and by operation.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-		}, []string{"operation"}),
+		}, []string{"broker", "namespace", "operation"}),
 		legacy: prometheus.NewCounterVec(prometheus.CounterOpts{ //nolint:promlinter // dashboards know it by this name
 			Name: "servicecatalog_osb_request_count",
 			Help: "Requests to brokers, by broker, method and status (1xx to 5xx, client-error). As of the former service-catalog: brokers of one name share a series.",
@@ -78,7 +78,7 @@ func (m *metrics) released(kind string, why word) {
 // observe counts a request.
 func (m *metrics) observe(broker brokerKey, o osb.Observation) {
 	m.requests.WithLabelValues(string(o.Operation), string(o.Outcome.Class)).Inc()
-	m.latency.WithLabelValues(string(o.Operation)).Observe(o.Duration.Seconds())
+	m.latency.WithLabelValues(broker.name, broker.namespace, string(o.Operation)).Observe(o.Duration.Seconds())
 	m.legacy.WithLabelValues(broker.name, string(o.Operation), legacyStatus(o.Outcome)).Inc()
 }
 
@@ -97,6 +97,7 @@ func legacyStatus(o osb.Outcome) string {
 // again at 0, as after a restart.
 func (m *metrics) forget(broker brokerKey) {
 	m.legacy.DeletePartialMatch(prometheus.Labels{"broker": broker.name})
+	m.latency.DeletePartialMatch(prometheus.Labels{"broker": broker.name, "namespace": broker.namespace})
 }
 
 // collectTimeout is how long it may take to look into the cache.

@@ -144,7 +144,7 @@ func (u *orphanage[S]) leave(o *orphan, why string) {
 		id = o.remove.BindingID
 	}
 	u.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
-		shorten(fmt.Sprintf("The object was gone before what the broker has made for it could be recorded, and what it may have under the id %q is left there: %s", id, why)))
+		outbound.Shorten(fmt.Sprintf("The object was gone before what the broker has made for it could be recorded, and what it may have under the id %q is left there: %s", id, why), maxNote))
 }
 
 // sooner is the result that comes back first.

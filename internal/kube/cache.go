@@ -19,32 +19,34 @@ package kube
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
 )
 
-// keptOwner is the kind of owners that caches keep of an object's metadata: whose
-// Secret it is has to be known before it is written or deleted.
-const keptOwner = "ServiceBinding"
-
-// StripForCache is what caches keep of an object: not who wrote which field, nor the copy
+// StripForCache says what caches keep of an object: not who wrote which field, nor the copy
 // of it that kubectl leaves in it; and of a Secret or Namespace only what is asked for.
 // An update of the whole object loses that copy; what users apply is written by patches.
-func StripForCache(obj any) (any, error) {
-	if o, ok := obj.(metav1.Object); ok {
-		o.SetManagedFields(nil)
-		delete(o.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+//
+// Of an object's metadata alone they keep the controlling owner if it is of the kind
+// keepOwner: whose Secret it is has to be known before it is written or deleted.
+func StripForCache(keepOwner string) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		if o, ok := obj.(metav1.Object); ok {
+			o.SetManagedFields(nil)
+			delete(o.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+		}
+		if m, ok := obj.(*metav1.PartialObjectMetadata); ok {
+			m.Annotations = nil
+			m.OwnerReferences = ownerToKeep(m, keepOwner)
+		}
+		return obj, nil
 	}
-	if m, ok := obj.(*metav1.PartialObjectMetadata); ok {
-		m.Annotations = nil
-		m.OwnerReferences = ownerToKeep(m)
-	}
-	return obj, nil
 }
 
-// ownerToKeep is the controlling owner, if it is of the kind that is kept.
-func ownerToKeep(m *metav1.PartialObjectMetadata) []metav1.OwnerReference {
+// ownerToKeep is the controlling owner, if it is of a kind.
+func ownerToKeep(m *metav1.PartialObjectMetadata, kind string) []metav1.OwnerReference {
 	owner := metav1.GetControllerOfNoCopy(m)
-	if owner == nil || owner.Kind != keptOwner {
+	if owner == nil || owner.Kind != kind {
 		return nil
 	}
-	return []metav1.OwnerReference{{Kind: keptOwner, UID: owner.UID, Controller: owner.Controller}}
+	return []metav1.OwnerReference{{Kind: kind, UID: owner.UID, Controller: owner.Controller}}
 }

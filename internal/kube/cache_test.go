@@ -31,14 +31,14 @@ func TestOfMetadataACacheKeepsWhoseSecretItIs(t *testing.T) {
 		owners []metav1.OwnerReference
 		want   bool
 	}{
-		"nobody's":             {nil, false},
-		"another kind's":       {[]metav1.OwnerReference{owner("Certificate", true)}, false},
-		"not in its keeping":   {[]metav1.OwnerReference{owner(keptOwner, false)}, false},
-		"a binding's":          {[]metav1.OwnerReference{owner(keptOwner, true)}, true},
-		"a binding's, between": {[]metav1.OwnerReference{owner("Certificate", false), owner(keptOwner, true)}, true},
+		"nobody's":              {nil, false},
+		"another kind's":        {[]metav1.OwnerReference{owner("Certificate", true)}, false},
+		"not in its keeping":    {[]metav1.OwnerReference{owner("Kept", false)}, false},
+		"a kept one's":          {[]metav1.OwnerReference{owner("Kept", true)}, true},
+		"a kept one's, between": {[]metav1.OwnerReference{owner("Certificate", false), owner("Kept", true)}, true},
 	} {
 		m := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"a": "b"}, OwnerReferences: c.owners}}
-		if _, err := StripForCache(m); err != nil {
+		if _, err := StripForCache("Kept")(m); err != nil {
 			t.Fatal(err)
 		}
 		kept := metav1.GetControllerOf(m)
@@ -50,7 +50,7 @@ func TestOfMetadataACacheKeepsWhoseSecretItIs(t *testing.T) {
 
 func TestACacheKeepsNoCopyOfWhatWasApplied(t *testing.T) {
 	m := &metav1.ObjectMeta{Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "a": "b"}}
-	if _, err := StripForCache(&corev1.ConfigMap{ObjectMeta: *m}); err != nil {
+	if _, err := StripForCache("Kept")(&corev1.ConfigMap{ObjectMeta: *m}); err != nil {
 		t.Fatal(err)
 	}
 	if len(m.Annotations) != 1 || m.Annotations["a"] != "b" {

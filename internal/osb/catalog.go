@@ -42,10 +42,21 @@ const (
 // which it was read: then the catalog is nil, and the outcome is Done.
 //
 // A broker that refuses our version of the API is asked with the others, newest first, and
-// the first that it takes stays in use.
+// the first that it takes stays in use until the catalog is read as a whole again: then it
+// may take a newer one.
 func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
 	start, tried := c.now(), c.Version()
-	catalog, out := c.catalogAs(ctx, tried, etag)
+	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}}
+	if isETag(etag) {
+		e.etag = etag
+	}
+	if etag == "" {
+		tried = versions[0]
+	}
+	catalog, out := c.catalogAs(ctx, e, tried)
+	if out.Class == Done {
+		c.version.Store(tried)
+	}
 	for _, version := range versions {
 		if out.Status != http.StatusPreconditionFailed {
 			break
@@ -54,7 +65,7 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
 			continue
 		}
 		var next Outcome
-		if catalog, next = c.catalogAs(ctx, version, etag); next.Status != http.StatusPreconditionFailed {
+		if catalog, next = c.catalogAs(ctx, e, version); next.Status != http.StatusPreconditionFailed {
 			out = next
 		}
 		if next.Class == Done {
@@ -64,17 +75,14 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
 	if out.Status == http.StatusPreconditionFailed {
 		out.Description += "; it refuses the others from " + versions[0] + " to " + versions[len(versions)-1] + ", too"
 	}
-	c.observe(Observation{GetCatalog, out, c.now().Sub(start)})
+	c.observe(ctx, Observation{GetCatalog, out, c.now().Sub(start), e.id})
 	return catalog, out
 }
 
 // catalogAs asks in one version of the API.
-func (c *Client) catalogAs(ctx context.Context, version, etag string) (*Catalog, Outcome) {
+func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*Catalog, Outcome) {
 	var catalog *Catalog
-	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}, version: version}
-	if isETag(etag) {
-		e.etag = etag
-	}
+	e.version = version
 	e.read = func(a answer) (err error) {
 		if a.status == http.StatusNotModified {
 			return nil

@@ -165,17 +165,20 @@ func TestMaximumPollingDuration(t *testing.T) {
 // A broker that refuses our version is asked with the others, newest first.
 func TestVersions(t *testing.T) {
 	for _, test := range []struct {
-		why, begin, asked, settled string
-		takes                      []string
-		class                      Class
+		why, begin, etag, asked, settled string
+		takes                            []string
+		class                            Class
 	}{
-		{"the newest", "", "2.17", "2.17", versions, Done},
-		{"older ones", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, Done},
-		{"the oldest", "", "2.17 2.16 2.15 2.14 2.13", "2.13", []string{"2.13"}, Done},
-		{"none", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, Rejected},
-		{"the one that is known", "2.14", "2.14", "2.14", []string{"2.14"}, Done},
-		{"another than the one that was known", "2.14", "2.14 2.17 2.16", "2.16", []string{"2.16", "2.13"}, Done},
-		{"one that we do not know begins with the newest", "3.0", "2.17", "2.17", versions, Done},
+		{"the newest", "", "", "2.17", "2.17", versions, Done},
+		{"older ones", "", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, Done},
+		{"the oldest", "", "", "2.17 2.16 2.15 2.14 2.13", "2.13", []string{"2.13"}, Done},
+		{"none", "", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, Rejected},
+		{"the one that is known, while it is only to be seen whether the catalog is the same", "2.14", "etag", "2.14", "2.14", versions, Done},
+		{"another than the one that was known", "2.14", "etag", "2.14 2.17 2.16", "2.16", []string{"2.16", "2.13"}, Done},
+		{"a newer one than was known", "2.14", "", "2.17", "2.17", versions, Done},
+		{"a little newer one than was known", "2.14", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, Done},
+		{"none, not even the one that was known", "2.14", "", "2.17 2.16 2.15 2.14 2.13", "2.14", nil, Rejected},
+		{"one that we do not know begins with the newest", "3.0", "etag", "2.17", "2.17", versions, Done},
 	} {
 		var asked []string
 		s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
@@ -188,7 +191,7 @@ func TestVersions(t *testing.T) {
 			status(200, good)(w, r)
 		})
 		c := newClient(t, s.URL, func(o *Options) { o.Version = test.begin })
-		_, out := c.Catalog(t.Context(), "")
+		_, out := c.Catalog(t.Context(), test.etag)
 		want(t, test.why, out.Class, test.class)
 		want(t, test.why+", asked", strings.Join(asked, " "), test.asked)
 		want(t, test.why+", in use", c.Version(), test.settled)

@@ -17,6 +17,7 @@ limitations under the License.
 package osb
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"slices"
@@ -61,6 +62,9 @@ type Observation struct {
 	Operation Operation
 	Outcome   Outcome
 	Duration  time.Duration
+	// RequestID is by what the request, or the last of them, is found in the broker's log;
+	// empty: there was none.
+	RequestID string
 }
 
 // Options say which broker, and how to speak to it.
@@ -76,7 +80,7 @@ type Options struct {
 	// is not for the caller to say.
 	Outbound outbound.Options
 	// Observe is told of every call; nil: nobody is.
-	Observe func(Observation)
+	Observe func(context.Context, Observation)
 	// Now is the clock; nil: the real one.
 	Now func() time.Time
 }
@@ -88,7 +92,7 @@ type Client struct {
 	auth    authorizer
 	catalog *outbound.Client // reads more than the other
 	client  *outbound.Client
-	observe func(Observation)
+	observe func(context.Context, Observation)
 	now     func() time.Time
 }
 
@@ -105,7 +109,7 @@ func NewClient(o Options) (*Client, error) {
 	}
 	c := &Client{base: base, observe: o.Observe, now: o.Now}
 	if c.observe == nil {
-		c.observe = func(Observation) {}
+		c.observe = func(context.Context, Observation) {}
 	}
 	if c.now == nil {
 		c.now = time.Now //nolint:forbidigo // only to measure, and to know when a token ends

@@ -40,6 +40,8 @@ type exchange struct {
 	required []pair
 	// version and etag are for a catalog; a version that is empty is the client's.
 	version, etag string
+	// id is by what the request that was sent last is known to the broker.
+	id string
 	// asyncSent, appSent, ofRemoval: what was asked makes a difference to what the answer
 	// means. ofRemoval is for polls.
 	asyncSent, appSent, ofRemoval bool
@@ -65,7 +67,7 @@ type answer struct {
 func (c *Client) do(ctx context.Context, e *exchange) Outcome {
 	start := c.now()
 	out := c.ask(ctx, e)
-	c.observe(Observation{e.operation, out, c.now().Sub(start)})
+	c.observe(ctx, Observation{e.operation, out, c.now().Sub(start), e.id})
 	return out
 }
 
@@ -137,12 +139,13 @@ func (c *Client) request(ctx context.Context, e *exchange, cred credential) (*ht
 			return nil, errors.New("parameters must be a JSON object")
 		}
 	}
+	e.id = newGUID()
 	req, err := http.NewRequestWithContext(ctx, e.method, c.target(e), bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("url: is not valid")
 	}
 	req.Header.Set("X-Broker-API-Version", e.version)
-	req.Header.Set("X-Broker-API-Request-Identity", newGUID())
+	req.Header.Set("X-Broker-API-Request-Identity", e.id)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	if e.body != nil {

@@ -450,7 +450,7 @@ func TestObservations(t *testing.T) {
 	var seen []Observation
 	now := time.Now()
 	c := newClient(t, s.URL, func(o *Options) {
-		o.Observe = func(one Observation) { seen = append(seen, one) }
+		o.Observe = func(_ context.Context, one Observation) { seen = append(seen, one) }
 		o.Now = func() time.Time { now = now.Add(time.Second); return now }
 	})
 	for operation, call := range tenCalls(nil, true) {
@@ -458,9 +458,12 @@ func TestObservations(t *testing.T) {
 		if len(seen) != 1 || seen[0].Operation != operation || seen[0].Outcome != out || seen[0].Duration <= 0 {
 			t.Errorf("%s: got %+v", operation, seen)
 		}
+		want(t, string(operation)+", the broker knows it by", s.one(t).Header.Get("X-Broker-API-Request-Identity"), seen[0].RequestID)
 		seen = nil
 	}
 	s.answers(status(412, ``))
 	c.Catalog(t.Context(), "")
 	want(t, "with all versions", len(seen), 1)
+	requests := s.take()
+	want(t, "with all versions, the broker knows the last by", requests[len(requests)-1].Header.Get("X-Broker-API-Request-Identity"), seen[0].RequestID)
 }

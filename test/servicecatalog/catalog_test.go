@@ -20,6 +20,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -36,269 +37,321 @@ import (
 )
 
 func init() {
-	describeCatalog(clusterWide)
-	describeCatalog(namespaced)
+	for _, k := range []kinds{clusterWide, namespaced} {
+		for _, describe := range []func(kinds){describeCatalogObjects, describeRemovals, describeSelection, describeCollisions} {
+			Describe("The catalog of a "+k.broker, func() { describe(k) })
+		}
+	}
 }
 
-func describeCatalog(k kinds) {
-	Describe("The catalog of a "+k.broker, func() {
-		var namespace string
-		BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+func offer(server *osbtest.Broker, services ...osbtest.Service) {
+	server.Change(func(o *osbtest.Options) { o.Services = append([]osbtest.Service{}, services...) })
+}
 
-		offer := func(server *osbtest.Broker, services ...osbtest.Service) {
-			server.Change(func(o *osbtest.Options) { o.Services = append([]osbtest.Service{}, services...) })
+// readAgain waits until a broker's catalog has been read again.
+func readAgain(ctx context.Context, b v1beta1.Broker) {
+	GinkgoHelper()
+	update(ctx, b, relist)
+	Eventually(brokerStatus(ctx, b)).Should(HaveField("ReconciledGeneration", b.GetGeneration()))
+}
+
+func describeCatalogObjects(k kinds) {
+	var namespace string
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("becomes classes and plans that svcat finds and that go with the broker", func(ctx SpecContext) {
+		service := offering("Db", "Small")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		b := registerBroker(ctx, k, namespace, server)
+		class, plan := k.newClass(), k.newPlan()
+		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: b.GetNamespace(), Name: catalog.ObjectName(service.ID)}, class)).To(Succeed())
+		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: b.GetNamespace(), Name: catalog.ObjectName(service.Plans[0].ID)}, plan)).To(Succeed())
+		Expect(class.GetName()).To(HavePrefix("z44zb-"))
+		Expect(plan.ClassName()).To(Equal(class.GetName()))
+		Expect(class.GetLabels()).To(Equal(catalog.ClassLabels(class)))
+		Expect(plan.GetLabels()).To(Equal(catalog.PlanLabels(plan)))
+		Expect(plan.Common().Free).To(BeTrue(), "which is the protocol's default")
+		for _, o := range []client.Object{class, plan} {
+			owner := metav1.GetControllerOf(o)
+			Expect(owner).To(HaveField("UID", b.GetUID()))
+			Expect(owner.BlockOwnerDeletion).To(HaveValue(BeFalse()))
+			Expect(o.GetGeneration()).To(Equal(int64(1)))
 		}
-		relist := func(ctx context.Context, b v1beta1.Broker) {
-			GinkgoHelper()
-			update(ctx, b, func(b v1beta1.Broker) { b.Common().RelistRequests++ })
-			Eventually(brokerStatus(ctx, b)).Should(HaveField("ReconciledGeneration", b.GetGeneration()))
+	})
+
+	It("is written only where it has changed", func(ctx SpecContext) {
+		const classes, plans = 20, 10
+		var services []osbtest.Service
+		for i := range classes {
+			var names []string
+			for j := range plans {
+				names = append(names, fmt.Sprintf("plan-%d-%d", i, j))
+			}
+			s := offering(fmt.Sprintf("service-%d", i), names...)
+			s.Metadata = json.RawMessage(`{"z": 1.0, "displayName": "<b>Größe</b>", "costs": [{"amount": {"usd": 1e2}, "unit": "MONTH"}], "none": null}`)
+			for j := range s.Plans {
+				s.Plans[j].Schemas = json.RawMessage(`{"service_instance": {"create": {"parameters": {"$schema": "http://json-schema.org/draft-04/schema#", "type": "object", "properties": {"size": {"maximum": 1.50}}}}}}`)
+			}
+			services = append(services, s)
 		}
+		server := newBroker(osbtest.Options{Services: services})
+		b := registerBroker(ctx, k, namespace, server)
+		Expect(k.classes(ctx, b)()).To(HaveLen(classes))
+		Expect(k.plans(ctx, b)()).To(HaveLen(classes * plans))
 
-		It("becomes classes and plans that svcat finds and that go with the broker", func(ctx SpecContext) {
-			service := offering("Db", "Small")
-			server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
-			b := registerBroker(ctx, k, namespace, server)
-			class, plan := k.newClass(), k.newPlan()
-			Expect(k8s.Get(ctx, client.ObjectKey{Namespace: b.GetNamespace(), Name: catalog.ObjectName(service.ID)}, class)).To(Succeed())
-			Expect(k8s.Get(ctx, client.ObjectKey{Namespace: b.GetNamespace(), Name: catalog.ObjectName(service.Plans[0].ID)}, plan)).To(Succeed())
-			Expect(class.GetName()).To(HavePrefix("z44zb-"))
-			Expect(plan.ClassName()).To(Equal(class.GetName()))
-			Expect(class.GetLabels()).To(Equal(catalog.ClassLabels(class)))
-			Expect(plan.GetLabels()).To(Equal(catalog.PlanLabels(plan)))
-			Expect(plan.Common().Free).To(BeTrue(), "which is the protocol's default")
-			for _, o := range []client.Object{class, plan} {
-				owner := metav1.GetControllerOf(o)
-				Expect(owner).To(HaveField("UID", b.GetUID()))
-				Expect(owner.BlockOwnerDeletion).To(HaveValue(BeFalse()))
-				Expect(o.GetGeneration()).To(Equal(int64(1)))
-			}
-		})
-
-		It("is written only where it has changed", func(ctx SpecContext) {
-			const classes, plans = 20, 10
-			var services []osbtest.Service
-			for i := range classes {
-				var names []string
-				for j := range plans {
-					names = append(names, fmt.Sprintf("plan-%d-%d", i, j))
-				}
-				s := offering(fmt.Sprintf("service-%d", i), names...)
-				s.Metadata = json.RawMessage(`{"z": 1.0, "displayName": "<b>Größe</b>", "costs": [{"amount": {"usd": 1e2}, "unit": "MONTH"}], "none": null}`)
-				for j := range s.Plans {
-					s.Plans[j].Schemas = json.RawMessage(`{"service_instance": {"create": {"parameters": {"$schema": "http://json-schema.org/draft-04/schema#", "type": "object", "properties": {"size": {"maximum": 1.50}}}}}}`)
-				}
-				services = append(services, s)
-			}
-			server := newBroker(osbtest.Options{Services: services})
-			b := registerBroker(ctx, k, namespace, server)
-			Expect(k.classes(ctx, b)()).To(HaveLen(classes))
-			Expect(k.plans(ctx, b)()).To(HaveLen(classes * plans))
-
-			ours := func(since int64) func() []string {
-				return func() []string {
-					var writes []string
-					for _, e := range operatorRequests(since) {
-						if slices.ContainsFunc(services, func(s osbtest.Service) bool {
-							return e.ObjectRef.Name == s.ID || slices.ContainsFunc(s.Plans, func(p osbtest.Plan) bool { return e.ObjectRef.Name == p.ID })
-						}) {
-							writes = append(writes, strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/"))
-						}
+		ours := func(since int64) func() []string {
+			return func() []string {
+				var writes []string
+				for _, e := range operatorRequests(since) {
+					if slices.ContainsFunc(services, func(s osbtest.Service) bool {
+						return e.ObjectRef.Name == s.ID || slices.ContainsFunc(s.Plans, func(p osbtest.Plan) bool { return e.ObjectRef.Name == p.ID })
+					}) {
+						writes = append(writes, strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/"))
 					}
-					return writes
 				}
+				return writes
 			}
-			By("having changed nothing")
-			start := auditSize()
-			relist(ctx, b)
-			Expect(ours(start)()).To(BeEmpty())
+		}
+		By("having changed nothing")
+		start := auditSize()
+		readAgain(ctx, b)
+		Expect(ours(start)()).To(BeEmpty())
 
-			By("having changed one plan")
-			start = auditSize()
-			services[3].Plans = slices.Clone(services[3].Plans)
-			services[3].Plans[5].Description = "Larger than before"
-			offer(server, services...)
-			relist(ctx, b)
-			Expect(ours(start)()).To(HaveExactElements(HavePrefix("update ")))
-			Expect(requestsFor(start, []string{b.GetName()})).To(HaveLen(1))
+		By("having changed one plan")
+		start = auditSize()
+		services[3].Plans = slices.Clone(services[3].Plans)
+		services[3].Plans[5].Description = "Larger than before"
+		offer(server, services...)
+		readAgain(ctx, b)
+		Expect(ours(start)()).To(HaveExactElements(HavePrefix("update ")))
+		Expect(requestsFor(start, []string{b.GetName()})).To(HaveLen(1))
 
-			By("having added one service and taken away another")
-			start = auditSize()
-			services = append(services[1:], offering("another", "one"))
-			offer(server, services...)
-			relist(ctx, b)
-			Expect(ours(start)()).To(ConsistOf(HavePrefix("create "), HavePrefix("create ")))
-			Eventually(k.classes(ctx, b)).Should(HaveLen(classes))
-			Eventually(k.plans(ctx, b)).Should(HaveLen((classes-1)*plans + 1))
-		})
+		By("having added one service and taken away another")
+		start = auditSize()
+		services = append(services[1:], offering("another", "one"))
+		offer(server, services...)
+		readAgain(ctx, b)
+		Expect(ours(start)()).To(ConsistOf(HavePrefix("create "), HavePrefix("create ")))
+		Eventually(k.classes(ctx, b)).Should(HaveLen(classes))
+		Eventually(k.plans(ctx, b)).Should(HaveLen((classes-1)*plans + 1))
+	})
 
-		It("is repaired where somebody has changed it", func(ctx SpecContext) {
-			service := offering("db", "small", "large")
-			server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
-			b := registerBroker(ctx, k, namespace, server)
-			class, plan := k.newClass(), k.newPlan()
-			class.SetNamespace(b.GetNamespace())
-			class.SetName(service.ID)
-			plan.SetNamespace(b.GetNamespace())
-			plan.SetName(service.Plans[0].ID)
-			update(ctx, class, func(c v1beta1.Class) { c.Common().Description = "edited" })
-			Expect(k8s.Delete(ctx, plan)).To(Succeed())
-			server.Forget()
-			relist(ctx, b)
-			Expect(server.Calls()).To(HaveExactElements(HaveField("Header", Not(HaveKey("If-None-Match")))))
-			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(class), class)).To(Succeed())
-			Expect(class.Common().Description).To(Equal(service.Description))
-			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(plan), plan)).To(Succeed())
-		})
+	It("is repaired where somebody has changed it", func(ctx SpecContext) {
+		service := offering("db", "small", "large")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		b := registerBroker(ctx, k, namespace, server)
+		class, plan := k.newClass(), k.newPlan()
+		class.SetNamespace(b.GetNamespace())
+		class.SetName(service.ID)
+		plan.SetNamespace(b.GetNamespace())
+		plan.SetName(service.Plans[0].ID)
+		update(ctx, class, func(c v1beta1.Class) { c.Common().Description, c.Common().ExternalID = "edited", "mine" })
+		Expect(k8s.Delete(ctx, plan)).To(Succeed())
+		server.Forget()
+		readAgain(ctx, b)
+		Expect(server.Calls()).To(HaveExactElements(HaveField("Header", Not(HaveKey("If-None-Match")))))
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(class), class)).To(Succeed())
+		Expect(*class.Common()).To(SatisfyAll(HaveField("Description", service.Description), HaveField("ExternalID", service.ID)))
+		Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Plan]()))
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(plan), plan)).To(Succeed())
+	})
 
-		It("loses what vanishes from it once nobody uses it, and no sooner", func(ctx SpecContext) {
-			db, queue := offering("db", "small", "large"), offering("queue", "one")
-			server := newBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
-			b := registerBroker(ctx, k, namespace, server)
-			si := k.newInstance(ctx, namespace, "data", db.Name, "small")
-			Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
-
-			By("taking the service away")
-			offer(server, queue)
-			relist(ctx, b)
-			Eventually(k.plans(ctx, b)).Should(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Plan](db.Plans[0].ID)), "the plan that nobody uses goes")
-			Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class](db.Name)))
-			Expect(b.CommonStatus().ServiceClasses).To(Equal(int32(1)))
-			Consistently(k.classes(ctx, b)).Should(HaveLen(2))
-
-			By("bringing it back")
-			offer(server, db, queue)
-			relist(ctx, b)
-			Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(3), haveRemoved[v1beta1.Plan]()))
-			Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()))
-
-			By("taking it away again, and the instance too")
-			offer(server, queue)
-			relist(ctx, b)
-			Eventually(k.plans(ctx, b)).Should(HaveLen(2))
-			deleted := time.Now()
-			Expect(k8s.Delete(ctx, si)).To(Succeed())
-			Eventually(k.classes(ctx, b)).Should(HaveLen(1))
-			Expect(k.plans(ctx, b)()).To(HaveLen(1))
-			Expect(time.Since(deleted)).To(BeNumerically("<", 10*time.Second))
-			Expect(server.Violations()).To(BeEmpty())
-		})
-
-		It("is believed to be empty, but deletes nothing for that", func(ctx SpecContext) {
-			service := offering("db", "small")
-			server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
-			b := registerBroker(ctx, k, namespace, server)
-			offer(server)
-			relist(ctx, b)
-			Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), saying("offered 1 class before and offers nothing now")))
-			Consistently(k.classes(ctx, b)).Should(haveRemoved[v1beta1.Class](service.Name))
-			Expect(k.plans(ctx, b)()).To(haveRemoved[v1beta1.Plan](service.Plans[0].ID))
-			offer(server, service)
-			relist(ctx, b)
-			Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(1), haveRemoved[v1beta1.Class]()))
-		})
-
-		It("is offered as far as it can be used", func(ctx SpecContext) {
-			good, bad := offering("good", "one", "two"), offering("bad", "three")
-			server := newBroker(osbtest.Options{Services: []osbtest.Service{good, bad}})
-			b := registerBroker(ctx, k, namespace, server)
-			body, err := json.Marshal(map[string]any{"services": []any{
-				map[string]any{"id": bad.ID, "name": bad.Name, "description": 7, "bindable": true, "plans": bad.Plans},
-				map[string]any{"id": good.ID, "name": good.Name, "description": "New words", "bindable": true, "plan_updateable": true, "plans": []any{
-					good.Plans[0], map[string]any{"id": good.Plans[1].ID, "name": "two", "description": "Is two", "free": "of charge"}}},
-			}})
-			Expect(err).NotTo(HaveOccurred())
-			server.Change(func(o *osbtest.Options) { o.Catalog = body })
-			relist(ctx, b)
-			Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "PartlySynced"), saying("2 classes with 3 plans"), saying(bad.Name), saying("description"), saying("free")))
-			Eventually(eventsAbout(ctx, b)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning PartlySynced"), ContainSubstring(bad.Name))))
-			classes, err := k.classes(ctx, b)()
-			Expect(err).NotTo(HaveOccurred())
-			Expect(classes).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()), "a mistake takes nothing away")
-			Expect(classes[good.Name].Common().Description).To(Equal("New words"), "nor does it keep the rest")
-			Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(3), haveRemoved[v1beta1.Plan]()))
-		})
-
-		It("says that none of it can be used", func(ctx SpecContext) {
-			b := k.register(ctx, namespace, newBroker(osbtest.Options{Catalog: []byte(`{"services": [{"id": "x", "name": "x", "description": "", "bindable": true, "plans": []}]}`)}))
-			Eventually(brokerStatus(ctx, b)).Should(stalled("ErrorSyncingCatalog", "it has no plan that can be used"))
-		})
-
-		It("says that it is none", func(ctx SpecContext) {
-			b := k.register(ctx, namespace, newBroker(osbtest.Options{Catalog: []byte(`<html>Welcome</html>`)}))
-			Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Reconciling", "True", "ErrorFetchingCatalog"), saying("JSON")))
-		})
-
-		It("is offered as far as the restrictions let it", func(ctx SpecContext) {
-			db, queue := offering("db", "small", "large"), offering("queue", "one")
-			server := newBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
-			b := registerBroker(ctx, k, namespace, server, func(b v1beta1.Broker) {
-				b.Common().CatalogRestrictions = &v1beta1.CatalogRestrictions{ServicePlan: []string{"spec.externalName in (small,one)"}}
-			})
-			Expect(k.classes(ctx, b)()).To(HaveLen(2))
-			Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(2), HaveKey(db.Plans[0].ID), HaveKey(queue.Plans[0].ID)))
-			update(ctx, b, func(b v1beta1.Broker) {
-				b.Common().CatalogRestrictions.ServiceClass = []string{"spec.externalName=" + db.Name}
-			})
-			Eventually(k.classes(ctx, b)).Should(SatisfyAll(HaveLen(1), HaveKey(db.Name)))
-			Expect(k.plans(ctx, b)()).To(HaveLen(1))
-			update(ctx, b, func(b v1beta1.Broker) { b.Common().CatalogRestrictions = nil })
-			Eventually(k.plans(ctx, b)).Should(HaveLen(3))
-		})
-
-		It("takes nothing from another broker, and gets it when that is gone", func(ctx SpecContext) {
-			shared, own := offering("shared", "small"), offering("own", "small")
-			first := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{shared}}))
-			second := k.register(ctx, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{shared, own}}))
-			Eventually(brokerStatus(ctx, second)).Should(SatisfyAll(haveCondition("Ready", "True", "PartlySynced"),
-				saying(fmt.Sprintf("%s %s of %s %q has the same id", k.class, shared.ID, k.broker, first.GetName())), HaveField("ServiceClasses", int32(1))))
-			Expect(k.classes(ctx, first)()).To(HaveKey(shared.Name))
-			Expect(k.classes(ctx, second)()).To(SatisfyAll(HaveLen(1), HaveKey(own.Name)))
-			Expect(k8s.Delete(ctx, first)).To(Succeed())
-			Eventually(brokerStatus(ctx, second)).WithTimeout(time.Minute).Should(beReady(second))
-			Expect(k.classes(ctx, second)()).To(SatisfyAll(HaveLen(2), HaveKey(shared.Name)))
-			Expect(k.plans(ctx, second)()).To(HaveLen(2))
-		})
-
-		It("gets along with another that has the same names", func(ctx SpecContext) {
-			one, other := offering("db", "small"), offering("db", "small")
-			other.Name = one.Name
-			first := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{one}}))
-			second := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{other}}))
-			Expect(*second.CommonStatus()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), saying("Another "+k.broker+" offers services of the same name"), saying(one.Name)))
-			for _, b := range []v1beta1.Broker{first, second} {
-				Expect(k.classes(ctx, b)()).To(HaveLen(1))
+	It("has all plans before it has their class", func(ctx SpecContext) {
+		var plans []string
+		for i := range 30 {
+			plans = append(plans, fmt.Sprintf("plan-%d", i))
+		}
+		service := offering("db", plans...)
+		start := auditSize()
+		registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{service}}))
+		var order []string
+		for _, e := range operatorRequests(start) {
+			if e.Verb == "create" && (e.ObjectRef.Name == service.ID || strings.HasPrefix(e.ObjectRef.Name, "plan-") && strings.HasSuffix(e.ObjectRef.Name, service.ID[len("db"):])) {
+				order = append(order, e.ObjectRef.Resource)
 			}
-		})
+		}
+		Expect(order).To(HaveLen(31))
+		Expect(order[30]).To(Equal(strings.ToLower(k.class)+"es"), "admission takes the only plan that it sees for the default")
+	})
+}
 
-		It("has all plans before it has their class", func(ctx SpecContext) {
-			var plans []string
-			for i := range 30 {
-				plans = append(plans, fmt.Sprintf("plan-%d", i))
-			}
-			service := offering("db", plans...)
-			start := auditSize()
-			registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{service}}))
-			var order []string
-			for _, e := range operatorRequests(start) {
-				if e.Verb == "create" && (e.ObjectRef.Name == service.ID || strings.HasPrefix(e.ObjectRef.Name, "plan-") && strings.HasSuffix(e.ObjectRef.Name, service.ID[len("db"):])) {
-					order = append(order, e.ObjectRef.Resource)
+func describeRemovals(k kinds) {
+	var namespace string
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("loses what vanishes from it once nobody uses it, and no sooner", func(ctx SpecContext) {
+		db, queue := offering("db", "small", "large"), offering("queue", "one")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
+		b := registerBroker(ctx, k, namespace, server)
+		si := k.newInstance(ctx, namespace, "data", db.Name, "small")
+		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
+
+		By("taking the service away")
+		offer(server, queue)
+		readAgain(ctx, b)
+		Eventually(k.plans(ctx, b)).Should(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Plan](db.Plans[0].ID)), "the plan that nobody uses goes")
+		Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class](db.Name)))
+		Expect(b.CommonStatus().ServiceClasses).To(Equal(int32(1)))
+		Consistently(k.classes(ctx, b)).Should(HaveLen(2))
+
+		By("bringing it back")
+		offer(server, db, queue)
+		readAgain(ctx, b)
+		Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(3), haveRemoved[v1beta1.Plan]()))
+		Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()))
+
+		By("taking it away again, and the instance too")
+		offer(server, queue)
+		readAgain(ctx, b)
+		Eventually(k.plans(ctx, b)).Should(HaveLen(2))
+		deleted := time.Now()
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Eventually(k.classes(ctx, b)).Should(HaveLen(1))
+		Expect(k.plans(ctx, b)()).To(HaveLen(1))
+		Expect(time.Since(deleted)).To(BeNumerically("<", 10*time.Second))
+		Expect(server.Violations()).To(BeEmpty())
+	})
+
+	It("keeps a plan that it has lost for an instance that has it, and may go back to it", func(ctx SpecContext) {
+		db := offering("db", "small", "large")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{db}})
+		b := registerBroker(ctx, k, namespace, server)
+		si := k.newInstance(ctx, namespace, "data", db.Name, "small")
+		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
+		without := db
+		without.Plans = db.Plans[1:]
+		offer(server, without)
+		readAgain(ctx, b)
+		switchTo := func(plan string) {
+			GinkgoHelper()
+			update(ctx, si, func(si *v1beta1.ServiceInstance) {
+				if k.isNamespaced() {
+					si.Spec.ServicePlanExternalName = plan
+				} else {
+					si.Spec.ClusterServicePlanExternalName = plan
 				}
-			}
-			Expect(order).To(HaveLen(31))
-			Expect(order[30]).To(Equal(strings.ToLower(k.class)+"es"), "admission takes the only plan that it sees for the default")
-		})
+			})
+		}
 
-		It("holds no other broker up while its own hangs", func(ctx SpecContext) {
-			var hung []v1beta1.Broker
-			for range 8 {
-				server := newBroker(osbtest.Options{})
-				server.Inject(osbtest.Fault{On: osb.GetCatalog, Answer: osbtest.Hang})
-				hung = append(hung, k.register(ctx, namespace, server))
-			}
-			registerBroker(ctx, k, namespace, newBroker(osbtest.Options{}))
-			for _, b := range hung {
-				Expect(k8s.Delete(ctx, b)).To(Succeed())
-			}
+		By("being refused another one")
+		server.Inject(osbtest.Fault{On: osb.UpdateInstance, Answer: osbtest.Error(http.StatusBadRequest, "", "no room")})
+		switchTo("large")
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "UpdateInstanceCallFailed"), saying("no room")))
+		Consistently(k.plans(ctx, b)).Should(haveRemoved[v1beta1.Plan](db.Plans[0].ID))
+
+		By("going back")
+		switchTo("small")
+		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+		Expect(server.Violations()).To(BeEmpty())
+	})
+
+	It("is believed to be empty, but deletes nothing for that", func(ctx SpecContext) {
+		service := offering("db", "small")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		b := registerBroker(ctx, k, namespace, server)
+		offer(server)
+		readAgain(ctx, b)
+		Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), saying("offered 1 class before and offers nothing now")))
+		Consistently(k.classes(ctx, b)).Should(haveRemoved[v1beta1.Class](service.Name))
+		Expect(k.plans(ctx, b)()).To(haveRemoved[v1beta1.Plan](service.Plans[0].ID))
+		offer(server, service)
+		readAgain(ctx, b)
+		Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(1), haveRemoved[v1beta1.Class]()))
+	})
+}
+
+func describeSelection(k kinds) {
+	var namespace string
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("is offered as far as it can be used", func(ctx SpecContext) {
+		good, bad := offering("good", "one", "two"), offering("bad", "three")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{good, bad}})
+		b := registerBroker(ctx, k, namespace, server)
+		body, err := json.Marshal(map[string]any{"services": []any{
+			map[string]any{"id": bad.ID, "name": bad.Name, "description": 7, "bindable": true, "plans": bad.Plans},
+			map[string]any{"id": good.ID, "name": good.Name, "description": "New words", "bindable": true, "plan_updateable": true, "plans": []any{
+				good.Plans[0], map[string]any{"id": good.Plans[1].ID, "name": "two", "description": "Is two", "free": "of charge"}}},
+		}})
+		Expect(err).NotTo(HaveOccurred())
+		server.Change(func(o *osbtest.Options) { o.Catalog = body })
+		readAgain(ctx, b)
+		Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "PartlySynced"), saying("2 classes with 3 plans"), saying(bad.Name), saying("description"), saying("free")))
+		Eventually(eventsAbout(ctx, b)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning PartlySynced"), ContainSubstring(bad.Name))))
+		classes, err := k.classes(ctx, b)()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(classes).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()), "a mistake takes nothing away")
+		Expect(classes[good.Name].Common().Description).To(Equal("New words"), "nor does it keep the rest")
+		Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(3), haveRemoved[v1beta1.Plan]()))
+	})
+
+	It("says that none of it can be used", func(ctx SpecContext) {
+		b := k.register(ctx, namespace, newBroker(osbtest.Options{Catalog: []byte(`{"services": [{"id": "x", "name": "x", "description": "", "bindable": true, "plans": []}]}`)}))
+		Eventually(brokerStatus(ctx, b)).Should(stalled("ErrorSyncingCatalog", "it has no plan that can be used"))
+	})
+
+	It("says that it is none", func(ctx SpecContext) {
+		b := k.register(ctx, namespace, newBroker(osbtest.Options{Catalog: []byte(`<html>Welcome</html>`)}))
+		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Reconciling", "True", "ErrorFetchingCatalog"), saying("JSON")))
+	})
+
+	It("is offered as far as the restrictions let it", func(ctx SpecContext) {
+		db, queue := offering("db", "small", "large"), offering("queue", "one")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
+		b := registerBroker(ctx, k, namespace, server, func(b v1beta1.Broker) {
+			b.Common().CatalogRestrictions = &v1beta1.CatalogRestrictions{ServicePlan: []string{"spec.externalName in (small,one)"}}
 		})
+		Expect(k.classes(ctx, b)()).To(HaveLen(2))
+		Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(2), HaveKey(db.Plans[0].ID), HaveKey(queue.Plans[0].ID)))
+		update(ctx, b, func(b v1beta1.Broker) {
+			b.Common().CatalogRestrictions.ServiceClass = []string{"spec.externalName=" + db.Name}
+		})
+		Eventually(k.classes(ctx, b)).Should(SatisfyAll(HaveLen(1), HaveKey(db.Name)))
+		Expect(k.plans(ctx, b)()).To(HaveLen(1))
+		update(ctx, b, func(b v1beta1.Broker) { b.Common().CatalogRestrictions = nil })
+		Eventually(k.plans(ctx, b)).Should(HaveLen(3))
+	})
+}
+
+func describeCollisions(k kinds) {
+	var namespace string
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("takes nothing from another broker, and gets it when that is gone", func(ctx SpecContext) {
+		shared, own := offering("shared", "small"), offering("own", "small")
+		first := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{shared}}))
+		second := k.register(ctx, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{shared, own}}))
+		Eventually(brokerStatus(ctx, second)).Should(SatisfyAll(haveCondition("Ready", "True", "PartlySynced"),
+			saying(fmt.Sprintf("%s %s of %s %q has the same id", k.class, shared.ID, k.broker, first.GetName())), HaveField("ServiceClasses", int32(1))))
+		Expect(k.classes(ctx, first)()).To(HaveKey(shared.Name))
+		Expect(k.classes(ctx, second)()).To(SatisfyAll(HaveLen(1), HaveKey(own.Name)))
+		Expect(k8s.Delete(ctx, first)).To(Succeed())
+		Eventually(brokerStatus(ctx, second)).WithTimeout(time.Minute).Should(beReady(second))
+		Expect(k.classes(ctx, second)()).To(SatisfyAll(HaveLen(2), HaveKey(shared.Name)))
+		Expect(k.plans(ctx, second)()).To(HaveLen(2))
+	})
+
+	It("gets along with another that has the same names", func(ctx SpecContext) {
+		one, other := offering("db", "small"), offering("db", "small")
+		other.Name = one.Name
+		first := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{one}}))
+		second := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{other}}))
+		Expect(*second.CommonStatus()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), saying("Another "+k.broker+" offers services of the same name"), saying(one.Name)))
+		for _, b := range []v1beta1.Broker{first, second} {
+			Expect(k.classes(ctx, b)()).To(HaveLen(1))
+		}
+	})
+
+	It("holds no other broker up while its own hangs", func(ctx SpecContext) {
+		var hung []v1beta1.Broker
+		for range 8 {
+			server := newBroker(osbtest.Options{})
+			server.Inject(osbtest.Fault{On: osb.GetCatalog, Answer: osbtest.Hang})
+			hung = append(hung, k.register(ctx, namespace, server))
+		}
+		registerBroker(ctx, k, namespace, newBroker(osbtest.Options{}))
+		for _, b := range hung {
+			Expect(k8s.Delete(ctx, b)).To(Succeed())
+		}
 	})
 }

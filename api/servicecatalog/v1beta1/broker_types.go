@@ -44,7 +44,7 @@ type SecretAuth struct {
 type OAuth2Auth struct {
 	SecretAuth `json:",inline"`
 
-	// tokenURL is where tokens are got, an https URL.
+	// tokenURL is where tokens are got, an http or https URL.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['https', 'http']",message="must be an http or https URL"
 	// +required
@@ -94,8 +94,8 @@ type CommonServiceBrokerSpec struct {
 	// +required
 	URL string `json:"url"`
 
-	// insecureSkipTLSVerify accepts whatever certificate the broker shows. Who is
-	// between can then read and change everything.
+	// insecureSkipTLSVerify accepts whatever certificate the broker shows. Anyone
+	// on the way can then read and change everything.
 	// +optional
 	InsecureSkipTLSVerify bool `json:"insecureSkipTLSVerify,omitempty"`
 
@@ -111,8 +111,8 @@ type CommonServiceBrokerSpec struct {
 	// +optional
 	RelistBehavior RelistBehavior `json:"relistBehavior"`
 
-	// relistDuration is after how long the catalog is read again, as "15m". Default
-	// 24h; less than 1m is taken for 1m.
+	// relistDuration is after how long the catalog is read again, as "15m". Default:
+	// the operator's --broker-relist-interval, 24h. Less than 1m is taken for 1m.
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h))+$`
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Type=string
@@ -137,7 +137,8 @@ type CommonServiceBrokerSpec struct {
 
 // ServiceBrokerStatus is what is known of a broker.
 type ServiceBrokerStatus struct {
-	// conditions of the broker: Reconciling, Stalled, Ready, Failed.
+	// conditions of the broker: Reconciling, Stalled, Ready, and Failed where it is
+	// True.
 	// +listType=atomic
 	// +nullable
 	// +optional

@@ -43,15 +43,15 @@ const (
 	ReasonPartlySynced = "PartlySynced"
 	// ReasonErrorGettingAuthCredentials: the Secret is missing or incomplete. An event's.
 	ReasonErrorGettingAuthCredentials = "ErrorGettingAuthCredentials"
-	// ReasonBrokerInUse: the broker is deleted and has instances left.
+	// ReasonBrokerInUse: the broker is deleted and has instances or bindings left.
 	ReasonBrokerInUse = "InUse"
 	// ReasonDeletedClusterServiceBrokerSuccessfully: a ClusterServiceBroker was let
 	// go. An event's.
 	ReasonDeletedClusterServiceBrokerSuccessfully = "DeletedClusterServiceBrokerSuccessfully"
 	// ReasonDeletedSuccessfully: a ServiceBroker was let go. An event's.
 	ReasonDeletedSuccessfully = "DeletedSuccessfully"
-	// ReasonCredentialsInUse: a Secret is deleted and kept, since instances are at a
-	// broker that is reached with it. An event's, of the Secret.
+	// ReasonCredentialsInUse: a Secret is deleted and kept, since something is left at
+	// a broker that is reached with it. An event's, of the Secret.
 	ReasonCredentialsInUse = "CredentialsInUse"
 )
 

@@ -22,7 +22,7 @@ const (
 	Finalizer = "kubernetes-incubator/service-catalog"
 
 	// AuthSecretFinalizer is on a Secret with a broker's credentials while the
-	// broker has instances: without it they could not be deprovisioned.
+	// broker has instances or bindings: without it they could not be removed.
 	AuthSecretFinalizer = "bellhop.gophernetes.io/broker-credentials"
 
 	// MadeIDAnnotation has the external id that admission made for an object, and

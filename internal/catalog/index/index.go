@@ -36,7 +36,7 @@ import (
 const (
 	byClass        = "class"        // instances: the class of the references, or what is spelled until there are some; plans: the class
 	byPlan         = "plan"         // instances
-	byBroker       = "broker"       // classes and plans; instances: what the status says
+	byBroker       = "broker"       // classes and plans; instances and bindings: what the status says
 	byExternalName = "externalName" // classes
 	byExternalID   = "externalID"   // classes; instances and bindings: what spec and status say
 	byInstance     = "instance"     // bindings
@@ -64,6 +64,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	add(byExternalID, instanceIDs, &v1beta1.ServiceInstance{})
 	add(bySource, instanceSources, &v1beta1.ServiceInstance{})
 	add(byInstance, of(bindingInstance), &v1beta1.ServiceBinding{})
+	add(byBroker, of(bindingBroker), &v1beta1.ServiceBinding{})
 	add(byExternalID, bindingIDs, &v1beta1.ServiceBinding{})
 	add(bySecret, of(bindingSecret), &v1beta1.ServiceBinding{})
 	add(bySource, bindingSources, &v1beta1.ServiceBinding{})
@@ -130,6 +131,13 @@ func instanceSources(obj client.Object) []string {
 }
 
 func bindingInstance(binding *v1beta1.ServiceBinding) string { return binding.Spec.InstanceRef.Name }
+
+func bindingBroker(binding *v1beta1.ServiceBinding) string {
+	if target := binding.Status.Target; target != nil {
+		return resolved(catalog.ScopeOfBroker(target.Kind), target.Name)
+	}
+	return ""
+}
 
 func bindingIDs(obj client.Object) []string {
 	binding := obj.(*v1beta1.ServiceBinding)
@@ -284,10 +292,21 @@ func (x Index) ClassInUse(ctx context.Context, class v1beta1.Class) (bool, error
 	return len(found) > 0, err
 }
 
-// PlanInUse says whether the references of any instance name a plan.
+// PlanInUse says whether the references of any instance name a plan, or its broker has
+// the instance with that plan or was asked to: there is a way back then.
 func (x Index) PlanInUse(ctx context.Context, plan v1beta1.Plan) (bool, error) {
 	found, err := x.instances(ctx, append(ofPlan(plan), client.Limit(1))...)
-	return len(found) > 0, err
+	if err != nil || len(found) > 0 {
+		return len(found) > 0, err
+	}
+	found, err = x.instances(ctx, named(plan.GetNamespace(), byClass, resolved(catalog.ScopeOf(plan), plan.ClassName()))...)
+	return slices.ContainsFunc(found, func(i *v1beta1.ServiceInstance) bool {
+		return isWith(i.Status.ExternalProperties, plan) || isWith(i.Status.InProgressProperties, plan)
+	}), err
+}
+
+func isWith(props *v1beta1.ServiceInstancePropertiesState, plan v1beta1.Plan) bool {
+	return props != nil && (props.ClusterServicePlanExternalID == plan.Common().ExternalID || props.ServicePlanExternalID == plan.Common().ExternalID)
 }
 
 func ofClass(class v1beta1.Class) []client.ListOption {
@@ -301,7 +320,7 @@ func ofPlan(plan v1beta1.Plan) []client.ListOption {
 // InstancesOfBroker are those that are, or may be, at a broker, as their status says,
 // and those of its classes.
 func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
-	found, err := x.instances(ctx, named(broker.GetNamespace(), byBroker, resolved(catalog.ScopeOf(broker), broker.GetName()))...)
+	found, err := x.instances(ctx, atBroker(broker)...)
 	if err != nil {
 		return nil, err
 	}
@@ -321,6 +340,15 @@ func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]
 		}
 	}
 	return found, nil
+}
+
+// BindingsOfBroker are those that are, or may be, at a broker, as their status says.
+func (x Index) BindingsOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceBinding, error) {
+	return x.bindings(ctx, atBroker(broker)...)
+}
+
+func atBroker(broker v1beta1.Broker) []client.ListOption {
+	return named(broker.GetNamespace(), byBroker, resolved(catalog.ScopeOf(broker), broker.GetName()))
 }
 
 // InstancesWaitingFor are those that have no references yet and name a class.

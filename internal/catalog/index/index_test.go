@@ -354,6 +354,8 @@ func TestInstances(t *testing.T) {
 	}
 	local := func(i *v1beta1.ServiceInstance) {
 		i.Spec.ServiceClassExternalName = "mysql"
+		i.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ServicePlanExternalID: "held-id"}
+		i.Status.InProgressProperties = &v1beta1.ServiceInstancePropertiesState{ServicePlanExternalID: "sent-id"}
 		i.Spec.ServiceClassRef, i.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: "class-1"}, &v1beta1.LocalObjectReference{Name: "plan-1"}
 		i.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}
 	}
@@ -407,10 +409,13 @@ func TestInstances(t *testing.T) {
 			t.Errorf("%s is in use: %t, %v", name, got, err)
 		}
 	}
-	for name, want := range map[string]bool{"plan-1": true, "plan-4": false} {
-		if got, err := x.PlanInUse(ctx, plan(catalog.Namespaced, name, "", "", "")); err != nil || got != want {
+	for name, want := range map[string]bool{"plan-1": true, "plan-4": false, "held": true, "sent": true} {
+		if got, err := x.PlanInUse(ctx, plan(catalog.Namespaced, name, "", "class-1", "")); err != nil || got != want {
 			t.Errorf("%s is in use: %t, %v", name, got, err)
 		}
+	}
+	if got, err := x.PlanInUse(ctx, plan(catalog.Namespaced, "held", "", "class-2", "")); err != nil || got {
+		t.Errorf("a plan of another class is in use: %t, %v", got, err)
 	}
 }
 
@@ -424,9 +429,14 @@ func TestBindings(t *testing.T) {
 		binding("a", "two", func(b *v1beta1.ServiceBinding) {
 			to("i")(b)
 			b.Spec.SecretName, b.Status.ExternalID, b.Status.PredecessorID = "one", "next-id", "old-id"
+			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}}
+		}),
+		binding(namespace, "local", func(b *v1beta1.ServiceBinding) {
+			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}}
 		}),
 		binding("a", "three", func(b *v1beta1.ServiceBinding) {
 			to("j")(b)
+			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "osba"}}
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "s", Key: "k"}}}
 			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{}, {AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Name: "t"}}}, {AddKeysFrom: &v1beta1.AddKeysFromTransform{}}}
 		}),
@@ -441,6 +451,8 @@ func TestBindings(t *testing.T) {
 		{"into a Secret, named or not", all(x.BindingsInto(ctx, types.NamespacedName{Namespace: "a", Name: "one"})), "a/one a/two"},
 		{"into no other", all(x.BindingsInto(ctx, types.NamespacedName{Namespace: "a", Name: "two"})), ""},
 		{"with parameters from a Secret", all(x.BindingsReading(ctx, types.NamespacedName{Namespace: "a", Name: "s"})), "a/three"},
+		{"at a broker", all(x.BindingsOfBroker(ctx, broker(catalog.Cluster, "osba"))), "a/three"},
+		{"at one of a namespace", all(x.BindingsOfBroker(ctx, broker(catalog.Namespaced, "osba"))), "demo/local"},
 		{"with keys from a Secret", all(x.BindingsReading(ctx, types.NamespacedName{Namespace: "a", Name: "t"})), "a/three"},
 	} {
 		if c.got != c.want {

@@ -138,7 +138,7 @@ func newManager(o options) (ctrl.Manager, error) {
 		},
 		HealthProbeBindAddress: o.probeAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
-		Cache:                  cache.Options{DefaultTransform: kube.StripForCache},
+		Cache:                  cache.Options{DefaultTransform: kube.StripForCache("ServiceBinding")},
 	})
 }
 
