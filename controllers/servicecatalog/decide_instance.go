@@ -206,10 +206,16 @@ func idOf(si *v1beta1.ServiceInstance) string {
 	return si.Spec.ExternalID
 }
 
-// isOwned says whether what is at the broker under the instance's id may be deleted (R10).
+// isOwned says whether what is at the broker under the instance's id is known to be
+// this object's, so that it may be removed (R10).
 func isOwned(si *v1beta1.ServiceInstance) bool {
-	return si.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
-		si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
+	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
+}
+
+// goesWithObject says whether what is there may be removed once somebody has deleted the
+// object.
+func goesWithObject(si *v1beta1.ServiceInstance) bool {
+	return isOwned(si) || si.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
 }
 
 // isKept says whether everything at the broker is to be left as it is.
@@ -248,7 +254,7 @@ func (d *instanceDecision) remove() {
 		d.release = &word{v1beta1.ReasonDeprovisionedSuccessfully, "nothing is left at the broker"}
 	case len(d.w.bindings) > 0:
 		d.hold(v1beta1.ReasonDeprovisionBlockedByExistingCredentials, "ServiceBindings have to be deleted first: "+enumerate(d.w.bindings))
-	case !isOwned(d.si):
+	case !goesWithObject(d.si):
 		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", idOf(d.si))}
 	case d.w.claimed:
 		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", idOf(d.si))}

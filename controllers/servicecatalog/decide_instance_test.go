@@ -181,11 +181,14 @@ func TestDecideInstance(t *testing.T) {
 		"brought, with policy": {"R10", fs(brought, used, deleted, lives, func(f *fixture) {
 			f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 		}), "deprovision id small-id"},
-		"brought and created": {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
-		"claimed by another":  {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimed = true }), "release Retained"},
-		"CRD deleted":         {"R10", fs(ready, deleted, func(f *fixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
-		"restored":            {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
-		"broker gone":         {"R8", fs(ready, deleted, lives, func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"brought, with policy, failed":                 {"R10: nobody has deleted it", fs(broughtToDelete, unknownTimes(4)), "provision id small-id"},
+		"brought, with policy, in conflict":            {"R10", fs(broughtToDelete, conflicting), "nothing: Failed"},
+		"brought, with policy, failed in its own time": {"R10", fs(broughtToDelete, provisioning, operationFailed), "nothing: Failed"},
+		"brought and created":                          {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
+		"claimed by another":                           {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimed = true }), "release Retained"},
+		"CRD deleted":                                  {"R10", fs(ready, deleted, func(f *fixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
+		"restored":                                     {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
+		"broker gone":                                  {"R8", fs(ready, deleted, lives, func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -197,6 +200,30 @@ func TestDecideInstance(t *testing.T) {
 }
 
 func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+// broughtToDelete is brought, and to be removed once the object is deleted.
+func broughtToDelete(f *fixture) {
+	f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
+}
+
+// unknownTimes has requests end in an outcome that is not known.
+func unknownTimes(times int) func(*fixture) {
+	return func(f *fixture) {
+		for range times {
+			f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+	}
+}
+
+func conflicting(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409)) }
+
+// operationFailed is what the broker says of the operation.
+func operationFailed(f *fixture) {
+	a := said(osb.Done, 200)
+	a.state = osb.Failed
+	f.after(decideInstance(f.si, f.w).call, a)
+}
 
 func lives(f *fixture) { f.w.definition = definitionLives }
 

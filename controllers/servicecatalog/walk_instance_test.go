@@ -59,6 +59,7 @@ type instanceWalk struct {
 	brought   bool
 	stranger  bool // what is under the brought id is somebody else's
 	kept      bool // the policy is to remove nothing
+	policy    bool // the policy is to remove also what was brought, with the object
 	released  bool
 	calls     int
 	lastCalls []string
@@ -113,6 +114,9 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	}
 	if w.kept = seed%7 == 6; w.kept {
 		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+	}
+	if w.policy = seed%7 == 5; w.policy {
+		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
 	}
 	return w
 }
@@ -302,7 +306,7 @@ func unknownTo(call *instanceCall) osb.Class {
 }
 
 // act is the broker.
-func (w *instanceWalk) act(_ *v1beta1.ServiceInstance, call *instanceCall) answer {
+func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *instanceCall) answer {
 	h := w.held[call.id]
 	if h != nil && h.working != "" {
 		w.work(call.id, h)
@@ -314,7 +318,7 @@ func (w *instanceWalk) act(_ *v1beta1.ServiceInstance, call *instanceCall) answe
 	case update:
 		return w.update(call, h)
 	case deprovision:
-		return w.deprovision(call, h)
+		return w.deprovision(si, call, h)
 	case inspect:
 		if h == nil || !w.class.Spec.InstanceRetrievable {
 			return w.poll(call, h)
@@ -388,8 +392,8 @@ func (w *instanceWalk) update(call *instanceCall, h *heldInstance) answer {
 	return said(osb.Done, 200)
 }
 
-func (w *instanceWalk) deprovision(call *instanceCall, h *heldInstance) answer {
-	if w.brought && w.stranger {
+func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *instanceCall, h *heldInstance) answer {
+	if w.stranger && !(w.policy && !si.DeletionTimestamp.IsZero()) {
 		w.failf("a stranger's instance is removed")
 	}
 	if w.kept {
