@@ -281,7 +281,10 @@ func (d *instanceDecision) mitigate() {
 
 func (d *instanceDecision) stopMitigation(why string) {
 	d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
-	d.stop(v1beta1.ReasonOrphanMitigationFailed, why)
+	if d.status.Attempts == nil {
+		d.status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
+	}
+	d.halt(v1beta1.ReasonOrphanMitigationFailed, why)
 }
 
 // deprovision asks the broker to remove the instance, or how far that is.
@@ -630,7 +633,7 @@ func held(props *v1beta1.ServiceInstancePropertiesState) *v1beta1.ServiceInstanc
 
 // upToDate is for an instance of which the broker has what the spec says.
 func (d *instanceDecision) upToDate(props *v1beta1.ServiceInstancePropertiesState) {
-	if d.status.ReconciledGeneration != d.si.Generation {
+	if d.status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
 		d.status.ReconciledGeneration = d.si.Generation
 		d.status.Attempts = nil
 		d.say(verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonProvisionedSuccessfully, message: "The broker has what the spec says"})
@@ -659,9 +662,9 @@ func (d *instanceDecision) isStopped() bool {
 	if a := d.status.Attempts; a != nil {
 		return a.Stopped && !d.isNews(a)
 	}
-	// The former service-catalog left it at that.
+	// The former service-catalog left it at that. What is under way has conditions from before.
 	failed := conditionOf(d.status.Conditions, v1beta1.ConditionFailed)
-	return failed != nil && failed.Status == v1beta1.ConditionTrue && d.status.ObservedGeneration >= d.si.Generation
+	return d.status.CurrentOperation == "" && failed != nil && failed.Status == v1beta1.ConditionTrue && d.status.ObservedGeneration >= d.si.Generation
 }
 
 func (d *instanceDecision) isNews(a *v1beta1.Attempts) bool {
@@ -714,7 +717,8 @@ func (d *instanceDecision) newCall(v verb) *instanceCall {
 
 // observe has the status say what the spec is.
 func (d *instanceDecision) observe() {
-	if !d.status.AsyncOpInProgress { // which is of the generation that was observed
+	isCleanup := d.status.OrphanMitigationInProgress && d.si.DeletionTimestamp.IsZero()
+	if !d.status.AsyncOpInProgress && !isCleanup { // which are of the generation that was observed
 		d.status.ObservedGeneration = d.si.Generation
 	}
 	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // what is wrong with it was for admission
@@ -752,8 +756,13 @@ func (d *instanceDecision) stop(reason, message string) {
 	if d.status.Attempts == nil {
 		d.status.Attempts = &v1beta1.Attempts{}
 	}
-	a := d.status.Attempts
-	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = d.si.Generation, d.w.parameters.version, true, nil
+	d.status.Attempts.Generation, d.status.Attempts.ParametersVersion = d.si.Generation, d.w.parameters.version
+	d.halt(reason, message)
+}
+
+// halt says that nothing is tried any more of what was.
+func (d *instanceDecision) halt(reason, message string) {
+	d.status.Attempts.Stopped, d.status.Attempts.NextTime = true, nil
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{reason, message}})
 }
 

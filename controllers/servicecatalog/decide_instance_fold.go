@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ type instanceFold struct {
 // foldInstance is the status after a call, where status is that before it.
 func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call instanceCall, a answer, now time.Time) v1beta1.ServiceInstanceStatus {
 	f := &instanceFold{si: si, status: *status.DeepCopy(), call: call, answer: a, now: now}
-	if call.verb == poll {
+	if call.verb == poll || f.isCleanup() {
 		f.call.generation = status.ObservedGeneration // that of the operation: later ones are still to come
 	}
 	f.status.ObservedGeneration = f.call.generation
@@ -80,6 +81,11 @@ func foldOverdue(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStat
 
 // isDeleting says whether the object is being deleted.
 func (f *instanceFold) isDeleting() bool { return !f.si.DeletionTimestamp.IsZero() }
+
+// isCleanup says whether the call removes what a failure may have left.
+func (f *instanceFold) isCleanup() bool {
+	return (f.call.verb == deprovision || f.call.removal) && !f.isDeleting()
+}
 
 func (f *instanceFold) provision() {
 	switch f.answer.Class {
@@ -235,16 +241,17 @@ func (f *instanceFold) later() {
 	a.NextTime = timeOf(f.now.Add(max(backoff(f.si.UID, a.Count, f.answer.RetryAfter), time.Second)))
 }
 
-// attempts are those of the call's generation.
+// attempts are those of what the call is for: of a cleanup, what had failed.
 func (f *instanceFold) attempts() *v1beta1.Attempts {
 	if f.status.Attempts == nil {
-		f.status.Attempts = &v1beta1.Attempts{}
+		f.status.Attempts = &v1beta1.Attempts{Generation: f.call.generation}
 	}
 	a := f.status.Attempts
-	a.Generation = f.call.generation
-	if f.call.props != nil {
-		a.ParametersVersion = f.call.props.ParametersVersion
+	if f.isCleanup() {
+		return a
 	}
+	a.Generation = f.call.generation
+	a.ParametersVersion = held(cmp.Or(f.call.props, f.status.InProgressProperties)).ParametersVersion
 	if f.call.unsure { // until one has succeeded
 		a.Unknown = max(a.Unknown, 1)
 	}
@@ -304,10 +311,8 @@ func (f *instanceFold) updateFailed(message string) {
 		f.status.Unusable = true
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
-	version := held(f.status.InProgressProperties).ParametersVersion
-	f.end()
 	f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
-	f.status.Attempts.ParametersVersion = version
+	f.end()
 }
 
 func (f *instanceFold) deprovision() {

@@ -156,6 +156,7 @@ func TestDecideInstance(t *testing.T) {
 		"Secret changed":            {"", fs(ready, func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v2" }), "read"},
 		"Secret's value changed":    {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
 		"Secret's value the same":   {"", fs(ready, func(f *fixture) { f.w.parameters.version = "v2" }), "nothing: Ready"},
+		"Secret's value as it was":  {"the broker has refused another", fs(ready, rotated("v2", "p5"), refusedOnce, rotated("v3", "p0")), "nothing: Ready"},
 		"id of another":             {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
 			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
@@ -554,6 +555,62 @@ func TestConditionsStandInOrder(t *testing.T) {
 	}
 }
 
+// TestAFailureIsOfWhatWasAskedFor: what was asked for since is asked for once the rest of
+// the failure is removed, and nothing else is.
+func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
+	fromSecret := func(f *fixture) { f.w.parameters.version = "v1" }
+	removed := func(f *fixture) {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	notRemoved := func(f *fixture) {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"not edited":                   {fs(provisioning, operationFailed, removed), "nothing: Failed"},
+		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "nothing: Failed"},
+		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "nothing: Failed"},
+		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.parameters.version = "v2" }, operationFailed, removed), "journal provision id small-id"},
+		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision id large-id"},
+		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision id large-id"},
+		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision id large-id"},
+		"edited while nobody is asked": {fs(provisioning, operationFailed, planned, unreachable, removed), "journal provision id large-id"},
+		"edited, then to be kept":      {fs(provisioning, operationFailed, planned, toBeKept, decided), "journal provision id large-id"},
+		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, planned, removed),
+			"journal provision id large-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := decideInstance(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// rotated is another version of the Secret that the parameters are from.
+func rotated(version, checksum string) func(*fixture) {
+	return func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = version, checksum }
+}
+
+// unreachable is when the broker's credentials were missing for a while.
+func unreachable(f *fixture) {
+	f.w.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, "x"}
+	decided(f)
+	f.w.problem = nil
+}
+
+// decided records a step without a call.
+func decided(f *fixture) { f.si.Status = decideInstance(f.si, f.w).status }
+
+func toBeKept(f *fixture) {
+	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
+}
+
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, lives)
@@ -603,15 +660,12 @@ func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 // TestWhatIsToBeKeptIsNotCleanedUp: neither after a failure, nor after answers that say
 // nothing.
 func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
-	kept := func(f *fixture) {
-		f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
-	}
-	f := newFixture(kept, provisioning)
+	f := newFixture(toBeKept, provisioning)
 	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
 	if got := decideInstance(f.si, f.w).say(); got != "nothing: Failed" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
 	}
-	f = newFixture(kept)
+	f = newFixture(toBeKept)
 	for range maxAttempts {
 		next := decideInstance(f.si, f.w)
 		if next.call == nil || next.call.verb != provision {
@@ -625,7 +679,7 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	}
 	f = newFixture(provisioning)
 	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
-	kept(f)
+	toBeKept(f)
 	if got := decideInstance(f.si, f.w); got.call != nil || got.status.OrphanMitigationInProgress {
 		t.Error("once it has begun:", got.say())
 	}

@@ -45,7 +45,8 @@ type instanceWalk struct {
 	plans  map[string]*v1beta1.ClusterServicePlan
 	broker *v1beta1.ClusterServiceBroker
 	si     *v1beta1.ServiceInstance // as the API server has it
-	params string                   // the checksum of those in the spec
+	params string                   // the checksum of those in the spec, or in a Secret
+	secret int                      // the version of that; 0: there is none
 
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceInstanceStatus
@@ -63,6 +64,7 @@ type instanceWalk struct {
 	released  bool
 	calls     int
 	lastCalls []string
+	asked     heldInstance // what the broker was last asked for
 }
 
 // heldInstance is what the broker has under an id.
@@ -115,6 +117,9 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	if w.kept = seed%7 == 6; w.kept {
 		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 	}
+	if seed%3 == 1 {
+		w.secret = 1
+	}
 	if w.policy = seed%7 == 5; w.policy {
 		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
 	}
@@ -145,7 +150,11 @@ func (w *instanceWalk) edit() {
 		w.si.Generation++
 	case 1:
 		w.params = fmt.Sprint("p", w.rnd.IntN(3))
-		w.si.Generation++
+		if w.secret > 0 { // of which the generation says nothing
+			w.secret++
+		} else {
+			w.si.Generation++
+		}
 	case 2:
 		w.si.Spec.UpdateRequests++
 		w.si.Generation++
@@ -164,6 +173,9 @@ func (w *instanceWalk) world() instanceWorld {
 	world := instanceWorld{now: w.now, firstSight: w.firstSight, since: w.since, polled: w.polled, definition: definitionLives,
 		offer: offer{class: w.class, plan: plan, broker: w.broker}}
 	world.parameters.known, world.parameters.Checksum = true, w.params
+	if w.secret > 0 {
+		world.parameters.version = fmt.Sprint("v", w.secret)
+	}
 	if refusals(&w.si.Status) > 0 && mayHaveAnyPlan(&w.si.Status) {
 		world.plans = []string{"large-id", "small-id"}
 	}
@@ -276,6 +288,9 @@ func (w *instanceWalk) crashes() bool {
 func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *instanceCall) answer {
 	w.calls++
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.verb, call.id, call.planID))
+	if call.props != nil {
+		w.asked = heldInstance{plan: planIDOf(call.props), params: call.props.ParameterChecksum}
+	}
 	if w.calm {
 		return w.act(si, call)
 	}
@@ -474,6 +489,8 @@ func (w *instanceWalk) check() {
 		}
 	case conditionOf(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
+	case w.asked != heldInstance{plan: w.si.Spec.ClusterServicePlanExternalName + "-id", params: w.params}:
+		w.failf("given up, and never asked for: want %s %s, asked for %+v", w.si.Spec.ClusterServicePlanExternalName, w.params, w.asked)
 	case h != nil && !w.brought && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
 		w.failf("failed, and something is left")
 	}
