@@ -492,6 +492,7 @@ func (d *instanceDecision) writeFirst(reason, message string) {
 // startMitigation removes what requests whose outcome is not known may have left.
 func (d *instanceDecision) startMitigation() {
 	d.status.OrphanMitigationInProgress = true
+	d.status.Attempts.Count = 0
 	d.deprovision()
 }
 

@@ -209,8 +209,10 @@ func (f *instanceFold) unsure(what, reason string) {
 	if f.call.verb == update || f.answer.Class == osb.Unknown { // else nothing is left that a repeat would not find
 		a.Unknown++
 	}
+	a.Effects++
 	f.again(what, reason)
-	if a.Count >= maxAttempts {
+	isRemovedNext := f.call.verb == provision && a.Unknown > 0 && f.call.owned && !f.call.kept
+	if a.Effects >= maxAttempts && !isRemovedNext {
 		f.giveUp(what)
 	}
 }
@@ -250,7 +252,9 @@ func (f *instanceFold) attempts() *v1beta1.Attempts {
 	if f.isCleanup() {
 		return a
 	}
-	a.Generation = f.call.generation
+	if a.Generation != f.call.generation { // what failed before was something else
+		a.Generation, a.Count = f.call.generation, 0
+	}
 	a.ParametersVersion = held(cmp.Or(f.call.props, f.status.InProgressProperties)).ParametersVersion
 	if f.call.unsure { // until one has succeeded
 		a.Unknown = max(a.Unknown, 1)
@@ -277,7 +281,8 @@ func (f *instanceFold) startMitigation(why word) {
 	f.status.OrphanMitigationInProgress = true
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	f.status.OperationStartTime = timeOf(f.now)
-	f.attempts().NextTime = nil
+	a := f.attempts()
+	a.Count, a.NextTime = 0, nil
 	failed, _ := kept(f.status.Conditions)
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation,
 		message: "What may have been left at the broker is being removed: " + why.message, failed: failed, mitigation: &why})
@@ -369,7 +374,7 @@ func (f *instanceFold) removed() {
 	}
 	a := f.attempts()
 	a.Removals++
-	a.Refusals, a.Unknown, a.Conflict, a.NextTime = 0, 0, false, timeOf(f.now.Add(backoff(f.si.UID, a.Removals, 0)))
+	a.Count, a.Refusals, a.Unknown, a.Conflict, a.NextTime = 0, 0, 0, false, timeOf(f.now.Add(backoff(f.si.UID, a.Removals, 0)))
 	failed, _ := kept(s.Conditions)
 	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: stopped}
 	switch {

@@ -317,6 +317,63 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 	}
 }
 
+// TestWhatHadNoEffectDoesNotUseUpTheAttempts: however long the broker could not be had.
+func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
+	f := newFixture()
+	asked := func(verb verb, class osb.Class, status, times int) {
+		t.Helper()
+		for i := range times {
+			next := decideInstance(f.si, f.w)
+			if next.call == nil || next.call.verb != verb {
+				t.Fatalf("the %s is not made that is to end in %s: %s", ordinal(int32(i+1)), class, next.say())
+			}
+			f.after(next.call, said(class, status))
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+	}
+	asked(provision, osb.Retry, 429, 25)
+	asked(provision, osb.Unknown, 500, 4)
+	asked(deprovision, osb.Unknown, 500, 25)
+	asked(deprovision, osb.Done, 200, 1)
+	asked(provision, osb.Unusable, 200, maxAttempts-5)
+	asked(provision, osb.Unknown, 500, 4)
+	asked(deprovision, osb.Done, 200, 1)
+	asked(provision, osb.Done, 201, 1)
+}
+
+// TestARemovalIsTriedAsIfNothingHadFailedBefore: it is another request.
+func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
+	refused := func(times int) func(*fixture) {
+		return func(f *fixture) {
+			for range times {
+				f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422))
+				f.w.now = f.w.now.Add(time.Hour)
+			}
+		}
+	}
+	for name, is := range map[string][]func(*fixture){
+		"deletion":              fs(restarted, refused(15), unknownTimes(1), deleted, lives),
+		"deletion of an update": fs(ready, planned, refused(15), deleted, lives),
+		"cleanup":               fs(refused(15), unknownTimes(4)),
+		"cleanup of a failure":  fs(restarted, refused(15), refusedOnce),
+		"deletion in a cleanup": fs(unknownTimes(4), unknownTimes(15), deleted, lives),
+	} {
+		for _, class := range []osb.Class{osb.Unknown, osb.Concurrency} {
+			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
+				f := newFixture(is...)
+				next := decideInstance(f.si, f.w)
+				if next.call == nil || next.call.verb != deprovision {
+					t.Fatal(next.say())
+				}
+				f.after(next.call, said(class, 500))
+				if wait := f.si.Status.Attempts.NextTime.Sub(f.w.now); wait > 2*time.Second {
+					t.Errorf("it waits %s", wait)
+				}
+			})
+		}
+	}
+}
+
 // TestAnIDIsReplacedOnceTheBrokerRefusesIt: not before.
 func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
 	f := newFixture()
