@@ -246,6 +246,7 @@ func (d *instanceDecision) isClean() bool {
 
 // remove is for an instance that is being deleted.
 func (d *instanceDecision) remove() {
+	d.recallEdits()
 	switch {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
 	case isKept(d.si):
@@ -290,7 +291,6 @@ func (d *instanceDecision) stopMitigation(why string) {
 // deprovision asks the broker to remove the instance, or how far that is.
 func (d *instanceDecision) deprovision() {
 	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationDeprovision || d.status.OrphanMitigationInProgress)
-	d.recallEdit()
 	ids, missing := d.removalIDs()
 	switch {
 	case missing != nil:
@@ -321,13 +321,19 @@ func (d *instanceDecision) isRefusedMeanwhile() bool {
 	return d.status.AsyncOpInProgress && d.heldProperties() != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }
 
-// recallEdit keeps in mind that another plan may have been asked for by a request that is
-// not on record.
-func (d *instanceDecision) recallEdit() {
-	s, plan := &d.status, d.w.offer.plan
-	seen := max(s.ReconciledGeneration, s.ObservedGeneration)
-	if s.ProvisionStatus == v1beta1.Provisioned && s.CurrentOperation == "" && plan != nil && d.si.Generation-seen > 1 && planIDOf(held(s.ExternalProperties)) != plan.Common().ExternalID {
-		s.CurrentOperation, s.InProgressProperties = v1beta1.OperationUpdate, ofPlan(plan)
+// recallEdits puts on record that an update may have been asked for that is not: for an
+// edit before this one, or by a process before this one.
+func (d *instanceDecision) recallEdits() {
+	s := &d.status
+	unseen := d.si.Generation - max(s.ReconciledGeneration, s.ObservedGeneration)
+	switch {
+	case s.ProvisionStatus != v1beta1.Provisioned || s.AsyncOpInProgress:
+		return
+	case unseen > 1, unseen == 1 && d.si.Generation <= d.w.since && d.si.DeletionTimestamp.IsZero():
+		if s.Attempts == nil {
+			s.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
+		}
+		s.Attempts.Unknown = max(s.Attempts.Unknown, 1)
 	}
 }
 
@@ -575,6 +581,7 @@ func (d *instanceDecision) update() {
 		return
 	}
 	d.renewAttempts()
+	d.recallEdits()
 	byUser := d.si.Generation != d.status.ReconciledGeneration
 	if why := d.obstacle(); why != nil {
 		if byUser { // else it is as it was asked for
@@ -602,8 +609,8 @@ func (d *instanceDecision) update() {
 		call.props = props
 		d.call = call
 		d.begin(v1beta1.OperationUpdate, props)
-		// What a change of a Secret has caused leaves no trace in the generation.
-		if !byUser && d.si.Status.CurrentOperation == "" {
+		// Only what follows from an edit at once leaves a trace, in the generation.
+		if seen := !byUser || d.si.Status.ObservedGeneration == d.si.Generation; seen && d.si.Status.CurrentOperation == "" {
 			d.writeFirst(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
 		}
 	}
@@ -613,8 +620,7 @@ func (d *instanceDecision) update() {
 // earlier one did, all is sent.
 func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState) {
 	before := held(d.status.ExternalProperties)
-	last := max(d.status.ReconciledGeneration, d.status.ObservedGeneration)
-	call.unsure = d.isUnsure() || d.si.Generation-last > 1 || d.si.Generation <= d.w.since
+	call.unsure = d.isUnsure()
 	call.previousPlanID, call.previousMaintenance = planIDOf(before), before.MaintenanceVersion
 	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && d.mayChangePlan()
 	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure

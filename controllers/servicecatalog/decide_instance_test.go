@@ -95,7 +95,14 @@ func later(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.w.now = f.w.now.Add(d) }
 }
 
-func restarted(f *fixture) { f.w.firstSight = false }
+func restarted(f *fixture) { f.w.firstSight, f.w.since = false, f.si.Generation }
+
+// plannedBack has the plan be the first one again.
+func plannedBack(f *fixture) {
+	f.si.Generation++
+	f.w.offer.plan = newFixture().w.offer.plan
+	f.present()
+}
 
 // say describes a step in words.
 func (s instanceStep) say() string {
@@ -152,6 +159,9 @@ func TestDecideInstance(t *testing.T) {
 		"touched":                   {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
 		"only noticed":              {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
 		"two edits, one seen":       {"the first may have been sent", fs(ready, edited2, edited2), "update id small-id +plan +parameters"},
+		"two edits, one waited":     {"the same", fs(ready, planned, restarted, unreachable, plannedBack), "update id small-id +plan +parameters"},
+		"two edits, both waited":    {"nothing was sent", fs(ready, planned, unreachable, plannedBack), "nothing: Ready"},
+		"an edit that waited":       {"the generation does not tell any more whether it was sent", fs(ready, planned, unreachable), "journal update id large-id +plan"},
 		"parameters from a Secret":  {"they are read when they are to be sent", fs(func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v1" }), "read"},
 		"Secret changed":            {"", fs(ready, func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v2" }), "read"},
 		"Secret's value changed":    {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
@@ -174,7 +184,7 @@ func TestDecideInstance(t *testing.T) {
 		"deleted after a restart": {"something may have been sent", fs(restarted, deleted, lives), "deprovision id small-id"},
 		"deleted":                 {"", fs(ready, deleted, lives), "deprovision id small-id"},
 		"deleted with plan edit":  {"the plan that the broker has", fs(ready, planned, deleted, lives), "deprovision id small-id"},
-		"deleted with bindings":   {"", fs(ready, deleted, lives, func(f *fixture) { f.w.bindings = []string{"b"} }), "nothing: DeprovisionBlockedByExistingCredentials"},
+		"deleted with bindings":   {"", fs(ready, deleted, lives, boundTo), "nothing: DeprovisionBlockedByExistingCredentials"},
 		"retained": {"R8", fs(ready, deleted, func(f *fixture) {
 			f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
 		}), "release Retained"},
@@ -225,6 +235,8 @@ func operationFailed(f *fixture) {
 	a.state = osb.Failed
 	f.after(decideInstance(f.si, f.w).call, a)
 }
+
+func boundTo(f *fixture) { f.w.bindings = []string{"b"} }
 
 func lives(f *fixture) { f.w.definition = definitionLives }
 
@@ -454,8 +466,8 @@ func TestUpdateAnswers(t *testing.T) {
 		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
 		"404":              {said(osb.Rejected, 404), "Failed", "small-id", "nothing: Failed"},
 		"410":              {said(osb.Gone, 410), "Failed", "small-id", "nothing: Failed"},
-		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan"},
-		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan"},
+		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
 		"500":              {said(osb.Unknown, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
 	} {
@@ -754,10 +766,18 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 		"a change that got no answer":   {fs(ready, planned, unanswered), "small large small"},
 		"a change that was refused":     {fs(ready, planned, refusedOnce), "small small small"},
 		"a change that nobody has seen": {fs(ready, restarted, planned), "small large small"},
+		"and waited for bindings":       {fs(ready, restarted, planned, deleted, boundTo, decided), "small large small"},
+		"and was taken back":            {fs(ready, restarted, planned, plannedBack), "small large small"},
 		"never ready":                   {fs(restarted, planned), "large small large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(append(test.is, deleted, lives, large)...)
+			f := newFixture(test.is...)
+			if f.si.DeletionTimestamp.IsZero() {
+				deleted(f)
+			}
+			lives(f)
+			large(f)
+			f.w.bindings = nil
 			var named []string
 			for range 3 {
 				next := decideInstance(f.si, f.w)
