@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ type instanceWorld struct {
 	offer offer
 	// present is the plan that the instance has, nil if it has none or that is gone.
 	present v1beta1.Plan
+	// working is the plan of the operation that is under way; nil if there is none, or the
+	// plan is gone.
+	working v1beta1.Plan
 	// refs are to be written into the spec; nil: they are there.
 	refs *catalogRefs
 	// problem is why nothing can be sent to the broker now.
@@ -302,7 +306,7 @@ func (d *instanceDecision) deprovision() {
 	case removing && !d.isOverdue():
 		d.pollLater(ids, true)
 	case !removing && d.isRefusedMeanwhile() && !d.isOverdue():
-		ids.planID = planIDOf(d.heldProperties())
+		ids.planID = planIDOf(heldProperties(&d.status))
 		d.pollLater(ids, false) // how it ends says which plan is to be removed
 	case !removing && !d.isDue():
 	default:
@@ -318,7 +322,7 @@ func (d *instanceDecision) deprovision() {
 // it does to it is under way.
 func (d *instanceDecision) isRefusedMeanwhile() bool {
 	a := d.status.Attempts
-	return d.status.AsyncOpInProgress && d.heldProperties() != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
+	return d.status.AsyncOpInProgress && heldProperties(&d.status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }
 
 // recallEdits puts on record that an update may have been asked for that is not: for an
@@ -344,7 +348,7 @@ func (d *instanceDecision) plans() (ids []string) {
 			ids = append(ids, id)
 		}
 	}
-	add(planIDOf(held(d.heldProperties())))
+	add(planIDOf(held(heldProperties(&d.status))))
 	add(planIDOf(held(d.status.InProgressProperties)))
 	if len(ids) > 0 && !mayHaveAnyPlan(&d.status) {
 		return ids
@@ -393,14 +397,22 @@ func refusals(s *v1beta1.ServiceInstanceStatus) int {
 }
 
 // heldProperties are what the broker has, as far as that is known.
-func (d *instanceDecision) heldProperties() *v1beta1.ServiceInstancePropertiesState {
-	if d.status.ProvisionStatus == v1beta1.Provisioned && d.status.ExternalProperties != nil {
-		return d.status.ExternalProperties
+func heldProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
+	if s.ProvisionStatus == v1beta1.Provisioned && s.ExternalProperties != nil {
+		return s.ExternalProperties
 	}
-	if d.status.InProgressProperties != nil {
-		return d.status.InProgressProperties
+	return cmp.Or(s.InProgressProperties, s.ExternalProperties)
+}
+
+// workingProperties are those that the operation under way is to lead to, or to remove.
+func workingProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
+	switch {
+	case !s.AsyncOpInProgress:
+		return nil
+	case s.CurrentOperation == v1beta1.OperationUpdate:
+		return s.InProgressProperties
 	}
-	return d.status.ExternalProperties
+	return heldProperties(s)
 }
 
 // poll asks how far a provisioning or an update is.
@@ -441,10 +453,10 @@ func (d *instanceDecision) isOverdue() bool {
 }
 
 func (d *instanceDecision) maxPolling() time.Duration {
-	if d.w.offer.plan == nil {
+	if d.w.working == nil {
 		return catalog.MaximumPollingDuration
 	}
-	return catalog.EffectiveOf(d.w.offer.class, d.w.offer.plan).MaximumPollingDuration
+	return catalog.EffectiveOf(d.w.offer.class, d.w.working).MaximumPollingDuration
 }
 
 // provision asks the broker for the instance.

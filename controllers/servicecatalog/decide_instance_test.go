@@ -31,13 +31,14 @@ import (
 
 // fixture is an instance and what surrounds it.
 type fixture struct {
-	si *v1beta1.ServiceInstance
-	w  instanceWorld
+	si    *v1beta1.ServiceInstance
+	w     instanceWorld
+	plans map[string]*v1beta1.ClusterServicePlan
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newInstanceWalk(nil, 0)
-	f := &fixture{si: walk.si, w: walk.world()}
+	f := &fixture{si: walk.si, w: walk.world(), plans: walk.plans}
 	f.w.definition = definitionUnknown
 	for _, edit := range edits {
 		edit(f)
@@ -45,11 +46,9 @@ func newFixture(edits ...func(*fixture)) *fixture {
 	return f
 }
 
-func (f *fixture) present() {
-	f.w.present = nil
-	if ext := f.si.Status.ExternalProperties; ext != nil && planIDOf(ext) == f.w.offer.plan.Common().ExternalID {
-		f.w.present = f.w.offer.plan
-	}
+// look looks up the plans that the status names.
+func (f *fixture) look() {
+	f.w.present, f.w.working = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, workingProperties(&f.si.Status))
 }
 
 // after takes an answer into the status, as the shell does.
@@ -60,7 +59,7 @@ func (f *fixture) after(call *instanceCall, a answer) {
 	if call.verb == poll {
 		f.w.polled = f.w.now
 	}
-	f.present()
+	f.look()
 }
 
 func ready(f *fixture) {
@@ -78,9 +77,7 @@ func edited2(f *fixture) {
 
 func planned(f *fixture) {
 	f.si.Generation++
-	large := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: "large"}}
-	large.Spec.ExternalID, large.Spec.ExternalName = "large-id", "large"
-	f.w.offer.plan = large
+	f.w.offer.plan = f.plans["large"]
 }
 
 func deleted(f *fixture) {
@@ -100,8 +97,7 @@ func restarted(f *fixture) { f.w.firstSight, f.w.since = false, f.si.Generation 
 // plannedBack has the plan be the first one again.
 func plannedBack(f *fixture) {
 	f.si.Generation++
-	f.w.offer.plan = newFixture().w.offer.plan
-	f.present()
+	f.w.offer.plan = f.plans["small"]
 }
 
 // say describes a step in words.
@@ -473,7 +469,6 @@ func TestUpdateAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, planned)
-			f.w.present = f.w.offer.plan
 			f.after(decideInstance(f.si, f.w).call, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
@@ -536,7 +531,6 @@ func TestPollAnswers(t *testing.T) {
 	updating := func(f *fixture) {
 		ready(f)
 		planned(f)
-		f.w.present = f.w.offer.plan
 		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
 	}
 	deprovisioning := func(f *fixture) {
@@ -679,6 +673,35 @@ func decided(f *fixture) { f.si.Status = decideInstance(f.si, f.w).status }
 func toBeKept(f *fixture) {
 	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
 }
+
+// TestAnOperationMayTakeAsLongAsItsPlanSays: not the one that the spec names by now.
+func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
+	limited := func(f *fixture) { f.w.offer.plan.Common().MaximumPollingDurationSeconds = new(int64(600)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // after an hour
+	}{
+		"provisioning":                    {fs(limited, provisioning), "wait"},
+		"provisioning, then a short plan": {fs(provisioning, planned, limited), "poll id small-id"},
+		"provisioning, then a long plan":  {fs(limited, provisioning, planned), "wait"},
+		"updating to a short plan":        {fs(ready, planned, limited, accepted), "wait"},
+		"updating, then a short plan":     {fs(ready, edited2, accepted, planned, limited), "poll id small-id"},
+		"removing":                        {fs(limited, ready, deleted, lives, accepted), "deprovision id small-id"},
+		"removing, a short plan named":    {fs(ready, planned, limited, deleted, lives, accepted), "poll id small-id (removal)"},
+		"plan gone from the catalog":      {fs(limited, provisioning, func(f *fixture) { f.w.working = nil }), "poll id small-id"},
+		"cleaning up":                     {fs(limited, unknownTimes(4), accepted), "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(append(test.is, later(time.Hour))...)
+			if got := decideInstance(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// accepted has the broker begin.
+func accepted(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202)) }
 
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {

@@ -179,14 +179,18 @@ func (w *instanceWalk) world() instanceWorld {
 	if refusals(&w.si.Status) > 0 && mayHaveAnyPlan(&w.si.Status) {
 		world.plans = []string{"large-id", "small-id"}
 	}
-	if ext := w.si.Status.ExternalProperties; ext != nil {
-		for _, p := range w.plans {
-			if p.Spec.ExternalID == planIDOf(ext) {
-				world.present = p
-			}
+	world.present, world.working = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, workingProperties(&w.si.Status))
+	return world
+}
+
+// planIn is the plan that properties name.
+func planIn(plans map[string]*v1beta1.ClusterServicePlan, props *v1beta1.ServiceInstancePropertiesState) v1beta1.Plan {
+	for _, p := range plans {
+		if props != nil && p.Spec.ExternalID == planIDOf(props) {
+			return p
 		}
 	}
-	return world
+	return nil
 }
 
 // reconcile is what the shell does, with a crash or a lost write wherever there may be one.
