@@ -72,10 +72,11 @@ func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceSta
 	return f.status
 }
 
-// foldOverdue is the status once an operation has taken longer than it may.
+// foldOverdue is the status once an operation has taken longer than it may: it failed, but
+// the broker may end it yet.
 func foldOverdue(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call instanceCall, limit time.Duration, now time.Time) v1beta1.ServiceInstanceStatus {
 	call.verb = poll
-	return foldInstance(si, status, call, answer{Outcome: osb.Outcome{Class: osb.Done}, state: osb.Failed,
+	return foldInstance(si, status, call, answer{Outcome: osb.Outcome{Class: osb.Unknown},
 		words: fmt.Sprintf("it was not finished within %s", limit)}, now)
 }
 
@@ -344,7 +345,7 @@ func (f *instanceFold) beginDeprovision() {
 	if s.CurrentOperation == v1beta1.OperationDeprovision {
 		return
 	}
-	if s.ExternalProperties != nil && s.CurrentOperation != v1beta1.OperationUpdate { // else it may have either
+	if s.InProgressProperties == nil { // else it may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
 	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, timeOf(f.now), false
@@ -412,6 +413,8 @@ func (f *instanceFold) poll() {
 		f.removed()
 	case f.call.removal && a.NotFound(): // it proves nothing, but whoever knows the protocol says 410 to another request
 		f.removalFailed("The broker does not know the operation: " + f.words())
+	case a.Class == osb.Unknown:
+		f.operationFailed()
 	case a.Class != osb.Done:
 		f.pollFailed()
 	case a.state == osb.InProgress:
@@ -470,6 +473,10 @@ func (f *instanceFold) operationFailed() {
 	switch {
 	case f.call.removal:
 		f.removalFailed("Deprovision call failed: " + words)
+	case f.status.CurrentOperation == v1beta1.OperationUpdate && f.answer.Class == osb.Unknown:
+		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+		f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+		f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
 	case f.status.CurrentOperation == v1beta1.OperationUpdate:
 		f.updateFailed("Update call failed: " + words)
 	default:
