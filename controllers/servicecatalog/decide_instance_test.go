@@ -401,6 +401,43 @@ func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
 	}
 }
 
+// TestAnIDIsNotReplacedByOneThatWasRefused: whatever was changed in between.
+func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
+	f := newFixture()
+	had := map[string]bool{}
+	for round := range 5 {
+		id := idOf(f.si)
+		if had[id] {
+			t.Fatalf("round %d: %s once more", round, id)
+		}
+		had[id] = true
+		unknownTimes(4)(f)
+		edited := round%2 == 0
+		if edited {
+			edited2(f)
+		}
+		for range 30 { // until it is asked for under another
+			next := decideInstance(f.si, f.w)
+			switch {
+			case next.call.verb == deprovision:
+				f.after(next.call, said(osb.Done, 200))
+				if !edited {
+					edited2(f)
+					edited = true
+				}
+			case next.call.verb == inspect:
+				f.after(next.call, said(osb.Gone, 404))
+			case next.call.id == id:
+				f.after(next.call, said(osb.Conflict, 409))
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, idOf(f.si)) {
+			t.Fatalf("round %d: the id is %s", round, idOf(f.si))
+		}
+	}
+}
+
 // TestWhatABrokerDoesNotTellHasNotChanged: what a fetch leaves out is not missing there.
 // conformance: F05
 func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
