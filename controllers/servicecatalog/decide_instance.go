@@ -101,6 +101,8 @@ type parameters struct {
 	// version tells the versions of the Secrets that they are from; empty: from none.
 	version string
 	problem *word
+	// unfit is what the plan's schema has against them.
+	unfit *word
 }
 
 // definitionState is what is known of a kind's CRD.
@@ -476,6 +478,10 @@ func (d *instanceDecision) provision() {
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}
+	if unfit := d.w.parameters.unfit; unfit != nil {
+		d.wait(unfit.reason, unfit.message)
+		return
+	}
 	props := d.wanted()
 	unknown := attempts != nil && attempts.Unknown > 0
 	unwanted := unknown && d.status.InProgressProperties != nil && !sameProperties(d.status.InProgressProperties, props)
@@ -617,6 +623,8 @@ func (d *instanceDecision) update() {
 		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
 	case d.status.RefusedUpdate != "" && d.status.RefusedUpdate == fingerprint(props):
 		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker has said that it will refuse this change again")
+	case call.newParameters && d.w.parameters.unfit != nil:
+		d.wait(d.w.parameters.unfit.reason, d.w.parameters.unfit.message)
 	default:
 		call.props = props
 		d.call = call

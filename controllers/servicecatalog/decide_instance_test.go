@@ -143,29 +143,33 @@ func TestDecideInstance(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"new":                          {"the object itself is the journal", nil, "provision id small-id"},
-		"new after a restart":          {"the body is the same as that of a request that may have been sent", fs(restarted), "provision id small-id"},
-		"edited before it was sent":    {"another process may have sent another plan", fs(restarted, edited2), "journal provision id small-id"},
-		"without finalizer":            {"R1", fs(func(f *fixture) { f.si.Finalizers = nil }), "protect"},
-		"abandoned":                    {"the finalizer was removed", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
-		"ready":                        {"R6", fs(ready), "nothing: Ready"},
-		"other parameters":             {"what does not change is left out", fs(ready, edited2), "update id small-id +parameters"},
-		"other plan":                   {"", fs(ready, planned), "update id large-id +plan"},
-		"plan that must stay":          {"", fs(func(f *fixture) { f.w.offer.class.Common().PlanUpdatable = false }, ready, planned), "nothing: Failed"},
-		"touched":                      {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
-		"only noticed":                 {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
-		"two edits, one seen":          {"the first may have been sent", fs(ready, edited2, edited2), "update id small-id +plan +parameters"},
-		"two edits, one waited":        {"the same", fs(ready, planned, restarted, unreachable, plannedBack), "update id small-id +plan +parameters"},
-		"two edits, both waited":       {"nothing was sent", fs(ready, planned, unreachable, plannedBack), "nothing: Ready"},
-		"an update that took too long": {"it may yet be carried out", fs(ready, planned, accepted, tooLate, plannedBack), "update id small-id +plan +parameters"},
-		"an update that failed":        {"the broker says that all is as it was", fs(ready, planned, accepted, operationFailed, plannedBack), "nothing: Ready"},
-		"an edit that waited":          {"the generation does not tell any more whether it was sent", fs(ready, planned, unreachable), "journal update id large-id +plan"},
-		"parameters from a Secret":     {"they are read when they are to be sent", fs(func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v1" }), "read"},
-		"Secret changed":               {"", fs(ready, func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v2" }), "read"},
-		"Secret's value changed":       {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
-		"Secret's value the same":      {"", fs(ready, func(f *fixture) { f.w.parameters.version = "v2" }), "nothing: Ready"},
-		"Secret's value as it was":     {"the broker has refused another", fs(ready, rotated("v2", "p5"), refusedOnce, rotated("v3", "p0")), "nothing: Ready"},
-		"id of another":                {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
+		"new":                                        {"the object itself is the journal", nil, "provision id small-id"},
+		"new after a restart":                        {"the body is the same as that of a request that may have been sent", fs(restarted), "provision id small-id"},
+		"edited before it was sent":                  {"another process may have sent another plan", fs(restarted, edited2), "journal provision id small-id"},
+		"without finalizer":                          {"R1", fs(func(f *fixture) { f.si.Finalizers = nil }), "protect"},
+		"abandoned":                                  {"the finalizer was removed", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":                                      {"R6", fs(ready), "nothing: Ready"},
+		"other parameters":                           {"what does not change is left out", fs(ready, edited2), "update id small-id +parameters"},
+		"other plan":                                 {"", fs(ready, planned), "update id large-id +plan"},
+		"plan that must stay":                        {"", fs(func(f *fixture) { f.w.offer.class.Common().PlanUpdatable = false }, ready, planned), "nothing: Failed"},
+		"touched":                                    {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
+		"only noticed":                               {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
+		"two edits, one seen":                        {"the first may have been sent", fs(ready, edited2, edited2), "update id small-id +plan +parameters"},
+		"two edits, one waited":                      {"the same", fs(ready, planned, restarted, unreachable, plannedBack), "update id small-id +plan +parameters"},
+		"two edits, both waited":                     {"nothing was sent", fs(ready, planned, unreachable, plannedBack), "nothing: Ready"},
+		"an update that took too long":               {"it may yet be carried out", fs(ready, planned, accepted, tooLate, plannedBack), "update id small-id +plan +parameters"},
+		"an update that failed":                      {"the broker says that all is as it was", fs(ready, planned, accepted, operationFailed, plannedBack), "nothing: Ready"},
+		"an edit that waited":                        {"the generation does not tell any more whether it was sent", fs(ready, planned, unreachable), "journal update id large-id +plan"},
+		"parameters from a Secret":                   {"they are read when they are to be sent", fs(func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v1" }), "read"},
+		"Secret changed":                             {"", fs(ready, func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v2" }), "read"},
+		"Secret's value changed":                     {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
+		"Secret's value the same":                    {"", fs(ready, func(f *fixture) { f.w.parameters.version = "v2" }), "nothing: Ready"},
+		"Secret's value as it was":                   {"the broker has refused another", fs(ready, rotated("v2", "p5"), refusedOnce, rotated("v3", "p0")), "nothing: Ready"},
+		"parameters that do not fit":                 {"", fs(unfit), "nothing: ErrorWithParameters"},
+		"touched, with parameters for a creation":    {"they are not sent", fs(ready, unfit, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
+		"other plan, with parameters for a creation": {"they are not sent", fs(ready, unfit, planned), "update id large-id +plan"},
+		"other parameters that do not fit":           {"", fs(ready, unfit, edited2), "nothing: ErrorWithParameters"},
+		"id of another":                              {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
 			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
 		}), "nothing: ReferencesNonexistentServiceClass"},
@@ -233,6 +237,8 @@ func operationFailed(f *fixture) {
 	a.state = osb.Failed
 	f.after(decideInstance(f.si, f.w).call, a)
 }
+
+func unfit(f *fixture) { f.w.parameters.unfit = &word{v1beta1.ReasonErrorWithParameters, "x"} }
 
 func boundTo(f *fixture) { f.w.bindings = []string{"b"} }
 

@@ -223,7 +223,7 @@ func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView
 	}
 	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
 	if len(errs) > 0 {
-		p.problem = &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
+		p.unfit = &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
 	}
 	v.world.parameters = p
 	return nil
