@@ -513,10 +513,16 @@ func (d *instanceDecision) writeFirst(reason, message string) {
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message})
 }
 
+// cleaningUp is how what is said of a cleanup begins, as nobody has deleted anything.
+const cleaningUp = "What may have been left at the broker is being removed"
+
 // startMitigation removes what requests whose outcome is not known may have left.
 func (d *instanceDecision) startMitigation() {
 	d.status.OrphanMitigationInProgress = true
 	d.status.Attempts.Count = 0
+	failed, _ := kept(d.status.Conditions)
+	d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation, message: cleaningUp, failed: failed,
+		mitigation: &word{v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp + ": it is not known what came of earlier requests. Then it is provisioned anew"}})
 	d.deprovision()
 }
 

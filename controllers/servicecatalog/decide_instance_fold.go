@@ -286,7 +286,7 @@ func (f *instanceFold) startMitigation(why word) {
 	a.Count, a.NextTime = 0, nil
 	failed, _ := kept(f.status.Conditions)
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation,
-		message: "What may have been left at the broker is being removed: " + why.message, failed: failed, mitigation: &why})
+		message: cleaningUp + ": " + why.message, failed: failed, mitigation: &why})
 }
 
 func (f *instanceFold) update() {
@@ -358,6 +358,8 @@ func (f *instanceFold) removing(v verdict) verdict {
 	if f.isDeleting() {
 		v.mitigation = nil
 		v.message += ". " + howToLetGo(f.si)
+	} else if f.isCleanup() {
+		v.message = cleaningUp + ": " + v.message
 	}
 	return v
 }

@@ -755,6 +755,43 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 // accepted has the broker begin.
 func accepted(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202)) }
 
+// TestACleanupSaysThatItIsOne: to people who have deleted nothing.
+func TestACleanupSaysThatItIsOne(t *testing.T) {
+	const what = "What may have been left at the broker is being removed"
+	busy := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422)) }
+	inProgress := func(f *fixture) {
+		a := said(osb.Done, 200)
+		a.state = osb.InProgress
+		f.after(decideInstance(f.si, f.w).call, a)
+	}
+	unsaid := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Unusable, 500)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // how Ready's message begins
+	}{
+		"failed":             {fs(unanswered), what + ": Deprovision call failed"},
+		"busy":               {fs(busy), what + ": Deprovision call failed"},
+		"accepted":           {fs(accepted), what + ": The instance is being deprovisioned"},
+		"in progress":        {fs(accepted, inProgress), what + ": The instance is being deprovisioned"},
+		"failed in progress": {fs(accepted, operationFailed), what + ": Deprovision call failed"},
+		"not said":           {fs(accepted, unsaid), what + ": The broker was asked"},
+		"unreachable":        {fs(unanswered, unreachable), "x"},
+		"deleted":            {fs(deleted, lives, unanswered), "Deprovision call failed"},
+	} {
+		for how, before := range map[string][]func(*fixture){"no answers": fs(unknownTimes(4)), "a failure": fs(provisioning, operationFailed)} {
+			t.Run(name+" after "+how, func(t *testing.T) {
+				f := newFixture(append(before, test.is...)...)
+				if got := conditionOf(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) || strings.Count(got, what) > 1 {
+					t.Errorf("Ready says: %s", got)
+				}
+				if is := conditionOf(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation) != nil; is != f.si.DeletionTimestamp.IsZero() {
+					t.Errorf("%v conditions", f.si.Status.Conditions)
+				}
+			})
+		}
+	}
+}
+
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, lives)

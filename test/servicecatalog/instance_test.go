@@ -587,7 +587,8 @@ var _ = Describe("An instance", func() {
 				s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: unsure[name].Spec.ExternalID, Times: 1, Answer: osbtest.Error(500, "", "not now")})
 			}
 			seen := unsure["e500"]
-			Eventually(hurried(ctx, seen)).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), haveCondition("Ready", "Unknown", "DeprovisionCallFailed")))
+			Eventually(hurried(ctx, seen)).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), haveCondition("Ready", "Unknown", "DeprovisionCallFailed"),
+				haveCondition("OrphanMitigation", "True", "StartingInstanceOrphanMitigation"), saying("What may have been left at the broker is being removed: Deprovision call failed: HTTP 500")))
 			for name, si := range unsure {
 				Eventually(hurried(ctx, si)).Should(bePresent(si))
 				Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "ProvisionInstance", "ProvisionInstance", "ProvisionInstance",
