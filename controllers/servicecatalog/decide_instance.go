@@ -784,6 +784,19 @@ func (d *instanceDecision) hold(reason, message string) {
 	d.say(v)
 }
 
+// troubledInstance is the status while something other than the broker keeps the next step
+// from being taken. That is tried again.
+func troubledInstance(si *v1beta1.ServiceInstance, why word, now time.Time) v1beta1.ServiceInstanceStatus {
+	status := *si.Status.DeepCopy()
+	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
+	if !si.DeletionTimestamp.IsZero() {
+		v.ready, v.message = v1beta1.ConditionUnknown, v.message+". "+howToLetGo(si)
+	}
+	v.failed, v.mitigation = kept(status.Conditions)
+	setInstanceConditions(&status, v, now)
+	return status
+}
+
 // stop says that nothing is tried any more until the spec changes.
 func (d *instanceDecision) stop(reason, message string) {
 	if d.status.Attempts == nil {

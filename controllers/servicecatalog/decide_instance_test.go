@@ -792,6 +792,21 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 	}
 }
 
+// TestWhatIsTriedAgainIsNotStalled: and a deletion says how to end it.
+func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
+	f := newFixture(fs(provisioning, deleted)...)
+	for _, isDeleted := range []bool{true, false} {
+		if !isDeleted {
+			f = newFixture()
+		}
+		status := troubledInstance(f.si, word{v1beta1.ReasonErrorGettingClusterID, "no answer"}, t0)
+		ready, stalled := conditionOf(status.Conditions, v1beta1.ConditionReady), conditionOf(status.Conditions, v1beta1.ConditionStalled)
+		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || strings.Contains(ready.Message, "to let go") != isDeleted {
+			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
+		}
+	}
+}
+
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, lives)

@@ -123,7 +123,7 @@ func (r *InstanceReconciler) attend(ctx context.Context, before *v1beta1.Service
 	}
 	next, err := r.decide(ctx, v)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, r.unproven(ctx, v, err)
 	}
 	switch {
 	case next.protect:
@@ -166,6 +166,15 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 	}
 }
 
+// unproven records that it cannot be told whether the CRD is being deleted.
+func (r *InstanceReconciler) unproven(ctx context.Context, v *instanceView, err error) error {
+	if ctx.Err() != nil { // the process stops
+		return err
+	}
+	why := word{v1beta1.ReasonDeprovisionCallFailed, "The broker is not asked before it is known why this object is deleted: " + err.Error()}
+	return errors.Join(err, r.record(ctx, v, troubledInstance(v.si, why, r.clock.Now())))
+}
+
 // act makes the call of a step, if there is one, and records what came of it.
 func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next instanceStep) (ctrl.Result, error) {
 	if next.call == nil {
@@ -199,9 +208,8 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	a, err := r.call(ctx, v, broker, next.call)
 	if err != nil { // nothing was sent
 		leave(outbound.Result{Unasked: true})
-		v.world.problem = &word{v1beta1.ReasonErrorGettingClusterID, err.Error()}
-		result, unrecorded := r.settle(ctx, v, decideInstance(v.si, v.world))
-		return result, errors.Join(err, unrecorded)
+		why := word{v1beta1.ReasonErrorGettingClusterID, err.Error()}
+		return ctrl.Result{}, errors.Join(err, r.record(ctx, v, troubledInstance(v.si, why, r.clock.Now())))
 	}
 	leave(resultOf(a.Outcome))
 	if a.Class == osb.NeedsCatalog {
@@ -222,7 +230,7 @@ func (r *InstanceReconciler) follow(ctx context.Context, v *instanceView) (ctrl.
 	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
 	next, err := r.decide(ctx, v)
 	if err != nil {
-		return ctrl.Result{}, errors.Join(err, r.record(ctx, v, v.si.Status))
+		return ctrl.Result{}, r.unproven(ctx, v, err)
 	}
 	if next.call != nil || next.refs != nil { // that is for another time, as it may wait for a slot
 		result := r.later(next, v)
