@@ -620,7 +620,10 @@ func (d *instanceDecision) update() {
 		return
 	}
 	props, call := d.wanted(), d.newCall(update)
-	d.changes(call, props)
+	if !byUser { // a changed Secret is no reason for maintenance
+		props.MaintenanceVersion = held(d.status.ExternalProperties).MaintenanceVersion
+	}
+	d.changes(call, props, byUser)
 	touched := byUser && d.si.Spec.UpdateRequests > held(d.status.ExternalProperties).UpdateRequests
 	switch {
 	case !call.newPlan && !call.newParameters && !touched:
@@ -644,11 +647,11 @@ func (d *instanceDecision) update() {
 
 // changes says what of an instance an update changes. Where it is not known what an
 // earlier one did, all is sent.
-func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState) {
+func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
 	before := held(d.status.ExternalProperties)
 	call.unsure = d.isUnsure()
 	call.previousPlanID, call.previousMaintenance = planIDOf(before), before.MaintenanceVersion
-	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && d.mayChangePlan()
+	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && byUser && d.mayChangePlan()
 	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure
 }
 

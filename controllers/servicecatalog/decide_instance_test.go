@@ -807,6 +807,44 @@ func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
 	}
 }
 
+// TestMaintenanceIsForWhoAsks: not for who changes a Secret.
+func TestMaintenanceIsForWhoAsks(t *testing.T) {
+	version := func(v string) func(*fixture) {
+		return func(f *fixture) {
+			for _, p := range f.plans {
+				p.Spec.MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: v}
+			}
+		}
+	}
+	touched := func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a Secret":             {fs(rotated("v2", "p5")), "1.0 journal update id small-id +parameters"},
+		"a Secret, unknown":    {fs(rotated("v2", "p5"), unanswered), "1.0 update id small-id +parameters"},
+		"touched":              {fs(touched), "2.0 update id small-id"},
+		"edited":               {fs(edited2), "2.0 update id small-id +parameters"},
+		"planned":              {fs(planned), "2.0 update id large-id +plan"},
+		"touched and a Secret": {fs(touched, rotated("v2", "p5")), "2.0 update id small-id +parameters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(append(fs(version("1.0"), ready, version("2.0")), append(test.is, later(time.Hour))...)...)
+			next := decideInstance(f.si, f.w)
+			if got := next.call.props.MaintenanceVersion + " " + next.say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+	f := newFixture(version("2.0"), conflicting, later(time.Hour))
+	found := said(osb.Done, 200)
+	found.instance = &osb.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
+	f.after(decideInstance(f.si, f.w).call, found)
+	if got := decideInstance(f.si, f.w).call.previousMaintenance; got != "1.0" {
+		t.Errorf("what was found has %q, not what is asked for", got)
+	}
+}
+
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, lives)
