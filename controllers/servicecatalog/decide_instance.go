@@ -302,7 +302,7 @@ func (d *instanceDecision) deprovision() {
 	case missing != nil:
 		d.hold(missing.reason, missing.message)
 	case d.w.offer.broker == nil:
-		d.hold(v1beta1.ReasonReferencesNonexistentBroker, "the broker "+brokerName(d.status.Broker)+" does not exist: nobody can be asked to remove the service")
+		d.hold(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "to remove the service"))
 	case d.w.problem != nil:
 		d.hold(d.w.problem.reason, d.w.problem.message)
 	case removing && !d.isOverdue():
@@ -424,7 +424,7 @@ func (d *instanceDecision) poll() {
 	case missing != nil:
 		d.wait(missing.reason, missing.message)
 	case d.w.offer.broker == nil:
-		d.wait(v1beta1.ReasonReferencesNonexistentBroker, "the broker "+brokerName(d.status.Broker)+" does not exist: nobody can be asked how far the operation is")
+		d.wait(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "how far the operation is"))
 	case d.w.problem != nil:
 		d.wait(d.w.problem.reason, d.w.problem.message)
 	case d.isOverdue():
@@ -534,7 +534,7 @@ func (d *instanceDecision) obstacle() *word {
 	case !offer.broker.GetDeletionTimestamp().IsZero() && d.status.ProvisionStatus != v1beta1.Provisioned:
 		return &word{v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.broker.GetName())}
 	case d.w.claimed && !isOwned(d.si):
-		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another object has the id %q", idOf(d.si))}
+		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceInstance of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", idOf(d.si))}
 	case offer.class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
 		return &word{v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.class.Common().ExternalName)}
 	case offer.plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
@@ -629,9 +629,9 @@ func (d *instanceDecision) update() {
 	case !call.newPlan && !call.newParameters && !touched:
 		d.upToDate(props)
 	case call.newPlan && !d.mayChangePlan():
-		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
+		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
 	case d.status.RefusedUpdate != "" && d.status.RefusedUpdate == fingerprint(props):
-		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker has said that it will refuse this change again")
+		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
 	case call.newParameters && d.w.parameters.unfit != nil:
 		d.wait(d.w.parameters.unfit.reason, d.w.parameters.unfit.message)
 	default:
@@ -839,11 +839,7 @@ func setInstanceConditions(status *v1beta1.ServiceInstanceStatus, v verdict, now
 
 // brokerReference is what a removal has to know of an offer.
 func brokerReference(o offer) *v1beta1.BrokerReference {
-	kind := "ClusterServiceBroker"
-	if o.broker.GetNamespace() != "" {
-		kind = "ServiceBroker"
-	}
-	return &v1beta1.BrokerReference{Kind: kind, Name: o.broker.GetName(), ServiceID: o.class.Common().ExternalID}
+	return &v1beta1.BrokerReference{Kind: catalog.ScopeOf(o.broker).BrokerKind(), Name: o.broker.GetName(), ServiceID: o.class.Common().ExternalID}
 }
 
 func brokerName(ref *v1beta1.BrokerReference) string {
@@ -851,6 +847,14 @@ func brokerName(ref *v1beta1.BrokerReference) string {
 		return "of the class"
 	}
 	return fmt.Sprintf("%s %q", ref.Kind, ref.Name)
+}
+
+// noBroker says why nobody can be asked for something.
+func noBroker(ref *v1beta1.BrokerReference, what string) string {
+	if ref == nil {
+		return "the broker of the class does not exist, so nobody can be asked " + what
+	}
+	return fmt.Sprintf("%s does not exist, so nobody can be asked %s: register it again under this name", brokerName(ref), what)
 }
 
 // enumerate names a few of many.

@@ -96,7 +96,7 @@ func (f *instanceFold) provision() {
 		case f.answer.created:
 			f.status.CreatedForUID = f.si.UID
 		case !f.call.owned:
-			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted", f.call.id)
+			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", f.call.id)
 		}
 		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osb.Accepted:
@@ -220,7 +220,7 @@ func (f *instanceFold) unsure(what, reason string) {
 
 // giveUp ends the attempts of a generation.
 func (f *instanceFold) giveUp(what string) {
-	message := fmt.Sprintf("%s call failed %d times and is not tried any more until the spec changes: %s", what, f.status.Attempts.Count, f.words())
+	message := fmt.Sprintf("%s call failed %d times: %s", what, f.status.Attempts.Count, f.words())
 	f.stop(v1beta1.ReasonErrorReconciliationRetryTimeout, v1beta1.ReasonErrorReconciliationRetryTimeout, message)
 }
 
@@ -263,8 +263,16 @@ func (f *instanceFold) attempts() *v1beta1.Attempts {
 	return a
 }
 
+// tryAgain says what a person can do about an instance that is not tried any more.
+const tryAgain = "; it is not tried any more until the spec or a Secret of parametersFrom changes: increase spec.updateRequests to try the same again"
+
 // stop has nothing tried any more for this generation.
 func (f *instanceFold) stop(reason, failed, message string) {
+	if f.answer.UpdateNotRepeatable {
+		message += "; the broker said not to send this change again: change plan or parameters to something else"
+	} else {
+		message += tryAgain
+	}
 	a := f.attempts()
 	a.Stopped, a.NextTime, a.LastTime = true, nil, timeOf(f.now)
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{failed, message}})
@@ -385,7 +393,7 @@ func (f *instanceFold) removed() {
 		a.NextTime = nil
 	case a.Removals >= maxRemovals:
 		a.Stopped, a.NextTime, v.stalled = true, nil, true
-		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Provision call failed and was cleaned up %d times; it is not tried any more until the spec changes", a.Removals)}
+		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Provision call failed and was cleaned up %d times", a.Removals) + tryAgain}
 	default:
 		v.message += ", and it is provisioned anew at " + when(a.NextTime.Time)
 	}
@@ -535,18 +543,12 @@ func (f *instanceFold) words() string { return sayOutcome(f.answer.Outcome) }
 
 // sayOutcome puts an outcome into words.
 func sayOutcome(o osb.Outcome) string {
-	var parts []string
-	if o.Status != 0 {
-		parts = append(parts, fmt.Sprintf("HTTP %d", o.Status))
-	}
-	if o.Code != "" {
-		parts = append(parts, o.Code)
-	}
-	said := strings.Join(parts, " ")
-	switch {
-	case said == "":
+	status := fmt.Sprintf("HTTP %d", o.Status)
+	said := strings.TrimSpace(status + " " + o.Code)
+	switch isStatus := strings.HasPrefix(o.Description, status); {
+	case o.Status == 0, isStatus && o.Code == "":
 		return o.Description
-	case o.Description == "":
+	case o.Description == "", isStatus: // the broker has said no more
 		return said
 	}
 	return said + ": " + o.Description

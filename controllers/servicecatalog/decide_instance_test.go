@@ -845,6 +845,20 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 	}
 }
 
+func TestAnOutcomeIsSaidOnce(t *testing.T) {
+	for want, out := range map[string]osb.Outcome{
+		"HTTP 502 Bad Gateway":            {Status: 502, Description: "HTTP 502 Bad Gateway"},
+		"HTTP 422 ConcurrencyError":       {Status: 422, Code: "ConcurrencyError", Description: "HTTP 422 Unprocessable Entity"},
+		"HTTP 422 ConcurrencyError: busy": {Status: 422, Code: "ConcurrencyError", Description: "busy"},
+		"HTTP 400: no":                    {Status: 400, Description: "no"},
+		"no connection":                   {Description: "no connection"},
+	} {
+		if got := sayOutcome(out); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, lives)

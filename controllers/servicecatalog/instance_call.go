@@ -46,7 +46,7 @@ func (r *InstanceReconciler) queued(ctx context.Context, v *instanceView, wait o
 
 func whyQueued(cause outbound.Cause) string {
 	if cause == outbound.Down {
-		return "The broker does not answer, or asked to be left alone; until it does, one request at a time tries it"
+		return "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
 	}
 	return "Other requests to the broker come first"
 }

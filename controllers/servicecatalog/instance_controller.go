@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -188,7 +189,8 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 			return ctrl.Result{}, err
 		}
 		r.line.leave(client.ObjectKeyFromObject(v.si), &v.known.queued)
-		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, bad.message}
+		b := v.world.offer.broker
+		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.message)}
 		result, err := r.settle(ctx, v, decideInstance(v.si, v.world))
 		if bad.temporary && err == nil {
 			err = bad

@@ -231,7 +231,7 @@ var _ = Describe("Whose an id is", func() {
 			passBy(ctx, s.namespace)
 			twin := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "second", Finalizers: []string{v1beta1.Finalizer}}, Spec: *si.Spec.DeepCopy()}
 			Expect(k8s.Create(ctx, twin)).To(Succeed())
-			Eventually(instanceStatus(ctx, twin)).Should(stalled("ExternalIDInUse", fmt.Sprintf("another object has the id %q", id)))
+			Eventually(instanceStatus(ctx, twin)).Should(stalled("ExternalIDInUse", fmt.Sprintf("another ServiceInstance of this broker has the id %q too, which was brought along", id)))
 			Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance"}))
 			expectLeft(ctx, s, si, id, "what is there is left to it")
 			Eventually(instanceStatus(ctx, twin)).Should(stalled("ProvisionCallFailed", "which was brought along"))

@@ -475,7 +475,7 @@ var _ = Describe("An instance", func() {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(http.StatusBadRequest, "", "the \x1b[31mregion\x00 is\nnot known "+strings.Repeat("x", 5000))})
 			si, other := s.instance(ctx, "db", parameters(`{"region":"nowhere"}`)), s.instance(ctx, "other")
-			Eventually(instanceStatus(ctx, si)).Should(HaveField("LastConditionState", "Failed"))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("LastConditionState", "Failed"), saying("increase spec.updateRequests to try the same again")))
 			Expect(conditions(si.Status.Conditions)).To(Equal([]string{"Reconciling=False/ProvisionCallFailed", "Stalled=True/ProvisionCallFailed",
 				"Ready=False/ProvisionCallFailed", "Failed=True/ClusterServiceBrokerReturnedFailure"}))
 			for _, c := range si.Status.Conditions[1:] { // what does not go on has nothing to say
@@ -828,7 +828,7 @@ var _ = Describe("An instance", func() {
 
 			By("not repeating what the broker does not want to see again")
 			update(ctx, si, touch)
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("ObservedGeneration", si.Generation), stalled("UpdateInstanceCallFailed", "will refuse this change again")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("ObservedGeneration", si.Generation), stalled("UpdateInstanceCallFailed", "said not to send it again: change plan or parameters")))
 			Expect(s.about(id, osb.UpdateInstance)).To(HaveLen(1))
 
 			By("changing it otherwise")
