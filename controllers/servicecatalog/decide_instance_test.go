@@ -169,6 +169,7 @@ func TestDecideInstance(t *testing.T) {
 		"touched, with parameters for a creation":    {"they are not sent", fs(ready, unfit, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
 		"other plan, with parameters for a creation": {"they are not sent", fs(ready, unfit, planned), "update id large-id +plan"},
 		"other parameters that do not fit":           {"", fs(ready, unfit, edited2), "nothing: ErrorWithParameters"},
+		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "deprovision id small-id"},
 		"id of another":                              {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
 			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
@@ -281,7 +282,6 @@ func TestProvisionAnswers(t *testing.T) {
 		"500":                     {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 		"timeout":                 {nil, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
 		"200 malformed":           {nil, said(osb.Unusable, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
-		"500 and edited":          {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -444,6 +444,25 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 	}
 }
 
+// TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
+// conformance: F02
+func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
+	for _, out := range []answer{said(osb.Retry, 500), said(osb.Retry, 401), said(osb.Retry, 429), said(osb.Concurrency, 422), said(osb.Unusable, 200), said(osb.Unusable, 301), said(osb.Rejected, 400), said(osb.Rejected, 410),
+		{Outcome: osb.Outcome{Class: osb.Retry}}} {
+		f := newFixture(conflicting, later(time.Hour))
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != inspect {
+			t.Fatal(next.say())
+		}
+		f.after(next.call, out)
+		deleted(f)
+		lives(f)
+		if got := decideInstance(f.si, f.w).say(); got != "deprovision id small-id" {
+			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
+		}
+	}
+}
+
 // TestWhatABrokerDoesNotTellHasNotChanged: what a fetch leaves out is not missing there.
 // conformance: F05
 func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
@@ -509,7 +528,8 @@ func TestUpdateAnswers(t *testing.T) {
 		"410":              {said(osb.Gone, 410), "Failed", "small-id", "nothing: Failed"},
 		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
 		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
-		"500":              {said(osb.Unknown, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"500":              {said(osb.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502":              {said(osb.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -594,8 +614,8 @@ func TestPollAnswers(t *testing.T) {
 		"provisioning":          {provisioning, in(osb.InProgress), "Provisioning", "poll id small-id"},
 		"provisioning failed":   {provisioning, in(osb.Failed), "OrphanMitigation", "deprovision id small-id"},
 		"provisioning, 410":     {provisioning, said(osb.Unusable, 410), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, 500":     {provisioning, said(osb.Unusable, 500), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Unusable}}, "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, said(osb.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
 		"updated":               {updating, in(osb.Succeeded), "Ready", "nothing: Ready"},
 		"updating failed":       {updating, in(osb.Failed), "Failed", "nothing: Failed"},
 		"deprovisioned":         {deprovisioning, in(osb.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
@@ -749,6 +769,24 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// TestEitherLimitEndsInFailure: the plan's, and ours where it says none, or more.
+// conformance: L12
+func TestEitherLimitEndsInFailure(t *testing.T) {
+	const week = 7 * 24 * time.Hour
+	for said, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
+		f := newFixture(func(f *fixture) { f.w.offer.plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second))
+		if got := decideInstance(f.si, f.w).say(); got != "poll id small-id" {
+			t.Errorf("%d s: just before %s: %s", said, limit, got)
+		}
+		later(time.Second)(f)
+		decided(f)
+		failed := conditionOf(f.si.Status.Conditions, v1beta1.ConditionFailed)
+		if failed == nil || !strings.Contains(failed.Message, "it was not finished within "+limit.String()) || f.si.Status.AsyncOpInProgress {
+			t.Errorf("%d s: after %s: %+v", said, limit, f.si.Status.Conditions)
+		}
 	}
 }
 

@@ -43,30 +43,6 @@ func connected(t *testing.T) (*osbtest.Broker, *osb.Client) {
 	return broker, client
 }
 
-// conformance: P09 D06
-func TestABrokerThatNeedsTimeIsAskedWithTheFlag(t *testing.T) {
-	broker, client := connected(t)
-	params := osb.Params{InstanceID: "id", ServiceID: osbtest.AsyncService, PlanID: osbtest.AsyncPlan}
-	where := osb.Context{Namespace: "ns", ClusterID: "cluster", InstanceName: "db"}
-	ask := func(provision bool, flag bool) osb.Class {
-		params.AcceptsIncomplete = flag
-		if provision {
-			_, out := client.Provision(t.Context(), osb.ProvisionRequest{Params: params, Context: where, OrganizationGUID: "o", SpaceGUID: "s"})
-			return out.Class
-		}
-		_, out := client.Deprovision(t.Context(), osb.RemovalRequest{Params: params})
-		return out.Class
-	}
-	for _, provision := range []bool{true, false} {
-		if refused, accepted := ask(provision, false), ask(provision, true); refused != osb.NeedsAsync || accepted != osb.Accepted {
-			t.Errorf("provision %v: without the flag %s, with it %s", provision, refused, accepted)
-		}
-	}
-	if wrong := broker.Violations(); len(wrong) > 0 {
-		t.Error(wrong)
-	}
-}
-
 // nothingThere is a cache that has nothing.
 type nothingThere struct{ client.Reader }
 

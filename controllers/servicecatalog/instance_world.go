@@ -263,7 +263,7 @@ func readParameters(ctx context.Context, live client.Reader, namespace string, i
 func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
 	namespace := kube.Metadata("Namespace")
 	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
-		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err) // not wrapped: it is not the object that is gone
+		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err.Error()) // not wrapped: it is not the object that is gone
 	}
 	return string(namespace.UID), nil
 }

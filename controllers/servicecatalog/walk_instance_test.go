@@ -412,7 +412,7 @@ func (w *instanceWalk) update(call *instanceCall, h *heldInstance) answer {
 }
 
 func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *instanceCall, h *heldInstance) answer {
-	if w.stranger && !(w.policy && !si.DeletionTimestamp.IsZero()) {
+	if goes := w.policy && !si.DeletionTimestamp.IsZero(); w.stranger && !goes {
 		w.failf("a stranger's instance is removed")
 	}
 	if w.kept {

@@ -53,7 +53,7 @@ var _ = Describe("Faults", Serial, func() {
 		startOperator(context.WithoutCancel(ctx))
 	}
 
-	// conformance: P18 O13 O14 L16
+	// conformance: P18 O13 L16
 	It("lose, double and orphan nothing in 20 kills during 200 provisions, bindings and deletions", func(ctx SpecContext) {
 		const n, kills = 200, 20
 		s := newSite(ctx, namespaced, osbtest.Options{})
@@ -277,7 +277,7 @@ var _ = Describe("Faults", Serial, func() {
 		})
 	})
 
-	// conformance: L13
+	// conformance: L13 O14
 	It("do not prolong what the broker may take", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[1].Plans[0].MaximumPollingDuration = 5
