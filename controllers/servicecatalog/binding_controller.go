@@ -97,11 +97,11 @@ func (r *BindingReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		r.ledger.of(before)
 	}
 	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
-	if err != nil || undoing != nil {
+	if err != nil { // there is none now
 		return ctrl.Result{RequeueAfter: again}, undoing
 	}
 	result, err := r.attend(ctx, before)
-	return sooner(result, again), err
+	return sooner(result, again), errors.Join(err, undoing)
 }
 
 // attend reads, decides, acts and records.

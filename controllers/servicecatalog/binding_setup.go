@@ -82,10 +82,7 @@ func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *B
 	r.line = line{kind: "ServiceBinding", connections: r.connections, clock: r.clock, wake: &r.wake}
 	r.orphans = &orphanage[v1beta1.ServiceBindingStatus]{
 		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
-		remove: func(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
-			_, out := broker.Unbind(ctx, o.remove)
-			return out
-		},
+		remove:  (*osb.Client).Unbind,
 		claimed: r.hasHeir,
 	}
 	return r

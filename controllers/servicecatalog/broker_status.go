@@ -79,11 +79,7 @@ type fault struct {
 
 // faultOf is what a broker's answer means if it is no catalog.
 func faultOf(out osb.Outcome) *fault {
-	message := out.Description
-	if line := fmt.Sprintf("HTTP %d", out.Status); out.Status != 0 && !strings.HasPrefix(message, line) {
-		message = line + ": " + message
-	}
-	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter}
+	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: sayOutcome(out), wish: out.RetryAfter}
 }
 
 // statusAfter is the status of a broker after a visit. It is pure.

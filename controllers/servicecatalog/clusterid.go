@@ -69,7 +69,7 @@ func (c *clusterID) get(ctx context.Context) (string, error) {
 		err = c.writer.Patch(ctx, config, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.DisableReadYourWritesConsistency)
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading or making ConfigMap %s, which has the cluster's id: %w", c.name, err)
+		return "", fmt.Errorf("reading or making ConfigMap %s, which has the cluster's id: %s", c.name, err.Error()) // not wrapped, as for namespaceUID
 	}
 	c.id = config.Data[clusterIDKey]
 	return c.id, nil

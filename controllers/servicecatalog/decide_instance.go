@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ type instanceWorld struct {
 	offer offer
 	// present is the plan that the instance has, nil if it has none or that is gone.
 	present v1beta1.Plan
+	// working is the plan of the operation that is under way; nil if there is none, or the
+	// plan is gone.
+	working v1beta1.Plan
 	// refs are to be written into the spec; nil: they are there.
 	refs *catalogRefs
 	// problem is why nothing can be sent to the broker now.
@@ -97,6 +101,8 @@ type parameters struct {
 	// version tells the versions of the Secrets that they are from; empty: from none.
 	version string
 	problem *word
+	// unfit is what the plan's schema has against them.
+	unfit *word
 }
 
 // definitionState is what is known of a kind's CRD.
@@ -206,10 +212,16 @@ func idOf(si *v1beta1.ServiceInstance) string {
 	return si.Spec.ExternalID
 }
 
-// isOwned says whether what is at the broker under the instance's id may be deleted (R10).
+// isOwned says whether what is at the broker under the instance's id is known to be
+// this object's, so that it may be removed (R10).
 func isOwned(si *v1beta1.ServiceInstance) bool {
-	return si.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
-		si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
+	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
+}
+
+// goesWithObject says whether what is there may be removed once somebody has deleted the
+// object.
+func goesWithObject(si *v1beta1.ServiceInstance) bool {
+	return isOwned(si) || si.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
 }
 
 // isKept says whether everything at the broker is to be left as it is.
@@ -240,6 +252,7 @@ func (d *instanceDecision) isClean() bool {
 
 // remove is for an instance that is being deleted.
 func (d *instanceDecision) remove() {
+	d.recallEdits()
 	switch {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
 	case isKept(d.si):
@@ -248,7 +261,7 @@ func (d *instanceDecision) remove() {
 		d.release = &word{v1beta1.ReasonDeprovisionedSuccessfully, "nothing is left at the broker"}
 	case len(d.w.bindings) > 0:
 		d.hold(v1beta1.ReasonDeprovisionBlockedByExistingCredentials, "ServiceBindings have to be deleted first: "+enumerate(d.w.bindings))
-	case !isOwned(d.si):
+	case !goesWithObject(d.si):
 		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", idOf(d.si))}
 	case d.w.claimed:
 		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", idOf(d.si))}
@@ -275,25 +288,27 @@ func (d *instanceDecision) mitigate() {
 
 func (d *instanceDecision) stopMitigation(why string) {
 	d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
-	d.stop(v1beta1.ReasonOrphanMitigationFailed, why)
+	if d.status.Attempts == nil {
+		d.status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
+	}
+	d.halt(v1beta1.ReasonOrphanMitigationFailed, why)
 }
 
 // deprovision asks the broker to remove the instance, or how far that is.
 func (d *instanceDecision) deprovision() {
 	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationDeprovision || d.status.OrphanMitigationInProgress)
-	d.recallEdit()
 	ids, missing := d.removalIDs()
 	switch {
 	case missing != nil:
 		d.hold(missing.reason, missing.message)
 	case d.w.offer.broker == nil:
-		d.hold(v1beta1.ReasonReferencesNonexistentBroker, "the broker "+brokerName(d.status.Broker)+" does not exist: nobody can be asked to remove the service")
+		d.hold(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "to remove the service"))
 	case d.w.problem != nil:
 		d.hold(d.w.problem.reason, d.w.problem.message)
 	case removing && !d.isOverdue():
 		d.pollLater(ids, true)
 	case !removing && d.isRefusedMeanwhile() && !d.isOverdue():
-		ids.planID = planIDOf(d.heldProperties())
+		ids.planID = planIDOf(heldProperties(&d.status))
 		d.pollLater(ids, false) // how it ends says which plan is to be removed
 	case !removing && !d.isDue():
 	default:
@@ -309,16 +324,22 @@ func (d *instanceDecision) deprovision() {
 // it does to it is under way.
 func (d *instanceDecision) isRefusedMeanwhile() bool {
 	a := d.status.Attempts
-	return d.status.AsyncOpInProgress && d.heldProperties() != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
+	return d.status.AsyncOpInProgress && heldProperties(&d.status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }
 
-// recallEdit keeps in mind that another plan may have been asked for by a request that is
-// not on record.
-func (d *instanceDecision) recallEdit() {
-	s, plan := &d.status, d.w.offer.plan
-	seen := max(s.ReconciledGeneration, s.ObservedGeneration)
-	if s.ProvisionStatus == v1beta1.Provisioned && s.CurrentOperation == "" && plan != nil && d.si.Generation-seen > 1 && planIDOf(held(s.ExternalProperties)) != plan.Common().ExternalID {
-		s.CurrentOperation, s.InProgressProperties = v1beta1.OperationUpdate, ofPlan(plan)
+// recallEdits puts on record that an update may have been asked for that is not: for an
+// edit before this one, or by a process before this one.
+func (d *instanceDecision) recallEdits() {
+	s := &d.status
+	unseen := d.si.Generation - max(s.ReconciledGeneration, s.ObservedGeneration)
+	switch {
+	case s.ProvisionStatus != v1beta1.Provisioned || s.AsyncOpInProgress:
+		return
+	case unseen > 1, unseen == 1 && d.si.Generation <= d.w.since && d.si.DeletionTimestamp.IsZero():
+		if s.Attempts == nil {
+			s.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
+		}
+		s.Attempts.Unknown = max(s.Attempts.Unknown, 1)
 	}
 }
 
@@ -329,7 +350,7 @@ func (d *instanceDecision) plans() (ids []string) {
 			ids = append(ids, id)
 		}
 	}
-	add(planIDOf(held(d.heldProperties())))
+	add(planIDOf(held(heldProperties(&d.status))))
 	add(planIDOf(held(d.status.InProgressProperties)))
 	if len(ids) > 0 && !mayHaveAnyPlan(&d.status) {
 		return ids
@@ -378,14 +399,22 @@ func refusals(s *v1beta1.ServiceInstanceStatus) int {
 }
 
 // heldProperties are what the broker has, as far as that is known.
-func (d *instanceDecision) heldProperties() *v1beta1.ServiceInstancePropertiesState {
-	if d.status.ProvisionStatus == v1beta1.Provisioned && d.status.ExternalProperties != nil {
-		return d.status.ExternalProperties
+func heldProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
+	if s.ProvisionStatus == v1beta1.Provisioned && s.ExternalProperties != nil {
+		return s.ExternalProperties
 	}
-	if d.status.InProgressProperties != nil {
-		return d.status.InProgressProperties
+	return cmp.Or(s.InProgressProperties, s.ExternalProperties)
+}
+
+// workingProperties are those that the operation under way is to lead to, or to remove.
+func workingProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
+	switch {
+	case !s.AsyncOpInProgress:
+		return nil
+	case s.CurrentOperation == v1beta1.OperationUpdate:
+		return s.InProgressProperties
 	}
-	return d.status.ExternalProperties
+	return heldProperties(s)
 }
 
 // poll asks how far a provisioning or an update is.
@@ -395,7 +424,7 @@ func (d *instanceDecision) poll() {
 	case missing != nil:
 		d.wait(missing.reason, missing.message)
 	case d.w.offer.broker == nil:
-		d.wait(v1beta1.ReasonReferencesNonexistentBroker, "the broker "+brokerName(d.status.Broker)+" does not exist: nobody can be asked how far the operation is")
+		d.wait(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "how far the operation is"))
 	case d.w.problem != nil:
 		d.wait(d.w.problem.reason, d.w.problem.message)
 	case d.isOverdue():
@@ -426,10 +455,10 @@ func (d *instanceDecision) isOverdue() bool {
 }
 
 func (d *instanceDecision) maxPolling() time.Duration {
-	if d.w.offer.plan == nil {
+	if d.w.working == nil {
 		return catalog.MaximumPollingDuration
 	}
-	return catalog.EffectiveOf(d.w.offer.class, d.w.offer.plan).MaximumPollingDuration
+	return catalog.EffectiveOf(d.w.offer.class, d.w.working).MaximumPollingDuration
 }
 
 // provision asks the broker for the instance.
@@ -447,6 +476,10 @@ func (d *instanceDecision) provision() {
 		return
 	}
 	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	if unfit := d.w.parameters.unfit; unfit != nil {
+		d.wait(unfit.reason, unfit.message)
 		return
 	}
 	props := d.wanted()
@@ -480,9 +513,16 @@ func (d *instanceDecision) writeFirst(reason, message string) {
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message})
 }
 
+// cleaningUp is how what is said of a cleanup begins, as nobody has deleted anything.
+const cleaningUp = "What may have been left at the broker is being removed"
+
 // startMitigation removes what requests whose outcome is not known may have left.
 func (d *instanceDecision) startMitigation() {
 	d.status.OrphanMitigationInProgress = true
+	d.status.Attempts.Count = 0
+	failed, _ := kept(d.status.Conditions)
+	d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation, message: cleaningUp, failed: failed,
+		mitigation: &word{v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp + ": it is not known what came of earlier requests. Then it is provisioned anew"}})
 	d.deprovision()
 }
 
@@ -494,7 +534,7 @@ func (d *instanceDecision) obstacle() *word {
 	case !offer.broker.GetDeletionTimestamp().IsZero() && d.status.ProvisionStatus != v1beta1.Provisioned:
 		return &word{v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.broker.GetName())}
 	case d.w.claimed && !isOwned(d.si):
-		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another object has the id %q", idOf(d.si))}
+		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceInstance of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", idOf(d.si))}
 	case offer.class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
 		return &word{v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.class.Common().ExternalName)}
 	case offer.plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
@@ -565,6 +605,7 @@ func (d *instanceDecision) update() {
 		return
 	}
 	d.renewAttempts()
+	d.recallEdits()
 	byUser := d.si.Generation != d.status.ReconciledGeneration
 	if why := d.obstacle(); why != nil {
 		if byUser { // else it is as it was asked for
@@ -579,21 +620,26 @@ func (d *instanceDecision) update() {
 		return
 	}
 	props, call := d.wanted(), d.newCall(update)
-	d.changes(call, props)
+	if !byUser { // a changed Secret is no reason for maintenance
+		props.MaintenanceVersion = held(d.status.ExternalProperties).MaintenanceVersion
+	}
+	d.changes(call, props, byUser)
 	touched := byUser && d.si.Spec.UpdateRequests > held(d.status.ExternalProperties).UpdateRequests
 	switch {
 	case !call.newPlan && !call.newParameters && !touched:
 		d.upToDate(props)
 	case call.newPlan && !d.mayChangePlan():
-		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
+		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
 	case d.status.RefusedUpdate != "" && d.status.RefusedUpdate == fingerprint(props):
-		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker has said that it will refuse this change again")
+		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
+	case call.newParameters && d.w.parameters.unfit != nil:
+		d.wait(d.w.parameters.unfit.reason, d.w.parameters.unfit.message)
 	default:
 		call.props = props
 		d.call = call
 		d.begin(v1beta1.OperationUpdate, props)
-		// What a change of a Secret has caused leaves no trace in the generation.
-		if !byUser && d.si.Status.CurrentOperation == "" {
+		// Only what follows from an edit at once leaves a trace, in the generation.
+		if seen := !byUser || d.si.Status.ObservedGeneration == d.si.Generation; seen && d.si.Status.CurrentOperation == "" {
 			d.writeFirst(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
 		}
 	}
@@ -601,12 +647,11 @@ func (d *instanceDecision) update() {
 
 // changes says what of an instance an update changes. Where it is not known what an
 // earlier one did, all is sent.
-func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState) {
+func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
 	before := held(d.status.ExternalProperties)
-	last := max(d.status.ReconciledGeneration, d.status.ObservedGeneration)
-	call.unsure = d.isUnsure() || d.si.Generation-last > 1 || d.si.Generation <= d.w.since
+	call.unsure = d.isUnsure()
 	call.previousPlanID, call.previousMaintenance = planIDOf(before), before.MaintenanceVersion
-	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && d.mayChangePlan()
+	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && byUser && d.mayChangePlan()
 	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure
 }
 
@@ -624,7 +669,7 @@ func held(props *v1beta1.ServiceInstancePropertiesState) *v1beta1.ServiceInstanc
 
 // upToDate is for an instance of which the broker has what the spec says.
 func (d *instanceDecision) upToDate(props *v1beta1.ServiceInstancePropertiesState) {
-	if d.status.ReconciledGeneration != d.si.Generation {
+	if d.status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
 		d.status.ReconciledGeneration = d.si.Generation
 		d.status.Attempts = nil
 		d.say(verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonProvisionedSuccessfully, message: "The broker has what the spec says"})
@@ -653,9 +698,9 @@ func (d *instanceDecision) isStopped() bool {
 	if a := d.status.Attempts; a != nil {
 		return a.Stopped && !d.isNews(a)
 	}
-	// The former service-catalog left it at that.
+	// The former service-catalog left it at that. What is under way has conditions from before.
 	failed := conditionOf(d.status.Conditions, v1beta1.ConditionFailed)
-	return failed != nil && failed.Status == v1beta1.ConditionTrue && d.status.ObservedGeneration >= d.si.Generation
+	return d.status.CurrentOperation == "" && failed != nil && failed.Status == v1beta1.ConditionTrue && d.status.ObservedGeneration >= d.si.Generation
 }
 
 func (d *instanceDecision) isNews(a *v1beta1.Attempts) bool {
@@ -708,7 +753,8 @@ func (d *instanceDecision) newCall(v verb) *instanceCall {
 
 // observe has the status say what the spec is.
 func (d *instanceDecision) observe() {
-	if !d.status.AsyncOpInProgress { // which is of the generation that was observed
+	isCleanup := d.status.OrphanMitigationInProgress && d.si.DeletionTimestamp.IsZero()
+	if !d.status.AsyncOpInProgress && !isCleanup { // which are of the generation that was observed
 		d.status.ObservedGeneration = d.si.Generation
 	}
 	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // what is wrong with it was for admission
@@ -741,13 +787,31 @@ func (d *instanceDecision) hold(reason, message string) {
 	d.say(v)
 }
 
+// troubledInstance is the status while something other than the broker keeps the next step
+// from being taken. That is tried again.
+func troubledInstance(si *v1beta1.ServiceInstance, why word, now time.Time) v1beta1.ServiceInstanceStatus {
+	status := *si.Status.DeepCopy()
+	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
+	if !si.DeletionTimestamp.IsZero() {
+		v.ready, v.message = v1beta1.ConditionUnknown, v.message+". "+howToLetGo(si)
+	}
+	v.failed, v.mitigation = kept(status.Conditions)
+	setInstanceConditions(&status, v, now)
+	return status
+}
+
 // stop says that nothing is tried any more until the spec changes.
 func (d *instanceDecision) stop(reason, message string) {
 	if d.status.Attempts == nil {
 		d.status.Attempts = &v1beta1.Attempts{}
 	}
-	a := d.status.Attempts
-	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = d.si.Generation, d.w.parameters.version, true, nil
+	d.status.Attempts.Generation, d.status.Attempts.ParametersVersion = d.si.Generation, d.w.parameters.version
+	d.halt(reason, message)
+}
+
+// halt says that nothing is tried any more of what was.
+func (d *instanceDecision) halt(reason, message string) {
+	d.status.Attempts.Stopped, d.status.Attempts.NextTime = true, nil
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{reason, message}})
 }
 
@@ -775,11 +839,7 @@ func setInstanceConditions(status *v1beta1.ServiceInstanceStatus, v verdict, now
 
 // brokerReference is what a removal has to know of an offer.
 func brokerReference(o offer) *v1beta1.BrokerReference {
-	kind := "ClusterServiceBroker"
-	if o.broker.GetNamespace() != "" {
-		kind = "ServiceBroker"
-	}
-	return &v1beta1.BrokerReference{Kind: kind, Name: o.broker.GetName(), ServiceID: o.class.Common().ExternalID}
+	return &v1beta1.BrokerReference{Kind: catalog.ScopeOf(o.broker).BrokerKind(), Name: o.broker.GetName(), ServiceID: o.class.Common().ExternalID}
 }
 
 func brokerName(ref *v1beta1.BrokerReference) string {
@@ -787,6 +847,14 @@ func brokerName(ref *v1beta1.BrokerReference) string {
 		return "of the class"
 	}
 	return fmt.Sprintf("%s %q", ref.Kind, ref.Name)
+}
+
+// noBroker says why nobody can be asked for something.
+func noBroker(ref *v1beta1.BrokerReference, what string) string {
+	if ref == nil {
+		return "the broker of the class does not exist, so nobody can be asked " + what
+	}
+	return fmt.Sprintf("%s does not exist, so nobody can be asked %s: register it again under this name", brokerName(ref), what)
 }
 
 // enumerate names a few of many.

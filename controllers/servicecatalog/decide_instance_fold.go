@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ type instanceFold struct {
 // foldInstance is the status after a call, where status is that before it.
 func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call instanceCall, a answer, now time.Time) v1beta1.ServiceInstanceStatus {
 	f := &instanceFold{si: si, status: *status.DeepCopy(), call: call, answer: a, now: now}
-	if call.verb == poll {
+	if call.verb == poll || f.isCleanup() {
 		f.call.generation = status.ObservedGeneration // that of the operation: later ones are still to come
 	}
 	f.status.ObservedGeneration = f.call.generation
@@ -71,15 +72,21 @@ func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceSta
 	return f.status
 }
 
-// foldOverdue is the status once an operation has taken longer than it may.
+// foldOverdue is the status once an operation has taken longer than it may: it failed, but
+// the broker may end it yet.
 func foldOverdue(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call instanceCall, limit time.Duration, now time.Time) v1beta1.ServiceInstanceStatus {
 	call.verb = poll
-	return foldInstance(si, status, call, answer{Outcome: osb.Outcome{Class: osb.Done}, state: osb.Failed,
+	return foldInstance(si, status, call, answer{Outcome: osb.Outcome{Class: osb.Unknown},
 		words: fmt.Sprintf("it was not finished within %s", limit)}, now)
 }
 
 // isDeleting says whether the object is being deleted.
 func (f *instanceFold) isDeleting() bool { return !f.si.DeletionTimestamp.IsZero() }
+
+// isCleanup says whether the call removes what a failure may have left.
+func (f *instanceFold) isCleanup() bool {
+	return (f.call.verb == deprovision || f.call.removal) && !f.isDeleting()
+}
 
 func (f *instanceFold) provision() {
 	switch f.answer.Class {
@@ -89,7 +96,7 @@ func (f *instanceFold) provision() {
 		case f.answer.created:
 			f.status.CreatedForUID = f.si.UID
 		case !f.call.owned:
-			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted", f.call.id)
+			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", f.call.id)
 		}
 		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osb.Accepted:
@@ -187,7 +194,7 @@ func (f *instanceFold) conflict() {
 		message := fmt.Sprintf("the broker has another service instance under the id %q, which was brought along: %s", f.call.id, f.words())
 		f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
 	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
-		f.status.ExternalID = catalog.NextID(f.si.UID, f.si.Spec.ExternalID, a.Removals)
+		f.status.ExternalID = catalog.NextIDAfter(f.si.UID, f.si.Spec.ExternalID, f.call.id)
 		f.undo()
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
 	default: // a request of ours that is not on record
@@ -203,15 +210,17 @@ func (f *instanceFold) unsure(what, reason string) {
 	if f.call.verb == update || f.answer.Class == osb.Unknown { // else nothing is left that a repeat would not find
 		a.Unknown++
 	}
+	a.Effects++
 	f.again(what, reason)
-	if a.Count >= maxAttempts {
+	isRemovedNext := f.call.verb == provision && a.Unknown > 0 && f.call.owned && !f.call.kept
+	if a.Effects >= maxAttempts && !isRemovedNext {
 		f.giveUp(what)
 	}
 }
 
 // giveUp ends the attempts of a generation.
 func (f *instanceFold) giveUp(what string) {
-	message := fmt.Sprintf("%s call failed %d times and is not tried any more until the spec changes: %s", what, f.status.Attempts.Count, f.words())
+	message := fmt.Sprintf("%s call failed %d times: %s", what, f.status.Attempts.Count, f.words())
 	f.stop(v1beta1.ReasonErrorReconciliationRetryTimeout, v1beta1.ReasonErrorReconciliationRetryTimeout, message)
 }
 
@@ -235,24 +244,35 @@ func (f *instanceFold) later() {
 	a.NextTime = timeOf(f.now.Add(max(backoff(f.si.UID, a.Count, f.answer.RetryAfter), time.Second)))
 }
 
-// attempts are those of the call's generation.
+// attempts are those of what the call is for: of a cleanup, what had failed.
 func (f *instanceFold) attempts() *v1beta1.Attempts {
 	if f.status.Attempts == nil {
-		f.status.Attempts = &v1beta1.Attempts{}
+		f.status.Attempts = &v1beta1.Attempts{Generation: f.call.generation}
 	}
 	a := f.status.Attempts
-	a.Generation = f.call.generation
-	if f.call.props != nil {
-		a.ParametersVersion = f.call.props.ParametersVersion
+	if f.isCleanup() {
+		return a
 	}
+	if a.Generation != f.call.generation { // what failed before was something else
+		a.Generation, a.Count = f.call.generation, 0
+	}
+	a.ParametersVersion = held(cmp.Or(f.call.props, f.status.InProgressProperties)).ParametersVersion
 	if f.call.unsure { // until one has succeeded
 		a.Unknown = max(a.Unknown, 1)
 	}
 	return a
 }
 
+// tryAgain says what a person can do about an instance that is not tried any more.
+const tryAgain = "; it is not tried any more until the spec or a Secret of parametersFrom changes: increase spec.updateRequests to try the same again"
+
 // stop has nothing tried any more for this generation.
 func (f *instanceFold) stop(reason, failed, message string) {
+	if f.answer.UpdateNotRepeatable {
+		message += "; the broker said not to send this change again: change plan or parameters to something else"
+	} else {
+		message += tryAgain
+	}
 	a := f.attempts()
 	a.Stopped, a.NextTime, a.LastTime = true, nil, timeOf(f.now)
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{failed, message}})
@@ -270,10 +290,11 @@ func (f *instanceFold) startMitigation(why word) {
 	f.status.OrphanMitigationInProgress = true
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	f.status.OperationStartTime = timeOf(f.now)
-	f.attempts().NextTime = nil
+	a := f.attempts()
+	a.Count, a.NextTime = 0, nil
 	failed, _ := kept(f.status.Conditions)
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation,
-		message: "What may have been left at the broker is being removed: " + why.message, failed: failed, mitigation: &why})
+		message: cleaningUp + ": " + why.message, failed: failed, mitigation: &why})
 }
 
 func (f *instanceFold) update() {
@@ -304,10 +325,8 @@ func (f *instanceFold) updateFailed(message string) {
 		f.status.Unusable = true
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
-	version := held(f.status.InProgressProperties).ParametersVersion
-	f.end()
 	f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
-	f.status.Attempts.ParametersVersion = version
+	f.end()
 }
 
 func (f *instanceFold) deprovision() {
@@ -334,7 +353,7 @@ func (f *instanceFold) beginDeprovision() {
 	if s.CurrentOperation == v1beta1.OperationDeprovision {
 		return
 	}
-	if s.ExternalProperties != nil && s.CurrentOperation != v1beta1.OperationUpdate { // else it may have either
+	if s.InProgressProperties == nil { // else it may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
 	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, timeOf(f.now), false
@@ -347,6 +366,8 @@ func (f *instanceFold) removing(v verdict) verdict {
 	if f.isDeleting() {
 		v.mitigation = nil
 		v.message += ". " + howToLetGo(f.si)
+	} else if f.isCleanup() {
+		v.message = cleaningUp + ": " + v.message
 	}
 	return v
 }
@@ -364,7 +385,7 @@ func (f *instanceFold) removed() {
 	}
 	a := f.attempts()
 	a.Removals++
-	a.Refusals, a.Unknown, a.Conflict, a.NextTime = 0, 0, false, timeOf(f.now.Add(backoff(f.si.UID, a.Removals, 0)))
+	a.Count, a.Refusals, a.Unknown, a.Conflict, a.NextTime = 0, 0, 0, false, timeOf(f.now.Add(backoff(f.si.UID, a.Removals, 0)))
 	failed, _ := kept(s.Conditions)
 	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: stopped}
 	switch {
@@ -372,7 +393,7 @@ func (f *instanceFold) removed() {
 		a.NextTime = nil
 	case a.Removals >= maxRemovals:
 		a.Stopped, a.NextTime, v.stalled = true, nil, true
-		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Provision call failed and was cleaned up %d times; it is not tried any more until the spec changes", a.Removals)}
+		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Provision call failed and was cleaned up %d times", a.Removals) + tryAgain}
 	default:
 		v.message += ", and it is provisioned anew at " + when(a.NextTime.Time)
 	}
@@ -402,6 +423,8 @@ func (f *instanceFold) poll() {
 		f.removed()
 	case f.call.removal && a.NotFound(): // it proves nothing, but whoever knows the protocol says 410 to another request
 		f.removalFailed("The broker does not know the operation: " + f.words())
+	case a.Class == osb.Unknown:
+		f.operationFailed()
 	case a.Class != osb.Done:
 		f.pollFailed()
 	case a.state == osb.InProgress:
@@ -460,6 +483,10 @@ func (f *instanceFold) operationFailed() {
 	switch {
 	case f.call.removal:
 		f.removalFailed("Deprovision call failed: " + words)
+	case f.status.CurrentOperation == v1beta1.OperationUpdate && f.answer.Class == osb.Unknown:
+		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+		f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+		f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
 	case f.status.CurrentOperation == v1beta1.OperationUpdate:
 		f.updateFailed("Update call failed: " + words)
 	default:
@@ -503,6 +530,7 @@ func (f *instanceFold) adopt() {
 	s := &f.status
 	found := *f.call.props
 	found.Parameters, found.ParameterChecksum, found.ParametersVersion = nil, "", ""
+	found.MaintenanceVersion = f.answer.instance.MaintenanceVersion
 	s.ExternalProperties, s.ProvisionStatus, s.DeprovisionStatus = &found, v1beta1.Provisioned, v1beta1.DeprovisionRequired
 	f.end()
 	s.CurrentOperation = v1beta1.OperationUpdate // so that all is sent
@@ -515,18 +543,12 @@ func (f *instanceFold) words() string { return sayOutcome(f.answer.Outcome) }
 
 // sayOutcome puts an outcome into words.
 func sayOutcome(o osb.Outcome) string {
-	var parts []string
-	if o.Status != 0 {
-		parts = append(parts, fmt.Sprintf("HTTP %d", o.Status))
-	}
-	if o.Code != "" {
-		parts = append(parts, o.Code)
-	}
-	said := strings.Join(parts, " ")
-	switch {
-	case said == "":
+	status := fmt.Sprintf("HTTP %d", o.Status)
+	said := strings.TrimSpace(status + " " + o.Code)
+	switch isStatus := strings.HasPrefix(o.Description, status); {
+	case o.Status == 0, isStatus && o.Code == "":
 		return o.Description
-	case o.Description == "":
+	case o.Description == "", isStatus: // the broker has said no more
 		return said
 	}
 	return said + ": " + o.Description

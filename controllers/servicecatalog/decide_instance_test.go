@@ -31,13 +31,14 @@ import (
 
 // fixture is an instance and what surrounds it.
 type fixture struct {
-	si *v1beta1.ServiceInstance
-	w  instanceWorld
+	si    *v1beta1.ServiceInstance
+	w     instanceWorld
+	plans map[string]*v1beta1.ClusterServicePlan
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newInstanceWalk(nil, 0)
-	f := &fixture{si: walk.si, w: walk.world()}
+	f := &fixture{si: walk.si, w: walk.world(), plans: walk.plans}
 	f.w.definition = definitionUnknown
 	for _, edit := range edits {
 		edit(f)
@@ -45,11 +46,9 @@ func newFixture(edits ...func(*fixture)) *fixture {
 	return f
 }
 
-func (f *fixture) present() {
-	f.w.present = nil
-	if ext := f.si.Status.ExternalProperties; ext != nil && planIDOf(ext) == f.w.offer.plan.Common().ExternalID {
-		f.w.present = f.w.offer.plan
-	}
+// look looks up the plans that the status names.
+func (f *fixture) look() {
+	f.w.present, f.w.working = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, workingProperties(&f.si.Status))
 }
 
 // after takes an answer into the status, as the shell does.
@@ -60,7 +59,7 @@ func (f *fixture) after(call *instanceCall, a answer) {
 	if call.verb == poll {
 		f.w.polled = f.w.now
 	}
-	f.present()
+	f.look()
 }
 
 func ready(f *fixture) {
@@ -78,9 +77,7 @@ func edited2(f *fixture) {
 
 func planned(f *fixture) {
 	f.si.Generation++
-	large := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: "large"}}
-	large.Spec.ExternalID, large.Spec.ExternalName = "large-id", "large"
-	f.w.offer.plan = large
+	f.w.offer.plan = f.plans["large"]
 }
 
 func deleted(f *fixture) {
@@ -95,7 +92,13 @@ func later(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.w.now = f.w.now.Add(d) }
 }
 
-func restarted(f *fixture) { f.w.firstSight = false }
+func restarted(f *fixture) { f.w.firstSight, f.w.since = false, f.si.Generation }
+
+// plannedBack has the plan be the first one again.
+func plannedBack(f *fixture) {
+	f.si.Generation++
+	f.w.offer.plan = f.plans["small"]
+}
 
 // say describes a step in words.
 func (s instanceStep) say() string {
@@ -140,23 +143,34 @@ func TestDecideInstance(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"new":                       {"the object itself is the journal", nil, "provision id small-id"},
-		"new after a restart":       {"the body is the same as that of a request that may have been sent", fs(restarted), "provision id small-id"},
-		"edited before it was sent": {"another process may have sent another plan", fs(restarted, edited2), "journal provision id small-id"},
-		"without finalizer":         {"R1", fs(func(f *fixture) { f.si.Finalizers = nil }), "protect"},
-		"abandoned":                 {"the finalizer was removed", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
-		"ready":                     {"R6", fs(ready), "nothing: Ready"},
-		"other parameters":          {"what does not change is left out", fs(ready, edited2), "update id small-id +parameters"},
-		"other plan":                {"", fs(ready, planned), "update id large-id +plan"},
-		"plan that must stay":       {"", fs(func(f *fixture) { f.w.offer.class.Common().PlanUpdatable = false }, ready, planned), "nothing: Failed"},
-		"touched":                   {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
-		"only noticed":              {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
-		"two edits, one seen":       {"the first may have been sent", fs(ready, edited2, edited2), "update id small-id +plan +parameters"},
-		"parameters from a Secret":  {"they are read when they are to be sent", fs(func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v1" }), "read"},
-		"Secret changed":            {"", fs(ready, func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v2" }), "read"},
-		"Secret's value changed":    {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
-		"Secret's value the same":   {"", fs(ready, func(f *fixture) { f.w.parameters.version = "v2" }), "nothing: Ready"},
-		"id of another":             {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
+		"new":                                        {"the object itself is the journal", nil, "provision id small-id"},
+		"new after a restart":                        {"the body is the same as that of a request that may have been sent", fs(restarted), "provision id small-id"},
+		"edited before it was sent":                  {"another process may have sent another plan", fs(restarted, edited2), "journal provision id small-id"},
+		"without finalizer":                          {"R1", fs(func(f *fixture) { f.si.Finalizers = nil }), "protect"},
+		"abandoned":                                  {"the finalizer was removed", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":                                      {"R6", fs(ready), "nothing: Ready"},
+		"other parameters":                           {"what does not change is left out", fs(ready, edited2), "update id small-id +parameters"},
+		"other plan":                                 {"", fs(ready, planned), "update id large-id +plan"},
+		"plan that must stay":                        {"", fs(func(f *fixture) { f.w.offer.class.Common().PlanUpdatable = false }, ready, planned), "nothing: Failed"},
+		"touched":                                    {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
+		"only noticed":                               {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
+		"two edits, one seen":                        {"the first may have been sent", fs(ready, edited2, edited2), "update id small-id +plan +parameters"},
+		"two edits, one waited":                      {"the same", fs(ready, planned, restarted, unreachable, plannedBack), "update id small-id +plan +parameters"},
+		"two edits, both waited":                     {"nothing was sent", fs(ready, planned, unreachable, plannedBack), "nothing: Ready"},
+		"an update that took too long":               {"it may yet be carried out", fs(ready, planned, accepted, tooLate, plannedBack), "update id small-id +plan +parameters"},
+		"an update that failed":                      {"the broker says that all is as it was", fs(ready, planned, accepted, operationFailed, plannedBack), "nothing: Ready"},
+		"an edit that waited":                        {"the generation does not tell any more whether it was sent", fs(ready, planned, unreachable), "journal update id large-id +plan"},
+		"parameters from a Secret":                   {"they are read when they are to be sent", fs(func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v1" }), "read"},
+		"Secret changed":                             {"", fs(ready, func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v2" }), "read"},
+		"Secret's value changed":                     {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
+		"Secret's value the same":                    {"", fs(ready, func(f *fixture) { f.w.parameters.version = "v2" }), "nothing: Ready"},
+		"Secret's value as it was":                   {"the broker has refused another", fs(ready, rotated("v2", "p5"), refusedOnce, rotated("v3", "p0")), "nothing: Ready"},
+		"parameters that do not fit":                 {"", fs(refusedParameters), "nothing: ErrorWithParameters"},
+		"touched, with parameters for a creation":    {"they are not sent", fs(ready, refusedParameters, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
+		"other plan, with parameters for a creation": {"they are not sent", fs(ready, refusedParameters, planned), "update id large-id +plan"},
+		"other parameters that do not fit":           {"", fs(ready, refusedParameters, edited2), "nothing: ErrorWithParameters"},
+		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "deprovision id small-id"},
+		"id of another":                              {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
 			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
 		}), "nothing: ReferencesNonexistentServiceClass"},
@@ -173,7 +187,7 @@ func TestDecideInstance(t *testing.T) {
 		"deleted after a restart": {"something may have been sent", fs(restarted, deleted, lives), "deprovision id small-id"},
 		"deleted":                 {"", fs(ready, deleted, lives), "deprovision id small-id"},
 		"deleted with plan edit":  {"the plan that the broker has", fs(ready, planned, deleted, lives), "deprovision id small-id"},
-		"deleted with bindings":   {"", fs(ready, deleted, lives, func(f *fixture) { f.w.bindings = []string{"b"} }), "nothing: DeprovisionBlockedByExistingCredentials"},
+		"deleted with bindings":   {"", fs(ready, deleted, lives, boundTo), "nothing: DeprovisionBlockedByExistingCredentials"},
 		"retained": {"R8", fs(ready, deleted, func(f *fixture) {
 			f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
 		}), "release Retained"},
@@ -181,11 +195,14 @@ func TestDecideInstance(t *testing.T) {
 		"brought, with policy": {"R10", fs(brought, used, deleted, lives, func(f *fixture) {
 			f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 		}), "deprovision id small-id"},
-		"brought and created": {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
-		"claimed by another":  {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimed = true }), "release Retained"},
-		"CRD deleted":         {"R10", fs(ready, deleted, func(f *fixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
-		"restored":            {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
-		"broker gone":         {"R8", fs(ready, deleted, lives, func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"brought, with policy, failed":                 {"R10: nobody has deleted it", fs(broughtToDelete, unknownTimes(4)), "provision id small-id"},
+		"brought, with policy, in conflict":            {"R10", fs(broughtToDelete, conflicting), "nothing: Failed"},
+		"brought, with policy, failed in its own time": {"R10", fs(broughtToDelete, provisioning, operationFailed), "nothing: Failed"},
+		"brought and created":                          {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
+		"claimed by another":                           {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimed = true }), "release Retained"},
+		"CRD deleted":                                  {"R10", fs(ready, deleted, func(f *fixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
+		"restored":                                     {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
+		"broker gone":                                  {"R8", fs(ready, deleted, lives, func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -197,6 +214,36 @@ func TestDecideInstance(t *testing.T) {
 }
 
 func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+// broughtToDelete is brought, and to be removed once the object is deleted.
+func broughtToDelete(f *fixture) {
+	f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
+}
+
+// unknownTimes has requests end in an outcome that is not known.
+func unknownTimes(times int) func(*fixture) {
+	return func(f *fixture) {
+		for range times {
+			f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+	}
+}
+
+func conflicting(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409)) }
+
+// operationFailed is what the broker says of the operation.
+func operationFailed(f *fixture) {
+	a := said(osb.Done, 200)
+	a.state = osb.Failed
+	f.after(decideInstance(f.si, f.w).call, a)
+}
+
+func refusedParameters(f *fixture) {
+	f.w.parameters.unfit = &word{v1beta1.ReasonErrorWithParameters, "x"}
+}
+
+func boundTo(f *fixture) { f.w.bindings = []string{"b"} }
 
 func lives(f *fixture) { f.w.definition = definitionLives }
 
@@ -238,7 +285,6 @@ func TestProvisionAnswers(t *testing.T) {
 		"500":                     {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 		"timeout":                 {nil, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
 		"200 malformed":           {nil, said(osb.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
-		"500 and edited":          {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -290,6 +336,63 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 	}
 }
 
+// TestWhatHadNoEffectDoesNotUseUpTheAttempts: however long the broker could not be had.
+func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
+	f := newFixture()
+	asked := func(verb verb, class osb.Class, status, times int) {
+		t.Helper()
+		for i := range times {
+			next := decideInstance(f.si, f.w)
+			if next.call == nil || next.call.verb != verb {
+				t.Fatalf("the %s is not made that is to end in %s: %s", ordinal(int32(i+1)), class, next.say())
+			}
+			f.after(next.call, said(class, status))
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+	}
+	asked(provision, osb.Retry, 429, 25)
+	asked(provision, osb.Unknown, 500, 4)
+	asked(deprovision, osb.Unknown, 500, 25)
+	asked(deprovision, osb.Done, 200, 1)
+	asked(provision, osb.Malformed, 200, maxAttempts-5)
+	asked(provision, osb.Unknown, 500, 4)
+	asked(deprovision, osb.Done, 200, 1)
+	asked(provision, osb.Done, 201, 1)
+}
+
+// TestARemovalIsTriedAsIfNothingHadFailedBefore: it is another request.
+func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
+	refused := func(times int) func(*fixture) {
+		return func(f *fixture) {
+			for range times {
+				f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422))
+				f.w.now = f.w.now.Add(time.Hour)
+			}
+		}
+	}
+	for name, is := range map[string][]func(*fixture){
+		"deletion":              fs(restarted, refused(15), unknownTimes(1), deleted, lives),
+		"deletion of an update": fs(ready, planned, refused(15), deleted, lives),
+		"cleanup":               fs(refused(15), unknownTimes(4)),
+		"cleanup of a failure":  fs(restarted, refused(15), refusedOnce),
+		"deletion in a cleanup": fs(unknownTimes(4), unknownTimes(15), deleted, lives),
+	} {
+		for _, class := range []osb.Class{osb.Unknown, osb.Concurrency} {
+			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
+				f := newFixture(is...)
+				next := decideInstance(f.si, f.w)
+				if next.call == nil || next.call.verb != deprovision {
+					t.Fatal(next.say())
+				}
+				f.after(next.call, said(class, 500))
+				if wait := f.si.Status.Attempts.NextTime.Sub(f.w.now); wait > 2*time.Second {
+					t.Errorf("it waits %s", wait)
+				}
+			})
+		}
+	}
+}
+
 // TestAnIDIsReplacedOnceTheBrokerRefusesIt: not before.
 func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
 	f := newFixture()
@@ -304,6 +407,62 @@ func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
 	next := decideInstance(f.si, f.w)
 	if id := f.si.Status.ExternalID; id == "" || id != catalog.NextID("uid", "id", 1) || next.call == nil || next.call.id != id || next.call.verb != provision {
 		t.Errorf("the id is %q, and next is %s", id, next.say())
+	}
+}
+
+// TestAnIDIsNotReplacedByOneThatWasRefused: whatever was changed in between.
+func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
+	f := newFixture()
+	had := map[string]bool{}
+	for round := range 5 {
+		id := idOf(f.si)
+		if had[id] {
+			t.Fatalf("round %d: %s once more", round, id)
+		}
+		had[id] = true
+		unknownTimes(4)(f)
+		edited := round%2 == 0
+		if edited {
+			edited2(f)
+		}
+		for range 30 { // until it is asked for under another
+			next := decideInstance(f.si, f.w)
+			switch {
+			case next.call.verb == deprovision:
+				f.after(next.call, said(osb.Done, 200))
+				if !edited {
+					edited2(f)
+					edited = true
+				}
+			case next.call.verb == inspect:
+				f.after(next.call, said(osb.Gone, 404))
+			case next.call.id == id:
+				f.after(next.call, said(osb.Conflict, 409))
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, idOf(f.si)) {
+			t.Fatalf("round %d: the id is %s", round, idOf(f.si))
+		}
+	}
+}
+
+// TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
+// conformance: F02
+func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
+	for _, out := range []answer{said(osb.Retry, 500), said(osb.Retry, 401), said(osb.Retry, 429), said(osb.Concurrency, 422), said(osb.Malformed, 200), said(osb.Malformed, 301), said(osb.Rejected, 400), said(osb.Rejected, 410),
+		{Outcome: osb.Outcome{Class: osb.Retry}}} {
+		f := newFixture(conflicting, later(time.Hour))
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != inspect {
+			t.Fatal(next.say())
+		}
+		f.after(next.call, out)
+		deleted(f)
+		lives(f)
+		if got := decideInstance(f.si, f.w).say(); got != "deprovision id small-id" {
+			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
+		}
 	}
 }
 
@@ -370,14 +529,14 @@ func TestUpdateAnswers(t *testing.T) {
 		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
 		"404":              {said(osb.Rejected, 404), "Failed", "small-id", "nothing: Failed"},
 		"410":              {said(osb.Gone, 410), "Failed", "small-id", "nothing: Failed"},
-		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan"},
-		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan"},
-		"500":              {said(osb.Unknown, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"500":              {said(osb.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502":              {said(osb.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, planned)
-			f.w.present = f.w.offer.plan
 			f.after(decideInstance(f.si, f.w).call, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
@@ -440,7 +599,6 @@ func TestPollAnswers(t *testing.T) {
 	updating := func(f *fixture) {
 		ready(f)
 		planned(f)
-		f.w.present = f.w.offer.plan
 		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
 	}
 	deprovisioning := func(f *fixture) {
@@ -459,8 +617,8 @@ func TestPollAnswers(t *testing.T) {
 		"provisioning":          {provisioning, in(osb.InProgress), "Provisioning", "poll id small-id"},
 		"provisioning failed":   {provisioning, in(osb.Failed), "OrphanMitigation", "deprovision id small-id"},
 		"provisioning, 410":     {provisioning, said(osb.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, 500":     {provisioning, said(osb.Malformed, 500), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Malformed}}, "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, said(osb.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
 		"updated":               {updating, in(osb.Succeeded), "Ready", "nothing: Ready"},
 		"updating failed":       {updating, in(osb.Failed), "Failed", "nothing: Failed"},
 		"deprovisioned":         {deprovisioning, in(osb.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
@@ -528,6 +686,220 @@ func TestConditionsStandInOrder(t *testing.T) {
 	}
 }
 
+// TestAFailureIsOfWhatWasAskedFor: what was asked for since is asked for once the rest of
+// the failure is removed, and nothing else is.
+func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
+	fromSecret := func(f *fixture) { f.w.parameters.version = "v1" }
+	removed := func(f *fixture) {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	notRemoved := func(f *fixture) {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"not edited":                   {fs(provisioning, operationFailed, removed), "nothing: Failed"},
+		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "nothing: Failed"},
+		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "nothing: Failed"},
+		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.parameters.version = "v2" }, operationFailed, removed), "journal provision id small-id"},
+		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision id large-id"},
+		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision id large-id"},
+		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision id large-id"},
+		"edited while nobody is asked": {fs(provisioning, operationFailed, planned, unreachable, removed), "journal provision id large-id"},
+		"edited, then to be kept":      {fs(provisioning, operationFailed, planned, toBeKept, decided), "journal provision id large-id"},
+		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, planned, removed),
+			"journal provision id large-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := decideInstance(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// rotated is another version of the Secret that the parameters are from.
+func rotated(version, checksum string) func(*fixture) {
+	return func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = version, checksum }
+}
+
+// tooLate is when an operation has taken longer than it may.
+func tooLate(f *fixture) {
+	later(8 * 24 * time.Hour)(f)
+	decided(f)
+	f.look()
+}
+
+// unreachable is when the broker's credentials were missing for a while.
+func unreachable(f *fixture) {
+	f.w.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, "x"}
+	decided(f)
+	f.w.problem = nil
+}
+
+// decided records a step without a call.
+func decided(f *fixture) { f.si.Status = decideInstance(f.si, f.w).status }
+
+func toBeKept(f *fixture) {
+	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
+}
+
+// TestAnOperationMayTakeAsLongAsItsPlanSays: not the one that the spec names by now.
+func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
+	limited := func(f *fixture) { f.w.offer.plan.Common().MaximumPollingDurationSeconds = new(int64(600)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // after an hour
+	}{
+		"provisioning":                    {fs(limited, provisioning), "wait"},
+		"provisioning, then a short plan": {fs(provisioning, planned, limited), "poll id small-id"},
+		"provisioning, then a long plan":  {fs(limited, provisioning, planned), "wait"},
+		"updating to a short plan":        {fs(ready, planned, limited, accepted), "wait"},
+		"updating, then a short plan":     {fs(ready, edited2, accepted, planned, limited), "poll id small-id"},
+		"removing":                        {fs(limited, ready, deleted, lives, accepted), "deprovision id small-id"},
+		"removing, a short plan named":    {fs(ready, planned, limited, deleted, lives, accepted), "poll id small-id (removal)"},
+		"plan gone from the catalog":      {fs(limited, provisioning, func(f *fixture) { f.w.working = nil }), "poll id small-id"},
+		"cleaning up":                     {fs(limited, unknownTimes(4), accepted), "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(append(test.is, later(time.Hour))...)
+			if got := decideInstance(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestEitherLimitEndsInFailure: the plan's, and ours where it says none, or more.
+// conformance: L12
+func TestEitherLimitEndsInFailure(t *testing.T) {
+	const week = 7 * 24 * time.Hour
+	for said, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
+		f := newFixture(func(f *fixture) { f.w.offer.plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second))
+		if got := decideInstance(f.si, f.w).say(); got != "poll id small-id" {
+			t.Errorf("%d s: just before %s: %s", said, limit, got)
+		}
+		later(time.Second)(f)
+		decided(f)
+		failed := conditionOf(f.si.Status.Conditions, v1beta1.ConditionFailed)
+		if failed == nil || !strings.Contains(failed.Message, "it was not finished within "+limit.String()) || f.si.Status.AsyncOpInProgress {
+			t.Errorf("%d s: after %s: %+v", said, limit, f.si.Status.Conditions)
+		}
+	}
+}
+
+// accepted has the broker begin.
+func accepted(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202)) }
+
+// TestACleanupSaysThatItIsOne: to people who have deleted nothing.
+func TestACleanupSaysThatItIsOne(t *testing.T) {
+	const what = "What may have been left at the broker is being removed"
+	busy := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422)) }
+	inProgress := func(f *fixture) {
+		a := said(osb.Done, 200)
+		a.state = osb.InProgress
+		f.after(decideInstance(f.si, f.w).call, a)
+	}
+	unsaid := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Malformed, 500)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // how Ready's message begins
+	}{
+		"failed":             {fs(unanswered), what + ": Deprovision call failed"},
+		"busy":               {fs(busy), what + ": Deprovision call failed"},
+		"accepted":           {fs(accepted), what + ": The instance is being deprovisioned"},
+		"in progress":        {fs(accepted, inProgress), what + ": The instance is being deprovisioned"},
+		"failed in progress": {fs(accepted, operationFailed), what + ": Deprovision call failed"},
+		"not said":           {fs(accepted, unsaid), what + ": The broker was asked"},
+		"unreachable":        {fs(unanswered, unreachable), "x"},
+		"deleted":            {fs(deleted, lives, unanswered), "Deprovision call failed"},
+	} {
+		for how, before := range map[string][]func(*fixture){"no answers": fs(unknownTimes(4)), "a failure": fs(provisioning, operationFailed)} {
+			t.Run(name+" after "+how, func(t *testing.T) {
+				f := newFixture(append(before, test.is...)...)
+				if got := conditionOf(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) || strings.Count(got, what) > 1 {
+					t.Errorf("Ready says: %s", got)
+				}
+				if is := conditionOf(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation) != nil; is != f.si.DeletionTimestamp.IsZero() {
+					t.Errorf("%v conditions", f.si.Status.Conditions)
+				}
+			})
+		}
+	}
+}
+
+// TestWhatIsTriedAgainIsNotStalled: and a deletion says how to end it.
+func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
+	f := newFixture(fs(provisioning, deleted)...)
+	for _, isDeleted := range []bool{true, false} {
+		if !isDeleted {
+			f = newFixture()
+		}
+		status := troubledInstance(f.si, word{v1beta1.ReasonErrorGettingClusterID, "no answer"}, t0)
+		ready, stalled := conditionOf(status.Conditions, v1beta1.ConditionReady), conditionOf(status.Conditions, v1beta1.ConditionStalled)
+		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || strings.Contains(ready.Message, "to let go") != isDeleted {
+			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
+		}
+	}
+}
+
+// TestMaintenanceIsForWhoAsks: not for who changes a Secret.
+func TestMaintenanceIsForWhoAsks(t *testing.T) {
+	version := func(v string) func(*fixture) {
+		return func(f *fixture) {
+			for _, p := range f.plans {
+				p.Spec.MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: v}
+			}
+		}
+	}
+	touched := func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a Secret":             {fs(rotated("v2", "p5")), "1.0 journal update id small-id +parameters"},
+		"a Secret, unknown":    {fs(rotated("v2", "p5"), unanswered), "1.0 update id small-id +parameters"},
+		"touched":              {fs(touched), "2.0 update id small-id"},
+		"edited":               {fs(edited2), "2.0 update id small-id +parameters"},
+		"planned":              {fs(planned), "2.0 update id large-id +plan"},
+		"touched and a Secret": {fs(touched, rotated("v2", "p5")), "2.0 update id small-id +parameters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(append(fs(version("1.0"), ready, version("2.0")), append(test.is, later(time.Hour))...)...)
+			next := decideInstance(f.si, f.w)
+			if got := next.call.props.MaintenanceVersion + " " + next.say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+	f := newFixture(version("2.0"), conflicting, later(time.Hour))
+	found := said(osb.Done, 200)
+	found.instance = &osb.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
+	f.after(decideInstance(f.si, f.w).call, found)
+	if got := decideInstance(f.si, f.w).call.previousMaintenance; got != "1.0" {
+		t.Errorf("what was found has %q, not what is asked for", got)
+	}
+}
+
+func TestAnOutcomeIsSaidOnce(t *testing.T) {
+	for want, out := range map[string]osb.Outcome{
+		"HTTP 502 Bad Gateway":            {Status: 502, Description: "HTTP 502 Bad Gateway"},
+		"HTTP 422 ConcurrencyError":       {Status: 422, Code: "ConcurrencyError", Description: "HTTP 422 Unprocessable Entity"},
+		"HTTP 422 ConcurrencyError: busy": {Status: 422, Code: "ConcurrencyError", Description: "busy"},
+		"HTTP 400: no":                    {Status: 400, Description: "no"},
+		"no connection":                   {Description: "no connection"},
+	} {
+		if got := sayOutcome(out); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, lives)
@@ -577,15 +949,12 @@ func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 // TestWhatIsToBeKeptIsNotCleanedUp: neither after a failure, nor after answers that say
 // nothing.
 func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
-	kept := func(f *fixture) {
-		f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
-	}
-	f := newFixture(kept, provisioning)
+	f := newFixture(toBeKept, provisioning)
 	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
 	if got := decideInstance(f.si, f.w).say(); got != "nothing: Failed" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
 	}
-	f = newFixture(kept)
+	f = newFixture(toBeKept)
 	for range maxAttempts {
 		next := decideInstance(f.si, f.w)
 		if next.call == nil || next.call.verb != provision {
@@ -599,7 +968,7 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	}
 	f = newFixture(provisioning)
 	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
-	kept(f)
+	toBeKept(f)
 	if got := decideInstance(f.si, f.w); got.call != nil || got.status.OrphanMitigationInProgress {
 		t.Error("once it has begun:", got.say())
 	}
@@ -617,10 +986,21 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 		"a change that got no answer":   {fs(ready, planned, unanswered), "small large small"},
 		"a change that was refused":     {fs(ready, planned, refusedOnce), "small small small"},
 		"a change that nobody has seen": {fs(ready, restarted, planned), "small large small"},
+		"and waited for bindings":       {fs(ready, restarted, planned, deleted, boundTo, decided), "small large small"},
+		"a change that took too long":   {fs(ready, planned, accepted, tooLate, plannedBack, unreachable), "small large small"},
+		"and took too long":             {fs(ready, planned, accepted, tooLate), "small large small"},
+		"a change that failed":          {fs(ready, planned, accepted, operationFailed), "small small small"},
+		"and was taken back":            {fs(ready, restarted, planned, plannedBack), "small large small"},
 		"never ready":                   {fs(restarted, planned), "large small large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(append(test.is, deleted, lives, large)...)
+			f := newFixture(test.is...)
+			if f.si.DeletionTimestamp.IsZero() {
+				deleted(f)
+			}
+			lives(f)
+			large(f)
+			f.w.bindings = nil
 			var named []string
 			for range 3 {
 				next := decideInstance(f.si, f.w)

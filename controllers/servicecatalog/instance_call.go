@@ -37,22 +37,16 @@ func (r *InstanceReconciler) queued(ctx context.Context, v *instanceView, wait o
 	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
 		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
 	}
-	result := ctrl.Result{RequeueAfter: askAgain}
-	status := *v.si.Status.DeepCopy()
-	if !status.AsyncOpInProgress {
-		word := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued, message: whyQueued(wait.Cause)}
-		if !v.si.DeletionTimestamp.IsZero() {
-			word.ready, word.message = v1beta1.ConditionUnknown, word.message+". "+howToLetGo(v.si)
-		}
-		word.failed, word.mitigation = kept(status.Conditions)
-		setInstanceConditions(&status, word, now)
+	status := v.si.Status
+	if !status.AsyncOpInProgress { // which goes on all the same
+		status = troubledInstance(v.si, word{v1beta1.ReasonQueued, whyQueued(wait.Cause)}, now)
 	}
-	return result, r.record(ctx, v, status)
+	return ctrl.Result{RequeueAfter: askAgain}, r.record(ctx, v, status)
 }
 
 func whyQueued(cause outbound.Cause) string {
 	if cause == outbound.Down {
-		return "The broker does not answer, or asked to be left alone; until it does, one request at a time tries it"
+		return "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
 	}
 	return "Other requests to the broker come first"
 }

@@ -17,10 +17,16 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -37,27 +43,19 @@ func connected(t *testing.T) (*osbtest.Broker, *osb.Client) {
 	return broker, client
 }
 
-// conformance: P09 D06
-func TestABrokerThatNeedsTimeIsAskedWithTheFlag(t *testing.T) {
-	broker, client := connected(t)
-	params := osb.Params{InstanceID: "id", ServiceID: osbtest.AsyncService, PlanID: osbtest.AsyncPlan}
-	where := osb.Context{Namespace: "ns", ClusterID: "cluster", InstanceName: "db"}
-	ask := func(provision bool, flag bool) osb.Class {
-		params.AcceptsIncomplete = flag
-		if provision {
-			_, out := client.Provision(t.Context(), osb.ProvisionRequest{Params: params, Context: where, OrganizationGUID: "o", SpaceGUID: "s"})
-			return out.Class
-		}
-		_, out := client.Deprovision(t.Context(), osb.RemovalRequest{Params: params})
-		return out.Class
-	}
-	for _, provision := range []bool{true, false} {
-		if refused, accepted := ask(provision, false), ask(provision, true); refused != osb.NeedsAsync || accepted != osb.Accepted {
-			t.Errorf("provision %v: without the flag %s, with it %s", provision, refused, accepted)
-		}
-	}
-	if wrong := broker.Violations(); len(wrong) > 0 {
-		t.Error(wrong)
+// nothingThere is a cache that has nothing.
+type nothingThere struct{ client.Reader }
+
+func (nothingThere) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+}
+
+// TestWhatBrokersAreToldIsLookedUpAgain: that it is not there yet does not mean that the
+// object is gone.
+func TestWhatBrokersAreToldIsLookedUpAgain(t *testing.T) {
+	_, err := namespaceUID(t.Context(), nothingThere{}, "ns")
+	if kube.Superseded(t.Context(), err) == nil {
+		t.Errorf("it is not tried again after %v", err)
 	}
 }
 

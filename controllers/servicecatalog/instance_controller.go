@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -99,11 +100,11 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		r.ledger.of(before)
 	}
 	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
-	if err != nil || undoing != nil {
+	if err != nil { // there is none now
 		return ctrl.Result{RequeueAfter: again}, undoing
 	}
 	result, err := r.attend(ctx, before)
-	return sooner(result, again), err
+	return sooner(result, again), errors.Join(err, undoing)
 }
 
 // attend reads, decides, acts and records.
@@ -123,7 +124,7 @@ func (r *InstanceReconciler) attend(ctx context.Context, before *v1beta1.Service
 	}
 	next, err := r.decide(ctx, v)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, r.unproven(ctx, v, err)
 	}
 	switch {
 	case next.protect:
@@ -166,6 +167,15 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 	}
 }
 
+// unproven records that it cannot be told whether the CRD is being deleted.
+func (r *InstanceReconciler) unproven(ctx context.Context, v *instanceView, err error) error {
+	if ctx.Err() != nil { // the process stops
+		return err
+	}
+	why := word{v1beta1.ReasonDeprovisionCallFailed, "The broker is not asked before it is known why this object is deleted: " + err.Error()}
+	return errors.Join(err, r.record(ctx, v, troubledInstance(v.si, why, r.clock.Now())))
+}
+
 // act makes the call of a step, if there is one, and records what came of it.
 func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next instanceStep) (ctrl.Result, error) {
 	if next.call == nil {
@@ -179,7 +189,8 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 			return ctrl.Result{}, err
 		}
 		r.line.leave(client.ObjectKeyFromObject(v.si), &v.known.queued)
-		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, bad.message}
+		b := v.world.offer.broker
+		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.message)}
 		result, err := r.settle(ctx, v, decideInstance(v.si, v.world))
 		if bad.temporary && err == nil {
 			err = bad
@@ -199,9 +210,8 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	a, err := r.call(ctx, v, broker, next.call)
 	if err != nil { // nothing was sent
 		leave(outbound.Result{Unasked: true})
-		v.world.problem = &word{v1beta1.ReasonErrorGettingClusterID, err.Error()}
-		result, unrecorded := r.settle(ctx, v, decideInstance(v.si, v.world))
-		return result, errors.Join(err, unrecorded)
+		why := word{v1beta1.ReasonErrorGettingClusterID, err.Error()}
+		return ctrl.Result{}, errors.Join(err, r.record(ctx, v, troubledInstance(v.si, why, r.clock.Now())))
 	}
 	leave(resultOf(a.Outcome))
 	if a.Class == osb.NeedsCatalog {
@@ -222,7 +232,7 @@ func (r *InstanceReconciler) follow(ctx context.Context, v *instanceView) (ctrl.
 	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
 	next, err := r.decide(ctx, v)
 	if err != nil {
-		return ctrl.Result{}, errors.Join(err, r.record(ctx, v, v.si.Status))
+		return ctrl.Result{}, r.unproven(ctx, v, err)
 	}
 	if next.call != nil || next.refs != nil { // that is for another time, as it may wait for a slot
 		result := r.later(next, v)

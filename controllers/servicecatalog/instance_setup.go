@@ -58,10 +58,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 	r.line = line{kind: "ServiceInstance", connections: r.connections, clock: r.clock, wake: &r.wake}
 	r.orphans = &orphanage[v1beta1.ServiceInstanceStatus]{
 		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
-		remove: func(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
-			_, out := broker.Deprovision(ctx, o.remove)
-			return out
-		},
+		remove:  (*osb.Client).Deprovision,
 		claimed: r.hasHeir,
 	}
 	if err := mgr.Add(manager.RunnableFunc(r.fresh.Begin)); err != nil { // once this process leads

@@ -51,11 +51,14 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.plans, err = r.plansToTry(ctx, si, w.offer); err != nil {
 		return err
 	}
+	if w.working, err = r.planOf(ctx, w.offer, workingProperties(&si.Status)); err != nil {
+		return err
+	}
 	if !si.DeletionTimestamp.IsZero() {
 		w.bindings, err = r.bindingsOf(ctx, si)
 		return err
 	}
-	if w.present, err = r.presentPlan(ctx, si, w.offer); err != nil {
+	if w.present, err = r.planOf(ctx, w.offer, si.Status.ExternalProperties); err != nil {
 		return err
 	}
 	if w.parameters, err = versionOf(ctx, r.client, si.Namespace, si.Spec.ParametersFrom); err != nil {
@@ -170,14 +173,14 @@ func (r *InstanceReconciler) plansToTry(ctx context.Context, si *v1beta1.Service
 	return ids, err
 }
 
-// presentPlan is the plan that the broker has, where that is not the one of the spec.
-func (r *InstanceReconciler) presentPlan(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (v1beta1.Plan, error) {
-	if o.class == nil || si.Status.ExternalProperties == nil {
+// planOf is the plan that properties name, nil if it is gone.
+func (r *InstanceReconciler) planOf(ctx context.Context, o offer, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
+	if o.class == nil || props == nil {
 		return nil, nil
 	}
 	plans, err := r.index.PlansOf(ctx, o.class)
 	for _, p := range plans {
-		if p.Common().ExternalID == planIDOf(si.Status.ExternalProperties) {
+		if p.Common().ExternalID == planIDOf(props) {
 			return p, err
 		}
 	}
@@ -224,7 +227,7 @@ func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView
 	}
 	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
 	if len(errs) > 0 {
-		p.problem = &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
+		p.unfit = &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
 	}
 	v.world.parameters = p
 	return nil
@@ -264,7 +267,7 @@ func readParameters(ctx context.Context, live client.Reader, namespace string, i
 func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
 	namespace := kube.Metadata("Namespace")
 	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
-		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %w", name, err)
+		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err.Error()) // not wrapped: it is not the object that is gone
 	}
 	return string(namespace.UID), nil
 }

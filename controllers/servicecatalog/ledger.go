@@ -67,6 +67,9 @@ type orphan struct {
 	ours     bool
 	attempts int32
 	next     time.Time
+	// working is since when the broker removes it, and operation what it calls that.
+	working   time.Time
+	operation string
 }
 
 func newLedger[S any]() *ledger[S] {

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,27 +46,27 @@ type orphanage[S any] struct {
 	clock       clock.PassiveClock
 	ledger      *ledger[S]
 	wake        func(types.NamespacedName)
-	// remove asks the broker to remove an orphan.
-	remove func(context.Context, *osb.Client, *orphan) osb.Outcome
+	// remove asks a broker for a removal.
+	remove func(*osb.Client, context.Context, osb.RemovalRequest) (osb.RemovalResponse, osb.Outcome)
 	// claimed says whether another object has the orphan's id.
 	claimed func(context.Context, *orphan) (bool, error)
 }
 
 // undo removes what former objects of a name have left behind. It says when to go on with
 // that; 0: nothing is left.
-func (u *orphanage[S]) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, err error) {
+func (u *orphanage[S]) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {
 	for _, o := range u.ledger.orphansOf(name) {
 		wait, err := u.undoOne(ctx, o)
 		switch {
 		case err != nil:
-			return 0, err
+			failed = errors.Join(failed, err)
 		case wait == 0:
 			u.ledger.forget(name, o)
 		case again == 0 || wait < again:
 			again = wait
 		}
 	}
-	return again, nil
+	return again, failed
 }
 
 func (u *orphanage[S]) undoOne(ctx context.Context, o *orphan) (wait time.Duration, err error) {
@@ -89,8 +90,11 @@ func (u *orphanage[S]) undoOne(ctx context.Context, o *orphan) (wait time.Durati
 		return 0, nil
 	}
 	connection, err := u.connections.to(ctx, broker)
+	if bad, ok := errors.AsType[*credentialsError](err); ok {
+		return u.undone(o, osb.Outcome{Class: osb.Retry, Description: bad.message}), nil
+	}
 	if err != nil {
-		return askAgain, err
+		return 0, err
 	}
 	bulkhead := u.connections.bulkheads.Of(o.broker, now)
 	name := client.ObjectKeyFromObject(o.object)
@@ -99,27 +103,61 @@ func (u *orphanage[S]) undoOne(ctx context.Context, o *orphan) (wait time.Durati
 	if !entered {
 		return askAgain, nil
 	}
-	out := u.remove(context.WithoutCancel(ctx), connection, o)
+	out := u.ask(context.WithoutCancel(ctx), connection, o)
 	bulkhead.Leave(u.clock.Now(), resultOf(out))
 	return u.undone(o, out), nil
 }
 
+// ask asks a broker to remove an orphan, or how far that is.
+func (u *orphanage[S]) ask(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
+	if o.working.IsZero() {
+		removal, out := u.remove(broker, ctx, o.remove)
+		if out.Class == osb.Accepted {
+			o.working, o.operation = u.clock.Now(), removal.Operation
+		}
+		return out
+	}
+	last, out := broker.Poll(ctx, osb.PollRequest{Params: o.remove.Params, BindingID: o.remove.BindingID, Operation: o.operation, Removal: true})
+	switch {
+	case out.Class == osb.Done && last.State == osb.InProgress:
+		out.Class = osb.Accepted
+	case out.Class == osb.Done && last.State == osb.Failed, out.NotFound(): // it is asked for anew
+		out.Class, o.working = osb.Unknown, time.Time{}
+	}
+	return out
+}
+
 // undone says what came of a removal; 0: that is the end of it.
 func (u *orphanage[S]) undone(o *orphan, out osb.Outcome) time.Duration {
+	now := u.clock.Now()
+	if running := now.Sub(o.working); out.Class == osb.Accepted && running < catalog.MaximumPollingDuration {
+		wait := pollInterval(running, out.RetryAfter)
+		o.next = now.Add(wait)
+		return wait
+	}
 	switch o.attempts++; {
-	case out.Class == osb.Done, out.Class == osb.Accepted, out.Class == osb.Gone:
+	case out.Class == osb.Done, out.Class == osb.Gone:
 		u.recorder.Eventf(o.object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before what the broker has made for it could be recorded, and that is removed again")
 		return 0
 	case out.Class == osb.NeedsAsync:
 		o.remove.AcceptsIncomplete = true
 		return time.Millisecond
 	case o.attempts >= maxAttempts:
-		u.leave(o, "the broker did not remove it: "+sayOutcome(out))
+		u.leave(o, "the broker did not remove it: "+withoutWords(out))
 		return 0
 	}
 	wait := max(backoff(o.object.GetUID(), o.attempts, out.RetryAfter), time.Second)
-	o.next = u.clock.Now().Add(wait)
+	o.next = now.Add(wait)
 	return wait
+}
+
+// withoutWords says what came of a request without the broker's words: it may repeat
+// secrets of an object that is gone, and with it what is known of them.
+func withoutWords(out osb.Outcome) string {
+	if out.Status == 0 {
+		return out.Description
+	}
+	return fmt.Sprintf("HTTP %d", out.Status)
 }
 
 // mustLeave says why something is left as it is, "" if it is to be removed (R2).

@@ -45,7 +45,8 @@ type instanceWalk struct {
 	plans  map[string]*v1beta1.ClusterServicePlan
 	broker *v1beta1.ClusterServiceBroker
 	si     *v1beta1.ServiceInstance // as the API server has it
-	params string                   // the checksum of those in the spec
+	params string                   // the checksum of those in the spec, or in a Secret
+	secret int                      // the version of that; 0: there is none
 
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceInstanceStatus
@@ -59,9 +60,11 @@ type instanceWalk struct {
 	brought   bool
 	stranger  bool // what is under the brought id is somebody else's
 	kept      bool // the policy is to remove nothing
+	policy    bool // the policy is to remove also what was brought, with the object
 	released  bool
 	calls     int
 	lastCalls []string
+	asked     heldInstance // what the broker was last asked for
 }
 
 // heldInstance is what the broker has under an id.
@@ -114,6 +117,12 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	if w.kept = seed%7 == 6; w.kept {
 		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 	}
+	if seed%3 == 1 {
+		w.secret = 1
+	}
+	if w.policy = seed%7 == 5; w.policy {
+		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
+	}
 	return w
 }
 
@@ -141,7 +150,11 @@ func (w *instanceWalk) edit() {
 		w.si.Generation++
 	case 1:
 		w.params = fmt.Sprint("p", w.rnd.IntN(3))
-		w.si.Generation++
+		if w.secret > 0 { // of which the generation says nothing
+			w.secret++
+		} else {
+			w.si.Generation++
+		}
 	case 2:
 		w.si.Spec.UpdateRequests++
 		w.si.Generation++
@@ -160,17 +173,24 @@ func (w *instanceWalk) world() instanceWorld {
 	world := instanceWorld{now: w.now, firstSight: w.firstSight, since: w.since, polled: w.polled, definition: definitionLives,
 		offer: offer{class: w.class, plan: plan, broker: w.broker}}
 	world.parameters.known, world.parameters.Checksum = true, w.params
+	if w.secret > 0 {
+		world.parameters.version = fmt.Sprint("v", w.secret)
+	}
 	if refusals(&w.si.Status) > 0 && mayHaveAnyPlan(&w.si.Status) {
 		world.plans = []string{"large-id", "small-id"}
 	}
-	if ext := w.si.Status.ExternalProperties; ext != nil {
-		for _, p := range w.plans {
-			if p.Spec.ExternalID == planIDOf(ext) {
-				world.present = p
-			}
+	world.present, world.working = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, workingProperties(&w.si.Status))
+	return world
+}
+
+// planIn is the plan that properties name.
+func planIn(plans map[string]*v1beta1.ClusterServicePlan, props *v1beta1.ServiceInstancePropertiesState) v1beta1.Plan {
+	for _, p := range plans {
+		if props != nil && p.Spec.ExternalID == planIDOf(props) {
+			return p
 		}
 	}
-	return world
+	return nil
 }
 
 // reconcile is what the shell does, with a crash or a lost write wherever there may be one.
@@ -272,6 +292,9 @@ func (w *instanceWalk) crashes() bool {
 func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *instanceCall) answer {
 	w.calls++
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.verb, call.id, call.planID))
+	if call.props != nil {
+		w.asked = heldInstance{plan: planIDOf(call.props), params: call.props.ParameterChecksum}
+	}
 	if w.calm {
 		return w.act(si, call)
 	}
@@ -302,7 +325,7 @@ func unknownTo(call *instanceCall) osb.Class {
 }
 
 // act is the broker.
-func (w *instanceWalk) act(_ *v1beta1.ServiceInstance, call *instanceCall) answer {
+func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *instanceCall) answer {
 	h := w.held[call.id]
 	if h != nil && h.working != "" {
 		w.work(call.id, h)
@@ -314,7 +337,7 @@ func (w *instanceWalk) act(_ *v1beta1.ServiceInstance, call *instanceCall) answe
 	case update:
 		return w.update(call, h)
 	case deprovision:
-		return w.deprovision(call, h)
+		return w.deprovision(si, call, h)
 	case inspect:
 		if h == nil || !w.class.Spec.InstanceRetrievable {
 			return w.poll(call, h)
@@ -388,8 +411,8 @@ func (w *instanceWalk) update(call *instanceCall, h *heldInstance) answer {
 	return said(osb.Done, 200)
 }
 
-func (w *instanceWalk) deprovision(call *instanceCall, h *heldInstance) answer {
-	if w.brought && w.stranger {
+func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *instanceCall, h *heldInstance) answer {
+	if goes := w.policy && !si.DeletionTimestamp.IsZero(); w.stranger && !goes {
 		w.failf("a stranger's instance is removed")
 	}
 	if w.kept {
@@ -470,6 +493,8 @@ func (w *instanceWalk) check() {
 		}
 	case conditionOf(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
+	case w.asked != heldInstance{plan: w.si.Spec.ClusterServicePlanExternalName + "-id", params: w.params}:
+		w.failf("given up, and never asked for: want %s %s, asked for %+v", w.si.Spec.ClusterServicePlanExternalName, w.params, w.asked)
 	case h != nil && !w.brought && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
 		w.failf("failed, and something is left")
 	}

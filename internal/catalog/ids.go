@@ -81,13 +81,29 @@ func NextID(uid types.UID, id string, n int32) string {
 // IsNextID says whether an id is one that NextID makes for an object whose first one
 // was id.
 func IsNextID(uid types.UID, id, next string) bool {
+	_, is := numberOf(uid, id, next)
+	return is
+}
+
+// NextIDAfter is the one after present, which is the object's first one or one of
+// NextID's.
+func NextIDAfter(uid types.UID, id, present string) string {
+	n, _ := numberOf(uid, id, present)
+	return NextID(uid, id, n+1)
+}
+
+// numberOf is the n for which NextID makes an id, 0 if there is none.
+func numberOf(uid types.UID, id, next string) (n int32, is bool) {
 	b, err := hex.DecodeString(strings.ReplaceAll(next, "-", ""))
 	if err != nil || len(b) != 16 {
-		return false
+		return 0, false
 	}
 	first := nextIDs(uid, id)
-	n := int32(binary.BigEndian.Uint32(b[12:]) ^ binary.BigEndian.Uint32(first[12:]))
-	return bytes.Equal(b[:12], first[:12]) && n >= 0 && NextID(uid, id, n) == next
+	n = int32(binary.BigEndian.Uint32(b[12:]) ^ binary.BigEndian.Uint32(first[12:]))
+	if !bytes.Equal(b[:12], first[:12]) || n < 0 || NextID(uid, id, n) != next {
+		return 0, false
+	}
+	return n, true
 }
 
 // nextIDs is what all of an object's next ids have, but for the last four bytes, which

@@ -101,7 +101,7 @@ var _ = Describe("A deletion", func() {
 	It("is asked for until the broker confirms it, and says what it waits for", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		answers := map[string]osbtest.Answer{
-			"e500": osbtest.Error(500, "", "oops"), "e404": osbtest.Error(404, "", "what?"), "e400": osbtest.Status(400, `{"description":"never","instance_usable":false}`),
+			"e500": osbtest.Error(500, "", "oops"), "e404": osbtest.Error(404, "", "what?"),
 			"e204": osbtest.Status(204, ""), "cut": osbtest.Status(200, "["), "e409": osbtest.Error(409, "", "no"), "dropped": osbtest.Drop,
 		}
 		instances := map[string]*v1beta1.ServiceInstance{}
@@ -114,12 +114,17 @@ var _ = Describe("A deletion", func() {
 		s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: failed.Spec.ExternalID, Times: 1, Failure: &osbtest.Failure{Description: "still in use"}})
 		instances["failed"] = failed
 
-		unusable := instances["e400"]
+		unusable := s.provisioned(ctx, "e400")
+		lift := s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: unusable.Spec.ExternalID, Answer: osbtest.Status(400, `{"description":"never","instance_usable":false}`)})
+		Expect(k8s.Delete(ctx, unusable)).To(Succeed())
 		for _, si := range instances {
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 		}
 		Eventually(instanceStatus(ctx, unusable)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), HaveField("Unusable", true),
 			saying("Deprovision call failed: HTTP 400: never (attempt 1 failed, the next is at "), saying("Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "late"}}
+		b.Spec.InstanceRef.Name = unusable.Name
+		Expect(k8s.Create(ctx, b)).To(MatchError(ContainSubstring("must not be a ServiceInstance that is being deleted")), "it cannot be used any more")
 		for name, si := range instances {
 			Eventually(func() error {
 				_, err := hurried(ctx, si)()
@@ -127,6 +132,11 @@ var _ = Describe("A deletion", func() {
 			}).Should(MatchError(ContainSubstring("not found")), name)
 			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}), name)
 		}
+		lift()
+		Eventually(func() error {
+			_, err := hurried(ctx, unusable)()
+			return err
+		}).Should(MatchError(ContainSubstring("not found")))
 		Expect(s.Holds().Instances).To(BeEmpty())
 	})
 

@@ -53,7 +53,7 @@ var _ = Describe("Faults", Serial, func() {
 		startOperator(context.WithoutCancel(ctx))
 	}
 
-	// conformance: P18 O13 O14 L16
+	// conformance: P18 O13 L16
 	It("lose, double and orphan nothing in 20 kills during 200 provisions, bindings and deletions", func(ctx SpecContext) {
 		const n, kills = 200, 20
 		s := newSite(ctx, namespaced, osbtest.Options{})
@@ -153,15 +153,19 @@ var _ = Describe("Faults", Serial, func() {
 
 	Describe("in which an object is forced away while it is being provisioned", func() {
 		// forced away: the finalizer is removed, and the object with it.
-		inFlight := func(ctx context.Context, s *site, edits ...func(*v1beta1.ServiceInstance)) (*v1beta1.ServiceInstance, chan struct{}) {
+		inFlightOf := func(ctx context.Context, s *site, service osbtest.Service, edits ...func(*v1beta1.ServiceInstance)) (*v1beta1.ServiceInstance, chan struct{}) {
 			GinkgoHelper()
 			release := make(chan struct{})
 			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Hold: release})
-			si := s.instance(ctx, "db", edits...)
+			si := s.newInstance(ctx, s.namespace, "db", service.Name, service.Plans[0].Name, edits...)
 			Eventually(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
 			abandon(ctx, si)
 			Eventually(gone(ctx, si)).Should(Succeed())
 			return si, release
+		}
+		inFlight := func(ctx context.Context, s *site, edits ...func(*v1beta1.ServiceInstance)) (*v1beta1.ServiceInstance, chan struct{}) {
+			GinkgoHelper()
+			return inFlightOf(ctx, s, s.atOnce, edits...)
 		}
 
 		It("undo what they have made for it", func(ctx SpecContext) {
@@ -172,6 +176,39 @@ var _ = Describe("Faults", Serial, func() {
 			Eventually(instanceStatus(ctx, again)).Should(bePresent(again), "it has nothing to do with the other")
 			Eventually(s.sent(si.Spec.ExternalID)).Should(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
 			Eventually(func() map[string]osbtest.Instance { return s.Holds().Instances }).Should(SatisfyAll(HaveLen(1), HaveKey(again.Spec.ExternalID)))
+			Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+		})
+
+		It("see to it that it is undone, where that takes its time", func(ctx SpecContext) {
+			s := newSite(ctx, namespaced, osbtest.Options{})
+			s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Times: 1, Failure: &osbtest.Failure{Description: "not now"}})
+			s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Times: 1, Answer: osbtest.Error(500, "", "oops")})
+			si, release := inFlightOf(ctx, s, s.inTime)
+			close(release)
+			Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+			Expect(s.Holds().Instances).To(BeEmpty(), "it is not said before")
+			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance", "DeprovisionInstance"}))
+			Expect(s.Violations()).To(BeEmpty())
+		})
+
+		It("serve the next object of that name, though the other's broker cannot be asked", func(ctx SpecContext) {
+			s := offlineSite(ctx, namespaced, osbtest.Options{Username: "bell", Password: "hop"})
+			secret := newSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
+			registerBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
+				b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "auth"}}}
+			})
+			other := newSite(ctx, clusterWide, osbtest.Options{})
+			si, release := inFlight(ctx, s)
+			Expect(k8s.Delete(ctx, secret)).To(Succeed())
+			Eventually(gone(ctx, secret)).Should(Succeed())
+			close(release)
+			Eventually(s.held).WithArguments(si.Spec.ExternalID).Should(HaveField("State", osbtest.Ready))
+			again := other.newInstance(ctx, s.namespace, "db", other.atOnce.Name, other.atOnce.Plans[0].Name)
+			Eventually(instanceStatus(ctx, again)).Should(bePresent(again))
+			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance"}))
+
+			newSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
+			Eventually(func() map[string]osbtest.Instance { return s.Holds().Instances }).Should(BeEmpty())
 			Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
 		})
 
@@ -240,7 +277,7 @@ var _ = Describe("Faults", Serial, func() {
 		})
 	})
 
-	// conformance: L13
+	// conformance: L13 O14
 	It("do not prolong what the broker may take", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[1].Plans[0].MaximumPollingDuration = 5

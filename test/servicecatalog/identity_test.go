@@ -231,21 +231,19 @@ var _ = Describe("Whose an id is", func() {
 			passBy(ctx, s.namespace)
 			twin := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "second", Finalizers: []string{v1beta1.Finalizer}}, Spec: *si.Spec.DeepCopy()}
 			Expect(k8s.Create(ctx, twin)).To(Succeed())
-			Eventually(instanceStatus(ctx, twin)).Should(stalled("ExternalIDInUse", fmt.Sprintf("another object has the id %q", id)))
+			Eventually(instanceStatus(ctx, twin)).Should(stalled("ExternalIDInUse", fmt.Sprintf("another ServiceInstance of this broker has the id %q too, which was brought along", id)))
 			Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance"}))
 			expectLeft(ctx, s, si, id, "what is there is left to it")
 			Eventually(instanceStatus(ctx, twin)).Should(stalled("ProvisionCallFailed", "which was brought along"))
 
-			By("removing it for the last one, if that is wanted")
+			By("removing nothing for the last one either, which the broker does not take for its own")
 			update(ctx, twin, annotated(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete))
 			update(ctx, twin, touch)
-			Eventually(func() (*v1beta1.ServiceInstance, error) {
-				err := k8s.Get(ctx, client.ObjectKeyFromObject(twin), twin)
-				return twin, err
-			}).Should(HaveField("Status.DeprovisionStatus", Equal(v1beta1.DeprovisionRequired)))
+			Eventually(instanceStatus(ctx, twin)).Should(SatisfyAll(HaveField("ObservedGeneration", twin.Generation), stalled("ProvisionCallFailed", "which was brought along")))
 			Expect(k8s.Delete(ctx, twin)).To(Succeed())
 			Eventually(gone(ctx, twin)).Should(Succeed())
-			Expect(s.Holds().Instances).To(BeEmpty())
+			Expect(s.sent(id)()).To(HaveEach("ProvisionInstance"))
+			Expect(s.held(id).State).To(Equal(osbtest.Ready))
 		})
 
 		It("one without finalizer and id gets both before anything is sent", func(ctx SpecContext) {

@@ -334,7 +334,7 @@ func describeInstance(k kinds) {
 			Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Normal DeprovisionedSuccessfully")))
 		})
 
-		// conformance: P16 L01 L02 L03 L04 L05 L15
+		// conformance: P16 P09 D06 L01 L02 L03 L04 L05 L15
 		It("is provisioned, changed and deprovisioned in the broker's own time", func(ctx SpecContext) {
 			s := newSite(ctx, k, osbtest.Options{})
 			si := s.slowInstance(ctx, "db")
@@ -358,6 +358,9 @@ func describeInstance(k kinds) {
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("LastConditionState", "Deprovisioning"), HaveField("CurrentOperation", v1beta1.OperationDeprovision)))
 			Eventually(gone(ctx, si)).Should(Succeed())
 			Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance", "UpdateInstance", "DeprovisionInstance"}))
+			for _, change := range s.about(id, osb.ProvisionInstance, osb.UpdateInstance, osb.DeprovisionInstance) {
+				Expect(change.Query).To(HaveKeyWithValue("accepts_incomplete", []string{"true"}), "else such a broker says AsyncRequired")
+			}
 			var plans []string
 			for _, poll := range s.about(id, osb.PollLastOperation) {
 				Expect(poll.Query).To(SatisfyAll(HaveKeyWithValue("service_id", []string{s.inTime.ID}), HaveKey("operation")))
@@ -475,7 +478,7 @@ var _ = Describe("An instance", func() {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(http.StatusBadRequest, "", "the \x1b[31mregion\x00 is\nnot known "+strings.Repeat("x", 5000))})
 			si, other := s.instance(ctx, "db", parameters(`{"region":"nowhere"}`)), s.instance(ctx, "other")
-			Eventually(instanceStatus(ctx, si)).Should(HaveField("LastConditionState", "Failed"))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("LastConditionState", "Failed"), saying("increase spec.updateRequests to try the same again")))
 			Expect(conditions(si.Status.Conditions)).To(Equal([]string{"Reconciling=False/ProvisionCallFailed", "Stalled=True/ProvisionCallFailed",
 				"Ready=False/ProvisionCallFailed", "Failed=True/ClusterServiceBrokerReturnedFailure"}))
 			for _, c := range si.Status.Conditions[1:] { // what does not go on has nothing to say
@@ -560,7 +563,7 @@ var _ = Describe("An instance", func() {
 	})
 
 	Describe("of which it is not known what came of its provisioning", func() {
-		// conformance: O06 P18
+		// conformance: P18
 		It("is asked for again by the same request, and that is all", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			faults := map[string]osbtest.Fault{
@@ -586,6 +589,17 @@ var _ = Describe("An instance", func() {
 			Expect(s.Violations()).To(BeEmpty())
 		})
 
+		// conformance: O06
+		It("is never removed for a 200 that cannot be read, however often", func(ctx SpecContext) {
+			s := newSite(ctx, namespaced, osbtest.Options{})
+			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Acts: true, Times: 7, Answer: osbtest.Status(200, `{"dashboard_url":7}`)})
+			si := s.instance(ctx, "db")
+			Eventually(hurried(ctx, si)).Should(bePresent(si))
+			Expect(s.sent(si.Spec.ExternalID)()).To(SatisfyAll(HaveLen(7+1), HaveEach("ProvisionInstance")))
+			Expect(s.History(si.Spec.ExternalID).Creations).To(Equal(1))
+			Expect(s.Violations()).To(BeEmpty())
+		})
+
 		// conformance: O01 O02 O03 O04 O10 I02
 		It("is removed after a few times, and asked for anew", func(ctx SpecContext) {
 			s, picky := newSite(ctx, namespaced, osbtest.Options{}), newSite(ctx, namespaced, osbtest.Options{RefusesReuse: http.StatusConflict})
@@ -603,7 +617,8 @@ var _ = Describe("An instance", func() {
 				s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: unsure[name].Spec.ExternalID, Times: 1, Answer: osbtest.Error(500, "", "not now")})
 			}
 			seen := unsure["e500"]
-			Eventually(hurried(ctx, seen)).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), haveCondition("Ready", "Unknown", "DeprovisionCallFailed")))
+			Eventually(hurried(ctx, seen)).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), haveCondition("Ready", "Unknown", "DeprovisionCallFailed"),
+				haveCondition("OrphanMitigation", "True", "StartingInstanceOrphanMitigation"), saying("What may have been left at the broker is being removed: Deprovision call failed: HTTP 500")))
 			for name, si := range unsure {
 				Eventually(hurried(ctx, si)).Should(bePresent(si))
 				Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "ProvisionInstance", "ProvisionInstance", "ProvisionInstance",
@@ -725,7 +740,7 @@ var _ = Describe("An instance", func() {
 			Expect(s.Violations()).To(BeEmpty())
 		})
 
-		// conformance: D07 D12
+		// conformance: D07
 		It("can be deleted, and waits where the broker first ends what it has begun", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{Blocking: true}, never)
 			si := s.slowInstance(ctx, "db")
@@ -803,7 +818,7 @@ var _ = Describe("An instance", func() {
 			}
 		})
 
-		// conformance: L11 L12 L14
+		// conformance: L11 L14
 		It("is given up when it takes longer than the plan says, and removed", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 				services[1].Plans[0].MaximumPollingDuration = 2
@@ -829,7 +844,7 @@ var _ = Describe("An instance", func() {
 	})
 
 	Describe("that the broker does not change", func() {
-		// conformance: U09 U15 U12 U13 U14 U11
+		// conformance: U09 U15 U12 U13 U14 U11 D12
 		It("is as it was, and can be changed otherwise", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			si := s.provisioned(ctx, "db", parameters(`{"a":1}`))
@@ -843,7 +858,7 @@ var _ = Describe("An instance", func() {
 
 			By("not repeating what the broker does not want to see again")
 			update(ctx, si, touch)
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("ObservedGeneration", si.Generation), stalled("UpdateInstanceCallFailed", "will refuse this change again")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("ObservedGeneration", si.Generation), stalled("UpdateInstanceCallFailed", "said not to send it again: change plan or parameters")))
 			Expect(s.about(id, osb.UpdateInstance)).To(HaveLen(1))
 
 			By("changing it otherwise")
@@ -852,10 +867,12 @@ var _ = Describe("An instance", func() {
 			Expect(s.held(id)).To(SatisfyAll(HaveField("PlanID", s.atOnce.Plans[1].ID), HaveField("Parameters", MatchJSON(`{"a":3}`))))
 
 			By("trying again where that may help")
-			s.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 2, Acts: true, Answer: osbtest.InTurn(osbtest.Error(500, "", "oops"), osbtest.Drop)})
+			s.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 4, Acts: true,
+				Answer: osbtest.InTurn(osbtest.Error(500, "", "oops"), osbtest.Drop, osbtest.Status(204, ""), osbtest.Status(202, "["))})
 			update(ctx, si, parameters(`{"a":4}`))
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(bePresent(si), HaveField("Attempts", BeNil())))
+			Eventually(hurried(ctx, si)).Should(SatisfyAll(bePresent(si), HaveField("Attempts", BeNil())))
 			Expect(s.held(id).Parameters).To(MatchJSON(`{"a":4}`))
+			Expect(s.about(id, osb.UpdateInstance)).To(HaveLen(2 + 5))
 			Expect(s.about(id, osb.DeprovisionInstance)).To(BeEmpty())
 
 			By("removing it with the plan that it has")

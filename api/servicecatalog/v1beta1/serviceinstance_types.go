@@ -263,6 +263,11 @@ type Attempts struct {
 	// +optional
 	Count int32 `json:"count,omitempty"`
 
+	// effects is how many of them the broker may have carried out. After twenty of an
+	// instance's nothing is tried any more.
+	// +optional
+	Effects int32 `json:"effects,omitempty"`
+
 	// unknown is how many of the last requests have an outcome that is not known.
 	// +optional
 	Unknown int32 `json:"unknown,omitempty"`

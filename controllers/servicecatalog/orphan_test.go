@@ -1,0 +1,59 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// TestAnOrphanIsLeftWithoutTheBrokersWords: what would have to be left out of them went
+// with the object.
+func TestAnOrphanIsLeftWithoutTheBrokersWords(t *testing.T) {
+	said := events.NewFakeRecorder(1)
+	u := &orphanage[v1beta1.ServiceInstanceStatus]{recorder: said, clock: clocktesting.NewFakePassiveClock(t0)}
+	o := &orphan{object: &v1beta1.ServiceInstance{}, attempts: maxAttempts - 1, remove: osb.RemovalRequest{Params: osb.Params{InstanceID: "id"}}}
+	if wait := u.undone(o, osb.Outcome{Class: osb.Rejected, Status: 400, Code: "open-sesame", Description: "you said open-sesame"}); wait != 0 {
+		t.Errorf("it is tried again after %s", wait)
+	}
+	if event := <-said.Events; strings.Contains(event, "sesame") || !strings.Contains(event, `"id" is left there: the broker did not remove it: HTTP 400`) {
+		t.Error(event)
+	}
+}
+
+// TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone: in the end.
+func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(t0)
+	u := &orphanage[v1beta1.ServiceInstanceStatus]{recorder: events.NewFakeRecorder(1), clock: clock}
+	o := &orphan{object: &v1beta1.ServiceInstance{}, working: t0}
+	for wait := time.Minute; wait != 0; {
+		if clock.SetTime(clock.Now().Add(wait)); clock.Since(t0) > 2*catalog.MaximumPollingDuration {
+			t.Fatal("it is polled for ever")
+		}
+		if wait = u.undone(o, osb.Outcome{Class: osb.Accepted}); wait > 2*lastRetry {
+			t.Fatalf("it waits %s", wait)
+		}
+	}
+}
