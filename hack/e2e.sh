@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Tries what a user does on a real cluster: deploy, page, undeploy, deploy again, uninstall. The cluster is hack/cluster's
-# (Linux, root, see its README), with a number of its own; KEEP=1 leaves it running.
-set -euo pipefail
+# Tries what a user does on a real cluster: deploy, page, get a database, undeploy, deploy again, give all of it back,
+# uninstall; then uninstall by force. The cluster is hack/cluster's (Linux, root, see its README), with a number of its own;
+# KEEP=1 leaves it running.
+set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export BELLHOP_CLUSTER_ID=${BELLHOP_CLUSTER_ID:-90}
 export BELLHOP_CLUSTER_DIR=${BELLHOP_CLUSTER_DIR:-${TMPDIR:-/tmp}/bellhop-cluster}
-inbox=10.250.$BELLHOP_CLUSTER_ID.1:8090 # the caller's end of the cluster's network
+here=10.250.$BELLHOP_CLUSTER_ID.1 # the caller's end of the cluster's network
+samples=config/samples
 
 say() { echo "==> $*" >&2; }
 fail() { say "FAILED: $*"; exit 1; }
+trap 'say "FAILED in line $LINENO: $BASH_COMMAND"' ERR
 
 # eventually SECONDS COMMAND... repeats the command until it succeeds.
 eventually() {
@@ -20,15 +23,16 @@ eventually() {
 	done
 }
 
-inbox_pid=
+pids=()
 work=$(mktemp -d)
 clean_up() {
 	local rc=$?
 	if [ $rc -ne 0 ] && [ -n "${KUBECONFIG:-}" ]; then
-		kubectl get pods,alerts,clusterreceivers --all-namespaces -o wide >&2 || true
+		kubectl get pods,alerts,clusterreceivers,clusterservicebrokers,serviceinstances,servicebindings --all-namespaces -o wide >&2 || true
 		kubectl logs --namespace bellhop-system --selector control-plane=controller-manager --tail 30 --prefix >&2 || true
+		tail -n 30 "$work"/*.log >&2 || true
 	fi
-	[ -z "$inbox_pid" ] || kill "$inbox_pid" 2>/dev/null || true
+	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || true
 	[ "${KEEP:-}" = 1 ] || hack/cluster/down.sh || true
 	rm -rf "$work"
 	exit $rc
@@ -51,25 +55,85 @@ eval "$settings"
 export IMG=localhost/bellhop:e2e
 make build
 hack/cluster/load-image.sh "$IMG" bin/manager
+CGO_ENABLED=0 go -C demo build -o "$work/" ./cmd/...
+hack/cluster/load-image.sh localhost/login:e2e "$work/login"
+
+"$work/inbox" -unsigned -listen "$here:8090" >"$work/inbox.log" &
+pids+=($!)
+export BROKER_PASSWORD=change-me
+"$work/broker" -verbose -delay 5s -listen "$here:8091" -mysql "$here:8092" >"$work/broker.log" &
+pids+=($!)
+
+# asked WHAT... counts the broker's requests of a kind, such as "provision".
+asked() { grep -c " $*, answered" "$work/broker.log" || true; }
+
+# nothing_left checks that all that was installed is gone.
+nothing_left() { [ -z "$(kubectl get crds,namespaces,clusterroles,clusterrolebindings -o name | grep -e bellhop -e pager -e servicecatalog)" ]; }
+
+# receiver_and_broker are what the platform team makes. The inbox and the broker run here.
+receiver_and_broker() {
+	kubectl apply -f - <<-EOT
+		apiVersion: pager.k8s.co/v1beta1
+		kind: ClusterReceiver
+		metadata:
+		  name: inbox
+		  annotations: {pager.k8s.co/is-default-receiver: "true"}
+		spec:
+		  webhook: {url: "http://$here:8090/"}
+		  namespaceSelector: {}
+		---
+		apiVersion: v1
+		kind: Secret
+		metadata: {name: mysql-broker, namespace: bellhop-system}
+		stringData: {username: bellhop, password: $BROKER_PASSWORD}
+		---
+		apiVersion: servicecatalog.k8s.io/v1beta1
+		kind: ClusterServiceBroker
+		metadata: {name: mysql}
+		spec:
+		  url: http://$here:8091
+		  authInfo: {basic: {secretRef: {name: mysql-broker, namespace: bellhop-system}}}
+	EOT
+	kubectl wait --for=condition=Ready --timeout=60s clusterservicebroker/mysql
+}
+
+# service applies the samples as they stand and waits until they are Ready.
+service() {
+	kubectl apply -f $samples/servicecatalog_v1beta1_serviceinstance.yaml -f $samples/servicecatalog_v1beta1_servicebinding.yaml
+	kubectl wait --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding
+}
+
+# log_in SECRET runs a Pod that logs in with what a Secret has.
+log_in() {
+	kubectl apply -f - <<-EOT
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: login-$1}
+		spec:
+		  restartPolicy: Never
+		  containers:
+		  - {name: login, image: "localhost/login:e2e", imagePullPolicy: Never, envFrom: [{prefix: DB_, secretRef: {name: $1}}]}
+	EOT
+	kubectl wait --for=jsonpath='{.status.phase}'=Succeeded --timeout=60s "pod/login-$1" || fail "$(kubectl logs "login-$1" 2>&1)"
+	kubectl logs "login-$1"
+	kubectl delete pod "login-$1"
+}
+
+# kill_leader kills the Pod that acts, so that it can finish nothing.
+kill_leader() {
+	local holder uid
+	holder=$(kubectl get lease --namespace bellhop-system bellhop.gophernetes.io -o jsonpath='{.spec.holderIdentity}')
+	uid=$(kubectl get pod --namespace bellhop-system "${holder%%_*}" -o jsonpath='{.metadata.uid}')
+	# Some other process may end meanwhile, which grep takes for an error; kill takes none at all for one.
+	{ grep -ls "pod${uid:?}" /proc/[0-9]*/cgroup || true; } | cut -d/ -f3 | xargs kill -9
+}
 
 say "make deploy"
 make deploy
+receiver_and_broker
 
 say "an Alert, exactly as its sample stands"
-go -C demo build -o "$work/inbox" ./cmd/inbox
-"$work/inbox" -unsigned -listen "$inbox" >"$work/inbox.log" &
-inbox_pid=$!
-kubectl apply -f - <<-EOT
-	apiVersion: pager.k8s.co/v1beta1
-	kind: ClusterReceiver
-	metadata:
-	  name: inbox
-	  annotations: {pager.k8s.co/is-default-receiver: "true"}
-	spec:
-	  webhook: {url: "http://$inbox/"}
-	  namespaceSelector: {}
-EOT
-kubectl apply -f config/samples/pager_v1alpha1_alert.yaml
+kubectl apply -f $samples/pager_v1alpha1_alert.yaml
 kubectl wait --for=jsonpath='{.status.sent}'=true --timeout=60s alert/kubecon-alert
 grep -q 'Hello KubeCon' "$work/inbox.log" || fail "nothing reached the inbox: $(cat "$work/inbox.log")"
 
@@ -82,26 +146,81 @@ both_versions || fail "the Alert is not the same in both versions"
 [ "$(kubectl get alerts.v1alpha1.pager.k8s.co kubecon-alert -o jsonpath='{.spec.message}')" = 'Hello KubeCon :wave:' ] ||
 	fail "v1alpha1 has no message"
 
+say "a database, exactly as its samples stand"
+service
+log_in example-mysql-secret
+
+say "a killed operator leaves nothing half done at the broker"
+kubectl apply -f - <<-EOT
+	apiVersion: servicecatalog.k8s.io/v1beta1
+	kind: ServiceInstance
+	metadata: {name: flexible}
+	spec: {clusterServiceClassExternalName: azure-mysql-flexible, clusterServicePlanExternalName: burstable10}
+	---
+	apiVersion: servicecatalog.k8s.io/v1beta1
+	kind: ServiceBinding
+	metadata: {name: flexible}
+	spec: {instanceRef: {name: flexible}}
+EOT
+kubectl wait --for=jsonpath='{.status.asyncOpInProgress}'=true --timeout=60s serviceinstance/flexible
+kill_leader
+kubectl wait --for=condition=Ready --timeout=120s serviceinstance/flexible servicebinding/flexible
+log_in flexible
+kubectl delete --wait=false servicebinding/flexible serviceinstance/flexible
+kubectl wait --for=jsonpath='{.status.asyncOpInProgress}'=true --timeout=60s serviceinstance/flexible
+kill_leader
+kubectl wait --for=delete --timeout=120s servicebinding/flexible serviceinstance/flexible
+[ "$(asked provision) $(asked bind) $(asked unbind) $(asked deprovision)" = "2 2 1 1" ] || fail "something was asked for twice"
+
 say "make undeploy keeps the objects, and they can be edited; what needs a conversion is refused"
-make undeploy
+id=$(kubectl get configmap --namespace bellhop-system cluster-info -o jsonpath='{.data.id}')
+make undeploy |& tee "$work/undeployed"
+grep -q 'Secret/mysql-broker' "$work/undeployed" || fail "it did not say that the broker's Secret keeps the namespace"
+grep -q 'ConfigMap cluster-info' "$work/undeployed" || fail "it did not say that the cluster's id keeps the namespace"
 [ "$(kubectl get alert kubecon-alert -o jsonpath='{.spec.content}')" = 'Hello KubeCon :wave:' ] || fail "the Alert went with the operator"
 kubectl label alert kubecon-alert edited-while=away
-! kubectl apply -f config/samples/pager_v1alpha1_alert.yaml 2>"$work/refused" || fail "v1alpha1 was accepted with nobody to convert it"
+! kubectl apply -f $samples/pager_v1alpha1_alert.yaml 2>"$work/refused" || fail "v1alpha1 was accepted with nobody to convert it"
 grep -q 'conversion webhook' "$work/refused" || fail "it was refused for another reason: $(cat "$work/refused")"
+log_in example-mysql-secret
 
 say "make deploy again sends nothing twice"
 make deploy
 eventually 30 both_versions
 kubectl annotate alert kubecon-alert "seen-by=$(hostname)"
+kubectl patch serviceinstance example-mysql-instance --type=merge -p '{"spec":{"clusterServicePlanExternalName":"standard100"}}'
+kubectl wait --for=jsonpath='{.status.externalProperties.clusterServicePlanExternalName}'=standard100 --timeout=60s serviceinstance/example-mysql-instance
+kubectl wait --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding
 sleep 5
 [ "$(grep -c 'Hello KubeCon' "$work/inbox.log")" = 1 ] || fail "sent more than once: $(cat "$work/inbox.log")"
+[ "$(asked provision) $(asked update) $(asked bind)" = "2 1 2" ] || fail "something was asked for twice"
+[ "$(kubectl get configmap --namespace bellhop-system cluster-info -o jsonpath='{.data.id}')" = "$id" ] || fail "the cluster has another id"
 
-say "make uninstall refuses"
-! make uninstall || fail "it removed CRDs with objects"
-kubectl get alert kubecon-alert
-say "make uninstall FORCE=1 names what it abandons"
+say "all of it is given back, and nothing is left"
+kubectl delete --timeout=60s alert/kubecon-alert servicebinding/example-mysql-binding
+kubectl delete --timeout=60s serviceinstance/example-mysql-instance
+[ "$(grep -c ' made ' "$work/broker.log")" = "$(grep -c ' removed ' "$work/broker.log")" ] || fail "the broker has something left"
+kubectl delete --timeout=60s clusterreceiver/inbox clusterservicebroker/mysql
+kubectl delete --timeout=60s --namespace bellhop-system secret/mysql-broker
 make undeploy
+make uninstall
+nothing_left || fail "there is something left"
+
+say "make uninstall refuses while there are objects"
+make deploy
+receiver_and_broker
+kubectl apply -f $samples/pager_v1alpha1_alert.yaml
+service
+! make uninstall || fail "it removed CRDs with objects"
+kubectl get alert/kubecon-alert serviceinstance/example-mysql-instance
+
+say "make uninstall FORCE=1 names what it abandons"
 make uninstall FORCE=1 | tee "$work/abandoned"
-grep -q 'abandoned: alerts.pager.k8s.co default/kubecon-alert' "$work/abandoned" || fail "it did not say what it abandons"
-! kubectl get crd alerts.pager.k8s.co 2>/dev/null || fail "the CRD is still there"
+for object in alerts.pager.k8s.co\ default/kubecon-alert serviceinstances.servicecatalog.k8s.io\ default/example-mysql-instance; do
+	grep -q "abandoned: $object" "$work/abandoned" || fail "it did not say that it abandons $object"
+done
+[ -z "$(kubectl get secret --namespace bellhop-system mysql-broker -o jsonpath='{.metadata.finalizers}')" ] || fail "nobody lets the broker's Secret go"
+[ "$(asked unbind) $(asked deprovision)" = "2 2" ] || fail "a service was removed because a CRD was"
+kubectl delete --timeout=60s --namespace bellhop-system secret/mysql-broker
+make undeploy
+nothing_left || fail "there is something left"
 say "all of it works"

@@ -34,5 +34,9 @@ if [[ $kinds = *,serviceinstances.* ]] && [ -n "$($KUBECTL get serviceinstances.
 fi
 [ -z "$left" ] || say "namespace $namespace stays: it has what is not the operator's: $left"
 [ -z "$id" ] || say "namespace $namespace stays while there are ServiceInstances: brokers know this cluster by what is in ConfigMap $id"
-[ -n "$left$id" ] || $KUBECTL delete --ignore-not-found namespace "$namespace" >&2
-say "CRDs and objects are still there (make uninstall)"
+if [ -n "$left$id" ]; then
+	say "when that is gone, make undeploy again removes namespace $namespace"
+else
+	$KUBECTL delete --ignore-not-found namespace "$namespace" >&2
+fi
+[ -z "$kinds" ] || say "CRDs stay, and all of their objects (make uninstall)"

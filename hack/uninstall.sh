@@ -39,7 +39,8 @@ for crd in $crds; do
 	[ "$count" = 0 ] || say "$count objects of $crd"
 done
 if [ $total -gt 0 ] && [ "$FORCE" != 1 ]; then
-	say "refused: delete them first, while the operator runs, so that it can clean up outside; or FORCE=1 to abandon them"
+	say "refused: delete them first, while the operator runs, so that it can clean up outside (classes and plans go with their" \
+		"broker, and that after its bindings and instances); or FORCE=1 to abandon them"
 	exit 1
 fi
 

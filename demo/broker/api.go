@@ -29,6 +29,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const maxBody = 1 << 20
@@ -182,6 +183,9 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request, what string, serv
 	}
 	b.mu.Lock()
 	a := serve(c)
+	if b.options.Verbose {
+		fmt.Fprintf(b.options.Out, "🐬 %s  asked     %s, answered %d\n", time.Now().Format(time.TimeOnly), what, a.status)
+	}
 	b.mu.Unlock()
 	a.write(w)
 }

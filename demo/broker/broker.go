@@ -52,6 +52,8 @@ type Options struct {
 	Delay time.Duration
 	// Out gets a line for each thing that is made, changed or removed. Default: nobody.
 	Out io.Writer
+	// Verbose has it get one for each request about an instance or a binding, too.
+	Verbose bool
 }
 
 // A Broker makes databases and users, and keeps account of them. It is safe for concurrent use.

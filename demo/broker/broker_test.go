@@ -339,6 +339,18 @@ func TestLife(t *testing.T) {
 	}
 }
 
+func TestVerbose(t *testing.T) {
+	p := start(t, 0)
+	p.broker.options.Verbose = true
+	p.provision("1")
+	p.send("PUT", instancePath("1"), provisionBody(quick, basic50, nil), 200)
+	for _, line := range []string{"asked     provision, answered 201\n", "asked     provision, answered 200\n"} {
+		if n := strings.Count(p.out.String(), line); n != 1 {
+			t.Errorf("%q was printed %d times: %q", line, n, p.out)
+		}
+	}
+}
+
 func TestWhatUsersMay(t *testing.T) {
 	p := start(t, 0)
 	p.provision("mine")

@@ -40,6 +40,7 @@ const passwordVariable = "BROKER_PASSWORD"
 type options struct {
 	listen, mysql, host, username string
 	delay                         time.Duration
+	verbose                       bool
 }
 
 func main() {
@@ -49,6 +50,7 @@ func main() {
 	flag.StringVar(&o.host, "host", "", "name or address by which applications reach the MySQL server; default: that of -mysql")
 	flag.StringVar(&o.username, "username", "bellhop", "user name of the platform; the password is "+passwordVariable)
 	flag.DurationVar(&o.delay, "delay", 1500*time.Millisecond, "how long an asynchronous operation takes")
+	flag.BoolVar(&o.verbose, "verbose", false, "show each request, too")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -80,7 +82,7 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("choose another address with -listen: %w", err)
 	}
 	b, err := broker.New(broker.Options{
-		Username: o.username, Password: password, MySQL: mysql, Host: o.host, Delay: o.delay, Out: os.Stdout,
+		Username: o.username, Password: password, MySQL: mysql, Host: o.host, Delay: o.delay, Out: os.Stdout, Verbose: o.verbose,
 	})
 	if err != nil {
 		return err
