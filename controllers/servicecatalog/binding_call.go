@@ -20,56 +20,45 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // act makes the call of a step and takes what came of it into the view. If none was made
 // it says when to go on.
 func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindingStep) (made bool, _ ctrl.Result, _ error) {
-	broker, err := r.connections.to(ctx, v.world.broker)
-	if err != nil {
-		bad, ok := errors.AsType[*credentialsError](err)
-		if !ok {
-			return false, ctrl.Result{}, err
-		}
-		r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
-		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, bad.message}
-		result, err := r.settle(ctx, v, decideBinding(v.b, v.world))
-		if bad.temporary && err == nil {
-			err = bad
-		}
-		return false, result, err
+	broker, problem, err := r.connect(ctx, v.world.broker)
+	switch {
+	case problem != nil:
+		v.world.problem = problem
+		result, unrecorded := r.settle(ctx, v, decideBinding(v.b, v.world))
+		return false, result, errors.Join(err, unrecorded)
+	case err != nil:
+		return false, ctrl.Result{}, err
 	}
-	entered, wait, leave := r.line.enter(v.b, &v.known.queued, keyOf(v.world.broker), next.call.verb)
-	if !entered {
-		result, err := r.queued(ctx, v, wait)
-		return false, result, err
-	}
+	var first *v1beta1.ServiceBindingStatus
 	if next.journal || v.known.unrecorded != nil && v.calls == 0 { // what follows from an answer comes after its record
-		if err := r.record(ctx, v, next.status); err != nil {
-			leave(outbound.Result{Unasked: true})
-			return false, ctrl.Result{}, err
-		}
+		first = &next.status
 	}
-	a, err := r.make(ctx, v, broker, next)
-	if err != nil {
-		leave(outbound.Result{Unasked: true})
-		return false, ctrl.Result{}, r.fail(ctx, v, err)
-	}
-	leave(resultOf(a.Outcome))
-	if a.Class == osb.NeedsCatalog {
-		r.relist(keyOf(v.world.broker))
+	var a bindingAnswer
+	queued, err := r.send(ctx, v.view, v.world.broker, next.call.verb, first, func() (osb.Outcome, error) {
+		var err error
+		a, err = r.make(ctx, v, broker, next)
+		return a.Outcome, err
+	})
+	switch {
+	case err != nil:
+		return false, ctrl.Result{}, r.fail(ctx, v.view, err)
+	case queued != nil:
+		works := isTrue(conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady)) && v.b.DeletionTimestamp.IsZero()
+		result, err := r.queued(ctx, v.view, *queued, v.b.Status.AsyncOpInProgress || works)
+		return false, result, err
 	}
 	r.take(v, next, a)
 	return true, ctrl.Result{}, nil
@@ -89,10 +78,6 @@ func (r *BindingReconciler) make(ctx context.Context, v *bindingView, broker *os
 // take takes an answer into the view.
 func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnswer) {
 	call := next.call
-	v.known.polled, v.known.asked = time.Time{}, 0
-	if call.verb == poll || a.Class == osb.Accepted {
-		v.known.polled, v.known.asked = r.clock.Now(), a.RetryAfter
-	}
 	v.calls++
 	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
 	if a.binding != nil && a.binding.Credentials != nil { // those told before under the id are the broker's still
@@ -118,25 +103,6 @@ func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindin
 		object: v.before, broker: keyOf(v.world.broker), ours: call.cleans() && !wasReady && (created || accepted),
 		remove: osb.RemovalRequest{Params: params(call), BindingID: call.id},
 	}
-}
-
-// queued is for a call that waits for a slot: at first in silence.
-func (r *BindingReconciler) queued(ctx context.Context, v *bindingView, wait outbound.Wait) (ctrl.Result, error) {
-	now := r.clock.Now()
-	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
-		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
-	}
-	result := ctrl.Result{RequeueAfter: askAgain}
-	status := *v.b.Status.DeepCopy()
-	if ready := conditionOf(status.Conditions, v1beta1.ConditionReady); !status.AsyncOpInProgress && (ready == nil || ready.Status != v1beta1.ConditionTrue || !v.b.DeletionTimestamp.IsZero()) {
-		word := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued, message: whyQueued(wait.Cause)}
-		if !v.b.DeletionTimestamp.IsZero() {
-			word.ready, word.message = v1beta1.ConditionUnknown, word.message+". "+howToLetGo(v.b)
-		}
-		word.failed, _ = kept(status.Conditions)
-		setBindingConditions(&status, word, now)
-	}
-	return result, r.record(ctx, v, status)
 }
 
 func params(call *bindingCall) osb.Params {

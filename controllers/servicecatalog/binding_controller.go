@@ -22,15 +22,10 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -41,32 +36,15 @@ const maxCalls = 3
 // BindingReconciler has brokers make what ServiceBindings say, and keeps what they tell in
 // Secrets.
 type BindingReconciler struct {
-	client      client.Client // reads are from the cache and show our own writes
-	live        client.Reader
-	fresh       *kube.Freshness
-	index       index.Index
-	connections *connections
-	clusterID   *clusterID
-	definition  *definition
-	recorder    events.EventRecorder
-	metrics     *metrics
-	clock       clock.PassiveClock
-	ledger      *ledger[v1beta1.ServiceBindingStatus]
-	secrets     *secrets
-	recent      *recent
-	orphans     *orphanage[v1beta1.ServiceBindingStatus]
-	wake        kube.Wakeups
-	line        line
-	// relist has a broker's catalog read again.
-	relist func(brokerKey)
+	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]
+	secrets *secrets
 }
 
 // bindingView is what a reconcile sees of a binding.
 type bindingView struct {
-	before *v1beta1.ServiceBinding // as the API server has it
-	b      *v1beta1.ServiceBinding // the same, with what is not recorded yet
-	known  *entry[v1beta1.ServiceBindingStatus]
-	world  bindingWorld
+	*view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]
+	b     *v1beta1.ServiceBinding // the object
+	world bindingWorld
 	// calls were made by this reconcile, and more may be made to the same end.
 	calls int
 	more  bool
@@ -82,39 +60,12 @@ type bindingView struct {
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// Reconcile takes one step with a binding, and with what former ones of its name have
-// left behind.
-func (r *BindingReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	before := &v1beta1.ServiceBinding{}
-	err := r.client.Get(ctx, req.NamespacedName, before)
-	switch {
-	case apierrors.IsNotFound(err):
-		queued := r.ledger.drop(req.NamespacedName)
-		r.line.leave(req.NamespacedName, &queued)
-	case err != nil:
-		return ctrl.Result{}, err
-	default:
-		r.ledger.of(before)
-	}
-	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
-	if err != nil { // there is none now
-		return ctrl.Result{RequeueAfter: again}, undoing
-	}
-	result, err := r.attend(ctx, before)
-	return sooner(result, again), errors.Join(err, undoing)
-}
-
 // attend reads, decides, acts and records.
-func (r *BindingReconciler) attend(ctx context.Context, before *v1beta1.ServiceBinding) (ctrl.Result, error) {
-	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
-		return ctrl.Result{}, err
-	}
-	v := &bindingView{before: before, b: before.DeepCopy(), known: r.ledger.of(before)}
-	if v.known.released { // it is gone, or another's finalizer holds it
-		return ctrl.Result{}, nil
-	}
-	if v.known.unrecorded != nil {
-		v.b.Status = *v.known.unrecorded.DeepCopy()
+func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]) (ctrl.Result, error) {
+	v := &bindingView{view: of, b: of.object}
+	v.troubled = func(why word) v1beta1.ServiceBindingStatus {
+		v.world.now = r.clock.Now()
+		return troubled(v.b, v.world, why)
 	}
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
@@ -122,13 +73,9 @@ func (r *BindingReconciler) attend(ctx context.Context, before *v1beta1.ServiceB
 	if t := v.known.told; t != nil && t.binding != nil { // what was in the way may be gone
 		v.known.told = &told{id: t.id, binding: t.binding}
 	}
-	ctx = context.WithoutCancel(ctx) // what is under way is finished and recorded also when the process stops
 	result, err := r.steps(ctx, v)
 	v.known.settle(v)
-	if !v.b.Status.AsyncOpInProgress {
-		r.ledger.rest(before)
-	}
-	return result, kube.Superseded(ctx, err)
+	return result, err
 }
 
 // steps takes one step after the other, until there is nothing to do or to wait for.
@@ -137,23 +84,20 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 		next, err := r.decide(ctx, v)
 		switch {
 		case err != nil:
-			return ctrl.Result{}, r.fail(ctx, v, err)
+			return ctrl.Result{}, r.fail(ctx, v.view, err)
 		case next.protect:
 			return ctrl.Result{}, kube.AddFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer)
 		case next.deed != "":
 			if err := r.do(ctx, v, next); err != nil {
-				return ctrl.Result{}, r.fail(ctx, v, err)
+				return ctrl.Result{}, r.fail(ctx, v.view, err)
 			}
 		case next.call != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
-			result := r.later(next, v)
-			result.RequeueAfter = time.Millisecond
-			return result, r.record(ctx, v, v.b.Status)
+			return r.atOnce(&next.status), r.record(ctx, v.view, v.b.Status)
 		case next.call != nil:
 			if made, result, err := r.act(ctx, v, next); !made || err != nil {
 				return result, err
 			}
 		default:
-			r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
 			return r.settle(ctx, v, next)
 		}
 	}
@@ -186,7 +130,7 @@ func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (binding
 // do does to the Secret what a step says.
 func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next bindingStep) error {
 	if next.journal {
-		if err := r.record(ctx, v, next.status); err != nil {
+		if err := r.record(ctx, v.view, next.status); err != nil {
 			return err
 		}
 	}
@@ -287,93 +231,36 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 
 // settle records a step without a call.
 func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bindingStep) (ctrl.Result, error) {
+	r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
 	if next.release != nil {
-		return ctrl.Result{}, r.release(ctx, v, *next.release)
+		return ctrl.Result{}, r.letGo(ctx, v, *next.release)
 	}
-	if err := r.record(ctx, v, next.status); err != nil {
+	if err := r.record(ctx, v.view, next.status); err != nil {
 		return ctrl.Result{}, err
 	}
 	if next.leave != nil {
 		announceRelease(ctx, r.recorder, v.before, *next.leave)
-		r.metrics.released("ServiceBinding", *next.leave)
+		r.metrics.released(r.name, *next.leave)
 	}
-	return r.later(next, v), nil
+	return sooner(r.later(next.wake, &next.status), r.untilShown(v)), nil
 }
 
-func (r *BindingReconciler) later(next bindingStep, v *bindingView) ctrl.Result {
-	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, v.world.now)}
-	if shown := v.known.written.Add(settling); !v.shown && v.known.seen != "" && v.world.now.Before(shown) {
-		result = sooner(result, shown.Sub(v.world.now)) // the Secret may be gone by now
+// untilShown is for how long the Secret may be gone without that it was noticed; 0: it was
+// not written lately.
+func (r *BindingReconciler) untilShown(v *bindingView) time.Duration {
+	if v.shown || v.known.seen == "" {
+		return 0
 	}
-	if next.status.AsyncOpInProgress {
-		result.Priority = new(lowPriority)
-	}
-	return result
+	return max(0, v.known.written.Add(settling).Sub(r.clock.Now()))
 }
 
-// trouble is an error that keeps a binding from being worked on, and that it says.
-type trouble struct {
-	reason string
-	error
-}
-
-// inTheWay has an error said with a reason.
-func inTheWay(reason string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &trouble{reason, err}
-}
-
-// fail records what came of calls, and what is in the way of going on. That is tried
-// again.
-func (r *BindingReconciler) fail(ctx context.Context, v *bindingView, err error) error {
-	if t, ok := errors.AsType[*trouble](err); ok {
-		v.world.now = r.clock.Now()
-		v.b.Status = troubled(v.b, v.world, word{t.reason, t.Error()})
-		v.known.unrecorded = v.b.Status.DeepCopy()
-	}
-	return errors.Join(err, r.recordIfNews(ctx, v))
-}
-
-// recordIfNews records what came of calls, if something did.
-func (r *BindingReconciler) recordIfNews(ctx context.Context, v *bindingView) error {
-	if v.known.unrecorded == nil {
-		return nil
-	}
-	return r.record(ctx, v, v.b.Status)
-}
-
-// record writes the status, if it is another than on record.
-func (r *BindingReconciler) record(ctx context.Context, v *bindingView, status v1beta1.ServiceBindingStatus) error {
-	if equality.Semantic.DeepEqual(status, v.before.Status) {
-		v.known.unrecorded, v.known.made = nil, nil
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
-	after := v.before.DeepCopy()
-	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+// letGo lets the object go, and forgets its secrets.
+func (r *BindingReconciler) letGo(ctx context.Context, v *bindingView, why word) error {
+	if err := r.release(ctx, v.view, why); err != nil {
 		return err
 	}
-	announce(ctx, r.recorder, v.before, v.before.Status.Conditions, status.Conditions)
-	v.known.unrecorded, v.known.made = nil, nil
-	v.before = after
-	return nil
-}
-
-// release lets the object go.
-func (r *BindingReconciler) release(ctx context.Context, v *bindingView, why word) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
-	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer); err != nil {
-		return err
-	}
-	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
 	for _, id := range []string{v.b.Spec.ExternalID, v.b.Status.ExternalID, v.b.Status.PredecessorID} {
 		r.recent.forget(secretsKey{uid: v.b.UID, id: id})
 	}
-	announceRelease(ctx, r.recorder, v.before, why)
-	r.metrics.released("ServiceBinding", why)
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,10 +47,19 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconci
 		},
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
-	clock := clocktesting.NewFakePassiveClock(t0)
-	r := &BindingReconciler{client: c, live: c, clock: clock, recorder: events.NewFakeRecorder(10), recent: newRecent(), secrets: &secrets{cache: c, live: c, writer: c},
-		clusterID: &clusterID{live: c, writer: c, name: types.NamespacedName{Namespace: "bellhop", Name: "cluster"}}, definition: &definition{live: c, name: "x"}}
+	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0), recorder: events.NewFakeRecorder(10),
+		clusterID: &clusterID{live: c, writer: c, name: types.NamespacedName{Namespace: "bellhop", Name: "cluster"}}})
 	return r, c
+}
+
+// viewOf is what a reconcile sees of a binding that is on record.
+func viewOf(b *v1beta1.ServiceBinding, w bindingWorld) *bindingView {
+	v := &bindingView{b: b.DeepCopy(), world: w}
+	v.view = &view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
+		before: b, object: v.b, known: &entry[v1beta1.ServiceBindingStatus]{},
+		troubled: func(why word) v1beta1.ServiceBindingStatus { return troubled(v.b, v.world, why) },
+	}
+	return v
 }
 
 // TestABindingSaysWhatIsInTheWayOfARequest: also where the API server is, and until it
@@ -81,20 +91,20 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), before); err != nil {
 				t.Fatal(err)
 			}
-			v := &bindingView{before: before, b: before.DeepCopy(), known: &entry[v1beta1.ServiceBindingStatus]{}, world: f.w}
+			v := viewOf(before, f.w)
 			next, err := r.decide(t.Context(), v)
 			switch {
 			case err != nil:
-				err = r.fail(t.Context(), v, err)
+				err = r.fail(t.Context(), v.view, err)
 			case next.deed != "":
 				if err = r.do(t.Context(), v, next); err != nil {
-					err = r.fail(t.Context(), v, err)
+					err = r.fail(t.Context(), v.view, err)
 				}
 			default:
 				broker, connection := connected(t)
 				_, err = r.make(t.Context(), v, connection, next)
 				if err != nil {
-					err = r.fail(t.Context(), v, err)
+					err = r.fail(t.Context(), v.view, err)
 				}
 				if n := len(broker.Calls()); n > 0 {
 					t.Errorf("%d requests", n)
@@ -134,9 +144,9 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	secret := newSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := newFakeCluster(t, interceptor.Funcs{}, secret)
-	r := &BindingReconciler{client: c, clock: clocktesting.NewFakePassiveClock(t0), secrets: &secrets{cache: c, live: c, writer: c}}
+	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
 	binding := with(201).binding
-	v := &bindingView{b: f.b, known: &entry[v1beta1.ServiceBindingStatus]{}}
+	v := viewOf(f.b, f.w)
 	v.known.told = &told{id: "id", binding: binding}
 	binding.Credentials = json.RawMessage(`{"password":"0123456789"}`)
 	if err := r.inject(t.Context(), v); err != nil {
@@ -147,5 +157,20 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	}
 	if ready := conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
 		t.Errorf("it says %s", ready.Message)
+	}
+}
+
+// TestASecretIsLookedForUntilTheCacheShowsIt: it may have been deleted before that.
+func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
+	f := newBindingFixture()
+	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+	v := viewOf(f.b, f.w)
+	v.known.seen, v.known.written = "7", t0.Add(-time.Second)
+	if got := r.untilShown(v); got != settling-time.Second {
+		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
+	}
+	v.shown = true
+	if got := r.untilShown(v); got != 0 {
+		t.Errorf("one that is shown is looked at in %s", got)
 	}
 }

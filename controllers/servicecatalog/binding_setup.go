@@ -63,28 +63,16 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 }
 
 func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {
-	r := &BindingReconciler{
-		client:      c,
-		live:        live,
-		fresh:       kube.NewFreshness(live, v1beta1.GroupVersion.WithKind("ServiceBinding")),
-		index:       k.index,
-		connections: k.connections,
-		clusterID:   k.clusterID,
-		definition:  &definition{live: live, name: "servicebindings." + v1beta1.GroupVersion.Group},
-		recorder:    k.recorder,
-		metrics:     k.metrics,
-		clock:       k.clock,
-		ledger:      newLedger[v1beta1.ServiceBindingStatus](),
-		secrets:     &secrets{cache: cache, live: live, writer: c},
-		recent:      newRecent(),
-		relist:      k.relist,
-	}
-	r.line = line{kind: "ServiceBinding", connections: r.connections, clock: r.clock, wake: &r.wake}
-	r.orphans = &orphanage[v1beta1.ServiceBindingStatus]{
-		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
-		remove:  (*osb.Client).Unbind,
-		claimed: r.hasHeir,
-	}
+	r := &BindingReconciler{secrets: &secrets{cache: cache, live: live, writer: c}, reconciler: newReconciler(k, kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
+		name:       "ServiceBinding",
+		new:        func() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} },
+		status:     func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus { return &b.Status },
+		copy:       (*v1beta1.ServiceBindingStatus).DeepCopy,
+		conditions: func(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition { return s.Conditions },
+		working:    func(s *v1beta1.ServiceBindingStatus) bool { return s.AsyncOpInProgress },
+	}, c, live)}
+	r.reconciler.attend = r.attend
+	r.orphans.remove, r.orphans.claimed = (*osb.Client).Unbind, r.hasHeir
 	return r
 }
 

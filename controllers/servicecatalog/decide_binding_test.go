@@ -24,7 +24,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -788,16 +787,6 @@ func TestWhatWaitsIsWoken(t *testing.T) {
 		if got := unsettledBindings([]*v1beta1.ServiceBinding{f.b}); len(got) != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
-	}
-	clock := clocktesting.NewFakePassiveClock(t0)
-	v := &bindingView{known: &entry[v1beta1.ServiceBindingStatus]{}, world: bindingWorld{now: t0}}
-	v.known.seen, v.known.written = "7", t0.Add(-time.Second)
-	if got := (&BindingReconciler{clock: clock}).later(bindingStep{}, v).RequeueAfter; got != settling-time.Second {
-		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
-	}
-	v.shown = true
-	if got := (&BindingReconciler{clock: clock}).later(bindingStep{}, v).RequeueAfter; got != 0 {
-		t.Errorf("one that is shown is looked at in %s", got)
 	}
 }
 

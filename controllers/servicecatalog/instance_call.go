@@ -19,50 +19,13 @@ package servicecatalog
 import (
 	"context"
 	"slices"
-	"time"
 
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
-
-// queued is for a call that waits for a slot: at first in silence.
-func (r *InstanceReconciler) queued(ctx context.Context, v *instanceView, wait outbound.Wait) (ctrl.Result, error) {
-	now := r.clock.Now()
-	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
-		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
-	}
-	status := v.si.Status
-	if !status.AsyncOpInProgress { // which goes on all the same
-		status = troubledInstance(v.si, word{v1beta1.ReasonQueued, whyQueued(wait.Cause)}, now)
-	}
-	return ctrl.Result{RequeueAfter: askAgain}, r.record(ctx, v, status)
-}
-
-func whyQueued(cause outbound.Cause) string {
-	if cause == outbound.Down {
-		return "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
-	}
-	return "Other requests to the broker come first"
-}
-
-// resultOf says what an outcome means for others' requests. Who refuses one does answer.
-func resultOf(o osb.Outcome) outbound.Result {
-	switch {
-	case o.Throttled():
-		return outbound.Result{Wish: max(o.RetryAfter, time.Second)}
-	case o.Status == 0 && o.Class == osb.Rejected:
-		return outbound.Result{Unasked: true}
-	case o.Unavailable():
-		return outbound.Result{Failed: true}
-	}
-	return outbound.Result{}
-}
 
 // call makes a request. An error means that none was made.
 func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall) (answer, error) {
@@ -128,7 +91,7 @@ func (r *InstanceReconciler) ask(ctx context.Context, v *instanceView, broker *o
 	}
 	where, space, err := r.context(ctx, v.si)
 	if err != nil {
-		return answer{}, err
+		return answer{}, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
 	}
 	if call.verb == update {
 		return r.updateInstance(ctx, v, broker, call, params, where), nil

@@ -40,27 +40,7 @@ import (
 
 // setupInstances registers the controller of ServiceInstances.
 func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
-	r := &InstanceReconciler{
-		client:      mgr.GetClient(),
-		live:        mgr.GetAPIReader(),
-		fresh:       kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("ServiceInstance")),
-		index:       k.index,
-		connections: k.connections,
-		clusterID:   k.clusterID,
-		definition:  &definition{live: mgr.GetAPIReader(), name: "serviceinstances." + v1beta1.GroupVersion.Group},
-		recorder:    k.recorder,
-		metrics:     k.metrics,
-		clock:       k.clock,
-		ledger:      newLedger[v1beta1.ServiceInstanceStatus](),
-		recent:      newRecent(),
-		relist:      k.relist,
-	}
-	r.line = line{kind: "ServiceInstance", connections: r.connections, clock: r.clock, wake: &r.wake}
-	r.orphans = &orphanage[v1beta1.ServiceInstanceStatus]{
-		index: r.index, connections: r.connections, definition: r.definition, recorder: r.recorder, clock: r.clock, ledger: r.ledger, wake: r.wake.Add,
-		remove:  (*osb.Client).Deprovision,
-		claimed: r.hasHeir,
-	}
+	r := newInstanceReconciler(mgr.GetClient(), mgr.GetAPIReader(), k)
 	if err := mgr.Add(manager.RunnableFunc(r.fresh.Begin)); err != nil { // once this process leads
 		return err
 	}
@@ -81,6 +61,20 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(kube.ControllerOptions(o.Workers)).
 		Complete(r)
+}
+
+func newInstanceReconciler(c client.Client, live client.Reader, k *kit) *InstanceReconciler {
+	r := &InstanceReconciler{newReconciler(k, kind[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]{
+		name:       "ServiceInstance",
+		new:        func() *v1beta1.ServiceInstance { return &v1beta1.ServiceInstance{} },
+		status:     func(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus { return &si.Status },
+		copy:       (*v1beta1.ServiceInstanceStatus).DeepCopy,
+		conditions: func(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition { return s.Conditions },
+		working:    func(s *v1beta1.ServiceInstanceStatus) bool { return s.AsyncOpInProgress },
+	}, c, live)}
+	r.reconciler.attend = r.attend
+	r.orphans.remove, r.orphans.claimed = (*osb.Client).Deprovision, r.hasHeir
+	return r
 }
 
 // hasHeir says whether another object has the id of something that was left behind.

@@ -1,0 +1,297 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+const (
+	// recordTimeout is how long a write may take that says what has happened. It is not
+	// cut short when the process is asked to stop.
+	recordTimeout = 10 * time.Second
+	// patience is how long an object waits for a slot at its broker before its status
+	// says so, which costs a write.
+	patience = 10 * time.Second
+	// askAgain is how often it asks for a slot, should it not be called.
+	askAgain = outbound.QueueTimeout / 3
+	// lowPriority is that of polls: what users change goes before them.
+	lowPriority = handler.LowPriority
+)
+
+// reconciler is what instances and bindings, the objects O with the status S, have in
+// common: how they are read, how a broker is asked, and how what comes of it is recorded.
+type reconciler[O client.Object, S any] struct {
+	*kit
+	kind[O, S]
+	client     client.Client // reads are from the cache and show our own writes
+	live       client.Reader
+	fresh      *kube.Freshness
+	definition *definition
+	ledger     *ledger[S]
+	orphans    *orphanage[S]
+	recent     *recent
+	wake       kube.Wakeups
+	line       line
+	// attend decides, acts and records.
+	attend func(context.Context, *view[O, S]) (ctrl.Result, error)
+}
+
+// kind is where objects have what both kinds have.
+type kind[O client.Object, S any] struct {
+	name       string
+	new        func() O
+	status     func(O) *S
+	copy       func(*S) *S
+	conditions func(*S) []v1beta1.Condition
+	// working: the broker works on it.
+	working func(*S) bool
+}
+
+// view is what a reconcile sees of an object.
+type view[O client.Object, S any] struct {
+	before O // as the API server has it
+	object O // the same, with what is not recorded yet
+	known  *entry[S]
+	// troubled is the status that says what keeps the next step from being taken.
+	troubled func(why word) S
+}
+
+func newReconciler[O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S] {
+	r := &reconciler[O, S]{
+		kit: k, kind: of, client: c, live: live,
+		fresh:      kube.NewFreshness(live, v1beta1.GroupVersion.WithKind(of.name)),
+		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
+		ledger:     newLedger[S](),
+		recent:     newRecent(),
+	}
+	r.line = line{kind: of.name, connections: k.connections, clock: k.clock, wake: &r.wake}
+	r.orphans = &orphanage[S]{
+		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, ledger: r.ledger, wake: r.wake.Add,
+	}
+	return r
+}
+
+// Reconcile takes one step with an object, and with what former ones of its name have left
+// behind.
+func (r *reconciler[O, S]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	before := r.new()
+	err := r.client.Get(ctx, req.NamespacedName, before)
+	switch {
+	case apierrors.IsNotFound(err):
+		queued := r.ledger.drop(req.NamespacedName)
+		r.line.leave(req.NamespacedName, &queued)
+	case err != nil:
+		return ctrl.Result{}, err
+	default:
+		r.ledger.of(before)
+	}
+	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
+	if err != nil { // there is none now
+		return ctrl.Result{RequeueAfter: again}, undoing
+	}
+	result, err := r.open(ctx, before)
+	return sooner(result, again), errors.Join(err, undoing)
+}
+
+// open has an object attended to, if the cache shows what this process has made of it.
+func (r *reconciler[O, S]) open(ctx context.Context, before O) (ctrl.Result, error) {
+	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
+		return ctrl.Result{}, err
+	}
+	v := &view[O, S]{before: before, object: before.DeepCopyObject().(O), known: r.ledger.of(before)}
+	if v.known.released { // it is gone, or another's finalizer holds it
+		return ctrl.Result{}, nil
+	}
+	if v.known.unrecorded != nil {
+		*r.status(v.object) = *r.copy(v.known.unrecorded)
+	}
+	ctx = context.WithoutCancel(ctx) // what is under way is finished and recorded also when the process stops
+	result, err := r.attend(ctx, v)
+	if !r.working(r.status(v.object)) {
+		r.ledger.rest(before)
+	}
+	return result, kube.Superseded(ctx, err)
+}
+
+// connect is the client for a broker, or what is wrong with its credentials: with an error
+// if that may mend itself.
+func (r *reconciler[O, S]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *word, error) {
+	broker, err := r.connections.to(ctx, b)
+	bad, ok := errors.AsType[*credentialsError](err)
+	if !ok {
+		return broker, nil, err
+	}
+	if !bad.temporary {
+		err = nil
+	}
+	return nil, &word{v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.message)}, err
+}
+
+// send asks a broker once there is a slot for that; queued says what it waits for. What is
+// to be on record first is. After an error nothing was asked.
+func (r *reconciler[O, S]) send(ctx context.Context, v *view[O, S], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
+	entered, wait, leave := r.line.enter(v.object, &v.known.queued, keyOf(broker), what)
+	if !entered {
+		return &wait, nil
+	}
+	result := outbound.Result{Unasked: true}
+	defer func() { leave(result) }()
+	if first != nil {
+		if err := r.record(ctx, v, *first); err != nil {
+			return nil, err
+		}
+	}
+	out, err := ask()
+	if err != nil {
+		return nil, err
+	}
+	result = resultOf(out)
+	if out.Class == osb.NeedsCatalog {
+		r.relist(keyOf(broker))
+	}
+	v.known.polled, v.known.asked = time.Time{}, 0
+	if what == poll || out.Class == osb.Accepted {
+		v.known.polled, v.known.asked = r.clock.Now(), out.RetryAfter
+	}
+	return nil, nil
+}
+
+// queued is for what waits for a slot: at first in silence, and always if it has nothing
+// to say.
+func (r *reconciler[O, S]) queued(ctx context.Context, v *view[O, S], wait outbound.Wait, silent bool) (ctrl.Result, error) {
+	now := r.clock.Now()
+	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
+		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
+	}
+	status := *r.status(v.object)
+	if !silent {
+		status = v.troubled(word{v1beta1.ReasonQueued, whyQueued(wait.Cause)})
+	}
+	return ctrl.Result{RequeueAfter: askAgain}, r.record(ctx, v, status)
+}
+
+func whyQueued(cause outbound.Cause) string {
+	if cause == outbound.Down {
+		return "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
+	}
+	return "Other requests to the broker come first"
+}
+
+// resultOf says what an outcome means for others' requests. Who refuses one does answer.
+func resultOf(o osb.Outcome) outbound.Result {
+	switch {
+	case o.Throttled():
+		return outbound.Result{Wish: max(o.RetryAfter, time.Second)}
+	case o.Status == 0 && o.Class == osb.Rejected:
+		return outbound.Result{Unasked: true}
+	case o.Unavailable():
+		return outbound.Result{Failed: true}
+	}
+	return outbound.Result{}
+}
+
+// trouble is an error that keeps an object from being worked on, and that its status says.
+type trouble struct {
+	reason string
+	error
+}
+
+// inTheWay has an error said with a reason.
+func inTheWay(reason string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &trouble{reason, err}
+}
+
+// fail records what has come of requests, and what is in the way of going on. That is
+// tried again.
+func (r *reconciler[O, S]) fail(ctx context.Context, v *view[O, S], err error) error {
+	if t, ok := errors.AsType[*trouble](err); ok {
+		status := v.troubled(word{t.reason, t.Error()})
+		*r.status(v.object), v.known.unrecorded = status, r.copy(&status)
+	}
+	if v.known.unrecorded == nil {
+		return err
+	}
+	return errors.Join(err, r.record(ctx, v, *r.status(v.object)))
+}
+
+// record writes the status, if it is another than on record.
+func (r *reconciler[O, S]) record(ctx context.Context, v *view[O, S], status S) error {
+	before := r.status(v.before)
+	if equality.Semantic.DeepEqual(status, *before) {
+		v.known.unrecorded, v.known.made = nil, nil
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	after := v.before.DeepCopyObject().(O)
+	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+		return err
+	}
+	announce(ctx, r.recorder, v.before, r.conditions(before), r.conditions(&status))
+	v.known.unrecorded, v.known.made = nil, nil
+	v.before = after
+	return nil
+}
+
+// release lets the object go.
+func (r *reconciler[O, S]) release(ctx context.Context, v *view[O, S], why word) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+		return err
+	}
+	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
+	announceRelease(ctx, r.recorder, v.before, why)
+	r.metrics.released(r.name, why)
+	return nil
+}
+
+// later is when to look at an object again.
+func (r *reconciler[O, S]) later(wake time.Time, status *S) ctrl.Result {
+	result := ctrl.Result{RequeueAfter: kube.Until(wake, r.clock.Now())}
+	if r.working(status) {
+		result.Priority = new(lowPriority)
+	}
+	return result
+}
+
+// atOnce is for what goes on in a turn of its own, as it may wait for a slot.
+func (r *reconciler[O, S]) atOnce(status *S) ctrl.Result {
+	result := r.later(time.Time{}, status)
+	result.RequeueAfter = time.Millisecond
+	return result
+}
