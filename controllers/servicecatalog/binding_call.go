@@ -23,8 +23,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -194,9 +192,6 @@ func asker(b *v1beta1.ServiceBinding) *osb.Identity {
 	return identityOf(b.Spec.UserInfo)
 }
 
-// unshown stands for what a broker says where that may have secrets that are not known.
-const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here any more; look at the broker's log"
-
 // context is what a broker is told of where a binding is, and what for.
 func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where osb.Context, app string, err error) {
 	where = osb.Context{Namespace: v.b.Namespace, InstanceName: v.b.Spec.InstanceRef.Name}
@@ -292,46 +287,3 @@ func (r *BindingReconciler) recall(ctx context.Context, v *bindingView) error {
 	}
 	return nil
 }
-
-const (
-	// maxRecent is of how many it is known what secrets they have, and maxRemembered how
-	// many bytes of each.
-	maxRecent, maxRemembered = 1024, 4 << 10
-)
-
-// recent are the secrets of objects that were lately worked on. Of others they would have
-// to be read again.
-type recent struct{ secrets *lru.Cache } // → []string
-
-// secretsKey is what secrets of a binding are known by: the id that they were told under,
-// or the checksum of the parameters that they are among.
-type secretsKey struct {
-	uid            types.UID
-	id, parameters string
-}
-
-func newRecent() *recent { return &recent{lru.New(maxRecent)} }
-
-// remember keeps all secrets of something. If they are too many, none are known.
-func (r *recent) remember(of any, secrets []string) {
-	secrets = slices.Compact(slices.Sorted(slices.Values(secrets)))
-	size := 0
-	for _, s := range secrets {
-		size += len(s)
-	}
-	if size > maxRemembered {
-		r.secrets.Remove(of)
-		return
-	}
-	r.secrets.Add(of, append([]string{}, secrets...)) // which is not nil
-}
-
-// of is what is known of something; nil: nothing.
-func (r *recent) of(of any) []string {
-	if secrets, ok := r.secrets.Get(of); ok {
-		return secrets.([]string)
-	}
-	return nil
-}
-
-func (r *recent) forget(of any) { r.secrets.Remove(of) }
