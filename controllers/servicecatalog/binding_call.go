@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -95,7 +96,7 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
 	if a.binding != nil && a.binding.Credentials != nil { // those told before under the id are the broker's still
 		key := secretsKey{uid: v.b.UID, id: call.id}
-		r.recent.remember(key, slices.Concat(r.recent.of(key), secretsIn(a.binding.Credentials)))
+		r.recent.remember(key, slices.Concat(r.recent.of(key), credentials.Values(a.binding.Credentials)))
 	}
 	v.known.bindingMemory = v.known.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
@@ -214,7 +215,7 @@ func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView) (s
 		secrets, known = append(secrets, credentials...), known && all
 	}
 	if t := v.known.told; t != nil && t.binding != nil {
-		secrets = append(secrets, secretsIn(t.binding.Credentials)...)
+		secrets = append(secrets, credentials.Values(t.binding.Credentials)...)
 	}
 	return secrets, known, nil
 }
@@ -266,7 +267,7 @@ func (r *BindingReconciler) credentialsOf(ctx context.Context, b *v1beta1.Servic
 	if secret == nil || !hasAll(secret, b, id) {
 		return nil, false, nil
 	}
-	secrets = secretsOf(secret.Data)
+	secrets = credentials.ValuesIn(secret)
 	r.recent.remember(secretsKey{uid: b.UID, id: id}, secrets)
 	return secrets, true, nil
 }
@@ -274,8 +275,7 @@ func (r *BindingReconciler) credentialsOf(ctx context.Context, b *v1beta1.Servic
 // hasAll says whether a Secret has all that the broker has told under an id: nobody has
 // changed what was written, and nothing was taken from it before.
 func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
-	record, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
-	return ok && isOurs(secret, b) && len(b.Spec.SecretTransforms) == 0 && record.isIn(secret.Data, id)
+	return credentials.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && credentials.IsIntact(secret, id)
 }
 
 // recall keeps in mind what the Secret has, before that goes: the broker may repeat it.

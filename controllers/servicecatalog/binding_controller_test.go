@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.
@@ -47,7 +48,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconci
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
 	clock := clocktesting.NewFakePassiveClock(t0)
-	r := &BindingReconciler{client: c, live: c, clock: clock, recorder: events.NewFakeRecorder(10), recent: newRecent(), secrets: &secrets{cache: c, live: c, writer: c},
+	r := &BindingReconciler{client: c, live: c, clock: clock, recorder: events.NewFakeRecorder(10), recent: newRecent(), secrets: &credentials.Keeper{Cache: c, Live: c, Writer: c},
 		clusterID: &clusterID{live: c, writer: c, name: types.NamespacedName{Namespace: "bellhop", Name: "cluster"}}, definition: &definition{live: c, name: "x"}}
 	return r, c
 }
@@ -131,10 +132,10 @@ func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
 // and the broker may tell but once.
 func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	f := newBindingFixture()
-	secret := newSecret(f.b, "", nil)
+	secret := credentials.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := newFakeCluster(t, interceptor.Funcs{}, secret)
-	r := &BindingReconciler{client: c, clock: clocktesting.NewFakePassiveClock(t0), secrets: &secrets{cache: c, live: c, writer: c}}
+	r := &BindingReconciler{client: c, clock: clocktesting.NewFakePassiveClock(t0), secrets: &credentials.Keeper{Cache: c, Live: c, Writer: c}}
 	binding := with(201).binding
 	v := &bindingView{b: f.b, known: &entry[v1beta1.ServiceBindingStatus]{}}
 	v.known.told = &told{id: "id", binding: binding}

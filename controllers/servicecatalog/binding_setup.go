@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
@@ -75,7 +76,7 @@ func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *B
 		metrics:     k.metrics,
 		clock:       k.clock,
 		ledger:      newLedger[v1beta1.ServiceBindingStatus](),
-		secrets:     &secrets{cache: cache, live: live, writer: c},
+		secrets:     &credentials.Keeper{Cache: cache, Live: live, Writer: c},
 		recent:      newRecent(),
 		relist:      k.relist,
 	}
