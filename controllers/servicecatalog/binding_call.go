@@ -22,11 +22,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/lru"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -82,7 +81,7 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
 	if a.binding != nil && a.binding.Credentials != nil { // those told before under the id are the broker's still
 		key := secretsKey{uid: v.b.UID, id: call.id}
-		r.recent.remember(key, slices.Concat(r.recent.of(key), secretsIn(a.binding.Credentials)))
+		r.recent.remember(key, slices.Concat(r.recent.of(key), credentials.Values(a.binding.Credentials)))
 	}
 	v.known.bindingMemory = v.known.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
@@ -160,9 +159,6 @@ func asker(b *v1beta1.ServiceBinding) *osb.Identity {
 	return identityOf(b.Spec.UserInfo)
 }
 
-// unshown stands for what a broker says where that may have secrets that are not known.
-const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here any more; look at the broker's log"
-
 // context is what a broker is told of where a binding is, and what for.
 func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where osb.Context, app string, err error) {
 	where = osb.Context{Namespace: v.b.Namespace, InstanceName: v.b.Spec.InstanceRef.Name}
@@ -185,7 +181,7 @@ func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView) (s
 		secrets, known = append(secrets, credentials...), known && all
 	}
 	if t := v.known.told; t != nil && t.binding != nil {
-		secrets = append(secrets, secretsIn(t.binding.Credentials)...)
+		secrets = append(secrets, credentials.Values(t.binding.Credentials)...)
 	}
 	return secrets, known, nil
 }
@@ -237,7 +233,7 @@ func (r *BindingReconciler) credentialsOf(ctx context.Context, b *v1beta1.Servic
 	if secret == nil || !hasAll(secret, b, id) {
 		return nil, false, nil
 	}
-	secrets = secretsOf(secret.Data)
+	secrets = credentials.ValuesIn(secret)
 	r.recent.remember(secretsKey{uid: b.UID, id: id}, secrets)
 	return secrets, true, nil
 }
@@ -245,8 +241,7 @@ func (r *BindingReconciler) credentialsOf(ctx context.Context, b *v1beta1.Servic
 // hasAll says whether a Secret has all that the broker has told under an id: nobody has
 // changed what was written, and nothing was taken from it before.
 func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
-	record, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
-	return ok && isOurs(secret, b) && len(b.Spec.SecretTransforms) == 0 && record.isIn(secret.Data, id)
+	return credentials.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && credentials.IsIntact(secret, id)
 }
 
 // recall keeps in mind what the Secret has, before that goes: the broker may repeat it.
@@ -258,46 +253,3 @@ func (r *BindingReconciler) recall(ctx context.Context, v *bindingView) error {
 	}
 	return nil
 }
-
-const (
-	// maxRecent is of how many it is known what secrets they have, and maxRemembered how
-	// many bytes of each.
-	maxRecent, maxRemembered = 1024, 4 << 10
-)
-
-// recent are the secrets of objects that were lately worked on. Of others they would have
-// to be read again.
-type recent struct{ secrets *lru.Cache } // → []string
-
-// secretsKey is what secrets of a binding are known by: the id that they were told under,
-// or the checksum of the parameters that they are among.
-type secretsKey struct {
-	uid            types.UID
-	id, parameters string
-}
-
-func newRecent() *recent { return &recent{lru.New(maxRecent)} }
-
-// remember keeps all secrets of something. If they are too many, none are known.
-func (r *recent) remember(of any, secrets []string) {
-	secrets = slices.Compact(slices.Sorted(slices.Values(secrets)))
-	size := 0
-	for _, s := range secrets {
-		size += len(s)
-	}
-	if size > maxRemembered {
-		r.secrets.Remove(of)
-		return
-	}
-	r.secrets.Add(of, append([]string{}, secrets...)) // which is not nil
-}
-
-// of is what is known of something; nil: nothing.
-func (r *recent) of(of any) []string {
-	if secrets, ok := r.secrets.Get(of); ok {
-		return secrets.([]string)
-	}
-	return nil
-}
-
-func (r *recent) forget(of any) { r.secrets.Remove(of) }

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -37,7 +38,7 @@ const maxCalls = 3
 // Secrets.
 type BindingReconciler struct {
 	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]
-	secrets *secrets
+	secrets *credentials.Keeper
 }
 
 // bindingView is what a reconcile sees of a binding.
@@ -142,9 +143,9 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 		if err := r.recall(ctx, v); err != nil {
 			return err
 		}
-		version, err := r.secrets.put(ctx, v.b, "", nil)
+		version, err := r.secrets.Put(ctx, v.b, "", nil)
 		if err != nil {
-			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("taking credentials out of the Secret: %s", refusal(err, nil)))
+			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("taking credentials out of the Secret: %s", credentials.Refusal(err, nil)))
 		}
 		r.wrote(v, "", version)
 		v.b.Status = foldWithdrawn(v.b.Status, version)
@@ -166,29 +167,29 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 		v.known.unrecorded = v.b.Status.DeepCopy()
 		return nil
 	}
-	text := refusal(err, data)
-	own, ok := errors.AsType[*injectError](err)
+	text := credentials.Refusal(err, data)
+	own, ok := errors.AsType[*credentials.Error](err)
 	if !ok {
 		return inTheWay(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
-	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.occupied, r.clock.Now())
+	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.Occupied, r.clock.Now())
 	v.known.unrecorded = v.b.Status.DeepCopy()
 	v.known.told = &told{id: t.id, binding: t.binding, unfit: true}
-	if !own.foreign { // no other Secret makes them fit
+	if !own.Foreign { // no other Secret makes them fit
 		v.known.told.binding = nil
 	}
 	return nil
 }
 
 func (r *BindingReconciler) put(ctx context.Context, b *v1beta1.ServiceBinding, t *told) (version string, data map[string][]byte, err error) {
-	others, err := r.secrets.others(ctx, b)
+	others, err := r.secrets.Others(ctx, b)
 	if err != nil {
 		return "", nil, err
 	}
-	if data, err = render(t.binding.Credentials, b, others); err != nil {
+	if data, err = credentials.Render(t.binding.Credentials, b, others); err != nil {
 		return "", nil, err
 	}
-	version, err = r.secrets.put(ctx, b, t.id, data)
+	version, err = r.secrets.Put(ctx, b, t.id, data)
 	return version, data, err
 }
 
@@ -205,22 +206,22 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 		return err
 	}
 	var seen client.Object
-	if meta, err := r.secrets.see(ctx, v.b); err != nil {
+	if meta, err := r.secrets.See(ctx, v.b); err != nil {
 		return err
-	} else if meta != nil && isOurs(meta, v.b) {
+	} else if meta != nil && credentials.IsOwned(meta, v.b) {
 		seen = meta
 	} else {
 		secret, err := r.readSecret(ctx, v.b)
 		if err != nil {
 			return err
 		}
-		if secret != nil && isOurs(secret, v.b) {
+		if secret != nil && credentials.IsOwned(secret, v.b) {
 			seen = secret
 		}
 	}
 	if seen != nil {
-		if err := r.secrets.remove(ctx, seen); err != nil {
-			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+refusal(err, nil)))
+		if err := r.secrets.Remove(ctx, seen); err != nil {
+			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
 		}
 	}
 	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, ejected: true}

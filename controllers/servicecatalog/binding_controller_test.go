@@ -32,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.
@@ -141,7 +142,7 @@ func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
 // and the broker may tell but once.
 func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	f := newBindingFixture()
-	secret := newSecret(f.b, "", nil)
+	secret := credentials.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := newFakeCluster(t, interceptor.Funcs{}, secret)
 	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})

@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
@@ -63,7 +64,7 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 }
 
 func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {
-	r := &BindingReconciler{secrets: &secrets{cache: cache, live: live, writer: c}, reconciler: newReconciler(k, kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
+	r := &BindingReconciler{secrets: &credentials.Keeper{Cache: cache, Live: live, Writer: c}, reconciler: newReconciler(k, kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
 		name:       "ServiceBinding",
 		new:        func() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} },
 		status:     func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus { return &b.Status },

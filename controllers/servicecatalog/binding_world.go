@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/catalog/schema"
 )
@@ -195,7 +196,7 @@ func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) 
 
 // seeSecret says what the cache knows of the binding's Secret.
 func (r *BindingReconciler) seeSecret(ctx context.Context, v *bindingView) error {
-	meta, err := r.secrets.see(ctx, v.b)
+	meta, err := r.secrets.See(ctx, v.b)
 	if err != nil {
 		return err
 	}
@@ -225,7 +226,7 @@ func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingKnown, se
 		return secretAbsent, "", ""
 	case known.seen != "" && notAfter(seen.ResourceVersion, known.seen):
 		return sure()
-	case !isOurs(seen, b):
+	case !credentials.IsOwned(seen, b):
 		return secretOthers, "", ""
 	case isDelivered(s) && (s.SecretVersion == "" || notAfter(seen.ResourceVersion, s.SecretVersion)): // the former service-catalog wrote no version
 		return secretGood, "", seen.ResourceVersion
@@ -257,14 +258,14 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 	case secret == nil:
 		w.secret, w.secretOf, w.secretVersion = secretAbsent, "", ""
 		return nil
-	case !isOurs(secret, v.b):
+	case !credentials.IsOwned(secret, v.b):
 		w.secret, w.secretOf, w.secretVersion = secretOthers, "", ""
 		return nil
 	}
 	known.seen = secret.ResourceVersion
 	known.seenOf, known.edited = contentOf(secret, v.b)
 	if key := (secretsKey{uid: v.b.UID, id: known.seenOf}); hasAll(secret, v.b, known.seenOf) && r.recent.of(key) == nil {
-		r.recent.remember(key, secretsOf(secret.Data))
+		r.recent.remember(key, credentials.ValuesIn(secret))
 	}
 	w.secret, w.secretOf, w.secretVersion = secretGood, known.seenOf, known.seen
 	if known.edited {
@@ -275,7 +276,7 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 
 // readSecret reads the Secret that has a binding's name for it; nil: there is none.
 func (r *BindingReconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
-	secret, err := r.secrets.read(ctx, b.Namespace, secretName(b))
+	secret, err := r.secrets.Read(ctx, b)
 	if err == nil {
 		return secret, nil
 	}
@@ -290,8 +291,7 @@ func (r *BindingReconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBi
 // they are not as they should be.
 func contentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edited bool) {
 	s := &b.Status
-	record, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
-	if !ok { // the former service-catalog wrote none
+	if !credentials.IsRecorded(secret) { // the former service-catalog wrote none
 		return "", s.SecretVersion != "" || !isDelivered(s)
 	}
 	ids := []string{bindingID(b, s)}
@@ -299,7 +299,7 @@ func contentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edi
 		ids = append(ids, s.PredecessorID)
 	}
 	for _, id := range ids {
-		if record.isIn(secret.Data, id) {
+		if credentials.IsIntact(secret, id) {
 			return id, false
 		}
 	}

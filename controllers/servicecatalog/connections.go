@@ -116,7 +116,7 @@ func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*osb.Clien
 
 // auth reads what the broker's authInfo names.
 func (c *connections) auth(ctx context.Context, b v1beta1.Broker) (auth osb.Auth, err error) {
-	read := credentials{ctx: ctx, live: c.live, secrets: v1beta1.AuthSecrets(b)}
+	read := secretReader{ctx: ctx, live: c.live, secrets: v1beta1.AuthSecrets(b)}
 	switch info := b.Common().AuthInfo; {
 	case info == nil:
 		return auth, nil
@@ -135,8 +135,8 @@ func (c *connections) auth(ctx context.Context, b v1beta1.Broker) (auth osb.Auth
 	return auth, read.err
 }
 
-// credentials gets values out of Secrets, until one is not there.
-type credentials struct {
+// secretReader gets values out of Secrets, until one is not there.
+type secretReader struct {
 	ctx     context.Context //nolint:containedctx // lives as long as one call
 	live    client.Reader
 	secrets map[string]types.NamespacedName
@@ -144,7 +144,7 @@ type credentials struct {
 	err     error
 }
 
-func (r *credentials) value(field, key string) string {
+func (r *secretReader) value(field, key string) string {
 	name, ok := r.secrets[field]
 	if r.err != nil || !ok {
 		return ""

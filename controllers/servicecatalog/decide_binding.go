@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
@@ -385,7 +386,7 @@ func (d *bindingDecision) obstacle() *word {
 	case d.w.claimed && !ownsID(d.b, d.id()):
 		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceBinding of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", d.id())}
 	case d.w.secret == secretOthers:
-		return &word{v1beta1.ReasonErrorInjectingBindResult, notOurs(secretName(d.b)).Error()}
+		return &word{v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()}
 	}
 	return d.mute()
 }
@@ -488,7 +489,7 @@ func (d *bindingDecision) isLive() bool {
 
 // injected is the verdict on a binding whose credentials are in its Secret.
 func injected(b *v1beta1.ServiceBinding) verdict {
-	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: fmt.Sprintf("The credentials are in Secret %q", secretName(b))}
+	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
 }
 
 // stillInjected is the same where something else does not work.
@@ -531,7 +532,7 @@ func (d *bindingDecision) keep() {
 	case d.w.secret == secretUnseen:
 		d.look = true
 	case d.w.secret == secretOthers:
-		d.waitFor(word{v1beta1.ReasonErrorInjectingBindResult, notOurs(secretName(d.b)).Error()})
+		d.waitFor(word{v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()})
 	case d.w.secret == secretGood && !isDelivered(s) && d.w.secretOf == d.id(): // by a process that could not say so
 		d.status = foldInjected(d.b, *s, nil, d.w.secretVersion, d.w.now)
 	case d.w.secret != secretGood || !isDelivered(s):
@@ -676,7 +677,7 @@ func (d *bindingDecision) recover() {
 			ends = "gets new ones, and leaves them valid"
 		}
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonSecretEdited, stalled: true,
-			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which %s", secretName(d.b), v1beta1.RebindAnnotation, ends)})
+			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which %s", catalog.SecretName(d.b), v1beta1.RebindAnnotation, ends)})
 	case !d.owns():
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
 			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
@@ -684,7 +685,7 @@ func (d *bindingDecision) recover() {
 		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("the broker has the binding, and did not tell its credentials, though it was made anew %d times; it is not tried any more%s", removals(s), untilAsked))
 	default:
-		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not tell them again", secretName(d.b)),
+		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not tell them again", catalog.SecretName(d.b)),
 			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.parameters.version, Removals: removals(s) + 1})
 	}
 }

@@ -32,6 +32,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
@@ -282,7 +283,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *bindingStep) {
 	if call.verb != unbind {
 		return
 	}
-	if w.secret != nil && isOurs(w.secret, b) && w.held[call.id] != nil && string(w.secret.Data["token"]) == w.held[call.id].token {
+	if w.secret != nil && credentials.IsOwned(w.secret, b) && w.held[call.id] != nil && string(w.secret.Data["token"]) == w.held[call.id].token {
 		w.failf("what is removed under %s is in the Secret", call.id)
 	}
 	if b.DeletionTimestamp.IsZero() && w.wasReady[call.id] && !w.disturbed {
@@ -312,7 +313,7 @@ func (w *bindingWalk) do(b *v1beta1.ServiceBinding, deed secretDeed, world *bind
 	switch deed {
 	case injectKeys:
 		t := w.known.told
-		data, err := render(t.binding.Credentials, b, nil)
+		data, err := credentials.Render(t.binding.Credentials, b, nil)
 		if err != nil {
 			w.failf("%v", err)
 		}
@@ -342,12 +343,12 @@ func (w *bindingWalk) do(b *v1beta1.ServiceBinding, deed secretDeed, world *bind
 
 func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, data map[string][]byte) {
 	if w.secret == nil {
-		w.write(newSecret(b, id, data))
+		w.write(credentials.NewSecret(b, id, data))
 		return
 	}
 	changed := w.secret.DeepCopy()
 	_, had := changed.Data["theirs"]
-	if inject(changed, id, data) {
+	if credentials.Merge(changed, id, data) {
 		w.write(changed)
 	}
 	if _, has := w.secret.Data["theirs"]; had != has {

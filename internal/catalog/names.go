@@ -17,10 +17,13 @@ limitations under the License.
 package catalog
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/hex"
 	"strconv"
 	"strings"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
 const (
@@ -65,3 +68,6 @@ func isKept(r rune, name string, last bool) bool {
 		return false
 	}
 }
+
+// SecretName is the name of a binding's Secret, also where admission could not fill it in.
+func SecretName(b *v1beta1.ServiceBinding) string { return cmp.Or(b.Spec.SecretName, b.Name) }

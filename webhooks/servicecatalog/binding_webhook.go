@@ -67,7 +67,7 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 	controllerutil.AddFinalizer(b, v1beta1.Finalizer)
 	giveID(b, &b.Spec.ExternalID, d.now())
 	// A name that is still to be generated is not known here: left empty, it is the binding's.
-	b.Spec.SecretName = cmp.Or(b.Spec.SecretName, b.Name)
+	b.Spec.SecretName = catalog.SecretName(b)
 	b.Spec.UserInfo, err = requester(ctx)
 	return err
 }
@@ -178,7 +178,7 @@ func checkKey(path *field.Path, key string) (errs field.ErrorList) {
 // checkTarget warns of a Secret that is there already and that this binding, which is
 // not there yet, cannot be the owner of.
 func (v bindingValidator) checkTarget(ctx context.Context, f *findings, b *v1beta1.ServiceBinding) {
-	name := types.NamespacedName{Namespace: b.Namespace, Name: cmp.Or(b.Spec.SecretName, b.Name)}
+	name := types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}
 	if name.Name == "" || !v.synced(ctx, kube.Metadata("Secret")) || v.index.Cache.Get(ctx, name, kube.Metadata("Secret")) != nil {
 		return
 	}

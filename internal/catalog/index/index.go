@@ -66,7 +66,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	add(byInstance, of(bindingInstance), &v1beta1.ServiceBinding{})
 	add(byBroker, of(bindingBroker), &v1beta1.ServiceBinding{})
 	add(byExternalID, bindingIDs, &v1beta1.ServiceBinding{})
-	add(bySecret, of(bindingSecret), &v1beta1.ServiceBinding{})
+	add(bySecret, of(catalog.SecretName), &v1beta1.ServiceBinding{})
 	add(bySource, bindingSources, &v1beta1.ServiceBinding{})
 	return errors.Join(errs...)
 }
@@ -142,14 +142,6 @@ func bindingBroker(binding *v1beta1.ServiceBinding) string {
 func bindingIDs(obj client.Object) []string {
 	binding := obj.(*v1beta1.ServiceBinding)
 	return set(binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID)
-}
-
-// bindingSecret is known also where admission could not fill it in.
-func bindingSecret(binding *v1beta1.ServiceBinding) string {
-	if binding.Spec.SecretName == "" {
-		return binding.Name
-	}
-	return binding.Spec.SecretName
 }
 
 // bindingSources are names only: a binding reads no other namespace.

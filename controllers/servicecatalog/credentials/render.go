@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package servicecatalog
+package credentials
 
 import (
 	"bytes"
@@ -31,32 +31,18 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // maxShown is how much of a name that others chose stands in a message.
 const maxShown = 200
 
-// injectError says why credentials cannot go into a Secret. It names keys and fields,
-// never values.
-type injectError struct {
-	message string
-	// foreign: they can go there once others' Secrets, or others' keys in it, are as they
-	// have to be; and occupied: the binding's Secret is another's.
-	foreign, occupied bool
-}
-
-func (e *injectError) Error() string { return e.message }
-
-func cannotInject(format string, args ...any) error {
-	return &injectError{message: fmt.Sprintf(format, args...)}
-}
-
-// render is the data of a binding's Secret: a key for each of the credentials, once the
+// Render is the data of a binding's Secret: a key for each of the credentials, once the
 // binding's transforms have been applied. The others are Secrets of the namespace, by
-// name, from which keys are copied. Errors are injectErrors.
-func render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[string]map[string][]byte) (map[string][]byte, error) {
-	values, err := decodeCredentials(credentials)
+// name, from which keys are copied. What is wrong with them is an *Error.
+func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[string]map[string][]byte) (map[string][]byte, error) {
+	values, err := decode(credentials)
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +55,10 @@ func render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[s
 	data := make(map[string][]byte, len(values))
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
-			return nil, cannotInject("the credentials have a key %s, which no Secret can have: %s; a renameKey or removeKey in spec.secretTransforms helps", shown(key), problems[0])
+			return nil, unfit("the credentials have a key %s, which no Secret can have: %s; a renameKey or removeKey in spec.secretTransforms helps", shown(key), problems[0])
 		}
 		if data[key], err = valueOf(values[key]); err != nil {
-			return nil, cannotInject("the credentials' key %s cannot be written", shown(key))
+			return nil, unfit("the credentials' key %s cannot be written", shown(key))
 		}
 	}
 	return data, checkSize(data)
@@ -90,8 +76,8 @@ func sourcesOf(b *v1beta1.ServiceBinding) []string {
 	return slices.Compact(names)
 }
 
-// decodeCredentials reads what a broker told. None at all are none, and may be added to.
-func decodeCredentials(raw json.RawMessage) (map[string]any, error) {
+// decode reads what a broker told. None at all are none, and may be added to.
+func decode(raw json.RawMessage) (map[string]any, error) {
 	values := map[string]any{}
 	if len(raw) == 0 {
 		return values, nil
@@ -100,7 +86,7 @@ func decodeCredentials(raw json.RawMessage) (map[string]any, error) {
 	decoder.UseNumber()
 	err := decoder.Decode(&values)
 	if _, more := decoder.Token(); err != nil || !errors.Is(more, io.EOF) {
-		return nil, cannotInject("the broker's credentials are not a JSON object")
+		return nil, unfit("the broker's credentials are not a JSON object")
 	}
 	if values == nil { // null
 		values = map[string]any{}
@@ -199,7 +185,7 @@ func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
 	case add.JSONPathExpression != nil:
 		text, err := evaluate(*add.JSONPathExpression, r.values)
 		if err != nil {
-			return cannotInject("%s.jsonPathExpression %s: %v", path, shown(*add.JSONPathExpression), err)
+			return unfit("%s.jsonPathExpression %s: %v", path, shown(*add.JSONPathExpression), err)
 		}
 		r.values[add.Key] = text
 	case add.StringValue != nil:
@@ -215,15 +201,15 @@ func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
 func (r *rendering) addKeysFrom(ref *v1beta1.ObjectReference, path string) error {
 	switch {
 	case ref == nil || ref.Name == "":
-		return cannotInject("%s.name is empty: it has to name a Secret", path)
+		return unfit("%s.name is empty: it has to name a Secret", path)
 	case ref.Namespace != "" && ref.Namespace != r.binding.Namespace:
-		return cannotInject("%s.namespace is %s: keys are copied only from Secrets of the binding's namespace, %q", path, shown(ref.Namespace), r.binding.Namespace)
-	case ref.Name == secretName(r.binding):
-		return cannotInject("%s.name is %q, which is the binding's own Secret", path, ref.Name)
+		return unfit("%s.namespace is %s: keys are copied only from Secrets of the binding's namespace, %q", path, shown(ref.Namespace), r.binding.Namespace)
+	case ref.Name == catalog.SecretName(r.binding):
+		return unfit("%s.name is %q, which is the binding's own Secret", path, ref.Name)
 	}
 	data, ok := r.others[ref.Name]
 	if !ok {
-		return &injectError{message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, r.binding.Namespace), foreign: true}
+		return &Error{message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, r.binding.Namespace), Foreign: true}
 	}
 	for key, value := range data {
 		r.values[key] = value
@@ -245,7 +231,7 @@ func valueOf(value any) ([]byte, error) {
 // checkSize keeps from the API server what it would refuse.
 func checkSize(data map[string][]byte) error {
 	if size := sizeOf(data); size > corev1.MaxSecretSize {
-		return cannotInject("the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize)
+		return unfit("the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize)
 	}
 	return nil
 }
@@ -259,51 +245,3 @@ func sizeOf(data map[string][]byte) (size int) {
 
 // shown is a name as a message quotes it.
 func shown(name string) string { return fmt.Sprintf("%q", outbound.Shorten(name, maxShown)) }
-
-// secretsIn are the values in a broker's credentials, so that they can be found where
-// they must not be: as they are written into a Secret, and as the broker wrote them.
-func secretsIn(credentials json.RawMessage) []string {
-	values, err := decodeCredentials(credentials)
-	if err != nil {
-		return []string{string(credentials)}
-	}
-	return within(collect(nil, values), credentials)
-}
-
-// secretsOf are the values in a binding's Secret, also those within a value.
-func secretsOf(data map[string][]byte) (secrets []string) {
-	for _, key := range slices.Sorted(maps.Keys(data)) {
-		secrets = within(append(secrets, string(data[key])), data[key])
-	}
-	return secrets
-}
-
-// within adds the strings and numbers in a text that is JSON.
-func within(secrets []string, text []byte) []string {
-	var value any
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // else they would lose digits
-	if !json.Valid(text) || decoder.Decode(&value) != nil {
-		return secrets
-	}
-	return collect(secrets, value)
-}
-
-// collect adds the strings and numbers in a decoded value.
-func collect(secrets []string, value any) []string {
-	switch value := value.(type) {
-	case string:
-		return append(secrets, value)
-	case json.Number:
-		return append(secrets, value.String())
-	case []any:
-		for _, inner := range value {
-			secrets = collect(secrets, inner)
-		}
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(value)) {
-			secrets = collect(secrets, value[key])
-		}
-	}
-	return secrets
-}

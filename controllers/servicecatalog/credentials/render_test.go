@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package servicecatalog
+package credentials
 
 import (
 	"encoding/json"
@@ -97,7 +97,7 @@ func TestCredentialsBecomeKeys(t *testing.T) {
 		"an object from a path":       {`{"obj":{"b":1,"a":"<x>"}}`, []v1beta1.SecretTransform{path("o", "{.obj}")}, map[string]string{"obj": `{"a":"\u003cx\u003e","b":1}`, "o": `{"a":"\u003cx\u003e","b":1}`}},
 		"the last of two equal names": {`{"a":1,"a":2}`, nil, map[string]string{"a": "2"}},
 	} {
-		data, err := render(json.RawMessage(c.credentials), bindingWith(c.transforms...), others)
+		data, err := Render(json.RawMessage(c.credentials), bindingWith(c.transforms...), others)
 		got := map[string]string{}
 		for key, value := range data {
 			got[key] = string(value)
@@ -129,7 +129,7 @@ func TestWhatCannotGoIntoASecretIsNamedWithoutItsValue(t *testing.T) {
 		"no such Secret":          {`{}`, []v1beta1.SecretTransform{copyOf("", "nope")}, []string{`Secret "nope" does not exist in namespace "demo"`}},
 		"itself":                  {`{}`, []v1beta1.SecretTransform{copyOf("", "b1")}, []string{"the binding's own Secret"}},
 	} {
-		_, err := render(json.RawMessage(c.credentials), bindingWith(c.transforms...), map[string]map[string][]byte{"b1": {}, "other": {}})
+		_, err := Render(json.RawMessage(c.credentials), bindingWith(c.transforms...), map[string]map[string][]byte{"b1": {}, "other": {}})
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue
@@ -154,81 +154,15 @@ func TestTheSecretsThatAreReadAreThoseThatAreCopied(t *testing.T) {
 	}
 }
 
-func TestPathsAreThoseOfKubectl(t *testing.T) {
-	values, err := decodeCredentials(json.RawMessage(`{"s":"x","n":1000000,"f":1.25,"big":12345678901234567890,"huge":123456789012345678901234567890,"t":true,"null":null,
-		"hosts":[{"name":"a","port":1},{"name":"b","port":2}],"deep":{"a":{"b":{"c":"d"}}}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for expression, want := range map[string]string{
-		"{.s}":                              "x",
-		"plain":                             "plain",
-		"":                                  "",
-		"{.n} {.f} {.t} {.null}":            "1000000 1.25 true null",
-		"{.big}/{.huge}":                    "12345678901234567890/123456789012345678901234567890",
-		"{.hosts[*].name}":                  "a b",
-		"{.hosts[0].name}:{.hosts[1].port}": "a:2",
-		"{.hosts[-1:].name}":                "b",
-		"{.hosts[?(@.port==2)].name}":       "b",
-		"{.hosts[?(@.port>1)].name}":        "b",
-		`{.hosts[?(@.name=="a")].port}`:     "1",
-		"{range .hosts[*]}{.name},{end}.":   "a,b,.",
-		"{['s','t']}":                       "x true",
-		"{..c}":                             "d",
-		"{.hosts}":                          `[{"name":"a","port":1},{"name":"b","port":2}]`,
-	} {
-		got, err := evaluate(expression, values)
-		if err != nil || got != want {
-			t.Errorf("%s: %q, %v, want %q", expression, got, err, want)
-		}
-	}
-}
-
-func TestAPathCannotTakeLong(t *testing.T) {
-	nested := strings.Repeat(`{"a":`, 200) + `"x"` + strings.Repeat("}", 200)
-	wide := `{"a":[` + strings.Repeat(`{"a":"`+strings.Repeat("x", 100)+`"},`, 999) + `{}]}`
-	for name, c := range map[string]struct{ credentials, expression string }{
-		"descent of descents": {nested, "{..a..a..a..a}"},
-		"unions of unions":    {`{"a":{"a":{"a":"x"}}}`, "{" + strings.Repeat("['a','a']", 40) + "}"},
-		"ranges in ranges":    {wide, strings.Repeat("{range ..a}", 10)},
-		"filters in filters":  {wide, "{.a" + strings.Repeat("[?(@.a)]", 40) + "}"},
-		"too long":            {`{}`, strings.Repeat(" ", maxExpression+1)},
-		"a long result":       {`{"l":["` + strings.Repeat("x", 90000) + `","","","","","","","","","","","",""],"m":"` + strings.Repeat("y", 90000) + `"}`, "{.m}{.m}{.m}{.m}{.m}{.m}{.m}{.m}{.m}{.m}{.m}{.m}"},
-	} {
-		values, err := decodeCredentials(json.RawMessage(c.credentials))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := evaluate(c.expression, values); err == nil {
-			t.Errorf("%s: %d bytes and no error", name, len(got))
-		}
-	}
-}
-
-func FuzzPaths(f *testing.F) {
-	for _, expression := range []string{"{.uri}", "{..}", "{range .list[*]}{@}{end}", "{.obj.*}", "{end}{range}", "{.list[0:1:1]}", "{['uri','port']}", `{.list[?(@=="a")]}`, "{range .a}{range .b}{end}", "{.list[?(@.a", "{'}"} {
-		f.Add(expression)
-	}
-	values, err := decodeCredentials(json.RawMessage(golden))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, expression string) {
-		if _, err := evaluate(expression, values); err != nil && strings.Contains(err.Error(), "mysql://") && !strings.Contains(expression, "mysql://") {
-			t.Errorf("%q tells what is secret: %v", expression, err)
-		}
-	})
-}
-
 func FuzzCredentials(f *testing.F) {
 	f.Add(golden)
 	f.Add(`{"a":1e999999999999999999999,"b":-0.0e-9}`)
 	f.Fuzz(func(t *testing.T, credentials string) {
-		data, err := render(json.RawMessage(credentials), bindingWith(), nil)
+		data, err := Render(json.RawMessage(credentials), bindingWith(), nil)
 		if err != nil {
 			return
 		}
-		values := secretsIn(json.RawMessage(credentials))
+		values := Values(json.RawMessage(credentials))
 		for key, value := range data {
 			if len(value) > 0 && value[0] != '{' && value[0] != '[' && !slices.Contains(values, string(value)) && !slices.Contains([]string{"true", "false", "null"}, string(value)) {
 				t.Errorf("the value of %q is not known to be secret", key)

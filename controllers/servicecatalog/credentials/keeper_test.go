@@ -1,0 +1,130 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package credentials
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+)
+
+func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
+	got := Refusal(unfit("policy: value \"hunter2\" in %s", strings.Repeat("x", 2000)), dataOf("password", "hunter2"))
+	if strings.Contains(got, "hunter2") || !strings.HasPrefix(got, "policy") || len(got) > maxRefusal {
+		t.Errorf("got %q", got)
+	}
+}
+
+// keeper keeps Secrets at an API server with some, of which its cache knows none.
+func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*Keeper, client.Client) {
+	t.Helper()
+	server := fake.NewClientBuilder().WithObjects(there...).WithInterceptorFuncs(funcs).Build()
+	return &Keeper{Cache: fake.NewClientBuilder().Build(), Live: server, Writer: server}, server
+}
+
+func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
+	b := bindingWith()
+	ours := NewSecret(b, "old", dataOf("user", "u", "old", "o"))
+	ours.Data["theirs"] = []byte("stays")
+	again := b.DeepCopy()
+	again.UID = "uid-before"
+	for name, c := range map[string]struct {
+		there    []client.Object
+		want     map[string][]byte
+		occupied bool
+	}{
+		"nothing is there":           {nil, dataOf("user", "v"), false},
+		"it is there already":        {[]client.Object{ours.DeepCopy()}, dataOf("user", "v", "theirs", "stays"), false},
+		"somebody else's":            {[]client.Object{&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1"}, Data: dataOf("theirs", "x")}}, dataOf("theirs", "x"), true},
+		"of one of that name before": {[]client.Object{NewSecret(again, "x", dataOf("theirs", "x"))}, dataOf("theirs", "x"), true},
+	} {
+		keep, server := keeper(t, interceptor.Funcs{}, c.there...)
+		version, err := keep.Put(t.Context(), b, "id", dataOf("user", "v"))
+		own, _ := errors.AsType[*Error](err)
+		if (own != nil && own.Occupied) != c.occupied || (err != nil) != c.occupied {
+			t.Errorf("%s: %v", name, err)
+		}
+		secret := &corev1.Secret{}
+		if err := server.Get(t.Context(), client.ObjectKey{Namespace: "demo", Name: "b1"}, secret); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.EqualFunc(secret.Data, c.want, func(a, b []byte) bool { return string(a) == string(b) }) || !c.occupied && secret.ResourceVersion != version {
+			t.Errorf("%s: version %s has %q", name, version, secret.Data)
+		}
+	}
+}
+
+func TestASecretIsWrittenAgainWhenOthersWriteItToo(t *testing.T) {
+	b, conflicts := bindingWith(), 2
+	funcs := interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		if conflicts--; conflicts >= 0 {
+			return apierrors.NewConflict(corev1.Resource("secrets"), o.GetName(), errors.New("it was changed"))
+		}
+		return c.Patch(ctx, o, p, opts...)
+	}}
+	keep, _ := keeper(t, funcs, NewSecret(b, "id", dataOf("user", "u")))
+	if _, err := keep.Put(t.Context(), b, "id", dataOf("user", "v")); err != nil {
+		t.Error(err)
+	}
+	conflicts = 100
+	if _, err := keep.Put(t.Context(), b, "id", dataOf("user", "w")); !apierrors.IsConflict(err) {
+		t.Errorf("for ever: %v", err)
+	}
+}
+
+func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
+	b := bindingWith()
+	large := NewSecret(b, "id", dataOf("user", "u"))
+	large.Data["theirs"] = make([]byte, corev1.MaxSecretSize-100)
+	keep, _ := keeper(t, interceptor.Funcs{}, large)
+	if _, err := keep.Put(t.Context(), b, "id", dataOf("user", strings.Repeat("u", 200))); err == nil || !strings.Contains(err.Error(), "1048576") {
+		t.Errorf("got %v", err)
+	}
+	many := map[string][]byte{}
+	for i := range 1000 {
+		many[strings.Repeat("k", 200)+string(rune('a'+i%26))+strings.Repeat("x", i/26)] = nil
+	}
+	if _, err := keep.Put(t.Context(), b, "id", many); err == nil || !strings.Contains(err.Error(), "names of the credentials' keys") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOnlyTheSecretThatWasSeenIsDeleted(t *testing.T) {
+	secret := NewSecret(bindingWith(), "id", nil)
+	secret.UID = "uid-secret"
+	funcs := interceptor.Funcs{Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+		if on := (&client.DeleteOptions{}).ApplyOptions(opts).Preconditions; on == nil || on.UID == nil || *on.UID != "uid-secret" {
+			t.Errorf("deleted on %+v", on)
+		}
+		return c.Delete(ctx, o)
+	}}
+	keep, _ := keeper(t, funcs, secret)
+	for range 2 { // what is gone is gone
+		if err := keep.Remove(t.Context(), secret); err != nil {
+			t.Error(err)
+		}
+	}
+}
