@@ -503,7 +503,7 @@ func (f *instanceFold) adopt() {
 	s := &f.status
 	found := *f.call.props
 	found.Parameters, found.ParameterChecksum, found.ParametersVersion = nil, "", ""
-	found.MaintenanceVersion = f.answer.instance.MaintenanceVersion // of the earlier form, which may not be the catalog's
+	found.MaintenanceVersion = f.answer.instance.MaintenanceVersion
 	s.ExternalProperties, s.ProvisionStatus, s.DeprovisionStatus = &found, v1beta1.Provisioned, v1beta1.DeprovisionRequired
 	f.end()
 	s.CurrentOperation = v1beta1.OperationUpdate // so that all is sent

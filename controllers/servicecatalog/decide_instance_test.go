@@ -343,37 +343,23 @@ func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
 	}
 }
 
-// TestAFetchForgetsNoInstance: whatever comes of it, a deletion asks for the removal.
-// Brokers say 404 also of what they are still making.
-// conformance: F02 F04
-func TestAFetchForgetsNoInstance(t *testing.T) {
-	for name, test := range map[string]struct {
-		answer answer
-		next   string // after an hour
-	}{
-		"404":              {said(osb.Gone, 404), "provision id small-id"},
-		"200 malformed":    {said(osb.Unusable, 200), "deprovision id small-id"},
-		"204":              {said(osb.Unknown, 204), "deprovision id small-id"},
-		"400":              {said(osb.Rejected, 400), "deprovision id small-id"},
-		"401":              {said(osb.Retry, 401), "inspect id small-id"},
-		"410":              {said(osb.Rejected, 410), "deprovision id small-id"},
-		"ConcurrencyError": {said(osb.Concurrency, 422), "inspect id small-id"},
-		"500":              {said(osb.Retry, 500), "inspect id small-id"},
-		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Retry, Sent: true}}, "inspect id small-id"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409)) }, later(time.Hour))
-			f.after(decideInstance(f.si, f.w).call, test.answer)
-			f.w.now = f.w.now.Add(time.Hour)
-			if got := decideInstance(f.si, f.w).say(); got != test.next {
-				t.Errorf("then: %s, want %s", got, test.next)
-			}
-			deleted(f)
-			lives(f)
-			if got := decideInstance(f.si, f.w).say(); got != "deprovision id small-id" {
-				t.Errorf("deleted: %s", got)
-			}
-		})
+// TestWhatIsNotFoundIsNotForgotten: brokers say 404 also of what they are still making.
+// conformance: F04
+func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
+	f := newFixture()
+	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	if got := decideInstance(f.si, f.w).say(); got != "inspect id small-id" {
+		t.Fatal(got)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Gone, 404))
+	if got := decideInstance(f.si, f.w).say(); got != "provision id small-id" {
+		t.Errorf("then: %s, and not under another id", got)
+	}
+	deleted(f)
+	lives(f)
+	if got := decideInstance(f.si, f.w).say(); got != "deprovision id small-id" {
+		t.Errorf("deleted: %s", got)
 	}
 }
 
