@@ -498,8 +498,22 @@ func TestBindingPollAnswers(t *testing.T) {
 	}
 }
 
+// TestABindingThatTakesTooLongIsRemoved: it has failed then, whatever the broker may still
+// make of it.
+// conformance: L12 L14
+func TestABindingThatTakesTooLongIsRemoved(t *testing.T) {
+	f := newBindingFixture(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }, in(8*24*time.Hour))
+	f.b.Status = f.step().status
+	if got := f.b.Status.LastConditionState; got != v1beta1.ConditionFailed {
+		t.Errorf("it says %s", got)
+	}
+	if got := f.step().say(); got != "unbind id" {
+		t.Errorf("then: %s", got)
+	}
+}
+
 // TestBindingFetchAnswers has what comes of asking for credentials again.
-// conformance: F08
+// conformance: F04 F08
 func TestBindingFetchAnswers(t *testing.T) {
 	made := func(f *bindingFixture) { binding1(f); f.after(pollOf(osb.Succeeded)) }
 	ours, others := with(200), with(200)
@@ -694,8 +708,19 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	}
 }
 
+// TestABindingIsRenewedShortlyBeforeItIsDue: and not at the last moment.
+// conformance: R05
+func TestABindingIsRenewedShortlyBeforeItIsDue(t *testing.T) {
+	renewal := "journal bind " + next1 + " for id"
+	for before, want := range map[time.Duration]string{time.Minute: "wait", 5 * time.Second: renewal, 0: renewal} {
+		if got := newBindingFixture(rotatable, expiring, in(45*time.Minute-before)).step().say(); got != want {
+			t.Errorf("%s before: %s, want %s", before, got, want)
+		}
+	}
+}
+
 // TestABindingSaysUntilWhenItHolds: whatever the broker says, not for a moment only.
-// conformance: B16 R05 R07
+// conformance: B16
 func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	f := newBindingFixture(rotatable, expiring)
 	if s := &f.b.Status; s.ExpiresAt == nil || !s.ExpiresAt.Equal(new(metav1.NewTime(t0.Add(time.Hour)))) || s.RenewBefore == nil {
@@ -718,7 +743,6 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 
 // TestABindingIsNeverReadyOnceItsCredentialsHaveEnded: whatever else goes on, and it is
 // looked at when they do.
-// conformance: R05 R07
 func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 	failed := func(f *bindingFixture) {
 		later := saidOf(osb.Retry, 429)
@@ -853,8 +877,8 @@ func TestWhoAsksForABinding(t *testing.T) {
 		f := newBindingFixture(test.is...)
 		f.b.Spec.UserInfo = &v1beta1.UserInfo{Username: "amy"}
 		f.b.Status = f.step().status
-		if got := asker(f.b) != nil; got != test.want {
-			t.Errorf("%s: somebody %v", name, got)
+		if got := asker(f.b); (got != nil) != test.want || test.want && got.Username != "amy" {
+			t.Errorf("%s: in the name of %+v", name, got)
 		}
 	}
 }

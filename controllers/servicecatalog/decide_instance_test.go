@@ -484,6 +484,45 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	}
 }
 
+// TestWhatIsFoundIsOfTheVersionThatIsTold: and not of the one that the catalog has by now.
+// conformance: F06
+func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
+	f := newFixture()
+	f.w.offer.plan.Common().MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: "2.0.0"}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	found := said(osb.Done, 200)
+	found.instance = &osb.Instance{PlanID: "small-id", MaintenanceVersion: "1.0.0"}
+	f.after(decideInstance(f.si, f.w).call, found)
+	if got := f.si.Status.ExternalProperties.MaintenanceVersion; got != "1.0.0" {
+		t.Errorf("it is of version %q", got)
+	}
+	call := decideInstance(f.si, f.w).call
+	if call.previousMaintenance != "1.0.0" || call.props.MaintenanceVersion != "2.0.0" {
+		t.Errorf("it is updated from %q to %q", call.previousMaintenance, call.props.MaintenanceVersion)
+	}
+}
+
+// TestWhatIsNotFoundIsNotForgotten: brokers say 404 also of what they are still making.
+// conformance: F04
+func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
+	f := newFixture()
+	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	if got := decideInstance(f.si, f.w).say(); got != "inspect id small-id" {
+		t.Fatal(got)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Gone, 404))
+	if got := decideInstance(f.si, f.w).say(); got != "provision id small-id" {
+		t.Errorf("then: %s, and not under another id", got)
+	}
+	deleted(f)
+	lives(f)
+	if got := decideInstance(f.si, f.w).say(); got != "deprovision id small-id" {
+		t.Errorf("deleted: %s", got)
+	}
+}
+
 // TestABudgetIsResetByAChange: and only by that.
 func TestABudgetIsResetByAChange(t *testing.T) {
 	f := newFixture()

@@ -68,6 +68,7 @@ type bindingWalk struct {
 	made      int
 	calm      bool            // every request is answered, nothing crashes, nobody edits
 	wasReady  map[string]bool // ids that were Ready
+	endless   map[string]bool // tokens of which a crash has lost when they end
 	disturbed bool            // somebody has asked for new credentials, or meddled with the Secret
 	brought   bool
 	stranger  bool // what is under the brought id is somebody else's
@@ -88,8 +89,8 @@ type heldBinding struct {
 }
 
 // TestBindingWalks: wherever it stands, nothing that was Ready is removed unless somebody
-// has asked for that or meddled with the Secret, no Secret has credentials that have ended,
-// and once all is calm there is one binding with its credentials in the Secret, or nothing.
+// has asked for that or meddled with the Secret, nothing is Ready whose credentials have
+// ended, and once all is calm there is one binding with its credentials in the Secret, or nothing.
 func TestBindingWalks(t *testing.T) {
 	for seed := range uint64(4000) {
 		w := newBindingWalk(t, seed)
@@ -105,7 +106,7 @@ func TestBindingWalks(t *testing.T) {
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), now: t0, params: "p0", firstSight: true,
-		held: map[string]*heldBinding{}, wasReady: map[string]bool{}}
+		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, endless: map[string]bool{}}
 	base := newInstanceWalk(t, 0)
 	w.class, w.plan, w.broker, w.instance = base.class, base.plans["small"], base.broker, base.si
 	w.class.Spec.Bindable = true
@@ -265,7 +266,10 @@ func (w *bindingWalk) reconcile() {
 			w.firstSight, world.firstSight, world.polled = false, false, w.polled
 			w.unrecorded = b.Status.DeepCopy()
 		default:
-			w.record(next.status)
+			end := next.status.ExpiresAt
+			if w.record(next.status) && w.isReady() && end != nil && (next.wake.IsZero() || next.wake.After(end.Time)) {
+				w.failf("it is looked at again at %s, and ends at %s", next.wake, end)
+			}
 			return
 		}
 	}
@@ -363,22 +367,41 @@ func (w *bindingWalk) wrote(id string, world *bindingWorld) {
 
 // record writes a status, unless the write fails.
 func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
-	if equality.Semantic.DeepEqual(status, w.b.Status) {
-		w.unrecorded = nil
-		return true
-	}
-	if !w.calm && w.rnd.IntN(8) == 0 {
+	if same := equality.Semantic.DeepEqual(status, w.b.Status); !same && !w.calm && w.rnd.IntN(8) == 0 {
 		return false
 	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
-	ready := conditionOf(status.Conditions, v1beta1.ConditionReady)
-	if ready != nil && ready.Status == v1beta1.ConditionTrue && hasEnded(&status, w.now) {
+	if !w.isReady() {
+		return true
+	}
+	if end := status.ExpiresAt; end != nil && !w.now.Before(end.Time) || w.hasEnded() {
 		w.failf("Ready, and the credentials have ended")
 	}
-	if ready != nil && ready.Status == v1beta1.ConditionTrue && status.CurrentOperation == "" {
+	if status.CurrentOperation == "" {
 		w.wasReady[bindingID(w.b, &w.b.Status)] = true
 	}
 	return true
+}
+
+// isReady says whether it is said to be, and is to stay.
+func (w *bindingWalk) isReady() bool {
+	ready := conditionOf(w.b.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Status == v1beta1.ConditionTrue && w.b.DeletionTimestamp.IsZero()
+}
+
+// hasEnded says whether the Secret has credentials that the broker does not take any more,
+// as it has said.
+func (w *bindingWalk) hasEnded() bool {
+	if w.secret == nil {
+		return false
+	}
+	token := string(w.secret.Data["token"])
+	for _, h := range w.held {
+		if h.token == token && !h.ends.IsZero() && !w.now.Before(h.ends) && !w.endless[token] {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *bindingWalk) release() {
@@ -397,6 +420,9 @@ func (w *bindingWalk) release() {
 func (w *bindingWalk) crashes() bool {
 	if w.calm || w.rnd.IntN(10) > 0 {
 		return false
+	}
+	if w.secret != nil && w.secret.ResourceVersion != w.b.Status.SecretVersion {
+		w.endless[string(w.secret.Data["token"])] = true
 	}
 	w.unrecorded, w.polled, w.firstSight, w.known = nil, time.Time{}, false, bindingKnown{}
 	w.cached = w.secret.DeepCopy()

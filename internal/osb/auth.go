@@ -72,6 +72,7 @@ func (a Auth) isNone() bool {
 type credential struct {
 	header    string   // Authorization; empty: none
 	secrets   []string // what of it must not be shown
+	names     []string // nor these, which may stand in other words by chance
 	renewable bool     // refused, another one may be accepted
 }
 
@@ -115,7 +116,7 @@ func newAuthorizer(a Auth, guard *outbound.Guard, limits outbound.Options, now f
 
 func basic(username, password string) credential {
 	both := base64.StdEncoding.EncodeToString([]byte(username + ":" + password))
-	return credential{header: "Basic " + both, secrets: []string{both, password, username}}
+	return credential{header: "Basic " + both, secrets: []string{both, password}, names: []string{username}}
 }
 
 func trimBreak(s string) string { return strings.TrimRight(s, "\r\n") }
@@ -140,6 +141,7 @@ type tokens struct {
 	form    string
 	own     credential // of ours towards the token server
 	secrets []string
+	names   []string
 	now     func() time.Time
 
 	mu      sync.Mutex
@@ -173,7 +175,7 @@ func newTokens(o OAuth2, guard *outbound.Guard, limits outbound.Options, now fun
 		return nil, err
 	}
 	own := basic(url.QueryEscape(id), url.QueryEscape(secret)) // RFC 6749, 2.3.1
-	return &tokens{client: client, url: u.String(), form: form.Encode(), own: own, secrets: append(own.secrets, id, secret), now: now}, nil
+	return &tokens{client: client, url: u.String(), form: form.Encode(), own: own, secrets: append(own.secrets, secret), names: append(own.names, id), now: now}, nil
 }
 
 func (t *tokens) close() { t.client.CloseIdleConnections() }
@@ -242,7 +244,7 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *Outcome) 
 	if err != nil {
 		return credential{}, 0, noToken("the token server's answer cannot be used: "+err.Error(), wait)
 	}
-	return credential{header: "Bearer " + token, secrets: append([]string{token}, t.secrets...), renewable: true}, lifetime, nil
+	return credential{header: "Bearer " + token, secrets: append([]string{token}, t.secrets...), names: t.names, renewable: true}, lifetime, nil
 }
 
 // noToken is the outcome of a request that was not sent for want of a token.

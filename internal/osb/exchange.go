@@ -23,6 +23,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -59,7 +60,7 @@ type answer struct {
 	header http.Header
 	body   []byte
 	words  *cleaner
-	// secrets of the instance or binding.
+	// secrets are our credentials, and those of the instance or binding.
 	secrets []string
 }
 
@@ -94,7 +95,8 @@ func (c *Client) ask(ctx context.Context, e *exchange) Outcome {
 	if resp == nil {
 		return out
 	}
-	return e.judge(resp, out, newCleaner(cred.secrets, e.about.Secrets))
+	secrets := slices.Concat(cred.secrets, e.about.Secrets)
+	return e.judge(resp, out, newCleaner(cred.names, secrets), secrets)
 }
 
 // problem says why the request must not be sent; "" if it may.

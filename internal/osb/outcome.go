@@ -40,7 +40,7 @@ const (
 )
 
 // judge says what an answer means.
-func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
+func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner, secrets []string) Outcome {
 	line := statusLine(resp.StatusCode)
 	switch {
 	case !e.isSuccess(resp.StatusCode):
@@ -61,7 +61,7 @@ func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) O
 	if resp.Truncated {
 		err = errors.New("it is too long")
 	} else {
-		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words, e.about.Secrets})
+		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words, secrets})
 	}
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:

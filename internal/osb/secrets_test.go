@@ -113,6 +113,19 @@ func TestAnOperationHasNoSecret(t *testing.T) {
 	}
 }
 
+// Nor is what we authenticate with; but whose name we have may be there by chance.
+func TestAnOperationHasNoCredential(t *testing.T) {
+	for said, want := range map[string]Class{"create-for-bellhop-at-site": Accepted, "create-canary-pa55word": Unknown} {
+		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
+		c := newClient(t, s.URL, func(o *Options) { o.Auth = Auth{Username: "bellhop-at-site", Password: "canary-pa55word"} })
+		p := params()
+		p.AcceptsIncomplete = true
+		if _, out := c.Update(t.Context(), UpdateRequest{Params: p}); out.Class != want {
+			t.Errorf("told %q: %s: %s", said, out.Class, out.Description)
+		}
+	}
+}
+
 // What must not be shown is not sent either.
 func TestSecretsAreNotSent(t *testing.T) {
 	s := newScript(t, status(200, good))

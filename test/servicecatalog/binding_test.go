@@ -151,7 +151,7 @@ var _ = Describe("A binding", func() {
 
 func describeBinding(k kinds) {
 	Context("to what a "+k.broker+" offers", func() {
-		// conformance: B02 B07 B13 I01
+		// conformance: B13
 		It("puts the credentials into a Secret, and takes them away before the broker is told", func(ctx SpecContext) {
 			s := newSite(ctx, k, osbtest.Options{})
 			si := s.provisioned(ctx, "db")
@@ -621,7 +621,7 @@ var _ = Describe("The Secret of a binding", func() {
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	// conformance: R02 R03 R04
+	// conformance: R02 R03 R04 I06
 	It("gets others when somebody asks, before the old ones end, where the plan can", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		s.provisioned(ctx, "db")
@@ -637,6 +637,7 @@ var _ = Describe("The Secret of a binding", func() {
 		put := s.about(b.Status.ExternalID, osb.Bind)
 		Expect(put).To(HaveLen(1))
 		Expect(bodyOf(put[0])).NotTo(HaveKey("parameters"))
+		Expect(put[0].Identity).To(BeNil(), "it is not known who has asked for that")
 		close(hold)
 		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("PredecessorID", "")))
 		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Status.ExternalID)))

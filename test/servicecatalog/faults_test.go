@@ -32,6 +32,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -135,6 +136,31 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(instanceStatus(ctx, si)()).To(bePresent(si))
 		startOperator(context.WithoutCancel(ctx))
 		Consistently(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
+	})
+
+	// conformance: B07
+	It("that keep credentials from their Secret lose none, also with the process", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{}, toldOnce, notRotatable)
+		s.provisioned(ctx, "db")
+		for name, kill := range map[string]bool{"delayed": false, "killed": true} {
+			permit := withoutSecrets(ctx, s.namespace)
+			b := s.binding(ctx, name, "db")
+			Eventually(bindingOf(ctx, b)).Should(haveCondition("Ready", "False", "ErrorInjectingBindResult"))
+			if kill {
+				operator.Kill()
+			}
+			permit()
+			if kill {
+				startOperator(context.WithoutCancel(ctx))
+			}
+			Eventually(bindingOf(ctx, b)).WithTimeout(time.Minute).Should(beBound(b))
+			Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(currentID(b))))
+			if !kill {
+				Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}), "they are not asked for again")
+			}
+		}
+		Expect(s.Holds().Bindings).To(HaveLen(2), "what nobody knows the credentials of is gone")
+		Expect(s.Violations()).To(BeEmpty())
 	})
 
 	It("record what was done on an object that was edited meanwhile", func(ctx SpecContext) {
@@ -298,6 +324,26 @@ var _ = Describe("Faults", Serial, func() {
 	})
 })
 
+// withoutSecrets has the API server take no new Secret in a namespace until that is
+// permitted again.
+func withoutSecrets(ctx context.Context, namespace string) (permit func()) {
+	GinkgoHelper()
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "no-secrets"}}
+	quota.Spec.Hard = corev1.ResourceList{corev1.ResourceSecrets: resource.MustParse("0")}
+	Expect(k8s.Create(ctx, quota)).To(Succeed())
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: quota.Spec.Hard} // which no controller says here
+	Expect(k8s.Status().Update(ctx, quota)).To(Succeed())
+	try := func() error {
+		return k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "try-"}})
+	}
+	Eventually(try).Should(MatchError(apierrors.IsForbidden, "IsForbidden"))
+	return func() {
+		GinkgoHelper()
+		Expect(k8s.Delete(ctx, quota)).To(Succeed())
+		Eventually(try).Should(Succeed())
+	}
+}
+
 // planIDs are how ids of plans begin.
 var planIDs = map[string]string{"small": osbtest.SyncPlan, "large": osbtest.SyncOtherPlan}
 
@@ -424,6 +470,8 @@ func (w *crowd) check(ctx context.Context) {
 		Eventually(bindingOf(ctx, m.b)).WithTimeout(time.Minute).Should(beBound(m.b))
 		instances[idOf(m.si)], bindings[currentID(m.b)], secrets[m.b.Spec.SecretName] = true, true, m.b
 	}
+	Expect(instances).To(HaveLen(len(secrets)), "each has an id of its own")
+	Expect(bindings).To(HaveLen(len(secrets)))
 	holds := w.Holds()
 	Expect(slices.Sorted(maps.Keys(holds.Instances))).To(Equal(slices.Sorted(maps.Keys(instances))), "no orphan, no duplicate, nothing lost")
 	Expect(slices.Sorted(maps.Keys(holds.Bindings))).To(Equal(slices.Sorted(maps.Keys(bindings))))

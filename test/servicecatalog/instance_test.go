@@ -286,7 +286,7 @@ var _ = Describe("An instance", func() {
 // describeInstance has what is the same in both scopes.
 func describeInstance(k kinds) {
 	Describe("of a "+k.class, func() {
-		// conformance: P01 P03 P04 P05 P07 P08 I05 D02
+		// conformance: P03 P04 P05 P07 P08 I05 D02
 		It("is provisioned at once, and deprovisioned", func(ctx SpecContext) {
 			s := newSite(ctx, k, osbtest.Options{})
 			si := s.provisioned(ctx, "db", parameters(`{"location":"eastus","size":1.50,"big":9007199254740993}`))
@@ -721,8 +721,11 @@ var _ = Describe("An instance", func() {
 				Expect(c.Identity).To(HaveValue(Equal(osb.Identity{Username: "bob", UID: "uid-bob", Groups: []string{"system:masters", "team", "system:authenticated"}, Extra: map[string][]string{"scopes": {"x"}}})))
 			}
 			Expect(si.Spec.UserInfo.Username).To(Equal("bob"))
-			Expect(k8s.Delete(ctx, si)).To(Succeed())
+			changed("alice", `{"a":4}`, rest.ImpersonationConfig{})
 			Eventually(s.sent(id)).Should(HaveLen(4))
+			Expect(s.about(id, osb.UpdateInstance)[2].Identity).To(HaveField("Username", "alice"))
+			Expect(k8s.Delete(ctx, si)).To(Succeed())
+			Eventually(s.sent(id)).Should(HaveLen(5))
 		})
 
 		// conformance: D10
@@ -794,7 +797,7 @@ var _ = Describe("An instance", func() {
 			Eventually(instanceStatus(ctx, plain)).Should(bePresent(plain))
 		})
 
-		// conformance: L06 L07 L08 F04
+		// conformance: L06 L07 L08
 		It("is asked for again whatever is wrong with an answer", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.Forgetful = true })
 			wrong := []osbtest.Answer{osbtest.Error(500, "", "oops"), osbtest.Status(502, "<html>"), osbtest.Error(410, "", "gone"), osbtest.Error(404, "", "not found"),
@@ -964,6 +967,14 @@ var _ = Describe("An instance", func() {
 	It("can be changed and removed though its plan is not offered any more", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		si := s.provisioned(ctx, "db")
+		bindings := []*v1beta1.ServiceBinding{s.bound(ctx, "first", "db"), s.bound(ctx, "second", "db")}
+		unbound := func() {
+			GinkgoHelper()
+			Expect(k8s.Delete(ctx, bindings[0])).To(Succeed())
+			Eventually(gone(ctx, bindings[0])).Should(Succeed())
+			Expect(s.History(bindings[0].Spec.ExternalID).Removals).To(Equal(1))
+			bindings = bindings[1:]
+		}
 		s.Change(func(o *osbtest.Options) {
 			services := slices.Clone(o.Services)
 			services[0].Plans = services[0].Plans[1:]
@@ -976,6 +987,7 @@ var _ = Describe("An instance", func() {
 		Expect(k8s.Delete(ctx, late)).To(Succeed())
 		Eventually(gone(ctx, late)).Should(Succeed())
 		Expect(s.sent(late.Spec.ExternalID)()).To(BeEmpty())
+		unbound()
 
 		By("changing to a plan that is offered")
 		update(ctx, si, s.setPlan("large"))
@@ -984,6 +996,7 @@ var _ = Describe("An instance", func() {
 		s.Change(func(o *osbtest.Options) { o.Services = o.Services[1:] })
 		update(ctx, s.object, func(b v1beta1.Broker) { b.Common().RelistRequests++ })
 		Eventually(s.classes(ctx, s.object)).Should(haveRemoved[v1beta1.Class](s.atOnce.Name))
+		unbound()
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
 		Eventually(gone(ctx, si)).Should(Succeed())
 		Expect(s.Holds().Instances).To(BeEmpty())
@@ -1014,6 +1027,7 @@ var _ = Describe("An instance", func() {
 		}
 	})
 
+	// conformance: I01
 	It("names to the broker who asked for it, whatever we write", func(ctx SpecContext) {
 		s := offlineSite(ctx, namespaced, osbtest.Options{})
 		as := impersonating(rest.ImpersonationConfig{UserName: "alice", UID: "uid-alice", Extra: map[string][]string{"a.example.com/scopes": {"x", "y"}}})
@@ -1023,10 +1037,21 @@ var _ = Describe("An instance", func() {
 		registerBroker(ctx, namespaced, s.namespace, s.Broker) // whereupon references are written into the spec
 		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
 		Expect(si.Generation).To(BeNumerically(">", 1))
-		Expect(s.about(si.Spec.ExternalID)[0].Identity).To(HaveValue(Equal(osb.Identity{Username: "alice", UID: "uid-alice", Groups: []string{"system:masters", "system:authenticated"}, Extra: map[string][]string{"a.example.com/scopes": {"x", "y"}}})))
-		Expect(k8s.Delete(ctx, si)).To(Succeed())
-		Eventually(gone(ctx, si)).Should(Succeed())
-		Expect(s.about(si.Spec.ExternalID, osb.DeprovisionInstance)[0].Identity.Username).To(Equal("alice"), "who deletes is not known")
+		touch(si)
+		Expect(as.Update(ctx, si)).To(Succeed())
+		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+		b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "access"}}
+		b.Spec.InstanceRef.Name = si.Name
+		Expect(as.Create(ctx, b)).To(Succeed())
+		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		for _, o := range []client.Object{b, si} { // who deletes is not known
+			Expect(k8s.Delete(ctx, o)).To(Succeed())
+			Eventually(gone(ctx, o)).Should(Succeed())
+		}
+		for _, verb := range []osb.Operation{osb.ProvisionInstance, osb.UpdateInstance, osb.Bind, osb.Unbind, osb.DeprovisionInstance} {
+			Expect(s.Calls(verb)).To(ConsistOf(HaveField("Identity", HaveValue(Equal(osb.Identity{Username: "alice", UID: "uid-alice",
+				Groups: []string{"system:masters", "system:authenticated"}, Extra: map[string][]string{"a.example.com/scopes": {"x", "y"}}})))), string(verb))
+		}
 	})
 
 	It("is what the samples ask for, and looks as it always has", func(ctx SpecContext) {

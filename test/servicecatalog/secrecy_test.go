@@ -57,7 +57,7 @@ var _ = Describe("A credential", Serial, func() {
 		var answers []osbtest.Answer
 		for part := range slices.Chunk(all, 8) {
 			words := strings.Join(part, " ")
-			said := mustJSON(map[string]any{"error": part[0], "description": words, "state": "in progress", "dashboard_url": "https://example.com/?token=" + words})
+			said := mustJSON(map[string]any{"error": part[0], "description": words, "state": "in progress", "dashboard_url": "https://example.com/?token=" + words, "operation": words})
 			answers = append(answers, osbtest.Status(status, said, "Content-Type", "application/json", "Location", "/"+part[0], "Retry-After", "1"))
 		}
 		from %= len(answers)
@@ -96,11 +96,14 @@ var _ = Describe("A credential", Serial, func() {
 		for i, op := range []osb.Operation{osb.ProvisionInstance, osb.UpdateInstance, osb.DeprovisionInstance, osb.GetInstance} {
 			s.Inject(osbtest.Fault{On: op, Times: 3, Answer: echo(500, 3*i, authCanary, paramCanary, numberCanary)})
 			s.Inject(osbtest.Fault{On: op, Times: 1, Answer: osbtest.Echo(500, "Oops")})
+			s.Inject(osbtest.Fault{On: op, Times: 1, Answer: echo(202, i, authCanary, paramCanary, numberCanary)})
 		}
 		for i, op := range []osb.Operation{osb.Unbind, osb.GetBinding} {
 			s.Inject(osbtest.Fault{On: op, ID: b.Spec.ExternalID, Times: 3, Answer: echo(500, 3*i, authCanary, bindingCanary)})
+			s.Inject(osbtest.Fault{On: op, ID: b.Spec.ExternalID, Times: 1, Answer: echo(202, i, authCanary, bindingCanary)})
 		}
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 3, Answer: echo(500, 0, authCanary, paramCanary, numberCanary)})
+		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Answer: echo(202, 0, authCanary, paramCanary, numberCanary)})
 		s.Inject(osbtest.Fault{On: osb.PollLastOperation, Times: 6, Answer: echo(200, 3, authCanary, paramCanary, numberCanary)})
 		refused := s.instance(ctx, "refused", parametersFrom("params"))
 		for i, si := range []*v1beta1.ServiceInstance{plain, slow} {

@@ -105,6 +105,23 @@ func TestWhatIsOffered(t *testing.T) {
 	}
 }
 
+// TestIDsAreUnique: also those of objects that are alike, as in another cluster.
+// conformance: P01 B02
+func TestIDsAreUnique(t *testing.T) {
+	const n = 1000
+	k, ids := knowing(t), map[string]bool{}
+	for range n {
+		b := binding(func(b *v1beta1.ServiceBinding) { b.Annotations, b.Spec.ExternalID = nil, "" })
+		if err := (bindingDefaulter{decoder, func() time.Time { return t0 }}).Default(request(t, nil), b); err != nil {
+			t.Fatal(err)
+		}
+		ids[b.Spec.ExternalID], ids[defaulted(t, k, nil, instance()).Spec.ExternalID] = true, true
+	}
+	if len(ids) != 2*n || ids[""] {
+		t.Errorf("%d objects have %d ids", 2*n, len(ids))
+	}
+}
+
 // TestIDs: only what is made here is recorded as made.
 func TestIDs(t *testing.T) {
 	k := knowing(t)
