@@ -77,6 +77,17 @@ func statusOf(is bool) v1beta1.ConditionStatus {
 	return v1beta1.ConditionFalse
 }
 
+// kept are the conditions that stay until what they are about is over.
+func kept(conditions []v1beta1.Condition) (failed, mitigation *word) {
+	of := func(kind string) *word {
+		if c := conditionOf(conditions, kind); c != nil && c.Status == v1beta1.ConditionTrue {
+			return &word{c.Reason, c.Message}
+		}
+		return nil
+	}
+	return of(v1beta1.ConditionFailed), of(v1beta1.ConditionOrphanMitigation)
+}
+
 // conditionOf is the condition of a type, nil if there is none.
 func conditionOf(list []v1beta1.Condition, kind string) *v1beta1.Condition {
 	i := slices.IndexFunc(list, func(c v1beta1.Condition) bool { return c.Type == kind })

@@ -34,6 +34,17 @@ const (
 	firstPoll, lastPoll = time.Second, time.Minute
 )
 
+const (
+	// maxRepeats is how often a request whose outcome is not known is repeated as it was
+	// before what it may have left is removed.
+	maxRepeats = 3
+	// maxRemovals is how often that happens for one generation.
+	maxRemovals = 3
+	// maxAttempts is how often a request that may have had an effect is made for one
+	// generation. Requests that had none are repeated for ever.
+	maxAttempts = 20
+)
+
 // backoff is how long to wait after the count-th failure: ever longer, as long as the
 // broker asks at least, and not the same for all that failed at once.
 func backoff(uid types.UID, count int32, asked time.Duration) time.Duration {
@@ -67,9 +78,3 @@ func renewed(a *v1beta1.Attempts, generation int64, parametersVersion string) *v
 	}
 	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, ParametersVersion: parametersVersion}
 }
-
-// ordinal is "attempt 3", for people.
-func ordinal(count int32) string { return fmt.Sprintf("attempt %d", count) }
-
-// when is a time as people read it in a condition.
-func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }
