@@ -26,6 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // howToLetGo tells a person who waits for a deletion what they can do.
@@ -66,4 +67,17 @@ func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 func timeOf(t time.Time) *metav1.Time {
 	stored := metav1.NewTime(t.Truncate(time.Second))
 	return &stored
+}
+
+// maxDisplay is how much of a broker's name or id is shown, in bytes.
+const maxDisplay = 64
+
+func display(name string) string { return outbound.Shorten(name, maxDisplay) }
+
+// counted is a number of things.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -20,17 +20,19 @@ package servicecatalog
 type verb string
 
 const (
+	// of service instances
 	provision   verb = "provision"
 	update      verb = "update"
 	deprovision verb = "deprovision"
-	poll        verb = "poll"
 	// inspect finds out what a broker has under an id.
 	inspect verb = "inspect"
-)
 
-const (
+	// of service bindings
 	bind   verb = "bind"
 	unbind verb = "unbind"
 	// fetch asks again for the credentials of a binding.
 	fetch verb = "fetch"
+
+	// poll asks how far an operation is, of either.
+	poll verb = "poll"
 )
