@@ -247,15 +247,8 @@ func (d *bindingDecision) renewAttempts() {
 
 // isDue says whether the next attempt may be made, and else wakes it when it may.
 func (d *bindingDecision) isDue() bool {
-	a := d.status.Attempts
-	if a == nil || a.NextTime == nil || !a.NextTime.After(d.w.now) {
-		return true
-	}
-	if a.Generation != d.b.Generation && !d.b.DeletionTimestamp.IsZero() && d.status.CurrentOperation != v1beta1.OperationUnbind {
-		return true // they were not for the removal
-	}
-	d.wake = a.NextTime.Time
-	return false
+	d.wake = nextAttempt(d.b, d.status.Attempts, d.status.CurrentOperation == v1beta1.OperationUnbind, d.w.now)
+	return d.wake.IsZero()
 }
 
 // target is where the binding is, or is to be. Its plan is the one that the instance has

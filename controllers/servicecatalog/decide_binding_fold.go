@@ -105,17 +105,12 @@ const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " chang
 // again is for a request that is going to be repeated.
 func (f *bindingFold) again(what, reason string) {
 	f.later()
-	a := f.status.Attempts
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason,
-		message: fmt.Sprintf("%s call failed: %s (%s failed, the next is at %s)", what, f.words(), ordinal(a.Count), when(a.NextTime.Time))})
+	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: sayAttempt(what+" call failed: "+f.words(), f.status.Attempts)})
 }
 
 // later counts an attempt and says when the next one is made.
 func (f *bindingFold) later() {
-	a := f.attempts()
-	a.Count++
-	a.LastTime = timeOf(f.now)
-	a.NextTime = timeOf(f.now.Add(max(backoff(f.b.UID, a.Count, f.answer.RetryAfter), time.Second)))
+	countFailure(f.attempts(), f.b.UID, f.answer.RetryAfter, f.now)
 }
 
 // attempts are those of the call's generation.
@@ -136,11 +131,6 @@ func (f *bindingFold) stopAs(reason, failed, message string) {
 	a.Stopped, a.NextTime, a.LastTime = true, nil, timeOf(f.now)
 	f.status.ReconciledGeneration = f.call.generation
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{failed, message}})
-}
-
-func (f *bindingFold) failedAttempt(message string) string {
-	a := f.status.Attempts
-	return message + fmt.Sprintf(" (%s failed, the next is at %s)", ordinal(a.Count), when(a.NextTime.Time))
 }
 
 // words are what the broker said, for people.

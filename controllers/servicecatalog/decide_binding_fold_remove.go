@@ -37,7 +37,7 @@ func (f *bindingFold) unbind() {
 	case osb.NeedsAsync: // it is asked again at once, so
 	case osb.Concurrency: // what is under way goes on
 		f.later()
-		f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: f.failedAttempt("Unbind call failed: " + f.words())}))
+		f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: sayAttempt("Unbind call failed: "+f.words(), f.status.Attempts)}))
 	default:
 		f.removalFailed("Unbind call failed: " + f.words())
 	}
@@ -127,21 +127,16 @@ func (f *bindingFold) gone() {
 // cleaned is for a broker that has nothing left of a failure.
 func (f *bindingFold) cleaned() {
 	s := &f.status
-	stopped := s.Attempts != nil && s.Attempts.Stopped
 	f.gone()
 	a := f.attempts()
-	a.Removals++
-	a.Unknown, a.Conflict, a.NextTime = 0, false, timeOf(f.now.Add(backoff(f.b.UID, a.Removals, 0)))
+	tooOften := countRemoval(a, f.b.UID, f.now)
 	failed, _ := kept(s.Conditions)
-	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: stopped}
+	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: a.Stopped}
 	switch {
-	case stopped:
-		a.NextTime = nil
-	case a.Removals >= maxRemovals:
-		a.Stopped, a.NextTime, v.stalled = true, nil, true
+	case tooOften:
 		s.ReconciledGeneration = f.call.generation
 		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Bind call failed and was cleaned up %d times; it is not tried any more%s", a.Removals, untilAsked)}
-	default:
+	case !a.Stopped:
 		v.message += ", and it is bound anew at " + when(a.NextTime.Time)
 	}
 	f.say(v)
@@ -156,7 +151,7 @@ func (f *bindingFold) removalFailed(message string) {
 		f.beginUnbind()
 		s.UnbindStatus = v1beta1.UnbindRequired
 	}
-	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: f.failedAttempt(message)}))
+	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: sayAttempt(message, f.status.Attempts)}))
 }
 
 func (f *bindingFold) poll() {

@@ -20,7 +20,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
@@ -131,11 +130,7 @@ func (d *bindingDecision) poll() {
 }
 
 func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
-	running := time.Duration(0)
-	if start := d.status.OperationStartTime; start != nil {
-		running = d.w.now.Sub(start.Time)
-	}
-	if next := d.w.polled.Add(pollInterval(running, d.w.asked)); !d.w.polled.IsZero() && next.After(d.w.now) {
+	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
 		d.wake = next
 		return
 	}
@@ -145,6 +140,5 @@ func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
 
 // isOverdue says whether the operation has taken longer than it may.
 func (d *bindingDecision) isOverdue() bool {
-	at := deadline(d.status.OperationStartTime, d.present().MaximumPollingDuration)
-	return !at.IsZero() && !d.w.now.Before(at)
+	return isOverdue(d.status.OperationStartTime, d.present().MaximumPollingDuration, d.w.now)
 }

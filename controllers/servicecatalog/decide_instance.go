@@ -190,15 +190,8 @@ func (d *instanceDecision) renewAttempts() {
 
 // isDue says whether the next attempt may be made, and else wakes it when it may.
 func (d *instanceDecision) isDue() bool {
-	a := d.status.Attempts
-	if a == nil || a.NextTime == nil || !a.NextTime.After(d.w.now) {
-		return true
-	}
-	if a.Generation != d.si.Generation && !d.si.DeletionTimestamp.IsZero() && d.status.CurrentOperation != v1beta1.OperationDeprovision {
-		return true // they were not for the removal
-	}
-	d.wake = a.NextTime.Time
-	return false
+	d.wake = nextAttempt(d.si, d.status.Attempts, d.status.CurrentOperation == v1beta1.OperationDeprovision, d.w.now)
+	return d.wake.IsZero()
 }
 
 // begin says what is going to be under way.

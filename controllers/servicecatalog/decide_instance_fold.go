@@ -152,21 +152,12 @@ func (f *instanceFold) giveUp(what string) {
 // again is for a request that is going to be repeated.
 func (f *instanceFold) again(what, reason string) {
 	f.later()
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: f.failed(what + " call failed: " + f.words())})
-}
-
-// failed adds to a message which attempt it is about, and when the next one is made.
-func (f *instanceFold) failed(message string) string {
-	a := f.status.Attempts
-	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, ordinal(a.Count), when(a.NextTime.Time))
+	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: sayAttempt(what+" call failed: "+f.words(), f.status.Attempts)})
 }
 
 // later counts an attempt and says when the next one is made.
 func (f *instanceFold) later() {
-	a := f.attempts()
-	a.Count++
-	a.LastTime = timeOf(f.now)
-	a.NextTime = timeOf(f.now.Add(max(backoff(f.si.UID, a.Count, f.answer.RetryAfter), time.Second)))
+	countFailure(f.attempts(), f.si.UID, f.answer.RetryAfter, f.now)
 }
 
 // attempts are those of what the call is for: of a cleanup, what had failed.

@@ -35,7 +35,7 @@ func (f *instanceFold) deprovision() {
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))
 	case osb.Concurrency: // what is under way goes on, and may leave another plan
 		f.later()
-		f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionCallFailed, message: f.failed("Deprovision call failed: " + f.words())}))
+		f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionCallFailed, message: sayAttempt("Deprovision call failed: "+f.words(), f.status.Attempts)}))
 	default:
 		f.removalFailed("Deprovision call failed: " + f.words())
 	}
@@ -69,7 +69,6 @@ func (f *instanceFold) removing(v verdict) verdict {
 // removed is for a broker that confirmed that it has nothing any more.
 func (f *instanceFold) removed() {
 	s := &f.status
-	stopped := s.Attempts != nil && s.Attempts.Stopped
 	f.end()
 	s.ExternalProperties, s.CreatedForUID, s.DashboardURL = nil, "", nil
 	s.ProvisionStatus, s.DeprovisionStatus = v1beta1.NotProvisioned, v1beta1.DeprovisionSucceeded
@@ -78,17 +77,14 @@ func (f *instanceFold) removed() {
 		return
 	}
 	a := f.attempts()
-	a.Removals++
-	a.Count, a.Refusals, a.Unknown, a.Conflict, a.NextTime = 0, 0, 0, false, timeOf(f.now.Add(backoff(f.si.UID, a.Removals, 0)))
+	a.Count, a.Refusals = 0, 0
+	tooOften := countRemoval(a, f.si.UID, f.now)
 	failed, _ := kept(s.Conditions)
-	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: stopped}
+	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: a.Stopped}
 	switch {
-	case stopped:
-		a.NextTime = nil
-	case a.Removals >= maxRemovals:
-		a.Stopped, a.NextTime, v.stalled = true, nil, true
+	case tooOften:
 		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Provision call failed and was cleaned up %d times", a.Removals) + tryAgain}
-	default:
+	case !a.Stopped:
 		v.message += ", and it is provisioned anew at " + when(a.NextTime.Time)
 	}
 	f.say(v)
@@ -107,7 +103,7 @@ func (f *instanceFold) removalFailed(message string) {
 	if f.isDeleting() {
 		f.beginDeprovision()
 	}
-	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonDeprovisionCallFailed, message: f.failed(message)}))
+	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonDeprovisionCallFailed, message: sayAttempt(message, f.status.Attempts)}))
 }
 
 func (f *instanceFold) poll() {

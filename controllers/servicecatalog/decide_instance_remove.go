@@ -189,11 +189,7 @@ func (d *instanceDecision) poll() {
 }
 
 func (d *instanceDecision) pollLater(ids *instanceCall, removal bool) {
-	running := time.Duration(0)
-	if start := d.status.OperationStartTime; start != nil {
-		running = d.w.now.Sub(start.Time)
-	}
-	if next := d.w.polled.Add(pollInterval(running, d.w.asked)); !d.w.polled.IsZero() && next.After(d.w.now) {
+	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
 		d.wake = next
 		return
 	}
@@ -203,8 +199,7 @@ func (d *instanceDecision) pollLater(ids *instanceCall, removal bool) {
 
 // isOverdue says whether the operation has taken longer than it may.
 func (d *instanceDecision) isOverdue() bool {
-	at := deadline(d.status.OperationStartTime, d.maxPolling())
-	return !at.IsZero() && !d.w.now.Before(at)
+	return isOverdue(d.status.OperationStartTime, d.maxPolling(), d.w.now)
 }
 
 func (d *instanceDecision) maxPolling() time.Duration {

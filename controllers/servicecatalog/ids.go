@@ -27,10 +27,7 @@ import (
 
 // idOf is the id under which the broker knows an instance.
 func idOf(si *v1beta1.ServiceInstance) string {
-	if si.Status.ExternalID != "" {
-		return si.Status.ExternalID
-	}
-	return si.Spec.ExternalID
+	return cmp.Or(si.Status.ExternalID, si.Spec.ExternalID)
 }
 
 // isOwned says whether what is at the broker under the instance's id is known to be
@@ -59,21 +56,12 @@ func ownsID(b *v1beta1.ServiceBinding, id string) bool {
 
 // nextBindingID is an id that the binding has not had yet.
 func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) string {
-	n := int32(1)
-	if s.Attempts != nil { // that many ids were tried and removed since
-		n += s.Attempts.Removals
+	id := catalog.NextIDAfter(b.UID, b.Spec.ExternalID, s.ExternalID)
+	for range removals(s) { // that many were tried and removed since
+		id = catalog.NextIDAfter(b.UID, b.Spec.ExternalID, id)
 	}
-	for i := int32(1); s.ExternalID != "" && i <= maxIDs; i++ {
-		if catalog.NextID(b.UID, b.Spec.ExternalID, i) == s.ExternalID {
-			n += i
-			break
-		}
-	}
-	return catalog.NextID(b.UID, b.Spec.ExternalID, n)
+	return id
 }
-
-// maxIDs bounds how far is counted.
-const maxIDs = 1 << 16
 
 // isKept says whether everything at the broker is to be left as it is.
 func isKept(o metav1.Object) bool {

@@ -81,3 +81,8 @@ func counted(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// sayAttempt adds to a message which attempt has failed, and when the next one is made.
+func sayAttempt(message string, a *v1beta1.Attempts) string {
+	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, ordinal(a.Count), when(a.NextTime.Time))
+}
