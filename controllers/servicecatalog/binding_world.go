@@ -20,12 +20,10 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/catalog/schema"
 )
 
 // look looks up what a binding refers to. All of it is in the cache.
@@ -94,18 +92,11 @@ func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (
 	if at != nil {
 		g.target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: planIDOf(props), InstanceID: idOf(instance)}
 	}
-	if o.class != nil { // the spec may ask for another plan than the instance has
-		plans, err := x.PlansOf(ctx, o.class)
-		if err != nil {
-			return g, err
-		}
-		for _, p := range plans {
-			if p.Common().ExternalID == planIDOf(props) {
-				g.plan = p
-			}
-		}
+	has, err := planOf(ctx, x, o.class, props)
+	if has != nil { // the spec may ask for another
+		g.plan = has
 	}
-	return g, nil
+	return g, err
 }
 
 // isClaimed says whether another live object of the broker has an id, or has still to
@@ -148,14 +139,7 @@ func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) 
 		r.recent.remember(secretsKey{uid: v.b.UID, parameters: p.Checksum}, p.Secrets)
 	}
 	if plan := v.world.ground.plan; p.problem == nil && plan != nil {
-		sent := p.Sent
-		if sent == nil {
-			sent = []byte("{}")
-		}
-		errs, _ := schema.Validate(ctx, plan.Common().ServiceBindingCreateParameterSchema, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
-		if len(errs) > 0 {
-			p.problem = &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
-		}
+		p.problem = misfit(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
 	}
 	v.world.parameters = p
 	return nil

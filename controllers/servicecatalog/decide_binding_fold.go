@@ -18,7 +18,6 @@ package servicecatalog
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -130,7 +129,7 @@ func (f *bindingFold) stopAs(reason, failed, message string) {
 	a := f.attempts()
 	a.Stopped, a.NextTime, a.LastTime = true, nil, timeOf(f.now)
 	f.status.ReconciledGeneration = f.call.generation
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{failed, message}})
+	f.say(givenUp(reason, failed, message))
 }
 
 // words are what the broker said, for people.
@@ -141,7 +140,7 @@ func (f *bindingFold) words() string { return sayOutcome(f.answer.Outcome) }
 func (f *bindingFold) say(v verdict) {
 	s := &f.status
 	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, f.now) && !f.isDeleting() && v.ready != v1beta1.ConditionTrue {
-		v = stillInjected(strings.ToLower(v.message[:1]) + v.message[1:])
+		v = stillInjected(uncapitalized(v.message))
 	}
 	setBindingConditions(s, v, f.now)
 }

@@ -17,8 +17,8 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -56,15 +56,14 @@ func (f *bindingFold) beginUnbind() {
 // removing keeps the conditions that say why something is being removed, and says it.
 func (f *bindingFold) removing(v verdict) verdict {
 	v.failed, _ = kept(f.status.Conditions)
-	s, small := &f.status, strings.ToLower(v.message[:1])+v.message[1:]
-	switch {
+	switch s := &f.status; {
 	case f.isDeleting():
 		v.message += ". " + howToLetGo(f.b)
 	case s.PredecessorID != "": // say says it
 	case s.OrphanMitigationInProgress:
-		v.message = "What may have been left at the broker is being removed: " + small
+		v.message = cleaningUp + ": " + uncapitalized(v.message)
 	case s.CurrentOperation == v1beta1.OperationUnbind:
-		v.message = "The binding is being replaced: " + small
+		v.message = "The binding is being replaced: " + uncapitalized(v.message)
 	}
 	return v
 }
@@ -197,10 +196,7 @@ func (f *bindingFold) progress() {
 }
 
 func (f *bindingFold) operationFailed() {
-	words := f.answer.words
-	if words == "" {
-		words = "the broker does not say why"
-	}
+	words := cmp.Or(f.answer.words, "the broker does not say why")
 	message := "Bind call failed: " + words
 	switch s := &f.status; {
 	case f.call.removal:

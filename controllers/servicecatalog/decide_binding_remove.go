@@ -29,7 +29,7 @@ func (d *bindingDecision) remove() {
 	s := &d.status
 	switch {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
-	case d.b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyRetain:
+	case isKept(d.b):
 		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the binding is left as it is at the broker"}
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonUnboundSuccessfully, "nothing is left at the broker"}
@@ -44,9 +44,9 @@ func (d *bindingDecision) remove() {
 	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && !d.w.claimed:
 		d.poll() // only if it succeeds is what is there ours to remove
 	case d.w.claimed:
-		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", d.id())}
+		d.release = leftToAnother(d.id())
 	default:
-		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", d.id())}
+		d.release = leftAsBrought(d.id())
 	}
 }
 

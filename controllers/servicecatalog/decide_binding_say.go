@@ -71,7 +71,7 @@ func stillInjected(but string) verdict {
 func cleaning(why string, before []v1beta1.Condition) verdict {
 	failed, _ := kept(before)
 	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonServiceBindingNeedsOrphanMitigation,
-		message: "What may have been left at the broker is being removed: " + why, failed: failed}
+		message: cleaningUp + ": " + why, failed: failed}
 }
 
 // observe has the status say of which spec it is.
@@ -85,11 +85,9 @@ func (d *bindingDecision) say(v verdict) {
 
 // hold says what a deletion, or a cleanup, waits for.
 func (d *bindingDecision) hold(reason, message string) {
-	v := verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true}
-	switch {
-	case !d.b.DeletionTimestamp.IsZero():
-		v.ready, v.message = v1beta1.ConditionUnknown, message+". "+howToLetGo(d.b)
-	case d.isLive():
+	v := heldUp(d.b, reason, message)
+	v.stalled = true
+	if d.b.DeletionTimestamp.IsZero() && d.isLive() {
 		v = stillInjected("what was there before them cannot be removed at the broker yet: " + message)
 	}
 	v.failed, _ = kept(d.status.Conditions)
@@ -103,11 +101,8 @@ func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why word) v1beta1.Servi
 	if d.status.UnbindStatus == "" && d.isClean() {
 		d.status.UnbindStatus = v1beta1.UnbindNotRequired
 	}
-	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
-	switch {
-	case !b.DeletionTimestamp.IsZero():
-		v.ready, v.message = v1beta1.ConditionUnknown, why.message+". "+howToLetGo(b)
-	case d.isLive():
+	v := heldUp(b, why.reason, why.message)
+	if b.DeletionTimestamp.IsZero() && d.isLive() {
 		v = stillInjected(why.message)
 	}
 	v.failed, _ = kept(d.status.Conditions)
@@ -122,7 +117,7 @@ func (d *bindingDecision) stop(reason, message string) {
 	}
 	a := d.status.Attempts
 	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = d.b.Generation, d.w.parameters.version, true, nil
-	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{reason, message}})
+	d.say(givenUp(reason, reason, message))
 }
 
 // setBindingConditions never says Ready of credentials that have ended.

@@ -191,7 +191,7 @@ func (f *instanceFold) stop(reason, failed, message string) {
 	}
 	a := f.attempts()
 	a.Stopped, a.NextTime, a.LastTime = true, nil, timeOf(f.now)
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{failed, message}})
+	f.say(givenUp(reason, failed, message))
 }
 
 // words are what the broker said, for people.

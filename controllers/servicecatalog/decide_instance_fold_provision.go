@@ -160,13 +160,7 @@ func (f *instanceFold) inspect() {
 	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency, f.answer.Class == osb.NeedsCatalog:
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
 	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
-		s := *f.call.props
-		if s.ServicePlanExternalID != "" {
-			s.ServicePlanExternalName, s.ServicePlanExternalID = "", found.PlanID
-		} else {
-			s.ClusterServicePlanExternalName, s.ClusterServicePlanExternalID = "", found.PlanID
-		}
-		f.status.InProgressProperties = &s
+		f.status.InProgressProperties = withPlanID(*f.call.props, found.PlanID)
 		f.startMitigation(why)
 	case f.call.kept:
 		f.stop(why.reason, v1beta1.ReasonClusterServiceBrokerReturnedFailure, why.message+"; as the deletion policy is Retain, it is left there")

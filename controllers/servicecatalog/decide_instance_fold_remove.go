@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -166,10 +167,7 @@ func (f *instanceFold) operationSucceeded() {
 }
 
 func (f *instanceFold) operationFailed() {
-	words := f.answer.words
-	if words == "" {
-		words = "the broker does not say why"
-	}
+	words := cmp.Or(f.answer.words, "the broker does not say why")
 	switch {
 	case f.call.removal:
 		f.removalFailed("Deprovision call failed: " + words)

@@ -17,7 +17,6 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -37,9 +36,9 @@ func (d *instanceDecision) remove() {
 	case len(d.w.bindings) > 0:
 		d.hold(v1beta1.ReasonDeprovisionBlockedByExistingCredentials, "ServiceBindings have to be deleted first: "+enumerate(d.w.bindings))
 	case !goesWithObject(d.si):
-		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", idOf(d.si))}
+		d.release = leftAsBrought(idOf(d.si))
 	case d.w.claimed:
-		d.release = &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", idOf(d.si))}
+		d.release = leftToAnother(idOf(d.si))
 	case d.w.definition == definitionUnknown:
 		d.prove = true
 	case d.w.definition == definitionTerminating:
@@ -60,9 +59,6 @@ func (d *instanceDecision) mitigate() {
 		d.deprovision()
 	}
 }
-
-// cleaningUp is how what is said of a cleanup begins, as nobody has deleted anything.
-const cleaningUp = "What may have been left at the broker is being removed"
 
 // startMitigation removes what requests whose outcome is not known may have left.
 func (d *instanceDecision) startMitigation() {

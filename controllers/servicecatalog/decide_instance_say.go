@@ -51,10 +51,8 @@ func (d *instanceDecision) stall(reason, message string) {
 
 // hold says what a deletion, or a cleanup, waits for.
 func (d *instanceDecision) hold(reason, message string) {
-	v := verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true}
-	if !d.si.DeletionTimestamp.IsZero() {
-		v.ready, v.message = v1beta1.ConditionUnknown, message+". "+howToLetGo(d.si)
-	}
+	v := heldUp(d.si, reason, message)
+	v.stalled = true
 	v.failed, v.mitigation = kept(d.status.Conditions)
 	d.say(v)
 }
@@ -63,10 +61,7 @@ func (d *instanceDecision) hold(reason, message string) {
 // from being taken. That is tried again.
 func troubledInstance(si *v1beta1.ServiceInstance, why word, now time.Time) v1beta1.ServiceInstanceStatus {
 	status := *si.Status.DeepCopy()
-	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
-	if !si.DeletionTimestamp.IsZero() {
-		v.ready, v.message = v1beta1.ConditionUnknown, v.message+". "+howToLetGo(si)
-	}
+	v := heldUp(si, why.reason, why.message)
 	v.failed, v.mitigation = kept(status.Conditions)
 	setInstanceConditions(&status, v, now)
 	return status
@@ -84,7 +79,7 @@ func (d *instanceDecision) stop(reason, message string) {
 // halt says that nothing is tried any more of what was.
 func (d *instanceDecision) halt(reason, message string) {
 	d.status.Attempts.Stopped, d.status.Attempts.NextTime = true, nil
-	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{reason, message}})
+	d.say(givenUp(reason, reason, message))
 }
 
 func setInstanceConditions(status *v1beta1.ServiceInstanceStatus, v verdict, now time.Time) {

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"cmp"
+	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -66,4 +67,14 @@ func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) s
 // isKept says whether everything at the broker is to be left as it is.
 func isKept(o metav1.Object) bool {
 	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyRetain
+}
+
+// leftToAnother is why what is there under an id that another object has, too, stays.
+func leftToAnother(id string) *word {
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", id)}
+}
+
+// leftAsBrought is why what was there under an id before the object stays.
+func leftAsBrought(id string) *word {
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", id)}
 }

@@ -22,11 +22,9 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog/schema"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -46,14 +44,14 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.plans, err = r.plansToTry(ctx, si, w.offer); err != nil {
 		return err
 	}
-	if w.working, err = r.planOf(ctx, w.offer, workingProperties(&si.Status)); err != nil {
+	if w.working, err = planOf(ctx, r.index, w.offer.class, workingProperties(&si.Status)); err != nil {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
 		w.bindings, err = r.bindingsOf(ctx, si)
 		return err
 	}
-	if w.present, err = r.planOf(ctx, w.offer, si.Status.ExternalProperties); err != nil {
+	if w.present, err = planOf(ctx, r.index, w.offer.class, si.Status.ExternalProperties); err != nil {
 		return err
 	}
 	if w.parameters, err = versionOf(ctx, r.client, si.Namespace, si.Spec.ParametersFrom); err != nil {
@@ -118,20 +116,6 @@ func (r *InstanceReconciler) plansToTry(ctx context.Context, si *v1beta1.Service
 	return ids, err
 }
 
-// planOf is the plan that properties name, nil if it is gone.
-func (r *InstanceReconciler) planOf(ctx context.Context, o offer, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
-	if o.class == nil || props == nil {
-		return nil, nil
-	}
-	plans, err := r.index.PlansOf(ctx, o.class)
-	for _, p := range plans {
-		if p.Common().ExternalID == planIDOf(props) {
-			return p, err
-		}
-	}
-	return nil, err
-}
-
 // readParameters puts an instance's parameters together, and checks them against what
 // the plan says of them.
 func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView) error {
@@ -145,14 +129,7 @@ func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView
 	if v.si.Status.ProvisionStatus == v1beta1.Provisioned {
 		plans = common.InstanceUpdateParameterSchema
 	}
-	sent := p.Sent
-	if sent == nil {
-		sent = []byte("{}")
-	}
-	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
-	if len(errs) > 0 {
-		p.unfit = &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
-	}
+	p.unfit = misfit(ctx, plans, p)
 	v.world.parameters = p
 	return nil
 }

@@ -25,10 +25,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/schema"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -95,4 +97,17 @@ func readParameters(ctx context.Context, live client.Reader, namespace string, i
 		p.problem = &word{v1beta1.ReasonErrorWithParameters, bad.Error()}
 	}
 	return p, nil
+}
+
+// misfit is what a plan's schema has against parameters; nil: nothing.
+func misfit(ctx context.Context, plans *runtime.RawExtension, p parameters) *word {
+	sent := p.Sent
+	if sent == nil {
+		sent = []byte("{}")
+	}
+	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
+	if len(errs) > 0 {
+		return &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
+	}
+	return nil
 }

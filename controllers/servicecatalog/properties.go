@@ -43,6 +43,7 @@ func workingProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstanc
 	return heldProperties(s)
 }
 
+// held are properties, empty where there are none.
 func held(props *v1beta1.ServiceInstancePropertiesState) *v1beta1.ServiceInstancePropertiesState {
 	if props == nil {
 		return &v1beta1.ServiceInstancePropertiesState{}
@@ -61,11 +62,19 @@ func ofPlan(plan v1beta1.Plan) *v1beta1.ServiceInstancePropertiesState {
 	return props
 }
 
-func planIDOf(props *v1beta1.ServiceInstancePropertiesState) string {
-	if props.ClusterServicePlanExternalID != "" {
-		return props.ClusterServicePlanExternalID
+// withPlanID are properties with another plan, of which only the id is known.
+func withPlanID(props v1beta1.ServiceInstancePropertiesState, id string) *v1beta1.ServiceInstancePropertiesState {
+	if props.ServicePlanExternalID != "" {
+		props.ServicePlanExternalName, props.ServicePlanExternalID = "", id
+	} else {
+		props.ClusterServicePlanExternalName, props.ClusterServicePlanExternalID = "", id
 	}
-	return props.ServicePlanExternalID
+	return &props
+}
+
+// planIDOf is the id of the plan that properties name.
+func planIDOf(props *v1beta1.ServiceInstancePropertiesState) string {
+	return cmp.Or(props.ClusterServicePlanExternalID, props.ServicePlanExternalID)
 }
 
 // sameProperties says whether a request for b is a repeat of one for a.

@@ -86,3 +86,9 @@ func counted(n int, one, many string) string {
 func sayAttempt(message string, a *v1beta1.Attempts) string {
 	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, ordinal(a.Count), when(a.NextTime.Time))
 }
+
+// uncapitalized is a sentence as the part of another.
+func uncapitalized(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// cleaningUp is how what is said of a cleanup begins, as nobody has deleted anything.
+const cleaningUp = "What may have been left at the broker is being removed"
