@@ -129,6 +129,7 @@ func (d *bindingDecision) poll() {
 	}
 }
 
+// pollLater asks how far the broker is, once it is time to.
 func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
 	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
 		d.wake = next

@@ -184,6 +184,7 @@ func (d *instanceDecision) poll() {
 	}
 }
 
+// pollLater asks how far the broker is, once it is time to.
 func (d *instanceDecision) pollLater(ids *instanceCall, removal bool) {
 	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
 		d.wake = next
