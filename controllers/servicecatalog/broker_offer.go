@@ -31,7 +31,6 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // holding is what there is of a broker in the cluster, by name. It is the cache's own.
@@ -280,8 +279,3 @@ func canonical(raw []byte) []byte {
 	}
 	return kept
 }
-
-// maxDisplay is how much of a broker's name or id is shown, in bytes.
-const maxDisplay = 64
-
-func display(name string) string { return outbound.Shorten(name, maxDisplay) }

@@ -184,13 +184,6 @@ func fewOf(items []string) string {
 	return strings.Join(said, "; ")
 }
 
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // notBefore is a time as the API keeps it, never too early.
 func notBefore(t time.Time) *metav1.Time {
 	rounded := metav1.NewTime(t.Add(time.Second - 1).Truncate(time.Second))

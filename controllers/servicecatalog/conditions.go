@@ -39,6 +39,22 @@ type verdict struct {
 // word is a condition's reason and message.
 type word struct{ reason, message string }
 
+// heldUp is the verdict on an object whose next step something keeps from being taken,
+// which may be what its deletion waits for.
+func heldUp(o metav1.Object, reason, message string) verdict {
+	v := verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message}
+	if !o.GetDeletionTimestamp().IsZero() {
+		v.ready, v.message = v1beta1.ConditionUnknown, message+". "+howToLetGo(o)
+	}
+	return v
+}
+
+// givenUp is the verdict on what is not tried any more, of which Failed says another
+// reason.
+func givenUp(reason, failed, message string) verdict {
+	return verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{failed, message}}
+}
+
 // conditions are the verdict's. One whose status stays keeps its lastTransitionTime.
 func (v verdict) conditions(before []v1beta1.Condition, now time.Time) []v1beta1.Condition {
 	own := word{v.reason, v.message}
@@ -75,6 +91,17 @@ func statusOf(is bool) v1beta1.ConditionStatus {
 		return v1beta1.ConditionTrue
 	}
 	return v1beta1.ConditionFalse
+}
+
+// kept are the conditions that stay until what they are about is over.
+func kept(conditions []v1beta1.Condition) (failed, mitigation *word) {
+	of := func(kind string) *word {
+		if c := conditionOf(conditions, kind); c != nil && c.Status == v1beta1.ConditionTrue {
+			return &word{c.Reason, c.Message}
+		}
+		return nil
+	}
+	return of(v1beta1.ConditionFailed), of(v1beta1.ConditionOrphanMitigation)
 }
 
 // conditionOf is the condition of a type, nil if there is none.

@@ -20,18 +20,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/catalog/schema"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -51,14 +44,14 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.plans, err = r.plansToTry(ctx, si, w.offer); err != nil {
 		return err
 	}
-	if w.working, err = r.planOf(ctx, w.offer, workingProperties(&si.Status)); err != nil {
+	if w.working, err = planOf(ctx, r.index, w.offer.class, workingProperties(&si.Status)); err != nil {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
 		w.bindings, err = r.bindingsOf(ctx, si)
 		return err
 	}
-	if w.present, err = r.planOf(ctx, w.offer, si.Status.ExternalProperties); err != nil {
+	if w.present, err = planOf(ctx, r.index, w.offer.class, si.Status.ExternalProperties); err != nil {
 		return err
 	}
 	if w.parameters, err = versionOf(ctx, r.client, si.Namespace, si.Spec.ParametersFrom); err != nil {
@@ -68,56 +61,6 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 		return r.readParameters(ctx, v)
 	}
 	return nil
-}
-
-// findOffer finds the plan that an instance is to have, or has.
-func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o offer, err error) {
-	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
-	if o.class, err = x.ClassOf(ctx, si); o.class == nil && err == nil && len(errs) == 0 {
-		o.class, err = x.Class(ctx, si.Namespace, ref)
-	}
-	if o.missing, err = missing(v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
-		return o, err
-	}
-	if o.class == nil && o.missing == nil {
-		o.missing = &word{v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error()}
-	}
-	if o.class != nil {
-		if o.plan, err = x.PlanOf(ctx, si); o.plan == nil && err == nil {
-			o.plan, err = x.Plan(ctx, o.class, ref)
-		}
-		if o.missing, err = missing(v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
-			return o, err
-		}
-		if o.plan != nil && o.plan.ClassName() != o.class.GetName() {
-			o.missing = &word{v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.plan.GetName(), o.class.GetName())}
-			o.plan = nil
-		}
-	}
-	return o, findBroker(ctx, x, si, &o)
-}
-
-// missing tells that something does not exist, or is not only one, from other errors.
-func missing(reason string, err error) (*word, error) {
-	if index.IsNotFound(err) || index.IsAmbiguous(err) {
-		return &word{reason, err.Error()}, nil
-	}
-	return nil, err
-}
-
-// findBroker finds the broker that an instance is at, or that offers its class.
-func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *offer) (err error) {
-	switch known := si.Status.Broker; {
-	case known != nil && known.Name != "":
-		o.broker, err = x.Broker(ctx, si.Namespace, *known)
-	case o.class != nil:
-		o.broker, err = x.BrokerOf(ctx, o.class)
-	}
-	gone, err := missing(v1beta1.ReasonReferencesNonexistentBroker, err)
-	if gone != nil && o.missing == nil {
-		o.missing = gone
-	}
-	return err
 }
 
 // missingRefs are the references that the spec does not have yet.
@@ -173,41 +116,6 @@ func (r *InstanceReconciler) plansToTry(ctx context.Context, si *v1beta1.Service
 	return ids, err
 }
 
-// planOf is the plan that properties name, nil if it is gone.
-func (r *InstanceReconciler) planOf(ctx context.Context, o offer, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
-	if o.class == nil || props == nil {
-		return nil, nil
-	}
-	plans, err := r.index.PlansOf(ctx, o.class)
-	for _, p := range plans {
-		if p.Common().ExternalID == planIDOf(props) {
-			return p, err
-		}
-	}
-	return nil, err
-}
-
-// versionOf tells which versions of Secrets parameters are from, without reading them.
-func versionOf(ctx context.Context, cache client.Reader, namespace string, from []v1beta1.ParametersFromSource) (p parameters, err error) {
-	if len(from) == 0 {
-		return p, nil
-	}
-	var versions []string
-	for _, source := range from {
-		if source.SecretKeyRef == nil {
-			continue
-		}
-		secret := kube.Metadata("Secret")
-		err := cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: source.SecretKeyRef.Name}, secret)
-		if client.IgnoreNotFound(err) != nil {
-			return p, err
-		}
-		versions = append(versions, string(secret.UID)+"/"+secret.ResourceVersion)
-	}
-	p.version = catalog.Hash(strings.Join(versions, " "))
-	return p, nil
-}
-
 // readParameters puts an instance's parameters together, and checks them against what
 // the plan says of them.
 func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView) error {
@@ -221,46 +129,9 @@ func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView
 	if v.si.Status.ProvisionStatus == v1beta1.Provisioned {
 		plans = common.InstanceUpdateParameterSchema
 	}
-	sent := p.Sent
-	if sent == nil {
-		sent = []byte("{}")
-	}
-	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
-	if len(errs) > 0 {
-		p.unfit = &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
-	}
+	p.unfit = misfit(ctx, plans, p)
 	v.world.parameters = p
 	return nil
-}
-
-// readParameters reads the Secrets that parameters are from, once each.
-func readParameters(ctx context.Context, live client.Reader, namespace string, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p parameters) (parameters, error) {
-	sources := make([]catalog.SecretSource, 0, len(from))
-	read := map[string]map[string][]byte{}
-	for _, source := range from {
-		ref := source.SecretKeyRef
-		if ref == nil {
-			continue
-		}
-		if _, ok := read[ref.Name]; !ok {
-			secret, err := kube.ReadSecret(ctx, live, types.NamespacedName{Namespace: namespace, Name: ref.Name})
-			if client.IgnoreNotFound(err) != nil {
-				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
-			}
-			if err == nil && secret.Data == nil {
-				secret.Data = map[string][]byte{}
-			}
-			read[ref.Name] = secret.Data
-		}
-		sources = append(sources, catalog.SecretSource{Secret: ref.Name, Key: ref.Key, Data: read[ref.Name]})
-	}
-	merged, bad := catalog.Merge(inline, sources)
-	p.Parameters, p.known = merged, true
-	p.absent = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
-	if bad != nil {
-		p.problem = &word{v1beta1.ReasonErrorWithParameters, bad.Error()}
-	}
-	return p, nil
 }
 
 // namespaceUID is what brokers know a namespace by.

@@ -34,6 +34,17 @@ const (
 	firstPoll, lastPoll = time.Second, time.Minute
 )
 
+const (
+	// maxRepeats is how often a request whose outcome is not known is repeated as it was
+	// before what it may have left is removed.
+	maxRepeats = 3
+	// maxRemovals is how often that happens for one generation.
+	maxRemovals = 3
+	// maxAttempts is how often a request that may have had an effect is made for one
+	// generation. Requests that had none are repeated for ever.
+	maxAttempts = 20
+)
+
 // backoff is how long to wait after the count-th failure: ever longer, as long as the
 // broker asks at least, and not the same for all that failed at once.
 func backoff(uid types.UID, count int32, asked time.Duration) time.Duration {
@@ -51,12 +62,53 @@ func pollInterval(running, asked time.Duration) time.Duration {
 	return min(max(running/4, firstPoll, asked), lastPoll)
 }
 
-// deadline is when an operation that began at start is taken for failed; zero: never.
-func deadline(start *metav1.Time, limit time.Duration) time.Time {
-	if start == nil {
+// isOverdue says whether an operation that began at start has taken longer than it may.
+func isOverdue(start *metav1.Time, limit time.Duration, now time.Time) bool {
+	return start != nil && !now.Before(start.Add(limit))
+}
+
+// nextPoll is when an operation that began at start is to be asked for again, which was
+// last done at a time; zero: it was not yet.
+func nextPoll(start *metav1.Time, polled time.Time, asked time.Duration, now time.Time) time.Time {
+	if polled.IsZero() {
 		return time.Time{}
 	}
-	return start.Add(limit)
+	running := time.Duration(0)
+	if start != nil {
+		running = now.Sub(start.Time)
+	}
+	return polled.Add(pollInterval(running, asked))
+}
+
+// nextAttempt is when an object's next attempt may be made; zero: now. removing: those
+// that were made are of its removal.
+func nextAttempt(o metav1.Object, a *v1beta1.Attempts, removing bool, now time.Time) time.Time {
+	if a == nil || a.NextTime == nil || !a.NextTime.After(now) {
+		return time.Time{}
+	}
+	if a.Generation != o.GetGeneration() && !o.GetDeletionTimestamp().IsZero() && !removing {
+		return time.Time{} // they were not for the removal
+	}
+	return a.NextTime.Time
+}
+
+// countFailure counts an attempt that has failed, and says when the next one is made.
+func countFailure(a *v1beta1.Attempts, uid types.UID, asked time.Duration, now time.Time) {
+	a.Count++
+	a.LastTime = timeOf(now)
+	a.NextTime = timeOf(now.Add(max(backoff(uid, a.Count, asked), time.Second)))
+}
+
+// countRemoval counts a removal of what failures had left, after which a new attempt is
+// made, unless nothing is tried any more. tooOften: that is so from now on.
+func countRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) (tooOften bool) {
+	a.Removals++
+	a.Unknown, a.Conflict, a.NextTime = 0, false, timeOf(now.Add(backoff(uid, a.Removals, 0)))
+	tooOften = !a.Stopped && a.Removals >= maxRemovals
+	if a.Stopped = a.Stopped || tooOften; a.Stopped {
+		a.NextTime = nil
+	}
+	return tooOften
 }
 
 // renewed is a new budget, for another generation or other parameters, with what earlier
@@ -67,9 +119,3 @@ func renewed(a *v1beta1.Attempts, generation int64, parametersVersion string) *v
 	}
 	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, ParametersVersion: parametersVersion}
 }
-
-// ordinal is "attempt 3", for people.
-func ordinal(count int32) string { return fmt.Sprintf("attempt %d", count) }
-
-// when is a time as people read it in a condition.
-func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }

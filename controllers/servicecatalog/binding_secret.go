@@ -1,0 +1,170 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+)
+
+// settling is for how long the cache may not show a Secret that this process has written.
+const settling = 10 * time.Second
+
+// bindingKnown is what this process knows of a binding and its Secret beyond the status.
+type bindingKnown struct {
+	bindingMemory
+	// seen is the version of the Secret that was last read or written here, which had the
+	// credentials of the id seenOf, or was edited; and when it was written.
+	seen, seenOf string
+	edited       bool
+	written      time.Time
+	// ejected: it was deleted.
+	ejected bool
+}
+
+// settle forgets what a process needs not know of a binding that is as it should be.
+func (k *bindingKnown) settle(v *bindingView) {
+	s := &v.b.Status
+	if v.world.secret != secretGood || !isDelivered(s) || s.CurrentOperation != "" || k.told != nil {
+		return
+	}
+	k.bindingMemory = bindingMemory{}
+	if v.shown && k.seen == s.SecretVersion { // as cache and record say, too
+		*k = bindingKnown{}
+	}
+}
+
+// seeSecret says what the cache knows of the binding's Secret.
+func (r *BindingReconciler) seeSecret(ctx context.Context, v *bindingView) error {
+	meta, err := r.secrets.See(ctx, v.b)
+	if err != nil {
+		return err
+	}
+	known := &v.known.bindingKnown
+	v.shown = meta != nil && known.seen != "" && notAfter(known.seen, meta.ResourceVersion)
+	v.world.secret, v.world.secretOf, v.world.secretVersion = sightOf(v.b, v.world.firstSight, known, meta, r.clock.Now())
+	return nil
+}
+
+// sightOf is what a process knows of a Secret of which its cache knows seen.
+func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingKnown, seen *metav1.PartialObjectMetadata, now time.Time) (is secretState, of, version string) {
+	s := &b.Status
+	sure := func() (secretState, string, string) {
+		if known.edited {
+			return secretEdited, "", ""
+		}
+		return secretGood, known.seenOf, known.seen
+	}
+	switch {
+	case known.ejected:
+		return secretAbsent, "", ""
+	case seen == nil && known.seen != "" && now.Before(known.written.Add(settling)):
+		return sure()
+	case seen == nil && (isExpected(b) || !b.DeletionTimestamp.IsZero() && s.UnbindStatus == "" && !firstSight):
+		return secretUnseen, "", ""
+	case seen == nil:
+		return secretAbsent, "", ""
+	case known.seen != "" && notAfter(seen.ResourceVersion, known.seen):
+		return sure()
+	case !credentials.IsOwned(seen, b):
+		return secretOthers, "", ""
+	case isDelivered(s) && (s.SecretVersion == "" || notAfter(seen.ResourceVersion, s.SecretVersion)): // the former service-catalog wrote no version
+		return secretGood, "", seen.ResourceVersion
+	}
+	return secretUnseen, "", ""
+}
+
+// isExpected says whether a binding's Secret should be there, or may be.
+func isExpected(b *v1beta1.ServiceBinding) bool {
+	s := &b.Status
+	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || isBound(s) && s.CurrentOperation == "" ||
+		s.CurrentOperation == v1beta1.OperationBind && s.UnbindStatus == v1beta1.UnbindRequired
+}
+
+func notAfter(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order <= 0
+}
+
+// lookAtSecret reads the binding's Secret, and compares it with what was written.
+func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) error {
+	secret, err := r.readSecret(ctx, v.b)
+	if err != nil {
+		return err
+	}
+	w, known := &v.world, &v.known.bindingKnown
+	known.seen, known.seenOf, known.edited, known.written = "", "", false, time.Time{}
+	switch {
+	case secret == nil:
+		w.secret, w.secretOf, w.secretVersion = secretAbsent, "", ""
+		return nil
+	case !credentials.IsOwned(secret, v.b):
+		w.secret, w.secretOf, w.secretVersion = secretOthers, "", ""
+		return nil
+	}
+	known.seen = secret.ResourceVersion
+	known.seenOf, known.edited = contentOf(secret, v.b)
+	if key := (secretsKey{uid: v.b.UID, id: known.seenOf}); hasAll(secret, v.b, known.seenOf) && r.recent.of(key) == nil {
+		r.recent.remember(key, credentials.ValuesIn(secret))
+	}
+	w.secret, w.secretOf, w.secretVersion = secretGood, known.seenOf, known.seen
+	if known.edited {
+		w.secret = secretEdited
+	}
+	return nil
+}
+
+// readSecret reads the Secret that has a binding's name for it; nil: there is none.
+func (r *BindingReconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+	secret, err := r.secrets.Read(ctx, b)
+	if err == nil {
+		return secret, nil
+	}
+	reason := v1beta1.ReasonErrorInjectingBindResult
+	if !b.DeletionTimestamp.IsZero() {
+		reason = v1beta1.ReasonErrorEjectingServiceBinding
+	}
+	return nil, inTheWay(reason, fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err)))
+}
+
+// contentOf says of which of a binding's ids a Secret has the credentials, and whether
+// they are not as they should be.
+func contentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edited bool) {
+	s := &b.Status
+	if !credentials.IsRecorded(secret) { // the former service-catalog wrote none
+		return "", s.SecretVersion != "" || !isDelivered(s)
+	}
+	ids := []string{bindingID(b, s)}
+	if s.PredecessorID != "" && s.CurrentOperation != "" {
+		ids = append(ids, s.PredecessorID)
+	}
+	for _, id := range ids {
+		if credentials.IsIntact(secret, id) {
+			return id, false
+		}
+	}
+	return "", true
+}

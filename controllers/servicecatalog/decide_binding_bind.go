@@ -1,0 +1,183 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// bind asks the broker for the binding.
+func (d *bindingDecision) bind() {
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	if why := d.obstacle(); why != nil {
+		d.waitFor(*why)
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	props, a := d.wanted(), d.status.Attempts
+	unknown := a != nil && a.Unknown > 0
+	unwanted := unknown && d.status.InProgressProperties != nil && d.status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
+	conflict := a != nil && a.Conflict
+	switch {
+	case conflict && d.present().BindingRetrievable:
+		d.call = d.newCall(fetch)
+		d.call.props = props
+		return
+	case conflict || unwanted || unknown && a.Unknown > maxRepeats:
+		if d.owns() && !isBound(&d.status) && !d.isKept() {
+			d.status.OrphanMitigationInProgress = true
+			d.say(cleaning("it is not known what came of a request", d.status.Conditions))
+			d.mitigate()
+			return
+		}
+	}
+	d.begin(props)
+}
+
+// begin makes the call for a binding, and says that it is under way.
+func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
+	s, before := &d.status, &d.b.Status
+	if d.id() == "" { // it came around admission, and its spec cannot be changed
+		s.ExternalID = nextBindingID(d.b, s)
+	}
+	d.call = d.newCall(bind)
+	d.call.props = props
+	if s.CurrentOperation != v1beta1.OperationBind || s.OperationStartTime == nil {
+		s.OperationStartTime = timeOf(d.w.now)
+	}
+	target := d.call.target
+	s.CurrentOperation, s.InProgressProperties, s.Target = v1beta1.OperationBind, props, &target
+	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
+	d.observe()
+	// As long as the record says nothing, it says that any process may have sent this, and the instance says where to.
+	// Anything else is to be on record first.
+	silent := before.UnbindStatus == "" && before.CurrentOperation == "" && before.ExternalID == s.ExternalID
+	if !silent && !equality.Semantic.DeepEqual(s, before) {
+		d.journal = true
+		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindingRequestInFlight, message: "The broker is being asked for the binding"})
+	}
+}
+
+// wanted are the properties that the spec asks for.
+func (d *bindingDecision) wanted() *v1beta1.ServiceBindingPropertiesState {
+	params := d.w.parameters
+	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, UserInfo: d.b.Spec.UserInfo}
+}
+
+// obstacle is why nothing can be bound now.
+func (d *bindingDecision) obstacle() *word {
+	if why := d.unready(); why != nil {
+		return why
+	}
+	switch {
+	case d.w.claimed && !ownsID(d.b, d.id()):
+		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceBinding of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", d.id())}
+	case d.w.secret == secretOthers:
+		return &word{v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()}
+	}
+	return d.mute()
+}
+
+// mute is why the broker cannot be asked for anything now.
+func (d *bindingDecision) mute() *word {
+	if d.w.broker != nil {
+		return d.w.problem
+	}
+	var ref *v1beta1.BrokerReference
+	if t := d.target(); t != nil {
+		ref = &t.BrokerReference
+	}
+	return &word{v1beta1.ReasonReferencesNonexistentBroker, "the broker " + brokerName(ref) + " does not exist, so that nobody can be asked: register it again under this name"}
+}
+
+// unready is why the instance cannot be bound to.
+func (d *bindingDecision) unready() *word {
+	name, g := d.b.Spec.InstanceRef.Name, d.w.ground
+	if g.instance == nil {
+		return &word{v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, d.b.Namespace)}
+	}
+	status := &g.instance.Status
+	switch {
+	case !g.instance.DeletionTimestamp.IsZero():
+		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name)}
+	case g.missing != nil:
+		return g.missing
+	case !d.effective().Bindable:
+		return &word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.plan.Common().ExternalName, g.class.Common().ExternalName)}
+	case len(d.effective().Unsupported) > 0:
+		return &word{v1beta1.ReasonUnsupportedBinding, fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.class.Common().ExternalName, strings.Join(d.effective().Unsupported, ", "))}
+	case status.ProvisionStatus != v1beta1.Provisioned || g.target == nil:
+		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status))}
+	case status.Unusable:
+		return &word{v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name)}
+	case status.AsyncOpInProgress:
+		return &word{v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name)}
+	}
+	return nil
+}
+
+// saysWhy is the reason that an instance gives, in brackets; empty: it gives none.
+func saysWhy(s *v1beta1.ServiceInstanceStatus) string {
+	if ready := conditionOf(s.Conditions, v1beta1.ConditionReady); ready != nil {
+		return " (" + ready.Reason + ")"
+	}
+	return ""
+}
+
+// effective is what the instance's plan can do; nothing where that is not known.
+func (d *bindingDecision) effective() catalog.Effective {
+	if g := d.w.ground; g.class != nil && g.plan != nil {
+		return catalog.EffectiveOf(g.class, g.plan)
+	}
+	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+}
+
+// present is the same of the plan that the binding is of: nothing where the instance is
+// another one by now.
+func (d *bindingDecision) present() catalog.Effective {
+	if now := d.w.ground.target; now != nil && d.target() != now {
+		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+	}
+	return d.effective()
+}
+
+// knowsParameters says whether the parameters are there to be sent. If not, they are
+// read, or the status says why they cannot be.
+func (d *bindingDecision) knowsParameters() bool {
+	params := d.w.parameters
+	switch {
+	case !params.known:
+		d.read = true
+	case params.problem == nil:
+		return true
+	default:
+		d.waitFor(*params.problem)
+	}
+	return false
+}

@@ -1,0 +1,251 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+func (f *bindingFold) bind() {
+	switch f.answer.Class {
+	case osb.Done:
+		f.done()
+	case osb.Accepted:
+		f.accept(verdict{reason: v1beta1.ReasonBinding, message: "The binding is being created asynchronously"}, f.answer.binding.Operation)
+		f.status.CurrentOperation = v1beta1.OperationBind
+		if f.status.InProgressProperties == nil {
+			f.status.InProgressProperties = f.call.props
+		}
+	case osb.NeedsApp: // it is asked again at once, with one
+	default:
+		f.notDone()
+	}
+}
+
+// notDone is for a request that has not led to a binding, as far as is known.
+func (f *bindingFold) notDone() {
+	if f.call.again { // the binding that was there is not in question
+		f.again("Bind", v1beta1.ReasonBindCallFailed)
+		return
+	}
+	switch f.answer.Class {
+	case osb.Unknown, osb.Malformed:
+		f.unsure()
+	case osb.Conflict:
+		f.conflict()
+	case osb.Rejected, osb.Gone:
+		f.rejected("Bind call failed: " + f.words())
+	case osb.NeedsAsync:
+		f.rejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + f.words())
+	default: // nothing has happened, and may later
+		f.undo()
+		f.again("Bind", v1beta1.ReasonBindCallFailed)
+	}
+}
+
+// done is for a broker that has the binding.
+func (f *bindingFold) done() {
+	s := &f.status
+	if f.answer.binding.Created && f.call.id == f.b.Spec.ExternalID {
+		s.CreatedForUID = f.b.UID
+	}
+	if kind := unsupported(f.answer.binding); kind != "" && !f.call.again {
+		message := "the broker answered with " + kind + ", which a cluster cannot give"
+		if !f.isRotation() {
+			f.stop(v1beta1.ReasonUnsupportedBinding, message)
+		}
+		f.dispose(word{v1beta1.ReasonUnsupportedBinding, message})
+		return
+	}
+	f.bound()
+}
+
+// unsupported is what a binding asks of the platform that no cluster can do; empty: nothing.
+func unsupported(b *osb.Binding) string {
+	switch {
+	case b.SyslogDrainURL != "":
+		return "a syslog_drain_url"
+	case b.RouteServiceURL != "":
+		return "a route_service_url"
+	case len(b.VolumeMounts) > 0:
+		return "volume_mounts"
+	}
+	return ""
+}
+
+// bound is for a binding that the broker has confirmed. It is ready once its credentials
+// are in the Secret.
+func (f *bindingFold) bound() {
+	s := &f.status
+	s.UnbindStatus = v1beta1.UnbindRequired
+	s.AsyncOpInProgress, s.LastOperation = false, nil
+	if f.isRotation() {
+		f.attempts().NextTime = nil
+		f.say(undelivered)
+		return
+	}
+	if f.call.props != nil {
+		s.ExternalProperties = f.call.props
+	} else if s.InProgressProperties != nil {
+		s.ExternalProperties = s.InProgressProperties
+	}
+	f.end()
+	s.Attempts = remaining(s.Attempts)
+	if !f.call.again {
+		s.ReconciledGeneration = 0
+	}
+	if found := f.answer.binding; found != nil && (!f.call.again || saysEnd(found)) {
+		s.ExpiresAt, s.RenewBefore = endOf(found.ExpiresAt), endOf(found.RenewBefore)
+	}
+	f.say(undelivered)
+}
+
+// undelivered is the verdict on a binding whose credentials are still to come.
+var undelivered = verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBinding, message: "The broker has the binding; its credentials are not in the Secret yet"}
+
+// rejected is for a broker that refuses. That says nothing of an earlier request that may
+// have arrived.
+func (f *bindingFold) rejected(message string) {
+	if !f.isRotation() {
+		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
+	}
+	if !f.call.clean {
+		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
+	} else if f.isRotation() {
+		f.revert(message)
+	} else {
+		f.undo()
+	}
+}
+
+// dispose has removed what may have been left, if it is ours to remove.
+func (f *bindingFold) dispose(why word) {
+	s := &f.status
+	s.AsyncOpInProgress, s.LastOperation = false, nil
+	if !f.call.cleans() || isBound(s) && !f.isRotation() {
+		if !f.isRotation() {
+			f.end()
+		}
+		return
+	}
+	s.OrphanMitigationInProgress, s.OperationStartTime = true, timeOf(f.now)
+	f.attempts().NextTime = nil
+	f.say(cleaning(why.message, s.Conditions))
+}
+
+// undo takes back what was put on record for a request that had no effect.
+func (f *bindingFold) undo() {
+	if f.call.clean && !f.isRotation() {
+		f.status.UnbindStatus = v1beta1.UnbindNotRequired
+		f.end()
+	}
+}
+
+// revert goes back to the binding that a rotation was to replace.
+func (f *bindingFold) revert(message string) {
+	s := &f.status
+	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
+	if s.ExternalID == f.b.Spec.ExternalID {
+		s.ExternalID = ""
+	}
+	f.later()
+	a := s.Attempts
+	a.Unknown, a.Conflict = 0, false
+	s.UnbindStatus = v1beta1.UnbindRequired
+	f.end()
+	if s.ReconciledGeneration > 0 {
+		f.say(stillInjected("they were to be replaced, and were not: " + message))
+		return
+	}
+	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindCallFailed, message: message})
+}
+
+// conflict is for a broker that has something else under the id.
+func (f *bindingFold) conflict() {
+	a := f.attempts()
+	switch {
+	case f.isRotation():
+		f.dispose(word{v1beta1.ReasonBindCallFailed, "Bind call failed: " + f.words()})
+	case !f.call.owned:
+		f.undo()
+		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure,
+			fmt.Sprintf("the broker has another service binding under the id %q, which was brought along: %s", f.call.id, f.words()))
+	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
+		f.status.ExternalID = nextBindingID(f.b, &f.status)
+		f.undo()
+		f.again("Bind", v1beta1.ReasonBindCallFailed)
+	default: // a request of ours that is not on record
+		a.Conflict = true
+		a.Unknown++
+		f.again("Bind", v1beta1.ReasonBindCallFailed)
+	}
+}
+
+// unsure is for a request of which it is not known what it did.
+func (f *bindingFold) unsure() {
+	a := f.attempts()
+	if f.answer.Class == osb.Unknown { // else nothing is left that a repeat would not find
+		a.Unknown++
+	}
+	f.again("Bind", v1beta1.ReasonBindCallFailed)
+	if a.Count >= maxAttempts && !f.isRotation() && (a.Unknown == 0 || !f.call.cleans()) { // else it is removed
+		f.stopAs(v1beta1.ReasonErrorReconciliationRetryTimeout, v1beta1.ReasonErrorReconciliationRetryTimeout,
+			fmt.Sprintf("Bind call failed %d times and is not tried any more%s: %s", a.Count, untilAsked, f.words()))
+	}
+}
+
+// fetch is for what a broker tells of a binding that it has.
+func (f *bindingFold) fetch() {
+	conflict := !f.call.again // it was asked what it has under our id
+	switch {
+	case f.answer.Class == osb.Done && conflict && (f.answer.binding.Credentials == nil || !f.isWanted()):
+		f.strange("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
+	case f.answer.Class == osb.Done:
+		f.bound()
+	case f.answer.Class == osb.Gone && conflict: // after all, nothing
+		a := f.attempts()
+		a.Conflict, a.NextTime = false, nil
+	case f.answer.Class == osb.Rejected && conflict:
+		f.strange("the broker has something else under the id: " + f.words())
+	default:
+		f.again("Fetch", v1beta1.ReasonFetchingBindingFailed)
+	}
+}
+
+// isWanted says whether what was fetched has the parameters that were asked for.
+func (f *bindingFold) isWanted() bool {
+	var told *runtime.RawExtension
+	if raw := f.answer.binding.Parameters; raw != nil {
+		told = &runtime.RawExtension{Raw: raw}
+	}
+	has, bad := catalog.Merge(told, nil)
+	return bad == nil && has.Checksum == f.call.props.ParameterChecksum
+}
+
+// strange is for what is under the id, and not what was asked for.
+func (f *bindingFold) strange(message string) {
+	if !f.call.cleans() {
+		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
+	}
+	f.dispose(word{v1beta1.ReasonBindCallFailed, message})
+}

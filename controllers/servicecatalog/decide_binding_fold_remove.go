@@ -1,0 +1,214 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+func (f *bindingFold) unbind() {
+	switch f.answer.Class {
+	case osb.Done, osb.Gone:
+		f.removed()
+	case osb.Accepted:
+		// What is left of a rotation goes before its predecessor: only one is asked for at a time.
+		if last := f.status.PredecessorID == "" || f.call.id == f.status.PredecessorID; !f.status.OrphanMitigationInProgress || f.isDeleting() && last {
+			f.beginUnbind()
+		}
+		f.accept(f.removing(verdict{reason: v1beta1.ReasonUnbinding, message: "The binding is being removed asynchronously"}), f.answer.operation)
+	case osb.NeedsAsync: // it is asked again at once, so
+	case osb.Concurrency: // what is under way goes on
+		f.later()
+		f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: sayAttempt("Unbind call failed: "+f.words(), f.status.Attempts)}))
+	default:
+		f.removalFailed("Unbind call failed: " + f.words())
+	}
+}
+
+// beginUnbind says that the broker works on it since now.
+func (f *bindingFold) beginUnbind() {
+	s := &f.status
+	if s.CurrentOperation == v1beta1.OperationUnbind && s.OperationStartTime != nil {
+		return
+	}
+	s.CurrentOperation, s.OperationStartTime = v1beta1.OperationUnbind, timeOf(f.now)
+	s.OrphanMitigationInProgress, s.InProgressProperties = false, nil
+}
+
+// removing keeps the conditions that say why something is being removed, and says it.
+func (f *bindingFold) removing(v verdict) verdict {
+	v.failed, _ = kept(f.status.Conditions)
+	switch s := &f.status; {
+	case f.isDeleting():
+		v.message += ". " + howToLetGo(f.b)
+	case s.PredecessorID != "": // say says it
+	case s.OrphanMitigationInProgress:
+		v.message = cleaningUp + ": " + uncapitalized(v.message)
+	case s.CurrentOperation == v1beta1.OperationUnbind:
+		v.message = "The binding is being replaced: " + uncapitalized(v.message)
+	}
+	return v
+}
+
+// removed is for a broker that confirmed that it does not have a binding any more.
+func (f *bindingFold) removed() {
+	s := &f.status
+	switch {
+	case f.call.id == s.PredecessorID:
+		f.retired()
+	case f.isDeleting():
+		f.gone()
+		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonUnboundSuccessfully, message: "The binding was removed successfully"})
+	case s.OrphanMitigationInProgress && s.PredecessorID != "":
+		f.attempts().Removals++
+		f.revert("what was made for that could not be used, and is removed again")
+	case s.OrphanMitigationInProgress:
+		f.cleaned()
+	default: // to make way for another
+		*s = movedOn(f.b, *s, f.now)
+		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced; the one before it is removed"})
+	}
+}
+
+// retired is for the binding that this one has replaced.
+func (f *bindingFold) retired() {
+	s := &f.status
+	s.PredecessorID = ""
+	s.AsyncOpInProgress, s.LastOperation = false, nil
+	if f.isDeleting() {
+		s.OperationStartTime = nil
+		f.beginUnbind()
+		f.attempts().NextTime = nil
+		return
+	}
+	f.end()
+	s.Attempts = f.sinceInjected()
+	f.say(injected(f.b))
+}
+
+// sinceInjected are the attempts of a binding that is as it should be.
+func (f *bindingFold) sinceInjected() *v1beta1.Attempts {
+	if s := &f.status; s.Attempts == nil || s.ExpiresAt == nil && s.RenewBefore == nil {
+		return nil
+	}
+	return &v1beta1.Attempts{Generation: f.b.Generation, LastTime: f.status.Attempts.LastTime}
+}
+
+// gone is for a broker that has nothing any more.
+func (f *bindingFold) gone() {
+	s := &f.status
+	f.end()
+	s.ExternalProperties, s.CreatedForUID, s.UnbindStatus = nil, "", v1beta1.UnbindSucceeded
+	s.ExpiresAt, s.RenewBefore = nil, nil
+	if f.call.keeps {
+		s.PredecessorID = "" // which is left to whoever it is of
+	}
+}
+
+// cleaned is for a broker that has nothing left of a failure.
+func (f *bindingFold) cleaned() {
+	s := &f.status
+	f.gone()
+	a := f.attempts()
+	tooOften := countRemoval(a, f.b.UID, f.now)
+	failed, _ := kept(s.Conditions)
+	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: a.Stopped}
+	switch {
+	case tooOften:
+		s.ReconciledGeneration = f.call.generation
+		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Bind call failed and was cleaned up %d times; it is not tried any more%s", a.Removals, untilAsked)}
+	case !a.Stopped:
+		v.message += ", and it is bound anew at " + when(a.NextTime.Time)
+	}
+	f.say(v)
+}
+
+// removalFailed is for a removal that has to be asked for again.
+func (f *bindingFold) removalFailed(message string) {
+	s := &f.status
+	s.AsyncOpInProgress, s.LastOperation = false, nil
+	f.later()
+	if f.isDeleting() {
+		f.beginUnbind()
+		s.UnbindStatus = v1beta1.UnbindRequired
+	}
+	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: sayAttempt(message, f.status.Attempts)}))
+}
+
+func (f *bindingFold) poll() {
+	a := f.answer
+	switch {
+	case f.call.removal && a.Class == osb.Gone:
+		f.removed()
+	case f.call.removal && a.NotFound(): // which proves nothing, but another request is answered with 410
+		f.removalFailed("The broker does not know the operation: " + f.words())
+	case a.Class != osb.Done:
+		f.pollFailed()
+	case a.state == osb.InProgress:
+		f.progress()
+	case a.state == osb.Succeeded && f.call.removal:
+		f.removed()
+	case a.state == osb.Succeeded:
+		if f.call.id == f.b.Spec.ExternalID {
+			f.status.CreatedForUID = f.b.UID
+		}
+		f.bound()
+	default:
+		f.operationFailed()
+	}
+}
+
+// pollFailed is for an operation of which it cannot be learned how far it is. It does
+// not say how often: that would cost a write each time.
+func (f *bindingFold) pollFailed() {
+	f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation,
+		message: "The broker was asked how far the operation is, and did not say: " + f.words()}))
+}
+
+// progress repeats what the broker says about how far it is.
+func (f *bindingFold) progress() {
+	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBinding, message: "The binding is being created asynchronously"}
+	if f.call.removal {
+		v.reason, v.message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
+	}
+	if f.answer.words != "" {
+		v.message += " (" + f.answer.words + ")"
+	}
+	f.say(f.removing(v))
+}
+
+func (f *bindingFold) operationFailed() {
+	words := cmp.Or(f.answer.words, "the broker does not say why")
+	message := "Bind call failed: " + words
+	switch s := &f.status; {
+	case f.call.removal:
+		f.removalFailed("Unbind call failed: " + words)
+	case f.isRotation():
+		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
+	case isBound(s): // it was there, and had to be made again
+		f.end()
+		f.later()
+		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindCallFailed, message: message})
+	default:
+		f.stop(v1beta1.ReasonBindCallFailed, message)
+		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
+	}
+}

@@ -1,0 +1,244 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// TestBindAnswers has each row of the response matrix.
+// conformance: B12 O08 O09
+func TestBindAnswers(t *testing.T) {
+	drain := with(201)
+	drain.binding.SyslogDrainURL = "syslog://x"
+	timeout := bindingAnswer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}
+	for name, test := range map[string]struct {
+		is     []func(*bindingFixture)
+		answer bindingAnswer
+		state  string // LastConditionState
+		undo   v1beta1.UnbindStatus
+		next   string // after a day
+	}{
+		"201":                       {nil, with(201), "Ready", "Required", "nothing: Ready"},
+		"201 without credentials":   {nil, without(osb.Done, 201), "Ready", "Required", "nothing: Ready"},
+		"200":                       {nil, with(200), "Ready", "Required", "nothing: Ready"},
+		"200 without credentials":   {nil, without(osb.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"and after a lost answer":   {bfs(repeated(1, saidOf(osb.Unknown, 500))), without(osb.Done, 200), "Binding", "Required", "journal unbind id"},
+		"and under a brought id":    {bfs(brought1), without(osb.Done, 200), "Binding", "Required", "nothing: ErrorInjectingBindResult"},
+		"201 with a log drain":      {nil, drain, "Failed", "Required", "unbind id"},
+		"202":                       {bfs(retrievable), without(osb.Accepted, 202), "Binding", "Required", "poll id"},
+		"200 malformed":             {nil, saidOf(osb.Malformed, 200), "BindCallFailed", "Required", "bind id"},
+		"400":                       {nil, saidOf(osb.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
+		"400 to a repeat":           {bfs(repeated(1, saidOf(osb.Unknown, 500))), saidOf(osb.Rejected, 400), "Failed", "Required", "unbind id"},
+		"400 after a restart":       {bfs(restarted1), saidOf(osb.Rejected, 400), "Failed", "Required", "unbind id"},
+		"400 under a brought id":    {bfs(brought1, restarted1), saidOf(osb.Rejected, 400), "Failed", "Required", "nothing: Failed"},
+		"401":                       {nil, saidOf(osb.Retry, 401), "BindCallFailed", "NotRequired", "journal bind id"},
+		"404":                       {nil, saidOf(osb.Rejected, 404), "Failed", "NotRequired", "nothing: Failed"},
+		"408":                       {nil, saidOf(osb.Retry, 408), "BindCallFailed", "NotRequired", "journal bind id"},
+		"409":                       {nil, saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "unbind id"},
+		"409, retrievable":          {bfs(retrievable), saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "fetch id"},
+		"409 under a brought id":    {bfs(brought1), saidOf(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
+		"410":                       {nil, saidOf(osb.Rejected, 410), "Failed", "NotRequired", "nothing: Failed"},
+		"412":                       {nil, saidOf(osb.NeedsCatalog, 412), "BindCallFailed", "NotRequired", "journal bind id"},
+		"AsyncRequired":             {nil, saidOf(osb.NeedsAsync, 422), "Failed", "NotRequired", "nothing: Failed"},
+		"RequiresApp":               {nil, saidOf(osb.NeedsApp, 422), "", "Required", "bind id"},
+		"ConcurrencyError":          {nil, saidOf(osb.Concurrency, 422), "BindCallFailed", "NotRequired", "journal bind id"},
+		"ConcurrencyErrors":         {bfs(repeated(9, saidOf(osb.Concurrency, 422))), saidOf(osb.Concurrency, 422), "BindCallFailed", "NotRequired", "journal bind id"},
+		"422":                       {nil, saidOf(osb.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
+		"429":                       {nil, saidOf(osb.Retry, 429), "BindCallFailed", "NotRequired", "journal bind id"},
+		"refused connection":        {nil, bindingAnswer{Outcome: osb.Outcome{Class: osb.Retry}}, "BindCallFailed", "NotRequired", "journal bind id"},
+		"refused after a restart":   {bfs(restarted1), bindingAnswer{Outcome: osb.Outcome{Class: osb.Retry}}, "BindCallFailed", "Required", "bind id"},
+		"500":                       {nil, saidOf(osb.Unknown, 500), "BindCallFailed", "Required", "bind id"},
+		"201 malformed":             {nil, saidOf(osb.Unknown, 201), "BindCallFailed", "Required", "bind id"},
+		"204":                       {nil, saidOf(osb.Unknown, 204), "BindCallFailed", "Required", "bind id"},
+		"timeout":                   {nil, timeout, "BindCallFailed", "Required", "bind id"},
+		"timeouts":                  {bfs(repeated(maxRepeats, timeout)), timeout, "BindCallFailed", "Required", "unbind id"},
+		"500s under a brought id":   {bfs(brought1, repeated(maxRepeats, timeout)), timeout, "BindCallFailed", "Required", "bind id"},
+		"timeouts and then a Retry": {bfs(repeated(1, timeout)), saidOf(osb.Retry, 429), "BindCallFailed", "Required", "bind id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(test.is...)
+			f.after(test.answer)
+			if got := f.b.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			if got := f.b.Status.UnbindStatus; got != test.undo {
+				t.Errorf("unbinding is %s, want %s", got, test.undo)
+			}
+			f.w.now = f.w.now.Add(24 * time.Hour)
+			if got := f.step().say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestUnbindAnswers has each row of the response matrix.
+// conformance: N02 N03 N04
+func TestUnbindAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer bindingAnswer
+		state  string
+		next   string // after an hour
+	}{
+		"200":              {saidOf(osb.Done, 200), "UnboundSuccessfully", "release UnboundSuccessfully"},
+		"410":              {saidOf(osb.Gone, 410), "UnboundSuccessfully", "release UnboundSuccessfully"},
+		"202":              {saidOf(osb.Accepted, 202), "Unbinding", "poll id (removal)"},
+		"202 malformed":    {saidOf(osb.Unknown, 202), "UnbindCallFailed", "unbind id"},
+		"204":              {saidOf(osb.Unknown, 204), "UnbindCallFailed", "unbind id"},
+		"400":              {saidOf(osb.Rejected, 400), "UnbindCallFailed", "unbind id"},
+		"404":              {saidOf(osb.Rejected, 404), "UnbindCallFailed", "unbind id"},
+		"409":              {saidOf(osb.Conflict, 409), "UnbindCallFailed", "unbind id"},
+		"AsyncRequired":    {saidOf(osb.NeedsAsync, 422), "Ready", "unbind id"},
+		"ConcurrencyError": {saidOf(osb.Concurrency, 422), "UnbindCallFailed", "unbind id"},
+		"500":              {saidOf(osb.Unknown, 500), "UnbindCallFailed", "unbind id"},
+		"timeout":          {bindingAnswer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "UnbindCallFailed", "unbind id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(bound1, deleted1, lives1, ejected)
+			f.after(test.answer)
+			if got := f.b.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			ready := conditionOf(f.b.Status.Conditions, v1beta1.ConditionReady)
+			if test.state == v1beta1.ReasonUnbindCallFailed && (ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, "the next is at") ||
+				!strings.Contains(ready.Message, "Deleted since") || !strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain)) {
+				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+			}
+			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, howToLetGo(f.b)) {
+				t.Errorf("it does not say how to let go: %s", ready.Message)
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+			if got := f.step().say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestBindingPollAnswers has what brokers say of operations.
+func TestBindingPollAnswers(t *testing.T) {
+	unbinding := bfs(bound1, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) })
+	making := bfs(binding1)
+	for name, test := range map[string]struct {
+		is     []func(*bindingFixture)
+		answer bindingAnswer
+		state  string
+		next   string // after an hour
+	}{
+		"in progress":           {making, pollOf(osb.InProgress), "Binding", "poll id"},
+		"succeeded":             {making, pollOf(osb.Succeeded), "Binding", "fetch id again"},
+		"failed":                {making, pollOf(osb.Failed), "Failed", "unbind id"},
+		"failed, brought":       {bfs(brought1, binding1), pollOf(osb.Failed), "Failed", "nothing: Failed"},
+		"500":                   {making, saidOf(osb.Retry, 500), "ErrorPollingLastOperation", "poll id"},
+		"404":                   {making, saidOf(osb.Malformed, 404), "ErrorPollingLastOperation", "poll id"},
+		"410":                   {making, saidOf(osb.Malformed, 410), "ErrorPollingLastOperation", "poll id"},
+		"unbind, in progress":   {unbinding, pollOf(osb.InProgress), "Unbinding", "poll id (removal)"},
+		"unbind, succeeded":     {unbinding, pollOf(osb.Succeeded), "UnboundSuccessfully", "release UnboundSuccessfully"},
+		"unbind, failed":        {unbinding, pollOf(osb.Failed), "UnbindCallFailed", "unbind id"},
+		"unbind, 410":           {unbinding, saidOf(osb.Gone, 410), "UnboundSuccessfully", "release UnboundSuccessfully"},
+		"unbind, 404":           {unbinding, saidOf(osb.Malformed, 404), "UnbindCallFailed", "unbind id"},
+		"unbind, 500":           {unbinding, saidOf(osb.Retry, 500), "ErrorPollingLastOperation", "poll id (removal)"},
+		"unbind takes too long": {append(unbinding, in(8*24*time.Hour)), saidOf(osb.Accepted, 202), "Unbinding", "poll id (removal)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(test.is...)
+			f.after(test.answer)
+			if got := f.b.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			ready := conditionOf(f.b.Status.Conditions, v1beta1.ConditionReady)
+			if waits := f.b.DeletionTimestamp != nil && !strings.HasPrefix(test.next, "release"); waits && strings.Count(ready.Message, howToLetGo(f.b)) != 1 {
+				t.Errorf("it does not say how to let go: %s", ready.Message)
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+			if got := f.step().say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestABindingThatTakesTooLongIsRemoved: it has failed then, whatever the broker may still
+// make of it.
+// conformance: L12 L14
+func TestABindingThatTakesTooLongIsRemoved(t *testing.T) {
+	f := newBindingFixture(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }, in(8*24*time.Hour))
+	f.b.Status = f.step().status
+	if got := f.b.Status.LastConditionState; got != v1beta1.ConditionFailed {
+		t.Errorf("it says %s", got)
+	}
+	if got := f.step().say(); got != "unbind id" {
+		t.Errorf("then: %s", got)
+	}
+}
+
+// TestBindingFetchAnswers has what comes of asking for credentials again.
+// conformance: F04 F08
+func TestBindingFetchAnswers(t *testing.T) {
+	made := func(f *bindingFixture) { binding1(f); f.after(pollOf(osb.Succeeded)) }
+	ours, others := with(200), with(200)
+	ours.binding.Parameters, others.binding.Parameters = parametersOf("p0"), parametersOf("p1")
+	for name, test := range map[string]struct {
+		is     []func(*bindingFixture)
+		answer bindingAnswer
+		next   string // after an hour
+	}{
+		"after making it":                {bfs(made), with(200), "nothing: Ready"},
+		"a service without credentials":  {bfs(made), without(osb.Done, 200), "nothing: Ready"},
+		"not yet":                        {bfs(made), saidOf(osb.Gone, 404), "fetch id again"},
+		"for long":                       {bfs(made, repeated(manyFetches, saidOf(osb.Gone, 404))), saidOf(osb.Gone, 404), "bind id again"},
+		"an answer was lost":             {bfs(made, repeated(1, saidOf(osb.Retry, 0))), without(osb.Done, 200), "bind id again"},
+		"busy":                           {bfs(made), saidOf(osb.Concurrency, 422), "fetch id again"},
+		"a Secret that is gone":          {bfs(retrievable, bound1, secretGone), with(200), "nothing: Ready"},
+		"a binding that is gone":         {bfs(retrievable, bound1, secretGone), saidOf(osb.Gone, 404), "bind id again"},
+		"a conflict, and it is ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), ours, "nothing: Ready"},
+		"a conflict, and it was another": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), others, "unbind id"},
+		"a conflict, and who knows":      {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), with(200), "unbind id"},
+		"a conflict, no longer ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409)), func(f *bindingFixture) { f.w.claimed = true }), others, "nothing: Failed"},
+		"a conflict, and it is not told": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), without(osb.Done, 200), "unbind id"},
+		"a conflict with nothing":        {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), saidOf(osb.Gone, 404), "bind id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(test.is...)
+			f.after(test.answer)
+			f.w.now = f.w.now.Add(time.Hour)
+			if got := f.step().say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestABindingsIDIsReplacedOnceTheBrokerRefusesIt: not before.
+func TestABindingsIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
+	f := newBindingFixture(repeated(4, saidOf(osb.Unknown, 500)), repeated(1, saidOf(osb.Done, 200)))
+	if got := f.step().say(); got != "journal bind id" {
+		t.Fatalf("after the removal: %s", got)
+	}
+	f.after(saidOf(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	if next := f.step(); next.call == nil || next.call.verb != bind || next.call.id == "id" || !catalog.IsNextID("uid-b", "id", next.call.id) {
+		t.Errorf("then: %s", next.say())
+	}
+}

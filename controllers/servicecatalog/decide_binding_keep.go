@@ -1,0 +1,228 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+const (
+	// renewAhead is how long before the broker's renew_before credentials are replaced.
+	renewAhead = 10 * time.Second
+	// renewRetry is how often it is looked whether something is still in the way of that.
+	renewRetry = time.Minute
+	// minRenewal is how long they are kept at least, whatever the broker says.
+	minRenewal = 10 * time.Minute
+)
+
+// keep is for a binding that the broker has: its credentials have to be in the Secret.
+func (d *bindingDecision) keep() {
+	s := &d.status
+	switch {
+	case d.isRebindAsked() && s.PredecessorID == "":
+		d.rebind()
+	case d.isTold():
+		if !d.w.known.told.unfit {
+			d.deed = injectKeys
+		}
+	case d.w.secret == secretUnseen:
+		d.look = true
+	case d.w.secret == secretOthers:
+		d.waitFor(word{v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()})
+	case d.w.secret == secretGood && !isDelivered(s) && d.w.secretOf == d.id(): // by a process that could not say so
+		d.status = foldInjected(d.b, *s, nil, d.w.secretVersion, d.w.now)
+	case d.w.secret != secretGood || !isDelivered(s):
+		d.recover()
+	case s.PredecessorID != "":
+		d.retire()
+	case d.hasEnded():
+		d.renewEnded()
+	case !d.renewTime().IsZero() && !d.w.now.Before(d.renewTime()):
+		d.renew()
+	default:
+		d.rest()
+	}
+}
+
+// rest is for a binding of which nothing has to be done.
+func (d *bindingDecision) rest() {
+	if ready := conditionOf(d.status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
+		d.say(injected(d.b))
+	}
+	d.wake = d.renewTime()
+}
+
+// tried is how the credentials of the present id were asked for.
+func (d *bindingDecision) tried() tried {
+	if d.w.known.tried.id != d.id() {
+		return tried{}
+	}
+	return d.w.known.tried
+}
+
+func (d *bindingDecision) isTold() bool {
+	return d.w.known.told != nil && d.w.known.told.id == d.id()
+}
+
+// recover gets credentials that are not in the Secret, or are not as they were, in the
+// way that changes the least.
+func (d *bindingDecision) recover() {
+	s := &d.status
+	if why := d.mute(); why != nil {
+		d.waitFor(*why)
+		return
+	}
+	if !d.isDue() {
+		return
+	}
+	if d.present().BindingRetrievable && !d.tried().fetch {
+		d.call = d.newCall(fetch)
+		d.call.again = true
+		return
+	}
+	if why := d.obstacle(); why != nil {
+		d.waitFor(*why)
+		return
+	}
+	if !d.knowsParameters() {
+		return
+	}
+	switch {
+	case !d.tried().repeat:
+		d.call = d.newCall(bind)
+		d.call.again, d.call.props, d.call.predecessor = true, d.wanted(), d.status.PredecessorID
+	case d.status.PredecessorID != "": // of which there can be one only
+		d.retire()
+	case d.present().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
+		d.startRotation()
+	case d.w.secret == secretEdited:
+		ends := "ends them and gets new ones"
+		if !d.owns() {
+			ends = "gets new ones, and leaves them valid"
+		}
+		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonSecretEdited, stalled: true,
+			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which %s", catalog.SecretName(d.b), v1beta1.RebindAnnotation, ends)})
+	case !d.owns():
+		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
+			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
+	case removals(s) >= maxRemovals:
+		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
+			fmt.Sprintf("the broker has the binding, and did not tell its credentials, though it was made anew %d times; it is not tried any more%s", removals(s), untilAsked))
+	default:
+		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not tell them again", catalog.SecretName(d.b)),
+			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.parameters.version, Removals: removals(s) + 1})
+	}
+}
+
+// removals is how often the broker was asked to remove what it has, so that it could be
+// made anew, since somebody last asked for it.
+func removals(s *v1beta1.ServiceBindingStatus) int32 {
+	if s.Attempts == nil {
+		return 0
+	}
+	return s.Attempts.Removals
+}
+
+// hasEnded says whether the credentials are of no use any more.
+func (d *bindingDecision) hasEnded() bool { return hasEnded(&d.status, d.w.now) }
+
+func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
+	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
+}
+
+// heedEnd has a binding that waits looked at when its credentials end, and then says so.
+func (d *bindingDecision) heedEnd() {
+	end, ready := d.status.ExpiresAt, conditionOf(d.status.Conditions, v1beta1.ConditionReady)
+	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {
+		return
+	}
+	if d.hasEnded() {
+		d.say(injected(d.b))
+	} else if d.call == nil && d.deed == "" && (d.wake.IsZero() || end.Time.Before(d.wake)) {
+		d.wake = end.Time
+	}
+}
+
+// renewTime is when the credentials are to be replaced by rotation; zero: never.
+func (d *bindingDecision) renewTime() time.Time {
+	at := d.status.RenewBefore
+	if at == nil {
+		at = d.status.ExpiresAt
+	}
+	if at == nil || !d.present().BindingRotatable {
+		return time.Time{}
+	}
+	return d.notTooSoon(at.Add(-renewAhead))
+}
+
+// notTooSoon is a time at which credentials may be replaced: not right after they were,
+// whatever the broker says of them, nor right after that has failed.
+func (d *bindingDecision) notTooSoon(at time.Time) time.Time {
+	a := d.status.Attempts
+	if a != nil && a.LastTime != nil && at.Before(a.LastTime.Add(minRenewal)) {
+		at = a.LastTime.Add(minRenewal)
+	}
+	if a != nil && a.NextTime != nil && at.Before(a.NextTime.Time) {
+		at = a.NextTime.Time
+	}
+	return at
+}
+
+// renew replaces credentials that are about to end, once nothing is in the way of that.
+func (d *bindingDecision) renew() {
+	if why := d.obstacle(); why != nil {
+		d.waitFor(*why)
+		d.wake = d.w.now.Add(renewRetry)
+		return
+	}
+	d.startRotation()
+}
+
+// renewEnded gets new credentials for those that have ended: there is nothing to rotate.
+func (d *bindingDecision) renewEnded() {
+	message := "the credentials have ended at " + when(d.status.ExpiresAt.Time)
+	if at := d.notTooSoon(d.status.ExpiresAt.Time); d.w.now.Before(at) {
+		d.wake = at
+		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: message + "; new ones are asked for at " + when(at)})
+		return
+	}
+	d.startAnew(message, nil)
+}
+
+// isRebindAsked says whether a person has asked for other credentials since they were
+// last asked for.
+func (d *bindingDecision) isRebindAsked() bool {
+	asked := d.b.Annotations[v1beta1.RebindAnnotation]
+	return asked != "" && asked != d.status.Rebind
+}
+
+// rebind gets new credentials, as a person has asked.
+func (d *bindingDecision) rebind() {
+	switch why := d.obstacle(); {
+	case why != nil:
+		d.waitFor(*why)
+	case d.present().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
+		d.startRotation()
+	default:
+		d.startAnew("new credentials were asked for with the annotation "+v1beta1.RebindAnnotation, nil)
+	}
+}

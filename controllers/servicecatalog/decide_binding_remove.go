@@ -1,0 +1,145 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// remove is for a binding that is being deleted.
+func (d *bindingDecision) remove() {
+	s := &d.status
+	switch {
+	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
+	case isKept(d.b):
+		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the binding is left as it is at the broker"}
+	case d.isClean():
+		d.release = &word{v1beta1.ReasonUnboundSuccessfully, "nothing is left at the broker"}
+	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindAsked():
+		d.hold(v1beta1.ReasonUnbindCallFailed, "the former service-catalog has given up to remove the binding; to have it tried again, change the annotation "+v1beta1.RebindAnnotation)
+	case s.OrphanMitigationInProgress && d.owns(): // which may be what the broker is working on
+		d.removeSecretAnd(d.id())
+	case s.PredecessorID != "" && d.ownsPredecessor():
+		d.removeSecretAnd(s.PredecessorID)
+	case d.owns():
+		d.removeSecretAnd(d.id())
+	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && !d.w.claimed:
+		d.poll() // only if it succeeds is what is there ours to remove
+	case d.w.claimed:
+		d.release = leftToAnother(d.id())
+	default:
+		d.release = leftAsBrought(d.id())
+	}
+}
+
+// removeSecretAnd deletes the Secret, so that nobody begins to use what is about to end,
+// and then what the broker has under an id.
+func (d *bindingDecision) removeSecretAnd(id string) {
+	switch {
+	case d.w.definition == definitionUnknown:
+		d.prove = true
+	case d.w.definition == definitionTerminating:
+		d.hold(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that")
+	case d.w.secret == secretUnseen:
+		d.look = true
+	case d.w.secret == secretGood || d.w.secret == secretEdited:
+		d.deed = ejectSecret
+	default:
+		d.unbind(id)
+	}
+}
+
+// mitigate removes what a failure may have left, unless it is in use after all.
+func (d *bindingDecision) mitigate() {
+	switch {
+	case d.w.secret == secretUnseen:
+		d.look = true
+	case d.w.secret == secretGood && d.w.secretOf == d.id():
+		if a := d.status.Attempts; a != nil && a.Conflict { // with which parameters is not known
+			d.status.InProgressProperties = nil
+		}
+		d.status = foldInjected(d.b, d.status, nil, d.w.secretVersion, d.w.now)
+	case d.isKept():
+		d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
+		d.stop(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
+	case !d.owns(): // no longer, if ever
+		d.status.OrphanMitigationInProgress = false
+		d.stop(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
+	default:
+		d.unbind(d.id())
+	}
+}
+
+// unbind asks the broker to remove what it has under an id, or how far that is.
+func (d *bindingDecision) unbind(id string) {
+	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationUnbind || d.status.OrphanMitigationInProgress)
+	call := d.newCall(unbind)
+	call.id = id
+	switch why := d.mute(); {
+	case d.target() == nil:
+		d.hold(v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name))
+	case why != nil:
+		d.hold(why.reason, why.message)
+	case removing && !d.isOverdue():
+		d.pollLater(call, true)
+	case !removing && !d.isDue():
+	default:
+		if removing { // it takes too long, and is asked for anew
+			d.status.AsyncOpInProgress, d.status.LastOperation, d.status.OperationStartTime = false, nil, timeOf(d.w.now)
+		}
+		d.call = call
+	}
+}
+
+// poll asks how far the broker is.
+func (d *bindingDecision) poll() {
+	if d.status.CurrentOperation == v1beta1.OperationUnbind {
+		d.unbind(cmp.Or(d.status.PredecessorID, d.id()))
+		return
+	}
+	call := d.newCall(poll)
+	switch why := d.mute(); {
+	case d.target() == nil:
+		d.waitFor(word{v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"})
+	case why != nil:
+		d.waitFor(*why)
+	case d.isOverdue():
+		d.status = foldOverdueBinding(d.b, d.status, *call, d.present().MaximumPollingDuration, d.w.now)
+		d.wake = d.w.now
+	default:
+		d.pollLater(call, false)
+	}
+}
+
+// pollLater asks how far the broker is, once it is time to.
+func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
+	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
+		d.wake = next
+		return
+	}
+	call.verb, call.removal = poll, removal
+	d.call = call
+}
+
+// isOverdue says whether the operation has taken longer than it may.
+func (d *bindingDecision) isOverdue() bool {
+	return isOverdue(d.status.OperationStartTime, d.present().MaximumPollingDuration, d.w.now)
+}

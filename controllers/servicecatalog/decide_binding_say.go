@@ -1,0 +1,131 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// comesSoon are what a binding may wait for that was made together with its instance.
+var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
+
+// waitFor says what has to be there first. It is looked up again when it changes.
+func (d *bindingDecision) waitFor(why word) {
+	if !d.b.DeletionTimestamp.IsZero() {
+		d.hold(why.reason, why.message)
+		return
+	}
+	soon := slices.Contains(comesSoon, why.reason)
+	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && len(d.status.Conditions) == 0 {
+		d.wake = young // until then it is no news
+		return
+	}
+	if d.status.UnbindStatus == "" && d.isClean() && !soon { // of an instance that is not there yet that is clear anyway
+		d.status.UnbindStatus = v1beta1.UnbindNotRequired
+	}
+	if d.isLive() {
+		d.say(stillInjected("they cannot be replaced yet: " + why.message))
+		return
+	}
+	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message, stalled: true}
+	if why.reason == v1beta1.ReasonErrorNonbindableServiceClass || why.reason == v1beta1.ReasonUnsupportedBinding {
+		v.failed = &why
+	}
+	d.say(v)
+}
+
+// isLive says whether an application can use what is in the Secret.
+func (d *bindingDecision) isLive() bool {
+	return isDelivered(&d.status) && (d.w.secret == secretGood || d.w.secret == secretUnseen) && !d.hasEnded()
+}
+
+// injected is the verdict on a binding whose credentials are in its Secret.
+func injected(b *v1beta1.ServiceBinding) verdict {
+	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
+}
+
+// stillInjected is the same where something else does not work.
+func stillInjected(but string) verdict {
+	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: "The credentials are in the Secret; " + but}
+}
+
+// cleaning is the verdict while what may have been left is being removed.
+func cleaning(why string, before []v1beta1.Condition) verdict {
+	failed, _ := kept(before)
+	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonServiceBindingNeedsOrphanMitigation,
+		message: cleaningUp + ": " + why, failed: failed}
+}
+
+// observe has the status say of which spec it is.
+func (d *bindingDecision) observe() { d.status.ObservedGeneration = d.b.Generation }
+
+// say has the conditions say something.
+func (d *bindingDecision) say(v verdict) {
+	d.observe()
+	setBindingConditions(&d.status, v, d.w.now)
+}
+
+// hold says what a deletion, or a cleanup, waits for.
+func (d *bindingDecision) hold(reason, message string) {
+	v := heldUp(d.b, reason, message)
+	v.stalled = true
+	if d.b.DeletionTimestamp.IsZero() && d.isLive() {
+		v = stillInjected("what was there before them cannot be removed at the broker yet: " + message)
+	}
+	v.failed, _ = kept(d.status.Conditions)
+	d.say(v)
+}
+
+// troubled is the status where something could not be had that a request takes. That is
+// tried again.
+func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why word) v1beta1.ServiceBindingStatus {
+	d := &bindingDecision{b: b, w: w, bindingStep: bindingStep{status: *b.Status.DeepCopy()}}
+	if d.status.UnbindStatus == "" && d.isClean() {
+		d.status.UnbindStatus = v1beta1.UnbindNotRequired
+	}
+	v := heldUp(b, why.reason, why.message)
+	if b.DeletionTimestamp.IsZero() && d.isLive() {
+		v = stillInjected(why.message)
+	}
+	v.failed, _ = kept(d.status.Conditions)
+	d.say(v)
+	return d.status
+}
+
+// stop says that nothing is tried any more until somebody asks for it.
+func (d *bindingDecision) stop(reason, message string) {
+	if d.status.Attempts == nil {
+		d.status.Attempts = &v1beta1.Attempts{}
+	}
+	a := d.status.Attempts
+	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = d.b.Generation, d.w.parameters.version, true, nil
+	d.say(givenUp(reason, reason, message))
+}
+
+// setBindingConditions never says Ready of credentials that have ended.
+func setBindingConditions(status *v1beta1.ServiceBindingStatus, v verdict, now time.Time) {
+	if v.ready == v1beta1.ConditionTrue && hasEnded(status, now) {
+		v = verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The credentials have ended at " + when(status.ExpiresAt.Time)}
+	}
+	status.Conditions = v.conditions(status.Conditions, now)
+	status.LastConditionState = lastConditionState(status.Conditions)
+}

@@ -1,0 +1,69 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// TestWhatIsLeftAtTheBrokerIsSaid: where credentials stay valid that were to be replaced.
+func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
+	adopted := func(f *bindingFixture) { brought1(f); f.after(with(200)) }
+	f := newBindingFixture(adopted, rebound, withdrawn)
+	next := f.step()
+	if next.leave == nil || next.leave.reason != v1beta1.ReasonRetained || !strings.Contains(next.leave.message, `"id"`) {
+		t.Errorf("replaced: %+v", next.leave)
+	}
+	if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("replaced: %s", ready.Message)
+	}
+	f = newBindingFixture(rotatable, adopted, rebound, bound1)
+	next = f.step()
+	if ready := conditionOf(next.status.Conditions, v1beta1.ConditionReady); next.leave == nil || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("rotated: %+v, Ready is %s: %s", next.leave, ready.Status, ready.Message)
+	}
+}
+
+// TestADeletedBindingSaysWhatItWaitsFor: also while it has still to be made.
+func TestADeletedBindingSaysWhatItWaitsFor(t *testing.T) {
+	f := newBindingFixture(brought1, binding1, deleted1, lives1, func(f *bindingFixture) { f.w.broker = nil })
+	if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, howToLetGo(f.b)) {
+		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+	}
+}
+
+// TestABindingSaysWhatIsBeingRemoved: before it is, and while it is.
+func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		says string
+	}{
+		"to be removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500))), "What may have been left at the broker is being removed: it is not known"},
+		"being removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) }), "What may have been left at the broker is being removed: the binding"},
+		"not to be removed": {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
+		"being replaced":    {bfs(bound1, rebound, withdrawn, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "The binding is being replaced: unbind call failed: HTTP 500"},
+	} {
+		f := newBindingFixture(test.is...)
+		if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {
+			t.Errorf("%s: %s", name, ready.Message)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+func (f *instanceFold) provision() {
+	switch f.answer.Class {
+	case osb.Done:
+		message := "The instance was provisioned successfully"
+		switch {
+		case f.answer.created:
+			f.status.CreatedForUID = f.si.UID
+		case !f.call.owned:
+			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", f.call.id)
+		}
+		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
+	case osb.Accepted:
+		f.accept(verdict{reason: v1beta1.ReasonProvisioning, message: "The instance is being provisioned asynchronously"})
+	case osb.Unknown, osb.Malformed:
+		f.unsure("Provision", callReason(f.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
+	case osb.Conflict:
+		f.conflict()
+	case osb.Rejected, osb.Gone, osb.NeedsAsync, osb.NeedsApp:
+		f.rejected()
+	default: // nothing has happened, and may later
+		f.undo()
+		f.again("Provision", callReason(f.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
+	}
+}
+
+// callReason tells a request without an answer from one that was answered.
+func callReason(a answer, unanswered, answered string) string {
+	if a.Status == 0 {
+		return unanswered
+	}
+	return answered
+}
+
+// rejected is for a broker that refuses to provision. That says nothing of an earlier
+// request that may have arrived.
+func (f *instanceFold) rejected() {
+	message := "Provision call failed: " + f.words()
+	f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
+	if f.call.clean {
+		f.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
+		f.end()
+	} else {
+		f.mayStartMitigation(word{v1beta1.ReasonProvisionCallFailed, message})
+	}
+}
+
+// undo takes back what was put on record for a request that had no effect.
+func (f *instanceFold) undo() {
+	if f.call.clean {
+		f.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
+		f.end()
+	}
+}
+
+// conflict is for a broker that has something else under the id.
+func (f *instanceFold) conflict() {
+	a := f.attempts()
+	switch {
+	case !f.call.owned:
+		f.undo()
+		message := fmt.Sprintf("the broker has another service instance under the id %q, which was brought along: %s", f.call.id, f.words())
+		f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
+	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
+		f.status.ExternalID = catalog.NextIDAfter(f.si.UID, f.si.Spec.ExternalID, f.call.id)
+		f.undo()
+		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
+	default: // a request of ours that is not on record
+		a.Conflict = true
+		a.Unknown++
+		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
+	}
+}
+
+// mayStartMitigation has removed what may have been left, where that may be.
+func (f *instanceFold) mayStartMitigation(why word) {
+	if f.call.owned && !f.call.kept {
+		f.startMitigation(why)
+	}
+}
+
+// startMitigation has removed what may have been left.
+func (f *instanceFold) startMitigation(why word) {
+	f.status.OrphanMitigationInProgress = true
+	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.status.OperationStartTime = timeOf(f.now)
+	a := f.attempts()
+	a.Count, a.NextTime = 0, nil
+	failed, _ := kept(f.status.Conditions)
+	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation,
+		message: cleaningUp + ": " + why.message, failed: failed, mitigation: &why})
+}
+
+func (f *instanceFold) update() {
+	switch f.answer.Class {
+	case osb.Done:
+		f.succeed(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
+	case osb.Accepted:
+		f.attempts()
+		f.accept(verdict{reason: v1beta1.ReasonUpdatingInstance, message: "The instance is being updated asynchronously"})
+	case osb.Rejected, osb.Conflict, osb.Gone, osb.NeedsAsync, osb.NeedsApp:
+		f.updateFailed("Update call failed: " + f.words())
+	case osb.Unknown, osb.Malformed:
+		f.unsure("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
+	default:
+		if !f.call.unsure && !f.answer.BrokerFailed() { // nothing has happened
+			f.end()
+		}
+		f.again("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
+	}
+}
+
+// updateFailed is for an update that was not carried out: the broker has what it had.
+func (f *instanceFold) updateFailed(message string) {
+	if f.answer.UpdateNotRepeatable {
+		f.status.RefusedUpdate = fingerprint(held(f.status.InProgressProperties))
+	}
+	if f.answer.InstanceUnusable {
+		f.status.Unusable = true
+		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
+	}
+	f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
+	f.end()
+}
+
+// inspect is for what a broker has under our id that is not what was asked for.
+func (f *instanceFold) inspect() {
+	a := f.attempts()
+	why := word{v1beta1.ReasonProvisionCallFailed, "the broker has something else under the id, from an earlier form of the spec"}
+	switch found := f.answer.instance; {
+	case f.answer.Class == osb.Gone: // after all, nothing
+		a.Conflict, a.NextTime = false, nil
+	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && found.PlanID == planIDOf(f.call.props):
+		f.adopt()
+	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency, f.answer.Class == osb.NeedsCatalog:
+		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
+	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
+		f.status.InProgressProperties = withPlanID(*f.call.props, found.PlanID)
+		f.startMitigation(why)
+	case f.call.kept:
+		f.stop(why.reason, v1beta1.ReasonClusterServiceBrokerReturnedFailure, why.message+"; as the deletion policy is Retain, it is left there")
+	default:
+		f.startMitigation(why)
+	}
+}
+
+// adopt takes what the broker has for the instance: it is ours, from an earlier form of
+// the spec. What differs is brought up to date.
+func (f *instanceFold) adopt() {
+	s := &f.status
+	found := *f.call.props
+	found.Parameters, found.ParameterChecksum, found.ParametersVersion = nil, "", ""
+	found.MaintenanceVersion = f.answer.instance.MaintenanceVersion
+	s.ExternalProperties, s.ProvisionStatus, s.DeprovisionStatus = &found, v1beta1.Provisioned, v1beta1.DeprovisionRequired
+	f.end()
+	s.CurrentOperation = v1beta1.OperationUpdate // so that all is sent
+	s.Attempts = nil
+	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonUpdateInstanceRequestInFlight, message: "What the broker has from an earlier form of the spec is being updated"})
+}

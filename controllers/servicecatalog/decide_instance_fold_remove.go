@@ -1,0 +1,186 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+func (f *instanceFold) deprovision() {
+	switch f.answer.Class {
+	case osb.Done, osb.Gone:
+		f.removed()
+	case osb.Accepted:
+		if f.isDeleting() {
+			f.beginDeprovision()
+		}
+		f.status.OperationStartTime = timeOf(f.now) // one that took too long was asked for anew
+		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))
+	case osb.Concurrency: // what is under way goes on, and may leave another plan
+		f.later()
+		f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionCallFailed, message: sayAttempt("Deprovision call failed: "+f.words(), f.status.Attempts)}))
+	default:
+		f.removalFailed("Deprovision call failed: " + f.words())
+	}
+}
+
+// beginDeprovision says that the broker works on it since now.
+func (f *instanceFold) beginDeprovision() {
+	s := &f.status
+	if s.CurrentOperation == v1beta1.OperationDeprovision {
+		return
+	}
+	if s.InProgressProperties == nil { // else it may have either
+		s.InProgressProperties = s.ExternalProperties
+	}
+	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, timeOf(f.now), false
+}
+
+// removing keeps the conditions that say why something is being removed, and tells who
+// waits for it what they can do.
+func (f *instanceFold) removing(v verdict) verdict {
+	v.failed, v.mitigation = kept(f.status.Conditions)
+	if f.isDeleting() {
+		v.mitigation = nil
+		v.message += ". " + howToLetGo(f.si)
+	} else if f.isCleanup() {
+		v.message = cleaningUp + ": " + v.message
+	}
+	return v
+}
+
+// removed is for a broker that confirmed that it has nothing any more.
+func (f *instanceFold) removed() {
+	s := &f.status
+	f.end()
+	s.ExternalProperties, s.CreatedForUID, s.DashboardURL = nil, "", nil
+	s.ProvisionStatus, s.DeprovisionStatus = v1beta1.NotProvisioned, v1beta1.DeprovisionSucceeded
+	if f.isDeleting() {
+		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionedSuccessfully, message: "The instance was deprovisioned successfully"})
+		return
+	}
+	a := f.attempts()
+	a.Count, a.Refusals = 0, 0
+	tooOften := countRemoval(a, f.si.UID, f.now)
+	failed, _ := kept(s.Conditions)
+	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: a.Stopped}
+	switch {
+	case tooOften:
+		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Provision call failed and was cleaned up %d times", a.Removals) + tryAgain}
+	case !a.Stopped:
+		v.message += ", and it is provisioned anew at " + when(a.NextTime.Time)
+	}
+	f.say(v)
+}
+
+// removalFailed is for a removal that has to be asked for again.
+func (f *instanceFold) removalFailed(message string) {
+	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	if f.answer.InstanceUnusable {
+		f.status.Unusable = true
+	}
+	f.later()
+	if f.answer.Class == osb.Rejected {
+		f.status.Attempts.Refusals++
+	}
+	if f.isDeleting() {
+		f.beginDeprovision()
+	}
+	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonDeprovisionCallFailed, message: sayAttempt(message, f.status.Attempts)}))
+}
+
+func (f *instanceFold) poll() {
+	a := f.answer
+	switch {
+	case f.call.removal && a.Class == osb.Gone:
+		f.removed()
+	case f.call.removal && a.NotFound(): // it proves nothing, but whoever knows the protocol says 410 to another request
+		f.removalFailed("The broker does not know the operation: " + f.words())
+	case a.Class == osb.Unknown:
+		f.operationFailed()
+	case a.Class != osb.Done:
+		f.pollFailed()
+	case a.state == osb.InProgress:
+		f.progress()
+	case a.state == osb.Succeeded:
+		f.operationSucceeded()
+	default:
+		f.operationFailed()
+	}
+}
+
+// pollFailed is for an operation of which it cannot be learned how far it is. It does
+// not say how often: that would cost a write each time.
+func (f *instanceFold) pollFailed() {
+	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal
+		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	}
+	f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation,
+		message: "The broker was asked how far the operation is, and did not say: " + f.words()}))
+}
+
+// progress repeats what the broker says about how far it is.
+func (f *instanceFold) progress() {
+	v := verdict{ready: v1beta1.ConditionFalse}
+	switch {
+	case f.call.removal:
+		v.reason, v.message = v1beta1.ReasonDeprovisioning, "The instance is being deprovisioned asynchronously"
+	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+		v.reason, v.message = v1beta1.ReasonUpdatingInstance, "The instance is being updated asynchronously"
+	default:
+		v.reason, v.message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
+	}
+	if f.answer.words != "" {
+		v.message += " (" + f.answer.words + ")"
+	}
+	f.say(f.removing(v))
+}
+
+func (f *instanceFold) operationSucceeded() {
+	switch {
+	case f.call.removal:
+		f.removed()
+	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+		f.succeed(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
+	default:
+		f.status.CreatedForUID = f.si.UID
+		f.succeed(v1beta1.ReasonProvisionedSuccessfully, "The instance was provisioned successfully")
+	}
+}
+
+func (f *instanceFold) operationFailed() {
+	words := cmp.Or(f.answer.words, "the broker does not say why")
+	switch {
+	case f.call.removal:
+		f.removalFailed("Deprovision call failed: " + words)
+	case f.status.CurrentOperation == v1beta1.OperationUpdate && f.answer.Class == osb.Unknown:
+		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+		f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+		f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
+	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+		f.updateFailed("Update call failed: " + words)
+	default:
+		message := "Provision call failed: " + words
+		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+		f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonProvisionCallFailed, message)
+		f.mayStartMitigation(word{v1beta1.ReasonProvisionCallFailed, message})
+	}
+}

@@ -1,0 +1,371 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// TestProvisionAnswers has each row of the response matrix.
+func TestProvisionAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		is     []func(*fixture)
+		answer answer
+		state  string // LastConditionState
+		undo   v1beta1.DeprovisionStatus
+		next   string // and after a day
+	}{
+		"201":                     {nil, said(osb.Done, 201), "Ready", "Required", "nothing: Ready"},
+		"200":                     {nil, said(osb.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"202":                     {nil, said(osb.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
+		"400":                     {nil, said(osb.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
+		"400 to a repeat":         {fs(unknownOnce), said(osb.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
+		"400 after a restart":     {fs(restarted), said(osb.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
+		"401":                     {nil, said(osb.Retry, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"408":                     {nil, said(osb.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"429":                     {nil, said(osb.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"refused connection":      {nil, answer{Outcome: osb.Outcome{Class: osb.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
+		"409":                     {nil, said(osb.Conflict, 409), "ProvisionCallFailed", "Required", "inspect id small-id"},
+		"409 under a brought id":  {fs(brought), said(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
+		"ConcurrencyError":        {nil, said(osb.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"MaintenanceInfoConflict": {nil, said(osb.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"412":                     {nil, said(osb.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"422":                     {nil, said(osb.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
+		"500":                     {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"timeout":                 {nil, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
+		"200 malformed":           {nil, said(osb.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			call := decideInstance(f.si, f.w).call
+			f.after(call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			if got := f.si.Status.DeprovisionStatus; test.undo != "" && got != test.undo {
+				t.Errorf("deprovisioning is %s, want %s", got, test.undo)
+			}
+			f.w.now = f.w.now.Add(24 * time.Hour)
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestUpdateAnswers has each row of the response matrix.
+func TestUpdateAnswers(t *testing.T) {
+	unrepeatable := said(osb.Rejected, 422)
+	unrepeatable.UpdateNotRepeatable, unrepeatable.InstanceUnusable = true, true
+	for name, test := range map[string]struct {
+		answer answer
+		state  string
+		plan   string // that the broker is known to have
+		next   string // after a day
+	}{
+		"200":              {said(osb.Done, 200), "Ready", "large-id", "nothing: Ready"},
+		"202":              {said(osb.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
+		"400":              {said(osb.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
+		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
+		"404":              {said(osb.Rejected, 404), "Failed", "small-id", "nothing: Failed"},
+		"410":              {said(osb.Gone, 410), "Failed", "small-id", "nothing: Failed"},
+		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"500":              {said(osb.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502":              {said(osb.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(ready, planned)
+			f.after(decideInstance(f.si, f.w).call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			if got := planIDOf(f.si.Status.ExternalProperties); got != test.plan {
+				t.Errorf("the broker has %s, want %s", got, test.plan)
+			}
+			f.w.now = f.w.now.Add(24 * time.Hour)
+			if test.answer.Class == osb.Accepted {
+				f.w.now = f.w.now.Add(-23 * time.Hour)
+			}
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+			if test.answer.InstanceUnusable && !f.si.Status.Unusable {
+				t.Error("it is not marked as unusable")
+			}
+		})
+	}
+}
+
+// TestDeprovisionAnswers has each row of the response matrix.
+func TestDeprovisionAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer answer
+		state  string
+		next   string // after an hour
+	}{
+		"200":              {said(osb.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"410":              {said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"202":              {said(osb.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
+		"400":              {said(osb.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
+		"404":              {said(osb.Rejected, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"409":              {said(osb.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
+		"ConcurrencyError": {said(osb.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
+		"500":              {said(osb.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
+		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(ready, deleted, lives)
+			f.after(decideInstance(f.si, f.w).call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestPollAnswers has what brokers say of operations.
+func TestPollAnswers(t *testing.T) {
+	in := func(state osb.State) answer {
+		a := said(osb.Done, 200)
+		a.state = state
+		return a
+	}
+	updating := func(f *fixture) {
+		ready(f)
+		planned(f)
+		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	}
+	deprovisioning := func(f *fixture) {
+		ready(f)
+		deleted(f)
+		lives(f)
+		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	}
+	for name, test := range map[string]struct {
+		is     func(*fixture)
+		answer answer
+		state  string
+		next   string // after an hour
+	}{
+		"provisioned":           {provisioning, in(osb.Succeeded), "Ready", "nothing: Ready"},
+		"provisioning":          {provisioning, in(osb.InProgress), "Provisioning", "poll id small-id"},
+		"provisioning failed":   {provisioning, in(osb.Failed), "OrphanMitigation", "deprovision id small-id"},
+		"provisioning, 410":     {provisioning, said(osb.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, said(osb.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
+		"updated":               {updating, in(osb.Succeeded), "Ready", "nothing: Ready"},
+		"updating failed":       {updating, in(osb.Failed), "Failed", "nothing: Failed"},
+		"deprovisioned":         {deprovisioning, in(osb.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioned, 410":    {deprovisioning, said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioning, 404":   {deprovisioning, said(osb.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning failed": {deprovisioning, in(osb.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning":        {deprovisioning, in(osb.InProgress), "Deprovisioning", "poll id small-id (removal)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is)
+			call := decideInstance(f.si, f.w).call
+			if call == nil || call.verb != poll {
+				t.Fatalf("it is not polled: %s", decideInstance(f.si, f.w).say())
+			}
+			f.after(call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+			if got := decideInstance(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestAnOperationBeginsWhenItIsAccepted: however long the broker refused to begin.
+func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
+	f := newFixture()
+	for range 9 {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Retry, 429))
+		f.w.now = f.w.now.Add(24 * time.Hour)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	f.w.now = f.w.now.Add(time.Minute)
+	if next := decideInstance(f.si, f.w); next.call == nil || next.call.verb != poll {
+		t.Errorf("after a minute: %s", next.say())
+	}
+}
+
+// TestWhatHadNoEffectDoesNotUseUpTheAttempts: however long the broker could not be had.
+func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
+	f := newFixture()
+	asked := func(verb verb, class osb.Class, status, times int) {
+		t.Helper()
+		for i := range times {
+			next := decideInstance(f.si, f.w)
+			if next.call == nil || next.call.verb != verb {
+				t.Fatalf("the %s is not made that is to end in %s: %s", ordinal(int32(i+1)), class, next.say())
+			}
+			f.after(next.call, said(class, status))
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+	}
+	asked(provision, osb.Retry, 429, 25)
+	asked(provision, osb.Unknown, 500, 4)
+	asked(deprovision, osb.Unknown, 500, 25)
+	asked(deprovision, osb.Done, 200, 1)
+	asked(provision, osb.Malformed, 200, maxAttempts-5)
+	asked(provision, osb.Unknown, 500, 4)
+	asked(deprovision, osb.Done, 200, 1)
+	asked(provision, osb.Done, 201, 1)
+}
+
+// TestAnIDIsReplacedOnceTheBrokerRefusesIt: not before.
+func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
+	f := newFixture()
+	for range 4 {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200)) // removed
+	f.w.now = f.w.now.Add(time.Hour)
+	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	next := decideInstance(f.si, f.w)
+	if id := f.si.Status.ExternalID; id == "" || id != catalog.NextID("uid", "id", 1) || next.call == nil || next.call.id != id || next.call.verb != provision {
+		t.Errorf("the id is %q, and next is %s", id, next.say())
+	}
+}
+
+// TestAnIDIsNotReplacedByOneThatWasRefused: whatever was changed in between.
+func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
+	f := newFixture()
+	had := map[string]bool{}
+	for round := range 5 {
+		id := idOf(f.si)
+		if had[id] {
+			t.Fatalf("round %d: %s once more", round, id)
+		}
+		had[id] = true
+		unknownTimes(4)(f)
+		edited := round%2 == 0
+		if edited {
+			edited2(f)
+		}
+		for range 30 { // until it is asked for under another
+			next := decideInstance(f.si, f.w)
+			switch {
+			case next.call.verb == deprovision:
+				f.after(next.call, said(osb.Done, 200))
+				if !edited {
+					edited2(f)
+					edited = true
+				}
+			case next.call.verb == inspect:
+				f.after(next.call, said(osb.Gone, 404))
+			case next.call.id == id:
+				f.after(next.call, said(osb.Conflict, 409))
+			}
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, idOf(f.si)) {
+			t.Fatalf("round %d: the id is %s", round, idOf(f.si))
+		}
+	}
+}
+
+// TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
+// conformance: F02
+func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
+	for _, out := range []answer{said(osb.Retry, 500), said(osb.Retry, 401), said(osb.Retry, 429), said(osb.Concurrency, 422), said(osb.Malformed, 200), said(osb.Malformed, 301), said(osb.Rejected, 400), said(osb.Rejected, 410),
+		{Outcome: osb.Outcome{Class: osb.Retry}}} {
+		f := newFixture(conflicting, later(time.Hour))
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != inspect {
+			t.Fatal(next.say())
+		}
+		f.after(next.call, out)
+		deleted(f)
+		lives(f)
+		if got := decideInstance(f.si, f.w).say(); got != "deprovision id small-id" {
+			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
+		}
+	}
+}
+
+// TestWhatABrokerDoesNotTellHasNotChanged: what a fetch leaves out is not missing there.
+// conformance: F05
+func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
+	f := newFixture()
+	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.w.now = f.w.now.Add(time.Hour)
+	found := said(osb.Done, 200)
+	found.instance = &osb.Instance{PlanID: "small-id"} // and no parameters
+	f.after(decideInstance(f.si, f.w).call, found)
+	if got, want := decideInstance(f.si, f.w).say(), "update id small-id +plan +parameters"; got != want {
+		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
+	}
+	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+	if got := decideInstance(f.si, f.w).say(); got != "nothing: Ready" {
+		t.Error("then:", got)
+	}
+}
+
+// TestAFailureIsOfWhatWasAskedFor: what was asked for since is asked for once the rest of
+// the failure is removed, and nothing else is.
+func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
+	fromSecret := func(f *fixture) { f.w.parameters.version = "v1" }
+	removed := func(f *fixture) {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	notRemoved := func(f *fixture) {
+		f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"not edited":                   {fs(provisioning, operationFailed, removed), "nothing: Failed"},
+		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "nothing: Failed"},
+		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "nothing: Failed"},
+		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.parameters.version = "v2" }, operationFailed, removed), "journal provision id small-id"},
+		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision id large-id"},
+		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision id large-id"},
+		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision id large-id"},
+		"edited while nobody is asked": {fs(provisioning, operationFailed, planned, unreachable, removed), "journal provision id large-id"},
+		"edited, then to be kept":      {fs(provisioning, operationFailed, planned, toBeKept, decided), "journal provision id large-id"},
+		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, planned, removed),
+			"journal provision id large-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := decideInstance(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,226 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// provision asks the broker for the instance.
+func (d *instanceDecision) provision() {
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	attempts := d.status.Attempts
+	if why := d.obstacle(); why != nil {
+		d.wait(why.reason, why.message)
+		if d.isClean() {
+			d.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
+		}
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	if unfit := d.w.parameters.unfit; unfit != nil {
+		d.wait(unfit.reason, unfit.message)
+		return
+	}
+	props := d.wanted()
+	unknown := attempts != nil && attempts.Unknown > 0
+	unwanted := unknown && d.status.InProgressProperties != nil && !sameProperties(d.status.InProgressProperties, props)
+	switch {
+	case attempts != nil && attempts.Conflict:
+		d.call = d.newCall(inspect)
+		d.call.props = props
+		return
+	case unwanted || unknown && attempts.Unknown > maxRepeats:
+		if isOwned(d.si) && !d.w.claimed && !isKept(d.si) {
+			d.startMitigation()
+			return
+		}
+	}
+	d.call = d.newCall(provision)
+	d.call.props = props
+	d.begin(v1beta1.OperationProvision, props)
+	d.status.DeprovisionStatus = v1beta1.DeprovisionRequired
+	// Generation 1 of an object without a status is what any process before us sent, too. Anything else has to be on
+	// record: a later removal must know the plan, and a repeat that it is one.
+	if isFirst := isBlank(&d.si.Status) && d.si.Generation == 1; !isFirst && !equality.Semantic.DeepEqual(d.status, d.si.Status) {
+		d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
+	}
+}
+
+// writeFirst has the status written before the call.
+func (d *instanceDecision) writeFirst(reason, message string) {
+	d.journal = true
+	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message})
+}
+
+// obstacle is why nothing can be asked for now.
+func (d *instanceDecision) obstacle() *word {
+	switch offer := d.w.offer; {
+	case offer.missing != nil:
+		return offer.missing
+	case !offer.broker.GetDeletionTimestamp().IsZero() && d.status.ProvisionStatus != v1beta1.Provisioned:
+		return &word{v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.broker.GetName())}
+	case d.w.claimed && !isOwned(d.si):
+		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceInstance of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", idOf(d.si))}
+	case offer.class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
+		return &word{v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.class.Common().ExternalName)}
+	case offer.plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
+		return &word{v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.plan.Common().ExternalName)}
+	}
+	return d.w.problem
+}
+
+// knowsParameters says whether the parameters are there to be sent. If not, they are
+// read, or the status says why they cannot be.
+func (d *instanceDecision) knowsParameters() bool {
+	params := d.w.parameters
+	switch {
+	case !params.known:
+		d.read = true
+	case params.problem == nil:
+		return true
+	case !params.absent || d.status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.status.ReconciledGeneration:
+		d.wait(params.problem.reason, params.problem.message)
+	default: // nothing else is asked for: with the Secret, only the means to repeat it are gone
+	}
+	return false
+}
+
+// hasPlan says whether the instance has the plan already.
+func (d *instanceDecision) hasPlan(plan v1beta1.Plan) bool {
+	return d.status.ProvisionStatus == v1beta1.Provisioned && d.status.ExternalProperties != nil && planIDOf(d.status.ExternalProperties) == plan.Common().ExternalID
+}
+
+// wanted are the properties that the spec asks for.
+func (d *instanceDecision) wanted() *v1beta1.ServiceInstancePropertiesState {
+	plan, params := d.w.offer.plan, d.w.parameters
+	props := ofPlan(plan)
+	props.Parameters, props.ParameterChecksum, props.ParametersVersion = params.Redacted, params.Checksum, params.version
+	props.UpdateRequests, props.UserInfo = d.si.Spec.UpdateRequests, d.si.Spec.UserInfo
+	if info := plan.Common().MaintenanceInfo; info != nil {
+		props.MaintenanceVersion = info.Version
+	}
+	return props
+}
+
+// update asks the broker to change the instance, if it has to be.
+func (d *instanceDecision) update() {
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	d.recallEdits()
+	byUser := d.si.Generation != d.status.ReconciledGeneration
+	if why := d.obstacle(); why != nil {
+		if byUser { // else it is as it was asked for
+			d.wait(why.reason, why.message)
+		}
+		return
+	}
+	if !byUser && !d.isUnsure() && held(d.status.ExternalProperties).ParametersVersion == d.w.parameters.version {
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	props, call := d.wanted(), d.newCall(update)
+	if !byUser { // a changed Secret is no reason for maintenance
+		props.MaintenanceVersion = held(d.status.ExternalProperties).MaintenanceVersion
+	}
+	d.changes(call, props, byUser)
+	touched := byUser && d.si.Spec.UpdateRequests > held(d.status.ExternalProperties).UpdateRequests
+	switch {
+	case !call.newPlan && !call.newParameters && !touched:
+		d.upToDate(props)
+	case call.newPlan && !d.mayChangePlan():
+		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
+	case d.status.RefusedUpdate != "" && d.status.RefusedUpdate == fingerprint(props):
+		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
+	case call.newParameters && d.w.parameters.unfit != nil:
+		d.wait(d.w.parameters.unfit.reason, d.w.parameters.unfit.message)
+	default:
+		call.props = props
+		d.call = call
+		d.begin(v1beta1.OperationUpdate, props)
+		// Only what follows from an edit at once leaves a trace, in the generation.
+		if seen := !byUser || d.si.Status.ObservedGeneration == d.si.Generation; seen && d.si.Status.CurrentOperation == "" {
+			d.writeFirst(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
+		}
+	}
+}
+
+// recallEdits puts on record that an update may have been asked for that is not: for an
+// edit before this one, or by a process before this one.
+func (d *instanceDecision) recallEdits() {
+	s := &d.status
+	unseen := d.si.Generation - max(s.ReconciledGeneration, s.ObservedGeneration)
+	switch {
+	case s.ProvisionStatus != v1beta1.Provisioned || s.AsyncOpInProgress:
+		return
+	case unseen > 1, unseen == 1 && d.si.Generation <= d.w.since && d.si.DeletionTimestamp.IsZero():
+		if s.Attempts == nil {
+			s.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
+		}
+		s.Attempts.Unknown = max(s.Attempts.Unknown, 1)
+	}
+}
+
+// changes says what of an instance an update changes. Where it is not known what an
+// earlier one did, all is sent.
+func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
+	before := held(d.status.ExternalProperties)
+	call.unsure = d.isUnsure()
+	call.previousPlanID, call.previousMaintenance = planIDOf(before), before.MaintenanceVersion
+	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && byUser && d.mayChangePlan()
+	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure
+}
+
+// isUnsure says whether it is not known what an earlier update did.
+func (d *instanceDecision) isUnsure() bool {
+	return d.status.CurrentOperation == v1beta1.OperationUpdate || d.status.Attempts != nil && d.status.Attempts.Unknown > 0
+}
+
+// upToDate is for an instance of which the broker has what the spec says.
+func (d *instanceDecision) upToDate(props *v1beta1.ServiceInstancePropertiesState) {
+	if d.status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
+		d.status.ReconciledGeneration = d.si.Generation
+		d.status.Attempts = nil
+		d.say(verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonProvisionedSuccessfully, message: "The broker has what the spec says"})
+	}
+	if d.status.ExternalProperties != nil && props.ParametersVersion != d.status.ExternalProperties.ParametersVersion {
+		d.status.ExternalProperties.ParametersVersion = props.ParametersVersion
+	}
+}
+
+// mayChangePlan says whether instances of the present plan can get another.
+func (d *instanceDecision) mayChangePlan() bool {
+	present := d.w.present
+	if present == nil { // it is gone from the catalog, so its class decides
+		present = d.w.offer.plan
+	}
+	return catalog.EffectiveOf(d.w.offer.class, present).PlanUpdatable
+}

@@ -1,0 +1,207 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// remove is for an instance that is being deleted.
+func (d *instanceDecision) remove() {
+	d.recallEdits()
+	switch {
+	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
+	case isKept(d.si):
+		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the service is left as it is at the broker"}
+	case d.isClean():
+		d.release = &word{v1beta1.ReasonDeprovisionedSuccessfully, "nothing is left at the broker"}
+	case len(d.w.bindings) > 0:
+		d.hold(v1beta1.ReasonDeprovisionBlockedByExistingCredentials, "ServiceBindings have to be deleted first: "+enumerate(d.w.bindings))
+	case !goesWithObject(d.si):
+		d.release = leftAsBrought(idOf(d.si))
+	case d.w.claimed:
+		d.release = leftToAnother(idOf(d.si))
+	case d.w.definition == definitionUnknown:
+		d.prove = true
+	case d.w.definition == definitionTerminating:
+		d.hold(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that")
+	default:
+		d.deprovision()
+	}
+}
+
+// mitigate removes what a failure may have left.
+func (d *instanceDecision) mitigate() {
+	switch {
+	case isKept(d.si):
+		d.stopMitigation("the deletion policy is Retain: what may be at the broker is left as it is")
+	case !isOwned(d.si) || d.w.claimed: // no longer, if ever
+		d.stopMitigation("what may be at the broker is not this object's to remove")
+	default:
+		d.deprovision()
+	}
+}
+
+// startMitigation removes what requests whose outcome is not known may have left.
+func (d *instanceDecision) startMitigation() {
+	d.status.OrphanMitigationInProgress = true
+	d.status.Attempts.Count = 0
+	failed, _ := kept(d.status.Conditions)
+	d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation, message: cleaningUp, failed: failed,
+		mitigation: &word{v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp + ": it is not known what came of earlier requests. Then it is provisioned anew"}})
+	d.deprovision()
+}
+
+func (d *instanceDecision) stopMitigation(why string) {
+	d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
+	if d.status.Attempts == nil {
+		d.status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
+	}
+	d.halt(v1beta1.ReasonOrphanMitigationFailed, why)
+}
+
+// deprovision asks the broker to remove the instance, or how far that is.
+func (d *instanceDecision) deprovision() {
+	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationDeprovision || d.status.OrphanMitigationInProgress)
+	ids, missing := d.removalIDs()
+	switch {
+	case missing != nil:
+		d.hold(missing.reason, missing.message)
+	case d.w.offer.broker == nil:
+		d.hold(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "to remove the service"))
+	case d.w.problem != nil:
+		d.hold(d.w.problem.reason, d.w.problem.message)
+	case removing && !d.isOverdue():
+		d.pollLater(ids, true)
+	case !removing && d.isRefusedMeanwhile() && !d.isOverdue():
+		ids.planID = planIDOf(heldProperties(&d.status))
+		d.pollLater(ids, false) // how it ends says which plan is to be removed
+	case !removing && !d.isDue():
+	default:
+		ids.verb = deprovision
+		if removing || d.isRefusedMeanwhile() { // it takes too long
+			d.status.AsyncOpInProgress, d.status.LastOperation = false, nil
+		}
+		d.call = ids
+	}
+}
+
+// isRefusedMeanwhile says whether the broker does not remove the instance as long as what
+// it does to it is under way.
+func (d *instanceDecision) isRefusedMeanwhile() bool {
+	a := d.status.Attempts
+	return d.status.AsyncOpInProgress && heldProperties(&d.status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
+}
+
+// plans are those that the broker may have, the most likely one first.
+func (d *instanceDecision) plans() (ids []string) {
+	add := func(id string) {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	add(planIDOf(held(heldProperties(&d.status))))
+	add(planIDOf(held(d.status.InProgressProperties)))
+	if len(ids) > 0 && !mayHaveAnyPlan(&d.status) {
+		return ids
+	}
+	if d.w.offer.plan != nil {
+		add(d.w.offer.plan.Common().ExternalID)
+	}
+	for _, id := range d.w.plans { // one that was asked for before an edit, perhaps
+		add(id)
+	}
+	return ids
+}
+
+// removalIDs are the ids that the broker knows the instance by: those on record, since
+// the spec may say something else by now.
+func (d *instanceDecision) removalIDs() (*instanceCall, *word) {
+	call := d.newCall("")
+	if known := d.status.Broker; known != nil && known.ServiceID != "" {
+		call.serviceID = known.ServiceID
+	} else if d.w.offer.class != nil {
+		call.serviceID = d.w.offer.class.Common().ExternalID
+	}
+	if plans := d.plans(); len(plans) > 0 {
+		call.planID = plans[refusals(&d.status)%len(plans)]
+	}
+	if call.serviceID != "" && call.planID != "" {
+		return call, nil
+	}
+	if d.w.offer.missing != nil {
+		return nil, d.w.offer.missing
+	}
+	return nil, &word{v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has"}
+}
+
+// mayHaveAnyPlan says whether a request that is not on record may have asked for any plan.
+func mayHaveAnyPlan(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.ProvisionStatus != v1beta1.Provisioned || s.Attempts != nil && s.Attempts.Unknown > 0
+}
+
+// refusals is how often the broker has refused a removal.
+func refusals(s *v1beta1.ServiceInstanceStatus) int {
+	if s.Attempts == nil {
+		return 0
+	}
+	return int(s.Attempts.Refusals)
+}
+
+// poll asks how far a provisioning or an update is.
+func (d *instanceDecision) poll() {
+	ids, missing := d.removalIDs()
+	switch {
+	case missing != nil:
+		d.wait(missing.reason, missing.message)
+	case d.w.offer.broker == nil:
+		d.wait(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "how far the operation is"))
+	case d.w.problem != nil:
+		d.wait(d.w.problem.reason, d.w.problem.message)
+	case d.isOverdue():
+		d.status = foldOverdue(d.si, d.status, *ids, d.maxPolling(), d.w.now)
+		d.wake = d.w.now
+	default:
+		d.pollLater(ids, false)
+	}
+}
+
+// pollLater asks how far the broker is, once it is time to.
+func (d *instanceDecision) pollLater(ids *instanceCall, removal bool) {
+	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
+		d.wake = next
+		return
+	}
+	ids.verb, ids.removal = poll, removal
+	d.call = ids
+}
+
+// isOverdue says whether the operation has taken longer than it may.
+func (d *instanceDecision) isOverdue() bool {
+	return isOverdue(d.status.OperationStartTime, d.maxPolling(), d.w.now)
+}
+
+func (d *instanceDecision) maxPolling() time.Duration {
+	if d.w.working == nil {
+		return catalog.MaximumPollingDuration
+	}
+	return catalog.EffectiveOf(d.w.offer.class, d.w.working).MaximumPollingDuration
+}

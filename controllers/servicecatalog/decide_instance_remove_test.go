@@ -1,0 +1,243 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// TestAnUnknownOutcomeIsRepeatedThenRemoved is the ladder of orphan mitigation.
+func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
+	f := newFixture()
+	var calls []string
+	for range 12 {
+		next := decideInstance(f.si, f.w)
+		if next.call == nil {
+			f.w.now = f.w.now.Add(time.Hour)
+			continue
+		}
+		calls = append(calls, string(next.call.verb))
+		a := said(osb.Unknown, 500)
+		if next.call.verb == deprovision {
+			a = said(osb.Done, 200)
+		}
+		f.after(next.call, a)
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	want := "provision provision provision provision deprovision"
+	if got := strings.Join(calls[:5], " "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if f.si.Status.ExternalID != "" {
+		t.Errorf("the id became %s, and the broker did not refuse the old one", f.si.Status.ExternalID)
+	}
+}
+
+// TestARemovalIsTriedAsIfNothingHadFailedBefore: it is another request.
+func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
+	refused := func(times int) func(*fixture) {
+		return func(f *fixture) {
+			for range times {
+				f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422))
+				f.w.now = f.w.now.Add(time.Hour)
+			}
+		}
+	}
+	for name, is := range map[string][]func(*fixture){
+		"deletion":              fs(restarted, refused(15), unknownTimes(1), deleted, lives),
+		"deletion of an update": fs(ready, planned, refused(15), deleted, lives),
+		"cleanup":               fs(refused(15), unknownTimes(4)),
+		"cleanup of a failure":  fs(restarted, refused(15), refusedOnce),
+		"deletion in a cleanup": fs(unknownTimes(4), unknownTimes(15), deleted, lives),
+	} {
+		for _, class := range []osb.Class{osb.Unknown, osb.Concurrency} {
+			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
+				f := newFixture(is...)
+				next := decideInstance(f.si, f.w)
+				if next.call == nil || next.call.verb != deprovision {
+					t.Fatal(next.say())
+				}
+				f.after(next.call, said(class, 500))
+				if wait := f.si.Status.Attempts.NextTime.Sub(f.w.now); wait > 2*time.Second {
+					t.Errorf("it waits %s", wait)
+				}
+			})
+		}
+	}
+}
+
+// TestACleanupSaysThatItIsOne: to people who have deleted nothing.
+func TestACleanupSaysThatItIsOne(t *testing.T) {
+	const what = "What may have been left at the broker is being removed"
+	busy := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422)) }
+	inProgress := func(f *fixture) {
+		a := said(osb.Done, 200)
+		a.state = osb.InProgress
+		f.after(decideInstance(f.si, f.w).call, a)
+	}
+	unsaid := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Malformed, 500)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // how Ready's message begins
+	}{
+		"failed":             {fs(unanswered), what + ": Deprovision call failed"},
+		"busy":               {fs(busy), what + ": Deprovision call failed"},
+		"accepted":           {fs(accepted), what + ": The instance is being deprovisioned"},
+		"in progress":        {fs(accepted, inProgress), what + ": The instance is being deprovisioned"},
+		"failed in progress": {fs(accepted, operationFailed), what + ": Deprovision call failed"},
+		"not said":           {fs(accepted, unsaid), what + ": The broker was asked"},
+		"unreachable":        {fs(unanswered, unreachable), "x"},
+		"deleted":            {fs(deleted, lives, unanswered), "Deprovision call failed"},
+	} {
+		for how, before := range map[string][]func(*fixture){"no answers": fs(unknownTimes(4)), "a failure": fs(provisioning, operationFailed)} {
+			t.Run(name+" after "+how, func(t *testing.T) {
+				f := newFixture(append(before, test.is...)...)
+				if got := conditionOf(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) || strings.Count(got, what) > 1 {
+					t.Errorf("Ready says: %s", got)
+				}
+				if is := conditionOf(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation) != nil; is != f.si.DeletionTimestamp.IsZero() {
+					t.Errorf("%v conditions", f.si.Status.Conditions)
+				}
+			})
+		}
+	}
+}
+
+// TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
+func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
+	f := newFixture(ready, deleted, lives)
+	for range 3 {
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != deprovision {
+			t.Fatalf("it is not asked for: %s", next.say())
+		}
+		f.after(next.call, said(osb.Accepted, 202))
+		if got := decideInstance(f.si, f.w).say(); got != "poll id small-id (removal)" {
+			t.Fatalf("after that: %s", got)
+		}
+		f.w.now = f.w.now.Add(catalog.MaximumPollingDuration)
+	}
+}
+
+// TestWhatKeepsTheBrokerFromARemovalIsPolled: how it ends decides which plan there is to
+// be removed.
+func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
+	f := newFixture(ready, planned)
+	large := f.w.offer.plan
+	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	deleted(f)
+	lives(f)
+	next := decideInstance(f.si, f.w)
+	if got := next.say(); got != "deprovision id small-id" {
+		t.Fatal(got)
+	}
+	busy := said(osb.Concurrency, 422)
+	busy.RetryAfter = time.Minute
+	f.after(next.call, busy)
+	next = decideInstance(f.si, f.w)
+	if got := next.say(); got != "poll id small-id" {
+		t.Fatal("while it is refused:", got)
+	}
+	f.after(next.call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.InProgress})
+	if got := decideInstance(f.si, f.w).say(); got != "wait" {
+		t.Fatal("between two polls:", got)
+	}
+	later(time.Second)(f)
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Succeeded})
+	if got := decideInstance(f.si, f.w).say(); got != "deprovision id "+large.Common().ExternalID {
+		t.Error("at its end:", got)
+	}
+}
+
+// TestWhatIsToBeKeptIsNotCleanedUp: neither after a failure, nor after answers that say
+// nothing.
+func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
+	f := newFixture(toBeKept, provisioning)
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
+	if got := decideInstance(f.si, f.w).say(); got != "nothing: Failed" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
+	}
+	f = newFixture(toBeKept)
+	for range maxAttempts {
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != provision {
+			t.Fatal(next.say())
+		}
+		f.after(next.call, said(osb.Unknown, 500))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	if got := decideInstance(f.si, f.w).say(); got != "nothing: Failed" {
+		t.Error(got)
+	}
+	f = newFixture(provisioning)
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
+	toBeKept(f)
+	if got := decideInstance(f.si, f.w); got.call != nil || got.status.OrphanMitigationInProgress {
+		t.Error("once it has begun:", got.say())
+	}
+}
+
+// TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs: and only there.
+func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
+	large := func(f *fixture) { f.w.plans = []string{"large-id", "small-id"} }
+	refused := said(osb.Rejected, 400)
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"ready":                         {fs(ready), "small small small"},
+		"a change that got no answer":   {fs(ready, planned, unanswered), "small large small"},
+		"a change that was refused":     {fs(ready, planned, refusedOnce), "small small small"},
+		"a change that nobody has seen": {fs(ready, restarted, planned), "small large small"},
+		"and waited for bindings":       {fs(ready, restarted, planned, deleted, boundTo, decided), "small large small"},
+		"a change that took too long":   {fs(ready, planned, accepted, tooLate, plannedBack, unreachable), "small large small"},
+		"and took too long":             {fs(ready, planned, accepted, tooLate), "small large small"},
+		"a change that failed":          {fs(ready, planned, accepted, operationFailed), "small small small"},
+		"and was taken back":            {fs(ready, restarted, planned, plannedBack), "small large small"},
+		"never ready":                   {fs(restarted, planned), "large small large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if f.si.DeletionTimestamp.IsZero() {
+				deleted(f)
+			}
+			lives(f)
+			large(f)
+			f.w.bindings = nil
+			var named []string
+			for range 3 {
+				next := decideInstance(f.si, f.w)
+				if next.call == nil || next.call.verb != deprovision {
+					t.Fatal(next.say())
+				}
+				named = append(named, strings.TrimSuffix(next.call.planID, "-id"))
+				f.after(next.call, refused)
+				f.w.now = f.w.now.Add(time.Hour)
+			}
+			if got := strings.Join(named, " "); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}

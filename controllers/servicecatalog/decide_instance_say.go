@@ -1,0 +1,88 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// observe has the status say what the spec is.
+func (d *instanceDecision) observe() {
+	isCleanup := d.status.OrphanMitigationInProgress && d.si.DeletionTimestamp.IsZero()
+	if !d.status.AsyncOpInProgress && !isCleanup { // which are of the generation that was observed
+		d.status.ObservedGeneration = d.si.Generation
+	}
+	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // what is wrong with it was for admission
+	d.status.UserSpecifiedClassName, d.status.UserSpecifiedPlanName = ref.UserSpecifiedClassName(), ref.UserSpecifiedPlanName()
+}
+
+// say has the conditions say something.
+func (d *instanceDecision) say(v verdict) {
+	d.observe()
+	setInstanceConditions(&d.status, v, d.w.now)
+}
+
+// wait says what has to be there first. It is looked up again when it changes.
+func (d *instanceDecision) wait(reason, message string) {
+	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true})
+}
+
+// stall says that nothing is going to happen.
+func (d *instanceDecision) stall(reason, message string) {
+	d.say(verdict{ready: v1beta1.ConditionUnknown, reason: reason, message: message, stalled: true})
+}
+
+// hold says what a deletion, or a cleanup, waits for.
+func (d *instanceDecision) hold(reason, message string) {
+	v := heldUp(d.si, reason, message)
+	v.stalled = true
+	v.failed, v.mitigation = kept(d.status.Conditions)
+	d.say(v)
+}
+
+// troubledInstance is the status while something other than the broker keeps the next step
+// from being taken. That is tried again.
+func troubledInstance(si *v1beta1.ServiceInstance, why word, now time.Time) v1beta1.ServiceInstanceStatus {
+	status := *si.Status.DeepCopy()
+	v := heldUp(si, why.reason, why.message)
+	v.failed, v.mitigation = kept(status.Conditions)
+	setInstanceConditions(&status, v, now)
+	return status
+}
+
+// stop says that nothing is tried any more until the spec changes.
+func (d *instanceDecision) stop(reason, message string) {
+	if d.status.Attempts == nil {
+		d.status.Attempts = &v1beta1.Attempts{}
+	}
+	d.status.Attempts.Generation, d.status.Attempts.ParametersVersion = d.si.Generation, d.w.parameters.version
+	d.halt(reason, message)
+}
+
+// halt says that nothing is tried any more of what was.
+func (d *instanceDecision) halt(reason, message string) {
+	d.status.Attempts.Stopped, d.status.Attempts.NextTime = true, nil
+	d.say(givenUp(reason, reason, message))
+}
+
+func setInstanceConditions(status *v1beta1.ServiceInstanceStatus, v verdict, now time.Time) {
+	status.Conditions = v.conditions(status.Conditions, now)
+	status.LastConditionState = lastConditionState(status.Conditions)
+}

@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"cmp"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// idOf is the id under which the broker knows an instance.
+func idOf(si *v1beta1.ServiceInstance) string {
+	return cmp.Or(si.Status.ExternalID, si.Spec.ExternalID)
+}
+
+// isOwned says whether what is at the broker under the instance's id is known to be
+// this object's, so that it may be removed (R10).
+func isOwned(si *v1beta1.ServiceInstance) bool {
+	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
+}
+
+// goesWithObject says whether what is there may be removed once somebody has deleted the
+// object.
+func goesWithObject(si *v1beta1.ServiceInstance) bool {
+	return isOwned(si) || si.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
+}
+
+// bindingID is the id under which the broker knows a binding.
+func bindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) string {
+	return cmp.Or(s.ExternalID, b.Spec.ExternalID)
+}
+
+// ownsID says whether what is at the broker under an id of the binding's may be removed (R10).
+func ownsID(b *v1beta1.ServiceBinding, id string) bool {
+	return !b.DeletionTimestamp.IsZero() && b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
+		b.UID != "" && b.Status.CreatedForUID == b.UID && id == b.Spec.ExternalID ||
+		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
+}
+
+// nextBindingID is an id that the binding has not had yet.
+func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) string {
+	id := catalog.NextIDAfter(b.UID, b.Spec.ExternalID, s.ExternalID)
+	for range removals(s) { // that many were tried and removed since
+		id = catalog.NextIDAfter(b.UID, b.Spec.ExternalID, id)
+	}
+	return id
+}
+
+// isKept says whether everything at the broker is to be left as it is.
+func isKept(o metav1.Object) bool {
+	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyRetain
+}
+
+// leftToAnother is why what is there under an id that another object has, too, stays.
+func leftToAnother(id string) *word {
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", id)}
+}
+
+// leftAsBrought is why what was there under an id before the object stays.
+func leftAsBrought(id string) *word {
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", id)}
+}

@@ -1,0 +1,219 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// fixture is an instance and what surrounds it.
+type fixture struct {
+	si    *v1beta1.ServiceInstance
+	w     instanceWorld
+	plans map[string]*v1beta1.ClusterServicePlan
+}
+
+func newFixture(edits ...func(*fixture)) *fixture {
+	walk := newInstanceWalk(nil, 0)
+	f := &fixture{si: walk.si, w: walk.world(), plans: walk.plans}
+	f.w.definition = definitionUnknown
+	for _, edit := range edits {
+		edit(f)
+	}
+	return f
+}
+
+// look looks up the plans that the status names.
+func (f *fixture) look() {
+	f.w.present, f.w.working = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, workingProperties(&f.si.Status))
+}
+
+// after takes an answer into the status, as the shell does.
+func (f *fixture) after(call *instanceCall, a answer) {
+	f.si.Status = foldInstance(f.si, decideInstance(f.si, f.w).status, *call, a, f.w.now)
+	f.w.firstSight = false
+	f.w.polled = time.Time{}
+	if call.verb == poll {
+		f.w.polled = f.w.now
+	}
+	f.look()
+}
+
+// say describes a step in words.
+func (s instanceStep) say() string {
+	var parts []string
+	switch {
+	case s.protect:
+		parts = append(parts, "protect")
+	case s.prove:
+		parts = append(parts, "prove")
+	case s.read:
+		parts = append(parts, "read")
+	case s.release != nil:
+		parts = append(parts, "release "+s.release.reason)
+	}
+	if s.journal {
+		parts = append(parts, "journal")
+	}
+	if c := s.call; c != nil {
+		parts = append(parts, string(c.verb), c.id, c.planID)
+		if c.newPlan {
+			parts = append(parts, "+plan")
+		}
+		if c.newParameters {
+			parts = append(parts, "+parameters")
+		}
+		if c.removal {
+			parts = append(parts, "(removal)")
+		}
+	}
+	if !s.wake.IsZero() {
+		parts = append(parts, "wait")
+	}
+	if len(parts) == 0 {
+		return "nothing: " + s.status.LastConditionState
+	}
+	return strings.Join(parts, " ")
+}
+
+func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+func ready(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 201))
+}
+
+func provisioning(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+}
+
+func edited2(f *fixture) {
+	f.si.Generation++
+	f.w.parameters.Checksum = "p9"
+}
+
+func planned(f *fixture) {
+	f.si.Generation++
+	f.w.offer.plan = f.plans["large"]
+}
+
+func deleted(f *fixture) {
+	at := metav1.NewTime(t0)
+	f.si.DeletionTimestamp = &at
+	f.si.Generation++
+}
+
+func brought(f *fixture) { f.si.Annotations = nil }
+
+func lives(f *fixture) { f.w.definition = definitionLives }
+
+func later(d time.Duration) func(*fixture) {
+	return func(f *fixture) { f.w.now = f.w.now.Add(d) }
+}
+
+func restarted(f *fixture) { f.w.firstSight, f.w.since = false, f.si.Generation }
+
+// plannedBack has the plan be the first one again.
+func plannedBack(f *fixture) {
+	f.si.Generation++
+	f.w.offer.plan = f.plans["small"]
+}
+
+// broughtToDelete is brought, and to be removed once the object is deleted.
+func broughtToDelete(f *fixture) {
+	f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
+}
+
+// unknownTimes has requests end in an outcome that is not known.
+func unknownTimes(times int) func(*fixture) {
+	return func(f *fixture) {
+		for range times {
+			f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+			f.w.now = f.w.now.Add(time.Hour)
+		}
+	}
+}
+
+func unknownOnce(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+	f.w.now = f.w.now.Add(time.Hour)
+}
+
+func conflicting(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409)) }
+
+// operationFailed is what the broker says of the operation.
+func operationFailed(f *fixture) {
+	a := said(osb.Done, 200)
+	a.state = osb.Failed
+	f.after(decideInstance(f.si, f.w).call, a)
+}
+
+func refusedParameters(f *fixture) {
+	f.w.parameters.unfit = &word{v1beta1.ReasonErrorWithParameters, "x"}
+}
+
+func boundTo(f *fixture) { f.w.bindings = []string{"b"} }
+
+// used is an instance that was at the broker before.
+func used(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200)) }
+
+// created is one that this very object has created.
+func created(f *fixture) {
+	a := said(osb.Done, 201)
+	a.created = true
+	f.after(decideInstance(f.si, f.w).call, a)
+}
+
+// rotated is another version of the Secret that the parameters are from.
+func rotated(version, checksum string) func(*fixture) {
+	return func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = version, checksum }
+}
+
+// tooLate is when an operation has taken longer than it may.
+func tooLate(f *fixture) {
+	later(8 * 24 * time.Hour)(f)
+	decided(f)
+	f.look()
+}
+
+// unreachable is when the broker's credentials were missing for a while.
+func unreachable(f *fixture) {
+	f.w.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, "x"}
+	decided(f)
+	f.w.problem = nil
+}
+
+// decided records a step without a call.
+func decided(f *fixture) { f.si.Status = decideInstance(f.si, f.w).status }
+
+func toBeKept(f *fixture) {
+	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
+}
+
+// accepted has the broker begin.
+func accepted(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202)) }
+
+func unanswered(f *fixture) {
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}})
+}
+
+func refusedOnce(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Rejected, 400)) }

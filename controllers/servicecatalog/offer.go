@@ -1,0 +1,118 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+)
+
+// offer is a plan, its class, and the broker that they are of.
+type offer struct {
+	class   v1beta1.Class
+	plan    v1beta1.Plan
+	broker  v1beta1.Broker
+	missing *word
+}
+
+// findOffer finds the plan that an instance is to have, or has.
+func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o offer, err error) {
+	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
+	if o.class, err = x.ClassOf(ctx, si); o.class == nil && err == nil && len(errs) == 0 {
+		o.class, err = x.Class(ctx, si.Namespace, ref)
+	}
+	if o.missing, err = missing(v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
+		return o, err
+	}
+	if o.class == nil && o.missing == nil {
+		o.missing = &word{v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error()}
+	}
+	if o.class != nil {
+		if o.plan, err = x.PlanOf(ctx, si); o.plan == nil && err == nil {
+			o.plan, err = x.Plan(ctx, o.class, ref)
+		}
+		if o.missing, err = missing(v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
+			return o, err
+		}
+		if o.plan != nil && o.plan.ClassName() != o.class.GetName() {
+			o.missing = &word{v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.plan.GetName(), o.class.GetName())}
+			o.plan = nil
+		}
+	}
+	return o, findBroker(ctx, x, si, &o)
+}
+
+// missing tells that something does not exist, or is not only one, from other errors.
+func missing(reason string, err error) (*word, error) {
+	if index.IsNotFound(err) || index.IsAmbiguous(err) {
+		return &word{reason, err.Error()}, nil
+	}
+	return nil, err
+}
+
+// findBroker finds the broker that an instance is at, or that offers its class.
+func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *offer) (err error) {
+	switch known := si.Status.Broker; {
+	case known != nil && known.Name != "":
+		o.broker, err = x.Broker(ctx, si.Namespace, *known)
+	case o.class != nil:
+		o.broker, err = x.BrokerOf(ctx, o.class)
+	}
+	gone, err := missing(v1beta1.ReasonReferencesNonexistentBroker, err)
+	if gone != nil && o.missing == nil {
+		o.missing = gone
+	}
+	return err
+}
+
+// brokerReference is what a removal has to know of an offer.
+func brokerReference(o offer) *v1beta1.BrokerReference {
+	return &v1beta1.BrokerReference{Kind: catalog.ScopeOf(o.broker).BrokerKind(), Name: o.broker.GetName(), ServiceID: o.class.Common().ExternalID}
+}
+
+func brokerName(ref *v1beta1.BrokerReference) string {
+	if ref == nil {
+		return "of the class"
+	}
+	return fmt.Sprintf("%s %q", ref.Kind, ref.Name)
+}
+
+// noBroker says why nobody can be asked for something.
+func noBroker(ref *v1beta1.BrokerReference, what string) string {
+	if ref == nil {
+		return "the broker of the class does not exist, so nobody can be asked " + what
+	}
+	return fmt.Sprintf("%s does not exist, so nobody can be asked %s: register it again under this name", brokerName(ref), what)
+}
+
+// planOf is the plan of a class that properties name, nil if it is gone.
+func planOf(ctx context.Context, x index.Index, class v1beta1.Class, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
+	if class == nil || props == nil {
+		return nil, nil
+	}
+	plans, err := x.PlansOf(ctx, class)
+	for _, p := range plans {
+		if p.Common().ExternalID == planIDOf(props) {
+			return p, err
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,94 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// howToLetGo tells a person who waits for a deletion what they can do.
+func howToLetGo(o metav1.Object) string {
+	return fmt.Sprintf("Deleted since %s; to let go and leave everything at the broker as it is, annotate the object with %s=%s",
+		when(o.GetDeletionTimestamp().Time), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+}
+
+// enumerate names a few of many.
+func enumerate(names []string) string {
+	const few = 5
+	slices.Sort(names)
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
+
+// sayOutcome puts an outcome into words.
+func sayOutcome(o osb.Outcome) string {
+	status := fmt.Sprintf("HTTP %d", o.Status)
+	said := strings.TrimSpace(status + " " + o.Code)
+	switch isStatus := strings.HasPrefix(o.Description, status); {
+	case o.Status == 0, isStatus && o.Code == "":
+		return o.Description
+	case o.Description == "", isStatus: // the broker has said no more
+		return said
+	}
+	return said + ": " + o.Description
+}
+
+// ordinal is "attempt 3", for people.
+func ordinal(count int32) string { return fmt.Sprintf("attempt %d", count) }
+
+// when is a time as people read it in a condition.
+func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func timeOf(t time.Time) *metav1.Time {
+	stored := metav1.NewTime(t.Truncate(time.Second))
+	return &stored
+}
+
+// maxDisplay is how much of a broker's name or id is shown, in bytes.
+const maxDisplay = 64
+
+func display(name string) string { return outbound.Shorten(name, maxDisplay) }
+
+// counted is a number of things.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// sayAttempt adds to a message which attempt has failed, and when the next one is made.
+func sayAttempt(message string, a *v1beta1.Attempts) string {
+	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, ordinal(a.Count), when(a.NextTime.Time))
+}
+
+// uncapitalized is a sentence as the part of another.
+func uncapitalized(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// cleaningUp is how what is said of a cleanup begins, as nobody has deleted anything.
+const cleaningUp = "What may have been left at the broker is being removed"

@@ -1,0 +1,38 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+// verb is what a broker is asked for.
+type verb string
+
+const (
+	// of service instances
+	provision   verb = "provision"
+	update      verb = "update"
+	deprovision verb = "deprovision"
+	// inspect finds out what a broker has under an id.
+	inspect verb = "inspect"
+
+	// of service bindings
+	bind   verb = "bind"
+	unbind verb = "unbind"
+	// fetch asks again for the credentials of a binding.
+	fetch verb = "fetch"
+
+	// poll asks how far an operation is, of either.
+	poll verb = "poll"
+)
