@@ -83,7 +83,7 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 		key := secretsKey{uid: v.b.UID, id: call.id}
 		r.recent.remember(key, slices.Concat(r.recent.of(key), credentials.Values(a.binding.Credentials)))
 	}
-	v.known.bindingMemory = v.known.learn(v.b, *call, a)
+	v.known.memory.callMemory = v.known.memory.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
 	v.known.unrecorded, v.known.made = v.b.Status.DeepCopy(), r.orphanOf(v, call, a)
 	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
@@ -120,7 +120,7 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 	effective := (&bindingDecision{w: v.world}).effective()
 	switch call.verb {
 	case bind:
-		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.app}
+		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.memory.app}
 		request.AcceptsIncomplete = effective.BindingRetrievable // else nobody could get the credentials
 		if request.Context, request.AppGUID, err = r.context(ctx, v); err != nil {
 			return a, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
@@ -137,7 +137,7 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 		last, a.Outcome = broker.Poll(ctx, request)
 		a.state, a.words = last.State, last.Description
 	default:
-		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.async
+		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.memory.async
 		var removal osb.RemovalResponse
 		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.id})
 		a.operation = removal.Operation
@@ -180,7 +180,7 @@ func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView) (s
 		}
 		secrets, known = append(secrets, credentials...), known && all
 	}
-	if t := v.known.told; t != nil && t.binding != nil {
+	if t := v.known.memory.told; t != nil && t.binding != nil {
 		secrets = append(secrets, credentials.Values(t.binding.Credentials)...)
 	}
 	return secrets, known, nil

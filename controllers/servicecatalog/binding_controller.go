@@ -37,13 +37,13 @@ const maxCalls = 3
 // BindingReconciler has brokers make what ServiceBindings say, and keeps what they tell in
 // Secrets.
 type BindingReconciler struct {
-	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]
+	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
 	secrets *credentials.Keeper
 }
 
 // bindingView is what a reconcile sees of a binding.
 type bindingView struct {
-	*view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]
+	*view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
 	b     *v1beta1.ServiceBinding // the object
 	world bindingWorld
 	// calls were made by this reconcile, and more may be made to the same end.
@@ -62,7 +62,7 @@ type bindingView struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
 // attend reads, decides, acts and records.
-func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]) (ctrl.Result, error) {
+func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]) (ctrl.Result, error) {
 	v := &bindingView{view: of, b: of.object}
 	v.troubled = func(why word) v1beta1.ServiceBindingStatus {
 		v.world.now = r.clock.Now()
@@ -71,11 +71,11 @@ func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.Servic
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
-	if t := v.known.told; t != nil && t.binding != nil { // what was in the way may be gone
-		v.known.told = &told{id: t.id, binding: t.binding}
+	if t := v.known.memory.told; t != nil && t.binding != nil { // what was in the way may be gone
+		v.known.memory.told = &told{id: t.id, binding: t.binding}
 	}
 	result, err := r.steps(ctx, v)
-	v.known.settle(v)
+	v.known.memory.settle(v)
 	return result, err
 }
 
@@ -107,7 +107,7 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 // decide decides, and reads what that takes.
 func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (bindingStep, error) {
 	for {
-		v.world.now, v.world.known = r.clock.Now(), v.known.bindingMemory
+		v.world.now, v.world.known = r.clock.Now(), v.known.memory.callMemory
 		next := decideBinding(v.b, v.world)
 		var err error
 		switch {
@@ -158,11 +158,11 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 // inject puts the credentials that were told into the Secret. What keeps it from that is
 // said in the status; it is an error where trying again may help.
 func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
-	t := v.known.told
+	t := v.known.memory.told
 	version, data, err := r.put(ctx, v.b, t)
 	if err == nil {
 		v.b.Status = foldInjected(v.b, v.b.Status, t.binding, version, r.clock.Now())
-		v.known.bindingMemory = bindingMemory{app: v.known.app, async: v.known.async}
+		v.known.memory.callMemory = callMemory{app: v.known.memory.app, async: v.known.memory.async}
 		r.wrote(v, t.id, version)
 		v.known.unrecorded = v.b.Status.DeepCopy()
 		return nil
@@ -174,9 +174,9 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 	}
 	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.Occupied, r.clock.Now())
 	v.known.unrecorded = v.b.Status.DeepCopy()
-	v.known.told = &told{id: t.id, binding: t.binding, unfit: true}
+	v.known.memory.told = &told{id: t.id, binding: t.binding, unfit: true}
 	if !own.Foreign { // no other Secret makes them fit
-		v.known.told.binding = nil
+		v.known.memory.told.binding = nil
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (r *BindingReconciler) put(ctx context.Context, b *v1beta1.ServiceBinding, 
 
 // wrote keeps in mind what the Secret has now: the cache will know it later.
 func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
-	known := &v.known.bindingKnown
+	known := &v.known.memory
 	known.seen, known.seenOf, known.edited, known.written = version, id, false, r.clock.Now()
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretGood, id, version
 }
@@ -224,7 +224,7 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
 		}
 	}
-	v.known.bindingKnown = bindingKnown{bindingMemory: v.known.bindingMemory, ejected: true}
+	v.known.memory = bindingMemory{callMemory: v.known.memory.callMemory, ejected: true}
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretAbsent, "", ""
 	v.b.Status.SecretVersion = ""
 	return nil
@@ -249,10 +249,10 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 // untilShown is for how long the Secret may be gone without that it was noticed; 0: it was
 // not written lately.
 func (r *BindingReconciler) untilShown(v *bindingView) time.Duration {
-	if v.shown || v.known.seen == "" {
+	if v.shown || v.known.memory.seen == "" {
 		return 0
 	}
-	return max(0, v.known.written.Add(settling).Sub(r.clock.Now()))
+	return max(0, v.known.memory.written.Add(settling).Sub(r.clock.Now()))
 }
 
 // letGo lets the object go, and forgets its secrets.

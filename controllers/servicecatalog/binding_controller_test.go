@@ -56,8 +56,8 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconci
 // viewOf is what a reconcile sees of a binding that is on record.
 func viewOf(b *v1beta1.ServiceBinding, w bindingWorld) *bindingView {
 	v := &bindingView{b: b.DeepCopy(), world: w}
-	v.view = &view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
-		before: b, object: v.b, known: &entry[v1beta1.ServiceBindingStatus]{},
+	v.view = &view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]{
+		before: b, object: v.b, known: &entry[v1beta1.ServiceBindingStatus, bindingMemory]{},
 		troubled: func(why word) v1beta1.ServiceBindingStatus { return troubled(v.b, v.world, why) },
 	}
 	return v
@@ -148,12 +148,12 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
 	binding := with(201).binding
 	v := viewOf(f.b, f.w)
-	v.known.told = &told{id: "id", binding: binding}
+	v.known.memory.told = &told{id: "id", binding: binding}
 	binding.Credentials = json.RawMessage(`{"password":"0123456789"}`)
 	if err := r.inject(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.known.told; got == nil || got.binding != binding || !got.unfit {
+	if got := v.known.memory.told; got == nil || got.binding != binding || !got.unfit {
 		t.Errorf("it keeps %+v", got)
 	}
 	if ready := conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
@@ -166,7 +166,7 @@ func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingFixture()
 	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
 	v := viewOf(f.b, f.w)
-	v.known.seen, v.known.written = "7", t0.Add(-time.Second)
+	v.known.memory.seen, v.known.memory.written = "7", t0.Add(-time.Second)
 	if got := r.untilShown(v); got != settling-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}

@@ -66,7 +66,7 @@ func (f *bindingFixture) after(a bindingAnswer) {
 func (f *bindingFixture) inject(next bindingStep) {
 	t := f.w.known.told
 	f.b.Status = foldInjected(f.b, next.status, t.binding, "7", f.w.now)
-	f.w.known = bindingMemory{}
+	f.w.known = callMemory{}
 	f.w.secret, f.w.secretOf, f.w.secretVersion = secretGood, t.id, "7"
 }
 
@@ -138,7 +138,7 @@ func bound1(f *bindingFixture)      { f.after(with(201)) }
 func binding1(f *bindingFixture)    { retrievable(f); f.after(without(osb.Accepted, 202)) }
 func retrievable(f *bindingFixture) { f.w.ground.class.Common().BindingRetrievable = true }
 func rotatable(f *bindingFixture)   { f.w.ground.plan.Common().BindingRotatable = true }
-func restarted1(f *bindingFixture)  { f.w.firstSight, f.w.known = false, bindingMemory{} }
+func restarted1(f *bindingFixture)  { f.w.firstSight, f.w.known = false, callMemory{} }
 func brought1(f *bindingFixture)    { f.b.Annotations = nil }
 func lives1(f *bindingFixture)      { f.w.definition = definitionLives }
 func secretGone(f *bindingFixture)  { f.w.secret, f.w.secretOf = secretAbsent, "" }

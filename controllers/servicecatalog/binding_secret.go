@@ -33,9 +33,9 @@ import (
 // settling is for how long the cache may not show a Secret that this process has written.
 const settling = 10 * time.Second
 
-// bindingKnown is what this process knows of a binding and its Secret beyond the status.
-type bindingKnown struct {
-	bindingMemory
+// bindingMemory is what this process knows of a binding and its Secret beyond the status.
+type bindingMemory struct {
+	callMemory
 	// seen is the version of the Secret that was last read or written here, which had the
 	// credentials of the id seenOf, or was edited; and when it was written.
 	seen, seenOf string
@@ -46,14 +46,14 @@ type bindingKnown struct {
 }
 
 // settle forgets what a process needs not know of a binding that is as it should be.
-func (k *bindingKnown) settle(v *bindingView) {
+func (k *bindingMemory) settle(v *bindingView) {
 	s := &v.b.Status
 	if v.world.secret != secretGood || !isDelivered(s) || s.CurrentOperation != "" || k.told != nil {
 		return
 	}
-	k.bindingMemory = bindingMemory{}
+	k.callMemory = callMemory{}
 	if v.shown && k.seen == s.SecretVersion { // as cache and record say, too
-		*k = bindingKnown{}
+		*k = bindingMemory{}
 	}
 }
 
@@ -63,14 +63,14 @@ func (r *BindingReconciler) seeSecret(ctx context.Context, v *bindingView) error
 	if err != nil {
 		return err
 	}
-	known := &v.known.bindingKnown
+	known := &v.known.memory
 	v.shown = meta != nil && known.seen != "" && notAfter(known.seen, meta.ResourceVersion)
 	v.world.secret, v.world.secretOf, v.world.secretVersion = sightOf(v.b, v.world.firstSight, known, meta, r.clock.Now())
 	return nil
 }
 
 // sightOf is what a process knows of a Secret of which its cache knows seen.
-func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingKnown, seen *metav1.PartialObjectMetadata, now time.Time) (is secretState, of, version string) {
+func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingMemory, seen *metav1.PartialObjectMetadata, now time.Time) (is secretState, of, version string) {
 	s := &b.Status
 	sure := func() (secretState, string, string) {
 		if known.edited {
@@ -115,7 +115,7 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 	if err != nil {
 		return err
 	}
-	w, known := &v.world, &v.known.bindingKnown
+	w, known := &v.world, &v.known.memory
 	known.seen, known.seenOf, known.edited, known.written = "", "", false, time.Time{}
 	switch {
 	case secret == nil:

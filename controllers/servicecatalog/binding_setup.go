@@ -63,15 +63,18 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 		Complete(r)
 }
 
+// bindingKind is where ServiceBindings have what both kinds have.
+var bindingKind = kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
+	name:       "ServiceBinding",
+	new:        func() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} },
+	status:     func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus { return &b.Status },
+	copy:       (*v1beta1.ServiceBindingStatus).DeepCopy,
+	conditions: func(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition { return s.Conditions },
+	working:    func(s *v1beta1.ServiceBindingStatus) bool { return s.AsyncOpInProgress },
+}
+
 func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {
-	r := &BindingReconciler{secrets: &credentials.Keeper{Cache: cache, Live: live, Writer: c}, reconciler: newReconciler(k, kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
-		name:       "ServiceBinding",
-		new:        func() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} },
-		status:     func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus { return &b.Status },
-		copy:       (*v1beta1.ServiceBindingStatus).DeepCopy,
-		conditions: func(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition { return s.Conditions },
-		working:    func(s *v1beta1.ServiceBindingStatus) bool { return s.AsyncOpInProgress },
-	}, c, live)}
+	r := &BindingReconciler{secrets: &credentials.Keeper{Cache: cache, Live: live, Writer: c}, reconciler: newReconciler[bindingMemory](k, bindingKind, c, live)}
 	r.reconciler.attend = r.attend
 	r.orphans.remove, r.orphans.claimed = (*osb.Client).Unbind, r.hasHeir
 	return r

@@ -47,26 +47,26 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	for name, c := range map[string]struct {
 		b          *v1beta1.ServiceBinding
 		firstSight bool
-		known      bindingKnown
+		known      bindingMemory
 		seen       *metav1.PartialObjectMetadata
 		want       secretState
 	}{
-		"none, none expected":           {binding(), true, bindingKnown{}, nil, secretAbsent},
-		"none, of a binding that is":    {delivered("5"), true, bindingKnown{}, nil, secretUnseen},
-		"none, just written":            {delivered("5"), true, bindingKnown{seen: "5", written: t0}, nil, secretGood},
-		"none, written some time ago":   {delivered("5"), true, bindingKnown{seen: "5", written: t0.Add(-settling)}, nil, secretUnseen},
-		"none, deleted before a status": {deleted, false, bindingKnown{}, nil, secretUnseen},
-		"none, deleted at once":         {deleted, true, bindingKnown{}, nil, secretAbsent},
-		"as it was written":             {delivered("5"), true, bindingKnown{}, of("5", binding()), secretGood},
-		"from before it was written":    {delivered("5"), true, bindingKnown{}, of("4", binding()), secretGood},
-		"written since":                 {delivered("5"), true, bindingKnown{}, of("6", binding()), secretUnseen},
-		"written since, and looked at":  {delivered("5"), true, bindingKnown{seen: "6"}, of("6", binding()), secretGood},
-		"edited, and looked at":         {delivered("5"), true, bindingKnown{seen: "6", edited: true}, of("6", binding()), secretEdited},
-		"edited again":                  {delivered("5"), true, bindingKnown{seen: "6", edited: true}, of("7", binding()), secretUnseen},
-		"of the former service-catalog": {delivered(""), true, bindingKnown{}, of("5", binding()), secretGood},
-		"written, and not recorded":     {binding(), false, bindingKnown{}, of("5", binding()), secretUnseen},
-		"another's":                     {delivered("5"), true, bindingKnown{}, of("6", stranger), secretOthers},
-		"deleted a moment ago":          {delivered("5"), true, bindingKnown{ejected: true}, of("5", binding()), secretAbsent},
+		"none, none expected":           {binding(), true, bindingMemory{}, nil, secretAbsent},
+		"none, of a binding that is":    {delivered("5"), true, bindingMemory{}, nil, secretUnseen},
+		"none, just written":            {delivered("5"), true, bindingMemory{seen: "5", written: t0}, nil, secretGood},
+		"none, written some time ago":   {delivered("5"), true, bindingMemory{seen: "5", written: t0.Add(-settling)}, nil, secretUnseen},
+		"none, deleted before a status": {deleted, false, bindingMemory{}, nil, secretUnseen},
+		"none, deleted at once":         {deleted, true, bindingMemory{}, nil, secretAbsent},
+		"as it was written":             {delivered("5"), true, bindingMemory{}, of("5", binding()), secretGood},
+		"from before it was written":    {delivered("5"), true, bindingMemory{}, of("4", binding()), secretGood},
+		"written since":                 {delivered("5"), true, bindingMemory{}, of("6", binding()), secretUnseen},
+		"written since, and looked at":  {delivered("5"), true, bindingMemory{seen: "6"}, of("6", binding()), secretGood},
+		"edited, and looked at":         {delivered("5"), true, bindingMemory{seen: "6", edited: true}, of("6", binding()), secretEdited},
+		"edited again":                  {delivered("5"), true, bindingMemory{seen: "6", edited: true}, of("7", binding()), secretUnseen},
+		"of the former service-catalog": {delivered(""), true, bindingMemory{}, of("5", binding()), secretGood},
+		"written, and not recorded":     {binding(), false, bindingMemory{}, of("5", binding()), secretUnseen},
+		"another's":                     {delivered("5"), true, bindingMemory{}, of("6", stranger), secretOthers},
+		"deleted a moment ago":          {delivered("5"), true, bindingMemory{ejected: true}, of("5", binding()), secretAbsent},
 	} {
 		if got, _, _ := sightOf(c.b, c.firstSight, &c.known, c.seen, t0); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)

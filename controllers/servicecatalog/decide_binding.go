@@ -44,7 +44,7 @@ type bindingWorld struct {
 	secret                  secretState
 	secretOf, secretVersion string
 	// known is what this process remembers.
-	known  bindingMemory
+	known  callMemory
 	polled time.Time
 	asked  time.Duration
 }

@@ -23,9 +23,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
-// bindingMemory is what a process knows of a binding beyond its status. Without it some
+// callMemory is what a process knows of a binding beyond its status. Without it some
 // requests are made again.
-type bindingMemory struct {
+type callMemory struct {
 	// told are credentials that are not in the Secret yet.
 	told  *told
 	tried tried
@@ -53,7 +53,7 @@ type told struct {
 }
 
 // learn is what a process remembers of a binding after a call.
-func (m bindingMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a bindingAnswer) bindingMemory {
+func (m callMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a bindingAnswer) callMemory {
 	if m.tried.id != call.id && !call.removal && call.verb != unbind {
 		m.tried = tried{id: call.id}
 	}
@@ -77,7 +77,7 @@ func (m bindingMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a bind
 	return m
 }
 
-func (m *bindingMemory) learnBind(call bindingCall, a bindingAnswer) {
+func (m *callMemory) learnBind(call bindingCall, a bindingAnswer) {
 	refused := a.Class == osb.Rejected || a.Class == osb.Gone || a.Class == osb.Conflict || a.Class == osb.NeedsAsync
 	switch {
 	case a.Class == osb.NeedsApp:
@@ -97,7 +97,7 @@ func (m *bindingMemory) learnBind(call bindingCall, a bindingAnswer) {
 // does not know it yet.
 const manyFetches = 3
 
-func (m *bindingMemory) learnFetch(b *v1beta1.ServiceBinding, call bindingCall, a bindingAnswer) {
+func (m *callMemory) learnFetch(b *v1beta1.ServiceBinding, call bindingCall, a bindingAnswer) {
 	made := m.tried.made
 	m.tried.made = made && (!a.Sent || a.Class == osb.Gone || a.Class == osb.Concurrency) // else they may have been told, and lost
 	patient := made && (b.Status.Attempts == nil || b.Status.Attempts.Count < manyFetches)

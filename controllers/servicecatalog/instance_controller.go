@@ -30,12 +30,12 @@ import (
 
 // InstanceReconciler has brokers provide what ServiceInstances say.
 type InstanceReconciler struct {
-	*reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]
+	*reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
 }
 
 // instanceView is what a reconcile sees of an instance.
 type instanceView struct {
-	*view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]
+	*view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
 	si     *v1beta1.ServiceInstance // the object
 	world  instanceWorld
 	unread error // why the parameters could not be read; it is tried again
@@ -48,7 +48,7 @@ type instanceView struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
 // attend reads, decides, acts and records.
-func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]) (ctrl.Result, error) {
+func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 	v := &instanceView{view: of, si: of.object}
 	v.troubled = func(why word) v1beta1.ServiceInstanceStatus { return troubledInstance(v.si, why, r.clock.Now()) }
 	if err := r.look(ctx, v); err != nil {

@@ -63,15 +63,18 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		Complete(r)
 }
 
+// instanceKind is where ServiceInstances have what both kinds have.
+var instanceKind = kind[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]{
+	name:       "ServiceInstance",
+	new:        func() *v1beta1.ServiceInstance { return &v1beta1.ServiceInstance{} },
+	status:     func(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus { return &si.Status },
+	copy:       (*v1beta1.ServiceInstanceStatus).DeepCopy,
+	conditions: func(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition { return s.Conditions },
+	working:    func(s *v1beta1.ServiceInstanceStatus) bool { return s.AsyncOpInProgress },
+}
+
 func newInstanceReconciler(c client.Client, live client.Reader, k *kit) *InstanceReconciler {
-	r := &InstanceReconciler{newReconciler(k, kind[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]{
-		name:       "ServiceInstance",
-		new:        func() *v1beta1.ServiceInstance { return &v1beta1.ServiceInstance{} },
-		status:     func(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus { return &si.Status },
-		copy:       (*v1beta1.ServiceInstanceStatus).DeepCopy,
-		conditions: func(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition { return s.Conditions },
-		working:    func(s *v1beta1.ServiceInstanceStatus) bool { return s.AsyncOpInProgress },
-	}, c, live)}
+	r := &InstanceReconciler{newReconciler[struct{}](k, instanceKind, c, live)}
 	r.reconciler.attend = r.attend
 	r.orphans.remove, r.orphans.claimed = (*osb.Client).Deprovision, r.hasHeir
 	return r

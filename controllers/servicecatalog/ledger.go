@@ -17,27 +17,24 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/gophernetes/bellhop/internal/osb"
 )
 
 // ledger holds what this process knows of objects beyond what is on record: statuses
 // that could not be written yet, so that nothing a broker confirmed is dropped when a
 // write fails, and when something was last asked for.
-type ledger[S any] struct {
+type ledger[S any, M comparable] struct {
 	mu      sync.Mutex
-	entries map[types.NamespacedName]*entry[S]
-	orphans map[types.NamespacedName][]*orphan
+	entries map[types.NamespacedName]*entry[S, M]
+	orphans *orphans // those that objects leave behind
 }
 
 // entry is what is known of one object. Only the worker that has the object uses it.
-type entry[S any] struct {
+type entry[S any, M comparable] struct {
 	uid types.UID
 	// unrecorded is the status as it is to be; nil: it is on record.
 	unrecorded *S
@@ -53,46 +50,31 @@ type entry[S any] struct {
 	released bool
 	// made is what it has at the broker that is not on record.
 	made *orphan
-	// what else is to be known of a binding.
-	bindingKnown
+	// memory is what only one kind has to remember.
+	memory M
 }
 
-// orphan is what a request has made, or may have made, at a broker for an object that was
-// gone before that could be recorded.
-type orphan struct {
-	object client.Object // as it was
-	broker brokerKey
-	remove osb.RemovalRequest
-	// ours: that very request has made it, and under an id of ours.
-	ours     bool
-	attempts int32
-	next     time.Time
-	// working is since when the broker removes it, and operation what it calls that.
-	working   time.Time
-	operation string
-}
-
-func newLedger[S any]() *ledger[S] {
-	return &ledger[S]{entries: map[types.NamespacedName]*entry[S]{}, orphans: map[types.NamespacedName][]*orphan{}}
+func newLedger[S any, M comparable](o *orphans) *ledger[S, M] {
+	return &ledger[S, M]{entries: map[types.NamespacedName]*entry[S, M]{}, orphans: o}
 }
 
 // of is an object's entry, made if there is none. One of another object of that name is
 // dropped.
-func (l *ledger[S]) of(o client.Object) *entry[S] {
+func (l *ledger[S, M]) of(o client.Object) *entry[S, M] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
 	e := l.entries[name]
 	if e == nil || e.uid != o.GetUID() {
 		l.bereave(name, e)
-		e = &entry[S]{uid: o.GetUID()}
+		e = &entry[S, M]{uid: o.GetUID()}
 		l.entries[name] = e
 	}
 	return e
 }
 
 // drop forgets an object, and returns where it waited.
-func (l *ledger[S]) drop(name types.NamespacedName) (queued *brokerKey) {
+func (l *ledger[S, M]) drop(name types.NamespacedName) (queued *brokerKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[name]
@@ -105,35 +87,18 @@ func (l *ledger[S]) drop(name types.NamespacedName) (queued *brokerKey) {
 }
 
 // bereave keeps in mind what an object has left behind.
-func (l *ledger[S]) bereave(name types.NamespacedName, e *entry[S]) {
+func (l *ledger[S, M]) bereave(name types.NamespacedName, e *entry[S, M]) {
 	if e != nil && e.made != nil {
-		l.orphans[name] = append(l.orphans[name], e.made)
-	}
-}
-
-// orphansOf are what former objects of a name have left behind.
-func (l *ledger[S]) orphansOf(name types.NamespacedName) []*orphan {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.orphans[name])
-}
-
-// forget drops an orphan.
-func (l *ledger[S]) forget(name types.NamespacedName, o *orphan) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.orphans[name] = slices.DeleteFunc(l.orphans[name], func(other *orphan) bool { return other == o })
-	if len(l.orphans[name]) == 0 {
-		delete(l.orphans, name)
+		l.orphans.add(name, e.made)
 	}
 }
 
 // rest forgets an object of which nothing has to be known.
-func (l *ledger[S]) rest(o client.Object) {
+func (l *ledger[S, M]) rest(o client.Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := l.entries[name]; e != nil && e.unrecorded == nil && !e.released && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.bindingKnown == (bindingKnown{}) {
+	if e := l.entries[name]; e != nil && e.unrecorded == nil && !e.released && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.memory == *new(M) {
 		delete(l.entries, name)
 	}
 }

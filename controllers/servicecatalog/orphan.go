@@ -20,6 +20,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,15 +38,59 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
+// orphan is what a request has made, or may have made, at a broker for an object that was
+// gone before that could be recorded.
+type orphan struct {
+	object client.Object // as it was
+	broker brokerKey
+	remove osb.RemovalRequest
+	// ours: that very request has made it, and under an id of ours.
+	ours     bool
+	attempts int32
+	next     time.Time
+	// working is since when the broker removes it, and operation what it calls that.
+	working   time.Time
+	operation string
+}
+
+// orphans are those of a kind, by the names that their objects had.
+type orphans struct {
+	mu     sync.Mutex
+	byName map[types.NamespacedName][]*orphan
+}
+
+func newOrphans() *orphans { return &orphans{byName: map[types.NamespacedName][]*orphan{}} }
+
+func (l *orphans) add(name types.NamespacedName, o *orphan) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.byName[name] = append(l.byName[name], o)
+}
+
+func (l *orphans) of(name types.NamespacedName) []*orphan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.byName[name])
+}
+
+func (l *orphans) forget(name types.NamespacedName, o *orphan) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.byName[name] = slices.DeleteFunc(l.byName[name], func(other *orphan) bool { return other == o })
+	if len(l.byName[name]) == 0 {
+		delete(l.byName, name)
+	}
+}
+
 // orphanage removes what requests have made for objects that were gone before that could
 // be recorded.
-type orphanage[S any] struct {
+type orphanage struct {
 	index       index.Index
 	connections *connections
 	definition  *definition
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
-	ledger      *ledger[S]
+	orphans     *orphans
 	wake        func(types.NamespacedName)
 	// remove asks a broker for a removal.
 	remove func(*osb.Client, context.Context, osb.RemovalRequest) (osb.RemovalResponse, osb.Outcome)
@@ -54,14 +100,14 @@ type orphanage[S any] struct {
 
 // undo removes what former objects of a name have left behind. It says when to go on with
 // that; 0: nothing is left.
-func (u *orphanage[S]) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {
-	for _, o := range u.ledger.orphansOf(name) {
+func (u *orphanage) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {
+	for _, o := range u.orphans.of(name) {
 		wait, err := u.undoOne(ctx, o)
 		switch {
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case wait == 0:
-			u.ledger.forget(name, o)
+			u.orphans.forget(name, o)
 		case again == 0 || wait < again:
 			again = wait
 		}
@@ -69,7 +115,7 @@ func (u *orphanage[S]) undo(ctx context.Context, name types.NamespacedName) (aga
 	return again, failed
 }
 
-func (u *orphanage[S]) undoOne(ctx context.Context, o *orphan) (wait time.Duration, err error) {
+func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration, err error) {
 	now := u.clock.Now()
 	if now.Before(o.next) {
 		return o.next.Sub(now), nil
@@ -109,7 +155,7 @@ func (u *orphanage[S]) undoOne(ctx context.Context, o *orphan) (wait time.Durati
 }
 
 // ask asks a broker to remove an orphan, or how far that is.
-func (u *orphanage[S]) ask(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
+func (u *orphanage) ask(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
 	if o.working.IsZero() {
 		removal, out := u.remove(broker, ctx, o.remove)
 		if out.Class == osb.Accepted {
@@ -128,7 +174,7 @@ func (u *orphanage[S]) ask(ctx context.Context, broker *osb.Client, o *orphan) o
 }
 
 // undone says what came of a removal; 0: that is the end of it.
-func (u *orphanage[S]) undone(o *orphan, out osb.Outcome) time.Duration {
+func (u *orphanage) undone(o *orphan, out osb.Outcome) time.Duration {
 	now := u.clock.Now()
 	if running := now.Sub(o.working); out.Class == osb.Accepted && running < catalog.MaximumPollingDuration {
 		wait := pollInterval(running, out.RetryAfter)
@@ -161,7 +207,7 @@ func withoutWords(out osb.Outcome) string {
 }
 
 // mustLeave says why something is left as it is, "" if it is to be removed (R2).
-func (u *orphanage[S]) mustLeave(ctx context.Context, o *orphan) (why string, err error) {
+func (u *orphanage) mustLeave(ctx context.Context, o *orphan) (why string, err error) {
 	if !o.ours {
 		return "it is not known that this object has made it", nil
 	}
@@ -176,7 +222,7 @@ func (u *orphanage[S]) mustLeave(ctx context.Context, o *orphan) (why string, er
 }
 
 // leave says that something is left where it is.
-func (u *orphanage[S]) leave(o *orphan, why string) {
+func (u *orphanage) leave(o *orphan, why string) {
 	id := o.remove.InstanceID
 	if o.remove.BindingID != "" {
 		id = o.remove.BindingID

@@ -49,22 +49,23 @@ const (
 	lowPriority = handler.LowPriority
 )
 
-// reconciler is what instances and bindings, the objects O with the status S, have in
-// common: how they are read, how a broker is asked, and how what comes of it is recorded.
-type reconciler[O client.Object, S any] struct {
+// reconciler is what instances and bindings have in common: how they are read, how a broker
+// is asked, and how what comes of it is recorded. O is the objects' type, S their status,
+// and M what is remembered of one beyond that.
+type reconciler[O client.Object, S any, M comparable] struct {
 	*kit
 	kind[O, S]
 	client     client.Client // reads are from the cache and show our own writes
 	live       client.Reader
 	fresh      *kube.Freshness
 	definition *definition
-	ledger     *ledger[S]
-	orphans    *orphanage[S]
+	ledger     *ledger[S, M]
+	orphans    *orphanage
 	recent     *recent
 	wake       kube.Wakeups
 	line       line
 	// attend decides, acts and records.
-	attend func(context.Context, *view[O, S]) (ctrl.Result, error)
+	attend func(context.Context, *view[O, S, M]) (ctrl.Result, error)
 }
 
 // kind is where objects have what both kinds have.
@@ -79,32 +80,33 @@ type kind[O client.Object, S any] struct {
 }
 
 // view is what a reconcile sees of an object.
-type view[O client.Object, S any] struct {
+type view[O client.Object, S any, M comparable] struct {
 	before O // as the API server has it
 	object O // the same, with what is not recorded yet
-	known  *entry[S]
+	known  *entry[S, M]
 	// troubled is the status that says what keeps the next step from being taken.
 	troubled func(why word) S
 }
 
-func newReconciler[O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S] {
-	r := &reconciler[O, S]{
+func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
+	r := &reconciler[O, S, M]{
 		kit: k, kind: of, client: c, live: live,
 		fresh:      kube.NewFreshness(live, v1beta1.GroupVersion.WithKind(of.name)),
 		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
-		ledger:     newLedger[S](),
 		recent:     newRecent(),
 	}
 	r.line = line{kind: of.name, connections: k.connections, clock: k.clock, wake: &r.wake}
-	r.orphans = &orphanage[S]{
-		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, ledger: r.ledger, wake: r.wake.Add,
+	left := newOrphans()
+	r.ledger = newLedger[S, M](left)
+	r.orphans = &orphanage{
+		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, orphans: left, wake: r.wake.Add,
 	}
 	return r
 }
 
 // Reconcile takes one step with an object, and with what former ones of its name have left
 // behind.
-func (r *reconciler[O, S]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	before := r.new()
 	err := r.client.Get(ctx, req.NamespacedName, before)
 	switch {
@@ -125,11 +127,11 @@ func (r *reconciler[O, S]) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 }
 
 // open has an object attended to, if the cache shows what this process has made of it.
-func (r *reconciler[O, S]) open(ctx context.Context, before O) (ctrl.Result, error) {
+func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, error) {
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
-	v := &view[O, S]{before: before, object: before.DeepCopyObject().(O), known: r.ledger.of(before)}
+	v := &view[O, S, M]{before: before, object: before.DeepCopyObject().(O), known: r.ledger.of(before)}
 	if v.known.released { // it is gone, or another's finalizer holds it
 		return ctrl.Result{}, nil
 	}
@@ -146,7 +148,7 @@ func (r *reconciler[O, S]) open(ctx context.Context, before O) (ctrl.Result, err
 
 // connect is the client for a broker, or what is wrong with its credentials: with an error
 // if that may mend itself.
-func (r *reconciler[O, S]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *word, error) {
+func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *word, error) {
 	broker, err := r.connections.to(ctx, b)
 	bad, ok := errors.AsType[*credentialsError](err)
 	if !ok {
@@ -160,7 +162,7 @@ func (r *reconciler[O, S]) connect(ctx context.Context, b v1beta1.Broker) (*osb.
 
 // send asks a broker once there is a slot for that; queued says what it waits for. What is
 // to be on record first is. After an error nothing was asked.
-func (r *reconciler[O, S]) send(ctx context.Context, v *view[O, S], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
+func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
 	entered, wait, leave := r.line.enter(v.object, &v.known.queued, keyOf(broker), what)
 	if !entered {
 		return &wait, nil
@@ -189,7 +191,7 @@ func (r *reconciler[O, S]) send(ctx context.Context, v *view[O, S], broker v1bet
 
 // queued is for what waits for a slot: at first in silence, and always if it has nothing
 // to say.
-func (r *reconciler[O, S]) queued(ctx context.Context, v *view[O, S], wait outbound.Wait, silent bool) (ctrl.Result, error) {
+func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait outbound.Wait, silent bool) (ctrl.Result, error) {
 	now := r.clock.Now()
 	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
 		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
@@ -237,7 +239,7 @@ func inTheWay(reason string, err error) error {
 
 // fail records what has come of requests, and what is in the way of going on. That is
 // tried again.
-func (r *reconciler[O, S]) fail(ctx context.Context, v *view[O, S], err error) error {
+func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
 	if t, ok := errors.AsType[*trouble](err); ok {
 		status := v.troubled(word{t.reason, t.Error()})
 		*r.status(v.object), v.known.unrecorded = status, r.copy(&status)
@@ -249,7 +251,7 @@ func (r *reconciler[O, S]) fail(ctx context.Context, v *view[O, S], err error) e
 }
 
 // record writes the status, if it is another than on record.
-func (r *reconciler[O, S]) record(ctx context.Context, v *view[O, S], status S) error {
+func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
 	before := r.status(v.before)
 	if equality.Semantic.DeepEqual(status, *before) {
 		v.known.unrecorded, v.known.made = nil, nil
@@ -268,7 +270,7 @@ func (r *reconciler[O, S]) record(ctx context.Context, v *view[O, S], status S) 
 }
 
 // release lets the object go.
-func (r *reconciler[O, S]) release(ctx context.Context, v *view[O, S], why word) error {
+func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why word) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
@@ -281,7 +283,7 @@ func (r *reconciler[O, S]) release(ctx context.Context, v *view[O, S], why word)
 }
 
 // later is when to look at an object again.
-func (r *reconciler[O, S]) later(wake time.Time, status *S) ctrl.Result {
+func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	result := ctrl.Result{RequeueAfter: kube.Until(wake, r.clock.Now())}
 	if r.working(status) {
 		result.Priority = new(lowPriority)
@@ -290,7 +292,7 @@ func (r *reconciler[O, S]) later(wake time.Time, status *S) ctrl.Result {
 }
 
 // atOnce is for what goes on in a turn of its own, as it may wait for a slot.
-func (r *reconciler[O, S]) atOnce(status *S) ctrl.Result {
+func (r *reconciler[O, S, M]) atOnce(status *S) ctrl.Result {
 	result := r.later(time.Time{}, status)
 	result.RequeueAfter = time.Millisecond
 	return result

@@ -57,7 +57,7 @@ type bindingWalk struct {
 
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceBindingStatus
-	known      bindingKnown
+	known      bindingMemory
 	polled     time.Time
 	firstSight bool
 
@@ -195,7 +195,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // world is what the shell would look up.
 func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
-	world := bindingWorld{now: w.now, firstSight: w.firstSight, polled: w.polled, definition: definitionLives, broker: w.broker, known: w.known.bindingMemory,
+	world := bindingWorld{now: w.now, firstSight: w.firstSight, polled: w.polled, definition: definitionLives, broker: w.broker, known: w.known.callMemory,
 		ground: ground{instance: w.instance, class: w.class, plan: w.plan, target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	merged, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(w.params)}, nil)
@@ -223,7 +223,7 @@ func (w *bindingWalk) reconcile() {
 	}
 	world := w.world(b)
 	for calls := 0; ; {
-		world.now, world.known = w.now, w.known.bindingMemory
+		world.now, world.known = w.now, w.known.callMemory
 		next := decideBinding(b, world)
 		switch {
 		case next.protect || next.prove || next.read:
@@ -258,7 +258,7 @@ func (w *bindingWalk) reconcile() {
 			if next.call.verb == poll {
 				w.polled = w.now
 			}
-			w.known.bindingMemory = w.known.learn(b, *next.call, a)
+			w.known.callMemory = w.known.learn(b, *next.call, a)
 			b.Status = foldBinding(b, next.status, *next.call, a, w.now)
 			if twice := foldBinding(b, b.Status, *next.call, a, w.now); len(twice.Conditions) == 0 {
 				w.failf("a fold without conditions")
@@ -326,7 +326,7 @@ func (w *bindingWalk) do(b *v1beta1.ServiceBinding, deed secretDeed, world *bind
 			return false
 		}
 		b.Status = foldInjected(b, b.Status, t.binding, w.secret.ResourceVersion, w.now)
-		w.known.bindingMemory = bindingMemory{}
+		w.known.callMemory = callMemory{}
 		w.unrecorded = b.Status.DeepCopy()
 		w.wrote(t.id, world)
 	case withdrawKeys:
@@ -338,7 +338,7 @@ func (w *bindingWalk) do(b *v1beta1.ServiceBinding, deed secretDeed, world *bind
 		w.wrote("", world)
 	default:
 		w.secret = nil
-		w.known = bindingKnown{bindingMemory: w.known.bindingMemory, ejected: true}
+		w.known = bindingMemory{callMemory: w.known.callMemory, ejected: true}
 		b.Status.SecretVersion = ""
 		world.secret, world.secretOf, world.secretVersion = secretAbsent, "", ""
 	}
@@ -424,7 +424,7 @@ func (w *bindingWalk) crashes() bool {
 	if w.secret != nil && w.secret.ResourceVersion != w.b.Status.SecretVersion {
 		w.endless[string(w.secret.Data["token"])] = true
 	}
-	w.unrecorded, w.polled, w.firstSight, w.known = nil, time.Time{}, false, bindingKnown{}
+	w.unrecorded, w.polled, w.firstSight, w.known = nil, time.Time{}, false, bindingMemory{}
 	w.cached = w.secret.DeepCopy()
 	return true
 }
