@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -44,7 +46,8 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 			return false, ctrl.Result{}, err
 		}
 		r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
-		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, bad.message}
+		b := v.world.broker
+		v.world.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.message)}
 		result, err := r.settle(ctx, v, decideBinding(v.b, v.world))
 		if bad.temporary && err == nil {
 			err = bad
