@@ -18,7 +18,6 @@ package servicecatalog
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -82,7 +81,7 @@ type fault struct {
 func faultOf(b v1beta1.Broker, out osb.Outcome) *fault {
 	spec := b.Common()
 	message := fmt.Sprintf("GET %s/v2/catalog: %s", outbound.Shorten(strings.TrimRight(spec.URL, "/"), maxProblem), sayOutcome(out))
-	if out.Status == http.StatusUnauthorized && spec.AuthInfo == nil {
+	if out.Unauthorized() && spec.AuthInfo == nil {
 		message += "; it was asked without credentials, as there is no spec.authInfo"
 	}
 	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter}
