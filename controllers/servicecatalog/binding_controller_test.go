@@ -175,3 +175,26 @@ func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 		t.Errorf("one that is shown is looked at in %s", got)
 	}
 }
+
+// TestABindingSaysWhoseCredentialsAreMissing: there may be many brokers.
+func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
+	f := newBindingFixture()
+	broker := f.w.broker.DeepCopyObject().(*v1beta1.ClusterServiceBroker)
+	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
+	f.w.broker = broker
+	c := newFakeCluster(t, interceptor.Funcs{}, f.b)
+	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(t0), recorder: events.NewFakeRecorder(10), connections: &connections{cache: c, live: c}})
+	v := viewOf(f.b, f.w)
+	if made, _, err := r.act(t.Context(), v, decideBinding(v.b, f.w)); made || err != nil {
+		t.Fatalf("a request was made: %t, %v", made, err)
+	}
+	after := &v1beta1.ServiceBinding{}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
+		t.Fatal(err)
+	}
+	ready := conditionOf(after.Status.Conditions, v1beta1.ConditionReady)
+	if want := `ClusterServiceBroker "` + broker.Name + `": spec.authInfo.basic.secretRef: Secret "login" does not exist in namespace "osba"`; ready == nil ||
+		ready.Reason != v1beta1.ReasonErrorGettingAuthCredentials || !strings.Contains(ready.Message, want) {
+		t.Errorf("it says %+v, want %q", ready, want)
+	}
+}

@@ -245,7 +245,7 @@ func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, etag str
 	case ctx.Err() != nil: // the process is being stopped
 		return nil, outbound.Result{Unasked: true}, ctx.Err()
 	case out.Class != osb.Done:
-		v.fault = faultOf(out)
+		v.fault = faultOf(b, out)
 	default:
 		v.version, v.unchanged = broker.Version(), found == nil
 	}

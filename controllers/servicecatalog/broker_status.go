@@ -78,8 +78,13 @@ type fault struct {
 }
 
 // faultOf is what a broker's answer means if it is no catalog.
-func faultOf(out osb.Outcome) *fault {
-	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: sayOutcome(out), wish: out.RetryAfter}
+func faultOf(b v1beta1.Broker, out osb.Outcome) *fault {
+	spec := b.Common()
+	message := fmt.Sprintf("GET %s/v2/catalog: %s", outbound.Shorten(strings.TrimRight(spec.URL, "/"), maxProblem), sayOutcome(out))
+	if out.Unauthorized() && spec.AuthInfo == nil {
+		message += "; it was asked without credentials, as there is no spec.authInfo"
+	}
+	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter}
 }
 
 // statusAfter is the status of a broker after a visit. It is pure.

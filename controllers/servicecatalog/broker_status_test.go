@@ -148,18 +148,26 @@ func sayConditions(list []v1beta1.Condition) string {
 }
 
 func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
+	b := readBroker()
+	b.Spec.URL, b.Spec.AuthInfo = "https://broker.example.com/osb/", &v1beta1.AuthInfo{}
 	for want, out := range map[string]osb.Outcome{
 		"HTTP 401: wrong password":       {Class: osb.Retry, Status: 401, Description: "wrong password"},
+		"HTTP 405 Method Not Allowed":    {Class: osb.Rejected, Status: 405, Description: "HTTP 405 Method Not Allowed"},
 		"HTTP 502 Bad Gateway":           {Class: osb.Retry, Status: 502, Description: "HTTP 502 Bad Gateway"},
 		"connection refused":             {Class: osb.Retry, Description: "connection refused"},
 		"HTTP 200 OK, but it is no JSON": {Class: osb.Malformed, Status: 200, Description: "HTTP 200 OK, but it is no JSON"},
 	} {
-		if got := faultOf(out); got.message != want || got.reason != v1beta1.ReasonErrorFetchingCatalog || got.stalled {
+		want = "GET https://broker.example.com/osb/v2/catalog: " + want
+		if got := faultOf(b, out); got.message != want || got.reason != v1beta1.ReasonErrorFetchingCatalog || got.stalled {
 			t.Errorf("fault is %+v, want %q", got, want)
 		}
 	}
-	if got := faultOf(osb.Outcome{RetryAfter: time.Minute}); got.wish != time.Minute {
+	if got := faultOf(b, osb.Outcome{RetryAfter: time.Minute}); got.wish != time.Minute {
 		t.Errorf("it wants to be left alone for %v", got.wish)
+	}
+	b.Spec.AuthInfo = nil
+	if got := faultOf(b, osb.Outcome{Class: osb.Retry, Status: 401, Description: "who is it?"}); !strings.HasSuffix(got.message, "who is it?; it was asked without credentials, as there is no spec.authInfo") {
+		t.Errorf("without credentials it says %q", got.message)
 	}
 }
 

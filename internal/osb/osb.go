@@ -85,6 +85,9 @@ type Outcome struct {
 	InstanceUnusable, UpdateNotRepeatable bool
 }
 
+// Unauthorized says whether the broker wants to know who asks.
+func (o Outcome) Unauthorized() bool { return o.Status == http.StatusUnauthorized }
+
 // NotFound says whether the broker does not know what it was asked about. That proves
 // nothing: whoever knows the protocol says Gone to a removal.
 func (o Outcome) NotFound() bool { return o.Status == http.StatusNotFound }

@@ -153,7 +153,7 @@ func describeFailures(k kinds) {
 		update(ctx, b, relist)
 		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(
 			haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Reconciling", "True", "ErrorFetchingCatalog"),
-			saying("HTTP 500 Oops: the disk"), HaveField("LastConditionState", "ErrorFetchingCatalog"),
+			saying("/v2/catalog: HTTP 500 Oops: the disk"), HaveField("LastConditionState", "ErrorFetchingCatalog"),
 			HaveField("Attempts", BeNumerically(">=", 2)), HaveField("NextAttemptTime", Not(BeNil())), HaveField("OperationStartTime", Not(BeNil()))))
 		for _, c := range b.CommonStatus().Conditions {
 			Expect(c.Message).NotTo(ContainSubstring("\x1b"))

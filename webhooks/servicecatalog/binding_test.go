@@ -17,13 +17,16 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -53,7 +56,7 @@ func TestBindingsAreChecked(t *testing.T) {
 	other := binding(func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID = "other", "taken" })
 	k := knowing(t, clusterBroker("broker", true), class, plan, closed, live(), going, unbindable, theirs, mine, other)
 	var asked []string
-	v := bindingValidator{k, reviewer(t, &asked, "mine")}
+	v := bindingValidator{k, reviewer(t, &asked, "mine", "none")}
 	copying := func(namespace, name string) func(*v1beta1.ServiceBinding) {
 		return func(b *v1beta1.ServiceBinding) {
 			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Namespace: namespace, Name: name}}}}
@@ -88,6 +91,11 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "keys from a Secret", edit: copying("", "mine"), asked: []string{"ns/mine"}},
 		{name: "keys from a Secret of this namespace", edit: copying("ns", "mine"), asked: []string{"ns/mine"}},
 		{name: "keys from a Secret of another", edit: copying("", "theirs"), asked: []string{"ns/theirs"}, error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.name: Forbidden"}},
+		{name: "keys from a Secret that is still to come", edit: copying("", "none"), asked: []string{"ns/none"},
+			warn: []string{`spec.secretTransforms[0].addKeysFrom.secretRef.name: Secret "none" does not exist in namespace "ns": the credentials are not written until it does`}},
+		{name: "parameters from a Secret that is still to come", edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "none", Key: "k"}}}
+		}, asked: []string{"ns/none"}, warn: []string{`spec.parametersFrom[0].secretKeyRef.name: Secret "none" does not exist in namespace "ns": nothing is sent until it does`}},
 		{name: "keys from elsewhere", edit: copying("kube-system", "mine"), error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.namespace: Invalid value", `must be left out, or be the binding's own: "ns"`}},
 		{name: "keys from nowhere", edit: copying("", ""), error: []string{"spec.secretTransforms[0].addKeysFrom.secretRef.name: Required value: must name a Secret"}},
 		{name: "a path", edit: adding("URL", "jdbc:{.uri}")},
@@ -154,4 +162,54 @@ func TestBindingsStay(t *testing.T) {
 	if err := d.Default(request(t, nil), generated); err != nil || generated.Spec.SecretName != "" {
 		t.Errorf("a name that nobody knows: %q %v", generated.Spec.SecretName, err)
 	}
+}
+
+// TestAChangeInVainIsSaid: the fields that were put back, and what to do.
+func TestAChangeInVainIsSaid(t *testing.T) {
+	hook := newBindingHook(scheme(), bindingDefaulter{decoder, func() time.Time { return t0 }})
+	full := func(b *v1beta1.ServiceBinding) {
+		b.Spec.SecretName, b.Spec.Parameters, b.Spec.UserInfo = "b", raw(`{"role":"reader"}`), alice()
+	}
+	for name, c := range map[string]struct {
+		edit func(*v1beta1.ServiceBinding)
+		warn []string
+	}{
+		"nothing": {edit: func(*v1beta1.ServiceBinding) {}},
+		"a manifest that replaces it": {edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretName, b.Spec.ExternalID, b.Spec.UserInfo = "", "", nil
+		}},
+		"an annotation": {edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RebindAnnotation] = "now" }},
+		"parameters": {edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`{"role":"writer"}`) },
+			warn: []string{"spec.parameters: not changed", "delete it and make a new one", "bellhop.gophernetes.io/rebind"}},
+		"no parameters any more": {edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = nil }, warn: []string{"spec.parameters: not changed"}},
+		"all": {edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.InstanceRef.Name, b.Spec.SecretName, b.Spec.ExternalID, b.Spec.Parameters = "other", "other", "other", nil
+			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "s", Key: "k"}}}
+			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{RemoveKey: &v1beta1.RemoveKeyTransform{Key: "k"}}}
+		}, warn: []string{"spec.instanceRef, spec.parameters, spec.parametersFrom, spec.secretName, spec.secretTransforms, spec.externalID: not changed"}},
+	} {
+		old, asked := binding(full), binding(full)
+		c.edit(asked)
+		request := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}
+		request.OldObject.Raw, request.Object.Raw = marshalled(t, old), marshalled(t, asked)
+		response := hook.Handler.Handle(t.Context(), request)
+		if !response.Allowed {
+			t.Errorf("%s: refused: %v", name, response.Result)
+		}
+		says(t, name, lines(response.Warnings), c.warn...)
+	}
+	made := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}}
+	made.Object.Raw = marshalled(t, binding(full))
+	if response := hook.Handler.Handle(t.Context(), made); !response.Allowed || len(response.Warnings) > 0 || len(response.Patches) == 0 {
+		t.Errorf("a creation: %+v", response)
+	}
+}
+
+func marshalled(t *testing.T, obj any) []byte {
+	t.Helper()
+	raw, err := json.Marshal(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }

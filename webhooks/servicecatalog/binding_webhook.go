@@ -20,10 +20,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -70,6 +73,52 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 	b.Spec.SecretName = catalog.SecretName(b)
 	b.Spec.UserInfo, err = requester(ctx)
 	return err
+}
+
+// bindingHook warns, besides, of what the defaulter puts back: a validator does not see it.
+type bindingHook struct {
+	admission.Handler
+	decoder admission.Decoder
+}
+
+func newBindingHook(scheme *runtime.Scheme, d bindingDefaulter) *admission.Webhook {
+	hook := admission.WithDefaulter(scheme, d)
+	hook.Handler = bindingHook{hook.Handler, d.decoder}
+	return hook
+}
+
+func (h bindingHook) Handle(ctx context.Context, request admission.Request) admission.Response {
+	response := h.Handler.Handle(ctx, request)
+	if !response.Allowed || request.Operation != admissionv1.Update {
+		return response
+	}
+	old, asked := &v1beta1.ServiceBinding{}, &v1beta1.ServiceBinding{}
+	if err := errors.Join(h.decoder.DecodeRaw(request.OldObject, old), h.decoder.Decode(request, asked)); err != nil {
+		return admission.Errored(http.StatusBadRequest, err)
+	}
+	if fields := putBack(old, asked); len(fields) > 0 {
+		response.Warnings = append(response.Warnings, fmt.Sprintf("%s: not changed, since the spec of a ServiceBinding stays as it was made: "+
+			"delete it and make a new one; or, if all you want is new credentials, change its annotation %s", strings.Join(fields, ", "), v1beta1.RebindAnnotation))
+	}
+	return response
+}
+
+// putBack are the fields of a spec that an update asks to change, in vain. A manifest that
+// replaces the object may leave out what was filled in.
+func putBack(old, asked *v1beta1.ServiceBinding) (fields []string) {
+	was, is := old.Spec, asked.Spec
+	differs := func(name string, a, b any) {
+		if !equality.Semantic.DeepEqual(a, b) {
+			fields = append(fields, specPath.Child(name).String())
+		}
+	}
+	differs("instanceRef", was.InstanceRef, is.InstanceRef)
+	differs("parameters", was.Parameters, is.Parameters)
+	differs("parametersFrom", was.ParametersFrom, is.ParametersFrom)
+	differs("secretName", cmp.Or(was.SecretName, old.Name), cmp.Or(is.SecretName, old.Name))
+	differs("secretTransforms", was.SecretTransforms, is.SecretTransforms)
+	differs("externalID", cmp.Or(was.ExternalID, is.ExternalID), cmp.Or(is.ExternalID, was.ExternalID))
+	return fields
 }
 
 // bindingValidator refuses what the schema cannot, and warns of what will wait.
@@ -156,7 +205,7 @@ func checkTransforms(f *findings, b *v1beta1.ServiceBinding) (uses []secretUse) 
 			if ref.Namespace != "" && ref.Namespace != b.Namespace {
 				f.refuse(field.Invalid(path.Child("namespace"), ref.Namespace, fmt.Sprintf("must be left out, or be the binding's own: %q", b.Namespace)))
 			}
-			uses = append(uses, secretUse{path.Child("name"), ref.Name})
+			uses = append(uses, secretUse{path.Child("name"), ref.Name, "the credentials are not written until it does"})
 		}
 	}
 	return uses

@@ -51,6 +51,11 @@ func TestWhatIsOffered(t *testing.T) {
 	fresh := clusterClass("broker", "class", func(c *v1beta1.ClusterServiceClass) { c.CreationTimestamp = metav1.NewTime(t0.Add(time.Second)) })
 	twin := clusterClass("second", "twin", func(c *v1beta1.ClusterServiceClass) { c.Spec.ExternalName = "ext-class" })
 	read, unread, second := clusterBroker("broker", true), clusterBroker("unread", false), clusterBroker("second", true)
+	going := clusterBroker("broker", true)
+	going.Finalizers, going.DeletionTimestamp = []string{v1beta1.Finalizer}, &metav1.Time{Time: t0}
+	local := &v1beta1.ServiceClass{}
+	namespaceName(local, "ns", "local")
+	local.Spec.ExternalName = "ext-class"
 
 	for _, c := range []struct {
 		name   string
@@ -72,8 +77,14 @@ func TestWhatIsOffered(t *testing.T) {
 		{name: "half a catalog, with the plan named", known: []client.Object{read, fresh, plan}, plan: "ext-plan", want: refs("plan"), chosen: "ext-plan"},
 		{name: "half a catalog, without the plan that is named", known: []client.Object{read, fresh, plan}, plan: "ext-other", want: refs(""), chosen: "ext-other", warn: []string{"is being read"}},
 		{name: "caches that are not synced", start: true, known: []client.Object{read, class, plan}, warn: []string{"spec.clusterServiceClassExternalName was not checked: Bellhop is still starting"}},
-		{name: "no class, and a broker that was never read", known: []client.Object{read, unread}, warn: []string{`the catalog of ClusterServiceBroker "unread" was never read`}},
+		{name: "no class, and a broker that was never read", known: []client.Object{read, unread}, warn: []string{`the catalog of ClusterServiceBroker "unread" was not read yet`}},
 		{name: "no class", known: []client.Object{read, clusterClass("broker", "claas")}, error: []string{`spec.clusterServiceClassExternalName: Invalid value: "ext-class"`, "the catalog has ext-claas", "no plan can be chosen"}},
+		{name: "a class of a ServiceBroker, and a broker that was never read", known: []client.Object{unread, local}, plan: "ext-plan", chosen: "ext-plan",
+			warn: []string{"was not checked", `spec.clusterServiceClassExternalName: there is a ServiceClass with serviceClassExternalName "ext-class"`}},
+		{name: "a class of a ServiceBroker", known: []client.Object{read, local}, plan: "ext-plan", chosen: "ext-plan",
+			warn: []string{"will wait", `there is a ServiceClass with serviceClassExternalName "ext-class": make a ServiceInstance that names it so, and the plan with servicePlanExternalName`}},
+		{name: "a broker that is being deleted", known: []client.Object{going, class, plan}, want: refs("plan"), chosen: "ext-plan",
+			warn: []string{`spec.clusterServiceClassExternalName: the ServiceInstance will wait: ClusterServiceBroker "broker", which offers it, is being deleted`}},
 		{name: "no class, and a plan", known: []client.Object{read}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"spec.clusterServiceClassExternalName: the ServiceInstance will wait"}},
 		{name: "no such plan", known: []client.Object{read, class, plan}, plan: "ext-plam", want: refs(""), chosen: "ext-plam", warn: []string{"spec.clusterServicePlanExternalName: the ServiceInstance will wait", "the catalog has ext-plan"}},
 		{name: "a removed plan", known: []client.Object{read, class, gone}, plan: "ext-gone", want: refs("gone"), chosen: "ext-gone", warn: []string{`does not have "ext-gone" any more`}},

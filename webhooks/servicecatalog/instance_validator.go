@@ -49,6 +49,7 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 	f.refuse(checkDeletionPolicy(nil, i)...)
 	checkID(ctx, &f, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
 	o := v.checkOffer(ctx, &f, i, ref)
+	v.checkBroker(ctx, &f, ref, o)
 	checkParameters(ctx, &f, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
 	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom))
 	return f.result("ServiceInstance", i.Name)
@@ -122,6 +123,9 @@ func (v instanceValidator) checkOffer(ctx context.Context, f *findings, i *v1bet
 	switch {
 	case o.unknown != "":
 		f.warn("%s was not checked: %s", path, o.unknown)
+		if o.instead != "" {
+			f.warn("%s: %s", path, o.instead)
+		}
 		return o
 	case o.problem == nil:
 		warnIfGone(f, o, ref)
@@ -137,6 +141,16 @@ func (v instanceValidator) checkOffer(ctx context.Context, f *findings, i *v1bet
 		f.refuse(field.Invalid(path, ref.Class, message+"; so no plan can be chosen, and none is named"))
 	}
 	return o
+}
+
+// checkBroker warns of a broker that takes no new instances.
+func (v instanceValidator) checkBroker(ctx context.Context, f *findings, ref catalog.Reference, o offer) {
+	if o.class == nil {
+		return
+	}
+	if broker, err := v.index.BrokerOf(ctx, o.class); err == nil && !broker.GetDeletionTimestamp().IsZero() {
+		f.warn("%s: the ServiceInstance will wait: %s %q, which offers it, is being deleted", ref.ClassPath(), ref.Scope.BrokerKind(), broker.GetName())
+	}
 }
 
 // warnIfGone says that a broker offers something no more.

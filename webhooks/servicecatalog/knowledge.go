@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,6 +48,8 @@ type offer struct {
 	problem error
 	// unknown says why nobody can tell yet; empty if everybody can.
 	unknown string
+	// instead is what there is in place of what is unknown; empty: nothing that helps.
+	instead string
 }
 
 func (o offer) refs() (r catalog.Refs) {
@@ -62,14 +65,14 @@ func (o offer) refs() (r catalog.Refs) {
 // offerOf looks up what a reference of an instance names. Without a plan in the
 // reference it is the class's only one, if the class's catalog was read to its end.
 func (k knowledge) offerOf(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) offer {
-	if !k.knowsCatalogs(ctx, ref.Scope) {
+	if !k.knowsCatalogs(ctx) {
 		return offer{unknown: "Bellhop is still starting"}
 	}
 	class, err := k.classOf(ctx, i, ref)
 	if err != nil {
-		if index.IsNotFound(err) {
-			if unread := k.unreadBroker(ctx, i.Namespace, ref.Scope); unread != "" {
-				return offer{unknown: unread}
+		if missing, ok := errors.AsType[*index.NotFoundError](err); ok {
+			if unread := k.index.Unread(ctx, ref.Scope, i.Namespace); unread != "" {
+				return offer{unknown: unread, instead: missing.Instead}
 			}
 		}
 		return offer{problem: err}
@@ -103,7 +106,7 @@ func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance
 	if len(errs) > 0 {
 		return offer{problem: errs.ToAggregate()}
 	}
-	if !k.knowsCatalogs(ctx, ref.Scope) {
+	if !k.knowsCatalogs(ctx) {
 		return offer{unknown: "Bellhop is still starting"}
 	}
 	class, err := k.index.ClassOf(ctx, i)
@@ -117,25 +120,10 @@ func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance
 	return offer{class: class, plan: plan}
 }
 
-func (k knowledge) knowsCatalogs(ctx context.Context, scope catalog.Scope) bool {
-	if scope == catalog.Cluster {
-		return k.synced(ctx, &v1beta1.ClusterServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ClusterServicePlan{})
-	}
-	return k.synced(ctx, &v1beta1.ServiceBroker{}, &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{})
-}
-
-// unreadBroker names a broker that may offer anything, since its catalog was never read.
-func (k knowledge) unreadBroker(ctx context.Context, namespace string, scope catalog.Scope) string {
-	brokers, err := k.index.Brokers(ctx, scope, namespace)
-	if err != nil {
-		return err.Error()
-	}
-	for _, b := range brokers {
-		if b.CommonStatus().LastCatalogRetrievalTime == nil {
-			return fmt.Sprintf("the catalog of %s %q was never read", scope.BrokerKind(), b.GetName())
-		}
-	}
-	return ""
+// knowsCatalogs is of both scopes: what is not in one may be in the other.
+func (k knowledge) knowsCatalogs(ctx context.Context) bool {
+	return k.synced(ctx, &v1beta1.ClusterServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ClusterServicePlan{},
+		&v1beta1.ServiceBroker{}, &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{})
 }
 
 // halfRead says that a class is newer than its broker's last complete catalog, so that

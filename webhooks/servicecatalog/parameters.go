@@ -56,6 +56,8 @@ func checkParameters(ctx context.Context, f *findings, planSchema, parameters *r
 type secretUse struct {
 	path *field.Path
 	name string
+	// without is what it means that it does not exist.
+	without string
 }
 
 // sourceUses are the Secrets of parametersFrom that old does not name already.
@@ -63,7 +65,7 @@ func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 	for i, source := range from {
 		known := slices.ContainsFunc(old, func(o v1beta1.ParametersFromSource) bool { return ptr.Equal(o.SecretKeyRef, source.SecretKeyRef) })
 		if source.SecretKeyRef != nil && !known {
-			uses = append(uses, secretUse{parametersFromPath.Index(i).Child("secretKeyRef", "name"), source.SecretKeyRef.Name})
+			uses = append(uses, secretUse{parametersFromPath.Index(i).Child("secretKeyRef", "name"), source.SecretKeyRef.Name, "nothing is sent until it does"})
 		}
 	}
 	return uses
@@ -80,7 +82,7 @@ func (k knowledge) checkUses(ctx context.Context, f *findings, access kube.Revie
 	for _, use := range uses {
 		secret := types.NamespacedName{Namespace: namespace, Name: use.name}
 		if k.lacksSecret(ctx, secret) {
-			f.warn("%s: Secret %q does not exist in namespace %q: nothing is sent until it does", use.path, use.name, namespace)
+			f.warn("%s: Secret %q does not exist in namespace %q: %s", use.path, use.name, namespace, use.without)
 		}
 		if slices.Contains(asked, use.name) {
 			continue

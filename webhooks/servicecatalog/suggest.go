@@ -17,35 +17,20 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"cmp"
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
-const (
-	// maxSuggestions is how many names an error proposes.
-	maxSuggestions = 3
-	// maxCompared is how many names are compared with the one that was not found, and
-	// maxLetters how long they are at most: tenants choose them all.
-	maxCompared, maxLetters = 200, 64
-)
-
-// suggestions are names that there are, and that are like the one that was not found.
+// suggestions are names of classes that there are, and that are like the one that was not
+// found. Of plans the error has them.
 func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalog.Reference, o offer) string {
-	if index.IsAmbiguous(o.problem) {
-		return "" // it lists the choices
+	if o.class != nil || index.IsAmbiguous(o.problem) { // which lists the choices
+		return ""
 	}
-	wanted, names := ref.Class, k.classNames(ctx, namespace, ref)
-	if o.class != nil {
-		wanted, names = ref.Plan, k.planNames(ctx, ref, o.class)
-	}
-	similar := closest(ctx, wanted, names)
+	similar := index.Closest(ctx, ref.Class, k.classNames(ctx, namespace, ref))
 	if len(similar) == 0 {
 		return ""
 	}
@@ -70,71 +55,4 @@ func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog
 		}
 	}
 	return names
-}
-
-// planNames are those of all plans that a class offers.
-func (k knowledge) planNames(ctx context.Context, ref catalog.Reference, class v1beta1.Class) (names []string) {
-	plans, err := k.index.PlansOf(ctx, class)
-	if err != nil {
-		return nil
-	}
-	for _, plan := range plans {
-		if !plan.CommonStatus().RemovedFromBrokerCatalog {
-			names = append(names, ref.Spelling.OfPlan(plan))
-		}
-	}
-	return names
-}
-
-// closest are the few names that are most like a name; of few names all are.
-func closest(ctx context.Context, name string, names []string) []string {
-	if len(name) > maxLetters {
-		return nil
-	}
-	var short []string
-	for _, n := range names {
-		if len(n) <= maxLetters {
-			short = append(short, n)
-		}
-	}
-	slices.Sort(short)
-	short = slices.Compact(short)
-	few, tolerance := len(short) <= maxSuggestions, max(2, len(name)/3)
-	isLike := func(n string, apart int) bool { return few || apart <= tolerance || strings.Contains(n, name) }
-	short = slices.DeleteFunc(short, func(n string) bool { return !isLike(n, max(len(n)-len(name), len(name)-len(n))) }) // at least
-	distances := map[string]int{}
-	for _, n := range short[:min(len(short), maxCompared)] {
-		if ctx.Err() != nil {
-			return nil
-		}
-		if d := distance(name, n); isLike(n, d) {
-			distances[n] = d
-		}
-	}
-	similar := slices.SortedFunc(maps.Keys(distances), func(a, b string) int {
-		return cmp.Or(cmp.Compare(distances[a], distances[b]), cmp.Compare(a, b))
-	})
-	return similar[:min(len(similar), maxSuggestions)]
-}
-
-// distance is how many letters have to be changed, put in or left out to get from one
-// name to the other.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0]++
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

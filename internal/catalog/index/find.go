@@ -36,10 +36,23 @@ type NotFoundError struct {
 	Kind string
 	// What was looked for.
 	What string
+	// Instead is what there is; empty: nothing that helps.
+	Instead string
+	// Unread names a broker that may still bring it; empty: none.
+	Unread string
 }
 
 // Error is for people.
-func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no %s %s", e.Kind, e.What) }
+func (e *NotFoundError) Error() string {
+	said := fmt.Sprintf("there is no %s %s", e.Kind, e.What)
+	if e.Instead != "" {
+		said += "; " + e.Instead
+	}
+	if e.Unread != "" {
+		said += "; when it was looked for, " + e.Unread
+	}
+	return said
+}
 
 // AmbiguousError says that more than one was found where one has to be chosen.
 type AmbiguousError struct {
@@ -124,17 +137,28 @@ func (x Index) Broker(ctx context.Context, namespace string, ref v1beta1.BrokerR
 func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Class, error) {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
-			return x.ClassNamed(ctx, scope, instance.Namespace, name)
+			class, err := x.ClassNamed(ctx, scope, instance.Namespace, name)
+			return class, wasNamed(err, instance, catalog.Reference.ClassString)
 		}
 	}
 	return nil, nil
+}
+
+// wasNamed says besides how the spec names what its references name: those are ids.
+func wasNamed(err error, instance *v1beta1.ServiceInstance, how func(catalog.Reference) string) error {
+	missing, ok := errors.AsType[*NotFoundError](err)
+	if ref, wrong := catalog.ReferenceOf(instance.Spec.PlanReference); ok && len(wrong) == 0 {
+		missing.What += fmt.Sprintf(" (%s)", how(ref))
+	}
+	return err
 }
 
 // PlanOf is the plan that the references of an instance name; nil if it has none.
 func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Plan, error) {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
-			return x.PlanNamed(ctx, scope, instance.Namespace, name)
+			plan, err := x.PlanNamed(ctx, scope, instance.Namespace, name)
+			return plan, wasNamed(err, instance, catalog.Reference.PlanString)
 		}
 	}
 	return nil, nil
@@ -142,6 +166,43 @@ func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v
 
 // Class is the one that a reference in a namespace names.
 func (x Index) Class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
+	class, err := x.class(ctx, namespace, ref)
+	if missing, ok := errors.AsType[*NotFoundError](err); ok {
+		missing.Instead, missing.Unread = x.elsewhere(ctx, namespace, ref), x.Unread(ctx, ref.Scope, namespace)
+	}
+	return class, err
+}
+
+// elsewhere says that there is a class of the name in the other scope.
+func (x Index) elsewhere(ctx context.Context, namespace string, ref catalog.Reference) string {
+	for _, scope := range catalog.Scopes {
+		if scope == ref.Scope {
+			continue
+		}
+		ref.Scope = scope
+		if _, err := x.class(ctx, namespace, ref); err == nil || IsAmbiguous(err) {
+			return fmt.Sprintf("there is a %s with %s: make a ServiceInstance that names it so, and the plan with %s", scope.ClassKind(), ref.ClassString(), ref.PlanField())
+		}
+	}
+	return ""
+}
+
+// Unread names a broker that may offer anything, since its catalog was not read yet;
+// empty: all were.
+func (x Index) Unread(ctx context.Context, scope catalog.Scope, namespace string) string {
+	brokers, err := x.Brokers(ctx, scope, namespace)
+	if err != nil {
+		return err.Error()
+	}
+	for _, b := range brokers {
+		if b.CommonStatus().LastCatalogRetrievalTime == nil {
+			return fmt.Sprintf("the catalog of %s %q was not read yet", scope.BrokerKind(), b.GetName())
+		}
+	}
+	return ""
+}
+
+func (x Index) class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
 	var found []v1beta1.Class
 	var err error
 	switch ref.Spelling {
@@ -176,14 +237,35 @@ func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Refere
 	if err != nil {
 		return nil, err
 	}
-	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return !ref.MatchesPlan(p) })
+	all := plans
+	plans = slices.DeleteFunc(slices.Clone(plans), func(p v1beta1.Plan) bool { return !ref.MatchesPlan(p) })
 	kind, of := ref.Scope.PlanKind(), fmt.Sprintf("of %s %q", ref.Scope.ClassKind(), ref.Spelling.OfClass(class))
 	if ref.Plan != "" {
 		plans = offered(plans, v1beta1.Plan.CommonStatus, removedPlan)
-		return one(plans, kind, "with "+ref.PlanString()+" "+of, anew(byName(ref).PlanField()), catalog.ByName.OfPlan)
+		plan, err := one(plans, kind, "with "+ref.PlanString()+" "+of, anew(byName(ref).PlanField()), catalog.ByName.OfPlan)
+		if missing, ok := errors.AsType[*NotFoundError](err); ok {
+			missing.Instead = similarPlans(ctx, ref, all)
+		}
+		return plan, err
 	}
 	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return p.CommonStatus().RemovedFromBrokerCatalog })
 	return one(plans, kind, of, "name one of them with "+ref.PlanField(), ref.Spelling.OfPlan)
+}
+
+// similarPlans are names of plans that are offered, and that are like the one that was not
+// found.
+func similarPlans(ctx context.Context, ref catalog.Reference, plans []v1beta1.Plan) string {
+	var names []string
+	for _, p := range plans {
+		if !p.CommonStatus().RemovedFromBrokerCatalog {
+			names = append(names, ref.Spelling.OfPlan(p))
+		}
+	}
+	similar := Closest(ctx, ref.Plan, names)
+	if len(similar) == 0 {
+		return ""
+	}
+	return "the catalog has " + strings.Join(similar, ", ")
 }
 
 func removedClass(s *v1beta1.ServiceClassStatus) bool { return s.RemovedFromBrokerCatalog }

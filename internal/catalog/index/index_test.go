@@ -22,7 +22,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -203,6 +205,33 @@ func TestClass(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotFoundIsSaidWithWhatHelps: in the spelling in which it was looked for.
+func TestWhatIsNotFoundIsSaidWithWhatHelps(t *testing.T) {
+	read := func(b v1beta1.Broker) v1beta1.Broker {
+		b.CommonStatus().LastCatalogRetrievalTime = &metav1.Time{Time: time.Unix(1, 0)}
+		return b
+	}
+	mysql := class(catalog.Cluster, "class-1", "mysql", "osba")
+	x := newIndex(t, read(broker(catalog.Cluster, "osba")), mysql, plan(catalog.Cluster, "plan-1", "small", "class-1", "osba"),
+		removed(plan(catalog.Cluster, "plan-2", "smalle", "class-1", "osba")),
+		broker(catalog.Namespaced, "new"), class(catalog.Namespaced, "class-9", "kafka", "new"))
+	for want, ref := range map[string]catalog.Reference{
+		`there is no ClusterServiceClass with clusterServiceClassExternalName "nope"`: {Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "nope"},
+		`there is no ClusterServiceClass with clusterServiceClassExternalName "kafka"; there is a ServiceClass with serviceClassExternalName "kafka": ` +
+			`make a ServiceInstance that names it so, and the plan with servicePlanExternalName`: {Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "kafka"},
+		`there is no ServiceClass "class-1"; there is a ClusterServiceClass with clusterServiceClassName "class-1": make a ServiceInstance that names it so, ` +
+			`and the plan with clusterServicePlanName; when it was looked for, the catalog of ServiceBroker "new" was not read yet`: {Scope: catalog.Namespaced, Spelling: catalog.ByName, Class: "class-1"},
+	} {
+		if _, err := x.Class(t.Context(), namespace, ref); err == nil || err.Error() != want {
+			t.Errorf("%v\nwant %s", err, want)
+		}
+	}
+	want := `there is no ClusterServicePlan with clusterServicePlanExternalName "smal" of ClusterServiceClass "mysql"; the catalog has small`
+	if _, err := x.Plan(t.Context(), mysql, catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "mysql", Plan: "smal"}); err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
 func TestPlan(t *testing.T) {
 	objects, called := world(), map[string]string{"class-1": "mysql", "class-2": "redis", "class-3": "redis", "class-6": "made by hand"}
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
@@ -310,10 +339,11 @@ func TestWhatReferencesName(t *testing.T) {
 		t.Errorf("without references the plan is %v, %v", p, err)
 	}
 	local.Spec.ServiceClassRef.Name, local.Spec.ServicePlanRef.Name = "nope", "nope"
+	local.Spec.ServiceClassExternalName, local.Spec.ServicePlanExternalName = "mysql", "small"
 	if c, err := x.ClassOf(t.Context(), local); c != nil || !index.IsNotFound(err) {
 		t.Errorf("the class that is not there is %v, %v", c, err)
 	}
-	if p, err := x.PlanOf(t.Context(), local); p != nil || !index.IsNotFound(err) {
+	if p, err := x.PlanOf(t.Context(), local); p != nil || !index.IsNotFound(err) || err.Error() != `there is no ServicePlan "nope" (servicePlanExternalName "small")` {
 		t.Errorf("the plan that is not there is %v, %v", p, err)
 	}
 	if _, err := x.BrokerNamed(t.Context(), catalog.Namespaced, "elsewhere", "osba"); !index.IsNotFound(err) || err.Error() != `there is no ServiceBroker "osba"` {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package servicecatalog
+package index
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func TestClosest(t *testing.T) {
 		"names of no tidy length":    {"mysql", append([]string{"mysqk", "nysql"}, many...), []string{"mysqk", "nysql"}},
 		"long ones looked for by it": {"x", many, nil},
 	} {
-		if got := closest(t.Context(), c.name, c.names); !slices.Equal(got, c.want) {
+		if got := Closest(t.Context(), c.name, c.names); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %.200q instead of %q", why, got, c.want)
 		}
 	}
@@ -54,18 +54,18 @@ func TestClosestIsBounded(t *testing.T) {
 	for i := range 10_000 {
 		names = append(names, fmt.Sprintf("%s%05d", strings.Repeat("x", 59), i))
 	}
-	if got := closest(t.Context(), names[0], names); len(got) != maxSuggestions || got[0] != names[0] {
+	if got := Closest(t.Context(), names[0], names); len(got) != maxSuggestions || got[0] != names[0] {
 		t.Errorf("%q", got)
 	}
-	if got := closest(t.Context(), names[9_999], names); slices.Contains(got, names[9_999]) {
+	if got := Closest(t.Context(), names[9_999], names); slices.Contains(got, names[9_999]) {
 		t.Errorf("all 10,000 were looked at: %q", got)
 	}
-	if got := closest(t.Context(), strings.Repeat("z", 64), append(names, strings.Repeat("z", 64))); len(got) > 0 {
+	if got := Closest(t.Context(), strings.Repeat("z", 64), append(names, strings.Repeat("z", 64))); len(got) > 0 {
 		t.Errorf("all that are nothing like it were looked at: %q", got)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := closest(ended, names[0], names); len(got) > 0 {
+	if got := Closest(ended, names[0], names); len(got) > 0 {
 		t.Errorf("it goes on for nobody: %q", got)
 	}
 }
