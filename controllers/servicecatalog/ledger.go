@@ -44,8 +44,8 @@ type entry[S any, M comparable] struct {
 	asked  time.Duration
 	// definition is what was read of the CRD since the deletion was seen.
 	definition definitionState
-	// queued is the broker in whose queue it waits.
-	queued *brokerKey
+	// queued is where it waits for its turn at a broker, if it does.
+	queued *waiting
 	// released: the finalizer is off, whatever the cache still shows.
 	released bool
 	// made is what it has at the broker that is not on record.
@@ -74,7 +74,7 @@ func (l *ledger[S, M]) of(o client.Object) *entry[S, M] {
 }
 
 // drop forgets an object, and returns where it waited.
-func (l *ledger[S, M]) drop(name types.NamespacedName) (queued *brokerKey) {
+func (l *ledger[S, M]) drop(name types.NamespacedName) (queued *waiting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[name]

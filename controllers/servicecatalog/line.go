@@ -17,6 +17,9 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"sync"
+	"time"
+
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,6 +37,43 @@ type line struct {
 	connections *connections
 	clock       clock.PassiveClock
 	wake        *kube.Wakeups
+	news        *pace
+}
+
+// waiting is where an object does so.
+type waiting struct {
+	broker brokerKey
+	// says is when its status is to say so; zero: that is not settled yet.
+	says time.Time
+}
+
+// newsInterval is how far apart statuses are written that only say that something waits.
+const newsInterval = 200 * time.Millisecond
+
+// pace keeps apart what many have to say at once, such as all that wait for a broker that
+// has stopped answering: others have more urgent things to write.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time
+}
+
+func (p *pace) reserve(now time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := p.next
+	if at.Before(now) {
+		at = now
+	}
+	p.next = at.Add(newsInterval)
+	return at
+}
+
+// sayAt is when the status of what has waited for long is to say so.
+func (l line) sayAt(where *waiting, now time.Time) time.Time {
+	if where.says.IsZero() {
+		where.says = l.news.reserve(now)
+	}
+	return where.says
 }
 
 // ticket is by whom a broker's bulkhead knows an object.
@@ -44,24 +84,26 @@ type ticket struct {
 
 // enter gets a slot at a broker for an object, of which queued says where it waits. What
 // leaves the slot again is to be told what came of it.
-func (l line) enter(o client.Object, queued **brokerKey, key brokerKey, v verb) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+func (l line) enter(o client.Object, queued **waiting, key brokerKey, v verb) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
 	name, bulkhead := client.ObjectKeyFromObject(o), l.connections.bulkheads.Of(key, l.clock.Now())
 	lane := "namespace " + o.GetNamespace()
 	if v == poll {
 		lane = pollLane
 	}
 	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Call: func() { l.wake.Add(name) }}, l.clock.Now())
-	*queued = nil
-	if !entered {
-		*queued = &key
+	switch {
+	case entered:
+		*queued = nil
+	case *queued == nil || (*queued).broker != key:
+		*queued = &waiting{broker: key}
 	}
 	return entered, wait, func(result outbound.Result) { bulkhead.Leave(l.clock.Now(), result) }
 }
 
 // leave gives up an object's place, if it waits anywhere.
-func (l line) leave(name types.NamespacedName, queued **brokerKey) {
+func (l line) leave(name types.NamespacedName, queued **waiting) {
 	if *queued != nil {
-		l.connections.bulkheads.Withdraw(**queued, ticket{l.kind, name}, l.clock.Now())
+		l.connections.bulkheads.Withdraw((*queued).broker, ticket{l.kind, name}, l.clock.Now())
 		*queued = nil
 	}
 }

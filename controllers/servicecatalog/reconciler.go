@@ -40,8 +40,8 @@ const (
 	// recordTimeout is how long a write may take that says what has happened. It is not
 	// cut short when the process is asked to stop.
 	recordTimeout = 10 * time.Second
-	// patience is how long an object waits for a slot at its broker before its status
-	// says so, which costs a write.
+	// patience is how long an object waits for a slot at its broker at least before its
+	// status says so, which costs a write.
 	patience = 10 * time.Second
 	// askAgain is how often it asks for a slot, should it not be called.
 	askAgain = outbound.QueueTimeout / 3
@@ -95,7 +95,7 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
 		recent:     newRecent(),
 	}
-	r.line = line{kind: of.name, connections: k.connections, clock: k.clock, wake: &r.wake}
+	r.line = line{kind: of.name, connections: k.connections, clock: k.clock, wake: &r.wake, news: &pace{}}
 	left := newOrphans()
 	r.ledger = newLedger[S, M](left)
 	r.orphans = &orphanage{
@@ -192,9 +192,15 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 // queued is for what waits for a slot: at first in silence, and always if it has nothing
 // to say.
 func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait outbound.Wait, silent bool) (ctrl.Result, error) {
-	now := r.clock.Now()
-	if patient := wait.Since.Add(patience); now.Before(patient) && v.known.unrecorded == nil {
-		return ctrl.Result{RequeueAfter: kube.Until(patient, now)}, nil
+	if v.known.unrecorded == nil {
+		now := r.clock.Now()
+		at := wait.Since.Add(patience)
+		if !now.Before(at) && !silent {
+			at = r.line.sayAt(v.known.queued, now)
+		}
+		if now.Before(at) {
+			return ctrl.Result{RequeueAfter: kube.Until(at, now)}, nil
+		}
 	}
 	status := *r.status(v.object)
 	if !silent {
