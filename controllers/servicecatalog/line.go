@@ -47,11 +47,13 @@ type waiting struct {
 	says time.Time
 }
 
-// newsInterval is how far apart statuses are written that only say that something waits.
+// newsInterval is how far apart statuses are written that only say that something waits, or
+// repeat what a broker says while it works.
 const newsInterval = 200 * time.Millisecond
 
 // pace keeps apart what many have to say at once, such as all that wait for a broker that
-// has stopped answering: others have more urgent things to write.
+// has stopped answering, or that is asked how far it is: others have more urgent things to
+// write.
 type pace struct {
 	mu   sync.Mutex
 	next time.Time
@@ -66,6 +68,17 @@ func (p *pace) reserve(now time.Time) time.Time {
 	}
 	p.next = at.Add(newsInterval)
 	return at
+}
+
+// allows says whether something may be said now.
+func (p *pace) allows(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.Before(p.next) {
+		return false
+	}
+	p.next = now.Add(newsInterval)
+	return true
 }
 
 // sayAt is when the status of what has waited for long is to say so.

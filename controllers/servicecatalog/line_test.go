@@ -31,7 +31,13 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 	if got := []time.Time{first.says, second.says}; !got[0].Equal(t0) || !got[1].Equal(t0.Add(newsInterval)) {
 		t.Errorf("they say so at %v", got)
 	}
+	if l.news.allows(t0) {
+		t.Error("others may say something at the same time")
+	}
 	if later := t0.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
 		t.Error("one alone has to wait for long")
+	}
+	if later := t0.Add(2 * time.Hour); !l.news.allows(later) || l.news.allows(later) {
+		t.Error("it is not one at a time")
 	}
 }

@@ -84,6 +84,8 @@ type view[O client.Object, S any, M comparable] struct {
 	before O // as the API server has it
 	object O // the same, with what is not recorded yet
 	known  *entry[S, M]
+	// polled: the broker was asked how far it is.
+	polled bool
 	// troubled is the status that says what keeps the next step from being taken.
 	troubled func(why word) S
 }
@@ -178,7 +180,7 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	if err != nil {
 		return nil, err
 	}
-	result = resultOf(out)
+	result, v.polled = resultOf(out), what == poll
 	if out.Class == osb.NeedsCatalog {
 		r.relist(keyOf(broker))
 	}
@@ -259,7 +261,7 @@ func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err er
 // record writes the status, if it is another than on record.
 func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
 	before := r.status(v.before)
-	if equality.Semantic.DeepEqual(status, *before) {
+	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && !r.line.news.allows(r.clock.Now()) {
 		v.known.unrecorded, v.known.made = nil, nil
 		return nil
 	}
@@ -273,6 +275,19 @@ func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], stat
 	v.known.unrecorded, v.known.made = nil, nil
 	v.before = after
 	return nil
+}
+
+// isChatter says whether nothing but words is new of what a broker works on: the next poll
+// brings others.
+func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
+	a, b := r.copy(before), r.copy(after)
+	for _, status := range []*S{a, b} {
+		conditions := r.conditions(status)
+		for i := range conditions {
+			conditions[i].Message = ""
+		}
+	}
+	return r.working(after) && equality.Semantic.DeepEqual(a, b)
 }
 
 // release lets the object go.

@@ -1,0 +1,71 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"testing"
+
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// TestABrokersChatterIsWrittenNowAndThen: it may say something else at each poll, of each
+// of thousands.
+func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
+	f := newFixture(provisioning)
+	c := newFakeCluster(t, interceptor.Funcs{}, f.si)
+	clock := clocktesting.NewFakePassiveClock(t0)
+	r := newInstanceReconciler(c, c, &kit{clock: clock, recorder: events.NewFakeRecorder(10), connections: &connections{}})
+	before := &v1beta1.ServiceInstance{}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.si), before); err != nil {
+		t.Fatal(err)
+	}
+	v := &view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{
+		before: before, object: before.DeepCopy(), known: &entry[v1beta1.ServiceInstanceStatus, struct{}]{}, polled: true,
+	}
+	say := func(reason, message string) {
+		t.Helper()
+		status := *v.object.Status.DeepCopy()
+		setInstanceConditions(&status, verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message}, clock.Now())
+		if err := r.record(t.Context(), v, status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(want string) {
+		t.Helper()
+		si := &v1beta1.ServiceInstance{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.si), si); err != nil {
+			t.Fatal(err)
+		}
+		if got := conditionOf(si.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+	say(v1beta1.ReasonProvisioning, "10 %")
+	says("10 %")
+	say(v1beta1.ReasonProvisioning, "11 %")
+	says("10 %")
+	say(v1beta1.ReasonErrorPollingLastOperation, "no answer")
+	says("no answer")
+	clock.SetTime(clock.Now().Add(newsInterval))
+	say(v1beta1.ReasonErrorPollingLastOperation, "still none")
+	says("still none")
+}
