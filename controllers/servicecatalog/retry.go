@@ -68,7 +68,8 @@ func isOverdue(start *metav1.Time, limit time.Duration, now time.Time) bool {
 }
 
 // nextPoll is when an operation that began at start is to be asked for again, which was
-// last done at a time; zero: it was not yet.
+// last done at a time; zero: it was not yet. What began together is not asked for together
+// for ever: the moment of the last poll is as good as chance.
 func nextPoll(start *metav1.Time, polled time.Time, asked time.Duration, now time.Time) time.Time {
 	if polled.IsZero() {
 		return time.Time{}
@@ -77,7 +78,9 @@ func nextPoll(start *metav1.Time, polled time.Time, asked time.Duration, now tim
 	if start != nil {
 		running = now.Sub(start.Time)
 	}
-	return polled.Add(pollInterval(running, asked))
+	wait := pollInterval(running, asked)
+	chance := time.Duration(polled.Nanosecond() % 1000)
+	return polled.Add(min(wait+wait*chance/4000, lastPoll))
 }
 
 // nextAttempt is when an object's next attempt may be made; zero: now. removing: those
