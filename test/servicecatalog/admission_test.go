@@ -136,7 +136,7 @@ var _ = Describe("The API", func() {
 			"apply", "--dry-run=server", "-n", namespace, "-f", "-")
 		Expect(err).NotTo(HaveOccurred(), out)
 		Expect(out).To(SatisfyAll(ContainSubstring("created (server dry run)"), ContainSubstring("Warning: spec.serviceClassExternalName: the ServiceInstance will wait")))
-		Expect(kubectl(ctx, "", "get", "svcat,secrets", "-n", namespace, "-o", "name", "--ignore-not-found")).To(BeEmpty())
+		Expect(kubectl(ctx, "", "get", "serviceinstances,servicebindings,secrets", "-n", namespace, "-o", "name", "--ignore-not-found")).To(BeEmpty())
 	})
 })
 
