@@ -107,8 +107,12 @@ func (l lookup) withSameID(ctx context.Context, o client.Object) []reconcile.Req
 	return unsettled(instances)
 }
 
-func (l lookup) boundTo(_ context.Context, o client.Object) []reconcile.Request {
-	name := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*v1beta1.ServiceBinding).Spec.InstanceRef.Name}
+// boundTo is the instance that waits for a binding to go: one that is being deleted.
+func (l lookup) boundTo(ctx context.Context, o client.Object) []reconcile.Request {
+	name, si := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*v1beta1.ServiceBinding).Spec.InstanceRef.Name}, &v1beta1.ServiceInstance{}
+	if err := l.Cache.Get(ctx, name, si); err != nil || si.DeletionTimestamp.IsZero() {
+		return nil
+	}
 	return []reconcile.Request{{NamespacedName: name}}
 }
 
