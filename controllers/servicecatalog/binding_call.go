@@ -22,6 +22,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -122,19 +123,15 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 	case bind:
 		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.memory.app}
 		request.AcceptsIncomplete = effective.BindingRetrievable // else nobody could get the credentials
-		if request.Context, request.AppGUID, err = r.context(ctx, v); err != nil {
-			return a, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
+		if request.Context, request.AppGUID, err = r.context(ctx, v.b.Namespace, v.b.Spec.InstanceRef.Name); err != nil {
+			return a, err
 		}
 		a.binding, a.Outcome = broker.Bind(ctx, request)
 	case fetch:
 		a.binding, a.Outcome = broker.FetchBinding(ctx, p, call.id)
 	case poll:
-		request := osb.PollRequest{Params: p, BindingID: call.id, Removal: call.removal}
-		if op := v.b.Status.LastOperation; op != nil {
-			request.Operation = *op
-		}
 		var last osb.LastOperation
-		last, a.Outcome = broker.Poll(ctx, request)
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.id, Removal: call.removal, Operation: ptr.Deref(v.b.Status.LastOperation, "")})
 		a.state, a.words = last.State, last.Description
 	default:
 		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.memory.async
@@ -157,16 +154,6 @@ func asker(b *v1beta1.ServiceBinding) *osb.Identity {
 		return nil
 	}
 	return identityOf(b.Spec.UserInfo)
-}
-
-// context is what a broker is told of where a binding is, and what for.
-func (r *BindingReconciler) context(ctx context.Context, v *bindingView) (where osb.Context, app string, err error) {
-	where = osb.Context{Namespace: v.b.Namespace, InstanceName: v.b.Spec.InstanceRef.Name}
-	if where.ClusterID, err = r.clusterID.get(ctx); err != nil {
-		return where, "", err
-	}
-	app, err = namespaceUID(ctx, r.client, v.b.Namespace)
-	return where, app, err
 }
 
 // confidential are the secrets that the broker has of the binding, or has given out, so

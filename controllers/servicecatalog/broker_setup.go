@@ -153,7 +153,7 @@ func (r *BrokerReconciler) offered() handler.EventHandler {
 // place is what of an instance matters to brokers.
 type place struct {
 	broker       v1beta1.BrokerReference
-	class, plan  string
+	refs         [2]catalog.Refs // by scope
 	heldPlan     string
 	inFlightPlan string
 }
@@ -163,15 +163,8 @@ func whereIs(o client.Object) (p place) {
 	if ref := instance.Status.Broker; ref != nil {
 		p.broker = *ref
 	}
-	for _, ref := range []*v1beta1.ClusterObjectReference{instance.Spec.ClusterServiceClassRef, (*v1beta1.ClusterObjectReference)(instance.Spec.ServiceClassRef)} {
-		if ref != nil {
-			p.class += "/" + ref.Name
-		}
-	}
-	for _, ref := range []*v1beta1.ClusterObjectReference{instance.Spec.ClusterServicePlanRef, (*v1beta1.ClusterObjectReference)(instance.Spec.ServicePlanRef)} {
-		if ref != nil {
-			p.plan += "/" + ref.Name
-		}
+	for i, scope := range catalog.Scopes {
+		p.refs[i] = catalog.RefsOf(&instance.Spec, scope)
 	}
 	if held := instance.Status.ExternalProperties; held != nil {
 		p.heldPlan = planIDOf(held)

@@ -93,6 +93,12 @@ func statusOf(is bool) v1beta1.ConditionStatus {
 	return v1beta1.ConditionFalse
 }
 
+// pollUnanswered is the verdict on an operation of which the broker does not say how far it is.
+func pollUnanswered(words string) verdict {
+	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation,
+		message: "The broker was asked how far the operation is, and did not say: " + words}
+}
+
 // kept are the conditions that stay until what they are about is over.
 func kept(conditions []v1beta1.Condition) (failed, mitigation *word) {
 	of := func(kind string) *word {

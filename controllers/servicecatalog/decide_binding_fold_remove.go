@@ -179,8 +179,7 @@ func (f *bindingFold) poll() {
 // pollFailed is for an operation of which it cannot be learned how far it is. It does
 // not say how often: that would cost a write each time.
 func (f *bindingFold) pollFailed() {
-	f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation,
-		message: "The broker was asked how far the operation is, and did not say: " + f.words()}))
+	f.say(f.removing(pollUnanswered(f.words())))
 }
 
 // progress repeats what the broker says about how far it is.
@@ -189,9 +188,7 @@ func (f *bindingFold) progress() {
 	if f.call.removal {
 		v.reason, v.message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
 	}
-	if f.answer.words != "" {
-		v.message += " (" + f.answer.words + ")"
-	}
+	v.message = sayProgress(v.message, f.answer.words)
 	f.say(f.removing(v))
 }
 

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // instanceWorld is what an instance's next step depends on beside the object.
@@ -61,8 +62,8 @@ type instanceWorld struct {
 
 // catalogRefs are the names of the objects that a plan reference was found to mean.
 type catalogRefs struct {
-	cluster     bool
-	class, plan string
+	catalog.Refs
+	scope catalog.Scope
 }
 
 // instanceCall is a request about an instance.

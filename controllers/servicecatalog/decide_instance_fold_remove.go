@@ -133,8 +133,7 @@ func (f *instanceFold) pollFailed() {
 	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal
 		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	}
-	f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation,
-		message: "The broker was asked how far the operation is, and did not say: " + f.words()}))
+	f.say(f.removing(pollUnanswered(f.words())))
 }
 
 // progress repeats what the broker says about how far it is.
@@ -148,9 +147,7 @@ func (f *instanceFold) progress() {
 	default:
 		v.reason, v.message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
 	}
-	if f.answer.words != "" {
-		v.message += " (" + f.answer.words + ")"
-	}
+	v.message = sayProgress(v.message, f.answer.words)
 	f.say(f.removing(v))
 }
 

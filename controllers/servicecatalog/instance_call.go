@@ -20,6 +20,7 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -73,11 +74,7 @@ func (r *InstanceReconciler) confidential(ctx context.Context, v *instanceView, 
 func (r *InstanceReconciler) ask(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall, params osb.Params) (answer, error) {
 	switch call.verb {
 	case poll:
-		request := osb.PollRequest{Params: params, Removal: call.removal}
-		if op := v.si.Status.LastOperation; op != nil {
-			request.Operation = *op
-		}
-		last, out := broker.Poll(ctx, request)
+		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.removal, Operation: ptr.Deref(v.si.Status.LastOperation, "")})
 		return answer{Outcome: out, state: last.State, words: last.Description}, nil
 	case inspect:
 		return inspectInstance(ctx, broker, params, v.world.offer.class), nil
@@ -89,9 +86,9 @@ func (r *InstanceReconciler) ask(ctx context.Context, v *instanceView, broker *o
 		return answer{Outcome: out, operation: removal.Operation}, nil
 	default: // the broker is told where the instance is
 	}
-	where, space, err := r.context(ctx, v.si)
+	where, space, err := r.context(ctx, v.si.Namespace, v.si.Name)
 	if err != nil {
-		return answer{}, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
+		return answer{}, err
 	}
 	if call.verb == update {
 		return r.updateInstance(ctx, v, broker, call, params, where), nil
@@ -148,16 +145,6 @@ func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params,
 	return answer{Outcome: out, state: last.State, words: last.Description}
 }
 
-// context is what a broker is told of where an instance is.
-func (r *InstanceReconciler) context(ctx context.Context, si *v1beta1.ServiceInstance) (where osb.Context, space string, err error) {
-	where = osb.Context{Namespace: si.Namespace, InstanceName: si.Name}
-	if where.ClusterID, err = r.clusterID.get(ctx); err != nil {
-		return where, "", err
-	}
-	space, err = namespaceUID(ctx, r.client, si.Namespace)
-	return where, space, err
-}
-
 func identityOf(user *v1beta1.UserInfo) *osb.Identity {
 	if user == nil {
 		return nil
@@ -189,13 +176,7 @@ func (r *InstanceReconciler) protect(ctx context.Context, si *v1beta1.ServiceIns
 // writeRefs writes into the spec which class and plan were found.
 func (r *InstanceReconciler) writeRefs(ctx context.Context, si *v1beta1.ServiceInstance, refs *catalogRefs) error {
 	after := si.DeepCopy()
-	if refs.cluster {
-		after.Spec.ClusterServiceClassRef = &v1beta1.ClusterObjectReference{Name: refs.class}
-		after.Spec.ClusterServicePlanRef = &v1beta1.ClusterObjectReference{Name: refs.plan}
-	} else {
-		after.Spec.ServiceClassRef = &v1beta1.LocalObjectReference{Name: refs.class}
-		after.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: refs.plan}
-	}
+	catalog.SetRefs(&after.Spec, refs.scope, refs.Refs)
 	catalog.SetLabels(after, catalog.InstanceLabels(after))
 	return r.write(ctx, si, after)
 }

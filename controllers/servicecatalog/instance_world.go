@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -65,12 +66,15 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 
 // missingRefs are the references that the spec does not have yet.
 func missingRefs(si *v1beta1.ServiceInstance, o offer) *catalogRefs {
-	spec := &si.Spec
-	complete := spec.ClusterServiceClassRef != nil && spec.ClusterServicePlanRef != nil || spec.ServiceClassRef != nil && spec.ServicePlanRef != nil
-	if complete || o.class == nil || o.plan == nil {
+	if o.class == nil || o.plan == nil {
 		return nil
 	}
-	return &catalogRefs{cluster: o.class.GetNamespace() == "", class: o.class.GetName(), plan: o.plan.GetName()}
+	for _, scope := range catalog.Scopes {
+		if has := catalog.RefsOf(&si.Spec, scope); has.Class != "" && has.Plan != "" {
+			return nil
+		}
+	}
+	return &catalogRefs{catalog.Refs{Class: o.class.GetName(), Plan: o.plan.GetName()}, catalog.ScopeOf(o.class)}
 }
 
 // isClaimed says whether another live object of the broker has the instance's id.

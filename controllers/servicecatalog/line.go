@@ -59,6 +59,7 @@ type pace struct {
 	next time.Time
 }
 
+// reserve is when something may be said, from now on.
 func (p *pace) reserve(now time.Time) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

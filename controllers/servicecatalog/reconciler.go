@@ -191,6 +191,15 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	return nil, nil
 }
 
+// context is what a broker is told of where an instance is, and the UID of its namespace.
+func (r *reconciler[O, S, M]) context(ctx context.Context, namespace, instance string) (where osb.Context, space string, err error) {
+	where = osb.Context{Namespace: namespace, InstanceName: instance}
+	if where.ClusterID, err = r.clusterID.get(ctx); err == nil {
+		space, err = namespaceUID(ctx, r.client, namespace)
+	}
+	return where, space, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
+}
+
 // queued is for what waits for a slot: at first in silence, and always if it has nothing
 // to say.
 func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait outbound.Wait, silent bool) (ctrl.Result, error) {

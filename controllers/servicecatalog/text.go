@@ -87,6 +87,14 @@ func sayAttempt(message string, a *v1beta1.Attempts) string {
 	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, ordinal(a.Count), when(a.NextTime.Time))
 }
 
+// sayProgress adds to a message what the broker says about how far it is.
+func sayProgress(message, words string) string {
+	if words == "" {
+		return message
+	}
+	return message + " (" + words + ")"
+}
+
 // uncapitalized is a sentence as the part of another.
 func uncapitalized(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
