@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
 func init() {
@@ -99,7 +100,7 @@ func describeCatalogObjects(k kinds) {
 		Expect(k.classes(ctx, b)()).To(HaveLen(classes))
 		Expect(k.plans(ctx, b)()).To(HaveLen(classes * plans))
 
-		ours := func(since int64) func() []string {
+		ours := func(since suite.Moment) func() []string {
 			return func() []string {
 				var writes []string
 				for _, e := range operatorRequests(since) {
@@ -113,25 +114,25 @@ func describeCatalogObjects(k kinds) {
 			}
 		}
 		By("having changed nothing")
-		start := auditSize()
+		start := now()
 		readAgain(ctx, b)
 		Expect(ours(start)()).To(BeEmpty())
 
 		By("having changed one plan")
-		start = auditSize()
+		start = now()
 		services[3].Plans = slices.Clone(services[3].Plans)
 		services[3].Plans[5].Description = "Larger than before"
 		offer(server, services...)
 		readAgain(ctx, b)
-		Expect(ours(start)()).To(HaveExactElements(HavePrefix("update ")))
-		Expect(requestsFor(start, []string{b.GetName()})).To(HaveLen(1))
+		Eventually(ours(start)).Should(HaveExactElements(HavePrefix("update ")))
+		Eventually(func() []string { return requestsFor(start, []string{b.GetName()}) }).Should(HaveLen(1))
 
 		By("having added one service and taken away another")
-		start = auditSize()
+		start = now()
 		services = append(services[1:], offering("another", "one"))
 		offer(server, services...)
 		readAgain(ctx, b)
-		Expect(ours(start)()).To(ConsistOf(HavePrefix("create "), HavePrefix("create ")))
+		Eventually(ours(start)).Should(ConsistOf(HavePrefix("create "), HavePrefix("create ")))
 		Eventually(k.classes(ctx, b)).Should(HaveLen(classes))
 		Eventually(k.plans(ctx, b)).Should(HaveLen((classes-1)*plans + 1))
 	})
@@ -162,7 +163,7 @@ func describeCatalogObjects(k kinds) {
 			plans = append(plans, fmt.Sprintf("plan-%d", i))
 		}
 		service := offering("db", plans...)
-		start := auditSize()
+		start := now()
 		registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{service}}))
 		var order []string
 		for _, e := range operatorRequests(start) {

@@ -100,9 +100,9 @@ func eventsAbout(ctx context.Context, o client.Object) func() ([]string, error) 
 	}
 }
 
-// operatorRequests are the operator's requests since an offset in the audit log, but for
+// operatorRequests are the operator's requests since a moment, but for
 // events, leases, reviews and watches.
-func operatorRequests(since int64) []suite.Request {
+func operatorRequests(since suite.Moment) []suite.Request {
 	GinkgoHelper()
 	return slices.DeleteFunc(its.Requests(since), func(e suite.Request) bool {
 		return e.Verb == "watch" || slices.Contains([]string{"events", "leases", "subjectaccessreviews", "tokenreviews"}, e.ObjectRef.Resource)
@@ -111,7 +111,7 @@ func operatorRequests(since int64) []suite.Request {
 
 // requestsFor are the operator's requests about the objects of a name and of some resources,
 // as "verb resource/subresource"; no resources are all.
-func requestsFor(since int64, names []string, resources ...string) []string {
+func requestsFor(since suite.Moment, names []string, resources ...string) []string {
 	GinkgoHelper()
 	var about []string
 	for _, e := range operatorRequests(since) {

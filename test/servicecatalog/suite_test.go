@@ -43,7 +43,7 @@ var (
 
 	newNamespace  = its.Namespace
 	kubectl       = its.Kubectl
-	auditSize     = its.AuditSize
+	now           = its.Now
 	scrape        = its.Scrape
 	metricsToken  = its.MetricsToken
 	gone          = its.Gone

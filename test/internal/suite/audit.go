@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
@@ -29,6 +30,7 @@ import (
 // Request is what the API server logs of a request.
 type Request struct {
 	Stage      string
+	Received   time.Time `json:"requestReceivedTimestamp"`
 	Verb       string
 	RequestURI string
 	User       struct{ Username string }
@@ -37,13 +39,20 @@ type Request struct {
 
 func (r Request) String() string { return r.Verb + " " + r.RequestURI }
 
-// Requests are the operator's about objects, since an offset in the audit log.
-func (s *Suite) Requests(since int64) []Request {
+// Moment is one since when requests are looked for.
+type Moment struct {
+	at     time.Time
+	offset int64
+}
+
+// Requests are the operator's about objects, since a moment. A request may be logged after
+// its effect was seen, so that its place in the log does not say when it was made.
+func (s *Suite) Requests(since Moment) []Request {
 	ginkgo.GinkgoHelper()
 	f, err := os.Open(s.auditLog)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	defer f.Close()
-	_, err = f.Seek(since, 0)
+	_, err = f.Seek(since.offset, 0)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	user := fmt.Sprintf("system:serviceaccount:%s:%s", s.Cluster.Namespace, s.Cluster.ServiceAccount)
 	var requests []Request
@@ -52,7 +61,7 @@ func (s *Suite) Requests(since int64) []Request {
 	for lines.Scan() {
 		var r Request
 		gomega.Expect(json.Unmarshal(lines.Bytes(), &r)).To(gomega.Succeed())
-		if r.Stage == "ResponseComplete" && r.User.Username == user && r.ObjectRef != nil {
+		if r.Stage == "ResponseComplete" && r.Received.After(since.at) && r.User.Username == user && r.ObjectRef != nil {
 			requests = append(requests, r)
 		}
 	}
@@ -60,10 +69,10 @@ func (s *Suite) Requests(since int64) []Request {
 	return requests
 }
 
-// AuditSize is where the audit log ends now.
-func (s *Suite) AuditSize() int64 {
+// Now is this moment.
+func (s *Suite) Now() Moment {
 	ginkgo.GinkgoHelper()
 	info, err := os.Stat(s.auditLog)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	return info.Size()
+	return Moment{at: time.Now(), offset: info.Size()}
 }
