@@ -146,8 +146,10 @@ func (l bindingLookup) atBroker(ctx context.Context, o client.Object) []reconcil
 func (l bindingLookup) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {
 	name := client.ObjectKeyFromObject(o)
 	into, _ := l.BindingsInto(ctx, name)
-	for _, b := range into { // also of those that are Ready
-		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+	for _, b := range into { // also of those that are Ready; one that goes looks before it does anything
+		if b.DeletionTimestamp.IsZero() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		}
 	}
 	reading, _ := l.BindingsReading(ctx, name)
 	requests = append(requests, unsettledBindings(reading)...)
