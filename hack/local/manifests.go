@@ -223,3 +223,6 @@ func (c *Cluster) restoreConversion(ctx context.Context, ours *apiextensionsv1.C
 	crd.Spec.Conversion = ours.Spec.Conversion
 	return c.client.Patch(ctx, crd, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
+
+// WebhookCertDir is where the certificate is with which webhooks are served.
+func (c *Cluster) WebhookCertDir() string { return c.hooks.LocalServingCertDir }

@@ -1,0 +1,130 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An answer is what a call gets instead of the right one.
+type answer struct {
+	// acts: what was asked for is carried out first.
+	acts bool
+	// write answers; nil: the connection is closed.
+	write http.HandlerFunc
+}
+
+func says(code int, body string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// status is an error as the API server writes it.
+func status(code int, reason, message string, header ...string) http.HandlerFunc {
+	return says(code, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"`+reason+`","message":"`+message+`","code":`+itoa(code)+`}`, header...)
+}
+
+// apiAnswers are of the API server.
+var apiAnswers = map[string]answer{
+	"api-reset":       {},
+	"api-lost":        {acts: true},
+	"api-timeout":     {write: status(504, "Timeout", "the request did not complete in time")},
+	"api-late":        {acts: true, write: status(504, "Timeout", "the request did not complete in time")},
+	"api-conflict":    {write: status(409, "Conflict", "the object has been modified")},
+	"api-throttled":   {write: status(429, "TooManyRequests", "slow down", "Retry-After", "1")},
+	"api-unavailable": {write: status(500, "InternalError", "etcdserver: leader changed")},
+	"api-denied":      {write: status(403, "Forbidden", "admission webhook denied the request")},
+}
+
+// outsideAnswers are of brokers and receivers.
+var outsideAnswers = map[string]answer{
+	"hang":         {write: hangs},
+	"hang-after":   {acts: true, write: hangs},
+	"reset":        {},
+	"lost":         {acts: true},
+	"408":          {write: says(408, `{"description":"request timeout"}`)},
+	"409":          {write: says(409, `{"description":"there is one already"}`)},
+	"410":          {write: says(410, `{}`)},
+	"412":          {write: says(412, `{"description":"another version"}`)},
+	"concurrency":  {write: says(422, `{"error":"ConcurrencyError","description":"another operation is in progress"}`)},
+	"429":          {write: says(429, `{"description":"slow down"}`, "Retry-After", "1")},
+	"500":          {write: says(500, `{"description":"oops"}`)},
+	"500-after":    {acts: true, write: says(500, `{"description":"oops"}`)},
+	"502":          {write: says(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
+	"202":          {write: says(202, `{}`)},
+	"in-progress":  {write: says(200, `{"state":"in progress"}`)},
+	"empty":        {write: says(200, ``)},
+	"endless":      {write: endless},
+	"slow":         {write: slow},
+	"redirect":     {write: says(307, ``, "Location", "http://127.0.0.1:9/")},
+	"broken":       {write: says(200, `{"credentials":`)},
+	"wrong-type":   {write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
+	"broken-after": {acts: true, write: says(200, `{"credentials":`)},
+}
+
+// isFinal says of an answer that the one who gave it refuses the request for good, as far as
+// anybody can know. What comes of it differs from what a run without faults ends with.
+func isFinal(kind string) bool { return slices.Contains([]string{"202"}, kind) }
+
+func endless(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(w, `{"description":"`)
+	for block := strings.Repeat("x", 4096); r.Context().Err() == nil; {
+		if _, err := io.WriteString(w, block); err != nil {
+			return
+		}
+	}
+}
+
+func slow(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusOK)
+	for r.Context().Err() == nil {
+		_, _ = io.WriteString(w, " ")
+		_ = http.NewResponseController(w).Flush()
+		wait(r.Context(), 200*time.Millisecond)
+	}
+}
+
+// wait returns after a time, or when the context ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// discard takes what a server writes whose answer nobody is to see.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d discard) WriteHeader(int)             {}

@@ -1,0 +1,246 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// An apiSeam is all that one process of the operator sees of the API server: a proxy that
+// shows it no more than its run's namespace.
+type apiSeam struct {
+	director  *director
+	namespace string
+	upstream  *url.URL
+	transport http.RoundTripper // with the operator's credentials
+	kill      func()            // the process
+
+	// asOf is the resourceVersion that lists show until caughtUp opens; nil: the newest.
+	asOf     atomic.Pointer[string]
+	caughtUp *gate
+	// follows the watches' faults: a standby's watches are frozen, a leader's are not.
+	isStandby atomic.Bool
+	dead      atomic.Bool
+}
+
+// target is what a path of the API names.
+type target struct {
+	group, resource, namespace, name, subresource string
+	prefix                                        string // up to the version
+}
+
+// targetOf reads a path; ok: it is one of a resource.
+func targetOf(path string) (t target, ok bool) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	n := 2
+	if len(parts) > 0 && parts[0] == "apis" {
+		n = 3
+	}
+	if len(parts) <= n || parts[0] != "api" && parts[0] != "apis" {
+		return t, false
+	}
+	t.prefix = "/" + strings.Join(parts[:n], "/")
+	if n == 3 {
+		t.group = parts[1]
+	}
+	rest := parts[n:]
+	if rest[0] == "namespaces" && len(rest) > 2 {
+		t.namespace, rest = rest[1], rest[2:]
+	}
+	for i, to := range []*string{&t.resource, &t.name, &t.subresource} {
+		if i < len(rest) {
+			*to = rest[i]
+		}
+	}
+	return t, true
+}
+
+func (t target) path() string {
+	path := t.prefix
+	if t.namespace != "" {
+		path += "/namespaces/" + t.namespace
+	}
+	for _, part := range []string{t.resource, t.name, t.subresource} {
+		if part != "" {
+			path += "/" + part
+		}
+	}
+	return path
+}
+
+// runLabel marks objects without namespace that belong to a run.
+const runLabel = "faults.bellhop.gophernetes.io/run"
+
+var inNamespaces = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
+
+// ServeHTTP is a request of the process.
+func (s *apiSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t, ok := targetOf(r.URL.Path)
+	query := r.URL.Query()
+	switch {
+	case s.dead.Load():
+		panic(http.ErrAbortHandler)
+	case !ok || t.resource == "events" || strings.HasSuffix(t.resource, "reviews"):
+		s.pass(w, r, r.URL.Path, query)
+	case t.resource == "leases":
+		s.lease(w, r)
+	case t.name == "" && r.Method == http.MethodGet:
+		s.narrow(&t, query)
+		if query.Get("watch") != "" {
+			s.watch(w, r, t, query)
+			return
+		}
+		if asOf := s.asOf.Load(); asOf != nil && query.Get("resourceVersion") == "0" && query.Get("continue") == "" {
+			query.Set("resourceVersion", *asOf)
+			query.Set("resourceVersionMatch", "Exact")
+		}
+		s.pass(w, r, t.path(), query)
+	default:
+		s.call(w, r, t)
+	}
+}
+
+// narrow has a list or watch show no other runs.
+func (s *apiSeam) narrow(t *target, query url.Values) {
+	switch {
+	case t.namespace != "":
+	case slices.Contains(inNamespaces, t.resource):
+		t.namespace = s.namespace
+	case t.resource == "namespaces":
+		query.Set("fieldSelector", "metadata.name="+s.namespace)
+	case strings.HasPrefix(t.resource, "cluster"):
+		query.Set("labelSelector", runLabel+"="+s.namespace)
+	}
+}
+
+// call is a request about one object.
+func (s *apiSeam) call(w http.ResponseWriter, r *http.Request, t target) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	name := t.name
+	if r.Method == http.MethodPost {
+		name = nameIn(body)
+	}
+	what := strings.TrimSuffix(r.Method+" "+t.resource+"/"+name+"/"+t.subresource, "/")
+	act := s.director.arrive(r.Context(), call{seam: api, what: what, changes: r.Method != http.MethodGet})
+	switch {
+	case act.before:
+		s.kill()
+		panic(http.ErrAbortHandler)
+	case act.held:
+		s.director.late.pass(context.WithoutCancel(r.Context()))
+	case act.answer != "":
+		a, ok := apiAnswers[act.answer]
+		if !ok {
+			break // one for the other seam
+		}
+		if a.acts {
+			s.forward(discard{http.Header{}}, r, r.URL.Path, r.URL.Query(), body)
+		}
+		if a.write == nil {
+			panic(http.ErrAbortHandler)
+		}
+		a.write(w, r)
+		return
+	}
+	if act.after {
+		s.forward(discard{http.Header{}}, r, r.URL.Path, r.URL.Query(), body)
+		s.kill()
+		panic(http.ErrAbortHandler)
+	}
+	s.forward(w, r, r.URL.Path, r.URL.Query(), body)
+}
+
+// lease is how leaders are elected: who is deposed hears nothing more of it.
+func (s *apiSeam) lease(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-s.director.deposed.fired:
+		if !s.isStandby.Load() {
+			<-r.Context().Done()
+			return
+		}
+	default:
+	}
+	s.pass(w, r, r.URL.Path, r.URL.Query())
+}
+
+// pass forwards a request that is no call.
+func (s *apiSeam) pass(w http.ResponseWriter, r *http.Request, path string, query url.Values) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	s.forward(w, r, path, query, body)
+}
+
+// forward has a request carried out, also if the process that made it is gone by then.
+func (s *apiSeam) forward(w http.ResponseWriter, r *http.Request, path string, query url.Values, body []byte) {
+	response, err := s.send(context.WithoutCancel(r.Context()), r, path, query, body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer response.Body.Close()
+	header := w.Header()
+	for _, name := range []string{"Content-Type", "Retry-After", "Warning", "Audit-Id"} {
+		if values := response.Header.Values(name); len(values) > 0 {
+			header[name] = values
+		}
+	}
+	w.WriteHeader(response.StatusCode)
+	_, _ = io.Copy(w, response.Body)
+}
+
+func (s *apiSeam) send(ctx context.Context, r *http.Request, path string, query url.Values, body []byte) (*http.Response, error) {
+	to := *s.upstream
+	to.Path, to.RawQuery = path, query.Encode()
+	request, err := http.NewRequestWithContext(ctx, r.Method, to.String(), strings.NewReader(string(body)))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"Content-Type", "User-Agent"} {
+		if value := r.Header.Get(name); value != "" {
+			request.Header.Set(name, value)
+		}
+	}
+	request.Header.Set("Accept", asJSON(r.Header.Get("Accept")))
+	return s.transport.RoundTrip(request)
+}
+
+// asJSON leaves out of what a client accepts all that a proxy cannot read.
+func asJSON(accept string) string {
+	var kept []string
+	for one := range strings.SplitSeq(accept, ",") {
+		if strings.Contains(one, "application/json") {
+			kept = append(kept, one)
+		}
+	}
+	if len(kept) == 0 {
+		return "application/json"
+	}
+	return strings.Join(kept, ",")
+}
+
+func itoa(i int) string { return strconv.Itoa(i) }

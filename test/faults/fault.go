@@ -1,0 +1,122 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A fault is what is done to one run. Calls are counted from 1, in the order in which they
+// cross a seam, from when the scenario's preparation is over; those of the process that
+// follows a crash are counted anew.
+type fault struct {
+	// kind is what happens; "" is nothing.
+	kind string
+	// at is the call to which it happens; from, for what needs two, an earlier one.
+	at, from int
+	// of is what of a watch it happens to: an event, such as "serviceinstances/db#2", or a
+	// resource.
+	of string
+	// then is what happens to the process that takes over; nil: nothing.
+	then *fault
+}
+
+// The kinds of faults, but for those of answers, which are in answers.go.
+const (
+	crashBefore = "crash-before" // the process is killed, the call never sent
+	crashAfter  = "crash-after"  // the call is carried out, then the process is killed
+	stale       = "stale"        // killed after the call; the next process begins with what was before the earlier call
+	frozen      = "frozen"       // the process sees nothing of what happens between the calls
+	standby     = "standby"      // killed after the call; a warm standby that has seen nothing since the earlier call takes over
+	deposed     = "deposed"      // the call comes late, when another leads
+	hide        = "hide"         // a watch leaves an event out, until the next list
+	merge       = "merge"        // a watch makes one of an event and the next about the object
+	late        = "late"         // a watch is slow
+	watchCut    = "watch-cut"    // all watches end at the call
+	watchGone   = "watch-gone"   // and what they have seen is too old to go on from
+)
+
+var faultText = regexp.MustCompile(`^([a-z0-9-]+)@(?:(\d+)(?:<(\d+))?|([a-z]+(?:/[^+]+)?))$`)
+
+// String is how a fault is named on the command line.
+func (f fault) String() string {
+	if f.kind == "" {
+		return "none"
+	}
+	text := f.kind + "@"
+	switch {
+	case f.of != "":
+		text += f.of
+	case f.from > 0:
+		text += fmt.Sprintf("%d<%d", f.at, f.from)
+	default:
+		text += strconv.Itoa(f.at)
+	}
+	if f.then != nil {
+		text += "+" + f.then.String()
+	}
+	return text
+}
+
+// parseFault is the reverse of String.
+func parseFault(text string) (fault, error) {
+	if text == "none" {
+		return fault{}, nil
+	}
+	first, rest, more := strings.Cut(text, "+")
+	m := faultText.FindStringSubmatch(first)
+	if m == nil || !slices.Contains(kinds(), m[1]) {
+		return fault{}, fmt.Errorf("%q is no fault: write it like crash-after@3, stale@5<2, hide@serviceinstances/db#2 or crash-after@3+crash-before@1; kinds are %s",
+			first, strings.Join(kinds(), ", "))
+	}
+	f := fault{kind: m[1], of: m[4]}
+	f.at, _ = strconv.Atoi(m[2]) // digits
+	f.from, _ = strconv.Atoi(m[3])
+	if more {
+		then, err := parseFault(rest)
+		if err != nil {
+			return fault{}, err
+		}
+		f.then = &then
+	}
+	return f, nil
+}
+
+// kinds are all there are.
+func kinds() []string {
+	all := []string{crashBefore, crashAfter, stale, frozen, standby, deposed, hide, merge, late, watchCut, watchGone}
+	for name := range apiAnswers {
+		all = append(all, name)
+	}
+	for name := range outsideAnswers {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// kills says whether another process takes over.
+func (f fault) kills() bool {
+	return slices.Contains([]string{crashBefore, crashAfter, stale, standby, deposed}, f.kind)
+}
+
+// needsStandby says whether that one has to be there from the beginning.
+func (f fault) needsStandby() bool { return f.kind == standby || f.kind == deposed }

@@ -1,0 +1,78 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+)
+
+// outsideSeam stands in front of a model of a broker or receiver.
+type outsideSeam struct {
+	director *director
+	kill     func()                             // the process that calls
+	name     func(*http.Request) string         // of a call
+	watch    func(name string, r *http.Request) // sees each call before it is carried out
+	model    http.Handler
+}
+
+// ServeHTTP is a request of the operator. What the model is told to do, it does also if the
+// one who asked for it is gone by then.
+func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	carryOut := func(w http.ResponseWriter) {
+		lasting := r.Clone(context.WithoutCancel(r.Context()))
+		lasting.Body = io.NopCloser(bytes.NewReader(body))
+		if s.watch != nil {
+			s.watch(s.name(r), lasting)
+		}
+		s.model.ServeHTTP(w, lasting)
+	}
+	act := s.director.arrive(r.Context(), call{seam: outside, what: r.Method + " " + s.name(r), changes: r.Method != http.MethodGet})
+	a, other := outsideAnswers[act.answer]
+	switch {
+	case act.before:
+		s.kill()
+		panic(http.ErrAbortHandler)
+	case act.after:
+		carryOut(discard{http.Header{}})
+		s.kill()
+		panic(http.ErrAbortHandler)
+	case act.held:
+		s.director.late.pass(context.Background())
+		carryOut(w)
+	case !other:
+		carryOut(w)
+	default:
+		if a.acts {
+			carryOut(discard{http.Header{}})
+		}
+		if a.write == nil {
+			panic(http.ErrAbortHandler)
+		}
+		a.write(w, r)
+	}
+}
+
+// serve starts a server for it.
+func (s *outsideSeam) serve() *httptest.Server { return httptest.NewServer(s) }

@@ -1,0 +1,157 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// A process is the operator's binary, with an API server that shows it one run.
+type process struct {
+	seam   *apiSeam
+	cmd    *exec.Cmd
+	server *http.Server
+	ended  chan struct{}
+	log    *logBuffer
+	once   sync.Once
+}
+
+// logBuffer keeps what processes print. It is safe for concurrent use.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+var webhookPorts atomic.Int32
+
+// firstPort is below those that the kernel gives away.
+const firstPort, portCount = 20000, 8000
+
+// start runs the binary. A leader is elected where there may be two; asOf is the
+// resourceVersion that it sees the world at for a while, "" for the newest.
+func (r *run) start(ctx context.Context, elect bool, asOf string) (*process, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &process{log: r.log, ended: make(chan struct{})}
+	p.seam = &apiSeam{
+		director: r.director, namespace: r.world.namespace, upstream: r.lab.upstream, transport: r.lab.operator,
+		kill: p.kill, caughtUp: newGate(),
+	}
+	if asOf != "" {
+		p.seam.asOf.Store(&asOf)
+		p.seam.caughtUp.close()
+		time.AfterFunc(2*patience, func() {
+			p.seam.asOf.Store(nil)
+			p.seam.caughtUp.open()
+		})
+	}
+	p.server = &http.Server{Handler: p.seam, ReadHeaderTimeout: time.Minute}
+	go func() { _ = p.server.Serve(listener) }()
+	kubeconfig := filepath.Join(r.lab.dir, fmt.Sprintf("kubeconfig-%d", listener.Addr().(*net.TCPAddr).Port))
+	if err := writeKubeconfig(kubeconfig, "http://"+listener.Addr().String()); err != nil {
+		return nil, err
+	}
+	args := []string{
+		"--operator-namespace=" + r.world.namespace, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
+		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", firstPort+int(webhookPorts.Add(1))%portCount),
+		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
+		"--osb-api-request-timeout=2s", "--zap-log-level=5",
+	}
+	if elect {
+		args = append(args, "--leader-elect", "--leader-elect-lease-duration=3s")
+	}
+	p.cmd = exec.Command(r.lab.binary, args...) //nolint:noctx // lives until it is killed
+	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all")
+	p.cmd.Stdout, p.cmd.Stderr = r.log, r.log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // it is always killed, or gives up a lease
+		close(p.ended)
+	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started = append(r.started, p)
+	return p, nil
+}
+
+func writeKubeconfig(path, server string) error {
+	file := clientcmdapi.NewConfig()
+	file.Clusters["run"] = &clientcmdapi.Cluster{Server: server}
+	file.AuthInfos["run"] = &clientcmdapi.AuthInfo{}
+	file.Contexts["run"] = &clientcmdapi.Context{Cluster: "run", AuthInfo: "run"}
+	file.CurrentContext = "run"
+	return clientcmd.WriteToFile(*file, path)
+}
+
+// kill is kill -9, after which nothing that the process has asked for is begun.
+func (p *process) kill() {
+	p.seam.dead.Store(true)
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+	p.seam.director.crashed().fire()
+}
+
+// dump ends the process, with a list of its goroutines.
+func (p *process) dump() {
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.ended:
+	case <-time.After(10 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}
+
+// close frees what the process has used.
+func (p *process) close() {
+	p.once.Do(func() {
+		p.seam.dead.Store(true)
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		_ = p.server.Close()
+	})
+}

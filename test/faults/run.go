@@ -1,0 +1,278 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// patience is how long what is stale, frozen or late stays so.
+const patience = 1500 * time.Millisecond
+
+// A scenario is what a user does.
+type scenario struct {
+	name string
+	// prepare is done without faults; then come the steps.
+	prepare func(*world)
+	steps   func(*world)
+	// uncertain: what people are told at most once may not be told at all.
+	uncertain bool
+}
+
+// result is what came of a run.
+type result struct {
+	calls    []call
+	events   []string
+	state    string
+	problems []string
+	happened bool
+	took     time.Duration
+	log      string
+}
+
+// A run is a scenario with a fault.
+type run struct {
+	lab      *lab
+	director *director
+	world    *world
+	log      *logBuffer
+
+	mu      sync.Mutex
+	leader  *process
+	backup  *process
+	started []*process
+}
+
+// try runs a scenario with a fault. expected is how it ends without one; "": that is what
+// this run finds out.
+func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (result, error) {
+	began := time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &run{lab: l, director: newDirector(l.newest), log: &logBuffer{}}
+	w, err := newWorld(ctx, l, r.director, r.killLeader)
+	if err != nil {
+		return result{}, err
+	}
+	r.world = w
+	defer r.close()
+	if r.leader, err = r.start(ctx, f.needsStandby(), ""); err != nil {
+		return result{}, err
+	}
+	if err := r.play(sc.prepare); err != nil {
+		return result{}, fmt.Errorf("preparing %s: %w\n%s", sc.name, err, r.log)
+	}
+	if f.needsStandby() {
+		if r.backup, err = r.start(ctx, true, ""); err != nil {
+			return result{}, err
+		}
+		r.backup.seam.isStandby.Store(true)
+		wait(ctx, 2*patience) // until its caches are warm
+	}
+	for r.director.idle() < 500*time.Millisecond {
+		wait(ctx, 50*time.Millisecond)
+	}
+	watching := w.watch()
+	r.director.arm(f)
+	go r.succeed(ctx, f)
+	err = r.play(sc.steps)
+	r.director.disarm()
+	if err != nil {
+		w.blame("%v", err)
+	}
+	found := r.judge(sc, expected, err == nil)
+	cancel()
+	watching()
+	found.took = time.Since(began)
+	return found, nil
+}
+
+// play has a user do something.
+func (r *run) play(part func(*world)) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			s, ok := problem.(stuck)
+			if !ok {
+				panic(problem)
+			}
+			err = s.error
+		}
+	}()
+	part(r.world)
+	return nil
+}
+
+func (r *run) killLeader() {
+	r.mu.Lock()
+	p := r.leader
+	r.mu.Unlock()
+	p.kill()
+}
+
+// succeed has another process take over from each that is killed.
+func (r *run) succeed(ctx context.Context, f fault) {
+	for now := &f; now != nil && now.kills(); now = now.then {
+		crashed := r.director.crashed()
+		if now.kind == deposed {
+			r.depose(ctx)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-crashed.fired:
+		}
+		r.director.follow()
+		if err := r.takeOver(ctx, now); err != nil {
+			r.world.blame("starting the operator again: %v", err)
+			return
+		}
+	}
+}
+
+func (r *run) takeOver(ctx context.Context, f *fault) error {
+	if f.kind == standby {
+		r.mu.Lock()
+		r.leader = r.backup
+		r.mu.Unlock()
+		time.AfterFunc(2*patience, r.director.frozen.open)
+		return r.freeLease(ctx)
+	}
+	next, err := r.start(ctx, false, r.director.staleAt())
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leader = next
+	return nil
+}
+
+// freeLease lets the one who stands by lead at once.
+func (r *run) freeLease(ctx context.Context) error {
+	lease := &coordinationv1.Lease{}
+	if err := r.lab.client.Get(ctx, r.leaseName(), lease); err != nil {
+		return err
+	}
+	lease.Spec.HolderIdentity = new("")
+	return r.lab.client.Update(ctx, lease)
+}
+
+func (r *run) leaseName() client.ObjectKey {
+	return client.ObjectKey{Namespace: r.world.namespace, Name: "bellhop.gophernetes.io"}
+}
+
+// depose waits until another leads, and a little longer.
+func (r *run) depose(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-r.director.deposed.fired:
+	}
+	holder := func() string {
+		lease := &coordinationv1.Lease{}
+		if r.lab.client.Get(ctx, r.leaseName(), lease) != nil || lease.Spec.HolderIdentity == nil {
+			return ""
+		}
+		return *lease.Spec.HolderIdentity
+	}
+	for first := holder(); ctx.Err() == nil; wait(ctx, 100*time.Millisecond) {
+		if now := holder(); now != "" && now != first {
+			break
+		}
+	}
+	r.mu.Lock()
+	r.leader = r.backup
+	r.mu.Unlock()
+	wait(ctx, patience)
+	r.director.late.open()
+}
+
+// judge waits until all is as without faults, and says what is not.
+func (r *run) judge(sc scenario, expected string, whole bool) result {
+	w := r.world
+	state := w.state()
+	if whole && expected != "" {
+		end := time.Now().Add(deadline)
+		for ; !alike(sc, state, expected) && time.Now().Before(end); state = w.state() {
+			wait(w.ctx, 150*time.Millisecond)
+		}
+		if !alike(sc, state, expected) {
+			w.blame("it ends otherwise than without faults:\n%s", difference(expected, state))
+		}
+	}
+	if whole {
+		window := 2500 * time.Millisecond
+		if expected == "" {
+			window = 12 * time.Second
+		}
+		if calls := r.untilQuiet(window); calls != "" {
+			w.blame("it does not come to rest: %s", calls)
+		}
+		w.check()
+	}
+	r.mu.Lock()
+	last := r.leader
+	r.mu.Unlock()
+	last.dump()
+	w.checkLog(r.log.String(), whole)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return result{
+		calls: r.director.calls(), events: slices.Clone(r.director.seen), state: state, problems: slices.Clone(w.problems),
+		happened: r.director.happened(), log: r.log.String(),
+	}
+}
+
+// untilQuiet waits until nothing is asked for a while; else it says what still is.
+func (r *run) untilQuiet(window time.Duration) string {
+	end := time.Now().Add(deadline)
+	before, since := len(r.director.calls()), time.Now()
+	for time.Since(since) < window {
+		if time.Now().After(end) {
+			all := r.director.calls()
+			var last []string
+			for _, c := range all[max(0, len(all)-5):] {
+				last = append(last, c.what)
+			}
+			return strings.Join(last, ", ")
+		}
+		wait(r.world.ctx, 100*time.Millisecond)
+		if n := len(r.director.calls()); n != before {
+			before, since = n, time.Now()
+		}
+	}
+	return ""
+}
+
+func (r *run) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.started {
+		p.close()
+	}
+	r.world.close()
+	r.world.clean()
+}

@@ -1,0 +1,166 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/canary"
+)
+
+const (
+	syncClass, syncPlan, syncOther    = "database", "small", "large"
+	asyncClass, asyncPlan, asyncOther = "cluster", "three", "five"
+)
+
+// registered prepares a world with a broker that the operator and the webhooks know.
+func registered(w *world) {
+	services := osbtest.DefaultServices()
+	services[1].Behavior.Polls = 1
+	w.offer(osbtest.Options{Services: services})
+	w.register()
+	w.await("the webhooks know the catalog", func() error {
+		try := w.instance("try", syncClass, syncPlan)
+		if err := w.lab.client.Create(w.ctx, try, client.DryRunAll); err != nil {
+			return err
+		}
+		if try.Spec.ServicePlanRef == nil {
+			return errors.New("the plan is not known")
+		}
+		return nil
+	})
+}
+
+// offer starts a broker, which wants to be told who asks.
+func (w *world) offer(o osbtest.Options) {
+	o.Username, o.Password = "bellhop", canary.Value
+	w.broker = osbtest.New(o)
+	w.broker.URL = w.serve(w.broker, operationOf, w.guard)
+}
+
+func (w *world) serviceBroker() *v1beta1.ServiceBroker {
+	b := &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}
+	b.Spec.URL = w.broker.URL
+	b.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "login"}}}
+	return b
+}
+
+// register creates the broker's object and waits until it is Ready.
+func (w *world) register() *v1beta1.ServiceBroker {
+	w.secret("login", map[string]string{"username": "bellhop", "password": canary.Value})
+	b := w.serviceBroker()
+	w.create(b)
+	w.await("the broker is Ready", w.brokerReady(b))
+	return b
+}
+
+func (w *world) brokerReady(b *v1beta1.ServiceBroker) func() error {
+	return func() error {
+		if err := w.get(b); err != nil {
+			return err
+		}
+		return trueFor(b.Status.Conditions, b.Status.ObservedGeneration, b)
+	}
+}
+
+// trueFor says whether an object is Ready as it is now.
+func trueFor(conditions []v1beta1.Condition, observed int64, o client.Object) error {
+	for _, c := range conditions {
+		if c.Type == v1beta1.ConditionReady && c.Status == "True" && observed == o.GetGeneration() {
+			return nil
+		}
+	}
+	text, _ := json.Marshal(conditions)
+	return fmt.Errorf("generation %d, observed %d: %s", o.GetGeneration(), observed, text)
+}
+
+func (w *world) instance(name, class, plan string) *v1beta1.ServiceInstance {
+	si := &v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}
+	si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = class, plan
+	return si
+}
+
+func (w *world) binding(name, instance string) *v1beta1.ServiceBinding {
+	b := &v1beta1.ServiceBinding{ObjectMeta: w.meta(name)}
+	b.Spec.InstanceRef.Name = instance
+	return b
+}
+
+func parameters(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
+
+// ready waits until instances and bindings are.
+func (w *world) ready(objects ...client.Object) {
+	for _, o := range objects {
+		w.await(o.GetName()+" is Ready", func() error {
+			if err := w.get(o); err != nil {
+				return err
+			}
+			switch o := o.(type) {
+			case *v1beta1.ServiceInstance:
+				return trueFor(o.Status.Conditions, o.Status.ReconciledGeneration, o)
+			case *v1beta1.ServiceBinding:
+				return trueFor(o.Status.Conditions, o.Status.ReconciledGeneration, o)
+			}
+			return apierrors.NewBadRequest("it is never Ready")
+		})
+	}
+}
+
+func serviceScenarios() []scenario {
+	return []scenario{
+		{name: "instance", prepare: registered, steps: func(w *world) {
+			si := w.instance("db", syncClass, syncPlan)
+			w.create(si)
+			w.ready(si)
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
+			w.ready(si)
+			w.remove(si)
+			w.gone(si)
+		}},
+		{name: "instance-async", prepare: registered, steps: func(w *world) {
+			si := w.instance("db", asyncClass, asyncPlan)
+			w.create(si)
+			w.ready(si)
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = asyncOther })
+			w.ready(si)
+			w.remove(si)
+			w.gone(si)
+		}},
+		{name: "binding", prepare: registered, steps: func(w *world) {
+			si, b := w.instance("db", syncClass, syncPlan), w.binding("app", "db")
+			w.create(si)
+			w.create(b)
+			w.ready(si, b)
+			w.remove(b, si)
+			w.gone(b, si)
+		}},
+		{name: "binding-kept", prepare: registered, steps: func(w *world) {
+			si, b := w.instance("db", asyncClass, asyncPlan), w.binding("app", "db")
+			w.create(si)
+			w.create(b)
+			w.ready(si, b)
+		}},
+	}
+}

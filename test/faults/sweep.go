@@ -1,0 +1,178 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A sweep is what is tried of a scenario: all faults that can be done to it, or a part.
+type sweep struct {
+	scenario scenario
+	learned  result
+	faults   []fault
+
+	mu         sync.Mutex
+	runs, idle int // idle: the run was over before the fault could happen
+	violations []violation
+	took       time.Duration
+}
+
+// violation is a run that went wrong.
+type violation struct {
+	fault    fault
+	problems []string
+	log      string
+}
+
+// classes are the columns of the table, by the kinds of their faults.
+var classes = []struct {
+	name string
+	is   func(fault) bool
+}{
+	{"crash", func(f fault) bool { return f.then == nil && (f.kind == crashBefore || f.kind == crashAfter) }},
+	{"two crashes", func(f fault) bool { return f.then != nil }},
+	{"stale", func(f fault) bool { return slices.Contains([]string{stale, frozen, standby}, f.kind) }},
+	{"events", func(f fault) bool { return f.of != "" || f.kind == watchCut || f.kind == watchGone }},
+	{"answers", func(f fault) bool { return isAnswer(f.kind) }},
+	{"leaders", func(f fault) bool { return f.kind == deposed }},
+}
+
+func isAnswer(kind string) bool {
+	_, a := apiAnswers[kind]
+	_, b := outsideAnswers[kind]
+	return a || b
+}
+
+func classOf(f fault) string {
+	for _, c := range classes {
+		if c.is(f) {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// faultsOf are all that can be done to a scenario of which these calls and events are known.
+func faultsOf(learned result, r *rand.Rand) []fault {
+	var all []fault
+	var changes []int
+	resources := map[string]bool{}
+	for i, c := range learned.calls {
+		at := i + 1
+		answers := apiAnswers
+		if c.seam == outside {
+			answers = outsideAnswers
+		}
+		for _, kind := range sortedKeys(answers) {
+			all = append(all, fault{kind: kind, at: at})
+		}
+		if !c.changes {
+			continue
+		}
+		changes = append(changes, at)
+		for _, kind := range []string{crashBefore, crashAfter, watchCut, watchGone, deposed} {
+			all = append(all, fault{kind: kind, at: at})
+		}
+		for _, from := range changes {
+			for _, kind := range []string{stale, frozen, standby} {
+				all = append(all, fault{kind: kind, at: at, from: from})
+			}
+		}
+	}
+	for _, event := range learned.events {
+		all = append(all, fault{kind: hide, of: event}, fault{kind: merge, of: event})
+		resource, _, _ := strings.Cut(event, "/")
+		if !resources[resource] {
+			resources[resource] = true
+			all = append(all, fault{kind: late, of: resource})
+		}
+	}
+	for range len(changes) * 4 {
+		kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
+		first := changes[r.IntN(len(changes))]
+		all = append(all, fault{kind: kind(), at: first, then: &fault{kind: kind(), at: 1 + r.IntN(max(1, len(learned.calls)-first+2))}})
+	}
+	return all
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// share takes some of the faults, of each class as large a part, but at least one.
+func share(all []fault, part float64, r *rand.Rand) []fault {
+	byClass := map[string][]fault{}
+	for _, f := range all {
+		byClass[classOf(f)] = append(byClass[classOf(f)], f)
+	}
+	var some []fault
+	for _, class := range sortedKeys(byClass) {
+		of := byClass[class]
+		r.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+		n := max(1, int(part*float64(len(of))+0.5))
+		some = append(some, of[:min(n, len(of))]...)
+	}
+	return some
+}
+
+// learn runs the scenario without a fault, twice, since a state that differs is none to
+// compare with.
+func (s *sweep) learn(ctx context.Context, l *lab) error {
+	var err error
+	if s.learned, err = l.try(ctx, s.scenario, fault{}, ""); err != nil {
+		return err
+	}
+	if len(s.learned.problems) > 0 {
+		s.violations = append(s.violations, violation{problems: s.learned.problems, log: s.learned.log})
+	}
+	return nil
+}
+
+// try runs the scenario with a fault.
+func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed uint64) error {
+	found, err := l.try(ctx, s.scenario, f, s.learned.state)
+	if err != nil {
+		return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs++
+	s.took += found.took
+	if !found.happened && f.kind != "" {
+		s.idle++
+	}
+	if len(found.problems) == 0 {
+		return nil
+	}
+	s.violations = append(s.violations, violation{f, found.problems, found.log})
+	fmt.Fprintf(out, "VIOLATION %s with %s (seed %d)\n  %s\n  again: make test-faults ARGS='-scenario %s -fault %s -seed %d'\n",
+		s.scenario.name, f, seed, strings.Join(found.problems, "\n  "), s.scenario.name, f, seed)
+	return nil
+}

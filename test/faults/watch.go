@@ -1,0 +1,184 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// frame is one event of a watch.
+type frame struct {
+	Type   string          `json:"type"`
+	Object json.RawMessage `json:"object"`
+	name   string
+	came   time.Time
+	end    bool // the watch is over
+}
+
+const lateness = 1500 * time.Millisecond
+
+var tooOld = frame{Type: "ERROR", Object: json.RawMessage(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`)}
+
+// nameIn is the name of an object in JSON; "" if it cannot be read.
+func nameIn(object []byte) string {
+	var o struct{ Metadata struct{ Name string } }
+	if json.Unmarshal(object, &o) != nil {
+		return protobufName(object)
+	}
+	return o.Metadata.Name
+}
+
+// protobufName is the name of an object that client-go wrote as protobuf: ObjectMeta is the
+// first member of the object, and the name the first of that.
+func protobufName(object []byte) string {
+	at := bytes.Index(object, []byte{0x0a})
+	for ; at >= 0 && at+4 < len(object); at++ {
+		if object[at] == 0x0a && object[at+2] == 0x0a && int(object[at+3]) <= int(object[at+1])-2 && at+4+int(object[at+3]) <= len(object) {
+			return string(object[at+4 : at+4+int(object[at+3])])
+		}
+	}
+	return "?"
+}
+
+// watch forwards a watch, event by event, unless something else is to happen to them.
+func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query url.Values) {
+	ctx := r.Context()
+	response, err := s.send(ctx, r, t.path(), query, nil)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer response.Body.Close()
+	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
+	w.WriteHeader(response.StatusCode)
+	_ = http.NewResponseController(w).Flush()
+	frames := make(chan frame)
+	go read(r, response, frames)
+	cut, gone := s.director.watchers()
+	s.caughtUp.pass(ctx)
+	v := &viewer{s: s, w: w, r: r, resource: t.resource, frames: frames}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-cut.fired:
+			return
+		case <-gone.fired:
+			v.write(tooOld)
+			return
+		case <-v.expired():
+			v.write(tooOld)
+			return
+		case <-v.flush():
+			v.writePending()
+		case f := <-frames:
+			if f.end {
+				v.writePending()
+				return
+			}
+			v.show(f)
+		}
+	}
+}
+
+// read takes frames off a response.
+func read(r *http.Request, response *http.Response, to chan<- frame) {
+	decoder := json.NewDecoder(response.Body)
+	for {
+		var f frame
+		f.end = decoder.Decode(&f) != nil
+		f.name, f.came = nameIn(f.Object), time.Now()
+		select {
+		case to <- f:
+		case <-r.Context().Done():
+			return
+		}
+		if f.end {
+			return
+		}
+	}
+}
+
+// viewer is who shows a watch's events to a process.
+type viewer struct {
+	s        *apiSeam
+	w        http.ResponseWriter
+	r        *http.Request
+	resource string
+	frames   <-chan frame
+
+	pending *frame           // to be merged with the next about its object
+	due     <-chan time.Time // when it is shown in any case
+	expiry  <-chan time.Time // when the watch is too old, as an event was left out
+}
+
+func (v *viewer) expired() <-chan time.Time { return v.expiry }
+func (v *viewer) flush() <-chan time.Time   { return v.due }
+
+func (v *viewer) show(f frame) {
+	if f.Type == "BOOKMARK" || f.Type == "ERROR" {
+		v.write(f)
+		return
+	}
+	switch kind := v.s.director.event(v.resource, f.name); {
+	case kind == hide:
+		v.expiry = time.After(lateness)
+		return
+	case kind == merge:
+		v.pending, v.due = &f, time.After(lateness)
+		return
+	case kind == late:
+		wait(v.r.Context(), time.Until(f.came.Add(lateness)))
+	case v.pending != nil && v.pending.name == f.name:
+		f.Type = merged(v.pending.Type, f.Type)
+		v.pending, v.due = nil, nil
+		if f.Type == "" {
+			return
+		}
+	}
+	v.write(f)
+}
+
+// merged is the one event that two make; "": none.
+func merged(first, second string) string {
+	switch {
+	case first == "ADDED" && second == "DELETED":
+		return ""
+	case first == "ADDED":
+		return "ADDED"
+	case first == "DELETED": // and made anew
+		return "MODIFIED"
+	}
+	return second
+}
+
+func (v *viewer) writePending() {
+	if v.pending != nil {
+		v.write(*v.pending)
+		v.pending, v.due = nil, nil
+	}
+}
+
+// write shows an event, unless the process sees nothing just now.
+func (v *viewer) write(f frame) {
+	v.s.director.frozenFor(v.s).pass(v.r.Context())
+	_ = json.NewEncoder(v.w).Encode(f)
+	_ = http.NewResponseController(v.w).Flush()
+}

@@ -1,0 +1,210 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+// deadline is how long anything may take, faults included.
+const deadline = 60 * time.Second
+
+// A world is all that is outside the operator in one run: a namespace and its user, a
+// broker, receivers.
+type world struct {
+	ctx       context.Context //nolint:containedctx // lives as long as the run
+	lab       *lab
+	director  *director
+	kill      func()
+	namespace string
+	broker    *osbtest.Broker
+	inboxes   map[string]*inbox.Inbox
+	servers   []*httptest.Server
+
+	mu       sync.Mutex
+	problems []string
+	// strangers are ids at the broker that are not ours: they may not be removed, and stay.
+	strangers map[string]bool
+	// left are ids that stay at the broker on purpose.
+	left map[string]bool
+}
+
+func newWorld(ctx context.Context, l *lab, d *director, kill func()) (*world, error) {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}
+	if err := l.client.Create(ctx, ns); err != nil {
+		return nil, err
+	}
+	return &world{
+		ctx: ctx, lab: l, director: d, kill: kill, namespace: ns.Name, inboxes: map[string]*inbox.Inbox{},
+		strangers: map[string]bool{}, left: map[string]bool{},
+	}, nil
+}
+
+func (w *world) close() {
+	for _, s := range w.servers {
+		s.CloseClientConnections()
+		s.Close()
+	}
+}
+
+// blame records that something is not as it has to be.
+func (w *world) blame(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	problem := fmt.Sprintf(format, args...)
+	if !slices.Contains(w.problems, problem) {
+		w.problems = append(w.problems, problem)
+	}
+}
+
+// A stuck run is one in which the user did not get what was waited for.
+type stuck struct{ error }
+
+// must ends the run if the user could not do something.
+func (w *world) must(err error) {
+	if err != nil {
+		panic(stuck{err})
+	}
+}
+
+// await waits until a check passes.
+func (w *world) await(what string, check func() error) {
+	ctx, cancel := context.WithTimeout(w.ctx, deadline)
+	defer cancel()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		wait(ctx, 60*time.Millisecond)
+		if ctx.Err() != nil {
+			panic(stuck{fmt.Errorf("%s: not within %s: %w", what, deadline, err)})
+		}
+	}
+}
+
+// meta is for an object of the run.
+func (w *world) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: map[string]string{runLabel: w.namespace}}
+}
+
+func (w *world) create(o client.Object) { w.must(w.lab.client.Create(w.ctx, o)) }
+
+func (w *world) get(o client.Object) error {
+	return w.lab.client.Get(w.ctx, client.ObjectKeyFromObject(o), o)
+}
+
+// edit changes an object as it is now.
+func edit[T client.Object](w *world, o T, change func(T)) {
+	w.await("editing "+o.GetName(), func() error {
+		if err := w.get(o); err != nil {
+			return err
+		}
+		change(o)
+		return w.lab.client.Update(w.ctx, o)
+	})
+}
+
+func (w *world) remove(objects ...client.Object) {
+	for _, o := range objects {
+		w.must(client.IgnoreNotFound(w.lab.client.Delete(w.ctx, o)))
+	}
+}
+
+// gone waits until objects are.
+func (w *world) gone(objects ...client.Object) {
+	for _, o := range objects {
+		w.await(fmt.Sprintf("%T %s is gone", o, o.GetName()), func() error {
+			uid := o.GetUID()
+			err := w.get(o)
+			switch {
+			case apierrors.IsNotFound(err), err == nil && o.GetUID() != uid:
+				return nil
+			case err != nil:
+				return err
+			}
+			return fmt.Errorf("it is there: %s", describe(o))
+		})
+	}
+}
+
+// secret makes one.
+func (w *world) secret(name string, data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: w.meta(name), StringData: data}
+	w.create(s)
+	return s
+}
+
+// serve puts a model behind the seam.
+func (w *world) serve(model http.Handler, name func(*http.Request) string, watch func(string, *http.Request)) string {
+	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, model: model}).serve()
+	w.servers = append(w.servers, server)
+	return server.URL
+}
+
+// inbox starts a receiver of a name and returns where it is.
+func (w *world) inbox(name string) string {
+	in := inbox.New(inbox.Options{})
+	w.inboxes[name] = in
+	return w.serve(in.Handler(), func(*http.Request) string { return "receiver " + name }, nil)
+}
+
+// messages are what the receivers have accepted, and under how many keys.
+func (w *world) messages() []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(w.inboxes)) {
+		keys := map[string]int{}
+		for _, m := range w.inboxes[name].Messages() {
+			if m.Accepted > 0 {
+				keys[fmt.Sprintf("%s %s of %s: %s", name, m.Event, m.Name, m.Content)]++
+			}
+		}
+		for text, n := range keys {
+			all = append(all, fmt.Sprintf("%s (under %d keys)", text, n))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// operationOf names a request to a broker without the ids.
+func operationOf(r *http.Request) string {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	var kept []string
+	for i, part := range parts {
+		if i != 2 && i != 4 {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept[1:], "/")
+}
