@@ -20,7 +20,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +28,8 @@ import (
 type answer struct {
 	// acts: what was asked for is carried out first.
 	acts bool
+	// accepts: a receiver that answers so has taken the message.
+	accepts bool
 	// write answers; nil: the connection is closed.
 	write http.HandlerFunc
 }
@@ -78,20 +79,16 @@ var outsideAnswers = map[string]answer{
 	"500":          {write: says(500, `{"description":"oops"}`)},
 	"500-after":    {acts: true, write: says(500, `{"description":"oops"}`)},
 	"502":          {write: says(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
-	"202":          {write: says(202, `{}`)},
-	"in-progress":  {write: says(200, `{"state":"in progress"}`)},
-	"empty":        {write: says(200, ``)},
-	"endless":      {write: endless},
-	"slow":         {write: slow},
+	"202":          {accepts: true, write: says(202, `{}`)},
+	"in-progress":  {accepts: true, write: says(200, `{"state":"in progress"}`)},
+	"empty":        {accepts: true, write: says(200, ``)},
+	"endless":      {accepts: true, write: endless},
+	"slow":         {accepts: true, write: slow},
 	"redirect":     {write: says(307, ``, "Location", "http://127.0.0.1:9/")},
-	"broken":       {write: says(200, `{"credentials":`)},
-	"wrong-type":   {write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
+	"broken":       {accepts: true, write: says(200, `{"credentials":`)},
+	"wrong-type":   {accepts: true, write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
 	"broken-after": {acts: true, write: says(200, `{"credentials":`)},
 }
-
-// isFinal says of an answer that the one who gave it refuses the request for good, as far as
-// anybody can know. What comes of it differs from what a run without faults ends with.
-func isFinal(kind string) bool { return slices.Contains([]string{"202"}, kind) }
 
 func endless(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)

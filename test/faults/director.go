@@ -60,7 +60,7 @@ type director struct {
 	gone    *flare
 	crash   *flare // the process is to be killed
 	deposed *flare // it leads no more
-	late    *gate   // where a deposed leader's call waits
+	late    *gate  // where a deposed leader's call waits
 }
 
 // newDirector arranges for nothing, until it is armed.

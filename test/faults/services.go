@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -38,7 +39,7 @@ const (
 // registered prepares a world with a broker that the operator and the webhooks know.
 func registered(w *world) {
 	services := osbtest.DefaultServices()
-	services[1].Behavior.Polls = 1
+	services[1].Behavior.Polls, services[1].Behavior.Delay = 0, 400*time.Millisecond // it goes on also while nobody asks
 	w.offer(osbtest.Options{Services: services})
 	w.register()
 	w.await("the webhooks know the catalog", func() error {

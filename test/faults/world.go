@@ -51,6 +51,9 @@ type world struct {
 	inboxes   map[string]*inbox.Inbox
 	servers   []*httptest.Server
 
+	// atMostOnce: that is what people are told of anything.
+	atMostOnce bool
+
 	mu       sync.Mutex
 	problems []string
 	// strangers are ids at the broker that are not ours: they may not be removed, and stay.
@@ -172,11 +175,14 @@ func (w *world) serve(model http.Handler, name func(*http.Request) string, watch
 	return server.URL
 }
 
+// receiverPrefix begins the names of requests to receivers.
+const receiverPrefix = "receiver "
+
 // inbox starts a receiver of a name and returns where it is.
 func (w *world) inbox(name string) string {
 	in := inbox.New(inbox.Options{})
 	w.inboxes[name] = in
-	return w.serve(in.Handler(), func(*http.Request) string { return "receiver " + name }, nil)
+	return w.serve(in.Handler(), func(*http.Request) string { return receiverPrefix + name }, nil)
 }
 
 // messages are what the receivers have accepted, and under how many keys.
