@@ -231,6 +231,9 @@ func (r *run) judge(sc scenario, expected string, whole bool) result {
 		if calls := r.untilQuiet(window); calls != "" {
 			w.blame("it does not come to rest: %s", calls)
 		}
+		if expected == "" {
+			state = w.state()
+		}
 		w.check()
 	}
 	r.mu.Lock()
