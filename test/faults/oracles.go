@@ -34,6 +34,7 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
@@ -84,7 +85,7 @@ func (w *world) state() string {
 }
 
 var (
-	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|ownerreferences|finalizers|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted)$`)
+	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|ownerreferences|finalizers|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted|expiresat|renewbefore)$`)
 	randomText  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
 )
 
@@ -270,10 +271,19 @@ func (w *world) checkSecrets(all []client.Object) {
 		}
 		owners[string(o.GetUID())] = true
 	}
+	held := w.broker.Holds().Bindings
+	live := map[string]bool{"": true}
+	for _, b := range held {
+		live[passwordOf(b)] = true
+	}
 	for _, s := range secrets {
 		for _, owner := range s.OwnerReferences {
-			if owner.Kind == "ServiceBinding" && !owners[string(owner.UID)] {
+			switch {
+			case owner.Kind != "ServiceBinding":
+			case !owners[string(owner.UID)]:
 				w.blame("Secret %s belongs to a binding that is gone", s.Name)
+			case !live[string(s.Data["password"])]:
+				w.blame("Secret %s has credentials that the broker has not", s.Name)
 			}
 		}
 	}
@@ -282,16 +292,11 @@ func (w *world) checkSecrets(all []client.Object) {
 		if !ok || !isReady(b) {
 			continue
 		}
-		var told struct{ Password string }
-		_ = json.Unmarshal(w.broker.Holds().Bindings[idOf(b)].Credentials, &told) // nothing is nothing
-		name := b.Spec.SecretName
-		if name == "" {
-			name = b.Name
-		}
-		switch s := secrets[name]; {
+		told := passwordOf(held[idOf(b)])
+		switch s := secrets[catalog.SecretName(b)]; {
 		case s == nil:
 			w.blame("binding %s is Ready without its Secret", b.Name)
-		case told.Password == "" || string(s.Data["password"]) != told.Password:
+		case told == "" || string(s.Data["password"]) != told:
 			w.blame("the Secret of binding %s has other credentials than the broker", b.Name)
 		}
 	}
@@ -350,6 +355,7 @@ func (w *world) guard(_ string, r *http.Request) {
 	if w.strangers[id] {
 		w.blame("DELETE of %s, which is not ours", id)
 	}
+	w.guardSecrets(r.Context(), id)
 	for _, list := range []client.ObjectList{&v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}} {
 		if err := w.lab.client.List(r.Context(), list, client.InNamespace(w.namespace)); err != nil {
 			w.blame("looking at who claims %s: %v", id, err)
@@ -361,6 +367,24 @@ func (w *world) guard(_ string, r *http.Request) {
 			if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
 				w.blame("DELETE of %s, which %s has, is Ready with, and keeps", id, o.GetName())
 			}
+		}
+	}
+}
+
+// guardSecrets is for a binding that is about to be removed: by then no Secret has its
+// credentials any more.
+func (w *world) guardSecrets(ctx context.Context, id string) {
+	ends := passwordOf(w.broker.Holds().Bindings[id])
+	if ends == "" {
+		return
+	}
+	var secrets corev1.SecretList
+	if err := w.lab.client.List(ctx, &secrets, client.InNamespace(w.namespace)); err != nil {
+		w.blame("looking at who uses %s: %v", id, err)
+	}
+	for _, s := range secrets.Items {
+		if string(s.Data["password"]) == ends {
+			w.blame("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
 		}
 	}
 }
