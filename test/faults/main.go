@@ -29,6 +29,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path"
 	"slices"
 	"sync"
 	"syscall"
@@ -51,7 +52,7 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
-	fs.StringVar(&o.scenario, "scenario", "", "the only one to try")
+	fs.StringVar(&o.scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
 	fs.StringVar(&o.fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
 	fs.StringVar(&o.class, "class", "", "the only class of faults to try")
 	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
@@ -95,7 +96,7 @@ func main() {
 }
 
 // scenarios are all there are.
-func scenarios() []scenario { return append(pagerScenarios(), serviceScenarios()...) }
+func scenarios() []scenario { return slices.Concat(pagerScenarios(), serviceScenarios(), bindingScenarios()) }
 
 // campaign sweeps all scenarios that are asked for.
 func campaign(ctx context.Context, o options, out io.Writer) (err error) {
@@ -143,7 +144,7 @@ func chosen(o options) (sweeps []*sweep, err error) {
 	var names []string
 	for _, sc := range scenarios() {
 		names = append(names, sc.name)
-		if o.scenario == "" || o.scenario == sc.name {
+		if like, _ := path.Match(o.scenario, sc.name); like || o.scenario == "" { // a bad pattern is like none
 			sweeps = append(sweeps, &sweep{scenario: sc})
 		}
 	}

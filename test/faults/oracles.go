@@ -34,6 +34,7 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
@@ -54,7 +55,7 @@ var oracles = []struct {
 	{"protocol", regexp.MustCompile(`^against the protocol`)},
 	{"once", regexp.MustCompile(`^receiver .* was told \d+ times`)},
 	{"refused", regexp.MustCompile(`^receiver .* had to refuse`)},
-	{"secret", regexp.MustCompile(`^Secret .* belongs to a binding that is gone|is Ready without its Secret|has other credentials than the broker|whose credentials Secret`)},
+	{"secret", regexp.MustCompile(`^Secret .* belongs to a binding that is gone|is Ready without its Secret|has other credentials than the broker|has credentials that the broker has not|whose credentials are in Secret|^the Secret of somebody else`)},
 	{"canary", regexp.MustCompile(`^a credential is in`)},
 	{"panic", regexp.MustCompile(`^it panicked`)},
 	{"goroutine", regexp.MustCompile(`^at rest a goroutine is left`)},
@@ -117,7 +118,7 @@ func (w *world) state() string {
 }
 
 var (
-	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|ownerreferences|finalizers|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted)$`)
+	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|ownerreferences|finalizers|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted|expiresat|renewbefore)$`)
 	randomText  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
 )
 
@@ -314,10 +315,19 @@ func (w *world) checkSecrets(all []client.Object) {
 		}
 		owners[string(o.GetUID())] = true
 	}
+	held := w.broker.Holds().Bindings
+	live := map[string]bool{"": true}
+	for _, b := range held {
+		live[passwordOf(b)] = true
+	}
 	for _, s := range secrets {
 		for _, owner := range s.OwnerReferences {
-			if owner.Kind == "ServiceBinding" && !owners[string(owner.UID)] {
+			switch {
+			case owner.Kind != "ServiceBinding":
+			case !owners[string(owner.UID)]:
 				w.blame("Secret %s belongs to a binding that is gone", s.Name)
+			case !live[string(s.Data["password"])]:
+				w.blame("Secret %s has credentials that the broker has not", s.Name)
 			}
 		}
 	}
@@ -326,11 +336,8 @@ func (w *world) checkSecrets(all []client.Object) {
 		if !ok || !isReady(b) {
 			continue
 		}
-		told, name := w.password(idOf(b)), b.Spec.SecretName
-		if name == "" {
-			name = b.Name
-		}
-		switch s := secrets[name]; {
+		told := passwordOf(held[idOf(b)])
+		switch s := secrets[catalog.SecretName(b)]; {
 		case s == nil:
 			w.blame("binding %s is Ready without its Secret", b.Name)
 		case told == "" || string(s.Data["password"]) != told:
@@ -398,9 +405,8 @@ func (w *world) guard(_ string, r *http.Request) {
 		w.blame("looking at who claims %s: %v", id, err)
 		return
 	}
-	claims := func(o client.Object) bool { return slices.Contains(idsOf(o), id) }
 	if r.Method == http.MethodPut {
-		if !slices.ContainsFunc(all, claims) {
+		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(idsOf(o), id) }) {
 			w.blame("PUT of %s, which no object has", id)
 		}
 		return
@@ -408,22 +414,15 @@ func (w *world) guard(_ string, r *http.Request) {
 	if w.strangers[id] {
 		w.blame("DELETE of %s, which is not ours", id)
 	}
-	told := w.password(id)
+	ends := passwordOf(w.broker.Holds().Bindings[id])
 	for _, o := range all {
-		if claims(o) && idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
+		if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
 			w.blame("DELETE of %s, which %s has, is Ready with, and keeps", id, o.GetName())
 		}
-		if s, ok := o.(*corev1.Secret); ok && told != "" && string(s.Data["password"]) == told {
-			w.blame("DELETE of %s, whose credentials Secret %s still has", id, s.Name)
+		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends {
+			w.blame("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
 		}
 	}
-}
-
-// password is what the broker has told of a binding; "": nothing.
-func (w *world) password(id string) string {
-	var told struct{ Password string }
-	_ = json.Unmarshal(w.broker.Holds().Bindings[id].Credentials, &told) // nothing is nothing
-	return told.Password
 }
 
 // watch sees objects go: before, nothing may be left of them outside.
