@@ -30,6 +30,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"text/tabwriter"
@@ -50,7 +51,7 @@ type options struct {
 
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
-	fs.StringVar(&o.scenario, "scenario", "", "the only one to try")
+	fs.StringVar(&o.scenario, "scenario", "", "the only ones to try, such as alert,binding")
 	fs.StringVar(&o.fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
 	fs.StringVar(&o.class, "class", "", "the only class of faults to try")
 	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
@@ -134,7 +135,7 @@ func chosen(o options) (sweeps []*sweep, err error) {
 	var names []string
 	for _, sc := range scenarios() {
 		names = append(names, sc.name)
-		if o.scenario == "" || o.scenario == sc.name {
+		if o.scenario == "" || slices.Contains(strings.Split(o.scenario, ","), sc.name) {
 			sweeps = append(sweeps, &sweep{scenario: sc})
 		}
 	}
