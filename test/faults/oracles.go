@@ -161,24 +161,6 @@ func lasting(value any) any {
 	return value
 }
 
-// alike says whether a run ended as it should.
-func alike(sc scenario, state, expected string) bool {
-	if sc.uncertain {
-		return certain(state) == certain(expected)
-	}
-	return state == expected
-}
-
-var (
-	alertStatus = regexp.MustCompile(`(?m)^(v1beta1\.Alert .*)"status":.*$`)
-	messageLine = regexp.MustCompile(`(?m)^[a-z]+ alert\..*\n?`)
-)
-
-// certain leaves out whether what is told at most once was told.
-func certain(state string) string {
-	return strings.TrimSpace(messageLine.ReplaceAllString(alertStatus.ReplaceAllString(state, "$1"), ""))
-}
-
 // difference is what has to be and is not, and the other way round.
 func difference(expected, state string) string {
 	var lines []string
@@ -206,16 +188,7 @@ func (w *world) check() {
 	w.checkBroker(all)
 	w.checkSecrets(all)
 	w.checkCanaries(all)
-	for name, in := range w.inboxes {
-		for _, m := range in.Messages() {
-			if m.Attempts > 1 && w.atMostOnce {
-				w.blame("receiver %s was told %d times of %s", name, m.Attempts, m.Event)
-			}
-		}
-		if n := in.Refused(); n > 0 {
-			w.blame("receiver %s had to refuse %d requests", name, n)
-		}
-	}
+	w.checkReceivers(all)
 }
 
 // idOf is the id that an object claims at the broker.

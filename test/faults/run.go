@@ -37,8 +37,6 @@ type scenario struct {
 	// prepare is done without faults; then come the steps.
 	prepare func(*world)
 	steps   func(*world)
-	// uncertain: what people are told at most once may not be told at all.
-	uncertain bool
 }
 
 // result is what came of a run.
@@ -76,7 +74,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		return result{}, err
 	}
-	r.world, w.atMostOnce = w, sc.uncertain
+	r.world, w.fault = w, f
 	defer r.close()
 	if r.leader, err = r.start(ctx, f.needsStandby(), ""); err != nil {
 		return result{}, err
@@ -102,7 +100,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		w.blame("%v", err)
 	}
-	found := r.judge(sc, expected, err == nil)
+	found := r.judge(expected, err == nil)
 	cancel()
 	watching()
 	found.took = time.Since(began)
@@ -211,15 +209,15 @@ func (r *run) depose(ctx context.Context) {
 }
 
 // judge waits until all is as without faults, and says what is not.
-func (r *run) judge(sc scenario, expected string, whole bool) result {
+func (r *run) judge(expected string, whole bool) result {
 	w := r.world
 	state := w.state()
 	if whole && expected != "" {
 		end := time.Now().Add(deadline)
-		for ; !alike(sc, state, expected) && time.Now().Before(end); state = w.state() {
+		for ; !w.alike(state, expected) && time.Now().Before(end); state = w.state() {
 			wait(w.ctx, 150*time.Millisecond)
 		}
-		if !alike(sc, state, expected) {
+		if !w.alike(state, expected) {
 			w.blame("it ends otherwise than without faults:\n%s", difference(expected, state))
 		}
 	}
