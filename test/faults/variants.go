@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,8 +41,8 @@ type variant struct {
 	edits []mistake
 	// The scenario, with the fault, brings it up, and that oracle says so.
 	scenario, fault, oracle string
-	// only: faults of other classes do not bring it up.
-	only bool
+	// others are faults of the other classes, which do not bring it up.
+	others []string
 }
 
 // A mistake is an edit of a file, which has the right text exactly once.
@@ -91,9 +92,8 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 // A proof is what comes of a variant.
 type proof struct {
 	variant
-	said   []string // by which oracles
-	wrong  []string // what is not as it has to be
-	others int      // faults of other classes that do not bring the mistake up
+	said  []string // by which oracles
+	wrong []string // what is not as it has to be
 }
 
 // prover tries variants, and the operator as it is beside them.
@@ -135,6 +135,12 @@ func prove(ctx context.Context, o options, out io.Writer) (err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		proofs = append(proofs, found)
+		for _, w := range found.wrong {
+			fmt.Fprintf(out, "%s: %s\n", v.name, w)
+		}
+		if o.verbose {
+			fmt.Fprintf(out, "%s: found by %v\n", v.name, found.said)
+		}
 		return err
 	})
 	if err != nil {
@@ -196,10 +202,8 @@ func (p *prover) sound(ctx context.Context, o options, chosen []variant, out io.
 // trials are what a variant is tried with, its own fault last.
 func (v variant) trials() []trial {
 	all := []trial{{v.scenario, "none"}}
-	if v.only {
-		for _, t := range bystanders(v) {
-			all = append(all, trial{v.scenario, t})
-		}
+	for _, other := range v.others {
+		all = append(all, trial{v.scenario, other})
 	}
 	if v.fault != "none" {
 		all = append(all, trial{v.scenario, v.fault})
@@ -238,8 +242,6 @@ func (p *prover) try(ctx context.Context, v variant) (proof, error) {
 			found.judge(r)
 		case len(r.problems) > 0:
 			found.wrong = append(found.wrong, fmt.Sprintf("%s brings it up, too: %s", t.fault, r.problems[0]))
-		default:
-			found.others++
 		}
 	}
 	return found, nil
@@ -257,6 +259,25 @@ func (p *proof) judge(r result) {
 	}
 }
 
+// general are oracles that see whatever has consequences, beside the one that says what it is.
+var general = []string{"reached", "end"}
+
+// isAlone says whether no other class brings the mistake up.
+func (p proof) isAlone(f fault) bool {
+	left := map[string]bool{}
+	for _, c := range classes {
+		left[c.name] = !c.is(f)
+	}
+	for _, text := range p.others {
+		other, err := parseFault(text)
+		if err != nil {
+			return false
+		}
+		left[classOf(other)] = false
+	}
+	return !slices.Contains(slices.Collect(maps.Values(left)), true)
+}
+
 // tell prints what came of it. Of all variants, each class and each oracle has one that
 // nothing else finds.
 func tell(out io.Writer, proofs []proof, all bool) error {
@@ -270,15 +291,13 @@ func tell(out io.Writer, proofs []proof, all bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, p.others, strings.Join(p.said, ", "))
-		for _, w := range p.wrong {
-			wrong = append(wrong, p.name+": "+w)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, len(p.others), strings.Join(p.said, ", "))
+		if len(p.wrong) > 0 {
+			wrong = append(wrong, "see "+p.name)
 		}
-		if p.only {
-			classed[classOf(f)] = true
-		}
-		if len(p.said) == 1 {
-			judged[p.said[0]] = true
+		classed[classOf(f)] = classed[classOf(f)] || p.isAlone(f)
+		for _, o := range p.said {
+			judged[o] = judged[o] || len(slices.DeleteFunc(slices.Clone(p.said), func(other string) bool { return other == o || slices.Contains(general, other) })) == 0
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -299,6 +318,3 @@ func tell(out io.Writer, proofs []proof, all bool) error {
 	}
 	return nil
 }
-
-// bystanders are faults of the other classes, in the scenario of a variant.
-func bystanders(v variant) (others []string) { return nil }
