@@ -87,7 +87,9 @@ func main() {
 }
 
 // scenarios are all there are.
-func scenarios() []scenario { return slices.Concat(pagerScenarios(), serviceScenarios(), bindingScenarios()) }
+func scenarios() []scenario {
+	return slices.Concat(pagerScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
+}
 
 // campaign sweeps all scenarios that are asked for.
 func campaign(ctx context.Context, o options, out io.Writer) (err error) {

@@ -39,6 +39,8 @@ type scenario struct {
 	steps   func(*world)
 	// uncertain: what people are told at most once may not be told at all.
 	uncertain bool
+	// apart: the operator is in another namespace than the user.
+	apart bool
 }
 
 // result is what came of a run.
@@ -72,7 +74,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{lab: l, director: newDirector(l.newest), log: &logBuffer{}}
-	w, err := newWorld(ctx, l, r.director, r.killLeader)
+	w, err := newWorld(ctx, l, r.director, r.killLeader, sc.apart)
 	if err != nil {
 		return result{}, err
 	}
@@ -181,7 +183,7 @@ func (r *run) freeLease(ctx context.Context) error {
 }
 
 func (r *run) leaseName() client.ObjectKey {
-	return client.ObjectKey{Namespace: r.world.namespace, Name: "bellhop.gophernetes.io"}
+	return client.ObjectKey{Namespace: r.world.home, Name: "bellhop.gophernetes.io"}
 }
 
 // depose waits until another leads, and a little longer.
