@@ -32,8 +32,8 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// says waits until an instance's conditions say something.
-func (w *world) says(si *v1beta1.ServiceInstance, text string) {
+// tells waits until an instance's conditions say something.
+func (w *world) tells(si *v1beta1.ServiceInstance, text string) {
 	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
 		if err := w.get(si); err != nil {
 			return err
@@ -111,21 +111,21 @@ func livesOf(suffix, class, plan, other string) []scenario {
 		{name: "instance-failed" + suffix, prepare: failing, steps: func(w *world) {
 			si := w.instance("db", class, plan)
 			w.create(si)
-			w.says(si, "out of disks")
+			w.tells(si, "out of disks")
 			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = other })
 			w.ready(si)
 		}},
 		{name: "instance-failed-deleted" + suffix, prepare: failing, steps: func(w *world) {
 			si := w.instance("db", class, plan)
 			w.create(si)
-			w.says(si, "out of disks")
+			w.tells(si, "out of disks")
 			end(w, si)
 		}},
 		{name: "instance-unknown" + suffix, prepare: silent(2), steps: func(w *world) { w.provisioned(class, plan) }},
 		{name: "instance-mitigated" + suffix, prepare: silent(0), steps: func(w *world) {
 			si := w.instance("db", class, plan)
 			w.create(si)
-			w.says(si, "lost my way")
+			w.tells(si, "lost my way")
 			end(w, si)
 		}},
 		{name: "instance-deleted-early" + suffix, prepare: registered, steps: func(w *world) {
@@ -169,7 +169,7 @@ func identityScenarios() []scenario {
 			si := w.foreign()
 			si.Spec.Parameters = parameters(`{"size":3}`)
 			w.create(si)
-			w.says(si, "onflict")
+			w.tells(si, "onflict")
 			w.remove(si)
 			w.gone(si)
 		}},

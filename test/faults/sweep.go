@@ -192,6 +192,9 @@ func (s *sweep) learn(ctx context.Context, l *lab) error {
 // try runs the scenario with a fault.
 func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed uint64) error {
 	found, err := l.try(ctx, s.scenario, f, s.learned.state)
+	for again := 0; err != nil && again < 3; again++ { // nothing was tried yet: a machine that is busy elects leaders badly
+		found, err = l.try(ctx, s.scenario, f, s.learned.state)
+	}
 	if err != nil {
 		return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
 	}
