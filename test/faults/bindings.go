@@ -136,7 +136,9 @@ func (w *world) secretEdited(b *v1beta1.ServiceBinding) {
 // rebound asks for other credentials, and waits for them.
 func (w *world) rebound(b *v1beta1.ServiceBinding) {
 	old := idOf(b)
-	edit(w, b, func(b *v1beta1.ServiceBinding) { metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now") })
+	edit(w, b, func(b *v1beta1.ServiceBinding) {
+		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now")
+	})
 	w.await("there are others", func() error { return w.moved(b, old) })
 }
 

@@ -46,7 +46,8 @@ type options struct {
 	parallel                         int
 	seed                             uint64
 	within                           time.Duration
-	verbose                          bool
+	verbose, variants                bool
+	names                            []string
 }
 
 func parse(args []string) (o options, err error) {
@@ -60,11 +61,15 @@ func parse(args []string) (o options, err error) {
 	fs.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
 	fs.DurationVar(&o.within, "within", 0, "no run begins later than that; 0: all are made")
 	fs.BoolVar(&o.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
+	fs.BoolVar(&o.variants, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
 	if o.part <= 0 || o.part > 1 || o.parallel < 1 {
 		return o, errors.New("-part has to be above 0 and at most 1, -parallel at least 1")
+	}
+	if o.names = fs.Args(); len(o.names) > 0 && !o.variants {
+		return o, fmt.Errorf("%q: there are only flags", o.names)
 	}
 	return o, nil
 }
@@ -77,7 +82,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err == nil {
-		err = campaign(ctx, o, os.Stdout)
+		do := campaign
+		if o.variants {
+			do = prove
+		}
+		err = do(ctx, o, os.Stdout)
 	}
 	stop()
 	if err != nil {
@@ -87,7 +96,9 @@ func main() {
 }
 
 // scenarios are all there are.
-func scenarios() []scenario { return slices.Concat(pagerScenarios(), serviceScenarios(), bindingScenarios()) }
+func scenarios() []scenario {
+	return slices.Concat(pagerScenarios(), serviceScenarios(), bindingScenarios())
+}
 
 // campaign sweeps all scenarios that are asked for.
 func campaign(ctx context.Context, o options, out io.Writer) (err error) {

@@ -38,6 +38,39 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
+// oracles are what is looked at of each run, by what they say of one that goes wrong.
+var oracles = []struct {
+	name string
+	says *regexp.Regexp
+}{
+	{"reached", regexp.MustCompile(`: not within `)},
+	{"end", regexp.MustCompile(`^it ends otherwise than without faults`)},
+	{"rest", regexp.MustCompile(`^it does not come to rest`)},
+	{"orphan", regexp.MustCompile(`^the broker has .*, which no object claims`)},
+	{"recorded", regexp.MustCompile(`^PUT of .*, which no object has`)},
+	{"finalizer", regexp.MustCompile(` is gone, and the broker still has `)},
+	{"truth", regexp.MustCompile(` is Ready, and the broker has nothing of its id`)},
+	{"in use", regexp.MustCompile(`^DELETE of .* is Ready with, and keeps`)},
+	{"stranger", regexp.MustCompile(`which is not ours`)},
+	{"protocol", regexp.MustCompile(`^against the protocol`)},
+	{"once", regexp.MustCompile(`^receiver .* was told \d+ times`)},
+	{"refused", regexp.MustCompile(`^receiver .* had to refuse`)},
+	{"secret", regexp.MustCompile(`^Secret .* belongs to a binding that is gone|is Ready without its Secret|has other credentials than the broker|has credentials that the broker has not|whose credentials are in Secret|^the Secret of somebody else`)},
+	{"canary", regexp.MustCompile(`^a credential is in`)},
+	{"panic", regexp.MustCompile(`^it panicked`)},
+	{"goroutine", regexp.MustCompile(`^at rest a goroutine is left`)},
+}
+
+// oracleOf is the one that says something; "": none of them.
+func oracleOf(problem string) string {
+	for _, o := range oracles {
+		if o.says.MatchString(problem) {
+			return o.name
+		}
+	}
+	return ""
+}
+
 // lists are what is looked at of a namespace.
 func lists() []client.ObjectList {
 	return []client.ObjectList{
@@ -128,24 +161,6 @@ func lasting(value any) any {
 	return value
 }
 
-// alike says whether a run ended as it should.
-func alike(sc scenario, state, expected string) bool {
-	if sc.uncertain {
-		return certain(state) == certain(expected)
-	}
-	return state == expected
-}
-
-var (
-	alertStatus = regexp.MustCompile(`(?m)^(v1beta1\.Alert .*)"status":.*$`)
-	messageLine = regexp.MustCompile(`(?m)^[a-z]+ alert\..*\n?`)
-)
-
-// certain leaves out whether what is told at most once was told.
-func certain(state string) string {
-	return strings.TrimSpace(messageLine.ReplaceAllString(alertStatus.ReplaceAllString(state, "$1"), ""))
-}
-
 // difference is what has to be and is not, and the other way round.
 func difference(expected, state string) string {
 	var lines []string
@@ -173,16 +188,7 @@ func (w *world) check() {
 	w.checkBroker(all)
 	w.checkSecrets(all)
 	w.checkCanaries(all)
-	for name, in := range w.inboxes {
-		for _, m := range in.Messages() {
-			if m.Attempts > 1 && w.atMostOnce {
-				w.blame("receiver %s was told %d times of %s", name, m.Attempts, m.Event)
-			}
-		}
-		if n := in.Refused(); n > 0 {
-			w.blame("receiver %s had to refuse %d requests", name, n)
-		}
-	}
+	w.checkReceivers(all)
 }
 
 // idOf is the id that an object claims at the broker.
@@ -200,6 +206,17 @@ func idOf(o client.Object) string {
 		return o.Spec.ExternalID
 	}
 	return ""
+}
+
+// idsOf are all that an object has on record.
+func idsOf(o client.Object) []string {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		return []string{o.Spec.ExternalID, o.Status.ExternalID}
+	case *v1beta1.ServiceBinding:
+		return []string{o.Spec.ExternalID, o.Status.ExternalID, o.Status.PredecessorID}
+	}
+	return nil
 }
 
 // isReady says what an object claims.
@@ -323,6 +340,9 @@ func (w *world) checkCanaries(all []client.Object) {
 	}
 }
 
+// standing are goroutines that live as long as the process.
+var standing = regexp.MustCompile(`kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
+
 // checkLog looks at what the processes have printed, and at the goroutines that the last
 // one had at rest.
 func (w *world) checkLog(log string, atRest bool) {
@@ -338,52 +358,41 @@ func (w *world) checkLog(log string, atRest bool) {
 		return
 	}
 	for stack := range strings.SplitSeq(dump, "\n\n") {
-		if strings.Contains(stack, "bellhop/internal/outbound") || strings.Contains(stack, ".Reconcile(") {
+		if strings.Contains(stack, "gophernetes/bellhop/") && !standing.MatchString(stack) {
 			w.blame("at rest a goroutine is left: %s", stack[:min(len(stack), 1500)])
 		}
 	}
 }
 
-// guard sees each request to the broker before it is carried out: nothing may be removed
-// that a living object says is ready, or that is not ours.
+// guard sees each request to the broker before it is carried out. What is asked for has to
+// be on record; nothing may be removed that a living object says is ready, or that is not
+// ours; and nobody may still be given credentials that end.
 func (w *world) guard(_ string, r *http.Request) {
-	if r.Method != http.MethodDelete {
-		return
-	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	id := parts[len(parts)-1]
+	if r.Method != http.MethodPut && r.Method != http.MethodDelete {
+		return
+	}
+	all, err := w.objects()
+	if err != nil {
+		w.blame("looking at who claims %s: %v", id, err)
+		return
+	}
+	if r.Method == http.MethodPut {
+		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(idsOf(o), id) }) {
+			w.blame("PUT of %s, which no object has", id)
+		}
+		return
+	}
 	if w.strangers[id] {
 		w.blame("DELETE of %s, which is not ours", id)
 	}
-	w.guardSecrets(r.Context(), id)
-	for _, list := range []client.ObjectList{&v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}} {
-		if err := w.lab.client.List(r.Context(), list, client.InNamespace(w.namespace)); err != nil {
-			w.blame("looking at who claims %s: %v", id, err)
-			return
-		}
-		items := reflect.ValueOf(list).Elem().FieldByName("Items")
-		for i := range items.Len() {
-			o := items.Index(i).Addr().Interface().(client.Object)
-			if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
-				w.blame("DELETE of %s, which %s has, is Ready with, and keeps", id, o.GetName())
-			}
-		}
-	}
-}
-
-// guardSecrets is for a binding that is about to be removed: by then no Secret has its
-// credentials any more.
-func (w *world) guardSecrets(ctx context.Context, id string) {
 	ends := passwordOf(w.broker.Holds().Bindings[id])
-	if ends == "" {
-		return
-	}
-	var secrets corev1.SecretList
-	if err := w.lab.client.List(ctx, &secrets, client.InNamespace(w.namespace)); err != nil {
-		w.blame("looking at who uses %s: %v", id, err)
-	}
-	for _, s := range secrets.Items {
-		if string(s.Data["password"]) == ends {
+	for _, o := range all {
+		if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
+			w.blame("DELETE of %s, which %s has, is Ready with, and keeps", id, o.GetName())
+		}
+		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends {
 			w.blame("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
 		}
 	}
