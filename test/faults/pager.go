@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -556,6 +557,7 @@ func receiverByDefault(w *world) {
 	w.says(a, v1beta1.ReasonNoReceiver)
 	w.webhook("hook", byDefault)
 	w.settled(a)
+	wait(w.ctx, time.Second+100*time.Millisecond) // the newest default is the one, and age is in seconds
 	w.webhook("other", byDefault)
 	w.change(a, saying("the disk is still full"))
 	w.fired(w.alert("memory"))
