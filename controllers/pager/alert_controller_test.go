@@ -88,6 +88,28 @@ func TestAResultIsNotDropped(t *testing.T) {
 	}
 }
 
+// TestAnAlertComesAgainAfterAConflict: there may be no event about it any more.
+func TestAnAlertComesAgainAfterAConflict(t *testing.T) {
+	conflict := apierrors.NewConflict(schema.GroupResource{}, "disk", errors.New("it was changed"))
+	for _, unprotected := range []bool{true, false} {
+		alert := newAlert()
+		if unprotected {
+			alert.Finalizers = nil
+		}
+		r := newReconciler(t, fakeCluster(t, interceptor.Funcs{
+			Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+				return conflict
+			},
+			SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+				return conflict
+			},
+		}, alert))
+		if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || result.IsZero() {
+			t.Errorf("unprotected %v: again %v, %v", unprotected, !result.IsZero(), err)
+		}
+	}
+}
+
 // TestManyReceiversAtOnce is for the race detector.
 func TestManyReceiversAtOnce(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -145,7 +145,7 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 	if !r.working(r.status(v.object)) {
 		r.ledger.rest(before)
 	}
-	return result, kube.Superseded(ctx, err)
+	return kube.Superseded(ctx, result, err)
 }
 
 // connect is the client for a broker, or what is wrong with its credentials: with an error

@@ -29,8 +29,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"text/tabwriter"
@@ -46,12 +46,13 @@ type options struct {
 	parallel                         int
 	seed                             uint64
 	within                           time.Duration
-	verbose                          bool
+	verbose, variants                bool
+	names                            []string
 }
 
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
-	fs.StringVar(&o.scenario, "scenario", "", "the only ones to try, such as alert,binding")
+	fs.StringVar(&o.scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
 	fs.StringVar(&o.fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
 	fs.StringVar(&o.class, "class", "", "the only class of faults to try")
 	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
@@ -60,11 +61,15 @@ func parse(args []string) (o options, err error) {
 	fs.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
 	fs.DurationVar(&o.within, "within", 0, "no run begins later than that; 0: all are made")
 	fs.BoolVar(&o.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
+	fs.BoolVar(&o.variants, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
 	if o.part <= 0 || o.part > 1 || o.parallel < 1 {
 		return o, errors.New("-part has to be above 0 and at most 1, -parallel at least 1")
+	}
+	if o.names = fs.Args(); len(o.names) > 0 && !o.variants {
+		return o, fmt.Errorf("%q: there are only flags", o.names)
 	}
 	return o, nil
 }
@@ -77,7 +82,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err == nil {
-		err = campaign(ctx, o, os.Stdout)
+		do := campaign
+		if o.variants {
+			do = prove
+		}
+		err = do(ctx, o, os.Stdout)
 	}
 	stop()
 	if err != nil {
@@ -87,7 +96,9 @@ func main() {
 }
 
 // scenarios are all there are.
-func scenarios() []scenario { return append(pagerScenarios(), serviceScenarios()...) }
+func scenarios() []scenario {
+	return slices.Concat(pagerScenarios(), serviceScenarios(), bindingScenarios())
+}
 
 // campaign sweeps all scenarios that are asked for.
 func campaign(ctx context.Context, o options, out io.Writer) (err error) {
@@ -135,7 +146,7 @@ func chosen(o options) (sweeps []*sweep, err error) {
 	var names []string
 	for _, sc := range scenarios() {
 		names = append(names, sc.name)
-		if o.scenario == "" || slices.Contains(strings.Split(o.scenario, ","), sc.name) {
+		if like, _ := path.Match(o.scenario, sc.name); like || o.scenario == "" { // a bad pattern is like none
 			sweeps = append(sweeps, &sweep{scenario: sc})
 		}
 	}

@@ -130,8 +130,8 @@ func (w *world) receiver(name, key, secret string, provider v1beta1.Provider, ed
 	return r
 }
 
-func once(r *v1beta1.Receiver)     { r.Spec.DeliveryPolicy = v1beta1.AtMostOnce }
-func critical(r *v1beta1.Receiver) { r.Spec.MinSeverity = v1beta1.SeverityCritical }
+func atMostOnce(r *v1beta1.Receiver) { r.Spec.DeliveryPolicy = v1beta1.AtMostOnce }
+func critical(r *v1beta1.Receiver)   { r.Spec.MinSeverity = v1beta1.SeverityCritical }
 func byDefault(r *v1beta1.Receiver) {
 	r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
 }
@@ -435,12 +435,12 @@ func pagerScenarios() []scenario {
 	return []scenario{
 		{name: "alert", prepare: hook(), steps: story("hook")},
 		{name: "alert-no-key", prepare: keyless(), steps: story("phone")},
-		{name: "alert-at-most-once", prepare: hook(once), steps: story("hook")},
-		{name: "alert-at-most-once-no-key", prepare: keyless(once), steps: story("phone")},
+		{name: "alert-at-most-once", prepare: hook(atMostOnce), steps: story("hook")},
+		{name: "alert-at-most-once-no-key", prepare: keyless(atMostOnce), steps: story("phone")},
 		{name: "alert-three", prepare: func(w *world) {
 			w.webhook("hook")
 			w.discord("chat")
-			w.gotify("phone", once)
+			w.gotify("phone", atMostOnce)
 		}, steps: func(w *world) {
 			a := w.fired(w.alert("disk", "hook", "chat", "phone"))
 			w.remove(a)

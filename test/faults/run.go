@@ -250,7 +250,7 @@ func (r *run) judge(expected string, whole bool) result {
 // untilQuiet waits until nothing is asked for a while; else it says what still is.
 func (r *run) untilQuiet(window time.Duration) string {
 	end := time.Now().Add(deadline)
-	before, since := len(r.director.calls()), time.Now()
+	before, since, rounds := len(r.director.calls()), time.Now(), r.rounds()
 	for time.Since(since) < window {
 		if time.Now().After(end) {
 			all := r.director.calls()
@@ -262,11 +262,17 @@ func (r *run) untilQuiet(window time.Duration) string {
 		}
 		wait(r.world.ctx, 100*time.Millisecond)
 		if n := len(r.director.calls()); n != before {
-			before, since = n, time.Now()
+			before, since, rounds = n, time.Now(), r.rounds()
 		}
+	}
+	if n := r.rounds() - rounds; n > 20 {
+		return fmt.Sprintf("%d reconciles that ask for nothing", n)
 	}
 	return ""
 }
+
+// rounds is how many reconciles there were.
+func (r *run) rounds() int { return strings.Count(r.log.String(), `"msg":"Reconciling"`) }
 
 func (r *run) close() {
 	r.mu.Lock()
