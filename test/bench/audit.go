@@ -40,8 +40,8 @@ func (r requests) each(n float64) requests {
 	return requests{r.patch / n, r.post / n, r.del / n, r.get / n, r.secretGets / n, r.events / n, r.lists / n, r.watches / n, r.leases / n}
 }
 
-// writes are all that change something, but for leases.
-func (r requests) writes() float64 { return r.patch + r.post + r.del + r.events }
+// writes are all that change something, but for leases and events.
+func (r requests) writes() float64 { return r.patch + r.post + r.del }
 
 // An auditEvent is what the API server logs of a request.
 type auditEvent struct {

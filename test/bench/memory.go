@@ -75,10 +75,11 @@ func (b *bench) memoryPart(ctx context.Context, out io.Writer) error {
 		column[requests]{"list", 1, func(r requests) float64 { return r.lists }},
 		column[requests]{"GET", 1, func(r requests) float64 { return r.get + r.secretGets }},
 		column[requests]{"writes", 1, func(r requests) float64 { return r.writes() }},
+		column[requests]{"events", 1, func(r requests) float64 { return r.events }},
 	)
 	r.run("in a minute", atRest.each(b.quiet.Minutes()))
 	r.write(out)
-	fmt.Fprintf(out, "\nlease: renewals; watch: those that ended and began anew; writes: all but leases, events among them. Aim: only lease and watch.\n\n")
+	fmt.Fprintf(out, "\nlease: renewals; watch: those that ended and began anew; writes: all others but events. Aim: only lease and watch.\n\n")
 	return nil
 }
 

@@ -40,6 +40,7 @@ func revivalTable() *table[revival] {
 		column[revival]{"lists", 0, func(r revival) float64 { return r.lists }},
 		column[revival]{"GET", 0, func(r revival) float64 { return r.get + r.secretGets }},
 		column[revival]{"writes", 0, func(r revival) float64 { return r.writes() }},
+		column[revival]{"events", 0, func(r revival) float64 { return r.events }},
 		column[revival]{"broker", 0, func(r revival) float64 { return r.calls }},
 		column[revival]{"resident MiB", 1, func(r revival) float64 { return r.resident }},
 		column[revival]{"peak MiB", 1, func(r revival) float64 { return r.peak }},
@@ -48,8 +49,9 @@ func revivalTable() *table[revival] {
 
 const aboutRestart = `
 From the start of the process, the first one having been asked to end: ready until /readyz says so, works until an instance is Ready
-that was created as soon as the operator was ready. lists, GET, writes: requests of the operator to the API server in all, leases and
-that instance's own aside; broker: requests to the broker, that instance's own aside. Aims: 0 writes, 0 requests to the broker.
+that was created as soon as the operator was ready. lists, GET, writes, events: requests of the operator to the API server in all, its
+lease and that instance's own aside; broker: requests to the broker, that instance's own aside. An event is left: that it leads. Aims:
+0 writes, 0 requests to the broker.
 
 `
 

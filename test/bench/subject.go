@@ -58,7 +58,7 @@ func (b *bench) providers() []subject {
 
 // only are those that are asked for.
 func (b *bench) only(subjects []subject) []subject {
-	asked := regexp.MustCompile(b.options.subjects)
+	asked := regexp.MustCompile(b.subjects)
 	return slices.DeleteFunc(subjects, func(s subject) bool { return !asked.MatchString(s.name) })
 }
 
