@@ -91,7 +91,7 @@ var parts = []part{
 // presets are the flags that a flag stands for.
 var presets = map[string]map[string]string{
 	"short": {
-		"rounds": "1", "alerts": "20,40", "services": "20,40", "rest": "100ms",
+		"rounds": "1", "alerts": "40", "services": "20", "rest": "100ms",
 		"runs": "1", "run-alerts": "20", "run-instances": "20", "settle": "100ms", "waiting": "20",
 		"held": "20,40", "secrets": "20", "quiet": "2s", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
 	},

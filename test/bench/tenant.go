@@ -103,9 +103,9 @@ func (t *tenant) removeBroker(ctx context.Context) error {
 	})
 }
 
-// eventually returns once it is so.
+// eventually returns once it is so. It waits longer than for an object alone: it may be about thousands.
 func eventually(ctx context.Context, is func(context.Context) (bool, error)) error {
-	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, is)
+	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 10*patience, true, is)
 }
 
 // check fails unless there are n instances with a binding each, and their Secrets.
