@@ -36,7 +36,7 @@ test-e2e: ## Deploy to a real one-node cluster and try it (Linux, root; see hack
 	hack/e2e.sh
 
 .PHONY: bench
-bench: ## Measure the operator beside two floors, and its isolation (ARGS=-short, ARGS=-help)
+bench: ## Measure the operator: speed, memory, isolation (ARGS=-short, ARGS=-help, FULL=1)
 	hack/bench.sh $(ARGS)
 
 .PHONY: test-faults

@@ -92,5 +92,5 @@ func main() {
 
 // scenarios are all there are.
 func scenarios() []scenario {
-	return slices.Concat(pagerScenarios(), serviceScenarios(), bindingScenarios())
+	return slices.Concat(pagerScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
 }

@@ -88,7 +88,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string) (*process, err
 		return nil, err
 	}
 	args := []string{
-		"--operator-namespace=" + r.world.namespace, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
+		"--operator-namespace=" + r.world.home, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
 		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", webhookPort(ctx)),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
 		"--osb-api-request-timeout=2s", "--zap-log-level=5",
