@@ -79,15 +79,11 @@ func variants() []variant {
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
 		{name: "repeats-what-may-have-arrived", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-intent", edits: []mistake{{pagers + "act.go", `			if t.send.once {
-				once =`, `			if t.send == nil {
-				once =`}, {pagers + "act.go", `	if !once {
-		return nil
-	}`, `	return nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/kube/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
-`, ``}}, scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once"},
-		{name: "two-leaders", edits: []mistake{{"main.go", `LeaderElection:                o.leaderElect,`, `LeaderElection:                false,`}},
-			scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once"},
+`, ``}}, scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
+			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
+				"late@alerts", "lost@POST:receiver:hook#1"}},
 		{name: "unbind-before-secret", edits: []mistake{{controllers + "decide_binding_remove.go", `		d.deed = ejectSecret
 `, `		d.unbind(id)
 `}}, scenario: "binding", fault: "none", oracle: "secret"},

@@ -65,7 +65,7 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 			return "", err
 		}
 		if n := strings.Count(string(text), e.right); n != 1 {
-			return "", fmt.Errorf("variant %s: %s has %q %d times, so that the mistake cannot be made", v.name, e.file, e.right, n)
+			return "", fmt.Errorf("%s has %q %d times, so that the mistake cannot be made", e.file, e.right, n)
 		}
 		edited := filepath.Join(dir, fmt.Sprintf("%s-%d.go", v.name, i))
 		if err := os.WriteFile(edited, []byte(strings.Replace(string(text), e.right, e.wrong, 1)), 0o600); err != nil {
@@ -84,7 +84,7 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-overlay", overlay, "-o", binary, ".")
 	build.Dir = repo
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building variant %s: %w\n%s", v.name, err, out)
+		return "", fmt.Errorf("building it: %w\n%s", err, out)
 	}
 	return binary, nil
 }
@@ -230,7 +230,8 @@ func (p *prover) try(ctx context.Context, v variant) (proof, error) {
 	binary, err := v.build(ctx, p.repo, p.lab.dir)
 	<-p.building
 	if err != nil {
-		return found, err
+		found.wrong = append(found.wrong, err.Error())
+		return found, nil
 	}
 	all := v.trials()
 	for i, t := range all {
