@@ -30,7 +30,7 @@ func variants() []variant {
 	}
 	var a answer
 	queued, err`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
-			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PATCH:serviceinstances/db/status#2<PATCH:serviceinstances/db/status#2",
+			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "release-on-202", edits: []mistake{{controllers + "decide_instance_fold_remove.go",
 			`		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))`,
@@ -131,7 +131,7 @@ var lostHere bool
 	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
-			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#2<POST:receiver:hook#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
+			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
 			scenario: "anew", fault: "merge@serviceinstances/db#4", oracle: "reached"},
 		{name: "former-operation", edits: []mistake{{controllers + "decide_instance_fold.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil

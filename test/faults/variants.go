@@ -104,6 +104,7 @@ type prover struct {
 	scenarios map[string]scenario
 	ends      map[string]string
 	building  chan struct{} // one at a time: builds use all there is
+	unsound   int           // runs of the operator as it is that went wrong
 }
 
 // prove tries all variants, or those of the names.
@@ -125,7 +126,7 @@ func prove(ctx context.Context, o options, out io.Writer) (err error) {
 	for _, sc := range append(scenarios(), trials()...) {
 		p.scenarios[sc.name] = sc
 	}
-	if err := p.sound(ctx, o, chosen, out); err != nil {
+	if err := p.sound(ctx, o.parallel, chosen, out); err != nil {
 		return err
 	}
 	var proofs []proof
@@ -146,11 +147,17 @@ func prove(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return tell(out, proofs, len(o.names) == 0)
+	if err := tell(out, proofs, len(o.names) == 0); err != nil {
+		return err
+	}
+	if p.unsound > 0 {
+		return fmt.Errorf("%d runs of the operator as it is went wrong", p.unsound)
+	}
+	return nil
 }
 
 // sound tries the operator as it is with all that variants are tried with: it has to pass.
-func (p *prover) sound(ctx context.Context, o options, chosen []variant, out io.Writer) error {
+func (p *prover) sound(ctx context.Context, parallel int, chosen []variant, out io.Writer) error {
 	var plain, faulty []trial
 	for _, v := range chosen {
 		for _, t := range v.trials() {
@@ -181,21 +188,16 @@ func (p *prover) sound(ctx context.Context, o options, chosen []variant, out io.
 		if problems := found.problems; len(problems) > 0 || !found.happened && t.fault != "none" {
 			wrong++
 			fmt.Fprintf(out, "the operator as it is, in %s with %s (happened: %v)\n  %s\n", t.scenario, t.fault, found.happened, strings.Join(problems, "\n  "))
-			if o.verbose {
-				fmt.Fprintln(out, found.log)
-			}
 		}
 		return nil
 	}
-	if err := inParallel(o.parallel, plain, check); err != nil {
+	if err := inParallel(parallel, plain, check); err != nil {
 		return err
 	}
-	if err := inParallel(o.parallel, faulty, check); err != nil {
+	if err := inParallel(parallel, faulty, check); err != nil {
 		return err
 	}
-	if wrong > 0 {
-		return fmt.Errorf("%d runs of the operator as it is went wrong", wrong)
-	}
+	p.unsound = wrong
 	return nil
 }
 
