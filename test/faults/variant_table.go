@@ -64,9 +64,10 @@ func variants() []variant {
 		{name: "no-undo", edits: []mistake{{controllers + "orphan.go", `	if !o.ours {
 		return`, `	if o.ours {
 		return`}}, scenario: "abandoned", fault: "none", oracle: "end"},
-		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
-	}`, `	_ = kube.PatchStatus(ctx, r.client, after, status)`}}, scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db/status#1", oracle: "reached"},
+	}`, `	_ = kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
+			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
 }`, `	return true
 }`}}, scenario: "stranger", fault: "none", oracle: "stranger"},
@@ -93,7 +94,7 @@ func variants() []variant {
 `}}, scenario: "binding-kept", fault: "none", oracle: "secret"},
 		{name: "words-as-they-are", edits: []mistake{{"internal/osb/outcome.go", `	return strings.TrimSpace(c.redactor.Clean(text, limit))`, `	return text`}},
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
-		{name: "password-in-log", edits: []mistake{{controllers + "connections.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "auth", auth)
+		{name: "password-in-log", edits: []mistake{{controllers + "connections.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "crash-after@PUT:service_instances#1", oracle: "canary"},
 		{name: "hot-loop", edits: []mistake{{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
@@ -101,17 +102,17 @@ func variants() []variant {
 			{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	case osb.Unknown, osb.Malformed:
-		f.unsure(`, `	case osb.Unknown, osb.Malformed:
+		f.unsure("Provision"`, `	case osb.Unknown, osb.Malformed:
 		panic(f.answer.Class)
-		f.unsure(`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
+		f.unsure("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "goroutine", edits: []mistake{{controllers + "reconciler.go", `	out, err := ask()
 `, `	go func() { select {} }()
 	out, err := ask()
 `}}, scenario: "kept", fault: "none", oracle: "goroutine"},
-		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	if err := staleOr(c.Status().Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
+		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
 		return err
 	}
-	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db/status#1", oracle: "reached"},
+	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db#1", oracle: "reached"},
 		{name: "removes-what-is-ready", edits: []mistake{{controllers + "decide_instance.go", `	case status.ProvisionStatus == v1beta1.Provisioned:
 		d.update()`, `	case status.ProvisionStatus == v1beta1.Provisioned:
 		d.deprovision()`}}, scenario: "kept", fault: "none", oracle: "in use"},
