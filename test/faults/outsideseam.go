@@ -65,9 +65,11 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !other:
 		carryOut(w)
 	default:
-		if a.acts || a.accepts && strings.HasPrefix(s.name(r), receiverPrefix) {
+		receiver := strings.HasPrefix(s.name(r), receiverPrefix)
+		if a.acts || a.accepts && receiver {
 			said := httptest.NewRecorder()
-			if carryOut(said); a.accepts && said.Code/100 != 2 { // who does not take it does not say so
+			carryOut(said)
+			if receiver && a.write != nil && said.Code/100 != 2 { // who does not take it does not say so
 				says(said.Code, said.Body.String())(w, r)
 				return
 			}
