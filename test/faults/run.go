@@ -228,8 +228,11 @@ func (r *run) judge(expected string, whole bool) result {
 	}
 	if whole {
 		window := 2500 * time.Millisecond
-		if expected == "" {
+		switch {
+		case expected == "":
 			window = 12 * time.Second
+		case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
+			window *= 2
 		}
 		if calls := r.untilQuiet(window); calls != "" {
 			w.blame("it does not come to rest: %s", calls)
