@@ -50,7 +50,7 @@ func campaign(ctx context.Context, o options, out io.Writer) (err error) {
 		if o.within > 0 && time.Since(began) > o.within {
 			return nil
 		}
-		return j.sweep.try(ctx, l, j.fault, out, o.seed)
+		return j.try(ctx, l, j.fault, out, o.seed)
 	})
 	if err != nil {
 		return err

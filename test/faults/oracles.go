@@ -196,6 +196,16 @@ func (w *world) check() {
 	}
 	w.checkBroker(all)
 	w.checkSecrets(all)
+	w.checkAnytime()
+}
+
+// checkAnytime looks at what has to hold also of what is under way.
+func (w *world) checkAnytime() {
+	all, err := w.objects()
+	if err != nil {
+		w.blame("looking at what is there: %v", err)
+		return
+	}
 	w.checkCanaries(all)
 	w.checkReceivers(all)
 }

@@ -90,15 +90,15 @@ var (
 )
 
 // webhook registers a receiver of a name, which knows messages by keys.
-func (w *world) webhook(name string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+func (w *world) webhook(name string, edits ...func(*v1beta1.Receiver)) {
 	url := w.add(name, &addressee{inbox: inbox.New(inbox.Options{SigningSecret: signingSecret})})
-	return w.receiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
+	w.receiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
 }
 
 // gotify registers one that does not.
-func (w *world) gotify(name string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+func (w *world) gotify(name string, edits ...func(*v1beta1.Receiver)) {
 	url := w.add(name, &addressee{board: notifytest.NewGotify("token")})
-	return w.receiver(name, "token", "token", v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
+	w.receiver(name, "token", "token", v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
 }
 
 // discord registers one that knows a message once it has told its id.

@@ -217,30 +217,11 @@ func (r *run) depose(ctx context.Context) {
 func (r *run) judge(expected string, whole bool) result {
 	w := r.world
 	state := w.state()
-	if whole && expected != "" {
-		end := time.Now().Add(deadline)
-		for ; !w.alike(state, expected) && time.Now().Before(end); state = w.state() {
-			wait(w.ctx, 150*time.Millisecond)
-		}
-		if !w.alike(state, expected) {
-			w.blame("it ends otherwise than without faults:\n%s", difference(expected, state))
-		}
-	}
 	if whole {
-		window := 2500 * time.Millisecond
-		switch {
-		case expected == "":
-			window = 12 * time.Second
-		case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
-			window *= 2
-		}
-		if calls := r.untilQuiet(window); calls != "" {
-			w.blame("it does not come to rest: %s", calls)
-		}
-		if expected == "" {
-			state = w.state()
-		}
+		state = r.end(expected)
 		w.check()
+	} else {
+		w.checkAnytime()
 	}
 	r.mu.Lock()
 	last := r.leader
@@ -253,6 +234,27 @@ func (r *run) judge(expected string, whole bool) result {
 		calls: r.director.calls(), events: slices.Clone(r.director.seen), state: state, problems: slices.Clone(w.problems),
 		happened: r.director.happened(), log: r.log.String(),
 	}
+}
+
+// end waits until all is as expected and at rest, and says how it is.
+func (r *run) end(expected string) string {
+	w, window := r.world, 2500*time.Millisecond
+	switch {
+	case expected == "": // to be sure
+		window = 12 * time.Second
+	case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
+		window *= 2
+	}
+	for end := time.Now().Add(deadline); expected != "" && !w.alike(w.state(), expected); wait(w.ctx, 150*time.Millisecond) {
+		if time.Now().After(end) {
+			w.blame("it ends otherwise than without faults:\n%s", difference(expected, w.state()))
+			break
+		}
+	}
+	if calls := r.untilQuiet(window); calls != "" {
+		w.blame("it does not come to rest: %s", calls)
+	}
+	return w.state()
 }
 
 // untilQuiet waits until nothing is asked for a while; else it says what still is.
