@@ -231,6 +231,31 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 	}
 }
 
+// TestALostRotationIsMadeAgain: an answer with credentials that nobody has seen does not
+// keep a Secret from being put right, unless that happens again and again.
+func TestALostRotationIsMadeAgain(t *testing.T) {
+	f := newBindingFixture(rotatable, bound1, secretOurs)
+	var did []string
+	for next := f.step(); next.call != nil && len(did) < 20; next = f.step() {
+		did = append(did, next.say())
+		a := without(osb.Done, 200) // it does not tell them again
+		if next.journal {
+			a = saidOf(osb.Unknown, 0)
+		}
+		f.after(a)
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	one, two := next1, tail(catalog.NextID("uid-b", "id", 2))
+	want := []string{
+		"bind id again", "journal bind " + one + " for id", "bind " + one + " for id", "unbind " + one,
+		"bind id again", "journal bind " + two + " for id", "bind " + two + " for id", "unbind " + two,
+		"bind id again",
+	}
+	if got := f.step().say(); !slices.Equal(did, want) || got != "nothing: SecretEdited" {
+		t.Errorf("%q, and then %s, want %q", did, got, want)
+	}
+}
+
 // TestARebindWaitsForItsTurn: what somebody asks for begins a new budget, once.
 func TestARebindWaitsForItsTurn(t *testing.T) {
 	f := newBindingFixture(retrievable, repeated(1, saidOf(osb.Conflict, 409)), rebound)

@@ -18,9 +18,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +29,8 @@ import (
 type answer struct {
 	// acts: what was asked for is carried out first.
 	acts bool
+	// accepts: a receiver that answers so has taken the message.
+	accepts bool
 	// write answers; nil: the connection is closed.
 	write http.HandlerFunc
 }
@@ -75,23 +77,30 @@ var outsideAnswers = map[string]answer{
 	"412":          {write: says(412, `{"description":"another version"}`)},
 	"concurrency":  {write: says(422, `{"error":"ConcurrencyError","description":"another operation is in progress"}`)},
 	"429":          {write: says(429, `{"description":"slow down"}`, "Retry-After", "1")},
-	"500":          {write: says(500, `{"description":"oops"}`)},
+	"500":          {write: echoes},
 	"500-after":    {acts: true, write: says(500, `{"description":"oops"}`)},
 	"502":          {write: says(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
-	"202":          {write: says(202, `{}`)},
-	"in-progress":  {write: says(200, `{"state":"in progress"}`)},
-	"empty":        {write: says(200, ``)},
-	"endless":      {write: endless},
-	"slow":         {write: slow},
+	"202":          {accepts: true, write: says(202, `{}`)},
+	"in-progress":  {accepts: true, write: says(200, `{"state":"in progress"}`)},
+	"empty":        {accepts: true, write: says(200, ``)},
+	"endless":      {accepts: true, write: endless},
+	"slow":         {accepts: true, write: slow},
 	"redirect":     {write: says(307, ``, "Location", "http://127.0.0.1:9/")},
-	"broken":       {write: says(200, `{"credentials":`)},
-	"wrong-type":   {write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
+	"broken":       {accepts: true, write: says(200, `{"credentials":`)},
+	"wrong-type":   {accepts: true, write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
 	"broken-after": {acts: true, write: says(200, `{"credentials":`)},
 }
 
-// isFinal says of an answer that the one who gave it refuses the request for good, as far as
-// anybody can know. What comes of it differs from what a run without faults ends with.
-func isFinal(kind string) bool { return slices.Contains([]string{"202"}, kind) }
+// echoes says all that it was told: who asks, and for what.
+func echoes(w http.ResponseWriter, r *http.Request) {
+	_, password, _ := r.BasicAuth()
+	body, _ := io.ReadAll(r.Body)
+	text, err := json.Marshal(map[string]string{"description": "oops, " + password + " " + r.Header.Get("Authorization") + " " + string(body)})
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	says(500, string(text))(w, r)
+}
 
 func endless(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)

@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -36,10 +37,24 @@ const (
 )
 
 // registered prepares a world with a broker that the operator and the webhooks know.
-func registered(w *world) {
+func registered(w *world) { registeredWith()(w) }
+
+// registeredWith does it with a broker whose services are edited.
+func registeredWith(edits ...func(*osbtest.Service)) func(*world) {
 	services := osbtest.DefaultServices()
-	services[1].Behavior.Polls = 1
-	w.offer(osbtest.Options{Services: services})
+	services[1].Behavior.Polls, services[1].Behavior.Delay = 0, 400*time.Millisecond // it goes on also while nobody asks
+	for i := range services {
+		services[i].Behavior.Credentials = credentials
+		for _, edit := range edits {
+			edit(&services[i])
+		}
+	}
+	return func(w *world) { w.registerAt(osbtest.Options{Services: services}) }
+}
+
+// registerAt prepares a world with a broker of some options.
+func (w *world) registerAt(o osbtest.Options) {
+	w.offer(o)
 	w.register()
 	w.await("the webhooks know the catalog", func() error {
 		try := w.instance("try", syncClass, syncPlan)
@@ -125,42 +140,5 @@ func (w *world) ready(objects ...client.Object) {
 			}
 			return apierrors.NewBadRequest("it is never Ready")
 		})
-	}
-}
-
-func serviceScenarios() []scenario {
-	return []scenario{
-		{name: "instance", prepare: registered, steps: func(w *world) {
-			si := w.instance("db", syncClass, syncPlan)
-			w.create(si)
-			w.ready(si)
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
-			w.ready(si)
-			w.remove(si)
-			w.gone(si)
-		}},
-		{name: "instance-async", prepare: registered, steps: func(w *world) {
-			si := w.instance("db", asyncClass, asyncPlan)
-			w.create(si)
-			w.ready(si)
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = asyncOther })
-			w.ready(si)
-			w.remove(si)
-			w.gone(si)
-		}},
-		{name: "binding", prepare: registered, steps: func(w *world) {
-			si, b := w.instance("db", syncClass, syncPlan), w.binding("app", "db")
-			w.create(si)
-			w.create(b)
-			w.ready(si, b)
-			w.remove(b, si)
-			w.gone(b, si)
-		}},
-		{name: "binding-kept", prepare: registered, steps: func(w *world) {
-			si, b := w.instance("db", asyncClass, asyncPlan), w.binding("app", "db")
-			w.create(si)
-			w.create(b)
-			w.ready(si, b)
-		}},
 	}
 }

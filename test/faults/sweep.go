@@ -34,7 +34,8 @@ type sweep struct {
 	faults   []fault
 
 	mu         sync.Mutex
-	runs, idle int // idle: the run was over before the fault could happen
+	tried      []fault
+	idle       int // runs that were over before the fault could happen
 	violations []violation
 	took       time.Duration
 }
@@ -76,32 +77,60 @@ func classOf(f fault) string {
 
 // faultsOf are all that can be done to a scenario of which these calls and events are known.
 func faultsOf(learned result, r *rand.Rand) []fault {
-	var all []fault
+	points := pointsOf(learned.calls)
 	var changes []int
-	resources := map[string]bool{}
 	for i, c := range learned.calls {
-		at := i + 1
+		if c.changes {
+			changes = append(changes, i)
+		}
+	}
+	return slices.Concat(answerFaults(learned.calls, points), changeFaults(points, changes), eventFaults(learned.events), pairsOfCrashes(points, changes, r))
+}
+
+// pointsOf are the points of calls.
+func pointsOf(calls []call) (points []point) {
+	named := map[string]int{}
+	for _, c := range calls {
+		named[c.what]++
+		points = append(points, pointOf(c, named[c.what]))
+	}
+	return points
+}
+
+// answerFaults are another answer to each call.
+func answerFaults(calls []call, points []point) (all []fault) {
+	for i, c := range calls {
 		answers := apiAnswers
 		if c.seam == outside {
 			answers = outsideAnswers
 		}
 		for _, kind := range sortedKeys(answers) {
-			all = append(all, fault{kind: kind, at: at})
+			all = append(all, fault{kind: kind, at: points[i]})
 		}
-		if !c.changes {
-			continue
-		}
-		changes = append(changes, at)
+	}
+	return all
+}
+
+// changeFaults are those at calls that change something: what comes between them is lost,
+// or not seen.
+func changeFaults(points []point, changes []int) (all []fault) {
+	for n, i := range changes {
 		for _, kind := range []string{crashBefore, crashAfter, watchCut, watchGone, deposed} {
-			all = append(all, fault{kind: kind, at: at})
+			all = append(all, fault{kind: kind, at: points[i]})
 		}
-		for _, from := range changes {
+		for _, from := range changes[:n+1] {
 			for _, kind := range []string{stale, frozen, standby} {
-				all = append(all, fault{kind: kind, at: at, from: from})
+				all = append(all, fault{kind: kind, at: points[i], from: points[from]})
 			}
 		}
 	}
-	for _, event := range learned.events {
+	return all
+}
+
+// eventFaults are those of each event, and of each resource that is watched.
+func eventFaults(events []string) (all []fault) {
+	resources := map[string]bool{}
+	for _, event := range events {
 		all = append(all, fault{kind: hide, of: event}, fault{kind: merge, of: event})
 		resource, _, _ := strings.Cut(event, "/")
 		if !resources[resource] {
@@ -109,10 +138,16 @@ func faultsOf(learned result, r *rand.Rand) []fault {
 			all = append(all, fault{kind: late, of: resource})
 		}
 	}
+	return all
+}
+
+// pairsOfCrashes are some: which calls the second process makes is not known.
+func pairsOfCrashes(points []point, changes []int, r *rand.Rand) (all []fault) {
+	kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
 	for range len(changes) * 4 {
-		kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
 		first := changes[r.IntN(len(changes))]
-		all = append(all, fault{kind: kind(), at: first, then: &fault{kind: kind(), at: 1 + r.IntN(max(1, len(learned.calls)-first+2))}})
+		second := fault{kind: kind(), at: nth(1 + r.IntN(len(points)-first+1))}
+		all = append(all, fault{kind: kind(), at: points[first], then: &second})
 	}
 	return all
 }
@@ -142,16 +177,15 @@ func share(all []fault, part float64, r *rand.Rand) []fault {
 	return some
 }
 
-// learn runs the scenario without a fault, twice, since a state that differs is none to
-// compare with.
-func (s *sweep) learn(ctx context.Context, l *lab) error {
+// learn runs the scenario without a fault.
+func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) error {
 	var err error
 	if s.learned, err = l.try(ctx, s.scenario, fault{}, ""); err != nil {
 		return err
 	}
-	if len(s.learned.problems) > 0 {
-		s.violations = append(s.violations, violation{problems: s.learned.problems, log: s.learned.log})
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(fault{}, s.learned, out, seed)
 	return nil
 }
 
@@ -163,16 +197,21 @@ func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed ui
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.runs++
+	s.tried = append(s.tried, f)
 	s.took += found.took
 	if !found.happened && f.kind != "" {
 		s.idle++
 	}
+	s.note(f, found, out, seed)
+	return nil
+}
+
+// note keeps in mind what went wrong, and says how to see it again.
+func (s *sweep) note(f fault, found result, out io.Writer, seed uint64) {
 	if len(found.problems) == 0 {
-		return nil
+		return
 	}
 	s.violations = append(s.violations, violation{f, found.problems, found.log})
 	fmt.Fprintf(out, "VIOLATION %s with %s (seed %d)\n  %s\n  again: make test-faults ARGS='-scenario %s -fault %s -seed %d'\n",
 		s.scenario.name, f, seed, strings.Join(found.problems, "\n  "), s.scenario.name, f, seed)
-	return nil
 }
