@@ -64,8 +64,21 @@ func (l *logBuffer) String() string {
 
 var webhookPorts atomic.Int32
 
-// firstPort is below those that the kernel gives away.
-const firstPort, portCount = 20000, 8000
+// webhookPort is one that nobody listens on, below those that the kernel gives away.
+func webhookPort(ctx context.Context) int {
+	const first, count = 20000, 8000
+	for {
+		port := first + (os.Getpid()+int(webhookPorts.Add(1)))%count
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			listener.Close()
+			return port
+		}
+		if ctx.Err() != nil {
+			return port
+		}
+	}
+}
 
 // start runs the binary. A leader is elected where there may be two; asOf is the
 // resourceVersion that it sees the world at for a while, "" for the newest.
@@ -95,7 +108,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string) (*process, err
 	}
 	args := []string{
 		"--operator-namespace=" + r.world.namespace, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
-		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", firstPort+int(webhookPorts.Add(1))%portCount),
+		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", webhookPort(ctx)),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
 		"--osb-api-request-timeout=2s", "--zap-log-level=5",
 	}
