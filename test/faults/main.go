@@ -42,9 +42,10 @@ import (
 type options struct {
 	scenario, fault, class, operator string
 	part                             float64
-	parallel                         int
+	parallel, walks                  int
 	seed                             uint64
-	within                           time.Duration
+	within, soak                     time.Duration
+	svg                              string
 	verbose                          bool
 }
 
@@ -56,8 +57,11 @@ func parse(args []string) (o options, err error) {
 	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
 	fs.Float64Var(&o.part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
 	fs.IntVar(&o.parallel, "parallel", 16, "how many runs go on at once")
+	fs.IntVar(&o.walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
 	fs.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
 	fs.DurationVar(&o.within, "within", 0, "no run begins later than that; 0: all are made")
+	fs.DurationVar(&o.soak, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
+	fs.StringVar(&o.svg, "svg", "", "the file into which memory and goroutines of -soak are drawn")
 	fs.BoolVar(&o.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -76,7 +80,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err == nil {
-		err = campaign(ctx, o, os.Stdout)
+		do := campaign
+		if o.soak > 0 {
+			do = soakFor
+		}
+		err = do(ctx, o, os.Stdout)
 	}
 	stop()
 	if err != nil {
@@ -100,7 +108,7 @@ func campaign(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	if err := inParallel(o.parallel, sweeps, func(s *sweep) error { return s.learn(ctx, l) }); err != nil {
+	if err := inParallel(o.parallel, sweeps, func(s *sweep) error { return s.learn(ctx, l, out, o.seed) }); err != nil {
 		return err
 	}
 	if err := plan(sweeps, o); err != nil {
@@ -132,9 +140,9 @@ func campaign(ctx context.Context, o options, out io.Writer) (err error) {
 
 func chosen(o options) (sweeps []*sweep, err error) {
 	var names []string
-	for _, sc := range scenarios() {
+	for _, sc := range append(scenarios(), walks(o)...) {
 		names = append(names, sc.name)
-		if o.scenario == "" || o.scenario == sc.name {
+		if o.scenario == "" || o.scenario == sc.name || sc.crashes > 0 {
 			sweeps = append(sweeps, &sweep{scenario: sc})
 		}
 	}
@@ -159,6 +167,11 @@ func plan(sweeps []*sweep, o options) error {
 		all := faultsOf(s.learned, r)
 		if o.class != "" {
 			all = slices.DeleteFunc(all, func(f fault) bool { return classOf(f) != o.class })
+		}
+		if n := s.scenario.crashes; n > 0 {
+			all = slices.DeleteFunc(all, func(f fault) bool { return !f.kills() })
+			r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			all = all[:min(n, len(all))]
 		}
 		s.faults = share(all, o.part, r)
 	}

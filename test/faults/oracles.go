@@ -117,6 +117,9 @@ func lasting(value any) any {
 			if key == "deletionTimestamp" || !volatileKey.MatchString(key) {
 				kept[key] = lasting(member)
 			}
+			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name: those told at once come in any order
+				slices.SortFunc(rows, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			}
 		}
 		return kept
 	case []any:
@@ -129,6 +132,9 @@ func lasting(value any) any {
 
 // alike says whether a run ended as it should.
 func alike(sc scenario, state, expected string) bool {
+	if sc.hurried {
+		return messageLine.ReplaceAllString(state, "") == messageLine.ReplaceAllString(expected, "")
+	}
 	if sc.uncertain {
 		return certain(state) == certain(expected)
 	}

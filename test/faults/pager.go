@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
 )
 
 // receiver registers an inbox of a name.
@@ -65,6 +66,16 @@ func (w *world) sent(a *v1beta1.Alert) {
 		}
 		return fmt.Errorf("%+v", a.Status)
 	})
+}
+
+// lastTold is what a receiver accepted last of an Alert; nil: nothing.
+func (w *world) lastTold(a *v1beta1.Alert, receiver string) (last *inbox.Message) {
+	for _, m := range w.inboxes[receiver].Messages() {
+		if m.UID == string(a.UID) && m.Accepted > 0 {
+			last = &m
+		}
+	}
+	return last
 }
 
 // settled waits until an Alert is done with, sent or not.

@@ -39,6 +39,10 @@ type scenario struct {
 	steps   func(*world)
 	// uncertain: what people are told at most once may not be told at all.
 	uncertain bool
+	// hurried: what people are told on the way depends on how fast the operator is.
+	hurried bool
+	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
+	crashes int
 }
 
 // result is what came of a run.

@@ -37,8 +37,9 @@ const (
 )
 
 // registered prepares a world with a broker that the operator and the webhooks know.
-func registered(w *world) {
-	services := osbtest.DefaultServices()
+func registered(w *world) { w.registered(osbtest.DefaultServices()) }
+
+func (w *world) registered(services []osbtest.Service) {
 	services[1].Behavior.Polls, services[1].Behavior.Delay = 0, 400*time.Millisecond // it goes on also while nobody asks
 	w.offer(osbtest.Options{Services: services})
 	w.register()

@@ -144,14 +144,14 @@ func share(all []fault, part float64, r *rand.Rand) []fault {
 
 // learn runs the scenario without a fault, twice, since a state that differs is none to
 // compare with.
-func (s *sweep) learn(ctx context.Context, l *lab) error {
+func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) error {
 	var err error
 	if s.learned, err = l.try(ctx, s.scenario, fault{}, ""); err != nil {
 		return err
 	}
-	if len(s.learned.problems) > 0 {
-		s.violations = append(s.violations, violation{problems: s.learned.problems, log: s.learned.log})
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(fault{}, s.learned, out, seed)
 	return nil
 }
 
@@ -168,11 +168,16 @@ func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed ui
 	if !found.happened && f.kind != "" {
 		s.idle++
 	}
+	s.note(f, found, out, seed)
+	return nil
+}
+
+// note tells of a run that went wrong.
+func (s *sweep) note(f fault, found result, out io.Writer, seed uint64) {
 	if len(found.problems) == 0 {
-		return nil
+		return
 	}
 	s.violations = append(s.violations, violation{f, found.problems, found.log})
 	fmt.Fprintf(out, "VIOLATION %s with %s (seed %d)\n  %s\n  again: make test-faults ARGS='-scenario %s -fault %s -seed %d'\n",
 		s.scenario.name, f, seed, strings.Join(found.problems, "\n  "), s.scenario.name, f, seed)
-	return nil
 }
