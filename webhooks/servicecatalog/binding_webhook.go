@@ -83,7 +83,7 @@ type bindingHook struct {
 
 func newBindingHook(scheme *runtime.Scheme, d bindingDefaulter) *admission.Webhook {
 	hook := admission.WithDefaulter(scheme, d)
-	hook.Handler = bindingHook{hook.Handler, d.decoder}
+	hook.Handler = kube.LeaveToSchema(bindingHook{hook.Handler, d.decoder})
 	return hook
 }
 
