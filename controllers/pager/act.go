@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -52,18 +53,30 @@ func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
 		}
 	}
 	fly(sends)
-	err := r.intend(ctx, v, append(slices.Clone(once), sends...))
+	intended, err := r.intend(ctx, v, append(slices.Clone(once), sends...))
 	if err == nil {
+		for _, t := range once {
+			r.ledger.commit(alert, refOf(t.row))
+		}
 		fly(once)
 		sends = append(sends, once...)
 	} else {
-		for _, t := range once {
-			r.ledger.cancel(alert, refOf(t.row))
-			t.slot.Leave(r.clock.Now(), outbound.Result{Unasked: true})
-		}
+		r.refrain(alert, intended, once, err)
 	}
 	r.attend(ctx, v, len(sends), watch)
 	return err
+}
+
+// refrain makes no requests of which the record could not be written, or nobody says that it was.
+func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, once []admitted, err error) {
+	for _, t := range once {
+		var unsent []intent
+		if !errors.Is(err, kube.ErrStale) {
+			unsent = []intent{{before: t.row, after: deliveryIn(intended.Status.Deliveries, t.row)}}
+		}
+		r.ledger.cancel(alert, refOf(t.row), unsent...)
+		t.slot.Leave(r.clock.Now(), outbound.Result{Unasked: true})
+	}
 }
 
 // admitted is a turn whose request has a slot.
@@ -121,8 +134,9 @@ func rateOf(limit *v1beta1.RateLimit) outbound.Rate {
 	return outbound.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
 }
 
-// intend records what is about to be sent where it must not be sent twice.
-func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []admitted) error {
+// intend records what is about to be sent where it must not be sent twice, and returns the
+// Alert with that.
+func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []admitted) (intended *v1beta1.Alert, err error) {
 	intended, w := v.alert.DeepCopy(), v.world
 	w.underWay = map[v1beta1.ReceiverRef]flight{}
 	maps.Copy(w.underWay, v.world.underWay)
@@ -135,9 +149,9 @@ func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []admitted)
 		}
 	}
 	if !once {
-		return nil
+		return intended, nil
 	}
-	return r.record(ctx, v, intended, decide(intended, w))
+	return intended, r.record(ctx, v, intended, decide(intended, w))
 }
 
 // watch is a reconcile that waits for answers.

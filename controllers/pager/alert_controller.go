@@ -98,12 +98,12 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	next := decide(v.alert, v.world)
 	if next.protect {
-		return ctrl.Result{}, kube.Superseded(ctx, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
+		return kube.Superseded(ctx, ctrl.Result{}, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
 	if err := r.act(ctx, v, next); err != nil {
-		return ctrl.Result{}, kube.Superseded(ctx, err)
+		return kube.Superseded(ctx, ctrl.Result{}, err)
 	}
 	r.renew(v)
 	next = decide(v.alert, v.world).waiting(v.queued, v.world.now)
@@ -118,7 +118,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
 	}
-	return result, kube.Superseded(ctx, r.record(ctx, v, v.alert, next))
+	return kube.Superseded(ctx, result, r.record(ctx, v, v.alert, next))
 }
 
 // renew brings the view up to what the ledger knows, and says whether any of

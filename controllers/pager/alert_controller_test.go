@@ -88,6 +88,28 @@ func TestAResultIsNotDropped(t *testing.T) {
 	}
 }
 
+// TestAnAlertComesAgainAfterAConflict: there may be no event about it any more.
+func TestAnAlertComesAgainAfterAConflict(t *testing.T) {
+	conflict := apierrors.NewConflict(schema.GroupResource{}, "disk", errors.New("it was changed"))
+	for _, unprotected := range []bool{true, false} {
+		alert := newAlert()
+		if unprotected {
+			alert.Finalizers = nil
+		}
+		r := newReconciler(t, fakeCluster(t, interceptor.Funcs{
+			Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+				return conflict
+			},
+			SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+				return conflict
+			},
+		}, alert))
+		if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || result.IsZero() {
+			t.Errorf("unprotected %v: again %v, %v", unprotected, !result.IsZero(), err)
+		}
+	}
+}
+
 // TestManyReceiversAtOnce is for the race detector.
 func TestManyReceiversAtOnce(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -261,6 +283,41 @@ func TestALostAnswerIsNews(t *testing.T) {
 	}
 	if event := <-r.recorder.(*events.FakeRecorder).Events; !strings.Contains(event, "Warning OutcomeUnknown") {
 		t.Errorf("the event is %q", event)
+	}
+}
+
+// TestWhatIsNotSentIsNotLost: where the answer to the record of a request is lost, nothing is
+// sent, and so nothing is lost.
+func TestWhatIsNotSentIsNotLost(t *testing.T) {
+	for why, written := range map[string]bool{"written": true, "not written": false} {
+		var requests atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+		defer server.Close()
+		receiver := &v1beta1.Receiver{}
+		receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: server.URL}
+		receiver.Spec.DeliveryPolicy = v1beta1.AtMostOnce
+		alert := newAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team} })
+		lost := 1
+		r := newReconciler(t, fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			if lost--; lost < 0 || written {
+				if err := c.SubResource(sub).Patch(ctx, o, p, opts...); err != nil {
+					return err
+				}
+			}
+			if lost >= 0 {
+				return apierrors.NewTimeoutError("no answer", 0)
+			}
+			return nil
+		}}, alert, receiver))
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err == nil || requests.Load() > 0 {
+			t.Fatalf("%s: %d requests before it is known that they are on record, %v", why, requests.Load(), err)
+		}
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+			t.Fatal(why, err)
+		}
+		if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil || !alert.Status.Sent || requests.Load() != 1 {
+			t.Errorf("%s: %d requests, status %+v, %v", why, requests.Load(), alert.Status, err)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -51,7 +52,12 @@ type entry struct {
 	underWay map[v1beta1.ReceiverRef]flight
 	posted   map[v1beta1.ReceiverRef]time.Time
 	queued   []v1beta1.ReceiverRef // where it waits for a slot
+	unsent   map[v1beta1.ReceiverRef][]intent
 }
+
+// intent is what was to be on record before a request that was then not made, since nobody
+// said that it is; before is the row without.
+type intent struct{ before, after v1beta1.Delivery }
 
 func newLedger() *ledger {
 	l := &ledger{entries: map[types.NamespacedName]*entry{}}
@@ -87,7 +93,7 @@ func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f flight) bool
 func (l *ledger) open(a *v1beta1.Alert) *entry {
 	e := l.of(a)
 	if e == nil {
-		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]flight{}, posted: map[v1beta1.ReceiverRef]time.Time{}}
+		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]flight{}, posted: map[v1beta1.ReceiverRef]time.Time{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		l.entries[nameOf(a)] = e
 	}
 	return e
@@ -132,14 +138,25 @@ func (l *ledger) end(a *v1beta1.Alert, o outcome) bool {
 	return true
 }
 
-// cancel says that a request was not made after all.
-func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
+// cancel says that a request was not made after all, as what had to be on record first may not
+// be. It may be nevertheless: an answer is then not lost, since there is none.
+func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flights--
 	l.landed.Broadcast()
 	if e := l.of(a); e != nil {
 		delete(e.underWay, ref)
+		e.unsent[ref] = append(e.unsent[ref], unsent...)
+	}
+}
+
+// commit says that a request is made now of which the record is written: from now on it counts.
+func (l *ledger) commit(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.of(a); e != nil {
+		delete(e.unsent, ref)
 	}
 }
 
@@ -155,11 +172,24 @@ func (l *ledger) apply(a *v1beta1.Alert, w *world) (last uint64) {
 		return 0
 	}
 	w.underWay, w.posted = maps.Clone(e.underWay), maps.Clone(e.posted)
+	e.takeBack(a)
 	for _, o := range e.outcomes {
 		putDelivery(a, fold(deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o))
 		last = o.number
 	}
 	return last
+}
+
+// takeBack leaves out of a what is on record of requests that were not made.
+func (e *entry) takeBack(a *v1beta1.Alert) {
+	for ref, unsent := range e.unsent {
+		row := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		for _, i := range unsent {
+			if equality.Semantic.DeepEqual(row, i.after) {
+				putDelivery(a, i.before)
+			}
+		}
+	}
 }
 
 // settle forgets the outcomes up to the one with a number, which are recorded.
@@ -171,7 +201,7 @@ func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 		return
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o outcome) bool { return o.number <= last })
-	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.queued) == 0 {
+	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.queued)+len(e.unsent) == 0 {
 		delete(l.entries, nameOf(a))
 	}
 }

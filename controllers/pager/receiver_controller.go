@@ -108,10 +108,7 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 		return result, nil
 	}
 	if err := kube.PatchStatus(ctx, r.client, receiver, next.status); err != nil {
-		if err := kube.Superseded(ctx, err); err != nil {
-			return ctrl.Result{}, err
-		}
-		return ctrl.Result{RequeueAfter: urgentEvery}, nil // what changed may be no event for us
+		return kube.Superseded(ctx, ctrl.Result{}, err)
 	}
 	r.health.update(key, func(s *sighting) bool { s.written = now; return false })
 	return result, nil

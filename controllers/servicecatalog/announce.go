@@ -37,14 +37,35 @@ var quiet = map[string]bool{
 	v1beta1.ReasonBindingRequestInFlight:        true,
 }
 
-// announce makes an event of another reason of Ready, and leaves a trace of what is given
-// up.
-func announce(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition) {
+// isQuiet says whether Ready has such a reason.
+func isQuiet(conditions []v1beta1.Condition) bool {
+	ready := conditionOf(conditions, v1beta1.ConditionReady)
+	return ready != nil && quiet[ready.Reason]
+}
+
+// isOpen says whether an event has told of something that has not ended. Conditions that
+// are quiet do not show it, so for them it is remembered.
+func isOpen(conditions []v1beta1.Condition, remembered bool) bool {
+	if isQuiet(conditions) {
+		return remembered
+	}
+	ready := conditionOf(conditions, v1beta1.ConditionReady)
+	return ready != nil && !isTrue(ready)
+}
+
+// announce makes events of what a user could not expect, and of its end; open says that
+// there is something to end. What goes as asked is left to the conditions and the log: its
+// events were a tenth of what an object costs the API server.
+func announce(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition, open bool) {
 	if failed := conditionOf(after, v1beta1.ConditionFailed); isTrue(failed) && !isTrue(conditionOf(before, v1beta1.ConditionFailed)) {
 		log.FromContext(ctx).Info("Given up", "reason", failed.Reason, "message", failed.Message)
 	}
 	is, was := conditionOf(after, v1beta1.ConditionReady), conditionOf(before, v1beta1.ConditionReady)
 	if is == nil || quiet[is.Reason] || was != nil && was.Reason == is.Reason && was.Status == is.Status {
+		return
+	}
+	if isTrue(is) && !open {
+		log.FromContext(ctx).Info("Ready", "reason", is.Reason)
 		return
 	}
 	kind := corev1.EventTypeWarning
@@ -54,12 +75,16 @@ func announce(ctx context.Context, recorder events.EventRecorder, about client.O
 	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", outbound.Shorten(is.Message, maxNote))
 }
 
-// announceRelease makes an event of an object that is let go.
-func announceRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, why word) {
+// announceRelease says that an object is let go, as announce does.
+func announceRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, why word, open bool) {
 	kind := corev1.EventTypeNormal
-	if why.reason == v1beta1.ReasonRetained {
+	switch {
+	case why.reason == v1beta1.ReasonRetained:
 		kind = corev1.EventTypeWarning
 		log.FromContext(ctx).Info("Retained", "message", why.message)
+	case !open:
+		log.FromContext(ctx).Info("Released", "reason", why.reason)
+		return
 	}
 	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", outbound.Shorten(why.message, maxNote))
 }

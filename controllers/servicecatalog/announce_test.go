@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,24 +46,88 @@ func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 	recorder, about := events.NewFakeRecorder(100), &v1beta1.ServiceInstance{}
 	failing := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonProvisionCallFailed, message: "HTTP 500"}
 	first := failing.conditions(nil, noon)
-	announce(ctx, recorder, about, nil, first)
+	announce(ctx, recorder, about, nil, first, false)
 	if said := logged(); said != "" {
 		t.Errorf("what is tried again is logged: %s", said)
 	}
 	failing.stalled, failing.failed = true, &word{v1beta1.ReasonProvisionCallFailed, "HTTP 400: no room"}
 	second := failing.conditions(first, noon)
-	announce(ctx, recorder, about, first, second)
+	announce(ctx, recorder, about, first, second, true)
 	if said := logged(); !strings.Contains(said, `"msg"="Given up"`) || !strings.Contains(said, "no room") {
 		t.Errorf("logged is %q", said)
 	}
-	announce(ctx, recorder, about, second, second)
-	announceRelease(ctx, recorder, about, word{v1beta1.ReasonDeprovisionedSuccessfully, "done"})
+	announce(ctx, recorder, about, second, second, true)
+	announceRelease(ctx, recorder, about, word{v1beta1.ReasonDeprovisionedSuccessfully, "done"}, true)
 	if said := logged(); said != "" {
 		t.Errorf("logged again is %q", said)
 	}
-	announceRelease(ctx, recorder, about, word{v1beta1.ReasonRetained, "the deletion policy is Retain"})
+	announceRelease(ctx, recorder, about, word{v1beta1.ReasonRetained, "the deletion policy is Retain"}, false)
 	if said := logged(); !strings.Contains(said, `"msg"="Retained"`) || !strings.Contains(said, "the deletion policy is Retain") {
 		t.Errorf("logged is %q", said)
+	}
+}
+
+// A life is what Ready says one after another, as "status reason"; what begins with a word
+// alone is a release.
+func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
+	const (
+		provisioned, updated, bound = "True ProvisionedSuccessfully", "True InstanceUpdatedSuccessfully", "True InjectedBindResult"
+		asked, waits                = "False ProvisionRequestInFlight", "False Queued"
+		failed                      = "False ProvisionCallFailed"
+		removed                     = "DeprovisionedSuccessfully"
+		isReady, isReleased         = `"level"=0 "msg"="Ready" "reason"=`, `"level"=0 "msg"="Released" "reason"=`
+	)
+	for what, c := range map[string]struct{ life, events, logged []string }{
+		"uneventful": {[]string{provisioned, removed}, nil,
+			[]string{isReady + `"ProvisionedSuccessfully"`, isReleased + `"DeprovisionedSuccessfully"`}},
+		"of a binding": {[]string{"False BindingRequestInFlight", bound, "UnboundSuccessfully"}, nil,
+			[]string{isReady + `"InjectedBindResult"`, isReleased + `"UnboundSuccessfully"`}},
+		"never sent": {[]string{removed}, nil, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"in a queue": {[]string{waits, asked, provisioned, waits, removed}, nil,
+			[]string{isReady + `"ProvisionedSuccessfully"`, isReleased + `"DeprovisionedSuccessfully"`}},
+		"with updates": {[]string{provisioned, updated, "False UpdateInstanceRequestInFlight", updated, provisioned}, nil,
+			[]string{isReady + `"ProvisionedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"ProvisionedSuccessfully"`}},
+		"in the broker's own time": {[]string{"False Provisioning", provisioned, "False Deprovisioning", removed},
+			[]string{"Normal Provisioning", "Normal ProvisionedSuccessfully", "Normal Deprovisioning", "Normal DeprovisionedSuccessfully"}, nil},
+		"with a failure": {[]string{failed, provisioned, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"with a failure, and asked again": {[]string{failed, waits, asked, provisioned, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"with a failure, and deleted while it is asked again": {[]string{failed, asked, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal DeprovisionedSuccessfully"}, nil},
+		"with a failure, and made anew": {[]string{failed, asked, provisioned, waits, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"with a failure to remove": {[]string{provisioned, "Unknown DeprovisionCallFailed", waits, removed},
+			[]string{"Warning DeprovisionCallFailed", "Normal DeprovisionedSuccessfully"}, []string{isReady + `"ProvisionedSuccessfully"`}},
+		"let go": {[]string{provisioned, v1beta1.ReasonRetained},
+			[]string{"Warning Retained"}, []string{isReady + `"ProvisionedSuccessfully"`, `"level"=0 "msg"="Retained" "message"="because"`}},
+	} {
+		ctx, logged := heard(t)
+		recorder := events.NewFakeRecorder(100)
+		var conditions []v1beta1.Condition
+		open := false
+		for _, step := range c.life {
+			status, reason, isVerdict := strings.Cut(step, " ")
+			if !isVerdict {
+				announceRelease(ctx, recorder, &v1beta1.ServiceInstance{}, word{step, "because"}, isOpen(conditions, open))
+				continue
+			}
+			after := verdict{ready: v1beta1.ConditionStatus(status), reason: reason, message: "because"}.conditions(conditions, noon)
+			open = isOpen(conditions, open)
+			announce(ctx, recorder, &v1beta1.ServiceInstance{}, conditions, after, open)
+			conditions = after
+		}
+		close(recorder.Events)
+		var said []string
+		for e := range recorder.Events {
+			said = append(said, strings.TrimSuffix(e, " because"))
+		}
+		if !slices.Equal(said, c.events) {
+			t.Errorf("%s: events are %q, want %q", what, said, c.events)
+		}
+		if lines := logged(); lines != strings.Join(c.logged, "\n") {
+			t.Errorf("%s: logged is\n%s\nwant\n%s", what, lines, strings.Join(c.logged, "\n"))
+		}
 	}
 }
 

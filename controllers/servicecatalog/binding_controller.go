@@ -240,7 +240,7 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 		return ctrl.Result{}, err
 	}
 	if next.leave != nil {
-		announceRelease(ctx, r.recorder, v.before, *next.leave)
+		announceRelease(ctx, r.recorder, v.before, *next.leave, r.isOpen(v.view))
 		r.metrics.released(r.name, *next.leave)
 	}
 	return sooner(r.later(next.wake, &next.status), r.untilShown(v)), nil

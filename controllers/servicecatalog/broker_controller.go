@@ -89,10 +89,7 @@ func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		r.secrets.wake.Add(secret)
 	}
 	result, err := r.attend(ctx, b)
-	if err != nil && kube.Superseded(ctx, err) == nil {
-		return ctrl.Result{RequeueAfter: lookAgain}, nil
-	}
-	return result, err
+	return kube.Superseded(ctx, result, err)
 }
 
 // attend does what is due for a broker.

@@ -76,7 +76,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
 			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
 	}
-	return ctrl.Result{}, kube.Superseded(ctx, err)
+	return kube.Superseded(ctx, ctrl.Result{}, err)
 }
 
 // neededFor is a broker that is reached with a Secret and at which something is left, and

@@ -23,6 +23,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -54,7 +55,7 @@ func (nothingThere) Get(_ context.Context, key client.ObjectKey, _ client.Object
 // object is gone.
 func TestWhatBrokersAreToldIsLookedUpAgain(t *testing.T) {
 	_, err := namespaceUID(t.Context(), nothingThere{}, "ns")
-	if kube.Superseded(t.Context(), err) == nil {
+	if _, err := kube.Superseded(t.Context(), ctrl.Result{}, err); err == nil {
 		t.Errorf("it is not tried again after %v", err)
 	}
 }

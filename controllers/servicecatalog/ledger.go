@@ -48,6 +48,9 @@ type entry[S any, M comparable] struct {
 	queued *waiting
 	// released: the finalizer is off, whatever the cache still shows.
 	released bool
+	// open: an event has told of something that has not ended, and the conditions are too
+	// quiet to show it. The next process does without.
+	open bool
 	// made is what it has at the broker that is not on record.
 	made *orphan
 	// memory is what only one kind has to remember.
@@ -98,7 +101,7 @@ func (l *ledger[S, M]) rest(o client.Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := l.entries[name]; e != nil && e.unrecorded == nil && !e.released && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.memory == *new(M) {
+	if e := l.entries[name]; e != nil && e.unrecorded == nil && !e.released && !e.open && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.memory == *new(M) {
 		delete(l.entries, name)
 	}
 }

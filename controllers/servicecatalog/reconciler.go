@@ -145,7 +145,7 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 	if !r.working(r.status(v.object)) {
 		r.ledger.rest(before)
 	}
-	return result, kube.Superseded(ctx, err)
+	return kube.Superseded(ctx, result, err)
 }
 
 // connect is the client for a broker, or what is wrong with its credentials: with an error
@@ -280,10 +280,17 @@ func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], stat
 	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
 		return err
 	}
-	announce(ctx, r.recorder, v.before, r.conditions(before), r.conditions(&status))
+	open := r.isOpen(v)
+	announce(ctx, r.recorder, v.before, r.conditions(before), r.conditions(&status), open)
+	v.known.open = open && isQuiet(r.conditions(&status))
 	v.known.unrecorded, v.known.made = nil, nil
 	v.before = after
 	return nil
+}
+
+// isOpen says whether an event has told of something that has not ended.
+func (r *reconciler[O, S, M]) isOpen(v *view[O, S, M]) bool {
+	return isOpen(r.conditions(r.status(v.before)), v.known.open)
 }
 
 // isChatter says whether nothing but words is new of what a broker works on: the next poll
@@ -307,7 +314,7 @@ func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why
 		return err
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
-	announceRelease(ctx, r.recorder, v.before, why)
+	announceRelease(ctx, r.recorder, v.before, why, r.isOpen(v))
 	r.metrics.released(r.name, why)
 	return nil
 }

@@ -17,15 +17,34 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
+
+// TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
+func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
+	f := newFixture()
+	conflict := apierrors.NewConflict(schema.GroupResource{}, f.si.Name, errors.New("it was changed"))
+	c := newFakeCluster(t, interceptor.Funcs{}, f.si)
+	r := newInstanceReconciler(c, c, &kit{connections: &connections{}})
+	r.reconciler.attend = func(context.Context, *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+		return ctrl.Result{}, conflict
+	}
+	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || result.IsZero() {
+		t.Errorf("again %v, %v", !result.IsZero(), err)
+	}
+}
 
 // TestABrokersChatterIsWrittenNowAndThen: it may say something else at each poll, of each
 // of thousands.

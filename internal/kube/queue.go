@@ -62,14 +62,15 @@ func (w *Wakeups) Add(name types.NamespacedName) {
 	}
 }
 
-// Superseded takes no offence at an object that has changed or gone since it was read:
-// it comes again by itself.
-func Superseded(ctx context.Context, err error) error {
+// Superseded takes no offence at an object that has changed or gone since it was read: an
+// event says how it is now. As that may have come before, or have been left out, the object
+// also comes again without one, the later the more often it was in vain.
+func Superseded(ctx context.Context, result reconcile.Result, err error) (reconcile.Result, error) {
 	if errors.Is(err, ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
-		return nil
+		return reconcile.Result{Requeue: true, Priority: result.Priority}, nil //nolint:staticcheck // the queue's backoff, without an error in the log
 	}
-	return err
+	return result, err
 }
 
 // Until is how long to wait for t: 0, which is for ever, if there is no t.

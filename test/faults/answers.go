@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -76,7 +77,7 @@ var outsideAnswers = map[string]answer{
 	"412":          {write: says(412, `{"description":"another version"}`)},
 	"concurrency":  {write: says(422, `{"error":"ConcurrencyError","description":"another operation is in progress"}`)},
 	"429":          {write: says(429, `{"description":"slow down"}`, "Retry-After", "1")},
-	"500":          {write: says(500, `{"description":"oops"}`)},
+	"500":          {write: echoes},
 	"500-after":    {acts: true, write: says(500, `{"description":"oops"}`)},
 	"502":          {write: says(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
 	"202":          {accepts: true, write: says(202, `{}`)},
@@ -88,6 +89,17 @@ var outsideAnswers = map[string]answer{
 	"broken":       {accepts: true, write: says(200, `{"credentials":`)},
 	"wrong-type":   {accepts: true, write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
 	"broken-after": {acts: true, write: says(200, `{"credentials":`)},
+}
+
+// echoes says all that it was told: who asks, and for what.
+func echoes(w http.ResponseWriter, r *http.Request) {
+	_, password, _ := r.BasicAuth()
+	body, _ := io.ReadAll(r.Body)
+	text, err := json.Marshal(map[string]string{"description": "oops, " + password + " " + r.Header.Get("Authorization") + " " + string(body)})
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	says(500, string(text))(w, r)
 }
 
 func endless(w http.ResponseWriter, r *http.Request) {

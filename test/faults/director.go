@@ -46,10 +46,11 @@ type director struct {
 
 	mu     sync.Mutex
 	armed  bool
-	plan   *fault // of the process that is there; nil: nothing (more) happens
-	count  int    // of its calls
-	all    []call // of all processes, since armed
-	asOf   string // what the cache of the next process shows
+	plan   *fault         // of the process that is there; nil: nothing (more) happens
+	count  int            // of its calls
+	named  map[string]int // of them, by name
+	all    []call         // of all processes, since armed
+	asOf   string         // what the cache of the next process shows
 	events map[string]int
 	seen   []string // events, since armed
 	fired  bool
@@ -66,7 +67,7 @@ type director struct {
 // newDirector arranges for nothing, until it is armed.
 func newDirector(newest func(context.Context) string) *director {
 	return &director{
-		newest: newest, events: map[string]int{}, frozen: newGate(), cut: newFlare(), gone: newFlare(),
+		newest: newest, named: map[string]int{}, events: map[string]int{}, frozen: newGate(), cut: newFlare(), gone: newFlare(),
 		crash: newFlare(), deposed: newFlare(), late: newGate(),
 	}
 }
@@ -75,7 +76,7 @@ func newDirector(newest func(context.Context) string) *director {
 func (d *director) arm(f fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.armed, d.count, d.all, d.plan = true, 0, nil, nil
+	d.armed, d.count, d.named, d.all, d.plan = true, 0, map[string]int{}, nil, nil
 	if f.kind != "" {
 		d.plan = &f
 	}
@@ -85,7 +86,7 @@ func (d *director) arm(f fault) {
 func (d *director) follow() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.count, d.crash = 0, newFlare()
+	d.count, d.named, d.crash = 0, map[string]int{}, newFlare()
 	if d.plan != nil {
 		d.plan = d.plan.then
 	}
@@ -119,15 +120,17 @@ func (d *director) arrive(ctx context.Context, c call) act {
 		return act{}
 	}
 	d.count++
+	d.named[c.what]++
 	d.all = append(d.all, c)
 	p := d.plan
 	if p == nil || p.of != "" {
 		return act{}
 	}
-	if p.from == d.count {
+	isIt := func(at point) bool { return at == nth(d.count) || at == pointOf(c, d.named[c.what]) }
+	if isIt(p.from) {
 		d.begin(ctx, p)
 	}
-	if p.at != d.count {
+	if !isIt(p.at) {
 		return act{}
 	}
 	d.fired = true

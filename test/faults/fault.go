@@ -24,20 +24,31 @@ import (
 	"strings"
 )
 
-// A fault is what is done to one run. Calls are counted from 1, in the order in which they
-// cross a seam, from when the scenario's preparation is over; those of the process that
-// follows a crash are counted anew.
+// A fault is what is done to one run.
 type fault struct {
 	// kind is what happens; "" is nothing.
 	kind string
 	// at is the call to which it happens; from, for what needs two, an earlier one.
-	at, from int
+	at, from point
 	// of is what of a watch it happens to: an event, such as "serviceinstances/db#2", or a
 	// resource.
 	of string
 	// then is what happens to the process that takes over; nil: nothing.
 	then *fault
 }
+
+// A point is one of a process's calls since the scenario's preparation was over: the n-th
+// of all, such as "3", or of its name, such as "PATCH:alerts/disk/status#2", which finds it
+// also where calls come in another order. Who follows a crash begins to count anew.
+type point string
+
+// pointOf is the n-th call of its name.
+func pointOf(c call, n int) point {
+	return point(strings.ReplaceAll(c.what, " ", ":") + "#" + strconv.Itoa(n))
+}
+
+// nth is the n-th of all calls.
+func nth(n int) point { return point(strconv.Itoa(n)) }
 
 // The kinds of faults, but for those of answers, which are in answers.go.
 const (
@@ -54,7 +65,10 @@ const (
 	watchGone   = "watch-gone"   // and what they have seen is too old to go on from
 )
 
-var faultText = regexp.MustCompile(`^([a-z0-9-]+)@(?:(\d+)(?:<(\d+))?|([a-z]+(?:/[^+]+)?))$`)
+var faultText = func() *regexp.Regexp {
+	const point = `\d+|[A-Z]+:[^<+#]+#\d+`
+	return regexp.MustCompile(`^([a-z0-9-]+)@(?:(` + point + `)(?:<(` + point + `))?|([a-z]+(?:/[^+]+)?))$`)
+}()
 
 // String is how a fault is named on the command line.
 func (f fault) String() string {
@@ -65,10 +79,10 @@ func (f fault) String() string {
 	switch {
 	case f.of != "":
 		text += f.of
-	case f.from > 0:
-		text += fmt.Sprintf("%d<%d", f.at, f.from)
+	case f.from != "":
+		text += string(f.at + "<" + f.from)
 	default:
-		text += strconv.Itoa(f.at)
+		text += string(f.at)
 	}
 	if f.then != nil {
 		text += "+" + f.then.String()
@@ -84,12 +98,10 @@ func parseFault(text string) (fault, error) {
 	first, rest, more := strings.Cut(text, "+")
 	m := faultText.FindStringSubmatch(first)
 	if m == nil || !slices.Contains(kinds(), m[1]) {
-		return fault{}, fmt.Errorf("%q is no fault: write it like crash-after@3, stale@5<2, hide@serviceinstances/db#2 or crash-after@3+crash-before@1; kinds are %s",
+		return fault{}, fmt.Errorf("%q is no fault: write it like crash-after@3, crash-before@PATCH:alerts/disk/status#2, stale@5<2, hide@serviceinstances/db#2 or crash-after@3+crash-before@1; kinds are %s",
 			first, strings.Join(kinds(), ", "))
 	}
-	f := fault{kind: m[1], of: m[4]}
-	f.at, _ = strconv.Atoi(m[2]) // digits
-	f.from, _ = strconv.Atoi(m[3])
+	f := fault{kind: m[1], at: point(m[2]), from: point(m[3]), of: m[4]}
 	if more {
 		then, err := parseFault(rest)
 		if err != nil {

@@ -48,12 +48,12 @@ type lab struct {
 	operator http.RoundTripper // with the operator's credentials
 	binary   string            // what is tried
 	dir      string
-	log      logBuffer // of the one who serves webhooks
+	log      *logBuffer // of the one who serves webhooks
 }
 
 // newLab starts it. binary is the operator that is tried; "": the one of this repository.
 func newLab(ctx context.Context, binary string) (_ *lab, err error) {
-	l := &lab{binary: binary}
+	l := &lab{binary: binary, log: &logBuffer{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close())
@@ -80,6 +80,13 @@ func newLab(ctx context.Context, binary string) (_ *lab, err error) {
 		return nil, err
 	}
 	return l, l.serveWebhooks(ctx, sound)
+}
+
+// with is the same lab for another binary.
+func (l *lab) with(binary string) *lab {
+	other := *l
+	other.binary = binary
+	return &other
 }
 
 func (l *lab) connect(ctx context.Context) error {
@@ -130,7 +137,7 @@ func (l *lab) serveWebhooks(ctx context.Context, binary string) error {
 		}
 	}
 	_, err := l.cluster.StartOperator(ctx, local.OperatorOptions{
-		Binary: binary, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: &l.log,
+		Binary: binary, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: l.log,
 	})
 	return err
 }

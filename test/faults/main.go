@@ -29,6 +29,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path"
 	"slices"
 	"sync"
 	"syscall"
@@ -46,12 +47,13 @@ type options struct {
 	seed                             uint64
 	within, soak                     time.Duration
 	svg                              string
-	verbose                          bool
+	verbose, variants                bool
+	names                            []string
 }
 
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
-	fs.StringVar(&o.scenario, "scenario", "", "the only one to try")
+	fs.StringVar(&o.scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
 	fs.StringVar(&o.fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
 	fs.StringVar(&o.class, "class", "", "the only class of faults to try")
 	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
@@ -63,11 +65,15 @@ func parse(args []string) (o options, err error) {
 	fs.DurationVar(&o.soak, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
 	fs.StringVar(&o.svg, "svg", "", "the file into which memory and goroutines of -soak are drawn")
 	fs.BoolVar(&o.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
+	fs.BoolVar(&o.variants, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
 	if o.part <= 0 || o.part > 1 || o.parallel < 1 {
 		return o, errors.New("-part has to be above 0 and at most 1, -parallel at least 1")
+	}
+	if o.names = fs.Args(); len(o.names) > 0 && !o.variants {
+		return o, fmt.Errorf("%q: there are only flags", o.names)
 	}
 	return o, nil
 }
@@ -81,8 +87,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err == nil {
 		do := campaign
-		if o.soak > 0 {
+		switch {
+		case o.soak > 0:
 			do = soakFor
+		case o.variants:
+			do = prove
 		}
 		err = do(ctx, o, os.Stdout)
 	}
@@ -94,7 +103,9 @@ func main() {
 }
 
 // scenarios are all there are.
-func scenarios() []scenario { return append(pagerScenarios(), serviceScenarios()...) }
+func scenarios() []scenario {
+	return slices.Concat(pagerScenarios(), serviceScenarios(), bindingScenarios())
+}
 
 // campaign sweeps all scenarios that are asked for.
 func campaign(ctx context.Context, o options, out io.Writer) (err error) {
@@ -142,7 +153,8 @@ func chosen(o options) (sweeps []*sweep, err error) {
 	var names []string
 	for _, sc := range append(scenarios(), walks(o)...) {
 		names = append(names, sc.name)
-		if o.scenario == "" || o.scenario == sc.name || sc.crashes > 0 {
+		like, _ := path.Match(o.scenario, sc.name) // a bad pattern is like none
+		if like || o.scenario == "" || sc.crashes > 0 {
 			sweeps = append(sweeps, &sweep{scenario: sc})
 		}
 	}

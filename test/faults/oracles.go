@@ -34,8 +34,42 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
+
+// oracles are what is looked at of each run, by what they say of one that goes wrong.
+var oracles = []struct {
+	name string
+	says *regexp.Regexp
+}{
+	{"reached", regexp.MustCompile(`: not within `)},
+	{"end", regexp.MustCompile(`^it ends otherwise than without faults`)},
+	{"rest", regexp.MustCompile(`^it does not come to rest`)},
+	{"orphan", regexp.MustCompile(`^the broker has .*, which no object claims`)},
+	{"recorded", regexp.MustCompile(`^PUT of .*, which no object has`)},
+	{"finalizer", regexp.MustCompile(` is gone, and the broker still has `)},
+	{"truth", regexp.MustCompile(` is Ready, and the broker has nothing of its id`)},
+	{"in use", regexp.MustCompile(`^DELETE of .* is Ready with, and keeps`)},
+	{"stranger", regexp.MustCompile(`which is not ours`)},
+	{"protocol", regexp.MustCompile(`^against the protocol`)},
+	{"once", regexp.MustCompile(`^receiver .* was told \d+ times`)},
+	{"refused", regexp.MustCompile(`^receiver .* had to refuse`)},
+	{"secret", regexp.MustCompile(`^Secret .* belongs to a binding that is gone|is Ready without its Secret|has other credentials than the broker|has credentials that the broker has not|whose credentials are in Secret|^the Secret of somebody else`)},
+	{"canary", regexp.MustCompile(`^a credential is in`)},
+	{"panic", regexp.MustCompile(`^it panicked`)},
+	{"goroutine", regexp.MustCompile(`^at rest a goroutine is left`)},
+}
+
+// oracleOf is the one that says something; "": none of them.
+func oracleOf(problem string) string {
+	for _, o := range oracles {
+		if o.says.MatchString(problem) {
+			return o.name
+		}
+	}
+	return ""
+}
 
 // lists are what is looked at of a namespace.
 func lists() []client.ObjectList {
@@ -84,7 +118,7 @@ func (w *world) state() string {
 }
 
 var (
-	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|ownerreferences|finalizers|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted)$`)
+	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|ownerreferences|finalizers|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted|expiresat|renewbefore)$`)
 	randomText  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
 )
 
@@ -130,27 +164,6 @@ func lasting(value any) any {
 	return value
 }
 
-// alike says whether a run ended as it should.
-func alike(sc scenario, state, expected string) bool {
-	if sc.hurried {
-		return messageLine.ReplaceAllString(state, "") == messageLine.ReplaceAllString(expected, "")
-	}
-	if sc.uncertain {
-		return certain(state) == certain(expected)
-	}
-	return state == expected
-}
-
-var (
-	alertStatus = regexp.MustCompile(`(?m)^(v1beta1\.Alert .*)"status":.*$`)
-	messageLine = regexp.MustCompile(`(?m)^[a-z]+ alert\..*\n?`)
-)
-
-// certain leaves out whether what is told at most once was told.
-func certain(state string) string {
-	return strings.TrimSpace(messageLine.ReplaceAllString(alertStatus.ReplaceAllString(state, "$1"), ""))
-}
-
 // difference is what has to be and is not, and the other way round.
 func difference(expected, state string) string {
 	var lines []string
@@ -178,16 +191,7 @@ func (w *world) check() {
 	w.checkBroker(all)
 	w.checkSecrets(all)
 	w.checkCanaries(all)
-	for name, in := range w.inboxes {
-		for _, m := range in.Messages() {
-			if m.Attempts > 1 && w.atMostOnce {
-				w.blame("receiver %s was told %d times of %s", name, m.Attempts, m.Event)
-			}
-		}
-		if n := in.Refused(); n > 0 {
-			w.blame("receiver %s had to refuse %d requests", name, n)
-		}
-	}
+	w.checkReceivers(all)
 }
 
 // idOf is the id that an object claims at the broker.
@@ -205,6 +209,17 @@ func idOf(o client.Object) string {
 		return o.Spec.ExternalID
 	}
 	return ""
+}
+
+// idsOf are all that an object has on record.
+func idsOf(o client.Object) []string {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		return []string{o.Spec.ExternalID, o.Status.ExternalID}
+	case *v1beta1.ServiceBinding:
+		return []string{o.Spec.ExternalID, o.Status.ExternalID, o.Status.PredecessorID}
+	}
+	return nil
 }
 
 // isReady says what an object claims.
@@ -276,10 +291,19 @@ func (w *world) checkSecrets(all []client.Object) {
 		}
 		owners[string(o.GetUID())] = true
 	}
+	held := w.broker.Holds().Bindings
+	live := map[string]bool{"": true}
+	for _, b := range held {
+		live[passwordOf(b)] = true
+	}
 	for _, s := range secrets {
 		for _, owner := range s.OwnerReferences {
-			if owner.Kind == "ServiceBinding" && !owners[string(owner.UID)] {
+			switch {
+			case owner.Kind != "ServiceBinding":
+			case !owners[string(owner.UID)]:
 				w.blame("Secret %s belongs to a binding that is gone", s.Name)
+			case !live[string(s.Data["password"])]:
+				w.blame("Secret %s has credentials that the broker has not", s.Name)
 			}
 		}
 	}
@@ -288,16 +312,11 @@ func (w *world) checkSecrets(all []client.Object) {
 		if !ok || !isReady(b) {
 			continue
 		}
-		var told struct{ Password string }
-		_ = json.Unmarshal(w.broker.Holds().Bindings[idOf(b)].Credentials, &told) // nothing is nothing
-		name := b.Spec.SecretName
-		if name == "" {
-			name = b.Name
-		}
-		switch s := secrets[name]; {
+		told := passwordOf(held[idOf(b)])
+		switch s := secrets[catalog.SecretName(b)]; {
 		case s == nil:
 			w.blame("binding %s is Ready without its Secret", b.Name)
-		case told.Password == "" || string(s.Data["password"]) != told.Password:
+		case told == "" || string(s.Data["password"]) != told:
 			w.blame("the Secret of binding %s has other credentials than the broker", b.Name)
 		}
 	}
@@ -324,6 +343,9 @@ func (w *world) checkCanaries(all []client.Object) {
 	}
 }
 
+// standing are goroutines that live as long as the process.
+var standing = regexp.MustCompile(`kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
+
 // checkLog looks at what the processes have printed, and at the goroutines that the last
 // one had at rest.
 func (w *world) checkLog(log string, atRest bool) {
@@ -339,34 +361,42 @@ func (w *world) checkLog(log string, atRest bool) {
 		return
 	}
 	for stack := range strings.SplitSeq(dump, "\n\n") {
-		if strings.Contains(stack, "bellhop/internal/outbound") || strings.Contains(stack, ".Reconcile(") {
+		if strings.Contains(stack, "gophernetes/bellhop/") && !standing.MatchString(stack) {
 			w.blame("at rest a goroutine is left: %s", stack[:min(len(stack), 1500)])
 		}
 	}
 }
 
-// guard sees each request to the broker before it is carried out: nothing may be removed
-// that a living object says is ready, or that is not ours.
+// guard sees each request to the broker before it is carried out. What is asked for has to
+// be on record; nothing may be removed that a living object says is ready, or that is not
+// ours; and nobody may still be given credentials that end.
 func (w *world) guard(_ string, r *http.Request) {
-	if r.Method != http.MethodDelete {
-		return
-	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	id := parts[len(parts)-1]
+	if r.Method != http.MethodPut && r.Method != http.MethodDelete {
+		return
+	}
+	all, err := w.objects()
+	if err != nil {
+		w.blame("looking at who claims %s: %v", id, err)
+		return
+	}
+	if r.Method == http.MethodPut {
+		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(idsOf(o), id) }) {
+			w.blame("PUT of %s, which no object has", id)
+		}
+		return
+	}
 	if w.strangers[id] {
 		w.blame("DELETE of %s, which is not ours", id)
 	}
-	for _, list := range []client.ObjectList{&v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}} {
-		if err := w.lab.client.List(r.Context(), list, client.InNamespace(w.namespace)); err != nil {
-			w.blame("looking at who claims %s: %v", id, err)
-			return
+	ends := passwordOf(w.broker.Holds().Bindings[id])
+	for _, o := range all {
+		if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
+			w.blame("DELETE of %s, which %s has, is Ready with, and keeps", id, o.GetName())
 		}
-		items := reflect.ValueOf(list).Elem().FieldByName("Items")
-		for i := range items.Len() {
-			o := items.Index(i).Addr().Interface().(client.Object)
-			if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
-				w.blame("DELETE of %s, which %s has, is Ready with, and keeps", id, o.GetName())
-			}
+		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends {
+			w.blame("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
 		}
 	}
 }

@@ -71,6 +71,7 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if a.write == nil {
 			panic(http.ErrAbortHandler)
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		a.write(w, r)
 	}
 }

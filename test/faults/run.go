@@ -37,8 +37,6 @@ type scenario struct {
 	// prepare is done without faults; then come the steps.
 	prepare func(*world)
 	steps   func(*world)
-	// uncertain: what people are told at most once may not be told at all.
-	uncertain bool
 	// hurried: what people are told on the way depends on how fast the operator is.
 	hurried bool
 	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
@@ -80,7 +78,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		return result{}, err
 	}
-	r.world, w.atMostOnce = w, sc.uncertain
+	r.world, w.fault, w.hurried = w, f, sc.hurried
 	defer r.close()
 	if r.leader, err = r.start(ctx, f.needsStandby(), ""); err != nil {
 		return result{}, err
@@ -106,7 +104,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		w.blame("%v", err)
 	}
-	found := r.judge(sc, expected, err == nil)
+	found := r.judge(expected, err == nil)
 	cancel()
 	watching()
 	found.took = time.Since(began)
@@ -215,15 +213,15 @@ func (r *run) depose(ctx context.Context) {
 }
 
 // judge waits until all is as without faults, and says what is not.
-func (r *run) judge(sc scenario, expected string, whole bool) result {
+func (r *run) judge(expected string, whole bool) result {
 	w := r.world
 	state := w.state()
 	if whole && expected != "" {
 		end := time.Now().Add(deadline)
-		for ; !alike(sc, state, expected) && time.Now().Before(end); state = w.state() {
+		for ; !w.alike(state, expected) && time.Now().Before(end); state = w.state() {
 			wait(w.ctx, 150*time.Millisecond)
 		}
-		if !alike(sc, state, expected) {
+		if !w.alike(state, expected) {
 			w.blame("it ends otherwise than without faults:\n%s", difference(expected, state))
 		}
 	}
@@ -256,7 +254,7 @@ func (r *run) judge(sc scenario, expected string, whole bool) result {
 // untilQuiet waits until nothing is asked for a while; else it says what still is.
 func (r *run) untilQuiet(window time.Duration) string {
 	end := time.Now().Add(deadline)
-	before, since := len(r.director.calls()), time.Now()
+	before, since, rounds := len(r.director.calls()), time.Now(), r.rounds()
 	for time.Since(since) < window {
 		if time.Now().After(end) {
 			all := r.director.calls()
@@ -268,11 +266,17 @@ func (r *run) untilQuiet(window time.Duration) string {
 		}
 		wait(r.world.ctx, 100*time.Millisecond)
 		if n := len(r.director.calls()); n != before {
-			before, since = n, time.Now()
+			before, since, rounds = n, time.Now(), r.rounds()
 		}
+	}
+	if n := r.rounds() - rounds; n > 20 {
+		return fmt.Sprintf("%d reconciles that ask for nothing", n)
 	}
 	return ""
 }
+
+// rounds is how many reconciles there were.
+func (r *run) rounds() int { return strings.Count(r.log.String(), `"msg":"Reconciling"`) }
 
 func (r *run) close() {
 	r.mu.Lock()

@@ -37,11 +37,24 @@ const (
 )
 
 // registered prepares a world with a broker that the operator and the webhooks know.
-func registered(w *world) { w.registered(osbtest.DefaultServices()) }
+func registered(w *world) { registeredWith()(w) }
 
-func (w *world) registered(services []osbtest.Service) {
+// registeredWith does it with a broker whose services are edited.
+func registeredWith(edits ...func(*osbtest.Service)) func(*world) {
+	services := osbtest.DefaultServices()
 	services[1].Behavior.Polls, services[1].Behavior.Delay = 0, 400*time.Millisecond // it goes on also while nobody asks
-	w.offer(osbtest.Options{Services: services})
+	for i := range services {
+		services[i].Behavior.Credentials = credentials
+		for _, edit := range edits {
+			edit(&services[i])
+		}
+	}
+	return func(w *world) { w.registerAt(osbtest.Options{Services: services}) }
+}
+
+// registerAt prepares a world with a broker of some options.
+func (w *world) registerAt(o osbtest.Options) {
+	w.offer(o)
 	w.register()
 	w.await("the webhooks know the catalog", func() error {
 		try := w.instance("try", syncClass, syncPlan)
@@ -149,20 +162,6 @@ func serviceScenarios() []scenario {
 			w.ready(si)
 			w.remove(si)
 			w.gone(si)
-		}},
-		{name: "binding", prepare: registered, steps: func(w *world) {
-			si, b := w.instance("db", syncClass, syncPlan), w.binding("app", "db")
-			w.create(si)
-			w.create(b)
-			w.ready(si, b)
-			w.remove(b, si)
-			w.gone(b, si)
-		}},
-		{name: "binding-kept", prepare: registered, steps: func(w *world) {
-			si, b := w.instance("db", asyncClass, asyncPlan), w.binding("app", "db")
-			w.create(si)
-			w.create(b)
-			w.ready(si, b)
 		}},
 	}
 }

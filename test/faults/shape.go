@@ -52,6 +52,10 @@ type shape struct {
 	// valid are for what a schema cannot say, such as which names there are; nil: it is
 	// left out.
 	valid func(*rand.Rand) any
+	// given: it is never left out, though it may be.
+	given bool
+	// one: of its properties there is exactly one.
+	one bool
 }
 
 // specOf is the shape of the spec in a CRD of config/, as its version v1beta1 has it.
@@ -153,7 +157,7 @@ func (s *shape) word(r *rand.Rand) string {
 func (s *shape) object(r *rand.Rand) any {
 	o := map[string]any{}
 	for _, name := range sortedKeys(s.Properties) {
-		if !s.requires(name) && r.IntN(3) == 0 {
+		if p := s.Properties[name]; !s.requires(name) && !p.given && r.IntN(3) == 0 {
 			continue
 		}
 		if v := s.Properties[name].value(r); v != nil {
@@ -172,18 +176,18 @@ func (s *shape) requires(name string) bool {
 	return false
 }
 
-// A mistake is a value that is not of a shape, and where it is not.
-type mistake struct {
+// A slip is a value that is not of a shape, and where it is not.
+type slip struct {
 	value any
 	field string
 }
 
-// mistakes are some values that are not of that shape, one for each thing that it says.
-func (s *shape) mistakes(r *rand.Rand, field string) []mistake {
-	var all []mistake
+// slips are some values that are not of that shape, one for each thing that it says.
+func (s *shape) slips(r *rand.Rand, field string) []slip {
+	var all []slip
 	add := func(is bool, value any) {
 		if is {
-			all = append(all, mistake{value, field})
+			all = append(all, slip{value, field})
 		}
 	}
 	other := map[string]any{"string": 7, "integer": "seven", "number": "half", "boolean": "yes", "object": "all", "array": "many"}
@@ -197,8 +201,8 @@ func (s *shape) mistakes(r *rand.Rand, field string) []mistake {
 	}
 	add(s.Pattern != "", "NOT so!")
 	if s.Items != nil {
-		for _, m := range s.Items.mistakes(r, field+"[0]") {
-			all = append(all, mistake{[]any{m.value}, m.field})
+		for _, m := range s.Items.slips(r, field+"[0]") {
+			all = append(all, slip{[]any{m.value}, m.field})
 		}
 		add(s.MinItems > 0, []any{})
 		if s.MaxItems != nil {
@@ -206,15 +210,15 @@ func (s *shape) mistakes(r *rand.Rand, field string) []mistake {
 		}
 	}
 	for _, name := range sortedKeys(s.Properties) {
-		for _, m := range s.Properties[name].mistakes(r, field+"."+name) {
+		for _, m := range s.Properties[name].slips(r, field+"."+name) {
 			all = append(all, s.with(r, name, m))
 		}
 		if s.requires(name) {
-			all = append(all, s.with(r, name, mistake{nil, field + "." + name}))
+			all = append(all, s.with(r, name, slip{nil, field + "." + name}))
 		}
 	}
 	if s.Additional == false {
-		all = append(all, s.with(r, "unheardOf", mistake{1, field + ".unheardOf"}))
+		all = append(all, s.with(r, "unheardOf", slip{1, field + ".unheardOf"}))
 	}
 	return all
 }
@@ -230,10 +234,13 @@ func (s *shape) beyond(bound *float64, by float64) any {
 }
 
 // with is an object that is right but for a mistake in one property; nil: that is missing.
-func (s *shape) with(r *rand.Rand, name string, m mistake) mistake {
-	o := s.object(r).(map[string]any)
+func (s *shape) with(r *rand.Rand, name string, m slip) slip {
+	o := map[string]any{}
+	if !s.one {
+		o = s.object(r).(map[string]any)
+	}
 	if o[name] = m.value; m.value == nil {
 		delete(o, name)
 	}
-	return mistake{o, m.field}
+	return slip{o, m.field}
 }

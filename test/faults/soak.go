@@ -31,7 +31,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -308,7 +307,7 @@ func (s *soak) breakBroker(ctx context.Context, r *rand.Rand) error {
 
 // hangReceiver has one not answer for a while.
 func (s *soak) hangReceiver(ctx context.Context, r *rand.Rand) error {
-	in := s.world.inboxes[[]string{"hook", "desk", "boss"}[r.IntN(3)]]
+	in := s.world.addressees[[]string{"hook", "desk", "boss"}[r.IntN(3)]].inbox
 	in.Respond(inbox.Hang)
 	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
 	in.Respond(nil)
@@ -398,8 +397,7 @@ func (s *soak) delivered(a *pagerv1beta1.Alert) error {
 	if !a.DeletionTimestamp.IsZero() {
 		return errors.New("it is not gone")
 	}
-	reconciling := slices.IndexFunc(a.Status.Conditions, func(c metav1.Condition) bool { return c.Type == "Reconciling" })
-	if a.Status.ObservedGeneration != a.Generation || reconciling < 0 || a.Status.Conditions[reconciling].Status != metav1.ConditionFalse {
+	if a.Status.ObservedGeneration != a.Generation || !isDecided(a) {
 		return fmt.Errorf("%+v", a.Status)
 	}
 	for _, d := range a.Status.Deliveries {

@@ -76,32 +76,60 @@ func classOf(f fault) string {
 
 // faultsOf are all that can be done to a scenario of which these calls and events are known.
 func faultsOf(learned result, r *rand.Rand) []fault {
-	var all []fault
+	points := pointsOf(learned.calls)
 	var changes []int
-	resources := map[string]bool{}
 	for i, c := range learned.calls {
-		at := i + 1
+		if c.changes {
+			changes = append(changes, i)
+		}
+	}
+	return slices.Concat(answerFaults(learned.calls, points), changeFaults(points, changes), eventFaults(learned.events), pairsOfCrashes(points, changes, r))
+}
+
+// pointsOf are the points of calls.
+func pointsOf(calls []call) (points []point) {
+	named := map[string]int{}
+	for _, c := range calls {
+		named[c.what]++
+		points = append(points, pointOf(c, named[c.what]))
+	}
+	return points
+}
+
+// answerFaults are another answer to each call.
+func answerFaults(calls []call, points []point) (all []fault) {
+	for i, c := range calls {
 		answers := apiAnswers
 		if c.seam == outside {
 			answers = outsideAnswers
 		}
 		for _, kind := range sortedKeys(answers) {
-			all = append(all, fault{kind: kind, at: at})
+			all = append(all, fault{kind: kind, at: points[i]})
 		}
-		if !c.changes {
-			continue
-		}
-		changes = append(changes, at)
+	}
+	return all
+}
+
+// changeFaults are those at calls that change something: what comes between them is lost,
+// or not seen.
+func changeFaults(points []point, changes []int) (all []fault) {
+	for n, i := range changes {
 		for _, kind := range []string{crashBefore, crashAfter, watchCut, watchGone, deposed} {
-			all = append(all, fault{kind: kind, at: at})
+			all = append(all, fault{kind: kind, at: points[i]})
 		}
-		for _, from := range changes {
+		for _, from := range changes[:n+1] {
 			for _, kind := range []string{stale, frozen, standby} {
-				all = append(all, fault{kind: kind, at: at, from: from})
+				all = append(all, fault{kind: kind, at: points[i], from: points[from]})
 			}
 		}
 	}
-	for _, event := range learned.events {
+	return all
+}
+
+// eventFaults are those of each event, and of each resource that is watched.
+func eventFaults(events []string) (all []fault) {
+	resources := map[string]bool{}
+	for _, event := range events {
 		all = append(all, fault{kind: hide, of: event}, fault{kind: merge, of: event})
 		resource, _, _ := strings.Cut(event, "/")
 		if !resources[resource] {
@@ -109,10 +137,16 @@ func faultsOf(learned result, r *rand.Rand) []fault {
 			all = append(all, fault{kind: late, of: resource})
 		}
 	}
+	return all
+}
+
+// pairsOfCrashes are some: which calls the second process makes is not known.
+func pairsOfCrashes(points []point, changes []int, r *rand.Rand) (all []fault) {
+	kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
 	for range len(changes) * 4 {
-		kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
 		first := changes[r.IntN(len(changes))]
-		all = append(all, fault{kind: kind(), at: first, then: &fault{kind: kind(), at: 1 + r.IntN(max(1, len(learned.calls)-first+2))}})
+		second := fault{kind: kind(), at: nth(1 + r.IntN(len(points)-first+1))}
+		all = append(all, fault{kind: kind(), at: points[first], then: &second})
 	}
 	return all
 }
@@ -158,6 +192,9 @@ func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) e
 // try runs the scenario with a fault.
 func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed uint64) error {
 	found, err := l.try(ctx, s.scenario, f, s.learned.state)
+	for again := 0; err != nil && again < 3; again++ { // nothing was tried yet: a machine that is busy elects leaders badly
+		found, err = l.try(ctx, s.scenario, f, s.learned.state)
+	}
 	if err != nil {
 		return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
 	}

@@ -28,10 +28,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
@@ -67,7 +69,7 @@ const walker, twin = "walker-one", "walker-two"
 var walkKinds = map[string]walkKind{
 	"alert": {
 		crd: "pager.k8s.co_alerts", kind: "Alert", prepare: threeReceivers, teach: teachAlert, between: expireSoon,
-		done: func(w *walk, name string) { w.settled(&pagerv1beta1.Alert{ObjectMeta: w.meta(name)}) }, held: told,
+		done: func(w *walk, name string) { w.decided(&pagerv1beta1.Alert{ObjectMeta: w.meta(name)}) }, held: told,
 	},
 	"instance": {
 		crd: "servicecatalog.k8s.io_serviceinstances", kind: "ServiceInstance", prepare: choosy, teach: teachInstance,
@@ -196,7 +198,7 @@ func (w *walk) put(name string, spec map[string]any) {
 
 // refusals tries some of what is wrong: admission has to say where.
 func (w *walk) refusals() {
-	all := slices.DeleteFunc(w.spec.mistakes(w.r, "spec"), func(m mistake) bool {
+	all := slices.DeleteFunc(w.spec.slips(w.r, "spec"), func(m slip) bool {
 		_, ok := m.value.(map[string]any)
 		return !ok
 	})
@@ -259,9 +261,30 @@ func (w *walk) whole(name string) (string, error) {
 
 // threeReceivers are one of each kind, and one that wants to hear of little.
 func threeReceivers(w *world) {
-	w.receiver("hook")
-	w.receiver("desk")
-	w.receiver("boss", func(r *pagerv1beta1.Receiver) { r.Spec.MinSeverity = pagerv1beta1.SeverityWarning })
+	w.webhook("hook")
+	w.webhook("desk")
+	w.webhook("boss", func(r *pagerv1beta1.Receiver) { r.Spec.MinSeverity = pagerv1beta1.SeverityWarning })
+}
+
+// decided waits until nothing more is done about an Alert as it is now.
+func (w *world) decided(a *pagerv1beta1.Alert) {
+	w.until(a, a.Name+" is decided", func() bool { return isDecided(a) })
+}
+
+func isDecided(a *pagerv1beta1.Alert) bool {
+	return slices.ContainsFunc(a.Status.Conditions, func(c metav1.Condition) bool {
+		return c.Type == pagerv1beta1.ConditionReconciling && c.Status == metav1.ConditionFalse
+	})
+}
+
+// lastTold is what a receiver accepted last of an Alert; nil: nothing.
+func (w *world) lastTold(a *pagerv1beta1.Alert, receiver string) (last *inbox.Message) {
+	for _, m := range w.addressees[receiver].inbox.Messages() {
+		if m.UID == string(a.UID) && m.Accepted > 0 {
+			last = &m
+		}
+	}
+	return last
 }
 
 func teachAlert(s *shape) {
@@ -331,13 +354,13 @@ func told(w *walk, name string) string {
 
 // choosy is a world with a broker whose plans say what they take.
 func choosy(w *world) {
-	services := osbtest.DefaultServices()
-	for i := range services[0].Plans {
-		services[0].Plans[i].Schemas = []byte(`{"service_instance":{"create":{"parameters":` + instanceSchema + `},"update":{"parameters":` + instanceSchema +
-			`}},"service_binding":{"create":{"parameters":` + bindingSchema + `}}}`)
-	}
 	w.secret("more", map[string]string{"json": `{"note":"from a Secret"}`})
-	w.registered(services)
+	registeredWith(func(s *osbtest.Service) {
+		for i := range s.Plans {
+			s.Plans[i].Schemas = []byte(`{"service_instance":{"create":{"parameters":` + instanceSchema + `},"update":{"parameters":` + instanceSchema +
+				`}},"service_binding":{"create":{"parameters":` + bindingSchema + `}}}`)
+		}
+	})(w)
 }
 
 const instanceSchema = `{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,"properties":{
@@ -388,7 +411,8 @@ func teachInstance(s *shape) {
 	parameters.Properties["note"].valid = none // it may come from the Secret
 	s.Properties["parameters"] = parameters
 	s.Properties["parametersFrom"].valid = moreParameters
-	s.Properties["serviceClassExternalName"].valid = always(syncClass)
+	s.Properties["serviceClassExternalName"].valid, s.Properties["serviceClassExternalName"].given = always(syncClass), true
+	s.Properties["servicePlanExternalName"].given = true
 	s.Properties["servicePlanExternalName"].valid = func(r *rand.Rand) any { return []any{syncPlan, syncOther}[r.IntN(2)] }
 	s.admissions("clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef", "userInfo")
 }
@@ -411,6 +435,7 @@ func teachBinding(s *shape) {
 	s.Properties["parameters"] = parameters
 	s.Properties["parametersFrom"].valid = moreParameters
 	s.Properties["instanceRef"].valid = always(map[string]any{"name": "db"})
+	s.Properties["secretTransforms"].Items.one = true
 	s.Properties["secretTransforms"].valid = func(r *rand.Rand) any {
 		all := []any{
 			map[string]any{"renameKey": map[string]any{"from": "username", "to": "user"}},
@@ -420,7 +445,7 @@ func teachBinding(s *shape) {
 		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		return all[:r.IntN(len(all)+1)]
 	}
-	s.Required = append(s.Required, "parameters")
+	s.Properties["parameters"].given = true // its schema wants some
 	s.admissions("userInfo")
 }
 

@@ -22,6 +22,9 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // frame is one event of a watch.
@@ -37,7 +40,7 @@ const lateness = 1500 * time.Millisecond
 
 var tooOld = frame{Type: "ERROR", Object: json.RawMessage(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`)}
 
-// nameIn is the name of an object in JSON; "" if it cannot be read.
+// nameIn is the name of an object that was sent.
 func nameIn(object []byte) string {
 	var o struct{ Metadata struct{ Name string } }
 	if json.Unmarshal(object, &o) != nil {
@@ -46,16 +49,16 @@ func nameIn(object []byte) string {
 	return o.Metadata.Name
 }
 
-// protobufName is the name of an object that client-go wrote as protobuf: ObjectMeta is the
-// first member of the object, and the name the first of that.
+// protobufName is the name of an object that client-go wrote as protobuf: in an envelope,
+// and with its metadata as the first member, whatever its kind.
 func protobufName(object []byte) string {
-	at := bytes.Index(object, []byte{0x0a})
-	for ; at >= 0 && at+4 < len(object); at++ {
-		if object[at] == 0x0a && object[at+2] == 0x0a && int(object[at+3]) <= int(object[at+1])-2 && at+4+int(object[at+3]) <= len(object) {
-			return string(object[at+4 : at+4+int(object[at+3])])
-		}
+	var envelope runtime.Unknown
+	var o metav1.PartialObjectMetadata
+	raw, ok := bytes.CutPrefix(object, []byte("k8s\x00"))
+	if !ok || envelope.Unmarshal(raw) != nil || o.Unmarshal(envelope.Raw) != nil {
+		return "?"
 	}
-	return "?"
+	return o.Name
 }
 
 // watch forwards a watch, event by event, unless something else is to happen to them.

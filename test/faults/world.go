@@ -19,7 +19,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -32,7 +31,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
@@ -48,11 +46,15 @@ type world struct {
 	kill      func()
 	namespace string
 	broker    *osbtest.Broker
-	inboxes   map[string]*inbox.Inbox
 	servers   []*httptest.Server
 
-	// atMostOnce: that is what people are told of anything.
-	atMostOnce bool
+	// addressees are behind receivers of their names; mended are refusals after which a person
+	// has acted.
+	addressees map[string]*addressee
+	// hurried: what people are told on the way depends on how fast the operator is.
+	hurried bool
+	mended  map[string]bool
+	fault   fault
 
 	mu       sync.Mutex
 	problems []string
@@ -68,7 +70,8 @@ func newWorld(ctx context.Context, l *lab, d *director, kill func()) (*world, er
 		return nil, err
 	}
 	return &world{
-		ctx: ctx, lab: l, director: d, kill: kill, namespace: ns.Name, inboxes: map[string]*inbox.Inbox{},
+		ctx: ctx, lab: l, director: d, kill: kill, namespace: ns.Name,
+		addressees: map[string]*addressee{}, mended: map[string]bool{},
 		strangers: map[string]bool{}, left: map[string]bool{},
 	}, nil
 }
@@ -173,34 +176,6 @@ func (w *world) serve(model http.Handler, name func(*http.Request) string, watch
 	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, model: model}).serve()
 	w.servers = append(w.servers, server)
 	return server.URL
-}
-
-// receiverPrefix begins the names of requests to receivers.
-const receiverPrefix = "receiver "
-
-// inbox starts a receiver of a name and returns where it is.
-func (w *world) inbox(name string) string {
-	in := inbox.New(inbox.Options{})
-	w.inboxes[name] = in
-	return w.serve(in.Handler(), func(*http.Request) string { return receiverPrefix + name }, nil)
-}
-
-// messages are what the receivers have accepted, and under how many keys.
-func (w *world) messages() []string {
-	var all []string
-	for _, name := range slices.Sorted(maps.Keys(w.inboxes)) {
-		keys := map[string]int{}
-		for _, m := range w.inboxes[name].Messages() {
-			if m.Accepted > 0 {
-				keys[fmt.Sprintf("%s %s of %s: %s", name, m.Event, m.Name, m.Content)]++
-			}
-		}
-		for text, n := range keys {
-			all = append(all, fmt.Sprintf("%s (under %d keys)", text, n))
-		}
-	}
-	slices.Sort(all)
-	return all
 }
 
 // operationOf names a request to a broker without the ids.

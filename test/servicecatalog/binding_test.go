@@ -209,6 +209,7 @@ func describeBinding(k kinds) {
 			Expect(s.about(b.Spec.ExternalID, osb.Unbind)).To(ConsistOf(HaveField("Identity", HaveField("Username", b.Spec.UserInfo.Username))))
 			Expect(s.History(b.Spec.ExternalID)).To(Equal(osbtest.History{Puts: 1, Deletes: 1, Creations: 1, Removals: 1, Ready: true}))
 			Expect(s.Violations()).To(BeEmpty())
+			Expect(eventsAbout(ctx, b)()).To(BeEmpty(), "all went as asked")
 		})
 
 		// conformance: L17

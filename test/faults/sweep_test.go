@@ -1,0 +1,69 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func random() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
+
+func aResult() result {
+	return result{
+		calls:  []call{{api, "GET secrets/login", false}, {outside, "PUT service_instances", true}, {api, "PATCH serviceinstances/db/status", true}},
+		events: []string{"serviceinstances/db#1", "serviceinstances/db#2", "secrets/login#1"},
+	}
+}
+
+func TestEachClassHasFaults(t *testing.T) {
+	counts := map[string]int{}
+	for _, f := range faultsOf(aResult(), random()) {
+		counts[classOf(f)]++
+	}
+	want := map[string]int{
+		"crash": 2 * 2, "two crashes": 2 * 4, "stale": 3 * 3, "events": 3*2 + 2 + 2*2,
+		"answers": 2*len(apiAnswers) + len(outsideAnswers), "leaders": 2,
+	}
+	for class, n := range want {
+		if counts[class] != n {
+			t.Errorf("%s has %d faults, not %d", class, counts[class], n)
+		}
+	}
+	if len(counts) != len(classes) || len(classes) != len(want) {
+		t.Errorf("the classes are %v", counts)
+	}
+}
+
+func TestAShareHasOfEachClass(t *testing.T) {
+	all := faultsOf(aResult(), random())
+	if got := share(slices.Clone(all), 1, random()); len(got) != len(all) {
+		t.Errorf("all are %d of %d", len(got), len(all))
+	}
+	few := share(slices.Clone(all), 0.001, random())
+	if len(few) != len(classes) {
+		t.Errorf("at least one of each class: %v", few)
+	}
+	half := share(slices.Clone(all), 0.5, random())
+	if len(half) < len(all)/2-len(classes) || len(half) > len(all)/2+len(classes) {
+		t.Errorf("half of %d are %d", len(all), len(half))
+	}
+	if again := share(slices.Clone(all), 0.5, random()); !slices.EqualFunc(half, again, func(a, b fault) bool { return a.String() == b.String() }) {
+		t.Error("one seed has two shares")
+	}
+}

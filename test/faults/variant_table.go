@@ -1,0 +1,128 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+const (
+	controllers = "controllers/servicecatalog/"
+	pagers      = "controllers/pager/"
+)
+
+// variants are the mistakes that the sweep is tried on.
+func variants() []variant {
+	return []variant{
+		{name: "status-first", edits: []mistake{{controllers + "instance_controller.go", `	var a answer
+	queued, err`, `	if next.call.verb == provision {
+		first = new(foldInstance(v.si, next.status, *next.call, answer{Outcome: osb.Outcome{Class: osb.Done}, created: true}, r.clock.Now()))
+	}
+	var a answer
+	queued, err`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth"},
+		{name: "release-on-202", edits: []mistake{{controllers + "decide_instance_fold_remove.go",
+			`		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))`,
+			`		f.removed()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
+		{name: "release-on-500", edits: []mistake{{controllers + "decide_instance_fold_remove.go",
+			`	default:
+		f.removalFailed("Deprovision call failed: " + f.words())
+	}
+}
+
+// beginDeprovision`, `	default:
+		f.removed()
+	}
+}
+
+// beginDeprovision`}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
+		{name: "lost-is-nothing", edits: []mistake{{"internal/osb/outcome.go", `	if e.reads() {
+		return Retry
+	}
+	return Unknown
+}`, `	return Retry
+}`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
+		{name: "no-mitigation", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	if f.call.owned && !f.call.kept {
+		f.startMitigation(why)
+	}
+}
+
+// startMitigation`, `}
+
+// startMitigation`}}, scenario: "failed", fault: "none", oracle: "end"},
+		{name: "no-undo", edits: []mistake{{controllers + "orphan.go", `	if !o.ours {
+		return`, `	if o.ours {
+		return`}}, scenario: "abandoned", fault: "none", oracle: "reached"},
+		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+		return err
+	}`, `	_ = kube.PatchStatus(ctx, r.client, after, status)`}}, scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db/status#1", oracle: "reached"},
+		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
+}`, `	return true
+}`}}, scenario: "stranger", fault: "none", oracle: "stranger"},
+		{name: "key-per-attempt", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(o.attempt),`}},
+			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
+		{name: "key-per-process", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(os.Getpid()),`},
+			{pagers + "act.go", `	"maps"
+`, `	"maps"
+	"os"
+`}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
+		{name: "repeats-what-may-have-arrived", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)`, `	return false`}},
+			scenario: "alert-at-most-once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-intent", edits: []mistake{{pagers + "act.go", `			if t.send.once {
+				once =`, `			if t.send == nil {
+				once =`}, {pagers + "act.go", `	if !once {
+		return nil
+	}`, `	return nil`}}, scenario: "alert-at-most-once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-lock", edits: []mistake{{"internal/kube/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
+`, ``}}, scenario: "alert-at-most-once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once"},
+		{name: "two-leaders", edits: []mistake{{"main.go", `LeaderElection:                o.leaderElect,`, `LeaderElection:                false,`}},
+			scenario: "alert-at-most-once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once"},
+		{name: "unbind-before-secret", edits: []mistake{{controllers + "decide_binding_remove.go", `		d.deed = ejectSecret
+`, `		d.unbind(id)
+`}}, scenario: "binding", fault: "none", oracle: "secret"},
+		{name: "old-credentials", edits: []mistake{{controllers + "binding_controller.go", `	version, err = r.secrets.Put(ctx, b, t.id, data)
+`, `	data["password"] = []byte("old")
+	version, err = r.secrets.Put(ctx, b, t.id, data)
+`}}, scenario: "binding-kept", fault: "none", oracle: "secret"},
+		{name: "words-as-they-are", edits: []mistake{{"internal/osb/outcome.go", `	return strings.TrimSpace(c.redactor.Clean(text, limit))`, `	return text`}},
+			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
+		{name: "password-in-log", edits: []mistake{{controllers + "connections.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "auth", auth)
+	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "crash-after@PUT:service_instances#1", oracle: "canary"},
+		{name: "hot-loop", edits: []mistake{{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
+			scenario: "kept", fault: "none", oracle: "rest"},
+		{name: "writes-for-nothing", edits: []mistake{{controllers + "reconciler.go", `	if equality.Semantic.DeepEqual(status, *before) || v.polled`, `	if v.polled`},
+			{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
+			scenario: "kept", fault: "none", oracle: "rest"},
+		{name: "panic", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	case osb.Unknown, osb.Malformed:
+		f.unsure(`, `	case osb.Unknown, osb.Malformed:
+		panic(f.answer.Class)
+		f.unsure(`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
+		{name: "goroutine", edits: []mistake{{controllers + "reconciler.go", `	out, err := ask()
+`, `	go func() { select {} }()
+	out, err := ask()
+`}}, scenario: "kept", fault: "none", oracle: "goroutine"},
+		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	if err := staleOr(c.Status().Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
+		return err
+	}
+	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db/status#1", oracle: "reached"},
+		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
+			scenario: "anew", fault: "merge@serviceinstances/db#4", oracle: "reached"},
+		{name: "former-operation", edits: []mistake{{controllers + "decide_instance_fold.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
+	if f.answer.operation != "" {`, `	f.status.AsyncOpInProgress = true
+	if f.answer.operation != "" && f.status.LastOperation == nil {`}, {controllers + "decide_instance_fold.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
+			scenario: "instance-async", fault: "none", oracle: "protocol"},
+		{name: "always-fresh", edits: []mistake{{"internal/kube/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
+			scenario: "binding", fault: "stale@PATCH:servicebindings/app#1<PATCH:servicebindings/app/status#1", oracle: "recorded"},
+		{name: "own-writes-unseen", edits: []mistake{{"main.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
+			scenario: "instance-async", fault: "late@serviceinstances", oracle: "end"},
+	}
+}

@@ -1,0 +1,304 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+// A variant is an operator with a mistake, which the sweep has to find.
+type variant struct {
+	name string
+	// mistake is made by these edits of its source.
+	edits []mistake
+	// The scenario, with the fault, brings it up, and that oracle says so.
+	scenario, fault, oracle string
+	// only: faults of other classes do not bring it up.
+	only bool
+}
+
+// A mistake is an edit of a file, which has the right text exactly once.
+type mistake struct{ file, right, wrong string }
+
+// A trial is a scenario with one fault.
+type trial struct{ scenario, fault string }
+
+// build builds a variant and returns where it is.
+func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
+	replace := map[string]string{}
+	for i, e := range v.edits {
+		original := filepath.Join(repo, e.file)
+		source := original
+		if edited, ok := replace[original]; ok {
+			source = edited
+		}
+		text, err := os.ReadFile(source)
+		if err != nil {
+			return "", err
+		}
+		if n := strings.Count(string(text), e.right); n != 1 {
+			return "", fmt.Errorf("variant %s: %s has %q %d times, so that the mistake cannot be made", v.name, e.file, e.right, n)
+		}
+		edited := filepath.Join(dir, fmt.Sprintf("%s-%d.go", v.name, i))
+		if err := os.WriteFile(edited, []byte(strings.Replace(string(text), e.right, e.wrong, 1)), 0o600); err != nil {
+			return "", err
+		}
+		replace[original] = edited
+	}
+	overlay, binary := filepath.Join(dir, v.name+".json"), filepath.Join(dir, "operator-"+v.name)
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-overlay", overlay, "-o", binary, ".")
+	build.Dir = repo
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building variant %s: %w\n%s", v.name, err, out)
+	}
+	return binary, nil
+}
+
+// A proof is what comes of a variant.
+type proof struct {
+	variant
+	said   []string // by which oracles
+	wrong  []string // what is not as it has to be
+	others int      // faults of other classes that do not bring the mistake up
+}
+
+// prover tries variants, and the operator as it is beside them.
+type prover struct {
+	lab  *lab
+	repo string
+	// scenarios, and how each ends without a fault.
+	scenarios map[string]scenario
+	ends      map[string]string
+	building  chan struct{} // one at a time: builds use all there is
+}
+
+// prove tries all variants, or those of the names.
+func prove(ctx context.Context, o options, out io.Writer) (err error) {
+	chosen := slices.DeleteFunc(variants(), func(v variant) bool { return len(o.names) > 0 && !slices.Contains(o.names, v.name) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("there is no variant of %v", o.names)
+	}
+	repo, err := local.FindRepo()
+	if err != nil {
+		return err
+	}
+	l, err := newLab(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	p := &prover{lab: l, repo: repo, scenarios: map[string]scenario{}, ends: map[string]string{}, building: make(chan struct{}, 1)}
+	for _, sc := range append(scenarios(), trials()...) {
+		p.scenarios[sc.name] = sc
+	}
+	if err := p.sound(ctx, o, chosen, out); err != nil {
+		return err
+	}
+	var proofs []proof
+	var mu sync.Mutex
+	err = inParallel(o.parallel, chosen, func(v variant) error {
+		found, err := p.try(ctx, v)
+		mu.Lock()
+		defer mu.Unlock()
+		proofs = append(proofs, found)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return tell(out, proofs, len(o.names) == 0)
+}
+
+// sound tries the operator as it is with all that variants are tried with: it has to pass.
+func (p *prover) sound(ctx context.Context, o options, chosen []variant, out io.Writer) error {
+	var plain, faulty []trial
+	for _, v := range chosen {
+		for _, t := range v.trials() {
+			to := &faulty
+			if t.fault == "none" {
+				to = &plain
+			}
+			if !slices.Contains(*to, t) {
+				*to = append(*to, t)
+			}
+		}
+	}
+	var mu sync.Mutex
+	wrong := 0
+	check := func(t trial) error {
+		mu.Lock()
+		expected := p.ends[t.scenario]
+		mu.Unlock()
+		found, err := p.run(ctx, p.lab, t, expected)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if expected == "" {
+			p.ends[t.scenario] = found.state
+		}
+		if problems := found.problems; len(problems) > 0 || !found.happened && t.fault != "none" {
+			wrong++
+			fmt.Fprintf(out, "the operator as it is, in %s with %s (happened: %v)\n  %s\n", t.scenario, t.fault, found.happened, strings.Join(problems, "\n  "))
+			if o.verbose {
+				fmt.Fprintln(out, found.log)
+			}
+		}
+		return nil
+	}
+	if err := inParallel(o.parallel, plain, check); err != nil {
+		return err
+	}
+	if err := inParallel(o.parallel, faulty, check); err != nil {
+		return err
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d runs of the operator as it is went wrong", wrong)
+	}
+	return nil
+}
+
+// trials are what a variant is tried with, its own fault last.
+func (v variant) trials() []trial {
+	all := []trial{{v.scenario, "none"}}
+	if v.only {
+		for _, t := range bystanders(v) {
+			all = append(all, trial{v.scenario, t})
+		}
+	}
+	if v.fault != "none" {
+		all = append(all, trial{v.scenario, v.fault})
+	}
+	return all
+}
+
+func (p *prover) run(ctx context.Context, l *lab, t trial, expected string) (result, error) {
+	f, err := parseFault(t.fault)
+	if err != nil {
+		return result{}, err
+	}
+	sc, ok := p.scenarios[t.scenario]
+	if !ok {
+		return result{}, fmt.Errorf("there is no scenario %q", t.scenario)
+	}
+	return l.try(ctx, sc, f, expected)
+}
+
+// try builds a variant and runs it: only its own fault may bring up its mistake.
+func (p *prover) try(ctx context.Context, v variant) (proof, error) {
+	found := proof{variant: v}
+	p.building <- struct{}{}
+	binary, err := v.build(ctx, p.repo, p.lab.dir)
+	<-p.building
+	if err != nil {
+		return found, err
+	}
+	all := v.trials()
+	for i, t := range all {
+		r, err := p.run(ctx, p.lab.with(binary), t, p.ends[t.scenario])
+		switch {
+		case err != nil:
+			return found, err
+		case i == len(all)-1:
+			found.judge(r)
+		case len(r.problems) > 0:
+			found.wrong = append(found.wrong, fmt.Sprintf("%s brings it up, too: %s", t.fault, r.problems[0]))
+		default:
+			found.others++
+		}
+	}
+	return found, nil
+}
+
+// judge looks at the run that has to bring up the mistake.
+func (p *proof) judge(r result) {
+	for _, problem := range r.problems {
+		if o := oracleOf(problem); !slices.Contains(p.said, o) {
+			p.said = append(p.said, o)
+		}
+	}
+	if !slices.Contains(p.said, p.oracle) {
+		p.wrong = append(p.wrong, fmt.Sprintf("%s is not said with %s in %s, but %q", p.oracle, p.fault, p.scenario, r.problems))
+	}
+}
+
+// tell prints what came of it. Of all variants, each class and each oracle has one that
+// nothing else finds.
+func tell(out io.Writer, proofs []proof, all bool) error {
+	slices.SortFunc(proofs, func(a, b proof) int { return strings.Compare(a.name, b.name) })
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "variant\tscenario\tclass\tfault\tother faults\tfound by\t")
+	var wrong []string
+	classed, judged := map[string]bool{}, map[string]bool{}
+	for _, p := range proofs {
+		f, err := parseFault(p.fault)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, p.others, strings.Join(p.said, ", "))
+		for _, w := range p.wrong {
+			wrong = append(wrong, p.name+": "+w)
+		}
+		if p.only {
+			classed[classOf(f)] = true
+		}
+		if len(p.said) == 1 {
+			judged[p.said[0]] = true
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, c := range classes {
+		if all && !classed[c.name] {
+			wrong = append(wrong, fmt.Sprintf("no variant is found by the class %q alone", c.name))
+		}
+	}
+	for _, o := range oracles {
+		if all && !judged[o.name] {
+			wrong = append(wrong, fmt.Sprintf("no variant is found by the oracle %q alone", o.name))
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("the sweep is not what it has to be:\n  %s", strings.Join(wrong, "\n  "))
+	}
+	return nil
+}
+
+// bystanders are faults of the other classes, in the scenario of a variant.
+func bystanders(v variant) (others []string) { return nil }
