@@ -194,7 +194,10 @@ func (d *instanceDecision) recallEdits() {
 func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
 	before := held(d.status.ExternalProperties)
 	call.unsure = d.isUnsure()
-	call.previousPlanID, call.previousMaintenance = planIDOf(before), before.MaintenanceVersion
+	if !call.unsure { // else it may have another by now, and the protocol wants the right one or none
+		call.previousPlanID = planIDOf(before)
+	}
+	call.previousMaintenance = before.MaintenanceVersion
 	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && byUser && d.mayChangePlan()
 	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure
 }

@@ -155,7 +155,10 @@ func (b *Broker) update(c *request, f Fault) reply {
 	if refused := needsTime(c, behave.Async); refused != nil {
 		return *refused
 	}
-	if held.formerPlan = ""; f.Acts && f.Answer != nil {
+	switch unheard := f.Acts && f.Answer != nil; {
+	case !unheard:
+		held.formerPlan = ""
+	case held.formerPlan == "": // the last one that the platform heard of
 		held.formerPlan = held.PlanID
 	}
 	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID) }}
