@@ -154,7 +154,7 @@ func chosen(o options) (sweeps []*sweep, err error) {
 	for _, sc := range append(scenarios(), walks(o)...) {
 		names = append(names, sc.name)
 		like, _ := path.Match(o.scenario, sc.name) // a bad pattern is like none
-		if like || o.scenario == "" || sc.crashes > 0 {
+		if like || o.scenario == "" {
 			sweeps = append(sweeps, &sweep{scenario: sc})
 		}
 	}

@@ -159,6 +159,7 @@ func (s *soak) turn(ctx context.Context) error {
 	problem := s.settle()
 	took := time.Since(quiet)
 	s.world.check()
+	s.world.broker.Forget()
 	if problem != nil {
 		s.world.blame("%v", problem)
 	}

@@ -87,22 +87,18 @@ var walkKinds = map[string]walkKind{
 	},
 }
 
-var walkName = regexp.MustCompile(`^walk-([a-z]+)(?:-(\d+))?$`)
+var walkName = regexp.MustCompile(`^walk-([a-z]+)-(\d+)$`)
 
 // walks are of each kind as many as asked for, with seeds by chance; or the one of a name.
 func walks(o options) (all []scenario) {
-	m := walkName.FindStringSubmatch(o.scenario)
+	if m := walkName.FindStringSubmatch(o.scenario); m != nil && walkKinds[m[1]].crd != "" {
+		seed, _ := strconv.ParseUint(m[2], 10, 64) // digits
+		return []scenario{walkOf(m[1], seed)}
+	}
 	r := rand.New(rand.NewPCG(o.seed, 3))
 	for _, kind := range sortedKeys(walkKinds) {
 		for range o.walks {
-			seed := r.Uint64N(1e6)
-			switch {
-			case o.scenario == "", m != nil && m[1] == kind && m[2] == "":
-				all = append(all, walkOf(kind, seed))
-			case m != nil && m[1] == kind:
-				seed, _ = strconv.ParseUint(m[2], 10, 64) // digits
-				return []scenario{walkOf(kind, seed)}
-			}
+			all = append(all, walkOf(kind, r.Uint64N(1e6)))
 		}
 	}
 	return all
