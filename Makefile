@@ -39,6 +39,10 @@ test-e2e: ## Deploy to a real one-node cluster and try it (Linux, root; see hack
 bench: ## Measure the operator beside two floors, and its isolation (ARGS=-short, ARGS=-help)
 	hack/bench.sh $(ARGS)
 
+.PHONY: soak
+soak: ## Let users and failures at the operator for MINUTES=20 (SEED=…, SVG=bin/soak.svg)
+	hack/soak.sh $(ARGS)
+
 .PHONY: size
 size: ## Print the operator's size and linked modules; fail where text/template is linked
 	hack/size.sh

@@ -54,6 +54,8 @@ type shape struct {
 	valid func(*rand.Rand) any
 	// given: it is never left out, though it may be.
 	given bool
+	// anyType: one of another type is not refused.
+	anyType bool
 	// one: of its properties there is exactly one.
 	one bool
 }
@@ -191,7 +193,7 @@ func (s *shape) slips(r *rand.Rand, field string) []slip {
 		}
 	}
 	other := map[string]any{"string": 7, "integer": "seven", "number": "half", "boolean": "yes", "object": "all", "array": "many"}
-	add(s.Type != "", other[s.Type])
+	add(s.Type != "" && !s.anyType, other[s.Type])
 	add(len(s.Enum) > 0, "NoneOfThem")
 	add(s.Minimum != nil, s.beyond(s.Minimum, -1))
 	add(s.Maximum != nil, s.beyond(s.Maximum, 1))

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,6 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
@@ -298,20 +298,31 @@ func (s *soak) crash(ctx context.Context, r *rand.Rand) error {
 
 // breakBroker has some operations go wrong for a while, carried out or not.
 func (s *soak) breakBroker(ctx context.Context, r *rand.Rand) error {
-	answers := []osbtest.Answer{osbtest.Status(500, `{"description":"oops"}`), osbtest.Drop, osbtest.Hang, osbtest.Status(502, "<html>Bad Gateway</html>")}
+	lifted := make(chan struct{})
+	hang := func(http.ResponseWriter, *http.Request, osbtest.Call) {
+		<-lifted // the seam does not say when who asks has given up
+		panic(http.ErrAbortHandler)
+	}
+	answers := []osbtest.Answer{osbtest.Status(500, `{"description":"oops"}`), osbtest.Drop, hang, osbtest.Status(502, "<html>Bad Gateway</html>")}
 	operations := []osb.Operation{"", osb.ProvisionInstance, osb.DeprovisionInstance, osb.Bind, osb.Unbind, osb.UpdateInstance}
 	lift := s.world.broker.Inject(osbtest.Fault{On: operations[r.IntN(len(operations))], Acts: r.IntN(2) == 0, Answer: answers[r.IntN(len(answers))]})
 	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
 	lift()
+	close(lifted)
 	return nil
 }
 
 // hangReceiver has one not answer for a while.
 func (s *soak) hangReceiver(ctx context.Context, r *rand.Rand) error {
 	in := s.world.addressees[[]string{"hook", "desk", "boss"}[r.IntN(3)]].inbox
-	in.Respond(inbox.Hang)
+	lifted := make(chan struct{})
+	in.Respond(func(*http.Request) (int, http.Header, string) {
+		<-lifted
+		return 0, nil, ""
+	})
 	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
 	in.Respond(nil)
+	close(lifted)
 	return nil
 }
 

@@ -257,6 +257,7 @@ func (w *walk) whole(name string) (string, error) {
 
 // threeReceivers are one of each kind, and one that wants to hear of little.
 func threeReceivers(w *world) {
+	w.repeats = true
 	w.webhook("hook")
 	w.webhook("desk")
 	w.webhook("boss", func(r *pagerv1beta1.Receiver) { r.Spec.MinSeverity = pagerv1beta1.SeverityWarning })
@@ -427,6 +428,7 @@ func provisioned(w *walk, name string) string {
 func teachBinding(s *shape) {
 	s.keep("instanceRef", "parameters", "parametersFrom", "secretTransforms")
 	parameters := shapeOf(bindingSchema)
+	parameters.anyType = true // a warning says what becomes of it
 	parameters.Properties["note"].valid = none
 	s.Properties["parameters"] = parameters
 	s.Properties["parametersFrom"].valid = moreParameters

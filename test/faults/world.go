@@ -53,6 +53,8 @@ type world struct {
 	addressees map[string]*addressee
 	// hurried: what people are told on the way depends on how fast the operator is.
 	hurried bool
+	// repeats: users say the same more than once.
+	repeats bool
 	mended  map[string]bool
 	fault   fault
 
