@@ -37,7 +37,8 @@ type scenario struct {
 	// prepare is done without faults; then come the steps.
 	prepare func(*world)
 	steps   func(*world)
-	// hurried: what people are told on the way depends on how fast the operator is.
+	// hurried: how it ends has a past that depends on how fast the operator is, so that the
+	// steps have to say themselves whether it is right.
 	hurried bool
 	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
 	crashes int

@@ -51,7 +51,8 @@ type world struct {
 	// addressees are behind receivers of their names; mended are refusals after which a person
 	// has acted.
 	addressees map[string]*addressee
-	// hurried: what people are told on the way depends on how fast the operator is.
+	// hurried: how it ends has a past that depends on how fast the operator is. What it is
+	// compared with is made in the same run.
 	hurried bool
 	// repeats: users say the same more than once.
 	repeats bool

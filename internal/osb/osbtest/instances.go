@@ -207,6 +207,9 @@ func (i *instance) onlyContext(c *request) bool {
 
 // isPlan tells whether the platform may take the plan for the instance's.
 func (i *instance) isPlan(id string) bool {
+	if op := i.last; op != nil && op.on == osb.UpdateInstance && !op.told && id == op.planID {
+		return true
+	}
 	return id == i.PlanID || i.formerPlan != "" && id == i.formerPlan
 }
 
