@@ -30,6 +30,9 @@ const (
 	renewAhead = 10 * time.Second
 	// renewRetry is how often it is looked whether something is still in the way of that.
 	renewRetry = time.Minute
+	// maxRotations is how often a rotation is made whose credentials nobody gets to see, as
+	// an answer is lost.
+	maxRotations = 2
 	// minRenewal is how long they are kept at least, whatever the broker says.
 	minRenewal = 10 * time.Minute
 )
@@ -112,7 +115,7 @@ func (d *bindingDecision) recover() {
 		d.call.again, d.call.props, d.call.predecessor = true, d.wanted(), d.status.PredecessorID
 	case d.status.PredecessorID != "": // of which there can be one only
 		d.retire()
-	case d.present().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded():
+	case d.present().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded() && removals(s) < maxRotations:
 		d.startRotation()
 	case d.w.secret == secretEdited:
 		ends := "ends them and gets new ones"
@@ -124,7 +127,7 @@ func (d *bindingDecision) recover() {
 	case !d.owns():
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
 			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
-	case removals(s) >= maxRemovals:
+	case removals(s) >= maxRemovals+maxRotations, removals(s) >= maxRemovals && !d.present().BindingRotatable:
 		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("the broker has the binding, and did not tell its credentials, though it was made anew %d times; it is not tried any more%s", removals(s), untilAsked))
 	default:

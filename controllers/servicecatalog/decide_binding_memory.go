@@ -64,7 +64,7 @@ func (m callMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a binding
 		m.learnFetch(b, call, a)
 	case unbind:
 		m.async = m.async || a.Class == osb.NeedsAsync
-		m.triedRotation = m.triedRotation || b.Status.OrphanMitigationInProgress && b.Status.PredecessorID != ""
+		m.triedRotation = m.triedRotation || m.told != nil && m.told.id == call.id // they fit into no Secret
 	default:
 		switch {
 		case call.removal || a.Class != osb.Done:

@@ -256,6 +256,31 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 	}
 }
 
+// TestALostRotationIsMadeAgain: an answer with credentials that nobody has seen does not
+// keep a Secret from being put right, unless that happens again and again.
+func TestALostRotationIsMadeAgain(t *testing.T) {
+	f := newBindingFixture(rotatable, bound1, secretOurs)
+	var did []string
+	for next := f.step(); next.call != nil && len(did) < 20; next = f.step() {
+		did = append(did, next.say())
+		a := without(osb.Done, 200) // it does not tell them again
+		if next.journal {
+			a = saidOf(osb.Unknown, 0)
+		}
+		f.after(a)
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	one, two := next1, tail(catalog.NextID("uid-b", "id", 2))
+	want := []string{
+		"bind id again", "journal bind " + one + " for id", "bind " + one + " for id", "unbind " + one,
+		"bind id again", "journal bind " + two + " for id", "bind " + two + " for id", "unbind " + two,
+		"bind id again",
+	}
+	if got := f.step().say(); !slices.Equal(did, want) || got != "nothing: SecretEdited" {
+		t.Errorf("%q, and then %s, want %q", did, got, want)
+	}
+}
+
 // TestARebindWaitsForItsTurn: what somebody asks for begins a new budget, once.
 func TestARebindWaitsForItsTurn(t *testing.T) {
 	f := newBindingFixture(retrievable, repeated(1, saidOf(osb.Conflict, 409)), rebound)
@@ -454,5 +479,19 @@ func TestWhoAsksForABinding(t *testing.T) {
 		if got := asker(f.b); (got != nil) != test.want || test.want && got.Username != "amy" {
 			t.Errorf("%s: in the name of %+v", name, got)
 		}
+	}
+}
+
+func BenchmarkDecideBinding(b *testing.B) {
+	for name, edits := range map[string][]func(*bindingFixture){
+		"new": nil, "ready": bfs(bound1), "deleted": bfs(bound1, deleted1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := newBindingFixture(edits...)
+			b.ReportAllocs()
+			for b.Loop() {
+				f.step()
+			}
+		})
 	}
 }

@@ -66,7 +66,11 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		carryOut(w)
 	default:
 		if a.acts || a.accepts && strings.HasPrefix(s.name(r), receiverPrefix) {
-			carryOut(discard{http.Header{}})
+			said := httptest.NewRecorder()
+			if carryOut(said); a.accepts && said.Code/100 != 2 { // who does not take it does not say so
+				says(said.Code, said.Body.String())(w, r)
+				return
+			}
 		}
 		if a.write == nil {
 			panic(http.ErrAbortHandler)

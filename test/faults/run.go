@@ -42,6 +42,8 @@ type scenario struct {
 	hurried bool
 	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
 	crashes int
+	// apart: the operator is in another namespace than the user.
+	apart bool
 }
 
 // result is what came of a run.
@@ -75,7 +77,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{lab: l, director: newDirector(l.newest), log: &logBuffer{}}
-	w, err := newWorld(ctx, l, r.director, r.killLeader)
+	w, err := newWorld(ctx, l, r.director, r.killLeader, sc.apart)
 	if err != nil {
 		return result{}, err
 	}
@@ -184,7 +186,7 @@ func (r *run) freeLease(ctx context.Context) error {
 }
 
 func (r *run) leaseName() client.ObjectKey {
-	return client.ObjectKey{Namespace: r.world.namespace, Name: "bellhop.gophernetes.io"}
+	return client.ObjectKey{Namespace: r.world.home, Name: "bellhop.gophernetes.io"}
 }
 
 // depose waits until another leads, and a little longer.

@@ -142,26 +142,3 @@ func (w *world) ready(objects ...client.Object) {
 		})
 	}
 }
-
-func serviceScenarios() []scenario {
-	return []scenario{
-		{name: "instance", prepare: registered, steps: func(w *world) {
-			si := w.instance("db", syncClass, syncPlan)
-			w.create(si)
-			w.ready(si)
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
-			w.ready(si)
-			w.remove(si)
-			w.gone(si)
-		}},
-		{name: "instance-async", prepare: registered, steps: func(w *world) {
-			si := w.instance("db", asyncClass, asyncPlan)
-			w.create(si)
-			w.ready(si)
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = asyncOther })
-			w.ready(si)
-			w.remove(si)
-			w.gone(si)
-		}},
-	}
-}

@@ -257,7 +257,6 @@ func (w *walk) whole(name string) (string, error) {
 
 // threeReceivers are one of each kind, and one that wants to hear of little.
 func threeReceivers(w *world) {
-	w.repeats = true
 	w.webhook("hook")
 	w.webhook("desk")
 	w.webhook("boss", func(r *pagerv1beta1.Receiver) { r.Spec.MinSeverity = pagerv1beta1.SeverityWarning })
