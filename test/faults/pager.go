@@ -299,8 +299,7 @@ func (w *world) checkCounts(name string, p *addressee) {
 func (w *world) checkClaims(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
 		p := w.addressees[row.Name]
-		named := slices.ContainsFunc(a.Spec.ReceiverRefs, func(ref v1beta1.ReceiverRef) bool { return ref.Kind == row.Kind && ref.Name == row.Name })
-		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !named && !row.ByDefault { // who is named no more holds an older one
+		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !isMeant(a, row) {
 			continue
 		}
 		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
@@ -308,6 +307,12 @@ func (w *world) checkClaims(a *v1beta1.Alert) {
 			w.blame("%s says that %s was told %q, who was not", a.Name, row.Name, a.Spec.Content)
 		}
 	}
+}
+
+// isMeant says whether an Alert is still for a receiver. Who it names no more holds an older
+// content.
+func isMeant(a *v1beta1.Alert, row v1beta1.Delivery) bool {
+	return row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name})
 }
 
 // alike says whether a run ended as it should. A fault may leave it open whether a request has

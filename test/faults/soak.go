@@ -25,7 +25,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -413,8 +412,7 @@ func (s *soak) delivered(a *pagerv1beta1.Alert) error {
 		return fmt.Errorf("%+v", a.Status)
 	}
 	for _, d := range a.Status.Deliveries {
-		named := slices.ContainsFunc(a.Spec.ReceiverRefs, func(ref pagerv1beta1.ReceiverRef) bool { return ref.Name == d.Name })
-		if !named || d.State == pagerv1beta1.DeliveryResolved || d.State == pagerv1beta1.DeliveryFiltered {
+		if !isMeant(a, d) || d.State == pagerv1beta1.DeliveryResolved || d.State == pagerv1beta1.DeliveryFiltered {
 			continue
 		}
 		if d.State != pagerv1beta1.DeliverySent || a.Spec.State != pagerv1beta1.AlertFiring {

@@ -337,7 +337,7 @@ func told(w *walk, name string) string {
 	w.must(w.get(a))
 	var lines []string
 	for _, d := range a.Status.Deliveries {
-		if d.State != pagerv1beta1.DeliverySent {
+		if d.State != pagerv1beta1.DeliverySent || !isMeant(a, d) {
 			continue
 		}
 		if m := w.lastTold(a, d.Name); m != nil {
