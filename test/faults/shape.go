@@ -23,6 +23,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -169,14 +170,7 @@ func (s *shape) object(r *rand.Rand) any {
 	return o
 }
 
-func (s *shape) requires(name string) bool {
-	for _, required := range s.Required {
-		if required == name {
-			return true
-		}
-	}
-	return false
-}
+func (s *shape) requires(name string) bool { return slices.Contains(s.Required, name) }
 
 // A slip is a value that is not of a shape, and where it is not.
 type slip struct {
