@@ -92,6 +92,7 @@ func TestDecideBinding(t *testing.T) {
 
 		"being made":               {"", bfs(binding1), "poll id"},
 		"made":                     {"L17: the credentials are fetched", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.Succeeded)) }), "fetch id again"},
+		"made, and not told":       {"a 200 for what has only begun", bfs(retrievable, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "fetch id again"},
 		"polled a moment ago":      {"", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }), "wait"},
 		"overdue":                  {"", bfs(binding1, in(8*24*time.Hour)), "wait"},
 		"deleted while being made": {"it is acted on", bfs(binding1, deleted1, lives1), "unbind id"},

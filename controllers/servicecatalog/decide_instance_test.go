@@ -204,6 +204,24 @@ func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
 	}
 }
 
+// TestAnUpdateSaysWhatWasBeforeOnlyIfThatIsKnown: brokers refuse what is not so.
+func TestAnUpdateSaysWhatWasBeforeOnlyIfThatIsKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		edits []func(*fixture)
+		want  string
+	}{
+		"one edit":                 {fs(ready, planned), "small-id"},
+		"two edits":                {fs(ready, planned, planned), ""},
+		"one, by whom led before":  {fs(ready, planned, restarted), ""},
+		"an update with no answer": {fs(ready, planned, unanswered, later(time.Hour)), ""},
+	} {
+		f := newFixture(c.edits...)
+		if call := decideInstance(f.si, f.w).call; call == nil || call.previousPlanID != c.want {
+			t.Errorf("%s: %+v, want %q before", name, call, c.want)
+		}
+	}
+}
+
 // TestMaintenanceIsForWhoAsks: not for who changes a Secret.
 func TestMaintenanceIsForWhoAsks(t *testing.T) {
 	version := func(v string) func(*fixture) {

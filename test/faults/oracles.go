@@ -108,14 +108,22 @@ func (w *world) state() string {
 	if w.broker != nil {
 		holds := w.broker.Holds()
 		for _, i := range holds.Instances {
-			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, i.Parameters))
+			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, ofSome(i.Parameters)))
 		}
 		for _, b := range holds.Bindings {
-			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, b.Parameters))
+			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, ofSome(b.Parameters)))
 		}
 	}
 	slices.Sort(lines)
 	return strings.Join(append(lines, w.messages()...), "\n")
+}
+
+// ofSome takes empty parameters for none: they are sent to undo what may have been sent before.
+func ofSome(parameters json.RawMessage) json.RawMessage {
+	if string(parameters) == "{}" {
+		return nil
+	}
+	return parameters
 }
 
 var (

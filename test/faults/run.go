@@ -25,6 +25,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -177,12 +178,14 @@ func (r *run) takeOver(ctx context.Context, f *fault) error {
 
 // freeLease lets the one who stands by lead at once.
 func (r *run) freeLease(ctx context.Context) error {
-	lease := &coordinationv1.Lease{}
-	if err := r.lab.client.Get(ctx, r.leaseName(), lease); err != nil {
-		return err
-	}
-	lease.Spec.HolderIdentity = new("")
-	return r.lab.client.Update(ctx, lease)
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // a renewal may still be on its way
+		lease := &coordinationv1.Lease{}
+		if err := r.lab.client.Get(ctx, r.leaseName(), lease); err != nil {
+			return err
+		}
+		lease.Spec.HolderIdentity = new("")
+		return r.lab.client.Update(ctx, lease)
+	})
 }
 
 func (r *run) leaseName() client.ObjectKey {

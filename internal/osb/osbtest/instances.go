@@ -181,7 +181,7 @@ func (b *Broker) checkUpdate(c *request, held *instance) (*Plan, *reply) {
 		refused = refuse(http.StatusBadRequest, "", "the catalog has no such plan")
 	case target != held.PlanID && !updateable(service, current):
 		refused = b.violation(c, http.StatusUnprocessableEntity, "instances of this plan cannot change to another")
-	case c.body.PreviousValues != nil && c.body.PreviousValues.PlanID != "" && !held.isPlan(c.body.PreviousValues.PlanID):
+	case c.body.PreviousValues != nil && c.body.PreviousValues.PlanID != "" && c.body.PreviousValues.PlanID != held.PlanID:
 		refused = b.violation(c, http.StatusBadRequest, "previous_values.plan_id must be %s", held.PlanID)
 	case held.onlyContext(c) && !service.AllowContextUpdates:
 		refused = b.violation(c, http.StatusUnprocessableEntity, "the context by itself cannot be updated")
