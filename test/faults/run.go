@@ -38,6 +38,11 @@ type scenario struct {
 	// prepare is done without faults; then come the steps.
 	prepare func(*world)
 	steps   func(*world)
+	// hurried: how it ends has a past that depends on how fast the operator is, so that the
+	// steps have to say themselves whether it is right.
+	hurried bool
+	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
+	crashes int
 	// apart: the operator is in another namespace than the user.
 	apart bool
 }
@@ -77,7 +82,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		return result{}, err
 	}
-	r.world, w.fault = w, f
+	r.world, w.fault, w.hurried = w, f, sc.hurried
 	defer r.close()
 	if r.leader, err = r.start(ctx, f.needsStandby(), ""); err != nil {
 		return result{}, err
