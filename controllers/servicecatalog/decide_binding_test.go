@@ -29,6 +29,31 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
+// What runs is asked for with the plan that it began with, whichever the instance has by now.
+func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
+	newPlan := func(f *bindingFixture) {
+		target := *f.w.ground.target
+		target.PlanID = "another"
+		f.w.ground.target = &target
+	}
+	unbinding := func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) }
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want string
+	}{
+		"being made":                       {bfs(binding1, newPlan), "small-id"},
+		"being removed":                    {bfs(bound1, deleted1, lives1, ejected, unbinding, newPlan), "small-id"},
+		"being removed, with the new plan": {bfs(bound1, newPlan, deleted1, lives1, ejected, unbinding), "another"},
+		"to be removed":                    {bfs(bound1, newPlan, deleted1, lives1, ejected), "another"},
+	} {
+		f := newBindingFixture(test.is...)
+		next := f.step()
+		if next.call == nil || next.call.target.PlanID != test.want {
+			t.Errorf("%s: %s %+v, want plan %s", name, next.say(), next.call, test.want)
+		}
+	}
+}
+
 func TestDecideBinding(t *testing.T) {
 	instance := func(edit func(*v1beta1.ServiceInstance)) func(*bindingFixture) {
 		return func(f *bindingFixture) {

@@ -25,6 +25,26 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
+// The plan before an update is told only where it is known: the broker refuses a wrong one.
+func TestDecideInstanceTellsThePreviousPlan(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"other plan":                      {fs(ready, planned), "small-id"},
+		"and the answer was lost":         {fs(ready, planned, unanswered), ""},
+		"and the first one is asked back": {fs(ready, planned, unanswered, plannedBack), ""},
+		"an update that failed":           {fs(ready, planned, accepted, operationFailed, edited2), "small-id"},
+	} {
+		f := newFixture(test.is...)
+		f.w.now = f.w.now.Add(time.Hour)
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != update || next.call.previousPlanID != test.want {
+			t.Errorf("%s: %s %+v, want %q", name, next.say(), next.call, test.want)
+		}
+	}
+}
+
 func TestDecideInstance(t *testing.T) {
 	for name, test := range map[string]struct {
 		why  string

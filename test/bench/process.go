@@ -116,7 +116,11 @@ func (s *stage) atRest(ctx context.Context, while time.Duration) (metrics readin
 // To answer makes garbage, so asking often enough brings them about.
 func (s *stage) heap(ctx context.Context) (float64, error) {
 	const collections = 6 // the first is of before, and the second leaves what is pooled
-	first, err := s.read(ctx)
+	var first reading
+	err := eventually(ctx, func(ctx context.Context) (_ bool, err error) {
+		first, err = s.read(ctx)
+		return err == nil, nil //nolint:nilerr // who was just started may be ready, and not serve metrics yet
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -160,6 +160,9 @@ func lasting(value any) any {
 			if key == "deletionTimestamp" || !volatileKey.MatchString(key) {
 				kept[key] = lasting(member)
 			}
+			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name: those told at once come in any order
+				slices.SortFunc(rows, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			}
 		}
 		return kept
 	case []any:

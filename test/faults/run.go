@@ -38,6 +38,11 @@ type scenario struct {
 	// prepare is done without faults; then come the steps.
 	prepare func(*world)
 	steps   func(*world)
+	// hurried: how it ends has a past that depends on how fast the operator is, so that the
+	// steps have to say themselves whether it is right.
+	hurried bool
+	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
+	crashes int
 	// apart: the operator is in another namespace than the user.
 	apart bool
 }
@@ -77,7 +82,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		return result{}, err
 	}
-	r.world, w.fault = w, f
+	r.world, w.fault, w.hurried = w, f, sc.hurried
 	defer r.close()
 	if r.leader, err = r.start(ctx, f.needsStandby(), ""); err != nil {
 		return result{}, err
@@ -249,8 +254,11 @@ func (r *run) judge(expected string, whole bool) result {
 // end waits until all is as expected and at rest, and says how it is.
 func (r *run) end(expected string) string {
 	w, window := r.world, 2500*time.Millisecond
-	if expected == "" { // to be sure
+	switch {
+	case expected == "": // to be sure
 		window = 12 * time.Second
+	case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
+		window *= 2
 	}
 	for end := time.Now().Add(deadline); expected != "" && !w.alike(w.state(), expected); wait(w.ctx, 150*time.Millisecond) {
 		if time.Now().After(end) {

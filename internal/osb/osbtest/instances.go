@@ -155,7 +155,10 @@ func (b *Broker) update(c *request, f Fault) reply {
 	if refused := needsTime(c, behave.Async); refused != nil {
 		return *refused
 	}
-	if held.formerPlan = ""; f.Acts && f.Answer != nil {
+	switch unheard := f.Acts && f.Answer != nil; {
+	case !unheard:
+		held.formerPlan = ""
+	case held.formerPlan == "": // the last one that the platform heard of
 		held.formerPlan = held.PlanID
 	}
 	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID) }}
@@ -204,6 +207,9 @@ func (i *instance) onlyContext(c *request) bool {
 
 // isPlan tells whether the platform may take the plan for the instance's.
 func (i *instance) isPlan(id string) bool {
+	if op := i.last; op != nil && op.on == osb.UpdateInstance && !op.told && id == op.planID {
+		return true
+	}
 	return id == i.PlanID || i.formerPlan != "" && id == i.formerPlan
 }
 
