@@ -69,7 +69,7 @@ func variants() []variant {
 	}`, `	_ = kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
-				"late@serviceinstances", "deposed@PUT:service_instances#1"}},
+				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
 }`, `	return true
 }`}}, scenario: "stranger", fault: "none", oracle: "stranger"},
@@ -138,7 +138,7 @@ var lostHere bool
 		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
 			scenario: "anew", fault: "merge@serviceinstances/db#4", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
-				"reset@PUT:service_instances#1", "deposed@PUT:service_instances#1"}},
+				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "former-operation", edits: []mistake{{controllers + "decide_instance_fold.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
 	if f.answer.operation != "" {`, `	f.status.AsyncOpInProgress = true
 	if f.answer.operation != "" && f.status.LastOperation == nil {`}, {controllers + "decide_instance_fold.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
