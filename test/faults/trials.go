@@ -95,9 +95,9 @@ func abandoned(w *world) {
 		return nil
 	})
 	edit(w, si, func(si *v1beta1.ServiceInstance) { si.Finalizers = nil })
-	w.left[idOf(si)] = true // for a moment
 	w.remove(si)
 	w.gone(si)
+	wait(w.ctx, patience) // until all have seen it go
 	close(made)
 }
 

@@ -144,9 +144,9 @@ var lostHere bool
 	if f.answer.operation != "" && f.status.LastOperation == nil {`}, {controllers + "decide_instance_fold.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
 			scenario: "instance-async", fault: "none", oracle: "protocol"},
 		{name: "always-fresh", edits: []mistake{{"internal/kube/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
-			scenario: "binding", fault: "stale@PATCH:servicebindings/app#1<PATCH:servicebindings/app/status#1", oracle: "recorded",
-			others: []string{"crash-after@PATCH:servicebindings/app#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@servicebindings",
-				"500@PUT:service_instances/service_bindings#1", "deposed@PATCH:serviceinstances/db#1"}},
+			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#1", oracle: "recorded",
+			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
+				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "own-writes-unseen", edits: []mistake{{"main.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
 			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
 	}
