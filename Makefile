@@ -4,7 +4,7 @@ IMG ?= bellhop:dev
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
-export IMG KUBECTL
+export IMG KUBECTL ARGS FULL
 
 # Tools are pinned in a module of their own and built by Go when they are called; nothing is installed.
 TOOL := go tool -modfile=hack/tools/go.mod
@@ -36,8 +36,12 @@ test-e2e: ## Deploy to a real one-node cluster and try it (Linux, root; see hack
 	hack/e2e.sh
 
 .PHONY: bench
-bench: ## Measure the operator beside two floors, and its isolation (ARGS=-short, ARGS=-help)
+bench: ## Measure the operator: speed, memory, isolation (ARGS=-short, ARGS=-help, FULL=1)
 	hack/bench.sh $(ARGS)
+
+.PHONY: test-faults
+test-faults: ## Try faults at each point of what users do: a part in 10 minutes, or all (FULL=1, ARGS='-scenario alert')
+	hack/faults.sh
 
 .PHONY: size
 size: ## Print the operator's size and linked modules; fail where text/template is linked

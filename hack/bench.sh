@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the operator on this machine against a real control plane, see docs/development.md. Arguments are passed on;
-# -help lists them.
+# Measures the operator on this machine against a real control plane, see docs/performance.md. Arguments are passed on;
+# -help lists them. FULL=1 is -full.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,4 +9,4 @@ export KUBEBUILDER_ASSETS
 
 mkdir -p bin
 CGO_ENABLED=0 go -C test build -tags grpcnotrace -o ../bin/bench ./bench
-exec bin/bench "$@"
+exec bin/bench ${FULL:+-full} "$@"

@@ -321,6 +321,33 @@ func TestWhatIsNotSentIsNotLost(t *testing.T) {
 	}
 }
 
+// TestATimeToLiveIsNotForgotten: where the answer to what says that an Alert is finished was
+// lost, there is nothing to write again, and so no event that would bring it back.
+func TestATimeToLiveIsNotForgotten(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: server.URL}
+	alert := newAlert(func(a *v1beta1.Alert) {
+		a.Spec.ReceiverRefs, a.Spec.TTLSecondsAfterFinished = []v1beta1.ReceiverRef{team}, new(int32(60))
+	})
+	lost := false
+	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		if err := c.SubResource(sub).Patch(ctx, o, p, opts...); err != nil || lost {
+			return err
+		}
+		lost = true
+		return errors.New("no answer")
+	}}, alert, receiver))
+	r.clock = clocktesting.NewFakePassiveClock(t0)
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err == nil {
+		t.Fatal("a status that was perhaps not written is no error")
+	}
+	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || result.RequeueAfter != time.Minute {
+		t.Errorf("looked at again after %s, %v", result.RequeueAfter, err)
+	}
+}
+
 // TestAReceiversStatusIsNotLost: an annotation is no event for who watches specs.
 func TestAReceiversStatusIsNotLost(t *testing.T) {
 	receiver := &v1beta1.Receiver{}

@@ -244,8 +244,11 @@ func (l *ledger) unrecorded() []types.NamespacedName {
 
 // putDelivery puts the row of a receiver in the place of what there was of it.
 func putDelivery(a *v1beta1.Alert, row v1beta1.Delivery) {
-	a.Status.FinishedTime = nil // it is finished anew, or not
 	i := slices.IndexFunc(a.Status.Deliveries, func(old v1beta1.Delivery) bool { return refOf(old) == refOf(row) })
+	if i >= 0 && equality.Semantic.DeepEqual(a.Status.Deliveries[i], row) {
+		return // that is on record already, and with it since when it is finished
+	}
+	a.Status.FinishedTime = nil // it is finished anew, or not
 	if i < 0 {
 		a.Status.Deliveries = append(a.Status.Deliveries, row)
 		return

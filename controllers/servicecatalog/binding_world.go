@@ -51,7 +51,7 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 			return err
 		}
 	}
-	if w.parameters, err = versionOf(ctx, r.client, v.b.Namespace, v.b.Spec.ParametersFrom); err != nil {
+	if w.parameters, err = versionOf(ctx, r.index.Cache, v.b.Namespace, v.b.Spec.ParametersFrom); err != nil {
 		return err
 	}
 	if len(v.b.Spec.ParametersFrom) == 0 {

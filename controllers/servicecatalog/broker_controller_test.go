@@ -91,7 +91,7 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 		fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind(s.BrokerKind())),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
-		secrets: &secretKeeper{client: c, index: x, recorder: recorder, touched: map[types.UID][]string{}, told: map[types.UID]bool{}},
+		secrets: &secretKeeper{cache: c, client: c, index: x, recorder: recorder, touched: map[types.UID][]string{}, told: map[types.UID]bool{}},
 		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]bool{},
 	}, at
 }

@@ -41,7 +41,8 @@ import (
 // secretKeeper keeps a finalizer on the Secrets by which brokers are reached for as long
 // as there is something at these brokers, and touches no others.
 type secretKeeper struct {
-	client   client.Client // reads are of metadata, from the cache
+	cache    client.Reader // of metadata: for the client Secrets are never cached
+	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
 	wake     kube.Wakeups
@@ -59,7 +60,7 @@ const maxTouched = 16
 // Reconcile puts the finalizer on a Secret, or takes it off.
 func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	secret := kube.Metadata("Secret")
-	if err := k.client.Get(ctx, req.NamespacedName, secret); err != nil {
+	if err := k.cache.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	broker, left, err := k.neededFor(ctx, req.NamespacedName)
@@ -155,7 +156,7 @@ func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (version s
 // one is the last.
 func (k *secretKeeper) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
 	secret := kube.Metadata("Secret")
-	err := k.client.Get(ctx, name, secret)
+	err := k.cache.Get(ctx, name, secret)
 	switch {
 	case apierrors.IsNotFound(err):
 		return []string{field + "=none"}, nil

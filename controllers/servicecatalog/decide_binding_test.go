@@ -457,3 +457,17 @@ func TestWhoAsksForABinding(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDecideBinding(b *testing.B) {
+	for name, edits := range map[string][]func(*bindingFixture){
+		"new": nil, "ready": bfs(bound1), "deleted": bfs(bound1, deleted1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := newBindingFixture(edits...)
+			b.ReportAllocs()
+			for b.Loop() {
+				f.step()
+			}
+		})
+	}
+}

@@ -277,3 +277,17 @@ func TestEitherLimitEndsInFailure(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDecideInstance(b *testing.B) {
+	for name, edits := range map[string][]func(*fixture){
+		"new": nil, "ready": fs(ready), "changed": fs(ready, edited2), "deleted": fs(ready, deleted),
+	} {
+		b.Run(name, func(b *testing.B) {
+			f := newFixture(edits...)
+			b.ReportAllocs()
+			for b.Loop() {
+				decideInstance(f.si, f.w)
+			}
+		})
+	}
+}

@@ -55,7 +55,7 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.present, err = planOf(ctx, r.index, w.offer.class, si.Status.ExternalProperties); err != nil {
 		return err
 	}
-	if w.parameters, err = versionOf(ctx, r.client, si.Namespace, si.Spec.ParametersFrom); err != nil {
+	if w.parameters, err = versionOf(ctx, r.index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
 		return err
 	}
 	if len(si.Spec.ParametersFrom) == 0 {

@@ -79,7 +79,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		recorder:  o.Recorder,
 		clock:     clock.RealClock{},
 		connections: &connections{
-			cache: mgr.GetClient(), live: mgr.GetAPIReader(), guard: o.Guard, timeout: o.Timeout,
+			cache: mgr.GetCache(), live: mgr.GetAPIReader(), guard: o.Guard, timeout: o.Timeout,
 			observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client](),
 		},
 	}

@@ -31,12 +31,17 @@ import (
 type requests struct {
 	patch, post, del, get float64
 	secretGets, events    float64
+	lists, watches        float64 // watches that ended, and so began anew
+	leases                float64
 }
 
 // each is how many there are for each of n objects.
 func (r requests) each(n float64) requests {
-	return requests{r.patch / n, r.post / n, r.del / n, r.get / n, r.secretGets / n, r.events / n}
+	return requests{r.patch / n, r.post / n, r.del / n, r.get / n, r.secretGets / n, r.events / n, r.lists / n, r.watches / n, r.leases / n}
 }
+
+// writes are all that change something, but for leases and events.
+func (r requests) writes() float64 { return r.patch + r.post + r.del }
 
 // An auditEvent is what the API server logs of a request.
 type auditEvent struct {
@@ -46,11 +51,12 @@ type auditEvent struct {
 	ObjectRef struct{ Resource, APIGroup string }
 }
 
-// count counts a request. Those are left out that a process makes however many objects there are: watches, and the reviews by
-// which it finds out who reads its metrics.
+// count counts a request, but for the reviews by which a process finds out who reads its metrics.
 func (r *requests) count(e auditEvent) {
 	switch {
 	case e.ObjectRef.APIGroup == "authentication.k8s.io" || e.ObjectRef.APIGroup == "authorization.k8s.io":
+	case e.ObjectRef.Resource == "leases":
+		r.leases++
 	case e.ObjectRef.Resource == "events":
 		r.events++
 	case e.ObjectRef.Resource == "secrets" && e.Verb == "get":
@@ -63,6 +69,10 @@ func (r *requests) count(e auditEvent) {
 		r.del++
 	case e.Verb == "get":
 		r.get++
+	case e.Verb == "list":
+		r.lists++
+	case e.Verb == "watch":
+		r.watches++
 	}
 }
 

@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,8 +35,11 @@ type bench struct {
 	operator, floor string // binaries
 	log             io.Writer
 
+	names  int    // that were given
+	shared *stage // of a short run
+
 	alertModel, serviceModel *sample
-	offer                    offer // what the operator made of the broker's catalog
+	offer                    *offer // what the operator made of the broker's catalog
 }
 
 // newBench builds the operator and the floors, with the same flags.
@@ -70,7 +74,18 @@ func newBench(ctx context.Context, o options) (_ *bench, err error) {
 	return b, nil
 }
 
-func (b *bench) close() error { return os.RemoveAll(b.dir) }
+func (b *bench) close() (err error) {
+	if b.shared != nil {
+		err = b.shared.close()
+	}
+	return errors.Join(err, os.RemoveAll(b.dir))
+}
+
+// unused is a name that begins so, and that nothing else has.
+func (b *bench) unused(name string) string {
+	b.names++
+	return fmt.Sprintf("%s-%d", name, b.names)
+}
 
 // progress tells who waits how far it is.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, "==> "+format+"\n", args...) }

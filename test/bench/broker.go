@@ -36,7 +36,7 @@ import (
 // A broker is one of osbtest, which also remembers when its requests were open.
 type broker struct {
 	*osbtest.Broker
-	service osbtest.Service // all that it offers
+	service osbtest.Service // the first that it offers
 	url     string
 	server  *http.Server
 
@@ -56,13 +56,13 @@ func newService(name string, behavior osbtest.Behavior) osbtest.Service {
 	}
 }
 
-// newBroker serves until closed.
-func newBroker(ctx context.Context, service osbtest.Service) (*broker, error) {
+// newBroker serves until closed. What tenants have is of the first service.
+func newBroker(ctx context.Context, services ...osbtest.Service) (*broker, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{Broker: osbtest.New(osbtest.Options{Services: []osbtest.Service{service}}), service: service, url: "http://" + listener.Addr().String()}
+	b := &broker{Broker: osbtest.New(osbtest.Options{Services: services}), service: services[0], url: "http://" + listener.Addr().String()}
 	b.server = &http.Server{Handler: b, ReadHeaderTimeout: time.Minute}
 	go func() { _ = b.server.Serve(listener) }() // it ends by close only
 	return b, nil
@@ -89,6 +89,14 @@ func (b *broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // grace is for how long a broker may not know yet that a request was given up, when the next one comes.
 const grace = 100 * time.Millisecond
+
+// total is how many requests there were.
+func (b *broker) total() (sum int) {
+	for _, count := range b.Counts() {
+		sum += count
+	}
+	return sum
+}
 
 // mostOpen is how many requests were open at once at most.
 func (b *broker) mostOpen() int {

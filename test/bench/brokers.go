@@ -113,7 +113,7 @@ func (b *bench) besideBrokers(ctx context.Context, s *stage, name string, failin
 	var beside trouble
 	defer beside.close()
 	if failing {
-		if err := beside.begin(ctx, s.api, name, b.runInstances, b.creators); err != nil {
+		if err := beside.begin(ctx, s.api, failures, name, b.runInstances, b.creators); err != nil {
 			return figures, err
 		}
 		select {
@@ -130,7 +130,7 @@ func (b *bench) besideBrokers(ctx context.Context, s *stage, name string, failin
 	if err := t.instances.warmUp(ctx); err != nil {
 		return figures, err
 	}
-	if figures, err = b.pace(ctx, b.runInstances, t.instances); err != nil {
+	if figures, err = b.pace(ctx, b.runInstances, t.instances.create, t.instances.seen.readyAt); err != nil {
 		return figures, err
 	}
 	if err := t.leave(ctx, b.runInstances+1); err != nil {
@@ -174,14 +174,14 @@ type troubled struct {
 	has  int // instances
 }
 
-// begin creates n instances at brokers of all kinds.
-func (t *trouble) begin(ctx context.Context, api client.WithWatch, name string, n, creators int) error {
-	for i, kind := range failures {
+// begin creates n instances at brokers of all these kinds.
+func (t *trouble) begin(ctx context.Context, api client.WithWatch, kinds []failure, name string, n, creators int) error {
+	for i, kind := range kinds {
 		at, err := enter(ctx, api, name+"-"+kind.name)
 		if err != nil {
 			return err
 		}
-		of := &troubled{tenant: at, kind: kind.name, heal: kind.begin(ctx, at.broker), has: (n + i) / len(failures)}
+		of := &troubled{tenant: at, kind: kind.name, heal: kind.begin(ctx, at.broker), has: (n + i) / len(kinds)}
 		*t = append(*t, of)
 		if _, err := burst(ctx, of.has, creators, at.instances.create); err != nil {
 			return err

@@ -63,8 +63,14 @@ func (c *crowd) clear(ctx context.Context, n int) error {
 	return err
 }
 
+// doing does something for the i-th object; seeing is when that was seen of the first n.
+type (
+	doing  func(ctx context.Context, i int) error
+	seeing func(ctx context.Context, n int) ([]time.Time, error)
+)
+
 // burst does something for objects 1 to n as fast as it goes, by some clients at once. accepted is when each was done.
-func burst(ctx context.Context, n, clients int, do func(context.Context, int) error) (accepted []time.Time, err error) {
+func burst(ctx context.Context, n, clients int, do doing) (accepted []time.Time, err error) {
 	accepted, errs := make([]time.Time, n+1), make([]error, clients)
 	var last atomic.Int64
 	var running sync.WaitGroup
@@ -82,7 +88,7 @@ func burst(ctx context.Context, n, clients int, do func(context.Context, int) er
 
 // steady does something for objects 1 to n at a rate, whether or not those before were done by then. accepted is when each
 // was done.
-func steady(ctx context.Context, n int, perSecond float64, do func(context.Context, int) error) (accepted []time.Time, err error) {
+func steady(ctx context.Context, n int, perSecond float64, do doing) (accepted []time.Time, err error) {
 	accepted, errs := make([]time.Time, n+1), make([]error, n+1)
 	pace := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
 	defer pace.Stop()

@@ -84,7 +84,7 @@ func (b *bench) alternate(ctx context.Context, out io.Writer, of isolationRun) (
 				name, runs = fmt.Sprintf("without-%d", run/2+1), &without
 			}
 			progress("run %d of %d: %s", run+1, 2*b.runs, name)
-			figures, err := of(ctx, s, name, failing)
+			figures, err := of(ctx, s, b.unused(name), failing)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -134,14 +134,14 @@ func (b *bench) isolationOf(ctx context.Context, s *stage, name string, failing 
 	if err := at.warmUp(ctx); err != nil {
 		return figures, err
 	}
-	if figures, err = b.pace(ctx, b.runAlerts, at.crowd); err != nil {
+	if figures, err = b.pace(ctx, b.runAlerts, at.create, at.seen.readyAt); err != nil {
 		return figures, err
 	}
 	heal()
 	if err := at.clear(ctx, b.runAlerts+1); err != nil {
 		return figures, err
 	}
-	return figures, to.checkPages(b.runAlerts + 1)
+	return figures, checkPages(b.runAlerts+1, to)
 }
 
 func sentToHealthy(a *v1beta1.Alert) bool {
@@ -167,13 +167,13 @@ func addFailing(ctx context.Context, at *site) (heal, stop func(), err error) {
 }
 
 // pace creates objects 1 to n at a steady rate, and returns once all are ready.
-func (b *bench) pace(ctx context.Context, n int, of *crowd) (figures isolation, err error) {
+func (b *bench) pace(ctx context.Context, n int, do doing, seen seeing) (figures isolation, err error) {
 	busyBefore, idleBefore := busy()
-	accepted, err := steady(ctx, n, b.rate, of.create)
+	accepted, err := steady(ctx, n, b.rate, do)
 	if err != nil {
 		return figures, err
 	}
-	ready, err := of.seen.readyAt(ctx, len(accepted))
+	ready, err := seen(ctx, len(accepted))
 	if err != nil {
 		return figures, err
 	}

@@ -17,11 +17,9 @@ limitations under the License.
 // Command bench measures the real operator against a real control plane on this machine, and prints what it finds; see
 // docs/development.md.
 //
-//	bench [flags] [alerts] [isolation] [services] [brokers]
+//	bench [flags] [part ...]
 //
-// alerts is how fast Alerts are sent, beside two floors: loops that do the least that can be done (test/bench/floor).
-// isolation is how much receivers that fail slow down one that does not. services is how fast instances and bindings are made
-// and removed, beside a floor. brokers is how much brokers that fail slow down one that does not. Without arguments it is all.
+// Without arguments it is all parts; -help says what they are.
 //
 // It judges no figure. It fails where an Alert is lost or sent twice, and where a broker gets anything but one PUT and one DELETE
 // for an instance or binding, or is left with one.
@@ -35,7 +33,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -47,51 +48,125 @@ type options struct {
 	parts []string
 
 	creators, rounds int
-	alerts           int
+	alerts, services sizes
+	subjects         string
 	rest             time.Duration
-	services         int
 
 	runs         int
 	rate         float64
 	runAlerts    int
 	runInstances int
 	settle       time.Duration
+	waiting      int
 
-	verbose bool
+	held                 sizes
+	secrets              int
+	quiet                time.Duration
+	restart              int
+	classes, plans       int
+	reviews              int
+	short, full, verbose bool
 }
 
-// parts are what can be measured, in this order.
-var parts = []string{"alerts", "isolation", "services", "brokers"}
+// A part is something that is measured.
+type part struct {
+	name, about string
+	run         func(*bench, context.Context, io.Writer) error
+}
 
-// quick are the flags of a run that only shows that everything works.
-var quick = map[string]string{
-	"rounds": "1", "alerts": "200", "rest": "1s", "services": "50",
-	"runs": "1", "run-alerts": "100", "run-instances": "50", "settle": "1s",
+// parts are in the order in which they are measured.
+var parts = []part{
+	{"alerts", "how fast Alerts are sent and removed, beside two floors", (*bench).alertsPart},
+	{"services", "how fast instances and bindings are made and removed, beside a floor", (*bench).servicesPart},
+	{"isolation", "how much receivers that fail slow down one that does not", (*bench).isolationPart},
+	{"brokers", "how much brokers that fail slow down one that does not", (*bench).brokersPart},
+	{"tenth", "how much one dead of ten receivers, and of ten brokers, slows down the other nine", (*bench).tenthPart},
+	{"waiting", "how much many instances that poll or retry slow down a user's change", (*bench).waitingPart},
+	{"memory", "what objects and unrelated Secrets cost at rest: memory, and requests", (*bench).memoryPart},
+	{"restart", "how long a restart takes, and what it asks for", (*bench).restartPart},
+	{"catalog", "what it takes to read a large catalog, and to read it again", (*bench).catalogPart},
+	{"admission", "how long admission and conversion take", (*bench).admissionPart},
+}
+
+// presets are the flags that a flag stands for.
+var presets = map[string]map[string]string{
+	"short": {
+		"rounds": "1", "alerts": "40", "services": "20", "rest": "100ms",
+		"runs": "1", "run-alerts": "20", "run-instances": "20", "settle": "100ms", "waiting": "20",
+		"held": "20,40", "secrets": "20", "quiet": "2s", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
+	},
+	"full": {"alerts": "500,2000,10000,50000", "services": "500,2000,10000,50000", "held": "10000,50000"},
+}
+
+// sizes are numbers of objects, the smallest first.
+type sizes []int
+
+func (s *sizes) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*s)), " ", ","), "[]")
+}
+
+// Set takes numbers with commas between.
+func (s *sizes) Set(text string) error {
+	*s = nil
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return err
+		}
+		*s = append(*s, n)
+	}
+	if !slices.IsSorted(*s) || (*s)[0] < 1 {
+		return errors.New("they have to be at least 1, and to rise")
+	}
+	return nil
+}
+
+func (o *options) bind(fs *flag.FlagSet) {
+	o.alerts, o.services, o.held = sizes{500, 2000, 10000}, sizes{500, 2000, 10000}, sizes{10000}
+	fs.Var(&o.alerts, "alerts", "alerts: how many Alerts are created; several numbers are measured one after the other")
+	fs.Var(&o.services, "services", "services: how many instances are created, and as many bindings; several as above")
+	fs.StringVar(&o.subjects, "subjects", "", "alerts, services: only subjects whose names this expression finds; the floors copy what bellhop did")
+	fs.IntVar(&o.creators, "creators", 32, "how many clients create and delete objects at once")
+	fs.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("alerts, services: how often each subject is measured; with more than %d objects it is once", many))
+	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts, memory: how long nothing happens before memory at rest is read")
+	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers, tenth, waiting: how many runs with what fails or waits, and as many without")
+	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting: how many objects are created in a second")
+	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation, tenth: how many Alerts are created in a run")
+	fs.IntVar(&o.runInstances, "run-instances", 200, "brokers, tenth, waiting: how many instances are created at healthy brokers in a run; brokers: and as many at those that fail")
+	fs.DurationVar(&o.settle, "settle", 3*time.Second, "brokers: how long the instances at brokers that fail are there before the healthy one gets any")
+	fs.IntVar(&o.waiting, "waiting", 10000, "waiting: how many instances poll or retry")
+	fs.Var(&o.held, "held", "memory: how many instances there are, and as many bindings; several as above")
+	fs.IntVar(&o.secrets, "secrets", 10000, "memory: how many unrelated Secrets there are")
+	fs.DurationVar(&o.quiet, "quiet", 2*time.Minute, "memory: how long requests at rest are counted")
+	fs.IntVar(&o.restart, "restart", 10000, "restart: how many objects there are, half of them bindings")
+	fs.IntVar(&o.classes, "classes", 500, "catalog: how many classes there are")
+	fs.IntVar(&o.plans, "plans", 20, "catalog: how many plans each of them has")
+	fs.IntVar(&o.reviews, "reviews", 500, "admission: how many objects are admitted of each kind")
+	fs.BoolVar(&o.short, "short", false, "few objects, one round, one operator for most parts: shows that everything works, its figures mean nothing")
+	fs.BoolVar(&o.full, "full", false, "up to 50,000 objects")
+	fs.BoolVar(&o.verbose, "v", false, "show what the subjects print")
+	fs.Usage = func() {
+		fmt.Fprintf(fs.Output(), "usage: bench [flags] [part ...]\n\nparts; without arguments it is all:\n")
+		for _, p := range parts {
+			fmt.Fprintf(fs.Output(), "  %-10s %s\n", p.name, p.about)
+		}
+		fmt.Fprintf(fs.Output(), "\nflags:\n")
+		fs.PrintDefaults()
+	}
 }
 
 func parse(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.IntVar(&o.creators, "creators", 32, "alerts, services: how many clients create and delete objects at once")
-	fs.IntVar(&o.rounds, "rounds", 3, "alerts, services: how often each subject is measured")
-	fs.IntVar(&o.alerts, "alerts", 2000, "alerts: how many Alerts are created")
-	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts: how long nothing happens before memory at rest is read")
-	fs.IntVar(&o.services, "services", 500, "services: how many instances are created, and as many bindings")
-	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers: how many runs with what fails, and as many without")
-	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers: how many objects are created in a second")
-	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation: how many Alerts are created in a run")
-	fs.IntVar(&o.runInstances, "run-instances", 200, "brokers: how many instances are created at the healthy broker in a run, and as many at those that fail")
-	fs.DurationVar(&o.settle, "settle", 3*time.Second, "brokers: how long the instances at brokers that fail are there before the healthy one gets any")
-	fs.BoolVar(&o.verbose, "v", false, "show what the subjects print")
-	short := fs.Bool("short", false, "few objects, one round: shows that everything works, its figures mean little")
+	o.bind(fs)
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if *short {
-		given := map[string]bool{}
-		fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, value := range quick {
-			if given[name] {
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for flag, preset := range presets {
+		for name, value := range preset {
+			if !given[flag] || given[name] {
 				continue
 			}
 			if err := fs.Set(name, value); err != nil {
@@ -99,16 +174,19 @@ func parse(args []string) (options, error) {
 			}
 		}
 	}
-	if min(o.creators, o.rounds, o.alerts, o.services, o.runs, o.runAlerts, o.runInstances) < 1 || o.rate <= 0 {
+	if min(o.creators, o.rounds, o.runs, o.runAlerts, o.runInstances, o.waiting, o.secrets, o.restart/2, o.classes, o.plans, o.reviews) < 1 || o.rate <= 0 {
 		return o, errors.New("counts and rates have to be at least 1")
 	}
-	o.parts = fs.Args()
-	if len(o.parts) == 0 {
-		o.parts = parts
+	if o.short && o.full {
+		return o, errors.New("-short and -full: it is one of them")
 	}
-	for _, part := range o.parts {
-		if !slices.Contains(parts, part) {
-			return o, fmt.Errorf("there is no part %q, only %v", part, parts)
+	if _, err := regexp.Compile(o.subjects); err != nil {
+		return o, fmt.Errorf("-subjects: %w", err)
+	}
+	o.parts = fs.Args()
+	for _, name := range o.parts {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return o, fmt.Errorf("there is no part %q, see -help", name)
 		}
 	}
 	return o, nil
@@ -139,20 +217,13 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	fmt.Fprintf(out, "%s\n\n", where)
-	for _, part := range []struct {
-		name string
-		run  func(context.Context, io.Writer) error
-	}{
-		{"alerts", b.alertsPart},
-		{"isolation", b.isolationPart},
-		{"services", b.servicesPart},
-		{"brokers", b.brokersPart},
-	} {
-		if !slices.Contains(o.parts, part.name) {
+	for _, p := range parts {
+		if len(o.parts) > 0 && !slices.Contains(o.parts, p.name) {
 			continue
 		}
-		if err := part.run(ctx, out); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
+		progress("%s: %s", p.name, p.about)
+		if err := p.run(b, ctx, out); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return nil

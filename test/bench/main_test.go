@@ -17,9 +17,14 @@ limitations under the License.
 package main
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 func TestParse(t *testing.T) {
@@ -27,15 +32,39 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.alerts != 50 || o.rounds != 1 || o.rest != time.Second || o.creators != 32 || !slices.Equal(o.parts, []string{"isolation"}) {
+	if !slices.Equal(o.alerts, sizes{50}) || o.rounds != 1 || o.rest != 100*time.Millisecond || o.creators != 32 || !slices.Equal(o.parts, []string{"isolation"}) {
 		t.Errorf("-short sets what is not given, and only that: %+v", o)
 	}
-	if o, err = parse(nil); err != nil || !slices.Equal(o.parts, parts) {
-		t.Errorf("without arguments: %v, %v, want all parts", o.parts, err)
+	if o, err = parse(nil); err != nil || len(o.parts) > 0 {
+		t.Errorf("without arguments: %v, %v, want no part named", o.parts, err)
 	}
-	for _, wrong := range [][]string{{"throughput"}, {"-alerts=0"}, {"-services=0"}, {"-rate=0"}, {"-no-such-flag"}} {
-		if _, err := parse(wrong); err == nil {
+	if o, err = parse([]string{"-full"}); err != nil || o.services[len(o.services)-1] != 50000 {
+		t.Errorf("-full: %v, %v, want up to 50000", &o.services, err)
+	}
+	for _, wrong := range []string{"throughput", "-alerts=0", "-alerts=2,1", "-alerts=", "-services=x", "-rate=0", "-subjects=(", "-restart=1", "-short -full", "-no-such-flag"} {
+		if _, err := parse(strings.Fields(wrong)); err == nil {
 			t.Errorf("%v is accepted", wrong)
+		}
+	}
+}
+
+// All parts work, whatever their figures.
+func TestShort(t *testing.T) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("there is no control plane: KUBEBUILDER_ASSETS is not set")
+	}
+	log.SetLogger(logr.Discard())
+	o, err := parse([]string{"-short"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := run(t.Context(), o, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		if !strings.Contains(out.String(), "\n"+p.name) {
+			t.Errorf("there is nothing of part %s in\n%s", p.name, &out)
 		}
 	}
 }

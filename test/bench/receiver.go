@@ -19,12 +19,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,6 +34,7 @@ type receiver struct {
 	server *http.Server
 	answer answer
 	healed chan struct{}
+	asked  atomic.Int64 // how often
 
 	mu    sync.Mutex
 	pages map[string]int // by the Alert's name
@@ -81,6 +82,7 @@ func (r *receiver) heal() { close(r.healed) }
 
 // ServeHTTP counts a page and answers.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	r.asked.Add(1)
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		return // who asked is gone
@@ -117,15 +119,19 @@ func (r *receiver) lastPage() []byte {
 	return r.last
 }
 
-// checkPages fails unless each of the first n Alerts was paged once.
-func (r *receiver) checkPages(n int) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// checkPages fails unless each of the first n Alerts was paged once. The receivers have them in turn.
+func checkPages(n int, receivers ...*receiver) error {
 	var errs []error
 	for i := range n {
-		if times := r.pages[objectName(i)]; times != 1 {
-			errs = append(errs, fmt.Errorf("the receiver was paged %d times for Alert %s", times, objectName(i)))
+		if times := receivers[i%len(receivers)].pagesOf(objectName(i)); times != 1 {
+			errs = append(errs, fmt.Errorf("a receiver was paged %d times for Alert %s", times, objectName(i)))
 		}
 	}
-	return errors.Join(errs...)
+	return some(errs)
+}
+
+func (r *receiver) pagesOf(alert string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pages[alert]
 }

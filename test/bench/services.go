@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -95,23 +94,14 @@ disk. Aims: bellhop / floor at least 0.9 of ready/s and gone/s; 3 writes for an 
 
 // servicesPart measures how fast instances and bindings are made and removed, by the operator and by the floor in turn.
 func (b *bench) servicesPart(ctx context.Context, out io.Writer) error {
-	fmt.Fprintf(out, "services: %d instances, then a binding to each, created and then deleted by %d clients as fast as they go; rounds: %d\n",
-		b.services, b.creators, b.rounds)
-	subjects := b.providers()
-	atOnce := newService("mysql", osbtest.Behavior{})
-	inTime := newService("mysql", osbtest.Behavior{Async: true, AsyncBindings: true})
-	results, err := inTurn(b.rounds, subjects, func(which subject) (lives, error) {
-		service := atOnce
-		if which.async {
-			service = inTime
-		}
-		return b.livesOf(ctx, which, service)
-	})
+	fmt.Fprintf(out, "services: %v instances, then a binding to each, created and then deleted by %d clients as fast as they go; medians of %d rounds, with more than %d objects of one\n",
+		&b.services, b.creators, b.rounds, many)
+	measured, err := along(b, b.services, b.providers(), func(which subject, n int) (lives, error) { return b.livesOf(ctx, which, n) })
 	if err != nil {
 		return err
 	}
-	writeLives(out, "ServiceInstances", subjects, results, func(l lives) life { return l.instances })
-	writeLives(out, "ServiceBindings", subjects, results, func(l lives) life { return l.bindings })
+	writeLives(out, "ServiceInstances", measured, func(l lives) life { return l.instances })
+	writeLives(out, "ServiceBindings", measured, func(l lives) life { return l.bindings })
 	fmt.Fprintf(out, aboutServices, b.serviceModel.workers)
 	return nil
 }
@@ -120,29 +110,23 @@ func (b *bench) servicesPart(ctx context.Context, out io.Writer) error {
 type lives struct{ instances, bindings life }
 
 // writeLives writes the tables of a kind.
-func writeLives(out io.Writer, kind string, subjects []subject, results [][]lives, of func(lives) life) {
+func writeLives(out io.Writer, kind string, measured *curve[lives], of func(lives) life) {
 	speeds, costs := speedTable(), costTable()
-	runs := make([][]life, len(subjects))
-	for i, s := range subjects {
-		for round, figures := range results[i] {
-			runs[i] = append(runs[i], of(figures))
-			speeds.run(fmt.Sprintf("%s, round %d", s.name, round+1), of(figures))
-		}
-	}
-	for _, t := range []*table[life]{speeds, costs} {
-		for i, s := range subjects {
-			t.medians("median of "+s.name, runs[i])
-		}
-		t.ratio("bellhop / floor", runs[0], runs[1])
-	}
+	fill(speeds, measured, of, true)
+	fill(costs, measured, of, false)
 	fmt.Fprintf(out, "\n%s, how fast they are\n", kind)
 	speeds.write(out)
 	fmt.Fprintf(out, "\n%s, what one costs\n", kind)
 	costs.write(out)
 }
 
-// livesOf measures a subject on a control plane of its own.
-func (b *bench) livesOf(ctx context.Context, which subject, service osbtest.Service) (figures lives, err error) {
+// livesOf measures a subject on a control plane of its own, with n instances and n bindings.
+func (b *bench) livesOf(ctx context.Context, which subject, n int) (figures lives, err error) {
+	name := b.unused("services")
+	service := newService(name, osbtest.Behavior{Async: which.async, AsyncBindings: which.async})
+	if which.loop != "" {
+		service = b.offer.service
+	}
 	of, err := newBroker(ctx, service)
 	if err != nil {
 		return figures, err
@@ -150,7 +134,7 @@ func (b *bench) livesOf(ctx context.Context, which subject, service osbtest.Serv
 	defer of.close()
 	play := staging{binary: which.binary, args: which.args(b.serviceModel, of.url), audited: true}
 	err = b.onStage(ctx, play, func(ctx context.Context, s *stage) error {
-		t, err := newTenant(ctx, s.api, "bench", of)
+		t, err := newTenant(ctx, s.api, name, of)
 		if err != nil {
 			return err
 		}
@@ -165,10 +149,10 @@ func (b *bench) livesOf(ctx context.Context, which subject, service osbtest.Serv
 		if err := b.rehearse(ctx, s, t); err != nil {
 			return fmt.Errorf("warming up: %w", err)
 		}
-		if figures, err = b.live(ctx, s, t); err != nil {
+		if figures, err = b.live(ctx, s, t, n); err != nil {
 			return err
 		}
-		return of.checkRecord(2 * (b.services + 1))
+		return of.checkRecord(2 * (n + 1))
 	})
 	return figures, err
 }
@@ -251,15 +235,15 @@ func (d *deeds) addRequests(from *broker) {
 	}
 }
 
-// live has instances and bindings made and removed.
-func (b *bench) live(ctx context.Context, s *stage, t *tenant) (figures lives, err error) {
+// live has n instances and bindings made and removed.
+func (b *bench) live(ctx context.Context, s *stage, t *tenant, n int) (figures lives, err error) {
 	i, j := &figures.instances, &figures.bindings
 	var heaps [3]float64
 	heap := func(of *float64) func() error {
 		return func() (err error) { *of, err = s.heap(ctx); return err }
 	}
 	phase := func(of *phase, do doing, seen seeing) func() error {
-		return func() (err error) { *of, err = b.phase(ctx, s, t.broker, do, seen); return err }
+		return func() (err error) { *of, err = b.phase(ctx, s, t.broker, n, do, seen); return err }
 	}
 	for _, step := range []func() error{
 		heap(&heaps[0]),
@@ -267,7 +251,7 @@ func (b *bench) live(ctx context.Context, s *stage, t *tenant) (figures lives, e
 		heap(&heaps[1]),
 		phase(&j.ready, t.bindings.create, t.bindings.seen.readyAt),
 		heap(&heaps[2]),
-		func() error { return t.check(ctx, b.services) },
+		func() error { return t.check(ctx, n) },
 		phase(&j.gone, t.bindings.remove, t.bindings.seen.goneAt),
 		phase(&i.gone, t.instances.remove, t.instances.seen.goneAt),
 		func() error { return t.check(ctx, 0) },
@@ -276,20 +260,14 @@ func (b *bench) live(ctx context.Context, s *stage, t *tenant) (figures lives, e
 			return figures, err
 		}
 	}
-	i.heap, j.heap = (heaps[1]-heaps[0])/float64(b.services), (heaps[2]-heaps[1])/float64(b.services)
+	i.heap, j.heap = (heaps[1]-heaps[0])/float64(n), (heaps[2]-heaps[1])/float64(n)
 	_, i.peak = s.memory()
 	j.peak = i.peak
 	return figures, nil
 }
 
-// doing does something for the i-th object; seeing is when that was seen of the first n.
-type (
-	doing  func(ctx context.Context, i int) error
-	seeing func(ctx context.Context, n int) ([]time.Time, error)
-)
-
-// phase does something for all objects of a kind, and reads what the subject needed until that was seen.
-func (b *bench) phase(ctx context.Context, s *stage, of *broker, do doing, seen seeing) (f phase, err error) {
+// phase does something for all n objects of a kind, and reads what the subject needed until that was seen.
+func (b *bench) phase(ctx context.Context, s *stage, of *broker, n int, do doing, seen seeing) (f phase, err error) {
 	since, err := s.silence(ctx)
 	if err != nil {
 		return f, err
@@ -303,7 +281,7 @@ func (b *bench) phase(ctx context.Context, s *stage, of *broker, do doing, seen 
 		return f, err
 	}
 	asked := of.Counts()
-	accepted, err := burst(ctx, b.services, b.creators, do)
+	accepted, err := burst(ctx, n, b.creators, do)
 	if err != nil {
 		return f, err
 	}
@@ -323,12 +301,12 @@ func (b *bench) phase(ctx context.Context, s *stage, of *broker, do doing, seen 
 	if err != nil {
 		return f, err
 	}
-	n := float64(b.services)
-	f.speed, f.requests = speedOf(accepted, shown), all.each(n)
-	f.cpu = (after.sum(cpuSeconds, "") - before.sum(cpuSeconds, "")) * 1000 / n
-	f.serverCPU = (serverAfter.sum(cpuSeconds, "") - serverBefore.sum(cpuSeconds, "")) * 1000 / n
+	objects := float64(n)
+	f.speed, f.requests = speedOf(accepted, shown), all.each(objects)
+	f.cpu = (after.sum(cpuSeconds, "") - before.sum(cpuSeconds, "")) * 1000 / objects
+	f.serverCPU = (serverAfter.sum(cpuSeconds, "") - serverBefore.sum(cpuSeconds, "")) * 1000 / objects
 	for operation, count := range of.Counts() {
-		each := float64(count-asked[operation]) / n
+		each := float64(count-asked[operation]) / objects
 		switch operation {
 		case osb.ProvisionInstance, osb.Bind:
 			f.puts += each

@@ -31,6 +31,7 @@ type site struct {
 	*crowd
 	namespace string
 	refs      []v1beta1.ReceiverRef
+	inTurn    bool // an Alert goes to one of them, not to all
 }
 
 // newSite makes a namespace. What sent says of an Alert ends its clock.
@@ -58,11 +59,15 @@ func (s *site) addReceiver(ctx context.Context, name string, to *receiver) error
 
 func (s *site) alert(i int) client.Object {
 	a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: objectName(i)}}
+	refs := s.refs
+	if s.inTurn {
+		refs = refs[i%len(refs):][:1]
+	}
 	a.Spec = v1beta1.AlertSpec{
 		Title:        "Disk almost full",
 		Content:      "node-7 has 3 % left on /var/lib/containers, which is enough for about 20 minutes :warning:",
 		Severity:     v1beta1.SeverityCritical,
-		ReceiverRefs: s.refs,
+		ReceiverRefs: refs,
 	}
 	return a
 }

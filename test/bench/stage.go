@@ -24,6 +24,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	pager "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
@@ -40,11 +42,16 @@ import (
 
 // A stage is a fresh control plane with one subject on it.
 type stage struct {
+	staging
 	cluster *local.Cluster
 	api     client.WithWatch
 	token   string // of who may read metrics
-	process *local.Operator
 	audit   string // file of the API server's log of requests; empty: there is none
+	log     io.Writer
+
+	process *local.Operator
+	let     func()        // the process end
+	died    chan struct{} // closed when it ended by itself
 }
 
 // staging is what comes onto a stage.
@@ -54,26 +61,47 @@ type staging struct {
 	audited bool // the API server logs requests, which costs it time
 }
 
-// onStage does something with a program that runs on a control plane of its own.
+// deployed is the operator as config/ has it, with all its requests logged. It keeps its lease through a minute in which the
+// machine is too busy to answer.
+func (b *bench) deployed() staging {
+	return staging{binary: b.operator, args: []string{"--leader-elect", "--leader-elect-lease-duration=1m30s"}, audited: true}
+}
+
+// onStage does something with a program that runs on a control plane of its own. In a short run the operator has one for all parts.
 func (b *bench) onStage(ctx context.Context, o staging, do func(context.Context, *stage) error) (err error) {
-	s := &stage{}
-	if o.audited {
-		s.audit = filepath.Join(b.dir, "audit.log")
-		defer os.Remove(s.audit)
+	shares := b.short && o.binary == b.operator
+	if shares {
+		o = b.deployed()
 	}
-	defer func() { err = errors.Join(err, s.close()) }() //nolint:contextcheck // it ends what runs above all when the context has ended
-	if err := s.setUp(ctx, b.repo); err != nil {
-		return err
+	s := b.shared
+	if s == nil || !shares {
+		s = &stage{staging: o, log: b.log, died: make(chan struct{})}
+		if shares {
+			b.shared = s
+		} else {
+			defer func() { err = errors.Join(err, s.close()) }() //nolint:contextcheck // it ends what runs above all when the context has ended
+		}
+		if err := b.raise(ctx, s); err != nil {
+			return err
+		}
 	}
-	ctx, cancel, err := s.start(ctx, o.binary, o.args, b.log)
-	if err != nil {
-		return err
-	}
+	ctx, cancel := s.during(ctx)
 	defer cancel(nil)
 	if err := do(ctx, s); err != nil {
 		return cmp.Or(context.Cause(ctx), err)
 	}
 	return nil
+}
+
+// raise starts a control plane, and the subject on it.
+func (b *bench) raise(ctx context.Context, s *stage) error {
+	if s.audited {
+		s.audit = filepath.Join(b.dir, b.unused("audit")+".log")
+	}
+	if err := s.setUp(ctx, b.repo); err != nil {
+		return err
+	}
+	return s.start(ctx)
 }
 
 // setUp starts a control plane.
@@ -82,7 +110,7 @@ func (s *stage) setUp(ctx context.Context, repo string) (err error) {
 		return err
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pager.AddToScheme, servicecatalog.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1alpha1.AddToScheme, pager.AddToScheme, servicecatalog.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return err
 		}
@@ -115,29 +143,64 @@ func metricsToken(ctx context.Context, api client.Client) (string, error) {
 	return request.Status.Token, err
 }
 
-// start runs a subject. The context that it returns ends with the subject, so that nobody waits for one that is gone.
-func (s *stage) start(ctx context.Context, binary string, args []string, log io.Writer) (context.Context, context.CancelCauseFunc, error) {
-	var err error
+// start runs the subject, and returns once it is ready.
+func (s *stage) start(ctx context.Context) (err error) {
 	s.process, err = s.cluster.StartOperator(ctx, local.OperatorOptions{
-		Binary: binary, Args: append([]string{"--allow-outbound=127.0.0.1"}, args...), Log: log})
+		Binary: s.binary, Args: append([]string{"--allow-outbound=127.0.0.1"}, s.args...), Log: s.log})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	ended, may := s.process.Ended(), make(chan struct{})
+	s.let = sync.OnceFunc(func() { close(may) })
+	go func() {
+		<-ended
+		select {
+		case <-may:
+		default:
+			close(s.died)
+		}
+	}()
+	return nil
+}
+
+// stop ends the subject, as Kubernetes would.
+func (s *stage) stop() error {
+	s.let()
+	return s.process.Stop()
+}
+
+// again ends the subject, and starts it anew.
+func (s *stage) again(ctx context.Context) error {
+	if err := s.stop(); err != nil {
+		return err
+	}
+	return s.start(ctx)
+}
+
+// during is a context that ends with the subject, so that nobody waits for one that is gone.
+func (s *stage) during(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-s.process.Ended():
-			cancel(fmt.Errorf("%s ended by itself", binary))
+		case <-s.died:
+			cancel(fmt.Errorf("%s ended by itself", s.binary))
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, cancel, nil
+	return ctx, cancel
 }
 
 // close ends the subject and the control plane.
 func (s *stage) close() error {
-	if s.cluster == nil {
-		return nil
+	if s.let != nil {
+		s.let()
 	}
-	return s.cluster.Stop()
+	var errs []error
+	if s.cluster != nil {
+		errs = append(errs, s.cluster.Stop())
+	}
+	if s.audit != "" {
+		errs = append(errs, os.Remove(s.audit))
+	}
+	return errors.Join(errs...)
 }

@@ -19,9 +19,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,20 +40,26 @@ type subject struct {
 
 // senders are those that send Alerts. The operator is the first: the floors copy what it did.
 func (b *bench) senders() []subject {
-	return []subject{
+	return b.only([]subject{
 		{name: "bellhop", binary: b.operator},
 		{name: "client-go floor", binary: b.floor, loop: "client-go"},
 		{name: "controller-runtime floor", binary: b.floor, loop: "controller-runtime"},
-	}
+	})
 }
 
 // providers are those that bring services. The operator is the first: the floor copies what it did.
 func (b *bench) providers() []subject {
-	return []subject{
+	return b.only([]subject{
 		{name: "bellhop", binary: b.operator},
 		{name: "floor", binary: b.floor, loop: "services"},
 		{name: "bellhop, async", binary: b.operator, async: true},
-	}
+	})
+}
+
+// only are those that are asked for.
+func (b *bench) only(subjects []subject) []subject {
+	asked := regexp.MustCompile(b.subjects)
+	return slices.DeleteFunc(subjects, func(s subject) bool { return !asked.MatchString(s.name) })
 }
 
 // args are those of a floor that talks to an address. The operator is told by objects, and has its default flags.
@@ -61,23 +68,6 @@ func (s subject) args(model *sample, url string) []string {
 		return nil
 	}
 	return []string{"--loop=" + s.loop, "--url=" + url, "--workers=" + strconv.Itoa(model.workers), "--model=" + model.file}
-}
-
-// inTurn measures each subject in each round.
-func inTurn[T any](rounds int, subjects []subject, measure func(subject) (T, error)) ([][]T, error) {
-	results := make([][]T, len(subjects))
-	for round := range rounds {
-		for turn := range subjects {
-			i := (turn + round) % len(subjects) // each is first, second and last in turn
-			progress("round %d of %d: %s", round+1, rounds, subjects[i].name)
-			figures, err := measure(subjects[i])
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", subjects[i].name, err)
-			}
-			results[i] = append(results[i], figures)
-		}
-	}
-	return results, nil
 }
 
 // A sample is what the operator did for one object, in a file for the floors, and by how many workers.

@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
 // A tenant is a namespace with ServiceInstances of a broker's service, and a ServiceBinding to each.
@@ -102,9 +103,9 @@ func (t *tenant) removeBroker(ctx context.Context) error {
 	})
 }
 
-// eventually returns once it is so.
+// eventually returns once it is so. It waits longer than for an object alone: it may be about thousands.
 func eventually(ctx context.Context, is func(context.Context) (bool, error)) error {
-	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, patience, true, is)
+	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 10*patience, true, is)
 }
 
 // check fails unless there are n instances with a binding each, and their Secrets.
@@ -120,21 +121,24 @@ func (t *tenant) check(ctx context.Context, n int) error {
 }
 
 // An offer is what a broker's catalog is in a cluster.
-type offer []client.Object
+type offer struct {
+	service osbtest.Service
+	objects []client.Object
+}
 
 // offered is what there is of classes and plans, to be made elsewhere.
-func (t *tenant) offered(ctx context.Context) (offer, error) {
+func (t *tenant) offered(ctx context.Context) (*offer, error) {
 	var classes v1beta1.ClusterServiceClassList
 	var plans v1beta1.ClusterServicePlanList
 	if err := errors.Join(t.api.List(ctx, &classes), t.api.List(ctx, &plans)); err != nil {
 		return nil, err
 	}
-	var all offer
+	all := &offer{service: t.broker.service}
 	for _, c := range classes.Items {
-		all = append(all, &v1beta1.ClusterServiceClass{ObjectMeta: ownMeta(c.ObjectMeta), Spec: c.Spec})
+		all.objects = append(all.objects, &v1beta1.ClusterServiceClass{ObjectMeta: ownMeta(c.ObjectMeta), Spec: c.Spec})
 	}
 	for _, p := range plans.Items {
-		all = append(all, &v1beta1.ClusterServicePlan{ObjectMeta: ownMeta(p.ObjectMeta), Spec: p.Spec})
+		all.objects = append(all.objects, &v1beta1.ClusterServicePlan{ObjectMeta: ownMeta(p.ObjectMeta), Spec: p.Spec})
 	}
 	return all, nil
 }
@@ -145,8 +149,8 @@ func ownMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
 }
 
 // make makes the classes and plans where nobody reads catalogs.
-func (o offer) make(ctx context.Context, api client.Client) error {
-	for _, object := range o {
+func (o *offer) make(ctx context.Context, api client.Client) error {
+	for _, object := range o.objects {
 		if err := api.Create(ctx, object.DeepCopyObject().(client.Object)); err != nil {
 			return err
 		}

@@ -18,8 +18,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -29,7 +31,9 @@ import (
 // throughput are the figures of a subject in a round. What is said of an Alert is the mean.
 type throughput struct {
 	speed
+	gone                 float64 // a second; no number of a floor, which does not remove
 	patches, posts, gets float64 // requests to the API server for an Alert
+	pages                float64 // requests to the receiver for an Alert
 	cpu                  float64 // of the subject for an Alert, in milliseconds
 	peak, rest           float64 // MiB
 	heap                 float64 // bytes that stay for an Alert
@@ -40,9 +44,12 @@ func throughputTable() *table[throughput] {
 		column[throughput]{"alerts/s", 1, func(t throughput) float64 { return t.perSecond }},
 		column[throughput]{"p50 ms", 0, func(t throughput) float64 { return milliseconds(t.p50) }},
 		column[throughput]{"p99 ms", 0, func(t throughput) float64 { return milliseconds(t.p99) }},
+		column[throughput]{"max ms", 0, func(t throughput) float64 { return milliseconds(t.max) }},
+		column[throughput]{"gone/s", 1, func(t throughput) float64 { return t.gone }},
 		column[throughput]{"PATCH", 2, func(t throughput) float64 { return t.patches }},
 		column[throughput]{"POST", 2, func(t throughput) float64 { return t.posts }},
 		column[throughput]{"GET", 2, func(t throughput) float64 { return t.gets }},
+		column[throughput]{"r.POST", 2, func(t throughput) float64 { return t.pages }},
 		column[throughput]{"CPU ms", 2, func(t throughput) float64 { return t.cpu }},
 		column[throughput]{"peak MiB", 1, func(t throughput) float64 { return t.peak }},
 		column[throughput]{"rest MiB", 1, func(t throughput) float64 { return t.rest }},
@@ -53,9 +60,10 @@ func throughputTable() *table[throughput] {
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 const aboutThroughput = `
-alerts/s: from the first accepted create to the last Alert that a watch shows as sent. p50, p99: of an Alert, from its
-accepted create until the watch shows status.sent. PATCH, POST, GET: requests of the subject to the API server for an
-Alert (rest_client_requests_total): status, events, reads. CPU: of the subject for an Alert, webhooks included.
+alerts/s: from the first accepted create to the last Alert that a watch shows as sent. p50, p99, max: of an Alert, from its
+accepted create until the watch shows status.sent. gone/s: the same from accepted deletes until the Alerts are gone; the
+floors do not remove them. PATCH, POST, GET: requests of the subject to the API server for an Alert until it is sent
+(rest_client_requests_total): status, events, reads. r.POST: requests to the receiver until then. CPU: of the subject, webhooks included.
 peak: VmHWM. rest: VmRSS at rest, %s after garbage collections. heap: how much more of it is in use at rest, for an Alert.
 Each subject has %d workers, a fresh control plane in each round, and has sent one Alert before. Subject, control plane,
 clients and receiver share the machine; etcd does not wait for the disk.
@@ -64,39 +72,28 @@ clients and receiver share the machine; etcd does not wait for the disk.
 
 // alertsPart measures how fast Alerts are sent, by the operator and by the floors in turn.
 func (b *bench) alertsPart(ctx context.Context, out io.Writer) error {
-	fmt.Fprintf(out, "alerts: %d Alerts, created by %d clients as fast as they go, to one receiver that confirms at once; rounds: %d\n\n",
-		b.alerts, b.creators, b.rounds)
-	subjects := b.senders()
-	results, err := inTurn(b.rounds, subjects, func(which subject) (throughput, error) { return b.throughputOf(ctx, which) })
+	fmt.Fprintf(out, "alerts: %v Alerts, created by %d clients as fast as they go, to one receiver that confirms at once; medians of %d rounds, with more than %d objects of one\n\n",
+		&b.alerts, b.creators, b.rounds, many)
+	measured, err := along(b, b.alerts, b.senders(), func(which subject, n int) (throughput, error) { return b.throughputOf(ctx, which, n) })
 	if err != nil {
 		return err
 	}
 	t := throughputTable()
-	for i, s := range subjects {
-		for round, figures := range results[i] {
-			t.run(fmt.Sprintf("%s, round %d", s.name, round+1), figures)
-		}
-	}
-	for i, s := range subjects {
-		t.medians("median of "+s.name, results[i])
-	}
-	for i := 1; i < len(subjects); i++ {
-		t.ratio("bellhop / "+subjects[i].name, results[0], results[i])
-	}
+	fill(t, measured, func(t throughput) throughput { return t }, true)
 	t.write(out)
 	fmt.Fprintf(out, aboutThroughput, b.rest, b.alertModel.workers)
 	return nil
 }
 
-// throughputOf measures a subject on a control plane of its own.
-func (b *bench) throughputOf(ctx context.Context, which subject) (figures throughput, err error) {
+// throughputOf measures a subject on a control plane of its own, with n Alerts.
+func (b *bench) throughputOf(ctx context.Context, which subject, n int) (figures throughput, err error) {
 	to, err := newReceiver(ctx, confirms)
 	if err != nil {
 		return figures, err
 	}
 	defer to.close()
 	err = b.onStage(ctx, staging{binary: which.binary, args: which.args(b.alertModel, to.url)}, func(ctx context.Context, s *stage) error {
-		at, err := newSite(ctx, s.api, "bench", func(a *v1beta1.Alert) bool { return a.Status.Sent })
+		at, err := newSite(ctx, s.api, b.unused("alerts"), func(a *v1beta1.Alert) bool { return a.Status.Sent })
 		if err != nil {
 			return err
 		}
@@ -111,21 +108,41 @@ func (b *bench) throughputOf(ctx context.Context, which subject) (figures throug
 				return err
 			}
 		}
-		if figures, err = b.measure(ctx, s, at); err != nil {
+		if figures, err = b.measure(ctx, s, at, to, n); err != nil {
 			return err
 		}
-		return to.checkPages(b.alerts + 1)
+		if figures.gone = math.NaN(); which.loop == "" {
+			figures.gone, err = b.removeAll(ctx, at, n)
+		}
+		return errors.Join(err, checkPages(n+1, to))
 	})
 	return figures, err
 }
 
+// removeAll deletes all Alerts, which are one more than n, and says how many are gone in a second.
+func (b *bench) removeAll(ctx context.Context, at *site, n int) (float64, error) {
+	if err := at.remove(ctx, 0); err != nil {
+		return 0, err
+	}
+	accepted, err := burst(ctx, n, b.creators, at.remove)
+	if err != nil {
+		return 0, err
+	}
+	gone, err := at.seen.goneAt(ctx, len(accepted))
+	if err != nil {
+		return 0, err
+	}
+	return speedOf(accepted, gone).perSecond, nil
+}
+
 // measure creates the Alerts, and reads what the subject needed for them.
-func (b *bench) measure(ctx context.Context, s *stage, at *site) (figures throughput, err error) {
+func (b *bench) measure(ctx context.Context, s *stage, at *site, to *receiver, alerts int) (figures throughput, err error) {
 	before, heapBefore, err := s.atRest(ctx, 0)
 	if err != nil {
 		return figures, err
 	}
-	accepted, err := burst(ctx, b.alerts, b.creators, at.create)
+	asked := to.asked.Load()
+	accepted, err := burst(ctx, alerts, b.creators, at.create)
 	if err != nil {
 		return figures, err
 	}
@@ -144,12 +161,13 @@ func (b *bench) measure(ctx context.Context, s *stage, at *site) (figures throug
 	}
 	figures.rest, _ = s.memory()
 
-	n := float64(b.alerts)
+	n := float64(alerts)
 	figures.speed = speedOf(accepted, sent)
 	requests := func(method string) float64 {
 		return (atRest.sum(apiRequests, method) - before.sum(apiRequests, method)) / n // events may come after all is sent
 	}
 	figures.patches, figures.posts, figures.gets = requests(http.MethodPatch), requests(http.MethodPost), requests(http.MethodGet)
+	figures.pages = float64(to.asked.Load()-asked) / n
 	figures.cpu = (after.sum(cpuSeconds, "") - before.sum(cpuSeconds, "")) * 1000 / n
 	figures.heap = (heap - heapBefore) / n
 	return figures, nil

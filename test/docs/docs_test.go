@@ -298,6 +298,17 @@ var _ = Describe("The documentation", func() {
 		expectTable(targets, named)
 	})
 
+	It("names every part and every flag of the benchmarks, and no other", func(ctx SpecContext) {
+		bench := exec.CommandContext(ctx, "go", "run", "-tags", "grpcnotrace", "./bench", "-help")
+		bench.Dir = filepath.Join(repo, "test")
+		out, err := bench.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		help, flags, _ := strings.Cut(string(out), "\nflags:\n")
+		const page = "docs/performance.md"
+		expectTable(matches(help, `(?m)^  ([a-z]+) +[a-z]`), column(page, "part", quoted))
+		expectTable(matches(flags, `(?m)^  -([a-z-]+)`), column(page, "flag", regexp.MustCompile("`-([a-z-]+)")))
+	})
+
 	It("names no folder of the machine that it was written on", func() {
 		for _, page := range names() {
 			Expect(pages[page]).NotTo(MatchRegexp(`/(?:home|work|root|Users)/|/tmp/(?:[^k])`), page)

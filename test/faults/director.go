@@ -231,59 +231,6 @@ func (d *director) staleAt() string {
 	return asOf
 }
 
-// A gate can be passed while it is open.
-type gate struct {
-	mu     sync.Mutex
-	opened chan struct{}
-}
-
-func newGate() *gate {
-	opened := make(chan struct{})
-	close(opened)
-	return &gate{opened: opened}
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	select {
-	case <-g.opened:
-		g.opened = make(chan struct{})
-	default:
-	}
-}
-
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	select {
-	case <-g.opened:
-	default:
-		close(g.opened)
-	}
-}
-
-// pass waits until the gate is open, or the context ends.
-func (g *gate) pass(ctx context.Context) {
-	g.mu.Lock()
-	opened := g.opened
-	g.mu.Unlock()
-	select {
-	case <-opened:
-	case <-ctx.Done():
-	}
-}
-
-// A flare is fired once.
-type flare struct {
-	once  sync.Once
-	fired chan struct{}
-}
-
-func newFlare() *flare { return &flare{fired: make(chan struct{})} }
-
-func (s *flare) fire() { s.once.Do(func() { close(s.fired) }) }
-
 // frozenFor is the gate at which a process's watches wait.
 func (d *director) frozenFor(s *apiSeam) *gate {
 	d.mu.Lock()

@@ -64,8 +64,12 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !other:
 		carryOut(w)
 	default:
-		if a.acts || a.accepts {
-			carryOut(discard{http.Header{}})
+		if a.acts || a.accepts || a.removes && r.Method == http.MethodDelete {
+			said := httptest.NewRecorder()
+			if carryOut(said); a.accepts && said.Code/100 != 2 { // who does not take it does not say so
+				says(said.Code, said.Body.String())(w, r)
+				return
+			}
 		}
 		if a.write == nil {
 			panic(http.ErrAbortHandler)

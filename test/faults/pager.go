@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -63,7 +64,7 @@ func (p *addressee) told() map[string]int {
 	told := map[string]int{}
 	if p.inbox == nil {
 		for _, seen := range p.board.Seen() {
-			told[strings.ReplaceAll(seen.Text, "\n", " ")]++
+			told[randomText.ReplaceAllString(strings.ReplaceAll(seen.Text, "\n", " "), "…")]++
 		}
 		return told
 	}
@@ -266,16 +267,16 @@ func (w *world) checkReceivers(all []client.Object) {
 
 // checkCounts looks at how often somebody was told something.
 func (w *world) checkCounts(name string, p *addressee) {
-	limit := 1
-	if !p.once && p.inbox == nil { // of each fault an answer may be lost
-		limit += w.fault.count()
-	}
-	for text, n := range p.told() {
-		if n > limit {
-			w.blame("receiver %s was told %d times of %s", name, n, text)
-		}
-	}
 	if p.inbox == nil {
+		limit := 1
+		if !p.once { // of each fault an answer may be lost
+			limit += w.fault.count()
+		}
+		for text, n := range p.told() {
+			if n > limit {
+				w.blame("receiver %s was told %d times of %s", name, n, text)
+			}
+		}
 		return
 	}
 	keys := map[string]string{}
@@ -308,18 +309,22 @@ func (w *world) checkClaims(a *v1beta1.Alert) {
 	}
 }
 
-// alike says whether a run ended as it should. A fault may leave it open whether somebody has
-// got what they are told at most once: that Alert then says so and nothing else, and they may
-// have got less.
+// alike says whether a run ended as it should. A fault may leave it open whether a request has
+// arrived. Who is told at most once may then have got less, and the Alert says that it is not
+// known; who does not know keys may have got a message twice.
 func (w *world) alike(state, expected string) bool {
+	if w.asked > 0 {
+		state, expected = asking.ReplaceAllString(state, ""), asking.ReplaceAllString(expected, "")
+	}
 	if state == expected {
 		return true
 	}
-	if !w.fault.mayLoseAnswer() || !slices.ContainsFunc(slices.Collect(maps.Values(w.addressees)), func(p *addressee) bool { return p.once }) {
+	if !w.fault.mayLoseAnswer() {
 		return false
 	}
 	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
-	want = slices.DeleteFunc(want, func(line string) bool { return w.isForOnce(line) && !slices.Contains(have, line) })
+	have = slices.DeleteFunc(have, func(line string) bool { return !slices.Contains(want, line) && w.isForgiven(line, want) })
+	want = slices.DeleteFunc(want, func(line string) bool { return !slices.Contains(have, line) && w.of(line).once })
 	if len(want) != len(have) {
 		return false
 	}
@@ -331,23 +336,46 @@ func (w *world) alike(state, expected string) bool {
 	return true
 }
 
-// isForOnce says whether a line of a state is a message to who is told at most once.
-func (w *world) isForOnce(line string) bool {
-	name, _, _ := strings.Cut(line, " ")
-	return w.addressees[name] != nil && w.addressees[name].once
+// isForgiven says whether a line is of a message that there is not without faults, but may be
+// after one: a change is the first page for who may not have got that, if they are told once;
+// and of one that was sent twice, the other is what is known to be over.
+func (w *world) isForgiven(line string, want []string) bool {
+	name, text, _ := strings.Cut(line, " ")
+	p := w.of(line)
+	if p.once {
+		updated := strings.Replace(text, "alert.fired", "alert.updated", 1)
+		return slices.Contains(want, name+" "+updated) || slices.Contains(want, name+" Updated: "+text)
+	}
+	return p.board != nil && slices.Contains(want, name+" Resolved: "+text)
 }
+
+// of is who a line of a state is a message to.
+func (w *world) of(line string) *addressee {
+	name, _, _ := strings.Cut(line, " ")
+	if p := w.addressees[name]; p != nil {
+		return p
+	}
+	return &addressee{}
+}
+
+// What the Ready condition of receivers says, as describe writes it.
+const (
+	untried  = `"reason":"Untried","status":"Unknown","type":"Ready"`
+	answered = `"reason":"Answered","status":"True","type":"Ready"`
+)
 
 var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|Receiver) (\S+) (.*)$`)
 
 // leavesOpen says whether a line is of an Alert as expected, but for receivers of which it says
-// that it is not known, or of such a receiver.
+// that it is not known; or of such a receiver; or of one that was told by a process that was
+// killed before it said so of the receiver: that is not on record each time, the next will tell.
 func (w *world) leavesOpen(line, expected string) bool {
 	is, should := objectLine.FindStringSubmatch(line), objectLine.FindStringSubmatch(expected)
 	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
 		return false
 	}
 	if is[1] == string(v1beta1.KindReceiver) {
-		return w.addressees[is[2]].once
+		return w.addressees[is[2]].once || w.fault.kills() && strings.ReplaceAll(strings.ReplaceAll(is[3], untried, answered), "Untried", "Answered") == should[3]
 	}
 	var a, b v1beta1.Alert
 	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {
@@ -532,6 +560,7 @@ func receiverByDefault(w *world) {
 	w.says(a, v1beta1.ReasonNoReceiver)
 	w.webhook("hook", byDefault)
 	w.settled(a)
+	wait(w.ctx, time.Second+100*time.Millisecond) // the newest default is the one, and age is in seconds
 	w.webhook("other", byDefault)
 	w.change(a, saying("the disk is still full"))
 	w.fired(w.alert("memory"))

@@ -17,7 +17,6 @@ limitations under the License.
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -42,24 +41,6 @@ type process struct {
 	ended  chan struct{}
 	log    *logBuffer
 	once   sync.Once
-}
-
-// logBuffer keeps what processes print. It is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 var webhookPorts atomic.Int32
@@ -107,7 +88,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string) (*process, err
 		return nil, err
 	}
 	args := []string{
-		"--operator-namespace=" + r.world.namespace, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
+		"--operator-namespace=" + r.world.home, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
 		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", webhookPort(ctx)),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
 		"--osb-api-request-timeout=2s", "--zap-log-level=5",

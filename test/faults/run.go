@@ -37,6 +37,8 @@ type scenario struct {
 	// prepare is done without faults; then come the steps.
 	prepare func(*world)
 	steps   func(*world)
+	// apart: the operator is in another namespace than the user.
+	apart bool
 }
 
 // result is what came of a run.
@@ -70,7 +72,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{lab: l, director: newDirector(l.newest), log: &logBuffer{}}
-	w, err := newWorld(ctx, l, r.director, r.killLeader)
+	w, err := newWorld(ctx, l, r.director, r.killLeader, sc.apart)
 	if err != nil {
 		return result{}, err
 	}
@@ -179,7 +181,7 @@ func (r *run) freeLease(ctx context.Context) error {
 }
 
 func (r *run) leaseName() client.ObjectKey {
-	return client.ObjectKey{Namespace: r.world.namespace, Name: "bellhop.gophernetes.io"}
+	return client.ObjectKey{Namespace: r.world.home, Name: "bellhop.gophernetes.io"}
 }
 
 // depose waits until another leads, and a little longer.

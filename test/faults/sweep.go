@@ -34,7 +34,8 @@ type sweep struct {
 	faults   []fault
 
 	mu         sync.Mutex
-	runs, idle int // idle: the run was over before the fault could happen
+	tried      []fault
+	idle       int // runs that were over before the fault could happen
 	violations []violation
 	took       time.Duration
 }
@@ -176,40 +177,41 @@ func share(all []fault, part float64, r *rand.Rand) []fault {
 	return some
 }
 
-// learn runs the scenario without a fault, twice, since a state that differs is none to
-// compare with.
-func (s *sweep) learn(ctx context.Context, l *lab) error {
+// learn runs the scenario without a fault.
+func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) error {
 	var err error
 	if s.learned, err = l.try(ctx, s.scenario, fault{}, ""); err != nil {
 		return err
 	}
-	if len(s.learned.problems) > 0 {
-		s.violations = append(s.violations, violation{problems: s.learned.problems, log: s.learned.log})
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(fault{}, s.learned, out, seed)
 	return nil
 }
 
 // try runs the scenario with a fault.
 func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed uint64) error {
 	found, err := l.try(ctx, s.scenario, f, s.learned.state)
-	for again := 0; err != nil && again < 3; again++ { // nothing was tried yet: a machine that is busy elects leaders badly
-		found, err = l.try(ctx, s.scenario, f, s.learned.state)
-	}
 	if err != nil {
 		return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.runs++
+	s.tried = append(s.tried, f)
 	s.took += found.took
 	if !found.happened && f.kind != "" {
 		s.idle++
 	}
+	s.note(f, found, out, seed)
+	return nil
+}
+
+// note keeps in mind what went wrong, and says how to see it again.
+func (s *sweep) note(f fault, found result, out io.Writer, seed uint64) {
 	if len(found.problems) == 0 {
-		return nil
+		return
 	}
 	s.violations = append(s.violations, violation{f, found.problems, found.log})
 	fmt.Fprintf(out, "VIOLATION %s with %s (seed %d)\n  %s\n  again: make test-faults ARGS='-scenario %s -fault %s -seed %d'\n",
 		s.scenario.name, f, seed, strings.Join(found.problems, "\n  "), s.scenario.name, f, seed)
-	return nil
 }

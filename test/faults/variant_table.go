@@ -61,7 +61,7 @@ func variants() []variant {
 // startMitigation`}}, scenario: "failed", fault: "none", oracle: "end"},
 		{name: "no-undo", edits: []mistake{{controllers + "orphan.go", `	if !o.ours {
 		return`, `	if o.ours {
-		return`}}, scenario: "abandoned", fault: "none", oracle: "reached"},
+		return`}}, scenario: "abandoned", fault: "none", oracle: "end"},
 		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
 		return err
 	}`, `	_ = kube.PatchStatus(ctx, r.client, after, status)`}}, scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db/status#1", oracle: "reached"},

@@ -45,6 +45,7 @@ type world struct {
 	director  *director
 	kill      func()
 	namespace string
+	home      string // the operator's namespace
 	broker    *osbtest.Broker
 	servers   []*httptest.Server
 
@@ -54,6 +55,9 @@ type world struct {
 	mended     map[string]bool
 	fault      fault
 
+	// asked is how often the user has asked again for what a broker had refused.
+	asked int
+
 	mu       sync.Mutex
 	problems []string
 	// strangers are ids at the broker that are not ours: they may not be removed, and stay.
@@ -62,13 +66,18 @@ type world struct {
 	left map[string]bool
 }
 
-func newWorld(ctx context.Context, l *lab, d *director, kill func()) (*world, error) {
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}
-	if err := l.client.Create(ctx, ns); err != nil {
-		return nil, err
+func newWorld(ctx context.Context, l *lab, d *director, kill func(), apart bool) (*world, error) {
+	spaces := []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}}
+	if apart {
+		spaces = append(spaces, spaces[0].DeepCopy())
+	}
+	for _, ns := range spaces {
+		if err := l.client.Create(ctx, ns); err != nil {
+			return nil, err
+		}
 	}
 	return &world{
-		ctx: ctx, lab: l, director: d, kill: kill, namespace: ns.Name,
+		ctx: ctx, lab: l, director: d, kill: kill, namespace: spaces[0].Name, home: spaces[len(spaces)-1].Name,
 		addressees: map[string]*addressee{}, mended: map[string]bool{},
 		strangers: map[string]bool{}, left: map[string]bool{},
 	}, nil

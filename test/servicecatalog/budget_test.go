@@ -102,6 +102,31 @@ var _ = Describe("The budget of API requests", Serial, func() {
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
+	It("is one read of a broker's credentials for each version of them", func(ctx SpecContext) {
+		s := offlineSite(ctx, namespaced, osbtest.Options{Username: "alice", Password: "x"})
+		secret := newSecret(ctx, s.namespace, "login", "username", "alice", "password", "x")
+		versions := map[string]bool{}
+		version := func() {
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+			versions[secret.ResourceVersion] = true
+		}
+		start := now()
+		version()
+		s.object = registerBroker(ctx, s.kinds, s.namespace, s.Broker, s.withSecret(s.namespace, secret.Name))
+		const few = 5
+		instances := make([]*v1beta1.ServiceInstance, few)
+		inParallel(few, func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
+		inParallel(few, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(bePresent(instances[i])) })
+		Eventually(finalizersOf(ctx, secret)).ShouldNot(BeEmpty())
+		version()
+		inParallel(few, func(i int) { Expect(k8s.Delete(ctx, instances[i])).To(Succeed()) })
+		inParallel(few, func(i int) { Eventually(gone(ctx, instances[i])).Should(Succeed()) })
+		Eventually(finalizersOf(ctx, secret)).Should(BeEmpty())
+		version()
+		of := slices.DeleteFunc(about(s.namespace, start)[secret.Name], func(request string) bool { return request != "get secrets" })
+		Expect(len(of)).To(And(BeNumerically(">", 0), BeNumerically("<=", len(versions))))
+	})
+
 	It("shares one read among deletions that wait for it together", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		instances := make([]*v1beta1.ServiceInstance, n)

@@ -170,3 +170,21 @@ func FuzzCredentials(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkRender(b *testing.B) {
+	for name, transforms := range map[string][]v1beta1.SecretTransform{
+		"as told":     nil,
+		"transformed": {rename("uri", "url"), remove("list"), path("dsn", "{.url}:{.port}"), copyOf("", "other")},
+	} {
+		b.Run(name, func(b *testing.B) {
+			binding := bindingWith(transforms...)
+			others := map[string]map[string][]byte{"other": {"EXTRA": []byte("more")}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Render(json.RawMessage(golden), binding, others); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

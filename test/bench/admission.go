@@ -1,0 +1,205 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+// schemaSize is how large the schema of a plan is, in bytes, about.
+const schemaSize = 50_000
+
+func latencyTable() *table[[]time.Duration] {
+	return newTable(
+		column[[]time.Duration]{"p50 ms", 2, func(d []time.Duration) float64 { return milliseconds(percentile(d, 50)) }},
+		column[[]time.Duration]{"p99 ms", 2, func(d []time.Duration) float64 { return milliseconds(percentile(d, 99)) }},
+		column[[]time.Duration]{"max ms", 2, func(d []time.Duration) float64 { return milliseconds(slices.Max(d)) }},
+	)
+}
+
+const aboutAdmission = `
+p50, p99, max: of a request of one client, one after the other and of each kind in turn. created: by server-side dry-run, which is
+admitted as any other create and not stored; an instance has defaulting and validating webhooks, an Alert too, a ConfigMap has none.
+The schema has %d bytes. A list has %d Alerts: what v1alpha1 takes longer is the conversion, %.0f microseconds for an Alert
+(medians).
+
+`
+
+// admissionPart measures how long the API server's questions take.
+func (b *bench) admissionPart(ctx context.Context, out io.Writer) error {
+	fmt.Fprintf(out, "admission: %d requests of each kind\n\n", b.reviews)
+	t := latencyTable()
+	schema := schemaOf(schemaSize)
+	var conversion time.Duration
+	err := b.onStage(ctx, staging{binary: b.operator}, func(ctx context.Context, s *stage) error {
+		at, err := b.enterStrict(ctx, s, schema)
+		if err != nil {
+			return err
+		}
+		defer at.broker.close()
+		if err := b.admit(ctx, s, at, t); err != nil {
+			return err
+		}
+		conversion, err = b.convert(ctx, s, t)
+		return errors.Join(err, at.removeBroker(ctx))
+	})
+	if err != nil {
+		return err
+	}
+	t.write(out)
+	fmt.Fprintf(out, aboutAdmission, len(schema), b.reviews, float64(conversion.Nanoseconds())/1000/float64(b.reviews))
+	return nil
+}
+
+// schemaOf has the schema of parameters be so large, about, as one with many settings is.
+func schemaOf(size int) json.RawMessage {
+	const setting = `"s%03d":{"type":"object","title":"A setting","description":"What this setting is about, for people who read it","properties":{"mode":{"type":"string","enum":["on","off","auto"]},"name":{"type":"string","pattern":"^[a-z]([-a-z0-9]*[a-z0-9])?$"}}}`
+	settings := make([]string, size/len(setting))
+	for i := range settings {
+		settings[i] = fmt.Sprintf(setting, i)
+	}
+	return json.RawMessage(`{"service_instance":{"create":{"parameters":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","properties":{` +
+		strings.Join(settings, ",") + `}}}}}`)
+}
+
+// strict is a plan that says what parameters it takes.
+const strict = "strict"
+
+// enterStrict makes a tenant of a broker that has such a plan.
+func (b *bench) enterStrict(ctx context.Context, s *stage, schema json.RawMessage) (*tenant, error) {
+	service := newService(b.unused("admission"), osbtest.Behavior{})
+	service.Plans = append(service.Plans, osbtest.Plan{ID: string(uuid.NewUUID()), Name: strict, Description: "With a schema", Schemas: schema})
+	of, err := newBroker(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	at, err := newTenant(ctx, s.api, service.Name, of)
+	if err == nil {
+		err = at.addBroker(ctx)
+	}
+	if err != nil {
+		of.close()
+	}
+	return at, err
+}
+
+// admit adds lines of objects that are created.
+func (b *bench) admit(ctx context.Context, s *stage, at *tenant, t *table[[]time.Duration]) error {
+	create := func(object func(int) client.Object) doing {
+		return func(ctx context.Context, i int) error { return s.api.Create(ctx, object(i), client.DryRunAll) }
+	}
+	durations, err := inTurns(ctx, b.reviews, map[string]doing{
+		"created: a ConfigMap": create(func(i int) client.Object {
+			o := &corev1.ConfigMap{}
+			o.Namespace, o.Name = at.namespace, objectName(i)
+			return o
+		}),
+		"created: an Alert":                         create((&site{namespace: at.namespace}).alert),
+		"created: an instance, plan without schema": create(at.instance),
+		"created: an instance, plan with schema":    create(at.strictInstance),
+	})
+	addLatencies(t, durations)
+	return err
+}
+
+// strictInstance is of the plan with a schema, and has some of its settings.
+func (t *tenant) strictInstance(i int) client.Object {
+	o := t.instance(i).(*servicecatalog.ServiceInstance)
+	o.Spec.ClusterServicePlanExternalName = strict
+	settings := make([]string, 20)
+	for i := range settings {
+		settings[i] = fmt.Sprintf(`"s%03d":{"mode":"auto","name":"a-name"}`, i)
+	}
+	o.Spec.Parameters.Raw = []byte(`{` + strings.Join(settings, ",") + `}`)
+	return o
+}
+
+// convert adds lines of Alerts that are read in both versions, and says by how much a list of all takes longer in the old one.
+func (b *bench) convert(ctx context.Context, s *stage, t *table[[]time.Duration]) (time.Duration, error) {
+	const lists = 20
+	at, err := newSite(ctx, s.api, b.unused("conversion"), func(a *v1beta1.Alert) bool { return len(a.Status.Conditions) > 0 })
+	if err != nil {
+		return 0, err
+	}
+	if err := at.warmUp(ctx); err != nil {
+		return 0, err
+	}
+	accepted, err := burst(ctx, b.reviews, b.creators, at.create)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := at.seen.readyAt(ctx, len(accepted)); err != nil { // nobody is to be paged
+		return 0, err
+	}
+	get := func(into client.Object) doing {
+		return func(ctx context.Context, i int) error {
+			return s.api.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: objectName(i)}, into)
+		}
+	}
+	list := func(into client.ObjectList) doing {
+		return func(ctx context.Context, _ int) error { return s.api.List(ctx, into, client.InNamespace(at.namespace)) }
+	}
+	one, errGet := inTurns(ctx, b.reviews, map[string]doing{"read: an Alert, v1beta1": get(&v1beta1.Alert{}), "read: an Alert, v1alpha1": get(&v1alpha1.Alert{})})
+	newer, older := "read: a list of Alerts, v1beta1", "read: a list of Alerts, v1alpha1"
+	all, errList := inTurns(ctx, lists, map[string]doing{newer: list(&v1beta1.AlertList{}), older: list(&v1alpha1.AlertList{})})
+	if err := errors.Join(errGet, errList, at.clear(ctx, len(accepted))); err != nil {
+		return 0, err
+	}
+	addLatencies(t, one)
+	addLatencies(t, all)
+	return percentile(all[older], 50) - percentile(all[newer], 50), nil
+}
+
+// inTurns does each n times, all in turn, and says how long each time was. The first time of all is to warm up.
+func inTurns(ctx context.Context, n int, all map[string]doing) (map[string][]time.Duration, error) {
+	took := map[string][]time.Duration{}
+	for i := range n + 1 {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			start := time.Now()
+			if err := all[name](ctx, i); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			if i > 0 {
+				took[name] = append(took[name], time.Since(start))
+			}
+		}
+	}
+	return took, nil
+}
+
+func addLatencies(t *table[[]time.Duration], of map[string][]time.Duration) {
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		t.run(name, of[name])
+	}
+}

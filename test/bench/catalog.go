@@ -1,0 +1,154 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+// browse are the figures of reading a catalog.
+type browse struct {
+	took float64 // seconds
+	requests
+	footprint
+}
+
+func browseTable() *table[browse] {
+	return newTable(
+		column[browse]{"s", 2, func(b browse) float64 { return b.took }},
+		column[browse]{"POST", 0, func(b browse) float64 { return b.post }},
+		column[browse]{"PATCH", 0, func(b browse) float64 { return b.patch }},
+		column[browse]{"DELETE", 0, func(b browse) float64 { return b.del }},
+		column[browse]{"GET", 0, func(b browse) float64 { return b.get + b.secretGets }},
+		column[browse]{"events", 0, func(b browse) float64 { return b.events }},
+		column[browse]{"resident MiB", 1, func(b browse) float64 { return b.resident }},
+		column[browse]{"peak MiB", 1, func(b browse) float64 { return b.peak }},
+		column[browse]{"heap MiB", 1, func(b browse) float64 { return b.heap }},
+	)
+}
+
+const aboutCatalog = `
+s: from the broker's accepted create, or from the accepted request to read it again, until its status says that this was done. POST,
+PATCH, DELETE, GET, events: requests of the operator to the API server. One PATCH of each line is the broker's own status: what is
+above that is of classes and plans. Aim: one for one plan that changed, none for none.
+
+`
+
+// catalogPart measures what a large catalog takes.
+func (b *bench) catalogPart(ctx context.Context, out io.Writer) error {
+	fmt.Fprintf(out, "catalog: %d classes with %d plans each\n\n", b.classes, b.plans)
+	t := browseTable()
+	err := b.onStage(ctx, b.deployed(), func(ctx context.Context, s *stage) error {
+		of, err := newBroker(ctx, b.assortment()...)
+		if err != nil {
+			return err
+		}
+		defer of.close()
+		at, err := newTenant(ctx, s.api, of.service.Name, of)
+		if err != nil {
+			return err
+		}
+		again := func(ctx context.Context) error { return at.relist(ctx) }
+		for _, step := range []struct {
+			name string
+			do   func(context.Context) error
+		}{
+			{"before", func(context.Context) error { return nil }},
+			{"read for the first time", at.addBroker},
+			{"read again, nothing changed", again},
+			{"read again, one plan changed", func(ctx context.Context) error {
+				of.Change(func(o *osbtest.Options) { o.Services[0].Plans[0].Description = "another" })
+				return again(ctx)
+			}},
+			{"removed", at.removeBroker},
+		} {
+			progress("%s", step.name)
+			figures, err := s.browse(ctx, b.rest, step.do)
+			if err != nil {
+				return fmt.Errorf("%s: %w", step.name, err)
+			}
+			t.run(step.name, figures)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t.write(out)
+	fmt.Fprint(out, aboutCatalog)
+	return nil
+}
+
+// assortment is a catalog of the size that is asked for.
+func (b *bench) assortment() []osbtest.Service {
+	name := b.unused("catalog")
+	services := make([]osbtest.Service, b.classes)
+	for i := range services {
+		services[i] = newService(fmt.Sprintf("%s-%03d", name, i), osbtest.Behavior{})
+		services[i].Plans = nil
+		for j := range b.plans {
+			services[i].Plans = append(services[i].Plans, osbtest.Plan{
+				ID: string(uuid.NewUUID()), Name: fmt.Sprintf("plan-%02d", j), Description: fmt.Sprintf("As many as %d units of it", j)})
+		}
+	}
+	return services
+}
+
+// browse reads what the subject needs to do something.
+func (s *stage) browse(ctx context.Context, rest time.Duration, do func(context.Context) error) (f browse, err error) {
+	since, err := s.silence(ctx)
+	if err != nil {
+		return f, err
+	}
+	start := time.Now()
+	if err = do(ctx); err != nil {
+		return f, err
+	}
+	f.took = time.Since(start).Seconds()
+	if f.requests, err = s.requests(ctx, since); err != nil {
+		return f, err
+	}
+	f.footprint, err = s.footprint(ctx, rest)
+	return f, err
+}
+
+// relist has the broker's catalog read again, and returns once that is done.
+func (t *tenant) relist(ctx context.Context) error {
+	b := &v1beta1.ClusterServiceBroker{}
+	b.Name = t.namespace
+	if err := t.api.Get(ctx, client.ObjectKeyFromObject(b), b); err != nil {
+		return err
+	}
+	b.Spec.RelistRequests++
+	if err := t.api.Update(ctx, b); err != nil {
+		return err
+	}
+	asked := b.Generation
+	return eventually(ctx, func(ctx context.Context) (bool, error) {
+		err := t.api.Get(ctx, client.ObjectKeyFromObject(b), b)
+		return b.Status.ReconciledGeneration >= asked, err
+	})
+}

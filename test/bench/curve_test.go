@@ -1,0 +1,44 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFill(t *testing.T) {
+	c := &curve[float64]{
+		subjects: []subject{{name: "ours"}, {name: "floor", loop: "some"}, {name: "ours, async", async: true}},
+		sizes:    sizes{10, 20},
+		results:  [][][]float64{{{1, 3}, {4, 4}, {5, 5}}, {{6}, {8}, {9}}},
+	}
+	table := newTable(column[float64]{"x", 2, func(x float64) float64 { return x }})
+	fill(table, c, func(x float64) float64 { return x }, true)
+	var out strings.Builder
+	table.write(&out)
+	for _, want := range []string{
+		"10: ours, round 2 3.00", "10: ours 2.00", "10: ours / floor 0.50", "20: floor 8.00", "20: ours / floor 0.75", "ours, 20 / 10 3.00",
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
+			t.Errorf("there is no %q in\n%s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "20: ours, round") || strings.Contains(out.String(), "async /") {
+		t.Errorf("a single round, or a ratio to what is no floor, has a line:\n%s", &out)
+	}
+}

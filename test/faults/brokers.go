@@ -1,0 +1,122 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/canary"
+)
+
+// offered prepares a broker of which nobody knows yet.
+func offered(w *world) { w.offer(osbtest.Options{Services: osbtest.DefaultServices()}) }
+
+// brokerIsReady waits until the broker's object is, and returns it.
+func (w *world) brokerIsReady() *v1beta1.ServiceBroker {
+	b := &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}
+	w.await("the broker is Ready", w.brokerReady(b))
+	return b
+}
+
+// relisted has the catalog read again.
+func (w *world) relisted() {
+	edit(w, &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}, func(b *v1beta1.ServiceBroker) { b.Spec.RelistRequests++ })
+	w.brokerIsReady()
+}
+
+// otherCatalog has the broker offer a plan less, and another service.
+func (w *world) otherCatalog() {
+	w.broker.Change(func(o *osbtest.Options) {
+		all := osbtest.DefaultServices()
+		all[0].Plans = all[0].Plans[:1]
+		more := all[1]
+		more.ID, more.Name = "5e12ce00-0000-4000-8000-000000000003", "queue"
+		more.Plans = []osbtest.Plan{{ID: "91a40000-0000-4000-8000-000000000005", Name: "one", Description: "One node"}}
+		o.Services = append(all, more)
+	})
+}
+
+// brokerMoves gives the broker another address and other credentials, and tells of both.
+func (w *world) brokerMoves() {
+	const password = canary.Value + "2"
+	w.broker.Change(func(o *osbtest.Options) { o.Password = password })
+	url := w.serve(w.broker, operationOf, w.guard)
+	edit(w, &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}, func(b *v1beta1.ServiceBroker) { b.Spec.URL = url })
+	edit(w, &corev1.Secret{ObjectMeta: w.meta("login")}, func(s *corev1.Secret) { s.Data["password"] = []byte(password) })
+	w.brokerIsReady()
+}
+
+func brokerScenarios() []scenario {
+	return []scenario{
+		{name: "broker", prepare: offered, steps: func(w *world) { w.register() }},
+		{name: "broker-secret-late", prepare: offered, steps: func(w *world) {
+			w.create(w.serviceBroker())
+			wait(w.ctx, patience)
+			w.secret("login", map[string]string{"username": "bellhop", "password": canary.Value})
+			w.brokerIsReady()
+		}},
+		{name: "broker-relisted", prepare: registered, steps: (*world).relisted},
+		{name: "broker-changed", prepare: registered, steps: func(w *world) {
+			w.otherCatalog()
+			w.relisted()
+		}},
+		{name: "broker-changed-in-use", prepare: func(w *world) {
+			registered(w)
+			si := w.instance("db", syncClass, syncOther)
+			w.create(si)
+			w.ready(si)
+		}, steps: func(w *world) {
+			w.otherCatalog()
+			w.relisted()
+			si := &v1beta1.ServiceInstance{ObjectMeta: w.meta("db")}
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = syncPlan })
+			w.ready(si)
+			w.relisted()
+		}},
+		{name: "broker-moved", prepare: func(w *world) {
+			registered(w)
+			w.provisioned(syncClass, syncPlan)
+		}, steps: func(w *world) {
+			w.brokerMoves()
+			si := &v1beta1.ServiceInstance{ObjectMeta: w.meta("db")}
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
+			w.ready(si)
+		}},
+		{name: "broker-removed", prepare: registered, steps: func(w *world) {
+			b := w.brokerIsReady()
+			w.remove(b)
+			w.gone(b)
+		}},
+		{name: "broker-removed-in-use", prepare: registered, steps: func(w *world) {
+			si, b := w.provisioned(asyncClass, asyncPlan), w.brokerIsReady()
+			w.remove(b, &corev1.Secret{ObjectMeta: w.meta("login")})
+			wait(w.ctx, patience)
+			w.remove(si)
+			w.gone(si, b)
+		}},
+		{name: "namespace-deleted", apart: true, prepare: registered, steps: func(w *world) {
+			w.bound(syncClass, syncPlan)
+			w.create(w.instance("late", asyncClass, asyncPlan))
+			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+			w.remove(ns)
+			w.gone(ns)
+		}},
+	}
+}

@@ -1,0 +1,139 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"sync"
+	"time"
+)
+
+// campaign sweeps all scenarios that are asked for.
+func campaign(ctx context.Context, o options, out io.Writer) (err error) {
+	sweeps, err := chosen(o)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	l, err := newLab(ctx, o.operator)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	if err := inParallel(o.parallel, sweeps, func(s *sweep) error { return s.learn(ctx, l, out, o.seed) }); err != nil {
+		return err
+	}
+	if err := plan(sweeps, o); err != nil {
+		return err
+	}
+	err = inParallel(o.parallel, jobsOf(sweeps, o.seed), func(j job) error {
+		if o.within > 0 && time.Since(began) > o.within {
+			return nil
+		}
+		return j.sweep.try(ctx, l, j.fault, out, o.seed)
+	})
+	if err != nil {
+		return err
+	}
+	return report(out, sweeps, o, time.Since(began))
+}
+
+// A job is one run.
+type job struct {
+	*sweep
+	fault
+}
+
+// jobsOf are all runs, by chance in one order or another: time may be over before the last.
+func jobsOf(sweeps []*sweep, seed uint64) (jobs []job) {
+	for _, s := range sweeps {
+		for _, f := range s.faults {
+			jobs = append(jobs, job{s, f})
+		}
+	}
+	rand.New(rand.NewPCG(seed, 1)).Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	return jobs
+}
+
+// chosen are the scenarios that are asked for.
+func chosen(o options) (sweeps []*sweep, err error) {
+	var names []string
+	for _, sc := range scenarios() {
+		names = append(names, sc.name)
+		if like, _ := path.Match(o.scenario, sc.name); like || o.scenario == "" { // a bad pattern is like none
+			sweeps = append(sweeps, &sweep{scenario: sc})
+		}
+	}
+	if len(sweeps) == 0 {
+		return nil, fmt.Errorf("there is no scenario %q, only %v", o.scenario, names)
+	}
+	return sweeps, nil
+}
+
+// plan chooses the faults.
+func plan(sweeps []*sweep, o options) error {
+	for _, s := range sweeps {
+		if o.fault != "" {
+			f, err := parseFault(o.fault)
+			if err != nil {
+				return err
+			}
+			s.faults = []fault{f}
+			continue
+		}
+		r := rand.New(rand.NewPCG(o.seed, 2))
+		all := faultsOf(s.learned, r)
+		if o.class != "" {
+			all = slices.DeleteFunc(all, func(f fault) bool { return classOf(f) != o.class })
+		}
+		s.faults = share(all, o.part, r)
+	}
+	return nil
+}
+
+// inParallel does something with each, some at a time, until one fails.
+func inParallel[T any](n int, all []T, do func(T) error) error {
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	slots := make(chan struct{}, n)
+	for _, one := range all {
+		slots <- struct{}{}
+		mu.Lock()
+		failed := len(errs) > 0
+		mu.Unlock()
+		if failed {
+			break
+		}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			if err := do(one); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			}
+		})
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,75 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"sync"
+)
+
+// A gate can be passed while it is open.
+type gate struct {
+	mu     sync.Mutex
+	opened chan struct{}
+}
+
+func newGate() *gate {
+	opened := make(chan struct{})
+	close(opened)
+	return &gate{opened: opened}
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.opened:
+		g.opened = make(chan struct{})
+	default:
+	}
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.opened:
+	default:
+		close(g.opened)
+	}
+}
+
+// pass waits until the gate is open, or the context ends.
+func (g *gate) pass(ctx context.Context) {
+	g.mu.Lock()
+	opened := g.opened
+	g.mu.Unlock()
+	select {
+	case <-opened:
+	case <-ctx.Done():
+	}
+}
+
+// A flare is fired once.
+type flare struct {
+	once  sync.Once
+	fired chan struct{}
+}
+
+func newFlare() *flare { return &flare{fired: make(chan struct{})} }
+
+func (s *flare) fire() { s.once.Do(func() { close(s.fired) }) }

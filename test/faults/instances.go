@@ -1,0 +1,215 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/canary"
+)
+
+// tells waits until an instance's conditions say something.
+func (w *world) tells(si *v1beta1.ServiceInstance, text string) {
+	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
+		if err := w.get(si); err != nil {
+			return err
+		}
+		said, _ := json.Marshal(si.Status.Conditions) // strings
+		if !strings.Contains(string(said), text) {
+			return errors.New(string(said))
+		}
+		return nil
+	})
+}
+
+// begun waits until the broker has something of an instance's id.
+func (w *world) begun(si *v1beta1.ServiceInstance) {
+	w.await("the broker has begun", func() error {
+		if err := w.get(si); err != nil {
+			return err
+		}
+		if !w.held()[idOf(si)] {
+			return fmt.Errorf("it has nothing of %s", idOf(si))
+		}
+		return nil
+	})
+}
+
+// failing has the broker fail to make instances of the smallest plans: what it has begun
+// comes to nothing, and something is left of it.
+func failing(w *world) {
+	registered(w)
+	w.broker.Inject(osbtest.Fault{
+		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"},
+		Match: func(c osbtest.Call) bool {
+			return strings.Contains(string(c.Body), osbtest.SyncPlan) || strings.Contains(string(c.Body), osbtest.AsyncPlan)
+		},
+	})
+}
+
+// silent has the broker not tell of so many instances that it has made them; 0: of any.
+func silent(times int) func(*world) {
+	return func(w *world) {
+		registered(w)
+		w.broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Acts: true, Times: times, Answer: osbtest.Status(500, `{"description":"lost my way"}`)})
+	}
+}
+
+func instanceScenarios() []scenario {
+	return slices.Concat(
+		livesOf("", syncClass, syncPlan, syncOther), livesOf("-async", asyncClass, asyncPlan, asyncOther),
+		identityScenarios(), parameterScenarios(),
+	)
+}
+
+// livesOf are what can become of an instance.
+func livesOf(suffix, class, plan, other string) []scenario {
+	end := func(w *world, si *v1beta1.ServiceInstance) {
+		w.remove(si)
+		w.gone(si)
+	}
+	return []scenario{
+		{name: "instance" + suffix, prepare: registered, steps: func(w *world) {
+			si := w.provisioned(class, plan)
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
+			w.ready(si)
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = other })
+			w.ready(si)
+			end(w, si)
+		}},
+		{name: "instance-kept" + suffix, prepare: registered, steps: func(w *world) {
+			si := w.provisioned(class, plan)
+			for _, p := range []string{other, plan, other} { // each while the one before may still be on its way
+				edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = p })
+			}
+			w.ready(si)
+		}},
+		{name: "instance-failed" + suffix, prepare: failing, steps: func(w *world) {
+			si := w.instance("db", class, plan)
+			w.create(si)
+			w.tells(si, "out of disks")
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = other })
+			w.ready(si)
+		}},
+		{name: "instance-failed-deleted" + suffix, prepare: failing, steps: func(w *world) {
+			si := w.instance("db", class, plan)
+			w.create(si)
+			w.tells(si, "out of disks")
+			end(w, si)
+		}},
+		{name: "instance-unknown" + suffix, prepare: silent(2), steps: func(w *world) { w.provisioned(class, plan) }},
+		{name: "instance-mitigated" + suffix, prepare: silent(0), steps: func(w *world) {
+			si := w.instance("db", class, plan)
+			w.create(si)
+			w.tells(si, "lost my way")
+			end(w, si)
+		}},
+		{name: "instance-deleted-early" + suffix, prepare: registered, steps: func(w *world) {
+			si := w.instance("db", class, plan)
+			w.create(si)
+			end(w, si)
+		}},
+		{name: "instance-deleted-begun" + suffix, prepare: registered, steps: func(w *world) {
+			si := w.instance("db", class, plan)
+			w.create(si)
+			w.begun(si)
+			end(w, si)
+		}},
+		{name: "instance-retained" + suffix, prepare: registered, steps: func(w *world) { w.retained(w.provisioned(class, plan)) }},
+	}
+}
+
+// foreign prepares what the broker has from an object before, which is not ours any more,
+// and returns an object as a backup of that has it.
+func (w *world) foreign() *v1beta1.ServiceInstance {
+	before := w.provisioned(syncClass, syncPlan)
+	backup := w.instance(before.Name, syncClass, syncPlan)
+	backup.Annotations = map[string]string{v1beta1.MadeIDAnnotation: before.Annotations[v1beta1.MadeIDAnnotation]}
+	backup.Spec.ExternalID = idOf(before)
+	w.retained(before)
+	w.strangers[backup.Spec.ExternalID] = true
+	return backup
+}
+
+// identityScenarios are of instances that have not, or not alone, their id.
+func identityScenarios() []scenario {
+	return []scenario{
+		{name: "instance-restored", prepare: registered, steps: func(w *world) {
+			si := w.foreign()
+			w.create(si)
+			w.ready(si)
+			w.remove(si)
+			w.gone(si)
+		}},
+		{name: "instance-restored-other", prepare: registered, steps: func(w *world) {
+			si := w.foreign()
+			si.Spec.Parameters = parameters(`{"size":3}`)
+			w.create(si)
+			w.tells(si, "onflict")
+			w.remove(si)
+			w.gone(si)
+		}},
+		{name: "instance-copied", prepare: registered, steps: func(w *world) {
+			si := w.provisioned(syncClass, syncPlan)
+			twin := w.instance("copy", syncClass, syncPlan)
+			twin.Spec.ExternalID = idOf(si)
+			if err := w.lab.client.Create(w.ctx, twin); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+				w.blame("a copy of an id in use is not refused: %v", err)
+			}
+			w.remove(si) // what has the id may be there still
+			w.await("the copy is admitted", func() error { return w.lab.client.Create(w.ctx, twin) })
+			w.gone(si)
+			w.ready(twin)
+		}},
+	}
+}
+
+// parameterScenarios are of instances with parameters from a Secret.
+func parameterScenarios() []scenario {
+	source := func(value string) map[string]string {
+		text, _ := json.Marshal(map[string]string{"password": value}) // a string
+		return map[string]string{"all": string(text)}
+	}
+	return []scenario{{name: "instance-parameters", prepare: func(w *world) {
+		registered(w)
+		w.secret("parameters", source(canary.Value))
+	}, steps: func(w *world) {
+		si := w.instance("db", syncClass, syncPlan)
+		si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
+		w.create(si)
+		w.ready(si)
+		s := &corev1.Secret{ObjectMeta: w.meta("parameters")}
+		edit(w, s, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
+		w.await("the broker has what is new", func() error {
+			if has := w.broker.Holds().Instances[idOf(si)].Parameters; !strings.Contains(string(has), `2"`) {
+				return fmt.Errorf("it has %d bytes", len(has))
+			}
+			return nil
+		})
+		w.ready(si)
+	}}}
+}
