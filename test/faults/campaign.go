@@ -84,6 +84,11 @@ func chosen(o options) (sweeps []*sweep, err error) {
 			sweeps = append(sweeps, &sweep{scenario: sc})
 		}
 	}
+	for _, sc := range trials() {
+		if sc.name == o.scenario {
+			sweeps = append(sweeps, &sweep{scenario: sc})
+		}
+	}
 	if len(sweeps) == 0 {
 		return nil, fmt.Errorf("there is no scenario %q, only %v", o.scenario, names)
 	}

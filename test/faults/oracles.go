@@ -211,6 +211,12 @@ func (w *world) checkAnytime() {
 	}
 	w.checkCanaries(all)
 	w.checkReceivers(all)
+	if w.broker == nil {
+		return
+	}
+	for _, violation := range w.broker.Violations() {
+		w.blame("against the protocol: %s", violation)
+	}
 }
 
 // idOf is the id that an object claims at the broker.
@@ -279,9 +285,6 @@ func (w *world) checkBroker(all []client.Object) {
 		if !held[id] {
 			w.blame("the broker has lost %s, which is not ours", id)
 		}
-	}
-	for _, violation := range w.broker.Violations() {
-		w.blame("against the protocol: %s", violation)
 	}
 }
 

@@ -279,20 +279,27 @@ func (w *world) checkCounts(name string, p *addressee) {
 		}
 		return
 	}
-	keys := map[string]string{}
 	for _, m := range p.inbox.Messages() {
 		if p.once && m.Attempts > 1 {
 			w.blame("receiver %s was told %d times of %s under one key", name, m.Attempts, m.Event)
 		}
-		meaning := m.Event + m.Content
-		if known, ok := keys[m.WebhookID]; ok && known != meaning {
-			w.blame("receiver %s was told of %s under the key of %s", name, meaning, known)
+		if last := meaningOf(m.Body); last != m.Event+" "+m.Content {
+			w.blame("receiver %s was told of %s under the key of %s", name, last, m.Event+" "+m.Content)
 		}
-		keys[m.WebhookID] = meaning
 	}
 	if n := p.inbox.Refused(); n > 0 && !p.refuses {
 		w.blame("receiver %s had to refuse %d requests", name, n)
 	}
+}
+
+// meaningOf is what a message tells.
+func meaningOf(body []byte) string {
+	var m struct {
+		Type string
+		Data struct{ Content string }
+	}
+	_ = json.Unmarshal(body, &m) // the inbox has read it
+	return m.Type + " " + m.Data.Content
 }
 
 // checkClaims: what an Alert says is sent has arrived.

@@ -104,6 +104,9 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	r.director.arm(f)
 	go r.succeed(ctx, f)
 	err = r.play(sc.steps)
+	if err == nil && f.kind != "" {
+		r.linger(ctx)
+	}
 	r.director.disarm()
 	if err != nil {
 		w.blame("%v", err)
@@ -128,6 +131,13 @@ func (r *run) play(part func(*world)) (err error) {
 	}()
 	part(r.world)
 	return nil
+}
+
+// linger gives the fault time to happen after the last that the user waits for.
+func (r *run) linger(ctx context.Context) {
+	for end := time.Now().Add(2 * patience); !r.director.happened() && r.director.idle() < patience/2 && time.Now().Before(end); {
+		wait(ctx, 20*time.Millisecond)
+	}
 }
 
 func (r *run) killLeader() {

@@ -67,7 +67,9 @@ func variants() []variant {
 		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
 	}`, `	_ = kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
-			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached"},
+			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
+			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
+				"late@serviceinstances", "deposed@PUT:service_instances#1"}},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
 }`, `	return true
 }`}}, scenario: "stranger", fault: "none", oracle: "stranger"},
@@ -95,7 +97,7 @@ func variants() []variant {
 		{name: "words-as-they-are", edits: []mistake{{"internal/osb/outcome.go", `	return strings.TrimSpace(c.redactor.Clean(text, limit))`, `	return text`}},
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
 		{name: "password-in-log", edits: []mistake{{controllers + "connections.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
-	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "crash-after@PUT:service_instances#1", oracle: "canary"},
+	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "none", oracle: "canary"},
 		{name: "hot-loop", edits: []mistake{{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "writes-for-nothing", edits: []mistake{{controllers + "reconciler.go", `	if equality.Semantic.DeepEqual(status, *before) || v.polled`, `	if v.polled`},
@@ -134,14 +136,18 @@ var lostHere bool
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
-			scenario: "anew", fault: "merge@serviceinstances/db#4", oracle: "reached"},
+			scenario: "anew", fault: "merge@serviceinstances/db#4", oracle: "reached",
+			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
+				"reset@PUT:service_instances#1", "deposed@PUT:service_instances#1"}},
 		{name: "former-operation", edits: []mistake{{controllers + "decide_instance_fold.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
 	if f.answer.operation != "" {`, `	f.status.AsyncOpInProgress = true
 	if f.answer.operation != "" && f.status.LastOperation == nil {`}, {controllers + "decide_instance_fold.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
 			scenario: "instance-async", fault: "none", oracle: "protocol"},
 		{name: "always-fresh", edits: []mistake{{"internal/kube/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
-			scenario: "binding", fault: "stale@PATCH:servicebindings/app#1<PATCH:servicebindings/app/status#1", oracle: "recorded"},
+			scenario: "binding", fault: "stale@PATCH:servicebindings/app#1<PATCH:servicebindings/app/status#1", oracle: "recorded",
+			others: []string{"crash-after@PATCH:servicebindings/app#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@servicebindings",
+				"500@PUT:service_instances/service_bindings#1", "deposed@PATCH:serviceinstances/db#1"}},
 		{name: "own-writes-unseen", edits: []mistake{{"main.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
-			scenario: "instance-async", fault: "late@serviceinstances", oracle: "end"},
+			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
 	}
 }

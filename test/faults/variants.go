@@ -257,6 +257,9 @@ func (p *proof) judge(r result) {
 			p.said = append(p.said, o)
 		}
 	}
+	if !r.happened && p.fault != "none" {
+		p.wrong = append(p.wrong, p.fault+" was not reached")
+	}
 	if !slices.Contains(p.said, p.oracle) {
 		p.wrong = append(p.wrong, fmt.Sprintf("%s is not said with %s in %s, but %q", p.oracle, p.fault, p.scenario, r.problems))
 	}
