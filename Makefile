@@ -39,6 +39,10 @@ test-e2e: ## Deploy to a real one-node cluster and try it (Linux, root; see hack
 bench: ## Measure the operator: speed, memory, isolation (ARGS=-short, ARGS=-help, FULL=1)
 	hack/bench.sh $(ARGS)
 
+.PHONY: soak
+soak: ## Let users and failures at the operator for MINUTES=20 (SEED=…, SVG=bin/soak.svg)
+	hack/soak.sh $(ARGS)
+
 .PHONY: test-faults
 test-faults: ## Try faults at each point of what users do: a part in 10 minutes, or all (FULL=1, ARGS='-scenario alert')
 	hack/faults.sh

@@ -74,7 +74,7 @@ type view struct {
 // Reconcile reads, decides, acts and records.
 func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	before := &v1beta1.Alert{}
-	err := r.client.Get(ctx, req.NamespacedName, before)
+	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}

@@ -78,7 +78,7 @@ type BrokerReconciler struct {
 // Reconcile reads, decides, and reads the catalog or lets the broker go.
 func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	b := r.newBroker()
-	if err := r.client.Get(ctx, req.NamespacedName, b); err != nil {
+	if err := r.fresh.Read(ctx, r.client, req.NamespacedName, b); err != nil {
 		r.forget(brokerKey{req.Namespace, req.Name})
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

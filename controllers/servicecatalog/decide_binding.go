@@ -98,6 +98,8 @@ type bindingCall struct {
 	keeps bool
 	// removal: what is polled is one.
 	removal bool
+	// retrievable: what the broker has under the id can be fetched.
+	retrievable bool
 	// again: the binding is there, and its credentials are asked for again.
 	again bool
 }
@@ -271,7 +273,8 @@ func targetOf(b *v1beta1.ServiceBinding, w bindingWorld) *v1beta1.ServiceBinding
 
 func (d *bindingDecision) newCall(v verb) *bindingCall {
 	call := &bindingCall{verb: v, id: d.id(), generation: d.b.Generation, version: d.w.parameters.version, clean: d.isClean(), owned: d.owns(), kept: d.isKept(),
-		keeps: d.status.PredecessorID != "" && !d.ownsPredecessor()}
+		retrievable: d.present().BindingRetrievable,
+		keeps:       d.status.PredecessorID != "" && !d.ownsPredecessor()}
 	if t := d.target(); t != nil {
 		call.target = *t
 	}

@@ -87,8 +87,9 @@ func (f *bindingFold) end() {
 // accept is for a broker that has begun.
 func (f *bindingFold) accept(v verdict, operation string) {
 	s := &f.status
-	if !s.AsyncOpInProgress { // from now on it is asked for, and may be overdue
-		s.OperationStartTime = timeOf(f.now)
+	if !s.AsyncOpInProgress { // from now on it is asked for, with the plan of its beginning, and may be overdue
+		target := f.call.target
+		s.OperationStartTime, s.Target = timeOf(f.now), &target
 	}
 	s.AsyncOpInProgress, s.LastOperation = true, nil
 	if operation != "" {

@@ -84,6 +84,8 @@ func (m *callMemory) learnBind(call bindingCall, a bindingAnswer) {
 		m.app = true
 	case a.Class == osb.Done && a.binding.Credentials != nil:
 		m.told = &told{id: call.id, binding: a.binding}
+	case a.Class == osb.Done && !a.binding.Created && call.clean && call.owned && call.retrievable: // it may not be done, whatever it says
+		m.tried.made = true
 	case a.Class == osb.Done && (a.binding.Created || call.clean && call.owned): // a service without credentials
 		m.told = &told{id: call.id, binding: withoutCredentials(a.binding)}
 	case a.Class == osb.Done, refused && call.again:

@@ -136,6 +136,9 @@ func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
 		return
 	}
 	call.verb, call.removal = poll, removal
+	if then := d.status.Target; then != nil { // the instance may have another plan since it began
+		call.target.PlanID = then.PlanID
+	}
 	d.call = call
 }
 

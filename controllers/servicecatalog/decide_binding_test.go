@@ -29,6 +29,31 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
+// What runs is asked for with the plan that it began with, whichever the instance has by now.
+func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
+	newPlan := func(f *bindingFixture) {
+		target := *f.w.ground.target
+		target.PlanID = "another"
+		f.w.ground.target = &target
+	}
+	unbinding := func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) }
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want string
+	}{
+		"being made":                       {bfs(binding1, newPlan), "small-id"},
+		"being removed":                    {bfs(bound1, deleted1, lives1, ejected, unbinding, newPlan), "small-id"},
+		"being removed, with the new plan": {bfs(bound1, newPlan, deleted1, lives1, ejected, unbinding), "another"},
+		"to be removed":                    {bfs(bound1, newPlan, deleted1, lives1, ejected), "another"},
+	} {
+		f := newBindingFixture(test.is...)
+		next := f.step()
+		if next.call == nil || next.call.target.PlanID != test.want {
+			t.Errorf("%s: %s %+v, want plan %s", name, next.say(), next.call, test.want)
+		}
+	}
+}
+
 func TestDecideBinding(t *testing.T) {
 	instance := func(edit func(*v1beta1.ServiceInstance)) func(*bindingFixture) {
 		return func(f *bindingFixture) {
@@ -67,6 +92,7 @@ func TestDecideBinding(t *testing.T) {
 
 		"being made":               {"", bfs(binding1), "poll id"},
 		"made":                     {"L17: the credentials are fetched", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.Succeeded)) }), "fetch id again"},
+		"made, and not told":       {"a 200 for what has only begun", bfs(retrievable, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "fetch id again"},
 		"polled a moment ago":      {"", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }), "wait"},
 		"overdue":                  {"", bfs(binding1, in(8*24*time.Hour)), "wait"},
 		"deleted while being made": {"it is acted on", bfs(binding1, deleted1, lives1), "unbind id"},

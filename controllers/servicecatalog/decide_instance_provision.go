@@ -190,11 +190,13 @@ func (d *instanceDecision) recallEdits() {
 }
 
 // changes says what of an instance an update changes. Where it is not known what an
-// earlier one did, all is sent.
+// earlier one did, all is sent, and no plan named that there was before.
 func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
 	before := held(d.status.ExternalProperties)
-	call.unsure = d.isUnsure()
-	call.previousPlanID, call.previousMaintenance = planIDOf(before), before.MaintenanceVersion
+	call.previousMaintenance = before.MaintenanceVersion
+	if call.unsure = d.isUnsure(); !call.unsure {
+		call.previousPlanID = planIDOf(before)
+	}
 	call.newPlan = planIDOf(before) != planIDOf(props) || call.unsure && byUser && d.mayChangePlan()
 	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure
 }

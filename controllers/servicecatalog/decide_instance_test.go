@@ -25,6 +25,26 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
+// The plan before an update is told only where it is known: the broker refuses a wrong one.
+func TestDecideInstanceTellsThePreviousPlan(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"other plan":                      {fs(ready, planned), "small-id"},
+		"and the answer was lost":         {fs(ready, planned, unanswered), ""},
+		"and the first one is asked back": {fs(ready, planned, unanswered, plannedBack), ""},
+		"an update that failed":           {fs(ready, planned, accepted, operationFailed, edited2), "small-id"},
+	} {
+		f := newFixture(test.is...)
+		f.w.now = f.w.now.Add(time.Hour)
+		next := decideInstance(f.si, f.w)
+		if next.call == nil || next.call.verb != update || next.call.previousPlanID != test.want {
+			t.Errorf("%s: %s %+v, want %q", name, next.say(), next.call, test.want)
+		}
+	}
+}
+
 func TestDecideInstance(t *testing.T) {
 	for name, test := range map[string]struct {
 		why  string
@@ -180,6 +200,24 @@ func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
 		ready, stalled := conditionOf(status.Conditions, v1beta1.ConditionReady), conditionOf(status.Conditions, v1beta1.ConditionStalled)
 		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || strings.Contains(ready.Message, "to let go") != isDeleted {
 			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
+		}
+	}
+}
+
+// TestAnUpdateSaysWhatWasBeforeOnlyIfThatIsKnown: brokers refuse what is not so.
+func TestAnUpdateSaysWhatWasBeforeOnlyIfThatIsKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		edits []func(*fixture)
+		want  string
+	}{
+		"one edit":                 {fs(ready, planned), "small-id"},
+		"two edits":                {fs(ready, planned, planned), ""},
+		"one, by whom led before":  {fs(ready, planned, restarted), ""},
+		"an update with no answer": {fs(ready, planned, unanswered, later(time.Hour)), ""},
+	} {
+		f := newFixture(c.edits...)
+		if call := decideInstance(f.si, f.w).call; call == nil || call.previousPlanID != c.want {
+			t.Errorf("%s: %+v, want %q before", name, call, c.want)
 		}
 	}
 }

@@ -110,7 +110,7 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 // behind.
 func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	before := r.new()
-	err := r.client.Get(ctx, req.NamespacedName, before)
+	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
 	switch {
 	case apierrors.IsNotFound(err):
 		queued := r.ledger.drop(req.NamespacedName)

@@ -29,7 +29,7 @@ import (
 type answer struct {
 	// acts: what was asked for is carried out first.
 	acts bool
-	// accepts: a receiver that answers so has taken the message.
+	// accepts: who answers so has taken what was asked for, and says it badly.
 	accepts bool
 	// write answers; nil: the connection is closed.
 	write http.HandlerFunc

@@ -81,12 +81,8 @@ func (t target) path() string {
 	if t.namespace != "" {
 		path += "/namespaces/" + t.namespace
 	}
-	for _, part := range []string{t.resource, t.name, t.subresource} {
-		if part != "" {
-			path += "/" + part
-		}
-	}
-	return path
+	parts := slices.DeleteFunc([]string{t.resource, t.name, t.subresource}, func(part string) bool { return part == "" })
+	return path + "/" + strings.Join(parts, "/")
 }
 
 // runLabel marks objects without namespace that belong to a run.

@@ -121,8 +121,7 @@ func (w *world) secretEdited(b *v1beta1.ServiceBinding) {
 	s, err := w.secretOf(b)
 	w.must(err)
 	edit(w, s, func(s *corev1.Secret) {
-		s.Data["password"], s.Data["note"] = []byte("mine"), []byte("mine")
-		delete(s.Data, "username")
+		s.Data = map[string][]byte{"password": []byte("mine"), "note": []byte("mine")}
 	})
 	w.await("the Secret is put right", func() error {
 		s, err := w.delivers(b)

@@ -50,7 +50,7 @@ func campaign(ctx context.Context, o options, out io.Writer) (err error) {
 		if o.within > 0 && time.Since(began) > o.within {
 			return nil
 		}
-		return j.sweep.try(ctx, l, j.fault, out, o.seed)
+		return j.try(ctx, l, j.fault, out, o.seed)
 	})
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func jobsOf(sweeps []*sweep, seed uint64) (jobs []job) {
 // chosen are the scenarios that are asked for.
 func chosen(o options) (sweeps []*sweep, err error) {
 	var names []string
-	for _, sc := range scenarios() {
+	for _, sc := range append(scenarios(), walks(o)...) {
 		names = append(names, sc.name)
 		if like, _ := path.Match(o.scenario, sc.name); like || o.scenario == "" { // a bad pattern is like none
 			sweeps = append(sweeps, &sweep{scenario: sc})
@@ -105,6 +105,11 @@ func plan(sweeps []*sweep, o options) error {
 		all := faultsOf(s.learned, r)
 		if o.class != "" {
 			all = slices.DeleteFunc(all, func(f fault) bool { return classOf(f) != o.class })
+		}
+		if n := s.scenario.crashes; n > 0 {
+			all = slices.DeleteFunc(all, func(f fault) bool { return !f.kills() })
+			r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+			all = all[:min(n, len(all))]
 		}
 		s.faults = share(all, o.part, r)
 	}

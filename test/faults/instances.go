@@ -169,7 +169,7 @@ func identityScenarios() []scenario {
 			si := w.foreign()
 			si.Spec.Parameters = parameters(`{"size":3}`)
 			w.create(si)
-			w.tells(si, "onflict")
+			w.tells(si, "brought along")
 			w.remove(si)
 			w.gone(si)
 		}},

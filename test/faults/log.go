@@ -38,3 +38,12 @@ func (l *logBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.text.String()
 }
+
+// take is what was printed since it was taken last.
+func (l *logBuffer) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.text.String()
+	l.text = bytes.Buffer{}
+	return text
+}

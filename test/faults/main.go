@@ -38,9 +38,10 @@ import (
 type options struct {
 	scenario, fault, class, operator string
 	part                             float64
-	parallel                         int
+	parallel, walks                  int
 	seed                             uint64
-	within                           time.Duration
+	within, soak                     time.Duration
+	svg                              string
 	verbose, variants                bool
 	names                            []string
 }
@@ -53,8 +54,11 @@ func parse(args []string) (o options, err error) {
 	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
 	fs.Float64Var(&o.part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
 	fs.IntVar(&o.parallel, "parallel", 16, "how many runs go on at once")
+	fs.IntVar(&o.walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
 	fs.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
 	fs.DurationVar(&o.within, "within", 0, "no run begins later than that; 0: all are made")
+	fs.DurationVar(&o.soak, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
+	fs.StringVar(&o.svg, "svg", "", "the file into which memory and goroutines of -soak are drawn")
 	fs.BoolVar(&o.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
 	fs.BoolVar(&o.variants, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
@@ -78,7 +82,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err == nil {
 		do := campaign
-		if o.variants {
+		switch {
+		case o.soak > 0:
+			do = soakFor
+		case o.variants:
 			do = prove
 		}
 		err = do(ctx, o, os.Stdout)

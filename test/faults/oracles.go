@@ -108,14 +108,22 @@ func (w *world) state() string {
 	if w.broker != nil {
 		holds := w.broker.Holds()
 		for _, i := range holds.Instances {
-			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, i.Parameters))
+			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, ofSome(i.Parameters)))
 		}
 		for _, b := range holds.Bindings {
-			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, b.Parameters))
+			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, ofSome(b.Parameters)))
 		}
 	}
 	slices.Sort(lines)
 	return strings.Join(append(lines, w.messages()...), "\n")
+}
+
+// ofSome takes empty parameters for none: they are sent to undo what may have been sent before.
+func ofSome(parameters json.RawMessage) json.RawMessage {
+	if string(parameters) == "{}" {
+		return nil
+	}
+	return parameters
 }
 
 var (
@@ -151,6 +159,9 @@ func lasting(value any) any {
 		for key, member := range v {
 			if key == "deletionTimestamp" || !volatileKey.MatchString(key) {
 				kept[key] = lasting(member)
+			}
+			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name: those told at once come in any order
+				slices.SortFunc(rows, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 			}
 		}
 		return kept
@@ -188,6 +199,16 @@ func (w *world) check() {
 	}
 	w.checkBroker(all)
 	w.checkSecrets(all)
+	w.checkAnytime()
+}
+
+// checkAnytime looks at what has to hold also of what is under way.
+func (w *world) checkAnytime() {
+	all, err := w.objects()
+	if err != nil {
+		w.blame("looking at what is there: %v", err)
+		return
+	}
 	w.checkCanaries(all)
 	w.checkReceivers(all)
 }

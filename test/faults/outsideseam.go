@@ -65,9 +65,10 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !other:
 		carryOut(w)
 	default:
-		if a.acts || a.accepts && strings.HasPrefix(s.name(r), receiverPrefix) {
+		if a.acts || a.accepts {
 			said := httptest.NewRecorder()
-			if carryOut(said); a.accepts && said.Code/100 != 2 { // who does not take it does not say so
+			carryOut(said)
+			if (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2 { // who does not take it does not say so
 				says(said.Code, said.Body.String())(w, r)
 				return
 			}

@@ -90,15 +90,15 @@ var (
 )
 
 // webhook registers a receiver of a name, which knows messages by keys.
-func (w *world) webhook(name string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+func (w *world) webhook(name string, edits ...func(*v1beta1.Receiver)) {
 	url := w.add(name, &addressee{inbox: inbox.New(inbox.Options{SigningSecret: signingSecret})})
-	return w.receiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
+	w.receiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
 }
 
 // gotify registers one that does not.
-func (w *world) gotify(name string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+func (w *world) gotify(name string, edits ...func(*v1beta1.Receiver)) {
 	url := w.add(name, &addressee{board: notifytest.NewGotify("token")})
-	return w.receiver(name, "token", "token", v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
+	w.receiver(name, "token", "token", v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
 }
 
 // discord registers one that knows a message once it has told its id.
@@ -299,7 +299,7 @@ func (w *world) checkCounts(name string, p *addressee) {
 func (w *world) checkClaims(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
 		p := w.addressees[row.Name]
-		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring {
+		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !isMeant(a, row) {
 			continue
 		}
 		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
@@ -309,11 +309,17 @@ func (w *world) checkClaims(a *v1beta1.Alert) {
 	}
 }
 
+// isMeant says whether an Alert is still for a receiver. Who it names no more holds an older
+// content.
+func isMeant(a *v1beta1.Alert, row v1beta1.Delivery) bool {
+	return row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name})
+}
+
 // alike says whether a run ended as it should. A fault may leave it open whether a request has
 // arrived. Who is told at most once may then have got less, and the Alert says that it is not
 // known; who does not know keys may have got a message twice.
 func (w *world) alike(state, expected string) bool {
-	if state == expected {
+	if state == expected || w.hurried {
 		return true
 	}
 	if !w.fault.mayLoseAnswer() {

@@ -19,13 +19,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,13 +43,11 @@ type process struct {
 	once   sync.Once
 }
 
-var webhookPorts atomic.Int32
-
 // webhookPort is one that nobody listens on, below those that the kernel gives away.
 func webhookPort(ctx context.Context) int {
 	const first, count = 20000, 8000
 	for {
-		port := first + (os.Getpid()+int(webhookPorts.Add(1)))%count
+		port := first + rand.IntN(count)
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			listener.Close()
@@ -63,7 +61,7 @@ func webhookPort(ctx context.Context) int {
 
 // start runs the binary. A leader is elected where there may be two; asOf is the
 // resourceVersion that it sees the world at for a while, "" for the newest.
-func (r *run) start(ctx context.Context, elect bool, asOf string) (*process, error) {
+func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...string) (*process, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -96,6 +94,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string) (*process, err
 	if elect {
 		args = append(args, "--leader-elect", "--leader-elect-lease-duration=3s")
 	}
+	args = append(args, flags...)               // the last of two counts
 	p.cmd = exec.Command(r.lab.binary, args...) //nolint:noctx // lives until it is killed
 	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all")
 	p.cmd.Stdout, p.cmd.Stderr = r.log, r.log

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -37,6 +38,11 @@ type scenario struct {
 	// prepare is done without faults; then come the steps.
 	prepare func(*world)
 	steps   func(*world)
+	// hurried: how it ends has a past that depends on how fast the operator is, so that the
+	// steps have to say themselves whether it is right.
+	hurried bool
+	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
+	crashes int
 	// apart: the operator is in another namespace than the user.
 	apart bool
 }
@@ -76,7 +82,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		return result{}, err
 	}
-	r.world, w.fault = w, f
+	r.world, w.fault, w.hurried = w, f, sc.hurried
 	defer r.close()
 	if r.leader, err = r.start(ctx, f.needsStandby(), ""); err != nil {
 		return result{}, err
@@ -172,12 +178,14 @@ func (r *run) takeOver(ctx context.Context, f *fault) error {
 
 // freeLease lets the one who stands by lead at once.
 func (r *run) freeLease(ctx context.Context) error {
-	lease := &coordinationv1.Lease{}
-	if err := r.lab.client.Get(ctx, r.leaseName(), lease); err != nil {
-		return err
-	}
-	lease.Spec.HolderIdentity = new("")
-	return r.lab.client.Update(ctx, lease)
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // a renewal may still be on its way
+		lease := &coordinationv1.Lease{}
+		if err := r.lab.client.Get(ctx, r.leaseName(), lease); err != nil {
+			return err
+		}
+		lease.Spec.HolderIdentity = new("")
+		return r.lab.client.Update(ctx, lease)
+	})
 }
 
 func (r *run) leaseName() client.ObjectKey {
@@ -214,27 +222,11 @@ func (r *run) depose(ctx context.Context) {
 func (r *run) judge(expected string, whole bool) result {
 	w := r.world
 	state := w.state()
-	if whole && expected != "" {
-		end := time.Now().Add(deadline)
-		for ; !w.alike(state, expected) && time.Now().Before(end); state = w.state() {
-			wait(w.ctx, 150*time.Millisecond)
-		}
-		if !w.alike(state, expected) {
-			w.blame("it ends otherwise than without faults:\n%s", difference(expected, state))
-		}
-	}
 	if whole {
-		window := 2500 * time.Millisecond
-		if expected == "" {
-			window = 12 * time.Second
-		}
-		if calls := r.untilQuiet(window); calls != "" {
-			w.blame("it does not come to rest: %s", calls)
-		}
-		if expected == "" {
-			state = w.state()
-		}
+		state = r.end(expected)
 		w.check()
+	} else {
+		w.checkAnytime()
 	}
 	r.mu.Lock()
 	last := r.leader
@@ -247,6 +239,27 @@ func (r *run) judge(expected string, whole bool) result {
 		calls: r.director.calls(), events: slices.Clone(r.director.seen), state: state, problems: slices.Clone(w.problems),
 		happened: r.director.happened(), log: r.log.String(),
 	}
+}
+
+// end waits until all is as expected and at rest, and says how it is.
+func (r *run) end(expected string) string {
+	w, window := r.world, 2500*time.Millisecond
+	switch {
+	case expected == "": // to be sure
+		window = 12 * time.Second
+	case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
+		window *= 2
+	}
+	for end := time.Now().Add(deadline); expected != "" && !w.alike(w.state(), expected); wait(w.ctx, 150*time.Millisecond) {
+		if time.Now().After(end) {
+			w.blame("it ends otherwise than without faults:\n%s", difference(expected, w.state()))
+			break
+		}
+	}
+	if calls := r.untilQuiet(window); calls != "" {
+		w.blame("it does not come to rest: %s", calls)
+	}
+	return w.state()
 }
 
 // untilQuiet waits until nothing is asked for a while; else it says what still is.

@@ -83,12 +83,11 @@ func (w *world) serviceBroker() *v1beta1.ServiceBroker {
 }
 
 // register creates the broker's object and waits until it is Ready.
-func (w *world) register() *v1beta1.ServiceBroker {
+func (w *world) register() {
 	w.secret("login", map[string]string{"username": "bellhop", "password": canary.Value})
 	b := w.serviceBroker()
 	w.create(b)
 	w.await("the broker is Ready", w.brokerReady(b))
-	return b
 }
 
 func (w *world) brokerReady(b *v1beta1.ServiceBroker) func() error {

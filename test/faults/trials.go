@@ -32,6 +32,7 @@ import (
 // trials are scenarios that only variants need: as small as what brings up one mistake.
 func trials() []scenario {
 	return []scenario{
+		{name: "once", prepare: hook(atMostOnce), steps: func(w *world) { w.fired(w.alert("disk", "hook")) }},
 		{name: "kept", prepare: registered, steps: func(w *world) {
 			si := w.instance("db", syncClass, syncPlan)
 			w.create(si)

@@ -29,7 +29,9 @@ func variants() []variant {
 		first = new(foldInstance(v.si, next.status, *next.call, answer{Outcome: osb.Outcome{Class: osb.Done}, created: true}, r.clock.Now()))
 	}
 	var a answer
-	queued, err`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth"},
+	queued, err`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
+			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
+				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "release-on-202", edits: []mistake{{controllers + "decide_instance_fold_remove.go",
 			`		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))`,
 			`		f.removed()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
@@ -62,9 +64,10 @@ func variants() []variant {
 		{name: "no-undo", edits: []mistake{{controllers + "orphan.go", `	if !o.ours {
 		return`, `	if o.ours {
 		return`}}, scenario: "abandoned", fault: "none", oracle: "end"},
-		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
-	}`, `	_ = kube.PatchStatus(ctx, r.client, after, status)`}}, scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db/status#1", oracle: "reached"},
+	}`, `	_ = kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
+			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
 }`, `	return true
 }`}}, scenario: "stranger", fault: "none", oracle: "stranger"},
@@ -76,16 +79,12 @@ func variants() []variant {
 	"os"
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
 		{name: "repeats-what-may-have-arrived", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)`, `	return false`}},
-			scenario: "alert-at-most-once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-intent", edits: []mistake{{pagers + "act.go", `			if t.send.once {
-				once =`, `			if t.send == nil {
-				once =`}, {pagers + "act.go", `	if !once {
-		return nil
-	}`, `	return nil`}}, scenario: "alert-at-most-once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
+			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/kube/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
-`, ``}}, scenario: "alert-at-most-once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once"},
-		{name: "two-leaders", edits: []mistake{{"main.go", `LeaderElection:                o.leaderElect,`, `LeaderElection:                false,`}},
-			scenario: "alert-at-most-once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once"},
+`, ``}}, scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
+			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
+				"late@alerts", "lost@POST:receiver:hook#1"}},
 		{name: "unbind-before-secret", edits: []mistake{{controllers + "decide_binding_remove.go", `		d.deed = ejectSecret
 `, `		d.unbind(id)
 `}}, scenario: "binding", fault: "none", oracle: "secret"},
@@ -95,7 +94,7 @@ func variants() []variant {
 `}}, scenario: "binding-kept", fault: "none", oracle: "secret"},
 		{name: "words-as-they-are", edits: []mistake{{"internal/osb/outcome.go", `	return strings.TrimSpace(c.redactor.Clean(text, limit))`, `	return text`}},
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
-		{name: "password-in-log", edits: []mistake{{controllers + "connections.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "auth", auth)
+		{name: "password-in-log", edits: []mistake{{controllers + "connections.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "crash-after@PUT:service_instances#1", oracle: "canary"},
 		{name: "hot-loop", edits: []mistake{{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
@@ -103,17 +102,37 @@ func variants() []variant {
 			{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	case osb.Unknown, osb.Malformed:
-		f.unsure(`, `	case osb.Unknown, osb.Malformed:
+		f.unsure("Provision"`, `	case osb.Unknown, osb.Malformed:
 		panic(f.answer.Class)
-		f.unsure(`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
+		f.unsure("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "goroutine", edits: []mistake{{controllers + "reconciler.go", `	out, err := ask()
 `, `	go func() { select {} }()
 	out, err := ask()
 `}}, scenario: "kept", fault: "none", oracle: "goroutine"},
-		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	if err := staleOr(c.Status().Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
+		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
 		return err
 	}
-	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db/status#1", oracle: "reached"},
+	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db#1", oracle: "reached"},
+		{name: "removes-what-is-ready", edits: []mistake{{controllers + "decide_instance.go", `	case status.ProvisionStatus == v1beta1.Provisioned:
+		d.update()`, `	case status.ProvisionStatus == v1beta1.Provisioned:
+		d.deprovision()`}}, scenario: "kept", fault: "none", oracle: "in use"},
+		{name: "no-id", edits: []mistake{{"internal/notify/webhook/sign.go", `	header.Set("Webhook-Id", id)
+`, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
+		{name: "one-key", edits: []mistake{{pagers + "identity.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
+			scenario: "alert", fault: "none", oracle: "key"},
+		{name: "what-only-one-process-knows", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)
+}
+`, `	return row.TriedHash == hash && row.AnswerLost && isOnce(p) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
+}
+
+var lostHere bool
+`}, {pagers + "decide.go", `	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
+`, `	lostHere = true
+	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
+`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
+			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
 			scenario: "anew", fault: "merge@serviceinstances/db#4", oracle: "reached"},
 		{name: "former-operation", edits: []mistake{{controllers + "decide_instance_fold.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,8 +41,8 @@ type variant struct {
 	edits []mistake
 	// The scenario, with the fault, brings it up, and that oracle says so.
 	scenario, fault, oracle string
-	// only: faults of other classes do not bring it up.
-	only bool
+	// others are faults of the other classes, which do not bring it up.
+	others []string
 }
 
 // A mistake is an edit of a file, which has the right text exactly once.
@@ -64,7 +65,7 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 			return "", err
 		}
 		if n := strings.Count(string(text), e.right); n != 1 {
-			return "", fmt.Errorf("variant %s: %s has %q %d times, so that the mistake cannot be made", v.name, e.file, e.right, n)
+			return "", fmt.Errorf("%s has %q %d times, so that the mistake cannot be made", e.file, e.right, n)
 		}
 		edited := filepath.Join(dir, fmt.Sprintf("%s-%d.go", v.name, i))
 		if err := os.WriteFile(edited, []byte(strings.Replace(string(text), e.right, e.wrong, 1)), 0o600); err != nil {
@@ -83,7 +84,7 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-overlay", overlay, "-o", binary, ".")
 	build.Dir = repo
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building variant %s: %w\n%s", v.name, err, out)
+		return "", fmt.Errorf("building it: %w\n%s", err, out)
 	}
 	return binary, nil
 }
@@ -91,9 +92,8 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 // A proof is what comes of a variant.
 type proof struct {
 	variant
-	said   []string // by which oracles
-	wrong  []string // what is not as it has to be
-	others int      // faults of other classes that do not bring the mistake up
+	said  []string // by which oracles
+	wrong []string // what is not as it has to be
 }
 
 // prover tries variants, and the operator as it is beside them.
@@ -104,6 +104,7 @@ type prover struct {
 	scenarios map[string]scenario
 	ends      map[string]string
 	building  chan struct{} // one at a time: builds use all there is
+	unsound   int           // runs of the operator as it is that went wrong
 }
 
 // prove tries all variants, or those of the names.
@@ -125,7 +126,7 @@ func prove(ctx context.Context, o options, out io.Writer) (err error) {
 	for _, sc := range append(scenarios(), trials()...) {
 		p.scenarios[sc.name] = sc
 	}
-	if err := p.sound(ctx, o, chosen, out); err != nil {
+	if err := p.sound(ctx, o.parallel, chosen, out); err != nil {
 		return err
 	}
 	var proofs []proof
@@ -135,16 +136,28 @@ func prove(ctx context.Context, o options, out io.Writer) (err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		proofs = append(proofs, found)
+		for _, w := range found.wrong {
+			fmt.Fprintf(out, "%s: %s\n", v.name, w)
+		}
+		if o.verbose {
+			fmt.Fprintf(out, "%s: found by %v\n", v.name, found.said)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return tell(out, proofs, len(o.names) == 0)
+	if err := tell(out, proofs, len(o.names) == 0); err != nil {
+		return err
+	}
+	if p.unsound > 0 {
+		return fmt.Errorf("%d runs of the operator as it is went wrong", p.unsound)
+	}
+	return nil
 }
 
 // sound tries the operator as it is with all that variants are tried with: it has to pass.
-func (p *prover) sound(ctx context.Context, o options, chosen []variant, out io.Writer) error {
+func (p *prover) sound(ctx context.Context, parallel int, chosen []variant, out io.Writer) error {
 	var plain, faulty []trial
 	for _, v := range chosen {
 		for _, t := range v.trials() {
@@ -175,31 +188,24 @@ func (p *prover) sound(ctx context.Context, o options, chosen []variant, out io.
 		if problems := found.problems; len(problems) > 0 || !found.happened && t.fault != "none" {
 			wrong++
 			fmt.Fprintf(out, "the operator as it is, in %s with %s (happened: %v)\n  %s\n", t.scenario, t.fault, found.happened, strings.Join(problems, "\n  "))
-			if o.verbose {
-				fmt.Fprintln(out, found.log)
-			}
 		}
 		return nil
 	}
-	if err := inParallel(o.parallel, plain, check); err != nil {
+	if err := inParallel(parallel, plain, check); err != nil {
 		return err
 	}
-	if err := inParallel(o.parallel, faulty, check); err != nil {
+	if err := inParallel(parallel, faulty, check); err != nil {
 		return err
 	}
-	if wrong > 0 {
-		return fmt.Errorf("%d runs of the operator as it is went wrong", wrong)
-	}
+	p.unsound = wrong
 	return nil
 }
 
 // trials are what a variant is tried with, its own fault last.
 func (v variant) trials() []trial {
 	all := []trial{{v.scenario, "none"}}
-	if v.only {
-		for _, t := range bystanders(v) {
-			all = append(all, trial{v.scenario, t})
-		}
+	for _, other := range v.others {
+		all = append(all, trial{v.scenario, other})
 	}
 	if v.fault != "none" {
 		all = append(all, trial{v.scenario, v.fault})
@@ -226,7 +232,8 @@ func (p *prover) try(ctx context.Context, v variant) (proof, error) {
 	binary, err := v.build(ctx, p.repo, p.lab.dir)
 	<-p.building
 	if err != nil {
-		return found, err
+		found.wrong = append(found.wrong, err.Error())
+		return found, nil
 	}
 	all := v.trials()
 	for i, t := range all {
@@ -238,8 +245,6 @@ func (p *prover) try(ctx context.Context, v variant) (proof, error) {
 			found.judge(r)
 		case len(r.problems) > 0:
 			found.wrong = append(found.wrong, fmt.Sprintf("%s brings it up, too: %s", t.fault, r.problems[0]))
-		default:
-			found.others++
 		}
 	}
 	return found, nil
@@ -257,6 +262,25 @@ func (p *proof) judge(r result) {
 	}
 }
 
+// general are oracles that see whatever has consequences, beside the one that says what it is.
+var general = []string{"reached", "end"}
+
+// isAlone says whether no other class brings the mistake up.
+func (p proof) isAlone(f fault) bool {
+	left := map[string]bool{}
+	for _, c := range classes {
+		left[c.name] = !c.is(f)
+	}
+	for _, text := range p.others {
+		other, err := parseFault(text)
+		if err != nil {
+			return false
+		}
+		left[classOf(other)] = false
+	}
+	return !slices.Contains(slices.Collect(maps.Values(left)), true)
+}
+
 // tell prints what came of it. Of all variants, each class and each oracle has one that
 // nothing else finds.
 func tell(out io.Writer, proofs []proof, all bool) error {
@@ -270,15 +294,13 @@ func tell(out io.Writer, proofs []proof, all bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, p.others, strings.Join(p.said, ", "))
-		for _, w := range p.wrong {
-			wrong = append(wrong, p.name+": "+w)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, len(p.others), strings.Join(p.said, ", "))
+		if len(p.wrong) > 0 {
+			wrong = append(wrong, "see "+p.name)
 		}
-		if p.only {
-			classed[classOf(f)] = true
-		}
-		if len(p.said) == 1 {
-			judged[p.said[0]] = true
+		classed[classOf(f)] = classed[classOf(f)] || p.isAlone(f)
+		for _, o := range p.said {
+			judged[o] = judged[o] || len(slices.DeleteFunc(slices.Clone(p.said), func(other string) bool { return other == o || slices.Contains(general, other) })) == 0
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -299,6 +321,3 @@ func tell(out io.Writer, proofs []proof, all bool) error {
 	}
 	return nil
 }
-
-// bystanders are faults of the other classes, in the scenario of a variant.
-func bystanders(v variant) (others []string) { return nil }

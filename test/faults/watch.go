@@ -18,6 +18,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -76,7 +77,7 @@ func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query 
 	go read(r, response, frames)
 	cut, gone := s.director.watchers()
 	s.caughtUp.pass(ctx)
-	v := &viewer{s: s, w: w, r: r, resource: t.resource, frames: frames}
+	v := &viewer{s: s, w: w, resource: t.resource, frames: frames}
 	for {
 		select {
 		case <-ctx.Done():
@@ -84,19 +85,19 @@ func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query 
 		case <-cut.fired:
 			return
 		case <-gone.fired:
-			v.write(tooOld)
+			v.write(ctx, tooOld)
 			return
 		case <-v.expired():
-			v.write(tooOld)
+			v.write(ctx, tooOld)
 			return
 		case <-v.flush():
-			v.writePending()
+			v.writePending(ctx)
 		case f := <-frames:
 			if f.end {
-				v.writePending()
+				v.writePending(ctx)
 				return
 			}
-			v.show(f)
+			v.show(ctx, f)
 		}
 	}
 }
@@ -123,7 +124,6 @@ func read(r *http.Request, response *http.Response, to chan<- frame) {
 type viewer struct {
 	s        *apiSeam
 	w        http.ResponseWriter
-	r        *http.Request
 	resource string
 	frames   <-chan frame
 
@@ -135,9 +135,9 @@ type viewer struct {
 func (v *viewer) expired() <-chan time.Time { return v.expiry }
 func (v *viewer) flush() <-chan time.Time   { return v.due }
 
-func (v *viewer) show(f frame) {
+func (v *viewer) show(ctx context.Context, f frame) {
 	if f.Type == "BOOKMARK" || f.Type == "ERROR" {
-		v.write(f)
+		v.write(ctx, f)
 		return
 	}
 	switch kind := v.s.director.event(v.resource, f.name); {
@@ -148,7 +148,7 @@ func (v *viewer) show(f frame) {
 		v.pending, v.due = &f, time.After(lateness)
 		return
 	case kind == late:
-		wait(v.r.Context(), time.Until(f.came.Add(lateness)))
+		wait(ctx, time.Until(f.came.Add(lateness)))
 	case v.pending != nil && v.pending.name == f.name:
 		f.Type = merged(v.pending.Type, f.Type)
 		v.pending, v.due = nil, nil
@@ -156,7 +156,7 @@ func (v *viewer) show(f frame) {
 			return
 		}
 	}
-	v.write(f)
+	v.write(ctx, f)
 }
 
 // merged is the one event that two make; "": none.
@@ -172,16 +172,16 @@ func merged(first, second string) string {
 	return second
 }
 
-func (v *viewer) writePending() {
+func (v *viewer) writePending(ctx context.Context) {
 	if v.pending != nil {
-		v.write(*v.pending)
+		v.write(ctx, *v.pending)
 		v.pending, v.due = nil, nil
 	}
 }
 
 // write shows an event, unless the process sees nothing just now.
-func (v *viewer) write(f frame) {
-	v.s.director.frozenFor(v.s).pass(v.r.Context())
+func (v *viewer) write(ctx context.Context, f frame) {
+	v.s.director.frozenFor(v.s).pass(ctx)
 	_ = json.NewEncoder(v.w).Encode(f)
 	_ = http.NewResponseController(v.w).Flush()
 }

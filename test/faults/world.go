@@ -52,8 +52,11 @@ type world struct {
 	// addressees are behind receivers of their names; mended are refusals after which a person
 	// has acted.
 	addressees map[string]*addressee
-	mended     map[string]bool
-	fault      fault
+	// hurried: how it ends has a past that depends on how fast the operator is. What it is
+	// compared with is made in the same run.
+	hurried bool
+	mended  map[string]bool
+	fault   fault
 
 	mu       sync.Mutex
 	problems []string

@@ -50,8 +50,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	}
 	access := kube.Reviewer{Client: mgr.GetClient()}
 	return errors.Join(
+		kube.RegisterDefaulter(mgr, &v1beta1.Alert{}, alertDefaulter{}),
 		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Alert{}).
-			WithDefaulter(alertDefaulter{}).
 			WithValidator(alertValidator{known}).
 			WithConverter(conversion.AlertConverter).
 			Complete(),

@@ -106,6 +106,9 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "no new key", edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{RenameKey: &v1beta1.RenameKeyTransform{From: "a b", To: ".."}}}
 		}, error: []string{"spec.secretTransforms[0].renameKey.to: Invalid value"}},
+		{name: "nothing for old keys", edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{RenameKey: &v1beta1.RenameKeyTransform{To: "a"}}, {RemoveKey: &v1beta1.RemoveKeyTransform{}}}
+		}, error: []string{"spec.secretTransforms[0].renameKey.from: Required value", "spec.secretTransforms[1].removeKey.key: Required value"}},
 		{name: "a policy", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.DeletionPolicyAnnotation] = "Orphan" }, error: []string{`Unsupported value: "Orphan"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -83,7 +83,7 @@ type bindingHook struct {
 
 func newBindingHook(scheme *runtime.Scheme, d bindingDefaulter) *admission.Webhook {
 	hook := admission.WithDefaulter(scheme, d)
-	hook.Handler = bindingHook{hook.Handler, d.decoder}
+	hook.Handler = kube.LeaveToSchema(bindingHook{hook.Handler, d.decoder})
 	return hook
 }
 
@@ -198,7 +198,10 @@ func checkTransforms(f *findings, b *v1beta1.ServiceBinding) (uses []secretUse) 
 				checkExpression(f, path.Child("addKey", "jsonPathExpression"), *e)
 			}
 		case t.RenameKey != nil:
+			f.refuse(named(path.Child("renameKey", "from"), t.RenameKey.From)...)
 			f.refuse(checkKey(path.Child("renameKey", "to"), t.RenameKey.To)...)
+		case t.RemoveKey != nil:
+			f.refuse(named(path.Child("removeKey", "key"), t.RemoveKey.Key)...)
 		case t.AddKeysFrom != nil && t.AddKeysFrom.SecretRef != nil:
 			ref, path := t.AddKeysFrom.SecretRef, path.Child("addKeysFrom", "secretRef")
 			f.refuse(checkSecretName(path.Child("name"), ref.Name)...)
@@ -218,6 +221,15 @@ func checkExpression(f *findings, path *field.Path, expression string) {
 	} else if !strings.Contains(expression, "{") {
 		f.warn("%s: the key gets %q as it stands: a path is in braces, as {.uri}", path, expression)
 	}
+}
+
+// named refuses not to say which key is meant. The schema requires it, but by its turn the
+// defaulting webhook has written an empty one.
+func named(path *field.Path, key string) field.ErrorList {
+	if key == "" {
+		return field.ErrorList{field.Required(path, "must be a key of the credentials")}
+	}
+	return nil
 }
 
 func checkKey(path *field.Path, key string) (errs field.ErrorList) {

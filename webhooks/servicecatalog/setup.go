@@ -87,5 +87,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 }
 
 func register[T client.Object](mgr ctrl.Manager, obj T, defaulter admission.Defaulter[T], validator admission.Validator[T]) error {
-	return ctrl.NewWebhookManagedBy(mgr, obj).WithDefaulter(defaulter).WithValidator(validator).Complete()
+	return errors.Join(
+		kube.RegisterDefaulter(mgr, obj, defaulter),
+		ctrl.NewWebhookManagedBy(mgr, obj).WithValidator(validator).Complete(),
+	)
 }

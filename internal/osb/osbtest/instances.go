@@ -155,7 +155,10 @@ func (b *Broker) update(c *request, f Fault) reply {
 	if refused := needsTime(c, behave.Async); refused != nil {
 		return *refused
 	}
-	if held.formerPlan = ""; f.Acts && f.Answer != nil {
+	switch unheard := f.Acts && f.Answer != nil; {
+	case !unheard:
+		held.formerPlan = ""
+	case held.formerPlan == "": // the last one that the platform heard of
 		held.formerPlan = held.PlanID
 	}
 	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID) }}
@@ -178,7 +181,7 @@ func (b *Broker) checkUpdate(c *request, held *instance) (*Plan, *reply) {
 		refused = refuse(http.StatusBadRequest, "", "the catalog has no such plan")
 	case target != held.PlanID && !updateable(service, current):
 		refused = b.violation(c, http.StatusUnprocessableEntity, "instances of this plan cannot change to another")
-	case c.body.PreviousValues != nil && c.body.PreviousValues.PlanID != "" && !held.isPlan(c.body.PreviousValues.PlanID):
+	case c.body.PreviousValues != nil && c.body.PreviousValues.PlanID != "" && c.body.PreviousValues.PlanID != held.PlanID:
 		refused = b.violation(c, http.StatusBadRequest, "previous_values.plan_id must be %s", held.PlanID)
 	case held.onlyContext(c) && !service.AllowContextUpdates:
 		refused = b.violation(c, http.StatusUnprocessableEntity, "the context by itself cannot be updated")
@@ -204,6 +207,9 @@ func (i *instance) onlyContext(c *request) bool {
 
 // isPlan tells whether the platform may take the plan for the instance's.
 func (i *instance) isPlan(id string) bool {
+	if op := i.last; op != nil && op.on == osb.UpdateInstance && !op.told && id == op.planID {
+		return true
+	}
 	return id == i.PlanID || i.formerPlan != "" && id == i.formerPlan
 }
 

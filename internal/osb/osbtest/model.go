@@ -84,6 +84,7 @@ type operation struct {
 	wanted  []byte // what makes a repeated update the same
 	apply   func() // when it has succeeded
 	state   osb.State
+	told    bool // the platform knows how it ended
 }
 
 // grave is what is known of something that was removed.
@@ -137,6 +138,7 @@ func (b *Broker) begin(c *request, e *entry, f Fault, op *operation, async bool,
 		return b.runs(op)
 	}
 	b.end(e)
+	op.told = true
 	if op.failure != nil {
 		return op.failure.reply()
 	}
@@ -247,7 +249,7 @@ func (b *Broker) poll(c *request) reply {
 		return b.pollGrave(key)
 	}
 	r := say(http.StatusOK, op.said())
-	if op.state == osb.InProgress {
+	if op.told = op.state != osb.InProgress; !op.told {
 		r.header = op.header()
 	}
 	return r

@@ -1,0 +1,49 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package kube
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// firstDoubt and lastDoubt bound how long a cache is waited for before the API server is asked.
+const firstDoubt, lastDoubt = 2 * time.Second, 30 * time.Second
+
+// Read is a Get that waits until the cache shows our own last write of the object. An object
+// that has gone may never show it: a cache that has to list anew after that write learns
+// nothing of its version. So from time to time the API server is asked whether it is there.
+func (f *Freshness) Read(ctx context.Context, c client.Reader, key client.ObjectKey, obj client.Object) error {
+	for doubt := firstDoubt; ; doubt = min(2*doubt, lastDoubt) {
+		waiting, cancel := context.WithTimeout(ctx, doubt)
+		err := c.Get(waiting, key, obj)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return err
+		}
+		there := &metav1.PartialObjectMetadata{}
+		there.SetGroupVersionKind(f.gvk)
+		if err := f.live.Get(ctx, key, there); apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,191 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+// A meter reads what a process says of itself, every few seconds.
+type meter struct {
+	address, token string
+	client         *http.Client
+	began          time.Time
+
+	mu      sync.Mutex
+	pid     int
+	samples []sample
+	// first is what the first process had at rest.
+	first sample
+}
+
+// sample is one reading.
+type sample struct {
+	at                   time.Duration
+	pid                  int
+	resident, goroutines float64
+}
+
+const (
+	meterInterval = 2 * time.Second
+	// spare is by how much a process may have more at rest than the first one: idle
+	// connections come and go.
+	spareGoroutines, spareMemory = 80, 128 << 20
+)
+
+// newMeter is for processes that serve their metrics at an address that is free now.
+func newMeter(ctx context.Context, l *lab, namespace string) (*meter, error) {
+	port, err := local.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "meter"}}
+	may := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: namespace},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: account.Name}}}
+	if err := l.client.Create(ctx, account); err != nil {
+		return nil, err
+	}
+	if err := l.client.Create(ctx, may); err != nil {
+		return nil, err
+	}
+	token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(24 * 3600))}}
+	if err := l.client.SubResource("token").Create(ctx, account, token); err != nil {
+		return nil, err
+	}
+	return &meter{
+		address: fmt.Sprintf("127.0.0.1:%d", port), token: token.Status.Token, began: time.Now(),
+		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}},
+	}, nil
+}
+
+// follow is for another process.
+func (m *meter) follow(pid int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pid = pid
+}
+
+// run reads until the context ends. A process that is not there says nothing.
+func (m *meter) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if s, err := m.read(ctx); err == nil {
+			m.mu.Lock()
+			m.samples = append(m.samples, s)
+			m.mu.Unlock()
+		}
+		wait(ctx, meterInterval)
+	}
+}
+
+func (m *meter) read(ctx context.Context) (s sample, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+m.address+"/metrics", nil)
+	if err != nil {
+		return s, err
+	}
+	request.Header.Set("Authorization", "Bearer "+m.token)
+	response, err := m.client.Do(request)
+	if err != nil {
+		return s, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("metrics: %s", response.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(response.Body)
+	if err != nil {
+		return s, err
+	}
+	gauge := func(name string) float64 {
+		for _, metric := range families[name].GetMetric() {
+			return metric.GetGauge().GetValue()
+		}
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return sample{time.Since(m.began), m.pid, gauge("process_resident_memory_bytes"), gauge("go_goroutines")}, nil
+}
+
+// rest reads once all is at rest: a process that has much more than the first one keeps
+// what it needs no more.
+func (m *meter) rest(w *world) sample {
+	s, err := m.read(w.ctx)
+	if err != nil {
+		w.blame("reading metrics: %v", err)
+		return s
+	}
+	if m.first.pid == 0 {
+		m.first = s
+	}
+	if s.goroutines > m.first.goroutines+spareGoroutines {
+		w.blame("at rest it has %.0f goroutines, and had %.0f", s.goroutines, m.first.goroutines)
+	}
+	if s.resident > m.first.resident+spareMemory {
+		w.blame("at rest it has %.0f MiB, and had %.0f", s.resident/(1<<20), m.first.resident/(1<<20))
+	}
+	return s
+}
+
+const width, height = 720, 160
+
+// svg draws memory and goroutines over time; a line that begins anew is another process.
+func (m *meter) svg() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11">`+"\n", width+60, 2*height+70)
+	fmt.Fprint(&b, `<rect width="100%" height="100%" fill="white"/>`+"\n")
+	m.curve(&b, 20, "resident memory, MiB", func(s sample) float64 { return s.resident / (1 << 20) })
+	m.curve(&b, height+50, "goroutines", func(s sample) float64 { return s.goroutines })
+	fmt.Fprintln(&b, `</svg>`)
+	return b.Bytes()
+}
+
+func (m *meter) curve(b *bytes.Buffer, top int, title string, of func(sample) float64) {
+	end, most := time.Second, 1.0
+	for _, s := range m.samples {
+		end, most = max(end, s.at), max(most, of(s))
+	}
+	fmt.Fprintf(b, `<text x="50" y="%d">%s (0 to %.0f, over %s)</text>`+"\n", top-6, title, most, clock(end))
+	fmt.Fprintf(b, `<path d="M50 %d V%d H%d" fill="none" stroke="gray"/>`+"\n", top, top+height, 50+width)
+	fmt.Fprint(b, `<path fill="none" stroke="#0969da" d="`)
+	for i, s := range m.samples {
+		to := "L"
+		if i == 0 || m.samples[i-1].pid != s.pid {
+			to = "M"
+		}
+		fmt.Fprintf(b, "%s%.1f %.1f ", to, 50+width*float64(s.at)/float64(end), float64(top+height)-height*of(s)/most)
+	}
+	fmt.Fprintln(b, `"/>`)
+}
