@@ -119,7 +119,7 @@ func (s *stage) heap(ctx context.Context) (float64, error) {
 	var first reading
 	err := eventually(ctx, func(ctx context.Context) (_ bool, err error) {
 		first, err = s.read(ctx)
-		return err == nil, nil //nolint:nilerr // who was just started may be ready, and not serve metrics yet
+		return err == nil, nil // who was just started may be ready, and not serve metrics yet
 	})
 	if err != nil {
 		return 0, err

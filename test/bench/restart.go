@@ -123,7 +123,7 @@ func (b *bench) revive(ctx context.Context, s *stage, at *tenant, next int) (r r
 	if r.requests, err = s.requests(ctx, since); err != nil {
 		return r, err
 	}
-	r.patch, r.events, r.calls = r.patch-1, r.events-1, float64(at.broker.total()-calls-1) // the instance's own
+	r.patch, r.calls = r.patch-1, float64(at.broker.total()-calls-1) // the instance's own
 	r.footprint, err = s.footprint(ctx, b.rest)
 	return r, err
 }

@@ -31,6 +31,8 @@ type answer struct {
 	acts bool
 	// accepts: who answers so has taken what was asked for, and says it badly.
 	accepts bool
+	// removes: who answers so to a removal has nothing any more.
+	removes bool
 	// write answers; nil: the connection is closed.
 	write http.HandlerFunc
 }
@@ -73,7 +75,7 @@ var outsideAnswers = map[string]answer{
 	"lost":         {acts: true},
 	"408":          {write: says(408, `{"description":"request timeout"}`)},
 	"409":          {write: says(409, `{"description":"there is one already"}`)},
-	"410":          {write: says(410, `{}`)},
+	"410":          {removes: true, write: says(410, `{}`)},
 	"412":          {write: says(412, `{"description":"another version"}`)},
 	"concurrency":  {write: says(422, `{"error":"ConcurrencyError","description":"another operation is in progress"}`)},
 	"429":          {write: says(429, `{"description":"slow down"}`, "Retry-After", "1")},

@@ -73,6 +73,7 @@ func (w *world) delivers(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	if err := w.get(b); err != nil {
 		return nil, err
 	}
+	w.askAgain(b)
 	if err := trueFor(b.Status.Conditions, b.Status.ReconciledGeneration, b); err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !other:
 		carryOut(w)
 	default:
-		if a.acts || a.accepts {
+		if a.acts || a.accepts || a.removes && r.Method == http.MethodDelete {
 			said := httptest.NewRecorder()
 			carryOut(said)
 			if (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2 { // who does not take it does not say so

@@ -20,6 +20,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -131,6 +133,7 @@ func (w *world) ready(objects ...client.Object) {
 			if err := w.get(o); err != nil {
 				return err
 			}
+			w.askAgain(o)
 			switch o := o.(type) {
 			case *v1beta1.ServiceInstance:
 				return trueFor(o.Status.Conditions, o.Status.ReconciledGeneration, o)
@@ -141,3 +144,36 @@ func (w *world) ready(objects ...client.Object) {
 		})
 	}
 }
+
+// askAgain does what a person has to where a broker has refused something: the object says
+// that it is not tried any more, and how to have it tried again.
+func (w *world) askAgain(o client.Object) {
+	var err error
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		if !hasFailed(o.Status.Conditions) || o.Status.ObservedGeneration != o.Generation {
+			return
+		}
+		o.Spec.UpdateRequests++
+		err = w.lab.client.Update(w.ctx, o)
+	case *v1beta1.ServiceBinding:
+		if !hasFailed(o.Status.Conditions) || o.Status.Rebind != o.Annotations[v1beta1.RebindAnnotation] {
+			return
+		}
+		err = w.lab.client.Patch(w.ctx, o, annotated(v1beta1.RebindAnnotation, "again "+itoa(w.asked)))
+	default:
+		return
+	}
+	if err == nil { // else it is done the next time
+		w.asked++
+	}
+}
+
+func hasFailed(conditions []v1beta1.Condition) bool {
+	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
+		return c.Type == v1beta1.ConditionFailed && c.Status == v1beta1.ConditionTrue
+	})
+}
+
+// asking is in what the state of what was asked for again differs.
+var asking = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)

@@ -58,6 +58,9 @@ type world struct {
 	mended  map[string]bool
 	fault   fault
 
+	// asked is how often the user has asked again for what a broker had refused.
+	asked int
+
 	mu       sync.Mutex
 	problems []string
 	// strangers are ids at the broker that are not ours: they may not be removed, and stay.
