@@ -266,7 +266,7 @@ func (p *proof) judge(r result) {
 }
 
 // general are oracles that see whatever has consequences, beside the one that says what it is.
-var general = []string{"reached", "end", "rest", "orphan"}
+var general = []string{"reached", "end", "rest", "orphan", "protocol"}
 
 // isAlone says whether no other class brings the mistake up.
 func (p proof) isAlone(f fault) bool {
