@@ -50,7 +50,7 @@ func TestRequestsOfTheSubject(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := s.requests(t.Context(), int64(len(before)))
-	if want := (requests{patch: 2, post: 1, del: 1, get: 1, secretGets: 1, events: 1}); err != nil || got != want {
+	if want := (requests{patch: 2, post: 1, del: 1, get: 1, secretGets: 1, events: 1, watches: 1}); err != nil || got != want {
 		t.Errorf("%+v, %v: want %+v", got, err, want)
 	}
 }
