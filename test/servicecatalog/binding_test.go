@@ -688,11 +688,15 @@ var _ = Describe("The deletion of a binding", func() {
 			bindings[name] = s.bound(ctx, name, "db")
 			s.Inject(osbtest.Fault{On: osb.Unbind, ID: bindings[name].Spec.ExternalID, Times: 1, Answer: answer, Acts: name == "dropped" || name == "empty"})
 		}
+		refused := s.bound(ctx, "refused", "db")
+		relent := s.Inject(osbtest.Fault{On: osb.Unbind, ID: refused.Spec.ExternalID, Answer: osbtest.Error(500, "", "oops")}) // for as long as it takes to see it
+		Expect(k8s.Delete(ctx, refused)).To(Succeed())
 		for _, b := range bindings {
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
 		}
-		Eventually(bindingOf(ctx, bindings["e500"])).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"),
-			saying("Unbind call failed: HTTP 500: oops (attempt 1 failed, the next is at "), saying("Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		Eventually(bindingOf(ctx, refused)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"),
+			saying("Unbind call failed: HTTP 500: oops (attempt "), saying("Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		relent()
 		for name, b := range bindings {
 			Eventually(gone(ctx, b)).Should(Succeed(), name)
 			want := []string{"Bind", "Unbind", "Unbind"}
@@ -701,6 +705,7 @@ var _ = Describe("The deletion of a binding", func() {
 			}
 			Expect(s.sent(b.Spec.ExternalID)()).To(Equal(want), name)
 		}
+		Eventually(gone(ctx, refused)).Should(Succeed())
 		Expect(s.Holds().Bindings).To(BeEmpty())
 	})
 
