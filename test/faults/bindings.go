@@ -196,7 +196,7 @@ func (w *world) occupied() {
 // retained deletes a binding and its instance, and lets what the broker has stay there.
 func (w *world) retained(objects ...client.Object) {
 	for _, o := range objects {
-		w.left[idOf(o)] = true
+		w.left.add(idOf(o))
 		w.must(w.lab.client.Patch(w.ctx, o, annotated(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)))
 	}
 	w.remove(objects...)
@@ -213,7 +213,7 @@ func (w *world) brought(before *v1beta1.ServiceBinding) *v1beta1.ServiceBinding 
 	b := w.binding(before.Name, before.Spec.InstanceRef.Name)
 	b.Spec.ExternalID = idOf(before)
 	w.retained(before)
-	w.strangers[b.Spec.ExternalID] = true
+	w.strangers.add(b.Spec.ExternalID)
 	w.create(b)
 	w.ready(b)
 	return b

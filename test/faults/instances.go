@@ -151,7 +151,7 @@ func (w *world) foreign() *v1beta1.ServiceInstance {
 	backup.Annotations = map[string]string{v1beta1.MadeIDAnnotation: before.Annotations[v1beta1.MadeIDAnnotation]}
 	backup.Spec.ExternalID = idOf(before)
 	w.retained(before)
-	w.strangers[backup.Spec.ExternalID] = true
+	w.strangers.add(backup.Spec.ExternalID)
 	return backup
 }
 

@@ -17,18 +17,20 @@ limitations under the License.
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -87,9 +89,11 @@ func (w *world) objects() (all []client.Object, err error) {
 		if err := w.lab.client.List(context.WithoutCancel(w.ctx), list, client.InNamespace(w.namespace)); err != nil {
 			return nil, err
 		}
-		items := reflect.ValueOf(list).Elem().FieldByName("Items")
-		for i := range items.Len() {
-			all = append(all, items.Index(i).Addr().Interface().(client.Object))
+		if err := meta.EachListItem(list, func(o runtime.Object) error {
+			all = append(all, o.(client.Object))
+			return nil
+		}); err != nil {
+			return nil, err
 		}
 	}
 	return all, nil
@@ -190,24 +194,16 @@ func difference(expected, state string) string {
 	return strings.Join(lines, "\n")
 }
 
-// check looks at all that has to hold of any state at rest.
-func (w *world) check() {
-	all, err := w.objects()
-	if err != nil {
-		w.blame("looking at the end: %v", err)
-		return
-	}
-	w.checkBroker(all)
-	w.checkSecrets(all)
-	w.checkAnytime()
-}
-
-// checkAnytime looks at what has to hold also of what is under way.
-func (w *world) checkAnytime() {
+// check looks at all that has to hold: of what is at rest, or also of what is under way.
+func (w *world) check(atRest bool) {
 	all, err := w.objects()
 	if err != nil {
 		w.blame("looking at what is there: %v", err)
 		return
+	}
+	if atRest {
+		w.checkBroker(all)
+		w.checkSecrets(all)
 	}
 	w.checkCanaries(all)
 	w.checkReceivers(all)
@@ -223,15 +219,9 @@ func (w *world) checkAnytime() {
 func idOf(o client.Object) string {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
-		if o.Status.ExternalID != "" {
-			return o.Status.ExternalID
-		}
-		return o.Spec.ExternalID
+		return cmp.Or(o.Status.ExternalID, o.Spec.ExternalID)
 	case *v1beta1.ServiceBinding:
-		if o.Status.ExternalID != "" {
-			return o.Status.ExternalID
-		}
-		return o.Spec.ExternalID
+		return cmp.Or(o.Status.ExternalID, o.Spec.ExternalID)
 	}
 	return ""
 }
@@ -272,7 +262,7 @@ func (w *world) checkBroker(all []client.Object) {
 	}
 	held := w.held()
 	for id := range held {
-		if claimed[id] == nil && !w.left[id] && !w.strangers[id] {
+		if claimed[id] == nil && !w.left.has(id) && !w.strangers.has(id) {
 			w.blame("the broker has %s, which no object claims", id)
 		}
 	}
@@ -281,7 +271,7 @@ func (w *world) checkBroker(all []client.Object) {
 			w.blame("%s is Ready, and the broker has nothing of its id", o.GetName())
 		}
 	}
-	for id := range w.strangers {
+	for id := range w.strangers.all {
 		if !held[id] {
 			w.blame("the broker has lost %s, which is not ours", id)
 		}
@@ -409,7 +399,7 @@ func (w *world) guard(_ string, r *http.Request) {
 		}
 		return
 	}
-	if w.strangers[id] {
+	if w.strangers.has(id) {
 		w.blame("DELETE of %s, which is not ours", id)
 	}
 	ends := passwordOf(w.broker.Holds().Bindings[id])
@@ -464,7 +454,7 @@ func (w *world) departed(o client.Object) {
 	if w.broker == nil {
 		return
 	}
-	if id := idOf(o); w.held()[id] && !w.left[id] && !w.strangers[id] {
+	if id := idOf(o); w.held()[id] && !w.left.has(id) && !w.strangers.has(id) {
 		w.blame("%s is gone, and the broker still has %s", o.GetName(), id)
 	}
 }

@@ -84,9 +84,11 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	}
 	r.world, w.fault, w.hurried = w, f, sc.hurried
 	defer r.close()
-	if r.leader, err = r.start(ctx, f.needsStandby(), ""); err != nil {
+	first, err := r.start(ctx, f.needsStandby(), "")
+	if err != nil {
 		return result{}, err
 	}
+	r.lead(first)
 	if err := r.play(sc.prepare); err != nil {
 		return result{}, fmt.Errorf("preparing %s: %w\n%s", sc.name, err, r.log)
 	}
@@ -140,12 +142,21 @@ func (r *run) linger(ctx context.Context) {
 	}
 }
 
-func (r *run) killLeader() {
+// current is the process that leads.
+func (r *run) current() *process {
 	r.mu.Lock()
-	p := r.leader
-	r.mu.Unlock()
-	p.kill()
+	defer r.mu.Unlock()
+	return r.leader
 }
+
+// lead makes a process the one that leads.
+func (r *run) lead(p *process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leader = p
+}
+
+func (r *run) killLeader() { r.current().kill() }
 
 // succeed has another process take over from each that is killed.
 func (r *run) succeed(ctx context.Context, f fault) {
@@ -170,9 +181,7 @@ func (r *run) succeed(ctx context.Context, f fault) {
 
 func (r *run) takeOver(ctx context.Context, f *fault) error {
 	if f.kind == standby {
-		r.mu.Lock()
-		r.leader = r.backup
-		r.mu.Unlock()
+		r.lead(r.backup)
 		time.AfterFunc(2*patience, r.director.frozen.open)
 		return r.freeLease(ctx)
 	}
@@ -180,9 +189,7 @@ func (r *run) takeOver(ctx context.Context, f *fault) error {
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.leader = next
+	r.lead(next)
 	return nil
 }
 
@@ -221,9 +228,7 @@ func (r *run) depose(ctx context.Context) {
 			break
 		}
 	}
-	r.mu.Lock()
-	r.leader = r.backup
-	r.mu.Unlock()
+	r.lead(r.backup)
 	wait(ctx, patience)
 	r.director.late.open()
 }
@@ -234,14 +239,9 @@ func (r *run) judge(expected string, whole bool) result {
 	state := w.state()
 	if whole {
 		state = r.end(expected)
-		w.check()
-	} else {
-		w.checkAnytime()
 	}
-	r.mu.Lock()
-	last := r.leader
-	r.mu.Unlock()
-	last.dump()
+	w.check(whole)
+	r.current().dump()
 	w.checkLog(r.log.String(), whole)
 	w.mu.Lock()
 	defer w.mu.Unlock()

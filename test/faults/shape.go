@@ -20,6 +20,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -159,7 +160,7 @@ func (s *shape) word(r *rand.Rand) string {
 // object has what is required, and some of the rest.
 func (s *shape) object(r *rand.Rand) any {
 	o := map[string]any{}
-	for _, name := range sortedKeys(s.Properties) {
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		if p := s.Properties[name]; !s.requires(name) && !p.given && r.IntN(3) == 0 {
 			continue
 		}
@@ -205,7 +206,7 @@ func (s *shape) slips(r *rand.Rand, field string) []slip {
 			add(true, make([]any, *s.MaxItems+1))
 		}
 	}
-	for _, name := range sortedKeys(s.Properties) {
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
 		for _, m := range s.Properties[name].slips(r, field+"."+name) {
 			all = append(all, s.with(r, name, m))
 		}

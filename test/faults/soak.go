@@ -121,9 +121,7 @@ func (s *soak) startLeader(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.leader = p
-	s.mu.Unlock()
+	s.lead(p)
 	s.meter.follow(p.cmd.Process.Pid)
 	return nil
 }
@@ -157,7 +155,7 @@ func (s *soak) turn(ctx context.Context) error {
 	quiet := time.Now()
 	problem := s.settle()
 	took := time.Since(quiet)
-	s.world.check()
+	s.world.check(true)
 	s.world.broker.Forget()
 	if problem != nil {
 		s.world.blame("%v", problem)

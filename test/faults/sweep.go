@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -104,7 +105,7 @@ func answerFaults(calls []call, points []point) (all []fault) {
 		if c.seam == outside {
 			answers = outsideAnswers
 		}
-		for _, kind := range sortedKeys(answers) {
+		for _, kind := range slices.Sorted(maps.Keys(answers)) {
 			all = append(all, fault{kind: kind, at: points[i]})
 		}
 	}
@@ -152,15 +153,6 @@ func pairsOfCrashes(points []point, changes []int, r *rand.Rand) (all []fault) {
 	return all
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // share takes some of the faults, of each class as large a part, but at least one.
 func share(all []fault, part float64, r *rand.Rand) []fault {
 	byClass := map[string][]fault{}
@@ -168,7 +160,7 @@ func share(all []fault, part float64, r *rand.Rand) []fault {
 		byClass[classOf(f)] = append(byClass[classOf(f)], f)
 	}
 	var some []fault
-	for _, class := range sortedKeys(byClass) {
+	for _, class := range slices.Sorted(maps.Keys(byClass)) {
 		of := byClass[class]
 		r.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
 		n := max(1, int(part*float64(len(of))+0.5))
@@ -192,6 +184,9 @@ func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) e
 // try runs the scenario with a fault.
 func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed uint64) error {
 	found, err := l.try(ctx, s.scenario, f, s.learned.state)
+	for again := 0; err != nil && ctx.Err() == nil && again < 3; again++ { // nothing was tried yet: a machine that is busy elects leaders badly
+		found, err = l.try(ctx, s.scenario, f, s.learned.state)
+	}
 	if err != nil {
 		return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
 	}

@@ -130,7 +130,5 @@ func (w *world) stranger(id string) {
 	if answer.Code != http.StatusAccepted {
 		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.strangers[id] = true
+	w.strangers.add(id)
 }

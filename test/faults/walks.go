@@ -20,6 +20,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -96,7 +97,7 @@ func walks(o options) (all []scenario) {
 		return []scenario{walkOf(m[1], seed)}
 	}
 	r := rand.New(rand.NewPCG(o.seed, 3))
-	for _, kind := range sortedKeys(walkKinds) {
+	for _, kind := range slices.Sorted(maps.Keys(walkKinds)) {
 		for range o.walks {
 			all = append(all, walkOf(kind, r.Uint64N(1e6)))
 		}

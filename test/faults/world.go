@@ -63,10 +63,25 @@ type world struct {
 
 	mu       sync.Mutex
 	problems []string
+
 	// strangers are ids at the broker that are not ours: they may not be removed, and stay.
-	strangers map[string]bool
+	strangers ids
 	// left are ids that stay at the broker on purpose.
-	left map[string]bool
+	left ids
+}
+
+// ids is a set that many may use at once.
+type ids struct{ members sync.Map }
+
+func (s *ids) add(id string) { s.members.Store(id, true) }
+
+func (s *ids) has(id string) bool {
+	_, ok := s.members.Load(id)
+	return ok
+}
+
+func (s *ids) all(yield func(string) bool) {
+	s.members.Range(func(id, _ any) bool { return yield(id.(string)) })
 }
 
 func newWorld(ctx context.Context, l *lab, d *director, kill func(), apart bool) (*world, error) {
@@ -82,7 +97,6 @@ func newWorld(ctx context.Context, l *lab, d *director, kill func(), apart bool)
 	return &world{
 		ctx: ctx, lab: l, director: d, kill: kill, namespace: spaces[0].Name, home: spaces[len(spaces)-1].Name,
 		addressees: map[string]*addressee{}, mended: map[string]bool{},
-		strangers: map[string]bool{}, left: map[string]bool{},
 	}, nil
 }
 
