@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,6 +33,9 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 	v.world = bindingWorld{firstSight: since == 0, definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
 	w := &v.world
 	if w.ground, err = findGround(ctx, r.index, v.b); err != nil {
+		return err
+	}
+	if w.ground.plans, err = plansOfGround(ctx, r.index, w.ground, v.b.Status.Attempts); err != nil {
 		return err
 	}
 	target := targetOf(v.b, *w)
@@ -97,6 +101,22 @@ func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (
 		g.plan = has
 	}
 	return g, err
+}
+
+// plansOfGround are the ids of the plans that an instance may have, the most likely one
+// first, where the broker has refused a request that named another.
+func plansOfGround(ctx context.Context, x index.Index, g ground, a *v1beta1.Attempts) ([]string, error) {
+	if g.target == nil || refusals(a) == 0 {
+		return nil, nil
+	}
+	ids := []string{g.target.PlanID}
+	more, err := plansToTry(ctx, x, g.instance, g.class, a)
+	for _, id := range append([]string{planIDOf(held(g.instance.Status.InProgressProperties))}, more...) {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
 }
 
 // isClaimed says whether another live object of the broker has an id, or has still to

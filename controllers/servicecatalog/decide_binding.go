@@ -56,6 +56,9 @@ type ground struct {
 	plan     v1beta1.Plan
 	// target is where its bindings are; nil: it is at no broker.
 	target *v1beta1.ServiceBindingTarget
+	// plans are the ids of others that it may have, where that is not known and the broker
+	// has refused a request that named another.
+	plans []string
 	// missing is what the instance refers to and is not there.
 	missing *word
 }

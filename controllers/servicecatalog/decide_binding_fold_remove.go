@@ -146,6 +146,9 @@ func (f *bindingFold) removalFailed(message string) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
 	f.later()
+	if f.answer.Class == osb.Rejected {
+		s.Attempts.Refusals++
+	}
 	if f.isDeleting() {
 		f.beginUnbind()
 		s.UnbindStatus = v1beta1.UnbindRequired

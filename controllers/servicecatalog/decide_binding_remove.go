@@ -93,6 +93,9 @@ func (d *bindingDecision) unbind(id string) {
 	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationUnbind || d.status.OrphanMitigationInProgress)
 	call := d.newCall(unbind)
 	call.id = id
+	if plans := d.w.ground.plans; len(plans) > 0 && d.target() == d.w.ground.target {
+		call.target.PlanID, _ = guessPlan(plans, d.status.Attempts, false)
+	}
 	switch why := d.mute(); {
 	case d.target() == nil:
 		d.hold(v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name))

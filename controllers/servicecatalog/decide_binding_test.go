@@ -54,6 +54,25 @@ func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
 	}
 }
 
+// What is removed has the plan of its instance; where that is not known, another is tried.
+func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
+	f := newBindingFixture(bound1, deleted1, lives1, ejected)
+	f.w.ground.plans = []string{"small-id", "large-id"}
+	var named []string
+	for range 3 {
+		next := f.step()
+		if next.call == nil || next.call.verb != unbind {
+			t.Fatal(next.say())
+		}
+		named = append(named, next.call.target.PlanID)
+		f.after(saidOf(osb.Rejected, 400))
+		f.w.now = f.w.now.Add(time.Hour)
+	}
+	if got := strings.Join(named, " "); got != "small-id large-id small-id" {
+		t.Error(got)
+	}
+}
+
 func TestDecideBinding(t *testing.T) {
 	instance := func(edit func(*v1beta1.ServiceInstance)) func(*bindingFixture) {
 		return func(f *bindingFixture) {

@@ -46,7 +46,8 @@ type instanceWorld struct {
 	problem *word
 	// parameters are those of the spec, or why they cannot be had.
 	parameters parameters
-	// plans are the ids of the class's, where it is not known which one the broker has.
+	// plans are the ids of the class's, where it is not known which one the broker has and it
+	// has refused a request that named another.
 	plans []string
 	// bindings are the names of those that refer to the instance.
 	bindings []string
@@ -82,6 +83,8 @@ type instanceCall struct {
 	removal bool
 	// unsure: it is not known what an earlier update did.
 	unsure bool
+	// guessed: the broker may have another plan than the one that is named.
+	guessed bool
 	// changes of an update; what does not change is left out.
 	newPlan, newParameters bool
 	previousPlanID         string

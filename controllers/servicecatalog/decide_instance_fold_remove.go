@@ -130,6 +130,9 @@ func (f *instanceFold) poll() {
 // pollFailed is for an operation of which it cannot be learned how far it is. It does
 // not say how often: that would cost a write each time.
 func (f *instanceFold) pollFailed() {
+	if f.answer.Class == osb.Rejected && f.call.guessed {
+		f.attempts().Refusals++
+	}
 	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal
 		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	}

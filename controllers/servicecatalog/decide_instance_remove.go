@@ -141,9 +141,7 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *word) {
 	} else if d.w.offer.class != nil {
 		call.serviceID = d.w.offer.class.Common().ExternalID
 	}
-	if plans := d.plans(); len(plans) > 0 {
-		call.planID = plans[refusals(&d.status)%len(plans)]
-	}
+	call.planID, call.guessed = guessPlan(d.plans(), d.status.Attempts, mayHaveAnyPlan(&d.status))
 	if call.serviceID != "" && call.planID != "" {
 		return call, nil
 	}
@@ -158,12 +156,22 @@ func mayHaveAnyPlan(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.ProvisionStatus != v1beta1.Provisioned || s.Attempts != nil && s.Attempts.Unknown > 0
 }
 
-// refusals is how often the broker has refused a removal.
-func refusals(s *v1beta1.ServiceInstanceStatus) int {
-	if s.Attempts == nil {
+// guessPlan is the one of some plans to name next, the most likely one first: a broker may
+// refuse a request that names another than it has. guessed: there is another to try then.
+func guessPlan(plans []string, a *v1beta1.Attempts, maybeMore bool) (id string, guessed bool) {
+	if len(plans) == 0 {
+		return "", false
+	}
+	n := refusals(a)
+	return plans[n%len(plans)], n < len(plans) && (len(plans) > 1 || maybeMore)
+}
+
+// refusals is how often the broker has refused a request as it was made.
+func refusals(a *v1beta1.Attempts) int {
+	if a == nil {
 		return 0
 	}
-	return int(s.Attempts.Refusals)
+	return int(a.Refusals)
 }
 
 // poll asks how far a provisioning or an update is.

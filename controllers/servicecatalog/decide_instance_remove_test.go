@@ -198,6 +198,41 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	}
 }
 
+// TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas: as often as there are some to try,
+// since each time costs a write.
+func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
+	refused := said(osb.Rejected, 400)
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a change":                               {fs(ready, planned, accepted), "small large small small"},
+		"after one that got no answer":           {fs(ready, planned, unanswered, later(time.Hour), accepted), "small large small small"},
+		"of something else, with no plan before": {fs(ready, edited2, accepted), "small small small small"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			f.w.plans = []string{"large-id", "small-id"}
+			var named []string
+			for range 4 {
+				f.w.now = f.w.now.Add(time.Minute)
+				next := decideInstance(f.si, f.w)
+				if next.call == nil || next.call.verb != poll {
+					t.Fatal(next.say())
+				}
+				named = append(named, strings.TrimSuffix(next.call.planID, "-id"))
+				f.after(next.call, refused)
+			}
+			if got := strings.Join(named, " "); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if got := f.si.Status.Attempts; refusals(got) > 2 {
+				t.Error("it is still counted:", got.Refusals)
+			}
+		})
+	}
+}
+
 // TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs: and only there.
 func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 	large := func(f *fixture) { f.w.plans = []string{"large-id", "small-id"} }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
@@ -42,7 +43,7 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.claimed, err = r.isClaimed(ctx, si, w.offer); err != nil {
 		return err
 	}
-	if w.plans, err = r.plansToTry(ctx, si, w.offer); err != nil {
+	if w.plans, err = plansToTry(ctx, r.index, si, w.offer.class, si.Status.Attempts); err != nil {
 		return err
 	}
 	if w.working, err = planOf(ctx, r.index, w.offer.class, workingProperties(&si.Status)); err != nil {
@@ -106,13 +107,13 @@ func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.Service
 	return names, err
 }
 
-// plansToTry are the ids of a class's plans, where the broker has refused to remove the
-// one that is on record.
-func (r *InstanceReconciler) plansToTry(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (ids []string, err error) {
-	if o.class == nil || refusals(&si.Status) == 0 || !mayHaveAnyPlan(&si.Status) {
+// plansToTry are the ids of a class's plans, where the broker has refused to be asked about
+// the one that is on record.
+func plansToTry(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, class v1beta1.Class, a *v1beta1.Attempts) (ids []string, err error) {
+	if class == nil || refusals(a) == 0 || !mayHaveAnyPlan(&si.Status) {
 		return nil, nil
 	}
-	plans, err := r.index.PlansOf(ctx, o.class)
+	plans, err := x.PlansOf(ctx, class)
 	for _, p := range plans {
 		ids = append(ids, p.Common().ExternalID)
 	}

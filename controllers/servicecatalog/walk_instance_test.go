@@ -176,7 +176,7 @@ func (w *instanceWalk) world() instanceWorld {
 	if w.secret > 0 {
 		world.parameters.version = fmt.Sprint("v", w.secret)
 	}
-	if refusals(&w.si.Status) > 0 && mayHaveAnyPlan(&w.si.Status) {
+	if refusals(w.si.Status.Attempts) > 0 && mayHaveAnyPlan(&w.si.Status) {
 		world.plans = []string{"large-id", "small-id"}
 	}
 	world.present, world.working = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, workingProperties(&w.si.Status))

@@ -106,7 +106,7 @@ func (s *soak) prepare(ctx context.Context) (err error) {
 	err = s.play(func(w *world) {
 		threeReceivers(w)
 		registered(w)
-		w.broker.Change(func(o *osbtest.Options) { o.Terse = true })
+		w.broker.Change(func(o *osbtest.Options) { o.Terse, o.Patient = true, true })
 	})
 	if err != nil {
 		return fmt.Errorf("preparing: %w\n%s", err, s.log)

@@ -277,7 +277,7 @@ type Attempts struct {
 	// +optional
 	Removals int32 `json:"removals,omitempty"`
 
-	// refusals is how often the broker refused a removal as it was asked for. Where it
+	// refusals is how often the broker refused a request that names the plan. Where it
 	// is not known which plan it has, the next one names another.
 	// +optional
 	Refusals int32 `json:"refusals,omitempty"`

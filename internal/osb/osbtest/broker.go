@@ -50,6 +50,9 @@ type Options struct {
 	InUse int
 	// RefusesReuse is how it refuses to make anew what it once removed; 0: it does not.
 	RefusesReuse int
+	// Patient is for a platform that may forget what it was told: until it names the plan
+	// after a change, it may name the one before.
+	Patient bool
 	// Terse keeps no calls, only counts.
 	Terse bool
 	// Now is the clock; nil: the real one.

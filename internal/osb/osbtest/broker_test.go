@@ -384,6 +384,41 @@ func TestStrictness(t *testing.T) {
 	violations(t, b, "it has bindings", "plan_id must be", "the context by itself", "cannot be fetched", "cannot be bound", "cannot change to another", "cannot be rotated")
 }
 
+// TestPlanBeforeAChange: it may be named by whoever cannot know better.
+func TestPlanBeforeAChange(t *testing.T) {
+	lost := osbtest.Fault{On: osb.UpdateInstance, Times: 1, Acts: true, Answer: osbtest.Drop}
+	for _, test := range []struct {
+		why    string
+		faults []osbtest.Fault
+		o      osbtest.Options
+		knows  bool
+		status int
+	}{
+		{why: "told", status: 400},
+		{why: "not told", faults: []osbtest.Fault{lost}, status: 200},
+		{why: "told, and it may have forgotten", o: osbtest.Options{Patient: true}, status: 200},
+		{why: "told, and it shows that it knows", o: osbtest.Options{Patient: true}, knows: true, status: 400},
+	} {
+		t.Run(test.why, func(t *testing.T) {
+			b := osbtest.Start(t, test.o)
+			c := clientOf(t, b)
+			p := params(osbtest.SyncService, osbtest.SyncPlan)
+			c.Provision(t.Context(), provision(p))
+			for _, f := range test.faults {
+				b.Inject(f)
+			}
+			now := params(osbtest.SyncService, osbtest.SyncOtherPlan)
+			c.Update(t.Context(), osb.UpdateRequest{Params: now})
+			if test.knows {
+				c.Bind(t.Context(), bind(now, "b1"))
+				c.Unbind(t.Context(), osb.RemovalRequest{Params: now, BindingID: "b1"})
+			}
+			_, out := c.Deprovision(t.Context(), osb.RemovalRequest{Params: p})
+			want(t, "a removal of the plan before", out.Status, test.status)
+		})
+	}
+}
+
 func TestForm(t *testing.T) {
 	b := osbtest.Start(t, osbtest.Options{})
 	const body = `{"service_id":"` + osbtest.SyncService + `","plan_id":"` + osbtest.SyncPlan + `","organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"n","clusterid":"c","instance_name":"i"}}`

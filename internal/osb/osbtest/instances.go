@@ -39,7 +39,7 @@ type Instance struct {
 type instance struct {
 	Instance
 	*entry
-	// formerPlan is the plan before a change of which the platform was not told that it
+	// formerPlan is the plan before a change of which the platform may not know that it
 	// went well: that is the plan it may still name.
 	formerPlan string
 }
@@ -155,14 +155,20 @@ func (b *Broker) update(c *request, f Fault) reply {
 	if refused := needsTime(c, behave.Async); refused != nil {
 		return *refused
 	}
-	switch unheard := f.Acts && f.Answer != nil; {
-	case !unheard:
-		held.formerPlan = ""
-	case held.formerPlan == "": // the last one that the platform heard of
-		held.formerPlan = held.PlanID
-	}
 	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID) }}
-	return b.begin(c, held.entry, f, op, behave.Async, func() reply { return say(http.StatusOK, map[string]any{}) })
+	return b.begin(c, held.entry, f, op, behave.Async, func() reply {
+		if f.Answer == nil {
+			b.told(held)
+		}
+		return say(http.StatusOK, map[string]any{})
+	})
+}
+
+// told: the platform was, of the plan that an instance has.
+func (b *Broker) told(i *instance) {
+	if !b.options.Patient {
+		i.formerPlan = ""
+	}
 }
 
 // checkUpdate finds the plan that an update leads to, and says why it cannot be.
@@ -207,14 +213,20 @@ func (i *instance) onlyContext(c *request) bool {
 
 // isPlan tells whether the platform may take the plan for the instance's.
 func (i *instance) isPlan(id string) bool {
-	if op := i.last; op != nil && op.on == osb.UpdateInstance && !op.told && id == op.planID {
+	if id == i.PlanID { // so it knows
+		i.formerPlan = ""
 		return true
 	}
-	return id == i.PlanID || i.formerPlan != "" && id == i.formerPlan
+	return i.isFormerPlan(id)
 }
+
+func (i *instance) isFormerPlan(id string) bool { return id != "" && id == i.formerPlan }
 
 // change is what a successful update does.
 func (i *instance) change(c *request, planID string) {
+	if i.formerPlan == "" && planID != i.PlanID { // else it is the last one that the platform knew
+		i.formerPlan = i.PlanID
+	}
 	i.PlanID, i.planID = planID, planID
 	if c.body.Parameters != nil {
 		i.Parameters = c.body.Parameters

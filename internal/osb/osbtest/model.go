@@ -84,7 +84,6 @@ type operation struct {
 	wanted  []byte // what makes a repeated update the same
 	apply   func() // when it has succeeded
 	state   osb.State
-	told    bool // the platform knows how it ended
 }
 
 // grave is what is known of something that was removed.
@@ -138,7 +137,6 @@ func (b *Broker) begin(c *request, e *entry, f Fault, op *operation, async bool,
 		return b.runs(op)
 	}
 	b.end(e)
-	op.told = true
 	if op.failure != nil {
 		return op.failure.reply()
 	}
@@ -249,8 +247,10 @@ func (b *Broker) poll(c *request) reply {
 		return b.pollGrave(key)
 	}
 	r := say(http.StatusOK, op.said())
-	if op.told = op.state != osb.InProgress; !op.told {
+	if op.state == osb.InProgress {
 		r.header = op.header()
+	} else if i := b.instances[c.InstanceID]; op.on == osb.UpdateInstance {
+		b.told(i)
 	}
 	return r
 }
@@ -287,7 +287,7 @@ func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
 	switch {
 	case c.Query.Get("service_id") != e.serviceID:
 		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", e.serviceID)
-	case c.Query.Get("plan_id") != op.planID:
+	case c.Query.Get("plan_id") != op.planID && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(c.Query.Get("plan_id"))):
 		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
