@@ -37,6 +37,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
@@ -110,7 +111,7 @@ func (w *world) state() string {
 		lines = append(lines, describe(o))
 	}
 	if w.broker != nil {
-		holds := w.broker.Holds()
+		holds := w.holds()
 		for _, i := range holds.Instances {
 			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, ofSome(i.Parameters)))
 		}
@@ -278,10 +279,20 @@ func (w *world) checkBroker(all []client.Object) {
 	}
 }
 
+// holds is what the broker has, but for what was asked for too late.
+func (w *world) holds() osbtest.Holdings {
+	holds := w.broker.Holds()
+	for id := range w.overtaken.all {
+		delete(holds.Instances, id)
+		delete(holds.Bindings, id)
+	}
+	return holds
+}
+
 // held are the ids that the broker has.
 func (w *world) held() map[string]bool {
 	held := map[string]bool{}
-	holds := w.broker.Holds()
+	holds := w.holds()
 	for id := range holds.Instances {
 		held[id] = true
 	}
@@ -383,8 +394,7 @@ func (w *world) checkLog(log string, atRest bool) {
 // be on record; nothing may be removed that a living object says is ready, or that is not
 // ours; and nobody may still be given credentials that end.
 func (w *world) guard(_ string, r *http.Request) {
-	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	id := parts[len(parts)-1]
+	id := idIn(r)
 	if r.Method != http.MethodPut && r.Method != http.MethodDelete {
 		return
 	}
@@ -394,7 +404,7 @@ func (w *world) guard(_ string, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPut {
-		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(idsOf(o), id) }) {
+		if !w.overtaken.has(id) && !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(idsOf(o), id) }) {
 			w.blame("PUT of %s, which no object has", id)
 		}
 		return

@@ -31,6 +31,7 @@ type outsideSeam struct {
 	kill     func()                             // the process that calls
 	name     func(*http.Request) string         // of a call
 	watch    func(name string, r *http.Request) // sees each call before it is carried out
+	late     func(*http.Request)                // sees each that the network has kept, before it is carried out
 	model    http.Handler
 }
 
@@ -61,6 +62,7 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case act.held:
 		s.director.late.pass(context.Background())
+		s.late(r)
 		carryOut(w)
 	case !other:
 		carryOut(w)

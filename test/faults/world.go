@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +69,9 @@ type world struct {
 	strangers ids
 	// left are ids that stay at the broker on purpose.
 	left ids
+	// overtaken are ids that the broker was asked for, by a request that the network had kept,
+	// after it had confirmed that they are removed: nobody knows of them who could act.
+	overtaken ids
 }
 
 // ids is a set that many may use at once.
@@ -197,10 +201,21 @@ func (w *world) secret(name string, data map[string]string) *corev1.Secret {
 
 // serve puts a model behind the seam.
 func (w *world) serve(model http.Handler, name func(*http.Request) string, watch func(string, *http.Request)) string {
-	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, model: model}).serve()
+	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, late: w.overtake, model: model}).serve()
 	w.servers = append(w.servers, server)
 	return server.URL
 }
+
+// overtake is for a request that the network has kept until the process that made it was
+// long gone.
+func (w *world) overtake(r *http.Request) {
+	if id := idIn(r); w.broker != nil && r.Method == http.MethodPut && w.broker.History(id).Removals > 0 {
+		w.overtaken.add(id)
+	}
+}
+
+// idIn is the id of what a request to a broker is about.
+func idIn(r *http.Request) string { return path.Base(r.URL.Path) }
 
 // operationOf names a request to a broker without the ids.
 func operationOf(r *http.Request) string {
