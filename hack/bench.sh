@@ -9,4 +9,7 @@ export KUBEBUILDER_ASSETS
 
 mkdir -p bin
 CGO_ENABLED=0 go -C test build -tags grpcnotrace -o ../bin/bench ./bench
-exec bin/bench ${FULL:+-full} "$@"
+if [ "${FULL-}" = 1 ]; then
+	set -- -full "$@"
+fi
+exec bin/bench "$@"

@@ -38,7 +38,7 @@ func (c *Cluster) OperatorKubeconfig(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := writeKubeconfig(path, c.Config, &clientcmdapi.AuthInfo{TokenFile: token}); err != nil {
+	if err := WriteKubeconfig(path, c.Config, &clientcmdapi.AuthInfo{TokenFile: token}); err != nil {
 		return "", err
 	}
 	if !c.renewing {
@@ -83,8 +83,8 @@ func (c *Cluster) writeToken(ctx context.Context, path string) (lifetime time.Du
 	return time.Until(request.Status.ExpirationTimestamp.Time), os.Rename(temp, path)
 }
 
-// writeKubeconfig writes a file that leads to the same API server with other credentials.
-func writeKubeconfig(path string, config *rest.Config, auth *clientcmdapi.AuthInfo) error {
+// WriteKubeconfig writes a file that leads to the same API server as config, with the credentials of auth.
+func WriteKubeconfig(path string, config *rest.Config, auth *clientcmdapi.AuthInfo) error {
 	const name = "bellhop"
 	file := clientcmdapi.NewConfig()
 	file.Clusters[name] = &clientcmdapi.Cluster{

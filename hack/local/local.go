@@ -131,7 +131,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	c.Kubeconfig = filepath.Join(c.dir, "admin.kubeconfig")
-	if err := writeKubeconfig(c.Kubeconfig, c.Config, authOf(c.Config)); err != nil {
+	if err := WriteKubeconfig(c.Kubeconfig, c.Config, authOf(c.Config)); err != nil {
 		return nil, err
 	}
 	if err := c.install(ctx, options.Host); err != nil {

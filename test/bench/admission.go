@@ -100,18 +100,7 @@ const strict = "strict"
 func (b *bench) enterStrict(ctx context.Context, s *stage, schema json.RawMessage) (*tenant, error) {
 	service := newService(b.unused("admission"), osbtest.Behavior{})
 	service.Plans = append(service.Plans, osbtest.Plan{ID: string(uuid.NewUUID()), Name: strict, Description: "With a schema", Schemas: schema})
-	of, err := newBroker(ctx, service)
-	if err != nil {
-		return nil, err
-	}
-	at, err := newTenant(ctx, s.api, service.Name, of)
-	if err == nil {
-		err = at.addBroker(ctx)
-	}
-	if err != nil {
-		of.close()
-	}
-	return at, err
+	return enter(ctx, s.api, service)
 }
 
 // admit adds lines of objects that are created.

@@ -122,7 +122,7 @@ func (b *bench) besideBrokers(ctx context.Context, s *stage, name string, failin
 			return figures, context.Cause(ctx)
 		}
 	}
-	t, err := enter(ctx, s.api, name+"-"+healthy)
+	t, err := enter(ctx, s.api, newService(name+"-"+healthy, osbtest.Behavior{}))
 	if err != nil {
 		return figures, err
 	}
@@ -142,16 +142,26 @@ func (b *bench) besideBrokers(ctx context.Context, s *stage, name string, failin
 	return figures, t.broker.checkRecord(b.runInstances + 1)
 }
 
-// enter makes a tenant of a broker of its own.
-func enter(ctx context.Context, api client.WithWatch, namespace string) (*tenant, error) {
-	of, err := newBroker(ctx, newService(namespace, osbtest.Behavior{}))
+// enter makes a tenant of a broker of its own, whose catalog is read. The broker serves until closed.
+func enter(ctx context.Context, api client.WithWatch, services ...osbtest.Service) (*tenant, error) {
+	t, err := prepare(ctx, api, services...)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTenant(ctx, api, namespace, of)
-	if err == nil {
-		err = t.addBroker(ctx)
+	if err := t.addBroker(ctx); err != nil {
+		t.broker.close()
+		return nil, err
 	}
+	return t, nil
+}
+
+// prepare makes a tenant of a broker that the cluster does not know yet, with the name of the first service.
+func prepare(ctx context.Context, api client.WithWatch, services ...osbtest.Service) (*tenant, error) {
+	of, err := newBroker(ctx, services...)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTenant(ctx, api, of.service.Name, of)
 	if err != nil {
 		of.close()
 		return nil, err
@@ -177,7 +187,7 @@ type troubled struct {
 // begin creates n instances at brokers of all these kinds.
 func (t *trouble) begin(ctx context.Context, api client.WithWatch, kinds []failure, name string, n, creators int) error {
 	for i, kind := range kinds {
-		at, err := enter(ctx, api, name+"-"+kind.name)
+		at, err := enter(ctx, api, newService(name+"-"+kind.name, osbtest.Behavior{}))
 		if err != nil {
 			return err
 		}

@@ -62,15 +62,11 @@ func (b *bench) catalogPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "catalog: %d classes with %d plans each\n\n", b.classes, b.plans)
 	t := browseTable()
 	err := b.onStage(ctx, b.deployed(), func(ctx context.Context, s *stage) error {
-		of, err := newBroker(ctx, b.assortment()...)
+		at, err := prepare(ctx, s.api, b.assortment()...)
 		if err != nil {
 			return err
 		}
-		defer of.close()
-		at, err := newTenant(ctx, s.api, of.service.Name, of)
-		if err != nil {
-			return err
-		}
+		defer at.broker.close()
 		again := func(ctx context.Context) error { return at.relist(ctx) }
 		for _, step := range []struct {
 			name string
@@ -80,7 +76,7 @@ func (b *bench) catalogPart(ctx context.Context, out io.Writer) error {
 			{"read for the first time", at.addBroker},
 			{"read again, nothing changed", again},
 			{"read again, one plan changed", func(ctx context.Context) error {
-				of.Change(func(o *osbtest.Options) { o.Services[0].Plans[0].Description = "another" })
+				at.broker.Change(func(o *osbtest.Options) { o.Services[0].Plans[0].Description = "another" })
 				return again(ctx)
 			}},
 			{"removed", at.removeBroker},

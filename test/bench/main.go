@@ -215,7 +215,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() { err = errors.Join(err, b.close()) }() //nolint:contextcheck // it ends what runs above all when the context has ended
 	fmt.Fprintf(out, "%s\n\n", where)
 	for _, p := range parts {
 		if len(o.parts) > 0 && !slices.Contains(o.parts, p.name) {

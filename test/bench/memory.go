@@ -85,18 +85,11 @@ func (b *bench) memoryPart(ctx context.Context, out io.Writer) error {
 
 // holdServices adds lines for all sizes, and says what is asked for with the largest.
 func (b *bench) holdServices(ctx context.Context, s *stage, t *table[footprint]) (atRest requests, err error) {
-	of, err := newBroker(ctx, newService(b.unused("held"), osbtest.Behavior{}))
+	at, err := enter(ctx, s.api, newService(b.unused("held"), osbtest.Behavior{}))
 	if err != nil {
 		return atRest, err
 	}
-	defer of.close()
-	at, err := newTenant(ctx, s.api, of.service.Name, of)
-	if err != nil {
-		return atRest, err
-	}
-	if err := at.addBroker(ctx); err != nil {
-		return atRest, err
-	}
+	defer at.broker.close()
 	before, err := s.footprint(ctx, b.rest)
 	if err != nil {
 		return atRest, err

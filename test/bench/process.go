@@ -18,10 +18,8 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -30,8 +28,8 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
+
+	"github.com/gophernetes/bellhop/test/internal/metrics"
 )
 
 // Metrics of Go, of client-go and of controller-runtime, which every subject has.
@@ -43,15 +41,12 @@ const (
 	workers     = "controller_runtime_max_concurrent_reconciles"
 )
 
-// insecure is for metrics, which a process serves with a certificate that it made for itself.
-var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-
 // A reading is what the metrics of a subject say.
 type reading map[string]*dto.MetricFamily
 
 // read asks the subject for its metrics.
 func (s *stage) read(ctx context.Context) (reading, error) {
-	return s.metrics(ctx, s.process.MetricsURL)
+	return metrics.Read(ctx, s.process.MetricsURL, s.token)
 }
 
 // readServer asks the API server for its metrics.
@@ -60,25 +55,7 @@ func (s *stage) readServer(ctx context.Context) (reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.metrics(ctx, address)
-}
-
-func (s *stage) metrics(ctx context.Context, address string) (reading, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Authorization", "Bearer "+s.token)
-	response, err := insecure.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("reading metrics: %s", response.Status)
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	return parser.TextToMetricFamilies(response.Body)
+	return metrics.Read(ctx, address, s.token)
 }
 
 // sum is of all counters and gauges of a name, or of those that have a label of that value; no number where there are none.
@@ -99,7 +76,7 @@ func (r reading) sum(name, value string) float64 {
 
 // atRest are the metrics of a subject that has nothing to do, and how much of its heap is still in use then. It waits a while
 // after garbage collections, in which freed memory goes back to the system.
-func (s *stage) atRest(ctx context.Context, while time.Duration) (metrics reading, heap float64, err error) {
+func (s *stage) atRest(ctx context.Context, while time.Duration) (said reading, heap float64, err error) {
 	if heap, err = s.heap(ctx); err != nil {
 		return nil, 0, err
 	}
@@ -108,8 +85,8 @@ func (s *stage) atRest(ctx context.Context, while time.Duration) (metrics readin
 	case <-ctx.Done():
 		return nil, 0, ctx.Err()
 	}
-	metrics, err = s.read(ctx)
-	return metrics, heap, err
+	said, err = s.read(ctx)
+	return said, heap, err
 }
 
 // heap is how much of the heap is in use: the least that some garbage collections found, since each counts what is under way.

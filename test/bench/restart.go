@@ -60,18 +60,11 @@ func (b *bench) restartPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "restart: of an operator with %d instances and as many bindings; restarts: %d\n\n", b.restart/2, b.rounds)
 	t := revivalTable()
 	err := b.onStage(ctx, b.deployed(), func(ctx context.Context, s *stage) error {
-		of, err := newBroker(ctx, newService(b.unused("restart"), osbtest.Behavior{}))
+		at, err := enter(ctx, s.api, newService(b.unused("restart"), osbtest.Behavior{}))
 		if err != nil {
 			return err
 		}
-		defer of.close()
-		at, err := newTenant(ctx, s.api, of.service.Name, of)
-		if err != nil {
-			return err
-		}
-		if err := at.addBroker(ctx); err != nil {
-			return err
-		}
+		defer at.broker.close()
 		progress("making %d instances, and as many bindings", b.restart/2)
 		if err := at.fill(ctx, 0, b.restart/2, b.creators); err != nil {
 			return err

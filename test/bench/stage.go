@@ -26,9 +26,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -38,6 +35,7 @@ import (
 	pager "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/metrics"
 )
 
 // A stage is a fresh control plane with one subject on it.
@@ -120,27 +118,8 @@ func (s *stage) setUp(ctx context.Context, repo string) (err error) {
 	if s.api, err = client.NewWithWatch(&config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	s.token, err = metricsToken(ctx, s.api)
+	s.token, err = metrics.Token(ctx, s.api, metav1.NamespaceDefault, "bench")
 	return err
-}
-
-// metricsToken is of a ServiceAccount that may read metrics, as Prometheus would have one.
-func metricsToken(ctx context.Context, api client.Client) (string, error) {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "bench"}}
-	if err := api.Create(ctx, account); err != nil {
-		return "", err
-	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "bench"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: account.Namespace, Name: account.Name}},
-	}
-	if err := api.Create(ctx, binding); err != nil {
-		return "", err
-	}
-	request := &authenticationv1.TokenRequest{}
-	err := api.SubResource("token").Create(ctx, account, request)
-	return request.Status.Token, err
 }
 
 // start runs the subject, and returns once it is ready.

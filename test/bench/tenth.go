@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
 const (
@@ -153,7 +154,7 @@ func (b *bench) besideTenthBroker(ctx context.Context, s *stage, name string, de
 	defer cancel()
 	var all tenants
 	for i := range nine + 1 {
-		t, err := enter(ctx, s.api, fmt.Sprintf("%s-%d", name, i))
+		t, err := enter(ctx, s.api, newService(fmt.Sprintf("%s-%d", name, i), osbtest.Behavior{}))
 		if err != nil {
 			return figures, err
 		}

@@ -16,34 +16,7 @@ limitations under the License.
 
 package main
 
-import (
-	"bytes"
-	"sync"
-)
+import "github.com/gophernetes/bellhop/test/internal/output"
 
-// logBuffer keeps what processes print. It is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// take is what was printed since it was taken last.
-func (l *logBuffer) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := l.text.String()
-	l.text = bytes.Buffer{}
-	return text
-}
+// logBuffer keeps what processes print.
+type logBuffer = output.Buffer

@@ -19,26 +19,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/metrics"
 )
 
 // A meter reads what a process says of itself, every few seconds.
 type meter struct {
 	address, token string
-	client         *http.Client
 	began          time.Time
 
 	mu      sync.Mutex
@@ -68,24 +59,11 @@ func newMeter(ctx context.Context, l *lab, namespace string) (*meter, error) {
 	if err != nil {
 		return nil, err
 	}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "meter"}}
-	may := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: namespace},
-		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: account.Name}}}
-	if err := l.client.Create(ctx, account); err != nil {
+	token, err := metrics.Token(ctx, l.client, namespace, "meter")
+	if err != nil {
 		return nil, err
 	}
-	if err := l.client.Create(ctx, may); err != nil {
-		return nil, err
-	}
-	token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(24 * 3600))}}
-	if err := l.client.SubResource("token").Create(ctx, account, token); err != nil {
-		return nil, err
-	}
-	return &meter{
-		address: fmt.Sprintf("127.0.0.1:%d", port), token: token.Status.Token, began: time.Now(),
-		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}},
-	}, nil
+	return &meter{address: fmt.Sprintf("127.0.0.1:%d", port), token: token, began: time.Now()}, nil
 }
 
 // follow is for another process.
@@ -108,21 +86,9 @@ func (m *meter) run(ctx context.Context) {
 }
 
 func (m *meter) read(ctx context.Context) (s sample, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+m.address+"/metrics", nil)
-	if err != nil {
-		return s, err
-	}
-	request.Header.Set("Authorization", "Bearer "+m.token)
-	response, err := m.client.Do(request)
-	if err != nil {
-		return s, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return s, fmt.Errorf("metrics: %s", response.Status)
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(response.Body)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	families, err := metrics.Read(ctx, "https://"+m.address+"/metrics", m.token)
 	if err != nil {
 		return s, err
 	}

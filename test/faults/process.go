@@ -29,8 +29,10 @@ import (
 	"syscall"
 	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/gophernetes/bellhop/hack/local"
 )
 
 // A process is the operator's binary, with an API server that shows it one run.
@@ -82,7 +84,8 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	p.server = &http.Server{Handler: p.seam, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.server.Serve(listener) }()
 	kubeconfig := filepath.Join(r.lab.dir, fmt.Sprintf("kubeconfig-%d", listener.Addr().(*net.TCPAddr).Port))
-	if err := writeKubeconfig(kubeconfig, "http://"+listener.Addr().String()); err != nil {
+	server := &rest.Config{Host: "http://" + listener.Addr().String()}
+	if err := local.WriteKubeconfig(kubeconfig, server, &clientcmdapi.AuthInfo{}); err != nil {
 		return nil, err
 	}
 	args := []string{
@@ -109,15 +112,6 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	defer r.mu.Unlock()
 	r.started = append(r.started, p)
 	return p, nil
-}
-
-func writeKubeconfig(path, server string) error {
-	file := clientcmdapi.NewConfig()
-	file.Clusters["run"] = &clientcmdapi.Cluster{Server: server}
-	file.AuthInfos["run"] = &clientcmdapi.AuthInfo{}
-	file.Contexts["run"] = &clientcmdapi.Context{Cluster: "run", AuthInfo: "run"}
-	file.CurrentContext = "run"
-	return clientcmd.WriteToFile(*file, path)
 }
 
 // kill is kill -9, after which nothing that the process has asked for is begun.

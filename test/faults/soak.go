@@ -174,7 +174,7 @@ const soakHeader = " time  round  trouble                        actions  calls 
 // tell prints a line of the table, and what was wrong.
 func (s *soak) tell(trouble string, took time.Duration, reading sample) {
 	w := s.world
-	log := s.log.take()
+	log := s.log.Take()
 	w.checkLog(log, false)
 	w.mu.Lock()
 	problems := w.problems

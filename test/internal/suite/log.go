@@ -17,37 +17,17 @@ limitations under the License.
 package suite
 
 import (
-	"bytes"
-	"sync"
-
 	"github.com/onsi/ginkgo/v2"
+
+	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
 // Log is what the operator printed since the spec began: of storms there is much, at the
 // highest level.
-type Log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type Log struct{ output.Buffer }
 
 // Reset is for BeforeEach.
-func (l *Log) Reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b = bytes.Buffer{}
-}
+func (l *Log) Reset() { l.Take() }
 
 // Report is for AfterEach: of a spec that failed it shows the end.
 func (l *Log) Report() {

@@ -1,0 +1,103 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package metrics reads what a process serves as metrics, as Prometheus would.
+package metrics
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// insecure is for a process that made its certificate for itself.
+var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+
+// lifetime is how long a token is asked for, in seconds: longer than any run takes.
+const lifetime = 24 * 3600
+
+// Account makes a ServiceAccount, which may nothing yet, and returns a token of it.
+func Account(ctx context.Context, api client.Client, namespace, name string) (string, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if err := api.Create(ctx, account); err != nil {
+		return "", err
+	}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(lifetime))}}
+	err := api.SubResource("token").Create(ctx, account, request)
+	return request.Status.Token, err
+}
+
+// Token makes a ServiceAccount that may read metrics, and returns a token of it.
+func Token(ctx context.Context, api client.Client, namespace, name string) (string, error) {
+	if err := api.Create(ctx, Binding(namespace, name)); err != nil {
+		return "", err
+	}
+	return Account(ctx, api, namespace, name)
+}
+
+// Binding is what lets a ServiceAccount read metrics. It stays when the namespace goes.
+func Binding(namespace, name string) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: namespace + "-" + name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}},
+	}
+}
+
+// Text is what a process says at its metrics' address, to who has a token; if it does not
+// tell, the error is the status.
+func Text(ctx context.Context, address, token string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := insecure.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", errors.New(response.Status)
+	}
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+// Read is the same as families of metrics, by their names.
+func Read(ctx context.Context, address, token string) (map[string]*dto.MetricFamily, error) {
+	text, err := Text(ctx, address, token)
+	if err != nil {
+		return nil, fmt.Errorf("reading metrics: %w", err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	return parser.TextToMetricFamilies(strings.NewReader(text))
+}
