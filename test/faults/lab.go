@@ -38,6 +38,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
 // A lab is the control plane that all runs share, with webhooks that no fault touches.
@@ -48,12 +49,12 @@ type lab struct {
 	operator http.RoundTripper // with the operator's credentials
 	binary   string            // what is tried
 	dir      string
-	log      *logBuffer // of the one who serves webhooks
+	log      *output.Buffer // of the one who serves webhooks
 }
 
 // newLab starts it. binary is the operator that is tried; "": the one of this repository.
 func newLab(ctx context.Context, binary string) (_ *lab, err error) {
-	l := &lab{binary: binary, log: &logBuffer{}}
+	l := &lab{binary: binary, log: &output.Buffer{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close())

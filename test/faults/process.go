@@ -33,6 +33,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
 // A process is the operator's binary, with an API server that shows it one run.
@@ -41,7 +42,7 @@ type process struct {
 	cmd    *exec.Cmd
 	server *http.Server
 	ended  chan struct{}
-	log    *logBuffer
+	log    *output.Buffer
 	once   sync.Once
 }
 

@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gophernetes/bellhop/test/internal/output"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -63,7 +64,7 @@ type run struct {
 	lab      *lab
 	director *director
 	world    *world
-	log      *logBuffer
+	log      *output.Buffer
 
 	mu      sync.Mutex
 	leader  *process
@@ -77,7 +78,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	began := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &run{lab: l, director: newDirector(l.newest), log: &logBuffer{}}
+	r := &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}}
 	w, err := newWorld(ctx, l, r.director, r.killLeader, sc.apart)
 	if err != nil {
 		return result{}, err

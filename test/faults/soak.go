@@ -37,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
 // A soak has users do what they like and things fail, round by round. At the end of each
@@ -70,7 +71,7 @@ func soakFor(ctx context.Context, o options, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, l.close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &soak{run: &run{lab: l, director: newDirector(l.newest), log: &logBuffer{}}, out: out, seed: o.seed, began: time.Now()}
+	s := &soak{run: &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}}, out: out, seed: o.seed, began: time.Now()}
 	if s.world, err = newWorld(ctx, l, s.director, s.killLeader, false); err != nil {
 		return err
 	}
