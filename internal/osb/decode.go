@@ -71,6 +71,14 @@ func (o *object) dashboard(words *cleaner) string {
 	return address
 }
 
+// done refuses a body that says the opposite, as do brokers that take 200 for 202: the
+// credentials or the dashboard are not in it.
+func (o *object) done() {
+	if state := o.members["state"]; string(state) == strconv.Quote(string(InProgress)) {
+		o.fail("it says that the operation is in progress, for which the status must be 202")
+	}
+}
+
 func readProvision(a answer) (ProvisionResponse, error) {
 	body := a.body
 	if a.status != http.StatusAccepted { // nothing is lost with it
@@ -80,6 +88,8 @@ func readProvision(a answer) (ProvisionResponse, error) {
 	response := ProvisionResponse{Created: a.status == http.StatusCreated, DashboardURL: o.dashboard(a.words)}
 	if a.status == http.StatusAccepted {
 		response.Operation = o.operation(a.secrets)
+	} else {
+		o.done()
 	}
 	return response, o.err()
 }
@@ -93,13 +103,17 @@ func readUpdate(a answer) (UpdateResponse, error) {
 	response := UpdateResponse{DashboardURL: o.dashboard(a.words)}
 	if a.status == http.StatusAccepted {
 		response.Operation = o.operation(a.secrets)
+	} else {
+		o.done()
 	}
 	return response, o.err()
 }
 
 func readRemoval(a answer) (RemovalResponse, error) {
 	if a.status != http.StatusAccepted {
-		return RemovalResponse{}, readObject(orEmpty(a.body)).err()
+		o := readObject(orEmpty(a.body))
+		o.done()
+		return RemovalResponse{}, o.err()
 	}
 	o := readObject(a.body)
 	return RemovalResponse{Operation: o.operation(a.secrets)}, o.err()
@@ -107,6 +121,7 @@ func readRemoval(a answer) (RemovalResponse, error) {
 
 func readInstance(a answer) (*Instance, error) {
 	o := readObject(a.body)
+	o.done()
 	instance := &Instance{
 		ServiceID: o.text("service_id"), PlanID: o.text("plan_id"), DashboardURL: o.dashboard(a.words),
 		Parameters: o.raw("parameters"), MaintenanceVersion: o.object("maintenance_info").text("version"),
@@ -119,6 +134,7 @@ func readBinding(a answer) (*Binding, error) {
 	if a.status == http.StatusAccepted { // credentials in it are not to be trusted
 		return &Binding{Operation: o.operation(a.secrets)}, o.err()
 	}
+	o.done()
 	metadata := o.object("metadata")
 	binding := &Binding{
 		Created:     a.status == http.StatusCreated,

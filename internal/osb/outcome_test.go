@@ -35,11 +35,13 @@ answer         provision    update       deprovision  bind         unbind       
 200 array      Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
 200 none       Done         Done         Done         Malformed    Done         Malformed   Malformed   Malformed   Malformed
 200 null       Done         Done         Done         Malformed    Done         Malformed   Malformed   Malformed   Malformed
+200 progress   Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Done        Done        Malformed
 200 long       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Done
 200 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Retry       Retry       Retry       Retry
 
 201 good       Done         Unknown      Unknown      Done         Unknown      Malformed   Malformed   Malformed   Malformed
 201 bad        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
+201 progress   Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 201 none       Done         Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 201 cut        Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 
@@ -107,7 +109,7 @@ func answerOf(t *testing.T, name string) http.HandlerFunc {
 		t.Fatalf("%q: %v", name, err)
 	}
 	body, ok := map[string]string{
-		"good": good, "unasked": good, "bad": "<html>nginx</html>", "array": "[]", "none": "", "null": " null\n", "cut": good,
+		"good": good, "unasked": good, "bad": "<html>nginx</html>", "array": "[]", "none": "", "null": " null\n", "cut": good, "progress": `{"state":"in progress"}`,
 		"long":  `{"state":"succeeded","services":[],"x":"` + strings.Repeat("x", maxAnswer) + `"}`,
 		"Async": `{"error":"AsyncRequired"}`, "AsyncAgain": `{"error":"AsyncRequired"}`, "Concurrent": `{"error":"ConcurrencyError"}`,
 		"Maintain": `{"error":"MaintenanceInfoConflict"}`, "App": `{"error":"RequiresApp"}`, "other": `{"error":"asyncrequired"}`,
@@ -355,6 +357,7 @@ func TestWrongTypes(t *testing.T) {
 		{GetInstance, `{"parameters":"c4nary"}`, "parameters must be an object, not a string"},
 		{GetInstance, `{"maintenance_info":{"version":5}}`, "maintenance_info.version must be a string, not a number"},
 		{GetInstance, `{"maintenance_info":true}`, "maintenance_info must be an object, not a boolean"},
+		{ProvisionInstance, `{"state":"in progress"}`, "it says that the operation is in progress, for which the status must be 202"},
 		{Bind, `{"credentials":"c4nary"}`, "credentials must be an object, not a string"},
 		{Bind, `{"credentials":["c4nary"]}`, "credentials must be an object, not an array"},
 		{Bind, `{"credentials":{},"metadata":{"expires_at":"c4nary"}}`, "metadata.expires_at must be a time such as 2030-01-31T12:00:00.0Z"},
