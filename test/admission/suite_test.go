@@ -140,7 +140,7 @@ func startWebhooks(ctx context.Context, scheme *runtime.Scheme) {
 		&v1beta1.ClusterServicePlanList{}, &v1beta1.ServicePlanList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{},
 		&metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "SecretList"}},
 	} {
-		Expect(mgr.GetCache().List(ctx, list)).To(Succeed())
+		Eventually(func() error { return mgr.GetCache().List(ctx, list) }).Should(Succeed()) // it starts after the webhooks
 	}
 }
 
