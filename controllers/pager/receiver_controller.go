@@ -68,7 +68,7 @@ type ReceiverReconciler struct {
 func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	receiver := receivers.NewOf(r.kind)
 	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
-	if err := r.client.Get(ctx, req.NamespacedName, receiver); err != nil {
+	if err := kube.OurWrites(r.client, r.book.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
 		r.health.forget(key)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

@@ -29,6 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -385,14 +386,13 @@ func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		return nil
 	}
-	instances, bindings, err := r.users(ctx, b)
-	if err != nil {
+	if used, err := r.inUse(ctx, b); used || err != nil {
 		return err
 	}
-	if len(instances)+len(bindings) > 0 {
-		return r.write(ctx, b, statusInUse(b, instances, bindings, r.clock.Now()), "")
-	}
 	if err := r.seeAll(ctx, b); err != nil {
+		return err
+	}
+	if used, err := r.inUse(ctx, b); used || err != nil { // by what the cache had not seen
 		return err
 	}
 	held, err := r.hold(ctx, b)
@@ -407,6 +407,15 @@ func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error
 	}
 	r.recorder.Eventf(b, nil, "Normal", r.deleted, "Release", "The broker was let go: nothing is left at it")
 	return nil
+}
+
+// inUse says whether a broker is needed, and for what.
+func (r *BrokerReconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, error) {
+	instances, bindings, err := r.users(ctx, b)
+	if err != nil || len(instances)+len(bindings) == 0 {
+		return false, err
+	}
+	return true, r.write(ctx, b, statusInUse(b, instances, bindings, r.clock.Now()), "")
 }
 
 // users are the instances and bindings that are, or may be, at a broker.
@@ -430,8 +439,8 @@ func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instanc
 	return instances, bindings, nil
 }
 
-// seeAll makes sure that the cache has all instances and bindings: one that it lacks would
-// be left without its broker.
+// seeAll makes sure that the cache has all instances and bindings, no older than they are now:
+// one of which it does not know that it is the broker's would be left without it.
 func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 	const page = 500
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
@@ -446,11 +455,17 @@ func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 				return fmt.Errorf("listing every %s: %w", kind, err)
 			}
 			for i := range list.Items {
-				if err := r.client.Get(ctx, client.ObjectKeyFromObject(&list.Items[i]), cached, client.UnsafeDisableDeepCopy); err != nil {
-					return fmt.Errorf("waiting for the cache to have %s %s/%s: %w", kind, list.Items[i].Namespace, list.Items[i].Name, kube.ErrStale)
+				if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(&list.Items[i]), cached, client.UnsafeDisableDeepCopy); err != nil || isOlder(cached, &list.Items[i]) {
+					return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, list.Items[i].Namespace, list.Items[i].Name, kube.ErrStale)
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// isOlder says whether an object is not as new as another one of its kind.
+func isOlder(o, than client.Object) bool {
+	order, err := resourceversion.CompareResourceVersion(o.GetResourceVersion(), than.GetResourceVersion())
+	return err != nil || order < 0
 }

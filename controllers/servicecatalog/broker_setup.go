@@ -49,7 +49,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // setupBrokers registers the controllers of brokers of both scopes and of the Secrets
 // by which they are reached.
 func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
-	current := index.Index{Cache: mgr.GetClient()} // what we wrote is in it
+	current := index.Index{Cache: kube.OurWrites(mgr.GetClient(), mgr.GetCache())}
 	keeper := &secretKeeper{cache: mgr.GetCache(), client: mgr.GetClient(), index: current, recorder: k.recorder, touched: map[types.UID][]string{}, told: map[types.UID]bool{}}
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range []scope{clusterWide, namespaced} {

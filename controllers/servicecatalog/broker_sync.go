@@ -40,8 +40,8 @@ const (
 // librarian writes classes and plans.
 type librarian struct {
 	scope
-	client client.Client // reads are from the cache and show our own writes
-	index  index.Index
+	client client.Client
+	index  index.Index // shows our own writes
 }
 
 // hold is what there is of a broker.

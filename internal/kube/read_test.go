@@ -45,6 +45,10 @@ func (l *lagging) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, 
 	}
 }
 
+func (l *lagging) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
+	return l.Get(ctx, client.ObjectKey{}, nil)
+}
+
 type apiServer struct{ *lagging }
 
 func (s apiServer) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
@@ -71,6 +75,22 @@ func TestWhatHasGoneIsNotWaitedFor(t *testing.T) {
 			err := f.Read(t.Context(), l, client.ObjectKey{Name: "a"}, object("a", "1"))
 			if apierrors.IsNotFound(err) != c.gone || !c.gone && err != nil || l.asked != c.asked {
 				t.Errorf("%s: %v, asked %d times", why, err, l.asked)
+			}
+		})
+	}
+}
+
+func TestOurWritesAreNotWaitedForForEver(t *testing.T) {
+	for after, took := range map[time.Duration]time.Duration{0: 0, time.Second: time.Second, time.Hour: firstDoubt} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			r := OurWrites(&lagging{after: after, began: began}, &lagging{began: began})
+			if err := r.List(t.Context(), nil); err != nil || time.Since(began) != took {
+				t.Errorf("shown after %s: a list took %s, want %s: %v", after, time.Since(began), took, err)
+			}
+			again := time.Now()
+			if err := r.Get(t.Context(), client.ObjectKey{}, nil); err != nil || time.Since(again) > firstDoubt {
+				t.Errorf("shown after %s: a get took %s: %v", after, time.Since(again), err)
 			}
 		})
 	}
