@@ -163,7 +163,7 @@ func guessPlan(plans []string, a *v1beta1.Attempts, maybeMore bool) (id string, 
 		return "", false
 	}
 	n := refusals(a)
-	return plans[n%len(plans)], n < len(plans) && (len(plans) > 1 || maybeMore)
+	return plans[n%len(plans)], maybeMore && n < len(plans)
 }
 
 // refusals is how often the broker has refused a request as it was made.

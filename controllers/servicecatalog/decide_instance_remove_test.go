@@ -206,7 +206,7 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a change":                               {fs(ready, planned, accepted), "small large small small"},
+		"a change":                               {fs(ready, planned, accepted), "small small small small"},
 		"after one that got no answer":           {fs(ready, planned, unanswered, later(time.Hour), accepted), "small large small small"},
 		"of something else, with no plan before": {fs(ready, edited2, accepted), "small small small small"},
 	} {

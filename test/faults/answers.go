@@ -84,12 +84,12 @@ var outsideAnswers = map[string]answer{
 	"502":          {write: says(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
 	"202":          {accepts: true, write: says(202, `{}`)},
 	"in-progress":  {accepts: true, write: says(200, `{"state":"in progress"}`)},
-	"empty":        {accepts: true, write: says(200, ``)},
+	"empty":        {accepts: true, removes: true, write: says(200, ``)},
 	"endless":      {accepts: true, write: endless},
 	"slow":         {accepts: true, write: slow},
 	"redirect":     {write: says(307, ``, "Location", "http://127.0.0.1:9/")},
 	"broken":       {accepts: true, write: says(200, `{"credentials":`)},
-	"wrong-type":   {accepts: true, write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
+	"wrong-type":   {accepts: true, removes: true, write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
 	"broken-after": {acts: true, write: says(200, `{"credentials":`)},
 }
 

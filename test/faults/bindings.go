@@ -139,7 +139,13 @@ func (w *world) rebound(b *v1beta1.ServiceBinding) {
 	edit(w, b, func(b *v1beta1.ServiceBinding) {
 		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now")
 	})
-	w.await("there are others", func() error { return w.moved(b, old) })
+	w.await("there are others", func() error {
+		err := w.moved(b, old)
+		if isLeft := b.Status.CurrentOperation == "" && b.Status.Rebind == b.Annotations[v1beta1.RebindAnnotation]; err != nil && idOf(b) == old && isLeft {
+			w.insist(b) // the broker has refused it, and what there is works
+		}
+		return err
+	})
 }
 
 // moved says whether a binding is delivered under another id than before.

@@ -42,13 +42,16 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	lasting := func() *http.Request {
+		again := r.Clone(context.WithoutCancel(r.Context()))
+		again.Body = io.NopCloser(bytes.NewReader(body))
+		return again
+	}
 	carryOut := func(w http.ResponseWriter) {
-		lasting := r.Clone(context.WithoutCancel(r.Context()))
-		lasting.Body = io.NopCloser(bytes.NewReader(body))
 		if s.watch != nil {
-			s.watch(s.name(r), lasting)
+			s.watch(s.name(r), r)
 		}
-		s.model.ServeHTTP(w, lasting)
+		s.model.ServeHTTP(w, lasting())
 	}
 	act := s.director.arrive(r.Context(), call{seam: outside, what: r.Method + " " + s.name(r), changes: r.Method != http.MethodGet})
 	a, other := outsideAnswers[act.answer]
@@ -63,14 +66,15 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case act.held:
 		s.director.late.pass(context.Background())
 		s.late(r)
-		carryOut(w)
+		s.model.ServeHTTP(w, lasting()) // that it was right to ask for it was true before
 	case !other:
 		carryOut(w)
 	default:
 		if a.acts || a.accepts || a.removes && r.Method == http.MethodDelete {
 			said := httptest.NewRecorder()
 			carryOut(said)
-			if (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2 { // who does not take it does not say so
+			refused := (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2
+			if refused || a.removes && said.Code == http.StatusAccepted { // who does not take it, or has not removed it yet, does not say so
 				says(said.Code, said.Body.String())(w, r)
 				return
 			}

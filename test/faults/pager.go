@@ -45,6 +45,8 @@ type addressee struct {
 	down  atomic.Bool
 	// refuses: it has to, as it was given a wrong secret.
 	refuses bool
+	// wrong: it has that now.
+	wrong bool
 }
 
 // ServeHTTP is a request to them.
@@ -221,8 +223,8 @@ func isUndecided(row v1beta1.Delivery) bool {
 // once its Secret is written anew. Who is given a wrong one is left alone.
 func (w *world) mend(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
-		refusal := fmt.Sprintf("%s %d.%d", row.Name, row.Sequence, row.Attempts)
-		if row.State != v1beta1.DeliveryFailed || w.mended[refusal] || w.addressees[row.Name].refuses {
+		refusal := fmt.Sprintf("%s %d.%d with %s", row.Name, row.Sequence, row.Attempts, row.TriedWith)
+		if row.State != v1beta1.DeliveryFailed || w.mended[refusal] || w.addressees[row.Name].wrong {
 			continue
 		}
 		w.mended[refusal] = true
@@ -555,12 +557,15 @@ func receiverEdited(w *world) {
 
 // receiverSecretRotated: so does another Secret.
 func receiverSecretRotated(w *world) {
-	w.addressees["hook"].refuses = true
+	hook := w.addressees["hook"]
+	hook.refuses = true
 	a := w.fired(w.alert("disk", "hook"))
+	hook.wrong = true
 	w.rotate("hook", otherSecret)
 	b := w.alert("memory", "hook")
 	w.create(b)
 	w.says(b, v1beta1.ReasonFailed)
+	hook.wrong = false
 	w.rotate("hook", signingSecret)
 	w.settled(b)
 	w.change(a, resolved)

@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,6 +44,8 @@ type process struct {
 	server *http.Server
 	ended  chan struct{}
 	log    *output.Buffer
+	// ours: it is we who end it.
+	ours atomic.Bool
 	once   sync.Once
 }
 
@@ -106,8 +109,9 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 		return nil, err
 	}
 	go func() {
-		_ = p.cmd.Wait() // it is always killed, or gives up a lease
+		_ = p.cmd.Wait() // it is killed, or gives up
 		close(p.ended)
+		r.replace(ctx, p, elect, flags)
 	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,8 +119,23 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	return p, nil
 }
 
+// replace starts a leader anew that has given up, as kubelet does.
+func (r *run) replace(ctx context.Context, p *process, elect bool, flags []string) {
+	wait(ctx, 100*time.Millisecond)
+	if p.ours.Load() || ctx.Err() != nil || r.current() != p {
+		return
+	}
+	next, err := r.start(ctx, elect, "", flags...)
+	if err != nil {
+		r.world.blame("starting the operator again: %v", err)
+		return
+	}
+	r.lead(next)
+}
+
 // kill is kill -9, after which nothing that the process has asked for is begun.
 func (p *process) kill() {
+	p.ours.Store(true)
 	p.seam.dead.Store(true)
 	_ = p.cmd.Process.Kill()
 	<-p.ended
@@ -125,6 +144,7 @@ func (p *process) kill() {
 
 // dump ends the process, with a list of its goroutines.
 func (p *process) dump() {
+	p.ours.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
 	select {
 	case <-p.ended:
@@ -137,6 +157,7 @@ func (p *process) dump() {
 // close frees what the process has used.
 func (p *process) close() {
 	p.once.Do(func() {
+		p.ours.Store(true)
 		p.seam.dead.Store(true)
 		_ = p.cmd.Process.Kill()
 		<-p.ended

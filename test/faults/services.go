@@ -149,23 +149,29 @@ func (w *world) ready(objects ...client.Object) {
 // askAgain does what a person has to where a broker has refused something: the object says
 // that it is not tried any more, and how to have it tried again.
 func (w *world) askAgain(o client.Object) {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		if hasFailed(o.Status.Conditions) && o.Status.ObservedGeneration == o.Generation {
+			w.insist(o)
+		}
+	case *v1beta1.ServiceBinding:
+		if hasFailed(o.Status.Conditions) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
+			w.insist(o)
+		}
+	}
+}
+
+// insist asks again. What fails is done the next time.
+func (w *world) insist(o client.Object) {
 	var err error
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
-		if !hasFailed(o.Status.Conditions) || o.Status.ObservedGeneration != o.Generation {
-			return
-		}
 		o.Spec.UpdateRequests++
 		err = w.lab.client.Update(w.ctx, o)
 	case *v1beta1.ServiceBinding:
-		if !hasFailed(o.Status.Conditions) || o.Status.Rebind != o.Annotations[v1beta1.RebindAnnotation] {
-			return
-		}
 		err = w.lab.client.Patch(w.ctx, o, annotated(v1beta1.RebindAnnotation, "again "+itoa(w.asked)))
-	default:
-		return
 	}
-	if err == nil { // else it is done the next time
+	if err == nil {
 		w.asked++
 	}
 }

@@ -42,6 +42,9 @@ type instance struct {
 	// formerPlan is the plan before a change of which the platform may not know that it
 	// went well: that is the plan it may still name.
 	formerPlan string
+	// nextPlan is the one that a change leads to, which a patient broker lets be named before
+	// it is over: the platform may have been told that it is.
+	nextPlan string
 }
 
 func (i *instance) shown() Instance {
@@ -156,6 +159,9 @@ func (b *Broker) update(c *request, f Fault) reply {
 		return *refused
 	}
 	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID) }}
+	if b.options.Patient {
+		held.nextPlan = plan.ID
+	}
 	return b.begin(c, held.entry, f, op, behave.Async, func() reply {
 		if f.Answer == nil {
 			b.told(held)
@@ -217,7 +223,7 @@ func (i *instance) isPlan(id string) bool {
 		i.formerPlan = ""
 		return true
 	}
-	return i.isFormerPlan(id)
+	return id != "" && id == i.nextPlan || i.isFormerPlan(id)
 }
 
 func (i *instance) isFormerPlan(id string) bool { return id != "" && id == i.formerPlan }

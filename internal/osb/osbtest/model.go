@@ -291,7 +291,7 @@ func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
 		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
-	case asked != op.name && !e.disputed: // who lost the answer with the name cannot know it
+	case asked != op.name && !e.disputed && !b.options.Patient: // who lost the answer with the name cannot know it
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q", op.name)
 	default:
 		return nil
