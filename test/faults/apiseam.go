@@ -25,6 +25,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // An apiSeam is all that one process of the operator sees of the API server: a proxy that
@@ -103,6 +104,7 @@ func (s *apiSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.lease(w, r)
 	case t.name == "" && r.Method == http.MethodGet:
 		s.narrow(&t, query)
+		s.director.expect(time.Now().Add(time.Second / 2)) // what it learns
 		if query.Get("watch") != "" {
 			s.watch(w, r, t, query)
 			return

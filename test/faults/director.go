@@ -55,6 +55,7 @@ type director struct {
 	seen   []string // events, since armed
 	fired  bool
 	last   time.Time // when anything was asked
+	busy   time.Time // until when a process is known to have something to do
 
 	frozen  *gate // what watches wait at
 	cut     *flare
@@ -174,6 +175,22 @@ func (d *director) idle() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return time.Since(d.last)
+}
+
+// expect says that a process has something to do until then at least.
+func (d *director) expect(until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if until.After(d.busy) {
+		d.busy = until
+	}
+}
+
+// isBusy says whether a process begins, or is about to see what has happened.
+func (d *director) isBusy() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Now().Before(d.busy)
 }
 
 // calls are those since the director was armed.

@@ -37,7 +37,6 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
@@ -111,7 +110,7 @@ func (w *world) state() string {
 		lines = append(lines, describe(o))
 	}
 	if w.broker != nil {
-		holds := w.holds()
+		holds := w.broker.Holds()
 		for _, i := range holds.Instances {
 			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, ofSome(i.Parameters)))
 		}
@@ -281,20 +280,10 @@ func (w *world) checkBroker(all []client.Object) {
 	}
 }
 
-// holds is what the broker has, but for what was asked for too late.
-func (w *world) holds() osbtest.Holdings {
-	holds := w.broker.Holds()
-	for id := range w.overtaken.all {
-		delete(holds.Instances, id)
-		delete(holds.Bindings, id)
-	}
-	return holds
-}
-
 // held are the ids that the broker has.
 func (w *world) held() map[string]bool {
 	held := map[string]bool{}
-	holds := w.holds()
+	holds := w.broker.Holds()
 	for id := range holds.Instances {
 		held[id] = true
 	}

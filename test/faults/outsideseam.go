@@ -31,7 +31,7 @@ type outsideSeam struct {
 	kill     func()                             // the process that calls
 	name     func(*http.Request) string         // of a call
 	watch    func(name string, r *http.Request) // sees each call before it is carried out
-	late     func(*http.Request)                // sees each that the network has kept, before it is carried out
+	isLost   func(*http.Request) bool           // whether one that the network has kept may come to nothing
 	model    http.Handler
 }
 
@@ -65,7 +65,9 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case act.held:
 		s.director.late.pass(context.Background())
-		s.late(r)
+		if s.isLost(r) {
+			panic(http.ErrAbortHandler)
+		}
 		s.model.ServeHTTP(w, lasting()) // that it was right to ask for it was true before
 	case !other:
 		carryOut(w)
@@ -74,7 +76,8 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			said := httptest.NewRecorder()
 			carryOut(said)
 			refused := (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2
-			if refused || a.removes && said.Code == http.StatusAccepted { // who does not take it, or has not removed it yet, does not say so
+			isThere := a.removes && r.Method == http.MethodDelete && said.Code != http.StatusOK && said.Code != http.StatusGone
+			if refused || isThere { // who does not take it, or has not removed it, does not say so
 				says(said.Code, said.Body.String())(w, r)
 				return
 			}

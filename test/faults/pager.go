@@ -334,7 +334,7 @@ func (w *world) alike(state, expected string) bool {
 	if state == expected || w.hurried {
 		return true
 	}
-	if !w.fault.mayLoseAnswer() {
+	if !w.fault.mayLoseAnswer() && !w.fault.hidesReceiver() {
 		return false
 	}
 	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
@@ -353,10 +353,13 @@ func (w *world) alike(state, expected string) bool {
 
 // isForgiven says whether a line is of a message that there is not without faults, but may be
 // after one: a change is the first page for who may not have got that, if they are told once;
-// and of one that was sent twice, the other is what is known to be over.
+// of one that was sent twice, the other is what is known to be over; and one may come late.
 func (w *world) isForgiven(line string, want []string) bool {
 	name, text, _ := strings.Cut(line, " ")
 	p := w.of(line)
+	if w.fault.kind == deposed && strings.HasPrefix(string(w.fault.at), "POST:"+receiverPrefix) { // it came when it was over
+		return true
+	}
 	if p.once {
 		updated := strings.Replace(text, "alert.fired", "alert.updated", 1)
 		return slices.Contains(want, name+" "+updated) || slices.Contains(want, name+" Updated: "+text)
@@ -383,14 +386,14 @@ var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|Receiver) (\S+) (.*)$`)
 
 // leavesOpen says whether a line is of an Alert as expected, but for receivers of which it says
 // that it is not known; or of such a receiver; or of one that was told by a process that was
-// killed before it said so of the receiver: that is not on record each time, the next will tell.
+// killed before it said so of the receiver, or did not see how it is now: the next will tell.
 func (w *world) leavesOpen(line, expected string) bool {
 	is, should := objectLine.FindStringSubmatch(line), objectLine.FindStringSubmatch(expected)
 	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
 		return false
 	}
 	if is[1] == string(v1beta1.KindReceiver) {
-		return w.addressees[is[2]].once || w.fault.kills() && strings.ReplaceAll(strings.ReplaceAll(is[3], untried, answered), "Untried", "Answered") == should[3]
+		return w.addressees[is[2]].once || (w.fault.kills() || w.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], untried, answered), "Untried", "Answered") == should[3]
 	}
 	var a, b v1beta1.Alert
 	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {
@@ -416,6 +419,9 @@ func (f fault) mayLoseAnswer() bool {
 	_, outside := outsideAnswers[f.kind]
 	return f.kills() || outside && !slices.Contains(definite, f.kind) || f.then != nil && f.then.mayLoseAnswer()
 }
+
+// hidesReceiver: what receivers are told may be by an edition of theirs that is over.
+func (f fault) hidesReceiver() bool { return strings.HasPrefix(f.of, "receivers") }
 
 // count is how many faults it is.
 func (f fault) count() int {

@@ -46,7 +46,7 @@ type process struct {
 	log    *output.Buffer
 	// ours: it is we who end it.
 	ours atomic.Bool
-	once   sync.Once
+	once sync.Once
 }
 
 // webhookPort is one that nobody listens on, below those that the kernel gives away.
@@ -79,6 +79,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	}
 	if asOf != "" {
 		p.seam.asOf.Store(&asOf)
+		r.director.expect(time.Now().Add(2*patience + time.Second/2))
 		p.seam.caughtUp.close()
 		time.AfterFunc(2*patience, func() {
 			p.seam.asOf.Store(nil)
@@ -108,6 +109,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	r.director.expect(time.Now().Add(time.Second))
 	go func() {
 		_ = p.cmd.Wait() // it is killed, or gives up
 		close(p.ended)

@@ -287,7 +287,7 @@ func (r *run) untilQuiet(window time.Duration) string {
 			return strings.Join(last, ", ")
 		}
 		wait(r.world.ctx, 100*time.Millisecond)
-		if n := len(r.director.calls()); n != before {
+		if n := len(r.director.calls()); n != before || r.director.isBusy() {
 			before, since, rounds = n, time.Now(), r.rounds()
 		}
 	}

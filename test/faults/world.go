@@ -69,9 +69,6 @@ type world struct {
 	strangers ids
 	// left are ids that stay at the broker on purpose.
 	left ids
-	// overtaken are ids that the broker was asked for, by a request that the network had kept,
-	// after it had confirmed that they are removed: nobody knows of them who could act.
-	overtaken ids
 }
 
 // ids is a set that many may use at once.
@@ -201,17 +198,15 @@ func (w *world) secret(name string, data map[string]string) *corev1.Secret {
 
 // serve puts a model behind the seam.
 func (w *world) serve(model http.Handler, name func(*http.Request) string, watch func(string, *http.Request)) string {
-	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, late: w.overtake, model: model}).serve()
+	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, isLost: w.isOvertaken, model: model}).serve()
 	w.servers = append(w.servers, server)
 	return server.URL
 }
 
-// overtake is for a request that the network has kept until the process that made it was
-// long gone.
-func (w *world) overtake(r *http.Request) {
-	if id := idIn(r); w.broker != nil && r.Method == http.MethodPut && w.broker.History(id).Removals > 0 {
-		w.overtaken.add(id)
-	}
+// isOvertaken says whether a request has lost its meaning while the network kept it: what it asks
+// for has been removed since. What comes of that nobody can prevent, so that it is not tried.
+func (w *world) isOvertaken(r *http.Request) bool {
+	return w.broker != nil && r.Method == http.MethodPut && w.broker.History(idIn(r)).Deletes > 0
 }
 
 // idIn is the id of what a request to a broker is about.
