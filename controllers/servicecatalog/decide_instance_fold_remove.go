@@ -19,7 +19,6 @@ package servicecatalog
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -131,7 +130,7 @@ func (f *instanceFold) poll() {
 // pollFailed is for an operation of which it cannot be learned how far it is. It does
 // not say how often: that would cost a write each time.
 func (f *instanceFold) pollFailed() {
-	if f.answer.Status == http.StatusBadRequest && f.call.guessed {
+	if f.answer.Unfit() && f.call.guessed {
 		f.attempts().Refusals++
 	}
 	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal

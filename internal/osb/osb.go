@@ -92,6 +92,10 @@ func (o Outcome) Unauthorized() bool { return o.Status == http.StatusUnauthorize
 // nothing: whoever knows the protocol says Gone to a removal.
 func (o Outcome) NotFound() bool { return o.Status == http.StatusNotFound }
 
+// Unfit says whether the broker refuses a request as one that does not fit what it has, such as
+// by another plan.
+func (o Outcome) Unfit() bool { return o.Status == http.StatusBadRequest }
+
 // Throttled says whether the broker wants fewer requests.
 func (o Outcome) Throttled() bool { return o.Status == http.StatusTooManyRequests }
 

@@ -24,10 +24,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gophernetes/bellhop/test/internal/output"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
 // patience is how long what is stale, frozen or late stays so.
