@@ -357,7 +357,7 @@ func (w *world) alike(state, expected string) bool {
 func (w *world) isForgiven(line string, want []string) bool {
 	name, text, _ := strings.Cut(line, " ")
 	p := w.of(line)
-	if w.fault.kind == deposed && strings.HasPrefix(string(w.fault.at), "POST:"+receiverPrefix) { // it came when it was over
+	if w.fault.kind == deposed && strings.Contains(string(w.fault.at), strings.ReplaceAll(receiverPrefix, " ", ":")) { // it came when it was over
 		return true
 	}
 	if p.once {
@@ -421,7 +421,9 @@ func (f fault) mayLoseAnswer() bool {
 }
 
 // hidesReceiver: what receivers are told may be by an edition of theirs that is over.
-func (f fault) hidesReceiver() bool { return strings.HasPrefix(f.of, "receivers") }
+func (f fault) hidesReceiver() bool {
+	return strings.HasPrefix(f.of, "receivers") || slices.Contains([]string{watchCut, watchGone, frozen}, f.kind)
+}
 
 // count is how many faults it is.
 func (f fault) count() int {
@@ -570,7 +572,9 @@ func receiverSecretRotated(w *world) {
 	w.rotate("hook", otherSecret)
 	b := w.alert("memory", "hook")
 	w.create(b)
-	w.says(b, v1beta1.ReasonFailed)
+	w.until(b, b.Name+" is refused", func() bool { // or was told with what there was before, by who had not seen the change
+		return readyReason(b) == v1beta1.ReasonFailed || w.fault.hidesReceiver() && b.Status.FinishedTime != nil
+	})
 	hook.wrong = false
 	w.rotate("hook", signingSecret)
 	w.settled(b)
