@@ -121,13 +121,13 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	return p, nil
 }
 
-// replace starts a leader anew that has given up, as kubelet does.
+// replace starts a process anew that has given up, as kubelet does, where no other one stands by.
 func (r *run) replace(ctx context.Context, p *process, elect bool, flags []string) {
 	wait(ctx, 100*time.Millisecond)
-	if p.ours.Load() || ctx.Err() != nil || r.current() != p {
+	if elect || p.ours.Load() || ctx.Err() != nil || r.current() != p {
 		return
 	}
-	next, err := r.start(ctx, elect, "", flags...)
+	next, err := r.start(ctx, false, "", flags...)
 	if err != nil {
 		r.world.blame("starting the operator again: %v", err)
 		return

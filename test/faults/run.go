@@ -95,6 +95,9 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 		return result{}, fmt.Errorf("preparing %s: %w\n%s", sc.name, err, r.log)
 	}
 	if f.needsStandby() {
+		for r.holder(ctx) == "" && ctx.Err() == nil { // else the other one may be first
+			wait(ctx, 50*time.Millisecond)
+		}
 		if r.backup, err = r.start(ctx, true, ""); err != nil {
 			return result{}, err
 		}
@@ -211,6 +214,15 @@ func (r *run) leaseName() client.ObjectKey {
 	return client.ObjectKey{Namespace: r.world.home, Name: "bellhop.gophernetes.io"}
 }
 
+// holder is who has the lease; "": nobody.
+func (r *run) holder(ctx context.Context) string {
+	lease := &coordinationv1.Lease{}
+	if r.lab.client.Get(ctx, r.leaseName(), lease) != nil || lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *lease.Spec.HolderIdentity
+}
+
 // depose waits until another leads, and a little longer.
 func (r *run) depose(ctx context.Context) {
 	select {
@@ -218,15 +230,8 @@ func (r *run) depose(ctx context.Context) {
 		return
 	case <-r.director.deposed.fired:
 	}
-	holder := func() string {
-		lease := &coordinationv1.Lease{}
-		if r.lab.client.Get(ctx, r.leaseName(), lease) != nil || lease.Spec.HolderIdentity == nil {
-			return ""
-		}
-		return *lease.Spec.HolderIdentity
-	}
-	for first := holder(); ctx.Err() == nil; wait(ctx, 100*time.Millisecond) {
-		if now := holder(); now != "" && now != first {
+	for first := r.holder(ctx); ctx.Err() == nil; wait(ctx, 100*time.Millisecond) {
+		if now := r.holder(ctx); now != "" && now != first {
 			break
 		}
 	}
