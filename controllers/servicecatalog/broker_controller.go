@@ -29,7 +29,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -455,17 +454,11 @@ func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 				return fmt.Errorf("listing every %s: %w", kind, err)
 			}
 			for i := range list.Items {
-				if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(&list.Items[i]), cached, client.UnsafeDisableDeepCopy); err != nil || isOlder(cached, &list.Items[i]) {
+				if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(&list.Items[i]), cached, client.UnsafeDisableDeepCopy); err != nil || !notAfter(list.Items[i].ResourceVersion, cached.GetResourceVersion()) {
 					return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, list.Items[i].Namespace, list.Items[i].Name, kube.ErrStale)
 				}
 			}
 		}
 	}
 	return nil
-}
-
-// isOlder says whether an object is not as new as another one of its kind.
-func isOlder(o, than client.Object) bool {
-	order, err := resourceversion.CompareResourceVersion(o.GetResourceVersion(), than.GetResourceVersion())
-	return err != nil || order < 0
 }
