@@ -241,9 +241,8 @@ func (w *walk) compare() {
 	})
 }
 
-// history is how an object came to be as it is: the generations, and whether it was an
-// update by which an instance became ready.
-var history = regexp.MustCompile(`"[a-zA-Z]*[gG]eneration":\d+,?|(Provisioned|InstanceUpdated)Successfully`)
+// history is how an object came to be as it is, beside what describe leaves out.
+var history = regexp.MustCompile(`"[a-zA-Z]*[gG]eneration":\d+,?`)
 
 // whole is all there is of an object.
 func (w *walk) whole(name string) (string, error) {
