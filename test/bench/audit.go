@@ -17,14 +17,12 @@ limitations under the License.
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"time"
+
+	"github.com/gophernetes/bellhop/test/internal/audit"
 )
 
 // requests are a subject's to the API server.
@@ -43,16 +41,8 @@ func (r requests) each(n float64) requests {
 // writes are all that change something, but for leases and events.
 func (r requests) writes() float64 { return r.patch + r.post + r.del }
 
-// An auditEvent is what the API server logs of a request.
-type auditEvent struct {
-	Stage     string
-	Verb      string
-	User      struct{ Username string }
-	ObjectRef struct{ Resource, APIGroup string }
-}
-
 // count counts a request, but for the reviews by which a process finds out who reads its metrics.
-func (r *requests) count(e auditEvent) {
+func (r *requests) count(e audit.Event) {
 	switch {
 	case e.ObjectRef.APIGroup == "authentication.k8s.io" || e.ObjectRef.APIGroup == "authorization.k8s.io":
 	case e.ObjectRef.Resource == "leases":
@@ -78,28 +68,14 @@ func (r *requests) count(e auditEvent) {
 
 // requests are the subject's since an offset in the log, once it makes no more.
 func (s *stage) requests(ctx context.Context, since int64) (all requests, err error) {
-	end, err := s.silence(ctx)
-	if err != nil {
+	if _, err := s.silence(ctx); err != nil {
 		return all, err
 	}
-	log, err := os.Open(s.audit)
-	if err != nil {
-		return all, err
+	made, err := audit.Events(s.audit, since, s.cluster.Namespace, s.cluster.ServiceAccount)
+	for _, e := range made {
+		all.count(e)
 	}
-	defer log.Close()
-	subject := fmt.Sprintf("system:serviceaccount:%s:%s", s.cluster.Namespace, s.cluster.ServiceAccount)
-	lines := bufio.NewScanner(io.NewSectionReader(log, since, end-since))
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e auditEvent
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return all, fmt.Errorf("reading the audit log: %w", err)
-		}
-		if e.Stage == "ResponseComplete" && e.User.Username == subject {
-			all.count(e)
-		}
-	}
-	return all, lines.Err()
+	return all, err
 }
 
 // silence returns once nobody has asked the API server for anything for half a second, and where its log ends then. The log has all

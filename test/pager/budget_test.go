@@ -30,21 +30,22 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/test/internal/audit"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
 // requestsAbout are the operator's requests about the objects of a namespace,
 // since a moment; events aside, and what is said of receivers,
 // which has a budget of its own.
-func requestsAbout(namespace string, since suite.Moment) []suite.Request {
+func requestsAbout(namespace string, since suite.Moment) []audit.Event {
 	GinkgoHelper()
-	return slices.DeleteFunc(allRequestsAbout(namespace, since), func(e suite.Request) bool { return e.ObjectRef.Resource == "receivers" })
+	return slices.DeleteFunc(allRequestsAbout(namespace, since), func(e audit.Event) bool { return e.ObjectRef.Resource == "receivers" })
 }
 
 // allRequestsAbout has these as well.
-func allRequestsAbout(namespace string, since suite.Moment) []suite.Request {
+func allRequestsAbout(namespace string, since suite.Moment) []audit.Event {
 	GinkgoHelper()
-	return slices.DeleteFunc(its.Requests(since), func(e suite.Request) bool {
+	return slices.DeleteFunc(its.Requests(since), func(e audit.Event) bool {
 		return e.ObjectRef.Namespace != namespace || e.ObjectRef.Resource == "events"
 	})
 }
@@ -70,7 +71,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 	const n = 100
 
 	// oncePerSecretVersion is what may be asked for beside the writes.
-	isSecretGet := func(e suite.Request) bool { return e.Verb == "get" && e.ObjectRef.Resource == "secrets" }
+	isSecretGet := func(e audit.Event) bool { return e.Verb == "get" && e.ObjectRef.Resource == "secrets" }
 
 	It("is 2 writes and no read for an Alert, 1 more for an edit, and silence at rest", func(ctx SpecContext) {
 		namespace, hook := newNamespace(ctx), newInbox()
@@ -114,8 +115,8 @@ var _ = Describe("The budget of API requests", Serial, func() {
 			}
 			return requests
 		}).Should(Equal(want), "one status patch, one finalizer removal")
-		Expect(requestsAbout(namespace, suite.Moment{})).To(WithTransform(func(all []suite.Request) int {
-			return len(slices.DeleteFunc(all, func(e suite.Request) bool { return !isSecretGet(e) }))
+		Expect(requestsAbout(namespace, suite.Moment{})).To(WithTransform(func(all []audit.Event) int {
+			return len(slices.DeleteFunc(all, func(e audit.Event) bool { return !isSecretGet(e) }))
 		}, Equal(1)), "one get for one version of the Secret, also to look whether it is right")
 		Expect(hook.Messages()).To(HaveLen(2*n), "fired and resolved")
 		// One when it is made, one when it first answers, and then one in 10 s at most.
@@ -152,7 +153,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 			}, BeTrue())))
 		start = now()
 		before := len(hook.Messages())
-		Consistently(func() []suite.Request { return allRequestsAbout(namespace, start) }).Should(BeEmpty())
+		Consistently(func() []audit.Event { return allRequestsAbout(namespace, start) }).Should(BeEmpty())
 		Expect(hook.Messages()).To(HaveLen(before))
 	})
 
@@ -169,7 +170,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 		startOperator(context.WithoutCancel(ctx))
 		last := newAlert(ctx, namespace, "last", nil, "hook")
 		Eventually(status(ctx, last)).Should(sent(last))
-		Eventually(func() []suite.Request { return requestsAbout(namespace, start) }).Should(HaveLen(1))
+		Eventually(func() []audit.Event { return requestsAbout(namespace, start) }).Should(HaveLen(1))
 		Expect(hook.Messages()).To(HaveLen(n + 1))
 	})
 })

@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/test/internal/audit"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
@@ -102,9 +103,9 @@ func eventsAbout(ctx context.Context, o client.Object) func() ([]string, error) 
 
 // operatorRequests are the operator's requests since a moment, but for
 // events, leases, reviews and watches.
-func operatorRequests(since suite.Moment) []suite.Request {
+func operatorRequests(since suite.Moment) []audit.Event {
 	GinkgoHelper()
-	return slices.DeleteFunc(its.Requests(since), func(e suite.Request) bool {
+	return slices.DeleteFunc(its.Requests(since), func(e audit.Event) bool {
 		return e.Verb == "watch" || slices.Contains([]string{"events", "leases", "subjectaccessreviews", "tokenreviews"}, e.ObjectRef.Resource)
 	})
 }

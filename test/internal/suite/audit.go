@@ -17,27 +17,15 @@ limitations under the License.
 package suite
 
 import (
-	"bufio"
-	"encoding/json"
-	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/test/internal/audit"
 )
-
-// Request is what the API server logs of a request.
-type Request struct {
-	Stage      string
-	Received   time.Time `json:"requestReceivedTimestamp"`
-	Verb       string
-	RequestURI string
-	User       struct{ Username string }
-	ObjectRef  *struct{ Resource, Namespace, Name, Subresource, APIGroup string }
-}
-
-func (r Request) String() string { return r.Verb + " " + r.RequestURI }
 
 // Moment is one since when requests are looked for.
 type Moment struct {
@@ -47,26 +35,11 @@ type Moment struct {
 
 // Requests are the operator's about objects, since a moment. A request may be logged after
 // its effect was seen, so that its place in the log does not say when it was made.
-func (s *Suite) Requests(since Moment) []Request {
+func (s *Suite) Requests(since Moment) []audit.Event {
 	ginkgo.GinkgoHelper()
-	f, err := os.Open(s.auditLog)
+	logged, err := audit.Events(s.auditLog, since.offset, s.Cluster.Namespace, s.Cluster.ServiceAccount)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	defer f.Close()
-	_, err = f.Seek(since.offset, 0)
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	user := fmt.Sprintf("system:serviceaccount:%s:%s", s.Cluster.Namespace, s.Cluster.ServiceAccount)
-	var requests []Request
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var r Request
-		gomega.Expect(json.Unmarshal(lines.Bytes(), &r)).To(gomega.Succeed())
-		if r.Stage == "ResponseComplete" && r.Received.After(since.at) && r.User.Username == user && r.ObjectRef != nil {
-			requests = append(requests, r)
-		}
-	}
-	gomega.Expect(lines.Err()).NotTo(gomega.HaveOccurred())
-	return requests
+	return slices.DeleteFunc(logged, func(e audit.Event) bool { return !e.Received.After(since.at) })
 }
 
 // Now is this moment.
