@@ -101,7 +101,8 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	// later wants to be rid of the broker.
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
-			return ctrl.Result{}, r.write(ctx, b, statusAbandoned(b, r.clock.Now()), "")
+			_, err := r.write(ctx, b, statusAbandoned(b, r.clock.Now()), "")
+			return ctrl.Result{}, err
 		}
 		if err := kube.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
 			return ctrl.Result{}, err
@@ -126,10 +127,11 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 func (r *BrokerReconciler) renameCredentials(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
 	status := *b.CommonStatus().DeepCopy()
 	status.CredentialsVersion = version
-	if err := r.write(ctx, b, status, ""); err != nil {
+	recorded, err := r.write(ctx, b, status, "")
+	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return r.afterwards(ctx, b)
+	return r.afterwards(ctx, recorded)
 }
 
 // look looks up what there is of a broker.
@@ -216,13 +218,14 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 			return ctrl.Result{}, err
 		}
 	}
+	recorded, err := r.record(ctx, b, v)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	r.mu.Lock()
 	delete(r.demanded, key)
 	r.mu.Unlock()
-	if err := r.record(ctx, b, v); err != nil {
-		return ctrl.Result{}, err
-	}
-	return r.afterwards(ctx, b)
+	return r.afterwards(ctx, recorded)
 }
 
 // fetch reads the catalog; nil: it could not, or it is what is held. An error means that
@@ -322,50 +325,46 @@ func (r *BrokerReconciler) namesakes(ctx context.Context, b v1beta1.Broker, clas
 }
 
 // record writes what came of a visit: onto the broker as it is now, if it was changed
-// meanwhile.
-func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit) error {
+// meanwhile. A status that is another was written by who leads now, and knows better.
+func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit) (v1beta1.Broker, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	err := r.write(ctx, b, statusAfter(b, v, r.clock.Now()), v.event())
+	recorded, err := r.write(ctx, b, statusAfter(b, v, r.clock.Now()), v.event())
 	if !errors.Is(err, kube.ErrStale) {
-		return err
+		return recorded, err
 	}
 	now := r.newBroker()
 	if err := r.live.Get(ctx, client.ObjectKeyFromObject(b), now); err != nil {
-		return err
+		return nil, err
 	}
-	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() {
-		return kube.ErrStale
+	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() || !equality.Semantic.DeepEqual(now.CommonStatus(), b.CommonStatus()) {
+		return nil, kube.ErrStale
 	}
 	return r.write(ctx, now, statusAfter(now, v, r.clock.Now()), v.event())
 }
 
 // write writes a status if it is another than on record, and announces what changed: with
-// the reason of its own if there is one.
-func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1.ServiceBrokerStatus, reason string) error {
+// the reason of its own if there is one. It returns the broker as it is on record then.
+func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1.ServiceBrokerStatus, reason string) (v1beta1.Broker, error) {
 	if equality.Semantic.DeepEqual(status, *b.CommonStatus()) {
-		return nil
+		return b, nil
 	}
 	after := b.DeepCopyObject().(v1beta1.Broker)
 	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
-		return err
+		return nil, err
 	}
 	announceBroker(r.recorder, b, status, reason)
 	logBroker(ctx, b, status)
-	return nil
+	return after, nil
 }
 
-// afterwards looks at the broker as it is on record, to know what is next.
+// afterwards says when to look at a broker again that was just recorded.
 func (r *BrokerReconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
-	now := r.newBroker()
-	if err := r.client.Get(ctx, client.ObjectKeyFromObject(b), now); err != nil {
-		return ctrl.Result{}, err
-	}
-	held, facts, err := r.look(ctx, now)
+	held, facts, err := r.look(ctx, b)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return r.rest(ctx, now, held, decideRelist(now, facts))
+	return r.rest(ctx, b, held, decideRelist(b, facts))
 }
 
 // queued says that a catalog that was never read waits for its turn.
@@ -377,7 +376,8 @@ func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait ou
 	word := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued, message: whyQueued(wait.Cause)}
 	status.Conditions = word.conditions(status.Conditions, now)
 	status.LastConditionState = lastConditionState(status.Conditions)
-	return r.write(ctx, b, status, "")
+	_, err := r.write(ctx, b, status, "")
+	return err
 }
 
 // finalize lets a broker go, once nothing needs it.
@@ -414,7 +414,8 @@ func (r *BrokerReconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, e
 	if err != nil || len(instances)+len(bindings) == 0 {
 		return false, err
 	}
-	return true, r.write(ctx, b, statusInUse(b, instances, bindings, r.clock.Now()), "")
+	_, err = r.write(ctx, b, statusInUse(b, instances, bindings, r.clock.Now()), "")
+	return true, err
 }
 
 // users are the instances and bindings that are, or may be, at a broker.

@@ -18,6 +18,7 @@ package servicecatalog_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -105,6 +107,19 @@ func describeRelist(k kinds) {
 		for _, call := range server.Calls() {
 			Expect(call.Header.Get("If-None-Match")).To(BeEmpty(), "another spec can make something else of the same catalog")
 		}
+	})
+
+	It("leaves what another process has found out meanwhile", func(ctx SpecContext) {
+		server := newBroker(osbtest.Options{})
+		b := registerBroker(ctx, k, namespace, server)
+		hold := make(chan struct{})
+		server.Inject(osbtest.Fault{On: osb.GetCatalog, Times: 1, Hold: hold, Answer: osbtest.Error(http.StatusInternalServerError, "", "no longer true")})
+		update(ctx, b, relist)
+		Eventually(server.Counts).Should(HaveKeyWithValue(osb.GetCatalog, 2))
+		status := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status":{"reconciledGeneration":%d,"lastCatalogRetrievalTime":%q}}`, b.GetGeneration(), time.Now().UTC().Format(time.RFC3339)))
+		Expect(k8s.Status().Patch(ctx, b, status)).To(Succeed())
+		close(hold)
+		Consistently(brokerStatus(ctx, b)).Should(haveCondition("Ready", "True", "FetchedCatalog"))
 	})
 
 	It("speaks the newest version that the broker takes", func(ctx SpecContext) {
