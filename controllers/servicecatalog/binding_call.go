@@ -86,7 +86,8 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	}
 	v.known.memory.callMemory = v.known.memory.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
-	v.known.unrecorded, v.known.made = v.b.Status.DeepCopy(), r.orphanOf(v, call, a)
+	v.known.made = r.orphanOf(v, call, a)
+	r.keep(v.view, v.b.Status)
 	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
 }
 

@@ -164,7 +164,7 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 		v.b.Status = foldInjected(v.b, v.b.Status, t.binding, version, r.clock.Now())
 		v.known.memory.callMemory = callMemory{app: v.known.memory.app, async: v.known.memory.async}
 		r.wrote(v, t.id, version)
-		v.known.unrecorded = v.b.Status.DeepCopy()
+		r.keep(v.view, v.b.Status)
 		return nil
 	}
 	text := credentials.Refusal(err, data)
@@ -173,7 +173,7 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 		return inTheWay(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
 	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.Occupied, r.clock.Now())
-	v.known.unrecorded = v.b.Status.DeepCopy()
+	r.keep(v.view, v.b.Status)
 	v.known.memory.told = &told{id: t.id, binding: t.binding, unfit: true}
 	if !own.Foreign { // no other Secret makes them fit
 		v.known.memory.told.binding = nil

@@ -128,7 +128,8 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 		return r.queued(ctx, v.view, *queued, v.si.Status.AsyncOpInProgress)
 	}
 	v.si.Status = foldInstance(v.si, next.status, *next.call, a, r.clock.Now())
-	v.known.unrecorded, v.known.made = v.si.Status.DeepCopy(), r.orphanOf(v, next.call, a)
+	v.known.made = r.orphanOf(v, next.call, a)
+	r.keep(v.view, v.si.Status)
 	return r.follow(ctx, v)
 }
 

@@ -36,8 +36,12 @@ type ledger[S any, M comparable] struct {
 // entry is what is known of one object. Only the worker that has the object uses it.
 type entry[S any, M comparable] struct {
 	uid types.UID
-	// unrecorded is the status as it is to be; nil: it is on record.
-	unrecorded *S
+	// unrecorded is the status as it is to be; nil: it is on record. It follows from recorded,
+	// which is that of the object as it had version.
+	unrecorded, recorded *S
+	version              string
+	// refused: the broker did not do what was last asked for.
+	refused bool
 	// polled is when an operation was last asked for, and asked what the broker then
 	// wanted to be left alone for.
 	polled time.Time

@@ -137,15 +137,32 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 	if v.known.released { // it is gone, or another's finalizer holds it
 		return ctrl.Result{}, nil
 	}
-	if v.known.unrecorded != nil {
-		*r.status(v.object) = *r.copy(v.known.unrecorded)
-	}
+	r.resume(v)
 	ctx = context.WithoutCancel(ctx) // what is under way is finished and recorded also when the process stops
 	result, err := r.attend(ctx, v)
 	if !r.working(r.status(v.object)) {
 		r.ledger.rest(before)
 	}
 	return kube.Superseded(ctx, result, err)
+}
+
+// keep keeps a status in mind until it is on record.
+func (r *reconciler[O, S, M]) keep(v *view[O, S, M], status S) {
+	v.known.unrecorded, v.known.recorded, v.known.version = r.copy(&status), r.status(v.before), v.before.GetResourceVersion()
+}
+
+// resume goes on from what is not recorded yet. If something else was recorded since, perhaps by
+// another process that leads, a refusal may be due to that, and is forgotten; what a broker has
+// done, or may have, is not.
+func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
+	if v.known.unrecorded == nil {
+		return
+	}
+	if v.known.refused && !notAfter(v.before.GetResourceVersion(), v.known.version) && !equality.Semantic.DeepEqual(r.status(v.before), v.known.recorded) {
+		v.known.unrecorded = nil
+		return
+	}
+	*r.status(v.object) = *r.copy(v.known.unrecorded)
 }
 
 // connect is the client for a broker, or what is wrong with its credentials: with an error
@@ -180,7 +197,7 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	if err != nil {
 		return nil, err
 	}
-	result, v.polled = resultOf(out), what == poll
+	result, v.polled, v.known.refused = resultOf(out), what == poll, out.Class == osb.Rejected
 	if out.Class == osb.NeedsCatalog {
 		r.relist(keyOf(broker))
 	}
@@ -259,7 +276,8 @@ func inTheWay(reason string, err error) error {
 func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
 	if t, ok := errors.AsType[*trouble](err); ok {
 		status := v.troubled(word{t.reason, t.Error()})
-		*r.status(v.object), v.known.unrecorded = status, r.copy(&status)
+		*r.status(v.object) = status
+		r.keep(v, status)
 	}
 	if v.known.unrecorded == nil {
 		return err

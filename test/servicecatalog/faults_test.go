@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -175,6 +176,21 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(si.Labels).To(HaveKey("edited"))
 		Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "UpdateInstance"}))
 		Expect(s.held(si.Spec.ExternalID).Parameters).To(MatchJSON(`{"a":2}`))
+	})
+
+	It("leave what another process has recorded meanwhile", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		twin := s.provisioned(ctx, "twin")
+		release := make(chan struct{})
+		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Acts: true, Hold: release, Answer: osbtest.Error(http.StatusBadRequest, "", "too late")})
+		si := s.instance(ctx, "db")
+		Eventually(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
+		before := si.DeepCopy()
+		twin.Status.DeepCopyInto(&si.Status)
+		Expect(k8s.Status().Patch(ctx, si, client.MergeFrom(before))).To(Succeed())
+		close(release)
+		Consistently(instanceStatus(ctx, si)).Should(bePresent(si))
 	})
 
 	Describe("in which an object is forced away while it is being provisioned", func() {
