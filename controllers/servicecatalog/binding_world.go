@@ -19,7 +19,6 @@ package servicecatalog
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -109,14 +108,8 @@ func plansOfGround(ctx context.Context, x index.Index, g ground, a *v1beta1.Atte
 	if g.target == nil || refusals(a) == 0 {
 		return nil, nil
 	}
-	ids := []string{g.target.PlanID}
 	more, err := plansToTry(ctx, x, g.instance, g.class, a)
-	for _, id := range append([]string{planIDOf(held(g.instance.Status.InProgressProperties))}, more...) {
-		if id != "" && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids, err
+	return distinct(append([]string{g.target.PlanID, planIDOf(held(g.instance.Status.InProgressProperties))}, more...)...), err
 }
 
 // isClaimed says whether another live object of the broker has an id, or has still to

@@ -146,7 +146,7 @@ func (f *bindingFold) removalFailed(message string) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
 	f.later()
-	if f.answer.Class == osb.Rejected {
+	if f.answer.Unfit() {
 		s.Attempts.Refusals++
 	}
 	if f.isDeleting() {

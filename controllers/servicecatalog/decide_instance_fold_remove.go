@@ -98,7 +98,7 @@ func (f *instanceFold) removalFailed(message string) {
 		f.status.Unusable = true
 	}
 	f.later()
-	if f.answer.Class == osb.Rejected {
+	if f.answer.Unfit() {
 		f.status.Attempts.Refusals++
 	}
 	if f.isDeleting() {

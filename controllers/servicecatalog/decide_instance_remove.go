@@ -112,24 +112,15 @@ func (d *instanceDecision) isRefusedMeanwhile() bool {
 }
 
 // plans are those that the broker may have, the most likely one first.
-func (d *instanceDecision) plans() (ids []string) {
-	add := func(id string) {
-		if id != "" && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	add(planIDOf(held(heldProperties(&d.status))))
-	add(planIDOf(held(d.status.InProgressProperties)))
+func (d *instanceDecision) plans() []string {
+	ids := distinct(planIDOf(held(heldProperties(&d.status))), planIDOf(held(d.status.InProgressProperties)))
 	if len(ids) > 0 && !mayHaveAnyPlan(&d.status) {
 		return ids
 	}
 	if d.w.offer.plan != nil {
-		add(d.w.offer.plan.Common().ExternalID)
+		ids = append(ids, d.w.offer.plan.Common().ExternalID)
 	}
-	for _, id := range d.w.plans { // one that was asked for before an edit, perhaps
-		add(id)
-	}
-	return ids
+	return distinct(append(ids, d.w.plans...)...) // one that was asked for before an edit, perhaps
 }
 
 // removalIDs are the ids that the broker knows the instance by: those on record, since

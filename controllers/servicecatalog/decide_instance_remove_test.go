@@ -276,3 +276,16 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 		})
 	}
 }
+
+// TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne: other refusals are of the removal.
+func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
+	for status, want := range map[int]string{400: "small-id", 404: "large-id", 409: "large-id", 422: "large-id"} {
+		f := newFixture(restarted, planned, deleted, lives)
+		f.w.plans = []string{"large-id", "small-id"}
+		f.after(decideInstance(f.si, f.w).call, said(osb.Rejected, status))
+		f.w.now = f.w.now.Add(time.Hour)
+		if got := decideInstance(f.si, f.w).call.planID; got != want {
+			t.Errorf("after %d: %s, want %s", status, got, want)
+		}
+	}
+}

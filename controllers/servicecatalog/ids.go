@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -77,4 +78,14 @@ func leftToAnother(id string) *word {
 // leftAsBrought is why what was there under an id before the object stays.
 func leftAsBrought(id string) *word {
 	return &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", id)}
+}
+
+// distinct are those ids that are not empty, each once, in the order in which they come first.
+func distinct(ids ...string) (some []string) {
+	for _, id := range ids {
+		if id != "" && !slices.Contains(some, id) {
+			some = append(some, id)
+		}
+	}
+	return some
 }
