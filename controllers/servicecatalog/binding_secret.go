@@ -72,26 +72,27 @@ func (r *BindingReconciler) seeSecret(ctx context.Context, v *bindingView) error
 // sightOf is what a process knows of a Secret of which its cache knows seen.
 func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingMemory, seen *metav1.PartialObjectMetadata, now time.Time) (is secretState, of, version string) {
 	s := &b.Status
-	sure := func() (secretState, string, string) {
+	deleting := !b.DeletionTimestamp.IsZero()
+	expected := isExpected(b) || deleting && s.UnbindStatus == "" && !firstSight
+	before := seen != nil && s.SecretVersion != "" && notAfter(seen.ResourceVersion, s.SecretVersion)
+	unrecorded := s.SecretVersion == "" // the process was killed before, or it was the former service-catalog
+	// That of another may be of an object of that name that has gone.
+	outdated := expected && (before || unrecorded && deleting)
+	switch {
+	case known.ejected:
+		return secretAbsent, "", ""
+	case seen == nil && known.seen != "" && now.Before(known.written.Add(settling)), seen != nil && known.seen != "" && notAfter(seen.ResourceVersion, known.seen):
 		if known.edited {
 			return secretEdited, "", ""
 		}
 		return secretGood, known.seenOf, known.seen
-	}
-	switch {
-	case known.ejected:
+	case seen == nil && !expected:
 		return secretAbsent, "", ""
-	case seen == nil && known.seen != "" && now.Before(known.written.Add(settling)):
-		return sure()
-	case seen == nil && (isExpected(b) || !b.DeletionTimestamp.IsZero() && s.UnbindStatus == "" && !firstSight):
-		return secretUnseen, "", ""
 	case seen == nil:
-		return secretAbsent, "", ""
-	case known.seen != "" && notAfter(seen.ResourceVersion, known.seen):
-		return sure()
-	case !credentials.IsOwned(seen, b):
+		return secretUnseen, "", ""
+	case !credentials.IsOwned(seen, b) && !outdated:
 		return secretOthers, "", ""
-	case isDelivered(s) && (s.SecretVersion == "" || notAfter(seen.ResourceVersion, s.SecretVersion)): // the former service-catalog wrote no version
+	case credentials.IsOwned(seen, b) && isDelivered(s) && (before || unrecorded):
 		return secretGood, "", seen.ResourceVersion
 	}
 	return secretUnseen, "", ""

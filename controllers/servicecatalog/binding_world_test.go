@@ -44,6 +44,10 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	stranger.UID = "stranger"
 	deleted := binding()
 	deleted.DeletionTimestamp = &metav1.Time{Time: t0}
+	underWay := binding()
+	underWay.Status = v1beta1.ServiceBindingStatus{CurrentOperation: v1beta1.OperationBind, UnbindStatus: v1beta1.UnbindRequired}
+	deletedUnderWay := underWay.DeepCopy()
+	deletedUnderWay.DeletionTimestamp = deleted.DeletionTimestamp
 	for name, c := range map[string]struct {
 		b          *v1beta1.ServiceBinding
 		firstSight bool
@@ -66,6 +70,10 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 		"of the former service-catalog": {delivered(""), true, bindingMemory{}, of("5", binding()), secretGood},
 		"written, and not recorded":     {binding(), false, bindingMemory{}, of("5", binding()), secretUnseen},
 		"another's":                     {delivered("5"), true, bindingMemory{}, of("6", stranger), secretOthers},
+		"another's, from before":        {delivered("5"), true, bindingMemory{}, of("4", stranger), secretUnseen},
+		"another's, not recorded yet":   {underWay, true, bindingMemory{}, of("4", stranger), secretOthers},
+		"the same, deleted":             {deletedUnderWay, true, bindingMemory{}, of("4", stranger), secretUnseen},
+		"another's, none expected":      {binding(), true, bindingMemory{}, of("4", stranger), secretOthers},
 		"deleted a moment ago":          {delivered("5"), true, bindingMemory{ejected: true}, of("5", binding()), secretAbsent},
 	} {
 		if got, _, _ := sightOf(c.b, c.firstSight, &c.known, c.seen, t0); got != c.want {
