@@ -208,7 +208,9 @@ func newScheme() *runtime.Scheme {
 }
 
 func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
-	renew, retry := o.leaseDuration*2/3, o.leaseDuration/8
+	// Who cannot renew its lease any more tries to give it back before it stops. client-go begins to count after a retry,
+	// and takes as long again for that: it has to be over when another may lead.
+	renew, retry := o.leaseDuration*3/8, o.leaseDuration/8
 	return ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: newScheme(),
 		Metrics: metricsserver.Options{
