@@ -67,6 +67,9 @@ var apiAnswers = map[string]answer{
 	"api-denied":      {write: status(403, "Forbidden", "admission webhook denied the request")},
 }
 
+// accepted says that something takes its time.
+const accepted = "202"
+
 // outsideAnswers are of brokers and receivers.
 var outsideAnswers = map[string]answer{
 	"hang":         {write: hangs},
@@ -82,7 +85,7 @@ var outsideAnswers = map[string]answer{
 	"500":          {write: echoes},
 	"500-after":    {acts: true, write: says(500, `{"description":"oops"}`)},
 	"502":          {write: says(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
-	"202":          {accepts: true, write: says(202, `{}`)},
+	accepted:       {accepts: true, write: says(202, `{}`)},
 	"in-progress":  {accepts: true, write: says(200, `{"state":"in progress"}`)},
 	"empty":        {accepts: true, removes: true, write: says(200, ``)},
 	"endless":      {accepts: true, write: endless},

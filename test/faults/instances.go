@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// tells waits until an instance's conditions say something.
+// tells waits until an instance's conditions say something of what the broker has done.
 func (w *world) tells(si *v1beta1.ServiceInstance, text string) {
 	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
 		if err := w.get(si); err != nil {
@@ -40,6 +40,7 @@ func (w *world) tells(si *v1beta1.ServiceInstance, text string) {
 		}
 		said, _ := json.Marshal(si.Status.Conditions) // strings
 		if !strings.Contains(string(said), text) {
+			w.askAgain(si) // it may have been refused for another reason
 			return errors.New(string(said))
 		}
 		return nil

@@ -32,6 +32,7 @@ type outsideSeam struct {
 	name     func(*http.Request) string         // of a call
 	watch    func(name string, r *http.Request) // sees each call before it is carried out
 	isLost   func(*http.Request) bool           // whether one that the network has kept may come to nothing
+	promised func(*http.Request)                // sees what was carried out, and said to be under way
 	model    http.Handler
 }
 
@@ -81,6 +82,9 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				says(said.Code, said.Body.String())(w, r)
 				return
 			}
+		}
+		if act.answer == accepted {
+			s.promised(r)
 		}
 		if a.write == nil {
 			panic(http.ErrAbortHandler)

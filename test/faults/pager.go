@@ -334,6 +334,12 @@ func (w *world) alike(state, expected string) bool {
 	if state == expected || w.hurried {
 		return true
 	}
+	if w.takenBack != "" { // who has not seen that may tell it
+		told := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool { return !objectLine.MatchString(line) && strings.Contains(line, w.takenBack) })
+		if state = strings.Join(told, "\n"); state == expected {
+			return true
+		}
+	}
 	if !w.fault.mayLoseAnswer() && !w.fault.hidesReceiver() {
 		return false
 	}
@@ -356,7 +362,10 @@ func (w *world) alike(state, expected string) bool {
 // of one that was sent twice, the other is what is known to be over; and one may come late.
 func (w *world) isForgiven(line string, want []string) bool {
 	name, text, _ := strings.Cut(line, " ")
-	p := w.of(line)
+	p := w.addressees[name]
+	if p == nil { // it is of something else
+		return false
+	}
 	if w.fault.kind == deposed && strings.Contains(string(w.fault.at), strings.ReplaceAll(receiverPrefix, " ", ":")) { // it came when it was over
 		return true
 	}
@@ -514,7 +523,8 @@ func alertBack(w *world) {
 func alertBackUnseen(w *world) {
 	a := w.fired(w.alert("disk", "hook"))
 	w.addressees["hook"].down.Store(true)
-	edit(w, a, saying("the disk is still full"))
+	w.takenBack = "the disk is still full"
+	edit(w, a, saying(w.takenBack))
 	w.tried(a)
 	w.addressees["hook"].down.Store(false)
 	w.change(a, saying("the disk is full"))

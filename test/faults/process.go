@@ -100,7 +100,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 		"--osb-api-request-timeout=2s", "--zap-log-level=5",
 	}
 	if elect {
-		args = append(args, "--leader-elect", "--leader-elect-lease-duration=3s")
+		args = append(args, "--leader-elect", "--leader-elect-lease-duration=4s")
 	}
 	args = append(args, flags...)               // the last of two counts
 	p.cmd = exec.Command(r.lab.binary, args...) //nolint:noctx // lives until it is killed
@@ -113,7 +113,9 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	go func() {
 		_ = p.cmd.Wait() // it is killed, or gives up
 		close(p.ended)
-		r.replace(ctx, p, elect, flags)
+		if !elect { // else another one stands by
+			r.replace(ctx, p, flags)
+		}
 	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,10 +123,10 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	return p, nil
 }
 
-// replace starts a process anew that has given up, as kubelet does, where no other one stands by.
-func (r *run) replace(ctx context.Context, p *process, elect bool, flags []string) {
+// replace starts a process anew that has given up, as kubelet does.
+func (r *run) replace(ctx context.Context, p *process, flags []string) {
 	wait(ctx, 100*time.Millisecond)
-	if elect || p.ours.Load() || ctx.Err() != nil || r.current() != p {
+	if p.ours.Load() || ctx.Err() != nil || r.current() != p {
 		return
 	}
 	next, err := r.start(ctx, false, "", flags...)

@@ -51,27 +51,38 @@ type mistake struct{ file, right, wrong string }
 // A trial is a scenario with one fault.
 type trial struct{ scenario, fault string }
 
+// sources are the files of a variant that are not as they have to be, by where these are.
+func (v variant) sources(repo string) (map[string]string, error) {
+	wrong := map[string]string{}
+	for _, e := range v.edits {
+		path := filepath.Join(repo, e.file)
+		if _, ok := wrong[path]; !ok {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			wrong[path] = string(text)
+		}
+		if n := strings.Count(wrong[path], e.right); n != 1 {
+			return nil, fmt.Errorf("%s has %q %d times, so that the mistake cannot be made", e.file, e.right, n)
+		}
+		wrong[path] = strings.Replace(wrong[path], e.right, e.wrong, 1)
+	}
+	return wrong, nil
+}
+
 // build builds a variant and returns where it is.
 func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
+	sources, err := v.sources(repo)
+	if err != nil {
+		return "", err
+	}
 	replace := map[string]string{}
-	for i, e := range v.edits {
-		original := filepath.Join(repo, e.file)
-		source := original
-		if edited, ok := replace[original]; ok {
-			source = edited
-		}
-		text, err := os.ReadFile(source)
-		if err != nil {
+	for path, text := range sources {
+		replace[path] = filepath.Join(dir, fmt.Sprintf("%s-%d.go", v.name, len(replace)))
+		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
 			return "", err
 		}
-		if n := strings.Count(string(text), e.right); n != 1 {
-			return "", fmt.Errorf("%s has %q %d times, so that the mistake cannot be made", e.file, e.right, n)
-		}
-		edited := filepath.Join(dir, fmt.Sprintf("%s-%d.go", v.name, i))
-		if err := os.WriteFile(edited, []byte(strings.Replace(string(text), e.right, e.wrong, 1)), 0o600); err != nil {
-			return "", err
-		}
-		replace[original] = edited
 	}
 	overlay, binary := filepath.Join(dir, v.name+".json"), filepath.Join(dir, "operator-"+v.name)
 	text, err := json.Marshal(map[string]any{"Replace": replace})

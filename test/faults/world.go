@@ -57,7 +57,9 @@ type world struct {
 	// compared with is made in the same run.
 	hurried bool
 	mended  map[string]bool
-	fault   fault
+	// takenBack is a content that an Alert had for a while, and of which nobody has to hear.
+	takenBack string
+	fault     fault
 
 	// asked is how often the user has asked again for what a broker had refused.
 	asked int
@@ -198,7 +200,7 @@ func (w *world) secret(name string, data map[string]string) *corev1.Secret {
 
 // serve puts a model behind the seam.
 func (w *world) serve(model http.Handler, name func(*http.Request) string, watch func(string, *http.Request)) string {
-	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, isLost: w.isOvertaken, model: model}).serve()
+	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, isLost: w.isOvertaken, promised: w.promised, model: model}).serve()
 	w.servers = append(w.servers, server)
 	return server.URL
 }
@@ -207,6 +209,13 @@ func (w *world) serve(model http.Handler, name func(*http.Request) string, watch
 // for has been removed since. What comes of that nobody can prevent, so that it is not tried.
 func (w *world) isOvertaken(r *http.Request) bool {
 	return w.broker != nil && r.Method == http.MethodPut && w.broker.History(idIn(r)).Deletes > 0
+}
+
+// promised has the broker tell the credentials of a binding later, as if it had taken its time.
+func (w *world) promised(r *http.Request) {
+	if w.broker != nil {
+		w.broker.Untell(idIn(r))
+	}
 }
 
 // idIn is the id of what a request to a broker is about.

@@ -223,6 +223,17 @@ func (b *Broker) reveal(held *binding) map[string]any {
 	return said
 }
 
+// Untell takes back that a binding's credentials were told: who asked for them got another answer.
+func (b *Broker) Untell(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, held := range b.bindings {
+		if key.binding == id {
+			held.revealed = false
+		}
+	}
+}
+
 // credentials makes some that no other binding has.
 func (b *Broker) credentials(behave Behavior, bindingID string) json.RawMessage {
 	b.made++

@@ -282,12 +282,12 @@ func (b *Broker) pollGrave(key string) reply {
 }
 
 func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
-	asked := c.Query.Get("operation")
+	asked, plan := c.Query.Get("operation"), c.Query.Get("plan_id")
 	var refused reply
 	switch {
 	case c.Query.Get("service_id") != e.serviceID:
 		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", e.serviceID)
-	case c.Query.Get("plan_id") != op.planID && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(c.Query.Get("plan_id"))):
+	case plan != op.planID && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(plan)):
 		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
