@@ -106,17 +106,16 @@ func plan(sweeps []*sweep, o options) error {
 			s.faults = []fault{f}
 			continue
 		}
-		r := rand.New(rand.NewPCG(o.seed, 2))
-		all := faultsOf(s.learned, r)
+		d := drawing(o.seed, s.scenario.name)
+		all := faultsOf(s.learned, d)
 		if o.class != "" {
 			all = slices.DeleteFunc(all, func(f fault) bool { return classOf(f) != o.class })
 		}
 		if n := s.scenario.crashes; n > 0 {
 			all = slices.DeleteFunc(all, func(f fault) bool { return !f.kills() })
-			r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-			all = all[:min(n, len(all))]
+			all = d.some(all, n)
 		}
-		s.faults = share(all, o.part, r)
+		s.faults = share(all, o.part, d)
 	}
 	return nil
 }

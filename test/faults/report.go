@@ -35,6 +35,9 @@ func report(out io.Writer, sweeps []*sweep, o options, took time.Duration) error
 	}
 	var runs, violations, planned int
 	for _, s := range sweeps {
+		for _, v := range s.violations { // once more: what is printed last is what is read first
+			fmt.Fprint(out, v.text)
+		}
 		runs += len(s.tried)
 		planned += len(s.faults)
 		violations += len(s.violations)
@@ -85,6 +88,6 @@ func printDetails(out io.Writer, s *sweep) {
 	}
 	fmt.Fprintf(out, "%s events %v\n%s\n", s.scenario.name, s.learned.events, s.learned.state)
 	for _, v := range s.violations {
-		fmt.Fprintf(out, "---- %s with %s\n%v\n%s\n", s.scenario.name, v.fault, v.problems, v.log)
+		fmt.Fprintf(out, "---- %s%s\n", v.text, v.log)
 	}
 }

@@ -17,7 +17,10 @@ limitations under the License.
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -41,12 +44,9 @@ type sweep struct {
 	took       time.Duration
 }
 
-// violation is a run that went wrong.
-type violation struct {
-	fault    fault
-	problems []string
-	log      string
-}
+// violation is a run that went wrong: what was wrong with it, how to see it again, and what the
+// operator has printed.
+type violation struct{ text, log string }
 
 // classes are the columns of the table, by the kinds of their faults.
 var classes = []struct {
@@ -76,8 +76,25 @@ func classOf(f fault) string {
 	return ""
 }
 
+// A draw is what falls to something by chance: the same for one seed, whatever else there is.
+type draw func(of string) uint64
+
+// drawing draws for a scenario. No machine makes all calls as another does, and yet each has to try the same.
+func drawing(seed uint64, scenario string) draw {
+	return func(of string) uint64 {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", seed, scenario, of))
+		return binary.BigEndian.Uint64(sum[:])
+	}
+}
+
+// some are a number of faults, which the draw falls on.
+func (d draw) some(all []fault, n int) []fault {
+	drawn := slices.SortedFunc(slices.Values(all), func(a, b fault) int { return cmp.Compare(d(a.String()), d(b.String())) })
+	return drawn[:min(n, len(drawn))]
+}
+
 // faultsOf are all that can be done to a scenario of which these calls and events are known.
-func faultsOf(learned result, r *rand.Rand) []fault {
+func faultsOf(learned result, d draw) []fault {
 	points := pointsOf(learned.calls)
 	var changes []int
 	for i, c := range learned.calls {
@@ -85,7 +102,7 @@ func faultsOf(learned result, r *rand.Rand) []fault {
 			changes = append(changes, i)
 		}
 	}
-	return slices.Concat(answerFaults(learned.calls, points), changeFaults(points, changes), eventFaults(learned.events), pairsOfCrashes(points, changes, r))
+	return slices.Concat(answerFaults(learned.calls, points), changeFaults(points, changes), eventFaults(learned.events), pairsOfCrashes(points, changes, d))
 }
 
 // pointsOf are the points of calls.
@@ -143,28 +160,27 @@ func eventFaults(events []string) (all []fault) {
 }
 
 // pairsOfCrashes are some: which calls the second process makes is not known.
-func pairsOfCrashes(points []point, changes []int, r *rand.Rand) (all []fault) {
-	kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
-	for range len(changes) * 4 {
-		first := changes[r.IntN(len(changes))]
-		second := fault{kind: kind(), at: nth(1 + r.IntN(len(points)-first+1))}
-		all = append(all, fault{kind: kind(), at: points[first], then: &second})
+func pairsOfCrashes(points []point, changes []int, d draw) (all []fault) {
+	for _, i := range changes {
+		r := rand.New(rand.NewPCG(d(string(points[i])), 0))
+		kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
+		for range 4 {
+			second := fault{kind: kind(), at: nth(1 + r.IntN(len(points)-i+1))}
+			all = append(all, fault{kind: kind(), at: points[i], then: &second})
+		}
 	}
 	return all
 }
 
 // share takes some of the faults, of each class as large a part, but at least one.
-func share(all []fault, part float64, r *rand.Rand) []fault {
+func share(all []fault, part float64, d draw) (some []fault) {
 	byClass := map[string][]fault{}
 	for _, f := range all {
 		byClass[classOf(f)] = append(byClass[classOf(f)], f)
 	}
-	var some []fault
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
 		of := byClass[class]
-		r.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
-		n := max(1, int(part*float64(len(of))+0.5))
-		some = append(some, of[:min(n, len(of))]...)
+		some = append(some, d.some(of, max(1, int(part*float64(len(of))+0.5)))...)
 	}
 	return some
 }
@@ -206,7 +222,8 @@ func (s *sweep) note(f fault, found result, out io.Writer, seed uint64) {
 	if len(found.problems) == 0 {
 		return
 	}
-	s.violations = append(s.violations, violation{f, found.problems, found.log})
-	fmt.Fprintf(out, "VIOLATION %s with %s (seed %d)\n  %s\n  again: make test-faults ARGS='-scenario %s -fault %s -seed %d'\n",
+	text := fmt.Sprintf("VIOLATION %s with %s (seed %d)\n  %s\n  again: make test-faults ARGS='-scenario %s -fault %s -seed %d'\n",
 		s.scenario.name, f, seed, strings.Join(found.problems, "\n  "), s.scenario.name, f, seed)
+	s.violations = append(s.violations, violation{text, found.log})
+	fmt.Fprint(out, text)
 }
