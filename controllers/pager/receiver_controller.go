@@ -82,8 +82,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	seen, now := r.health.of(key), r.clock.Now()
 	next := examine(receiver, party, seen, receiver.CommonStatus().Waiting, now)
 	if next.ask {
-		r.ask(ctx, key, party)
-		return ctrl.Result{RequeueAfter: askPatience}, nil // the answer comes first, or is late and then the status says so
+		return r.ask(ctx, key, party), nil
 	}
 	due := seen.written.Add(statusEvery)
 	if next.urgent {
@@ -103,6 +102,9 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 	}
 	now := r.clock.Now()
 	next := examine(receiver, party, seen, waiting, now)
+	if next.ask {
+		return r.ask(ctx, key, party), nil
+	}
 	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, now)}
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
 		return result, nil
@@ -127,8 +129,9 @@ func (r *ReceiverReconciler) waiting(ctx context.Context, key senderKey) (n int3
 }
 
 // ask makes the provider's harmless call, in the background: one receiver that
-// hangs must not keep the others from being asked.
-func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers.Party) {
+// hangs must not keep the others from being asked. The answer comes before it is looked at
+// again, or is late, and then the status says so.
+func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers.Party) ctrl.Result {
 	r.health.update(key, func(s *sighting) bool { s.asking = true; return false })
 	go func() {
 		r.asked <- struct{}{}
@@ -152,6 +155,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 			return true
 		})
 	}()
+	return ctrl.Result{RequeueAfter: askPatience}
 }
 
 func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receivers.Party) (v verdict) {

@@ -57,8 +57,14 @@ func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting in
 	if p.Problem != nil {
 		c.status.TestedWith = ""
 		c.say(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, v1beta1.ConditionStalled)
-	} else if known := s.verdict.version == p.Version; known || was.TestedWith != p.Version {
-		c.judge(p, s, known, now)
+	} else {
+		known := s.verdict.version == p.Version
+		if !known && was.TestedWith == p.Version && waiting == 0 && meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionReconciling) {
+			c.status.TestedWith = "" // who was at it has ended, and no delivery will tell
+		}
+		if known || c.status.TestedWith != p.Version {
+			c.judge(p, s, known, now)
+		}
 	}
 	c.urgent = !slices.Equal(summary(was.Conditions), summary(c.status.Conditions)) || was.ObservedGeneration != c.status.ObservedGeneration
 	return c

@@ -35,6 +35,10 @@ func TestExamine(t *testing.T) {
 		return &notify.Error{Class: class, Reason: "Why", Message: "why"}
 	}
 	tested := func(r *v1beta1.Receiver) { r.Status.TestedWith = "v1" }
+	failing := func(r *v1beta1.Receiver) {
+		tested(r)
+		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Why"}, {Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: "Why"}}
+	}
 	for name, c := range map[string]struct {
 		why     string
 		edit    func(*v1beta1.Receiver)
@@ -54,6 +58,8 @@ func TestExamine(t *testing.T) {
 		"did not answer":      {why: "now", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Temporary)}, next: t0}, want: "False Why Reconciling, ask"},
 		"fails":               {why: "deliveries will tell", party: usable("v1"), edit: tested, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why"},
 		"fails, with a queue": {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why Reconciling"},
+		"failed, restarted":   {why: "nothing waits that would tell", party: usable("v1"), edit: failing, want: "Unknown Asking Reconciling, ask"},
+		"fails, restarted":    {why: "who waits tries it", party: usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
 		"suspended":           {why: "and asked anew when it is not any more", edit: tested, party: receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
 	} {
 		t.Run(name, func(t *testing.T) {
