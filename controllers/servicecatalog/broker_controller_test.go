@@ -41,6 +41,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -91,7 +92,7 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 		fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind(s.BrokerKind())),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
-		secrets: &secretKeeper{cache: c, client: c, index: x, recorder: recorder, touched: map[types.UID][]string{}, told: map[types.UID]bool{}},
+		secrets: newSecretKeeper(c, c, x, recorder),
 		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]bool{},
 	}, at
 }
@@ -273,6 +274,36 @@ func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
 	r, _ := newBrokerReconciler(t, clusterWide, c, noon)
 	if result, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
+	}
+}
+
+func TestASecretIsHeldOnce(t *testing.T) {
+	b := newBrokerAt(namespaced, "https://osba.example")
+	b.SetNamespace("demo")
+	ref := &v1beta1.ObjectReference{Name: "login"}
+	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: ref}, ClientCertificate: &v1beta1.SecretAuth{SecretRef: ref}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}}
+	var patches int
+	c := newFakeCluster(t, interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		patches++
+		return c.Patch(ctx, o, p, opts...)
+	}}, secret)
+	before := newFakeCluster(t, interceptor.Funcs{}, secret) // what the cache shows
+	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10))
+	for range 2 {
+		if err := k.hold(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil || patches != 1 || !controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
+		t.Errorf("%v, %d patches: %v", err, patches, secret.Finalizers)
+	}
+	asSeen := kube.Metadata("Secret")
+	if err := before.Get(t.Context(), client.ObjectKeyFromObject(secret), asSeen); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.touch(t.Context(), asSeen, false); !errors.Is(err, kube.ErrStale) {
+		t.Errorf("taken off by who has not seen it: %v", err)
 	}
 }
 

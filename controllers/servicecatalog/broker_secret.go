@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,11 +48,21 @@ type secretKeeper struct {
 	recorder events.EventRecorder
 	wake     kube.Wakeups
 
-	mu sync.Mutex
-	// touched has versions of Secrets of which each was made from the one before by our
-	// putting a finalizer on or taking it off: nothing else is different in them.
-	touched map[types.UID][]string
+	mu      sync.Mutex
+	touched map[types.UID]touched
 	told    map[types.UID]bool // of which Secrets it was said that they are kept
+}
+
+// touched is what we have done to a Secret.
+type touched struct {
+	// versions of which each was made from the one before by our putting the finalizer on or
+	// taking it off: nothing else is different in them.
+	versions []string
+	isKept   bool // in the last one
+}
+
+func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder) *secretKeeper {
+	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, touched: map[types.UID]touched{}, told: map[types.UID]bool{}}
 }
 
 // maxTouched is how many versions of a Secret are known; each broker needs but the last few.
@@ -70,9 +81,9 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	isKept, isDeleted := controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer), !secret.DeletionTimestamp.IsZero()
 	switch {
 	case broker == nil && isKept:
-		err = k.touch(ctx, secret, kube.RemoveFinalizer)
+		err = k.touch(ctx, secret, false)
 	case broker != nil && !isKept && !isDeleted:
-		err = k.touch(ctx, secret, kube.AddFinalizer)
+		err = k.touch(ctx, secret, true)
 	case broker != nil && isKept && isDeleted && k.isNews(secret.UID):
 		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
 			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
@@ -103,26 +114,57 @@ func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedNam
 	return nil, "", nil
 }
 
-// touch changes the finalizers of a Secret, and nothing else about it. Meanwhile nobody
-// can ask for versions: it would look as if somebody else had changed it.
-func (k *secretKeeper) touch(ctx context.Context, secret client.Object, set func(context.Context, client.Client, client.Object, string) error) error {
+// hold puts the finalizer on the Secrets by which a broker is reached, before there is
+// something that could not be removed without them.
+func (k *secretKeeper) hold(ctx context.Context, b v1beta1.Broker) error {
+	for _, name := range v1beta1.AuthSecrets(b) {
+		secret := kube.Metadata("Secret")
+		err := k.cache.Get(ctx, name, secret)
+		if err == nil && !controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
+			err = k.touch(ctx, secret, true)
+		}
+		switch {
+		case errors.Is(err, kube.ErrStale):
+			return err
+		case err != nil:
+			return inTheWay(v1beta1.ReasonErrorGettingAuthCredentials, fmt.Errorf("%s %q: Secret %q cannot be kept from being deleted: %w", catalog.ScopeOf(b).BrokerKind(), b.GetName(), name.Name, err))
+		}
+	}
+	return nil
+}
+
+// touch puts the finalizer on a Secret, or takes it off, and changes nothing else about it.
+// Meanwhile nobody can ask for versions: it would look as if somebody else had changed it.
+func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep bool) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	before := secret.GetResourceVersion()
+	uid, before := secret.GetUID(), secret.GetResourceVersion()
+	known := k.touched[uid]
+	switch i := slices.Index(known.versions, before); {
+	case i < 0 || i == len(known.versions)-1:
+	case known.isKept == keep: // which the cache has yet to show
+		return nil
+	default:
+		return kube.ErrStale
+	}
+	set := kube.RemoveFinalizer
+	if keep {
+		set = kube.AddFinalizer
+	}
 	if err := set(ctx, k.client, secret, v1beta1.AuthSecretFinalizer); err != nil {
 		return err
 	}
-	run := append(k.run(secret.GetUID(), before), secret.GetResourceVersion())
-	k.touched[secret.GetUID()] = run[max(0, len(run)-maxTouched):]
+	run := append(k.run(uid, before), secret.GetResourceVersion())
+	k.touched[uid] = touched{run[max(0, len(run)-maxTouched):], keep}
 	return nil
 }
 
 // run are the versions of a Secret that differ from one by nothing but our finalizer; that
 // one is the last.
 func (k *secretKeeper) run(uid types.UID, version string) []string {
-	if run := k.touched[uid]; len(run) > 0 && run[len(run)-1] == version {
+	if run := k.touched[uid].versions; len(run) > 0 && run[len(run)-1] == version {
 		return run
 	}
 	return []string{version}

@@ -50,13 +50,13 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // by which they are reached.
 func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 	current := index.Index{Cache: kube.OurWrites(mgr.GetClient(), mgr.GetCache())}
-	keeper := &secretKeeper{cache: mgr.GetCache(), client: mgr.GetClient(), index: current, recorder: k.recorder, touched: map[types.UID][]string{}, told: map[types.UID]bool{}}
+	k.authSecrets = newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder)
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range []scope{clusterWide, namespaced} {
 		r := &BrokerReconciler{
 			librarian: librarian{scope: s, client: mgr.GetClient(), index: current},
 			cached:    k.index, live: mgr.GetAPIReader(), fresh: kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind(s.BrokerKind())),
-			connections: k.connections, secrets: keeper, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
+			connections: k.connections, secrets: k.authSecrets, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
 			interval: o.RelistInterval, demanded: map[brokerKey]bool{},
 		}
 		byScope[s.Scope] = r
@@ -71,7 +71,7 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 			byScope[catalog.Namespaced].demand(key)
 		}
 	}
-	return setupSecrets(mgr, keeper)
+	return setupSecrets(mgr, k.authSecrets)
 }
 
 func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {

@@ -111,6 +111,11 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	case err != nil:
 		return ctrl.Result{}, err
 	}
+	if next.call.verb == provision {
+		if err := r.authSecrets.hold(ctx, at); err != nil {
+			return ctrl.Result{}, r.fail(ctx, v.view, err)
+		}
+	}
 	var first *v1beta1.ServiceInstanceStatus
 	if next.journal || v.known.unrecorded != nil { // what follows from an answer comes after its record
 		first = &next.status

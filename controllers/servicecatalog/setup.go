@@ -61,8 +61,9 @@ type kit struct {
 	metrics     *metrics
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
-	// relist has a broker's catalog read again. It is there once brokers are set up.
-	relist func(brokerKey)
+	// What is there once brokers are set up: relist has a broker's catalog read again.
+	relist      func(brokerKey)
+	authSecrets *secretKeeper
 }
 
 // Setup registers the controllers of the group. The indexes of internal/catalog/index have

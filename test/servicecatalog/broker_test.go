@@ -329,6 +329,25 @@ func describeCredentialsSecret(k kinds) {
 		Expect(other.Data).To(HaveKeyWithValue("password", []byte("x")))
 	})
 
+	It("is held before anything is made that could not be removed without it", func(ctx SpecContext) {
+		service := offering("db", "small")
+		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}, Username: "alice", Password: "x"})
+		secret := newSecret(ctx, namespace, "login", "username", "alice", "password", "x")
+		registerBroker(ctx, k, namespace, server, k.withSecret(namespace, "login"))
+		update(ctx, secret, func(s *corev1.Secret) { s.Finalizers = []string{"example.com/theirs"} })
+		Expect(k8s.Delete(ctx, secret)).To(Succeed()) // from now on it takes no other finalizer
+
+		si := k.newInstance(ctx, namespace, "data", service.Name, "small")
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(
+			haveCondition("Ready", "False", "ErrorGettingAuthCredentials"), saying(`Secret "login"`)))
+		Expect(server.Counts()).NotTo(HaveKey(osb.ProvisionInstance))
+
+		update(ctx, secret, func(s *corev1.Secret) { s.Finalizers = nil })
+		Eventually(gone(ctx, secret)).Should(Succeed())
+		newSecret(ctx, namespace, "login", "username", "alice", "password", "x")
+		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
+	})
+
 	It("is let go when the operator finds, starting, that nobody needs it", Serial, func(ctx SpecContext) {
 		operator.Kill()
 		held := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "held", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
