@@ -357,6 +357,9 @@ func (w *world) checkCanaries(all []client.Object) {
 	}
 }
 
+// calledBy are the functions in a goroutine's stack.
+var calledBy = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
+
 // standing are goroutines that live as long as the process.
 var standing = regexp.MustCompile(`kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
 
@@ -376,7 +379,7 @@ func (w *world) checkLog(log string, atRest bool) {
 	}
 	for stack := range strings.SplitSeq(dump, "\n\n") {
 		if strings.Contains(stack, "gophernetes/bellhop/") && !standing.MatchString(stack) {
-			w.blame("at rest a goroutine is left: %s", stack[:min(len(stack), 1500)])
+			w.blame("at rest a goroutine is left: %s", strings.Join(calledBy.FindAllString(stack, -1), " < "))
 		}
 	}
 }

@@ -31,7 +31,7 @@ type outsideSeam struct {
 	kill     func()                             // the process that calls
 	name     func(*http.Request) string         // of a call
 	watch    func(name string, r *http.Request) // sees each call before it is carried out
-	isLost   func(*http.Request) bool           // whether one that the network has kept may come to nothing
+	overtake func(*http.Request) func() bool    // says whether one that the network keeps from now on comes to nothing
 	promised func(*http.Request)                // sees what was carried out, and said to be under way
 	model    http.Handler
 }
@@ -65,8 +65,9 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.kill()
 		panic(http.ErrAbortHandler)
 	case act.held:
+		isOvertaken := s.overtake(r)
 		s.director.late.pass(context.Background())
-		if s.isLost(r) {
+		if isOvertaken() {
 			panic(http.ErrAbortHandler)
 		}
 		s.model.ServeHTTP(w, lasting()) // that it was right to ask for it was true before

@@ -109,10 +109,17 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	}
 	watching := w.watch()
 	r.director.arm(f)
-	go r.succeed(ctx, f)
+	succeeded := make(chan struct{})
+	go func() {
+		r.succeed(ctx, f)
+		close(succeeded)
+	}()
 	err = r.play(sc.steps)
 	if err == nil && f.kind != "" {
 		r.linger(ctx)
+		if f.kind == deposed && r.director.happened() {
+			<-succeeded
+		}
 	}
 	r.director.disarm()
 	if err != nil {
@@ -230,8 +237,10 @@ func (r *run) depose(ctx context.Context) {
 		return
 	case <-r.director.deposed.fired:
 	}
-	for first := r.holder(ctx); ctx.Err() == nil; wait(ctx, 100*time.Millisecond) {
-		if now := r.holder(ctx); now != "" && now != first {
+	first, end := r.holder(ctx), time.Now().Add(deadline)
+	for now := first; now == "" || now == first; now = r.holder(ctx) {
+		if wait(ctx, 100*time.Millisecond); ctx.Err() != nil || time.Now().After(end) {
+			r.world.blame("no other process leads")
 			break
 		}
 	}

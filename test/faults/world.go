@@ -200,15 +200,23 @@ func (w *world) secret(name string, data map[string]string) *corev1.Secret {
 
 // serve puts a model behind the seam.
 func (w *world) serve(model http.Handler, name func(*http.Request) string, watch func(string, *http.Request)) string {
-	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, isLost: w.isOvertaken, promised: w.promised, model: model}).serve()
+	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, overtake: w.overtake, promised: w.promised, model: model}).serve()
 	w.servers = append(w.servers, server)
 	return server.URL
 }
 
-// isOvertaken says whether a request has lost its meaning while the network kept it: what it asks
-// for has been removed since. What comes of that nobody can prevent, so that it is not tried.
-func (w *world) isOvertaken(r *http.Request) bool {
-	return w.broker != nil && r.Method == http.MethodPut && w.broker.History(idIn(r)).Deletes > 0
+// overtake returns what says whether a request has lost its meaning while the network kept it: what
+// it asks for has been removed since, or it would change what another one has changed. What comes
+// of that nobody can prevent, so that it is not tried.
+func (w *world) overtake(r *http.Request) func() bool {
+	if w.broker == nil {
+		return func() bool { return false }
+	}
+	before := w.broker.History(idIn(r))
+	return func() bool {
+		now := w.broker.History(idIn(r))
+		return now.Deletes > before.Deletes || r.Method != http.MethodPut && now.Patches > before.Patches
+	}
 }
 
 // promised has the broker tell the credentials of a binding later, as if it had taken its time.
