@@ -155,7 +155,7 @@ func (w *world) askAgain(o client.Object) {
 			w.insist(o)
 		}
 	case *v1beta1.ServiceBinding:
-		if hasFailed(o.Status.Conditions) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
+		if (hasFailed(o.Status.Conditions) || isLeftEdited(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
 			w.insist(o)
 		}
 	}
@@ -179,6 +179,13 @@ func (w *world) insist(o client.Object) {
 func hasFailed(conditions []v1beta1.Condition) bool {
 	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
 		return c.Type == v1beta1.ConditionFailed && c.Status == v1beta1.ConditionTrue
+	})
+}
+
+// isLeftEdited says whether the broker does not help with what was changed in a Secret.
+func isLeftEdited(conditions []v1beta1.Condition) bool {
+	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
+		return c.Type == v1beta1.ConditionStalled && c.Status == v1beta1.ConditionTrue && c.Reason == v1beta1.ReasonSecretEdited
 	})
 }
 
