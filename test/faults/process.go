@@ -34,7 +34,6 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/gophernetes/bellhop/hack/local"
-	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
 // A process is the operator's binary, with an API server that shows it one run.
@@ -43,7 +42,8 @@ type process struct {
 	cmd    *exec.Cmd
 	server *http.Server
 	ended  chan struct{}
-	log    *output.Buffer
+	// printed is what it has printed.
+	printed monitor
 	// ours: it is we who end it.
 	ours atomic.Bool
 	once sync.Once
@@ -72,7 +72,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	if err != nil {
 		return nil, err
 	}
-	p := &process{log: r.log, ended: make(chan struct{})}
+	p := &process{printed: monitor{out: r.log}, ended: make(chan struct{})}
 	p.seam = &apiSeam{
 		director: r.director, namespace: r.world.namespace, upstream: r.lab.upstream, transport: r.lab.operator,
 		kill: p.kill, caughtUp: newGate(),
@@ -105,7 +105,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	args = append(args, flags...)               // the last of two counts
 	p.cmd = exec.Command(r.lab.binary, args...) //nolint:noctx // lives until it is killed
 	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all")
-	p.cmd.Stdout, p.cmd.Stderr = r.log, r.log
+	p.cmd.Stdout, p.cmd.Stderr = &p.printed, &p.printed
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -273,8 +273,8 @@ func (r *run) end(expected string) string {
 	switch {
 	case expected == "": // to be sure
 		window = 12 * time.Second
-	case w.fault.kind == watchGone: // what is listed anew, and each doubt whether it is all, comes later
-		window *= 4
+	case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
+		window *= 2
 	}
 	for end := time.Now().Add(deadline); expected != "" && !w.alike(w.state(), expected); wait(w.ctx, 150*time.Millisecond) {
 		if time.Now().After(end) {
@@ -302,7 +302,7 @@ func (r *run) untilQuiet(window time.Duration) string {
 			return strings.Join(last, ", ")
 		}
 		wait(r.world.ctx, 100*time.Millisecond)
-		if n := len(r.director.calls()); n != before || r.director.isBusy() {
+		if n := len(r.director.calls()); n != before || r.director.isBusy() || r.current().printed.isReconciling() {
 			before, since, rounds = n, time.Now(), r.rounds()
 		}
 	}

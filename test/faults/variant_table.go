@@ -84,7 +84,11 @@ func variants() []variant {
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/kube/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
-`, ``}}, scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
+`, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
+`, `		time.Sleep(10 * time.Second) // who is deposed is slow to stop
+		ctrl.Log.Error(err, "Bellhop ended")
+`}},
+			scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
 				"late@alerts", "lost@POST:receiver:hook#1"}},
 		{name: "unbind-before-secret", edits: []mistake{{controllers + "decide_binding_remove.go", `		d.deed = ejectSecret

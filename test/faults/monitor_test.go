@@ -1,0 +1,41 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"io"
+	"testing"
+)
+
+func TestMonitor(t *testing.T) {
+	m := monitor{out: io.Discard}
+	for _, step := range []struct {
+		text string
+		want bool
+	}{
+		{`{"msg":"Starting"}` + "\n", false},
+		{`{"msg":"Reconciling"}` + "\n" + `{"msg":"Rec`, true},
+		{`onciling"}` + "\n", true},
+		{`{"msg":"Reconcile done, requeueing after 1s"}` + "\n", true},
+		{`{"msg":"Reconciler error"}`, true},
+		{"\n", false},
+	} {
+		if _, err := m.Write([]byte(step.text)); err != nil || m.isReconciling() != step.want {
+			t.Errorf("%v after %q, %v", m.isReconciling(), step.text, err)
+		}
+	}
+}
