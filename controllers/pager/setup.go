@@ -126,7 +126,7 @@ func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(string(r.kind))).
-		For(receivers.NewOf(r.kind), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(receivers.NewOf(r.kind)). // with its status: a former leader's may come late
 		Watches(&v1beta1.Alert{}, r.countLater()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).

@@ -17,6 +17,7 @@ limitations under the License.
 package pager_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -25,7 +26,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
@@ -104,6 +107,37 @@ var _ = Describe("A receiver's status", func() {
 			HaveField("Waiting", BeZero()), HaveField("LastDeliveryTime.Time", BeTemporally(">=", a.CreationTimestamp.Time))))
 		Expect(r.Status.LastError).NotTo(BeEmpty(), "it stays on record, with its time")
 		Expect(r.Status.LastErrorTime.Time).To(BeTemporally("~", time.Now(), time.Minute))
+	})
+
+	Describe("that says it fails and is being tried", Serial, func() {
+		var r *v1beta1.Receiver
+		BeforeEach(func(ctx SpecContext) {
+			r = newReceiver(ctx, namespace, "hook", newInbox().URL)
+			Eventually(status(ctx, newAlert(ctx, namespace, "a", nil, "hook"))).Should(haveCondition("Ready", metav1.ConditionTrue, "Sent"))
+			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
+		})
+		overwrite := func(ctx SpecContext) {
+			GinkgoHelper()
+			before := r.DeepCopy()
+			for _, c := range []metav1.Condition{{Type: "Ready", Status: metav1.ConditionFalse}, {Type: "Reconciling", Status: metav1.ConditionTrue}} {
+				c.Reason = "ServerError"
+				meta.SetStatusCondition(&r.Status.Conditions, c)
+			}
+			Expect(k8s.Status().Patch(ctx, r, client.MergeFrom(before))).To(Succeed())
+		}
+
+		It("is put right by who knows better", func(ctx SpecContext) {
+			overwrite(ctx)
+			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
+		})
+
+		It("is not known any more where nobody tries it", func(ctx SpecContext) {
+			operator.Kill()
+			overwrite(ctx)
+			startOperator(context.WithoutCancel(ctx))
+			Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
+				haveCondition("Ready", metav1.ConditionUnknown, "Untried"), haveCondition("Reconciling", metav1.ConditionFalse, "Untried")))
+		})
 	})
 
 	It("of a ClusterReceiver is the same, also where no namespace may use it", func(ctx SpecContext) {
