@@ -17,11 +17,8 @@ limitations under the License.
 package main
 
 import (
-	"errors"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
@@ -36,17 +33,6 @@ func (w *world) brokerIsReady() *v1beta1.ServiceBroker {
 	b := &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}
 	w.await("the broker is Ready", w.brokerReady(b))
 	return b
-}
-
-// loginIsKept waits until the Secret cannot go before what is at the broker.
-func (w *world) loginIsKept() {
-	w.await("the Secret is kept", func() error {
-		s := &corev1.Secret{ObjectMeta: w.meta("login")}
-		if err := w.get(s); err != nil || controllerutil.ContainsFinalizer(s, v1beta1.AuthSecretFinalizer) {
-			return err
-		}
-		return errors.New("it has no finalizer")
-	})
 }
 
 // relisted has the catalog read again.
@@ -120,7 +106,6 @@ func brokerScenarios() []scenario {
 		}},
 		{name: "broker-removed-in-use", prepare: registered, steps: func(w *world) {
 			si, b := w.provisioned(asyncClass, asyncPlan), w.brokerIsReady()
-			w.loginIsKept()
 			w.remove(b, &corev1.Secret{ObjectMeta: w.meta("login")})
 			wait(w.ctx, patience)
 			w.remove(si)

@@ -56,8 +56,12 @@ func TestAShareHasOfEachClass(t *testing.T) {
 	if few := share(all, 0.001, d); len(few) != len(classes) {
 		t.Errorf("at least one of each class: %v", few)
 	}
-	if half := share(all, 0.5, d); len(half) < len(all)/2-len(classes) || len(half) > len(all)/2+len(classes) {
+	half := share(all, 0.5, d)
+	if len(half) < len(all)/2-len(classes) || len(half) > len(all)/2+len(classes) {
 		t.Errorf("half of %d are %d", len(all), len(half))
+	}
+	if again := share(all, 0.5, drawing(1, "db")); !slices.EqualFunc(half, again, func(a, b fault) bool { return a.String() == b.String() }) {
+		t.Error("one seed has two shares")
 	}
 }
 
