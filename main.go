@@ -24,6 +24,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"time"
 
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
@@ -65,8 +66,12 @@ const gracefulStop = 45 * time.Second
 // minLease leaves a leader time for a few renewals.
 const minLease = 3 * time.Second
 
+// mutexSampling: of so many waits for a lock profiles have one.
+const mutexSampling = 100
+
 type options struct {
 	metricsAddress, probeAddress string
+	pprofAddress                 string
 	leaderElect                  bool
 	leaseDuration                time.Duration
 	webhookHost                  string
@@ -88,6 +93,7 @@ type options struct {
 func (o *options) bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "Address on which metrics are served, over TLS, to who is authorised; 0 turns them off.")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
+	fs.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "Address on which profiles are served under /debug/pprof to whoever asks, such as 127.0.0.1:6060; 0 turns them off.")
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that of several replicas one acts and the others stand by.")
 	fs.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second, "How long after a leader's last sign of life another takes over; at least 3s.")
 	fs.StringVar(&o.webhookHost, "webhook-host", "", "Address on which webhooks are served; empty: all.")
@@ -113,6 +119,9 @@ func main() {
 	o.bind(flag.CommandLine)
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	if o.pprofAddress != "0" {
+		goruntime.SetMutexProfileFraction(mutexSampling)
+	}
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
 		ctrl.Log.Error(err, "Bellhop ended")
 		os.Exit(1)
@@ -219,6 +228,7 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
 		},
 		HealthProbeBindAddress: o.probeAddress,
+		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
 		Cache:                  cache.Options{DefaultTransform: kube.StripForCache("ServiceBinding")},
 		Client: client.Options{Cache: &client.CacheOptions{

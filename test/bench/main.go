@@ -65,6 +65,7 @@ type options struct {
 	restart              int
 	classes, plans       int
 	reviews              int
+	pprof                string
 	short, full, verbose bool
 }
 
@@ -144,6 +145,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.reviews, "reviews", 500, "admission: how many objects are admitted of each kind")
 	fs.BoolVar(&o.short, "short", false, "few objects, one round, one operator for most parts: shows that everything works, its figures mean nothing")
 	fs.BoolVar(&o.full, "full", false, "up to 50,000 objects")
+	fs.StringVar(&o.pprof, "pprof", "", "address on which what is measured serves its profiles, such as 127.0.0.1:6060")
 	fs.BoolVar(&o.verbose, "v", false, "show what the subjects print")
 	fs.Usage = func() {
 		fmt.Fprintf(fs.Output(), "usage: bench [flags] [part ...]\n\nparts; without arguments it is all:\n")

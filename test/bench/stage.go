@@ -24,6 +24,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -93,6 +94,9 @@ func (b *bench) onStage(ctx context.Context, o staging, do func(context.Context,
 
 // raise starts a control plane, and the subject on it.
 func (b *bench) raise(ctx context.Context, s *stage) error {
+	if b.pprof != "" {
+		s.args = append(slices.Clip(s.args), "--pprof-bind-address="+b.pprof)
+	}
 	if s.audited {
 		s.audit = filepath.Join(b.dir, b.unused("audit")+".log")
 	}

@@ -55,6 +55,7 @@ import (
 type options struct {
 	// Those of the operator, which hack/local gives to whatever it starts.
 	metricsAddress, probeAddress       string
+	pprofAddress                       string
 	webhookHost, webhookCertDir        string
 	webhookPort                        int
 	operatorNamespace, allowedOutbound string
@@ -68,6 +69,7 @@ type options struct {
 func (o *options) bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "as the operator's")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", "0", "as the operator's")
+	fs.StringVar(&o.pprofAddress, "pprof-bind-address", "0", "as the operator's")
 	fs.StringVar(&o.webhookHost, "webhook-host", "", "as the operator's")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "as the operator's")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "", "as the operator's")
@@ -137,6 +139,7 @@ func newManager(o options) (ctrl.Manager, error) {
 			FilterProvider: filters.WithAuthenticationAndAuthorization,
 		},
 		HealthProbeBindAddress: o.probeAddress,
+		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
 		Cache:                  cache.Options{DefaultTransform: kube.StripForCache("ServiceBinding")},
 	})
