@@ -18,15 +18,19 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -39,8 +43,9 @@ type metrics struct {
 	retained *prometheus.CounterVec
 }
 
-// newMetrics registers the metrics. What there is is counted in cache when it is asked for.
-func newMetrics(registry prometheus.Registerer, cache client.Reader, now clock.PassiveClock) (*metrics, error) {
+// newMetrics registers the metrics. What there is is counted when it is asked for: brokers in reader, of which there are few, and
+// the others in informers.
+func newMetrics(registry prometheus.Registerer, reader client.Reader, informers cache.Informers, now clock.PassiveClock) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_osb_requests_total",
@@ -60,7 +65,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader, now clock.P
 			Help: "Objects that were let go while the broker may still have what they asked for, by kind (ServiceInstance, ServiceBinding).",
 		}, []string{"kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{cache}, objectCollector{cache, now}} {
+	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{reader}, objectCollector{reader, informers, now}} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -104,7 +109,7 @@ func (m *metrics) forget(broker brokerKey) {
 const collectTimeout = 5 * time.Second
 
 // brokerCollector tells how much brokers offer.
-type brokerCollector struct{ cache client.Reader }
+type brokerCollector struct{ reader client.Reader }
 
 var (
 	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a broker offers. As of the former service-catalog.", []string{"broker", "namespace"}, nil)
@@ -119,7 +124,7 @@ func (brokerCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	brokers, err := allBrokers(ctx, c.cache)
+	brokers, err := allBrokers(ctx, c.reader)
 	if err != nil {
 		return // not synced yet: no value is better than a wrong one
 	}
@@ -133,13 +138,13 @@ func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func allBrokers(ctx context.Context, cache client.Reader) (brokers []v1beta1.Broker, err error) {
+func allBrokers(ctx context.Context, reader client.Reader) (brokers []v1beta1.Broker, err error) {
 	var shared v1beta1.ClusterServiceBrokerList
-	if err := cache.List(ctx, &shared, client.UnsafeDisableDeepCopy); err != nil {
+	if err := reader.List(ctx, &shared, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	var local v1beta1.ServiceBrokerList
-	if err := cache.List(ctx, &local, client.UnsafeDisableDeepCopy); err != nil {
+	if err := reader.List(ctx, &local, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	for i := range shared.Items {
@@ -154,8 +159,9 @@ func allBrokers(ctx context.Context, cache client.Reader) (brokers []v1beta1.Bro
 // objectCollector counts objects by whether they are ready, and tells for how long what
 // is under way at brokers has been.
 type objectCollector struct {
-	cache client.Reader
-	clock clock.PassiveClock
+	reader    client.Reader
+	informers cache.Informers
+	clock     clock.PassiveClock
 }
 
 var (
@@ -195,34 +201,26 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		count[[2]string{kind, string(ready)}]++
 	}
 	now := c.clock.Now()
-	brokers, err := allBrokers(ctx, c.cache)
+	brokers, err := allBrokers(ctx, c.reader)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, b := range brokers {
 		add(catalog.ScopeOf(b).BrokerKind(), b.CommonStatus().Conditions)
 	}
-	var instances v1beta1.ServiceInstanceList
-	if err := c.cache.List(ctx, &instances, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, nil, err
-	}
-	for i := range instances.Items {
-		status := &instances.Items[i].Status
-		add("ServiceInstance", status.Conditions)
-		if status.CurrentOperation != "" && status.OperationStartTime != nil {
-			oldest["ServiceInstance"] = max(oldest["ServiceInstance"], now.Sub(status.OperationStartTime.Time))
+	age := func(kind string, operation bool, start *metav1.Time) {
+		if operation && start != nil {
+			oldest[kind] = max(oldest[kind], now.Sub(start.Time))
 		}
 	}
-	var bindings v1beta1.ServiceBindingList
-	if err := c.cache.List(ctx, &bindings, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, nil, err
-	}
-	for i := range bindings.Items {
-		status := &bindings.Items[i].Status
-		add("ServiceBinding", status.Conditions)
-		if status.CurrentOperation != "" && status.OperationStartTime != nil {
-			oldest["ServiceBinding"] = max(oldest["ServiceBinding"], now.Sub(status.OperationStartTime.Time))
-		}
-	}
-	return count, oldest, nil
+	err = errors.Join(
+		kube.Each(ctx, c.informers, &v1beta1.ServiceInstance{}, func(i *v1beta1.ServiceInstance) {
+			add("ServiceInstance", i.Status.Conditions)
+			age("ServiceInstance", i.Status.CurrentOperation != "", i.Status.OperationStartTime)
+		}),
+		kube.Each(ctx, c.informers, &v1beta1.ServiceBinding{}, func(b *v1beta1.ServiceBinding) {
+			add("ServiceBinding", b.Status.Conditions)
+			age("ServiceBinding", b.Status.CurrentOperation != "", b.Status.OperationStartTime)
+		}))
+	return count, oldest, err
 }

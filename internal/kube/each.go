@@ -1,0 +1,43 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Each shows all objects of a kind that a cache has. A List would copy every one of them, which for many is most of what looking
+// costs. They are the cache's own: nobody may change them.
+func Each[T client.Object](ctx context.Context, informers cache.Informers, kind T, show func(T)) error {
+	informer, err := informers.GetInformer(ctx, kind)
+	if err != nil {
+		return err
+	}
+	shared, ok := informer.(toolscache.SharedIndexInformer)
+	if !ok {
+		return fmt.Errorf("the informer of %T is a %T, whose objects cannot be looked at", kind, informer)
+	}
+	for _, o := range shared.GetStore().List() {
+		show(o.(T))
+	}
+	return nil
+}
