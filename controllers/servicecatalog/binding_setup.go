@@ -98,7 +98,7 @@ var bindability = predicate.Funcs{
 		was, is := &before.Status, &after.Status
 		return was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
 			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-			before.Generation != after.Generation
+			before.Generation != after.Generation || isStalled(before) != isStalled(after)
 	},
 }
 

@@ -35,7 +35,7 @@ func (d *bindingDecision) waitFor(why word) {
 		return
 	}
 	soon := slices.Contains(comesSoon, why.reason)
-	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && len(d.status.Conditions) == 0 {
+	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && !isStalled(d.w.ground.instance) && len(d.status.Conditions) == 0 {
 		d.wake = young // until then it is no news
 		return
 	}
@@ -51,6 +51,11 @@ func (d *bindingDecision) waitFor(why word) {
 		v.failed = &why
 	}
 	d.say(v)
+}
+
+// isStalled says whether an instance waits for a person.
+func isStalled(instance *v1beta1.ServiceInstance) bool {
+	return instance != nil && isTrue(conditionOf(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 
 // isLive says whether an application can use what is in the Secret.

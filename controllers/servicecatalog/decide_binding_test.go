@@ -95,8 +95,13 @@ func TestDecideBinding(t *testing.T) {
 		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *bindingFixture) { f.w.parameters.known = false }), "read"},
 		"bad parameters":          {"", bfs(func(f *bindingFixture) { f.w.parameters.problem = &word{v1beta1.ReasonErrorWithParameters, "x"} }), "nothing: ErrorWithParameters"},
 
-		"no instance, young":       {"it was made together with it", bfs(func(f *bindingFixture) { f.w.ground = ground{} }), "wait"},
-		"no instance":              {"", bfs(in(time.Hour), func(f *bindingFixture) { f.w.ground = ground{} }), "nothing: ReferencesNonexistentInstance"},
+		"no instance, young":  {"it was made together with it", bfs(func(f *bindingFixture) { f.w.ground = ground{} }), "wait"},
+		"no instance":         {"", bfs(in(time.Hour), func(f *bindingFixture) { f.w.ground = ground{} }), "nothing: ReferencesNonexistentInstance"},
+		"instance new, young": {"it is being made", bfs(func(f *bindingFixture) { f.w.ground.instance = &v1beta1.ServiceInstance{} }), "wait"},
+		"instance stalled, young": {"it does not come soon", bfs(func(f *bindingFixture) {
+			f.w.ground.instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{Conditions: []v1beta1.Condition{
+				{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue, Reason: "x"}}}}
+		}), "nothing: ErrorInstanceNotReady"},
 		"instance not provisioned": {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })), "nothing: ErrorInstanceNotReady"},
 		"instance unusable":        {"B17", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.Unusable = true })), "nothing: InstanceUnusable"},
 		"instance busy":            {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true })), "nothing: ErrorAsyncOperationInProgress"},
