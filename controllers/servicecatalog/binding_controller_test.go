@@ -79,7 +79,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 	}{
 		"its parameters":           {bfs(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
 		"its Secret":               {bfs(bound1, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
-		"its Secret, to be edited": {bfs(bound1, rebound), "True", v1beta1.ReasonInjectedBindResult, "the binding's Secret", false},
+		"its Secret, to be edited": {bfs(bound1, rebound), "False", v1beta1.ReasonErrorInjectingBindResult, "the binding's Secret", false},
 		"its Secret, when deleted": {bfs(bound1, unseen, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
 		"its Secret, to go":        {bfs(bound1, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
 		"its kind":                 {bfs(bound1, deleted1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},

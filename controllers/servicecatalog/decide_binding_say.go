@@ -58,9 +58,10 @@ func isStalled(instance *v1beta1.ServiceInstance) bool {
 	return instance != nil && isTrue(conditionOf(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 
-// isLive says whether an application can use what is in the Secret.
+// isLive says whether an application can use what is in the Secret, and will not lose it at once.
 func (d *bindingDecision) isLive() bool {
-	return isDelivered(&d.status) && (d.w.secret == secretGood || d.w.secret == secretUnseen) && !d.hasEnded()
+	replaced := d.status.CurrentOperation == v1beta1.OperationUnbind && d.status.PredecessorID == ""
+	return isDelivered(&d.status) && !replaced && (d.w.secret == secretGood || d.w.secret == secretUnseen) && !d.hasEnded()
 }
 
 // injected is the verdict on a binding whose credentials are in its Secret.

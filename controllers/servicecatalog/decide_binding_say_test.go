@@ -67,3 +67,18 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 		}
 	}
 }
+
+// TestABindingBeingReplacedIsNotReady: what keeps it from being replaced does not make it Ready again, as its credentials may be
+// withdrawn at any time.
+func TestABindingBeingReplacedIsNotReady(t *testing.T) {
+	f := newBindingFixture(bound1, rebound)
+	f.b.Status = f.step().status
+	says := troubled(f.b, f.w, word{v1beta1.ReasonErrorEjectingServiceBinding, "x"})
+	if ready := conditionOf(says.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
+		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+	}
+	f.w.broker = nil
+	if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue {
+		t.Errorf("without a broker Ready is %s: %s", ready.Status, ready.Message)
+	}
+}
