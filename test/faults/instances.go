@@ -64,6 +64,7 @@ func (w *world) begun(si *v1beta1.ServiceInstance) {
 // comes to nothing, and something is left of it.
 func failing(w *world) {
 	registered(w)
+	w.doomed = true
 	w.broker.Inject(osbtest.Fault{
 		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"},
 		Match: func(c osbtest.Call) bool {
@@ -206,6 +207,10 @@ func parameterScenarios() []scenario {
 		s := &corev1.Secret{ObjectMeta: w.meta("parameters")}
 		edit(w, s, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
 		w.await("the broker has what is new", func() error {
+			if err := w.get(si); err != nil {
+				return err
+			}
+			w.askAgain(si)
 			if has := w.broker.Holds().Instances[idOf(si)].Parameters; !strings.Contains(string(has), `2"`) {
 				return fmt.Errorf("it has %d bytes", len(has))
 			}

@@ -33,6 +33,7 @@ type outsideSeam struct {
 	watch    func(name string, r *http.Request) // sees each call before it is carried out
 	overtake func(*http.Request) func() bool    // says whether one that the network keeps from now on comes to nothing
 	promised func(*http.Request)                // sees what was carried out, and said to be under way
+	doomed   func() bool                        // what was begun comes to nothing, so that nobody says it is done
 	model    http.Handler
 }
 
@@ -79,7 +80,8 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			carryOut(said)
 			refused := (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2
 			isThere := a.removes && r.Method == http.MethodDelete && said.Code != http.StatusOK && said.Code != http.StatusGone
-			if refused || isThere { // who does not take it, or has not removed it, does not say so
+			isBegun := a.accepts && act.answer != accepted && said.Code == http.StatusAccepted && s.doomed()
+			if refused || isThere || isBegun { // who does not take it, or has not removed it, does not say so
 				says(said.Code, said.Body.String())(w, r)
 				return
 			}

@@ -61,6 +61,8 @@ type world struct {
 	takenBack string
 	fault     fault
 
+	// doomed: what the broker begins comes to nothing.
+	doomed bool
 	// asked is how often the user has asked again for what a broker had refused.
 	asked int
 
@@ -200,7 +202,7 @@ func (w *world) secret(name string, data map[string]string) *corev1.Secret {
 
 // serve puts a model behind the seam.
 func (w *world) serve(model http.Handler, name func(*http.Request) string, watch func(string, *http.Request)) string {
-	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, overtake: w.overtake, promised: w.promised, model: model}).serve()
+	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, overtake: w.overtake, promised: w.promised, doomed: func() bool { return w.doomed }, model: model}).serve()
 	w.servers = append(w.servers, server)
 	return server.URL
 }
