@@ -107,6 +107,7 @@ var _ = Describe("The API", func() {
 	)
 
 	DescribeTable("warns of what is legal but will wait", func(ctx SpecContext, manifest, want string) {
+		its.AwaitKnowledge(ctx, manifest)
 		Expect(asked(ctx, manifest)).To(SatisfyAll(MatchRegexp("Warning: .*"+want), ContainSubstring("created")))
 	},
 		Entry("a receiver that does not exist", alert("v1beta1", `{content: x, receiverRefs: [{kind: Receiver, name: nobody}]}`), `receiverRefs\[0\].*Receiver "nobody" does not exist`),

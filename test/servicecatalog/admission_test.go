@@ -131,9 +131,9 @@ var _ = Describe("The API", func() {
 
 	It("leaves nothing of a dry run", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
-		name := "dry-" + rand.String(8)
-		out, err := kubectl(ctx, fmt.Sprintf(`{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: %s}, spec: {serviceClassExternalName: x, servicePlanExternalName: x}}`, name),
-			"apply", "--dry-run=server", "-n", namespace, "-f", "-")
+		manifest := fmt.Sprintf(`{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: dry-%s}, spec: {serviceClassExternalName: x, servicePlanExternalName: x}}`, rand.String(8))
+		its.AwaitKnowledge(ctx, manifest)
+		out, err := kubectl(ctx, manifest, "apply", "--dry-run=server", "-n", namespace, "-f", "-")
 		Expect(err).NotTo(HaveOccurred(), out)
 		Expect(out).To(SatisfyAll(ContainSubstring("created (server dry run)"), ContainSubstring("Warning: spec.serviceClassExternalName: the ServiceInstance will wait")))
 		Expect(kubectl(ctx, "", "get", "serviceinstances,servicebindings,secrets", "-n", namespace, "-o", "name", "--ignore-not-found")).To(BeEmpty())

@@ -87,6 +87,14 @@ func (s *Suite) StartOperator(ctx context.Context, args ...string) *local.Operat
 	return s.Operator
 }
 
+// AwaitKnowledge returns once the operator has read what it takes to say something of a manifest. Before that, as after the restart
+// of another spec, it admits it with a warning that it was not checked.
+func (s *Suite) AwaitKnowledge(ctx context.Context, manifest string) {
+	ginkgo.GinkgoHelper()
+	gomega.Eventually(ctx, func() (string, error) { return s.Kubectl(ctx, manifest, "create", "--dry-run=server", "-f", "-") }).
+		ShouldNot(gomega.ContainSubstring("still starting"))
+}
+
 // Namespace makes a namespace that goes with the spec.
 func (s *Suite) Namespace(ctx context.Context) string {
 	ginkgo.GinkgoHelper()
