@@ -45,11 +45,12 @@ func TestRequestsOfTheSubject(t *testing.T) {
 		line(subject, "create", "authentication.k8s.io", "tokenreviews"),
 		line(subject, "watch", "servicecatalog.k8s.io", "serviceinstances"),
 		strings.Replace(line(subject, "patch", "servicecatalog.k8s.io", "serviceinstances"), "ResponseComplete", "ResponseStarted", 1),
+		strings.Replace(line(subject, "patch", "servicecatalog.k8s.io", "serviceinstances"), `"resource"`, `"name":"new","resource"`, 1),
 	}, "")
 	if err := os.WriteFile(s.audit, []byte(log), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.requests(t.Context(), int64(len(before)))
+	got, err := s.requests(t.Context(), int64(len(before)), "new")
 	if want := (requests{patch: 2, post: 1, del: 1, get: 1, secretGets: 1, events: 1, watches: 1}); err != nil || got != want {
 		t.Errorf("%+v, %v: want %+v", got, err, want)
 	}
