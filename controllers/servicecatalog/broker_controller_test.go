@@ -82,7 +82,7 @@ func newFakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Obj
 func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) (*BrokerReconciler, *clocktesting.FakePassiveClock) {
 	t.Helper()
 	at := clocktesting.NewFakePassiveClock(now)
-	m, err := newMetrics(prometheus.NewRegistry(), c, nil, at)
+	m, err := newMetrics(prometheus.NewRegistry(), nil, at)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -43,9 +42,8 @@ type metrics struct {
 	retained *prometheus.CounterVec
 }
 
-// newMetrics registers the metrics. What there is is counted when it is asked for: brokers in reader, of which there are few, and
-// the others in informers.
-func newMetrics(registry prometheus.Registerer, reader client.Reader, informers cache.Informers, now clock.PassiveClock) (*metrics, error) {
+// newMetrics registers the metrics. What there is is counted in informers when it is asked for.
+func newMetrics(registry prometheus.Registerer, informers cache.Informers, now clock.PassiveClock) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_osb_requests_total",
@@ -65,7 +63,7 @@ func newMetrics(registry prometheus.Registerer, reader client.Reader, informers 
 			Help: "Objects that were let go while the broker may still have what they asked for, by kind (ServiceInstance, ServiceBinding).",
 		}, []string{"kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{reader}, objectCollector{reader, informers, now}} {
+	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{informers}, objectCollector{informers, now}} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -109,7 +107,7 @@ func (m *metrics) forget(broker brokerKey) {
 const collectTimeout = 5 * time.Second
 
 // brokerCollector tells how much brokers offer.
-type brokerCollector struct{ reader client.Reader }
+type brokerCollector struct{ informers cache.Informers }
 
 var (
 	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a broker offers. As of the former service-catalog.", []string{"broker", "namespace"}, nil)
@@ -124,7 +122,7 @@ func (brokerCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	brokers, err := allBrokers(ctx, c.reader)
+	brokers, err := allBrokers(ctx, c.informers)
 	if err != nil {
 		return // not synced yet: no value is better than a wrong one
 	}
@@ -138,28 +136,16 @@ func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func allBrokers(ctx context.Context, reader client.Reader) (brokers []v1beta1.Broker, err error) {
-	var shared v1beta1.ClusterServiceBrokerList
-	if err := reader.List(ctx, &shared, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
-	}
-	var local v1beta1.ServiceBrokerList
-	if err := reader.List(ctx, &local, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
-	}
-	for i := range shared.Items {
-		brokers = append(brokers, &shared.Items[i])
-	}
-	for i := range local.Items {
-		brokers = append(brokers, &local.Items[i])
-	}
-	return brokers, nil
+func allBrokers(ctx context.Context, informers cache.Informers) (brokers []v1beta1.Broker, err error) {
+	err = errors.Join(
+		kube.Each(ctx, informers, &v1beta1.ClusterServiceBroker{}, func(b *v1beta1.ClusterServiceBroker) { brokers = append(brokers, b) }),
+		kube.Each(ctx, informers, &v1beta1.ServiceBroker{}, func(b *v1beta1.ServiceBroker) { brokers = append(brokers, b) }))
+	return brokers, err
 }
 
 // objectCollector counts objects by whether they are ready, and tells for how long what
 // is under way at brokers has been.
 type objectCollector struct {
-	reader    client.Reader
 	informers cache.Informers
 	clock     clock.PassiveClock
 }
@@ -201,7 +187,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		count[[2]string{kind, string(ready)}]++
 	}
 	now := c.clock.Now()
-	brokers, err := allBrokers(ctx, c.reader)
+	brokers, err := allBrokers(ctx, c.informers)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -69,7 +69,7 @@ type kit struct {
 // Setup registers the controllers of the group. The indexes of internal/catalog/index have
 // to be there.
 func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
-	m, err := newMetrics(o.Metrics, mgr.GetCache(), mgr.GetCache(), clock.RealClock{})
+	m, err := newMetrics(o.Metrics, mgr.GetCache(), clock.RealClock{})
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}

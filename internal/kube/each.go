@@ -26,11 +26,14 @@ import (
 )
 
 // Each shows all objects of a kind that a cache has. A List would copy every one of them, which for many is most of what looking
-// costs. They are the cache's own: nobody may change them.
+// costs. They are the cache's own: nobody may change them. It is an error if the cache does not have all of them yet.
 func Each[T client.Object](ctx context.Context, informers cache.Informers, kind T, show func(T)) error {
 	informer, err := informers.GetInformer(ctx, kind)
 	if err != nil {
 		return err
+	}
+	if !informer.HasSynced() { // nobody waits for a cache that is not started
+		return fmt.Errorf("the cache does not have all objects of %T yet", kind)
 	}
 	shared, ok := informer.(toolscache.SharedIndexInformer)
 	if !ok {
