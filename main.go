@@ -118,7 +118,7 @@ func main() {
 	var o options
 	o.bind(flag.CommandLine)
 	flag.Parse()
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.zap)))
+	ctrl.SetLogger(newLogger(&o.zap))
 	if o.pprofAddress != "0" {
 		goruntime.SetMutexProfileFraction(mutexSampling)
 	}
