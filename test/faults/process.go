@@ -104,7 +104,8 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	}
 	args = append(args, flags...)               // the last of two counts
 	p.cmd = exec.Command(r.lab.binary, args...) //nolint:noctx // lives until it is killed
-	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all")
+	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all",
+		"KUBE_CACHE_MUTATION_DETECTOR=true") // what changes an object of the cache ends the process
 	p.cmd.Stdout, p.cmd.Stderr = &p.printed, &p.printed
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

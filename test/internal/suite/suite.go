@@ -56,6 +56,7 @@ func (s *Suite) Start(ctx context.Context, types ...func(*runtime.Scheme) error)
 	ginkgo.GinkgoHelper()
 	repo, err := local.FindRepo()
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	ginkgo.GinkgoT().Setenv("KUBE_CACHE_MUTATION_DETECTOR", "true") // an operator that changes an object of its cache ends
 	s.auditLog = filepath.Join(ginkgo.GinkgoT().TempDir(), "audit.log")
 	// The cluster outlives this node's context.
 	s.Cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo, AuditLog: s.auditLog, ControllerManager: true})
