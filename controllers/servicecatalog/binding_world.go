@@ -68,7 +68,7 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 // findGround finds what a binding is to be made on.
 func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (g ground, err error) {
 	instance := &v1beta1.ServiceInstance{}
-	if err := x.Cache.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}, instance); err != nil {
+	if err := x.Cache.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}, instance, client.UnsafeDisableDeepCopy); err != nil {
 		return g, client.IgnoreNotFound(err)
 	}
 	g.instance = instance
@@ -95,7 +95,7 @@ func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (
 	if at != nil {
 		g.target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: planIDOf(props), InstanceID: idOf(instance)}
 	}
-	has, err := planOf(ctx, x, o.class, props)
+	has, err := o.planIn(ctx, x, props)
 	if has != nil { // the spec may ask for another
 		g.plan = has
 	}

@@ -78,7 +78,7 @@ func (c *connections) version(ctx context.Context, b v1beta1.Broker) (string, er
 	secrets := v1beta1.AuthSecrets(b)
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
 		meta := kube.Metadata("Secret")
-		if err := c.cache.Get(ctx, secrets[field], meta); err != nil {
+		if err := c.cache.Get(ctx, secrets[field], meta, client.UnsafeDisableDeepCopy); err != nil {
 			if apierrors.IsNotFound(err) {
 				return "", noSecret(field, secrets[field])
 			}

@@ -110,7 +110,7 @@ func (l lookup) withSameID(ctx context.Context, o client.Object) []reconcile.Req
 // boundTo is the instance that waits for a binding to go: one that is being deleted.
 func (l lookup) boundTo(ctx context.Context, o client.Object) []reconcile.Request {
 	name, si := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*v1beta1.ServiceBinding).Spec.InstanceRef.Name}, &v1beta1.ServiceInstance{}
-	if err := l.Cache.Get(ctx, name, si); err != nil || si.DeletionTimestamp.IsZero() {
+	if err := l.Cache.Get(ctx, name, si, client.UnsafeDisableDeepCopy); err != nil || si.DeletionTimestamp.IsZero() {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: name}}

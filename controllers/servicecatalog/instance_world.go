@@ -46,14 +46,14 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.plans, err = plansToTry(ctx, r.index, si, w.offer.class, si.Status.Attempts); err != nil {
 		return err
 	}
-	if w.working, err = planOf(ctx, r.index, w.offer.class, workingProperties(&si.Status)); err != nil {
+	if w.working, err = w.offer.planIn(ctx, r.index, workingProperties(&si.Status)); err != nil {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
 		w.bindings, err = r.bindingsOf(ctx, si)
 		return err
 	}
-	if w.present, err = planOf(ctx, r.index, w.offer.class, si.Status.ExternalProperties); err != nil {
+	if w.present, err = w.offer.planIn(ctx, r.index, si.Status.ExternalProperties); err != nil {
 		return err
 	}
 	if w.parameters, err = versionOf(ctx, r.index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
@@ -142,7 +142,7 @@ func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView
 // namespaceUID is what brokers know a namespace by.
 func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
 	namespace := kube.Metadata("Namespace")
-	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
+	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy); err != nil {
 		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err.Error()) // not wrapped: it is not the object that is gone
 	}
 	return string(namespace.UID), nil

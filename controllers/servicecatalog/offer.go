@@ -103,14 +103,19 @@ func noBroker(ref *v1beta1.BrokerReference, what string) string {
 	return fmt.Sprintf("%s does not exist, so nobody can be asked %s: register it again under this name", brokerName(ref), what)
 }
 
-// planOf is the plan of a class that properties name, nil if it is gone.
-func planOf(ctx context.Context, x index.Index, class v1beta1.Class, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
-	if class == nil || props == nil {
+// planIn is the plan of the class that properties name, nil if it is gone. Mostly it is
+// the one that the spec asks for.
+func (o offer) planIn(ctx context.Context, x index.Index, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
+	if o.class == nil || props == nil {
 		return nil, nil
 	}
-	plans, err := x.PlansOf(ctx, class)
+	id := planIDOf(props)
+	if o.plan != nil && o.plan.Common().ExternalID == id {
+		return o.plan, nil
+	}
+	plans, err := x.PlansOf(ctx, o.class)
 	for _, p := range plans {
-		if p.Common().ExternalID == planIDOf(props) {
+		if p.Common().ExternalID == id {
 			return p, err
 		}
 	}

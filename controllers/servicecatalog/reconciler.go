@@ -81,7 +81,7 @@ type kind[O client.Object, S any] struct {
 
 // view is what a reconcile sees of an object.
 type view[O client.Object, S any, M comparable] struct {
-	before O // as the API server has it
+	before O // as the API server has it; the cache's own
 	object O // the same, with what is not recorded yet
 	known  *entry[S, M]
 	// polled: the broker was asked how far it is.
@@ -110,7 +110,7 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 // behind.
 func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	before := r.new()
-	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
+	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before, client.UnsafeDisableDeepCopy)
 	switch {
 	case apierrors.IsNotFound(err):
 		queued := r.ledger.drop(req.NamespacedName)

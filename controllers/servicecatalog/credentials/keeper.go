@@ -49,10 +49,11 @@ type Keeper struct {
 	Writer client.Client
 }
 
-// See is what the cache knows of a binding's Secret; nil: nothing.
+// See is what the cache knows of a binding's Secret; nil: nothing. It is the cache's own:
+// nobody may change it.
 func (k *Keeper) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
 	meta := kube.Metadata("Secret")
-	return found(meta, k.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta))
+	return found(meta, k.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
 }
 
 // Read is the Secret that has a binding's name for it, with its content; nil: there is
