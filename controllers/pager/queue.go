@@ -58,7 +58,7 @@ func whyQueued(cause outbound.Cause) (reason, message string) {
 		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
 	case outbound.Down:
 		return v1beta1.ReasonQueued, "the receiver failed, or asked to be left alone; until it answers, one Alert at a time tries it"
-	case outbound.Busy:
+	case outbound.Busy, outbound.Failing:
 	}
 	return v1beta1.ReasonQueued, "other requests to this receiver come first"
 }

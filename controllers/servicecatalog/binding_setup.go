@@ -70,6 +70,7 @@ var bindingKind = kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
 	status:     func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus { return &b.Status },
 	copy:       (*v1beta1.ServiceBindingStatus).DeepCopy,
 	conditions: func(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition { return s.Conditions },
+	attempts:   func(s *v1beta1.ServiceBindingStatus) *v1beta1.Attempts { return s.Attempts },
 	working:    func(s *v1beta1.ServiceBindingStatus) bool { return s.AsyncOpInProgress },
 }
 

@@ -70,6 +70,7 @@ var instanceKind = kind[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]
 	status:     func(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus { return &si.Status },
 	copy:       (*v1beta1.ServiceInstanceStatus).DeepCopy,
 	conditions: func(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition { return s.Conditions },
+	attempts:   func(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts { return s.Attempts },
 	working:    func(s *v1beta1.ServiceInstanceStatus) bool { return s.AsyncOpInProgress },
 }
 

@@ -96,15 +96,15 @@ type ticket struct {
 	name types.NamespacedName
 }
 
-// enter gets a slot at a broker for an object, of which queued says where it waits. What
-// leaves the slot again is to be told what came of it.
-func (l line) enter(o client.Object, queued **waiting, key brokerKey, v verb) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+// enter gets a slot at a broker for an object, of which queued says where it waits. retry: the
+// broker failed at it before. What leaves the slot again is to be told what came of it.
+func (l line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
 	name, bulkhead := client.ObjectKeyFromObject(o), l.connections.bulkheads.Of(key, l.clock.Now())
 	lane := "namespace " + o.GetNamespace()
 	if v == poll {
 		lane = pollLane
 	}
-	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Call: func() { l.wake.Add(name) }}, l.clock.Now())
+	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.Add(name) }}, l.clock.Now())
 	switch {
 	case entered:
 		*queued = nil

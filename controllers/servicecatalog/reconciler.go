@@ -45,7 +45,7 @@ const (
 	patience = 10 * time.Second
 	// askAgain is how often it asks for a slot, should it not be called.
 	askAgain = outbound.QueueTimeout / 3
-	// lowPriority is that of polls: what users change goes before them.
+	// lowPriority is that of polls and retries: what users change goes before them.
 	lowPriority = handler.LowPriority
 )
 
@@ -75,6 +75,7 @@ type kind[O client.Object, S any] struct {
 	status     func(O) *S
 	copy       func(*S) *S
 	conditions func(*S) []v1beta1.Condition
+	attempts   func(*S) *v1beta1.Attempts
 	// working: the broker works on it.
 	working func(*S) bool
 }
@@ -182,7 +183,8 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 // send asks a broker once there is a slot for that; queued says what it waits for. What is
 // to be on record first is. After an error nothing was asked.
 func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
-	entered, wait, leave := r.line.enter(v.object, &v.known.queued, keyOf(broker), what)
+	retry := r.hasFailed(r.status(v.object)) && r.attempts(r.status(v.object)).Generation == v.object.GetGeneration()
+	entered, wait, leave := r.line.enter(v.object, &v.known.queued, keyOf(broker), what, retry)
 	if !entered {
 		return &wait, nil
 	}
@@ -238,8 +240,12 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 }
 
 func whyQueued(cause outbound.Cause) string {
-	if cause == outbound.Down {
+	switch cause {
+	case outbound.Down:
 		return "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
+	case outbound.Failing:
+		return "The broker answers nothing but errors; until it does better, what it failed at before is asked for in turn, a few each second"
+	case outbound.Busy, outbound.Throttled:
 	}
 	return "Other requests to the broker come first"
 }
@@ -254,7 +260,7 @@ func resultOf(o osb.Outcome) outbound.Result {
 	case o.Unavailable():
 		return outbound.Result{Failed: true}
 	}
-	return outbound.Result{}
+	return outbound.Result{Error: o.BrokerFailed() || o.Class == osb.Unknown || o.Class == osb.Malformed}
 }
 
 // trouble is an error that keeps an object from being worked on, and that its status says.
@@ -340,10 +346,16 @@ func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why
 // later is when to look at an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	result := ctrl.Result{RequeueAfter: kube.Until(wake, r.clock.Now())}
-	if r.working(status) {
+	if r.working(status) || r.hasFailed(status) {
 		result.Priority = new(lowPriority)
 	}
 	return result
+}
+
+// hasFailed says whether the broker has failed at what is tried again.
+func (r *reconciler[O, S, M]) hasFailed(status *S) bool {
+	a := r.attempts(status)
+	return a != nil && a.Count > 0
 }
 
 // atOnce is for what goes on in a turn of its own, as it may wait for a slot.

@@ -29,15 +29,17 @@ import (
 // TestWhatOutcomesMeanForOthers: only who does not answer, or says that it cannot, is
 // taken for down.
 func TestWhatOutcomesMeanForOthers(t *testing.T) {
-	failed := outbound.Result{Failed: true}
+	failed, wrong := outbound.Result{Failed: true}, outbound.Result{Error: true}
 	for why, c := range map[string]struct {
 		outcome osb.Outcome
 		want    outbound.Result
 	}{
 		"done":                     {osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, outbound.Result{}},
 		"refused":                  {osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}, outbound.Result{}},
-		"its own mistake":          {osb.Outcome{Class: osb.Unknown, Status: 500, Sent: true}, outbound.Result{}},
-		"a body that is no JSON":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true}, outbound.Result{}},
+		"its own mistake":          {osb.Outcome{Class: osb.Unknown, Status: 500, Sent: true}, wrong},
+		"its own, and no effect":   {osb.Outcome{Class: osb.Retry, Status: 500, Sent: true}, wrong},
+		"what makes no sense":      {osb.Outcome{Class: osb.Malformed, Status: 200, Sent: true}, wrong},
+		"a body that is no JSON":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true}, wrong},
 		"a body that has no end":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true, Incomplete: true}, failed},
 		"an error that has no end": {osb.Outcome{Class: osb.Retry, Status: 422, Sent: true, Incomplete: true}, failed},
 		"no answer":                {osb.Outcome{Class: osb.Unknown, Sent: true}, failed},

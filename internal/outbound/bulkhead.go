@@ -31,6 +31,8 @@ const (
 	failuresToTrip = 3
 	// firstRest and lastRest bound how long a party that is down is left alone before one request tries it again.
 	firstRest, lastRest = time.Second, 30 * time.Second
+	// errorsToSlow is after how many errors in a row, with no success between them, a party is sent retries at a bounded rate only.
+	errorsToSlow = 10
 	// maxWish bounds for how long all are kept from a party that asked one to wait.
 	maxWish = 5 * time.Minute
 	// callTimeout is how long a place is kept for who was called.
@@ -38,6 +40,9 @@ const (
 	// QueueTimeout is within which time who waits has to ask again, so as not to be taken for gone.
 	QueueTimeout = 3 * time.Minute
 )
+
+// retryRate is how many retries are sent to a party that answers nothing but errors: enough to notice soon that it does better.
+var retryRate = Rate{Count: 10, Period: time.Second}
 
 // Ticket is what one asks for a slot with.
 type Ticket struct {
@@ -47,6 +52,9 @@ type Ticket struct {
 	Lane string
 	// Total and PerLane bound how many enter; both are as of the last ticket.
 	Total, PerLane Rate
+	// Retry: the request was made before, and failed. Such tickets wait in lanes of their own, so that no first request waits for
+	// them.
+	Retry bool
 	// Exempt enters whatever the rates say. Such tickets wait in a lane of their own.
 	Exempt bool
 	// Call is called, from another goroutine, when it is worth asking again. That there is a slot then is not promised.
@@ -60,6 +68,7 @@ const (
 	Busy      Cause = "Busy"      // others are under way
 	Throttled Cause = "Throttled" // a rate is used up
 	Down      Cause = "Down"      // the party has failed, or asked to be left alone
+	Failing   Cause = "Failing"   // the party answers nothing but errors, and this is a retry
 )
 
 // Wait is why and since when somebody waits.
@@ -72,6 +81,8 @@ type Wait struct {
 type Result struct {
 	// Failed: the party did not answer, or only that it cannot, which would meet another request as well.
 	Failed bool
+	// Error: the party answered that it failed, which may be due to this one request.
+	Error bool
 	// Wish is how long it asked to be left alone.
 	Wish time.Duration
 	// Unasked: the request was not made, so that nothing is known of the party.
@@ -80,17 +91,19 @@ type Result struct {
 
 // A Bulkhead keeps one party from holding more than its few of what all share, and from being sent more in a time than it is
 // meant to get. A party that fails several times in a row is taken for down: until it answers, one request at a time tries
-// it, ever more seldom. The zero value is ready to use.
+// it, ever more seldom. One that answers, but nothing but errors, gets what it failed at before at a bounded rate. The zero value
+// is ready to use.
 type Bulkhead struct {
 	mu             sync.Mutex
 	busy           int
 	failures       int       // in a row
 	rests          int       // since it is down
+	errors         int       // in a row
 	until          time.Time // when it may be tried again, as it failed
 	wish           time.Time // until when it asked to be left alone
 	total, perLane Rate
-	used           window
-	lanes          map[string]*lane
+	used, retried  window
+	lanes          map[laneKey]*lane
 	sweepAt        int     // of so many lanes
 	turns          []*lane // those with a queue, the next one first
 	places         map[any]*place
@@ -98,7 +111,14 @@ type Bulkhead struct {
 	timer          *time.Timer
 }
 
+// laneKey is how a lane is found.
+type laneKey struct {
+	name  string
+	retry bool
+}
+
 type lane struct {
+	laneKey
 	used  window
 	queue list.List // of *place
 }
@@ -120,7 +140,7 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 		b.total, b.perLane = t.Total, t.PerLane
 	}
 	b.forgetUncome(now)
-	l := b.lane(t.Lane, now)
+	l := b.lane(laneKey{t.Lane, t.Retry}, now)
 	own := b.places[t.Who]
 	if own != nil && own.lane != l { // it asks for something else
 		since := own.since
@@ -131,6 +151,9 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 	if cause == "" {
 		b.remove(own)
 		b.busy++
+		if l.retry && b.isFailing() {
+			b.retried.use(retryRate, now)
+		}
 		if !t.Exempt {
 			b.used.use(b.total, now)
 			l.used.use(b.perLane, now)
@@ -151,6 +174,8 @@ func (b *Bulkhead) cause(l *lane, own *place, exempt bool, now time.Time) Cause 
 	switch {
 	case b.isDown(now):
 		return Down
+	case b.retries(l, own, now) <= 0:
+		return Failing
 	case !exempt && b.room(l, own, now) <= 0:
 		return Throttled
 	case b.free(own) <= 0:
@@ -163,7 +188,7 @@ func (b *Bulkhead) cause(l *lane, own *place, exempt bool, now time.Time) Cause 
 func (b *Bulkhead) Blocked(name string, now time.Time) Cause {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l := b.lanes[name]
+	l := b.lanes[laneKey{name: name}]
 	if l == nil {
 		l = &lane{}
 	}
@@ -203,6 +228,9 @@ func (b *Bulkhead) judge(now time.Time, r Result) {
 		return
 	case !r.Failed:
 		b.failures, b.rests, b.until = 0, 0, time.Time{}
+		if b.errors++; !r.Error {
+			b.errors = 0
+		}
 		return
 	case b.tripped() && b.busy > 0: // it was under way when the party failed
 		return
@@ -218,6 +246,8 @@ func (b *Bulkhead) judge(now time.Time, r Result) {
 }
 
 func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
+
+func (b *Bulkhead) isFailing() bool { return b.errors >= errorsToSlow }
 
 func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) || now.Before(b.wish) }
 
@@ -262,7 +292,7 @@ func (b *Bulkhead) next(now time.Time) *place {
 			if !p.called.IsZero() || p.late {
 				continue
 			}
-			if !p.Exempt && b.room(l, nil, now) <= 0 {
+			if !p.Exempt && b.room(l, nil, now) <= 0 || b.retries(l, nil, now) <= 0 {
 				break // nor is there for those behind
 			}
 			b.turns = append(slices.Delete(b.turns, i, i+1), l)
@@ -290,6 +320,14 @@ func (b *Bulkhead) room(l *lane, own *place, now time.Time) int {
 	return min(
 		b.used.room(b.total, now)-b.kept(counts),
 		l.used.room(b.perLane, now)-b.kept(func(p *place) bool { return counts(p) && p.lane == l }))
+}
+
+// retries is how many more are let in from a lane that only has those, beside those called.
+func (b *Bulkhead) retries(l *lane, own *place, now time.Time) int {
+	if !l.retry || !b.isFailing() {
+		return slots
+	}
+	return b.retried.room(retryRate, now) - b.kept(func(p *place) bool { return p != own && p.Retry })
 }
 
 func (b *Bulkhead) kept(counts func(*place) bool) (n int) {
@@ -336,6 +374,9 @@ func (b *Bulkhead) opens(now time.Time) (at time.Time) {
 		if b.used.room(b.total, now) <= 0 {
 			opens = latest(opens, b.used.opens(b.total))
 		}
+		if l.retry && b.isFailing() && b.retried.room(retryRate, now) <= 0 {
+			opens = latest(opens, b.retried.opens(retryRate))
+		}
 		if l.used.room(b.perLane, now) <= 0 {
 			opens = latest(opens, l.used.opens(b.perLane))
 		}
@@ -353,20 +394,20 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-func (b *Bulkhead) lane(name string, now time.Time) *lane {
-	l := b.lanes[name]
+func (b *Bulkhead) lane(key laneKey, now time.Time) *lane {
+	l := b.lanes[key]
 	if l != nil {
 		return l
 	}
 	if len(b.lanes) >= b.sweepAt {
-		maps.DeleteFunc(b.lanes, func(_ string, l *lane) bool { return b.isIdle(l, now) })
+		maps.DeleteFunc(b.lanes, func(_ laneKey, l *lane) bool { return b.isIdle(l, now) })
 		b.sweepAt = 2*len(b.lanes) + 16
 	}
 	if b.lanes == nil {
-		b.lanes = map[string]*lane{}
+		b.lanes = map[laneKey]*lane{}
 	}
-	l = &lane{}
-	b.lanes[name] = l
+	l = &lane{laneKey: key}
+	b.lanes[key] = l
 	return l
 }
 
@@ -384,7 +425,7 @@ func (b *Bulkhead) Idle(now time.Time) bool {
 			return false
 		}
 	}
-	return b.busy == 0 && b.failures == 0 && !b.isDown(now) && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
+	return b.busy == 0 && b.failures == 0 && b.errors == 0 && !b.isDown(now) && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
 }
 
 func (b *Bulkhead) queue(l *lane, t Ticket, now time.Time) *place {

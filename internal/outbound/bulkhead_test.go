@@ -34,6 +34,7 @@ import (
 type party struct {
 	outbound.Bulkhead
 	total, perLane outbound.Rate
+	retries        func(who string) bool // nil: none
 
 	mu     sync.Mutex
 	called []string
@@ -57,7 +58,7 @@ func (p *party) enter(who string) bool {
 
 func (p *party) ask(who string) (bool, outbound.Wait) {
 	name, _, _ := strings.Cut(who, "/")
-	return p.Enter(outbound.Ticket{Who: who, Lane: name, Total: p.total, PerLane: p.perLane, Call: func() {
+	return p.Enter(outbound.Ticket{Who: who, Lane: name, Total: p.total, PerLane: p.perLane, Retry: p.retries != nil && p.retries(who), Call: func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.called = append(p.called, who)
@@ -375,12 +376,96 @@ func TestBulkheadKeepsToARatePerLane(t *testing.T) {
 
 // Whatever is asked for: never more than four at once, never more than the rates
 // let in, and in the end everybody was in.
+// TestBulkheadBoundsRetriesAtWhoOnlyErrs: ten errors in a row, and retries come ten a second, until something succeeds.
+func TestBulkheadBoundsRetriesAtWhoOnlyErrs(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		answer := func(who string, retry bool, result outbound.Result) bool {
+			entered, wait := p.Enter(outbound.Ticket{Who: who, Retry: retry, Call: func() {}}, time.Now())
+			if entered {
+				p.Leave(time.Now(), result)
+			} else if wait.Cause != outbound.Failing {
+				t.Errorf("%s waits as it is %s", who, wait.Cause)
+			}
+			p.Withdraw(who, time.Now())
+			return entered
+		}
+		wrong := outbound.Result{Error: true}
+		for i := range 9 {
+			answer("first", i > 0, wrong)
+		}
+		answer("another", true, outbound.Result{}) // it was that one request
+		for i := range 10 {
+			if !answer(fmt.Sprint("bad ", i), true, wrong) {
+				t.Fatalf("after %d errors in a row a retry waits", i)
+			}
+		}
+		for second := range 3 {
+			entered := 0
+			for i := range 30 {
+				if answer(fmt.Sprint("bad ", i), true, wrong) {
+					entered++
+				}
+			}
+			if entered != 10 {
+				t.Errorf("second %d: %d retries, want 10", second, entered)
+			}
+			for i := range 5 {
+				if !answer(fmt.Sprint("new ", second, i), false, wrong) {
+					t.Errorf("second %d: a first request waits for retries", second)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		answer("bad 0", true, outbound.Result{})
+		for i := range 30 {
+			if !answer(fmt.Sprint("bad ", i), true, outbound.Result{}) {
+				t.Errorf("retry %d waits at one that does better", i)
+			}
+		}
+	})
+}
+
+// TestBulkheadCallsRetriesAtTheirRate: each in its turn, and first requests between them.
+func TestBulkheadCallsRetriesAtTheirRate(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		for range 10 {
+			p.Enter(outbound.Ticket{Who: "first"}, time.Now())
+			p.Leave(time.Now(), outbound.Result{Error: true})
+		}
+		var mu sync.Mutex
+		came := map[time.Duration]int{}
+		began, waiting := time.Now(), 35
+		var ask func(who int)
+		ask = func(who int) {
+			entered, _ := p.Enter(outbound.Ticket{Who: who, Retry: true, Call: func() { ask(who) }}, time.Now())
+			if entered {
+				mu.Lock()
+				defer mu.Unlock()
+				came[time.Since(began)/time.Second]++
+				waiting--
+				go p.Leave(time.Now(), outbound.Result{Error: true})
+			}
+		}
+		for who := range 35 {
+			ask(who)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if waiting != 0 || came[0] != 10 || came[1] != 10 || came[2] != 10 || came[3] != 5 {
+			t.Errorf("%d wait still; in each second came %v", waiting, came)
+		}
+	})
+}
+
 func TestBulkheadHoldsItsPromises(t *testing.T) {
 	for seed := range uint64(200) {
 		inBubble(t, func(t *testing.T, p *party) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			p.total = outbound.Rate{Count: r.IntN(6), Period: 10 * time.Second}
 			p.perLane = outbound.Rate{Count: r.IntN(3), Period: 5 * time.Second}
+			p.retries = func(who string) bool { return strings.HasSuffix(who, "1") }
 			var waiting []string
 			for i := range 40 {
 				waiting = append(waiting, fmt.Sprintf("%d/%d", r.IntN(3), i))
@@ -413,7 +498,7 @@ func TestBulkheadHoldsItsPromises(t *testing.T) {
 				}
 				if busy > 0 && r.IntN(2) == 0 {
 					busy--
-					p.leave(r.IntN(3) == 0)
+					p.Leave(time.Now(), outbound.Result{Failed: r.IntN(3) == 0, Error: r.IntN(8) > 0})
 				}
 				time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
 			}
