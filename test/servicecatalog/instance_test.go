@@ -564,6 +564,31 @@ var _ = Describe("An instance", func() {
 		})
 	})
 
+	Describe("at a broker that answers nothing but errors", func() {
+		It("is asked for although many are asked for again, and with them once it does better", func(ctx SpecContext) {
+			s := newSite(ctx, namespaced, osbtest.Options{})
+			lift := s.Inject(osbtest.Fault{Answer: osbtest.Error(500, "", "out of order")})
+			instances := make([]*v1beta1.ServiceInstance, 200) // whose retries take longer than they wait in silence
+			inParallel(len(instances), func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
+			Eventually(func() (all []v1beta1.ServiceInstanceStatus, err error) {
+				var list v1beta1.ServiceInstanceList
+				err = k8s.List(ctx, &list, client.InNamespace(s.namespace))
+				for i := range list.Items {
+					all = append(all, list.Items[i].Status)
+				}
+				return all, err
+			}).WithTimeout(time.Minute).Should(ContainElement(SatisfyAll(haveCondition("Ready", "False", "Queued"), saying("nothing but errors"))))
+			latest := s.instance(ctx, "latest")
+			Eventually(func() int { return s.History(latest.Spec.ExternalID).Puts }).Should(BeNumerically(">", 0))
+			lift()
+			for _, si := range append(instances, latest) {
+				Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+				Expect(s.History(si.Spec.ExternalID).Creations).To(Equal(1))
+			}
+			Expect(s.Violations()).To(BeEmpty())
+		})
+	})
+
 	Describe("of which it is not known what came of its provisioning", func() {
 		// conformance: P18
 		It("is asked for again by the same request, and that is all", func(ctx SpecContext) {
