@@ -111,6 +111,8 @@ func variants() []variant {
 		f.unsure("Provision"`, `	case osb.Unknown, osb.Malformed:
 		panic(f.answer.Class)
 		f.unsure("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
+		{name: "changes-its-cache", edits: []mistake{{controllers + "reconciler.go", `	if v.known.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
+	if v.known.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "goroutine", edits: []mistake{{controllers + "reconciler.go", `	out, err := ask()
 `, `	go func() { select {} }()
 	out, err := ask()
