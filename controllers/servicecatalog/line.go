@@ -111,7 +111,10 @@ func (l line) enter(o client.Object, queued **waiting, key brokerKey, v verb, re
 	case *queued == nil || (*queued).broker != key:
 		*queued = &waiting{broker: key}
 	}
-	return entered, wait, func(result outbound.Result) { bulkhead.Leave(l.clock.Now(), result) }
+	return entered, wait, func(result outbound.Result) {
+		result.Retry = retry
+		bulkhead.Leave(l.clock.Now(), result)
+	}
 }
 
 // leave gives up an object's place, if it waits anywhere.

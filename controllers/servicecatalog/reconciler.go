@@ -244,7 +244,7 @@ func whyQueued(cause outbound.Cause) string {
 	case outbound.Down:
 		return "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
 	case outbound.Failing:
-		return "The broker answers nothing but errors; until it does better, what it failed at before is asked for in turn, a few each second"
+		return "The broker fails again at what it is asked for again; until it does better, that is a few requests each second, in turn"
 	case outbound.Busy, outbound.Throttled:
 	}
 	return "Other requests to the broker come first"

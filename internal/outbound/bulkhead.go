@@ -31,8 +31,6 @@ const (
 	failuresToTrip = 3
 	// firstRest and lastRest bound how long a party that is down is left alone before one request tries it again.
 	firstRest, lastRest = time.Second, 30 * time.Second
-	// errorsToSlow is after how many errors in a row, with no success between them, a party is sent retries at a bounded rate only.
-	errorsToSlow = 10
 	// maxWish bounds for how long all are kept from a party that asked one to wait.
 	maxWish = 5 * time.Minute
 	// callTimeout is how long a place is kept for who was called.
@@ -41,7 +39,7 @@ const (
 	QueueTimeout = 3 * time.Minute
 )
 
-// retryRate is how many retries are sent to a party that answers nothing but errors: enough to notice soon that it does better.
+// retryRate is how many retries may fail before others wait: enough to notice soon that a party does better.
 var retryRate = Rate{Count: 10, Period: time.Second}
 
 // Ticket is what one asks for a slot with.
@@ -68,7 +66,7 @@ const (
 	Busy      Cause = "Busy"      // others are under way
 	Throttled Cause = "Throttled" // a rate is used up
 	Down      Cause = "Down"      // the party has failed, or asked to be left alone
-	Failing   Cause = "Failing"   // the party answers nothing but errors, and this is a retry
+	Failing   Cause = "Failing"   // this is a retry, and others have just failed again
 )
 
 // Wait is why and since when somebody waits.
@@ -81,8 +79,8 @@ type Wait struct {
 type Result struct {
 	// Failed: the party did not answer, or only that it cannot, which would meet another request as well.
 	Failed bool
-	// Error: the party answered that it failed, which may be due to this one request.
-	Error bool
+	// Error: the party answered that it failed, which may be due to this one request. Retry: that was one.
+	Error, Retry bool
 	// Wish is how long it asked to be left alone.
 	Wish time.Duration
 	// Unasked: the request was not made, so that nothing is known of the party.
@@ -91,18 +89,17 @@ type Result struct {
 
 // A Bulkhead keeps one party from holding more than its few of what all share, and from being sent more in a time than it is
 // meant to get. A party that fails several times in a row is taken for down: until it answers, one request at a time tries
-// it, ever more seldom. One that answers, but nothing but errors, gets what it failed at before at a bounded rate. The zero value
-// is ready to use.
+// it, ever more seldom. Retries that it answers with errors are bounded, however many objects want them; those that succeed are
+// not, so that all go on once a party does better. The zero value is ready to use.
 type Bulkhead struct {
 	mu             sync.Mutex
 	busy           int
 	failures       int       // in a row
 	rests          int       // since it is down
-	errors         int       // in a row
 	until          time.Time // when it may be tried again, as it failed
 	wish           time.Time // until when it asked to be left alone
 	total, perLane Rate
-	used, retried  window
+	used, refailed window
 	lanes          map[laneKey]*lane
 	sweepAt        int     // of so many lanes
 	turns          []*lane // those with a queue, the next one first
@@ -151,9 +148,6 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 	if cause == "" {
 		b.remove(own)
 		b.busy++
-		if l.retry && b.isFailing() {
-			b.retried.use(retryRate, now)
-		}
 		if !t.Exempt {
 			b.used.use(b.total, now)
 			l.used.use(b.perLane, now)
@@ -174,7 +168,7 @@ func (b *Bulkhead) cause(l *lane, own *place, exempt bool, now time.Time) Cause 
 	switch {
 	case b.isDown(now):
 		return Down
-	case b.retries(l, own, now) <= 0:
+	case l.retry && b.refailed.room(retryRate, now) <= 0:
 		return Failing
 	case !exempt && b.room(l, own, now) <= 0:
 		return Throttled
@@ -228,8 +222,8 @@ func (b *Bulkhead) judge(now time.Time, r Result) {
 		return
 	case !r.Failed:
 		b.failures, b.rests, b.until = 0, 0, time.Time{}
-		if b.errors++; !r.Error {
-			b.errors = 0
+		if r.Error && r.Retry {
+			b.refailed.use(retryRate, now)
 		}
 		return
 	case b.tripped() && b.busy > 0: // it was under way when the party failed
@@ -246,8 +240,6 @@ func (b *Bulkhead) judge(now time.Time, r Result) {
 }
 
 func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
-
-func (b *Bulkhead) isFailing() bool { return b.errors >= errorsToSlow }
 
 func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) || now.Before(b.wish) }
 
@@ -292,7 +284,7 @@ func (b *Bulkhead) next(now time.Time) *place {
 			if !p.called.IsZero() || p.late {
 				continue
 			}
-			if !p.Exempt && b.room(l, nil, now) <= 0 || b.retries(l, nil, now) <= 0 {
+			if !p.Exempt && b.room(l, nil, now) <= 0 || l.retry && b.refailed.room(retryRate, now) <= 0 {
 				break // nor is there for those behind
 			}
 			b.turns = append(slices.Delete(b.turns, i, i+1), l)
@@ -320,14 +312,6 @@ func (b *Bulkhead) room(l *lane, own *place, now time.Time) int {
 	return min(
 		b.used.room(b.total, now)-b.kept(counts),
 		l.used.room(b.perLane, now)-b.kept(func(p *place) bool { return counts(p) && p.lane == l }))
-}
-
-// retries is how many more are let in from a lane that only has those, beside those called.
-func (b *Bulkhead) retries(l *lane, own *place, now time.Time) int {
-	if !l.retry || !b.isFailing() {
-		return slots
-	}
-	return b.retried.room(retryRate, now) - b.kept(func(p *place) bool { return p != own && p.Retry })
 }
 
 func (b *Bulkhead) kept(counts func(*place) bool) (n int) {
@@ -374,8 +358,8 @@ func (b *Bulkhead) opens(now time.Time) (at time.Time) {
 		if b.used.room(b.total, now) <= 0 {
 			opens = latest(opens, b.used.opens(b.total))
 		}
-		if l.retry && b.isFailing() && b.retried.room(retryRate, now) <= 0 {
-			opens = latest(opens, b.retried.opens(retryRate))
+		if l.retry && b.refailed.room(retryRate, now) <= 0 {
+			opens = latest(opens, b.refailed.opens(retryRate))
 		}
 		if l.used.room(b.perLane, now) <= 0 {
 			opens = latest(opens, l.used.opens(b.perLane))
@@ -425,7 +409,7 @@ func (b *Bulkhead) Idle(now time.Time) bool {
 			return false
 		}
 	}
-	return b.busy == 0 && b.failures == 0 && b.errors == 0 && !b.isDown(now) && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
+	return b.busy == 0 && b.failures == 0 && !b.isDown(now) && b.refailed.room(retryRate, now) == retryRate.Count && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
 }
 
 func (b *Bulkhead) queue(l *lane, t Ticket, now time.Time) *place {

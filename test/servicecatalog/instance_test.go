@@ -564,7 +564,7 @@ var _ = Describe("An instance", func() {
 		})
 	})
 
-	Describe("at a broker that answers nothing but errors", func() {
+	Describe("at a broker that fails at all it is asked for", func() {
 		It("is asked for although many are asked for again, and with them once it does better", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			lift := s.Inject(osbtest.Fault{Answer: osbtest.Error(500, "", "out of order")})
@@ -577,7 +577,7 @@ var _ = Describe("An instance", func() {
 					all = append(all, list.Items[i].Status)
 				}
 				return all, err
-			}).WithTimeout(time.Minute).Should(ContainElement(SatisfyAll(haveCondition("Ready", "False", "Queued"), saying("nothing but errors"))))
+			}).WithTimeout(time.Minute).Should(ContainElement(SatisfyAll(haveCondition("Ready", "False", "Queued"), saying("fails again"))))
 			latest := s.instance(ctx, "latest")
 			Eventually(func() int { return s.History(latest.Spec.ExternalID).Puts }).Should(BeNumerically(">", 0))
 			lift()
