@@ -260,7 +260,7 @@ func resultOf(o osb.Outcome) outbound.Result {
 	case o.Unavailable():
 		return outbound.Result{Failed: true}
 	}
-	return outbound.Result{Error: o.BrokerFailed() || o.Class == osb.Unknown || o.Class == osb.Malformed}
+	return outbound.Result{Error: o.Class != osb.Done && o.Class != osb.Accepted && o.Class != osb.Gone}
 }
 
 // trouble is an error that keeps an object from being worked on, and that its status says.

@@ -35,7 +35,10 @@ func TestWhatOutcomesMeanForOthers(t *testing.T) {
 		want    outbound.Result
 	}{
 		"done":                     {osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, outbound.Result{}},
-		"refused":                  {osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}, outbound.Result{}},
+		"refused":                  {osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}, wrong},
+		"not with these":           {osb.Outcome{Class: osb.Retry, Status: 401, Sent: true}, wrong},
+		"begun":                    {osb.Outcome{Class: osb.Accepted, Status: 202, Sent: true}, outbound.Result{}},
+		"gone":                     {osb.Outcome{Class: osb.Gone, Status: 410, Sent: true}, outbound.Result{}},
 		"its own mistake":          {osb.Outcome{Class: osb.Unknown, Status: 500, Sent: true}, wrong},
 		"its own, and no effect":   {osb.Outcome{Class: osb.Retry, Status: 500, Sent: true}, wrong},
 		"what makes no sense":      {osb.Outcome{Class: osb.Malformed, Status: 200, Sent: true}, wrong},

@@ -79,7 +79,7 @@ type Wait struct {
 type Result struct {
 	// Failed: the party did not answer, or only that it cannot, which would meet another request as well.
 	Failed bool
-	// Error: the party answered that it failed, which may be due to this one request. Retry: that was one.
+	// Error: the party answered, but did not do it, which may be due to this one request. Retry: that was one.
 	Error, Retry bool
 	// Wish is how long it asked to be left alone.
 	Wish time.Duration
