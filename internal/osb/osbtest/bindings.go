@@ -113,7 +113,7 @@ func (b *Broker) checkBind(c *request, app string) (*instance, *reply) {
 	var refused reply
 	switch {
 	case c.body.ServiceID != held.ServiceID || !held.isPlan(c.body.PlanID):
-		refused = b.violation(c, http.StatusBadRequest, "service_id and plan_id must be %s and %s", held.ServiceID, held.PlanID)
+		refused = b.violation(c, http.StatusBadRequest, "%s", held.mustBe())
 	case service != nil && !bindable(service, plan):
 		refused = b.violation(c, http.StatusBadRequest, "instances of this plan cannot be bound")
 	case held.running != nil:
@@ -196,7 +196,7 @@ func (b *Broker) unbind(c *request, f Fault) reply {
 		return reply{status: http.StatusGone, body: []byte("{}")}
 	}
 	if of, known := b.instances[c.InstanceID]; known && (c.Query.Get("service_id") != of.ServiceID || !of.isPlan(c.Query.Get("plan_id"))) {
-		return b.violation(c, http.StatusBadRequest, "service_id and plan_id must be %s and %s", of.ServiceID, of.PlanID)
+		return b.violation(c, http.StatusBadRequest, "%s", of.mustBe())
 	}
 	if of := b.instances[c.InstanceID]; b.options.Blocking && of != nil && of.running != nil {
 		return *b.blocked(of.entry)

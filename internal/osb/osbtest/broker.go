@@ -51,7 +51,7 @@ type Options struct {
 	// RefusesReuse is how it refuses to make anew what it once removed; 0: it does not.
 	RefusesReuse int
 	// Patient is for a platform that may lose what it was told: it need not know the name of
-	// an operation, may name the plan before a change until it has named the one after, and
+	// an operation, may name the plans before changes until it has named the one after, and
 	// that one before the change is over.
 	Patient bool
 	// Terse keeps no calls, only counts.

@@ -384,6 +384,19 @@ func TestStrictness(t *testing.T) {
 	violations(t, b, "it has bindings", "plan_id must be", "the context by itself", "cannot be fetched", "cannot be bound", "cannot change to another", "cannot be rotated")
 }
 
+// TestPlanBetweenChanges: who was told of one change and not of the next names the plan between them.
+func TestPlanBetweenChanges(t *testing.T) {
+	b := osbtest.Start(t, osbtest.Options{Patient: true})
+	c := clientOf(t, b)
+	first, between := params(osbtest.SyncService, osbtest.SyncPlan), params(osbtest.SyncService, osbtest.SyncOtherPlan)
+	c.Provision(t.Context(), provision(first))
+	c.Update(t.Context(), osb.UpdateRequest{Params: between})
+	b.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 1, Acts: true, Answer: osbtest.Drop})
+	c.Update(t.Context(), osb.UpdateRequest{Params: first})
+	_, out := c.Deprovision(t.Context(), osb.RemovalRequest{Params: between})
+	want(t, "a removal of the plan between", out.Status, 200)
+}
+
 // TestPlanBeforeAChange: it may be named by whoever cannot know better.
 func TestPlanBeforeAChange(t *testing.T) {
 	lost := osbtest.Fault{On: osb.UpdateInstance, Times: 1, Acts: true, Answer: osbtest.Drop}

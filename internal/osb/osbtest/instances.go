@@ -18,7 +18,10 @@ package osbtest
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/gophernetes/bellhop/internal/osb"
 )
@@ -39,12 +42,26 @@ type Instance struct {
 type instance struct {
 	Instance
 	*entry
-	// formerPlan is the plan before a change of which the platform may not know that it
-	// went well: that is the plan it may still name.
-	formerPlan string
+	// formerPlans are those before changes of which the platform may not know that they went
+	// well: it may still name them. Where it is known what it was told, there is one.
+	formerPlans []string
 	// nextPlan is the one that a change leads to, which a patient broker lets be named before
 	// it is over: the platform may have been told that it is.
 	nextPlan string
+	// plans is what was said of its plan last, and what it became.
+	plans []string
+}
+
+// notePlan notes something of its plan.
+func (i *instance) notePlan(what, id string) {
+	const kept = 12
+	i.plans = append(i.plans, what+" "+id)
+	i.plans = i.plans[max(0, len(i.plans)-kept):]
+}
+
+// mustBe says what a request that names another plan should have named.
+func (i *instance) mustBe() string {
+	return fmt.Sprintf("service_id and plan_id must be %s and %s; before: %s", i.ServiceID, i.PlanID, strings.Join(i.plans, ", "))
 }
 
 func (i *instance) shown() Instance {
@@ -158,7 +175,8 @@ func (b *Broker) update(c *request, f Fault) reply {
 	if refused := needsTime(c, behave.Async); refused != nil {
 		return *refused
 	}
-	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID) }}
+	held.notePlan("to change to", plan.ID)
+	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID, b.options.Patient) }}
 	if b.options.Patient {
 		held.nextPlan = plan.ID
 	}
@@ -173,7 +191,7 @@ func (b *Broker) update(c *request, f Fault) reply {
 // told: the platform was, of the plan that an instance has.
 func (b *Broker) told(i *instance) {
 	if !b.options.Patient {
-		i.formerPlan = ""
+		i.formerPlans = nil
 	}
 }
 
@@ -219,21 +237,24 @@ func (i *instance) onlyContext(c *request) bool {
 
 // isPlan tells whether the platform may take the plan for the instance's.
 func (i *instance) isPlan(id string) bool {
+	i.notePlan("named", id)
 	if id == i.PlanID { // so it knows
-		i.formerPlan = ""
+		i.formerPlans = nil
 		return true
 	}
 	return id != "" && id == i.nextPlan || i.isFormerPlan(id)
 }
 
-func (i *instance) isFormerPlan(id string) bool { return id != "" && id == i.formerPlan }
+func (i *instance) isFormerPlan(id string) bool { return slices.Contains(i.formerPlans, id) }
 
-// change is what a successful update does.
-func (i *instance) change(c *request, planID string) {
-	if i.formerPlan == "" && planID != i.PlanID { // else it is the last one that the platform knew
-		i.formerPlan = i.PlanID
+// change is what a successful update does. forgotten: the platform may have lost what it was
+// told.
+func (i *instance) change(c *request, planID string, forgotten bool) {
+	if planID != i.PlanID && (forgotten || len(i.formerPlans) == 0) { // else there is the last one that the platform knew
+		i.formerPlans = append(i.formerPlans, i.PlanID)
 	}
 	i.PlanID, i.planID = planID, planID
+	i.notePlan("changed to", planID)
 	if c.body.Parameters != nil {
 		i.Parameters = c.body.Parameters
 	}
@@ -252,7 +273,7 @@ func (b *Broker) deprovision(c *request, f Fault) reply {
 		return reply{status: http.StatusGone, body: []byte("{}")}
 	}
 	if c.Query.Get("service_id") != held.ServiceID || !held.isPlan(c.Query.Get("plan_id")) {
-		return b.violation(c, http.StatusBadRequest, "service_id and plan_id must be %s and %s", held.ServiceID, held.PlanID)
+		return b.violation(c, http.StatusBadRequest, "%s", held.mustBe())
 	}
 	if refused := b.inUse(c); refused != nil {
 		return *refused
