@@ -59,7 +59,7 @@ func versionOf(ctx context.Context, cache client.Reader, namespace string, from 
 			continue
 		}
 		secret := kube.Metadata("Secret")
-		err := cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: source.SecretKeyRef.Name}, secret)
+		err := cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: source.SecretKeyRef.Name}, secret, client.UnsafeDisableDeepCopy)
 		if client.IgnoreNotFound(err) != nil {
 			return p, err
 		}

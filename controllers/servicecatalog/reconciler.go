@@ -183,7 +183,8 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 // send asks a broker once there is a slot for that; queued says what it waits for. What is
 // to be on record first is. After an error nothing was asked.
 func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
-	retry := r.hasFailed(r.status(v.object)) && r.attempts(r.status(v.object)).Generation == v.object.GetGeneration()
+	tried := r.attempts(r.status(v.object))
+	retry := hasFailed(tried) && tried.Generation == v.object.GetGeneration()
 	entered, wait, leave := r.line.enter(v.object, &v.known.queued, keyOf(broker), what, retry)
 	if !entered {
 		return &wait, nil
@@ -346,16 +347,10 @@ func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why
 // later is when to look at an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	result := ctrl.Result{RequeueAfter: kube.Until(wake, r.clock.Now())}
-	if r.working(status) || r.hasFailed(status) {
+	if r.working(status) || hasFailed(r.attempts(status)) {
 		result.Priority = new(lowPriority)
 	}
 	return result
-}
-
-// hasFailed says whether the broker has failed at what is tried again.
-func (r *reconciler[O, S, M]) hasFailed(status *S) bool {
-	a := r.attempts(status)
-	return a != nil && a.Count > 0
 }
 
 // atOnce is for what goes on in a turn of its own, as it may wait for a slot.

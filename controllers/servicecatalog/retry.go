@@ -95,6 +95,9 @@ func nextAttempt(o metav1.Object, a *v1beta1.Attempts, removing bool, now time.T
 	return a.NextTime.Time
 }
 
+// hasFailed says whether the broker has failed at what is tried again.
+func hasFailed(a *v1beta1.Attempts) bool { return a != nil && a.Count > 0 }
+
 // countFailure counts an attempt that has failed, and says when the next one is made.
 func countFailure(a *v1beta1.Attempts, uid types.UID, asked time.Duration, now time.Time) {
 	a.Count++

@@ -56,6 +56,7 @@ func (o ourWrites) read(ctx context.Context, read func(context.Context, client.R
 // Read is a Get that waits until the cache shows our own last write of the object. An object
 // that has gone may never show it: a cache that has to list anew after that write learns
 // nothing of its version. So from time to time the API server is asked whether it is there.
+// The options are Get's.
 func (f *Freshness) Read(ctx context.Context, c client.Reader, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
 	for doubt := firstDoubt; ; doubt = min(2*doubt, lastDoubt) {
 		waiting, cancel := context.WithTimeout(ctx, doubt)

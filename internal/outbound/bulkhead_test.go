@@ -374,8 +374,6 @@ func TestBulkheadKeepsToARatePerLane(t *testing.T) {
 	})
 }
 
-// Whatever is asked for: never more than four at once, never more than the rates
-// let in, and in the end everybody was in.
 // TestBulkheadBoundsRetriesThatFail: ten a second, whatever succeeds beside them.
 func TestBulkheadBoundsRetriesThatFail(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
@@ -449,6 +447,8 @@ func TestBulkheadCallsRetriesAtTheirRate(t *testing.T) {
 	})
 }
 
+// Whatever is asked for: never more than four at once, never more than the rates
+// let in, and in the end everybody was in.
 func TestBulkheadHoldsItsPromises(t *testing.T) {
 	for seed := range uint64(200) {
 		inBubble(t, func(t *testing.T, p *party) {
