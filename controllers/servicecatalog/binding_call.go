@@ -162,7 +162,7 @@ func asker(b *v1beta1.ServiceBinding) *osb.Identity {
 func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView) (secrets []string, known bool, err error) {
 	secrets, known = r.parametersOf(ctx, v)
 	for _, id := range givenOut(v.b) {
-		credentials, all, err := r.credentialsOf(ctx, v.b, id)
+		credentials, all, err := r.credentialsOf(ctx, v, id)
 		if err != nil {
 			return nil, false, err
 		}
@@ -210,19 +210,22 @@ func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 
 // credentialsOf are the secrets in what the broker has told under an id; known: they are
 // all.
-func (r *BindingReconciler) credentialsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string) (secrets []string, known bool, err error) {
-	if secrets := r.recent.of(secretsKey{uid: b.UID, id: id}); secrets != nil {
-		return secrets, true, nil
+func (r *BindingReconciler) credentialsOf(ctx context.Context, v *bindingView, id string) (secrets []string, known bool, err error) {
+	key := secretsKey{uid: v.b.UID, id: id}
+	for _, secrets := range [][]string{v.known.memory.recalled.of(id), r.recent.of(key)} {
+		if secrets != nil {
+			return secrets, true, nil
+		}
 	}
-	secret, err := r.readSecret(ctx, b)
+	secret, err := r.readSecret(ctx, v.b)
 	if err != nil {
 		return nil, false, err
 	}
-	if secret == nil || !hasAll(secret, b, id) {
+	if secret == nil || !hasAll(secret, v.b, id) {
 		return nil, false, nil
 	}
 	secrets = credentials.ValuesIn(secret)
-	r.recent.remember(secretsKey{uid: b.UID, id: id}, secrets)
+	r.recent.remember(key, secrets)
 	return secrets, true, nil
 }
 
@@ -232,12 +235,19 @@ func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
 	return credentials.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && credentials.IsIntact(secret, id)
 }
 
-// recall keeps in mind what the Secret has, before that goes: the broker may repeat it.
+// recall keeps in mind what the Secret has, before that goes: the broker may repeat it,
+// however long the removal then waits for its turn.
 func (r *BindingReconciler) recall(ctx context.Context, v *bindingView) error {
+	all := &recalled{map[string][]string{}}
 	for _, id := range givenOut(v.b) {
-		if _, _, err := r.credentialsOf(ctx, v.b, id); err != nil {
+		secrets, known, err := r.credentialsOf(ctx, v, id)
+		if err != nil {
 			return err
 		}
+		if known {
+			all.secrets[id] = memorable(secrets)
+		}
 	}
+	v.known.memory.recalled = all
 	return nil
 }

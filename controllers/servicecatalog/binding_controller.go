@@ -224,7 +224,7 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
 		}
 	}
-	v.known.memory = bindingMemory{callMemory: v.known.memory.callMemory, ejected: true}
+	v.known.memory = bindingMemory{callMemory: v.known.memory.callMemory, ejected: true, recalled: v.known.memory.recalled}
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretAbsent, "", ""
 	v.b.Status.SecretVersion = ""
 	return nil

@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -196,5 +197,27 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	if want := `ClusterServiceBroker "` + broker.Name + `": spec.authInfo.basic.secretRef: Secret "login" does not exist in namespace "osba"`; ready == nil ||
 		ready.Reason != v1beta1.ReasonErrorGettingAuthCredentials || !strings.Contains(ready.Message, want) {
 		t.Errorf("it says %+v, want %q", ready, want)
+	}
+}
+
+// TestAnUnbindThatWaitsKnowsTheSecrets: its Secret has gone by then, and thousands of others
+// may have been worked on since.
+func TestAnUnbindThatWaitsKnowsTheSecrets(t *testing.T) {
+	f := newBindingFixture(bound1, deleted1, lives1)
+	c := newFakeCluster(t, interceptor.Funcs{}, f.b)
+	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+	if _, err := r.secrets.Put(t.Context(), f.b, bindingID(f.b, &f.b.Status), map[string][]byte{"password": []byte("hunter2")}); err != nil {
+		t.Fatal(err)
+	}
+	v := viewOf(f.b, f.w)
+	if err := r.eject(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxRecent {
+		r.recent.remember(i, nil)
+	}
+	secrets, known, err := r.confidential(t.Context(), v)
+	if err != nil || !known || !slices.Contains(secrets, "hunter2") {
+		t.Errorf("it knows of %d secrets (all: %t), %v", len(secrets), known, err)
 	}
 }

@@ -43,6 +43,19 @@ type bindingMemory struct {
 	written      time.Time
 	// ejected: it was deleted.
 	ejected bool
+	// recalled is what was taken out of it, which the broker may repeat until it has removed
+	// the binding, too; nil: nothing.
+	recalled *recalled
+}
+
+// recalled are the secrets that were told under each id.
+type recalled struct{ secrets map[string][]string }
+
+func (k *recalled) of(id string) []string {
+	if k == nil {
+		return nil
+	}
+	return k.secrets[id]
 }
 
 // settle forgets what a process needs not know of a binding that is as it should be.

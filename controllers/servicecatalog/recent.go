@@ -47,16 +47,24 @@ func newRecent() *recent { return &recent{lru.New(maxRecent)} }
 
 // remember keeps all secrets of something. If they are too many, none are known.
 func (r *recent) remember(of any, secrets []string) {
+	if secrets = memorable(secrets); secrets == nil {
+		r.secrets.Remove(of)
+		return
+	}
+	r.secrets.Add(of, secrets)
+}
+
+// memorable are secrets as they are kept; nil: they are too many.
+func memorable(secrets []string) []string {
 	secrets = slices.Compact(slices.Sorted(slices.Values(secrets)))
 	size := 0
 	for _, s := range secrets {
 		size += len(s)
 	}
 	if size > maxRemembered {
-		r.secrets.Remove(of)
-		return
+		return nil
 	}
-	r.secrets.Add(of, append([]string{}, secrets...)) // which is not nil
+	return append([]string{}, secrets...)
 }
 
 // of is what is known of something; nil: nothing.
