@@ -230,7 +230,7 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
-		Cache:                  cache.Options{DefaultTransform: kube.StripForCache("ServiceBinding")},
+		Cache:                  cache.Options{DefaultTransform: kube.ShareForCache(kube.StripForCache("ServiceBinding"))},
 		Client: client.Options{Cache: &client.CacheOptions{
 			EnableReadYourWritesConsistency: new(true),
 			// Never a cache of Secrets' content.
