@@ -197,6 +197,7 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("setting up %s: %w", s.name, err)
 		}
 	}
+	go returnMemory(ctx)
 	if err := mgr.Start(ctx); err != nil {
 		return err
 	}

@@ -1,0 +1,53 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import "testing"
+
+func TestIdleBeginsOnceAfterEachWork(t *testing.T) {
+	var i idle
+	total := uint64(0)
+	for n, step := range []struct {
+		allocated uint64
+		begins    bool
+	}{
+		{3 * idleBytes, false}, // it starts
+		{idleBytes, false},
+		{idleBytes - 1, true},
+		{1, false},
+		{0, false},
+		{idleBytes, false}, // there is work again
+		{2 * idleBytes, false},
+		{1, true},
+		{1, false},
+	} {
+		total += step.allocated
+		if got := i.begins(total); got != step.begins {
+			t.Errorf("look %d: %d more bytes: begins is %t", n, step.allocated, got)
+		}
+	}
+}
+
+func TestWhatIsAllocatedIsCounted(t *testing.T) {
+	before := allocated()
+	kept = make([]byte, idleBytes)
+	if more := allocated() - before; more < idleBytes {
+		t.Errorf("after %d bytes it says %d", idleBytes, more)
+	}
+}
+
+var kept []byte // escapes
