@@ -40,7 +40,7 @@ const (
 	byExternalName = "externalName" // classes
 	byExternalID   = "externalID"   // classes; instances and bindings: what spec and status say
 	byInstance     = "instance"     // bindings
-	bySecret       = "secret"       // bindings: where credentials go
+	bySecret       = "secret"       // bindings: where credentials go, unless that has their name
 	bySource       = "source"       // brokers, instances and bindings: Secrets that are read
 )
 
@@ -66,7 +66,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	add(byInstance, of(bindingInstance), &v1beta1.ServiceBinding{})
 	add(byBroker, of(bindingBroker), &v1beta1.ServiceBinding{})
 	add(byExternalID, bindingIDs, &v1beta1.ServiceBinding{})
-	add(bySecret, of(catalog.SecretName), &v1beta1.ServiceBinding{})
+	add(bySecret, of(secretNamedOtherwise), &v1beta1.ServiceBinding{})
 	add(bySource, bindingSources, &v1beta1.ServiceBinding{})
 	return errors.Join(errs...)
 }
@@ -142,6 +142,13 @@ func bindingBroker(binding *v1beta1.ServiceBinding) string {
 func bindingIDs(obj client.Object) []string {
 	binding := obj.(*v1beta1.ServiceBinding)
 	return set(binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID)
+}
+
+func secretNamedOtherwise(binding *v1beta1.ServiceBinding) string {
+	if secret := catalog.SecretName(binding); secret != binding.Name {
+		return secret
+	}
+	return ""
 }
 
 // bindingSources are names only: a binding reads no other namespace.
@@ -374,7 +381,16 @@ func (x Index) BindingsWithID(ctx context.Context, id string) ([]*v1beta1.Servic
 
 // BindingsInto are those that keep their credentials in a Secret.
 func (x Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
-	return x.bindings(ctx, named(secret.Namespace, bySecret, secret.Name)...)
+	into, err := x.bindings(ctx, named(secret.Namespace, bySecret, secret.Name)...)
+	if err != nil {
+		return nil, err
+	}
+	namesake := &v1beta1.ServiceBinding{}
+	err = x.Cache.Get(ctx, secret, namesake, client.UnsafeDisableDeepCopy)
+	if err == nil && catalog.SecretName(namesake) == secret.Name {
+		into = append(into, namesake)
+	}
+	return into, client.IgnoreNotFound(err)
 }
 
 // BindingsReading are those with parameters or keys from a Secret.
