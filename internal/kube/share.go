@@ -74,7 +74,7 @@ func (s *sharer) sum(v reflect.Value) (sum uint64) {
 	case reflect.String:
 		return s.text(v)
 	case reflect.Struct:
-		for i := range v.NumField() {
+		for i := range v.NumField() { //nolint:modernize // Fields describes each of them anew, which takes longer than all else
 			if field := v.Field(i); field.CanSet() {
 				sum = sum*31 + s.sum(field)
 			}
@@ -91,6 +91,7 @@ func (s *sharer) sum(v reflect.Value) (sum uint64) {
 		}
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return uint64(v.Int())
+	default:
 	}
 	return 0
 }
@@ -124,23 +125,18 @@ func (s *sharer) part(v reflect.Value) uint64 {
 // content sums up what a pointer, slice or map has.
 func (s *sharer) content(v reflect.Value) uint64 {
 	sum := uint64(v.Kind())
-	switch v.Kind() {
-	case reflect.Pointer:
+	switch {
+	case v.Kind() == reflect.Pointer:
 		return sum + 31*s.sum(v.Elem())
-	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return sum + 31*maphash.Bytes(s.seed, v.Bytes())
+	case v.Kind() == reflect.Map: // its keys and values cannot be set, and come in any order
+		for key, value := range v.Seq2() {
+			sum += maphash.String(s.seed, key.String())*31 + maphash.String(s.seed, value.String())
 		}
+	case v.Type().Elem().Kind() == reflect.Uint8:
+		return sum + 31*maphash.Bytes(s.seed, v.Bytes())
+	default:
 		for i := range v.Len() {
 			sum = sum*31 + s.sum(v.Index(i))
-		}
-	case reflect.Map: // its keys and values cannot be set, and come in any order
-		for of := v.MapRange(); of.Next(); {
-			entry := maphash.String(s.seed, of.Key().String())
-			if value := of.Value(); value.Kind() == reflect.String {
-				entry = entry*31 + maphash.String(s.seed, value.String())
-			}
-			sum += entry
 		}
 	}
 	return sum
