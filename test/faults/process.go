@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,6 +66,10 @@ func webhookPort(ctx context.Context) int {
 	}
 }
 
+// detectMutations ends a process that changes an object of its cache. That keeps copies of
+// all that was there in two minutes: where memory is measured it is not for.
+const detectMutations = "KUBE_CACHE_MUTATION_DETECTOR=true"
+
 // start runs the binary. A leader is elected where there may be two; asOf is the
 // resourceVersion that it sees the world at for a while, "" for the newest.
 func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...string) (*process, error) {
@@ -104,8 +109,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	}
 	args = append(args, flags...)               // the last of two counts
 	p.cmd = exec.Command(r.lab.binary, args...) //nolint:noctx // lives until it is killed
-	p.cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all",
-		"KUBE_CACHE_MUTATION_DETECTOR=true") // what changes an object of the cache ends the process
+	p.cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.env)
 	p.cmd.Stdout, p.cmd.Stderr = &p.printed, &p.printed
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

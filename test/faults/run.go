@@ -66,6 +66,8 @@ type run struct {
 	director *director
 	world    *world
 	log      *output.Buffer
+	// env is what processes have in their environment beside what all have.
+	env []string
 
 	mu      sync.Mutex
 	leader  *process
@@ -79,7 +81,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	began := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}}
+	r := &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}, env: []string{detectMutations}}
 	w, err := newWorld(ctx, l, r.director, r.killLeader, sc.apart)
 	if err != nil {
 		return result{}, err
