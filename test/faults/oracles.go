@@ -361,7 +361,7 @@ func (w *world) checkCanaries(all []client.Object) {
 var calledBy = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 
 // standing are goroutines that live as long as the process.
-var standing = regexp.MustCompile(`kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
+var standing = regexp.MustCompile(`main\.returnMemory|kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
 
 // checkLog looks at what the processes have printed, and at the goroutines that the last
 // one had at rest.
