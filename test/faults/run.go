@@ -196,6 +196,7 @@ func (r *run) succeed(ctx context.Context, f fault) {
 func (r *run) takeOver(ctx context.Context, f *fault) error {
 	if f.kind == standby {
 		r.lead(r.backup)
+		r.director.expect(time.Now().Add(2*patience + time.Second/2)) // what it was not shown may give it something to do
 		time.AfterFunc(2*patience, r.director.frozen.open)
 		return r.freeLease(ctx)
 	}
