@@ -80,15 +80,22 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	call := next.call
 	v.calls++
 	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
-	if a.binding != nil && a.binding.Credentials != nil { // those told before under the id are the broker's still
-		key := secretsKey{uid: v.b.UID, id: call.id}
-		r.recent.remember(key, slices.Concat(r.recent.of(key), credentials.Values(a.binding.Credentials)))
+	if a.binding != nil && a.binding.Credentials != nil {
+		r.remember(v, call.id, credentials.Values(a.binding.Credentials))
 	}
 	v.known.memory.callMemory = v.known.memory.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
 	v.known.made = r.orphanOf(v, call, a)
 	r.keep(v.view, v.b.Status)
 	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
+}
+
+// remember keeps in mind what the broker has told under an id. What it told before is its
+// own still, but no longer all.
+func (r *BindingReconciler) remember(v *bindingView, id string, secrets []string) {
+	key := secretsKey{uid: v.b.UID, id: id}
+	r.recent.remember(key, slices.Concat(v.known.memory.recalled.of(id), r.recent.of(key), secrets))
+	v.known.memory.recalled.forget(id)
 }
 
 // orphanOf is what a call has made, should its object be gone when that is to be

@@ -213,11 +213,24 @@ func TestAnUnbindThatWaitsKnowsTheSecrets(t *testing.T) {
 	if err := r.eject(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
-	for i := range maxRecent {
-		r.recent.remember(i, nil)
+	elsewhere := func() {
+		for i := range maxRecent {
+			r.recent.remember(i, nil)
+		}
 	}
+	elsewhere()
 	secrets, known, err := r.confidential(t.Context(), v)
 	if err != nil || !known || !slices.Contains(secrets, "hunter2") {
 		t.Errorf("it knows of %d secrets (all: %t), %v", len(secrets), known, err)
+	}
+	// What it is told anew it does not take for all.
+	r.remember(v, bindingID(f.b, &f.b.Status), []string{"hunter3"})
+	secrets, known, err = r.confidential(t.Context(), v)
+	if err != nil || !known || !slices.Contains(secrets, "hunter2") || !slices.Contains(secrets, "hunter3") {
+		t.Errorf("told more it knows of %d secrets (all: %t), %v", len(secrets), known, err)
+	}
+	elsewhere()
+	if _, known, err = r.confidential(t.Context(), v); err != nil || known {
+		t.Errorf("it takes what it has forgotten for all it was told: %t, %v", known, err)
 	}
 }

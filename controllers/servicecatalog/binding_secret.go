@@ -48,7 +48,7 @@ type bindingMemory struct {
 	recalled *recalled
 }
 
-// recalled are the secrets that were told under each id.
+// recalled are all secrets that were told under each id.
 type recalled struct{ secrets map[string][]string }
 
 func (k *recalled) of(id string) []string {
@@ -56,6 +56,12 @@ func (k *recalled) of(id string) []string {
 		return nil
 	}
 	return k.secrets[id]
+}
+
+func (k *recalled) forget(id string) {
+	if k != nil {
+		delete(k.secrets, id)
+	}
 }
 
 // settle forgets what a process needs not know of a binding that is as it should be.
