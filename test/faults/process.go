@@ -84,9 +84,8 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	}
 	if asOf != "" {
 		p.seam.asOf.Store(&asOf)
-		r.director.expect(time.Now().Add(2*patience + time.Second/2))
 		p.seam.caughtUp.close()
-		time.AfterFunc(2*patience, func() {
+		r.showLater(func() {
 			p.seam.asOf.Store(nil)
 			p.seam.caughtUp.open()
 		})

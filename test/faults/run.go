@@ -196,8 +196,7 @@ func (r *run) succeed(ctx context.Context, f fault) {
 func (r *run) takeOver(ctx context.Context, f *fault) error {
 	if f.kind == standby {
 		r.lead(r.backup)
-		r.director.expect(time.Now().Add(2*patience + time.Second/2)) // what it was not shown may give it something to do
-		time.AfterFunc(2*patience, r.director.frozen.open)
+		r.showLater(r.director.frozen.open)
 		return r.freeLease(ctx)
 	}
 	next, err := r.start(ctx, false, r.director.staleAt())
@@ -206,6 +205,13 @@ func (r *run) takeOver(ctx context.Context, f *fault) error {
 	}
 	r.lead(next)
 	return nil
+}
+
+// showLater lets a process see after a while what it was not shown, which may give it
+// something to do.
+func (r *run) showLater(show func()) {
+	r.director.expect(time.Now().Add(2*patience + time.Second/2))
+	time.AfterFunc(2*patience, show)
 }
 
 // freeLease lets the one who stands by lead at once.
