@@ -18,35 +18,76 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
+	"strings"
 	"sync"
+	"time"
 )
 
-// A monitor passes on what a process prints, and counts the reconciles that it has begun and ended.
+// A monitor passes on what a process prints, counts the reconciles that it has begun and
+// ended, and knows when it wants to look at an object again.
 type monitor struct {
 	out io.Writer
 
 	mu           sync.Mutex
 	line         []byte // that has not ended yet
 	begun, ended int
+	due          map[reconciled]time.Time
 }
+
+// reconciled is who looks at what.
+type reconciled struct{ Controller, Namespace, Name string }
 
 func (m *monitor) Write(text []byte) (int, error) {
 	m.mu.Lock()
 	m.line = append(m.line, text...)
-	if end := bytes.LastIndexByte(m.line, '\n') + 1; end > 0 {
-		lines := m.line[:end]
-		m.begun += bytes.Count(lines, []byte(`"msg":"Reconciling"`))
-		m.ended += bytes.Count(lines, []byte(`"msg":"Reconcile `)) + bytes.Count(lines, []byte(`"msg":"Reconciler error"`))
-		m.line = bytes.Clone(m.line[end:])
+	for {
+		line, rest, ended := bytes.Cut(m.line, []byte("\n"))
+		if !ended {
+			break
+		}
+		m.read(line)
+		m.line = rest
 	}
+	m.line = bytes.Clone(m.line)
 	m.mu.Unlock()
 	return m.out.Write(text)
 }
 
-// isReconciling says whether the process is at something, though it may ask for nothing.
-func (m *monitor) isReconciling() bool {
+// read takes in what controller-runtime says of a reconcile.
+func (m *monitor) read(line []byte) {
+	var of struct {
+		Msg string
+		reconciled
+	}
+	if !bytes.Contains(line, []byte(`"msg":"Reconcil`)) || json.Unmarshal(line, &of) != nil {
+		return
+	}
+	if of.Msg == "Reconciling" {
+		m.begun++
+		delete(m.due, of.reconciled)
+		return
+	}
+	m.ended++
+	_, after, _ := strings.Cut(of.Msg, "requeueing after ")
+	if wait, err := time.ParseDuration(after); err == nil {
+		if m.due == nil {
+			m.due = map[reconciled]time.Time{}
+		}
+		m.due[of.reconciled] = time.Now().Add(wait)
+	}
+}
+
+// isBusy says whether the process is at something, though it may ask for nothing, or will
+// be so soon.
+func (m *monitor) isBusy(soon time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for _, due := range m.due {
+		if time.Until(due) < soon {
+			return true
+		}
+	}
 	return m.begun > m.ended
 }

@@ -19,6 +19,7 @@ package main
 import (
 	"io"
 	"testing"
+	"time"
 )
 
 func TestMonitor(t *testing.T) {
@@ -28,14 +29,17 @@ func TestMonitor(t *testing.T) {
 		want bool
 	}{
 		{`{"msg":"Starting"}` + "\n", false},
-		{`{"msg":"Reconciling"}` + "\n" + `{"msg":"Rec`, true},
-		{`onciling"}` + "\n", true},
-		{`{"msg":"Reconcile done, requeueing after 1s"}` + "\n", true},
-		{`{"msg":"Reconciler error"}`, true},
+		{`{"msg":"Reconciling","controller":"a","name":"x"}` + "\n" + `{"msg":"Rec`, true},
+		{`onciling","controller":"b","name":"x"}` + "\n", true},
+		{`{"msg":"Reconcile done, requeueing after 1h0m1.5s","controller":"a","name":"x"}` + "\n", true},
+		{`{"msg":"Reconciler error","controller":"b","name":"x"}`, true},
 		{"\n", false},
+		{`{"msg":"Reconciling","controller":"a","name":"x"}` + "\n" + `{"msg":"Reconcile done, requeueing after 4s","controller":"a","name":"x"}` + "\n", true},
+		{`{"msg":"Reconciling","controller":"b","name":"x"}` + "\n" + `{"msg":"Reconcile successful","controller":"b","name":"x"}` + "\n", true},
+		{`{"msg":"Reconciling","controller":"a","name":"x"}` + "\n" + `{"msg":"Reconcile done, requeueing","controller":"a","name":"x"}` + "\n", false},
 	} {
-		if _, err := m.Write([]byte(step.text)); err != nil || m.isReconciling() != step.want {
-			t.Errorf("%v after %q, %v", m.isReconciling(), step.text, err)
+		if _, err := m.Write([]byte(step.text)); err != nil || m.isBusy(time.Minute) != step.want {
+			t.Errorf("%v after %q, %v", m.isBusy(time.Minute), step.text, err)
 		}
 	}
 }

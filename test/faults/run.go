@@ -297,8 +297,10 @@ func (r *run) end(expected string) string {
 	return w.state()
 }
 
-// untilQuiet waits until nothing is asked for a while; else it says what still is.
+// untilQuiet waits until nothing is asked for a while, nor will be soon;
+// else it says what still is.
 func (r *run) untilQuiet(window time.Duration) string {
+	const soon = 11 * time.Second // an operator reads a catalog again after 10, whatever has changed
 	end := time.Now().Add(deadline)
 	before, since, rounds := len(r.director.calls()), time.Now(), r.rounds()
 	for time.Since(since) < window {
@@ -311,7 +313,7 @@ func (r *run) untilQuiet(window time.Duration) string {
 			return strings.Join(last, ", ")
 		}
 		wait(r.world.ctx, 100*time.Millisecond)
-		if n := len(r.director.calls()); n != before || r.director.isBusy() || r.current().printed.isReconciling() {
+		if n := len(r.director.calls()); n != before || r.director.isBusy() || r.current().printed.isBusy(soon) {
 			before, since, rounds = n, time.Now(), r.rounds()
 		}
 	}
