@@ -42,3 +42,10 @@ func TestFill(t *testing.T) {
 		t.Errorf("a single round, or a ratio to what is no floor, has a line:\n%s", &out)
 	}
 }
+
+func TestAFloorNeedsWhatItRepeats(t *testing.T) {
+	_, err := (&bench{}).livesOf(t.Context(), subject{name: "floor", loop: "controller-runtime"}, 1)
+	if err == nil || !strings.Contains(err.Error(), "-subjects has to leave both") {
+		t.Errorf("a floor alone: %v", err)
+	}
+}

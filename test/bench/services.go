@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -125,6 +126,9 @@ func (b *bench) livesOf(ctx context.Context, which subject, n int) (figures live
 	name := b.unused("services")
 	service := newService(name, osbtest.Behavior{Async: which.async, AsyncBindings: which.async})
 	if which.loop != "" {
+		if b.offer == nil {
+			return figures, errors.New("it makes the requests that bellhop has made before: -subjects has to leave both")
+		}
 		service = b.offer.service
 	}
 	of, err := newBroker(ctx, service)
