@@ -297,8 +297,8 @@ func (r *run) end(expected string) string {
 	return w.state()
 }
 
-// untilQuiet waits until nothing is asked for a while, nor will be soon;
-// else it says what still is.
+// untilQuiet waits until nothing is asked for a while, nor will be soon; else it says what
+// still is.
 func (r *run) untilQuiet(window time.Duration) string {
 	const soon = 11 * time.Second // an operator reads a catalog again after 10, whatever has changed
 	end := time.Now().Add(deadline)
