@@ -221,6 +221,10 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 	// Who cannot renew its lease any more tries to give it back before it stops. client-go begins to count after a retry,
 	// and takes as long again for that: it has to be over when another may lead.
 	renew, retry := o.leaseDuration*3/8, o.leaseDuration/8
+	watches, err := kube.OwnConnection(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return ctrl.NewManager(cfg, ctrl.Options{
 		Scheme: newScheme(),
 		Metrics: metricsserver.Options{
@@ -231,7 +235,7 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
-		Cache:                  cache.Options{DefaultTransform: kube.ShareForCache(kube.StripForCache("ServiceBinding"))},
+		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: kube.ShareForCache(kube.StripForCache("ServiceBinding"))},
 		Client: client.Options{Cache: &client.CacheOptions{
 			EnableReadYourWritesConsistency: new(true),
 			// Never a cache of Secrets' content.
