@@ -96,7 +96,7 @@ func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 			continue
 		}
 		ticket := ticketFor(v.alert, v.world.parties[ref], *t.send)
-		ticket.Call = func() { r.wake.Add(name) }
+		ticket.Call = func() { r.wake.AddFirst(name) }
 		bulkhead := r.senders.bulkheads.Of(keyOf(v.alert.Namespace, ref), now)
 		if entered, wait := bulkhead.Enter(ticket, now); !entered {
 			v.queued[ref] = wait

@@ -203,7 +203,7 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	key := keyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	bulkhead := r.connections.bulkheads.Of(key, f.now)
-	entered, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.Add(name) }}, f.now)
+	entered, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.AddFirst(name) }}, f.now)
 	if !entered {
 		return ctrl.Result{RequeueAfter: askAgain}, r.queued(ctx, b, wait, f.now)
 	}

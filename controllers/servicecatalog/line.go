@@ -104,7 +104,7 @@ func (l line) enter(o client.Object, queued **waiting, key brokerKey, v verb, re
 	if v == poll {
 		lane = pollLane
 	}
-	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.Add(name) }}, l.clock.Now())
+	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.AddFirst(name) }}, l.clock.Now())
 	switch {
 	case entered:
 		*queued = nil

@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -54,11 +55,22 @@ func (w *Wakeups) Start(_ context.Context, queue workqueue.TypedRateLimitingInte
 }
 
 // Add puts an object into the queue, once the controller runs.
-func (w *Wakeups) Add(name types.NamespacedName) {
+func (w *Wakeups) Add(name types.NamespacedName) { w.add(name, 0) }
+
+// AddFirst puts an object before those whose events have come, since something that others wait
+// for is kept for it.
+func (w *Wakeups) AddFirst(name types.NamespacedName) { w.add(name, 1) }
+
+func (w *Wakeups) add(name types.NamespacedName, priority int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.queue != nil {
-		w.queue.Add(reconcile.Request{NamespacedName: name})
+	request := reconcile.Request{NamespacedName: name}
+	switch queue := w.queue.(type) {
+	case nil:
+	case priorityqueue.PriorityQueue[reconcile.Request]:
+		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, request)
+	default:
+		queue.Add(request)
 	}
 }
 

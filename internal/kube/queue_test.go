@@ -24,6 +24,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -50,6 +52,32 @@ func TestWhatIsSupersededComesAgain(t *testing.T) {
 			}
 		case err != nil || got.IsZero() || got.RequeueAfter > 0 || got.Priority != result.Priority:
 			t.Errorf("%s: it comes again as %+v, %v; want it quiet, with the queue's backoff", name, got, err)
+		}
+	}
+}
+
+// TestWhoIsWokenFirstComesBeforeEvents: what is kept for it would go unused as long as it
+// waits behind all that has changed meanwhile.
+func TestWhoIsWokenFirstComesBeforeEvents(t *testing.T) {
+	queue := priorityqueue.New[reconcile.Request]("test")
+	defer queue.ShutDown()
+	wake := &Wakeups{}
+	wake.AddFirst(types.NamespacedName{Name: "too-early"}) // it is nobody's yet
+	if err := wake.Start(t.Context(), queue); err != nil {
+		t.Fatal(err)
+	}
+	named := func(name string) reconcile.Request {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
+	}
+	for _, changed := range []string{"a", "b", "c"} {
+		queue.Add(named(changed))
+	}
+	wake.Add(named("d").NamespacedName)
+	wake.AddFirst(named("e").NamespacedName)
+	wake.AddFirst(named("b").NamespacedName)
+	for _, want := range []string{"e", "b", "a", "c", "d"} {
+		if got, _ := queue.Get(); got.Name != want {
+			t.Errorf("%s came, want %s", got.Name, want)
 		}
 	}
 }
