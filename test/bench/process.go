@@ -19,7 +19,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
+	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -37,7 +39,6 @@ const (
 	apiRequests = "rest_client_requests_total"
 	cpuSeconds  = "process_cpu_seconds_total"
 	liveHeap    = "go_gc_heap_live_bytes"
-	gcCycles    = "go_gc_cycles_total_gc_cycles_total"
 	workers     = "controller_runtime_max_concurrent_reconciles"
 )
 
@@ -90,28 +91,39 @@ func (s *stage) atRest(ctx context.Context, while time.Duration) (said reading, 
 }
 
 // heap is how much of the heap is in use: the least that some garbage collections found, since each counts what is under way.
-// To answer makes garbage, so asking often enough brings them about.
 func (s *stage) heap(ctx context.Context) (float64, error) {
-	const collections = 6 // the first is of before, and the second leaves what is pooled
-	var first reading
-	err := eventually(ctx, func(ctx context.Context) (_ bool, err error) {
-		first, err = s.read(ctx)
-		return err == nil, nil // who was just started may be ready, and not serve metrics yet
-	})
-	if err != nil {
-		return 0, err
-	}
+	const collections = 4 // the first leaves what is pooled
 	least := math.Inf(1)
-	for since := 0.0; since < collections; {
-		now, err := s.read(ctx)
+	for range collections {
+		var now reading
+		err := eventually(ctx, func(ctx context.Context) (_ bool, err error) {
+			if err := s.collectGarbage(ctx); err != nil {
+				return false, nil //nolint:nilerr // who was just started may be ready, and not serve profiles and metrics yet
+			}
+			now, err = s.read(ctx)
+			return err == nil, nil
+		})
 		if err != nil {
 			return 0, err
 		}
-		if since = now.sum(gcCycles, "") - first.sum(gcCycles, ""); since > 2 {
-			least = min(least, now.sum(liveHeap, ""))
-		}
+		least = min(least, now.sum(liveHeap, ""))
 	}
 	return least, nil
+}
+
+// collectGarbage has the subject collect garbage.
+func (s *stage) collectGarbage(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.profiles+"/debug/pprof/heap?gc=1", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	_, err = io.Copy(io.Discard, answer.Body)
+	return err
 }
 
 // memory is what the subject's process has, and had at most, in MiB; no number where the system does not say.

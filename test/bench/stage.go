@@ -48,6 +48,8 @@ type stage struct {
 	audit   string // file of the API server's log of requests; empty: there is none
 	log     io.Writer
 
+	profiles string // address at which the subject serves them
+
 	process *local.Operator
 	let     func()        // the process end
 	died    chan struct{} // closed when it ended by itself
@@ -94,9 +96,14 @@ func (b *bench) onStage(ctx context.Context, o staging, do func(context.Context,
 
 // raise starts a control plane, and the subject on it.
 func (b *bench) raise(ctx context.Context, s *stage) error {
-	if b.pprof != "" {
-		s.args = append(slices.Clip(s.args), "--pprof-bind-address="+b.pprof)
+	if s.profiles = b.pprof; s.profiles == "" {
+		port, err := local.FreePort()
+		if err != nil {
+			return err
+		}
+		s.profiles = fmt.Sprintf("127.0.0.1:%d", port)
 	}
+	s.args = append(slices.Clip(s.args), "--pprof-bind-address="+s.profiles)
 	if s.audited {
 		s.audit = filepath.Join(b.dir, b.unused("audit")+".log")
 	}
