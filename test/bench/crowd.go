@@ -112,6 +112,24 @@ func steady(ctx context.Context, n int, perSecond float64, do doing) (accepted [
 type speed struct {
 	perSecond     float64 // from the first accepted to the last seen
 	p50, p99, max time.Duration
+	pace          float64 // of the machine, in milliseconds
+}
+
+// timed does something for objects 1 to n, and waits until that was seen of all.
+func timed(ctx context.Context, n, clients int, do doing, seen seeing) (speed, error) {
+	machine := startPace()
+	accepted, err := burst(ctx, n, clients, do)
+	var shown []time.Time
+	if err == nil {
+		shown, err = seen(ctx, len(accepted))
+	}
+	pace := machine.end()
+	if err != nil {
+		return speed{}, err
+	}
+	of := speedOf(accepted, shown)
+	of.pace = pace
+	return of, nil
 }
 
 // speedOf is that of objects 1 to n.

@@ -52,10 +52,12 @@ func speedTable() *table[life] {
 		column[life]{"p50 ms", 0, func(l life) float64 { return milliseconds(l.ready.p50) }},
 		column[life]{"p99 ms", 0, func(l life) float64 { return milliseconds(l.ready.p99) }},
 		column[life]{"max ms", 0, func(l life) float64 { return milliseconds(l.ready.max) }},
+		column[life]{"pace ms", 2, func(l life) float64 { return l.ready.pace }},
 		column[life]{"gone/s", 1, func(l life) float64 { return l.gone.perSecond }},
 		column[life]{"p50 ms", 0, func(l life) float64 { return milliseconds(l.gone.p50) }},
 		column[life]{"p99 ms", 0, func(l life) float64 { return milliseconds(l.gone.p99) }},
 		column[life]{"max ms", 0, func(l life) float64 { return milliseconds(l.gone.max) }},
+		column[life]{"pace ms", 2, func(l life) float64 { return l.gone.pace }},
 	)
 }
 
@@ -83,10 +85,11 @@ func costTable() *table[life] {
 const aboutServices = `
 ready/s: from the first accepted create to the last object that a watch shows as Ready; p50, p99, max: of an object, from
 its accepted create until then. gone/s and what follows: the same from accepted deletes until the objects are gone.
-What one costs is all until it is gone. PATCH, POST, DELETE, GET: requests of the subject to the API server, by its audit
-log; not among them Secret GET and events. b.PUT, b.DELETE, b.GET: requests to the broker, by its own record; GETs are
-polls. CPU: of the subject, webhooks included. heap: how much more of it is in use at rest while the object is there.
-peak: VmHWM of the subject in all. async: an operation is done when it is first polled for.
+pace: CPU time that the same small work took meanwhile, which is longer where the machine is slower; in a phase of
+seconds it says little. What one costs is all until it is gone. PATCH, POST, DELETE, GET: requests of the subject to the
+API server, by its audit log; not among them Secret GET and events. b.PUT, b.DELETE, b.GET: requests to the broker, by its
+own record; GETs are polls. CPU: of the subject, webhooks included. heap: how much more of it is in use at rest while the
+object is there. peak: VmHWM of the subject in all. async: an operation is done when it is first polled for.
 Each subject has %d workers for each kind, a fresh control plane and broker in each round, and has made and removed an
 instance and a binding before. Subject, control plane, clients and broker share the machine; etcd does not wait for the
 disk. Aims: bellhop / floor at least 0.9 of ready/s and gone/s; 3 writes for an instance and 5 for a binding.
@@ -285,12 +288,7 @@ func (b *bench) phase(ctx context.Context, s *stage, of *broker, n int, do doing
 		return f, err
 	}
 	asked := of.Counts()
-	accepted, err := burst(ctx, n, b.creators, do)
-	if err != nil {
-		return f, err
-	}
-	shown, err := seen(ctx, len(accepted))
-	if err != nil {
+	if f.speed, err = timed(ctx, n, b.creators, do, seen); err != nil {
 		return f, err
 	}
 	after, err := s.read(ctx)
@@ -306,7 +304,7 @@ func (b *bench) phase(ctx context.Context, s *stage, of *broker, n int, do doing
 		return f, err
 	}
 	objects := float64(n)
-	f.speed, f.requests = speedOf(accepted, shown), all.each(objects)
+	f.requests = all.each(objects)
 	f.cpu = (after.sum(cpuSeconds, "") - before.sum(cpuSeconds, "")) * 1000 / objects
 	f.serverCPU = (serverAfter.sum(cpuSeconds, "") - serverBefore.sum(cpuSeconds, "")) * 1000 / objects
 	for operation, count := range of.Counts() {

@@ -45,6 +45,7 @@ func throughputTable() *table[throughput] {
 		column[throughput]{"p50 ms", 0, func(t throughput) float64 { return milliseconds(t.p50) }},
 		column[throughput]{"p99 ms", 0, func(t throughput) float64 { return milliseconds(t.p99) }},
 		column[throughput]{"max ms", 0, func(t throughput) float64 { return milliseconds(t.max) }},
+		column[throughput]{"pace ms", 2, func(t throughput) float64 { return t.pace }},
 		column[throughput]{"gone/s", 1, func(t throughput) float64 { return t.gone }},
 		column[throughput]{"PATCH", 2, func(t throughput) float64 { return t.patches }},
 		column[throughput]{"POST", 2, func(t throughput) float64 { return t.posts }},
@@ -62,8 +63,10 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 const aboutThroughput = `
 alerts/s: from the first accepted create to the last Alert that a watch shows as sent. p50, p99, max: of an Alert, from its
 accepted create until the watch shows status.sent. gone/s: the same from accepted deletes until the Alerts are gone; the
-floors do not remove them. PATCH, POST, GET: requests of the subject to the API server for an Alert until it is sent
-(rest_client_requests_total): status, events, reads. r.POST: requests to the receiver until then. CPU: of the subject, webhooks included.
+floors do not remove them. pace: CPU time that the same small work took until they were sent, which is longer where the
+machine is slower; of seconds it says little. PATCH, POST, GET: requests of the subject to the API server for an Alert until
+it is sent (rest_client_requests_total): status, events, reads. r.POST: requests to the receiver until then. CPU: of the
+subject, webhooks included.
 peak: VmHWM. rest: VmRSS at rest, %s after garbage collections. heap: how much more of it is in use at rest, for an Alert.
 Each subject has %d workers, a fresh control plane in each round, and has sent one Alert before. Subject, control plane,
 clients and receiver share the machine; etcd does not wait for the disk.
@@ -124,15 +127,8 @@ func (b *bench) removeAll(ctx context.Context, at *site, n int) (float64, error)
 	if err := at.remove(ctx, 0); err != nil {
 		return 0, err
 	}
-	accepted, err := burst(ctx, n, b.creators, at.remove)
-	if err != nil {
-		return 0, err
-	}
-	gone, err := at.seen.goneAt(ctx, len(accepted))
-	if err != nil {
-		return 0, err
-	}
-	return speedOf(accepted, gone).perSecond, nil
+	gone, err := timed(ctx, n, b.creators, at.remove, at.seen.goneAt)
+	return gone.perSecond, err
 }
 
 // measure creates the Alerts, and reads what the subject needed for them.
@@ -142,12 +138,7 @@ func (b *bench) measure(ctx context.Context, s *stage, at *site, to *receiver, a
 		return figures, err
 	}
 	asked := to.asked.Load()
-	accepted, err := burst(ctx, alerts, b.creators, at.create)
-	if err != nil {
-		return figures, err
-	}
-	sent, err := at.seen.readyAt(ctx, len(accepted))
-	if err != nil {
+	if figures.speed, err = timed(ctx, alerts, b.creators, at.create, at.seen.readyAt); err != nil {
 		return figures, err
 	}
 	after, err := s.read(ctx)
@@ -162,7 +153,6 @@ func (b *bench) measure(ctx context.Context, s *stage, at *site, to *receiver, a
 	figures.rest, _ = s.memory()
 
 	n := float64(alerts)
-	figures.speed = speedOf(accepted, sent)
 	requests := func(method string) float64 {
 		return (atRest.sum(apiRequests, method) - before.sum(apiRequests, method)) / n // events may come after all is sent
 	}
