@@ -121,9 +121,11 @@ func variants() []variant {
 		return err
 	}
 	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db#1", oracle: "reached"},
-		{name: "removes-what-is-ready", edits: []mistake{{controllers + "decide_instance.go", `	case status.ProvisionStatus == v1beta1.Provisioned:
-		d.update()`, `	case status.ProvisionStatus == v1beta1.Provisioned:
-		d.deprovision()`}}, scenario: "kept", fault: "none", oracle: "in use"},
+		{name: "makes-anew-what-changes", edits: []mistake{{controllers + "decide_instance.go", `	case status.ProvisionStatus == v1beta1.Provisioned:
+		d.update()`, `	case status.ProvisionStatus == v1beta1.Provisioned && si.Generation != status.ReconciledGeneration:
+		d.deprovision()
+	case status.ProvisionStatus == v1beta1.Provisioned:
+		d.update()`}}, scenario: "instance", fault: "none", oracle: "in use"},
 		{name: "no-id", edits: []mistake{{"internal/notify/webhook/sign.go", `	header.Set("Webhook-Id", id)
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
 		{name: "one-key", edits: []mistake{{pagers + "identity.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
