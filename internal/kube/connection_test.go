@@ -29,7 +29,7 @@ import (
 
 func TestOwnConnectionIsSharedWithNobody(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.Proto+" "+r.RemoteAddr)
+		_, _ = io.WriteString(w, r.RemoteAddr)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()

@@ -19,6 +19,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -43,14 +44,18 @@ func ControllerOptions(workers int) controller.Options {
 // Wakeups puts objects into a controller's queue. The zero value is ready to use.
 type Wakeups struct {
 	mu    sync.Mutex
-	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+	queue priorityqueue.PriorityQueue[reconcile.Request]
 }
 
 // Start is the controller's source of wake-ups.
 func (w *Wakeups) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	withPriorities, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request])
+	if !ok {
+		return fmt.Errorf("a queue of type %T has no priorities, which those of controller-runtime have", queue)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue = queue
+	w.queue = withPriorities
 	return nil
 }
 
@@ -64,13 +69,8 @@ func (w *Wakeups) AddFirst(name types.NamespacedName) { w.add(name, 1) }
 func (w *Wakeups) add(name types.NamespacedName, priority int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	request := reconcile.Request{NamespacedName: name}
-	switch queue := w.queue.(type) {
-	case nil:
-	case priorityqueue.PriorityQueue[reconcile.Request]:
-		queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, request)
-	default:
-		queue.Add(request)
+	if w.queue != nil {
+		w.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, reconcile.Request{NamespacedName: name})
 	}
 }
 
