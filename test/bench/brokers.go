@@ -130,7 +130,7 @@ func (b *bench) besideBrokers(ctx context.Context, s *stage, name string, failin
 	if err := t.instances.warmUp(ctx); err != nil {
 		return figures, err
 	}
-	if figures, err = b.pace(ctx, b.runInstances, t.instances.create, t.instances.seen.readyAt); err != nil {
+	if figures, err = b.steadily(ctx, b.runInstances, t.instances.create, t.instances.seen.readyAt); err != nil {
 		return figures, err
 	}
 	if err := t.leave(ctx, b.runInstances+1); err != nil {

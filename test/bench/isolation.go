@@ -134,7 +134,7 @@ func (b *bench) isolationOf(ctx context.Context, s *stage, name string, failing 
 	if err := at.warmUp(ctx); err != nil {
 		return figures, err
 	}
-	if figures, err = b.pace(ctx, b.runAlerts, at.create, at.seen.readyAt); err != nil {
+	if figures, err = b.steadily(ctx, b.runAlerts, at.create, at.seen.readyAt); err != nil {
 		return figures, err
 	}
 	heal()
@@ -166,8 +166,8 @@ func addFailing(ctx context.Context, at *site) (heal, stop func(), err error) {
 	return heal, stop, errors.Join(at.addReceiver(ctx, "hanging", hanging), at.addReceiver(ctx, "refusing", refusing))
 }
 
-// pace creates objects 1 to n at a steady rate, and returns once all are ready.
-func (b *bench) pace(ctx context.Context, n int, do doing, seen seeing) (figures isolation, err error) {
+// steadily creates objects 1 to n at a steady rate, and returns once all are ready.
+func (b *bench) steadily(ctx context.Context, n int, do doing, seen seeing) (figures isolation, err error) {
 	busyBefore, idleBefore := busy()
 	accepted, err := steady(ctx, n, b.rate, do)
 	if err != nil {

@@ -67,7 +67,7 @@ func (b *bench) paceTen(ctx context.Context, n int, nine, tenth doing, seen seei
 		_, err := steady(ctx, ofTenth, b.rate*perTenth, tenth)
 		created <- err
 	}()
-	figures, err = b.pace(ctx, n, nine, seen)
+	figures, err = b.steadily(ctx, n, nine, seen)
 	return figures, ofTenth, errors.Join(err, <-created)
 }
 
