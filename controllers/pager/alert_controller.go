@@ -107,10 +107,11 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	r.renew(v)
 	next = decide(v.alert, v.world).waiting(v.queued, v.world.now)
-	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, v.world.now)}
+	wake := next.wake
 	if next.sends() {
-		result.RequeueAfter = time.Millisecond
+		wake = v.world.now
 	}
+	result := kube.Requeue(wake, v.world.now)
 	switch {
 	case v.unrecorded > 0:
 	case v.isPatient():

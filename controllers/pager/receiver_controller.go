@@ -89,7 +89,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		due = seen.written.Add(urgentEvery)
 	}
 	if now.Before(due) {
-		return ctrl.Result{RequeueAfter: kube.Until(earliest(next.wake, due), now)}, nil
+		return kube.Requeue(earliest(next.wake, due), now), nil
 	}
 	return r.record(ctx, receiver, key, party, seen)
 }
@@ -105,7 +105,7 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 	if next.ask {
 		return r.ask(ctx, key, party), nil
 	}
-	result := ctrl.Result{RequeueAfter: kube.Until(next.wake, now)}
+	result := kube.Requeue(next.wake, now)
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
 		return result, nil
 	}

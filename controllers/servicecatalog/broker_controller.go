@@ -166,7 +166,7 @@ func (r *BrokerReconciler) digest(h holding) string {
 
 // rest deletes what nobody needs any more, and waits.
 func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h holding, next relist) (ctrl.Result, error) {
-	result := ctrl.Result{RequeueAfter: kube.Until(next.at, r.clock.Now())}
+	result := kube.Requeue(next.at, r.clock.Now())
 	// One that offers nothing may only have lost its catalog for a while: what is marked
 	// is kept, with what people have added to it.
 	if b.CommonStatus().ServiceClasses == 0 {

@@ -230,7 +230,7 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 			at = r.line.sayAt(v.known.queued, now)
 		}
 		if now.Before(at) {
-			return ctrl.Result{RequeueAfter: kube.Until(at, now)}, nil
+			return kube.Requeue(at, now), nil
 		}
 	}
 	status := *r.status(v.object)
@@ -346,7 +346,7 @@ func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why
 
 // later is when to look at an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
-	result := ctrl.Result{RequeueAfter: kube.Until(wake, r.clock.Now())}
+	result := kube.Requeue(wake, r.clock.Now())
 	if r.working(status) || hasFailed(r.attempts(status)) {
 		result.Priority = new(lowPriority)
 	}
@@ -355,7 +355,5 @@ func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 
 // atOnce is for what goes on in a turn of its own, as it may wait for a slot.
 func (r *reconciler[O, S, M]) atOnce(status *S) ctrl.Result {
-	result := r.later(time.Time{}, status)
-	result.RequeueAfter = time.Millisecond
-	return result
+	return r.later(r.clock.Now(), status)
 }

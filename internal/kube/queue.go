@@ -85,10 +85,11 @@ func Superseded(ctx context.Context, result reconcile.Result, err error) (reconc
 	return result, err
 }
 
-// Until is how long to wait for t: 0, which is for ever, if there is no t.
-func Until(t, now time.Time) time.Duration {
+// Requeue has an object looked at again at t, or only when something changes if there is no
+// t. It takes its turn like all others then, however it came to this one.
+func Requeue(t, now time.Time) reconcile.Result {
 	if t.IsZero() {
-		return 0
+		return reconcile.Result{}
 	}
-	return max(t.Sub(now), time.Millisecond)
+	return reconcile.Result{RequeueAfter: max(t.Sub(now), time.Millisecond), Priority: new(0)}
 }

@@ -81,3 +81,23 @@ func TestWhoIsWokenFirstComesBeforeEvents(t *testing.T) {
 		}
 	}
 }
+
+// TestRequeueIsATurnLikeAllOthers: who was called to a slot once would else come first ever after.
+func TestRequeueIsATurnLikeAllOthers(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		at   time.Time
+		want time.Duration
+	}{
+		"later": {now.Add(time.Minute), time.Minute},
+		"now":   {now, time.Millisecond},
+		"past":  {now.Add(-time.Minute), time.Millisecond},
+	} {
+		if got := Requeue(c.at, now); got.RequeueAfter != c.want || got.Priority == nil || *got.Priority != 0 {
+			t.Errorf("%s: %+v, want it in %v with priority 0", name, got, c.want)
+		}
+	}
+	if got := Requeue(time.Time{}, now); !got.IsZero() {
+		t.Errorf("without a time: %+v, want only what changes to bring it back", got)
+	}
+}
