@@ -19,7 +19,6 @@ package kube
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -49,13 +48,9 @@ type Wakeups struct {
 
 // Start is the controller's source of wake-ups.
 func (w *Wakeups) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	withPriorities, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request])
-	if !ok {
-		return fmt.Errorf("a queue of type %T has no priorities, which those of controller-runtime have", queue)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue = withPriorities
+	w.queue = queue.(priorityqueue.PriorityQueue[reconcile.Request]) // as each of controller-runtime's is
 	return nil
 }
 
@@ -78,11 +73,19 @@ func (w *Wakeups) add(name types.NamespacedName, priority int) {
 // event says how it is now. As that may have come before, or have been left out, the object
 // also comes again without one, the later the more often it was in vain.
 func Superseded(ctx context.Context, result reconcile.Result, err error) (reconcile.Result, error) {
+	if err == nil {
+		return result, nil
+	}
+	again := reconcile.Result{Priority: result.Priority}
+	if again.Priority == nil {
+		again.Priority = new(0) // not that of this turn for ever
+	}
 	if errors.Is(err, ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
-		return reconcile.Result{Requeue: true, Priority: result.Priority}, nil //nolint:staticcheck // the queue's backoff, without an error in the log
+		again.Requeue = true //nolint:staticcheck // the queue's backoff, without an error in the log
+		return again, nil
 	}
-	return result, err
+	return again, err
 }
 
 // Requeue has an object looked at again at t, or only when something changes if there is no

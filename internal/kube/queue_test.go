@@ -46,12 +46,19 @@ func TestWhatIsSupersededComesAgain(t *testing.T) {
 	} {
 		got, err := Superseded(t.Context(), result, c.err)
 		switch {
-		case !c.superseded:
-			if got != result || !errors.Is(err, c.err) {
+		case c.err == nil:
+			if got != result || err != nil {
 				t.Errorf("%s: it became %+v, %v", name, got, err)
+			}
+		case !c.superseded:
+			if !errors.Is(err, c.err) || got.RequeueAfter > 0 || got.Priority != result.Priority {
+				t.Errorf("%s: it became %+v, %v; want the queue's backoff alone", name, got, err)
 			}
 		case err != nil || got.IsZero() || got.RequeueAfter > 0 || got.Priority != result.Priority:
 			t.Errorf("%s: it comes again as %+v, %v; want it quiet, with the queue's backoff", name, got, err)
+		}
+		if got, _ := Superseded(t.Context(), reconcile.Result{}, c.err); c.err != nil && (got.Priority == nil || *got.Priority != 0) {
+			t.Errorf("%s: it comes again as %+v, want it in a turn like all others", name, got)
 		}
 	}
 }
