@@ -37,7 +37,7 @@ type line struct {
 	connections *connections
 	clock       clock.PassiveClock
 	wake        *kube.Wakeups
-	news        *pace
+	news        pace
 }
 
 // waiting is where an object does so.
@@ -59,33 +59,29 @@ type pace struct {
 	next time.Time
 }
 
-// reserve is when something may be said, from now on.
-func (p *pace) reserve(now time.Time) time.Time {
+// reserve is when something may be said; zero: not within that time from now. What is reserved
+// is not given back.
+func (p *pace) reserve(now time.Time, within time.Duration) (at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := p.next
-	if at.Before(now) {
+	if at = p.next; at.Before(now) {
 		at = now
+	}
+	if at.After(now.Add(within)) {
+		return time.Time{}
 	}
 	p.next = at.Add(newsInterval)
 	return at
 }
 
-// allows says whether something may be said now.
-func (p *pace) allows(now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now.Before(p.next) {
-		return false
-	}
-	p.next = now.Add(newsInterval)
-	return true
-}
-
-// sayAt is when the status of what has waited for long is to say so.
-func (l line) sayAt(where *waiting, now time.Time) time.Time {
+// sayAt is when the status of what has waited for long is to say so, or when to come again for
+// that, as many others say so before.
+func (l *line) sayAt(where *waiting, now time.Time) time.Time {
 	if where.says.IsZero() {
-		where.says = l.news.reserve(now)
+		where.says = l.news.reserve(now, askAgain)
+	}
+	if where.says.IsZero() {
+		return now.Add(askAgain)
 	}
 	return where.says
 }
@@ -98,7 +94,7 @@ type ticket struct {
 
 // enter gets a slot at a broker for an object, of which queued says where it waits. retry: the
 // broker failed at it before. What leaves the slot again is to be told what came of it.
-func (l line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
 	name, bulkhead := client.ObjectKeyFromObject(o), l.connections.bulkheads.Of(key, l.clock.Now())
 	lane := "namespace " + o.GetNamespace()
 	if v == poll {
@@ -118,7 +114,7 @@ func (l line) enter(o client.Object, queued **waiting, key brokerKey, v verb, re
 }
 
 // leave gives up an object's place, if it waits anywhere.
-func (l line) leave(name types.NamespacedName, queued **waiting) {
+func (l *line) leave(name types.NamespacedName, queued **waiting) {
 	if *queued != nil {
 		l.connections.bulkheads.Withdraw((*queued).broker, ticket{l.kind, name}, l.clock.Now())
 		*queued = nil

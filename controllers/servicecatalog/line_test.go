@@ -23,7 +23,7 @@ import (
 
 // TestWhatWaitsSaysSoInTurn: a broker that stops answering has many wait, and all at once.
 func TestWhatWaitsSaysSoInTurn(t *testing.T) {
-	l := line{news: &pace{}}
+	l := line{}
 	first, second := &waiting{}, &waiting{}
 	for _, where := range []*waiting{first, second, first} {
 		l.sayAt(where, t0)
@@ -31,13 +31,31 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 	if got := []time.Time{first.says, second.says}; !got[0].Equal(t0) || !got[1].Equal(t0.Add(newsInterval)) {
 		t.Errorf("they say so at %v", got)
 	}
-	if l.news.allows(t0) {
-		t.Error("others may say something at the same time")
-	}
 	if later := t0.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
 		t.Error("one alone has to wait for long")
 	}
-	if later := t0.Add(2 * time.Hour); !l.news.allows(later) || l.news.allows(later) {
-		t.Error("it is not one at a time")
+}
+
+// TestWhatWaitsAsksInTime: who does not ask loses its place, and what many have to say keeps nobody
+// from that, nor from saying something later.
+func TestWhatWaitsAsksInTime(t *testing.T) {
+	l := line{}
+	many := make([]waiting, 10_000)
+	said := 0
+	for i := range many {
+		at := l.sayAt(&many[i], t0)
+		if at.After(t0.Add(askAgain)) {
+			t.Fatalf("number %d comes again after %v", i, at.Sub(t0))
+		}
+		if !many[i].says.IsZero() {
+			said++
+		}
+	}
+	if want := int(askAgain/newsInterval) + 1; said != want {
+		t.Errorf("%d say so within %v, want %d", said, askAgain, want)
+	}
+	late := &waiting{}
+	if now := t0.Add(askAgain + newsInterval); !l.sayAt(late, now).Equal(now) {
+		t.Errorf("the next one says so at %v, %v later", late.says, late.says.Sub(now))
 	}
 }

@@ -233,8 +233,12 @@ func (u *orphanage) leave(o *orphan, why string) {
 
 // sooner is the result that comes back first.
 func sooner(result ctrl.Result, again time.Duration) ctrl.Result {
-	if again > 0 && (result.RequeueAfter == 0 || again < result.RequeueAfter) {
-		result.RequeueAfter = again
+	if again <= 0 || result.Requeue || result.RequeueAfter > 0 && result.RequeueAfter <= again { //nolint:staticcheck // the queue's backoff is sooner
+		return result
+	}
+	result.RequeueAfter = again
+	if result.Priority == nil {
+		result.Priority = new(0)
 	}
 	return result
 }

@@ -23,6 +23,7 @@ import (
 
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -54,6 +55,28 @@ func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
 		}
 		if wait = u.undone(o, osb.Outcome{Class: osb.Accepted}); wait > 2*lastRetry {
 			t.Fatalf("it waits %s", wait)
+		}
+	}
+}
+
+// TestWhatComesSooner of a result and another time.
+func TestWhatComesSooner(t *testing.T) {
+	low := new(lowPriority)
+	for name, c := range map[string]struct {
+		result   ctrl.Result
+		again    time.Duration
+		want     time.Duration
+		priority int
+	}{
+		"nothing else":         {ctrl.Result{RequeueAfter: time.Minute, Priority: low}, 0, time.Minute, lowPriority},
+		"later":                {ctrl.Result{RequeueAfter: time.Minute, Priority: low}, time.Hour, time.Minute, lowPriority},
+		"sooner":               {ctrl.Result{RequeueAfter: time.Minute, Priority: low}, time.Second, time.Second, lowPriority},
+		"alone":                {ctrl.Result{}, time.Second, time.Second, 0},
+		"the queue's own wait": {ctrl.Result{Requeue: true, Priority: low}, time.Hour, 0, lowPriority}, //nolint:staticcheck // as it is in use
+	} {
+		got := sooner(c.result, c.again)
+		if got.RequeueAfter != c.want || got.Priority == nil || *got.Priority != c.priority {
+			t.Errorf("%s: %+v, want it after %v with priority %d", name, got, c.want, c.priority)
 		}
 	}
 }

@@ -64,6 +64,7 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	recent     *recent
 	wake       kube.Wakeups
 	line       line
+	chatter    pace
 	// attend decides, acts and records.
 	attend func(context.Context, *view[O, S, M]) (ctrl.Result, error)
 }
@@ -98,11 +99,11 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
 		recent:     newRecent(),
 	}
-	r.line = line{kind: of.name, connections: k.connections, clock: k.clock, wake: &r.wake, news: &pace{}}
+	r.line.kind, r.line.connections, r.line.clock, r.line.wake = of.name, k.connections, k.clock, &r.wake
 	left := newOrphans()
 	r.ledger = newLedger[S, M](left)
 	r.orphans = &orphanage{
-		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, orphans: left, wake: r.wake.Add,
+		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, orphans: left, wake: r.wake.AddFirst,
 	}
 	return r
 }
@@ -122,11 +123,16 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 		r.ledger.of(before)
 	}
 	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
-	if err != nil { // there is none now
-		return ctrl.Result{RequeueAfter: again}, undoing
+	var result ctrl.Result
+	if err == nil {
+		result, err = r.open(ctx, before)
+	} else { // there is none
+		err = nil
 	}
-	result, err := r.open(ctx, before)
-	return sooner(result, again), errors.Join(err, undoing)
+	if err := errors.Join(err, undoing); err != nil {
+		return ctrl.Result{Priority: result.Priority}, err
+	}
+	return sooner(result, again), nil
 }
 
 // open has an object attended to, if the cache shows what this process has made of it.
@@ -230,14 +236,14 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 			at = r.line.sayAt(v.known.queued, now)
 		}
 		if now.Before(at) {
-			return kube.Requeue(at, now), nil
+			return r.later(at, r.status(v.object)), nil
 		}
 	}
 	status := *r.status(v.object)
 	if !silent {
 		status = v.troubled(word{v1beta1.ReasonQueued, whyQueued(wait.Cause)})
 	}
-	return ctrl.Result{RequeueAfter: askAgain}, r.record(ctx, v, status)
+	return r.later(r.clock.Now().Add(askAgain), &status), r.record(ctx, v, status)
 }
 
 func whyQueued(cause outbound.Cause) string {
@@ -295,7 +301,7 @@ func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err er
 // record writes the status, if it is another than on record.
 func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
 	before := r.status(v.before)
-	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && !r.line.news.allows(r.clock.Now()) {
+	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && r.chatter.reserve(r.clock.Now(), 0).IsZero() {
 		v.known.unrecorded, v.known.made = nil, nil
 		return nil
 	}
