@@ -64,7 +64,7 @@ type BrokerReconciler struct {
 	wake        kube.Wakeups
 
 	mu       sync.Mutex
-	demanded map[brokerKey]bool // whose catalog is to be read, as an answer said that it has changed
+	demanded map[brokerKey]time.Time // whose catalog is to be read, as an answer said then that it has changed
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterservicebrokers;servicebrokers,verbs=get;list;watch;patch
@@ -143,7 +143,7 @@ func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h holdin
 	f.credentials, f.touched, err = r.secrets.version(ctx, b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f.demanded = r.demanded[keyOf(b)]
+	f.demanded = !r.demanded[keyOf(b)].IsZero()
 	return h, f, err
 }
 
@@ -180,7 +180,7 @@ func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h holding
 func (r *BrokerReconciler) demand(key brokerKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.demanded[key] = true
+	r.demanded[key] = r.clock.Now()
 	r.wake.Add(types.NamespacedName{Namespace: key.namespace, Name: key.name})
 }
 
@@ -205,11 +205,10 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	bulkhead := r.connections.bulkheads.Of(key, f.now)
 	entered, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.AddFirst(name) }}, f.now)
 	if !entered {
-		return ctrl.Result{RequeueAfter: askAgain}, r.queued(ctx, b, wait, f.now)
+		return kube.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)
 	}
 	v := visit{generation: b.GetGeneration(), credentials: f.credentials}
-	found, result, err := r.fetch(ctx, b, next.etag, &v)
-	bulkhead.Leave(r.clock.Now(), result)
+	found, err := r.fetch(ctx, b, bulkhead, next.etag, &v)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -222,34 +221,44 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.mu.Lock()
-	delete(r.demanded, key)
-	r.mu.Unlock()
+	r.heeded(key, f.now)
 	return r.afterwards(ctx, recorded)
 }
 
-// fetch reads the catalog; nil: it could not, or it is what is held. An error means that
-// nothing is known.
-func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, etag string, v *visit) (*osb.Catalog, outbound.Result, error) {
+// heeded is for a catalog that was read from a time on: what was said later may be news.
+func (r *BrokerReconciler) heeded(key brokerKey, since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.demanded[key].After(since) {
+		delete(r.demanded, key)
+	}
+}
+
+// fetch reads the catalog and leaves the slot for that; nil: it could not, or it is what is
+// held. An error means that nothing is known.
+func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, slot *outbound.Bulkhead, etag string, v *visit) (*osb.Catalog, error) {
+	result := outbound.Result{Unasked: true}
+	defer func() { slot.Leave(r.clock.Now(), result) }()
 	broker, err := r.connections.to(ctx, b)
 	if err != nil {
 		bad, ok := errors.AsType[*credentialsError](err)
 		if !ok {
-			return nil, outbound.Result{Unasked: true}, err
+			return nil, err
 		}
 		v.fault = &fault{reason: v1beta1.ReasonErrorFetchingCatalog, event: v1beta1.ReasonErrorGettingAuthCredentials, message: bad.message, stalled: !bad.temporary}
-		return nil, outbound.Result{Unasked: true}, nil
+		return nil, nil
 	}
 	found, out := broker.Catalog(ctx, etag)
 	switch {
 	case ctx.Err() != nil: // the process is being stopped
-		return nil, outbound.Result{Unasked: true}, ctx.Err()
+		return nil, ctx.Err()
 	case out.Class != osb.Done:
 		v.fault = faultOf(b, out)
 	default:
 		v.version, v.unchanged = broker.Version(), found == nil
 	}
-	return found, resultOf(out), nil
+	result = resultOf(out)
+	return found, nil
 }
 
 // stock brings classes and plans to a catalog.

@@ -93,7 +93,7 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
 		secrets: newSecretKeeper(c, c, x, recorder),
-		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]bool{},
+		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at
 }
 
@@ -403,6 +403,23 @@ func TestACatalogIsReadWhenAnAnswerSaysThatItHasChanged(t *testing.T) {
 		}
 		if calls := server.Calls(); len(calls) != 2 || calls[1].Status != 304 {
 			t.Errorf("%s: calls are %+v", s.Scope, calls)
+		}
+	}
+}
+
+// TestACatalogIsReadAgainWhenItHasChangedMeanwhile: what was read may be the former one.
+func TestACatalogIsReadAgainWhenItHasChangedMeanwhile(t *testing.T) {
+	for _, s := range scopes {
+		server := osbtest.Start(t, osbtest.Options{})
+		b := newBrokerAt(s, server.URL)
+		r, at := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		server.Inject(osbtest.Fault{On: osb.GetCatalog, Times: 1, Acts: true, Match: func(osbtest.Call) bool {
+			at.SetTime(noon.Add(time.Second))
+			r.demand(keyOf(b))
+			return false
+		}})
+		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != minDemanded {
+			t.Errorf("%s: again after %v", s.Scope, result.RequeueAfter)
 		}
 	}
 }

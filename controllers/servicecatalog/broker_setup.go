@@ -57,7 +57,7 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 			librarian: librarian{scope: s, client: mgr.GetClient(), index: current},
 			cached:    k.index, live: mgr.GetAPIReader(), fresh: kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind(s.BrokerKind())),
 			connections: k.connections, secrets: k.authSecrets, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
-			interval: o.RelistInterval, demanded: map[brokerKey]bool{},
+			interval: o.RelistInterval, demanded: map[brokerKey]time.Time{},
 		}
 		byScope[s.Scope] = r
 		if err := setupScope(mgr, r, o); err != nil {
