@@ -391,6 +391,7 @@ func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait ou
 
 // finalize lets a broker go, once nothing needs it.
 func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
+	r.connections.bulkheads.Withdraw(keyOf(b), r.ticket(keyOf(b)), r.clock.Now()) // its catalog is not read any more
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		return nil
 	}

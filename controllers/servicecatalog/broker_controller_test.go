@@ -424,6 +424,25 @@ func TestACatalogIsReadAgainWhenItHasChangedMeanwhile(t *testing.T) {
 	}
 }
 
+func TestABrokerThatIsDeletedDoesNotWaitForItsCatalog(t *testing.T) {
+	for _, s := range scopes {
+		now := time.Now() // the bulkhead has a clock of its own
+		b := newBrokerAt(s, "http://127.0.0.1:1")
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), now)
+		freed := full(t, r.connections, keyOf(b), now)
+		reconcileBroker(t, r, b)
+		if err := r.client.Delete(t.Context(), b.DeepCopyObject().(v1beta1.Broker)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); err != nil {
+			t.Fatal(err)
+		}
+		if !freed() {
+			t.Errorf("%s: it still waits", s.Scope)
+		}
+	}
+}
+
 func TestWhatIsReadWhileTheProcessStopsIsNotRecorded(t *testing.T) {
 	server := osbtest.Start(t, osbtest.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -445,11 +464,7 @@ func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 	start := time.Now() // the bulkhead has a clock of its own
 	r, at := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), start)
 	bulkhead := r.connections.bulkheads.Of(keyOf(b), start)
-	for i := range 4 {
-		if entered, _ := bulkhead.Enter(outbound.Ticket{Who: i, Call: func() {}}, start); !entered {
-			t.Fatal("no slot")
-		}
-	}
+	full(t, r.connections, keyOf(b), start)
 	got, result := reconcileBroker(t, r, b)
 	if len(got.CommonStatus().Conditions) > 0 || result.RequeueAfter != askAgain {
 		t.Errorf("at first in silence: %+v, again after %v", got.CommonStatus(), result.RequeueAfter)

@@ -65,8 +65,8 @@ func newLedger[S any, M comparable](o *orphans) *ledger[S, M] {
 	return &ledger[S, M]{entries: map[types.NamespacedName]*entry[S, M]{}, orphans: o}
 }
 
-// of is an object's entry, made if there is none. One of another object of that name is
-// dropped.
+// of is an object's entry, made if there is none. Of one of another object of that name only the
+// place where it waits is left, which is the name's.
 func (l *ledger[S, M]) of(o client.Object) *entry[S, M] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,8 +74,11 @@ func (l *ledger[S, M]) of(o client.Object) *entry[S, M] {
 	e := l.entries[name]
 	if e == nil || e.uid != o.GetUID() {
 		l.bereave(name, e)
-		e = &entry[S, M]{uid: o.GetUID()}
-		l.entries[name] = e
+		next := &entry[S, M]{uid: o.GetUID()}
+		if e != nil {
+			next.queued = e.queued
+		}
+		l.entries[name], e = next, next
 	}
 	return e
 }

@@ -95,6 +95,9 @@ type ticket struct {
 // enter gets a slot at a broker for an object, of which queued says where it waits. retry: the
 // broker failed at it before. What leaves the slot again is to be told what came of it.
 func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+	if *queued != nil && (*queued).broker != key {
+		l.leave(client.ObjectKeyFromObject(o), queued)
+	}
 	name, bulkhead := client.ObjectKeyFromObject(o), l.connections.bulkheads.Of(key, l.clock.Now())
 	lane := "namespace " + o.GetNamespace()
 	if v == poll {
@@ -104,7 +107,7 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, r
 	switch {
 	case entered:
 		*queued = nil
-	case *queued == nil || (*queued).broker != key:
+	case *queued == nil:
 		*queued = &waiting{broker: key}
 	}
 	return entered, wait, func(result outbound.Result) {

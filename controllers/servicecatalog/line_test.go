@@ -19,6 +19,12 @@ package servicecatalog
 import (
 	"testing"
 	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // TestWhatWaitsSaysSoInTurn: a broker that stops answering has many wait, and all at once.
@@ -57,5 +63,57 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 	late := &waiting{}
 	if now := t0.Add(askAgain + newsInterval); !l.sayAt(late, now).Equal(now) {
 		t.Errorf("the next one says so at %v, %v later", late.says, late.says.Sub(now))
+	}
+}
+
+// full is a broker of which all slots are taken, and freed gives them back and says whether nobody
+// waits there any more.
+func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed func() bool) {
+	t.Helper()
+	b, n := c.bulkheads.Of(key, now), 0
+	for entered := true; entered; n++ {
+		if entered, _ = b.Enter(outbound.Ticket{Who: n, Call: func() {}}, now); !entered {
+			b.Withdraw(n, now)
+			break
+		}
+	}
+	return func() bool {
+		for range n {
+			b.Leave(now, outbound.Result{})
+		}
+		return b.Idle(now)
+	}
+}
+
+// TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore: a slot would be kept for it there.
+func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
+	now := time.Now() // the bulkhead has a clock of its own
+	c := &connections{}
+	l := line{kind: "ServiceInstance", connections: c, clock: clocktesting.NewFakePassiveClock(now), wake: &kube.Wakeups{}}
+	si, former, next := newFixture().si, brokerKey{name: "former"}, brokerKey{name: "next"}
+	freed := full(t, c, former, now)
+	var queued *waiting
+	if entered, _, _ := l.enter(si, &queued, former, provision, false); entered || queued == nil || queued.broker != former {
+		t.Fatalf("entered %v, waits at %+v", entered, queued)
+	}
+	entered, _, leave := l.enter(si, &queued, next, provision, false)
+	if !entered || queued != nil {
+		t.Fatalf("entered %v, waits at %+v", entered, queued)
+	}
+	leave(outbound.Result{})
+	if !freed() {
+		t.Error("its place at the former broker is still there")
+	}
+}
+
+// TestAPlaceIsTheNames: the next object of the name has it, and gives it up if it does not want it.
+func TestAPlaceIsTheNames(t *testing.T) {
+	ledger := newLedger[v1beta1.ServiceInstanceStatus, struct{}](newOrphans())
+	si := newFixture().si
+	place := &waiting{broker: brokerKey{name: "former"}}
+	ledger.of(si).queued = place
+	si.UID = "another"
+	if e := ledger.of(si); e.queued != place || e.uid != "another" {
+		t.Errorf("%+v", e)
 	}
 }

@@ -132,6 +132,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	case err != nil:
 		return 0, err
 	case why != "":
+		u.connections.bulkheads.Withdraw(o.broker, o, now)
 		u.leave(o, why)
 		return 0, nil
 	}
@@ -149,8 +150,10 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	if !entered {
 		return askAgain, nil
 	}
+	result := outbound.Result{Unasked: true}
+	defer func() { bulkhead.Leave(u.clock.Now(), result) }()
 	out := u.ask(context.WithoutCancel(ctx), connection, o)
-	bulkhead.Leave(u.clock.Now(), resultOf(out))
+	result = resultOf(out)
 	return u.undone(o, out), nil
 }
 

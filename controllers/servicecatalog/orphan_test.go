@@ -24,10 +24,13 @@ import (
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // TestAnOrphanIsLeftWithoutTheBrokersWords: what would have to be left out of them went
@@ -56,6 +59,24 @@ func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
 		if wait = u.undone(o, osb.Outcome{Class: osb.Accepted}); wait > 2*lastRetry {
 			t.Fatalf("it waits %s", wait)
 		}
+	}
+}
+
+// TestAnOrphanThatIsLeftDoesNotWait: a slot would be kept for it.
+func TestAnOrphanThatIsLeftDoesNotWait(t *testing.T) {
+	now, key := time.Now(), brokerKey{name: "osba"}
+	c := &connections{}
+	u := &orphanage{index: index.Index{Cache: newFakeCluster(t, interceptor.Funcs{})}, connections: c, recorder: events.NewFakeRecorder(1), clock: clocktesting.NewFakePassiveClock(now)}
+	o := &orphan{object: &v1beta1.ServiceInstance{}, broker: key}
+	freed := full(t, c, key, now)
+	if entered, _ := c.bulkheads.Of(key, now).Enter(outbound.Ticket{Who: o, Call: func() {}}, now); entered {
+		t.Fatal("there was a slot")
+	}
+	if wait, err := u.undoOne(t.Context(), o); wait != 0 || err != nil {
+		t.Errorf("again after %v, %v", wait, err)
+	}
+	if !freed() {
+		t.Error("it still waits")
 	}
 }
 
