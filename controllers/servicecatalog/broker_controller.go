@@ -83,7 +83,7 @@ func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if fresh, err := r.fresh.IsFresh(ctx, b); err != nil || !fresh {
-		return ctrl.Result{RequeueAfter: lookAgain}, err
+		return kube.Superseded(ctx, ctrl.Result{RequeueAfter: lookAgain}, err)
 	}
 	for _, secret := range v1beta1.AuthSecrets(b) {
 		r.secrets.wake.Add(secret)
