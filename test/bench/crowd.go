@@ -90,12 +90,12 @@ func burst(ctx context.Context, n, clients int, do doing) (accepted []time.Time,
 // was done.
 func steady(ctx context.Context, n int, perSecond float64, do doing) (accepted []time.Time, err error) {
 	accepted, errs := make([]time.Time, n+1), make([]error, n+1)
-	pace := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
-	defer pace.Stop()
+	ticks := time.NewTicker(time.Duration(float64(time.Second) / perSecond))
+	defer ticks.Stop()
 	var running sync.WaitGroup
 	for i := 1; i <= n; i++ {
 		select {
-		case <-pace.C:
+		case <-ticks.C:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -59,8 +59,8 @@ func (b *bench) tenthPart(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// paceTen is pace for what goes to the nine, while objects of the tenth are created too.
-func (b *bench) paceTen(ctx context.Context, n int, nine, tenth doing, seen seeing) (figures isolation, ofTenth int, err error) {
+// steadilyTen is steadily for what goes to the nine, while objects of the tenth are created too.
+func (b *bench) steadilyTen(ctx context.Context, n int, nine, tenth doing, seen seeing) (figures isolation, ofTenth int, err error) {
 	ofTenth = int(float64(n)*perTenth) + 1
 	created := make(chan error, 1)
 	go func() {
@@ -107,7 +107,7 @@ func (b *bench) besideTenthReceiver(ctx context.Context, s *stage, name string, 
 	if err := errors.Join(beside.addReceiver(ctx, "tenth", tenth), at.warmUp(ctx), beside.create(ctx, 0)); err != nil {
 		return figures, err
 	}
-	figures, ofTenth, err := b.paceTen(ctx, b.runAlerts, at.create, beside.create, at.seen.readyAt)
+	figures, ofTenth, err := b.steadilyTen(ctx, b.runAlerts, at.create, beside.create, at.seen.readyAt)
 	if err != nil {
 		return figures, err
 	}
@@ -168,7 +168,7 @@ func (b *bench) besideTenthBroker(ctx context.Context, s *stage, name string, de
 	if dead {
 		heal = hang(ctx, tenth.broker)
 	}
-	figures, ofTenth, err := b.paceTen(ctx, b.runInstances, others.createInstance, tenth.instances.create, others.readyAt)
+	figures, ofTenth, err := b.steadilyTen(ctx, b.runInstances, others.createInstance, tenth.instances.create, others.readyAt)
 	heal()
 	if err != nil {
 		return figures, err
