@@ -105,15 +105,19 @@ func (s *apiSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case t.name == "" && r.Method == http.MethodGet:
 		s.narrow(&t, query)
 		s.director.expect(time.Now().Add(time.Second / 2)) // what it learns
-		if query.Get("watch") != "" {
+		switch asOf := s.asOf.Load(); {
+		case query.Get("watch") != "":
 			s.watch(w, r, t, query)
-			return
-		}
-		if asOf := s.asOf.Load(); asOf != nil && query.Get("resourceVersion") == "0" && query.Get("continue") == "" {
+		case query.Get("resourceVersion") == "": // it wants to know how it is now
+			r.URL.Path, r.URL.RawQuery = t.path(), query.Encode()
+			s.call(w, r, t)
+		case asOf != nil && query.Get("resourceVersion") == "0" && query.Get("continue") == "":
 			query.Set("resourceVersion", *asOf)
 			query.Set("resourceVersionMatch", "Exact")
+			s.pass(w, r, t.path(), query)
+		default:
+			s.pass(w, r, t.path(), query)
 		}
-		s.pass(w, r, t.path(), query)
 	default:
 		s.call(w, r, t)
 	}
@@ -132,7 +136,7 @@ func (s *apiSeam) narrow(t *target, query url.Values) {
 	}
 }
 
-// call is a request about one object.
+// call is a request about one object, or a list that is not the cache's.
 func (s *apiSeam) call(w http.ResponseWriter, r *http.Request, t target) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -142,7 +146,7 @@ func (s *apiSeam) call(w http.ResponseWriter, r *http.Request, t target) {
 	if r.Method == http.MethodPost {
 		name = nameIn(body)
 	}
-	what := strings.TrimSuffix(r.Method+" "+t.resource+"/"+name+"/"+t.subresource, "/")
+	what := strings.TrimRight(r.Method+" "+t.resource+"/"+name+"/"+t.subresource, "/")
 	act := s.director.arrive(r.Context(), call{seam: api, what: what, changes: r.Method != http.MethodGet})
 	switch {
 	case act.before:
