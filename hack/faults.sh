@@ -11,7 +11,7 @@ mkdir -p bin
 CGO_ENABLED=0 go -C test build -tags grpcnotrace -o ../bin/faults ./faults
 set -f # a * in ARGS is none of files
 if [ "${FULL-}" = 1 ]; then
-	bin/faults ${ARGS-}
+	bin/faults -walks 30 ${ARGS-}
 	exec bin/faults -variants
 fi
 # The seed is fixed, so that what fails here fails again; another one tries other faults.

@@ -72,10 +72,8 @@ var walkKinds = map[string]walkKind{
 		crd: "pager.k8s.co_alerts", kind: "Alert", prepare: threeReceivers, teach: teachAlert, between: expireSoon,
 		done: func(w *walk, name string) { w.decided(&pagerv1beta1.Alert{ObjectMeta: w.meta(name)}) }, held: told,
 	},
-	"instance": {
-		crd: "servicecatalog.k8s.io_serviceinstances", kind: "ServiceInstance", prepare: choosy, teach: teachInstance,
-		done: func(w *walk, name string) { w.ready(&v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}) }, held: provisioned,
-	},
+	"instance": instanceWalk(syncClass, syncPlan, syncOther),
+	"async":    instanceWalk(asyncClass, asyncPlan, asyncOther),
 	"binding": {
 		crd: "servicecatalog.k8s.io_servicebindings", kind: "ServiceBinding", teach: teachBinding, remade: true,
 		prepare: func(w *world) {
@@ -86,6 +84,14 @@ var walkKinds = map[string]walkKind{
 		},
 		done: func(w *walk, name string) { w.ready(&v1beta1.ServiceBinding{ObjectMeta: w.meta(name)}) }, held: bound,
 	},
+}
+
+// instanceWalk is of instances of these plans.
+func instanceWalk(class string, plans ...string) walkKind {
+	return walkKind{
+		crd: "servicecatalog.k8s.io_serviceinstances", kind: "ServiceInstance", prepare: choosy, teach: func(s *shape) { teachInstance(s, class, plans) },
+		done: func(w *walk, name string) { w.ready(&v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}) }, held: provisioned,
+	}
 }
 
 var walkName = regexp.MustCompile(`^walk-([a-z]+)-(\d+)$`)
@@ -401,15 +407,15 @@ func moreParameters(r *rand.Rand) any {
 
 func always(value any) func(*rand.Rand) any { return func(*rand.Rand) any { return value } }
 
-func teachInstance(s *shape) {
+func teachInstance(s *shape, class string, plans []string) {
 	s.keep("parameters", "parametersFrom", "serviceClassExternalName", "servicePlanExternalName")
 	parameters := shapeOf(instanceSchema)
 	parameters.Properties["note"].valid = none // it may come from the Secret
 	s.Properties["parameters"] = parameters
 	s.Properties["parametersFrom"].valid = moreParameters
-	s.Properties["serviceClassExternalName"].valid, s.Properties["serviceClassExternalName"].given = always(syncClass), true
+	s.Properties["serviceClassExternalName"].valid, s.Properties["serviceClassExternalName"].given = always(class), true
 	s.Properties["servicePlanExternalName"].given = true
-	s.Properties["servicePlanExternalName"].valid = func(r *rand.Rand) any { return []any{syncPlan, syncOther}[r.IntN(2)] }
+	s.Properties["servicePlanExternalName"].valid = func(r *rand.Rand) any { return plans[r.IntN(len(plans))] }
 	s.admissions("clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef", "userInfo")
 }
 
