@@ -46,8 +46,11 @@ func report(out io.Writer, sweeps []*sweep, o options, took time.Duration) error
 	if runs < planned {
 		fmt.Fprintf(out, "%d more were not made within %s\n", planned-runs, o.within)
 	}
-	if violations > 0 {
+	switch {
+	case violations > 0:
 		return fmt.Errorf("%d violations", violations)
+	case runs < planned/2:
+		return fmt.Errorf("less than half of %d runs within %s", planned, o.within)
 	}
 	return nil
 }
