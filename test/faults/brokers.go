@@ -104,6 +104,14 @@ func brokerScenarios() []scenario {
 			w.remove(b)
 			w.gone(b)
 		}},
+		{name: "broker-anew", prepare: registered, steps: func(w *world) {
+			b := w.brokerIsReady()
+			w.remove(b)
+			w.gone(b)
+			again := w.serviceBroker()
+			w.create(again)
+			w.await("the broker is Ready", w.brokerReady(again))
+		}},
 		{name: "broker-removed-in-use", prepare: registered, steps: func(w *world) {
 			si, b := w.provisioned(asyncClass, asyncPlan), w.brokerIsReady()
 			w.remove(b, &corev1.Secret{ObjectMeta: w.meta("login")})
@@ -111,7 +119,14 @@ func brokerScenarios() []scenario {
 			w.remove(si)
 			w.gone(si, b)
 		}},
-		{name: "namespace-deleted", apart: true, prepare: registered, steps: func(w *world) {
+		{name: "namespace-deleted", apart: true, prepare: func(w *world) {
+			registered(w)
+			w.webhook("hook")
+		}, steps: func(w *world) {
+			w.addressees["hook"].down.Store(true)
+			a := w.alert("disk", "hook")
+			w.create(a)
+			w.tried(a)
 			w.bound(syncClass, syncPlan)
 			w.create(w.instance("late", asyncClass, asyncPlan))
 			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}

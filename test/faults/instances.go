@@ -20,6 +20,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 
@@ -145,6 +147,38 @@ func livesOf(suffix, class, plan, other string) []scenario {
 	}
 }
 
+// stalled waits until nothing more is tried for an instance.
+func (w *world) stalled(si *v1beta1.ServiceInstance) {
+	w.await(si.Name+" is Stalled", func() error {
+		if err := w.get(si); err != nil {
+			return err
+		}
+		for _, c := range si.Status.Conditions {
+			if c.Type == "Stalled" && c.Status == "True" && !si.Status.OrphanMitigationInProgress {
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", si.Status.Conditions)
+	})
+}
+
+// stranger puts an instance that is not ours into the broker.
+func (w *world) stranger(id string) {
+	services := osbtest.DefaultServices()
+	r := httptest.NewRequestWithContext(w.ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
+		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
+	r.Header.Set("X-Broker-API-Version", "2.17")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Broker-API-Request-Identity", id)
+	r.SetBasicAuth("bellhop", canary.Value)
+	answer := httptest.NewRecorder()
+	w.broker.ServeHTTP(answer, r)
+	if answer.Code != http.StatusAccepted {
+		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
+	}
+	w.strangers.add(id)
+}
+
 // foreign prepares what the broker has from an object before, which is not ours any more,
 // and returns an object as a backup of that has it.
 func (w *world) foreign() *v1beta1.ServiceInstance {
@@ -157,9 +191,33 @@ func (w *world) foreign() *v1beta1.ServiceInstance {
 	return backup
 }
 
-// identityScenarios are of instances that have not, or not alone, their id.
+// identityScenarios are of instances that have not, or not alone, their id, or their name.
 func identityScenarios() []scenario {
 	return []scenario{
+		{name: "instance-anew", prepare: registered, steps: func(w *world) {
+			for range 2 {
+				si := w.provisioned(syncClass, syncPlan)
+				w.remove(si)
+				w.gone(si)
+			}
+		}},
+		{name: "instance-first", prepare: offered, steps: func(w *world) {
+			si := w.instance("db", syncClass, syncPlan)
+			w.create(si)
+			wait(w.ctx, patience)
+			w.register()
+			w.ready(si)
+		}},
+		{name: "instance-stranger", prepare: registered, steps: func(w *world) {
+			const id = "5712a6e5-0000-4000-8000-000000000001"
+			w.stranger(id)
+			si := w.instance("db", syncClass, syncPlan)
+			si.Spec.ExternalID, si.Spec.Parameters = id, parameters(`{"size":2}`)
+			w.create(si)
+			w.stalled(si)
+			w.remove(si)
+			w.gone(si)
+		}},
 		{name: "instance-restored", prepare: registered, steps: func(w *world) {
 			si := w.foreign()
 			w.create(si)
@@ -196,13 +254,23 @@ func parameterScenarios() []scenario {
 		text, _ := json.Marshal(map[string]string{"password": value}) // a string
 		return map[string]string{"all": string(text)}
 	}
-	return []scenario{{name: "instance-parameters", prepare: func(w *world) {
-		registered(w)
-		w.secret("parameters", source(canary.Value))
-	}, steps: func(w *world) {
+	from := func(w *world) *v1beta1.ServiceInstance {
 		si := w.instance("db", syncClass, syncPlan)
 		si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
 		w.create(si)
+		return si
+	}
+	late := scenario{name: "instance-parameters-late", prepare: registered, steps: func(w *world) {
+		si := from(w)
+		wait(w.ctx, patience)
+		w.secret("parameters", source(canary.Value))
+		w.ready(si)
+	}}
+	return []scenario{late, {name: "instance-parameters", prepare: func(w *world) {
+		registered(w)
+		w.secret("parameters", source(canary.Value))
+	}, steps: func(w *world) {
+		si := from(w)
 		w.ready(si)
 		s := &corev1.Secret{ObjectMeta: w.meta("parameters")}
 		edit(w, s, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })

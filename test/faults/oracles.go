@@ -52,7 +52,7 @@ var oracles = []struct {
 	{"recorded", regexp.MustCompile(`^PUT of .*, which no object has`)},
 	{"finalizer", regexp.MustCompile(` is gone, and the broker still has `)},
 	{"truth", regexp.MustCompile(` is Ready, and the broker has nothing of its id| says that .* who was not$`)},
-	{"in use", regexp.MustCompile(`^DELETE of .* is Ready with, and keeps`)},
+	{"in use", regexp.MustCompile(`^DELETE of .* uses, and keeps`)},
 	{"stranger", regexp.MustCompile(`which is not ours`)},
 	{"protocol", regexp.MustCompile(`^against the protocol`)},
 	{"once", regexp.MustCompile(`^receiver .* was told \d+ times`)},
@@ -131,7 +131,7 @@ func ofSome(parameters json.RawMessage) json.RawMessage {
 }
 
 var (
-	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|ownerreferences|finalizers|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted|expiresat|renewbefore)$`)
+	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|redacted|expiresat|renewbefore)$`)
 	// becameReady is how something became Ready, which depends on what a fault has kept from being sent.
 	becameReady = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
 	randomText  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
@@ -207,7 +207,10 @@ func (w *world) check(atRest bool) {
 		w.checkBroker(all)
 		w.checkSecrets(all)
 	}
-	w.checkCanaries(all)
+	for _, o := range all {
+		w.checkCanary(o)
+	}
+	w.checkEvents()
 	w.checkReceivers(all)
 	if w.broker == nil {
 		return
@@ -249,6 +252,13 @@ func isReady(o client.Object) bool {
 		conditions = o.Status.Conditions
 	}
 	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool { return c.Type == v1beta1.ConditionReady && c.Status == "True" })
+}
+
+// isInUse says whether an object has what the broker holds for it, whether that is as it should be
+// now or not.
+func isInUse(o client.Object) bool {
+	si, ok := o.(*v1beta1.ServiceInstance)
+	return isReady(o) || ok && si.Status.ProvisionStatus == v1beta1.Provisioned
 }
 
 // checkBroker compares what the broker has with what objects claim.
@@ -336,15 +346,29 @@ func (w *world) checkSecrets(all []client.Object) {
 	}
 }
 
-// checkCanaries looks for credentials where others can read them.
-func (w *world) checkCanaries(all []client.Object) {
-	places := map[string]string{}
-	for _, o := range all {
-		if _, ok := o.(*corev1.Secret); !ok {
-			text, _ := json.Marshal(o)
-			places[fmt.Sprintf("%T %s", o, o.GetName())] = string(text)
+// plainCanary is a credential of those who take no others than letters.
+const plainCanary = "plainCanaryCredential"
+
+// blameCanary looks for credentials in places by their names.
+func (w *world) blameCanary(places map[string]string) {
+	for _, credential := range []string{canary.Value, plainCanary} {
+		if place := canary.Find(places, credential); place != "" {
+			w.blame("a credential is in %s", place)
 		}
 	}
+}
+
+// checkCanary looks for credentials in an object, where others can read them.
+func (w *world) checkCanary(o client.Object) {
+	if _, ok := o.(*corev1.Secret); !ok {
+		text, _ := json.Marshal(o)
+		w.blameCanary(map[string]string{fmt.Sprintf("%T %s", o, o.GetName()): string(text)})
+	}
+}
+
+// checkEvents looks for them in what events tell.
+func (w *world) checkEvents() {
+	places := map[string]string{}
 	var events eventsv1.EventList
 	if err := w.lab.client.List(w.ctx, &events, client.InNamespace(w.namespace)); err != nil {
 		w.blame("reading events: %v", err)
@@ -352,9 +376,7 @@ func (w *world) checkCanaries(all []client.Object) {
 	for _, e := range events.Items {
 		places["event "+e.Reason] += e.Note
 	}
-	if place := canary.Find(places, canary.Value); place != "" {
-		w.blame("a credential is in %s", place)
-	}
+	w.blameCanary(places)
 }
 
 // calledBy are the functions in a goroutine's stack.
@@ -371,9 +393,7 @@ func (w *world) checkLog(log string, atRest bool) {
 		at := strings.Index(log, "panic")
 		w.blame("it panicked: %s", log[at:min(len(log), at+400)])
 	}
-	if place := canary.Find(map[string]string{"the log": log}, canary.Value); place != "" {
-		w.blame("a credential is in %s", place)
-	}
+	w.blameCanary(map[string]string{"the log": log})
 	if !atRest {
 		return
 	}
@@ -408,8 +428,8 @@ func (w *world) guard(_ string, r *http.Request) {
 	}
 	ends := passwordOf(w.broker.Holds().Bindings[id])
 	for _, o := range all {
-		if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isReady(o) {
-			w.blame("DELETE of %s, which %s has, is Ready with, and keeps", id, o.GetName())
+		if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isInUse(o) {
+			w.blame("DELETE of %s, which %s uses, and keeps", id, o.GetName())
 		}
 		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends {
 			w.blame("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
@@ -417,11 +437,12 @@ func (w *world) guard(_ string, r *http.Request) {
 	}
 }
 
-// watch sees objects go: before, nothing may be left of them outside.
-func (w *world) watch() (stop func()) {
+// watch sees each state of objects until the context ends, and when they go: before, nothing may be
+// left of them outside.
+func (w *world) watch(ctx context.Context) (stop func()) {
 	var ended []chan struct{}
-	for _, list := range []client.ObjectList{&v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}} {
-		seen, err := w.lab.client.Watch(w.ctx, list, client.InNamespace(w.namespace))
+	for _, list := range lists() {
+		seen, err := w.lab.client.Watch(ctx, list, client.InNamespace(w.namespace))
 		if err != nil {
 			w.blame("watching: %v", err)
 			continue
@@ -433,14 +454,14 @@ func (w *world) watch() (stop func()) {
 			defer seen.Stop()
 			for {
 				select {
-				case <-w.ctx.Done():
+				case <-ctx.Done():
 					return
 				case e, ok := <-seen.ResultChan():
 					if !ok {
 						return
 					}
-					if e.Type == watch.Deleted {
-						w.departed(e.Object.(client.Object))
+					if o, isObject := e.Object.(client.Object); isObject {
+						w.seen(e.Type, o)
 					}
 				}
 			}
@@ -453,13 +474,17 @@ func (w *world) watch() (stop func()) {
 	}
 }
 
-// departed is for an object that has just gone.
-func (w *world) departed(o client.Object) {
-	if w.broker == nil {
+// seen is for an object as it has just become.
+func (w *world) seen(by watch.EventType, o client.Object) {
+	w.checkCanary(o)
+	if by != watch.Deleted || w.broker == nil {
 		return
 	}
-	if id := idOf(o); w.held()[id] && !w.left.has(id) && !w.strangers.has(id) {
-		w.blame("%s is gone, and the broker still has %s", o.GetName(), id)
+	held := w.held()
+	for _, id := range idsOf(o) {
+		if held[id] && !w.left.has(id) && !w.strangers.has(id) {
+			w.blame("%s is gone, and the broker still has %s", o.GetName(), id)
+		}
 	}
 }
 

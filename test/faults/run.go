@@ -69,6 +69,9 @@ type run struct {
 	// env is what processes have in their environment beside what all have.
 	env []string
 
+	// follow is told who leads; nil: nobody wants to know.
+	follow func(*process)
+
 	mu      sync.Mutex
 	leader  *process
 	backup  *process
@@ -109,7 +112,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	for r.director.idle() < 500*time.Millisecond {
 		wait(ctx, 50*time.Millisecond)
 	}
-	watching := w.watch()
+	watching := w.watch(ctx)
 	r.director.arm(f)
 	succeeded := make(chan struct{})
 	go func() {
@@ -166,8 +169,11 @@ func (r *run) current() *process {
 // lead makes a process the one that leads.
 func (r *run) lead(p *process) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.leader = p
+	r.mu.Unlock()
+	if r.follow != nil {
+		r.follow(p)
+	}
 }
 
 func (r *run) killLeader() { r.current().kill() }

@@ -73,7 +73,7 @@ func (w *world) registerAt(o osbtest.Options) {
 // offer starts a broker, which wants to be told who asks.
 func (w *world) offer(o osbtest.Options) {
 	o.Username, o.Password = "bellhop", canary.Value
-	o.Patient = w.fault.kind != "" // which may lose what the operator was told
+	o.Patient = w.fault.mayLoseAnswer() // so that the operator may have lost what it was told
 	w.broker = osbtest.New(o)
 	w.broker.URL = w.serve(w.broker, operationOf, w.guard)
 }

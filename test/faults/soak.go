@@ -101,6 +101,7 @@ func (s *soak) prepare(ctx context.Context) (err error) {
 	if s.meter, err = newMeter(ctx, s.lab, s.world.namespace); err != nil {
 		return err
 	}
+	s.follow = func(p *process) { s.meter.follow(p.cmd.Process.Pid) }
 	if err := s.startLeader(ctx); err != nil {
 		return err
 	}
@@ -116,14 +117,13 @@ func (s *soak) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// startLeader has a new process, which the meter follows.
+// startLeader has a new process.
 func (s *soak) startLeader(ctx context.Context) error {
 	p, err := s.start(ctx, false, "", "--metrics-bind-address="+s.meter.address)
 	if err != nil {
 		return err
 	}
 	s.lead(p)
-	s.meter.follow(p.cmd.Process.Pid)
 	return nil
 }
 
@@ -133,11 +133,8 @@ func (s *soak) turn(ctx context.Context) error {
 	r := rand.New(rand.NewPCG(s.seed, uint64(s.round)))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	outer := s.world.ctx
-	s.world.ctx = ctx
-	defer func() { s.world.ctx = outer }()
 	s.director.arm(fault{})
-	watches := []func(){s.world.watch()}
+	watches := []func(){s.world.watch(ctx)}
 	trouble := troubles[r.IntN(len(troubles))]
 	busy, rest := context.WithTimeout(ctx, roundTime)
 	var all sync.WaitGroup
@@ -147,7 +144,7 @@ func (s *soak) turn(ctx context.Context) error {
 	}
 	wait(busy, time.Duration(r.IntN(5))*time.Second)
 	err := trouble.do(s, busy, r)
-	watches = append(watches, s.world.watch()) // those before may have ended with an API server
+	watches = append(watches, s.world.watch(ctx)) // those before may have ended with an API server
 	all.Wait()
 	rest()
 	if err != nil {

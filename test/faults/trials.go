@@ -18,15 +18,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"strings"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
-	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
 // trials are scenarios that only variants need: as small as what brings up one mistake.
@@ -37,15 +32,6 @@ func trials() []scenario {
 			si := w.instance("db", syncClass, syncPlan)
 			w.create(si)
 			w.ready(si)
-		}},
-		{name: "anew", prepare: registered, steps: func(w *world) {
-			for range 2 {
-				si := w.instance("db", syncClass, syncPlan)
-				w.create(si)
-				w.ready(si)
-				w.remove(si)
-				w.gone(si)
-			}
 		}},
 		{name: "hasty", prepare: registered, steps: func(w *world) {
 			si := w.instance("db", syncClass, syncPlan)
@@ -69,16 +55,6 @@ func trials() []scenario {
 			w.stalled(si)
 		}},
 		{name: "abandoned", prepare: registered, steps: abandoned},
-		{name: "stranger", prepare: registered, steps: func(w *world) {
-			const id = "5712a6e5-0000-4000-8000-000000000001"
-			w.stranger(id)
-			si := w.instance("db", syncClass, syncPlan)
-			si.Spec.ExternalID, si.Spec.Parameters = id, parameters(`{"size":2}`)
-			w.create(si)
-			w.stalled(si)
-			w.remove(si)
-			w.gone(si)
-		}},
 	}
 }
 
@@ -99,36 +75,4 @@ func abandoned(w *world) {
 	w.gone(si)
 	wait(w.ctx, patience) // until all have seen it go
 	close(made)
-}
-
-// stalled waits until nothing more is tried for an instance.
-func (w *world) stalled(si *v1beta1.ServiceInstance) {
-	w.await(si.Name+" is Stalled", func() error {
-		if err := w.get(si); err != nil {
-			return err
-		}
-		for _, c := range si.Status.Conditions {
-			if c.Type == "Stalled" && c.Status == "True" && !si.Status.OrphanMitigationInProgress {
-				return nil
-			}
-		}
-		return fmt.Errorf("%+v", si.Status.Conditions)
-	})
-}
-
-// stranger puts an instance that is not ours into the broker.
-func (w *world) stranger(id string) {
-	services := osbtest.DefaultServices()
-	r := httptest.NewRequestWithContext(w.ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
-		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
-	r.Header.Set("X-Broker-API-Version", "2.17")
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("X-Broker-API-Request-Identity", id)
-	r.SetBasicAuth("bellhop", canary.Value)
-	answer := httptest.NewRecorder()
-	w.broker.ServeHTTP(answer, r)
-	if answer.Code != http.StatusAccepted {
-		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
-	}
-	w.strangers.add(id)
 }

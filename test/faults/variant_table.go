@@ -72,7 +72,7 @@ func variants() []variant {
 				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
 }`, `	return true
-}`}}, scenario: "stranger", fault: "none", oracle: "stranger"},
+}`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(o.attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
 		{name: "key-per-process", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(os.Getpid()),`},
@@ -144,7 +144,7 @@ var lostHere bool
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
-			scenario: "anew", fault: "merge@serviceinstances/db#4", oracle: "reached",
+			scenario: "instance-anew", fault: "merge@serviceinstances/db#4", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "former-operation", edits: []mistake{{controllers + "decide_instance_fold.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil

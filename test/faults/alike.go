@@ -1,0 +1,148 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// alike says whether a run ended as it should. A fault may leave it open whether a request has
+// arrived. Who is told at most once may then have got less, and the Alert says that it is not
+// known; who does not know keys may have got a message twice.
+func (w *world) alike(state, expected string) bool {
+	if w.asked > 0 {
+		state, expected = asking.ReplaceAllString(state, ""), asking.ReplaceAllString(expected, "")
+	}
+	if state == expected || w.hurried {
+		return true
+	}
+	if w.takenBack != "" { // who has not seen that may tell it
+		told := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool { return !objectLine.MatchString(line) && strings.Contains(line, w.takenBack) })
+		if state = strings.Join(told, "\n"); state == expected {
+			return true
+		}
+	}
+	if !w.fault.mayLoseAnswer() && !w.fault.hidesReceiver() {
+		return false
+	}
+	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
+	have = slices.DeleteFunc(have, func(line string) bool { return !slices.Contains(want, line) && w.isForgiven(line, want) })
+	want = slices.DeleteFunc(want, func(line string) bool { return !slices.Contains(have, line) && w.of(line).once })
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if want[i] != have[i] && !w.leavesOpen(have[i], want[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isForgiven says whether a line is of a message that there is not without faults, but may be
+// after one: a change is the first page for who may not have got that, if they are told once;
+// of one that was sent twice, the other is what is known to be over; and one may come late.
+func (w *world) isForgiven(line string, want []string) bool {
+	name, text, _ := strings.Cut(line, " ")
+	p := w.addressees[name]
+	if p == nil { // it is of something else
+		return false
+	}
+	if w.fault.kind == deposed && strings.Contains(string(w.fault.at), strings.ReplaceAll(receiverPrefix, " ", ":")) { // it came when it was over
+		return true
+	}
+	if p.once {
+		updated := strings.Replace(text, "alert.fired", "alert.updated", 1)
+		return slices.Contains(want, name+" "+updated) || slices.Contains(want, name+" Updated: "+text)
+	}
+	return p.board != nil && slices.Contains(want, name+" Resolved: "+text)
+}
+
+// of is who a line of a state is a message to.
+func (w *world) of(line string) *addressee {
+	name, _, _ := strings.Cut(line, " ")
+	if p := w.addressees[name]; p != nil {
+		return p
+	}
+	return &addressee{}
+}
+
+// What the Ready condition of receivers says, as describe writes it.
+const (
+	untried  = `"reason":"Untried","status":"Unknown","type":"Ready"`
+	answered = `"reason":"Answered","status":"True","type":"Ready"`
+)
+
+var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|Receiver) (\S+) (.*)$`)
+
+// leavesOpen says whether a line is of an Alert as expected, but for receivers of which it says
+// that it is not known; or of such a receiver; or of one that was told by a process that was
+// killed before it said so of the receiver, or did not see how it is now: the next will tell.
+func (w *world) leavesOpen(line, expected string) bool {
+	is, should := objectLine.FindStringSubmatch(line), objectLine.FindStringSubmatch(expected)
+	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
+		return false
+	}
+	if is[1] == string(v1beta1.KindReceiver) {
+		return w.addressees[is[2]].once || (w.fault.kills() || w.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], untried, answered), "Untried", "Answered") == should[3]
+	}
+	var a, b v1beta1.Alert
+	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {
+		return false
+	}
+	open := false
+	for i, row := range a.Status.Deliveries {
+		switch {
+		case isUndecided(row) && w.addressees[row.Name].once:
+			open = true
+		case row != b.Status.Deliveries[i]:
+			return false
+		}
+	}
+	return open && readyReason(&a) == v1beta1.ReasonOutcomeUnknown && fmt.Sprint(a.Spec) == fmt.Sprint(b.Spec)
+}
+
+// definite are answers of receivers that say that they have not taken a message.
+var definite = []string{"409", "410", "412", "concurrency", "429", "redirect"}
+
+// mayLoseAnswer says whether it may not be known afterwards what has become of a request.
+func (f fault) mayLoseAnswer() bool {
+	_, outside := outsideAnswers[f.kind]
+	return f.kills() || outside && !slices.Contains(definite, f.kind) || f.then != nil && f.then.mayLoseAnswer()
+}
+
+// hidesReceiver: what receivers are told may be by an edition of theirs that is over.
+func (f fault) hidesReceiver() bool {
+	return strings.HasPrefix(f.of, "receivers") || slices.Contains([]string{watchCut, watchGone, frozen}, f.kind)
+}
+
+// count is how many faults it is.
+func (f fault) count() int {
+	switch {
+	case f.kind == "":
+		return 0
+	case f.then != nil:
+		return 1 + f.then.count()
+	}
+	return 1
+}

@@ -1,0 +1,261 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/test/internal/canary"
+)
+
+// addressee is who is behind a receiver.
+type addressee struct {
+	inbox *inbox.Inbox       // tells repeats of a message by its key; nil:
+	board notifytest.Service // does not
+	once  bool               // is to be told at most once
+	down  atomic.Bool
+	// refuses: it has to, as it was given a wrong secret.
+	refuses bool
+	// wrong: it has that now.
+	wrong bool
+
+	mu    sync.Mutex
+	first map[string]string // what was told first under each key
+	mixed []string          // what was told under the key of something else
+}
+
+// known is one who tells repeats of a message by its key, and takes no other message under it.
+func known() *addressee {
+	p := &addressee{inbox: inbox.New(inbox.Options{SigningSecret: signingSecret}), first: map[string]string{}}
+	p.inbox.Respond(p.recognise)
+	return p
+}
+
+// recognise answers who tells something.
+func (p *addressee) recognise(r *http.Request) (status int, header http.Header, body string) {
+	told, _ := io.ReadAll(r.Body) // the inbox has read it
+	key, meaning := r.Header.Get("Webhook-Id"), meaningOf(told)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first, isRepeat := p.first[key]
+	switch {
+	case !isRepeat:
+		p.first[key] = meaning
+	case first != meaning:
+		p.mixed = append(p.mixed, fmt.Sprintf("%s under the key of %s", meaning, first))
+		return http.StatusConflict, nil, ""
+	}
+	return http.StatusNoContent, nil, ""
+}
+
+// ServeHTTP is a request to them.
+func (p *addressee) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case p.down.Load():
+		says(http.StatusServiceUnavailable, `{}`)(w, r)
+	case p.inbox != nil:
+		p.inbox.Handler().ServeHTTP(w, r)
+	default:
+		p.board.ServeHTTP(w, r)
+	}
+}
+
+// told are the messages that have arrived, and of each how often it can be told to have.
+func (p *addressee) told() map[string]int {
+	told := map[string]int{}
+	if p.inbox == nil {
+		for _, seen := range p.board.Seen() {
+			told[randomText.ReplaceAllString(strings.ReplaceAll(seen.Text, "\n", " "), "…")]++
+		}
+		return told
+	}
+	for _, m := range p.inbox.Messages() {
+		if m.Accepted > 0 {
+			told[fmt.Sprintf("%s of %s: %s", m.Event, m.Name, m.Content)]++
+		}
+	}
+	return told
+}
+
+// receiverPrefix begins the names of requests to receivers.
+const receiverPrefix = "receiver "
+
+func (w *world) add(name string, p *addressee) (url string) {
+	w.addressees[name] = p
+	return w.serve(p, func(*http.Request) string { return receiverPrefix + name }, nil)
+}
+
+var (
+	signingSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte(canary.Value))
+	otherSecret   = "whsec_" + base64.StdEncoding.EncodeToString([]byte("another that nobody knows of"))
+)
+
+// webhook registers a receiver of a name, which knows messages by keys.
+func (w *world) webhook(name string, edits ...func(*v1beta1.Receiver)) {
+	url := w.add(name, known())
+	w.receiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
+}
+
+// gotify registers one that does not.
+func (w *world) gotify(name string, edits ...func(*v1beta1.Receiver)) {
+	url := w.add(name, &addressee{board: notifytest.NewGotify(plainCanary)})
+	w.receiver(name, "token", plainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
+}
+
+// discord registers one that knows a message once it has told its id.
+func (w *world) discord(name string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+	url := w.add(name, &addressee{board: notifytest.NewDiscord("1234567890", plainCanary)})
+	return w.receiver(name, "url", url+"/api/webhooks/1234567890/"+plainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
+}
+
+// receiver registers one with a Secret of its name, and waits until it is looked after.
+func (w *world) receiver(name, key, secret string, provider v1beta1.Provider, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+	r := &v1beta1.Receiver{ObjectMeta: w.meta(name)}
+	r.Spec.Provider, r.Spec.TimeoutSeconds = provider, 1
+	r.Spec.SecretRef = &v1beta1.SecretReference{Name: name}
+	for _, edit := range edits {
+		edit(r)
+	}
+	w.addressees[name].once = r.Spec.DeliveryPolicy == v1beta1.AtMostOnce
+	w.secret(name, map[string]string{key: secret})
+	w.create(r)
+	w.await("the receiver "+name+" is looked after", func() error {
+		if err := w.get(r); err != nil {
+			return err
+		}
+		if r.Status.ObservedGeneration != r.Generation {
+			return fmt.Errorf("observed %d", r.Status.ObservedGeneration)
+		}
+		return nil
+	})
+	return r
+}
+
+func atMostOnce(r *v1beta1.Receiver) { r.Spec.DeliveryPolicy = v1beta1.AtMostOnce }
+func critical(r *v1beta1.Receiver)   { r.Spec.MinSeverity = v1beta1.SeverityCritical }
+func byDefault(r *v1beta1.Receiver) {
+	r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+}
+
+// messages are what the receivers have got, and under how many keys: who does not know keys
+// may be told twice.
+func (w *world) messages() []string {
+	var all []string
+	for name, p := range w.addressees {
+		for text, n := range p.told() {
+			if p.inbox == nil {
+				n = 1
+			}
+			all = append(all, fmt.Sprintf("%s %s (under %d keys)", name, text, n))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// checkReceivers looks at what receivers were told.
+func (w *world) checkReceivers(all []client.Object) {
+	for name, p := range w.addressees {
+		w.checkCounts(name, p)
+	}
+	for _, o := range all {
+		if a, ok := o.(*v1beta1.Alert); ok {
+			w.checkClaims(a)
+		}
+	}
+}
+
+// checkCounts looks at how often somebody was told something.
+func (w *world) checkCounts(name string, p *addressee) {
+	if p.inbox == nil {
+		limit := 1
+		if !p.once { // of each fault an answer may be lost
+			limit += w.fault.count()
+		}
+		for text, n := range p.told() {
+			if n > limit {
+				w.blame("receiver %s was told %d times of %s", name, n, text)
+			}
+		}
+		return
+	}
+	for _, m := range p.inbox.Messages() {
+		if p.once && m.Attempts > 1 {
+			w.blame("receiver %s was told %d times of %s under one key", name, m.Attempts, m.Event)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, mixed := range p.mixed {
+		w.blame("receiver %s was told of %s", name, mixed)
+	}
+	if n := p.inbox.Refused(); n > 0 && !p.refuses {
+		w.blame("receiver %s had to refuse %d requests", name, n)
+	}
+}
+
+// meaningOf is what a message tells: all of its body but the time, which is that of the repeat where
+// the first attempt was not recorded. That it is over is one message, whatever the text is by then.
+func meaningOf(body []byte) string {
+	var m struct {
+		Version string         `json:"version"`
+		Type    string         `json:"type"`
+		Data    map[string]any `json:"data"`
+	}
+	_ = json.Unmarshal(body, &m) // the inbox has read it
+	if m.Type == "alert.resolved" {
+		for _, text := range []string{"title", "content", "rawContent", "severity"} {
+			delete(m.Data, text)
+		}
+	}
+	meaning, _ := json.Marshal(m) // as it was read
+	return string(meaning)
+}
+
+// checkClaims: what an Alert says is sent has arrived.
+func (w *world) checkClaims(a *v1beta1.Alert) {
+	for _, row := range a.Status.Deliveries {
+		p := w.addressees[row.Name]
+		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !isMeant(a, row) {
+			continue
+		}
+		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(p.told())), has) {
+			w.blame("%s says that %s was told %q, who was not", a.Name, row.Name, a.Spec.Content)
+		}
+	}
+}
+
+// isMeant says whether an Alert is still for a receiver. Who it names no more holds an older
+// content.
+func isMeant(a *v1beta1.Alert, row v1beta1.Delivery) bool {
+	return row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name})
+}
