@@ -101,6 +101,7 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	// later wants to be rid of the broker.
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
+			r.withdraw(keyOf(b))
 			_, err := r.write(ctx, b, statusAbandoned(b, r.clock.Now()), "")
 			return ctrl.Result{}, err
 		}
@@ -189,9 +190,14 @@ func (r *BrokerReconciler) forget(key brokerKey) {
 	r.mu.Lock()
 	delete(r.demanded, key)
 	r.mu.Unlock()
-	r.connections.bulkheads.Withdraw(key, r.ticket(key), r.clock.Now())
+	r.withdraw(key)
 	r.connections.ready.Forget(key)
 	r.metrics.forget(key)
+}
+
+// withdraw is for a broker whose catalog is not read any more.
+func (r *BrokerReconciler) withdraw(key brokerKey) {
+	r.connections.bulkheads.Withdraw(key, r.ticket(key), r.clock.Now())
 }
 
 func (r *BrokerReconciler) ticket(key brokerKey) ticket {
@@ -391,7 +397,7 @@ func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait ou
 
 // finalize lets a broker go, once nothing needs it.
 func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
-	r.connections.bulkheads.Withdraw(keyOf(b), r.ticket(keyOf(b)), r.clock.Now()) // its catalog is not read any more
+	r.withdraw(keyOf(b))
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		return nil
 	}

@@ -75,8 +75,8 @@ func (l *ledger[S, M]) of(o client.Object) *entry[S, M] {
 	if e == nil || e.uid != o.GetUID() {
 		l.bereave(name, e)
 		next := &entry[S, M]{uid: o.GetUID()}
-		if e != nil {
-			next.queued = e.queued
+		if e != nil && e.queued != nil {
+			next.queued = &waiting{broker: e.queued.broker}
 		}
 		l.entries[name], e = next, next
 	}

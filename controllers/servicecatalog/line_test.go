@@ -106,14 +106,13 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	}
 }
 
-// TestAPlaceIsTheNames: the next object of the name has it, and gives it up if it does not want it.
+// TestAPlaceIsTheNames: the next object of the name has it, and with it the means to give it up.
 func TestAPlaceIsTheNames(t *testing.T) {
 	ledger := newLedger[v1beta1.ServiceInstanceStatus, struct{}](newOrphans())
 	si := newFixture().si
-	place := &waiting{broker: brokerKey{name: "former"}}
-	ledger.of(si).queued = place
+	ledger.of(si).queued = &waiting{broker: brokerKey{name: "former"}, says: t0}
 	si.UID = "another"
-	if e := ledger.of(si); e.queued != place || e.uid != "another" {
+	if e := ledger.of(si); e.uid != "another" || e.queued == nil || *e.queued != (waiting{broker: brokerKey{name: "former"}}) {
 		t.Errorf("%+v", e)
 	}
 }

@@ -107,6 +107,7 @@ func (u *orphanage) undo(ctx context.Context, name types.NamespacedName) (again 
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case wait == 0:
+			u.connections.bulkheads.Withdraw(o.broker, o, u.clock.Now())
 			u.orphans.forget(name, o)
 		case again == 0 || wait < again:
 			again = wait
@@ -132,12 +133,12 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	case err != nil:
 		return 0, err
 	case why != "":
-		u.connections.bulkheads.Withdraw(o.broker, o, now)
 		u.leave(o, why)
 		return 0, nil
 	}
 	connection, err := u.connections.to(ctx, broker)
 	if bad, ok := errors.AsType[*credentialsError](err); ok {
+		u.connections.bulkheads.Withdraw(o.broker, o, now) // it does not come for a slot before its next attempt
 		return u.undone(o, osb.Outcome{Class: osb.Retry, Description: bad.message}), nil
 	}
 	if err != nil {
@@ -236,7 +237,7 @@ func (u *orphanage) leave(o *orphan, why string) {
 
 // sooner is the result that comes back first.
 func sooner(result ctrl.Result, again time.Duration) ctrl.Result {
-	if again <= 0 || result.Requeue || result.RequeueAfter > 0 && result.RequeueAfter <= again { //nolint:staticcheck // the queue's backoff is sooner
+	if again <= 0 || result.Requeue || result.RequeueAfter > 0 && result.RequeueAfter <= again { //nolint:staticcheck // it comes by the queue's backoff
 		return result
 	}
 	result.RequeueAfter = again

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -67,13 +68,15 @@ func TestAnOrphanThatIsLeftDoesNotWait(t *testing.T) {
 	now, key := time.Now(), brokerKey{name: "osba"}
 	c := &connections{}
 	u := &orphanage{index: index.Index{Cache: newFakeCluster(t, interceptor.Funcs{})}, connections: c, recorder: events.NewFakeRecorder(1), clock: clocktesting.NewFakePassiveClock(now)}
-	o := &orphan{object: &v1beta1.ServiceInstance{}, broker: key}
+	u.orphans = newOrphans()
+	o, name := &orphan{object: &v1beta1.ServiceInstance{}, broker: key}, types.NamespacedName{Name: "db"}
+	u.orphans.add(name, o)
 	freed := full(t, c, key, now)
 	if entered, _ := c.bulkheads.Of(key, now).Enter(outbound.Ticket{Who: o, Call: func() {}}, now); entered {
 		t.Fatal("there was a slot")
 	}
-	if wait, err := u.undoOne(t.Context(), o); wait != 0 || err != nil {
-		t.Errorf("again after %v, %v", wait, err)
+	if again, err := u.undo(t.Context(), name); again != 0 || err != nil {
+		t.Errorf("again after %v, %v", again, err)
 	}
 	if !freed() {
 		t.Error("it still waits")

@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,7 +131,7 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 		err = nil
 	}
 	if err := errors.Join(err, undoing); err != nil {
-		return ctrl.Result{Priority: result.Priority}, err
+		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, err
 	}
 	return sooner(result, again), nil
 }
@@ -227,7 +228,7 @@ func (r *reconciler[O, S, M]) context(ctx context.Context, namespace, instance s
 }
 
 // queued is for what waits for a slot: at first in silence, and always if it has nothing
-// to say.
+// to say. Who does not ask again in time loses its place, so that it does not come after others.
 func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait outbound.Wait, silent bool) (ctrl.Result, error) {
 	if v.known.unrecorded == nil {
 		now := r.clock.Now()
@@ -236,14 +237,15 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 			at = r.line.sayAt(v.known.queued, now)
 		}
 		if now.Before(at) {
-			return r.later(at, r.status(v.object)), nil
+			return kube.Requeue(at, now), nil
 		}
 	}
 	status := *r.status(v.object)
 	if !silent {
 		status = v.troubled(word{v1beta1.ReasonQueued, whyQueued(wait.Cause)})
 	}
-	return r.later(r.clock.Now().Add(askAgain), &status), r.record(ctx, v, status)
+	now := r.clock.Now()
+	return kube.Requeue(now.Add(askAgain), now), r.record(ctx, v, status)
 }
 
 func whyQueued(cause outbound.Cause) string {

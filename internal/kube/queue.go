@@ -78,7 +78,7 @@ func Superseded(ctx context.Context, result reconcile.Result, err error) (reconc
 	}
 	again := reconcile.Result{Priority: result.Priority}
 	if again.Priority == nil {
-		again.Priority = new(0) // not that of this turn for ever
+		again.Priority = new(0) // else it would keep that of this turn, whichever that was
 	}
 	if errors.Is(err, ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
