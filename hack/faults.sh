@@ -15,4 +15,4 @@ if [ "${FULL-}" = 1 ]; then
 	exec bin/faults -variants
 fi
 # The seed is fixed, so that what fails here fails again; another one tries other faults.
-exec bin/faults -seed 1 -part 0.01 -within 8m ${ARGS-}
+exec bin/faults -seed 1 -part 0.01 -within 10m ${ARGS-}

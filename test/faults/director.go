@@ -30,7 +30,7 @@ const (
 	outside seam = "outside"
 )
 
-// A call is a request that crosses a seam. Lists, watches, events and leases are none.
+// A call is a request that crosses a seam. The cache's lists, watches, events and leases are none.
 type call struct {
 	seam seam
 	// what is the same in each run of a scenario: method and object, or the operation.

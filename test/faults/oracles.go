@@ -26,6 +26,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -438,38 +440,51 @@ func (w *world) guard(_ string, r *http.Request) {
 }
 
 // watch sees each state of objects until the context ends, and when they go: before, nothing may be
-// left of them outside.
-func (w *world) watch(ctx context.Context) (stop func()) {
-	var ended []chan struct{}
-	for _, list := range lists() {
+// left of them outside. ended waits for the last that is seen.
+func (w *world) watch(ctx context.Context) (ended func()) {
+	var all sync.WaitGroup
+	for _, list := range append(lists(), &eventsv1.EventList{}) {
 		seen, err := w.lab.client.Watch(ctx, list, client.InNamespace(w.namespace))
 		if err != nil {
 			w.blame("watching: %v", err)
 			continue
 		}
-		end := make(chan struct{})
-		ended = append(ended, end)
-		go func() {
-			defer close(end)
-			defer seen.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case e, ok := <-seen.ResultChan():
-					if !ok {
-						return
-					}
-					if o, isObject := e.Object.(client.Object); isObject {
-						w.seen(e.Type, o)
-					}
-				}
+		all.Go(func() {
+			for err == nil {
+				w.follow(ctx, seen)
+				seen, err = w.watchAgain(ctx, list)
 			}
-		}()
+		})
 	}
-	return func() {
-		for _, end := range ended {
-			<-end
+	return all.Wait
+}
+
+// watchAgain is for when a watch has ended, as the API server was away. An error means that the
+// context has.
+func (w *world) watchAgain(ctx context.Context, list client.ObjectList) (seen watch.Interface, err error) {
+	for ctx.Err() == nil {
+		if seen, err = w.lab.client.Watch(ctx, list, client.InNamespace(w.namespace)); err == nil {
+			return seen, nil
+		}
+		wait(ctx, 100*time.Millisecond)
+	}
+	return nil, ctx.Err()
+}
+
+// follow sees what a watch shows, until that ends.
+func (w *world) follow(ctx context.Context, seen watch.Interface) {
+	defer seen.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-seen.ResultChan():
+			if !ok {
+				return
+			}
+			if o, isObject := e.Object.(client.Object); isObject {
+				w.seen(e.Type, o)
+			}
 		}
 	}
 }

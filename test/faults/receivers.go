@@ -217,6 +217,7 @@ func (w *world) checkCounts(name string, p *addressee) {
 	for _, mixed := range p.mixed {
 		w.blame("receiver %s was told of %s", name, mixed)
 	}
+	p.mixed = nil
 	if n := p.inbox.Refused(); n > 0 && !p.refuses {
 		w.blame("receiver %s had to refuse %d requests", name, n)
 	}

@@ -17,6 +17,7 @@ limitations under the License.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -49,8 +50,10 @@ func report(out io.Writer, sweeps []*sweep, o options, took time.Duration) error
 	switch {
 	case violations > 0:
 		return fmt.Errorf("%d violations", violations)
-	case runs < planned/2:
+	case 2*runs < planned:
 		return fmt.Errorf("less than half of %d runs within %s", planned, o.within)
+	case planned == 0:
+		return errors.New("there is nothing to try")
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func (s *soak) turn(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.director.arm(fault{})
-	watches := []func(){s.world.watch(ctx)}
+	watched := s.world.watch(ctx)
 	trouble := troubles[r.IntN(len(troubles))]
 	busy, rest := context.WithTimeout(ctx, roundTime)
 	var all sync.WaitGroup
@@ -144,7 +144,6 @@ func (s *soak) turn(ctx context.Context) error {
 	}
 	wait(busy, time.Duration(r.IntN(5))*time.Second)
 	err := trouble.do(s, busy, r)
-	watches = append(watches, s.world.watch(ctx)) // those before may have ended with an API server
 	all.Wait()
 	rest()
 	if err != nil {
@@ -160,9 +159,7 @@ func (s *soak) turn(ctx context.Context) error {
 	}
 	reading := s.meter.rest(s.world)
 	cancel()
-	for _, stop := range watches {
-		stop()
-	}
+	watched()
 	s.tell(trouble.name, took, reading)
 	return nil
 }
@@ -309,14 +306,14 @@ func (s *soak) breakBroker(ctx context.Context, r *rand.Rand) error {
 
 // hangReceiver has one not answer for a while.
 func (s *soak) hangReceiver(ctx context.Context, r *rand.Rand) error {
-	in := s.world.addressees[[]string{"hook", "desk", "boss"}[r.IntN(3)]].inbox
+	p := s.world.addressees[[]string{"hook", "desk", "boss"}[r.IntN(3)]]
 	lifted := make(chan struct{})
-	in.Respond(func(*http.Request) (int, http.Header, string) {
+	p.inbox.Respond(func(*http.Request) (int, http.Header, string) {
 		<-lifted
 		return 0, nil, ""
 	})
 	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
-	in.Respond(nil)
+	p.inbox.Respond(p.recognise)
 	close(lifted)
 	return nil
 }
