@@ -37,8 +37,14 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 	if got := []time.Time{first.says, second.says}; !got[0].Equal(t0) || !got[1].Equal(t0.Add(newsInterval)) {
 		t.Errorf("they say so at %v", got)
 	}
+	if !l.news.reserve(t0, 0).IsZero() {
+		t.Error("others may say something at the same time")
+	}
 	if later := t0.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
 		t.Error("one alone has to wait for long")
+	}
+	if later := t0.Add(2 * time.Hour); l.news.reserve(later, 0).IsZero() || !l.news.reserve(later, 0).IsZero() {
+		t.Error("it is not one at a time")
 	}
 }
 
@@ -71,8 +77,8 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed func() bool) {
 	t.Helper()
 	b, n := c.bulkheads.Of(key, now), 0
-	for entered := true; entered; n++ {
-		if entered, _ = b.Enter(outbound.Ticket{Who: n, Call: func() {}}, now); !entered {
+	for ; ; n++ {
+		if entered, _ := b.Enter(outbound.Ticket{Who: n, Call: func() {}}, now); !entered {
 			b.Withdraw(n, now)
 			break
 		}

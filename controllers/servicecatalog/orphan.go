@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -240,10 +241,7 @@ func sooner(result ctrl.Result, again time.Duration) ctrl.Result {
 	if again <= 0 || result.Requeue || result.RequeueAfter > 0 && result.RequeueAfter <= again { //nolint:staticcheck // it comes by the queue's backoff
 		return result
 	}
-	result.RequeueAfter = again
-	if result.Priority == nil {
-		result.Priority = new(0)
-	}
+	result.RequeueAfter, result.Priority = again, cmp.Or(result.Priority, new(0))
 	return result
 }
 

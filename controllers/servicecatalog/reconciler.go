@@ -123,15 +123,14 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 	default:
 		r.ledger.of(before)
 	}
-	again, undoing := r.orphans.undo(ctx, req.NamespacedName)
 	var result ctrl.Result
-	if err == nil {
+	again, failed := r.orphans.undo(ctx, req.NamespacedName)
+	if err == nil { // it is there
 		result, err = r.open(ctx, before)
-	} else { // there is none
-		err = nil
+		failed = errors.Join(err, failed)
 	}
-	if err := errors.Join(err, undoing); err != nil {
-		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, err
+	if failed != nil {
+		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, failed
 	}
 	return sooner(result, again), nil
 }

@@ -17,6 +17,7 @@ limitations under the License.
 package kube
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -76,10 +77,7 @@ func Superseded(ctx context.Context, result reconcile.Result, err error) (reconc
 	if err == nil {
 		return result, nil
 	}
-	again := reconcile.Result{Priority: result.Priority}
-	if again.Priority == nil {
-		again.Priority = new(0) // else it would keep that of this turn, whichever that was
-	}
+	again := reconcile.Result{Priority: cmp.Or(result.Priority, new(0))} // else it would keep that of this turn, whichever that was
 	if errors.Is(err, ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
 		again.Requeue = true //nolint:staticcheck // the queue's backoff, without an error in the log

@@ -122,28 +122,3 @@ func (w *world) leavesOpen(line, expected string) bool {
 	}
 	return open && readyReason(&a) == v1beta1.ReasonOutcomeUnknown && fmt.Sprint(a.Spec) == fmt.Sprint(b.Spec)
 }
-
-// definite are answers of receivers that say that they have not taken a message.
-var definite = []string{"409", "410", "412", "concurrency", "429", "redirect"}
-
-// mayLoseAnswer says whether it may not be known afterwards what has become of a request.
-func (f fault) mayLoseAnswer() bool {
-	_, outside := outsideAnswers[f.kind]
-	return f.kills() || outside && !slices.Contains(definite, f.kind) || f.then != nil && f.then.mayLoseAnswer()
-}
-
-// hidesReceiver: what receivers are told may be by an edition of theirs that is over.
-func (f fault) hidesReceiver() bool {
-	return strings.HasPrefix(f.of, "receivers") || slices.Contains([]string{watchCut, watchGone, frozen}, f.kind)
-}
-
-// count is how many faults it is.
-func (f fault) count() int {
-	switch {
-	case f.kind == "":
-		return 0
-	case f.then != nil:
-		return 1 + f.then.count()
-	}
-	return 1
-}

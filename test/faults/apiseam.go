@@ -114,7 +114,7 @@ func (s *apiSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case asOf != nil && query.Get("resourceVersion") == "0" && query.Get("continue") == "":
 			query.Set("resourceVersion", *asOf)
 			query.Set("resourceVersionMatch", "Exact")
-			s.pass(w, r, t.path(), query)
+			fallthrough
 		default:
 			s.pass(w, r, t.path(), query)
 		}

@@ -351,10 +351,10 @@ func (w *world) checkSecrets(all []client.Object) {
 // plainCanary is a credential of those who take no others than letters.
 const plainCanary = "plainCanaryCredential"
 
-// blameCanary looks for credentials in places by their names.
-func (w *world) blameCanary(places map[string]string) {
+// checkText looks for credentials in what stands in a place.
+func (w *world) checkText(place, text string) {
 	for _, credential := range []string{canary.Value, plainCanary} {
-		if place := canary.Find(places, credential); place != "" {
+		if canary.Find(map[string]string{place: text}, credential) != "" {
 			w.blame("a credential is in %s", place)
 		}
 	}
@@ -364,21 +364,19 @@ func (w *world) blameCanary(places map[string]string) {
 func (w *world) checkCanary(o client.Object) {
 	if _, ok := o.(*corev1.Secret); !ok {
 		text, _ := json.Marshal(o)
-		w.blameCanary(map[string]string{fmt.Sprintf("%T %s", o, o.GetName()): string(text)})
+		w.checkText(fmt.Sprintf("%T %s", o, o.GetName()), string(text))
 	}
 }
 
-// checkEvents looks for them in what events tell.
+// checkEvents looks for them in events.
 func (w *world) checkEvents() {
-	places := map[string]string{}
 	var events eventsv1.EventList
 	if err := w.lab.client.List(w.ctx, &events, client.InNamespace(w.namespace)); err != nil {
 		w.blame("reading events: %v", err)
 	}
-	for _, e := range events.Items {
-		places["event "+e.Reason] += e.Note
+	for i := range events.Items {
+		w.checkCanary(&events.Items[i])
 	}
-	w.blameCanary(places)
 }
 
 // calledBy are the functions in a goroutine's stack.
@@ -395,7 +393,7 @@ func (w *world) checkLog(log string, atRest bool) {
 		at := strings.Index(log, "panic")
 		w.blame("it panicked: %s", log[at:min(len(log), at+400)])
 	}
-	w.blameCanary(map[string]string{"the log": log})
+	w.checkText("the log", log)
 	if !atRest {
 		return
 	}
