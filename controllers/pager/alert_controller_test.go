@@ -401,7 +401,7 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 	}
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
 	return &AlertReconciler{
-		client: c, fresh: kube.NewFreshness(c, v1beta1.GroupVersion.WithKind("Alert")),
+		client: c, fresh: kube.NewFreshness(c, c, v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book: receivers.Book{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{},

@@ -79,7 +79,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	h := &health{}
 	alerts := &AlertReconciler{
 		client:   mgr.GetClient(),
-		fresh:    kube.NewFreshness(mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("Alert")),
+		fresh:    kube.NewFreshness(mgr.GetCache(), mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book:     book,
 		senders:  s,
 		recorder: o.Recorder,

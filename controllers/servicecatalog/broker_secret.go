@@ -46,6 +46,7 @@ type secretKeeper struct {
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
+	catchUp  func(context.Context) error // waits until the cache shows who needs a Secret
 	wake     kube.Wakeups
 
 	mu      sync.Mutex
@@ -61,8 +62,8 @@ type touched struct {
 	isKept   bool // in the last one
 }
 
-func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder) *secretKeeper {
-	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, touched: map[types.UID]touched{}, told: map[types.UID]bool{}}
+func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, catchUp func(context.Context) error) *secretKeeper {
+	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, catchUp: catchUp, touched: map[types.UID]touched{}, told: map[types.UID]bool{}}
 }
 
 // maxTouched is how many versions of a Secret are known; each broker needs but the last few.
@@ -73,6 +74,9 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	secret := kube.Metadata("Secret")
 	if err := k.cache.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if err := k.catchUp(ctx); err != nil {
+		return ctrl.Result{}, err
 	}
 	broker, left, err := k.neededFor(ctx, req.NamespacedName)
 	if err != nil {

@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
 // TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
@@ -37,12 +39,46 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 	f := newFixture()
 	conflict := apierrors.NewConflict(schema.GroupResource{}, f.si.Name, errors.New("it was changed"))
 	c := newFakeCluster(t, interceptor.Funcs{}, f.si)
-	r := newInstanceReconciler(c, c, &kit{connections: &connections{}})
+	r := newInstanceReconciler(c, c, &kit{index: index.Index{Cache: c}, connections: &connections{}})
 	r.reconciler.attend = func(context.Context, *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 		return ctrl.Result{}, conflict
 	}
 	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
+	}
+}
+
+// TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt: else an instance goes that a binding still needs.
+func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
+	f, b := newFixture(), newBindingFixture().b
+	var asked atomic.Bool // the cache is behind until somebody doubts it
+	get := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if _, ok := o.(*v1beta1.ServiceBinding); ok && !asked.Load() {
+			return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+		}
+		return c.Get(ctx, key, o, opts...)
+	}
+	list := func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+		if _, ok := list.(*v1beta1.ServiceBindingList); ok && !asked.Load() {
+			return nil
+		}
+		return c.List(ctx, list, opts...)
+	}
+	doubt := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		asked.Store(true)
+		return c.Get(ctx, key, o, opts...)
+	}
+	cache, live := newFakeCluster(t, interceptor.Funcs{Get: get, List: list}, f.si, b), newFakeCluster(t, interceptor.Funcs{Get: doubt}, f.si, b)
+	k := &kit{index: index.Index{Cache: cache}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)}
+	r := newInstanceReconciler(cache, live, k)
+	newBindingReconciler(cache, cache, live, k)
+	var needed []string
+	r.reconciler.attend = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (_ ctrl.Result, err error) {
+		needed, err = r.bindingsOf(ctx, v.object)
+		return ctrl.Result{}, err
+	}
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || len(needed) != 1 {
+		t.Errorf("it knows of bindings %q: %v", needed, err)
 	}
 }
 

@@ -61,9 +61,22 @@ type kit struct {
 	metrics     *metrics
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
+	// fresh are those of brokers, instances and bindings.
+	fresh []*kube.Freshness
 	// What is there once brokers are set up: relist has a broker's catalog read again.
 	relist      func(brokerKey)
 	authSecrets *secretKeeper
+}
+
+// catchUp waits, once this process has begun to lead, until the cache shows all brokers, instances
+// and bindings that there were: what is needed for one of them must not go.
+func (k *kit) catchUp(ctx context.Context) error {
+	for _, f := range k.fresh {
+		if err := f.CatchUp(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Setup registers the controllers of the group. The indexes of internal/catalog/index have

@@ -20,11 +20,14 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -32,15 +35,23 @@ import (
 // Freshness keeps a new leader from acting on a cache that lags behind what the
 // leader before it wrote. When first asked it lists the metadata of all objects
 // of a kind from a quorum; an object is fresh once the cache shows it no older
-// than that. Our own later writes are the business of the client
-// (EnableReadYourWritesConsistency).
+// than that, and the cache has caught up once all are. Our own later writes are
+// the business of the client (EnableReadYourWritesConsistency).
 type Freshness struct {
-	live client.Reader
-	gvk  schema.GroupVersionKind
+	cache, live client.Reader
+	gvk         schema.GroupVersionKind
+	seen        client.Object // what the cache's objects are read into
 
-	mu     sync.Mutex
-	listed string // resourceVersion of the list; empty before it
-	known  map[types.UID]listedObject
+	mu      sync.Mutex
+	listed  string // resourceVersion of the list; empty before it
+	known   map[types.UID]listedObject
+	lagging []laggard
+}
+
+// laggard is an object that the cache did not show yet as it was listed.
+type laggard struct {
+	name    types.NamespacedName
+	version string
 }
 
 // listedObject is an object as it was when the list was made.
@@ -49,9 +60,10 @@ type listedObject struct {
 	generation int64
 }
 
-// NewFreshness asks live, which must not be a cache, about objects of gvk.
-func NewFreshness(live client.Reader, gvk schema.GroupVersionKind) *Freshness {
-	return &Freshness{live: live, gvk: gvk}
+// NewFreshness asks live, which must not be a cache, about objects of gvk, which the cache
+// has as those of o's type.
+func NewFreshness(cache, live client.Reader, gvk schema.GroupVersionKind, o client.Object) *Freshness {
+	return &Freshness{cache: cache, live: live, gvk: gvk, seen: o}
 }
 
 // IsFresh says whether obj, from the cache, may be acted on. If not, an event
@@ -90,20 +102,73 @@ func (f *Freshness) Since(obj client.Object) int64 {
 	return f.known[obj.GetUID()].generation
 }
 
+// CatchUp waits until the cache shows all that the list did, as it was or later, but for what has
+// gone since. Who asks a cache which objects refer to another has to: one that is missing there
+// may be what the other is needed for.
+func (f *Freshness) CatchUp(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	for ; len(f.lagging) > 0; f.lagging = f.lagging[1:] {
+		if err := f.await(ctx, f.lagging[0]); err != nil {
+			return fmt.Errorf("waiting for the cache to have %s %s: %w", f.gvk.Kind, f.lagging[0].name, err)
+		}
+	}
+	f.lagging = nil
+	return nil
+}
+
+// await waits until the cache shows an object, or it has gone: then it may never be shown.
+func (f *Freshness) await(ctx context.Context, o laggard) error {
+	for doubt := firstDoubt; ; doubt = min(2*doubt, lastDoubt) {
+		there := &metav1.PartialObjectMetadata{}
+		there.SetGroupVersionKind(f.gvk)
+		if err := f.live.Get(ctx, o.name, there); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		shows := func(ctx context.Context) (bool, error) { return f.shows(ctx, o) }
+		if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, doubt, true, shows); !wait.Interrupted(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// shows says whether the cache has an object of the name that is no older.
+func (f *Freshness) shows(ctx context.Context, o laggard) (bool, error) {
+	err := f.cache.Get(ctx, o.name, f.seen, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	order, err := resourceversion.CompareResourceVersion(f.seen.GetResourceVersion(), o.version)
+	return order >= 0, err
+}
+
 func (f *Freshness) floor(ctx context.Context, uid types.UID) (listed, known string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.listed == "" {
-		if err := f.list(ctx); err != nil {
-			return "", "", fmt.Errorf("listing %s to learn how far the cache must be: %w", f.gvk.Kind, err)
-		}
+	err = f.begin(ctx)
+	return f.listed, f.known[uid].version, err
+}
+
+// begin makes the list, unless it is made.
+func (f *Freshness) begin(ctx context.Context) error {
+	if f.listed != "" {
+		return nil
 	}
-	return f.listed, f.known[uid].version, nil
+	if err := f.list(ctx); err != nil {
+		return fmt.Errorf("listing %s to learn how far the cache must be: %w", f.gvk.Kind, err)
+	}
+	return nil
 }
 
 func (f *Freshness) list(ctx context.Context) error {
 	const page = 500
-	known := map[types.UID]listedObject{}
+	known, lagging := map[types.UID]listedObject{}, []laggard(nil)
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(f.gvk.GroupVersion().WithKind(f.gvk.Kind + "List"))
 	for next := ""; ; next = list.Continue {
@@ -112,9 +177,17 @@ func (f *Freshness) list(ctx context.Context) error {
 		}
 		for i := range list.Items {
 			known[list.Items[i].UID] = listedObject{list.Items[i].ResourceVersion, list.Items[i].Generation}
+			o := laggard{client.ObjectKeyFromObject(&list.Items[i]), list.Items[i].ResourceVersion}
+			shown, err := f.shows(ctx, o)
+			if err != nil {
+				return err
+			}
+			if !shown {
+				lagging = append(lagging, o)
+			}
 		}
 		if list.Continue == "" {
-			f.listed, f.known = list.ResourceVersion, known
+			f.listed, f.known, f.lagging = list.ResourceVersion, known, lagging
 			return nil
 		}
 	}

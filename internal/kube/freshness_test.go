@@ -19,8 +19,12 @@ package kube
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,7 +36,41 @@ type quorum struct {
 	client.Reader
 	items []metav1.PartialObjectMetadata
 	lists int
+	gone  bool // since the list
+	asked int
 	fail  error
+}
+
+func (q *quorum) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	q.asked++
+	if q.gone {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "things"}, key.Name)
+	}
+	return nil
+}
+
+// shown is a cache that has objects of each version from a time on.
+type shown struct {
+	client.Reader
+	since map[string]time.Time
+}
+
+func (s shown) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	o.SetResourceVersion("")
+	for version, since := range s.since {
+		if version > o.GetResourceVersion() && !time.Now().Before(since) {
+			o.SetResourceVersion(version)
+		}
+	}
+	if o.GetResourceVersion() == "" {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "things"}, key.Name)
+	}
+	return nil
+}
+
+// newTestFreshness is of a cache and an API server.
+func newTestFreshness(cache, live client.Reader) *Freshness {
+	return NewFreshness(cache, live, schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
 }
 
 func (q *quorum) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
@@ -56,7 +94,7 @@ func object(uid, version string) *metav1.PartialObjectMetadata {
 
 func TestAnObjectIsFreshOnceTheCacheShowsWhatTheQuorumDid(t *testing.T) {
 	q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50"), *object("b", "60")}}
-	f := NewFreshness(q, schema.GroupVersionKind{Kind: "Thing"})
+	f := newTestFreshness(shown{}, q)
 	for name, c := range map[string]struct {
 		object *metav1.PartialObjectMetadata
 		want   bool
@@ -80,7 +118,7 @@ func TestAnObjectIsFreshOnceTheCacheShowsWhatTheQuorumDid(t *testing.T) {
 
 func TestWithoutAListNothingIsFresh(t *testing.T) {
 	q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}, fail: errors.New("away")}
-	f := NewFreshness(q, schema.GroupVersionKind{Kind: "Thing"})
+	f := newTestFreshness(shown{}, q)
 	if fresh, err := f.IsFresh(t.Context(), object("a", "50")); err == nil || fresh {
 		t.Errorf("fresh is %v, %v, want an error", fresh, err)
 	}
@@ -93,7 +131,7 @@ func TestWithoutAListNothingIsFresh(t *testing.T) {
 func TestWhatIsCreatedAfterTheBeginningIsNew(t *testing.T) {
 	q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}, fail: errors.New("away")}
 	q.items[0].Generation = 3
-	f := NewFreshness(q, schema.GroupVersionKind{Kind: "Thing"})
+	f := newTestFreshness(shown{}, q)
 	if err := f.Begin(t.Context()); err != nil || q.lists != 0 {
 		t.Errorf("%d lists, %v: what is away for a moment is no reason to end", q.lists, err)
 	}
@@ -104,4 +142,48 @@ func TestWhatIsCreatedAfterTheBeginningIsNew(t *testing.T) {
 	if before, after := f.Since(object("a", "50")), f.Since(object("b", "60")); before != 3 || after != 0 {
 		t.Errorf("generations are %d and %d, want 3 and 0", before, after)
 	}
+}
+
+// TestTheCacheCatchesUp: what it does not show may be what something else is needed for.
+func TestTheCacheCatchesUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		since map[string]time.Duration
+		gone  bool
+		took  time.Duration
+		asked int
+	}{
+		"it shows all":                {map[string]time.Duration{"50": 0}, false, 0, 0},
+		"what was written since":      {map[string]time.Duration{"51": 0}, false, 0, 0},
+		"it lags":                     {map[string]time.Duration{"50": time.Second}, false, time.Second, 1},
+		"it shows an older one first": {map[string]time.Duration{"49": 0, "50": 3 * time.Second}, false, 3 * time.Second, 2},
+		"what has gone since":         {nil, true, 0, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began, since := time.Now(), map[string]time.Time{}
+			for version, after := range c.since {
+				since[version] = began.Add(after)
+			}
+			q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}, gone: c.gone}
+			f := newTestFreshness(shown{since: since}, q)
+			for range 2 {
+				if err := f.CatchUp(t.Context()); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if took := time.Since(began); took != c.took || q.asked != c.asked || q.lists != 1 {
+				t.Errorf("%s: took %s, asked %d times, %d lists", name, took, q.asked, q.lists)
+			}
+		})
+	}
+}
+
+func TestWhoStopsDoesNotCatchUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		f := newTestFreshness(shown{}, &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}})
+		if err := f.CatchUp(ctx); err == nil || !strings.Contains(err.Error(), "Thing") {
+			t.Errorf("it has caught up: %v", err)
+		}
+	})
 }

@@ -71,7 +71,7 @@ func TestWhatHasGoneIsNotWaitedFor(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := &lagging{after: c.after, gone: c.gone, began: time.Now()}
-			f := NewFreshness(apiServer{l}, schema.GroupVersionKind{Kind: "Thing"})
+			f := newTestFreshness(l, apiServer{l})
 			err := f.Read(t.Context(), l, client.ObjectKey{Name: "a"}, object("a", "1"))
 			if apierrors.IsNotFound(err) != c.gone || !c.gone && err != nil || l.asked != c.asked {
 				t.Errorf("%s: %v, asked %d times", why, err, l.asked)
@@ -101,7 +101,7 @@ func TestAnEndIsNotWaitedFor(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		l := &lagging{after: time.Hour, began: time.Now()}
-		if err := NewFreshness(apiServer{l}, schema.GroupVersionKind{}).Read(ctx, l, client.ObjectKey{}, object("a", "1")); err == nil {
+		if err := newTestFreshness(l, apiServer{l}).Read(ctx, l, client.ObjectKey{}, object("a", "1")); err == nil {
 			t.Error("it was read")
 		}
 	})
