@@ -18,6 +18,7 @@ package main
 
 import (
 	"context"
+	"hash/fnv"
 	"sync"
 	"time"
 )
@@ -63,6 +64,7 @@ type director struct {
 	crash   *flare // the process is to be killed
 	deposed *flare // it leads no more
 	late    *gate  // where a deposed leader's call waits
+	order   string // in which kinds catch up comes of this
 }
 
 // newDirector arranges for nothing, until it is armed.
@@ -78,6 +80,7 @@ func (d *director) arm(f fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.armed, d.count, d.named, d.all, d.plan = true, 0, map[string]int{}, nil, nil
+	d.order = f.String()
 	if f.kind != "" {
 		d.plan = &f
 	}
@@ -246,6 +249,18 @@ func (d *director) staleAt() string {
 	asOf := d.asOf
 	d.asOf = ""
 	return asOf
+}
+
+// maxLag is by how much one kind's watch may catch up later than another's.
+const maxLag = 800 * time.Millisecond
+
+// lag is by how much a kind's watch catches up later than the first ones: one thing with each fault.
+func (d *director) lag(resource string) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(d.order + resource))
+	return time.Duration(h.Sum32()%5) * maxLag / 4
 }
 
 // frozenFor is the gate at which a process's watches wait.

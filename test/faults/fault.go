@@ -147,6 +147,12 @@ func (f fault) hidesReceiver() bool {
 	return strings.HasPrefix(f.of, "receivers") || slices.Contains([]string{watchCut, watchGone, frozen}, f.kind)
 }
 
+// writesSecretLate: a former leader writes credentials which the next one, that was not told them, may
+// be about to have removed. No lock spans a Secret and a broker; it is replaced soon after.
+func (f fault) writesSecretLate() bool {
+	return f.kind == deposed && strings.Contains(string(f.at), ":secrets/")
+}
+
 // count is how many faults it is.
 func (f fault) count() int {
 	switch {

@@ -53,15 +53,21 @@ func (g *gate) open() {
 	}
 }
 
-// pass waits until the gate is open, or the context ends.
-func (g *gate) pass(ctx context.Context) {
+// pass waits until the gate is open, or the context ends; held: it was not open.
+func (g *gate) pass(ctx context.Context) (held bool) {
 	g.mu.Lock()
 	opened := g.opened
 	g.mu.Unlock()
 	select {
 	case <-opened:
+		return false
+	default:
+	}
+	select {
+	case <-opened:
 	case <-ctx.Done():
 	}
+	return true
 }
 
 // A flare is fired once.

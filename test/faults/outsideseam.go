@@ -81,7 +81,8 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refused := (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2
 			isThere := a.removes && r.Method == http.MethodDelete && said.Code != http.StatusOK && said.Code != http.StatusGone
 			isBegun := a.accepts && act.answer != accepted && said.Code == http.StatusAccepted && s.doomed()
-			if refused || isThere || isBegun { // who does not take it, or has not removed it, does not say so
+			isMade := act.answer == accepted && r.Method == http.MethodPut && said.Code == http.StatusOK
+			if refused || isThere || isBegun || isMade { // who does not take it, has not removed it or need not make it does not say so
 				says(said.Code, said.Body.String())(w, r)
 				return
 			}

@@ -216,7 +216,7 @@ func (r *run) takeOver(ctx context.Context, f *fault) error {
 // showLater lets a process see after a while what it was not shown, which may give it
 // something to do.
 func (r *run) showLater(show func()) {
-	r.director.expect(time.Now().Add(2*patience + time.Second/2))
+	r.director.expect(time.Now().Add(2*patience + maxLag + time.Second/2))
 	time.AfterFunc(2*patience, show)
 }
 

@@ -76,7 +76,7 @@ func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query 
 	frames := make(chan frame)
 	go read(r, response, frames)
 	cut, gone := s.director.watchers()
-	s.caughtUp.pass(ctx)
+	s.wait(ctx, s.caughtUp, t.resource)
 	v := &viewer{s: s, w: w, resource: t.resource, frames: frames}
 	for {
 		select {
@@ -99,6 +99,13 @@ func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query 
 			}
 			v.show(ctx, f)
 		}
+	}
+}
+
+// wait has a kind's watch wait at a gate, and a little longer: one kind catches up after the other.
+func (s *apiSeam) wait(ctx context.Context, g *gate, resource string) {
+	if g.pass(ctx) {
+		wait(ctx, s.director.lag(resource))
 	}
 }
 
@@ -181,7 +188,7 @@ func (v *viewer) writePending(ctx context.Context) {
 
 // write shows an event, unless the process sees nothing just now.
 func (v *viewer) write(ctx context.Context, f frame) {
-	v.s.director.frozenFor(v.s).pass(ctx)
+	v.s.wait(ctx, v.s.director.frozenFor(v.s), v.resource)
 	_ = json.NewEncoder(v.w).Encode(f)
 	_ = http.NewResponseController(v.w).Flush()
 }
