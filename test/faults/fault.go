@@ -142,9 +142,9 @@ func (f fault) mayLoseAnswer() bool {
 	return f.kills() || outside && !slices.Contains(definite, f.kind) || f.then != nil && f.then.mayLoseAnswer()
 }
 
-// hidesReceiver: what receivers are told may be by an edition of theirs that is over.
+// hidesReceiver: what receivers are told may be by an edition of theirs, or of their Secret, that is over.
 func (f fault) hidesReceiver() bool {
-	return strings.HasPrefix(f.of, "receivers") || slices.Contains([]string{watchCut, watchGone, frozen}, f.kind)
+	return strings.HasPrefix(f.of, "receivers") || strings.HasPrefix(f.of, "secrets") || slices.Contains([]string{watchCut, watchGone, frozen}, f.kind)
 }
 
 // writesSecretLate: a former leader writes credentials which the next one, that was not told them, may
