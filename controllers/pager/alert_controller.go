@@ -45,6 +45,7 @@ const drainRounds, drainPause = 20, 100 * time.Millisecond
 // AlertReconciler brings Alerts to their receivers.
 type AlertReconciler struct {
 	client   client.Client // reads are from the cache and show our own writes
+	overview *kube.Overview
 	fresh    *kube.Freshness
 	book     receivers.Book
 	senders  *senders
@@ -73,6 +74,9 @@ type view struct {
 
 // Reconcile reads, decides, acts and records.
 func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.overview.CatchUp(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
 	before := &v1beta1.Alert{}
 	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
 	if client.IgnoreNotFound(err) != nil {

@@ -31,6 +31,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
@@ -42,7 +43,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
@@ -85,6 +85,36 @@ func TestAResultIsNotDropped(t *testing.T) {
 	}
 	if n := requests.Load(); n != 1 {
 		t.Errorf("%d requests for one page", n)
+	}
+}
+
+// TestAPageIsForReceiversThatTheCacheDoesNotShowYet: a new leader's may be behind.
+func TestAPageIsForReceiversThatTheCacheDoesNotShowYet(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	alert := newAlert(func(a *v1beta1.Alert) {
+		a.CreationTimestamp.Time = time.Now()
+		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: "hook"}}
+	})
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: server.URL}
+	doubted := false
+	c := fakeCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		switch o.(type) {
+		case *metav1.PartialObjectMetadata:
+			doubted = true
+		case *v1beta1.Receiver:
+			if !doubted {
+				return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+			}
+		}
+		return c.Get(ctx, key, o, opts...)
+	}}, alert, receiver)
+	if _, err := newReconciler(t, c).Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), nameOf(alert), alert); err != nil || !alert.Status.Sent {
+		t.Errorf("sent is %v, %v", alert.Status.Sent, err)
 	}
 }
 
@@ -400,8 +430,9 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 		t.Fatal(err)
 	}
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
+	overview := newOverview(c, c)
 	return &AlertReconciler{
-		client: c, fresh: kube.NewFreshness(c, c, v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
+		client: c, overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book: receivers.Book{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{},

@@ -76,10 +76,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	s := newSenders(mgr.GetAPIReader(), workshop{guard: o.Guard, events: &eventCreator{events: clients, instance: o.Instance}})
 	book := receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
+	overview := newOverview(mgr.GetCache(), mgr.GetAPIReader())
 	h := &health{}
 	alerts := &AlertReconciler{
 		client:   mgr.GetClient(),
-		fresh:    kube.NewFreshness(mgr.GetCache(), mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
+		overview: overview,
+		fresh:    overview.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book:     book,
 		senders:  s,
 		recorder: o.Recorder,
@@ -105,6 +107,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		}
 	}
 	return nil
+}
+
+// newOverview is of receivers: one that is not seen is not told that an Alert is over.
+func newOverview(cache, live client.Reader) *kube.Overview {
+	overview := &kube.Overview{Cache: cache, Live: live}
+	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindReceiver)), &v1beta1.Receiver{})
+	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindClusterReceiver)), &v1beta1.ClusterReceiver{})
+	return overview
 }
 
 func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {

@@ -54,6 +54,7 @@ type BrokerReconciler struct {
 
 	cached      index.Index // for who must not wait for our own writes
 	live        client.Reader
+	overview    *kube.Overview
 	fresh       *kube.Freshness
 	connections *connections
 	secrets     *secretKeeper
@@ -77,6 +78,9 @@ type BrokerReconciler struct {
 
 // Reconcile reads, decides, and reads the catalog or lets the broker go.
 func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.overview.CatchUp(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
 	b := r.newBroker()
 	if err := r.fresh.Read(ctx, r.client, req.NamespacedName, b); err != nil {
 		r.forget(brokerKey{req.Namespace, req.Name})

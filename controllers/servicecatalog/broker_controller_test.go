@@ -86,13 +86,13 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, recorder := index.Index{Cache: c}, events.NewFakeRecorder(1000)
+	x, recorder, overview := index.Index{Cache: c}, events.NewFakeRecorder(1000), &kube.Overview{Cache: c, Live: c}
 	return &BrokerReconciler{
 		librarian: librarian{scope: s, client: c, index: x}, cached: x, live: c,
-		fresh: kube.NewFreshness(c, c, v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
+		overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
-		secrets: newSecretKeeper(c, c, x, recorder, (&kit{}).catchUp),
+		secrets: newSecretKeeper(c, c, x, recorder, overview),
 		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at
 }
@@ -186,7 +186,7 @@ func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
 		b.SetDeletionTimestamp(&metav1.Time{Time: noon})
 		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
 		r.live = newFakeCluster(t, interceptor.Funcs{}, &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "late"}})
-		r.fresh = kube.NewFreshness(r.client, r.client, v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker())
+		r.fresh = (&kube.Overview{Cache: r.client, Live: r.client}).Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker())
 		if got, result := reconcileBroker(t, r, b); len(got.GetFinalizers()) != 1 || result.IsZero() {
 			t.Errorf("%s: finalizers are %q, again: %v", s.Scope, got.GetFinalizers(), !result.IsZero())
 		}
@@ -289,7 +289,7 @@ func TestASecretIsHeldOnce(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}}, secret)
 	before := newFakeCluster(t, interceptor.Funcs{}, secret) // what the cache shows
-	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), (&kit{}).catchUp)
+	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &kube.Overview{})
 	for range 2 {
 		if err := k.hold(t.Context(), b); err != nil {
 			t.Fatal(err)

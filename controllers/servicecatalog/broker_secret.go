@@ -46,7 +46,7 @@ type secretKeeper struct {
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
-	catchUp  func(context.Context) error // waits until the cache shows who needs a Secret
+	overview *kube.Overview
 	wake     kube.Wakeups
 
 	mu      sync.Mutex
@@ -62,8 +62,8 @@ type touched struct {
 	isKept   bool // in the last one
 }
 
-func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, catchUp func(context.Context) error) *secretKeeper {
-	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, catchUp: catchUp, touched: map[types.UID]touched{}, told: map[types.UID]bool{}}
+func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, overview *kube.Overview) *secretKeeper {
+	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, overview: overview, touched: map[types.UID]touched{}, told: map[types.UID]bool{}}
 }
 
 // maxTouched is how many versions of a Secret are known; each broker needs but the last few.
@@ -71,12 +71,12 @@ const maxTouched = 16
 
 // Reconcile puts the finalizer on a Secret, or takes it off.
 func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := k.overview.CatchUp(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
 	secret := kube.Metadata("Secret")
 	if err := k.cache.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if err := k.catchUp(ctx); err != nil {
-		return ctrl.Result{}, err
 	}
 	broker, left, err := k.neededFor(ctx, req.NamespacedName)
 	if err != nil {

@@ -50,16 +50,18 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // by which they are reached.
 func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 	current := index.Index{Cache: kube.OurWrites(mgr.GetClient(), mgr.GetCache())}
-	k.authSecrets = newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, k.catchUp)
+	k.authSecrets = newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.overview)
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range []scope{clusterWide, namespaced} {
 		r := &BrokerReconciler{
 			librarian: librarian{scope: s, client: mgr.GetClient(), index: current},
-			cached:    k.index, live: mgr.GetAPIReader(), fresh: kube.NewFreshness(mgr.GetCache(), mgr.GetAPIReader(), v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
+			cached:    k.index, live: mgr.GetAPIReader(), overview: &k.overview, fresh: k.overview.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
 			connections: k.connections, secrets: k.authSecrets, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
 			interval: o.RelistInterval, demanded: map[brokerKey]time.Time{},
 		}
-		byScope[s.Scope], k.fresh = r, append(k.fresh, r.fresh)
+		byScope[s.Scope] = r
+		k.overview.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.newClass())
+		k.overview.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.newPlan())
 		if err := setupScope(mgr, r, o); err != nil {
 			return err
 		}

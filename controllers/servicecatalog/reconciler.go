@@ -96,12 +96,11 @@ type view[O client.Object, S any, M comparable] struct {
 func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
 	r := &reconciler[O, S, M]{
 		kit: k, kind: of, client: c, live: live,
-		fresh:      kube.NewFreshness(k.index.Cache, live, v1beta1.GroupVersion.WithKind(of.name), of.new()),
+		fresh:      k.overview.Of(v1beta1.GroupVersion.WithKind(of.name), of.new()),
 		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
 		recent:     newRecent(),
 	}
 	r.line.kind, r.line.connections, r.line.clock, r.line.wake = of.name, k.connections, k.clock, &r.wake
-	k.fresh = append(k.fresh, r.fresh)
 	left := newOrphans()
 	r.ledger = newLedger[S, M](left)
 	r.orphans = &orphanage{
@@ -113,6 +112,9 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 // Reconcile takes one step with an object, and with what former ones of its name have left
 // behind.
 func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.overview.CatchUp(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
 	before := r.new()
 	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before, client.UnsafeDisableDeepCopy)
 	switch {
@@ -136,12 +138,8 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 	return sooner(result, again), nil
 }
 
-// open has an object attended to, once the cache shows what former processes have made of it
-// and of all that may refer to it.
+// open has an object attended to, if the cache shows what this process has made of it.
 func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, error) {
-	if err := r.catchUp(ctx); err != nil {
-		return ctrl.Result{}, err
-	}
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}

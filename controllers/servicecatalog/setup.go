@@ -61,22 +61,11 @@ type kit struct {
 	metrics     *metrics
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
-	// fresh are those of brokers, instances and bindings.
-	fresh []*kube.Freshness
+	// overview is of all kinds of the group.
+	overview kube.Overview
 	// What is there once brokers are set up: relist has a broker's catalog read again.
 	relist      func(brokerKey)
 	authSecrets *secretKeeper
-}
-
-// catchUp waits, once this process has begun to lead, until the cache shows all brokers, instances
-// and bindings that there were: what is needed for one of them must not go.
-func (k *kit) catchUp(ctx context.Context) error {
-	for _, f := range k.fresh {
-		if err := f.CatchUp(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Setup registers the controllers of the group. The indexes of internal/catalog/index have
@@ -88,6 +77,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	k := &kit{
 		index:     index.Index{Cache: mgr.GetCache()},
+		overview:  kube.Overview{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
 		metrics:   m,
 		recorder:  o.Recorder,

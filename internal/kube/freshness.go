@@ -32,11 +32,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
+// lookInterval is how often a cache is looked at that lags.
+const lookInterval = 20 * time.Millisecond
+
 // Freshness keeps a new leader from acting on a cache that lags behind what the
 // leader before it wrote. When first asked it lists the metadata of all objects
 // of a kind from a quorum; an object is fresh once the cache shows it no older
-// than that, and the cache has caught up once all are. Our own later writes are
-// the business of the client (EnableReadYourWritesConsistency).
+// than that. Our own later writes are the business of the client
+// (EnableReadYourWritesConsistency).
 type Freshness struct {
 	cache, live client.Reader
 	gvk         schema.GroupVersionKind
@@ -48,7 +51,7 @@ type Freshness struct {
 	lagging []laggard
 }
 
-// laggard is an object that the cache did not show yet as it was listed.
+// laggard is an object that the cache did not show yet as the list did.
 type laggard struct {
 	name    types.NamespacedName
 	version string
@@ -60,10 +63,31 @@ type listedObject struct {
 	generation int64
 }
 
-// NewFreshness asks live, which must not be a cache, about objects of gvk, which the cache
-// has as those of o's type.
-func NewFreshness(cache, live client.Reader, gvk schema.GroupVersionKind, o client.Object) *Freshness {
-	return &Freshness{cache: cache, live: live, gvk: gvk, seen: o}
+// Overview is what there is of several kinds. Whoever does something because of what there is
+// not, or no more, has to have it: what a cache that lags does not show may be what a binding is
+// for, or where an Alert was sent.
+type Overview struct {
+	// Cache has the objects, and does not wait for our own writes; Live is no cache.
+	Cache, Live client.Reader
+	kinds       []*Freshness
+}
+
+// Of takes a kind in, whose objects are of o's type.
+func (w *Overview) Of(gvk schema.GroupVersionKind, o client.Object) *Freshness {
+	f := &Freshness{cache: w.Cache, live: w.Live, gvk: gvk, seen: o}
+	w.kinds = append(w.kinds, f)
+	return f
+}
+
+// CatchUp waits until the cache shows all that there was when this process began to lead, as it was
+// then or later, but for what has gone since.
+func (w *Overview) CatchUp(ctx context.Context) error {
+	for _, f := range w.kinds {
+		if err := f.catchUp(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // IsFresh says whether obj, from the cache, may be acted on. If not, an event
@@ -102,10 +126,7 @@ func (f *Freshness) Since(obj client.Object) int64 {
 	return f.known[obj.GetUID()].generation
 }
 
-// CatchUp waits until the cache shows all that the list did, as it was or later, but for what has
-// gone since. Who asks a cache which objects refer to another has to: one that is missing there
-// may be what the other is needed for.
-func (f *Freshness) CatchUp(ctx context.Context) error {
+func (f *Freshness) catchUp(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.begin(ctx); err != nil {
@@ -122,16 +143,20 @@ func (f *Freshness) CatchUp(ctx context.Context) error {
 
 // await waits until the cache shows an object, or it has gone: then it may never be shown.
 func (f *Freshness) await(ctx context.Context, o laggard) error {
+	shows := func(ctx context.Context) (bool, error) { return f.shows(ctx, o) }
+	if shown, err := f.shows(ctx, o); shown || err != nil {
+		return err
+	}
 	for doubt := firstDoubt; ; doubt = min(2*doubt, lastDoubt) {
 		there := &metav1.PartialObjectMetadata{}
 		there.SetGroupVersionKind(f.gvk)
 		if err := f.live.Get(ctx, o.name, there); err != nil {
 			return client.IgnoreNotFound(err)
 		}
-		shows := func(ctx context.Context) (bool, error) { return f.shows(ctx, o) }
-		if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, doubt, true, shows); !wait.Interrupted(err) || ctx.Err() != nil {
+		if err := wait.PollUntilContextTimeout(ctx, lookInterval, doubt, true, shows); !wait.Interrupted(err) || ctx.Err() != nil {
 			return err
 		}
+		log.FromContext(ctx).Info("Waiting for the cache to show an object", "kind", f.gvk.Kind, "object", o.name)
 	}
 }
 

@@ -49,6 +49,21 @@ func (q *quorum) Get(_ context.Context, key client.ObjectKey, _ client.Object, _
 	return nil
 }
 
+func (q *quorum) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if q.fail != nil {
+		return q.fail
+	}
+	q.lists++
+	o := (&client.ListOptions{}).ApplyOptions(opts)
+	at := len(o.Continue)
+	l := list.(*metav1.PartialObjectMetadataList)
+	l.Items, l.ResourceVersion, l.Continue = q.items[at:at+1], "100", ""
+	if at+1 < len(q.items) {
+		l.Continue = o.Continue + "x"
+	}
+	return nil
+}
+
 // shown is a cache that has objects of each version from a time on.
 type shown struct {
 	client.Reader
@@ -70,22 +85,7 @@ func (s shown) Get(_ context.Context, key client.ObjectKey, o client.Object, _ .
 
 // newTestFreshness is of a cache and an API server.
 func newTestFreshness(cache, live client.Reader) *Freshness {
-	return NewFreshness(cache, live, schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
-}
-
-func (q *quorum) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
-	if q.fail != nil {
-		return q.fail
-	}
-	q.lists++
-	o := (&client.ListOptions{}).ApplyOptions(opts)
-	at := len(o.Continue)
-	l := list.(*metav1.PartialObjectMetadataList)
-	l.Items, l.ResourceVersion, l.Continue = q.items[at:at+1], "100", ""
-	if at+1 < len(q.items) {
-		l.Continue = o.Continue + "x"
-	}
-	return nil
+	return (&Overview{Cache: cache, Live: live}).Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
 }
 
 func object(uid, version string) *metav1.PartialObjectMetadata {
@@ -156,21 +156,22 @@ func TestTheCacheCatchesUp(t *testing.T) {
 		"what was written since":      {map[string]time.Duration{"51": 0}, false, 0, 0},
 		"it lags":                     {map[string]time.Duration{"50": time.Second}, false, time.Second, 1},
 		"it shows an older one first": {map[string]time.Duration{"49": 0, "50": 3 * time.Second}, false, 3 * time.Second, 2},
-		"what has gone since":         {nil, true, 0, 1},
+		"what has gone since":         {nil, true, 0, 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began, since := time.Now(), map[string]time.Time{}
 			for version, after := range c.since {
 				since[version] = began.Add(after)
 			}
-			q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}, gone: c.gone}
-			f := newTestFreshness(shown{since: since}, q)
+			q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50"), *object("b", "50")}, gone: c.gone}
+			w := &Overview{Cache: shown{since: since}, Live: q}
+			w.Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
 			for range 2 {
-				if err := f.CatchUp(t.Context()); err != nil {
+				if err := w.CatchUp(t.Context()); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
-			if took := time.Since(began); took != c.took || q.asked != c.asked || q.lists != 1 {
+			if took := time.Since(began); took != c.took || q.asked != c.asked || q.lists != len(q.items) {
 				t.Errorf("%s: took %s, asked %d times, %d lists", name, took, q.asked, q.lists)
 			}
 		})
@@ -181,8 +182,9 @@ func TestWhoStopsDoesNotCatchUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		f := newTestFreshness(shown{}, &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}})
-		if err := f.CatchUp(ctx); err == nil || !strings.Contains(err.Error(), "Thing") {
+		w := &Overview{Cache: shown{}, Live: &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}}}
+		w.Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
+		if err := w.CatchUp(ctx); err == nil || !strings.Contains(err.Error(), "Thing") {
 			t.Errorf("it has caught up: %v", err)
 		}
 	})
