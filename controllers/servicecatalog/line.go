@@ -59,8 +59,7 @@ type pace struct {
 	next time.Time
 }
 
-// reserve is when something may be said; zero: not within that time from now. What is reserved
-// is not given back.
+// reserve is when something may be said; zero: not within that time from now.
 func (p *pace) reserve(now time.Time, within time.Duration) (at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,6 +71,21 @@ func (p *pace) reserve(now time.Time, within time.Duration) (at time.Time) {
 	}
 	p.next = at.Add(newsInterval)
 	return at
+}
+
+// giveBack is for a moment that is not needed: there is one more at the end.
+func (p *pace) giveBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next = p.next.Add(-newsInterval)
+}
+
+// forget is for what waits no more: what it has not said need not be said.
+func (l *line) forget(queued **waiting) {
+	if *queued != nil && (*queued).says.After(l.clock.Now()) {
+		l.news.giveBack()
+	}
+	*queued = nil
 }
 
 // sayAt is when the status of what has waited for long is to say so, or when to come again for
@@ -106,7 +120,7 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, r
 	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.AddFirst(name) }}, l.clock.Now())
 	switch {
 	case entered:
-		*queued = nil
+		l.forget(queued)
 	case *queued == nil:
 		*queued = &waiting{broker: key}
 	}
@@ -120,6 +134,6 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, r
 func (l *line) leave(name types.NamespacedName, queued **waiting) {
 	if *queued != nil {
 		l.connections.bulkheads.Withdraw((*queued).broker, ticket{l.kind, name}, l.clock.Now())
-		*queued = nil
+		l.forget(queued)
 	}
 }

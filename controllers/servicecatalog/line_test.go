@@ -48,6 +48,20 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 	}
 }
 
+// TestWhatGetsItsTurnLeavesItsMomentToOthers: else those who come after many that are served before
+// they have said anything would never say so.
+func TestWhatGetsItsTurnLeavesItsMomentToOthers(t *testing.T) {
+	l := &line{clock: clocktesting.NewFakePassiveClock(t0)}
+	for range 1000 {
+		w := &waiting{}
+		l.sayAt(w, t0)
+		if w.says.After(t0.Add(newsInterval)) {
+			t.Fatalf("it says so after %s", w.says.Sub(t0))
+		}
+		l.forget(&w)
+	}
+}
+
 // TestWhatWaitsAsksInTime: who does not ask loses its place, and what many have to say keeps nobody
 // from that, nor from saying something later.
 func TestWhatWaitsAsksInTime(t *testing.T) {
