@@ -50,18 +50,23 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
+// newPage is an Alert of now, and the receiver at a URL that it is for.
+func newPage(url string) (*v1beta1.Alert, *v1beta1.Receiver) {
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: url}
+	return newAlert(func(a *v1beta1.Alert) {
+		a.CreationTimestamp.Time = time.Now()
+		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: receiver.Name}}
+	}), receiver
+}
+
 // TestAResultIsNotDropped: what was sent is not sent again because it could not
 // be recorded at once.
 func TestAResultIsNotDropped(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
-	alert := newAlert(func(a *v1beta1.Alert) {
-		a.CreationTimestamp.Time = time.Now()
-		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: "hook"}}
-	})
-	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: server.URL}
+	alert, receiver := newPage(server.URL)
 
 	away := 3 // times that the API server does not take a status
 	c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
@@ -92,12 +97,7 @@ func TestAResultIsNotDropped(t *testing.T) {
 func TestAPageIsForReceiversThatTheCacheDoesNotShowYet(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	alert := newAlert(func(a *v1beta1.Alert) {
-		a.CreationTimestamp.Time = time.Now()
-		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: "hook"}}
-	})
-	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: server.URL}
+	alert, receiver := newPage(server.URL)
 	doubted := false
 	c := fakeCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 		switch o.(type) {

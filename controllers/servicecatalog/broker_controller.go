@@ -462,23 +462,16 @@ func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instanc
 // seeAll makes sure that the cache has all instances and bindings, no older than they are now:
 // one of which it does not know that it is the broker's would be left without it.
 func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
-	const page = 500
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(v1beta1.GroupVersion.WithKind(kind + "List"))
-		for more := true; more; more = list.Continue != "" {
-			err := r.live.List(ctx, list, client.InNamespace(b.GetNamespace()), client.Limit(page), client.Continue(list.Continue))
-			if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) { // not even their definition is left
-				break
+		see := func(now *metav1.PartialObjectMetadata) error {
+			if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(now), cached, client.UnsafeDisableDeepCopy); err != nil || !notAfter(now.ResourceVersion, cached.GetResourceVersion()) {
+				return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, now.Namespace, now.Name, kube.ErrStale)
 			}
-			if err != nil {
-				return fmt.Errorf("listing every %s: %w", kind, err)
-			}
-			for i := range list.Items {
-				if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(&list.Items[i]), cached, client.UnsafeDisableDeepCopy); err != nil || !notAfter(list.Items[i].ResourceVersion, cached.GetResourceVersion()) {
-					return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, list.Items[i].Namespace, list.Items[i].Name, kube.ErrStale)
-				}
-			}
+			return nil
+		}
+		_, err := kube.ListMetadata(ctx, r.live, v1beta1.GroupVersion.WithKind(kind), see, client.InNamespace(b.GetNamespace()))
+		if err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) { // else not even their definition is left
+			return fmt.Errorf("making sure that every %s is seen: %w", kind, err)
 		}
 	}
 	return nil

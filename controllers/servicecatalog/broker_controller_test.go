@@ -186,7 +186,6 @@ func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
 		b.SetDeletionTimestamp(&metav1.Time{Time: noon})
 		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
 		r.live = newFakeCluster(t, interceptor.Funcs{}, &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "late"}})
-		r.fresh = (&kube.Overview{Cache: r.client, Live: r.client}).Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker())
 		if got, result := reconcileBroker(t, r, b); len(got.GetFinalizers()) != 1 || result.IsZero() {
 			t.Errorf("%s: finalizers are %q, again: %v", s.Scope, got.GetFinalizers(), !result.IsZero())
 		}

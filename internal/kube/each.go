@@ -20,6 +20,8 @@ import (
 	"context"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,4 +45,24 @@ func Each[T client.Object](ctx context.Context, informers cache.Informers, kind 
 		show(o.(T))
 	}
 	return nil
+}
+
+// ListMetadata shows the metadata of all objects of a kind, page by page, as live has them, which must not be a cache. It ends
+// with show's first error, and nothing that is shown is valid after show has returned; version is the list's resourceVersion. The
+// options are List's.
+func ListMetadata(ctx context.Context, live client.Reader, gvk schema.GroupVersionKind, show func(*metav1.PartialObjectMetadata) error, options ...client.ListOption) (version string, err error) {
+	const page = 500
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	for more := true; more; more = list.Continue != "" {
+		if err := live.List(ctx, list, append(options, client.Limit(page), client.Continue(list.Continue))...); err != nil {
+			return "", err
+		}
+		for i := range list.Items {
+			if err := show(&list.Items[i]); err != nil {
+				return "", err
+			}
+		}
+	}
+	return list.ResourceVersion, nil
 }

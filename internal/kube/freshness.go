@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,6 +71,7 @@ type Overview struct {
 	// Cache has the objects, and does not wait for our own writes; Live is no cache.
 	Cache, Live client.Reader
 	kinds       []*Freshness
+	caughtUp    atomic.Bool
 }
 
 // Of takes a kind in, whose objects are of o's type.
@@ -82,11 +84,15 @@ func (w *Overview) Of(gvk schema.GroupVersionKind, o client.Object) *Freshness {
 // CatchUp waits until the cache shows all that there was when this process began to lead, as it was
 // then or later, but for what has gone since.
 func (w *Overview) CatchUp(ctx context.Context) error {
+	if w.caughtUp.Load() {
+		return nil
+	}
 	for _, f := range w.kinds {
 		if err := f.catchUp(ctx); err != nil {
 			return err
 		}
 	}
+	w.caughtUp.Store(true)
 	return nil
 }
 
@@ -148,9 +154,7 @@ func (f *Freshness) await(ctx context.Context, o laggard) error {
 		return err
 	}
 	for doubt := firstDoubt; ; doubt = min(2*doubt, lastDoubt) {
-		there := &metav1.PartialObjectMetadata{}
-		there.SetGroupVersionKind(f.gvk)
-		if err := f.live.Get(ctx, o.name, there); err != nil {
+		if err := f.probe(ctx, o.name); err != nil {
 			return client.IgnoreNotFound(err)
 		}
 		if err := wait.PollUntilContextTimeout(ctx, lookInterval, doubt, true, shows); !wait.Interrupted(err) || ctx.Err() != nil {
@@ -158,6 +162,13 @@ func (f *Freshness) await(ctx context.Context, o laggard) error {
 		}
 		log.FromContext(ctx).Info("Waiting for the cache to show an object", "kind", f.gvk.Kind, "object", o.name)
 	}
+}
+
+// probe asks the API server whether an object is there: NotFound, or another error, says that it may not be.
+func (f *Freshness) probe(ctx context.Context, name types.NamespacedName) error {
+	there := &metav1.PartialObjectMetadata{}
+	there.SetGroupVersionKind(f.gvk)
+	return f.live.Get(ctx, name, there)
 }
 
 // shows says whether the cache has an object of the name that is no older.
@@ -192,28 +203,18 @@ func (f *Freshness) begin(ctx context.Context) error {
 }
 
 func (f *Freshness) list(ctx context.Context) error {
-	const page = 500
 	known, lagging := map[types.UID]listedObject{}, []laggard(nil)
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(f.gvk.GroupVersion().WithKind(f.gvk.Kind + "List"))
-	for next := ""; ; next = list.Continue {
-		if err := f.live.List(ctx, list, client.Limit(page), client.Continue(next)); err != nil {
-			return err
+	listed, err := ListMetadata(ctx, f.live, f.gvk, func(meta *metav1.PartialObjectMetadata) error {
+		known[meta.UID] = listedObject{meta.ResourceVersion, meta.Generation}
+		o := laggard{client.ObjectKeyFromObject(meta), meta.ResourceVersion}
+		shown, err := f.shows(ctx, o)
+		if !shown {
+			lagging = append(lagging, o)
 		}
-		for i := range list.Items {
-			known[list.Items[i].UID] = listedObject{list.Items[i].ResourceVersion, list.Items[i].Generation}
-			o := laggard{client.ObjectKeyFromObject(&list.Items[i]), list.Items[i].ResourceVersion}
-			shown, err := f.shows(ctx, o)
-			if err != nil {
-				return err
-			}
-			if !shown {
-				lagging = append(lagging, o)
-			}
-		}
-		if list.Continue == "" {
-			f.listed, f.known, f.lagging = list.ResourceVersion, known, lagging
-			return nil
-		}
+		return err
+	})
+	if err == nil {
+		f.listed, f.known, f.lagging = listed, known, lagging
 	}
+	return err
 }

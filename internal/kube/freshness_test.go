@@ -85,7 +85,13 @@ func (s shown) Get(_ context.Context, key client.ObjectKey, o client.Object, _ .
 
 // newTestFreshness is of a cache and an API server.
 func newTestFreshness(cache, live client.Reader) *Freshness {
-	return (&Overview{Cache: cache, Live: live}).Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
+	_, f := newTestOverview(cache, live)
+	return f
+}
+
+func newTestOverview(cache, live client.Reader) (*Overview, *Freshness) {
+	w := &Overview{Cache: cache, Live: live}
+	return w, w.Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
 }
 
 func object(uid, version string) *metav1.PartialObjectMetadata {
@@ -164,8 +170,7 @@ func TestTheCacheCatchesUp(t *testing.T) {
 				since[version] = began.Add(after)
 			}
 			q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50"), *object("b", "50")}, gone: c.gone}
-			w := &Overview{Cache: shown{since: since}, Live: q}
-			w.Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
+			w, _ := newTestOverview(shown{since: since}, q)
 			for range 2 {
 				if err := w.CatchUp(t.Context()); err != nil {
 					t.Errorf("%s: %v", name, err)
@@ -182,8 +187,7 @@ func TestWhoStopsDoesNotCatchUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		w := &Overview{Cache: shown{}, Live: &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}}}
-		w.Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
+		w, _ := newTestOverview(shown{}, &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}})
 		if err := w.CatchUp(ctx); err == nil || !strings.Contains(err.Error(), "Thing") {
 			t.Errorf("it has caught up: %v", err)
 		}

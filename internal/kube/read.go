@@ -22,7 +22,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -65,9 +64,7 @@ func (f *Freshness) Read(ctx context.Context, c client.Reader, key client.Object
 		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 			return err
 		}
-		there := &metav1.PartialObjectMetadata{}
-		there.SetGroupVersionKind(f.gvk)
-		if err := f.live.Get(ctx, key, there); apierrors.IsNotFound(err) {
+		if err := f.probe(ctx, key); apierrors.IsNotFound(err) {
 			return err
 		}
 	}
