@@ -26,12 +26,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"sync/atomic"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -180,24 +183,25 @@ func FindRepo() (string, error) {
 	}
 }
 
-// FreePort returns a port that nobody listens on.
-func FreePort() (int, error) {
-	listener, err := net.Listen("tcp", ":0") //nolint:noctx // closed at once
-	if err != nil {
-		return 0, err
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
-}
+// The kernel gives connections other ports than these: one of those could take the port before it is listened on.
+const firstPort, ports = 20000, 10000
 
-// freePort is a FreePort that is none of taken: those that nobody listens on yet.
-func freePort(taken ...int) (int, error) {
-	for {
-		port, err := FreePort()
-		if err != nil || !slices.Contains(taken, port) {
-			return port, err
+// Processes run side by side, so that each begins elsewhere; tried is how many ports it has asked for.
+var (
+	begin = rand.IntN(ports) //nolint:gosec // not a secret
+	tried atomic.Int64
+)
+
+// FreePort returns a port that nobody listens on, another one each time.
+func FreePort() (port int, err error) {
+	for range ports {
+		port = firstPort + (begin+int(tried.Add(1)))%ports
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil { //nolint:noctx // closed at once
+			return port, listener.Close()
 		}
 	}
+	return 0, fmt.Errorf("no port from %d to %d is free: %w", firstPort, firstPort+ports-1, err)
 }
 
 func (c *Cluster) makeDir() error {

@@ -19,9 +19,11 @@ package local
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -264,4 +266,30 @@ func commandsWith(t *testing.T, text string) (found []string) {
 		}
 	}
 	return found
+}
+
+func TestFreePortIsNeitherGivenTwiceNorByTheKernel(t *testing.T) {
+	given := map[int]bool{}
+	for range 100 {
+		port, err := FreePort()
+		if err != nil || given[port] || port < firstPort || port >= firstPort+ports {
+			t.Fatalf("FreePort() = %d, %v, after %d others", port, err, len(given))
+		}
+		given[port] = true
+	}
+}
+
+func TestFreePortPassesOverOnesInUse(t *testing.T) {
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := firstPort + (port-firstPort+1)%ports
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(next))
+	if err == nil { // else somebody else has it, which is as good
+		defer listener.Close()
+	}
+	if got, err := FreePort(); err != nil || got == next {
+		t.Errorf("FreePort() = %d, %v, which is listened on", got, err)
+	}
 }

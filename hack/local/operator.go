@@ -87,11 +87,11 @@ func (c *Cluster) StartOperator(ctx context.Context, options OperatorOptions) (*
 	if webhooks == 0 {
 		webhooks = c.WebhookPort
 	}
-	health, err := freePort(webhooks, c.WebhookPort)
+	health, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := freePort(webhooks, c.WebhookPort, health)
+	metrics, err := FreePort()
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -50,22 +49,6 @@ type process struct {
 	once sync.Once
 }
 
-// webhookPort is one that nobody listens on, below those that the kernel gives away.
-func webhookPort(ctx context.Context) int {
-	const first, count = 20000, 8000
-	for {
-		port := first + rand.IntN(count)
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			listener.Close()
-			return port
-		}
-		if ctx.Err() != nil {
-			return port
-		}
-	}
-}
-
 // detectMutations ends a process that changes an object of its cache. That keeps copies of
 // all that was there in two minutes: where memory is measured it is not for.
 const detectMutations = "KUBE_CACHE_MUTATION_DETECTOR=true"
@@ -92,6 +75,10 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	}
 	p.server = &http.Server{Handler: p.seam, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.server.Serve(listener) }()
+	webhooks, err := local.FreePort()
+	if err != nil {
+		return nil, err
+	}
 	kubeconfig := filepath.Join(r.lab.dir, fmt.Sprintf("kubeconfig-%d", listener.Addr().(*net.TCPAddr).Port))
 	server := &rest.Config{Host: "http://" + listener.Addr().String()}
 	if err := local.WriteKubeconfig(kubeconfig, server, &clientcmdapi.AuthInfo{}); err != nil {
@@ -99,7 +86,7 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	}
 	args := []string{
 		"--operator-namespace=" + r.world.home, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
-		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", webhookPort(ctx)),
+		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", webhooks),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
 		"--osb-api-request-timeout=2s", "--zap-log-level=5",
 	}
