@@ -178,14 +178,17 @@ func (d *bindingDecision) renewTime() time.Time {
 }
 
 // notTooSoon is a time at which credentials may be replaced: not right after they were,
-// whatever the broker says of them, nor right after that has failed.
+// whatever the broker says of them, and where that has failed, once it may be tried again.
 func (d *bindingDecision) notTooSoon(at time.Time) time.Time {
-	a := d.status.Attempts
-	if a != nil && a.LastTime != nil && at.Before(a.LastTime.Add(minRenewal)) {
-		at = a.LastTime.Add(minRenewal)
+	var soonest time.Time
+	switch a := d.status.Attempts; {
+	case a != nil && a.NextTime != nil:
+		soonest = a.NextTime.Time
+	case a != nil && a.LastTime != nil:
+		soonest = a.LastTime.Add(minRenewal)
 	}
-	if a != nil && a.NextTime != nil && at.Before(a.NextTime.Time) {
-		at = a.NextTime.Time
+	if at.Before(soonest) {
+		return soonest
 	}
 	return at
 }

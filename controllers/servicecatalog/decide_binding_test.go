@@ -154,6 +154,8 @@ func TestDecideBinding(t *testing.T) {
 		"and then":                         {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour), func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }, in(time.Hour)), "journal withdraw"},
 		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "unbind " + next1},
 		"renewal has failed":               {"not at once again", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "wait"},
+		"renewal may be tried again":       {"before they end", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }, in(2*firstRetry)), "journal bind " + next1 + " for id"},
+		"renewal has failed, then ended":   {"no later than it may be tried again", bfs(rotatable, expiring, in(time.Hour-firstRetry), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }, in(2*firstRetry)), "journal withdraw"},
 
 		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
 		"deleted after a restart":               {"G67: something may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
