@@ -22,6 +22,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -56,10 +57,11 @@ func (w *world) change(a *v1beta1.Alert, change func(*v1beta1.Alert)) {
 	w.settled(a)
 }
 
-// settled waits until an Alert is done with as it is now.
+// settled waits until an Alert is done with as it is now, or only a person could do more.
 func (w *world) settled(a *v1beta1.Alert) {
 	w.until(a, a.Name+" is settled", func() bool {
-		return a.Status.FinishedTime != nil || slices.ContainsFunc(a.Status.Deliveries, isUndecided)
+		rows, goesOn := a.Status.Deliveries, meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling)
+		return a.Status.FinishedTime != nil || !goesOn && slices.ContainsFunc(rows, isUndecided) && !slices.ContainsFunc(rows, w.isMendable)
 	})
 }
 
@@ -113,13 +115,18 @@ func isUndecided(row v1beta1.Delivery) bool {
 func (w *world) mend(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
 		refusal := fmt.Sprintf("%s %d.%d with %s", row.Name, row.Sequence, row.Attempts, row.TriedWith)
-		if row.State != v1beta1.DeliveryFailed || w.mended[refusal] || w.addressees[row.Name].wrong {
+		if w.mended[refusal] || !w.isMendable(row) {
 			continue
 		}
 		w.mended[refusal] = true
 		s := &corev1.Secret{ObjectMeta: w.meta(row.Name)}
 		edit(w, s, func(s *corev1.Secret) { s.Annotations = map[string]string{"written": refusal} })
 	}
+}
+
+// isMendable: it was refused, by who is given what is right.
+func (w *world) isMendable(row v1beta1.Delivery) bool {
+	return row.State == v1beta1.DeliveryFailed && !w.addressees[row.Name].wrong
 }
 
 // rotate gives a receiver another secret.
