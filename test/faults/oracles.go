@@ -256,11 +256,22 @@ func isReady(o client.Object) bool {
 	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool { return c.Type == v1beta1.ConditionReady && c.Status == "True" })
 }
 
-// isInUse says whether an object has what the broker holds for it, whether that is as it should be
-// now or not.
-func isInUse(o client.Object) bool {
-	si, ok := o.(*v1beta1.ServiceInstance)
-	return isReady(o) || ok && si.Status.ProvisionStatus == v1beta1.Provisioned
+// usedID is of what the broker holds for an object, whether that is as it should be now or not;
+// empty: it has nothing that could be used.
+func usedID(o client.Object) string {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		if isReady(o) || o.Status.ProvisionStatus == v1beta1.Provisioned {
+			return idOf(o)
+		}
+	case *v1beta1.ServiceBinding:
+		if s := &o.Status; isReady(o) && s.OrphanMitigationInProgress { // of what was to replace it
+			return s.PredecessorID
+		} else if isReady(o) {
+			return idOf(o)
+		}
+	}
+	return ""
 }
 
 // checkBroker compares what the broker has with what objects claim.
@@ -428,7 +439,7 @@ func (w *world) guard(_ string, r *http.Request) {
 	}
 	ends := passwordOf(w.broker.Holds().Bindings[id])
 	for _, o := range all {
-		if idOf(o) == id && o.GetDeletionTimestamp().IsZero() && isInUse(o) {
+		if usedID(o) == id && o.GetDeletionTimestamp().IsZero() {
 			w.blame("DELETE of %s, which %s uses, and keeps", id, o.GetName())
 		}
 		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends && !w.fault.writesSecretLate() {
