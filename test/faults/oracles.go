@@ -259,19 +259,14 @@ func isReady(o client.Object) bool {
 // usedID is of what the broker holds for an object, whether that is as it should be now or not;
 // empty: it has nothing that could be used.
 func usedID(o client.Object) string {
-	switch o := o.(type) {
-	case *v1beta1.ServiceInstance:
-		if isReady(o) || o.Status.ProvisionStatus == v1beta1.Provisioned {
-			return idOf(o)
-		}
-	case *v1beta1.ServiceBinding:
-		if s := &o.Status; isReady(o) && s.OrphanMitigationInProgress { // of what was to replace it
-			return s.PredecessorID
-		} else if isReady(o) {
-			return idOf(o)
-		}
+	si, ok := o.(*v1beta1.ServiceInstance)
+	if !isReady(o) && (!ok || si.Status.ProvisionStatus != v1beta1.Provisioned) {
+		return ""
 	}
-	return ""
+	if b, ok := o.(*v1beta1.ServiceBinding); ok && b.Status.OrphanMitigationInProgress { // of what was to replace it
+		return b.Status.PredecessorID
+	}
+	return idOf(o)
 }
 
 // checkBroker compares what the broker has with what objects claim.
