@@ -65,7 +65,8 @@ type Broker struct {
 	// URL is where Listen has put it.
 	URL string
 
-	server *http.Server
+	server  *http.Server
+	serving sync.WaitGroup
 
 	mu         sync.Mutex
 	options    Options
@@ -128,12 +129,15 @@ func (b *Broker) Listen() error {
 	}
 	b.URL = "http://" + listener.Addr().String()
 	b.server = &http.Server{Handler: b, ReadHeaderTimeout: time.Minute}
-	go func() { _ = b.server.Serve(listener) }()
+	b.serving.Go(func() { _ = b.server.Serve(listener) }) // it ends by Close only
 	return nil
 }
 
-// Close ends all connections. What the broker holds stays.
-func (b *Broker) Close() { _ = b.server.Close() }
+// Close ends all connections and gives the port back. What the broker holds stays.
+func (b *Broker) Close() {
+	_ = b.server.Close() // there is nobody left to answer
+	b.serving.Wait()
+}
 
 // Change changes how the broker is, from the next request on.
 func (b *Broker) Change(change func(*Options)) {

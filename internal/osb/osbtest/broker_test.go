@@ -351,6 +351,19 @@ func TestCatalogAndVersions(t *testing.T) {
 	want(t, "back again", out.Class, osb.Malformed)
 }
 
+// It may be closed before it has begun to serve, and serve again at once.
+func TestClosedAtOnce(t *testing.T) {
+	b := osbtest.Start(t, osbtest.Options{})
+	for range 100 {
+		b.Close()
+		if err := b.Listen(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, out := clientOf(t, b).Catalog(t.Context(), "")
+	want(t, "it is there", out.Class, osb.Done)
+}
+
 func TestStrictness(t *testing.T) {
 	b := osbtest.Start(t, osbtest.Options{InUse: 422, RefusesReuse: 410})
 	c := clientOf(t, b)
