@@ -94,7 +94,7 @@ const (
 	answered = `"reason":"Answered","status":"True","type":"Ready"`
 )
 
-var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|Receiver) (\S+) (.*)$`)
+var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+) (.*)$`)
 
 // leavesOpen says whether a line is of an Alert as expected, but for receivers of which it says
 // that it is not known; or of such a receiver; or of one that was told by a process that was
@@ -104,7 +104,7 @@ func (w *world) leavesOpen(line, expected string) bool {
 	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
 		return false
 	}
-	if is[1] == string(v1beta1.KindReceiver) {
+	if is[1] != "Alert" {
 		return w.addressees[is[2]].once || (w.fault.kills() || w.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], untried, answered), "Untried", "Answered") == should[3]
 	}
 	var a, b v1beta1.Alert

@@ -19,17 +19,21 @@ package main
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // An apiSeam is all that one process of the operator sees of the API server: a proxy that
-// shows it no more than its run's namespace.
+// shows it no more than its run's namespace, and what of the cluster is its run's.
 type apiSeam struct {
 	director  *director
 	namespace string
@@ -89,7 +93,15 @@ func (t target) path() string {
 // runLabel marks objects without namespace that belong to a run.
 const runLabel = "faults.bellhop.gophernetes.io/run"
 
+// ownName begins the names of objects that belong to the cluster, each to one run.
+var ownName = regexp.MustCompile(`run-[a-z0-9]{5}-`)
+
+// plain is a text in which they have the names that they have in each run.
+func plain(text string) string { return ownName.ReplaceAllString(text, "") }
+
 var inNamespaces = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
+
+var ofCluster = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
 
 // ServeHTTP is a request of the process.
 func (s *apiSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -131,9 +143,31 @@ func (s *apiSeam) narrow(t *target, query url.Values) {
 		t.namespace = s.namespace
 	case t.resource == "namespaces":
 		query.Set("fieldSelector", "metadata.name="+s.namespace)
-	case strings.HasPrefix(t.resource, "cluster"):
+	case isOfCluster(*t):
 		query.Set("labelSelector", runLabel+"="+s.namespace)
 	}
+}
+
+// isOfCluster says whether something is of one of our kinds that belong to the cluster.
+func isOfCluster(t target) bool { return slices.Contains(ofCluster, t.resource) }
+
+// labelled is an object that is to be created, as one of a run.
+func labelled(object []byte, run string) []byte {
+	var o unstructured.Unstructured
+	if o.UnmarshalJSON(object) != nil {
+		return object // the API server says what is wrong with it
+	}
+	labels := maps.Clone(o.GetLabels())
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[runLabel] = run
+	o.SetLabels(labels)
+	text, err := o.MarshalJSON()
+	if err != nil {
+		return object
+	}
+	return text
 }
 
 // call is a request about one object, or a list that is not the cache's.
@@ -146,7 +180,10 @@ func (s *apiSeam) call(w http.ResponseWriter, r *http.Request, t target) {
 	if r.Method == http.MethodPost {
 		name = nameIn(body)
 	}
-	what := strings.TrimRight(r.Method+" "+t.resource+"/"+name+"/"+t.subresource, "/")
+	if r.Method == http.MethodPost && isOfCluster(t) {
+		body = labelled(body, s.namespace)
+	}
+	what := strings.TrimRight(r.Method+" "+t.resource+"/"+plain(name)+"/"+t.subresource, "/")
 	act := s.director.arrive(r.Context(), call{seam: api, what: what, changes: r.Method != http.MethodGet})
 	switch {
 	case act.before:

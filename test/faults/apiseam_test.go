@@ -18,6 +18,7 @@ package main
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -56,6 +57,20 @@ func TestAProcessSeesOneRun(t *testing.T) {
 		if got := of.path() + "?" + query.Encode(); got != want {
 			t.Errorf("%s becomes %s", path, got)
 		}
+	}
+}
+
+func TestWhatBelongsToTheClusterIsOfARun(t *testing.T) {
+	const class = `{"apiVersion":"servicecatalog.k8s.io/v1beta1","kind":"ClusterServiceClass","metadata":{"labels":{"a":"b"},"name":"run-abcde-mysql"}}`
+	got := string(labelled([]byte(class), "run-abcde"))
+	if want := `"labels":{"a":"b","` + runLabel + `":"run-abcde"}`; !strings.Contains(got, want) || !strings.Contains(got, `"name":"run-abcde-mysql"`) {
+		t.Errorf("it becomes %s", got)
+	}
+	if got := string(labelled([]byte("nonsense"), "run-abcde")); got != "nonsense" {
+		t.Errorf("nonsense becomes %s", got)
+	}
+	if got := plain("PUT clusterserviceclasses/run-abcde-mysql of run-abcde"); got != "PUT clusterserviceclasses/mysql of run-abcde" {
+		t.Errorf("in each run it is %s", got)
 	}
 }
 

@@ -29,15 +29,15 @@ import (
 func offered(w *world) { w.offer(osbtest.Options{Services: osbtest.DefaultServices()}) }
 
 // brokerIsReady waits until the broker's object is, and returns it.
-func (w *world) brokerIsReady() *v1beta1.ServiceBroker {
-	b := &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}
+func (w *world) brokerIsReady() v1beta1.Broker {
+	b := w.theBroker()
 	w.await("the broker is Ready", w.brokerReady(b))
 	return b
 }
 
 // relisted has the catalog read again.
 func (w *world) relisted() {
-	edit(w, &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}, func(b *v1beta1.ServiceBroker) { b.Spec.RelistRequests++ })
+	edit(w, w.theBroker(), func(b v1beta1.Broker) { b.Common().RelistRequests++ })
 	w.brokerIsReady()
 }
 
@@ -49,7 +49,7 @@ func (w *world) otherCatalog() {
 		more := all[1]
 		more.ID, more.Name = "5e12ce00-0000-4000-8000-000000000003", "queue"
 		more.Plans = []osbtest.Plan{{ID: "91a40000-0000-4000-8000-000000000005", Name: "one", Description: "One node"}}
-		o.Services = append(all, more)
+		o.Services = w.owned(append(all, more))
 	})
 }
 
@@ -58,7 +58,7 @@ func (w *world) brokerMoves() {
 	const password = canary.Value + "2"
 	w.broker.Change(func(o *osbtest.Options) { o.Password = password })
 	url := w.serve(w.broker, operationOf, w.guard)
-	edit(w, &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}, func(b *v1beta1.ServiceBroker) { b.Spec.URL = url })
+	edit(w, w.theBroker(), func(b v1beta1.Broker) { b.Common().URL = url })
 	edit(w, &corev1.Secret{ObjectMeta: w.meta("login")}, func(s *corev1.Secret) { s.Data["password"] = []byte(password) })
 	w.brokerIsReady()
 }
@@ -86,7 +86,7 @@ func brokerScenarios() []scenario {
 			w.otherCatalog()
 			w.relisted()
 			si := &v1beta1.ServiceInstance{ObjectMeta: w.meta("db")}
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = syncPlan })
+			edit(w, si, planned(syncPlan))
 			w.ready(si)
 			w.relisted()
 		}},
@@ -118,6 +118,7 @@ func brokerScenarios() []scenario {
 			w.remove(si)
 			w.gone(si, b)
 		}},
+		{name: "broker-namespace-deleted", apart: true, prepare: registered, steps: namespaceDeleted},
 		{name: "namespace-deleted", apart: true, prepare: func(w *world) {
 			registered(w)
 			w.webhook("hook")
@@ -126,11 +127,16 @@ func brokerScenarios() []scenario {
 			a := w.alert("disk", "hook")
 			w.create(a)
 			w.tried(a)
-			w.bound(syncClass, syncPlan)
-			w.create(w.instance("late", asyncClass, asyncPlan))
-			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
-			w.remove(ns)
-			w.gone(ns)
+			namespaceDeleted(w)
 		}},
 	}
+}
+
+// namespaceDeleted deletes all that a namespace has, with what its broker has to do for that.
+func namespaceDeleted(w *world) {
+	w.bound(syncClass, syncPlan)
+	w.create(w.instance("late", asyncClass, asyncPlan))
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+	w.remove(ns)
+	w.gone(ns)
 }

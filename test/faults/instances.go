@@ -101,14 +101,14 @@ func livesOf(suffix, class, plan, other string) []scenario {
 			si := w.provisioned(class, plan)
 			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
 			w.ready(si)
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = other })
+			edit(w, si, planned(other))
 			w.ready(si)
 			end(w, si)
 		}},
 		{name: "instance-kept" + suffix, prepare: registered, steps: func(w *world) {
 			si := w.provisioned(class, plan)
 			for _, p := range []string{other, plan, other} { // each while the one before may still be on its way
-				edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = p })
+				edit(w, si, planned(p))
 			}
 			w.ready(si)
 		}},
@@ -116,7 +116,7 @@ func livesOf(suffix, class, plan, other string) []scenario {
 			si := w.instance("db", class, plan)
 			w.create(si)
 			w.tells(si, "out of disks")
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.ServicePlanExternalName = other })
+			edit(w, si, planned(other))
 			w.ready(si)
 		}},
 		{name: "instance-failed-deleted" + suffix, prepare: failing, steps: func(w *world) {
@@ -164,7 +164,7 @@ func (w *world) stalled(si *v1beta1.ServiceInstance) {
 
 // stranger puts an instance that is not ours into the broker.
 func (w *world) stranger(id string) {
-	services := osbtest.DefaultServices()
+	services := w.owned(osbtest.DefaultServices())
 	r := httptest.NewRequestWithContext(w.ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
 		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
 	r.Header.Set("X-Broker-API-Version", "2.17")

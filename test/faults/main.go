@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"syscall"
 	"time"
@@ -99,5 +100,20 @@ func main() {
 
 // scenarios are all there are.
 func scenarios() []scenario {
-	return slices.Concat(pagerScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
+	all := slices.Concat(pagerScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
+	return append(all, clusterWide(all)...)
+}
+
+// alsoClusterWide are the scenarios in which much depends on brokers and receivers, and on what they offer.
+var alsoClusterWide = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)
+
+// clusterWide are those of the scenarios, with the kinds that belong to the cluster.
+func clusterWide(all []scenario) (some []scenario) {
+	for _, sc := range all {
+		if alsoClusterWide.MatchString(sc.name) {
+			sc.name, sc.clusterWide = "cluster-"+sc.name, true
+			some = append(some, sc)
+		}
+	}
+	return some
 }

@@ -32,6 +32,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -76,19 +77,32 @@ func oracleOf(problem string) string {
 	return ""
 }
 
-// lists are what is looked at of a namespace.
-func lists() []client.ObjectList {
-	return []client.ObjectList{
-		&pagerv1beta1.AlertList{}, &pagerv1beta1.ReceiverList{},
-		&v1beta1.ServiceBrokerList{}, &v1beta1.ServiceClassList{}, &v1beta1.ServicePlanList{},
-		&v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}, &corev1.SecretList{},
+// lists are what is looked at of a world.
+func (w *world) lists() []client.ObjectList {
+	lists := []client.ObjectList{
+		&pagerv1beta1.AlertList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}, &corev1.SecretList{},
 	}
+	if w.clusterWide {
+		return append(lists, &pagerv1beta1.ClusterReceiverList{},
+			&v1beta1.ClusterServiceBrokerList{}, &v1beta1.ClusterServiceClassList{}, &v1beta1.ClusterServicePlanList{})
+	}
+	return append(lists, &pagerv1beta1.ReceiverList{},
+		&v1beta1.ServiceBrokerList{}, &v1beta1.ServiceClassList{}, &v1beta1.ServicePlanList{})
+}
+
+// within has a list show what is of the world.
+func (w *world) within(list client.ObjectList) client.ListOption {
+	switch list.(type) {
+	case *pagerv1beta1.ClusterReceiverList, *v1beta1.ClusterServiceBrokerList, *v1beta1.ClusterServiceClassList, *v1beta1.ClusterServicePlanList:
+		return client.MatchingLabels{runLabel: w.namespace}
+	}
+	return client.InNamespace(w.namespace)
 }
 
 // objects are all of the run.
 func (w *world) objects() (all []client.Object, err error) {
-	for _, list := range lists() {
-		if err := w.lab.client.List(context.WithoutCancel(w.ctx), list, client.InNamespace(w.namespace)); err != nil {
+	for _, list := range w.lists() {
+		if err := w.lab.client.List(context.WithoutCancel(w.ctx), list, w.within(list)); err != nil {
 			return nil, err
 		}
 		if err := meta.EachListItem(list, func(o runtime.Object) error {
@@ -121,7 +135,7 @@ func (w *world) state() string {
 		}
 	}
 	slices.Sort(lines)
-	return strings.Join(append(lines, w.messages()...), "\n")
+	return plain(strings.Join(append(lines, w.messages()...), "\n"))
 }
 
 // ofSome takes empty parameters for none: they are sent to undo what may have been sent before.
@@ -156,7 +170,7 @@ func describe(o client.Object) string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%T ", o)[1:] + o.GetName() + " " + becameReady.Replace(randomText.ReplaceAllString(string(text), "…"))
+	return fmt.Sprintf("%T ", o)[1:] + plain(o.GetName()) + " " + becameReady.Replace(randomText.ReplaceAllString(plain(string(text)), "…"))
 }
 
 // lasting drops what differs from run to run.
@@ -374,14 +388,18 @@ func (w *world) checkCanary(o client.Object) {
 	}
 }
 
-// checkEvents looks for them in events.
+// checkEvents looks for them in events, also in those about what belongs to the cluster.
 func (w *world) checkEvents() {
-	var events eventsv1.EventList
-	if err := w.lab.client.List(w.ctx, &events, client.InNamespace(w.namespace)); err != nil {
-		w.blame("reading events: %v", err)
-	}
-	for i := range events.Items {
-		w.checkCanary(&events.Items[i])
+	for _, namespace := range []string{w.namespace, metav1.NamespaceDefault} {
+		var events eventsv1.EventList
+		if err := w.lab.client.List(w.ctx, &events, client.InNamespace(namespace)); err != nil {
+			w.blame("reading events: %v", err)
+		}
+		for i := range events.Items {
+			if e := &events.Items[i]; e.Namespace == w.namespace || strings.HasPrefix(e.Regarding.Name, w.own("")) && w.clusterWide {
+				w.checkCanary(e)
+			}
+		}
 	}
 }
 
@@ -447,8 +465,8 @@ func (w *world) guard(_ string, r *http.Request) {
 // left of them outside. ended waits for the last that is seen.
 func (w *world) watch(ctx context.Context) (ended func()) {
 	var all sync.WaitGroup
-	for _, list := range append(lists(), &eventsv1.EventList{}) {
-		seen, err := w.lab.client.Watch(ctx, list, client.InNamespace(w.namespace))
+	for _, list := range append(w.lists(), &eventsv1.EventList{}) {
+		seen, err := w.lab.client.Watch(ctx, list, w.within(list))
 		if err != nil {
 			w.blame("watching: %v", err)
 			continue
@@ -467,7 +485,7 @@ func (w *world) watch(ctx context.Context) (ended func()) {
 // context has.
 func (w *world) watchAgain(ctx context.Context, list client.ObjectList) (seen watch.Interface, err error) {
 	for ctx.Err() == nil {
-		if seen, err = w.lab.client.Watch(ctx, list, client.InNamespace(w.namespace)); err == nil {
+		if seen, err = w.lab.client.Watch(ctx, list, w.within(list)); err == nil {
 			return seen, nil
 		}
 		wait(ctx, 100*time.Millisecond)

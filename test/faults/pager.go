@@ -32,9 +32,16 @@ func (w *world) alert(name string, receivers ...string) *v1beta1.Alert {
 	a := &v1beta1.Alert{ObjectMeta: w.meta(name)}
 	a.Spec.Content = "the disk is full"
 	for _, r := range receivers {
-		a.Spec.ReceiverRefs = append(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: r})
+		a.Spec.ReceiverRefs = append(a.Spec.ReceiverRefs, w.receiverRef(r))
 	}
 	return a
+}
+
+func (w *world) receiverRef(name string) v1beta1.ReceiverRef {
+	if w.clusterWide {
+		return v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: w.own(name)}
+	}
+	return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}
 }
 
 func saying(content string) func(*v1beta1.Alert) {
@@ -119,14 +126,14 @@ func (w *world) mend(a *v1beta1.Alert) {
 			continue
 		}
 		w.mended[refusal] = true
-		s := &corev1.Secret{ObjectMeta: w.meta(row.Name)}
+		s := &corev1.Secret{ObjectMeta: w.meta(plain(row.Name))}
 		edit(w, s, func(s *corev1.Secret) { s.Annotations = map[string]string{"written": refusal} })
 	}
 }
 
 // isMendable: it was refused, by who is given what is right.
 func (w *world) isMendable(row v1beta1.Delivery) bool {
-	return row.State == v1beta1.DeliveryFailed && !w.addressees[row.Name].wrong
+	return row.State == v1beta1.DeliveryFailed && !w.addressees[plain(row.Name)].wrong
 }
 
 // rotate gives a receiver another secret.
@@ -136,12 +143,12 @@ func (w *world) rotate(name, secret string) {
 }
 
 // hook prepares a world with one receiver that knows keys.
-func hook(edits ...func(*v1beta1.Receiver)) func(*world) {
+func hook(edits ...func(v1beta1.ReceiverObject)) func(*world) {
 	return func(w *world) { w.webhook("hook", edits...) }
 }
 
 // keyless prepares one with a receiver that does not.
-func keyless(edits ...func(*v1beta1.Receiver)) func(*world) {
+func keyless(edits ...func(v1beta1.ReceiverObject)) func(*world) {
 	return func(w *world) { w.gotify("phone", edits...) }
 }
 
@@ -205,7 +212,7 @@ func pagerScenarios() []scenario {
 			a := w.fired(w.alert("disk", "hook"))
 			w.change(a, func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical })
 		}},
-		{name: "receiver-edited", prepare: hook(func(r *v1beta1.Receiver) { r.Spec.Suspend = true }), steps: receiverEdited},
+		{name: "receiver-edited", prepare: hook(suspended), steps: receiverEdited},
 		{name: "receiver-secret-rotated", prepare: hook(), steps: receiverSecretRotated},
 		{name: "receiver-anew", prepare: hook(), steps: receiverAnew},
 		{name: "receiver-by-default", prepare: func(*world) {}, steps: receiverByDefault},
@@ -267,10 +274,10 @@ func receiverEdited(w *world) {
 	a := w.alert("disk", "hook")
 	w.create(a)
 	w.says(a, v1beta1.ReasonSuspended)
-	r := &v1beta1.Receiver{ObjectMeta: w.meta("hook")}
-	edit(w, r, func(r *v1beta1.Receiver) { r.Spec.Suspend = false })
+	r := w.receiverNamed("hook")
+	edit(w, r, func(r v1beta1.ReceiverObject) { r.Common().Suspend = false })
 	w.settled(a)
-	edit(w, r, func(r *v1beta1.Receiver) { r.Spec.TimeoutSeconds = 2 })
+	edit(w, r, func(r v1beta1.ReceiverObject) { r.Common().TimeoutSeconds = 2 })
 	w.change(a, resolved)
 }
 
@@ -295,11 +302,12 @@ func receiverSecretRotated(w *world) {
 // receiverAnew: one that is deleted and made again is told what is new, and nothing twice.
 func receiverAnew(w *world) {
 	a := w.fired(w.alert("disk", "hook"))
-	r := &v1beta1.Receiver{ObjectMeta: w.meta("hook")}
+	r := w.receiverNamed("hook")
 	w.must(w.get(r))
 	w.remove(r)
 	w.gone(r)
-	again := &v1beta1.Receiver{ObjectMeta: w.meta("hook"), Spec: r.Spec}
+	again := w.receiverNamed("hook")
+	*again.Common() = *r.Common()
 	w.create(again)
 	w.change(a, saying("the disk is still full"))
 	w.change(a, resolved)

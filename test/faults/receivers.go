@@ -28,6 +28,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -119,50 +120,60 @@ var (
 )
 
 // webhook registers a receiver of a name, which knows messages by keys.
-func (w *world) webhook(name string, edits ...func(*v1beta1.Receiver)) {
+func (w *world) webhook(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := w.add(name, known())
 	w.receiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
 }
 
 // gotify registers one that does not.
-func (w *world) gotify(name string, edits ...func(*v1beta1.Receiver)) {
+func (w *world) gotify(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := w.add(name, &addressee{board: notifytest.NewGotify(plainCanary)})
 	w.receiver(name, "token", plainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
 }
 
 // discord registers one that knows a message once it has told its id.
-func (w *world) discord(name string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+func (w *world) discord(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := w.add(name, &addressee{board: notifytest.NewDiscord("1234567890", plainCanary)})
-	return w.receiver(name, "url", url+"/api/webhooks/1234567890/"+plainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
+	w.receiver(name, "url", url+"/api/webhooks/1234567890/"+plainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
 }
 
 // receiver registers one with a Secret of its name, and waits until it is looked after.
-func (w *world) receiver(name, key, secret string, provider v1beta1.Provider, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
-	r := &v1beta1.Receiver{ObjectMeta: w.meta(name)}
-	r.Spec.Provider, r.Spec.TimeoutSeconds = provider, 1
-	r.Spec.SecretRef = &v1beta1.SecretReference{Name: name}
+func (w *world) receiver(name, key, secret string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
+	r := w.receiverNamed(name)
+	spec := r.Common()
+	spec.Provider, spec.TimeoutSeconds = provider, 1
+	spec.SecretRef = &v1beta1.SecretReference{Name: name}
 	for _, edit := range edits {
 		edit(r)
 	}
-	w.addressees[name].once = r.Spec.DeliveryPolicy == v1beta1.AtMostOnce
+	w.addressees[name].once = spec.DeliveryPolicy == v1beta1.AtMostOnce
 	w.secret(name, map[string]string{key: secret})
 	w.create(r)
 	w.await("the receiver "+name+" is looked after", func() error {
 		if err := w.get(r); err != nil {
 			return err
 		}
-		if r.Status.ObservedGeneration != r.Generation {
-			return fmt.Errorf("observed %d", r.Status.ObservedGeneration)
+		if observed := r.CommonStatus().ObservedGeneration; observed != r.GetGeneration() {
+			return fmt.Errorf("observed %d", observed)
 		}
 		return nil
 	})
-	return r
 }
 
-func atMostOnce(r *v1beta1.Receiver) { r.Spec.DeliveryPolicy = v1beta1.AtMostOnce }
-func critical(r *v1beta1.Receiver)   { r.Spec.MinSeverity = v1beta1.SeverityCritical }
-func byDefault(r *v1beta1.Receiver) {
-	r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+// receiverNamed is the object of a receiver, with no more than that; one of the cluster is for all
+// namespaces.
+func (w *world) receiverNamed(name string) v1beta1.ReceiverObject {
+	if w.clusterWide {
+		return &v1beta1.ClusterReceiver{ObjectMeta: w.shared(name), Spec: v1beta1.ClusterReceiverSpec{NamespaceSelector: &metav1.LabelSelector{}}}
+	}
+	return &v1beta1.Receiver{ObjectMeta: w.shared(name)}
+}
+
+func atMostOnce(r v1beta1.ReceiverObject) { r.Common().DeliveryPolicy = v1beta1.AtMostOnce }
+func critical(r v1beta1.ReceiverObject)   { r.Common().MinSeverity = v1beta1.SeverityCritical }
+func suspended(r v1beta1.ReceiverObject)  { r.Common().Suspend = true }
+func byDefault(r v1beta1.ReceiverObject) {
+	r.SetAnnotations(map[string]string{v1beta1.DefaultReceiverAnnotation: "true"})
 }
 
 // messages are what the receivers have got, and under how many keys: who does not know keys
@@ -244,7 +255,7 @@ func meaningOf(body []byte) string {
 // checkClaims: what an Alert says is sent has arrived.
 func (w *world) checkClaims(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
-		p := w.addressees[row.Name]
+		p := w.addressees[plain(row.Name)]
 		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !isMeant(a, row) {
 			continue
 		}

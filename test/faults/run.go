@@ -47,6 +47,8 @@ type scenario struct {
 	crashes int
 	// apart: the operator is in another namespace than the user.
 	apart bool
+	// clusterWide: brokers and receivers belong to the cluster.
+	clusterWide bool
 }
 
 // result is what came of a run.
@@ -85,11 +87,11 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r := &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}, env: []string{detectMutations}}
-	w, err := newWorld(ctx, l, r.director, r.killLeader, sc.apart)
+	w, err := newWorld(ctx, l, r.director, r.killLeader, sc)
 	if err != nil {
 		return result{}, err
 	}
-	r.world, w.fault, w.hurried = w, f, sc.hurried
+	r.world, w.fault = w, f
 	defer r.close()
 	first, err := r.start(ctx, f.needsStandby(), "")
 	if err != nil {

@@ -63,7 +63,7 @@ func (w *world) registerAt(o osbtest.Options) {
 		if err := w.lab.client.Create(w.ctx, try, client.DryRunAll); err != nil {
 			return err
 		}
-		if try.Spec.ServicePlanRef == nil {
+		if try.Spec.ServicePlanRef == nil && try.Spec.ClusterServicePlanRef == nil {
 			return errors.New("the plan is not known")
 		}
 		return nil
@@ -72,16 +72,42 @@ func (w *world) registerAt(o osbtest.Options) {
 
 // offer starts a broker, which wants to be told who asks.
 func (w *world) offer(o osbtest.Options) {
+	o.Services = w.owned(o.Services)
 	o.Username, o.Password = "bellhop", canary.Value
 	o.Patient = w.fault.mayLoseAnswer() // so that the operator may have lost what it was told
 	w.broker = osbtest.New(o)
 	w.broker.URL = w.serve(w.broker, operationOf, w.guard)
 }
 
-func (w *world) serviceBroker() *v1beta1.ServiceBroker {
-	b := &v1beta1.ServiceBroker{ObjectMeta: w.meta("broker")}
-	b.Spec.URL = w.broker.URL
-	b.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "login"}}}
+// owned are services under ids and names that no other broker has, if all namespaces see them.
+func (w *world) owned(services []osbtest.Service) []osbtest.Service {
+	services = slices.Clone(services)
+	for i := range services {
+		s := &services[i]
+		s.ID, s.Name, s.Plans = w.own(s.ID), w.own(s.Name), slices.Clone(s.Plans)
+		for j := range s.Plans {
+			s.Plans[j].ID = w.own(s.Plans[j].ID)
+		}
+	}
+	return services
+}
+
+// theBroker is the object of the run's broker, with no more than its name.
+func (w *world) theBroker() v1beta1.Broker {
+	if w.clusterWide {
+		return &v1beta1.ClusterServiceBroker{ObjectMeta: w.shared("broker")}
+	}
+	return &v1beta1.ServiceBroker{ObjectMeta: w.shared("broker")}
+}
+
+// serviceBroker is that object as a user creates it.
+func (w *world) serviceBroker() v1beta1.Broker {
+	b, login := w.theBroker(), &v1beta1.ObjectReference{Name: "login"}
+	if w.clusterWide {
+		login.Namespace = w.namespace
+	}
+	b.Common().URL = w.broker.URL
+	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: login}}
 	return b
 }
 
@@ -93,12 +119,12 @@ func (w *world) register() {
 	w.await("the broker is Ready", w.brokerReady(b))
 }
 
-func (w *world) brokerReady(b *v1beta1.ServiceBroker) func() error {
+func (w *world) brokerReady(b v1beta1.Broker) func() error {
 	return func() error {
 		if err := w.get(b); err != nil {
 			return err
 		}
-		return trueFor(b.Status.Conditions, b.Status.ObservedGeneration, b)
+		return trueFor(b.CommonStatus().Conditions, b.CommonStatus().ObservedGeneration, b)
 	}
 }
 
@@ -115,8 +141,23 @@ func trueFor(conditions []v1beta1.Condition, observed int64, o client.Object) er
 
 func (w *world) instance(name, class, plan string) *v1beta1.ServiceInstance {
 	si := &v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}
-	si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = class, plan
+	if w.clusterWide {
+		si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = w.own(class), plan
+	} else {
+		si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = class, plan
+	}
 	return si
+}
+
+// planned has an instance ask for a plan of its class.
+func planned(plan string) func(*v1beta1.ServiceInstance) {
+	return func(si *v1beta1.ServiceInstance) {
+		if si.Spec.ClusterServiceClassExternalName != "" {
+			si.Spec.ClusterServicePlanExternalName = plan
+		} else {
+			si.Spec.ServicePlanExternalName = plan
+		}
+	}
 }
 
 func (w *world) binding(name, instance string) *v1beta1.ServiceBinding {

@@ -72,7 +72,7 @@ func soakFor(ctx context.Context, o options, out io.Writer) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := &soak{run: &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}}, out: out, seed: o.seed, began: time.Now()}
-	if s.world, err = newWorld(ctx, l, s.director, s.killLeader, false); err != nil {
+	if s.world, err = newWorld(ctx, l, s.director, s.killLeader, scenario{}); err != nil {
 		return err
 	}
 	defer s.close()

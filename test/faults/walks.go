@@ -265,7 +265,7 @@ func (w *walk) whole(name string) (string, error) {
 func threeReceivers(w *world) {
 	w.webhook("hook")
 	w.webhook("desk")
-	w.webhook("boss", func(r *pagerv1beta1.Receiver) { r.Spec.MinSeverity = pagerv1beta1.SeverityWarning })
+	w.webhook("boss", func(r pagerv1beta1.ReceiverObject) { r.Common().MinSeverity = pagerv1beta1.SeverityWarning })
 }
 
 // decided waits until nothing more is done about an Alert as it is now.

@@ -147,7 +147,7 @@ func (v *viewer) show(ctx context.Context, f frame) {
 		v.write(ctx, f)
 		return
 	}
-	switch kind := v.s.director.event(v.resource, f.name); {
+	switch kind := v.s.director.event(v.resource, plain(f.name)); {
 	case kind == hide:
 		v.expiry = time.After(lateness)
 		return

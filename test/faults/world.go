@@ -47,8 +47,10 @@ type world struct {
 	kill      func()
 	namespace string
 	home      string // the operator's namespace
-	broker    *osbtest.Broker
-	servers   []*httptest.Server
+	// clusterWide: brokers and receivers, and what these offer, belong to the cluster.
+	clusterWide bool
+	broker      *osbtest.Broker
+	servers     []*httptest.Server
 
 	// addressees are behind receivers of their names; mended are refusals after which a person
 	// has acted.
@@ -89,9 +91,9 @@ func (s *ids) all(yield func(string) bool) {
 	s.members.Range(func(id, _ any) bool { return yield(id.(string)) })
 }
 
-func newWorld(ctx context.Context, l *lab, d *director, kill func(), apart bool) (*world, error) {
+func newWorld(ctx context.Context, l *lab, d *director, kill func(), sc scenario) (*world, error) {
 	spaces := []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}}
-	if apart {
+	if sc.apart {
 		spaces = append(spaces, spaces[0].DeepCopy())
 	}
 	for _, ns := range spaces {
@@ -100,7 +102,7 @@ func newWorld(ctx context.Context, l *lab, d *director, kill func(), apart bool)
 		}
 	}
 	return &world{
-		ctx: ctx, lab: l, director: d, kill: kill, namespace: spaces[0].Name, home: spaces[len(spaces)-1].Name,
+		ctx: ctx, lab: l, director: d, kill: kill, namespace: spaces[0].Name, home: spaces[len(spaces)-1].Name, clusterWide: sc.clusterWide, hurried: sc.hurried,
 		addressees: map[string]*addressee{}, mended: map[string]bool{},
 	}, nil
 }
@@ -151,6 +153,25 @@ func (w *world) await(what string, check func() error) {
 // meta is for an object of the run.
 func (w *world) meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: w.namespace, Name: name, Labels: map[string]string{runLabel: w.namespace}}
+}
+
+// shared is for an object that belongs to the cluster, if those that may do: it has a name that no
+// other run has.
+func (w *world) shared(name string) metav1.ObjectMeta {
+	meta := w.meta(name)
+	if w.clusterWide {
+		meta.Namespace, meta.Name = "", w.own(name)
+	}
+	return meta
+}
+
+// own is the name of something that all namespaces see, if they do. The seams show it as it is
+// in each run. No z: an object is not called by an id that has one.
+func (w *world) own(name string) string {
+	if !w.clusterWide {
+		return name
+	}
+	return strings.ReplaceAll(w.namespace, "z", "y") + "-" + name
 }
 
 func (w *world) create(o client.Object) { w.must(w.lab.client.Create(w.ctx, o)) }
