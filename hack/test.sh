@@ -19,7 +19,7 @@ for module in ${MODULES:-./}; do
 	echo "== $module" >&2
 	case $module in
 	test/) # Ginkgo suites, with Ginkgo's own closing lines; one after the other, as each starts a control plane
-		(cd test && "$ginkgo" run -r $race --tags=grpcnotrace --keep-going --timeout=30m) || failed+=" $module"
+		(cd test && "$ginkgo" run -r $race --tags=grpcnotrace --keep-going --timeout=60m) || failed+=" $module"
 		;;
 	*) go -C "$module" test $race -tags grpcnotrace -timeout 20m ./... || failed+=" $module" ;;
 	esac
