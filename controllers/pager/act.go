@@ -162,7 +162,7 @@ type watch struct {
 
 // attend waits for answers, and records them as they come.
 func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watch *watch) {
-	timeout := time.NewTimer(attention)
+	timeout := time.NewTimer(r.attention)
 	defer timeout.Stop()
 	for ; pending > 0; pending-- {
 		select {

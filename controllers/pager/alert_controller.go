@@ -55,6 +55,8 @@ type AlertReconciler struct {
 	ledger   *ledger
 	health   *health
 	wake     kube.Wakeups
+	// attention is the constant of that name, but where a test needs more or less.
+	attention time.Duration
 }
 
 // view is what a reconcile sees of an Alert.

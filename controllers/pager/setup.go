@@ -89,6 +89,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		clock:    clock.RealClock{},
 		ledger:   newLedger(),
 		health:   h,
+
+		attention: attention,
 	}
 	if err := errors.Join(setupAlerts(mgr, alerts, o), mgr.Add(manager.RunnableFunc(alerts.drain))); err != nil {
 		return err
