@@ -64,7 +64,7 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 	server := osbtest.Start(t, osbtest.Options{})
 	client, err := osb.NewClient(osb.Options{
 		URL: server.URL, Guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil),
-		Outbound: outbound.Options{Timeout: 200 * time.Millisecond},
+		Outbound: outbound.Options{Timeout: time.Second},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -318,8 +318,13 @@ func TestRespond(t *testing.T) {
 func TestHang(t *testing.T) {
 	i, _, s := start(t)
 	i.Respond(Hang)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for len(i.Messages()) == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
 	response, err := http.DefaultClient.Do(s.request(ctx, "1", s.body("alert.fired", nil)))
 	if err == nil {
 		response.Body.Close()

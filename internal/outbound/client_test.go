@@ -183,7 +183,7 @@ func TestNothingSent(t *testing.T) {
 		{"no TLS", "https://" + plain.Listener.Addr().String(), TLS},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			_, err := testClient(t, loopback, Options{Timeout: 300 * time.Millisecond}).Do(t.Context(), post(t, c.target+secretPath))
+			_, err := testClient(t, loopback, Options{Timeout: time.Second}).Do(t.Context(), post(t, c.target+secretPath))
 			wantError(t, err, c.kind, false, "")
 		})
 	}
@@ -214,7 +214,7 @@ func TestMayHaveBeenSent(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := testServer(t, c.handler)
-			_, err := testClient(t, loopback, Options{Timeout: 300 * time.Millisecond}).Do(t.Context(), post(t, server.URL+secretPath))
+			_, err := testClient(t, loopback, Options{Timeout: time.Second}).Do(t.Context(), post(t, server.URL+secretPath))
 			wantError(t, err, c.kind, true, "")
 		})
 	}

@@ -133,14 +133,14 @@ func TestConnEnds(t *testing.T) {
 		kind  Kind
 		says  string
 	}{
-		{"nothing comes", mute, read, 100 * time.Millisecond, Timeout, ""},
+		{"nothing comes", mute, read, time.Second, Timeout, ""},
 		{"nothing is taken", mute, func(c net.Conn) error {
 			for block := make([]byte, 1<<16); ; {
 				if _, err := c.Write(block); err != nil {
 					return err
 				}
 			}
-		}, 100 * time.Millisecond, Timeout, ""},
+		}, time.Second, Timeout, ""},
 		{"a library gives itself more time", mute, func(c net.Conn) error {
 			for {
 				if err := c.SetDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
@@ -152,7 +152,7 @@ func TestConnEnds(t *testing.T) {
 					return errors.Join(err, read(c))
 				}
 			}
-		}, 100 * time.Millisecond, Timeout, ""},
+		}, time.Second, Timeout, ""},
 		{"a library gives itself less time", mute, func(c net.Conn) error {
 			_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			return read(c)
@@ -186,7 +186,7 @@ func (c *conn) isOver() bool {
 }
 
 func TestConnEndsWithTheClientsTimeout(t *testing.T) {
-	made := dial(t.Context(), t, testClient(t, loopback, Options{Timeout: 100 * time.Millisecond}), peer(t, mute))
+	made := dial(t.Context(), t, testClient(t, loopback, Options{Timeout: time.Second}), peer(t, mute))
 	_, err := made.Read(make([]byte, 1))
 	wantError(t, FromConn(t.Context(), err, Asked), Timeout, true, "")
 }
@@ -240,7 +240,7 @@ func TestDialTLS(t *testing.T) {
 		{"another name", server.Listener.Addr().String(), "localhost", Options{CABundle: ca}, TLS, "another host name"},
 		{"too old", old.Listener.Addr().String(), "127.0.0.1", Options{InsecureSkipVerify: true}, TLS, "version"},
 		{"no TLS", peer(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 canary ESMTP\r\n") }), "127.0.0.1", Options{}, TLS, "may not speak TLS"},
-		{"nothing comes", peer(t, mute), "127.0.0.1", Options{Timeout: 100 * time.Millisecond}, Timeout, ""},
+		{"nothing comes", peer(t, mute), "127.0.0.1", Options{Timeout: time.Second}, Timeout, ""},
 		{"hung up", peer(t, func(c net.Conn) { c.Close() }), "127.0.0.1", Options{}, Broken, ""},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -79,6 +79,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		BinaryAssetsDirectory: strings.TrimSpace(string(binaries)),
 		CRDDirectoryPaths:     crdFiles(repo),
 		ErrorIfCRDPathMissing: true,
+		// Other suites are being compiled while this one begins.
+		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(repo, "config", "webhook", "manifests.yaml")}},
 	}
 	config, err = env.Start()

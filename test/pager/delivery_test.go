@@ -397,7 +397,7 @@ var _ = Describe("Alert", func() {
 			update(ctx, a, func(a *v1beta1.Alert) {
 				a.Spec.Content, a.Spec.TTLSecondsAfterFinished = "news", ptr.To[int32](3)
 			})
-			Eventually(status(ctx, a)).WithTimeout(2 * time.Second).Should(sent(a))
+			Eventually(status(ctx, a)).Should(sent(a))
 			Eventually(gone(ctx, a)).Should(Succeed())
 			Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}))
 		})

@@ -116,7 +116,7 @@ var _ = Describe("Faults", Serial, func() {
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
 		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
-		Eventually(status(ctx, alerts[n-1])).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Queued"))
+		Eventually(status(ctx, alerts[n-1])).WithTimeout(time.Minute).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Queued"))
 		operator.Kill()
 		startOperator(context.WithoutCancel(ctx))
 		back := listenAgain(hook)
@@ -145,7 +145,7 @@ var _ = Describe("Faults", Serial, func() {
 		Eventually(slow.InFlight).Should(Equal(4))
 		for i := range 20 {
 			a := newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
-			Eventually(status(ctx, a)).WithTimeout(3 * time.Second).Should(sent(a))
+			Eventually(status(ctx, a)).WithTimeout(10 * time.Second).Should(sent(a)) // a slot of the other is held for 30
 		}
 		Consistently(slow.InFlight).Should(Equal(4))
 		By("saying to those who wait long why")

@@ -163,17 +163,19 @@ var _ = Describe("A credential", Serial, func() {
 // expectNowhere looks for a credential wherever others can read.
 func expectNowhere(ctx SpecContext, namespace, secret string) {
 	GinkgoHelper()
+	Eventually(func() string { return canary.Undump(logs.String()) }).Should(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
 	places := map[string]string{"log": logs.String(), "binary bodies in the log": canary.Undump(logs.String())}
 	for _, kind := range []string{"alerts", "receivers", "clusterreceivers", "events", "configmaps"} {
 		out, err := kubectl(ctx, "", "get", kind, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
 		Expect(err).NotTo(HaveOccurred())
 		places[kind] = out
 	}
-	metrics, err := scrape(ctx, metricsToken(ctx, namespace))
-	Expect(err).NotTo(HaveOccurred())
-	places["metrics"] = metrics
+	token := metricsToken(ctx, namespace)
+	Eventually(func() (err error) { // what permits it is new
+		places["metrics"], err = scrape(ctx, token)
+		return err
+	}).Should(Succeed())
 	Expect(places["metrics"]).To(ContainSubstring("bellhop_alert_attempts_total"))
 	Expect(places["log"]).To(ContainSubstring("Receiver answered"), "the highest level is on")
-	Expect(places["binary bodies in the log"]).To(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
 	Expect(canary.Find(places, secret)).To(BeEmpty())
 }

@@ -104,7 +104,7 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(operator.Stop()).To(Succeed())
 		startOperator(context.WithoutCancel(ctx), elect...)
 		s := newSite(ctx, namespaced, osbtest.Options{})
-		unhurried(s, 10*time.Millisecond)
+		unhurried(s, 50*time.Millisecond)
 		port, err := local.FreePort()
 		Expect(err).NotTo(HaveOccurred())
 		standby, err := cluster.StartOperator(context.WithoutCancel(ctx), local.OperatorOptions{
@@ -322,7 +322,7 @@ var _ = Describe("Faults", Serial, func() {
 	// conformance: L13 O14
 	It("do not prolong what the broker may take", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
-			services[1].Plans[0].MaximumPollingDuration = 5
+			services[1].Plans[0].MaximumPollingDuration = 10
 			services[1].Behavior.Never = true
 		})
 		si := s.slowInstance(ctx, "db")
@@ -332,7 +332,7 @@ var _ = Describe("Faults", Serial, func() {
 		s.Forget()
 		Eventually(func() []osbtest.Call { return s.Calls(osb.PollLastOperation) }).Should(ContainElement(HaveField("Query", HaveKeyWithValue("operation", []string{operation}))))
 		Expect(instanceStatus(ctx, si)()).To(HaveField("OperationStartTime", Equal(began)))
-		Eventually(instanceStatus(ctx, si)).Should(HaveField("OrphanMitigationInProgress", true))
+		Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(HaveField("OrphanMitigationInProgress", true))
 		restart(ctx)
 		Eventually(func() map[string]osbtest.Instance { // the removal may not have begun when the operator was killed
 			s.Finish(si.Spec.ExternalID, nil)

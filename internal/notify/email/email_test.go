@@ -226,7 +226,7 @@ func TestNoAnswer(t *testing.T) {
 				server.Script("HELO", c.answer)
 				limit := 5 * time.Second
 				if c.answer == notifytest.SMTPHang {
-					limit = 200 * time.Millisecond
+					limit = time.Second
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
@@ -260,7 +260,7 @@ func TestHungUpWithinTheMail(t *testing.T) {
 func TestTimeLimits(t *testing.T) {
 	server, _ := withEverything(t)
 	server.Script("DATA", notifytest.SMTPHang)
-	impatient, err := outbound.NewClient(loopback, outbound.Options{Timeout: 200 * time.Millisecond, CABundle: server.CA()})
+	impatient, err := outbound.NewClient(loopback, outbound.Options{Timeout: time.Second, CABundle: server.CA()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestTimeLimits(t *testing.T) {
 	server, s = withEverything(t)
 	server.Script(".", notifytest.SMTPHang)
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(200*time.Millisecond, cancel)
+	time.AfterFunc(time.Second, cancel)
 	if e := failure(ctx, t, s); e.Class != notify.Unknown || e.Reason != notify.ReasonCanceled {
 		t.Errorf("cancelled: got %+v", e)
 	}

@@ -394,7 +394,7 @@ func (s subject) bodies(t *testing.T) {
 		t.Run(why, func(t *testing.T) {
 			s.server.Answer(answer)
 			if s.NeedsBody {
-				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				if e := s.failure(ctx, t); e.Class != notify.Unknown {
 					t.Errorf("got %s (%s), want Unknown: it has most likely been accepted", e.Class, e.Message)
@@ -439,7 +439,7 @@ func (s subject) ended(t *testing.T) {
 
 func (s subject) unreachable(t *testing.T) {
 	s.server.Answer(Hang)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if e := s.failure(ctx, t); e.Class != notify.Unknown || e.Reason != notify.ReasonTimeout {
 		t.Errorf("no answer: got %s, %s", e.Class, e.Reason)

@@ -96,7 +96,7 @@ func (s *Suite) AwaitKnowledge(ctx context.Context, manifest string) {
 		ShouldNot(gomega.ContainSubstring("still starting"))
 }
 
-// Namespace makes a namespace that goes with the spec.
+// Namespace makes a namespace of the spec's own.
 func (s *Suite) Namespace(ctx context.Context) string {
 	ginkgo.GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
