@@ -118,8 +118,8 @@ func brokerScenarios() []scenario {
 			w.remove(si)
 			w.gone(si, b)
 		}},
-		{name: "broker-namespace-deleted", apart: true, prepare: registered, steps: namespaceDeleted},
-		{name: "namespace-deleted", apart: true, prepare: func(w *world) {
+		{name: "broker-namespace-deleted", apart: true, unordered: true, prepare: registered, steps: namespaceDeleted},
+		{name: "namespace-deleted", apart: true, unordered: true, prepare: func(w *world) {
 			registered(w)
 			w.webhook("hook")
 		}, steps: func(w *world) {

@@ -108,6 +108,9 @@ func plan(sweeps []*sweep, o options) error {
 		}
 		d := drawing(o.seed, s.scenario.name)
 		all := faultsOf(s.learned, d)
+		if s.scenario.unordered {
+			all = numbered(all, s.learned.calls)
+		}
 		if o.class != "" {
 			all = slices.DeleteFunc(all, func(f fault) bool { return classOf(f) != o.class })
 		}

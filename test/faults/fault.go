@@ -144,7 +144,7 @@ func (f fault) mayLoseAnswer() bool {
 
 // hidesReceiver: what receivers are told may be by an edition of theirs, or of their Secret, that is over.
 func (f fault) hidesReceiver() bool {
-	return strings.HasPrefix(f.of, "receivers") || strings.HasPrefix(f.of, "secrets") || slices.Contains([]string{watchCut, watchGone, frozen, stale, standby}, f.kind)
+	return strings.HasPrefix(strings.TrimPrefix(f.of, "cluster"), "receivers") || strings.HasPrefix(f.of, "secrets") || slices.Contains([]string{watchCut, watchGone, frozen, stale, standby}, f.kind)
 }
 
 // writesSecretLate: a former leader writes credentials which the next one, that was not told them, may

@@ -49,6 +49,8 @@ type scenario struct {
 	apart bool
 	// clusterWide: brokers and receivers belong to the cluster.
 	clusterWide bool
+	// unordered: somebody else decides what is done first, so that no call comes in each run.
+	unordered bool
 }
 
 // result is what came of a run.

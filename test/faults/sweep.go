@@ -145,6 +145,20 @@ func changeFaults(points []point, changes []int) (all []fault) {
 	return all
 }
 
+// numbered has those faults that may be at any call happen at the n-th, whichever that is.
+func numbered(all []fault, calls []call) []fault {
+	number := map[point]point{}
+	for i, p := range pointsOf(calls) {
+		number[p] = nth(i + 1)
+	}
+	for i := range all {
+		if f := &all[i]; f.of == "" && f.kind != deposed && !isAnswer(f.kind) {
+			f.at, f.from = number[f.at], number[f.from]
+		}
+	}
+	return all
+}
+
 // eventFaults are those of each event, and of each resource that is watched.
 func eventFaults(events []string) (all []fault) {
 	resources := map[string]bool{}

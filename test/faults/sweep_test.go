@@ -47,6 +47,19 @@ func TestEachClassHasFaults(t *testing.T) {
 	}
 }
 
+func TestFaultsOfTheUnordered(t *testing.T) {
+	var at []string
+	for _, f := range numbered(faultsOf(aResult(), drawing(1, "db")), aResult().calls) {
+		if slices.Contains([]string{crashBefore, standby, deposed}, f.kind) && f.then == nil {
+			at = append(at, f.String())
+		}
+	}
+	want := []string{"crash-before@2", "deposed@PUT:service_instances#1", "standby@2<2", "crash-before@3", "deposed@PATCH:serviceinstances/db/status#1", "standby@3<2", "standby@3<3"}
+	if slices.Sort(want); !slices.Equal(slices.Sorted(slices.Values(at)), want) {
+		t.Errorf("they are %v", at)
+	}
+}
+
 func TestAShareHasOfEachClass(t *testing.T) {
 	d := drawing(1, "db")
 	all := faultsOf(aResult(), d)

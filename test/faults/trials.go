@@ -28,6 +28,13 @@ import (
 func trials() []scenario {
 	return []scenario{
 		{name: "once", prepare: hook(atMostOnce), steps: func(w *world) { w.fired(w.alert("disk", "hook")) }},
+		{name: "told-and-gone", prepare: func(*world) {}, steps: func(w *world) {
+			w.webhook("early")
+			w.webhook("hook")
+			a := w.fired(w.alert("disk", "hook"))
+			w.remove(a)
+			w.ended(a)
+		}},
 		{name: "kept", prepare: registered, steps: func(w *world) {
 			si := w.instance("db", syncClass, syncPlan)
 			w.create(si)

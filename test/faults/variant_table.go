@@ -74,6 +74,10 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
+		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if err := r.overview.CatchUp(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+`, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/disk/status#1<PATCH:receivers/early/status#1", oracle: "end"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
 }`, `	return true
 }`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
