@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -79,12 +80,22 @@ type fault struct {
 
 // faultOf is what a broker's answer means if it is no catalog.
 func faultOf(b v1beta1.Broker, out osb.Outcome) *fault {
-	spec := b.Common()
-	message := fmt.Sprintf("GET %s/v2/catalog: %s", outbound.Shorten(strings.TrimRight(spec.URL, "/"), maxProblem), sayOutcome(out))
-	if out.Unauthorized() && spec.AuthInfo == nil {
+	address, hasUser := withoutUser(b.Common().URL)
+	message := fmt.Sprintf("GET %s/v2/catalog: %s", outbound.Shorten(strings.TrimRight(address, "/"), maxProblem), sayOutcome(out))
+	if out.Unauthorized() && b.Common().AuthInfo == nil && !hasUser {
 		message += "; it was asked without credentials, as there is no spec.authInfo"
 	}
 	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter}
+}
+
+// withoutUser is a broker's address as it can be shown: manifests of old may have credentials in it.
+func withoutUser(address string) (shown string, hasUser bool) {
+	u, err := url.Parse(strings.TrimSpace(address))
+	if err != nil { // then nobody was asked
+		return "…", false
+	}
+	hasUser, u.User = u.User != nil, nil
+	return u.String(), hasUser
 }
 
 // statusAfter is the status of a broker after a visit. It is pure.

@@ -171,6 +171,21 @@ func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
 	}
 }
 
+// TestAPasswordInAURLIsNotSaid: brokers of old were given their credentials that way.
+func TestAPasswordInAURLIsNotSaid(t *testing.T) {
+	b := readBroker()
+	for url, shown := range map[string]string{
+		"https://alice:c4nary@broker.example.com/osb/": "https://broker.example.com/osb",
+		" https://alice:c4n%20ary@broker.example.com ": "https://broker.example.com",
+	} {
+		b.Spec.URL, b.Spec.AuthInfo = url, nil
+		got := faultOf(b, osb.Outcome{Class: osb.Retry, Status: 401, Description: "no"}).message
+		if want := "GET " + shown + "/v2/catalog: HTTP 401: no"; got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+}
+
 func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 	b := readBroker()
 	b.DeletionTimestamp = &metav1.Time{Time: noon.Add(-time.Hour)}
