@@ -515,6 +515,28 @@ func TestWhatIsChangedBehindOurBackIsLookedAt(t *testing.T) {
 	}
 }
 
+// TestABindingThatMovesIsGoneFromABroker: which may wait for just that.
+func TestABindingThatMovesIsGoneFromABroker(t *testing.T) {
+	for _, s := range scopes {
+		b := newBrokerAt(s, "http://127.0.0.1:1")
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		at := func(broker string) *v1beta1.ServiceBinding {
+			target := &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: broker}}
+			return &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}, Status: v1beta1.ServiceBindingStatus{Target: target}}
+		}
+		q := &delayed{}
+		r.detached().Update(t.Context(), event.UpdateEvent{ObjectOld: at("osba"), ObjectNew: at("osba")}, q)
+		if len(q.names) > 0 {
+			t.Errorf("%s: each change of it matters", s.Scope)
+		}
+		r.detached().Update(t.Context(), event.UpdateEvent{ObjectOld: at("osba"), ObjectNew: at("osbb")}, q)
+		r.detached().Delete(t.Context(), event.DeleteEvent{Object: at("osba")}, q)
+		if want := client.ObjectKeyFromObject(b).String(); !slices.Equal(q.names, []string{want, want}) {
+			t.Errorf("%s: looked at is %q, want %q", s.Scope, q.names, want)
+		}
+	}
+}
+
 func TestWhatMattersAboutWhereAnInstanceIs(t *testing.T) {
 	first := &v1beta1.ServiceInstance{}
 	for name, edit := range map[string]func(*v1beta1.ServiceInstance){

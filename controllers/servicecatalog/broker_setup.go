@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,9 +93,7 @@ func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 				}
 			},
 		}).
-		Watches(&v1beta1.ServiceBinding{}, handler.Funcs{
-			DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, r.targetOf(e.Object)...) },
-		}).
+		Watches(&v1beta1.ServiceBinding{}, r.detached()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(kube.ControllerOptions(o.BrokerWorkers)).
@@ -152,6 +151,18 @@ func (r *BrokerReconciler) offered() handler.EventHandler {
 	}
 }
 
+// detached looks at the broker of a binding that is gone, or at another one now.
+func (r *BrokerReconciler) detached() handler.EventHandler {
+	return handler.Funcs{
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, r.targetOf(e.Object)...) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if was := r.targetOf(e.ObjectOld); !slices.Equal(was, r.targetOf(e.ObjectNew)) {
+				r.later(q, was...)
+			}
+		},
+	}
+}
+
 // place is what of an instance matters to brokers.
 type place struct {
 	broker       v1beta1.BrokerReference
@@ -168,9 +179,7 @@ func whereIs(o client.Object) (p place) {
 	for i, scope := range catalog.Scopes {
 		p.refs[i] = catalog.RefsOf(&instance.Spec, scope)
 	}
-	if held := instance.Status.ExternalProperties; held != nil {
-		p.heldPlan = planIDOf(held)
-	}
+	p.heldPlan = planIDOf(held(instance.Status.ExternalProperties))
 	if sent := instance.Status.InProgressProperties; sent != nil {
 		p.inFlightPlan = planIDOf(sent)
 	}
