@@ -152,7 +152,8 @@ func (d *instanceDecision) update() {
 		props.MaintenanceVersion = held(d.status.ExternalProperties).MaintenanceVersion
 	}
 	d.changes(call, props, byUser)
-	touched := byUser && d.si.Spec.UpdateRequests > held(d.status.ExternalProperties).UpdateRequests
+	// What is unusable since an update that failed may be usable after another, even where nothing is different.
+	touched := d.status.Unusable || byUser && d.si.Spec.UpdateRequests > held(d.status.ExternalProperties).UpdateRequests
 	switch {
 	case !call.newPlan && !call.newParameters && !touched:
 		d.upToDate(props)

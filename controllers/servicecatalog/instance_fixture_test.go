@@ -212,6 +212,13 @@ func toBeKept(f *fixture) {
 // accepted has the broker begin.
 func accepted(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202)) }
 
+// broken has the broker refuse the request, and say that the instance cannot be used any more.
+func broken(f *fixture) {
+	refusal := said(osb.Rejected, 422)
+	refusal.InstanceUnusable = true
+	f.after(decideInstance(f.si, f.w).call, refusal)
+}
+
 func unanswered(f *fixture) {
 	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}})
 }
