@@ -98,8 +98,8 @@ var bindability = predicate.Funcs{
 		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
 		was, is := &before.Status, &after.Status
 		return was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
-			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
-			before.Generation != after.Generation || isStalled(before) != isStalled(after)
+			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || planIDOf(held(was.ExternalProperties)) != planIDOf(held(is.ExternalProperties)) ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || isStalled(before) != isStalled(after)
 	},
 }
 
@@ -141,7 +141,8 @@ func (l bindingLookup) ofPlan(ctx context.Context, o client.Object) []reconcile.
 
 func (l bindingLookup) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
 	instances, _ := l.InstancesOfBroker(ctx, o.(v1beta1.Broker))
-	return l.toInstances(ctx, instances)
+	bindings, _ := l.BindingsOfBroker(ctx, o.(v1beta1.Broker)) // their instances may be gone, or elsewhere
+	return append(l.toInstances(ctx, instances), unsettledBindings(bindings)...)
 }
 
 func (l bindingLookup) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {

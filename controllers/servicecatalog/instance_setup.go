@@ -152,11 +152,13 @@ func (l lookup) readingSecret(ctx context.Context, o client.Object) []reconcile.
 	return requests
 }
 
-// unsettled are those for which something is still to be done.
+// unsettled are those for which something is still to be done, or may be: parameters in a Secret may
+// have changed while the broker could not be told.
 func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
 	for _, si := range instances {
 		ready := conditionOf(si.Status.Conditions, v1beta1.ConditionReady)
-		if ready == nil || ready.Status != v1beta1.ConditionTrue || si.Status.ReconciledGeneration != si.Generation || !si.DeletionTimestamp.IsZero() {
+		mayBeBehind := si.Status.ReconciledGeneration != si.Generation || len(si.Spec.ParametersFrom) > 0
+		if ready == nil || ready.Status != v1beta1.ConditionTrue || mayBeBehind || !si.DeletionTimestamp.IsZero() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
 		}
 	}
