@@ -112,6 +112,26 @@ var _ = Describe("Admission", func() {
 		Entry(nil, "ServiceBinding", aBinding),
 	)
 
+	DescribeTable("keeps a broker that is replaced by its manifest, and lets go of one that is let go of", func(ctx SpecContext, text string) {
+		alice := as("alice")
+		u := store(ctx, alice, object("ServiceBroker", ns, "b", text))
+
+		By("replacing it by its manifest")
+		manifest := object("ServiceBroker", ns, "b", text)
+		manifest.SetResourceVersion(u.GetResourceVersion())
+		Expect(alice.Update(ctx, manifest)).To(Succeed())
+		Expect(manifest.GetFinalizers()).To(Equal([]string{v1beta1.Finalizer}))
+		Expect(manifest.Object["spec"]).To(Equal(u.Object["spec"]))
+
+		By("removing the finalizer")
+		manifest.SetFinalizers(nil)
+		Expect(alice.Update(ctx, manifest)).To(Succeed())
+		Expect(manifest.GetFinalizers()).To(BeEmpty())
+	},
+		Entry("that leaves out what is the default", `{spec: {url: "https://broker.example.com"}}`),
+		Entry("that says some of it", `{spec: {url: "https://broker.example.com", relistBehavior: Duration}}`),
+	)
+
 	DescribeTable("changes nothing where nothing changes", func(ctx SpecContext, kind, text string) {
 		alice := as("alice")
 		apply := func(text string) *unstructured.Unstructured {

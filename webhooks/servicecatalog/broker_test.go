@@ -189,7 +189,6 @@ func TestBrokersKeepTheirFinalizer(t *testing.T) {
 		edit func(*v1beta1.ServiceBroker)
 		want []string
 	}{
-		"letting go":                 {func(b *v1beta1.ServiceBroker) { b.Finalizers = []string{"mine"} }, []string{"mine"}},
 		"a manifest in its place":    {func(b *v1beta1.ServiceBroker) { *b = *broker("https://broker.example.com") }, []string{v1beta1.Finalizer}},
 		"another URL":                {func(b *v1beta1.ServiceBroker) { b.Spec.URL += "/x" }, []string{"mine", v1beta1.Finalizer}},
 		"a finalizer of one's own":   {func(b *v1beta1.ServiceBroker) { b.Finalizers = append(b.Finalizers, "x") }, []string{"mine", v1beta1.Finalizer, "x"}},

@@ -62,7 +62,8 @@ func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
 		}
 		return nil
 	}
-	keepHold(old, b, !equality.Semantic.DeepEqual(before, spec))
+	// We are asked only where the spec changes, if only by what it leaves out.
+	keepHold(old, b, true)
 	if spec.RelistRequests == 0 {
 		spec.RelistRequests = before.RelistRequests
 	}
