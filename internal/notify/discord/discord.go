@@ -125,8 +125,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 	switch {
 	case err == nil:
 		return notify.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
-	case says(resp, http.StatusNotFound, unknownMessage) && m.Event == notify.Resolved:
-		return notify.Receipt{Note: "the message is gone already"}, nil
+	// Whether somebody deleted it, or it is of the webhook or in the thread that the receiver had before, nobody can tell.
 	case says(resp, http.StatusNotFound, unknownMessage), says(resp, http.StatusBadRequest, threadArchived):
 		return s.post(ctx, m)
 	}

@@ -172,10 +172,10 @@ func TestSend(t *testing.T) {
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over}, want: edited,
 		},
 		{
-			why: "what was deleted need not be resolved", event: notify.Resolved, externalID: "77",
-			answers:  answers(404, problemJSON("Unknown Message", 10008)),
-			requests: []string{"PATCH " + hookURI + "/messages/77 " + over},
-			want:     notify.Receipt{Note: "the message is gone already"},
+			why: "resolved where the message is not known, as it is another webhook's", event: notify.Resolved, externalID: "77",
+			answers:  append(answers(404, problemJSON("Unknown Message", 10008)), answers(200, accepted)...),
+			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
+			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
 			why: "resolved without a message to edit is a short one", event: notify.Resolved, answers: answers(200, accepted),
@@ -428,7 +428,8 @@ func TestSeen(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	service.Delete(receipt.ExternalID)
-	if got := send(t, s, notify.Resolved, "third", receipt.ExternalID); got.Note != "the message is gone already" {
+	send(t, s, notify.Resolved, "third", receipt.ExternalID)
+	if got := service.Seen(); got[len(got)-1].Text != "Resolved: [Critical] Hi 🎉" {
 		t.Errorf("got %+v", got)
 	}
 	if err := s.Probe(t.Context()); err != nil {

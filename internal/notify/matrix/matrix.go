@@ -99,17 +99,17 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
 	body, note := render(m)
 	if m.Event != notify.Fired && notify.IsID(eventID, k.ExternalID, s.redact) {
-		there, err := s.exists(ctx, k.ExternalID)
+		state, err := s.lookUp(ctx, k.ExternalID)
 		switch {
 		case err != nil:
 			return notify.Receipt{}, notify.Before(err)
-		case there:
+		case state == present:
 			status, _, err := s.put(ctx, k.Delivery, edit(k.ExternalID, body))
 			if err != nil {
 				return notify.Receipt{}, err
 			}
 			return notify.Receipt{ExternalID: k.ExternalID, Note: status + "; edited" + note}, nil
-		case m.Event == notify.Resolved:
+		case state == removed && m.Event == notify.Resolved:
 			return notify.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
@@ -142,22 +142,33 @@ func (s *Sender) put(ctx context.Context, transaction string, c content) (status
 	return notify.StatusLine(resp.StatusCode), sent.EventID, nil
 }
 
-// exists tells whether a message can be edited. It has to be asked: a homeserver takes the edit of a message that was removed,
+// A state is what has become of a message.
+type state int
+
+const (
+	present state = iota
+	removed       // by somebody
+	unknown       // it is in another room, or the room has forgotten it
+)
+
+// lookUp tells whether a message can be edited. It has to be asked: a homeserver takes the edit of a message that was removed,
 // or that is in another room, and shows it to nobody.
-func (s *Sender) exists(ctx context.Context, message string) (bool, error) {
+func (s *Sender) lookUp(ctx context.Context, message string) (state, error) {
 	resp, err := s.get(ctx, s.room.JoinPath("event", url.PathEscape(message)))
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusNotFound && s.code(resp) == "M_NOT_FOUND":
-		return false, nil
+		return unknown, nil
 	case err != nil:
-		return false, err
+		return unknown, err
 	}
 	var event struct {
 		Content map[string]any `json:"content"`
 	}
 	// What is removed has a content without members. An answer that cannot be read, as it may be long, proves nothing.
-	removed := json.Unmarshal(resp.Body, &event) == nil && event.Content != nil && len(event.Content) == 0
-	return !removed, nil
+	if json.Unmarshal(resp.Body, &event) == nil && event.Content != nil && len(event.Content) == 0 {
+		return removed, nil
+	}
+	return present, nil
 }
 
 // Probe asks whose token it is, and whether that account is in the room. Whether it may speak there is known when it does.

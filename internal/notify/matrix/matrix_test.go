@@ -117,8 +117,13 @@ func TestSend(t *testing.T) {
 		},
 		{
 			why: "nobody needs to know of the end of what was removed", event: notify.Resolved, externalID: first,
-			lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")), requests: []string{look},
+			lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`), requests: []string{look},
 			want: notify.Receipt{Note: "the message is gone already"},
+		},
+		{
+			why: "but of the end of what is in another room", event: notify.Resolved, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
+			requests: []string{look, send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
+			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
 			why: "an update of we do not know what", event: notify.Updated, externalID: "../x",

@@ -153,7 +153,7 @@ func (s *Sender) dismiss(ctx context.Context, pushed string) (notify.Receipt, er
 	resp, err := s.post(ctx, s.pushes.JoinPath(pushed), push{Dismissed: true})
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusNotFound:
-		return notify.Receipt{Note: "the push is gone already"}, nil
+		return notify.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"}, nil
 	case err != nil:
 		return notify.Receipt{}, err
 	}

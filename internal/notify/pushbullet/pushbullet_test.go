@@ -121,7 +121,7 @@ func TestSend(t *testing.T) {
 		},
 		{
 			why: "what is gone need not be dismissed", event: notify.Resolved, externalID: "abc", answer: notifytest.Status(404, words("gone")),
-			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: notify.Receipt{Note: "the push is gone already"},
+			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: notify.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"},
 		},
 		{why: "nothing to dismiss", event: notify.Resolved, want: notify.Receipt{Note: "no push to dismiss"}},
 		{why: "not an id of theirs", event: notify.Resolved, externalID: "../devices", want: notify.Receipt{Note: "no push to dismiss"}},
