@@ -169,7 +169,7 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 	}
 	text := credentials.Refusal(err, data)
 	own, ok := errors.AsType[*credentials.Error](err)
-	if !ok {
+	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, v.b) { // else nobody may tell when that one is gone
 		return inTheWay(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
 	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.Occupied, r.clock.Now())

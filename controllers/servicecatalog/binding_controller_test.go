@@ -34,6 +34,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.
@@ -159,6 +160,32 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	}
 	if ready := conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
 		t.Errorf("it says %s", ready.Message)
+	}
+}
+
+// TestASecretInTheWayIsWatched: what the cache has never shown may go without a word.
+func TestASecretInTheWayIsWatched(t *testing.T) {
+	f := newBindingFixture()
+	theirs := &corev1.Secret{}
+	theirs.Namespace, theirs.Name = f.b.Namespace, catalog.SecretName(f.b)
+	c := newFakeCluster(t, interceptor.Funcs{}, theirs)
+	for name, test := range map[string]struct {
+		cache client.Client
+		again bool
+	}{
+		"shown":     {c, false},
+		"not shown": {newFakeCluster(t, interceptor.Funcs{}), true},
+	} {
+		r := newBindingReconciler(c, test.cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+		v := viewOf(f.b, f.w)
+		v.known.memory.told = &told{id: "id", binding: with(201).binding}
+		err := r.inject(t.Context(), v)
+		if (err != nil) != test.again || v.known.memory.told.unfit == test.again {
+			t.Errorf("%s: %v, and it keeps %+v", name, err, v.known.memory.told)
+		}
+		if err != nil && !strings.Contains(err.Error(), "is there already and does not belong to this ServiceBinding") {
+			t.Errorf("%s: it says %v", name, err)
+		}
 	}
 }
 

@@ -56,6 +56,13 @@ func (k *Keeper) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.Pa
 	return found(meta, k.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
 }
 
+// ShowsOther says whether the cache shows another's Secret under the binding's name: then it will
+// show, too, when that is gone.
+func (k *Keeper) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool {
+	seen, err := k.See(ctx, b)
+	return err == nil && seen != nil && !IsOwned(seen, b)
+}
+
 // Read is the Secret that has a binding's name for it, with its content; nil: there is
 // none.
 func (k *Keeper) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
