@@ -19,6 +19,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -50,6 +51,9 @@ func rigid(s *osbtest.Service) {
 		s.Plans[i].BindingRotatable = false
 	}
 }
+
+// unbindable has instances of the smallest plan not be bound to.
+func unbindable(s *osbtest.Service) { s.Plans[0].Bindable = new(bool) }
 
 func rotatable(s *osbtest.Service) {
 	for i := range s.Plans {
@@ -262,6 +266,24 @@ func plainBindings() []scenario {
 			wait(w.ctx, patience)
 			w.create(si)
 			w.ready(si, b)
+		}},
+		{name: "binding-plan", prepare: registeredWith(unbindable), steps: func(w *world) {
+			b, si := w.binding("app", "db"), w.instance("db", syncClass, syncPlan)
+			w.create(b)
+			w.create(si)
+			w.await("the binding says why it waits", func() error {
+				if err := w.get(b); err != nil {
+					return err
+				}
+				if said := fmt.Sprint(b.Status.Conditions); !strings.Contains(said, v1beta1.ReasonErrorNonbindableServiceClass) {
+					return errors.New(said)
+				}
+				return nil
+			})
+			edit(w, si, planned(syncOther))
+			w.ready(si)
+			wait(w.ctx, patience) // it is to be noticed, without anybody who asks again
+			w.ready(b)
 		}},
 		{name: "binding-holds", prepare: registered, steps: func(w *world) {
 			si, b := w.bound(syncClass, syncPlan)

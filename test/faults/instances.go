@@ -56,6 +56,7 @@ func (w *world) begun(si *v1beta1.ServiceInstance) {
 			return err
 		}
 		if !w.held()[idOf(si)] {
+			w.askAgain(si)
 			return fmt.Errorf("it has nothing of %s", idOf(si))
 		}
 		return nil
@@ -71,6 +72,17 @@ func failing(w *world) {
 		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"},
 		Match: func(c osbtest.Call) bool {
 			return strings.Contains(string(c.Body), osbtest.SyncPlan) || strings.Contains(string(c.Body), osbtest.AsyncPlan)
+		},
+	})
+}
+
+// breaking has the broker fail to give instances the larger plans, after which they cannot be used.
+func breaking(w *world) {
+	registered(w)
+	w.broker.Inject(osbtest.Fault{
+		On: osb.UpdateInstance, Failure: &osbtest.Failure{Description: "out of disks", Unusable: true},
+		Match: func(c osbtest.Call) bool {
+			return strings.Contains(string(c.Body), osbtest.SyncOtherPlan) || strings.Contains(string(c.Body), osbtest.AsyncOtherPlan)
 		},
 	})
 }
@@ -124,6 +136,15 @@ func livesOf(suffix, class, plan, other string) []scenario {
 			w.create(si)
 			w.tells(si, "out of disks")
 			end(w, si)
+		}},
+		{name: "instance-unusable" + suffix, prepare: breaking, steps: func(w *world) {
+			si := w.provisioned(class, plan)
+			edit(w, si, planned(other))
+			w.tells(si, "out of disks")
+			edit(w, si, planned(plan))
+			b := w.binding("app", "db")
+			w.create(b)
+			w.ready(si, b)
 		}},
 		{name: "instance-unknown" + suffix, prepare: silent(2), steps: func(w *world) { w.provisioned(class, plan) }},
 		{name: "instance-mitigated" + suffix, prepare: silent(0), steps: func(w *world) {
@@ -266,14 +287,7 @@ func parameterScenarios() []scenario {
 		w.secret("parameters", source(canary.Value))
 		w.ready(si)
 	}}
-	return []scenario{late, {name: "instance-parameters", prepare: func(w *world) {
-		registered(w)
-		w.secret("parameters", source(canary.Value))
-	}, steps: func(w *world) {
-		si := from(w)
-		w.ready(si)
-		s := &corev1.Secret{ObjectMeta: w.meta("parameters")}
-		edit(w, s, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
+	hasNew := func(w *world, si *v1beta1.ServiceInstance) {
 		w.await("the broker has what is new", func() error {
 			if err := w.get(si); err != nil {
 				return err
@@ -285,5 +299,31 @@ func parameterScenarios() []scenario {
 			return nil
 		})
 		w.ready(si)
+	}
+	rotate := func(w *world) {
+		edit(w, &corev1.Secret{ObjectMeta: w.meta("parameters")}, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
+	}
+	behind := scenario{name: "instance-parameters-behind", prepare: func(w *world) {
+		registered(w)
+		w.secret("parameters", source(canary.Value))
+		w.ready(from(w))
+	}, steps: func(w *world) {
+		login := &corev1.Secret{ObjectMeta: w.meta("login")}
+		edit(w, login, func(s *corev1.Secret) { delete(s.Data, "password") })
+		wait(w.ctx, patience)
+		rotate(w)
+		wait(w.ctx, patience)
+		edit(w, login, func(s *corev1.Secret) { s.StringData = map[string]string{"password": canary.Value} })
+		hasNew(w, w.instance("db", syncClass, syncPlan))
+		w.brokerIsReady()
+	}}
+	return []scenario{late, behind, {name: "instance-parameters", prepare: func(w *world) {
+		registered(w)
+		w.secret("parameters", source(canary.Value))
+	}, steps: func(w *world) {
+		si := from(w)
+		w.ready(si)
+		rotate(w)
+		hasNew(w, si)
 	}}}
 }

@@ -64,6 +64,7 @@ var oracles = []struct {
 	{"secret", regexp.MustCompile(`^Secret .* belongs to a binding that is gone|is Ready without its Secret|has other credentials than the broker|has credentials that the broker has not|whose credentials are in Secret|^the Secret of somebody else`)},
 	{"canary", regexp.MustCompile(`^a credential is in`)},
 	{"panic", regexp.MustCompile(`^it panicked`)},
+	{"asked", regexp.MustCompile(`^nothing was refused, and the user had to ask`)},
 	{"goroutine", regexp.MustCompile(`^at rest a goroutine is left`)},
 }
 

@@ -276,6 +276,9 @@ func (r *run) judge(expected string, whole bool) result {
 		state = r.end(expected)
 	}
 	w.check(whole)
+	if w.fault.kind == "" && w.asked > 0 {
+		w.blame("nothing was refused, and the user had to ask %d times again", w.asked)
+	}
 	r.current().dump()
 	w.checkLog(r.log.String(), whole)
 	w.mu.Lock()

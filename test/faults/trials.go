@@ -31,7 +31,7 @@ func trials() []scenario {
 		{name: "told-and-gone", prepare: func(*world) {}, steps: func(w *world) {
 			w.webhook("early")
 			w.webhook("hook")
-			a := w.fired(w.alert("disk", "hook"))
+			a := w.fired(w.alert("page", "hook"))
 			w.remove(a)
 			w.ended(a)
 		}},

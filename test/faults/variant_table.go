@@ -77,7 +77,9 @@ func variants() []variant {
 		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if err := r.overview.CatchUp(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-`, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/disk/status#1<PATCH:receivers/early/status#1", oracle: "end"},
+`, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},
+		{name: "stops-where-it-waits", edits: []mistake{{controllers + "decide_binding.go", `failed.Status == v1beta1.ConditionTrue && d.status.ReconciledGeneration > 0`, `failed.Status == v1beta1.ConditionTrue`}},
+			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
 }`, `	return true
 }`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
