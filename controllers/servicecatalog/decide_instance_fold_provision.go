@@ -117,6 +117,7 @@ func (f *instanceFold) startMitigation(why word) {
 }
 
 func (f *instanceFold) update() {
+	f.status.Unusable = f.status.Unusable || f.answer.InstanceUnusable // whether it is tried again or not
 	switch f.answer.Class {
 	case osb.Done:
 		f.succeed(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")

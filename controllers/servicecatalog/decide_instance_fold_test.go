@@ -76,6 +76,11 @@ func TestProvisionAnswers(t *testing.T) {
 func TestUpdateAnswers(t *testing.T) {
 	unrepeatable := said(osb.Rejected, 422)
 	unrepeatable.UpdateNotRepeatable, unrepeatable.InstanceUnusable = true, true
+	breaks := func(class osb.Class, status int) answer {
+		a := said(class, status)
+		a.InstanceUnusable = true
+		return a
+	}
 	for name, test := range map[string]struct {
 		answer answer
 		state  string
@@ -91,7 +96,9 @@ func TestUpdateAnswers(t *testing.T) {
 		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
 		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
 		"500":              {said(osb.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"500, unusable":    {breaks(osb.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"502":              {said(osb.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502, unusable":    {breaks(osb.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -68,6 +68,7 @@ func TestDecideInstance(t *testing.T) {
 		"an update that took too long":               {"it may yet be carried out", fs(ready, planned, accepted, tooLate, plannedBack), "update id small-id +plan +parameters"},
 		"an update that failed":                      {"the broker says that all is as it was", fs(ready, planned, accepted, operationFailed, plannedBack), "nothing: Ready"},
 		"an update that broke it":                    {"all is as it was, and unusable", fs(ready, planned, broken, plannedBack), "update id small-id"},
+		"an operation that broke it":                 {"the same", fs(ready, planned, accepted, operationBroke, plannedBack), "update id small-id"},
 		"a Secret's value that broke it":             {"the same", fs(ready, rotated("v2", "p5"), broken, rotated("v3", "p0")), "journal update id small-id"},
 		"an edit that waited":                        {"the generation does not tell any more whether it was sent", fs(ready, planned, unreachable), "journal update id large-id +plan"},
 		"parameters from a Secret":                   {"they are read when they are to be sent", fs(func(f *fixture) { f.w.parameters.known, f.w.parameters.version = false, "v1" }), "read"},

@@ -167,6 +167,13 @@ func operationFailed(f *fixture) {
 	f.after(decideInstance(f.si, f.w).call, a)
 }
 
+// operationBroke is the same, and that the instance cannot be used any more.
+func operationBroke(f *fixture) {
+	a := said(osb.Done, 200)
+	a.state, a.InstanceUnusable = osb.Failed, true
+	f.after(decideInstance(f.si, f.w).call, a)
+}
+
 func refusedParameters(f *fixture) {
 	f.w.parameters.unfit = &word{v1beta1.ReasonErrorWithParameters, "x"}
 }
