@@ -180,9 +180,7 @@ func whereIs(o client.Object) (p place) {
 		p.refs[i] = catalog.RefsOf(&instance.Spec, scope)
 	}
 	p.heldPlan = planIDOf(held(instance.Status.ExternalProperties))
-	if sent := instance.Status.InProgressProperties; sent != nil {
-		p.inFlightPlan = planIDOf(sent)
-	}
+	p.inFlightPlan = planIDOf(held(instance.Status.InProgressProperties))
 	return p
 }
 
