@@ -19,7 +19,6 @@ package main
 import (
 	"context"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -30,6 +29,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // An apiSeam is all that one process of the operator sees of the API server: a proxy that
@@ -157,12 +158,7 @@ func labelled(object []byte, run string) []byte {
 	if o.UnmarshalJSON(object) != nil {
 		return object // the API server says what is wrong with it
 	}
-	labels := maps.Clone(o.GetLabels())
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[runLabel] = run
-	o.SetLabels(labels)
+	catalog.SetLabels(&o, map[string]string{runLabel: run})
 	text, err := o.MarshalJSON()
 	if err != nil {
 		return object

@@ -19,7 +19,6 @@ package main
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -177,23 +176,28 @@ func (w *world) renewed(b *v1beta1.ServiceBinding, after time.Duration) {
 	})
 }
 
+// waitsFor waits until a binding's Ready says what is in its way.
+func (w *world) waitsFor(b *v1beta1.ServiceBinding, reason string) {
+	w.await("the binding says what is in its way", func() error {
+		if err := w.get(b); err != nil {
+			return err
+		}
+		for _, c := range b.Status.Conditions {
+			if c.Type == v1beta1.ConditionReady && c.Reason == reason {
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", b.Status.Conditions)
+	})
+}
+
 // occupied makes a Secret that is in a binding's way, and frees its name once the binding
 // has said so.
 func (w *world) occupied() {
 	s := w.secret("app", map[string]string{"password": "mine"})
 	b := w.binding("app", "db")
 	w.create(b)
-	w.await("the binding says what is in its way", func() error {
-		if err := w.get(b); err != nil {
-			return err
-		}
-		for _, c := range b.Status.Conditions {
-			if c.Type == v1beta1.ConditionReady && c.Reason == v1beta1.ReasonErrorInjectingBindResult {
-				return nil
-			}
-		}
-		return fmt.Errorf("%+v", b.Status.Conditions)
-	})
+	w.waitsFor(b, v1beta1.ReasonErrorInjectingBindResult)
 	now, err := w.secretOf(b)
 	w.must(err)
 	if now.ResourceVersion != s.ResourceVersion {
@@ -271,15 +275,7 @@ func plainBindings() []scenario {
 			b, si := w.binding("app", "db"), w.instance("db", syncClass, syncPlan)
 			w.create(b)
 			w.create(si)
-			w.await("the binding says why it waits", func() error {
-				if err := w.get(b); err != nil {
-					return err
-				}
-				if said := fmt.Sprint(b.Status.Conditions); !strings.Contains(said, v1beta1.ReasonErrorNonbindableServiceClass) {
-					return errors.New(said)
-				}
-				return nil
-			})
+			w.waitsFor(b, v1beta1.ReasonErrorNonbindableServiceClass)
 			edit(w, si, planned(syncOther))
 			w.ready(si)
 			wait(w.ctx, patience) // it is to be noticed, without anybody who asks again

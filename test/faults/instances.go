@@ -69,10 +69,7 @@ func failing(w *world) {
 	registered(w)
 	w.doomed = true
 	w.broker.Inject(osbtest.Fault{
-		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"},
-		Match: func(c osbtest.Call) bool {
-			return strings.Contains(string(c.Body), osbtest.SyncPlan) || strings.Contains(string(c.Body), osbtest.AsyncPlan)
-		},
+		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"}, Match: names(osbtest.SyncPlan, osbtest.AsyncPlan),
 	})
 }
 
@@ -80,11 +77,15 @@ func failing(w *world) {
 func breaking(w *world) {
 	registered(w)
 	w.broker.Inject(osbtest.Fault{
-		On: osb.UpdateInstance, Failure: &osbtest.Failure{Description: "out of disks", Unusable: true},
-		Match: func(c osbtest.Call) bool {
-			return strings.Contains(string(c.Body), osbtest.SyncOtherPlan) || strings.Contains(string(c.Body), osbtest.AsyncOtherPlan)
-		},
+		On: osb.UpdateInstance, Failure: &osbtest.Failure{Description: "out of disks", Unusable: true}, Match: names(osbtest.SyncOtherPlan, osbtest.AsyncOtherPlan),
 	})
+}
+
+// names matches calls that name one of some plans.
+func names(plans ...string) func(osbtest.Call) bool {
+	return func(c osbtest.Call) bool {
+		return slices.ContainsFunc(plans, func(plan string) bool { return strings.Contains(string(c.Body), plan) })
+	}
 }
 
 // silent has the broker not tell of so many instances that it has made them; 0: of any.

@@ -391,13 +391,17 @@ func (w *world) checkCanary(o client.Object) {
 
 // checkEvents looks for them in events, also in those about what belongs to the cluster.
 func (w *world) checkEvents() {
-	for _, namespace := range []string{w.namespace, metav1.NamespaceDefault} {
+	namespaces := []string{w.namespace}
+	if w.clusterWide {
+		namespaces = append(namespaces, metav1.NamespaceDefault)
+	}
+	for _, namespace := range namespaces {
 		var events eventsv1.EventList
 		if err := w.lab.client.List(w.ctx, &events, client.InNamespace(namespace)); err != nil {
 			w.blame("reading events: %v", err)
 		}
 		for i := range events.Items {
-			if e := &events.Items[i]; e.Namespace == w.namespace || strings.HasPrefix(e.Regarding.Name, w.own("")) && w.clusterWide {
+			if e := &events.Items[i]; e.Namespace == w.namespace || strings.HasPrefix(e.Regarding.Name, w.own("")) {
 				w.checkCanary(e)
 			}
 		}
