@@ -22,9 +22,11 @@ package index
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -319,22 +321,32 @@ func ofPlan(plan v1beta1.Plan) []client.ListOption {
 // InstancesOfBroker are those that are, or may be, at a broker, as their status says,
 // and those of its classes.
 func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
-	found, err := x.instances(ctx, atBroker(broker)...)
+	unsent, err := x.instancesNotSent(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
+	// After the others: what is sent while this looks is found twice then, and not never.
+	sent, err := x.instances(ctx, atBroker(broker)...)
+	found := sets.KeySet(unsent)
+	sent = slices.DeleteFunc(sent, func(i *v1beta1.ServiceInstance) bool { return found.Has(client.ObjectKeyFromObject(i)) })
+	return slices.AppendSeq(sent, maps.Values(unsent)), err
+}
+
+// instancesNotSent are those of a broker's classes whose status names no broker yet.
+func (x Index) instancesNotSent(ctx context.Context, broker v1beta1.Broker) (map[client.ObjectKey]*v1beta1.ServiceInstance, error) {
 	classes, err := x.Classes(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
+	found := map[client.ObjectKey]*v1beta1.ServiceInstance{}
 	for _, class := range classes {
-		more, err := x.InstancesOfClass(ctx, class)
+		instances, err := x.InstancesOfClass(ctx, class)
 		if err != nil {
 			return nil, err
 		}
-		for _, instance := range more {
-			if instance.Status.Broker == nil { // else it was found above, or is at another one
-				found = append(found, instance)
+		for _, instance := range instances {
+			if instance.Status.Broker == nil {
+				found[client.ObjectKeyFromObject(instance)] = instance
 			}
 		}
 	}

@@ -449,6 +449,40 @@ func TestInstances(t *testing.T) {
 	}
 }
 
+// changing is a cache that is brought up to date between two reads.
+type changing struct {
+	client.Reader
+	change func(*v1beta1.ServiceInstance)
+}
+
+func (c *changing) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	err := c.Reader.List(ctx, list, options...)
+	if _, ok := list.(*v1beta1.ServiceInstanceList); ok && c.change != nil {
+		i := &v1beta1.ServiceInstance{}
+		if err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: "db"}, i); err != nil {
+			return err
+		}
+		c.change(i)
+		c.change = nil
+		return errors.Join(err, c.Reader.(client.Client).Update(ctx, i))
+	}
+	return err
+}
+
+// A broker's Secret lost its finalizer, as an instance was neither found before nor after
+// the cache learned that it was sent.
+func TestWhatIsSentMeanwhileIsFoundOnce(t *testing.T) {
+	x := newIndex(t, append(world(), instance(namespace, "db", func(i *v1beta1.ServiceInstance) {
+		i.Spec.ServiceClassRef = &v1beta1.LocalObjectReference{Name: "class-1"}
+	}))...)
+	x.Cache = &changing{Reader: x.Cache, change: func(i *v1beta1.ServiceInstance) {
+		i.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}
+	}}
+	if got := names[*v1beta1.ServiceInstance](t)(x.InstancesOfBroker(t.Context(), broker(catalog.Namespaced, "osba"))); got != namespace+"/db" {
+		t.Errorf("found %q", got)
+	}
+}
+
 func TestBindings(t *testing.T) {
 	to := func(instance string) func(*v1beta1.ServiceBinding) {
 		return func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = instance }
