@@ -38,7 +38,8 @@ const maxCalls = 3
 // Secrets.
 type BindingReconciler struct {
 	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
-	secrets *credentials.Keeper
+	instances *kube.Freshness // of what bindings are made on
+	secrets   *credentials.Keeper
 }
 
 // bindingView is what a reconcile sees of a binding.

@@ -75,7 +75,11 @@ var bindingKind = kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
 }
 
 func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {
-	r := &BindingReconciler{secrets: &credentials.Keeper{Cache: cache, Live: live, Writer: c}, reconciler: newReconciler[bindingMemory](k, bindingKind, c, live)}
+	r := &BindingReconciler{
+		reconciler: newReconciler[bindingMemory](k, bindingKind, c, live),
+		instances:  freshness(k, instanceKind),
+		secrets:    &credentials.Keeper{Cache: cache, Live: live, Writer: c},
+	}
 	r.reconciler.attend = r.attend
 	r.orphans.remove, r.orphans.claimed = (*osb.Client).Unbind, r.hasHeir
 	return r

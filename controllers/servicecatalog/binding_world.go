@@ -31,7 +31,7 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 	since := r.fresh.Since(v.before)
 	v.world = bindingWorld{firstSight: since == 0, definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
 	w := &v.world
-	if w.ground, err = findGround(ctx, r.index, v.b); err != nil {
+	if w.ground, err = r.findGround(ctx, v.b); err != nil {
 		return err
 	}
 	if w.ground.plans, err = plansOfGround(ctx, r.index, w.ground, v.b.Status.Attempts); err != nil {
@@ -65,14 +65,15 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 	return r.seeSecret(ctx, v)
 }
 
-// findGround finds what a binding is to be made on.
-func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (g ground, err error) {
-	instance := &v1beta1.ServiceInstance{}
-	if err := x.Cache.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}, instance, client.UnsafeDisableDeepCopy); err != nil {
+// findGround finds what a binding is to be made on. The cache is waited for to show what this
+// process has recorded of the instance: that its broker calls it unusable, say.
+func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBinding) (g ground, err error) {
+	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
+	if err := r.instances.Read(ctx, r.client, key, instance, client.UnsafeDisableDeepCopy); err != nil {
 		return g, client.IgnoreNotFound(err)
 	}
 	g.instance = instance
-	o, err := findOffer(ctx, x, instance)
+	o, err := findOffer(ctx, r.index, instance)
 	if err != nil {
 		return g, err
 	}
@@ -95,7 +96,7 @@ func findGround(ctx context.Context, x index.Index, b *v1beta1.ServiceBinding) (
 	if at != nil {
 		g.target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: planIDOf(props), InstanceID: idOf(instance)}
 	}
-	has, err := o.planIn(ctx, x, props)
+	has, err := o.planIn(ctx, r.index, props)
 	if has != nil { // the spec may ask for another
 		g.plan = has
 	}
@@ -123,7 +124,7 @@ func (r *BindingReconciler) isClaimed(ctx context.Context, b *v1beta1.ServiceBin
 		if other.UID == b.UID || !other.DeletionTimestamp.IsZero() || bindingID(other, &other.Status) != id && other.Status.PredecessorID != id {
 			continue
 		}
-		g, err := findGround(ctx, r.index, other)
+		g, err := r.findGround(ctx, other)
 		if err != nil {
 			return false, err
 		}

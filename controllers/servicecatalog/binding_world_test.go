@@ -20,10 +20,27 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
+
+// TestABindingSeesWhatIsOnRecordOfItsInstance: one was asked for that the broker had just called unusable.
+func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
+	f := newBindingFixture()
+	f.w.ground.instance.Name = f.b.Spec.InstanceRef.Name
+	shown := f.w.ground.instance
+	recorded := shown.DeepCopy()
+	recorded.Status.Unusable = true
+	cache, c := newFakeCluster(t, interceptor.Funcs{}, shown), newFakeCluster(t, interceptor.Funcs{}, recorded)
+	r := newBindingReconciler(c, cache, c, &kit{index: index.Index{Cache: cache}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+	if g, err := r.findGround(t.Context(), f.b); err != nil || g.instance == nil || !g.instance.Status.Unusable {
+		t.Errorf("it sees %+v, %v", g.instance, err)
+	}
+}
 
 // TestWhatIsKnownOfASecret has what a process makes of what its cache shows.
 func TestWhatIsKnownOfASecret(t *testing.T) {

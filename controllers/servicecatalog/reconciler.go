@@ -96,7 +96,7 @@ type view[O client.Object, S any, M comparable] struct {
 func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
 	r := &reconciler[O, S, M]{
 		kit: k, kind: of, client: c, live: live,
-		fresh:      k.overview.Of(v1beta1.GroupVersion.WithKind(of.name), of.new()),
+		fresh:      freshness(k, of),
 		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
 		recent:     newRecent(),
 	}
@@ -107,6 +107,11 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, orphans: left, wake: r.wake.AddFirst,
 	}
 	return r
+}
+
+// freshness is how far the cache has to be with objects of a kind.
+func freshness[O client.Object, S any](k *kit, of kind[O, S]) *kube.Freshness {
+	return k.overview.Of(v1beta1.GroupVersion.WithKind(of.name), of.new())
 }
 
 // Reconcile takes one step with an object, and with what former ones of its name have left

@@ -74,8 +74,13 @@ type Overview struct {
 	caughtUp    atomic.Bool
 }
 
-// Of takes a kind in, whose objects are of o's type.
+// Of takes a kind in, whose objects are of o's type, unless it is in.
 func (w *Overview) Of(gvk schema.GroupVersionKind, o client.Object) *Freshness {
+	for _, f := range w.kinds {
+		if f.gvk == gvk {
+			return f
+		}
+	}
 	f := &Freshness{cache: w.Cache, live: w.Live, gvk: gvk, seen: o}
 	w.kinds = append(w.kinds, f)
 	return f
