@@ -183,6 +183,14 @@ func TestTheCacheCatchesUp(t *testing.T) {
 	}
 }
 
+// TestAKindIsTakenInOnce: each is listed from a quorum.
+func TestAKindIsTakenInOnce(t *testing.T) {
+	w, f := newTestOverview(shown{}, &quorum{})
+	if w.Of(f.gvk, &metav1.PartialObjectMetadata{}) != f || len(w.kinds) != 1 {
+		t.Errorf("%d kinds", len(w.kinds))
+	}
+}
+
 func TestWhoStopsDoesNotCatchUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
