@@ -208,6 +208,9 @@ func (w *walk) refusals() {
 	for range 3 {
 		m := all[w.r.IntN(len(all))]
 		spec := m.value.(map[string]any)
+		if strings.HasPrefix(m.field, "spec.parameters.") { // else a Secret may have what is missing
+			delete(spec, "parametersFrom")
+		}
 		o := w.object("mistake", spec)
 		try := func() error { return w.lab.client.Create(w.ctx, o) }
 		if !w.kind.remade && w.r.IntN(2) == 0 {
