@@ -191,8 +191,10 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 // purge deletes an Alert whose time to live is over. The finalizer goes first:
 // what is then deleted is a cleanup and tells the receivers nothing.
 func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
-	if err := kube.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
-		return err
+	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // not if the cache has yet to show that it is gone
+		if err := kube.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
+			return err
+		}
 	}
-	return r.client.Delete(ctx, alert, client.Preconditions{UID: &alert.UID, ResourceVersion: &alert.ResourceVersion})
+	return kube.Delete(ctx, r.client, alert)
 }

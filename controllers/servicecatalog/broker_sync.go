@@ -158,11 +158,8 @@ func (l librarian) remove(ctx context.Context, plans, classes []client.Object) e
 	return failed.first
 }
 
-// delete deletes what was read, and nothing that has changed since.
 func (l librarian) delete(ctx context.Context, o client.Object) error {
-	uid, version := o.GetUID(), o.GetResourceVersion()
-	err := l.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version})
-	return client.IgnoreNotFound(err)
+	return client.IgnoreNotFound(kube.Delete(ctx, l.client, o))
 }
 
 // failures are what could not be written.

@@ -83,6 +83,15 @@ func setFinalizers(ctx context.Context, c client.Client, obj client.Object, fina
 	return staleOr(c.Patch(ctx, obj, patch))
 }
 
+// Delete deletes obj as it was read, and nothing that has changed since. No read waits until the
+// cache shows that: where somebody creates the name again, a cache that lists anew shows an update
+// and no deletion, and reads would wait for that one for ever. Errors: conflicts, NotFound, and
+// what the API server says otherwise.
+func Delete(ctx context.Context, c client.Client, obj client.Object) error {
+	uid, version := obj.GetUID(), obj.GetResourceVersion()
+	return c.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.DisableReadYourWritesConsistency)
+}
+
 // staleOr tells a failed test from other errors. The API server answers it with
 // 422, as it does for an invalid object or one that a policy refuses, but with no
 // cause and a message of its own.
