@@ -122,7 +122,7 @@ func newOverview(cache, live client.Reader) *kube.Overview {
 func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 	list := waitingList{r.book}
 	// What a receiver's waiting Alerts care about; a status is not part of it.
-	edited := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))
+	edited := builder.WithPredicates(predicate.Or(kube.Edited, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
 		For(&v1beta1.Alert{}).

@@ -101,7 +101,7 @@ var bindability = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
 		was, is := &before.Status, &after.Status
-		return was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
+		return kube.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
 			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || planIDOf(held(was.ExternalProperties)) != planIDOf(held(is.ExternalProperties)) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || isStalled(before) != isStalled(after)
 	},

@@ -80,7 +80,7 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.BrokerKind())).
-		For(r.newBroker(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, holdChanged))).
+		For(r.newBroker(), builder.WithPredicates(predicate.Or(kube.Edited, holdChanged))).
 		Watches(r.newClass(), r.offered()).
 		Watches(r.newPlan(), r.offered()).
 		Watches(&v1beta1.ServiceInstance{}, handler.Funcs{
@@ -144,8 +144,8 @@ func (r *BrokerReconciler) offered() handler.EventHandler {
 	return handler.Funcs{
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, brokerOf(e.Object)) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
-				r.later(q, brokerOf(e.ObjectNew))
+			if kube.Edited.Update(e) {
+				r.later(q, slices.Compact([]types.NamespacedName{brokerOf(e.ObjectOld), brokerOf(e.ObjectNew)})...)
 			}
 		},
 	}
@@ -244,7 +244,12 @@ func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 		Named("brokersecret").
 		WatchesMetadata(&corev1.Secret{}, handler.Funcs{
 			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { k.seen(q, e.Object) },
-			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { k.seen(q, e.ObjectNew) },
+			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+				if kube.IsReplaced(e) {
+					k.forget(e.ObjectOld.GetUID())
+				}
+				k.seen(q, e.ObjectNew)
+			},
 			DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) { k.forget(e.Object.GetUID()) },
 		}).
 		Watches(&v1beta1.ClusterServiceBroker{}, brokers, edited).

@@ -92,10 +92,10 @@ func (r *InstanceReconciler) hasHeir(ctx context.Context, o *orphan) (bool, erro
 var (
 	onlyDeletions = predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		UpdateFunc:  kube.IsReplaced,
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
-	edited  = builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	edited  = builder.WithPredicates(kube.Edited)
 	changed = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
 
