@@ -207,6 +207,14 @@ func pagerScenarios() []scenario {
 			w.create(a)
 			w.ended(a)
 		}},
+		{name: "alert-ttl-anew", prepare: hook(), steps: func(w *world) {
+			for range 2 {
+				a := w.alert("disk", "hook")
+				a.Spec.TTLSecondsAfterFinished = new(int32(1))
+				w.create(a)
+				w.ended(a)
+			}
+		}},
 		{name: "alert-expired", prepare: hook(), steps: alertExpired},
 		{name: "alert-filtered", prepare: hook(critical), steps: func(w *world) {
 			a := w.fired(w.alert("disk", "hook"))
@@ -215,6 +223,7 @@ func pagerScenarios() []scenario {
 		{name: "receiver-edited", prepare: hook(suspended), steps: receiverEdited},
 		{name: "receiver-secret-rotated", prepare: hook(), steps: receiverSecretRotated},
 		{name: "receiver-anew", prepare: hook(), steps: receiverAnew},
+		{name: "receiver-anew-awaited", prepare: hook(suspended), steps: receiverAnewAwaited},
 		{name: "receiver-by-default", prepare: func(*world) {}, steps: receiverByDefault},
 	}
 }
@@ -311,6 +320,22 @@ func receiverAnew(w *world) {
 	w.create(again)
 	w.change(a, saying("the disk is still full"))
 	w.change(a, resolved)
+}
+
+// receiverAnewAwaited: one that is made again lets go what waits for it.
+func receiverAnewAwaited(w *world) {
+	a := w.alert("disk", "hook")
+	w.create(a)
+	w.says(a, v1beta1.ReasonSuspended)
+	r := w.receiverNamed("hook")
+	w.must(w.get(r))
+	w.remove(r)
+	w.gone(r)
+	again := w.receiverNamed("hook")
+	*again.Common() = *r.Common()
+	again.Common().Suspend = false
+	w.create(again)
+	w.settled(a)
 }
 
 // receiverByDefault: an Alert without receivers waits for a default, and is not for the next.
