@@ -301,8 +301,42 @@ func TestASecretIsHeldOnce(t *testing.T) {
 	if err := before.Get(t.Context(), client.ObjectKeyFromObject(secret), asSeen); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.touch(t.Context(), asSeen, false); !errors.Is(err, kube.ErrStale) {
+	if err := k.letGo(t.Context(), asSeen, k.usesOf("login")); !errors.Is(err, kube.ErrStale) {
 		t.Errorf("taken off by who has not seen it: %v", err)
+	}
+}
+
+// TestASecretThatWasLetGoIsHeldAgain: the cache may still show our finalizer on it, or a look for
+// what it is needed for may have been too early.
+func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
+	b := newBrokerAt(clusterWide, "https://osba.example")
+	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
+	name := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}
+	for _, shown := range []bool{true, false} {
+		c := newFakeCluster(t, interceptor.Funcs{}, secret)
+		cache := client.Reader(c)
+		if !shown {
+			cache = newFakeCluster(t, interceptor.Funcs{}, secret)
+		}
+		k := newSecretKeeper(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &kube.Overview{})
+		uses, asSeen := k.usesOf("login"), kube.Metadata("Secret")
+		if err := cache.Get(t.Context(), name.NamespacedName, asSeen); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.hold(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.letGo(t.Context(), asSeen, uses); !errors.Is(err, kube.ErrStale) {
+			t.Errorf("let go by who has looked before it was held: %v", err)
+		}
+		if _, err := k.Reconcile(t.Context(), name); err != nil { // nothing needs it
+			t.Fatal(err)
+		}
+		is := &corev1.Secret{}
+		if err := errors.Join(k.hold(t.Context(), b), c.Get(t.Context(), name.NamespacedName, is)); shown && (err != nil || len(is.Finalizers) != 1) || !shown && !errors.Is(err, kube.ErrStale) {
+			t.Errorf("held again, where the cache shows that it was let go (%t): %v, %v", shown, err, is.Finalizers)
+		}
 	}
 }
 

@@ -51,6 +51,7 @@ type secretKeeper struct {
 
 	mu      sync.Mutex
 	touched map[types.UID]touched
+	uses    map[types.UID]int  // how often it was held for something new
 	told    map[types.UID]bool // of which Secrets it was said that they are kept
 }
 
@@ -63,7 +64,7 @@ type touched struct {
 }
 
 func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, overview *kube.Overview) *secretKeeper {
-	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, overview: overview, touched: map[types.UID]touched{}, told: map[types.UID]bool{}}
+	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, overview: overview, touched: map[types.UID]touched{}, uses: map[types.UID]int{}, told: map[types.UID]bool{}}
 }
 
 // maxTouched is how many versions of a Secret are known; each broker needs but the last few.
@@ -78,6 +79,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	if err := k.cache.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	uses := k.usesOf(secret.UID)
 	broker, left, err := k.neededFor(ctx, req.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -85,9 +87,9 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	isKept, isDeleted := controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer), !secret.DeletionTimestamp.IsZero()
 	switch {
 	case broker == nil && isKept:
-		err = k.touch(ctx, secret, false)
+		err = k.letGo(ctx, secret, uses)
 	case broker != nil && !isKept && !isDeleted:
-		err = k.touch(ctx, secret, true)
+		err = k.keep(ctx, secret)
 	case broker != nil && isKept && isDeleted && k.isNews(secret.UID):
 		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
 			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
@@ -124,8 +126,8 @@ func (k *secretKeeper) hold(ctx context.Context, b v1beta1.Broker) error {
 	for _, name := range v1beta1.AuthSecrets(b) {
 		secret := kube.Metadata("Secret")
 		err := k.cache.Get(ctx, name, secret)
-		if err == nil && !controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
-			err = k.touch(ctx, secret, true)
+		if err == nil {
+			err = k.keep(ctx, secret)
 		}
 		switch {
 		case errors.Is(err, kube.ErrStale):
@@ -137,13 +139,48 @@ func (k *secretKeeper) hold(ctx context.Context, b v1beta1.Broker) error {
 	return nil
 }
 
+func (k *secretKeeper) usesOf(uid types.UID) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.uses[uid]
+}
+
+// keep puts the finalizer on a Secret, unless it is there.
+func (k *secretKeeper) keep(ctx context.Context, secret client.Object) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.uses[secret.GetUID()]++
+	if k.isKept(secret) {
+		return nil
+	}
+	return k.touch(ctx, secret, true)
+}
+
+// letGo takes it off, unless the Secret has come to be needed since it was used so often.
+func (k *secretKeeper) letGo(ctx context.Context, secret client.Object, uses int) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.uses[secret.GetUID()] != uses {
+		return kube.ErrStale
+	}
+	return k.touch(ctx, secret, false)
+}
+
+// isKept says whether the finalizer is there, also where the cache has yet to show what we have
+// done to it.
+func (k *secretKeeper) isKept(secret client.Object) bool {
+	known := k.touched[secret.GetUID()]
+	if i := slices.Index(known.versions, secret.GetResourceVersion()); i >= 0 && i < len(known.versions)-1 {
+		return known.isKept
+	}
+	return controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
+}
+
 // touch puts the finalizer on a Secret, or takes it off, and changes nothing else about it.
 // Meanwhile nobody can ask for versions: it would look as if somebody else had changed it.
 func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep bool) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	uid, before := secret.GetUID(), secret.GetResourceVersion()
 	known := k.touched[uid]
 	switch i := slices.Index(known.versions, before); {
@@ -221,6 +258,7 @@ func (k *secretKeeper) forget(uid types.UID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.touched, uid)
+	delete(k.uses, uid)
 	delete(k.told, uid)
 }
 
