@@ -420,6 +420,56 @@ func TestWhatCannotBeWrittenIsTriedAgainAndHoldsUpNothingElse(t *testing.T) {
 	}
 }
 
+// TestAClassComesAfterAllOfItsPlans: else an instance that names no plan takes the only one that is
+// there.
+func TestAClassComesAfterAllOfItsPlans(t *testing.T) {
+	isPlanList := func(list client.ObjectList) bool {
+		switch list.(type) {
+		case *v1beta1.ClusterServicePlanList, *v1beta1.ServicePlanList:
+			return true
+		}
+		return false
+	}
+	for _, s := range scopes {
+		for name, test := range map[string]struct {
+			unwritten, unseen bool
+			want              int32
+		}{
+			"one cannot be written now": {true, false, 1}, // the other service's
+			"the cache shows none yet":  {false, true, 0},
+		} {
+			server := osbtest.Start(t, osbtest.Options{})
+			b, broken := newBrokerAt(s, server.URL), true
+			c := newFakeCluster(t, interceptor.Funcs{
+				Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+					if broken && test.unwritten && o.GetName() == osbtest.SyncPlan {
+						return apierrors.NewInternalError(errors.New("etcd"))
+					}
+					o.SetUID(types.UID("of " + o.GetName())) // which the API server does
+					return c.Create(ctx, o, opts...)
+				},
+				List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+					if broken && test.unseen && isPlanList(list) {
+						return nil
+					}
+					return c.List(ctx, list, opts...)
+				},
+			}, b)
+			r, at := newBrokerReconciler(t, s, c, noon)
+			got, result := reconcileBroker(t, r, b)
+			message := conditionOf(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message
+			if n := got.CommonStatus().ServiceClasses; n != test.want || !strings.Contains(message, errTooEarly.Error()) || result.RequeueAfter > 3*time.Second {
+				t.Errorf("%s, %s: %d classes, %q, again after %s", s.Scope, name, n, message, result.RequeueAfter)
+			}
+			broken = false
+			at.SetTime(noon.Add(time.Minute))
+			if got, _ := reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServiceClasses != 2 {
+				t.Errorf("%s, %s: then status is %+v", s.Scope, name, got.CommonStatus())
+			}
+		}
+	}
+}
+
 func TestACatalogIsReadWhenAnAnswerSaysThatItHasChanged(t *testing.T) {
 	for _, s := range scopes {
 		server := osbtest.Start(t, osbtest.Options{})

@@ -18,7 +18,9 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -74,15 +76,37 @@ func (l librarian) sync(ctx context.Context, b v1beta1.Broker, o selection, h ho
 	var failed failures
 	writeSteps(ctx, l, plans, &failed)
 	if len(plans.create) > 0 {
-		if _, err := l.index.Plans(ctx, b); err != nil {
+		seen, err := l.index.Plans(ctx, b)
+		if err != nil {
 			return nil, fmt.Errorf("waiting for plans to be in the cache: %w", err)
 		}
+		classes.create = complete(classes.create, plans.create, byName(seen), &failed)
 	}
 	writeSteps(ctx, l, classes, &failed)
 	forEach(ctx, classes.mark, &failed, l.mark(true))
 	forEach(ctx, plans.mark, &failed, l.mark(true))
 	return failed.list, ctx.Err()
 }
+
+// complete are those of some classes of which all plans are seen, but for what the API server
+// will never take. The others are for the next time.
+func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1beta1.Plan, failed *failures) []v1beta1.Class {
+	early := map[string]bool{}
+	for _, plan := range plans {
+		if seen[plan.GetName()] == nil && !failed.refused[plan] {
+			early[plan.ClassName()] = true
+		}
+	}
+	return slices.DeleteFunc(classes, func(class v1beta1.Class) bool {
+		if early[class.GetName()] {
+			failed.add(class, errTooEarly)
+		}
+		return early[class.GetName()]
+	})
+}
+
+// errTooEarly is about a class of which somebody could take one plan for the only one.
+var errTooEarly = errors.New("not all of its plans are there yet")
 
 // writeSteps makes what there should be.
 func writeSteps[T client.Object](ctx context.Context, l librarian, s steps[T], failed *failures) {
@@ -164,9 +188,10 @@ func (l librarian) delete(ctx context.Context, o client.Object) error {
 
 // failures are what could not be written.
 type failures struct {
-	mu    sync.Mutex
-	list  []string
-	first error
+	mu      sync.Mutex
+	list    []string
+	first   error
+	refused map[client.Object]bool // for good
 }
 
 func (f *failures) add(o client.Object, err error) {
@@ -174,6 +199,12 @@ func (f *failures) add(o client.Object, err error) {
 	defer f.mu.Unlock()
 	if f.first == nil {
 		f.first = fmt.Errorf("%s %s: %w", kindOf(o), o.GetName(), err)
+	}
+	if isRefusal(err) {
+		if f.refused == nil {
+			f.refused = map[client.Object]bool{}
+		}
+		f.refused[o] = true
 	}
 	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), display(o.GetName()), writeError(err)))
 }
@@ -187,13 +218,18 @@ func (f *failures) many() bool {
 // writeError is what a person is told of a failed write: what the API server says of an
 // object that is wrong, and a word for all else.
 func writeError(err error) string {
-	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err) {
+	if isRefusal(err) {
 		return err.Error()
 	}
 	if reason := apierrors.ReasonForError(err); reason != "" {
 		return string(reason)
 	}
 	return err.Error()
+}
+
+// isRefusal says whether the API server has something against an object.
+func isRefusal(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
 }
 
 // forEach does something with all objects, a few at a time.
