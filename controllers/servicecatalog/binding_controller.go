@@ -197,7 +197,7 @@ func (r *BindingReconciler) put(ctx context.Context, b *v1beta1.ServiceBinding, 
 // wrote keeps in mind what the Secret has now: the cache will know it later.
 func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
 	known := &v.known.memory
-	known.seen, known.seenOf, known.edited, known.written = version, id, false, r.clock.Now()
+	known.seen, known.seenOf, known.edited, known.at = version, id, false, r.clock.Now()
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretGood, id, version
 }
 
@@ -244,16 +244,19 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 		announceRelease(ctx, r.recorder, v.before, *next.leave, r.isOpen(v.view))
 		r.metrics.released(r.name, *next.leave)
 	}
-	return sooner(r.later(next.wake, &next.status), r.untilShown(v)), nil
+	return sooner(r.later(next.wake, &next.status), r.untilShown(ctx, v)), nil
 }
 
-// untilShown is for how long the Secret may be gone without that it was noticed; 0: it was
-// not written lately.
-func (r *BindingReconciler) untilShown(v *bindingView) time.Duration {
-	if v.shown || v.known.memory.seen == "" {
+// untilShown is for how long the Secret may be gone without that it was noticed; 0: the cache
+// shows it, or there is none.
+func (r *BindingReconciler) untilShown(ctx context.Context, v *bindingView) time.Duration {
+	switch {
+	case v.world.secret == secretOthers && !r.secrets.ShowsOther(ctx, v.b):
+		return settling
+	case v.shown || v.known.memory.seen == "":
 		return 0
 	}
-	return max(0, v.known.memory.written.Add(settling).Sub(r.clock.Now()))
+	return max(0, v.known.memory.at.Add(settling).Sub(r.clock.Now()))
 }
 
 // letGo lets the object go, and forgets its secrets.

@@ -194,13 +194,39 @@ func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingFixture()
 	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
 	v := viewOf(f.b, f.w)
-	v.known.memory.seen, v.known.memory.written = "7", t0.Add(-time.Second)
-	if got := r.untilShown(v); got != settling-time.Second {
+	v.known.memory.seen, v.known.memory.at = "7", t0.Add(-time.Second)
+	if got := r.untilShown(t.Context(), v); got != settling-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}
 	v.shown = true
-	if got := r.untilShown(v); got != 0 {
+	if got := r.untilShown(t.Context(), v); got != 0 {
 		t.Errorf("one that is shown is looked at in %s", got)
+	}
+}
+
+// TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt: ours or another's.
+func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
+	f := newBindingFixture(bound1)
+	stranger := &corev1.Secret{}
+	stranger.Namespace, stranger.Name = f.b.Namespace, catalog.SecretName(f.b)
+	for name, secret := range map[string]*corev1.Secret{"ours": credentials.NewSecret(f.b, "id", nil), "another's": stranger} {
+		c := newFakeCluster(t, interceptor.Funcs{}, secret)
+		for shown, cache := range map[bool]client.Client{false: newFakeCluster(t, interceptor.Funcs{}), true: c} {
+			r := newBindingReconciler(c, cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+			r.recent = newRecent()
+			v := viewOf(f.b, f.w)
+			if err := r.lookAtSecret(t.Context(), v); err != nil {
+				t.Fatal(err)
+			}
+			if secret != stranger { // as the next reconcile does
+				if err := r.seeSecret(t.Context(), v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := r.untilShown(t.Context(), v); shown != (got == 0) {
+				t.Errorf("%s, shown (%t): looked at again in %s", name, shown, got)
+			}
+		}
 	}
 }
 

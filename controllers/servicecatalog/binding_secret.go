@@ -30,17 +30,17 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 )
 
-// settling is for how long the cache may not show a Secret that this process has written.
+// settling is for how long the cache may not show a Secret that this process has written or found.
 const settling = 10 * time.Second
 
 // bindingMemory is what this process knows of a binding and its Secret beyond the status.
 type bindingMemory struct {
 	callMemory
 	// seen is the version of the Secret that was last read or written here, which had the
-	// credentials of the id seenOf, or was edited; and when it was written.
+	// credentials of the id seenOf, or was edited; and when that was.
 	seen, seenOf string
 	edited       bool
-	written      time.Time
+	at           time.Time
 	// ejected: it was deleted.
 	ejected bool
 	// recalled is what was taken out of it, which the broker may repeat until it has removed
@@ -100,7 +100,7 @@ func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingMemory, s
 	switch {
 	case known.ejected:
 		return secretAbsent, "", ""
-	case seen == nil && known.seen != "" && now.Before(known.written.Add(settling)), seen != nil && known.seen != "" && notAfter(seen.ResourceVersion, known.seen):
+	case seen == nil && known.seen != "" && now.Before(known.at.Add(settling)), seen != nil && known.seen != "" && notAfter(seen.ResourceVersion, known.seen):
 		if known.edited {
 			return secretEdited, "", ""
 		}
@@ -136,7 +136,7 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 		return err
 	}
 	w, known := &v.world, &v.known.memory
-	known.seen, known.seenOf, known.edited, known.written = "", "", false, time.Time{}
+	known.seen, known.seenOf, known.edited, known.at = "", "", false, time.Time{}
 	switch {
 	case secret == nil:
 		w.secret, w.secretOf, w.secretVersion = secretAbsent, "", ""
@@ -145,7 +145,7 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 		w.secret, w.secretOf, w.secretVersion = secretOthers, "", ""
 		return nil
 	}
-	known.seen = secret.ResourceVersion
+	known.seen, known.at = secret.ResourceVersion, r.clock.Now()
 	known.seenOf, known.edited = contentOf(secret, v.b)
 	if key := (secretsKey{uid: v.b.UID, id: known.seenOf}); hasAll(secret, v.b, known.seenOf) && r.recent.of(key) == nil {
 		r.recent.remember(key, credentials.ValuesIn(secret))

@@ -74,8 +74,8 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	}{
 		"none, none expected":           {binding(), true, bindingMemory{}, nil, secretAbsent},
 		"none, of a binding that is":    {delivered("5"), true, bindingMemory{}, nil, secretUnseen},
-		"none, just written":            {delivered("5"), true, bindingMemory{seen: "5", written: t0}, nil, secretGood},
-		"none, written some time ago":   {delivered("5"), true, bindingMemory{seen: "5", written: t0.Add(-settling)}, nil, secretUnseen},
+		"none, just written":            {delivered("5"), true, bindingMemory{seen: "5", at: t0}, nil, secretGood},
+		"none, written some time ago":   {delivered("5"), true, bindingMemory{seen: "5", at: t0.Add(-settling)}, nil, secretUnseen},
 		"none, deleted before a status": {deleted, false, bindingMemory{}, nil, secretUnseen},
 		"none, deleted at once":         {deleted, true, bindingMemory{}, nil, secretAbsent},
 		"as it was written":             {delivered("5"), true, bindingMemory{}, of("5", binding()), secretGood},

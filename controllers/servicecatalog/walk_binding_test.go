@@ -296,7 +296,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *bindingStep) {
 }
 
 func (w *bindingWalk) look(b *v1beta1.ServiceBinding, world *bindingWorld) {
-	w.known.seen, w.known.seenOf, w.known.edited, w.known.written = "", "", false, time.Time{}
+	w.known.seen, w.known.seenOf, w.known.edited, w.known.at = "", "", false, time.Time{}
 	if w.secret == nil {
 		world.secret, world.secretOf, world.secretVersion = secretAbsent, "", ""
 		return
@@ -361,7 +361,7 @@ func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, data map[string]
 }
 
 func (w *bindingWalk) wrote(id string, world *bindingWorld) {
-	w.known.seen, w.known.seenOf, w.known.edited, w.known.written = w.secret.ResourceVersion, id, false, w.now
+	w.known.seen, w.known.seenOf, w.known.edited, w.known.at = w.secret.ResourceVersion, id, false, w.now
 	world.secret, world.secretOf, world.secretVersion = secretGood, id, w.known.seen
 }
 
