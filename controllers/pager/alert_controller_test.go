@@ -118,6 +118,18 @@ func TestAPageIsForReceiversThatTheCacheDoesNotShowYet(t *testing.T) {
 	}
 }
 
+// TestADefaultIsForNamespacesAsTheyAre: a new leader's cache may have the labels of before.
+func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
+	listed := false
+	c := fakeCluster(t, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+		listed = listed || list.GetObjectKind().GroupVersionKind().Kind == "NamespaceList"
+		return c.List(ctx, list, opts...)
+	}})
+	if err := newOverview(c, c).CatchUp(t.Context()); err != nil || !listed {
+		t.Errorf("namespaces are waited for: %t, %v", listed, err)
+	}
+}
+
 // TestAnAlertComesAgainAfterAConflict: there may be no event about it any more.
 func TestAnAlertComesAgainAfterAConflict(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{}, "disk", errors.New("it was changed"))

@@ -111,11 +111,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-// newOverview is of receivers: one that is not seen is not told that an Alert is over.
+// newOverview is of receivers, as one that is not seen is not told that an Alert is over, and of
+// namespaces, whose labels say which default is theirs.
 func newOverview(cache, live client.Reader) *kube.Overview {
 	overview := &kube.Overview{Cache: cache, Live: live}
 	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindReceiver)), &v1beta1.Receiver{})
 	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindClusterReceiver)), &v1beta1.ClusterReceiver{})
+	overview.Of(corev1.SchemeGroupVersion.WithKind("Namespace"), kube.Metadata("Namespace"))
 	return overview
 }
 
