@@ -45,6 +45,7 @@ const drainRounds, drainPause = 20, 100 * time.Millisecond
 // AlertReconciler brings Alerts to their receivers.
 type AlertReconciler struct {
 	client   client.Client // reads are from the cache and show our own writes
+	live     client.Reader
 	overview *kube.Overview
 	fresh    *kube.Freshness
 	book     receivers.Book
@@ -66,6 +67,7 @@ type view struct {
 	unrecorded uint64         // number of the last outcome in alert that is not in before; 0: none
 	world      world
 	queued     map[v1beta1.ReceiverRef]outbound.Wait // for a slot
+	certain    bool                                  // who is missing was asked for
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete
@@ -102,7 +104,10 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if err := r.look(ctx, v.alert, &v.world); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
 	}
-	next := decide(v.alert, v.world)
+	next, err := r.decide(ctx, v)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	if next.protect {
 		return kube.Superseded(ctx, ctrl.Result{}, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
@@ -112,7 +117,10 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return kube.Superseded(ctx, ctrl.Result{}, err)
 	}
 	r.renew(v)
-	next = decide(v.alert, v.world).waiting(v.queued, v.world.now)
+	if next, err = r.decide(ctx, v); err != nil {
+		return ctrl.Result{}, err
+	}
+	next = next.waiting(v.queued, v.world.now)
 	wake := next.wake
 	if next.sends() {
 		wake = v.world.now
@@ -126,6 +134,19 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
 	}
 	return kube.Superseded(ctx, result, r.record(ctx, v, v.alert, next))
+}
+
+// decide decides, and does not let an Alert go because of what a cache does not show.
+func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
+	next := decide(v.alert, v.world)
+	if !next.release || v.certain {
+		return next, nil
+	}
+	v.certain = true
+	if err := r.lookTwice(ctx, v.alert, next, &v.world); err != nil {
+		return next, fmt.Errorf("asking the API server for receivers: %w", err)
+	}
+	return decide(v.alert, v.world), nil
 }
 
 // renew brings the view up to what the ledger knows, and says whether any of

@@ -118,6 +118,32 @@ func TestAPageIsForReceiversThatTheCacheDoesNotShowYet(t *testing.T) {
 	}
 }
 
+// TestNobodyIsForgottenWhomTheCacheDoesNotShow: neither who is to be told that an Alert is over
+// nor who was made together with it, in a script that deletes it at once.
+func TestNobodyIsForgottenWhomTheCacheDoesNotShow(t *testing.T) {
+	for name, want := range map[string]int32{"a page and its end": 2, "its end": 1} {
+		var requests atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+		defer server.Close()
+		alert, receiver := newPage(server.URL)
+		alert.CreationTimestamp, alert.DeletionTimestamp = metav1.Now(), new(metav1.Now())
+		if want == 1 {
+			rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
+		}
+		cache, live := fakeCluster(t, interceptor.Funcs{}, alert), fakeCluster(t, interceptor.Funcs{}, receiver)
+		r := newReconciler(t, cache)
+		r.live = live
+		for range 3 {
+			if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := requests.Load(); n != want {
+			t.Errorf("of %s %d were sent", name, n)
+		}
+	}
+}
+
 // TestADefaultIsForNamespacesAsTheyAre: a new leader's cache may have the labels of before.
 func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
 	listed := false
@@ -450,7 +476,7 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
 	overview := newOverview(c, c)
 	return &AlertReconciler{
-		client: c, overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
+		client: c, live: c, overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book: receivers.Book{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{}, attention: time.Minute,

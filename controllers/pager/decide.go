@@ -310,6 +310,20 @@ func deservesAnAttempt(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party
 		!expired(a, now) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
 }
 
+// isMissed says whether a receiver of an Alert that is being deleted would be told if it, its
+// Secret, or its word that it is for the namespace, were there.
+func (t *turn) isMissed(a *v1beta1.Alert, p receivers.Party, now time.Time) bool {
+	if p.Problem == nil || p.Problem.Reason == v1beta1.ReasonSuspended || keepsOutside(a) {
+		return false
+	}
+	there := p
+	there.Problem = nil
+	if there.Spec == nil {
+		there.Spec = &v1beta1.CommonReceiverSpec{}
+	}
+	return holdsPage(t.row) && p.Spec == nil || t.wanted && deservesAnAttempt(a, t.row, there, now)
+}
+
 func (t *turn) resolve(p receivers.Party, until, now time.Time) {
 	if p.Problem != nil {
 		t.row.Reason, t.row.Message, t.row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil

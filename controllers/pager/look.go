@@ -49,6 +49,22 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 	return nil
 }
 
+// lookTwice asks the API server for receivers that seem to be missing, where one would still
+// have to be told: the cache may not show yet what was made together with the Alert.
+func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s step, w *world) (err error) {
+	live := receivers.Book{Cache: r.live, OperatorNamespace: r.book.OperatorNamespace}
+	for _, t := range s.turns {
+		ref := refOf(t.row)
+		if !t.isMissed(a, w.parties[ref], w.now) {
+			continue
+		}
+		if w.parties[ref], err = live.Party(ctx, a.Namespace, ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // refs are the receivers that a names, or was tried with by default, or would be
 // now: a later default never sends again.
 func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *world) ([]v1beta1.ReceiverRef, error) {

@@ -80,6 +80,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	h := &health{}
 	alerts := &AlertReconciler{
 		client:   mgr.GetClient(),
+		live:     mgr.GetAPIReader(),
 		overview: overview,
 		fresh:    overview.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book:     book,
