@@ -19,6 +19,7 @@ package pager
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -56,6 +57,8 @@ type AlertReconciler struct {
 	ledger   *ledger
 	health   *health
 	wake     kube.Wakeups
+	began    sync.Once
+	since    time.Time // when this process began to lead
 	// attention is the constant of that name, but where a test needs more or less.
 	attention time.Duration
 }
@@ -81,6 +84,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if err := r.overview.CatchUp(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
+	r.began.Do(func() { r.since = r.clock.Now() })
 	before := &v1beta1.Alert{}
 	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
 	if client.IgnoreNotFound(err) != nil {
@@ -154,7 +158,7 @@ func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
 func (r *AlertReconciler) renew(v *view) bool {
 	v.alert = v.before.DeepCopy()
 	v.unrecorded = r.ledger.apply(v.alert, &v.world)
-	v.world.now = r.clock.Now()
+	v.world.now, v.world.since = r.clock.Now(), r.since
 	return v.unrecorded > 0
 }
 

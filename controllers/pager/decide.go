@@ -43,6 +43,8 @@ const (
 // world is what a decision sees beside the Alert.
 type world struct {
 	now time.Time
+	// since is when this process began to lead.
+	since time.Time
 	// refs are the receivers that the Alert is for; empty: there is none.
 	refs []v1beta1.ReceiverRef
 	// parties are the receivers in refs and in the status.
@@ -189,7 +191,7 @@ func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
 	}
 	switch {
 	case !a.DeletionTimestamp.IsZero():
-		t.whenDeleted(a, p, w.blocked[ref], w.now)
+		t.whenDeleted(a, p, w)
 	case a.Spec.State == v1beta1.AlertResolved:
 		t.whenResolved(p, w.now)
 	case t.wanted:
@@ -274,32 +276,37 @@ func (t *turn) whenResolved(p receivers.Party, now time.Time) {
 // whenDeleted tells a receiver that holds a page that it is over. A page that
 // is not confirmed is given up, but for the one attempt of a very young Alert, if
 // that can be made: a storm that waits is purged by deleting it.
-func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, blocked bool, now time.Time) {
+func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, w world) {
 	if keepsOutside(a) {
 		return
 	}
-	until := a.DeletionTimestamp.Add(p.ResolveTimeout())
+	now, limit := w.now, w.deletionLimit(a, t.row, p)
 	switch {
 	case isLost(t.row, resolvedHash(), p):
 		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	case holdsPage(t.row) && p.Spec != nil && now.Before(until):
+	case holdsPage(t.row) && p.Spec != nil && now.Before(limit):
 		if t.row.State == v1beta1.DeliveryFailed && isResolved(t.row.TriedHash) && t.row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
-		t.resolve(p, until, now)
-	case t.wanted && now.Before(deletionLimit(a, t.row, p)) && !blocked && deservesAnAttempt(a, t.row, p, now):
+		t.resolve(p, limit, now)
+	case t.wanted && now.Before(limit) && !w.blocked[refOf(t.row)] && deservesAnAttempt(a, t.row, p, now):
 		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
-		t.wake = deletionLimit(a, t.row, p)
+		t.wake = limit
 	}
 }
 
 // deletionLimit is for how long at most a receiver holds up a deletion: a page that
-// is still to be sent is worth a minute, however short a resolve is tried.
-func deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party) time.Time {
-	if holdsPage(row) {
-		return a.DeletionTimestamp.Add(p.ResolveTimeout())
+// is still to be sent is worth a minute, however short a resolve is tried. While nobody
+// was there to try it, the time did not run.
+func (w world) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party) time.Time {
+	began, timeout := a.DeletionTimestamp.Time, p.ResolveTimeout()
+	if w.since.After(began) && timeout > 0 {
+		began = w.since
 	}
-	return a.DeletionTimestamp.Add(max(p.ResolveTimeout(), graceAfterCreation))
+	if holdsPage(row) {
+		return began.Add(timeout)
+	}
+	return began.Add(max(timeout, graceAfterCreation))
 }
 
 // deservesAnAttempt says whether an Alert that is being deleted is so young that

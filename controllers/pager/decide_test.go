@@ -134,7 +134,7 @@ func TestDecide(t *testing.T) {
 		alert             *v1beta1.Alert
 		refs              []v1beta1.ReceiverRef
 		parties           map[v1beta1.ReceiverRef]receivers.Party
-		now               time.Time
+		now, since        time.Time
 		flying, reminding bool // a request to oncall is under way, which is a reminder
 		blocked           bool
 		posted            time.Time // when oncall was last reminded
@@ -223,6 +223,10 @@ func TestDecide(t *testing.T) {
 				a.Status.Deliveries[0].ContentHash, a.Status.Deliveries[0].TriedHash = resolvedHash(), resolvedHash()
 			}), want: "release"},
 		"deleted, limit over": {why: "deletion ends", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), refs: one, parties: good, now: at(10 * time.Minute),
+			want: "release"},
+		"deleted while the operator was away": {why: "the time runs once somebody tries", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), refs: one, parties: good, now: at(time.Hour), since: at(time.Hour),
+			want: "Resolved#2.1, wake 10m0s"},
+		"deleted while the operator was away, limit over": {why: "deletion ends", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), refs: one, parties: good, now: at(70 * time.Minute), since: at(time.Hour),
 			want: "release"},
 		"deleted, receiver gone": {why: "there is nobody to tell", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), refs: one, now: t0,
 			parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: {Problem: &receivers.Problem{Reason: "ReceiverNotFound"}}}, want: "release"},
@@ -322,7 +326,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			w := world{now: c.now, refs: c.refs, parties: c.parties, posted: map[v1beta1.ReceiverRef]time.Time{oncall: c.posted},
+			w := world{now: c.now, since: c.since, refs: c.refs, parties: c.parties, posted: map[v1beta1.ReceiverRef]time.Time{oncall: c.posted},
 				blocked: map[v1beta1.ReceiverRef]bool{oncall: c.blocked}}
 			if c.flying {
 				w.underWay = map[v1beta1.ReceiverRef]flight{oncall: {since: c.now, reminder: c.reminding}}

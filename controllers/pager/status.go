@@ -238,7 +238,7 @@ func describe(a *v1beta1.Alert, open []turn, w world) string {
 	}
 	var until time.Time
 	for _, t := range open {
-		if end := deletionLimit(a, t.row, w.parties[refOf(t.row)]); end.After(until) {
+		if end := w.deletionLimit(a, t.row, w.parties[refOf(t.row)]); end.After(until) {
 			until = end
 		}
 	}
