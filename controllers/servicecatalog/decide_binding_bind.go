@@ -75,9 +75,9 @@ func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
 	s.CurrentOperation, s.InProgressProperties, s.Target = v1beta1.OperationBind, props, &target
 	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
 	d.observe()
-	// As long as the record says nothing, it says that any process may have sent this, and the instance says where to.
-	// Anything else is to be on record first.
-	silent := before.UnbindStatus == "" && before.CurrentOperation == "" && before.ExternalID == s.ExternalID
+	// As long as the record says nothing, it says that any process may have sent this, and the instance says where to,
+	// unless it goes without waiting for its bindings. Anything else is to be on record first.
+	silent := !isKept(d.w.ground.instance) && before.UnbindStatus == "" && before.CurrentOperation == "" && before.ExternalID == s.ExternalID
 	if !silent && !equality.Semantic.DeepEqual(s, before) {
 		d.journal = true
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindingRequestInFlight, message: "The broker is being asked for the binding"})

@@ -86,11 +86,14 @@ func TestDecideBinding(t *testing.T) {
 		is   []func(*bindingFixture)
 		want string
 	}{
-		"new":                     {"the object itself is the journal", nil, "bind id"},
-		"new after a restart":     {"any process may have sent the same", bfs(restarted1), "bind id"},
-		"without finalizer":       {"R1", bfs(func(f *bindingFixture) { f.b.Finalizers = nil }), "protect"},
-		"abandoned":               {"the finalizer was removed", bfs(bound1, func(f *bindingFixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
-		"ready":                   {"R6", bfs(bound1), "nothing: Ready"},
+		"new":                 {"the object itself is the journal", nil, "bind id"},
+		"new after a restart": {"any process may have sent the same", bfs(restarted1), "bind id"},
+		"without finalizer":   {"R1", bfs(func(f *bindingFixture) { f.b.Finalizers = nil }), "protect"},
+		"abandoned":           {"the finalizer was removed", bfs(bound1, func(f *bindingFixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":               {"R6", bfs(bound1), "nothing: Ready"},
+		"of a kept instance": {"that one does not wait for its bindings", bfs(func(f *bindingFixture) {
+			metav1.SetMetaDataAnnotation(&f.w.ground.instance.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+		}), "journal bind id"},
 		"without an id":           {"the spec cannot be changed", bfs(func(f *bindingFixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
 		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *bindingFixture) { f.w.parameters.known = false }), "read"},
 		"bad parameters":          {"", bfs(func(f *bindingFixture) { f.w.parameters.problem = &word{v1beta1.ReasonErrorWithParameters, "x"} }), "nothing: ErrorWithParameters"},
