@@ -158,7 +158,7 @@ func (d *instanceDecision) update() {
 	case !call.newPlan && !call.newParameters && !touched:
 		d.upToDate(props)
 	case call.newPlan && !d.mayChangePlan():
-		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
+		d.wait(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
 	case d.status.RefusedUpdate != "" && d.status.RefusedUpdate == fingerprint(props):
 		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
 	case call.newParameters && d.w.parameters.unfit != nil:

@@ -59,7 +59,8 @@ func TestDecideInstance(t *testing.T) {
 		"ready":                                      {"R6", fs(ready), "nothing: Ready"},
 		"other parameters":                           {"what does not change is left out", fs(ready, edited2), "update id small-id +parameters"},
 		"other plan":                                 {"", fs(ready, planned), "update id large-id +plan"},
-		"plan that must stay":                        {"", fs(func(f *fixture) { f.w.offer.class.Common().PlanUpdatable = false }, ready, planned), "nothing: Failed"},
+		"plan that must stay":                        {"", fs(func(f *fixture) { f.w.offer.class.Common().PlanUpdatable = false }, ready, planned), "nothing: UpdateInstanceCallFailed"},
+		"plan that had to stay":                      {"the class may have been another in the meantime", fs(ready, planned, onceUnchangeable), "journal update id large-id +plan"},
 		"touched":                                    {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
 		"only noticed":                               {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
 		"two edits, one seen":                        {"the first may have been sent", fs(ready, edited2, edited2), "update id small-id +plan +parameters"},
@@ -331,4 +332,12 @@ func BenchmarkDecideInstance(b *testing.B) {
 			}
 		})
 	}
+}
+
+// onceUnchangeable is an instance that waited, as its class did not let it have another plan.
+func onceUnchangeable(f *fixture) {
+	class := f.w.offer.class.Common()
+	class.PlanUpdatable = false
+	f.si.Status = decideInstance(f.si, f.w).status
+	class.PlanUpdatable = true
 }
