@@ -29,6 +29,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/keymutex"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -49,6 +50,10 @@ type secretKeeper struct {
 	overview *kube.Overview
 	wake     kube.Wakeups
 
+	// locks are of Secrets, by name: while one is touched nobody can ask for its versions, as
+	// it would look as if somebody else had changed it.
+	locks keymutex.KeyMutex
+
 	mu      sync.Mutex
 	touched map[types.UID]touched
 	uses    map[types.UID]int  // how often it was held for something new
@@ -64,11 +69,14 @@ type touched struct {
 }
 
 func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, overview *kube.Overview) *secretKeeper {
-	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, overview: overview, touched: map[types.UID]touched{}, uses: map[types.UID]int{}, told: map[types.UID]bool{}}
+	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, overview: overview, locks: keymutex.NewHashed(secretLocks), touched: map[types.UID]touched{}, uses: map[types.UID]int{}, told: map[types.UID]bool{}}
 }
 
 // maxTouched is how many versions of a Secret are known; each broker needs but the last few.
 const maxTouched = 16
+
+// secretLocks is how many Secrets can be touched at once, at most.
+const secretLocks = 64
 
 // Reconcile puts the finalizer on a Secret, or takes it off.
 func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -139,6 +147,17 @@ func (k *secretKeeper) hold(ctx context.Context, b v1beta1.Broker) error {
 	return nil
 }
 
+func (k *secretKeeper) lock(name types.NamespacedName) (unlock func()) {
+	k.locks.LockKey(name.String())
+	return func() { _ = k.locks.UnlockKey(name.String()) } // it never fails
+}
+
+func (k *secretKeeper) use(uid types.UID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.uses[uid]++
+}
+
 func (k *secretKeeper) usesOf(uid types.UID) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -147,9 +166,8 @@ func (k *secretKeeper) usesOf(uid types.UID) int {
 
 // keep puts the finalizer on a Secret, unless it is there.
 func (k *secretKeeper) keep(ctx context.Context, secret client.Object) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.uses[secret.GetUID()]++
+	defer k.lock(client.ObjectKeyFromObject(secret))()
+	k.use(secret.GetUID())
 	if k.isKept(secret) {
 		return nil
 	}
@@ -158,9 +176,8 @@ func (k *secretKeeper) keep(ctx context.Context, secret client.Object) error {
 
 // letGo takes it off, unless the Secret has come to be needed since it was used so often.
 func (k *secretKeeper) letGo(ctx context.Context, secret client.Object, uses int) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.uses[secret.GetUID()] != uses {
+	defer k.lock(client.ObjectKeyFromObject(secret))()
+	if k.usesOf(secret.GetUID()) != uses {
 		return kube.ErrStale
 	}
 	return k.touch(ctx, secret, false)
@@ -169,20 +186,26 @@ func (k *secretKeeper) letGo(ctx context.Context, secret client.Object, uses int
 // isKept says whether the finalizer is there, also where the cache has yet to show what we have
 // done to it.
 func (k *secretKeeper) isKept(secret client.Object) bool {
-	known := k.touched[secret.GetUID()]
+	known := k.known(secret.GetUID())
 	if i := slices.Index(known.versions, secret.GetResourceVersion()); i >= 0 && i < len(known.versions)-1 {
 		return known.isKept
 	}
 	return controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
 }
 
+func (k *secretKeeper) known(uid types.UID) touched {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.touched[uid]
+}
+
 // touch puts the finalizer on a Secret, or takes it off, and changes nothing else about it.
-// Meanwhile nobody can ask for versions: it would look as if somebody else had changed it.
+// Its lock is held.
 func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep bool) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	uid, before := secret.GetUID(), secret.GetResourceVersion()
-	known := k.touched[uid]
+	known := k.known(uid)
 	switch i := slices.Index(known.versions, before); {
 	case i < 0 || i == len(known.versions)-1:
 	case known.isKept == keep: // which the cache has yet to show
@@ -198,6 +221,8 @@ func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep boo
 		return err
 	}
 	run := append(k.run(uid, before), secret.GetResourceVersion())
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.touched[uid] = touched{run[max(0, len(run)-maxTouched):], keep}
 	return nil
 }
@@ -205,7 +230,7 @@ func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep boo
 // run are the versions of a Secret that differ from one by nothing but our finalizer; that
 // one is the last.
 func (k *secretKeeper) run(uid types.UID, version string) []string {
-	if run := k.touched[uid].versions; len(run) > 0 && run[len(run)-1] == version {
+	if run := k.known(uid).versions; len(run) > 0 && run[len(run)-1] == version {
 		return run
 	}
 	return []string{version}
@@ -214,8 +239,6 @@ func (k *secretKeeper) run(uid types.UID, version string) []string {
 // version tells which versions of Secrets a broker is reached with, and whether they are
 // others than are on record by nothing but what we have done to them.
 func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (version string, touched bool, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	recorded := b.CommonStatus().CredentialsVersion
 	var now, before []string
 	secrets := v1beta1.AuthSecrets(b)
@@ -238,6 +261,7 @@ func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (version s
 // same is what a field names, in all versions that are the same to the broker; the present
 // one is the last.
 func (k *secretKeeper) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
+	defer k.lock(name)()
 	secret := kube.Metadata("Secret")
 	err := k.cache.Get(ctx, name, secret)
 	switch {
