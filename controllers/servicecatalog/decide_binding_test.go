@@ -94,9 +94,10 @@ func TestDecideBinding(t *testing.T) {
 		"of a kept instance": {"that one does not wait for its bindings", bfs(func(f *bindingFixture) {
 			metav1.SetMetaDataAnnotation(&f.w.ground.instance.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 		}), "journal bind id"},
-		"without an id":           {"the spec cannot be changed", bfs(func(f *bindingFixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
-		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *bindingFixture) { f.w.parameters.known = false }), "read"},
-		"bad parameters":          {"", bfs(func(f *bindingFixture) { f.w.parameters.problem = &word{v1beta1.ReasonErrorWithParameters, "x"} }), "nothing: ErrorWithParameters"},
+		"of an instance that was let go": {"nor does it", bfs(func(f *bindingFixture) { f.w.ground.instance.Finalizers = nil }), "journal bind id"},
+		"without an id":                  {"the spec cannot be changed", bfs(func(f *bindingFixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
+		"parameters from Secrets":        {"they are read when they are to be sent", bfs(func(f *bindingFixture) { f.w.parameters.known = false }), "read"},
+		"bad parameters":                 {"", bfs(func(f *bindingFixture) { f.w.parameters.problem = &word{v1beta1.ReasonErrorWithParameters, "x"} }), "nothing: ErrorWithParameters"},
 
 		"no instance, young":  {"it was made together with it", bfs(func(f *bindingFixture) { f.w.ground = ground{} }), "wait"},
 		"no instance":         {"", bfs(in(time.Hour), func(f *bindingFixture) { f.w.ground = ground{} }), "nothing: ReferencesNonexistentInstance"},

@@ -70,6 +70,11 @@ func isKept(o metav1.Object) bool {
 	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyRetain
 }
 
+// waitsForBindings says whether an instance that is deleted goes only after its bindings.
+func waitsForBindings(si *v1beta1.ServiceInstance) bool {
+	return !isKept(si) && slices.Contains(si.Finalizers, v1beta1.Finalizer)
+}
+
 // leftToAnother is why what is there under an id that another object has, too, stays.
 func leftToAnother(id string) *word {
 	return &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", id)}
