@@ -65,11 +65,13 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 	return r.seeSecret(ctx, v)
 }
 
-// findGround finds what a binding is to be made on. The cache is waited for to show what this
-// process has recorded of the instance: that its broker calls it unusable, say.
+// findGround finds what a binding is to be made on. The cache is waited for, though not for ever,
+// to show what this process has recorded of the instance: that its broker calls it unusable, say.
 func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBinding) (g ground, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
-	if err := r.instances.Read(ctx, r.client, key, instance, client.UnsafeDisableDeepCopy); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	if err := r.instances.Read(waiting, r.client, key, instance, client.UnsafeDisableDeepCopy); err != nil {
 		return g, client.IgnoreNotFound(err)
 	}
 	g.instance = instance

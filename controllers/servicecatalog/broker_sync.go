@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -74,35 +73,41 @@ func byName[T client.Object](list []T) map[string]T {
 func (l librarian) sync(ctx context.Context, b v1beta1.Broker, o selection, h holding) ([]string, error) {
 	plans, classes := diff(h.plans, o.plans, o.keptPlans, l.isOurs), diff(h.classes, o.classes, o.keptClasses, l.isOurs)
 	var failed failures
+	var early []v1beta1.Class
 	writeSteps(ctx, l, plans, &failed)
 	if len(plans.create) > 0 {
 		seen, err := l.index.Plans(ctx, b)
 		if err != nil {
 			return nil, fmt.Errorf("waiting for plans to be in the cache: %w", err)
 		}
-		classes.create = complete(classes.create, plans.create, byName(seen), &failed)
+		classes.create, early = complete(classes.create, plans.create, byName(seen), &failed)
 	}
 	writeSteps(ctx, l, classes, &failed)
 	forEach(ctx, classes.mark, &failed, l.mark(true))
 	forEach(ctx, plans.mark, &failed, l.mark(true))
+	for _, class := range early {
+		failed.add(class, errTooEarly)
+	}
 	return failed.list, ctx.Err()
 }
 
 // complete are those of some classes of which all plans are seen, but for what the API server
 // will never take. The others are for the next time.
-func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1beta1.Plan, failed *failures) []v1beta1.Class {
-	early := map[string]bool{}
+func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1beta1.Plan, failed *failures) (ready, early []v1beta1.Class) {
+	lacks := map[string]bool{}
 	for _, plan := range plans {
 		if seen[plan.GetName()] == nil && !failed.refused[plan] {
-			early[plan.ClassName()] = true
+			lacks[plan.ClassName()] = true
 		}
 	}
-	return slices.DeleteFunc(classes, func(class v1beta1.Class) bool {
-		if early[class.GetName()] {
-			failed.add(class, errTooEarly)
+	for _, class := range classes {
+		if lacks[class.GetName()] {
+			early = append(early, class)
+		} else {
+			ready = append(ready, class)
 		}
-		return early[class.GetName()]
-	})
+	}
+	return ready, early
 }
 
 // errTooEarly is about a class of which somebody could take one plan for the only one.
