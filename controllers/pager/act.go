@@ -174,7 +174,11 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 		if pending == 1 || len(watch.answered) > 0 || !r.renew(v) {
 			continue
 		}
-		if err := r.record(ctx, v, v.alert, decide(v.alert, v.world).waiting(v.queued, v.world.now)); err != nil {
+		next, err := r.decide(ctx, v)
+		if err == nil {
+			err = r.record(ctx, v, v.alert, next.waiting(v.queued, v.world.now))
+		}
+		if err != nil {
 			log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())
 		}
 	}

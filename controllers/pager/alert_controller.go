@@ -221,5 +221,5 @@ func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error
 			return err
 		}
 	}
-	return kube.Delete(ctx, r.client, alert)
+	return client.IgnoreNotFound(kube.Delete(ctx, r.client, alert)) // nor if it has gone, too
 }

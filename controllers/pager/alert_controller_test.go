@@ -144,6 +144,22 @@ func TestNobodyIsForgottenWhomTheCacheDoesNotShow(t *testing.T) {
 	}
 }
 
+// TestReceiversAreToldAfterAnOutage: an Alert that was deleted meanwhile has waited for that.
+func TestReceiversAreToldAfterAnOutage(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	defer server.Close()
+	alert, receiver := newPage(server.URL)
+	alert.DeletionTimestamp = new(metav1.NewTime(time.Now().Add(-24 * time.Hour)))
+	rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
+	if _, err := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver)).Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+		t.Fatal(err)
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
 // TestADefaultIsForNamespacesAsTheyAre: a new leader's cache may have the labels of before.
 func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
 	listed := false

@@ -299,14 +299,23 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, w world) {
 // is still to be sent is worth a minute, however short a resolve is tried. While nobody
 // was there to try it, the time did not run.
 func (w world) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party) time.Time {
-	began, timeout := a.DeletionTimestamp.Time, p.ResolveTimeout()
-	if w.since.After(began) && timeout > 0 {
-		began = w.since
+	began, timeout := latest(a.DeletionTimestamp.Time, w.since), p.ResolveTimeout()
+	switch {
+	case !holdsPage(row):
+		return began.Add(max(timeout, graceAfterCreation))
+	case timeout == 0:
+		return a.DeletionTimestamp.Time
+	case isResolved(row.TriedHash) && row.FirstAttemptTime != nil: // perhaps by a process before this one
+		began = earliest(began, latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time))
 	}
-	if holdsPage(row) {
-		return began.Add(timeout)
+	return began.Add(timeout)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return began.Add(max(timeout, graceAfterCreation))
+	return b
 }
 
 // deservesAnAttempt says whether an Alert that is being deleted is so young that

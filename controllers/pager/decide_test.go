@@ -228,6 +228,10 @@ func TestDecide(t *testing.T) {
 			want: "Resolved#2.1, wake 10m0s"},
 		"deleted while the operator was away, limit over": {why: "deletion ends", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), refs: one, parties: good, now: at(70 * time.Minute), since: at(time.Hour),
 			want: "release"},
+		"deleted, tried before a restart": {why: "restarts do not hold it up", refs: one, parties: good, now: at(10 * time.Minute), since: at(9 * time.Minute), want: "release",
+			alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) {
+				a.Status.Deliveries[0].TriedHash, a.Status.Deliveries[0].FirstAttemptTime = resolvedHash(), seconds(t0)
+			})},
 		"deleted, receiver gone": {why: "there is nobody to tell", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), refs: one, now: t0,
 			parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: {Problem: &receivers.Problem{Reason: "ReceiverNotFound"}}}, want: "release"},
 		"deleted, retained": {why: "a person lets go", alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) { a.Annotations = map[string]string{deletionPolicyAnnotation: retain} }), refs: one, parties: good, now: t0,

@@ -52,6 +52,8 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 // lookTwice asks the API server for receivers that seem to be missing, where one would still
 // have to be told: the cache may not show yet what was made together with the Alert.
 func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s step, w *world) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
 	live := receivers.Book{Cache: r.live, OperatorNamespace: r.book.OperatorNamespace}
 	for _, t := range s.turns {
 		ref := refOf(t.row)
