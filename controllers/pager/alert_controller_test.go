@@ -121,13 +121,16 @@ func TestAPageIsForReceiversThatTheCacheDoesNotShowYet(t *testing.T) {
 // TestNobodyIsForgottenWhomTheCacheDoesNotShow: neither who is to be told that an Alert is over
 // nor who was made together with it, in a script that deletes it at once.
 func TestNobodyIsForgottenWhomTheCacheDoesNotShow(t *testing.T) {
-	for name, want := range map[string]int32{"a page and its end": 2, "its end": 1} {
+	for name, want := range map[string]int32{"a page and its end": 2, "its end": 1, "a page by default": 2} {
 		var requests atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 		defer server.Close()
 		alert, receiver := newPage(server.URL)
 		alert.CreationTimestamp, alert.DeletionTimestamp = metav1.Now(), new(metav1.Now())
-		if want == 1 {
+		switch name {
+		case "a page by default":
+			alert.Spec.ReceiverRefs, receiver.Annotations = nil, map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+		case "its end":
 			rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
 		}
 		cache, live := fakeCluster(t, interceptor.Funcs{}, alert), fakeCluster(t, interceptor.Funcs{}, receiver)

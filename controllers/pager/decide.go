@@ -332,12 +332,17 @@ func (t *turn) isMissed(a *v1beta1.Alert, p receivers.Party, now time.Time) bool
 	if p.Problem == nil || p.Problem.Reason == v1beta1.ReasonSuspended || keepsOutside(a) {
 		return false
 	}
-	there := p
+	there := p // as it would be
 	there.Problem = nil
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
 	return holdsPage(t.row) && p.Spec == nil || t.wanted && deservesAnAttempt(a, t.row, there, now)
+}
+
+// missesDefault says the same of a default.
+func (s step) missesDefault(a *v1beta1.Alert, now time.Time) bool {
+	return len(s.turns) == 0 && !keepsOutside(a) && deservesAnAttempt(a, v1beta1.Delivery{}, receivers.Party{Spec: &v1beta1.CommonReceiverSpec{}}, now)
 }
 
 func (t *turn) resolve(p receivers.Party, until, now time.Time) {

@@ -54,7 +54,16 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s step, w *world) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	live := receivers.Book{Cache: r.live, OperatorNamespace: r.book.OperatorNamespace}
+	live := receivers.Book{Cache: r.live, Unindexed: true, OperatorNamespace: r.book.OperatorNamespace}
+	if s.missesDefault(a, w.now) {
+		ref, err := live.Default(ctx, a.Namespace)
+		if err != nil || ref == nil {
+			return err
+		}
+		w.refs = []v1beta1.ReceiverRef{*ref}
+		w.parties[*ref], err = live.Party(ctx, a.Namespace, *ref)
+		return err
+	}
 	for _, t := range s.turns {
 		ref := refOf(t.row)
 		if !t.isMissed(a, w.parties[ref], w.now) {

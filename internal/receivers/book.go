@@ -15,14 +15,16 @@ limitations under the License.
 */
 
 // Package receivers is what webhooks and controllers both know of receivers:
-// which ones an Alert goes to, and what is wrong with them. It reads caches
-// only, and of Secrets their metadata; it talks to no receiver.
+// which ones an Alert goes to, and what is wrong with them. It reads caches,
+// unless somebody has to be certain, and of Secrets their metadata; it talks to
+// no receiver.
 package receivers
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,8 +48,10 @@ const defaultResolveTimeout = 10 * time.Minute
 
 // Book finds receivers.
 type Book struct {
-	// Cache has the indexes of AddIndexes.
+	// Cache has the indexes of AddIndexes, unless it is the API server itself.
 	Cache client.Reader
+	// Unindexed says so.
+	Unindexed bool
 	// OperatorNamespace is where Secrets of ClusterReceivers are.
 	OperatorNamespace string
 }
@@ -125,7 +129,7 @@ func KindOf(receiver metav1.Object) v1beta1.ReceiverKind {
 }
 
 // IsDefault says whether a receiver is marked as a default.
-func IsDefault(receiver client.Object) bool {
+func IsDefault(receiver metav1.Object) bool {
 	return receiver.GetAnnotations()[v1beta1.DefaultReceiverAnnotation] == "true"
 }
 
@@ -133,14 +137,15 @@ func IsDefault(receiver client.Object) bool {
 // ClusterReceiver that selects it; nil if there is none.
 func (b Book) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
 	var local v1beta1.ReceiverList
-	if err := b.Cache.List(ctx, &local, client.InNamespace(namespace), client.MatchingFields{defaultIndex: "true"}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := b.Cache.List(ctx, &local, append(b.defaults(), client.InNamespace(namespace))...); err != nil {
 		return nil, err
 	}
-	if r := newest(local.Items, func(r *v1beta1.Receiver) *metav1.ObjectMeta { return &r.ObjectMeta }); r != nil {
+	own := slices.DeleteFunc(local.Items, func(r v1beta1.Receiver) bool { return !IsDefault(&r) })
+	if r := newest(own, func(r *v1beta1.Receiver) *metav1.ObjectMeta { return &r.ObjectMeta }); r != nil {
 		return &v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: r.Name}, nil
 	}
 	var shared v1beta1.ClusterReceiverList
-	if err := b.Cache.List(ctx, &shared, client.MatchingFields{defaultIndex: "true"}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := b.Cache.List(ctx, &shared, b.defaults()...); err != nil {
 		return nil, err
 	}
 	var usable []v1beta1.ClusterReceiver
@@ -149,7 +154,7 @@ func (b Book) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverR
 		if err != nil {
 			return nil, err
 		}
-		if selected {
+		if selected && IsDefault(&r) {
 			usable = append(usable, r)
 		}
 	}
@@ -157,6 +162,14 @@ func (b Book) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverR
 		return &v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: r.Name}, nil
 	}
 	return nil, nil
+}
+
+// defaults finds those that are marked as a default, where there is an index.
+func (b Book) defaults() []client.ListOption {
+	if b.Unindexed {
+		return nil
+	}
+	return []client.ListOption{client.MatchingFields{defaultIndex: "true"}, client.UnsafeDisableDeepCopy}
 }
 
 // newest is the one that wins where several are marked as default.
