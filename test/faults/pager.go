@@ -201,6 +201,13 @@ func pagerScenarios() []scenario {
 			w.ended(a)
 		}},
 		{name: "alert-deleted-undelivered", prepare: hook(), steps: alertDeletedUndelivered},
+		{name: "alert-deleted-at-once", prepare: func(*world) {}, steps: func(w *world) {
+			w.webhook("hook")
+			a := w.alert("disk", "hook")
+			w.create(a)
+			w.remove(a)
+			w.ended(a)
+		}},
 		{name: "alert-ttl", prepare: hook(), steps: func(w *world) {
 			a := w.alert("disk", "hook")
 			a.Spec.TTLSecondsAfterFinished = new(int32(2))
