@@ -315,16 +315,21 @@ func receiverSecretRotated(w *world) {
 	w.change(a, resolved)
 }
 
-// receiverAnew: one that is deleted and made again is told what is new, and nothing twice.
-func receiverAnew(w *world) {
-	a := w.fired(w.alert("disk", "hook"))
-	r := w.receiverNamed("hook")
+// remakeReceiver deletes the receiver, and makes another of its name.
+func (w *world) remakeReceiver(edit func(*v1beta1.CommonReceiverSpec)) {
+	r, again := w.receiverNamed("hook"), w.receiverNamed("hook")
 	w.must(w.get(r))
 	w.remove(r)
 	w.gone(r)
-	again := w.receiverNamed("hook")
 	*again.Common() = *r.Common()
+	edit(again.Common())
 	w.create(again)
+}
+
+// receiverAnew: one that is deleted and made again is told what is new, and nothing twice.
+func receiverAnew(w *world) {
+	a := w.fired(w.alert("disk", "hook"))
+	w.remakeReceiver(func(*v1beta1.CommonReceiverSpec) {})
 	w.change(a, saying("the disk is still full"))
 	w.change(a, resolved)
 }
@@ -334,14 +339,7 @@ func receiverAnewAwaited(w *world) {
 	a := w.alert("disk", "hook")
 	w.create(a)
 	w.says(a, v1beta1.ReasonSuspended)
-	r := w.receiverNamed("hook")
-	w.must(w.get(r))
-	w.remove(r)
-	w.gone(r)
-	again := w.receiverNamed("hook")
-	*again.Common() = *r.Common()
-	again.Common().Suspend = false
-	w.create(again)
+	w.remakeReceiver(func(spec *v1beta1.CommonReceiverSpec) { spec.Suspend = false })
 	w.settled(a)
 }
 
