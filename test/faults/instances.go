@@ -27,6 +27,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -231,7 +232,7 @@ func identityScenarios() []scenario {
 			w.ready(si)
 		}},
 		{name: "instance-stranger", prepare: registered, steps: func(w *world) {
-			const id = "5712a6e5-0000-4000-8000-000000000001"
+			id := string(uuid.NewUUID()) // as other runs' objects may be in the same cluster
 			w.stranger(id)
 			si := w.instance("db", syncClass, syncPlan)
 			si.Spec.ExternalID, si.Spec.Parameters = id, parameters(`{"size":2}`)
