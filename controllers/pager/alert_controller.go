@@ -71,6 +71,7 @@ type view struct {
 	world      world
 	queued     map[v1beta1.ReceiverRef]outbound.Wait // for a slot
 	certain    bool                                  // who is missing was asked for
+	doubted    []v1beta1.ReceiverRef                 // who may hold more than is on record
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete
@@ -104,6 +105,9 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, err
 	}
 	v := &view{before: before}
+	if v.doubted, err = r.doubted(ctx, before); err != nil {
+		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
+	}
 	r.renew(v)
 	if err := r.look(ctx, v.alert, &v.world); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
@@ -157,6 +161,9 @@ func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
 // that is to be recorded.
 func (r *AlertReconciler) renew(v *view) bool {
 	v.alert = v.before.DeepCopy()
+	if r.mayHaveTold(v.before) { // until there is a record of our own
+		doubt(v.alert, v.doubted)
+	}
 	v.unrecorded = r.ledger.apply(v.alert, &v.world)
 	v.world.now, v.world.since = r.clock.Now(), r.since
 	return v.unrecorded > 0

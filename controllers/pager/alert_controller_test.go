@@ -163,6 +163,44 @@ func TestReceiversAreToldAfterAnOutage(t *testing.T) {
 	}
 }
 
+// TestWhatAFormerProcessMayHaveSaidIsTakenBack: an Alert that went there and back may have been sent
+// in between by who did not live to record that.
+func TestWhatAFormerProcessMayHaveSaidIsTakenBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		generation int64
+		state      v1beta1.AlertState
+		policy     v1beta1.DeliveryPolicy
+		want       int32
+	}{
+		"as it was":             {5, v1beta1.AlertFiring, "", 0},
+		"edited once":           {6, v1beta1.AlertFiring, "", 0},
+		"there and back":        {7, v1beta1.AlertFiring, "", 1},
+		"over, and back":        {7, v1beta1.AlertResolved, "", 1},
+		"which has it recorded": {7, v1beta1.AlertFiring, v1beta1.AtMostOnce, 0},
+	} {
+		var requests atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+		defer server.Close()
+		alert, receiver := newPage(server.URL)
+		alert.Generation, alert.Status.ObservedGeneration, alert.Spec.State = test.generation, 5, test.state
+		receiver.Spec.DeliveryPolicy = test.policy
+		rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
+		if test.state == v1beta1.AlertResolved {
+			row := &alert.Status.Deliveries[0]
+			row.State, row.ContentHash, row.TriedHash = v1beta1.DeliveryResolved, resolvedHash(), resolvedHash()
+		}
+		r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
+		for range 3 {
+			if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := requests.Load(); n != test.want {
+			t.Errorf("%s: %d requests, want %d", name, n, test.want)
+		}
+	}
+}
+
 // TestADefaultIsForNamespacesAsTheyAre: a new leader's cache may have the labels of before.
 func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
 	listed := false

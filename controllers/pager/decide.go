@@ -423,6 +423,18 @@ func (t *turn) remind(p receivers.Party, posted, now time.Time) {
 	t.send = &send{event: notify.Fired, hash: t.row.TriedHash, sequence: t.row.Sequence, attempt: t.row.Attempts, version: p.Version, remindEvery: every}
 }
 
+// doubt has receivers told anew what they confirmed, as they may hold something else.
+func doubt(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) {
+	for i := range a.Status.Deliveries {
+		if row := &a.Status.Deliveries[i]; slices.Contains(refs, refOf(*row)) && considered(*row) {
+			row.TriedHash, row.Uncertain = doubtfulHash, true
+		}
+	}
+}
+
+// doubtfulHash is of what nobody knows.
+const doubtfulHash = "?"
+
 // isLost says whether an answer to what hash is of was lost, and the receiver is
 // not to be asked twice.
 func isLost(row v1beta1.Delivery, hash string, p receivers.Party) bool {
