@@ -168,15 +168,18 @@ func TestReceiversAreToldAfterAnOutage(t *testing.T) {
 func TestWhatAFormerProcessMayHaveSaidIsTakenBack(t *testing.T) {
 	for name, test := range map[string]struct {
 		generation int64
+		working    bool // the record was made while that was still being sent
 		state      v1beta1.AlertState
 		policy     v1beta1.DeliveryPolicy
 		want       int32
 	}{
-		"as it was":             {5, v1beta1.AlertFiring, "", 0},
-		"edited once":           {6, v1beta1.AlertFiring, "", 0},
-		"there and back":        {7, v1beta1.AlertFiring, "", 1},
-		"over, and back":        {7, v1beta1.AlertResolved, "", 1},
-		"which has it recorded": {7, v1beta1.AlertFiring, v1beta1.AtMostOnce, 0},
+		"as it was":               {5, false, v1beta1.AlertFiring, "", 0},
+		"as it was, and not done": {5, true, v1beta1.AlertFiring, "", 0},
+		"edited once":             {6, false, v1beta1.AlertFiring, "", 0},
+		"back":                    {6, true, v1beta1.AlertFiring, "", 1},
+		"there and back":          {7, false, v1beta1.AlertFiring, "", 1},
+		"over, and back":          {7, false, v1beta1.AlertResolved, "", 1},
+		"which has it recorded":   {7, true, v1beta1.AlertFiring, v1beta1.AtMostOnce, 0},
 	} {
 		var requests atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
@@ -184,6 +187,9 @@ func TestWhatAFormerProcessMayHaveSaidIsTakenBack(t *testing.T) {
 		alert, receiver := newPage(server.URL)
 		alert.Generation, alert.Status.ObservedGeneration, alert.Spec.State = test.generation, 5, test.state
 		receiver.Spec.DeliveryPolicy = test.policy
+		if test.working {
+			alert.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue}}
+		}
 		rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
 		if test.state == v1beta1.AlertResolved {
 			row := &alert.Status.Deliveries[0]

@@ -21,6 +21,8 @@ import (
 	"maps"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -50,9 +52,13 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 }
 
 // mayHaveTold says whether a process that led before this one may have told receivers what is on no
-// record, and is not what the Alert says now: that was edited twice since, perhaps there and back.
+// record, and is not what the Alert says now: that was edited since, perhaps there and back.
 func (r *AlertReconciler) mayHaveTold(a *v1beta1.Alert) bool {
-	return a.Status.ObservedGeneration < min(r.fresh.Since(a), a.Generation-1)
+	recorded := a.Status.ObservedGeneration
+	if meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling) { // and not all of it
+		recorded--
+	}
+	return recorded < min(r.fresh.Since(a), a.Generation-1)
 }
 
 // doubted are the receivers that may have been told so. Who is told at most once has it on record first.
