@@ -74,7 +74,8 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
-		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if err := r.overview.CatchUp(ctx); err != nil {
+		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if !next.release || v.certain {`, `	if true { // nor is anybody asked`}, {
+			pagers + "alert_controller.go", `	if err := r.overview.CatchUp(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},
