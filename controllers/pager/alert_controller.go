@@ -71,7 +71,7 @@ type view struct {
 	world      world
 	queued     map[v1beta1.ReceiverRef]outbound.Wait // for a slot
 	certain    bool                                  // who is missing was asked for
-	doubted    []v1beta1.ReceiverRef                 // who may hold more than is on record
+	doubted    []v1beta1.ReceiverRef                 // who may hold more than is on record, until that is our own
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete
@@ -161,9 +161,7 @@ func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
 // that is to be recorded.
 func (r *AlertReconciler) renew(v *view) bool {
 	v.alert = v.before.DeepCopy()
-	if r.mayHaveTold(v.before) { // until there is a record of our own
-		doubt(v.alert, v.doubted)
-	}
+	doubt(v.alert, v.doubted)
 	v.unrecorded = r.ledger.apply(v.alert, &v.world)
 	v.world.now, v.world.since = r.clock.Now(), r.since
 	return v.unrecorded > 0
@@ -213,7 +211,7 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 			return err
 		}
 		r.announce(before, status, v.world)
-		*before = *after
+		*before, v.doubted = *after, nil
 	}
 	r.ledger.settle(before, v.unrecorded)
 	v.unrecorded = 0

@@ -58,7 +58,7 @@ func (r *AlertReconciler) mayHaveTold(a *v1beta1.Alert) bool {
 	if meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling) { // and not all of it
 		recorded--
 	}
-	return recorded < min(r.fresh.Since(a), a.Generation-1)
+	return recorded < a.Generation-1 && recorded < r.fresh.Since(a)
 }
 
 // doubted are the receivers that may have been told so. Who is told at most once has it on record first.
