@@ -186,11 +186,19 @@ func (k *secretKeeper) letGo(ctx context.Context, secret client.Object, uses int
 // isKept says whether the finalizer is there, also where the cache has yet to show what we have
 // done to it.
 func (k *secretKeeper) isKept(secret client.Object) bool {
-	known := k.known(secret.GetUID())
-	if i := slices.Index(known.versions, secret.GetResourceVersion()); i >= 0 && i < len(known.versions)-1 {
-		return known.isKept
+	if since := k.since(secret); since != nil {
+		return since.isKept
 	}
 	return controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
+}
+
+// since is what we have done to a Secret that the cache has yet to show; nil: nothing.
+func (k *secretKeeper) since(secret client.Object) *touched {
+	known := k.known(secret.GetUID())
+	if i := slices.Index(known.versions, secret.GetResourceVersion()); i < 0 || i == len(known.versions)-1 {
+		return nil
+	}
+	return &known
 }
 
 func (k *secretKeeper) known(uid types.UID) touched {
@@ -205,10 +213,9 @@ func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep boo
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	uid, before := secret.GetUID(), secret.GetResourceVersion()
-	known := k.known(uid)
-	switch i := slices.Index(known.versions, before); {
-	case i < 0 || i == len(known.versions)-1:
-	case known.isKept == keep: // which the cache has yet to show
+	switch since := k.since(secret); {
+	case since == nil:
+	case since.isKept == keep:
 		return nil
 	default:
 		return kube.ErrStale
