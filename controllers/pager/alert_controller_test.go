@@ -517,6 +517,43 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 	}
 }
 
+// TestAReceiverThatIsMendedGetsWhatWaitsAtOnce: what was at its former address does not keep it waiting.
+func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
+	_, receiver := newPage("http://127.0.0.1:1")
+	receiver.UID = "receiver"
+	c := fakeCluster(t, interceptor.Funcs{}, receiver)
+	alerts := newReconciler(t, c)
+	r := &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
+		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
+	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
+	party, err := r.book.Party(t.Context(), receiver.Namespace, key.ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.health.update(key, func(s *sighting) bool { s.version = party.Version; return false })
+	bulkhead := r.senders.bulkheads.Of(key, time.Now())
+	for range 3 {
+		bulkhead.Enter(outbound.Ticket{}, time.Now())
+		bulkhead.Leave(time.Now(), outbound.Result{Failed: true})
+	}
+	isDown := func() bool {
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
+			t.Fatal(err)
+		}
+		return r.senders.isBlocked(receiver.Namespace, key.ref, time.Now())
+	}
+	if !isDown() {
+		t.Error("it is asked while it is down")
+	}
+	receiver.Generation++
+	if err := c.Update(t.Context(), receiver); err != nil {
+		t.Fatal(err)
+	}
+	if isDown() {
+		t.Error("it is taken for what it was")
+	}
+}
+
 func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()

@@ -213,6 +213,9 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	key := keyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	bulkhead := r.connections.bulkheads.Of(key, f.now)
+	if next.changed {
+		bulkhead.Renew(f.now)
+	}
 	entered, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.AddFirst(name) }}, f.now)
 	if !entered {
 		return kube.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)

@@ -562,6 +562,32 @@ func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 	}
 }
 
+// TestABrokerThatIsMendedIsAskedAtOnce: what was at its former address does not keep it waiting.
+func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
+	start := time.Now() // the bulkhead has a clock of its own
+	b := newBrokerAt(clusterWide, osbtest.Start(t, osbtest.Options{}).URL)
+	b.CommonStatus().ObservedGeneration, b.CommonStatus().Attempts = 1, 3
+	b.CommonStatus().NextAttemptTime = &metav1.Time{Time: start}
+	c := newFakeCluster(t, interceptor.Funcs{}, b)
+	r, _ := newBrokerReconciler(t, clusterWide, c, start)
+	bulkhead := r.connections.bulkheads.Of(keyOf(b), start)
+	for range 3 {
+		bulkhead.Enter(outbound.Ticket{Who: b}, start)
+		bulkhead.Leave(start, outbound.Result{Failed: true})
+	}
+	now, _ := reconcileBroker(t, r, b)
+	if now.CommonStatus().LastCatalogRetrievalTime != nil {
+		t.Error("it is asked while it is down")
+	}
+	now.SetGeneration(2)
+	if err := c.Update(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if now, _ = reconcileBroker(t, r, now); sayConditions(now.CommonStatus().Conditions) != "True FetchedCatalog" {
+		t.Errorf("conditions say %q", sayConditions(now.CommonStatus().Conditions))
+	}
+}
+
 // delayed is a queue that notes what is to be looked at later.
 type delayed struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]

@@ -243,6 +243,14 @@ func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
 
 func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) || now.Before(b.wish) }
 
+// Renew is for a party that a person has changed, its address or what it is asked with: that it was down, or asked to be left alone,
+// says nothing of what it is now.
+func (b *Bulkhead) Renew(now time.Time) {
+	b.mu.Lock()
+	b.failures, b.rests, b.until, b.wish = 0, 0, time.Time{}, time.Time{}
+	b.unlockAndCall(now)
+}
+
 // Withdraw gives up a place, if there is one.
 func (b *Bulkhead) Withdraw(who any, now time.Time) {
 	b.mu.Lock()

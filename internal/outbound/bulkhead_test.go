@@ -165,6 +165,38 @@ func TestBulkheadLeavesAloneWhoAsksForIt(t *testing.T) {
 	})
 }
 
+func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		fails := func() {
+			for range 3 {
+				p.enter("a")
+				p.leave(true)
+			}
+		}
+		leavesAlone := func() {
+			p.enter("a")
+			p.Leave(time.Now(), outbound.Result{Wish: time.Minute})
+		}
+		for _, before := range []func(){fails, leavesAlone} {
+			before()
+			if p.enter("b") || p.enter("c") {
+				t.Fatal("it is not left alone")
+			}
+			p.Renew(time.Now())
+			p.wantCalled(t, "it is another", "b", "c")
+			if !p.enter("b") || !p.enter("c") {
+				t.Error("they did not enter")
+			}
+			p.leave(true)
+			p.leave(true)
+			if !p.enter("d") {
+				t.Error("failures from before count")
+			}
+			p.leave(false)
+		}
+	})
+}
+
 func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.enter("a")
