@@ -104,6 +104,9 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
+	if r.ledger.isReleased(before) {
+		return ctrl.Result{}, nil
+	}
 	v := &view{before: before}
 	if v.doubted, err = r.doubted(ctx, before); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
@@ -198,6 +201,7 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 			return err
 		}
 		r.released(before, s, v.world)
+		r.ledger.release(before)
 	case s.purge:
 		if err := r.purge(ctx, after); err != nil {
 			return err

@@ -458,6 +458,50 @@ func TestWhatIsNotSentIsNotLost(t *testing.T) {
 	}
 }
 
+// TestReceiversAreToldOnceThatItIsOver: the cache may still show an Alert that we have let go.
+func TestReceiversAreToldOnceThatItIsOver(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	defer server.Close()
+	alert, receiver := newPage(server.URL)
+	var shown *v1beta1.Alert
+	c := fakeCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if a, ok := o.(*v1beta1.Alert); ok && shown != nil {
+			shown.DeepCopyInto(a)
+			return nil
+		}
+		return c.Get(ctx, key, o, opts...)
+	}, List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+		defer list.SetResourceVersion("1") // the fake gives none
+		return c.List(ctx, list, opts...)
+	}}, alert, receiver)
+	r := newReconciler(t, c)
+	reconcile := func() {
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reconcile()
+	if err := c.Delete(t.Context(), alert); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), nameOf(alert), alert); err != nil {
+		t.Fatal(err)
+	}
+	reconcile()
+	shown = alert
+	reconcile()
+	if n := requests.Load(); n != 2 {
+		t.Errorf("%d requests for a page and its end", n)
+	}
+	if shown = nil; len(r.ledger.entries) != 1 {
+		t.Errorf("kept %v", r.ledger.entries)
+	}
+	if reconcile(); len(r.ledger.entries) != 0 {
+		t.Errorf("kept %v for what has gone", r.ledger.entries)
+	}
+}
+
 // TestATimeToLiveIsNotForgotten: where the answer to what says that an Alert is finished was
 // lost, there is nothing to write again, and so no event that would bring it back.
 func TestATimeToLiveIsNotForgotten(t *testing.T) {

@@ -53,6 +53,7 @@ type entry struct {
 	posted   map[v1beta1.ReceiverRef]time.Time
 	queued   []v1beta1.ReceiverRef // where it waits for a slot
 	unsent   map[v1beta1.ReceiverRef][]intent
+	released bool // our finalizer is off, which the cache need not show
 }
 
 // intent is what was to be on record before a request that was then not made, since nobody
@@ -201,9 +202,23 @@ func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 		return
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o outcome) bool { return o.number <= last })
-	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.queued)+len(e.unsent) == 0 {
+	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.queued)+len(e.unsent) == 0 && !e.released {
 		delete(l.entries, nameOf(a))
 	}
+}
+
+// release says that an Alert was let go: with the last finalizer it is gone, but in the cache.
+func (l *ledger) release(a *v1beta1.Alert) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open(a).released = true
+}
+
+func (l *ledger) isReleased(a *v1beta1.Alert) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of(a)
+	return e != nil && e.released
 }
 
 // drop forgets an Alert of the name that is not there any more: any but the one
