@@ -133,13 +133,32 @@ func (f fault) kills() bool {
 // needsStandby says whether that one has to be there from the beginning.
 func (f fault) needsStandby() bool { return f.kind == standby || f.kind == deposed }
 
+// isOfPage says whether it is a receiver that answers otherwise, or late.
+func (f fault) isOfPage() bool {
+	return (f.isOutside() || f.kind == deposed) && strings.Contains(string(f.at), ":receiver:")
+}
+
 // definite are answers of receivers that say that they have not taken a message.
 var definite = []string{"409", "410", "412", "concurrency", "429", "redirect"}
 
 // mayLoseAnswer says whether it may not be known afterwards what has become of a request.
-func (f fault) mayLoseAnswer() bool {
+func (f fault) mayLoseAnswer() bool { return f.repeats() > 0 }
+
+// repeats is how often a request may have to be made again since its answer is lost.
+func (f fault) repeats() (n int) {
+	if f.kills() || f.isOutside() && !slices.Contains(definite, f.kind) {
+		n++
+	}
+	if f.then != nil {
+		n += f.then.repeats()
+	}
+	return n
+}
+
+// isOutside says whether a broker or receiver answers otherwise.
+func (f fault) isOutside() bool {
 	_, outside := outsideAnswers[f.kind]
-	return f.kills() || outside && !slices.Contains(definite, f.kind) || f.then != nil && f.then.mayLoseAnswer()
+	return outside
 }
 
 // hidesReceiver: what receivers are told may be by an edition of theirs, or of their Secret, that is over.
@@ -151,15 +170,4 @@ func (f fault) hidesReceiver() bool {
 // be about to have removed. No lock spans a Secret and a broker; it is replaced soon after.
 func (f fault) writesSecretLate() bool {
 	return f.kind == deposed && strings.Contains(string(f.at), ":secrets/")
-}
-
-// count is how many faults it is.
-func (f fault) count() int {
-	switch {
-	case f.kind == "":
-		return 0
-	case f.then != nil:
-		return 1 + f.then.count()
-	}
-	return 1
 }

@@ -206,11 +206,11 @@ func (w *world) checkReceivers(all []client.Object) {
 
 // checkCounts looks at how often somebody was told something.
 func (w *world) checkCounts(name string, p *addressee) {
+	limit := 1
+	if !p.once {
+		limit += w.repeats
+	}
 	if p.inbox == nil {
-		limit := 1
-		if !p.once { // of each fault an answer may be lost
-			limit += w.fault.count()
-		}
 		for text, n := range p.told() {
 			if n > limit {
 				w.blame("receiver %s was told %d times of %s", name, n, text)
@@ -219,7 +219,7 @@ func (w *world) checkCounts(name string, p *addressee) {
 		return
 	}
 	for _, m := range p.inbox.Messages() {
-		if p.once && m.Attempts > 1 {
+		if m.Attempts > limit {
 			w.blame("receiver %s was told %d times of %s under one key", name, m.Attempts, m.Event)
 		}
 	}

@@ -93,7 +93,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		return result{}, err
 	}
-	r.world, w.fault = w, f
+	r.world, w.fault, w.repeats = w, f, f.repeats()
 	defer r.close()
 	first, err := r.start(ctx, f.needsStandby(), "")
 	if err != nil {

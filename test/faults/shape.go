@@ -108,7 +108,7 @@ func (s *shape) value(r *rand.Rand) any {
 	case s.valid != nil:
 		return s.valid(r)
 	case s.Format == "byte":
-		return base64.StdEncoding.EncodeToString([]byte(s.word(r)))
+		return base64.StdEncoding.EncodeToString([]byte("b" + s.word(r))) // the API server takes none that is empty
 	case len(s.Enum) > 0:
 		return s.Enum[r.IntN(len(s.Enum))]
 	}

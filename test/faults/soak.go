@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -108,6 +109,7 @@ func (s *soak) prepare(ctx context.Context) (err error) {
 	err = s.play(func(w *world) {
 		threeReceivers(w)
 		registered(w)
+		w.repeats = math.MaxInt32 // the operator is killed again and again
 		w.broker.Change(func(o *osbtest.Options) { o.Terse, o.Patient = true, true })
 	})
 	if err != nil {

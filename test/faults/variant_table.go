@@ -79,6 +79,10 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},
+		{name: "twice-over", edits: []mistake{{pagers + "alert_controller.go", `	if r.ledger.isReleased(before) {
+		return ctrl.Result{}, nil
+	}
+`, ``}}, scenario: "alert-deleted-at-once", fault: "late@alerts", oracle: "once"},
 		{name: "stops-where-it-waits", edits: []mistake{{controllers + "decide_binding.go", `failed.Status == v1beta1.ConditionTrue && d.status.ReconciledGeneration > 0`, `failed.Status == v1beta1.ConditionTrue`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
