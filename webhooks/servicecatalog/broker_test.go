@@ -228,6 +228,15 @@ func TestDeletionsWarn(t *testing.T) {
 	says(t, "plan", text(err)+lines(warnings), `ServiceInstances of ClusterServicePlan "plan" are left`)
 	warnings, err = instanceValidator{knowledge: k}.ValidateDelete(request(t, nil), live(func(i *v1beta1.ServiceInstance) { i.Name = "a" }))
 	says(t, "instance", text(err)+lines(warnings), `ServiceInstance "a" stays until its ServiceBindings are gone: ns/to-a-a`)
+	for name, edit := range map[string]func(*v1beta1.ServiceInstance){
+		"not provisioned": func(i *v1beta1.ServiceInstance) { i.Status.DeprovisionStatus = v1beta1.DeprovisionNotRequired },
+		"retained": func(i *v1beta1.ServiceInstance) {
+			i.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyRetain}
+		},
+	} {
+		warnings, err = instanceValidator{knowledge: k}.ValidateDelete(request(t, nil), live(func(i *v1beta1.ServiceInstance) { i.Name = "a" }, edit))
+		says(t, name, text(err)+lines(warnings))
+	}
 	warnings, err = instanceValidator{knowledge: k}.ValidateDelete(request(t, nil), live())
 	says(t, "nothing", text(err)+lines(warnings))
 	warnings, err = instanceValidator{knowledge: starting(t, objs...)}.ValidateDelete(request(t, nil), live(func(i *v1beta1.ServiceInstance) { i.Name = "a" }))

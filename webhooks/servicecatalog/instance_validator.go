@@ -89,7 +89,8 @@ func parametersChange(old, spec v1beta1.ServiceInstanceSpec) bool {
 
 // ValidateDelete says what the instance waits for before it goes.
 func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
-	if !v.synced(ctx, &v1beta1.ServiceBinding{}) {
+	waits := i.Status.DeprovisionStatus != v1beta1.DeprovisionNotRequired && i.Annotations[v1beta1.DeletionPolicyAnnotation] != v1beta1.DeletionPolicyRetain
+	if !waits || !v.synced(ctx, &v1beta1.ServiceBinding{}) {
 		return nil, nil
 	}
 	bindings, err := v.index.Bindings(ctx, client.ObjectKeyFromObject(i))
