@@ -142,11 +142,18 @@ func (f fault) isOfPage() bool {
 var definite = []string{"409", "410", "412", "concurrency", "429", "redirect"}
 
 // mayLoseAnswer says whether it may not be known afterwards what has become of a request.
-func (f fault) mayLoseAnswer() bool { return f.repeats() > 0 }
+func (f fault) mayLoseAnswer() bool {
+	return f.losesAnswer() || f.then != nil && f.then.mayLoseAnswer()
+}
 
-// repeats is how often a request may have to be made again since its answer is lost.
+func (f fault) losesAnswer() bool {
+	return f.kills() || f.isOutside() && !slices.Contains(definite, f.kind)
+}
+
+// repeats is how often a request may be made again: since its answer is lost, or what was recorded of it is
+// not seen though later events are, by which the client takes its own writes for seen.
 func (f fault) repeats() (n int) {
-	if f.kills() || f.isOutside() && !slices.Contains(definite, f.kind) {
+	if f.losesAnswer() || f.kind == hide || f.kind == merge {
 		n++
 	}
 	if f.then != nil {

@@ -62,7 +62,7 @@ type world struct {
 	// takenBack is a content that an Alert had for a while, and of which nobody has to hear.
 	takenBack string
 	fault     fault
-	// repeats is how often a message may come again, as its answer may have been lost.
+	// repeats is how often a message may come again.
 	repeats int
 
 	// doomed: what the broker begins comes to nothing.
