@@ -55,29 +55,22 @@ type relist struct {
 	at time.Time
 	// etag is what is held; empty: that is not known.
 	etag string
-	// changed: as it is now, the broker was not tried yet.
-	changed bool
 }
 
 func (r relist) isDue(now time.Time) bool { return !r.at.IsZero() && !r.at.After(now) }
 
 // decideRelist says when the catalog of a broker is to be read next. It is pure.
 func decideRelist(b v1beta1.Broker, f brokerFacts) relist {
-	return relist{at: relistAt(b, f), etag: heldETag(b, f), changed: isChanged(b, f)}
-}
-
-// isChanged says whether the spec, or a Secret that may be why it fails, is another than the broker was last tried with.
-func isChanged(b v1beta1.Broker, f brokerFacts) bool {
-	status, generation := b.CommonStatus(), b.GetGeneration()
-	return status.ObservedGeneration != generation && status.ReconciledGeneration != generation ||
-		status.Attempts > 0 && status.CredentialsVersion != f.credentials
+	return relist{at: relistAt(b, f), etag: heldETag(b, f)}
 }
 
 func relistAt(b v1beta1.Broker, f brokerFacts) time.Time {
-	spec, status := b.Common(), b.CommonStatus()
+	spec, status, generation := b.Common(), b.CommonStatus(), b.GetGeneration()
 	failing, manual := status.Attempts > 0, spec.RelistBehavior == v1beta1.RelistManual
 	switch {
-	case isChanged(b, f):
+	case status.ObservedGeneration != generation && status.ReconciledGeneration != generation: // not even tried
+		return f.now
+	case failing && status.CredentialsVersion != f.credentials:
 		return f.now
 	case status.NextAttemptTime != nil:
 		return status.NextAttemptTime.Time

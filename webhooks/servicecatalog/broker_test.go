@@ -230,6 +230,8 @@ func TestDeletionsWarn(t *testing.T) {
 	says(t, "instance", text(err)+lines(warnings), `ServiceInstance "a" stays until its ServiceBindings are gone: ns/to-a-a`)
 	for name, edit := range map[string]func(*v1beta1.ServiceInstance){
 		"not provisioned": func(i *v1beta1.ServiceInstance) { i.Status.DeprovisionStatus = v1beta1.DeprovisionNotRequired },
+		"removed":         func(i *v1beta1.ServiceInstance) { i.Status.DeprovisionStatus = v1beta1.DeprovisionSucceeded },
+		"abandoned":       func(i *v1beta1.ServiceInstance) { i.Finalizers = nil },
 		"retained": func(i *v1beta1.ServiceInstance) {
 			i.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyRetain}
 		},
