@@ -104,7 +104,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
-	if r.ledger.isReleased(before) {
+	if r.ledger.isReleased(before) { // it is gone, or another's finalizer holds it
 		return ctrl.Result{}, nil
 	}
 	v := &view{before: before}
@@ -200,7 +200,7 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 		if err := kube.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
 			return err
 		}
-		r.released(before, s, v.world)
+		r.announceRelease(before, s, v.world)
 		r.ledger.release(before)
 	case s.purge:
 		if err := r.purge(ctx, after); err != nil {

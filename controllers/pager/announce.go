@@ -71,8 +71,8 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 	return row.State
 }
 
-// released makes events of how an Alert was let go.
-func (r *AlertReconciler) released(alert *v1beta1.Alert, s step, w world) {
+// announceRelease makes events of how an Alert was let go.
+func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s step, w world) {
 	for _, t := range s.turns {
 		name := string(t.row.Kind) + "/" + t.row.Name
 		before := deliveryIn(alert.Status.Deliveries, t.row)

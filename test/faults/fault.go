@@ -133,9 +133,9 @@ func (f fault) kills() bool {
 // needsStandby says whether that one has to be there from the beginning.
 func (f fault) needsStandby() bool { return f.kind == standby || f.kind == deposed }
 
-// isOfPage says whether it is a receiver that answers otherwise, or late.
-func (f fault) isOfPage() bool {
-	return (f.isOutside() || f.kind == deposed) && strings.Contains(string(f.at), ":receiver:")
+// isOfReceiver says whether it is a receiver that answers otherwise, or late.
+func (f fault) isOfReceiver() bool {
+	return (f.isOutside() || f.kind == deposed) && strings.Contains(string(f.at), strings.ReplaceAll(" "+receiverPrefix, " ", ":"))
 }
 
 // definite are answers of receivers that say that they have not taken a message.

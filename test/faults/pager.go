@@ -202,7 +202,7 @@ func pagerScenarios() []scenario {
 		}},
 		{name: "alert-deleted-undelivered", prepare: hook(), steps: alertDeletedUndelivered},
 		{name: "alert-deleted-at-once", prepare: func(*world) {}, steps: func(w *world) {
-			w.hurried = w.fault.isOfPage() // there is one attempt
+			w.hurried = w.fault.isOfReceiver() // there is one attempt
 			w.webhook("hook")
 			a := w.alert("disk", "hook")
 			w.create(a)

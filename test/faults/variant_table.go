@@ -79,7 +79,7 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},
-		{name: "twice-over", edits: []mistake{{pagers + "alert_controller.go", `	if r.ledger.isReleased(before) {
+		{name: "twice-over", edits: []mistake{{pagers + "alert_controller.go", `	if r.ledger.isReleased(before) { // it is gone, or another's finalizer holds it
 		return ctrl.Result{}, nil
 	}
 `, ``}}, scenario: "alert-deleted-at-once", fault: "late@alerts", oracle: "once"},
