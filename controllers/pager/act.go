@@ -75,14 +75,14 @@ func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, once []admitte
 			unsent = []intent{{before: t.row, after: deliveryIn(intended.Status.Deliveries, t.row)}}
 		}
 		r.ledger.cancel(alert, refOf(t.row), unsent...)
-		t.slot.Leave(r.clock.Now(), outbound.Result{Unasked: true})
+		t.leave(r.clock.Now(), outbound.Result{Unasked: true})
 	}
 }
 
 // admitted is a turn whose request has a slot.
 type admitted struct {
 	turn
-	slot *outbound.Bulkhead // the one it is of, also when the receiver has got another since
+	leave outbound.Leave
 }
 
 // admit gets a slot for each request of a step, of which some must be on record
@@ -98,16 +98,16 @@ func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 		ticket := ticketFor(v.alert, v.world.parties[ref], *t.send)
 		ticket.Call = func() { r.wake.AddFirst(name) }
 		bulkhead := r.senders.bulkheads.Of(keyOf(v.alert.Namespace, ref), now)
-		if entered, wait := bulkhead.Enter(ticket, now); !entered {
+		if leave, wait := bulkhead.Enter(ticket, now); leave == nil {
 			v.queued[ref] = wait
 		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0, byDefault: t.row.ByDefault}) {
 			if t.send.once {
-				once = append(once, admitted{t, bulkhead})
+				once = append(once, admitted{t, leave})
 			} else {
-				sends = append(sends, admitted{t, bulkhead})
+				sends = append(sends, admitted{t, leave})
 			}
 		} else {
-			bulkhead.Leave(now, outbound.Result{Unasked: true}) // the process is being stopped
+			leave(now, outbound.Result{Unasked: true}) // the process is being stopped
 		}
 	}
 	for _, ref := range r.ledger.queue(v.alert, v.queued) {
@@ -187,7 +187,7 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 // fly makes a request and brings its outcome to the ledger. The Alert is its own copy.
 func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admitted, p receivers.Party, watch *watch) {
 	o := r.send(ctx, alert, t.turn, p)
-	t.slot.Leave(o.at, resultOf(o.failure))
+	t.leave(o.at, resultOf(o.failure))
 	r.health.note(keyOf(alert.Namespace, o.ref), o)
 	if !r.ledger.end(alert, o) {
 		unsaid(ctx, o)

@@ -570,24 +570,24 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 	r := &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
 		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
 	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
-	party, err := r.book.Party(t.Context(), receiver.Namespace, key.ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.health.update(key, func(s *sighting) bool { s.version = party.Version; return false })
-	bulkhead := r.senders.bulkheads.Of(key, time.Now())
-	for range 3 {
-		bulkhead.Enter(outbound.Ticket{}, time.Now())
-		bulkhead.Leave(time.Now(), outbound.Result{Failed: true})
-	}
 	isDown := func() bool {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
 			t.Fatal(err)
 		}
 		return r.senders.isBlocked(receiver.Namespace, key.ref, time.Now())
 	}
+	if isDown() {
+		t.Error("nothing was sent to it yet")
+	}
+	for range 3 {
+		leave, _ := r.senders.bulkheads.Of(key, time.Now()).Enter(outbound.Ticket{}, time.Now())
+		leave(time.Now(), outbound.Result{Failed: true})
+	}
 	if !isDown() {
 		t.Error("it is asked while it is down")
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil {
+		t.Fatal(err)
 	}
 	receiver.Generation++
 	if err := c.Update(t.Context(), receiver); err != nil {

@@ -34,7 +34,6 @@ type health struct {
 
 // sighting is what was seen of one receiver.
 type sighting struct {
-	version   string    // of the receiver, as in receivers.Party, when it was last looked at
 	delivered time.Time // when it last confirmed a message
 	failed    time.Time // when it last did not
 	lastError string    // what it answered then

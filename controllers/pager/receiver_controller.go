@@ -80,10 +80,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
 	seen, now := r.health.of(key), r.clock.Now()
-	if seen.version != party.Version {
-		r.senders.bulkheads.Renew(key, now)
-		r.health.update(key, func(s *sighting) bool { s.version = party.Version; return false })
-	}
+	r.senders.bulkheads.Of(key, now).Renew(party.Version, now)
 	next := examine(receiver, party, seen, receiver.CommonStatus().Waiting, now)
 	if next.ask {
 		return r.ask(ctx, key, party), nil

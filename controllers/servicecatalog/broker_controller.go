@@ -120,6 +120,7 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if facts.touched {
 		return r.renameCredentials(ctx, b, facts.credentials)
 	}
+	r.connections.bulkheads.Of(keyOf(b), facts.now).Renew(fmt.Sprintf("%s/%d/%s", b.GetUID(), b.GetGeneration(), facts.credentials), facts.now)
 	next := decideRelist(b, facts)
 	if next.isDue(facts.now) {
 		return r.relist(ctx, b, facts, next)
@@ -213,15 +214,12 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	key := keyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	bulkhead := r.connections.bulkheads.Of(key, f.now)
-	if next.changed {
-		bulkhead.Renew(f.now)
-	}
-	entered, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.AddFirst(name) }}, f.now)
-	if !entered {
+	leave, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.AddFirst(name) }}, f.now)
+	if leave == nil {
 		return kube.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)
 	}
 	v := visit{generation: b.GetGeneration(), credentials: f.credentials}
-	found, err := r.fetch(ctx, b, bulkhead, next.etag, &v)
+	found, err := r.fetch(ctx, b, leave, next.etag, &v)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -249,9 +247,9 @@ func (r *BrokerReconciler) heeded(key brokerKey, since time.Time) {
 
 // fetch reads the catalog and leaves the slot for that; nil: it could not, or it is what is
 // held. An error means that nothing is known.
-func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, slot *outbound.Bulkhead, etag string, v *visit) (*osb.Catalog, error) {
+func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave outbound.Leave, etag string, v *visit) (*osb.Catalog, error) {
 	result := outbound.Result{Unasked: true}
-	defer func() { slot.Leave(r.clock.Now(), result) }()
+	defer func() { leave(r.clock.Now(), result) }()
 	broker, err := r.connections.to(ctx, b)
 	if err != nil {
 		bad, ok := errors.AsType[*credentialsError](err)

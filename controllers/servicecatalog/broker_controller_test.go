@@ -546,8 +546,7 @@ func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 	b := newBrokerAt(clusterWide, server.URL)
 	start := time.Now() // the bulkhead has a clock of its own
 	r, at := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), start)
-	bulkhead := r.connections.bulkheads.Of(keyOf(b), start)
-	full(t, r.connections, keyOf(b), start)
+	freed := full(t, r.connections, keyOf(b), start)
 	got, result := reconcileBroker(t, r, b)
 	if len(got.CommonStatus().Conditions) > 0 || result.RequeueAfter != askAgain {
 		t.Errorf("at first in silence: %+v, again after %v", got.CommonStatus(), result.RequeueAfter)
@@ -556,7 +555,7 @@ func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 	if got, _ = reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "False Queued Reconciling" {
 		t.Errorf("conditions say %q", sayConditions(got.CommonStatus().Conditions))
 	}
-	bulkhead.Leave(start.Add(patience), outbound.Result{})
+	freed()
 	if got, _ = reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" {
 		t.Errorf("conditions say %q", sayConditions(got.CommonStatus().Conditions))
 	}
@@ -567,17 +566,15 @@ func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
 	start := time.Now() // the bulkhead has a clock of its own
 	b := newBrokerAt(clusterWide, osbtest.Start(t, osbtest.Options{}).URL)
 	b.CommonStatus().ObservedGeneration, b.CommonStatus().Attempts = 1, 3
-	b.CommonStatus().NextAttemptTime = &metav1.Time{Time: start}
+	b.CommonStatus().NextAttemptTime = &metav1.Time{Time: start.Add(2 * time.Second)}
 	c := newFakeCluster(t, interceptor.Funcs{}, b)
-	r, _ := newBrokerReconciler(t, clusterWide, c, start)
-	bulkhead := r.connections.bulkheads.Of(keyOf(b), start)
-	for range 3 {
-		bulkhead.Enter(outbound.Ticket{Who: b}, start)
-		bulkhead.Leave(start, outbound.Result{Failed: true})
-	}
+	r, at := newBrokerReconciler(t, clusterWide, c, start)
 	now, _ := reconcileBroker(t, r, b)
-	if now.CommonStatus().LastCatalogRetrievalTime != nil {
-		t.Error("it is asked while it is down")
+	leave, _ := r.connections.bulkheads.Of(keyOf(b), start).Enter(outbound.Ticket{Who: "another"}, start)
+	leave(start, outbound.Result{Wish: time.Minute})
+	at.SetTime(start.Add(10 * time.Second))
+	if now, _ = reconcileBroker(t, r, now); now.CommonStatus().LastCatalogRetrievalTime != nil {
+		t.Error("it is not left alone")
 	}
 	now.SetGeneration(2)
 	if err := c.Update(t.Context(), now); err != nil {

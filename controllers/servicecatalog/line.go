@@ -107,8 +107,8 @@ type ticket struct {
 }
 
 // enter gets a slot at a broker for an object, of which queued says where it waits. retry: the
-// broker failed at it before. What leaves the slot again is to be told what came of it.
-func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (entered bool, wait outbound.Wait, leave func(outbound.Result)) {
+// broker failed at it before. What leaves the slot again is to be told what came of it; nil: there is none.
+func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (leave func(outbound.Result), wait outbound.Wait) {
 	if *queued != nil && (*queued).broker != key {
 		l.leave(client.ObjectKeyFromObject(o), queued)
 	}
@@ -117,17 +117,15 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, r
 	if v == poll {
 		lane = pollLane
 	}
-	entered, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.AddFirst(name) }}, l.clock.Now())
-	switch {
-	case entered:
+	left, wait := bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.AddFirst(name) }}, l.clock.Now())
+	if left != nil {
 		l.forget(queued)
-	case *queued == nil:
+		return func(result outbound.Result) { left(l.clock.Now(), result) }, wait
+	}
+	if *queued == nil {
 		*queued = &waiting{broker: key}
 	}
-	return entered, wait, func(result outbound.Result) {
-		result.Retry = retry
-		bulkhead.Leave(l.clock.Now(), result)
-	}
+	return nil, wait
 }
 
 // leave gives up an object's place, if it waits anywhere.

@@ -90,16 +90,19 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 // waits there any more.
 func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed func() bool) {
 	t.Helper()
-	b, n := c.bulkheads.Of(key, now), 0
-	for ; ; n++ {
-		if entered, _ := b.Enter(outbound.Ticket{Who: n, Call: func() {}}, now); !entered {
+	b := c.bulkheads.Of(key, now)
+	var leaves []outbound.Leave
+	for n := 0; ; n++ {
+		leave, _ := b.Enter(outbound.Ticket{Who: n, Call: func() {}}, now)
+		if leave == nil {
 			b.Withdraw(n, now)
 			break
 		}
+		leaves = append(leaves, leave)
 	}
 	return func() bool {
-		for range n {
-			b.Leave(now, outbound.Result{})
+		for _, leave := range leaves {
+			leave(now, outbound.Result{})
 		}
 		return b.Idle(now)
 	}
@@ -113,12 +116,12 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	si, former, next := newFixture().si, brokerKey{name: "former"}, brokerKey{name: "next"}
 	freed := full(t, c, former, now)
 	var queued *waiting
-	if entered, _, _ := l.enter(si, &queued, former, provision, false); entered || queued == nil || queued.broker != former {
-		t.Fatalf("entered %v, waits at %+v", entered, queued)
+	if leave, _ := l.enter(si, &queued, former, provision, false); leave != nil || queued == nil || queued.broker != former {
+		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
-	entered, _, leave := l.enter(si, &queued, next, provision, false)
-	if !entered || queued != nil {
-		t.Fatalf("entered %v, waits at %+v", entered, queued)
+	leave, _ := l.enter(si, &queued, next, provision, false)
+	if leave == nil || queued != nil {
+		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
 	leave(outbound.Result{})
 	if !freed() {

@@ -148,12 +148,12 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	bulkhead := u.connections.bulkheads.Of(o.broker, now)
 	name := client.ObjectKeyFromObject(o.object)
 	// A ticket of its own: the name may be another object's by now.
-	entered, _ := bulkhead.Enter(outbound.Ticket{Who: o, Lane: "namespace " + name.Namespace, Call: func() { u.wake(name) }}, now)
-	if !entered {
+	leave, _ := bulkhead.Enter(outbound.Ticket{Who: o, Lane: "namespace " + name.Namespace, Call: func() { u.wake(name) }}, now)
+	if leave == nil {
 		return askAgain, nil
 	}
 	result := outbound.Result{Unasked: true}
-	defer func() { bulkhead.Leave(u.clock.Now(), result) }()
+	defer func() { leave(u.clock.Now(), result) }()
 	out := u.ask(context.WithoutCancel(ctx), connection, o)
 	result = resultOf(out)
 	return u.undone(o, out), nil

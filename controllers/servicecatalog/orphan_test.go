@@ -72,7 +72,7 @@ func TestAnOrphanThatIsLeftDoesNotWait(t *testing.T) {
 	o, name := &orphan{object: &v1beta1.ServiceInstance{}, broker: key}, types.NamespacedName{Name: "db"}
 	u.orphans.add(name, o)
 	freed := full(t, c, key, now)
-	if entered, _ := c.bulkheads.Of(key, now).Enter(outbound.Ticket{Who: o, Call: func() {}}, now); entered {
+	if leave, _ := c.bulkheads.Of(key, now).Enter(outbound.Ticket{Who: o, Call: func() {}}, now); leave != nil {
 		t.Fatal("there was a slot")
 	}
 	if again, err := u.undo(t.Context(), name); again != 0 || err != nil {

@@ -199,8 +199,8 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
 	tried := r.attempts(r.status(v.object))
 	retry := hasFailed(tried) && tried.Generation == v.object.GetGeneration()
-	entered, wait, leave := r.line.enter(v.object, &v.known.queued, keyOf(broker), what, retry)
-	if !entered {
+	leave, wait := r.line.enter(v.object, &v.known.queued, keyOf(broker), what, retry)
+	if leave == nil {
 		return &wait, nil
 	}
 	result := outbound.Result{Unasked: true}

@@ -73,7 +73,8 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 	now, bulkhead := time.Now(), &outbound.Bulkhead{}
 	for _, status := range []int{201, 200, 422} {
 		server.Inject(osbtest.Fault{Times: 1, Answer: osbtest.Drip(status, 20*time.Millisecond)})
-		if entered, _ := bulkhead.Enter(outbound.Ticket{Who: status}, now); !entered {
+		leave, _ := bulkhead.Enter(outbound.Ticket{Who: status}, now)
+		if leave == nil {
 			t.Fatalf("before %d it was down", status)
 		}
 		_, out := client.Provision(t.Context(), osb.ProvisionRequest{
@@ -83,7 +84,7 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 		if out.Status != status || !out.Incomplete {
 			t.Fatalf("%d: %+v", status, out)
 		}
-		bulkhead.Leave(now, resultOf(out))
+		leave(now, resultOf(out))
 	}
 	if cause := bulkhead.Blocked("", now); cause != outbound.Down {
 		t.Errorf("it is %q", cause)

@@ -79,8 +79,8 @@ type Wait struct {
 type Result struct {
 	// Failed: the party did not answer, or only that it cannot, which would meet another request as well.
 	Failed bool
-	// Error: the party answered, but did not do it, which may be due to this one request. Retry: that was one.
-	Error, Retry bool
+	// Error: the party answered, but did not do it, which may be due to this one request.
+	Error bool
 	// Wish is how long it asked to be left alone.
 	Wish time.Duration
 	// Unasked: the request was not made, so that nothing is known of the party.
@@ -93,7 +93,9 @@ type Result struct {
 // not, so that all go on once a party does better. The zero value is ready to use.
 type Bulkhead struct {
 	mu             sync.Mutex
-	busy           int
+	version        string    // of the party; "" until it is known
+	epoch          int       // how often it has become another
+	busy           int       // with requests of this epoch
 	failures       int       // in a row
 	rests          int       // since it is down
 	until          time.Time // when it may be tried again, as it failed
@@ -129,8 +131,11 @@ type place struct {
 	element     *list.Element
 }
 
-// Enter takes a slot, which Leave gives back, or queues.
-func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
+// A Leave gives a slot back, with what came of the request.
+type Leave func(now time.Time, r Result)
+
+// Enter takes a slot, or queues: then leave is nil.
+func (b *Bulkhead) Enter(t Ticket, now time.Time) (leave Leave, wait Wait) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !t.Exempt {
@@ -152,7 +157,8 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 			b.used.use(b.total, now)
 			l.used.use(b.perLane, now)
 		}
-		return true, Wait{}
+		epoch := b.epoch
+		return func(now time.Time, r Result) { b.leave(epoch, t.Retry, now, r) }, Wait{}
 	}
 	if own == nil {
 		own = b.queue(l, t, now)
@@ -160,7 +166,7 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (entered bool, wait Wait) {
 	own.Ticket, own.seen, own.late = t, now, false
 	b.uncall(own)
 	b.arm(now)
-	return false, Wait{Since: own.since, Cause: cause}
+	return nil, Wait{Since: own.since, Cause: cause}
 }
 
 // cause is why own cannot enter now, "" if it can.
@@ -195,11 +201,14 @@ func (b *Bulkhead) Blocked(name string, now time.Time) Cause {
 	return ""
 }
 
-// Leave gives a slot back.
-func (b *Bulkhead) Leave(now time.Time, r Result) {
+func (b *Bulkhead) leave(epoch int, retry bool, now time.Time, r Result) {
 	b.mu.Lock()
+	if epoch != b.epoch { // it was another party that answered, or did not
+		b.mu.Unlock()
+		return
+	}
 	b.busy--
-	b.judge(now, r)
+	b.judge(now, r, retry)
 	b.unlockAndCall(now)
 }
 
@@ -213,7 +222,7 @@ func (b *Bulkhead) unlockAndCall(now time.Time) {
 }
 
 // judge says when the party may be asked again.
-func (b *Bulkhead) judge(now time.Time, r Result) {
+func (b *Bulkhead) judge(now time.Time, r Result, retry bool) {
 	if wish := now.Add(min(r.Wish, maxWish)); wish.After(b.wish) {
 		b.wish = wish // whatever comes of those that were under way already
 	}
@@ -222,7 +231,7 @@ func (b *Bulkhead) judge(now time.Time, r Result) {
 		return
 	case !r.Failed:
 		b.failures, b.rests, b.until = 0, 0, time.Time{}
-		if r.Error && r.Retry {
+		if r.Error && retry {
 			b.refailed.use(retryRate, now)
 		}
 		return
@@ -243,11 +252,18 @@ func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
 
 func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) || now.Before(b.wish) }
 
-// Renew is for a party that a person has changed, its address or what it is asked with: that it was down, or asked to be left alone,
-// says nothing of what it is now.
-func (b *Bulkhead) Renew(now time.Time) {
+// Renew says of which version a party is, such as its address and what it is asked with. One that has become another was not down,
+// nor has it asked to be left alone, and whoever waits has a chance; what is under way says nothing of it. The rates stay.
+func (b *Bulkhead) Renew(version string, now time.Time) {
 	b.mu.Lock()
-	b.failures, b.rests, b.until, b.wish = 0, 0, time.Time{}, time.Time{}
+	former := b.version
+	b.version = version
+	if former == "" || former == version {
+		b.mu.Unlock()
+		return
+	}
+	b.epoch++
+	b.busy, b.failures, b.rests, b.until, b.wish = 0, 0, 0, time.Time{}, time.Time{}
 	b.unlockAndCall(now)
 }
 

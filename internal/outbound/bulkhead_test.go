@@ -38,6 +38,27 @@ type party struct {
 
 	mu     sync.Mutex
 	called []string
+	under  []outbound.Leave // way, who entered first comes first
+}
+
+// Enter notes who has entered.
+func (p *party) Enter(t outbound.Ticket, now time.Time) (bool, outbound.Wait) {
+	leave, wait := p.Bulkhead.Enter(t, now)
+	if leave != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.under = append(p.under, leave)
+	}
+	return leave != nil, wait
+}
+
+// Leave has who entered first leave.
+func (p *party) Leave(now time.Time, r outbound.Result) {
+	p.mu.Lock()
+	leave := p.under[0]
+	p.under = p.under[1:]
+	p.mu.Unlock()
+	leave(now, r)
 }
 
 // take is who was called since it was last asked.
@@ -173,26 +194,48 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 				p.leave(true)
 			}
 		}
-		leavesAlone := func() {
+		wishes := func() {
 			p.enter("a")
 			p.Leave(time.Now(), outbound.Result{Wish: time.Minute})
 		}
-		for _, before := range []func(){fails, leavesAlone} {
+		hangs := func() {
+			for _, who := range []string{"1", "2", "3", "4"} {
+				p.enter(who)
+			}
+		}
+		p.Renew("0", time.Now())
+		for version, before := range []func(){fails, wishes, hangs} {
 			before()
 			if p.enter("b") || p.enter("c") {
-				t.Fatal("it is not left alone")
+				t.Fatal("they need not wait")
 			}
-			p.Renew(time.Now())
+			p.Renew(fmt.Sprint(version), time.Now())
+			p.wantCalled(t, "it is what it was")
+			p.Renew(fmt.Sprint(version+1), time.Now())
 			p.wantCalled(t, "it is another", "b", "c")
-			if !p.enter("b") || !p.enter("c") {
-				t.Error("they did not enter")
+			for len(p.under) > 0 {
+				p.Leave(time.Now(), outbound.Result{Failed: true, Wish: time.Minute}) // which is about the former one
 			}
-			p.leave(true)
-			p.leave(true)
-			if !p.enter("d") {
-				t.Error("failures from before count")
+			for _, who := range []string{"b", "c", "d", "e"} {
+				if !p.enter(who) {
+					t.Errorf("%s did not enter", who)
+				}
 			}
-			p.leave(false)
+			for range 4 {
+				p.leave(false)
+			}
+		}
+	})
+}
+
+func TestBulkheadIsNotMovedByItsFirstVersion(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		for range 3 {
+			p.enter("a")
+			p.leave(true)
+		}
+		if p.Renew("1", time.Now()); p.enter("b") {
+			t.Error("it is taken for another")
 		}
 	})
 }
@@ -242,8 +285,9 @@ func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
 				if in[who] {
 					return
 				}
-				if in[who], _ = b.Enter(outbound.Ticket{Who: who, Call: call}, time.Now()); in[who] {
-					time.AfterFunc(50*time.Millisecond, func() { b.Leave(time.Now(), outbound.Result{}) })
+				leave, _ := b.Enter(outbound.Ticket{Who: who, Call: call}, time.Now())
+				if in[who] = leave != nil; in[who] {
+					time.AfterFunc(50*time.Millisecond, func() { leave(time.Now(), outbound.Result{}) })
 				} else {
 					time.AfterFunc(time.Minute, func() { ask(who) })
 				}
@@ -412,7 +456,6 @@ func TestBulkheadBoundsRetriesThatFail(t *testing.T) {
 		ask := func(who string, retry bool, result outbound.Result) bool {
 			entered, wait := p.Enter(outbound.Ticket{Who: who, Retry: retry, Call: func() {}}, time.Now())
 			if entered {
-				result.Retry = retry
 				p.Leave(time.Now(), result)
 			} else if wait.Cause != outbound.Failing {
 				t.Errorf("%s waits as it is %s", who, wait.Cause)
@@ -458,7 +501,7 @@ func TestBulkheadCallsRetriesAtTheirRate(t *testing.T) {
 				defer mu.Unlock()
 				came[time.Since(began)/time.Second]++
 				waiting--
-				go p.Leave(time.Now(), outbound.Result{Error: true, Retry: true})
+				go p.Leave(time.Now(), outbound.Result{Error: true})
 			}
 		}
 		for who := range 35 {
@@ -520,7 +563,7 @@ func TestBulkheadHoldsItsPromises(t *testing.T) {
 				}
 				if busy > 0 && r.IntN(2) == 0 {
 					busy--
-					p.Leave(time.Now(), outbound.Result{Failed: r.IntN(3) == 0, Error: r.IntN(2) == 0, Retry: r.IntN(2) == 0})
+					p.Leave(time.Now(), outbound.Result{Failed: r.IntN(3) == 0, Error: r.IntN(2) == 0})
 				}
 				time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
 			}

@@ -58,13 +58,6 @@ func (s *Bulkheads[K]) Known(key K) *Bulkhead {
 	return s.of[key]
 }
 
-// Renew is for a party that a person has changed.
-func (s *Bulkheads[K]) Renew(key K, now time.Time) {
-	if b := s.Known(key); b != nil {
-		b.Renew(now)
-	}
-}
-
 // Withdraw gives up somebody's place in a party's queue, if it has one.
 func (s *Bulkheads[K]) Withdraw(key K, who any, now time.Time) {
 	if b := s.Known(key); b != nil {
