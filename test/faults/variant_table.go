@@ -82,7 +82,7 @@ func variants() []variant {
 		{name: "twice-over", edits: []mistake{{pagers + "alert_controller.go", `	if r.ledger.isReleased(before) { // it is gone, or another's finalizer holds it
 		return ctrl.Result{}, nil
 	}
-`, ``}}, scenario: "alert-deleted-at-once", fault: "late@alerts", oracle: "once"},
+`, ``}}, scenario: "alert-deleted-at-once", fault: "late@alerts", oracle: "once", byChance: true},
 		{name: "stops-where-it-waits", edits: []mistake{{controllers + "decide_binding.go", `failed.Status == v1beta1.ConditionTrue && d.status.ReconciledGeneration > 0`, `failed.Status == v1beta1.ConditionTrue`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
