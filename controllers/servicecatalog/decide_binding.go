@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // bindingWorld is what a binding's next step depends on beside the object.
@@ -191,7 +192,9 @@ func (d *bindingDecision) id() string { return bindingID(d.b, &d.status) }
 
 // isKept says whether what a request may have made is left as it is. What a rotation made
 // is not: it is nobody's, beside what is kept.
-func (d *bindingDecision) isKept() bool { return isKept(d.b) && d.status.PredecessorID == "" }
+func (d *bindingDecision) isKept() bool {
+	return catalog.IsRetained(d.b) && d.status.PredecessorID == ""
+}
 
 func (d *bindingDecision) owns() bool { return ownsID(d.b, d.id()) && !d.w.claimed }
 

@@ -77,7 +77,7 @@ func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
 	d.observe()
 	// As long as the record says nothing, it says that any process may have sent this, and the instance says where to,
 	// unless it goes without waiting for its bindings. Anything else is to be on record first.
-	silent := waitsForBindings(d.w.ground.instance) && before.UnbindStatus == "" && before.CurrentOperation == "" && before.ExternalID == s.ExternalID
+	silent := catalog.WaitsForBindings(d.w.ground.instance) && before.UnbindStatus == "" && before.CurrentOperation == "" && before.ExternalID == s.ExternalID
 	if !silent && !equality.Semantic.DeepEqual(s, before) {
 		d.journal = true
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindingRequestInFlight, message: "The broker is being asked for the binding"})

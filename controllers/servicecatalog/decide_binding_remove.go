@@ -22,6 +22,7 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // remove is for a binding that is being deleted.
@@ -29,7 +30,7 @@ func (d *bindingDecision) remove() {
 	s := &d.status
 	switch {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
-	case isKept(d.b):
+	case catalog.IsRetained(d.b):
 		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the binding is left as it is at the broker"}
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonUnboundSuccessfully, "nothing is left at the broker"}

@@ -209,7 +209,7 @@ func (d *instanceDecision) begin(operation v1beta1.ServiceInstanceOperation, pro
 }
 
 func (d *instanceDecision) newCall(v verb) *instanceCall {
-	call := &instanceCall{verb: v, id: idOf(d.si), generation: d.si.Generation, clean: d.isClean(), owned: isOwned(d.si) && !d.w.claimed, kept: isKept(d.si)}
+	call := &instanceCall{verb: v, id: idOf(d.si), generation: d.si.Generation, clean: d.isClean(), owned: isOwned(d.si) && !d.w.claimed, kept: catalog.IsRetained(d.si)}
 	if d.w.offer.class != nil {
 		call.serviceID = d.w.offer.class.Common().ExternalID
 	}

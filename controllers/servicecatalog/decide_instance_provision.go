@@ -55,7 +55,7 @@ func (d *instanceDecision) provision() {
 		d.call.props = props
 		return
 	case unwanted || unknown && attempts.Unknown > maxRepeats:
-		if isOwned(d.si) && !d.w.claimed && !isKept(d.si) {
+		if isOwned(d.si) && !d.w.claimed && !catalog.IsRetained(d.si) {
 			d.startMitigation()
 			return
 		}

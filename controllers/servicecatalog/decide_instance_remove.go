@@ -29,7 +29,7 @@ func (d *instanceDecision) remove() {
 	d.recallEdits()
 	switch {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
-	case isKept(d.si):
+	case catalog.IsRetained(d.si):
 		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the service is left as it is at the broker"}
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonDeprovisionedSuccessfully, "nothing is left at the broker"}
@@ -51,7 +51,7 @@ func (d *instanceDecision) remove() {
 // mitigate removes what a failure may have left.
 func (d *instanceDecision) mitigate() {
 	switch {
-	case isKept(d.si):
+	case catalog.IsRetained(d.si):
 		d.stopMitigation("the deletion policy is Retain: what may be at the broker is left as it is")
 	case !isOwned(d.si) || d.w.claimed: // no longer, if ever
 		d.stopMitigation("what may be at the broker is not this object's to remove")

@@ -21,8 +21,6 @@ import (
 	"fmt"
 	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
@@ -63,16 +61,6 @@ func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) s
 		id = catalog.NextIDAfter(b.UID, b.Spec.ExternalID, id)
 	}
 	return id
-}
-
-// isKept says whether everything at the broker is to be left as it is.
-func isKept(o metav1.Object) bool {
-	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyRetain
-}
-
-// waitsForBindings says whether an instance that is deleted goes only after its bindings.
-func waitsForBindings(si *v1beta1.ServiceInstance) bool {
-	return !isKept(si) && slices.Contains(si.Finalizers, v1beta1.Finalizer)
 }
 
 // leftToAnother is why what is there under an id that another object has, too, stays.

@@ -24,7 +24,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -90,7 +89,8 @@ func parametersChange(old, spec v1beta1.ServiceInstanceSpec) bool {
 
 // ValidateDelete says what the instance waits for before it goes.
 func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
-	if !waitsForBindings(i) || !v.synced(ctx, &v1beta1.ServiceBinding{}) {
+	isClean := i.Status.DeprovisionStatus == v1beta1.DeprovisionNotRequired || i.Status.DeprovisionStatus == v1beta1.DeprovisionSucceeded
+	if isClean || !catalog.WaitsForBindings(i) || !v.synced(ctx, &v1beta1.ServiceBinding{}) {
 		return nil, nil
 	}
 	bindings, err := v.index.Bindings(ctx, client.ObjectKeyFromObject(i))
@@ -98,16 +98,6 @@ func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.Servic
 		return nil, nil //nolint:nilerr // a warning is not worth a refusal
 	}
 	return admission.Warnings{fmt.Sprintf("ServiceInstance %q stays until its ServiceBindings are gone: %s", i.Name, someNames(bindings))}, nil
-}
-
-// waitsForBindings says whether a deletion waits for bindings: not where nothing is at the broker, or is to stay there.
-func waitsForBindings(i *v1beta1.ServiceInstance) bool {
-	switch i.Status.DeprovisionStatus {
-	case v1beta1.DeprovisionNotRequired, v1beta1.DeprovisionSucceeded:
-		return false
-	case v1beta1.DeprovisionRequired, v1beta1.DeprovisionFailed:
-	}
-	return controllerutil.ContainsFinalizer(i, v1beta1.Finalizer) && i.Annotations[v1beta1.DeletionPolicyAnnotation] != v1beta1.DeletionPolicyRetain
 }
 
 // nextSchema is the one that the next request to the broker has to keep to: before
