@@ -542,9 +542,7 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 		}
 		return c.SubResource(sub).Patch(ctx, o, p, opts...)
 	}}, receiver)
-	alerts := newReconciler(t, c)
-	r := &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
-		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
+	r := newReceiverReconciler(t, c)
 	party, err := r.book.Party(t.Context(), "ns", team)
 	if err != nil {
 		t.Fatal(err)
@@ -566,9 +564,7 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 	_, receiver := newPage("http://127.0.0.1:1")
 	receiver.UID = "receiver"
 	c := fakeCluster(t, interceptor.Funcs{}, receiver)
-	alerts := newReconciler(t, c)
-	r := &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
-		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
+	r := newReceiverReconciler(t, c)
 	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
 	isDown := func() bool {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
@@ -625,6 +621,13 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{}, attention: time.Minute,
 	}
+}
+
+func newReceiverReconciler(t *testing.T, c client.Client) *ReceiverReconciler {
+	t.Helper()
+	alerts := newReconciler(t, c)
+	return &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
+		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
 }
 
 func BenchmarkDecide(b *testing.B) {
