@@ -107,8 +107,8 @@ type ticket struct {
 }
 
 // enter gets a slot at a broker for an object, of which queued says where it waits. retry: the
-// broker failed at it before. What leaves the slot again is to be told what came of it; nil: there is none.
-func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (leave func(outbound.Result), wait outbound.Wait) {
+// broker failed at it before. leave is nil where there is none.
+func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (leave outbound.Leave, wait outbound.Wait) {
 	if *queued != nil && (*queued).broker != key {
 		l.leave(client.ObjectKeyFromObject(o), queued)
 	}
@@ -117,15 +117,14 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, r
 	if v == poll {
 		lane = pollLane
 	}
-	left, wait := bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.AddFirst(name) }}, l.clock.Now())
-	if left != nil {
+	leave, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.AddFirst(name) }}, l.clock.Now())
+	switch {
+	case leave != nil:
 		l.forget(queued)
-		return func(result outbound.Result) { left(l.clock.Now(), result) }, wait
-	}
-	if *queued == nil {
+	case *queued == nil:
 		*queued = &waiting{broker: key}
 	}
-	return nil, wait
+	return leave, wait
 }
 
 // leave gives up an object's place, if it waits anywhere.

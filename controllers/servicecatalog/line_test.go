@@ -123,7 +123,7 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	if leave == nil || queued != nil {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
-	leave(outbound.Result{})
+	leave(now, outbound.Result{})
 	if !freed() {
 		t.Error("its place at the former broker is still there")
 	}

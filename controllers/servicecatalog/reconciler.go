@@ -204,7 +204,7 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 		return &wait, nil
 	}
 	result := outbound.Result{Unasked: true}
-	defer func() { leave(result) }()
+	defer func() { leave(r.clock.Now(), result) }()
 	if first != nil {
 		if err := r.record(ctx, v, *first); err != nil {
 			return nil, err
