@@ -36,7 +36,7 @@ const (
 	// callTimeout is how long a place is kept for who was called.
 	callTimeout = 2 * time.Second
 	// QueueTimeout is within which time who waits has to ask again, so as not to be taken for gone.
-	QueueTimeout = 3 * time.Minute
+	QueueTimeout = 15 * time.Minute
 )
 
 // retryRate is how many retries may fail before others wait: enough to notice soon that a party does better.
@@ -53,6 +53,12 @@ type Ticket struct {
 	// Retry: the request was made before, and failed. Such tickets wait in lanes of their own, so that no first request waits for
 	// them.
 	Retry bool
+	// FailedAt is when the last request of the same object failed; zero: it did not.
+	FailedAt time.Time
+	// Misconfigured is how many answers in a row to the object's requests looked like a misconfiguration.
+	Misconfigured int
+	// OwnFault: such answers were found to be due to the object alone, so that another one does not block the endpoint.
+	OwnFault bool
 	// Exempt enters whatever the rates say. Such tickets wait in a lane of their own.
 	Exempt bool
 	// Call is called, from another goroutine, when it is worth asking again. That there is a slot then is not promised.
@@ -67,6 +73,8 @@ const (
 	Throttled Cause = "Throttled" // a rate is used up
 	Down      Cause = "Down"      // the party has failed, or asked to be left alone
 	Failing   Cause = "Failing"   // this is a retry, and others have just failed again
+	// Misconfigured: the endpoint keeps answering as one that is misconfigured, and only the probe is sent.
+	Misconfigured Cause = "Misconfigured"
 )
 
 // Wait is why and since when somebody waits.
@@ -81,10 +89,24 @@ type Result struct {
 	Failed bool
 	// Error: the party answered, but did not do it, which may be due to this one request.
 	Error bool
+	// Misconfigured: the answer, or the failure to get one, looks like a misconfiguration of the endpoint or of what stands before
+	// it, which a person has to mend. Such a Result is not Failed.
+	Misconfigured bool
+	// Unauthorized: it is Misconfigured, and the credentials were refused.
+	Unauthorized bool
 	// Wish is how long it asked to be left alone.
 	Wish time.Duration
 	// Unasked: the request was not made, so that nothing is known of the party.
 	Unasked bool
+}
+
+// Verdict is what a Result says of the object whose request it was.
+type Verdict struct {
+	// OwnFault: requests of other objects have succeeded since this object's last failure.
+	OwnFault bool
+	// Slow: the endpoint looks misconfigured, and one request at a time, the probe, is sent every few minutes. The object of the
+	// request waits for it like the others.
+	Slow bool
 }
 
 // A Bulkhead keeps one party from holding more than its few of what all share, and from being sent more in a time than it is
@@ -95,11 +117,15 @@ type Bulkhead struct {
 	mu             sync.Mutex
 	version        string    // of the party; "" until it is known
 	epoch          int       // how often it has become another
-	busy           int       // with requests of this epoch
+	busy           int       // with requests, of whichever epoch
 	failures       int       // in a row
 	rests          int       // since it is down
 	until          time.Time // when it may be tried again, as it failed
 	wish           time.Time // until when it asked to be left alone
+	succeeded      time.Time // when a request last did
+	recovers       bool      // with the next success: objects wait because of a failure of the party
+	misconfigured  misconfiguration
+	onRecovery     func() // may be nil
 	total, perLane Rate
 	used, refailed window
 	lanes          map[laneKey]*lane
@@ -132,7 +158,7 @@ type place struct {
 }
 
 // A Leave gives a slot back, with what came of the request.
-type Leave func(now time.Time, r Result)
+type Leave func(now time.Time, r Result) Verdict
 
 // Enter takes a slot, or queues: then leave is nil.
 func (b *Bulkhead) Enter(t Ticket, now time.Time) (leave Leave, wait Wait) {
@@ -158,7 +184,7 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (leave Leave, wait Wait) {
 			l.used.use(b.perLane, now)
 		}
 		epoch := b.epoch
-		return func(now time.Time, r Result) { b.leave(epoch, t.Retry, now, r) }, Wait{}
+		return func(now time.Time, r Result) Verdict { return b.leave(epoch, t, now, r) }, Wait{}
 	}
 	if own == nil {
 		own = b.queue(l, t, now)
@@ -172,7 +198,9 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (leave Leave, wait Wait) {
 // cause is why own cannot enter now, "" if it can.
 func (b *Bulkhead) cause(l *lane, own *place, exempt bool, now time.Time) Cause {
 	switch {
-	case b.isDown(now):
+	case b.misconfigured.isSlow() && !b.mayProbe(own, now):
+		return Misconfigured
+	case b.isDown(now), b.misconfigured.isBlocking() && !b.mayProbe(own, now):
 		return Down
 	case l.retry && b.refailed.room(retryRate, now) <= 0:
 		return Failing
@@ -195,65 +223,24 @@ func (b *Bulkhead) Blocked(name string, now time.Time) Cause {
 	if cause := b.cause(l, nil, false, now); cause != Busy {
 		return cause
 	}
-	if b.tripped() {
+	if b.tripped() || b.misconfigured.isBlocking() {
 		return Down
 	}
 	return ""
 }
 
-func (b *Bulkhead) leave(epoch int, retry bool, now time.Time, r Result) {
-	b.mu.Lock()
-	if epoch != b.epoch { // it was another party that answered, or did not
-		b.mu.Unlock()
-		return
-	}
-	b.busy--
-	b.judge(now, r, retry)
-	b.unlockAndCall(now)
-}
-
-// unlockAndCall calls those for whom there is room.
-func (b *Bulkhead) unlockAndCall(now time.Time) {
-	calls := b.pick(now)
+// unlockAndCall calls those for whom there is room, and further ones.
+func (b *Bulkhead) unlockAndCall(now time.Time, further ...func()) {
+	calls := append(b.pick(now), further...)
 	b.mu.Unlock()
 	for _, call := range calls {
 		call()
 	}
 }
 
-// judge says when the party may be asked again.
-func (b *Bulkhead) judge(now time.Time, r Result, retry bool) {
-	if wish := now.Add(min(r.Wish, maxWish)); wish.After(b.wish) {
-		b.wish = wish // whatever comes of those that were under way already
-	}
-	switch {
-	case r.Unasked, r.Wish > 0:
-		return
-	case !r.Failed:
-		b.failures, b.rests, b.until = 0, 0, time.Time{}
-		if r.Error && retry {
-			b.refailed.use(retryRate, now)
-		}
-		return
-	case b.tripped() && b.busy > 0: // it was under way when the party failed
-		return
-	}
-	if b.failures++; !b.tripped() {
-		return
-	}
-	rest := min(firstRest<<min(b.rests, 10), lastRest)
-	b.rests++
-	if at := now.Add(rest); at.After(b.until) {
-		b.until = at
-	}
-}
-
-func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
-
-func (b *Bulkhead) isDown(now time.Time) bool { return now.Before(b.until) || now.Before(b.wish) }
-
 // Renew says of which version a party is, such as its address and what it is asked with. One that has become another was not down,
-// nor has it asked to be left alone, and whoever waits has a chance; what is under way says nothing of it. The rates stay.
+// nor has it asked to be left alone, and whoever waits has a chance; what is under way says nothing of it, but keeps its slot until it
+// ends. The rates stay.
 func (b *Bulkhead) Renew(version string, now time.Time) {
 	b.mu.Lock()
 	former := b.version
@@ -263,7 +250,7 @@ func (b *Bulkhead) Renew(version string, now time.Time) {
 		return
 	}
 	b.epoch++
-	b.busy, b.failures, b.rests, b.until, b.wish = 0, 0, 0, time.Time{}, time.Time{}
+	b.failures, b.rests, b.until, b.wish, b.recovers, b.misconfigured = 0, 0, time.Time{}, time.Time{}, false, misconfiguration{}
 	b.unlockAndCall(now)
 }
 
@@ -283,7 +270,10 @@ func (b *Bulkhead) Withdraw(who any, now time.Time) {
 func (b *Bulkhead) pick(now time.Time) (calls []func()) {
 	b.forgetUncome(now)
 	for !b.isDown(now) && b.free(nil) > 0 {
-		p := b.next(now)
+		p := b.nextProbe(now)
+		if !b.misconfigured.isBlocking() {
+			p = b.next(now)
+		}
 		if p == nil {
 			break
 		}
@@ -321,7 +311,7 @@ func (b *Bulkhead) next(now time.Time) *place {
 // free is how many slots there are for own, beside those kept for others.
 func (b *Bulkhead) free(own *place) int {
 	limit := slots
-	if b.tripped() {
+	if b.tripped() || b.misconfigured.isBlocking() {
 		limit = 1
 	}
 	if own != nil && own.late { // it has waited for its turn
@@ -377,7 +367,7 @@ func (b *Bulkhead) opens(now time.Time) (at time.Time) {
 	for _, l := range b.turns {
 		var opens time.Time
 		if b.isDown(now) {
-			opens = latest(b.until, b.wish)
+			opens = latest(latest(b.until, b.wish), b.misconfigured.probeAt)
 		}
 		if b.used.room(b.total, now) <= 0 {
 			opens = latest(opens, b.used.opens(b.total))
@@ -433,7 +423,7 @@ func (b *Bulkhead) Idle(now time.Time) bool {
 			return false
 		}
 	}
-	return b.busy == 0 && b.failures == 0 && !b.isDown(now) && b.refailed.room(retryRate, now) == retryRate.Count && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
+	return b.busy == 0 && b.failures == 0 && b.misconfigured.answers == 0 && !b.isDown(now) && b.refailed.room(retryRate, now) == retryRate.Count && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
 }
 
 func (b *Bulkhead) queue(l *lane, t Ticket, now time.Time) *place {

@@ -198,13 +198,14 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 			p.enter("a")
 			p.Leave(time.Now(), outbound.Result{Wish: time.Minute})
 		}
-		hangs := func() {
-			for _, who := range []string{"1", "2", "3", "4"} {
-				p.enter(who)
+		refuses := func() {
+			for range 3 {
+				p.enter("a")
+				p.Leave(time.Now(), outbound.Result{Misconfigured: true})
 			}
 		}
 		p.Renew("0", time.Now())
-		for version, before := range []func(){fails, wishes, hangs} {
+		for version, before := range []func(){fails, wishes, refuses} {
 			before()
 			if p.enter("b") || p.enter("c") {
 				t.Fatal("they need not wait")
@@ -213,9 +214,6 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 			p.wantCalled(t, "it is what it was")
 			p.Renew(fmt.Sprint(version+1), time.Now())
 			p.wantCalled(t, "it is another", "b", "c")
-			for len(p.under) > 0 {
-				p.Leave(time.Now(), outbound.Result{Failed: true, Wish: time.Minute}) // which is about the former one
-			}
 			for _, who := range []string{"b", "c", "d", "e"} {
 				if !p.enter(who) {
 					t.Errorf("%s did not enter", who)
@@ -224,6 +222,29 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 			for range 4 {
 				p.leave(false)
 			}
+		}
+	})
+}
+
+// F-S2, F-P6: whatever is edited, requests in flight count until they end, and then say nothing of what the party is now.
+func TestBulkheadCountsRequestsOfFormerVersions(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		entered := 0
+		for version := range 50 {
+			p.Renew(fmt.Sprint(version), time.Now())
+			for i := range 8 {
+				if p.enter(fmt.Sprint(version, "/", i)) {
+					entered++
+				}
+			}
+		}
+		if entered != 4 {
+			t.Errorf("%d requests are in flight after 50 edits, want 4", entered)
+		}
+		p.take()
+		p.Leave(time.Now(), outbound.Result{Failed: true, Wish: time.Minute})
+		if called := p.take(); len(called) != 1 {
+			t.Errorf("called %v when a request of a former version ended, want one", called)
 		}
 	})
 }

@@ -27,6 +27,9 @@ const sweepFrom = 1024
 
 // Bulkheads has a bulkhead for each party. The zero value is ready to use.
 type Bulkheads[K comparable] struct {
+	// OnRecovery is called with the key of a party of which a request succeeds again after the party had failed; it may be nil.
+	OnRecovery func(K)
+
 	mu      sync.Mutex
 	of      map[K]*Bulkhead
 	sweepAt int // of so many
@@ -47,6 +50,9 @@ func (s *Bulkheads[K]) Of(key K, now time.Time) *Bulkhead {
 		s.sweepAt = 2*len(s.of) + sweepFrom
 	}
 	b := &Bulkhead{}
+	if s.OnRecovery != nil {
+		b.onRecovery = func() { s.OnRecovery(key) }
+	}
 	s.of[key] = b
 	return b
 }

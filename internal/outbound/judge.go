@@ -1,0 +1,152 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package outbound
+
+import "time"
+
+// leave counts a request as ended. What became of it says nothing of the party if that has become another meanwhile.
+func (b *Bulkhead) leave(epoch int, t Ticket, now time.Time, r Result) (v Verdict) {
+	b.mu.Lock()
+	b.busy--
+	if epoch != b.epoch {
+		b.unlockAndCall(now)
+		return v
+	}
+	v.OwnFault = !t.FailedAt.IsZero() && b.succeeded.After(t.FailedAt)
+	recovered := b.judge(now, r, t, v.OwnFault)
+	v.Slow = b.misconfigured.isSlow()
+	if recovered && b.onRecovery != nil {
+		b.unlockAndCall(now, b.onRecovery)
+	} else {
+		b.unlockAndCall(now)
+	}
+	return v
+}
+
+// judge decides when the party may be asked again, and reports whether this is the first success after a failure of the party.
+func (b *Bulkhead) judge(now time.Time, r Result, t Ticket, ownFault bool) (recovered bool) {
+	if wish := now.Add(min(r.Wish, maxWish)); wish.After(b.wish) {
+		b.wish = wish // whatever comes of those that were under way already
+	}
+	switch {
+	case r.Unasked:
+	case r.Wish > 0:
+		b.recovers = b.recovers || r.Wish > lastRest // what waits less long need not be woken
+	case r.Misconfigured:
+		b.judgeMisconfigured(now, r, t, ownFault)
+	case r.Failed:
+		b.judgeFailed(now)
+	default:
+		b.failures, b.rests, b.until, b.misconfigured = 0, 0, time.Time{}, misconfiguration{}
+		if r.Error {
+			b.countRefailed(now, t)
+			return false
+		}
+		recovered, b.recovers, b.succeeded = b.recovers, false, now
+	}
+	return recovered
+}
+
+func (b *Bulkhead) countRefailed(now time.Time, t Ticket) {
+	if t.Retry {
+		b.refailed.use(retryRate, now)
+	}
+}
+
+// judgeMisconfigured takes in an answer that looks like a misconfiguration. One that is the object's own fault blocks nobody else,
+// unless others are blocked already: then it was the probe.
+func (b *Bulkhead) judgeMisconfigured(now time.Time, r Result, t Ticket, ownFault bool) {
+	blocking := b.misconfigured.isBlocking()
+	switch {
+	case blocking && b.busy > 0: // it was under way before the endpoint was blocked
+		return
+	case !blocking && (ownFault || t.OwnFault):
+		b.countRefailed(now, t)
+		return
+	}
+	b.misconfigured.add(t.Misconfigured+1, r.Unauthorized, now)
+	b.recovers = b.recovers || b.misconfigured.isBlocking()
+}
+
+// judgeFailed takes in a request without an answer. After several in a row the party is left alone, ever longer.
+func (b *Bulkhead) judgeFailed(now time.Time) {
+	b.misconfigured.probeAt = time.Time{} // the endpoint fails in another way now, which has delays of its own
+	if b.tripped() && b.busy > 0 {        // it was under way when the party failed
+		return
+	}
+	if b.failures++; !b.tripped() {
+		return
+	}
+	b.recovers = true
+	rest := min(firstRest<<min(b.rests, 10), lastRest)
+	b.rests++
+	if at := now.Add(rest); at.After(b.until) {
+		b.until = at
+	}
+}
+
+func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
+
+func (b *Bulkhead) isDown(now time.Time) bool {
+	return now.Before(b.until) || now.Before(b.wish) || now.Before(b.misconfigured.probeAt)
+}
+
+// NextProbe returns when the next probe of a party that looks misconfigured is due, and whether it does.
+func (b *Bulkhead) NextProbe() (at time.Time, misconfigured bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.misconfigured.probeAt, b.misconfigured.isBlocking()
+}
+
+// mayProbe reports whether own may be the probe: nobody else has been called to it, or waits for being called.
+func (b *Bulkhead) mayProbe(own *place, now time.Time) bool {
+	if b.isDown(now) || b.busy > 0 {
+		return false
+	}
+	if own != nil && (!own.called.IsZero() || own.late) {
+		return true
+	}
+	for _, p := range b.places {
+		if p != own && !p.late {
+			return false
+		}
+	}
+	return true
+}
+
+// nextProbe returns the one that is to be the probe: the one that has waited longest, among those that have not got such an answer
+// themselves, if there is one. What another object's request is answered tells the fault of an object from that of the endpoint.
+func (b *Bulkhead) nextProbe(now time.Time) (next *place) {
+	if !b.misconfigured.isBlocking() || len(b.called) > 0 {
+		return nil
+	}
+	for _, p := range b.places {
+		switch {
+		case !p.called.IsZero() || p.late, !p.Exempt && b.room(p.lane, nil, now) <= 0:
+		case next == nil, p.hasPrecedence(next):
+			next = p
+		}
+	}
+	return next
+}
+
+func (p *place) hasPrecedence(over *place) bool {
+	if untried := p.Misconfigured == 0; untried != (over.Misconfigured == 0) {
+		return untried
+	}
+	return p.since.Before(over.since)
+}

@@ -1,0 +1,269 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package outbound_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// object is one whose requests a test makes.
+type object struct {
+	name     string
+	failedAt time.Time
+	answers  int // in a row that look like a misconfiguration
+	ownFault bool
+}
+
+// enter asks for a slot for the object.
+func (p *party) enterObject(o *object) bool {
+	entered, _ := p.askFor(o)
+	return entered
+}
+
+func (p *party) askFor(o *object) (bool, outbound.Wait) {
+	return p.Enter(outbound.Ticket{Who: o.name, FailedAt: o.failedAt, Misconfigured: o.answers, OwnFault: o.ownFault, Call: func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.called = append(p.called, o.name)
+	}}, time.Now())
+}
+
+// refuse answers the object's request, which is the oldest in flight, like an endpoint that is misconfigured.
+func (p *party) refuse(o *object, unauthorized bool) outbound.Verdict {
+	p.mu.Lock()
+	leave := p.under[0]
+	p.under = p.under[1:]
+	p.mu.Unlock()
+	v := leave(time.Now(), outbound.Result{Misconfigured: true, Unauthorized: unauthorized})
+	o.failedAt = time.Now()
+	o.answers++
+	return v
+}
+
+func TestMisconfigurationDelay(t *testing.T) {
+	for answers, want := range map[int]time.Duration{
+		0: 5 * time.Second, 1: 5 * time.Second, 2: 15 * time.Second, 3: 45 * time.Second,
+		4: 5 * time.Minute, 5: 10 * time.Minute, 6: 20 * time.Minute, 7: 30 * time.Minute, 1000: 30 * time.Minute,
+	} {
+		if got := outbound.MisconfigurationDelay(answers); got != want {
+			t.Errorf("after %d answers: %s, want %s", answers, got, want)
+		}
+	}
+}
+
+// F-P1: many objects that wait for an endpoint that looks misconfigured make one request at a time, the probe, and all go on when
+// it succeeds.
+func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		began := time.Now()
+		objects := map[string]*object{}
+		for i := range 1000 {
+			o := &object{name: fmt.Sprintf("%04d", i)}
+			objects[o.name] = o
+			if p.enterObject(o) {
+				p.refuse(o, false)
+			}
+		}
+		for _, o := range objects {
+			if o.answers > 0 && p.enterObject(o) {
+				t.Fatal("an object was let in that has to wait")
+			}
+		}
+		p.take()
+		requests, last := 3, time.Time{}
+		for _, wantDelay := range []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second,
+			5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 30 * time.Minute, 30 * time.Minute} {
+			last = time.Now()
+			var called []string
+			for called = p.take(); len(called) == 0; called = p.take() {
+				time.Sleep(time.Second)
+			}
+			if got := time.Since(last); got != wantDelay {
+				t.Errorf("probe %d came after %s, want %s", requests, got, wantDelay)
+			}
+			if len(called) != 1 || objects[called[0]].answers > 0 {
+				t.Fatalf("probe %d: called %v, want one that was not refused yet", requests, called)
+			}
+			o := objects[called[0]]
+			if !p.enterObject(o) {
+				t.Fatal("the probe did not enter")
+			}
+			requests++
+			if v := p.refuse(o, false); v.OwnFault || v.Slow != (time.Since(began) > time.Minute) {
+				t.Errorf("after %s the verdict is %+v", time.Since(began), v)
+			}
+			_, wait := p.askFor(o)
+			if want := map[bool]outbound.Cause{true: outbound.Misconfigured, false: outbound.Down}[time.Since(began) > time.Minute]; wait.Cause != want {
+				t.Errorf("after %s it waits because it is %s, want %s", time.Since(began), wait.Cause, want)
+			}
+		}
+		var called []string
+		for called = p.take(); len(called) == 0; called = p.take() {
+			time.Sleep(time.Second)
+		}
+		for name, o := range objects {
+			if name != called[0] && p.enterObject(o) {
+				t.Fatal("an object was let in beside the probe")
+			}
+		}
+		p.enterObject(objects[called[0]])
+		p.leave(false)
+		if called := p.take(); len(called) != 4 {
+			t.Errorf("called %v when the probe had succeeded, want four", called)
+		}
+	})
+}
+
+// F-P1: credentials that were refused three times in a row are used by the probe only, and not for quick retries.
+func TestF_P1_RefusedCredentialsAreSpared(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		for i := range 3 {
+			o := &object{name: fmt.Sprint(i)}
+			p.enterObject(o)
+			p.refuse(o, true)
+		}
+		o := &object{name: "next"}
+		for range 45 {
+			if p.enterObject(o) {
+				t.Fatal("a request was made within 45 s")
+			}
+			time.Sleep(time.Second)
+		}
+		p.wantCalled(t, "45 s later", "next")
+		p.enterObject(o)
+		p.refuse(o, true)
+		p.enterObject(o)
+		time.Sleep(5*time.Minute - time.Second)
+		p.wantCalled(t, "almost five minutes later")
+		time.Sleep(time.Second)
+		p.wantCalled(t, "five minutes later", "next")
+	})
+}
+
+// An object that is refused while others succeed blocks nobody.
+func TestAnObjectsOwnFaultBlocksNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		poison, healthy := &object{name: "poison"}, &object{name: "healthy"}
+		for range 20 {
+			if !p.enterObject(poison) {
+				t.Fatalf("an object of its own fault waits for an endpoint that works, after %d answers", poison.answers)
+			}
+			v := p.refuse(poison, false)
+			if v.OwnFault != (poison.answers > 1) {
+				t.Errorf("after %d answers the verdict is %+v", poison.answers, v)
+			}
+			poison.ownFault = v.OwnFault
+			time.Sleep(time.Minute)
+			if !p.enterObject(healthy) {
+				t.Fatal("another object is blocked")
+			}
+			p.leave(false)
+			time.Sleep(time.Minute)
+		}
+		for range 20 { // nobody else asks for anything
+			p.enterObject(poison)
+			p.refuse(poison, false)
+			time.Sleep(30 * time.Minute)
+		}
+		if !p.enterObject(healthy) {
+			t.Error("another object is blocked by one whose own fault it is")
+		}
+	})
+}
+
+// What a restart forgets is not tried again and again: an object that has used up its quick retries blocks the endpoint at once.
+func TestAnObjectBlocksAtOnceThatWasRefusedBeforeARestart(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		o := &object{name: "refused", answers: 4, failedAt: time.Now().Add(-time.Hour)}
+		p.enterObject(o)
+		if v := p.refuse(o, false); v.OwnFault || !v.Slow {
+			t.Errorf("the verdict is %+v", v)
+		}
+		if _, wait := p.askFor(&object{name: "other"}); wait.Cause != outbound.Misconfigured {
+			t.Errorf("another one waits because it is %s", wait.Cause)
+		}
+		if at, is := p.NextProbe(); !is || time.Until(at) != 10*time.Minute {
+			t.Errorf("the next probe is due in %s", time.Until(at))
+		}
+	})
+}
+
+// An endpoint that fails in another way is retried as one that is down, and one that refuses a request for what it is, is none that
+// is misconfigured.
+func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		o := &object{name: "o"}
+		for range 4 {
+			p.enterObject(o)
+			p.refuse(o, false)
+			time.Sleep(5 * time.Minute)
+		}
+		p.enterObject(o)
+		p.leave(true)
+		p.enterObject(o)
+		p.leave(true)
+		p.enterObject(o)
+		p.leave(true)
+		if _, wait := p.askFor(o); wait.Cause != outbound.Misconfigured {
+			t.Errorf("it waits because it is %s", wait.Cause)
+		}
+		time.Sleep(time.Second)
+		p.wantCalled(t, "a second later", "o")
+		p.enterObject(o)
+		p.Leave(time.Now(), outbound.Result{Error: true})
+		if _, is := p.NextProbe(); is || !p.enter("a") || !p.enter("b") {
+			t.Error("it still looks misconfigured")
+		}
+	})
+}
+
+// F-P22: whoever waits longer than the breaker does is woken by the first success, once.
+func TestF_P22_TheFirstSuccessIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recovered := 0
+		all := outbound.Bulkheads[string]{OnRecovery: func(string) { recovered++ }}
+		send := func(r outbound.Result) {
+			time.Sleep(time.Hour)
+			leave, _ := all.Of("receiver", time.Now()).Enter(outbound.Ticket{Who: "o"}, time.Now())
+			leave(time.Now(), r)
+		}
+		for name, r := range map[string]outbound.Result{"down": {Failed: true}, "misconfigured": {Misconfigured: true}, "Retry-After": {Wish: time.Hour}} {
+			before := recovered
+			for range 3 {
+				send(r)
+			}
+			for range 3 {
+				send(outbound.Result{})
+			}
+			if recovered != before+1 {
+				t.Errorf("%s: announced %d times", name, recovered-before)
+			}
+		}
+		before := recovered
+		for _, r := range []outbound.Result{{Failed: true}, {}, {Misconfigured: true}, {}, {Wish: time.Second}, {}} {
+			send(r)
+		}
+		if recovered != before {
+			t.Error("announced although nothing waits for it")
+		}
+	})
+}
