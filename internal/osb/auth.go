@@ -205,7 +205,7 @@ func (t *tokens) authorize(ctx context.Context) (credential, *Outcome) {
 	case <-pending.done:
 		return pending.got, pending.failed
 	case <-ctx.Done():
-		return credential{}, noToken("the request was cancelled", 0)
+		return credential{}, noToken(Retry, "the request was cancelled", 0)
 	}
 }
 
@@ -226,7 +226,7 @@ func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
 func (t *tokens) get(ctx context.Context) (credential, time.Duration, *Outcome) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, strings.NewReader(t.form))
 	if err != nil {
-		return credential{}, 0, noToken("the token URL is not valid", 0)
+		return credential{}, 0, noToken(Misconfigured, "the token URL is not valid", 0)
 	}
 	req.Header.Set("Authorization", t.own.header)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -234,22 +234,30 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *Outcome) 
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := t.client.Do(ctx, req)
 	if err != nil {
-		return credential{}, 0, noToken(err.Error(), 0) // an *outbound.Error, which is safe to show
+		class := Retry
+		if failure, ok := errors.AsType[*outbound.Error](err); ok && !failure.Sent {
+			class = classOfUnsent(failure)
+		}
+		return credential{}, 0, noToken(class, err.Error(), 0) // an *outbound.Error, which is safe to show
 	}
 	wait := outbound.RetryAfter(resp.Header, t.now())
 	if resp.StatusCode != http.StatusOK {
-		return credential{}, 0, noToken(statusLine(resp.StatusCode)+tokenError(resp.Body), wait)
+		class := Misconfigured
+		if isTemporary(resp.StatusCode) {
+			class = Retry
+		}
+		return credential{}, 0, noToken(class, statusLine(resp.StatusCode)+tokenError(resp.Body), wait)
 	}
 	token, lifetime, err := readToken(resp.Body)
 	if err != nil {
-		return credential{}, 0, noToken("the token server's answer cannot be used: "+err.Error(), wait)
+		return credential{}, 0, noToken(Misconfigured, "the token server's answer cannot be used: "+err.Error(), wait)
 	}
 	return credential{header: "Bearer " + token, secrets: append([]string{token}, t.secrets...), names: t.names, renewable: true}, lifetime, nil
 }
 
 // noToken is the outcome of a request that was not sent for want of a token.
-func noToken(why string, wait time.Duration) *Outcome {
-	return &Outcome{Class: Retry, Description: "there is no OAuth2 token for the broker: " + why, RetryAfter: wait}
+func noToken(class Class, why string, wait time.Duration) *Outcome {
+	return &Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + why, RetryAfter: wait}
 }
 
 // tokenError is what a token server says is wrong, if that is one of the words it may use

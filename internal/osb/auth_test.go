@@ -168,7 +168,7 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 
 	refused["Bearer t0ken-2"], refused["Bearer t0ken-3"] = true, true
 	_, out = c.Provision(t.Context(), provisionRequest())
-	want(t, "refused again", out, Outcome{Class: Retry, Status: 401, Sent: true, Description: "expired"})
+	want(t, "refused again", out, Outcome{Class: Misconfigured, Status: 401, Sent: true, Description: "expired"})
 	want(t, "requests", len(s.take()), 2)
 	want(t, "tokens", tokens.issued.Load(), 3)
 }
@@ -223,7 +223,11 @@ func TestNoToken(t *testing.T) {
 			o.Auth = Auth{OAuth2: &OAuth2{TokenURL: tokens.URL, ClientID: "id", ClientSecret: "s3cret"}}
 		})
 		_, out := c.Provision(t.Context(), provisionRequest())
-		want(t, why, out, Outcome{Class: Retry, Description: "there is no OAuth2 token for the broker: " + test.says, RetryAfter: test.wait})
+		class := Misconfigured
+		if why == "away for a while" || why == "no answer" {
+			class = Retry
+		}
+		want(t, why, out, Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + test.says, RetryAfter: test.wait})
 		want(t, why+", requests to the broker", len(s.take()), 0)
 		_, _ = c.Provision(t.Context(), provisionRequest())
 		want(t, why+", requests for a token", len(tokens.take()), 2)

@@ -172,12 +172,12 @@ func TestVersions(t *testing.T) {
 		{"the newest", "", "", "2.17", "2.17", versions, Done},
 		{"older ones", "", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, Done},
 		{"the oldest", "", "", "2.17 2.16 2.15 2.14 2.13", "2.13", []string{"2.13"}, Done},
-		{"none", "", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, Rejected},
+		{"none", "", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, Misconfigured},
 		{"the one that is known, while it is only to be seen whether the catalog is the same", "2.14", "etag", "2.14", "2.14", versions, Done},
 		{"another than the one that was known", "2.14", "etag", "2.14 2.17 2.16", "2.16", []string{"2.16", "2.13"}, Done},
 		{"a newer one than was known", "2.14", "", "2.17", "2.17", versions, Done},
 		{"a little newer one than was known", "2.14", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, Done},
-		{"none, not even the one that was known", "2.14", "", "2.17 2.16 2.15 2.14 2.13", "2.14", nil, Rejected},
+		{"none, not even the one that was known", "2.14", "", "2.17 2.16 2.15 2.14 2.13", "2.14", nil, Misconfigured},
 		{"one that we do not know begins with the newest", "3.0", "etag", "2.17", "2.17", versions, Done},
 	} {
 		var asked []string
@@ -195,7 +195,7 @@ func TestVersions(t *testing.T) {
 		want(t, test.why, out.Class, test.class)
 		want(t, test.why+", asked", strings.Join(asked, " "), test.asked)
 		want(t, test.why+", in use", c.Version(), test.settled)
-		if out.Class == Rejected {
+		if out.Class == Misconfigured {
 			want(t, test.why, out.Description, "the broker refuses version 2.17 of the API: other versions, please; it refuses the others from 2.17 to 2.13, too")
 		}
 		asked = nil

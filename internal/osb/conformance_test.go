@@ -209,7 +209,7 @@ var conformance = []struct {
 		for operation, call := range tenCalls(nil, true) {
 			out, class := call(t.Context(), c), NeedsCatalog // with which the version is settled anew
 			if operation == GetCatalog {
-				class = Rejected
+				class = Misconfigured
 			}
 			want(t, string(operation), out.Class, class)
 			if !strings.HasPrefix(out.Description, "the broker refuses version 2.17 of the API: use 1.0") {
@@ -498,7 +498,7 @@ var conformance = []struct {
 	{"D05", func(t *testing.T) {
 		s := newScript(t, status(404, `{"description":"no such instance"}`))
 		_, out := newClient(t, s.URL).Deprovision(t.Context(), removalRequest(""))
-		want(t, "it is", out.Class, Rejected)
+		want(t, "it is", out.Class, Misconfigured)
 	}},
 
 	{"B03", func(t *testing.T) {
@@ -787,7 +787,7 @@ func leavesNothing(t *testing.T, operation Operation, answers ...http.HandlerFun
 	for i, answer := range answers {
 		s.answers(answer)
 		switch out := tenCalls(nil, true)[operation](t.Context(), c); out.Class {
-		case Rejected, Retry, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed:
+		case Rejected, Retry, Misconfigured, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed:
 		default:
 			t.Errorf("answer %d: got %+v", i, out)
 		}

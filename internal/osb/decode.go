@@ -212,16 +212,31 @@ func readLastOperation(a answer) (lastOperation, error) {
 type errorBody struct {
 	Code, Description       string
 	Unusable, NotRepeatable bool
+	// Documented: the body has the form that the protocol gives to errors.
+	Documented bool
 }
 
 // readError takes what is right in the body of an error: wrong types make it no better,
 // and no worse; nor does an encoding that spoils its words.
 func readError(body []byte) errorBody {
 	o := readObject(bytes.ToValidUTF8(body, []byte("\ufffd")))
+	isObject := o.err() == nil
 	return errorBody{
 		Code: o.text("error"), Description: o.text("description"),
 		Unusable: o.isFalse("instance_usable"), NotRepeatable: o.isFalse("update_repeatable"),
+		Documented: isObject && o.isErrorBody(),
 	}
+}
+
+// isErrorBody says whether an object has the form of an error of the protocol, in which every
+// member is optional. An object that has members and none of these is a gateway's.
+func (o *object) isErrorBody() bool {
+	for _, member := range []string{"error", "description", "instance_usable", "update_repeatable"} {
+		if _, ok := o.members[member]; ok {
+			return true
+		}
+	}
+	return len(o.members) == 0
 }
 
 func readToken(body []byte) (token string, lifetime time.Duration, err error) {

@@ -231,7 +231,7 @@ func FuzzError(f *testing.F) {
 		} {
 			out := e.failed(&outbound.Response{StatusCode: code, Body: body}, Outcome{Status: code, Sent: true}, newCleaner([]string{"canary-secret"}))
 			switch out.Class {
-			case Rejected, Retry, Unknown, Gone, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed:
+			case Rejected, Retry, Misconfigured, Unknown, Gone, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed:
 			default:
 				t.Errorf("%s, %d: got %q", e.operation, code, out.Class)
 			}

@@ -35,12 +35,16 @@ const (
 	Done Class = "Done"
 	// Accepted: the broker works on it; last_operation says how far it is.
 	Accepted Class = "Accepted"
-	// Rejected: the broker refuses this request, and nothing has changed there. The
-	// same request will be refused again.
+	// Rejected: the broker refuses the content of this request, and nothing has changed
+	// there. The same request will be refused again.
 	Rejected Class = "Rejected"
 	// Retry: nothing has changed, and the same request may succeed later, not before
 	// Outcome.RetryAfter. If Outcome.Sent is false it has not even arrived.
 	Retry Class = "Retry"
+	// Misconfigured: nothing has changed, and the same request succeeds once a person mends
+	// something else: credentials, an address, a certificate, a proxy. It is no refusal of
+	// the content. If Outcome.Sent is false it has not even arrived.
+	Misconfigured Class = "Misconfigured"
 	// Unknown: it may have been carried out, wholly or in part. Of a provisioning or a
 	// binding something may be left behind; a change or a removal is to be sent again.
 	Unknown Class = "Unknown"
@@ -88,13 +92,29 @@ type Outcome struct {
 // Unauthorized says whether the broker wants to know who asks.
 func (o Outcome) Unauthorized() bool { return o.Status == http.StatusUnauthorized }
 
+// Misconfigured says whether the outcome looks like a misconfiguration between here and the
+// broker, or like another program in the broker's place: the request is to be repeated, after
+// three quick repeats seldom, and is never refused for good.
+func (o Outcome) Misconfigured() bool {
+	switch o.Class {
+	case Misconfigured:
+		return true
+	case Malformed: // a 404 or 410 to a poll, which replicas say that lag behind, is none
+		return o.Status/100 == 2
+	case NeedsCatalog:
+		return o.Status == http.StatusPreconditionFailed
+	default:
+		return false
+	}
+}
+
 // NotFound says whether the broker does not know what it was asked about. That proves
 // nothing: whoever knows the protocol says Gone to a removal.
 func (o Outcome) NotFound() bool { return o.Status == http.StatusNotFound }
 
 // Unfit says whether the broker refuses a request as one that does not fit what it has, such as
 // by another plan.
-func (o Outcome) Unfit() bool { return o.Status == http.StatusBadRequest }
+func (o Outcome) Unfit() bool { return o.Class == Rejected && o.Status == http.StatusBadRequest }
 
 // Throttled says whether the broker wants fewer requests.
 func (o Outcome) Throttled() bool { return o.Status == http.StatusTooManyRequests }

@@ -119,9 +119,20 @@ func (e *exchange) unanswered(err error) Outcome {
 		return Outcome{Class: e.lost(), Sent: true, Description: "the request failed"}
 	}
 	if !failure.Sent {
-		return Outcome{Class: Retry, Description: failure.Message}
+		return Outcome{Class: classOfUnsent(failure), Description: failure.Message}
 	}
 	return Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
+}
+
+// classOfUnsent tells a network that fails from an address, a name or certificates that are
+// wrong: the latter are mended by a person.
+func classOfUnsent(failure *outbound.Error) Class {
+	switch failure.Kind {
+	case outbound.Refused, outbound.Unresolved, outbound.TLS:
+		return Misconfigured
+	case outbound.Unreachable, outbound.Timeout, outbound.Broken, outbound.Canceled:
+	}
+	return Retry
 }
 
 // failed says what an answer means that is no success.
@@ -139,8 +150,10 @@ func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) 
 	out.InstanceUnusable = said.Unusable && (updates || e.operation == DeprovisionInstance)
 	out.UpdateNotRepeatable = said.NotRepeatable && updates
 	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
-	case resp.StatusCode == http.StatusUnprocessableEntity && !whole:
-		out.Class = Retry // which of the 422 it is has been lost
+	case out.Class == Rejected && resp.BodyErr != nil:
+		out.Class = Retry // the code of a 422, and who refuses, are lost with the body
+	case out.Class == Rejected && !said.Documented: // a proxy, a gateway or another program answers
+		out.Class = Misconfigured
 	case resp.StatusCode == http.StatusPreconditionFailed:
 		out.Description = "the broker refuses version " + e.version + " of the API: " + out.Description
 	}
@@ -150,8 +163,8 @@ func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) 
 // meaning is the table of what statuses mean that are no success.
 func (e *exchange) meaning(status int, code string) Class {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return Retry
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
+		return Rejected
 	case http.StatusUnprocessableEntity:
 		return e.unprocessable(code)
 	case http.StatusPreconditionFailed:
@@ -179,21 +192,30 @@ func (e *exchange) meaning(status int, code string) Class {
 	case http.StatusBadGateway, http.StatusGatewayTimeout: // not the broker's words: its answer was lost
 		return e.lost()
 	}
-	switch status / 100 {
-	case 2:
-		if e.reads() {
-			return Malformed
-		}
-		return Unknown
-	case 3: // not followed
+	switch {
+	case isTemporary(status) && status < http.StatusInternalServerError:
+		return Retry
+	case status/100 == 2 && e.reads():
 		return Malformed
-	case 4:
-		return Rejected
+	case status/100 == 2:
+		return Unknown
+	case status/100 == 3, status/100 == 4: // a redirect is not followed
+		return Misconfigured
 	}
 	if e.operation == UpdateInstance { // of which a failure leaves all as it was
 		return Retry
 	}
 	return e.lost()
+}
+
+// isTemporary says whether a status promises that the same request may succeed later, without
+// that anybody changes anything.
+func isTemporary(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= http.StatusInternalServerError
 }
 
 // unprocessable is what the codes of a 422 mean, where they mean anything. One that asks

@@ -53,26 +53,44 @@ answer         provision    update       deprovision  bind         unbind       
 204 none       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 206 good       Unknown      Unknown      Unknown      Unknown      Unknown      Malformed   Malformed   Malformed   Malformed
 
-301 good       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
-304 none       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
-307 none       Malformed    Malformed    Malformed    Malformed    Malformed    Malformed   Malformed   Malformed   Malformed
+301 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+304 none       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+307 none       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
 
-400 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
-400 Async      Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
-401 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
-403 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
-404 good       Rejected     Rejected     Rejected     Rejected     Rejected     Gone        Malformed   Malformed   Rejected
-405 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
-408 none       Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
-409 good       Conflict     Rejected     Rejected     Conflict     Rejected     Rejected    Rejected    Rejected    Rejected
-410 none       Rejected     Rejected     Gone         Rejected     Gone         Rejected    Malformed   Gone        Rejected
-412 good       NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog NeedsCatalog Rejected
-429 bad        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
+400 said       Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected
+400 bad        Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+400 none       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+400 array      Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+400 gateway    Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+400 empty      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected
+400 cut        Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry
+400 long       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+400 Async      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected
+401 bad        Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+401 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+403 bad        Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+403 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+404 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Gone          Malformed     Malformed     Misconfigured
+405 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+407 none       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+408 none       Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry
+409 good       Conflict      Misconfigured Misconfigured Conflict      Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+410 none       Misconfigured Misconfigured Gone          Misconfigured Gone          Misconfigured Malformed     Gone          Misconfigured
+411 bad        Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+412 good       NeedsCatalog  NeedsCatalog  NeedsCatalog  NeedsCatalog  NeedsCatalog  NeedsCatalog  NeedsCatalog  NeedsCatalog  Misconfigured
+413 said       Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected
+413 bad        Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+415 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+418 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+423 good       Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry
+425 good       Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry
+429 bad        Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry
+431 good       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
 
-422 good       Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
-422 bad        Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
-422 cut        Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Retry
-422 long       Retry        Retry        Retry        Retry        Retry        Retry       Retry       Retry       Rejected
+422 said       Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected      Rejected
+422 bad        Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
+422 cut        Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry         Retry
+422 long       Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured Misconfigured
 422 Async      NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   Rejected    Rejected    Rejected    Rejected
 422 AsyncAgain Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 Concurrent Concurrency  Concurrency  Concurrency  Concurrency  Concurrency  Concurrency Concurrency Concurrency Rejected
@@ -109,7 +127,7 @@ func answerOf(t *testing.T, name string) http.HandlerFunc {
 		t.Fatalf("%q: %v", name, err)
 	}
 	body, ok := map[string]string{
-		"good": good, "unasked": good, "bad": "<html>nginx</html>", "array": "[]", "none": "", "null": " null\n", "cut": good, "progress": `{"state":"in progress"}`,
+		"good": good, "unasked": good, "gateway": `{"message":"bad request"}`, "empty": `{}`, "said": `{"description":"no"}`, "bad": "<html>nginx</html>", "array": "[]", "none": "", "null": " null\n", "cut": good, "progress": `{"state":"in progress"}`,
 		"long":  `{"state":"succeeded","services":[],"x":"` + strings.Repeat("x", maxAnswer) + `"}`,
 		"Async": `{"error":"AsyncRequired"}`, "AsyncAgain": `{"error":"AsyncRequired"}`, "Concurrent": `{"error":"ConcurrencyError"}`,
 		"Maintain": `{"error":"MaintenanceInfoConflict"}`, "App": `{"error":"RequiresApp"}`, "other": `{"error":"asyncrequired"}`,
@@ -130,6 +148,7 @@ func columns() map[string][]Operation {
 	}
 }
 
+// TestMatrix has F-R12: only a refusal in the protocol's own form is final.
 func TestMatrix(t *testing.T) {
 	rows := strings.Split(strings.TrimSpace(matrix), "\n")
 	header := strings.Fields(rows[0])[1:]
@@ -196,6 +215,28 @@ func checkOutcome(t *testing.T, what, name string, out Outcome) {
 	}
 }
 
+// TestMisconfigured has F-R12: which outcomes look like a misconfiguration, and are repeated
+// seldom, and never refused for good.
+func TestMisconfigured(t *testing.T) {
+	for _, test := range []struct {
+		out  Outcome
+		want bool
+	}{
+		{Outcome{Class: Misconfigured, Status: 403}, true},
+		{Outcome{Class: Misconfigured}, true},
+		{Outcome{Class: Malformed, Status: 200}, true},
+		{Outcome{Class: Malformed, Status: 404}, false},
+		{Outcome{Class: NeedsCatalog, Status: 412}, true},
+		{Outcome{Class: NeedsCatalog, Status: 422}, false},
+		{Outcome{Class: Rejected, Status: 400}, false},
+		{Outcome{Class: Retry, Status: 503}, false},
+		{Outcome{Class: Unknown, Status: 500}, false},
+		{Outcome{Class: Done, Status: 200}, false},
+	} {
+		want(t, fmt.Sprintf("%+v", test.out), test.out.Misconfigured(), test.want)
+	}
+}
+
 func TestUnsentAndUnanswered(t *testing.T) {
 	s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusCreated)
@@ -234,7 +275,7 @@ func TestUnsentAndUnanswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, out = guarded.Provision(t.Context(), provisionRequest())
-	want(t, "an address that is refused", out.Class, Retry)
+	want(t, "an address that is refused", out.Class, Misconfigured)
 	want(t, "it was sent", out.Sent, false)
 }
 
@@ -294,6 +335,7 @@ func TestErrors(t *testing.T) {
 	for _, test := range []struct {
 		why, body, code, description string
 		unusable, notRepeatable      bool
+		foreign                      bool
 	}{
 		{why: "its words", body: `{"error":"QuotaExceeded","description":"10 are enough"}`, code: "QuotaExceeded", description: "10 are enough"},
 		{why: "control characters", body: `{"description":"a\u001b[31m\nb\u0000\u202ec"}`, description: "a [31m b  c"},
@@ -301,8 +343,8 @@ func TestErrors(t *testing.T) {
 		{why: "a long code", body: `{"error":"` + strings.Repeat("x", 1000) + `"}`, code: strings.Repeat("x", 125) + "…", description: "HTTP 422 Unprocessable Entity"},
 		{why: "no words", body: `{}`, description: "HTTP 422 Unprocessable Entity"},
 		{why: "blank words", body: `{"description":" \n"}`, description: "HTTP 422 Unprocessable Entity"},
-		{why: "not of a broker", body: `<h1>secret page</h1>`, description: "HTTP 422 Unprocessable Entity"},
-		{why: "not an object", body: `"secret text"`, description: "HTTP 422 Unprocessable Entity"},
+		{why: "not of a broker", body: `<h1>secret page</h1>`, description: "HTTP 422 Unprocessable Entity", foreign: true},
+		{why: "not an object", body: `"secret text"`, description: "HTTP 422 Unprocessable Entity", foreign: true},
 		{why: "other types", body: `{"error":7,"description":{"a":1},"instance_usable":0,"update_repeatable":"false"}`, description: "HTTP 422 Unprocessable Entity"},
 		{why: "one other type", body: `{"error":7,"description":"words","update_repeatable":false}`, description: "words", notRepeatable: true},
 		{why: "another encoding", body: "{\"error\":\"Full\",\"description\":\"Platz f\xfcr 10\"}", code: "Full", description: "Platz f\ufffdr 10"},
@@ -310,8 +352,12 @@ func TestErrors(t *testing.T) {
 	} {
 		s.answers(status(422, test.body))
 		_, out := c.Update(t.Context(), UpdateRequest{Params: params()})
+		class := Rejected
+		if test.foreign {
+			class = Misconfigured
+		}
 		want(t, test.why, out, Outcome{
-			Class: Rejected, Status: 422, Sent: true, Code: test.code, Description: test.description,
+			Class: class, Status: 422, Sent: true, Code: test.code, Description: test.description,
 			InstanceUnusable: test.unusable, UpdateNotRepeatable: test.notRepeatable,
 		})
 	}

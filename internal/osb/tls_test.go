@@ -76,7 +76,7 @@ func verification(t *testing.T) {
 	s := newTLSServer(t, &tls.Config{MinVersion: tls.VersionTLS12})
 	for operation, call := range tenCalls(nil, true) {
 		out := call(t.Context(), newClient(t, s.URL))
-		if out.Class != Retry || out.Sent || !strings.Contains(out.Description, "unknown authority") {
+		if out.Class != Misconfigured || out.Sent || !strings.Contains(out.Description, "unknown authority") {
 			t.Errorf("%s, with an authority that is not known: got %+v", operation, out)
 		}
 		out = call(t.Context(), newClient(t, s.URL, func(o *Options) { o.Outbound = outboundOptions(authority(s)) }))
