@@ -45,31 +45,31 @@ const attention = 100 * time.Millisecond
 // could not be written: that one was not made.
 func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
 	alert, parties := v.alert, v.world.parties
-	once, sends := r.admit(v, s)
-	watch := &watch{answered: make(chan struct{}, len(once)+len(sends))}
+	ahead, sends := r.admit(v, s)
+	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
 	fly := func(sends []admitted) {
 		for _, t := range sends {
 			go r.fly(ctx, alert.DeepCopy(), t, parties[refOf(t.row)], watch)
 		}
 	}
 	fly(sends)
-	intended, err := r.intend(ctx, v, append(slices.Clone(once), sends...))
+	intended, err := r.intend(ctx, v, append(slices.Clone(ahead), sends...))
 	if err == nil {
-		for _, t := range once {
+		for _, t := range ahead {
 			r.ledger.commit(alert, refOf(t.row))
 		}
-		fly(once)
-		sends = append(sends, once...)
+		fly(ahead)
+		sends = append(sends, ahead...)
 	} else {
-		r.refrain(alert, intended, once, err)
+		r.refrain(alert, intended, ahead, err)
 	}
 	r.attend(ctx, v, len(sends), watch)
 	return err
 }
 
 // refrain makes no requests of which the record could not be written, or nobody says that it was.
-func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, once []admitted, err error) {
-	for _, t := range once {
+func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitted, err error) {
+	for _, t := range ahead {
 		var unsent []intent
 		if !errors.Is(err, kube.ErrStale) {
 			unsent = []intent{{before: t.row, after: deliveryIn(intended.Status.Deliveries, t.row)}}
@@ -87,7 +87,7 @@ type admitted struct {
 
 // admit gets a slot for each request of a step, of which some must be on record
 // first; v.queued are those that wait for one.
-func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
+func (r *AlertReconciler) admit(v *view, s step) (ahead, sends []admitted) {
 	name, now := nameOf(v.alert), v.world.now
 	v.queued = map[v1beta1.ReceiverRef]outbound.Wait{}
 	for _, t := range s.turns {
@@ -101,8 +101,8 @@ func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 		if leave, wait := bulkhead.Enter(ticket, now); leave == nil {
 			v.queued[ref] = wait
 		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0, byDefault: t.row.ByDefault}) {
-			if t.send.once {
-				once = append(once, admitted{t, leave})
+			if t.send.ahead {
+				ahead = append(ahead, admitted{t, leave})
 			} else {
 				sends = append(sends, admitted{t, leave})
 			}
@@ -113,7 +113,7 @@ func (r *AlertReconciler) admit(v *view, s step) (once, sends []admitted) {
 	for _, ref := range r.ledger.queue(v.alert, v.queued) {
 		r.senders.bulkheads.Withdraw(keyOf(v.alert.Namespace, ref), name, now)
 	}
-	return once, sends
+	return ahead, sends
 }
 
 // ticketFor asks for a slot in the name of the Alert, in its namespace's lane.
@@ -134,21 +134,20 @@ func rateOf(limit *v1beta1.RateLimit) outbound.Rate {
 	return outbound.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
 }
 
-// intend records what is about to be sent where it must not be sent twice, and returns the
-// Alert with that.
+// intend records what is about to be sent where that has to be on record first, and returns the Alert with that.
 func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []admitted) (intended *v1beta1.Alert, err error) {
 	intended, w := v.alert.DeepCopy(), v.world
 	w.underWay = map[v1beta1.ReceiverRef]flight{}
 	maps.Copy(w.underWay, v.world.underWay)
-	once := false
+	ahead := false
 	for _, t := range sends {
 		w.underWay[refOf(t.row)] = flight{since: w.now, reminder: t.send.remindEvery > 0}
-		if t.send.once {
-			once = true
+		if t.send.ahead {
+			ahead = true
 			putDelivery(intended, intend(deliveryIn(intended.Status.Deliveries, t.row), *t.send, w.now))
 		}
 	}
-	if !once {
+	if !ahead {
 		return intended, nil
 	}
 	return intended, r.record(ctx, v, intended, decide(intended, w))

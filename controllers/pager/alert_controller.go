@@ -71,7 +71,6 @@ type view struct {
 	world      world
 	queued     map[v1beta1.ReceiverRef]outbound.Wait // for a slot
 	certain    bool                                  // who is missing was asked for
-	doubted    []v1beta1.ReceiverRef                 // who may hold more than is on record, until that is our own
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete
@@ -108,9 +107,6 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, nil
 	}
 	v := &view{before: before}
-	if v.doubted, err = r.doubted(ctx, before); err != nil {
-		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
-	}
 	r.renew(v)
 	if err := r.look(ctx, v.alert, &v.world); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
@@ -164,7 +160,6 @@ func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
 // that is to be recorded.
 func (r *AlertReconciler) renew(v *view) bool {
 	v.alert = v.before.DeepCopy()
-	doubt(v.alert, v.doubted)
 	v.unrecorded = r.ledger.apply(v.alert, &v.world)
 	v.world.now, v.world.since = r.clock.Now(), r.since
 	return v.unrecorded > 0
@@ -215,7 +210,7 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 			return err
 		}
 		r.announce(before, status, v.world)
-		*before, v.doubted = *after, nil
+		*before = *after
 	}
 	r.ledger.settle(before, v.unrecorded)
 	v.unrecorded = 0

@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -163,46 +164,117 @@ func TestReceiversAreToldAfterAnOutage(t *testing.T) {
 	}
 }
 
-// TestWhatAFormerProcessMayHaveSaidIsTakenBack: an Alert that went there and back may have been sent
-// in between by who did not live to record that.
-func TestWhatAFormerProcessMayHaveSaidIsTakenBack(t *testing.T) {
+// TestWhatIsConfirmedIsNotSentAgain: a new leader infers nothing from how often an Alert was edited meanwhile.
+func TestWhatIsConfirmedIsNotSentAgain(t *testing.T) {
 	for name, test := range map[string]struct {
 		generation int64
-		working    bool // the record was made while that was still being sent
+		working    bool // the record was made while the Alert was still being sent to another receiver
 		state      v1beta1.AlertState
-		policy     v1beta1.DeliveryPolicy
-		want       int32
+		expired    bool
 	}{
-		"as it was":               {5, false, v1beta1.AlertFiring, "", 0},
-		"as it was, and not done": {5, true, v1beta1.AlertFiring, "", 0},
-		"edited once":             {6, false, v1beta1.AlertFiring, "", 0},
-		"back":                    {6, true, v1beta1.AlertFiring, "", 1},
-		"there and back":          {7, false, v1beta1.AlertFiring, "", 1},
-		"over, and back":          {7, false, v1beta1.AlertResolved, "", 1},
-		"which has it recorded":   {7, true, v1beta1.AlertFiring, v1beta1.AtMostOnce, 0},
+		"F-P4 no edit":                   {5, false, v1beta1.AlertFiring, false},
+		"F-P4 no edit, in progress":      {5, true, v1beta1.AlertFiring, false},
+		"F-P4 one edit, in progress":     {6, true, v1beta1.AlertFiring, false},
+		"F-P4 two edits":                 {7, false, v1beta1.AlertFiring, false},
+		"F-P4 two edits, resolved":       {7, false, v1beta1.AlertResolved, false},
+		"F-P5 two edits, expired since":  {7, false, v1beta1.AlertFiring, true},
+		"F-P5 one edit, expired, others": {6, true, v1beta1.AlertFiring, true},
 	} {
-		var requests atomic.Int32
-		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
-		defer server.Close()
-		alert, receiver := newPage(server.URL)
-		alert.Generation, alert.Status.ObservedGeneration, alert.Spec.State = test.generation, 5, test.state
-		receiver.Spec.DeliveryPolicy = test.policy
-		if test.working {
-			alert.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue}}
-		}
-		rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
-		if test.state == v1beta1.AlertResolved {
-			row := &alert.Status.Deliveries[0]
-			row.State, row.ContentHash, row.TriedHash = v1beta1.DeliveryResolved, resolvedHash(), resolvedHash()
-		}
-		r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
-		for range 3 {
-			if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+			defer server.Close()
+			alert, receiver := newPage(server.URL)
+			alert.Generation, alert.Status.ObservedGeneration, alert.Spec.State = test.generation, 5, test.state
+			if test.expired {
+				alert.CreationTimestamp.Time, alert.Spec.ExpireAfterSeconds = time.Now().Add(-time.Hour), new(int32(60))
+			}
+			if test.working {
+				alert.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue}}
+			}
+			rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
+			want := alert.Status.Deliveries[0].State
+			if test.state == v1beta1.AlertResolved {
+				row := &alert.Status.Deliveries[0]
+				row.State, row.ContentHash, row.TriedHash = v1beta1.DeliveryResolved, resolvedHash(), resolvedHash()
+				want = v1beta1.DeliveryResolved
+			}
+			r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
+			for range 3 {
+				if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if n := requests.Load(); n != test.want {
-			t.Errorf("%s: %d requests, want %d", name, n, test.want)
+			if n := requests.Load(); n != 0 || alert.Status.Deliveries[0].State != want || !alert.Status.Sent {
+				t.Errorf("%d requests, the delivery is %s, sent is %t", n, alert.Status.Deliveries[0].State, alert.Status.Sent)
+			}
+		})
+	}
+}
+
+// TestF_P4_WhatDiffersIsOnRecordFirst: the process is killed once the receiver has a message, and the next one finds what it says.
+func TestF_P4_WhatDiffersIsOnRecordFirst(t *testing.T) {
+	edits := map[string]func(*v1beta1.Alert){
+		"B":        func(a *v1beta1.Alert) { a.Spec.Content = "B" },
+		"resolved": func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved },
+	}
+	for name, edit := range edits {
+		for _, first := range []string{"confirmed", "not recorded"} {
+			t.Run(first+", then "+name+" and back", func(t *testing.T) {
+				var keys []string
+				server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					keys = append(keys, r.Header.Get("webhook-id"))
+				}))
+				defer server.Close()
+				alert, receiver := newPage(server.URL)
+				alert.Generation, alert.Status.ObservedGeneration = 1, -1
+				killed := false
+				c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+					if killed && len(keys) > 0 {
+						return errors.New("killed")
+					}
+					return c.SubResource(sub).Patch(ctx, o, p, opts...)
+				}}, alert, receiver)
+				lead := func(kill bool) { // a process that is killed once it has sent something
+					t.Helper()
+					killed, keys = kill, nil
+					r := newReconciler(t, c)
+					for range 3 {
+						if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil && !kill {
+							t.Fatal(err)
+						} else if err != nil {
+							return
+						}
+					}
+				}
+				update := func(edit func(*v1beta1.Alert)) {
+					t.Helper()
+					if err := c.Get(t.Context(), nameOf(alert), alert); err != nil {
+						t.Fatal(err)
+					}
+					edit(alert)
+					alert.Generation++
+					if err := c.Update(t.Context(), alert); err != nil {
+						t.Fatal(err)
+					}
+				}
+				lead(first == "not recorded")
+				sent := keys
+				update(edit)
+				lead(true)
+				if len(keys) != 1 {
+					t.Fatalf("%d requests after the edit", len(keys))
+				}
+				sent = append(sent, keys...)
+				update(func(a *v1beta1.Alert) { a.Spec.Content, a.Spec.State = "A", v1beta1.AlertFiring })
+				lead(false)
+				if len(keys) != 1 || slices.Contains(sent, keys[0]) {
+					t.Errorf("the first content is sent again with the keys %q, after %q", keys, sent)
+				}
+			})
 		}
 	}
 }

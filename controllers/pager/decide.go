@@ -109,8 +109,9 @@ type send struct {
 	sequence int64
 	attempt  int32
 	version  string // of the receiver, as in receivers.Party
-	// once: it must be on record before it is made, and if its answer is lost it
-	// is not made again.
+	// ahead: it must be on record before it is made (R1).
+	ahead bool
+	// once: it must be, and if its answer is lost it is not made again.
 	once bool
 	// uncertain: an earlier answer was lost.
 	uncertain bool
@@ -193,7 +194,7 @@ func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
 	case !a.DeletionTimestamp.IsZero():
 		t.whenDeleted(a, p, w)
 	case a.Spec.State == v1beta1.AlertResolved:
-		t.whenResolved(p, w.now)
+		t.whenResolved(a, p, w.now)
 	case t.wanted:
 		t.whenFiring(a, p, w.now)
 		t.remind(p, w.posted[ref], w.now)
@@ -241,22 +242,44 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 		t.row.FilteredHash = page
 		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
-	case holdsPage(t.row):
+	case holdsPage(t.row) && !isResolved(t.row.TriedHash):
 		t.attempt(p, page, notify.Updated, v1beta1.ReasonRetrying, now)
 	default:
 		t.attempt(p, page, notify.Fired, v1beta1.ReasonRetrying, now)
 	}
+	t.writeAhead(isEdited(a))
 	t.wake = earliest(t.wake, future(until, now))
 }
 
+// writeAhead has the content on record before it is sent, where something else was attempted before, or may have been.
+func (t *turn) writeAhead(edited bool) {
+	if t.send != nil && t.send.hash != t.row.TriedHash && (t.row.TriedHash != "" || edited) {
+		t.send.ahead = true
+	}
+}
+
+// isEdited reports whether the spec has changed since the Alert was created; a deletion raises the generation as well.
+func isEdited(a *v1beta1.Alert) bool {
+	created := int64(1)
+	if !a.DeletionTimestamp.IsZero() {
+		created++
+	}
+	return a.Generation > created
+}
+
+// isUnrecorded reports whether the Alert has the status that it was created with. That proves nothing: the first message is sent
+// without a record.
+func isUnrecorded(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration == -1 }
+
 // whenResolved tells a receiver that it is over which was paged, or may have been.
-func (t *turn) whenResolved(p receivers.Party, now time.Time) {
+func (t *turn) whenResolved(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 	begun := isResolved(t.row.TriedHash)
 	if isLost(t.row, resolvedHash(), p) {
 		t.lose()
 		return
 	}
-	if confirmed(t.row, resolvedHash()) || !holdsPage(t.row) && !t.row.Uncertain && !begun {
+	unrecorded := t.wanted && isUnrecorded(a) && isEdited(a)
+	if confirmed(t.row, resolvedHash()) || !holdsPage(t.row) && !t.row.Uncertain && !begun && !unrecorded {
 		t.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
@@ -271,6 +294,7 @@ func (t *turn) whenResolved(p receivers.Party, now time.Time) {
 		return
 	}
 	t.resolve(p, until, now)
+	t.writeAhead(true)
 }
 
 // whenDeleted tells a receiver that holds a page that it is over. A page that
@@ -284,14 +308,17 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, w world) {
 	switch {
 	case isLost(t.row, resolvedHash(), p):
 		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	case holdsPage(t.row) && p.Spec != nil && now.Before(limit):
+	case mayHoldPage(t.row) && p.Spec != nil && now.Before(limit):
 		if t.row.State == v1beta1.DeliveryFailed && isResolved(t.row.TriedHash) && t.row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
 		t.resolve(p, limit, now)
 	case t.wanted && now.Before(limit) && !w.blocked[refOf(t.row)] && deservesAnAttempt(a, t.row, p, now):
 		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
+		t.writeAhead(isEdited(a))
 		t.wake = limit
+	case t.wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && now.Before(limit) && !w.blocked[refOf(t.row)]:
+		t.resolve(p, limit, now)
 	}
 }
 
@@ -301,7 +328,7 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, w world) {
 func (w world) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party) time.Time {
 	began, timeout := latest(a.DeletionTimestamp.Time, w.since), p.ResolveTimeout()
 	switch {
-	case !holdsPage(row):
+	case !mayHoldPage(row):
 		return began.Add(max(timeout, graceAfterCreation))
 	case timeout == 0:
 		return a.DeletionTimestamp.Time
@@ -321,9 +348,13 @@ func latest(a, b time.Time) time.Time {
 // deservesAnAttempt says whether an Alert that is being deleted is so young that
 // who made it meant it to be sent, and was not tried yet.
 func deservesAnAttempt(a *v1beta1.Alert, row v1beta1.Delivery, p receivers.Party, now time.Time) bool {
-	young := a.DeletionTimestamp.Sub(a.CreationTimestamp.Time) <= graceAfterCreation
-	return young && row.TriedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
+	return isYoung(a) && row.TriedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
 		!expired(a, now) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
+}
+
+// isYoung reports whether an Alert was deleted soon after its creation.
+func isYoung(a *v1beta1.Alert) bool {
+	return a.DeletionTimestamp.Sub(a.CreationTimestamp.Time) <= graceAfterCreation
 }
 
 // isMissed says whether a receiver of an Alert that is being deleted would be told if it, its
@@ -337,7 +368,7 @@ func (t *turn) isMissed(a *v1beta1.Alert, p receivers.Party, now time.Time) bool
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
-	return holdsPage(t.row) && p.Spec == nil || t.wanted && deservesAnAttempt(a, t.row, there, now)
+	return mayHoldPage(t.row) && p.Spec == nil || t.wanted && deservesAnAttempt(a, t.row, there, now)
 }
 
 // missesDefault says the same of a default.
@@ -396,7 +427,7 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 		return
 	}
 	t.send = &send{event: event, hash: hash, sequence: t.row.Sequence, attempt: t.row.Attempts + 1, version: p.Version,
-		once: isOnce(p), uncertain: t.row.Uncertain, byDefault: t.row.ByDefault}
+		ahead: isOnce(p), once: isOnce(p), uncertain: t.row.Uncertain, byDefault: t.row.ByDefault}
 	if !again {
 		t.send.sequence++
 		t.send.attempt = 1
@@ -422,18 +453,6 @@ func (t *turn) remind(p receivers.Party, posted, now time.Time) {
 	}
 	t.send = &send{event: notify.Fired, hash: t.row.TriedHash, sequence: t.row.Sequence, attempt: t.row.Attempts, version: p.Version, remindEvery: every}
 }
-
-// doubt has receivers told anew what they confirmed, as they may hold something else.
-func doubt(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) {
-	for i := range a.Status.Deliveries {
-		if row := &a.Status.Deliveries[i]; slices.Contains(refs, refOf(*row)) && considered(*row) {
-			row.TriedHash, row.Uncertain = doubtfulHash, true
-		}
-	}
-}
-
-// doubtfulHash is of what nobody knows.
-const doubtfulHash = "?"
 
 // isLost says whether an answer to what hash is of was lost, and the receiver is
 // not to be asked twice.
@@ -498,6 +517,12 @@ func confirmed(row v1beta1.Delivery, hash string) bool {
 // that it is over.
 func holdsPage(row v1beta1.Delivery) bool {
 	return row.ContentHash != "" && !isResolved(row.ContentHash)
+}
+
+// mayHoldPage reports whether the receiver confirmed a page, and has not confirmed that it is over: where neither is certain, the
+// Alert fired again after a resolve whose answer was lost.
+func mayHoldPage(row v1beta1.Delivery) bool {
+	return holdsPage(row) || row.ContentHash == "" && row.SentTime != nil && row.Uncertain
 }
 
 func rank(s v1beta1.Severity) int {

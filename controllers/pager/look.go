@@ -21,8 +21,6 @@ import (
 	"maps"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -49,33 +47,6 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 		}
 	}
 	return nil
-}
-
-// mayHaveTold says whether a process that led before this one may have told receivers what is on no
-// record, and is not what the Alert says now: that was edited since, perhaps there and back.
-func (r *AlertReconciler) mayHaveTold(a *v1beta1.Alert) bool {
-	recorded := a.Status.ObservedGeneration
-	if meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling) { // and not all of it
-		recorded--
-	}
-	return recorded < a.Generation-1 && recorded < r.fresh.Since(a)
-}
-
-// doubted are the receivers that may have been told so. Who is told at most once has it on record first.
-func (r *AlertReconciler) doubted(ctx context.Context, a *v1beta1.Alert) (refs []v1beta1.ReceiverRef, err error) {
-	if !r.mayHaveTold(a) {
-		return nil, nil
-	}
-	for _, row := range a.Status.Deliveries {
-		p, err := r.book.Party(ctx, a.Namespace, refOf(row))
-		if err != nil {
-			return nil, err
-		}
-		if !isOnce(p) {
-			refs = append(refs, refOf(row))
-		}
-	}
-	return refs, nil
 }
 
 // lookTwice asks the API server for receivers that seem to be missing, where one would still

@@ -63,6 +63,9 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 		row.FirstAttemptTime = seconds(o.began)
 	}
 	row.NextAttemptTime = nil
+	if o.event == notify.Fired && holdsPage(row) { // it fires again after a resolve that may have arrived
+		row.ContentHash = ""
+	}
 	if o.failure == nil {
 		return foldConfirmed(row, o)
 	}

@@ -39,13 +39,11 @@ var pager = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "pager"}
 // time, and checks what must hold wherever it stands.
 func TestWalks(t *testing.T) {
 	for seed := range uint64(3000) {
-		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), now: t0, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}}
+		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), now: t0, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{}}
 		w.parties = map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v0"), team: usable("v0"), pager: policy(v1beta1.AtMostOnce)[oncall]}
 		w.refs = []v1beta1.ReceiverRef{oncall, team, pager}
 		for range 40 {
-			if !w.crashed {
-				w.edit()
-			}
+			w.edit()
 			if w.reconcile(); w.released {
 				break
 			}
@@ -67,11 +65,10 @@ type walk struct {
 	held     map[v1beta1.ReceiverRef]string // what each receiver really holds: a hash
 	keys     map[string]string              // key → receiver and hash
 	tried    map[string]bool                // keys that may have arrived at a receiver of AtMostOnce
+	accepted map[string]bool                // keys of messages that a receiver took
 	flying   []outcome                      // of requests that are under way
 	ledger   []outcome                      // not recorded yet
 	calm     bool                           // every request succeeds, nothing crashes
-	brittle  bool                           // it may crash
-	crashed  bool
 	released bool
 }
 
@@ -94,6 +91,7 @@ func (w *walk) edit() {
 		w.parties[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
 	case 3:
 		w.refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {pager}, {oncall, team, pager}}[w.rnd.IntN(4)]
+		w.alert.Generation++
 	case 9:
 		changed := w.parties[pager]
 		changed.Version = fmt.Sprintf("v%d", w.rnd.IntN(3))
@@ -121,7 +119,6 @@ func (w *walk) edit() {
 // reconcile does what the reconciler does, with faults between any two steps.
 func (w *walk) reconcile() {
 	w.land()
-	w.brittle = !w.calm && len(w.flying)+len(w.ledger) == 0
 	alert, view := w.look()
 	sends := decide(alert, view).turns
 	if !w.intend(alert, view, sends) {
@@ -133,7 +130,7 @@ func (w *walk) reconcile() {
 		}
 		o := outcome{send: *turn.send, ref: refOf(turn.row), began: w.now, at: w.now}
 		w.deliver(&o)
-		if w.brittle && w.rnd.IntN(6) == 0 {
+		if !w.calm && w.rnd.IntN(6) == 0 {
 			w.crash()
 			return
 		}
@@ -162,14 +159,14 @@ func (w *walk) look() (*v1beta1.Alert, world) {
 
 // intend puts on record what must not be sent twice; the API server may be away.
 func (w *walk) intend(alert *v1beta1.Alert, view world, sends []turn) bool {
-	once := false
+	ahead := false
 	for _, t := range sends {
-		if t.send != nil && t.send.once {
-			once = true
+		if t.send != nil && t.send.ahead {
+			ahead = true
 			putDelivery(alert, intend(t.row, *t.send, w.now))
 		}
 	}
-	if !once {
+	if !ahead {
 		return true
 	}
 	if !w.calm && w.rnd.IntN(8) == 0 {
@@ -183,7 +180,7 @@ func (w *walk) intend(alert *v1beta1.Alert, view world, sends []turn) bool {
 	alert.Status = report(alert, decide(alert, view), view)
 	w.checkStatus(alert)
 	w.alert, w.ledger = alert, nil
-	if w.brittle && w.rnd.IntN(8) == 0 {
+	if !w.calm && w.rnd.IntN(8) == 0 {
 		w.crash()
 		return false
 	}
@@ -203,18 +200,15 @@ func (w *walk) land() {
 	w.flying = still
 }
 
-// crash forgets all that is not recorded. An edit that is taken back after the
-// request and before the next start is the one thing that cannot be known then
-// (docs/concepts.md): no crash while something is not on record from before an edit.
+// crash forgets all that is not recorded. F-P4: whatever is edited before the next start, the end is what the spec says.
 func (w *walk) crash() {
-	w.flying, w.ledger, w.crashed = nil, nil, true
+	w.flying, w.ledger = nil, nil
 }
 
 func (w *walk) record() {
 	if !w.calm && w.rnd.IntN(10) == 0 {
 		return // the API server is away
 	}
-	w.crashed = false
 	after, view := w.look()
 	s := decide(after, view)
 	if s.release {
@@ -253,9 +247,9 @@ func (w *walk) deliver(o *outcome) {
 	w.tried[key] = true
 	switch roll := w.rnd.IntN(8); {
 	case w.calm || roll < 4:
-		w.held[o.ref] = o.hash
+		w.accept(key, o)
 	case roll < 6: // acted, but we are not told
-		w.held[o.ref] = o.hash
+		w.accept(key, o)
 		o.failure = &notify.Error{Class: notify.Unknown, Reason: "Timeout"}
 	case roll == 6:
 		o.failure = &notify.Error{Class: notify.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
@@ -264,6 +258,14 @@ func (w *walk) deliver(o *outcome) {
 		o.failure = &notify.Error{Class: notify.Permanent, Reason: "Rejected"}
 		w.tried[key] = false
 	}
+}
+
+// accept is the receiver that takes a message, or recognises by its key that it has it.
+func (w *walk) accept(key string, o *outcome) {
+	if w.accepted[key] {
+		return
+	}
+	w.accepted[key], w.held[o.ref] = true, o.hash
 }
 
 // checkStatus: a status claims only what a receiver confirmed.

@@ -73,7 +73,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 	// oncePerSecretVersion is what may be asked for beside the writes.
 	isSecretGet := func(e audit.Event) bool { return e.Verb == "get" && e.ObjectRef.Resource == "secrets" }
 
-	It("is 2 writes and no read for an Alert, 1 more for an edit, and silence at rest", func(ctx SpecContext) {
+	It("is 2 writes and no read for an Alert, 2 more for other content, 1 for another edit, and silence at rest", func(ctx SpecContext) {
 		namespace, hook := newNamespace(ctx), newInbox()
 		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}, StringData: map[string]string{"token": "abcdefgh"}})).To(Succeed())
 		began := time.Now()
@@ -135,14 +135,17 @@ var _ = Describe("The budget of API requests", Serial, func() {
 		}
 		a := newAlert(ctx, namespace, "edited", nil, "hook")
 		Eventually(status(ctx, a)).Should(sent(a))
-		for i, edit := range []func(*v1beta1.Alert){
-			func(a *v1beta1.Alert) { a.Spec.Content = "edited" },
-			func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](3600) },
+		for _, edit := range []struct {
+			edit   func(*v1beta1.Alert)
+			writes int // in all, since the Alert was created
+		}{
+			{func(a *v1beta1.Alert) { a.Spec.Content = "edited" }, 3}, // what is about to be sent, and that it was
+			{func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](3600) }, 4},
 		} {
-			update(ctx, a, edit)
+			update(ctx, a, edit.edit)
 			Eventually(status(ctx, a)).Should(sent(a))
-			Eventually(about).Should(HaveLen(i + 2))
-			Consistently(about).WithTimeout(time.Second).Should(HaveLen(i+2), "one write an edit")
+			Eventually(about).Should(HaveLen(edit.writes))
+			Consistently(about).WithTimeout(time.Second).Should(HaveLen(edit.writes))
 		}
 		Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}))
 
