@@ -122,6 +122,7 @@ func ticketFor(alert *v1beta1.Alert, p receivers.Party, s send) outbound.Ticket 
 		return outbound.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
 	}
 	return outbound.Ticket{Who: nameOf(alert), Lane: laneOf(alert.Namespace),
+		FailingSince: s.failingSince, Misconfigured: int(s.misconfigured), OwnFault: s.ownFault,
 		Total: rateOf(p.Spec.RateLimit), PerLane: rateOf(p.NamespaceRateLimit)}
 }
 
@@ -186,7 +187,7 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 // fly makes a request and brings its outcome to the ledger. The Alert is its own copy.
 func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admitted, p receivers.Party, watch *watch) {
 	o := r.send(ctx, alert, t.turn, p)
-	t.leave(o.at, resultOf(o.failure))
+	o.verdict = t.leave(o.at, resultOf(o.failure))
 	r.health.note(keyOf(alert.Namespace, o.ref), o)
 	if !r.ledger.end(alert, o) {
 		unsaid(ctx, o)
@@ -198,20 +199,24 @@ func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admit
 }
 
 // unasked are reasons for which a receiver was not asked, or not to the end.
-var unasked = []string{notify.ReasonCanceled, notify.ReasonInvalidReceiver, notify.ReasonAddressRefused, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
+var unasked = []string{notify.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
 
-// resultOf says what a failure means for others' requests. Who refuses a message,
-// or its sender, does answer.
+// resultOf says what a failure means for others' requests. A receiver that refuses
+// a message does answer.
 func resultOf(failure *notify.Error) outbound.Result {
 	switch {
 	case failure == nil:
 		return outbound.Result{}
-	case failure.Reason == notify.ReasonRateLimited:
+	case failure.Reason == notify.ReasonRateLimited || failure.RetryAfter > 0:
 		return outbound.Result{Wish: max(failure.RetryAfter, time.Second)}
 	case slices.Contains(unasked, failure.Reason):
 		return outbound.Result{Unasked: true}
+	case failure.Class == notify.Configuration:
+		return outbound.Result{Misconfigured: true, Unauthorized: failure.Reason == notify.ReasonUnauthorized}
+	case failure.Class == notify.Permanent:
+		return outbound.Result{Error: true}
 	}
-	return outbound.Result{Failed: failure.Class == notify.Temporary || failure.Class == notify.Unknown}
+	return outbound.Result{Failed: true}
 }
 
 // unsaid leaves a trace of what no status can say any more.

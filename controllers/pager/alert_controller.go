@@ -118,6 +118,9 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if next.protect {
 		return kube.Superseded(ctx, ctrl.Result{}, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
+	if ctx.Err() != nil { // a process that stops, or no longer leads, begins no request
+		return ctrl.Result{}, ctx.Err()
+	}
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
 	if err := r.act(ctx, v, next); err != nil {
@@ -135,7 +138,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	result := kube.Requeue(wake, v.world.now)
 	switch {
 	case v.unrecorded > 0:
-	case v.isPatient():
+	case v.isPatient(), next.sends(): // what is due at once is said when it waits, or has been answered
 		return result, nil
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
@@ -145,6 +148,10 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 
 // decide decides, and does not let an Alert go because of what a cache does not show.
 func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
+	v.world.recovered = map[v1beta1.ReceiverRef]time.Time{}
+	for ref := range v.world.parties {
+		v.world.recovered[ref] = r.senders.recovered.of(keyOf(v.alert.Namespace, ref))
+	}
 	next := decide(v.alert, v.world)
 	if !next.release || v.certain {
 		return next, nil

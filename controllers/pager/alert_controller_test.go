@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -350,7 +351,7 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.senders.ready.Of(keyOf("ns", team), p.Version, func() (notify.Sender, error) { return panicking{}, nil }); err != nil {
+	if _, err := r.senders.ready.Of(keyOf("ns", team), p.Revision, func() (*prepared, error) { return &prepared{sender: panicking{}}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
@@ -619,6 +620,7 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.senders.identify(t.Context(), "ns", team, &party)
 	r.health.update(keyOf("ns", team), func(s *sighting) bool { s.verdict = verdict{version: party.Version, untried: true}; return false })
 	for range 2 {
 		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
@@ -658,6 +660,15 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	receiver.Generation++
+	receiver.Spec.TimeoutSeconds = 7 // F-S2: which mends nothing
+	if err := c.Update(t.Context(), receiver); err != nil {
+		t.Fatal(err)
+	}
+	if !isDown() {
+		t.Error("an edit that is not of the endpoint resets what is known of it")
+	}
+	receiver.Generation++
+	receiver.Spec.Webhook.URL = "http://127.0.0.1:2"
 	if err := c.Update(t.Context(), receiver); err != nil {
 		t.Fatal(err)
 	}
@@ -669,7 +680,7 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := v1beta1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
 	isDefault := func(o client.Object) []string { return []string{strconv.FormatBool(receivers.IsDefault(o))} }

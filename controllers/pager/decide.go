@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -38,6 +39,9 @@ const (
 	// keptRows is how many rows of receivers that the spec no longer names stay
 	// on record, so that a status cannot grow without end.
 	keptRows = 16
+	// orderTolerance is how old an Alert is before a receiver or Secret that
+	// does not exist is taken for missing.
+	orderTolerance = 5 * time.Minute
 )
 
 // world is what a decision sees beside the Alert.
@@ -56,6 +60,36 @@ type world struct {
 	blocked map[v1beta1.ReceiverRef]bool
 	// posted is when those were last told that forget.
 	posted map[v1beta1.ReceiverRef]time.Time
+	// failed are the last attempts that failed, of those that this process made.
+	failed map[v1beta1.ReceiverRef]failedAttempt
+	// recovered is when receivers last worked again after they had failed.
+	recovered map[v1beta1.ReceiverRef]time.Time
+}
+
+// failedAttempt is an attempt that failed.
+type failedAttempt struct {
+	since    time.Time // when the first one failed of those in a row
+	at       time.Time
+	ownFault bool // other Alerts were sent to the receiver meanwhile
+}
+
+// lastFailure is when the last attempt of a delivery failed; zero: it did not. Where another process made it, the time is that of the
+// status, and never too early.
+func (w world) lastFailure(row v1beta1.Delivery) time.Time {
+	if f, ok := w.failed[refOf(row)]; ok {
+		return f.at
+	}
+	if row.TriedWith == "" || row.LastAttemptTime == nil {
+		return time.Time{}
+	}
+	return row.LastAttemptTime.Add(time.Second)
+}
+
+// isRecovered reports whether the receiver works again since the last attempt, which may succeed now. What failed although the receiver
+// worked waits for its own time.
+func (w world) isRecovered(row v1beta1.Delivery) bool {
+	ref := refOf(row)
+	return !w.failed[ref].ownFault && w.recovered[ref].After(w.lastFailure(row))
 }
 
 // flight is a request that is under way.
@@ -85,8 +119,9 @@ type turn struct {
 	// wanted is false where the spec no longer names the receiver.
 	wanted bool
 	phase  phase
-	// reason is that of the Alert's condition while the phase is not done.
-	reason string
+	// reason is that of the Alert's condition while the phase is not done, and
+	// waitsFor what its message adds to what the row says.
+	reason, waitsFor string
 	// send is the request to make now, if any.
 	send *send
 	// wake is when to look again; zero: never.
@@ -115,6 +150,11 @@ type send struct {
 	once bool
 	// uncertain: an earlier answer was lost.
 	uncertain bool
+	// misconfigured is how many answers in a row looked like a misconfiguration, and ownFault that it is the Alert's own.
+	misconfigured int32
+	ownFault      bool
+	// failingSince is when the first attempt failed of those in a row before this one; zero: there is none.
+	failingSince time.Time
 	// byDefault, as in the row.
 	byDefault bool
 	// remindEvery is set where the receiver holds it, and forgets it unless it is
@@ -194,9 +234,9 @@ func decideTurn(a *v1beta1.Alert, row v1beta1.Delivery, w world) turn {
 	case !a.DeletionTimestamp.IsZero():
 		t.whenDeleted(a, p, w)
 	case a.Spec.State == v1beta1.AlertResolved:
-		t.whenResolved(a, p, w.now)
+		t.whenResolved(a, p, w)
 	case t.wanted:
-		t.whenFiring(a, p, w.now)
+		t.whenFiring(a, p, w)
 		t.remind(p, w.posted[ref], w.now)
 	}
 	return t
@@ -213,11 +253,14 @@ func (t *turn) whenUnderWay(a *v1beta1.Alert, f flight, now time.Time) {
 		t.row.State = v1beta1.DeliveryPending
 	}
 	t.phase, t.reason = going, v1beta1.ReasonSending
+	if isSlow(t.row) { // until the answer says otherwise
+		t.phase, t.reason = stalled, v1beta1.ReasonMisconfigured
+	}
 	t.wake = future(f.since.Add(patience), now)
 }
 
-func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
-	page, until := pageHash(&a.Spec), expiry(a)
+func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, w world) {
+	page, until, now := pageHash(&a.Spec), expiry(a), w.now
 	switch {
 	case confirmed(t.row, page):
 		t.rest(v1beta1.DeliverySent, "")
@@ -238,14 +281,15 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, now time.Time) {
 		})
 	case p.Problem != nil:
 		t.waitFor(*p.Problem)
+		t.allowForOrder(a, now)
 	case rank(a.Spec.Severity) < rank(p.Spec.MinSeverity):
 		t.row.FilteredHash = page
 		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
 	case holdsPage(t.row) && !isResolved(t.row.TriedHash):
-		t.attempt(p, page, notify.Updated, v1beta1.ReasonRetrying, now)
+		t.attempt(p, page, notify.Updated, v1beta1.ReasonRetrying, w)
 	default:
-		t.attempt(p, page, notify.Fired, v1beta1.ReasonRetrying, now)
+		t.attempt(p, page, notify.Fired, v1beta1.ReasonRetrying, w)
 	}
 	t.writeAhead(isEdited(a))
 	t.wake = earliest(t.wake, future(until, now))
@@ -272,8 +316,8 @@ func isEdited(a *v1beta1.Alert) bool {
 func isUnrecorded(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration == -1 }
 
 // whenResolved tells a receiver that it is over which was paged, or may have been.
-func (t *turn) whenResolved(a *v1beta1.Alert, p receivers.Party, now time.Time) {
-	begun := isResolved(t.row.TriedHash)
+func (t *turn) whenResolved(a *v1beta1.Alert, p receivers.Party, w world) {
+	now, begun := w.now, isResolved(t.row.TriedHash)
 	if isLost(t.row, resolvedHash(), p) {
 		t.lose()
 		return
@@ -293,7 +337,7 @@ func (t *turn) whenResolved(a *v1beta1.Alert, p receivers.Party, now time.Time) 
 		t.phase, t.reason = stalled, v1beta1.ReasonResolveTimedOut
 		return
 	}
-	t.resolve(p, until, now)
+	t.resolve(p, until, w)
 	t.writeAhead(true)
 }
 
@@ -312,13 +356,13 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, w world) {
 		if t.row.State == v1beta1.DeliveryFailed && isResolved(t.row.TriedHash) && t.row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			t.row.State = v1beta1.DeliverySent // a deletion is a reason to try again
 		}
-		t.resolve(p, limit, now)
+		t.resolve(p, limit, w)
 	case t.wanted && now.Before(limit) && !w.blocked[refOf(t.row)] && deservesAnAttempt(a, t.row, p, now):
-		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, now)
+		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, w)
 		t.writeAhead(isEdited(a))
 		t.wake = limit
 	case t.wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && now.Before(limit) && !w.blocked[refOf(t.row)]:
-		t.resolve(p, limit, now)
+		t.resolve(p, limit, w)
 	}
 }
 
@@ -376,14 +420,14 @@ func (s step) missesDefault(a *v1beta1.Alert, now time.Time) bool {
 	return len(s.turns) == 0 && !keepsOutside(a) && deservesAnAttempt(a, v1beta1.Delivery{}, receivers.Party{Spec: &v1beta1.CommonReceiverSpec{}}, now)
 }
 
-func (t *turn) resolve(p receivers.Party, until, now time.Time) {
+func (t *turn) resolve(p receivers.Party, until time.Time, w world) {
 	if p.Problem != nil {
 		t.row.Reason, t.row.Message, t.row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
 		t.phase, t.reason = stalled, p.Problem.Reason
 	} else {
-		t.attempt(p, resolvedHash(), notify.Resolved, v1beta1.ReasonResolving, now)
+		t.attempt(p, resolvedHash(), notify.Resolved, v1beta1.ReasonResolving, w)
 	}
-	t.wake = earliest(t.wake, future(until, now))
+	t.wake = earliest(t.wake, future(until, w.now))
 }
 
 // rest is a row of which nothing is open. What it says of an error stays only
@@ -409,9 +453,22 @@ func (t *turn) waitFor(p receivers.Problem) {
 	t.phase, t.reason = stalled, p.Reason
 }
 
+// allowForOrder takes a receiver or Secret that does not exist for one that is still to be created, while the Alert is young:
+// manifests are applied together, in any order.
+func (t *turn) allowForOrder(a *v1beta1.Alert, now time.Time) {
+	until := a.CreationTimestamp.Add(orderTolerance)
+	missing := t.reason == v1beta1.ReasonReceiverNotFound || t.reason == v1beta1.ReasonSecretNotFound
+	if missing && now.Before(until) {
+		t.phase, t.wake = going, until
+	}
+}
+
+// isSlow reports whether a delivery has used up its quick retries.
+func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > outbound.QuickRetries }
+
 // attempt sends what hash is of, unless it is not due: it waits between
 // attempts, and after a refusal for good until the receiver changes.
-func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reason string, now time.Time) {
+func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reason string, w world) {
 	again := t.row.TriedHash == hash
 	unchanged := again && t.row.TriedWith == p.Version
 	if unchanged && t.row.State == v1beta1.DeliveryFailed {
@@ -419,10 +476,14 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 		return
 	}
 	t.phase, t.reason = going, reason
+	if unchanged && isSlow(t.row) {
+		t.phase, t.reason = stalled, v1beta1.ReasonMisconfigured
+	}
 	if event != notify.Resolved {
 		t.row.State = v1beta1.DeliveryPending
 	}
-	if next := t.row.NextAttemptTime; unchanged && next != nil && now.Before(next.Time) {
+	next := t.row.NextAttemptTime
+	if unchanged && next != nil && w.now.Before(next.Time) && !w.isRecovered(t.row) {
 		t.wake = next.Time
 		return
 	}
@@ -431,6 +492,13 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 	if !again {
 		t.send.sequence++
 		t.send.attempt = 1
+	}
+	if unchanged {
+		t.send.misconfigured, t.send.failingSince = t.row.MisconfiguredAnswers, w.lastFailure(t.row)
+		if f, ok := w.failed[refOf(t.row)]; ok {
+			t.send.failingSince = f.since
+		}
+		t.send.ownFault = isSlow(t.row) && next != nil
 	}
 }
 

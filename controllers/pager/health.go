@@ -44,6 +44,9 @@ type sighting struct {
 	next    time.Time
 	asking  bool
 	written time.Time // when its status was
+	// probeAt is when the next Alert is sent to a receiver that looks misconfigured, slow that the quick retries have failed.
+	probeAt time.Time
+	slow    bool
 }
 
 // verdict is what an answer says of a receiver. The zero value says nothing.
@@ -51,6 +54,16 @@ type verdict struct {
 	version string        // of the receiver, as in receivers.Party
 	failure *notify.Error // nil: it works
 	untried bool          // it cannot be asked without sending something
+	// delivery: a delivery showed it, and the next one will show whether that has changed.
+	delivery bool
+}
+
+// error is the failure as an error, nil for none.
+func (v verdict) error() error {
+	if v.failure == nil {
+		return nil
+	}
+	return v.failure
 }
 
 // of is what was seen of a receiver.
@@ -97,7 +110,7 @@ func (h *health) note(key senderKey, o outcome) {
 		failure := forAllToSee(key, o.failure)
 		s.failed, s.lastError = o.at, failure.Message
 		if saysSomethingOf(failure) {
-			s.verdict = verdict{version: o.version, failure: failure}
+			s.verdict = verdict{version: o.version, failure: failure, delivery: true}
 		}
 		return true
 	})
@@ -123,5 +136,5 @@ func saysSomethingOf(failure *notify.Error) bool {
 // settled says whether the receiver has answered, one way or the other, or cannot
 // be asked: from then on only deliveries and changes say more.
 func (v verdict) settled(version string) bool {
-	return v.version == version && (v.failure == nil || v.failure.Class == notify.Configuration)
+	return v.version == version && (v.failure == nil || v.delivery && v.failure.Class == notify.Configuration)
 }

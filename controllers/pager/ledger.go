@@ -51,7 +51,8 @@ type entry struct {
 	outcomes []outcome
 	underWay map[v1beta1.ReceiverRef]flight
 	posted   map[v1beta1.ReceiverRef]time.Time
-	queued   []v1beta1.ReceiverRef // where it waits for a slot
+	failed   map[v1beta1.ReceiverRef]failedAttempt // since the receiver last confirmed something
+	queued   []v1beta1.ReceiverRef                 // where it waits for a slot
 	unsent   map[v1beta1.ReceiverRef][]intent
 	released bool // our finalizer is off, which the cache need not show
 }
@@ -94,7 +95,8 @@ func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f flight) bool
 func (l *ledger) open(a *v1beta1.Alert) *entry {
 	e := l.of(a)
 	if e == nil {
-		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]flight{}, posted: map[v1beta1.ReceiverRef]time.Time{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
+		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]flight{}, posted: map[v1beta1.ReceiverRef]time.Time{},
+			failed: map[v1beta1.ReceiverRef]failedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		l.entries[nameOf(a)] = e
 	}
 	return e
@@ -126,7 +128,9 @@ func (l *ledger) end(a *v1beta1.Alert, o outcome) bool {
 		return false
 	}
 	delete(e.underWay, o.ref)
+	e.noteFailure(o)
 	switch {
+	case o.verdict.FailedProbe && !o.ahead: // the receiver's status says what came of it
 	case o.remindEvery == 0:
 		l.number++
 		o.number = l.number
@@ -137,6 +141,17 @@ func (l *ledger) end(a *v1beta1.Alert, o outcome) bool {
 		e.posted[o.ref] = o.at.Add(min(remindAgain-o.remindEvery, 0))
 	}
 	return true
+}
+
+// noteFailure remembers since when attempts fail.
+func (e *entry) noteFailure(o outcome) {
+	since := o.at
+	if f, ok := e.failed[o.ref]; ok && !o.failingSince.IsZero() {
+		since = f.since
+	}
+	if delete(e.failed, o.ref); o.failure != nil {
+		e.failed[o.ref] = failedAttempt{since: since, at: o.at, ownFault: o.verdict.OwnFault}
+	}
 }
 
 // cancel says that a request was not made after all, as what had to be on record first may not
@@ -167,12 +182,12 @@ func (l *ledger) commit(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 func (l *ledger) apply(a *v1beta1.Alert, w *world) (last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.underWay, w.posted = nil, nil
+	w.underWay, w.posted, w.failed = nil, nil, nil
 	e := l.of(a)
 	if e == nil {
 		return 0
 	}
-	w.underWay, w.posted = maps.Clone(e.underWay), maps.Clone(e.posted)
+	w.underWay, w.posted, w.failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.failed)
 	e.takeBack(a)
 	for _, o := range e.outcomes {
 		putDelivery(a, fold(deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o))
@@ -202,7 +217,7 @@ func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 		return
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o outcome) bool { return o.number <= last })
-	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.queued)+len(e.unsent) == 0 && !e.released {
+	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
 		delete(l.entries, nameOf(a))
 	}
 }

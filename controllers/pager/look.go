@@ -39,7 +39,7 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 		if _, ok := w.parties[ref]; ok {
 			continue
 		}
-		if w.parties[ref], err = r.book.Party(ctx, a.Namespace, ref); err != nil {
+		if w.parties[ref], err = r.party(ctx, r.book, a.Namespace, ref); err != nil {
 			return err
 		}
 		if !a.DeletionTimestamp.IsZero() { // it matters to nobody else
@@ -47,6 +47,15 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) 
 		}
 	}
 	return nil
+}
+
+// party is a receiver, of which the book knows all but the version.
+func (r *AlertReconciler) party(ctx context.Context, book receivers.Book, namespace string, ref v1beta1.ReceiverRef) (receivers.Party, error) {
+	p, err := book.Party(ctx, namespace, ref)
+	if err == nil {
+		r.senders.identify(ctx, namespace, ref, &p)
+	}
+	return p, err
 }
 
 // lookTwice asks the API server for receivers that seem to be missing, where one would still
@@ -61,7 +70,7 @@ func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s ste
 			return err
 		}
 		w.refs = []v1beta1.ReceiverRef{*ref}
-		w.parties[*ref], err = live.Party(ctx, a.Namespace, *ref)
+		w.parties[*ref], err = r.party(ctx, live, a.Namespace, *ref)
 		return err
 	}
 	for _, t := range s.turns {
@@ -69,7 +78,7 @@ func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s ste
 		if !t.isMissed(a, w.parties[ref], w.now) {
 			continue
 		}
-		if w.parties[ref], err = live.Party(ctx, a.Namespace, ref); err != nil {
+		if w.parties[ref], err = r.party(ctx, live, a.Namespace, ref); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ limitations under the License.
 package pager
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -44,20 +45,36 @@ func (s step) waiting(queued map[v1beta1.ReceiverRef]outbound.Wait, now time.Tim
 		s.wake = earliest(s.wake, now.Add(askAgain))
 		if t.send.remindEvery == 0 {
 			s.wake = earliest(s.wake, future(wait.Since.Add(patience), now))
-			t.row.Reason, t.row.Message = whyQueued(wait.Cause)
-			t.reason = t.row.Reason
+			t.queue(wait.Cause)
 		}
 		t.send = nil
 	}
 	return s
 }
 
-func whyQueued(cause outbound.Cause) (reason, message string) {
+// queue says that the request waits for a slot. What the receiver answered to the attempt before stays: it is why.
+func (t *turn) queue(cause outbound.Cause) {
+	t.phase, t.row.NextAttemptTime = going, nil
+	if cause == outbound.Misconfigured {
+		t.phase = stalled
+	}
+	t.reason, t.waitsFor = whyQueued(cause, t.row)
+	if t.row.TriedHash != t.send.hash || t.row.Message == "" {
+		t.row.Reason, t.row.Message = t.reason, t.waitsFor
+		t.waitsFor = ""
+	}
+}
+
+// whyQueued is the reason of the Alert's condition, and what it waits for.
+func whyQueued(cause outbound.Cause, row v1beta1.Delivery) (reason, text string) {
+	seeReceiver := fmt.Sprintf("see the status of %s/%s", row.Kind, row.Name)
 	switch cause {
 	case outbound.Throttled:
 		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
 	case outbound.Down:
-		return v1beta1.ReasonQueued, "the receiver failed, or asked to be left alone; until it answers, one Alert at a time tries it"
+		return v1beta1.ReasonQueued, "the receiver fails, or asked to be left alone; until it answers, one Alert at a time is sent: " + seeReceiver
+	case outbound.Misconfigured:
+		return v1beta1.ReasonMisconfigured, fmt.Sprintf("retried with %s/%s, see its status", row.Kind, row.Name)
 	case outbound.Busy, outbound.Failing:
 	}
 	return v1beta1.ReasonQueued, "other requests to this receiver come first"

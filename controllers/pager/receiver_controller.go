@@ -35,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -70,6 +71,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
 	if err := kube.OurWrites(r.client, r.book.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
 		r.health.forget(key)
+		r.senders.recovered.forget(key)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !receiver.GetDeletionTimestamp().IsZero() {
@@ -79,8 +81,13 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
+	r.senders.identify(ctx, req.Namespace, key.ref, &party)
 	seen, now := r.health.of(key), r.clock.Now()
-	r.senders.bulkheads.Of(key, now).Renew(party.Version, now)
+	bulkhead := r.senders.bulkheads.Of(key, now)
+	if party.Version != "" {
+		bulkhead.Renew(party.Version, now)
+	}
+	seen.probeAt, seen.slow = bulkhead.NextProbe()
 	next := examine(receiver, party, seen, receiver.CommonStatus().Waiting, now)
 	if next.ask {
 		return r.ask(ctx, key, party), nil
@@ -149,6 +156,9 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 			}
 			s.asked++
 			s.next = now.Add(backoff(key.ref.Name, s.asked))
+			if notify.ClassOf(v.error()) == notify.Configuration {
+				s.next = now.Add(outbound.MisconfigurationDelay(int(s.asked)))
+			}
 			s.verdict = v
 			if v.failure != nil {
 				s.failed, s.lastError = now, v.failure.Message

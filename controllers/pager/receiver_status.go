@@ -79,7 +79,7 @@ func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) 
 	case known && v.failure == nil:
 		c.say(now, metav1.ConditionTrue, v1beta1.ReasonAnswered, "The receiver answers", "")
 	case known && v.failure.Class == notify.Configuration:
-		c.say(now, metav1.ConditionFalse, v.failure.Reason, v.failure.Message+"; it is asked again when the receiver or its Secret changes", v1beta1.ConditionStalled)
+		c.sayMisconfigured(s, now)
 	case known && c.status.TestedWith == p.Version: // it answered before: deliveries will tell
 		open := ""
 		if c.status.Waiting > 0 {
@@ -106,6 +106,27 @@ func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) 
 		return
 	}
 	c.ask = true
+}
+
+// sayMisconfigured says when a receiver is tried again that answers as one that is misconfigured: with an Alert, or asked without one.
+func (c *check) sayMisconfigured(s sighting, now time.Time) {
+	message, slow := s.verdict.failure.Message, s.slow
+	switch {
+	case !s.verdict.delivery:
+		slow = s.asked > outbound.QuickRetries
+		if s.next.After(now) {
+			message += "; next asked at " + stamp(s.next)
+		}
+	case s.probeAt.After(now):
+		message += "; an Alert is sent at " + stamp(s.probeAt)
+	case c.status.Waiting == 0:
+		message, slow = message+"; the next Alert will show whether that has changed", true
+	}
+	open := v1beta1.ConditionReconciling
+	if slow {
+		open = v1beta1.ConditionStalled
+	}
+	c.say(now, metav1.ConditionFalse, s.verdict.failure.Reason, message, open)
 }
 
 // say sets the three conditions; open is the one beside Ready that is True.

@@ -18,10 +18,15 @@ package pager
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,14 +37,15 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// senders keeps a sender ready for each receiver, made once for each version of
+// senders keeps a sender ready for each receiver, made once for each revision of
 // the receiver and its Secret.
 type senders struct {
 	live client.Reader // Secrets are read one at a time, never cached
 	workshop
 
-	ready     *kube.Keeper[senderKey, notify.Sender]
+	ready     *kube.Keeper[senderKey, *prepared]
 	bulkheads outbound.Bulkheads[senderKey] // whatever version a receiver is of
+	recovered recovery
 }
 
 type senderKey struct {
@@ -48,7 +54,7 @@ type senderKey struct {
 }
 
 func newSenders(live client.Reader, w workshop) *senders {
-	return &senders{live: live, workshop: w, ready: kube.NewKeeper[senderKey, notify.Sender]()}
+	return &senders{live: live, workshop: w, ready: kube.NewKeeper[senderKey, *prepared]()}
 }
 
 // keyOf is the key of a receiver, as seen from a namespace.
@@ -65,34 +71,110 @@ func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.
 	return b != nil && b.Blocked(laneOf(namespace), now) != ""
 }
 
+// prepared is what a receiver's spec and Secret make: once for each revision of them.
+type prepared struct {
+	sender  notify.Sender
+	failure error  // why there is no sender
+	version string // as in receivers.Party
+}
+
+// Close lets go of the connections.
+func (p *prepared) Close() {
+	if p.sender != nil {
+		p.sender.Close()
+	}
+}
+
+// identify sets the version of a receiver, for which its Secret is read once in each of its versions.
+func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *receivers.Party) {
+	if p.Spec == nil || p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSecretNotFound {
+		return
+	}
+	prepared, err := s.prepare(ctx, namespace, ref, *p)
+	if err != nil {
+		p.Version = p.Revision // the attempt says why the Secret cannot be read
+		return
+	}
+	p.Version = prepared.version
+}
+
 // of is the sender for a receiver. Errors are of *notify.Error.
 func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (notify.Sender, error) {
-	return s.ready.Of(keyOf(namespace, ref), p.Version, func() (notify.Sender, error) {
+	prepared, err := s.prepare(ctx, namespace, ref, p)
+	if err != nil {
+		return nil, err
+	}
+	return prepared.sender, prepared.failure
+}
+
+func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (*prepared, error) {
+	return s.ready.Of(keyOf(namespace, ref), p.Revision, func() (*prepared, error) {
 		secret, err := s.secret(ctx, p.SecretNamespace, p.Spec.SecretRef)
 		if err != nil {
 			return nil, err
 		}
-		sender, err := s.newSender(p.Spec, secret)
+		sender, err := s.newSender(p.Spec, secret.Data)
 		if _, ok := errors.AsType[*notify.Error](err); err != nil && !ok {
 			err = &notify.Error{Class: notify.Configuration, Reason: notify.ReasonInvalidReceiver, Message: err.Error()}
 		}
-		return sender, err
+		return &prepared{sender: sender, failure: err, version: endpointVersion(p, secret)}, nil
 	})
 }
 
-// secret reads a Secret's content.
-func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (map[string][]byte, error) {
+// endpointVersion is the version of a receiver, as in receivers.Party. It stands in statuses: without the Secret's UID, which they do
+// not show, nobody can find the Secret's content by trying.
+func endpointVersion(p receivers.Party, secret *corev1.Secret) string {
+	provider, err := json.Marshal(p.Spec.Provider)
+	if err != nil {
+		return p.Revision
+	}
+	parts := []string{"endpoint", string(p.UID), string(provider), string(secret.UID)}
+	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+		parts = append(parts, key, string(secret.Data[key]))
+	}
+	return hashVersion + ":" + fingerprint(parts...)
+}
+
+// secret reads a Secret's content; it is empty where the receiver has none.
+func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (*corev1.Secret, error) {
 	if ref == nil {
-		return nil, nil
+		return &corev1.Secret{}, nil
 	}
 	secret, err := kube.ReadSecret(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, &notify.Error{Class: notify.Configuration, Reason: v1beta1.ReasonSecretNotFound,
+		return nil, &notify.Error{Class: notify.Temporary, Reason: v1beta1.ReasonSecretNotFound,
 			Message: fmt.Sprintf("Secret %q does not exist in namespace %q", ref.Name, namespace)}
 	case err != nil:
 		return nil, &notify.Error{Class: notify.Temporary, Reason: v1beta1.ReasonSecretNotRead,
 			Message: fmt.Sprintf("Secret %q could not be read: %s", ref.Name, apierrors.ReasonForError(err))}
 	}
-	return secret.Data, nil
+	return secret, nil
+}
+
+// recovery is when receivers last worked again after they had failed.
+type recovery struct {
+	mu sync.Mutex
+	at map[senderKey]time.Time
+}
+
+func (r *recovery) set(key senderKey, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at == nil {
+		r.at = map[senderKey]time.Time{}
+	}
+	r.at[key] = at
+}
+
+func (r *recovery) of(key senderKey) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at[key]
+}
+
+func (r *recovery) forget(key senderKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.at, key)
 }

@@ -93,6 +93,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 		attention: attention,
 	}
+	s.bulkheads.OnRecovery = func(key senderKey) { alerts.wakeWaiting(ctx, key) }
 	if err := errors.Join(setupAlerts(mgr, alerts, o), mgr.Add(manager.RunnableFunc(alerts.drain))); err != nil {
 		return err
 	}
@@ -147,6 +148,19 @@ func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(kube.ControllerOptions(receiverWorkers)).
 		Complete(r)
+}
+
+// wakeWaiting has the Alerts tried again now that wait for a receiver which works again after it had failed.
+func (r *AlertReconciler) wakeWaiting(ctx context.Context, key senderKey) {
+	r.senders.recovered.set(key, r.clock.Now())
+	var alerts v1beta1.AlertList
+	err := r.book.Cache.List(ctx, &alerts, client.InNamespace(key.namespace), client.MatchingFields{waitingIndex: waitingKey(key.ref)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return // only when the cache is being stopped
+	}
+	for i := range alerts.Items {
+		r.wake.Add(nameOf(&alerts.Items[i])) // whatever its status says: the last attempt may not be recorded yet
+	}
 }
 
 // waitingList finds the Alerts that a change elsewhere may help.

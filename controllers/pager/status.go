@@ -34,7 +34,7 @@ import (
 
 const (
 	firstBackoff = time.Second
-	lastBackoff  = 5 * time.Minute
+	lastBackoff  = 10 * time.Minute
 	// maxMessage is the schema's bound of a delivery's message, in bytes.
 	maxMessage = 1024
 	// maxConditionMessage is what people still read, in bytes; the schema has 32 KiB.
@@ -50,6 +50,7 @@ type outcome struct {
 	began   time.Time     // in whole seconds
 	at      time.Time     // of the answer
 	number  uint64        // in the ledger
+	verdict outbound.Verdict
 }
 
 // fold is the row once the outcome is known. Folding an outcome twice is
@@ -69,25 +70,45 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	if o.failure == nil {
 		return foldConfirmed(row, o)
 	}
-	row.TriedWith = o.version
+	row.TriedWith, row.MisconfiguredAnswers = o.version, 0
 	row.AnswerLost = o.failure.Class == notify.Unknown
 	row.Uncertain = o.uncertain || row.AnswerLost
 	row.Reason, row.Message = o.failure.Reason, o.failure.Message
 	switch class := o.failure.Class; {
-	case class == notify.Configuration || class == notify.Permanent:
+	case class == notify.Permanent:
 		row.State = v1beta1.DeliveryFailed
+	case class == notify.Configuration:
+		return foldMisconfigured(row, o)
 	case row.AnswerLost && o.once:
 		row.State, row.Message = v1beta1.DeliveryUnknown, o.failure.Message+notRepeated
 	default:
-		row.State = v1beta1.DeliveryPending
-		if o.event == notify.Resolved && holdsPage(row) {
-			row.State = v1beta1.DeliverySent
-		}
+		row.State = stateOfOpen(row, o.event)
 		wait := max(backoff(o.hash+string(o.ref.Kind)+o.ref.Name, o.attempt), o.failure.RetryAfter)
 		// Statuses have whole seconds; rounded down it would be too early.
 		row.NextAttemptTime = seconds(o.at.Add(wait + time.Second - 1))
 	}
 	return row
+}
+
+// foldMisconfigured is the row after an answer that looks like a misconfiguration: after the quick retries it waits for the receiver's
+// next probe, or, if the fault is the Alert's own, for a time of its own.
+func foldMisconfigured(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
+	row.State = stateOfOpen(row, o.event)
+	row.MisconfiguredAnswers = o.misconfigured + 1
+	if isSlow(row) && !o.ownFault && !o.verdict.OwnFault {
+		return row
+	}
+	wait := spread(o.hash+string(o.ref.Kind)+o.ref.Name, o.attempt, outbound.MisconfigurationDelay(int(row.MisconfiguredAnswers)))
+	row.NextAttemptTime = seconds(o.at.Add(wait + time.Second - 1))
+	return row
+}
+
+// stateOfOpen is the state of a row that is tried again: a resolve that fails does not undo that the page was sent.
+func stateOfOpen(row v1beta1.Delivery, event notify.Event) v1beta1.DeliveryState {
+	if event == notify.Resolved && holdsPage(row) {
+		return v1beta1.DeliverySent
+	}
+	return v1beta1.DeliveryPending
 }
 
 // notRepeated says why, and what a person can do.
@@ -101,7 +122,7 @@ func intend(row v1beta1.Delivery, s send, now time.Time) v1beta1.Delivery {
 }
 
 func foldConfirmed(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
-	row.ContentHash, row.TriedWith, row.Uncertain, row.AnswerLost = o.hash, "", false, false
+	row.ContentHash, row.TriedWith, row.Uncertain, row.AnswerLost, row.MisconfiguredAnswers = o.hash, "", false, false, 0
 	row.Reason, row.Message = "", o.receipt.Note
 	if o.event == notify.Resolved {
 		row.State = v1beta1.DeliveryResolved
@@ -111,13 +132,17 @@ func foldConfirmed(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	return row
 }
 
-// backoff doubles from a second to five minutes, a quarter more or less so that
-// Alerts that failed together do not come back together.
+// backoff doubles from a second to ten minutes.
 func backoff(seed string, attempt int32) time.Duration {
 	d := lastBackoff
-	if shift := attempt - 1; shift < 9 {
+	if shift := attempt - 1; shift < 10 {
 		d = min(firstBackoff<<shift, lastBackoff)
 	}
+	return spread(seed, attempt, d)
+}
+
+// spread is a quarter more or less than d, so that Alerts that failed together do not come back together.
+func spread(seed string, attempt int32, d time.Duration) time.Duration {
 	h := fnv.New32a()
 	fmt.Fprint(h, seed, attempt)
 	return d*3/4 + d/2*time.Duration(h.Sum32()%1024)/1024
@@ -232,6 +257,9 @@ func describe(a *v1beta1.Alert, open []turn, w world) string {
 				part += ", next at " + stamp(t.row.NextAttemptTime.Time)
 			}
 			part += ")"
+		}
+		if t.waitsFor != "" {
+			part += "; " + t.waitsFor
 		}
 		parts = append(parts, part)
 	}

@@ -29,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -245,7 +246,7 @@ func (w *walk) deliver(o *outcome) {
 		w.failf("two requests to one receiver at once")
 	}
 	w.tried[key] = true
-	switch roll := w.rnd.IntN(8); {
+	switch roll := w.rnd.IntN(9); {
 	case w.calm || roll < 4:
 		w.accept(key, o)
 	case roll < 6: // acted, but we are not told
@@ -253,6 +254,10 @@ func (w *walk) deliver(o *outcome) {
 		o.failure = &notify.Error{Class: notify.Unknown, Reason: "Timeout"}
 	case roll == 6:
 		o.failure = &notify.Error{Class: notify.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
+		w.tried[key] = false
+	case roll == 7: // F-P1: never final
+		o.failure = &notify.Error{Class: notify.Configuration, Reason: "NotFound"}
+		o.verdict = outbound.Verdict{OwnFault: w.rnd.IntN(2) == 0}
 		w.tried[key] = false
 	default:
 		o.failure = &notify.Error{Class: notify.Permanent, Reason: "Rejected"}

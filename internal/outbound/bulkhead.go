@@ -53,8 +53,8 @@ type Ticket struct {
 	// Retry: the request was made before, and failed. Such tickets wait in lanes of their own, so that no first request waits for
 	// them.
 	Retry bool
-	// FailedAt is when the last request of the same object failed; zero: it did not.
-	FailedAt time.Time
+	// FailingSince is when the first request failed of those of the same object that have failed in a row; zero: the last one did not.
+	FailingSince time.Time
 	// Misconfigured is how many answers in a row to the object's requests looked like a misconfiguration.
 	Misconfigured int
 	// OwnFault: such answers were found to be due to the object alone, so that another one does not block the endpoint.
@@ -102,11 +102,13 @@ type Result struct {
 
 // Verdict is what a Result says of the object whose request it was.
 type Verdict struct {
-	// OwnFault: requests of other objects have succeeded since this object's last failure.
+	// OwnFault: requests of other objects have succeeded since this object's began to fail.
 	OwnFault bool
 	// Slow: the endpoint looks misconfigured, and one request at a time, the probe, is sent every few minutes. The object of the
 	// request waits for it like the others.
 	Slow bool
+	// FailedProbe: the request was such a probe. What came of it need be said of the endpoint only.
+	FailedProbe bool
 }
 
 // A Bulkhead keeps one party from holding more than its few of what all share, and from being sent more in a time than it is

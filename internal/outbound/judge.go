@@ -26,9 +26,11 @@ func (b *Bulkhead) leave(epoch int, t Ticket, now time.Time, r Result) (v Verdic
 		b.unlockAndCall(now)
 		return v
 	}
-	v.OwnFault = !t.FailedAt.IsZero() && b.succeeded.After(t.FailedAt)
+	v.OwnFault = !t.FailingSince.IsZero() && b.succeeded.After(t.FailingSince)
+	wasSlow := b.misconfigured.isSlow()
 	recovered := b.judge(now, r, t, v.OwnFault)
 	v.Slow = b.misconfigured.isSlow()
+	v.FailedProbe = wasSlow && v.Slow && r.Misconfigured
 	if recovered && b.onRecovery != nil {
 		b.unlockAndCall(now, b.onRecovery)
 	} else {
@@ -105,14 +107,15 @@ func (b *Bulkhead) isDown(now time.Time) bool {
 	return now.Before(b.until) || now.Before(b.wish) || now.Before(b.misconfigured.probeAt)
 }
 
-// NextProbe returns when the next probe of a party that looks misconfigured is due, and whether it does.
-func (b *Bulkhead) NextProbe() (at time.Time, misconfigured bool) {
+// NextProbe returns when the next probe of a party that looks misconfigured is due, and whether its quick retries have failed; a
+// zero time means that the party does not look misconfigured.
+func (b *Bulkhead) NextProbe() (at time.Time, slow bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.misconfigured.probeAt, b.misconfigured.isBlocking()
+	return b.misconfigured.probeAt, b.misconfigured.isSlow()
 }
 
-// mayProbe reports whether own may be the probe: nobody else has been called to it, or waits for being called.
+// mayProbe reports whether own may be the probe.
 func (b *Bulkhead) mayProbe(own *place, now time.Time) bool {
 	if b.isDown(now) || b.busy > 0 {
 		return false
@@ -120,12 +123,8 @@ func (b *Bulkhead) mayProbe(own *place, now time.Time) bool {
 	if own != nil && (!own.called.IsZero() || own.late) {
 		return true
 	}
-	for _, p := range b.places {
-		if p != own && !p.late {
-			return false
-		}
-	}
-	return true
+	next := b.nextProbe(now)
+	return next == nil || next == own
 }
 
 // nextProbe returns the one that is to be the probe: the one that has waited longest, among those that have not got such an answer

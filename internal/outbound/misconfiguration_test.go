@@ -27,10 +27,10 @@ import (
 
 // object is one whose requests a test makes.
 type object struct {
-	name     string
-	failedAt time.Time
-	answers  int // in a row that look like a misconfiguration
-	ownFault bool
+	name         string
+	failingSince time.Time
+	answers      int // in a row that look like a misconfiguration
+	ownFault     bool
 }
 
 // enter asks for a slot for the object.
@@ -40,7 +40,7 @@ func (p *party) enterObject(o *object) bool {
 }
 
 func (p *party) askFor(o *object) (bool, outbound.Wait) {
-	return p.Enter(outbound.Ticket{Who: o.name, FailedAt: o.failedAt, Misconfigured: o.answers, OwnFault: o.ownFault, Call: func() {
+	return p.Enter(outbound.Ticket{Who: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Call: func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.called = append(p.called, o.name)
@@ -54,7 +54,9 @@ func (p *party) refuse(o *object, unauthorized bool) outbound.Verdict {
 	p.under = p.under[1:]
 	p.mu.Unlock()
 	v := leave(time.Now(), outbound.Result{Misconfigured: true, Unauthorized: unauthorized})
-	o.failedAt = time.Now()
+	if o.answers == 0 {
+		o.failingSince = time.Now()
+	}
 	o.answers++
 	return v
 }
@@ -193,7 +195,7 @@ func TestAnObjectsOwnFaultBlocksNobody(t *testing.T) {
 // What a restart forgets is not tried again and again: an object that has used up its quick retries blocks the endpoint at once.
 func TestAnObjectBlocksAtOnceThatWasRefusedBeforeARestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
-		o := &object{name: "refused", answers: 4, failedAt: time.Now().Add(-time.Hour)}
+		o := &object{name: "refused", answers: 4, failingSince: time.Now().Add(-time.Hour)}
 		p.enterObject(o)
 		if v := p.refuse(o, false); v.OwnFault || !v.Slow {
 			t.Errorf("the verdict is %+v", v)
@@ -230,7 +232,7 @@ func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
 		p.wantCalled(t, "a second later", "o")
 		p.enterObject(o)
 		p.Leave(time.Now(), outbound.Result{Error: true})
-		if _, is := p.NextProbe(); is || !p.enter("a") || !p.enter("b") {
+		if at, _ := p.NextProbe(); !at.IsZero() || !p.enter("a") || !p.enter("b") {
 			t.Error("it still looks misconfigured")
 		}
 	})

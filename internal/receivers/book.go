@@ -30,6 +30,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -66,8 +67,12 @@ type Party struct {
 	SecretNamespace string
 	// NamespaceRateLimit is what each namespace may have sent to it; nil: no bound.
 	NamespaceRateLimit *v1beta1.RateLimit
-	// Version changes with the receiver's spec and with its Secret. It is at
-	// most 128 bytes.
+	// UID is the receiver's.
+	UID types.UID
+	// Revision changes with each change of the receiver's spec and of its Secret's metadata. It is at most 128 bytes.
+	Revision string
+	// Version changes with the receiver's address, its TLS settings and the content of its Secret: with what decides whether a
+	// message arrives. A Book, which reads no content of Secrets, leaves it empty. It is at most 128 bytes.
 	Version string
 }
 
@@ -212,7 +217,7 @@ func (b Book) Party(ctx context.Context, namespace string, ref v1beta1.ReceiverR
 
 // Of is a receiver, and what is wrong with it whoever uses it.
 func (b Book) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (Party, error) {
-	p := Party{Spec: receiver.Common(), SecretNamespace: b.SecretNamespace(receiver)}
+	p := Party{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: b.SecretNamespace(receiver)}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		p.NamespaceRateLimit = shared.Spec.NamespaceRateLimit
 	}
@@ -220,7 +225,7 @@ func (b Book) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (Party, e
 	if err != nil {
 		return Party{}, err
 	}
-	p.Version = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
+	p.Revision = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
 	switch {
 	case missing:
 		p.Problem = &Problem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",

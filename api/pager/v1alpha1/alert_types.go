@@ -191,6 +191,12 @@ type Delivery struct {
 	// +optional
 	AnswerLost bool `json:"answerLost,omitempty"`
 
+	// misconfiguredAnswers counts the answers in a row that look like a
+	// misconfiguration of the receiver, of its Secret, or of a proxy before it:
+	// after three quick retries it is tried again every few minutes only.
+	// +optional
+	MisconfiguredAnswers int32 `json:"misconfiguredAnswers,omitempty"`
+
 	// byDefault is true where the spec names no receiver and this one was the
 	// default when its turn came; a later default does not take its place.
 	// +optional

@@ -43,6 +43,9 @@ const (
 	// ReasonThrottled: the receiver's rateLimit or namespaceRateLimit is used up
 	// for now. Reconciling.
 	ReasonThrottled = "Throttled"
+	// ReasonMisconfigured: the receiver keeps answering as one that is
+	// misconfigured; every few minutes one request tries it.
+	ReasonMisconfigured = "Misconfigured"
 	// ReasonSending: a request is under way. Reconciling.
 	ReasonSending = "Sending"
 	// ReasonResolving: a receiver is still to be told that it is over. Reconciling.
