@@ -33,9 +33,10 @@ const (
 	Temporary Class = "Temporary"
 	// Unknown: it may have been accepted; a repeat must carry the same key.
 	Unknown Class = "Unknown"
-	// Configuration: not accepted, and it will not be until the receiver or its Secret changes.
+	// Configuration: not accepted, and the answer looks like a misconfiguration of the receiver, of its Secret, or of what stands
+	// before it, such as a proxy; it is tried again, seldom.
 	Configuration Class = "Configuration"
-	// Permanent: this message is refused for good.
+	// Permanent: the service itself refused the content of this message; it is never sent again unchanged. See Refuse.
 	Permanent Class = "Permanent"
 )
 
@@ -45,6 +46,7 @@ const (
 	ReasonQuotaExhausted   = "QuotaExhausted"
 	ReasonUnauthorized     = "Unauthorized"
 	ReasonNotFound         = "NotFound"
+	ReasonConflict         = "Conflict"
 	ReasonGone             = "Gone"
 	ReasonRejected         = "Rejected"
 	ReasonRedirected       = "Redirected"
@@ -94,9 +96,11 @@ func FromRequest(err error) *Error {
 	switch failure.Kind {
 	case outbound.Refused:
 		e.Class, e.Reason = Configuration, ReasonAddressRefused
-	case outbound.TLS: // a certificate that is renewed mends it, and nobody here would notice
-		e.Class, e.Reason = Temporary, ReasonTLSFailed
-	case outbound.Unresolved, outbound.Unreachable:
+	case outbound.TLS:
+		e.Class, e.Reason = Configuration, ReasonTLSFailed
+	case outbound.Unresolved:
+		e.Class, e.Reason = Configuration, ReasonConnectionFailed
+	case outbound.Unreachable:
 		e.Class, e.Reason = Temporary, ReasonConnectionFailed
 	case outbound.Timeout:
 		e.Class, e.Reason = Unknown, ReasonTimeout
@@ -114,7 +118,8 @@ func FromRequest(err error) *Error {
 }
 
 // FromStatus classifies an answer by its status; nil means that the message was accepted. It is the one table for all
-// receivers: who knows better about a status changes what comes out of it.
+// receivers: who knows better about a status changes what comes out of it. It is never Permanent, since a status alone may be
+// that of a proxy.
 func FromStatus(resp *outbound.Response, now time.Time) *Error {
 	if resp.StatusCode/100 == 2 {
 		return nil
@@ -127,18 +132,30 @@ func FromStatus(resp *outbound.Response, now time.Time) *Error {
 	return e
 }
 
+// Refuse makes the error Permanent if the answer is certainly the service's own refusal of the content (R12): HTTP 400, 413 or
+// 422, with a body that came whole. The caller says whether that body has the error format that the service documents.
+func (e *Error) Refuse(resp *outbound.Response, documented bool) {
+	if !documented || resp.BodyErr != nil || resp.Truncated {
+		return
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		e.Class, e.Reason = Permanent, ReasonRejected
+	}
+}
+
 func meaning(status int) (Class, string) {
 	switch status {
-	case http.StatusNotImplemented: // what is asked for, whoever asks
-		return Configuration, ReasonRejected
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return Configuration, ReasonUnauthorized
 	case http.StatusNotFound:
 		return Configuration, ReasonNotFound
 	case http.StatusGone:
 		return Configuration, ReasonGone
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return Permanent, ReasonRejected
+	case http.StatusConflict: // of an idempotency key: an earlier attempt, whose answer was lost, may be delivered
+		return Unknown, ReasonConflict
+	case http.StatusLocked:
+		return Temporary, ReasonServerError
 	case http.StatusTooManyRequests:
 		return Temporary, ReasonRateLimited
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
@@ -149,7 +166,7 @@ func meaning(status int) (Class, string) {
 	switch status / 100 {
 	case 3: // not followed: the URL is a secret, and a redirect would hand it on
 		return Configuration, ReasonRedirected
-	case 4: // the method, the media type, …: what another message would not change, but another receiver would
+	case 4: // a wrong address or credential, or a proxy's rule: only Refuse tells a refusal of the content
 		return Configuration, ReasonRejected
 	}
 	return Unknown, ReasonServerError

@@ -34,8 +34,8 @@ func TestFromRequest(t *testing.T) {
 		reason string
 	}{
 		{outbound.Refused, false, Configuration, ReasonAddressRefused},
-		{outbound.TLS, false, Temporary, ReasonTLSFailed},
-		{outbound.Unresolved, false, Temporary, ReasonConnectionFailed},
+		{outbound.TLS, false, Configuration, ReasonTLSFailed},
+		{outbound.Unresolved, false, Configuration, ReasonConnectionFailed},
 		{outbound.Unreachable, false, Temporary, ReasonConnectionFailed},
 		{outbound.Timeout, true, Unknown, ReasonTimeout},
 		{outbound.Broken, true, Unknown, ReasonConnectionFailed},
@@ -44,7 +44,7 @@ func TestFromRequest(t *testing.T) {
 	} {
 		got := FromRequest(fmt.Errorf("sending: %w", &outbound.Error{Kind: c.kind, Sent: c.sent, Message: "why"}))
 		if want := (Error{Class: c.class, Reason: c.reason, Message: "why"}); *got != want {
-			t.Errorf("%s, sent %t: got %+v, want %+v", c.kind, c.sent, *got, want)
+			t.Errorf("F-P1: %s, sent %t: got %+v, want %+v", c.kind, c.sent, *got, want)
 		}
 	}
 	if got := FromRequest(errors.New("Post http://canary")); got.Class != Unknown || got.Message != "the request failed" {
@@ -70,6 +70,30 @@ func TestFromStatus(t *testing.T) {
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
 			t.Errorf("%s: got %+v, want %+v", c.why, got, c.want)
 		}
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		why        string
+		resp       outbound.Response
+		documented bool
+		want       Class
+	}{
+		{"F-P1 in the documented format", outbound.Response{StatusCode: 400}, true, Permanent},
+		{"F-P1 in another format", outbound.Response{StatusCode: 400}, false, Configuration},
+		{"F-P1 cut off", outbound.Response{StatusCode: 413, BodyErr: broken}, true, Configuration},
+		{"F-P1 too long", outbound.Response{StatusCode: 422, Truncated: true}, true, Configuration},
+		{"F-P1 not about the content", outbound.Response{StatusCode: 403}, true, Configuration},
+		{"F-P18 not about the content either", outbound.Response{StatusCode: 409}, true, Unknown},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			e := FromStatus(&c.resp, time.Time{})
+			if e.Refuse(&c.resp, c.documented); e.Class != c.want {
+				t.Errorf("HTTP %d: got %s, want %s", c.resp.StatusCode, e.Class, c.want)
+			}
+		})
 	}
 }
 

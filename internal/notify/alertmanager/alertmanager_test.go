@@ -185,12 +185,8 @@ func TestReplicas(t *testing.T) {
 				Message: "every replica failed: urls[0]: HTTP 404 Not Found; urls[1]: HTTP 429 Too Many Requests; urls[2]: HTTP 429 Too Many Requests"},
 		},
 		{
-			"then what another spec may mend", []http.HandlerFunc{notifytest.Status(400, ""), notifytest.Status(404, "")}, "",
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 404 Not Found"},
-		},
-		{
-			"all refuse", []http.HandlerFunc{notifytest.Status(400, words("bad")), notifytest.Status(400, words("bad"))}, "",
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 400 Bad Request"},
+			"F-P1: no answer of Alertmanager is final", []http.HandlerFunc{notifytest.Status(400, words("bad")), notifytest.Status(400, words("bad"))}, "",
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 400 Bad Request"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -25,8 +25,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
-// order is what is most worth another try.
-var order = []notify.Class{notify.Unknown, notify.Temporary, notify.Configuration, notify.Permanent}
+// order is what is most worth another try. Alertmanager documents no error format, so no answer is Permanent.
+var order = []notify.Class{notify.Unknown, notify.Temporary, notify.Configuration}
 
 // verdict is nil if a replica accepted, and else of the failure with which there is most hope.
 func verdict(failures []*notify.Error) *notify.Error {

@@ -45,6 +45,7 @@ import (
 
 // Discord's own numbers for what went wrong.
 const (
+	leastCode      = 10000 // a smaller one is a proxy's status, or 0, which says nothing about the content
 	unknownMessage = 10008
 	threadArchived = 50083  // a new message would open it again, unless it is locked
 	needsThread    = 220001 // the channel is a forum
@@ -200,6 +201,7 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	if s.quotes {
 		e.Quote(answer.Message, s.redact)
 	}
+	e.Refuse(resp, answer.Code >= leastCode && answer.Message != "")
 	if says(resp, http.StatusBadRequest, needsThread) || says(resp, http.StatusBadRequest, threadArchived) { // no other message would fare better
 		e.Class, e.Reason = notify.Configuration, notify.ReasonRejected
 	}

@@ -87,6 +87,7 @@ func TestConformance(t *testing.T) {
 		ExternalID:  made,
 		ProbeAccept: `{"id":"42","type":1,"name":"alerts","channel_id":"7","guild_id":"8","token":"` + token + `"}`,
 		Refuse:      func(message string) (string, string) { return "application/json", words(message) },
+		Refusal:     func(int) (string, string) { return "application/json", problemJSON("Invalid Form Body", 50035) },
 	})
 }
 

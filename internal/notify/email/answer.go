@@ -31,7 +31,7 @@ import (
 
 // failed says what an error means that a step of a session ended with.
 func failed(ctx context.Context, step string, err error, at outbound.Stage) *notify.Error {
-	e := &notify.Error{Class: notify.Temporary, Reason: notify.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
+	e := &notify.Error{Class: notify.Configuration, Reason: notify.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
 	if at == outbound.Asked {
 		e.Class = notify.Unknown
 	}
@@ -47,7 +47,8 @@ func failed(ctx context.Context, step string, err error, at outbound.Stage) *not
 	return e
 }
 
-// meaning classifies a refusal. No class: the code is none.
+// meaning classifies a refusal. No class: the code is none. After the end of DATA the server has seen the mail, so a 5yz is about
+// its content; before, it is about the sender, the recipients or the session.
 func meaning(code int, at outbound.Stage) (notify.Class, string) {
 	switch code {
 	case 530, 534, 535, 538:
@@ -60,7 +61,7 @@ func meaning(code int, at outbound.Stage) (notify.Class, string) {
 		return notify.Temporary, notify.ReasonServerError
 	case code/100 == 5 && at == outbound.Asked:
 		return notify.Permanent, notify.ReasonRejected
-	case code/100 == 5: // without having seen the mail
+	case code/100 == 5:
 		return notify.Configuration, notify.ReasonRejected
 	}
 	return "", ""

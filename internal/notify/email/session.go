@@ -83,7 +83,7 @@ func (c *session) begin(ctx context.Context, s *Sender) *notify.Error {
 	}
 	if s.config.TLS == StartTLS {
 		if offered, _ := client.Extension("STARTTLS"); !offered { // as if a certificate were bad
-			return &notify.Error{Class: notify.Temporary, Reason: notify.ReasonTLSFailed, Message: "the mail server does not offer STARTTLS"}
+			return &notify.Error{Class: notify.Configuration, Reason: notify.ReasonTLSFailed, Message: "the mail server does not offer STARTTLS"}
 		}
 		if err := client.StartTLS(s.client.TLSConfig(s.host)); err != nil {
 			return failed(ctx, "STARTTLS", err, outbound.Handshaking)

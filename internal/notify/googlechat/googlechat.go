@@ -127,7 +127,9 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	}
 	var answer struct {
 		Error struct {
+			Code    int    `json:"code"`
 			Message string `json:"message"`
+			Status  string `json:"status"`
 			Details []struct {
 				Reason string `json:"reason"`
 			} `json:"details"`
@@ -139,6 +141,7 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	if s.quotes {
 		e.Quote(answer.Error.Message, s.redact)
 	}
+	e.Refuse(resp, answer.Error.Code == resp.StatusCode && answer.Error.Status != "")
 	for _, detail := range answer.Error.Details {
 		if detail.Reason == "API_KEY_INVALID" { // a 400, but it is not the message that is wrong
 			e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized

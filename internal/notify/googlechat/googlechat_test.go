@@ -19,6 +19,7 @@ package googlechat
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -41,6 +42,11 @@ const (
 )
 
 var query = "key=" + key + "&token=" + url.QueryEscape(token)
+
+// invalid is how Google words a refusal of the content.
+func invalid(status int, message string) string {
+	return fmt.Sprintf(`{"error":{"code":%d,"message":%q,"status":"INVALID_ARGUMENT"}}`, status, message)
+}
 
 func words(message string) string { return errorJSON(message, "PERMISSION_DENIED") }
 
@@ -86,6 +92,9 @@ func TestConformance(t *testing.T) {
 		NeedsBody:  true,
 		ExternalID: made,
 		Refuse:     func(message string) (string, string) { return "application/json; charset=UTF-8", words(message) },
+		Refusal: func(status int) (string, string) {
+			return "application/json; charset=UTF-8", invalid(status, "Invalid card.")
+		},
 		Key: func(r notifytest.Request) string {
 			target, err := url.Parse(r.URI)
 			if err != nil {
@@ -189,7 +198,7 @@ func TestFailures(t *testing.T) {
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 400 Bad Request: API key not valid."},
 		},
 		{
-			"the message is refused", notifytest.Status(400, errorJSON("Invalid card.", "")),
+			"the message is refused", notifytest.Status(400, invalid(400, "Invalid card.")),
 			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid card."},
 		},
 		{

@@ -223,6 +223,7 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 		return nil
 	}
 	if c := s.code(resp); c != "" {
+		e.Refuse(resp, true)
 		e.Message += " (" + c + ")"
 	}
 	var answer struct {

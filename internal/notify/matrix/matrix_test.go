@@ -55,6 +55,7 @@ func TestConformance(t *testing.T) {
 		NeedsBody:   true,
 		ExternalID:  first,
 		Refuse:      func(message string) (string, string) { return "application/json", refusal("M_UNKNOWN", message) },
+		Refusal:     func(int) (string, string) { return "application/json", refusal("M_TOO_LARGE", "event too large") },
 		Mute:        true,
 		Key:         func(r notifytest.Request) string { return path.Base(r.URI) },
 		ProbeAccept: `{"user_id":"@bellhop:example.com","membership":"join"}`,

@@ -113,12 +113,13 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 	return &Webhook{connection: connection{client: client, redact: outbound.NewRedactor(secrets...), now: time.Now}, hook: hook}, nil
 }
 
-// problem returns Mattermost's id of an error, "" if the answer has none.
+// problem returns Mattermost's id of an error, "" if the answer is not in Mattermost's format.
 func (c *connection) problem(resp *outbound.Response) string {
 	var answer struct {
-		ID string `json:"id"`
+		ID     string `json:"id"`
+		Status int    `json:"status_code"`
 	}
-	if json.Unmarshal(resp.Body, &answer) != nil || !notify.IsID(errorID, answer.ID, c.redact) {
+	if json.Unmarshal(resp.Body, &answer) != nil || answer.Status != resp.StatusCode || !notify.IsID(errorID, answer.ID, c.redact) {
 		return ""
 	}
 	return answer.ID
@@ -131,12 +132,13 @@ func (c *connection) failure(resp *outbound.Response) *notify.Error {
 		return nil
 	}
 	id := c.problem(resp)
+	e.Refuse(resp, id != "")
 	switch {
 	case id == "web.incoming_webhook.invalid.app_error": // a 400, but it is the webhook that does not exist
 		e.Class, e.Reason = notify.Configuration, notify.ReasonNotFound
 	case id == "api.post.create_post.can_not_post_to_deleted.error": // a 400, but it is the channel that is archived
 		e.Class, e.Reason = notify.Configuration, notify.ReasonGone
-	case resp.StatusCode == http.StatusNotImplemented: // switched off, such as webhooks are
+	case resp.StatusCode == http.StatusNotImplemented && id != "": // switched off, such as webhooks are
 		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonRejected, 0
 	}
 	if id != "" {

@@ -44,8 +44,10 @@ const (
 	hook      = "/hooks/" + hookKey
 )
 
-func refusal(id string) string {
-	body, err := json.Marshal(map[string]any{"id": id, "message": "the secret of an internal service", "status_code": 400})
+func refusal(id string) string { return refusalOf(http.StatusBadRequest, id) }
+
+func refusalOf(status int, id string) string {
+	body, err := json.Marshal(map[string]any{"id": id, "message": "the secret of an internal service", "status_code": status})
 	if err != nil {
 		panic(err) // strings always encode
 	}
@@ -67,7 +69,10 @@ func TestBotConformance(t *testing.T) {
 		ExternalID:  postID,
 		ProbeAccept: `{"id":"user0000000000000000000000","username":"bellhop"}`,
 		Refuse:      func(message string) (string, string) { return "application/json", refusal(message) },
-		Mute:        true,
+		Refusal: func(status int) (string, string) {
+			return "application/json", refusalOf(status, "model.post.is_valid.message_length.app_error")
+		},
+		Mute: true,
 		Key: func(r notifytest.Request) string {
 			var p post
 			_ = json.Unmarshal(r.Body, &p)
@@ -85,7 +90,10 @@ func TestWebhookConformance(t *testing.T) {
 		Accept:    "ok",
 		NeedsBody: true,
 		Refuse:    func(message string) (string, string) { return "application/json", refusal(message) },
-		Mute:      true,
+		Refusal: func(status int) (string, string) {
+			return "application/json", refusalOf(status, "model.post.is_valid.message_length.app_error")
+		},
+		Mute: true,
 	})
 }
 
@@ -115,7 +123,7 @@ func TestBotSends(t *testing.T) {
 	const headline = "&#91;Critical] Hi 🎉**"
 	made := notifytest.Status(201, accepted)
 	edited := notifytest.Status(200, strings.ReplaceAll(accepted, postID, oldID))
-	refuse := func(status int, id string) http.HandlerFunc { return notifytest.Status(status, refusal(id)) }
+	refuse := func(status int, id string) http.HandlerFunc { return notifytest.Status(status, refusalOf(status, id)) }
 	for _, c := range []struct {
 		why        string
 		event      notify.Event
@@ -232,19 +240,19 @@ func TestFailures(t *testing.T) {
 			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: model.post.is_valid.message_length.app_error"},
 		},
 		{
-			"no code", notify.Fired, notifytest.Status(400, refusal("web.example.com: the secret")),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
+			"F-P1: no code", notify.Fired, notifytest.Status(400, refusal("web.example.com: the secret")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
 		},
 		{
-			"no code either", notify.Fired, notifytest.Status(400, refusal("api.post."+token)),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
+			"F-P1: no code either", notify.Fired, notifytest.Status(400, refusal("api.post."+token)),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
 		},
 		{
 			"the channel is archived", notify.Fired, notifytest.Status(400, refusal("api.post.create_post.can_not_post_to_deleted.error")),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonGone, Message: "HTTP 400 Bad Request: api.post.create_post.can_not_post_to_deleted.error"},
 		},
 		{
-			"the first try is not done yet", notify.Fired, notifytest.Status(500, refusal("api.post.deduplicate_create_post.pending")),
+			"the first try is not done yet", notify.Fired, notifytest.Status(500, refusalOf(500, "api.post.deduplicate_create_post.pending")),
 			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 500 Internal Server Error: api.post.deduplicate_create_post.pending"},
 		},
 		{
@@ -252,11 +260,11 @@ func TestFailures(t *testing.T) {
 			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"the token", notify.Updated, notifytest.Status(401, refusal("api.context.session_expired.app_error")),
+			"the token", notify.Updated, notifytest.Status(401, refusalOf(401, "api.context.session_expired.app_error")),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: api.context.session_expired.app_error"},
 		},
 		{
-			"no right to post", notify.Updated, notifytest.Status(403, refusal("api.context.permissions.app_error")),
+			"no right to post", notify.Updated, notifytest.Status(403, refusalOf(403, "api.context.permissions.app_error")),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
 		},
 		{
@@ -296,7 +304,7 @@ func TestWebhookFailures(t *testing.T) {
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 400 Bad Request: web.incoming_webhook.invalid.app_error"},
 		},
 		{
-			"webhooks are switched off", notifytest.Status(501, refusal("web.incoming_webhook.disabled.app_error"), "Retry-After", "3"),
+			"webhooks are switched off", notifytest.Status(501, refusalOf(501, "web.incoming_webhook.disabled.app_error"), "Retry-After", "3"),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 501 Not Implemented: web.incoming_webhook.disabled.app_error"},
 		},
 		{

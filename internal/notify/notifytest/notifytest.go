@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,9 @@ type Provider struct {
 	Refuse func(message string) (contentType, body string)
 	// Mute says that the receiver's free text is not quoted, only the status and, at most, an error code.
 	Mute bool
+	// Refusal is the content type and body by which the service refuses the content of a message with HTTP 400, 413 or 422, in
+	// the error format that it documents. Nil: it documents none, so none of its answers is final.
+	Refusal func(status int) (contentType, body string)
 	// Means has the statuses that this receiver means otherwise than notify.FromStatus.
 	Means map[int]Meaning
 	// Key returns the delivery key that a request carries; nil where the receiver takes none.
@@ -215,6 +219,7 @@ func Run(t *testing.T, p Provider) {
 	t.Run("Together", s.together)
 	t.Run("Odd", s.odd)
 	t.Run("Classes", s.classes)
+	t.Run("F-P1 Refusals", s.refusals)
 	t.Run("Bodies", s.bodies)
 	t.Run("Waits", s.waits)
 	t.Run("Unreachable", s.unreachable)
@@ -344,18 +349,21 @@ func (s subject) classes(t *testing.T) {
 		reason string
 		wait   time.Duration
 	}{
-		{"bad request", 400, nil, notify.Permanent, notify.ReasonRejected, 0},
 		{"no credential", 401, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
 		{"wrong credential", 403, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
 		{"not found", 404, nil, notify.Configuration, notify.ReasonNotFound, 0},
 		{"wrong method", 405, nil, notify.Configuration, notify.ReasonRejected, 0},
 		{"server's time limit", 408, nil, notify.Unknown, notify.ReasonTimeout, 0},
+		{"F-P18 conflict", 409, []string{"Retry-After", "3"}, notify.Unknown, notify.ReasonConflict, 3 * time.Second},
 		{"gone", 410, nil, notify.Configuration, notify.ReasonGone, 0},
-		{"too large", 413, nil, notify.Permanent, notify.ReasonRejected, 0},
-		{"content refused", 422, nil, notify.Permanent, notify.ReasonRejected, 0},
+		{"F-P18 misdirected", 421, nil, notify.Configuration, notify.ReasonRejected, 0},
+		{"F-P18 locked", 423, nil, notify.Temporary, notify.ReasonServerError, 0},
 		{"too early", 425, nil, notify.Unknown, notify.ReasonServerError, 0},
 		{"slow down", 429, []string{"Retry-After", "7"}, notify.Temporary, notify.ReasonRateLimited, 7 * time.Second},
+		{"F-P18 unavailable for legal reasons", 451, nil, notify.Configuration, notify.ReasonRejected, 0},
 		{"server error", 500, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"F-P1 not implemented", 501, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"bad gateway", 502, nil, notify.Unknown, notify.ReasonServerError, 0},
 		{"maintenance", 503, []string{"Retry-After", "9"}, notify.Unknown, notify.ReasonServerError, 9 * time.Second},
 		{"gateway's time limit", 504, nil, notify.Unknown, notify.ReasonTimeout, 0},
 		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, notify.Configuration, notify.ReasonRedirected, 0},
@@ -378,8 +386,53 @@ func (s subject) classes(t *testing.T) {
 			if n := len(s.server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
+			for form, body := range foreignBodies {
+				s.server.Answer(Status(c.status, body, c.header...))
+				if e := s.failure(t.Context(), t); e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
+					t.Errorf("%s: got %s, %s, %s; want %s, %s, %s", form, e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
+				}
+			}
+			s.server.Requests()
 		})
 	}
+}
+
+// foreignBodies are those of what stands between the operator and a service: a proxy, an ingress, a gateway.
+var foreignBodies = map[string]string{
+	"HTML":                 "<html><head><title>Bad Request</title></head><body>nginx</body></html>",
+	"empty":                "",
+	"text":                 "no healthy upstream",
+	"JSON object":          `{"code":400,"status":400,"message":"no such route","error":"Bad Request","errors":[]}`,
+	"JSON object in error": `{"ok":true,"error":{"code":502,"message":"no such route","type":"gateway","status":"INVALID_ARGUMENT"}}`,
+	"JSON list":            `["no such route"]`,
+}
+
+// refusals: an answer is final only if it refuses the content in the service's own error format, and came whole (R12).
+func (s subject) refusals(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity} {
+		answers := map[string]http.HandlerFunc{}
+		for form, body := range foreignBodies {
+			answers[form] = Status(status, body)
+		}
+		if s.Refusal != nil {
+			contentType, body := s.Refusal(status)
+			s.server.Answer(Status(status, body, "Content-Type", contentType))
+			if e := s.failure(t.Context(), t); e.Class != notify.Permanent || e.Reason != notify.ReasonRejected {
+				t.Errorf("HTTP %d, the documented format: got %s, %s; want %s, %s", status, e.Class, e.Reason, notify.Permanent, notify.ReasonRejected)
+			}
+			answers["the documented format, cut off"] = Status(status, body, "Content-Type", contentType, "Content-Length", strconv.Itoa(len(body)+1))
+		} else {
+			contentType, body := s.Refuse("no such thing")
+			answers["an undocumented format"] = Status(status, body, "Content-Type", contentType)
+		}
+		for form, answer := range answers {
+			s.server.Answer(answer)
+			if e := s.failure(t.Context(), t); e.Class != notify.Configuration || e.Reason != notify.ReasonRejected {
+				t.Errorf("HTTP %d, %s: got %s, %s; want %s, %s", status, form, e.Class, e.Reason, notify.Configuration, notify.ReasonRejected)
+			}
+		}
+	}
+	s.server.Requests()
 }
 
 func (s subject) bodies(t *testing.T) {

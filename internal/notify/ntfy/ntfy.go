@@ -177,12 +177,14 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	}
 	var answer struct {
 		Code  int    `json:"code"`
+		HTTP  int    `json:"http"`
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(resp.Body, &answer) != nil {
 		return e
 	}
 	if answer.Code/100 == resp.StatusCode { // else it is not ntfy's
+		e.Refuse(resp, answer.HTTP == resp.StatusCode)
 		e.Message += " (ntfy's error " + strconv.Itoa(answer.Code) + ")"
 	}
 	if s.quotes {

@@ -70,11 +70,14 @@ func TestConformance(t *testing.T) {
 					s.quotes = c.quotes
 					return s, nil
 				},
-				Canaries:    append(c.canaries, topic),
-				Accept:      accepted,
-				NeedsBody:   true,
-				ExternalID:  "xE73Iyuabi",
-				Refuse:      func(message string) (string, string) { return "application/json", refusal(40000, message) },
+				Canaries:   append(c.canaries, topic),
+				Accept:     accepted,
+				NeedsBody:  true,
+				ExternalID: "xE73Iyuabi",
+				Refuse:     func(message string) (string, string) { return "application/json", refusal(40000, message) },
+				Refusal: func(status int) (string, string) {
+					return "application/json", refusal(100*status+3, "JSON body too large")
+				},
 				Mute:        !c.quotes,
 				ProbeAccept: `{"healthy":true}`,
 			})

@@ -177,6 +177,8 @@ func (s *Sender) failure(call *notify.Call) *notify.Error {
 		return e
 	}
 	body := call.Response.Body
+	p := read(body)
+	e.Refuse(call.Response, slices.Contains(refusals, p.Status))
 	if call.Response.StatusCode == http.StatusBadRequest && blamesKey(body) { // there is no 401 in this API
 		e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized
 		e.Message += ": the routing key is not accepted"
@@ -185,7 +187,7 @@ func (s *Sender) failure(call *notify.Call) *notify.Error {
 		e.RetryAfter = patience
 	}
 	if s.quotes {
-		e.Quote(words(body), s.redact)
+		e.Quote(p.words(), s.redact)
 	}
 	return e
 }
@@ -196,21 +198,32 @@ func blamesKey(body []byte) bool {
 	return strings.Contains(text, "routing_key") || strings.Contains(text, "routing key")
 }
 
-// words returns what an answer says, "" if it is not in the API's form.
-func words(body []byte) string {
-	var answer struct {
-		Message string   `json:"message"`
-		Errors  []string `json:"errors"`
+// problem is how PagerDuty words an error.
+type problem struct {
+	Status  string   `json:"status"`
+	Message string   `json:"message"`
+	Errors  []string `json:"errors"`
+}
+
+// refusals are the values of status by which PagerDuty refuses an event.
+var refusals = []string{"invalid event", "Unrecognized object"}
+
+func read(body []byte) problem {
+	var p problem
+	if json.Unmarshal(body, &p) != nil {
+		return problem{}
 	}
-	if json.Unmarshal(body, &answer) != nil {
-		return ""
+	return p
+}
+
+// words returns what the answer says, "" if it is not in the API's form.
+func (p problem) words() string {
+	if len(p.Errors) == 0 {
+		return p.Message
 	}
-	if len(answer.Errors) == 0 {
-		return answer.Message
-	}
-	said := strings.Join(answer.Errors, "; ")
-	if answer.Message != "" {
-		said = answer.Message + ": " + said
+	said := strings.Join(p.Errors, "; ")
+	if p.Message != "" {
+		said = p.Message + ": " + said
 	}
 	return said
 }

@@ -36,7 +36,7 @@ const (
 	queued     = "HTTP 202 Accepted: PagerDuty queued it; it does not say whether anybody was paged"
 )
 
-func problem(problems ...string) string {
+func refusal(problems ...string) string {
 	body, err := json.Marshal(map[string]any{"status": "invalid event", "message": "Event object is invalid", "errors": problems})
 	if err != nil {
 		panic(err) // strings always encode
@@ -60,7 +60,8 @@ func TestConformance(t *testing.T) {
 				Accept:     accepted,
 				NeedsBody:  true,
 				ExternalID: "incident",
-				Refuse:     func(message string) (string, string) { return "application/json", problem(message) },
+				Refuse:     func(message string) (string, string) { return "application/json", refusal(message) },
+				Refusal:    func(int) (string, string) { return "application/json", refusal("'payload.source' is missing or blank") },
 				Mute:       !quotes,
 			})
 		})
@@ -186,7 +187,7 @@ func TestFailures(t *testing.T) {
 		want   notify.Error
 	}{
 		{
-			"their words", notifytest.Status(400, problem("'payload.source' is missing\nor blank", "and "+routingKey)),
+			"their words", notifytest.Status(400, refusal("'payload.source' is missing\nor blank", "and "+routingKey)),
 			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: header + ": Event object is invalid: 'payload.source' is missing or blank; and [redacted]"},
 		},
 		{
@@ -194,7 +195,7 @@ func TestFailures(t *testing.T) {
 			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: header + ": Event object format is unrecognized"},
 		},
 		{
-			"a key of another kind", notifytest.Status(400, problem("Length of 'routing_key' is incorrect (should be 32 characters)")),
+			"a key of another kind", notifytest.Status(400, refusal("Length of 'routing_key' is incorrect (should be 32 characters)")),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: header +
 				": the routing key is not accepted: Event object is invalid: Length of 'routing_key' is incorrect (should be 32 characters)"},
 		},

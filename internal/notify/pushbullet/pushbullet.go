@@ -152,7 +152,7 @@ func (s *Sender) dismiss(ctx context.Context, pushed string) (notify.Receipt, er
 	}
 	resp, err := s.post(ctx, s.pushes.JoinPath(pushed), push{Dismissed: true})
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound:
+	case resp != nil && resp.StatusCode == http.StatusNotFound && read(resp).isRefusal(): // else it may be a proxy's
 		return notify.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"}, nil
 	case err != nil:
 		return notify.Receipt{}, err
@@ -184,25 +184,40 @@ func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response,
 	return notify.Do(ctx, s.client, req, s.failure)
 }
 
+// problem is how Pushbullet words an error.
+type problem struct {
+	Code    string `json:"code"`
+	Type    string `json:"type"`
+	Cat     string `json:"cat"`
+	Message string `json:"message"`
+}
+
+// isRefusal reports whether the problem is in the format that Pushbullet documents, and blames the request.
+func (p problem) isRefusal() bool { return p.Type == "invalid_request" && p.Message != "" }
+
+func read(resp *outbound.Response) problem {
+	var answer struct {
+		Error problem `json:"error"`
+	}
+	if json.Unmarshal(resp.Body, &answer) != nil {
+		return problem{}
+	}
+	return answer.Error
+}
+
 // failure reads an answer that is not a success.
 func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
 	}
-	var answer struct {
-		Error struct {
-			Code    string `json:"code"`
-			Type    string `json:"type"`
-			Cat     string `json:"cat"`
-			Message string `json:"message"`
-		} `json:"error"`
+	answer := read(resp)
+	if s.quotes {
+		e.Quote(answer.Message, s.redact)
 	}
-	if json.Unmarshal(resp.Body, &answer) == nil && s.quotes {
-		e.Quote(answer.Error.Message, s.redact)
-	}
+	e.Refuse(resp, answer.isRefusal())
 	const quota = "pushbullet_pro_required" // the month's free pushes are used up
-	if slices.Contains([]string{answer.Error.Code, answer.Error.Type, answer.Error.Cat}, quota) {
+	if slices.Contains([]string{answer.Code, answer.Type, answer.Cat}, quota) {
 		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonQuotaExhausted, 0
 	}
 	if e.Class == notify.Temporary && e.RetryAfter == 0 {

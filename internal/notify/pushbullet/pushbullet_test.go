@@ -74,6 +74,9 @@ func TestConformance(t *testing.T) {
 		ProbeAccept: `{"iden":"ujpah72o0","email":"a@example.com"}`,
 		ExternalID:  "ujpah72o0sjAoRtnM0jc",
 		Refuse:      func(message string) (string, string) { return "application/json; charset=utf-8", words(message) },
+		Refusal: func(int) (string, string) {
+			return "application/json; charset=utf-8", words("The param 'x' is missing.")
+		},
 		Key: func(r notifytest.Request) string {
 			var p push
 			_ = json.Unmarshal(r.Body, &p)
@@ -210,6 +213,10 @@ func TestFailures(t *testing.T) {
 		{
 			"an id that is no id", notify.Fired, notifytest.Status(200, `{"iden":"../x"}`),
 			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+		},
+		{
+			"F-P1: a 404 of a proxy does not say that the push is gone", notify.Resolved, notifytest.Status(404, "<html>"),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
 			"dismissing fails", notify.Resolved, notifytest.Status(500, ""),

@@ -142,7 +142,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 func (s *Sender) cancel(ctx context.Context, incident string) (problem string, err error) {
 	resp, err := s.post(ctx, s.receipts.JoinPath("cancel_by_tag", url.PathEscape(incident)+".json"), request{Token: s.config.Token})
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound:
+	case resp != nil && resp.StatusCode == http.StatusNotFound && read(resp).isRefusal(): // else it may be a proxy's
 		return "", nil
 	case notify.ClassOf(err) == notify.Permanent:
 		return "; no emergency was ended: " + err.Error(), nil
@@ -195,25 +195,41 @@ func noPlace(ctx context.Context) *notify.Error {
 	return e
 }
 
+// problem is how Pushover words an error.
+type problem struct {
+	Status *int     `json:"status"`
+	Errors []string `json:"errors"`
+	Token  string   `json:"token"` // "invalid" if that is what is wrong
+	User   string   `json:"user"`
+	Device string   `json:"device"`
+}
+
+// isRefusal reports whether the problem is in the format that Pushover documents.
+func (p problem) isRefusal() bool { return p.Status != nil && *p.Status == 0 && len(p.Errors) > 0 }
+
+func read(resp *outbound.Response) problem {
+	var p problem
+	if json.Unmarshal(resp.Body, &p) != nil {
+		return problem{}
+	}
+	return p
+}
+
 // failure reads an answer that is not a success.
 func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
 	}
-	var problem struct {
-		Errors []string `json:"errors"`
-		Token  string   `json:"token"` // "invalid" if that is what is wrong
-		User   string   `json:"user"`
-		Device string   `json:"device"`
+	p := read(resp)
+	if s.quotes {
+		e.Quote(strings.Join(p.Errors, "; "), s.redact)
 	}
-	if json.Unmarshal(resp.Body, &problem) == nil && s.quotes {
-		e.Quote(strings.Join(problem.Errors, "; "), s.redact)
-	}
+	e.Refuse(resp, p.isRefusal())
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests: // not a rate: the month's messages are used up
 		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonQuotaExhausted, 0
-	case resp.StatusCode == http.StatusBadRequest && slices.Contains([]string{problem.Token, problem.User, problem.Device}, "invalid"):
+	case resp.StatusCode == http.StatusBadRequest && slices.Contains([]string{p.Token, p.User, p.Device}, "invalid"):
 		e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized
 	case resp.StatusCode >= 500:
 		e.RetryAfter = max(e.RetryAfter, patience)

@@ -64,9 +64,12 @@ func TestConformance(t *testing.T) {
 		NeedsBody:  true,
 		ExternalID: receipt,
 		Refuse:     func(message string) (string, string) { return "application/json", words(message) },
+		Refusal:    func(int) (string, string) { return "application/json", words("message is too long") },
 		Means: map[int]notifytest.Meaning{
 			429: {Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted},
 			500: {Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second},
+			501: {Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second},
+			502: {Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second},
 			504: {Class: notify.Unknown, Reason: notify.ReasonTimeout, RetryAfter: 5 * time.Second},
 		},
 		ProbeAccept: `{"status":1,"group":0,"devices":["phone"],"licenses":["Android"],"request":"647d2300"}`,
@@ -343,6 +346,10 @@ func TestFailures(t *testing.T) {
 		{
 			"wrong user, and so nothing to end", notify.Resolved, notifytest.Status(400, `{"user":"invalid","errors":["user key is invalid"],"status":0}`),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 400 Bad Request: user key is invalid"},
+		},
+		{
+			"F-P1: a 404 of a proxy does not say that there is no emergency to end", notify.Resolved, notifytest.Status(404, "<html>"),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
 			"the month's messages are used up", notify.Fired, notifytest.Status(429, words("application is over its quota"), "Retry-After", "5"),

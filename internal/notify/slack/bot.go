@@ -18,7 +18,6 @@ package slack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"regexp"
 	"slices"
@@ -134,7 +133,7 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 	var answer struct {
 		Error string `json:"error"`
 	}
-	if call.Response != nil && json.Unmarshal(call.Response.Body, &answer) != nil {
+	if call.Response != nil && !notify.Decode(call.Response, &answer) {
 		answer.Error = ""
 	}
 	failure := call.Failure(b.now())

@@ -113,6 +113,7 @@ func TestWebhookConformance(t *testing.T) {
 		Accept:    "ok",
 		NeedsBody: true,
 		Refuse:    func(message string) (string, string) { return "text/plain", message },
+		Refusal:   func(int) (string, string) { return "text/plain", "invalid_payload" },
 		Text: func(r notifytest.Request) string {
 			var m slack.WebhookMessage
 			_ = json.Unmarshal(r.Body, &m)
@@ -297,6 +298,10 @@ func TestBotFailures(t *testing.T) {
 			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 200 OK: msg_too_long"},
 		},
 		{
+			"F-P1: this message, in an answer that was cut off", notify.Fired, notifytest.Status(200, refused("msg_too_long"), "Content-Length", "1000"),
+			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the connection broke before a complete answer came"},
+		},
+		{
 			"the channel", notify.Fired, ok("channel_not_found"),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 200 OK: channel_not_found"},
 		},
@@ -358,6 +363,14 @@ func TestWebhookFailures(t *testing.T) {
 		{
 			"whom it is for", true, notifytest.Status(400, "user_not_found"),
 			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 400 Bad Request: user_not_found"},
+		},
+		{
+			"F-P1: the payload", false, notifytest.Status(400, "no_text\n"),
+			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: no_text"},
+		},
+		{
+			"F-P1: a code that is not about the payload", false, notifytest.Status(400, "invalid_token"),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: invalid_token"},
 		},
 		{
 			"a web page", true, notifytest.Status(503, "<!DOCTYPE html>"),

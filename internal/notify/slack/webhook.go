@@ -20,6 +20,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -61,6 +62,9 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (not
 	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
+// refusals are the codes that blame the content of a message.
+var refusals = []string{"invalid_payload", "no_text", "too_many_attachments"}
+
 // failure reads an answer that is not a success: a code, in plain text. What is wrong with Slack itself comes as a web page.
 func (w *Webhook) failure(resp *outbound.Response) *notify.Error {
 	e := notify.FromStatus(resp, w.now())
@@ -68,6 +72,7 @@ func (w *Webhook) failure(resp *outbound.Response) *notify.Error {
 		return nil
 	}
 	answer := said(resp)
+	e.Refuse(resp, slices.Contains(refusals, answer))
 	if answer == "user_not_found" { // a 400, but it is about whom the webhook is for
 		e.Class, e.Reason = notify.Configuration, notify.ReasonNotFound
 	}

@@ -166,8 +166,8 @@ func TestFailures(t *testing.T) {
 		want   notify.Error
 	}{
 		{
-			"their words", notifytest.Status(400, words("The request\nwith "+sig+" is not valid.")),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: The request with [redacted] is not valid."},
+			"F-P1: their words, in a format that is not documented", notifytest.Status(400, words("The request\nwith "+sig+" is not valid.")),
+			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: The request with [redacted] is not valid."},
 		},
 		{
 			"the workflow is turned off", notifytest.Status(400, errorJSON("WorkflowTriggerIsNotEnabled", "trigger is not enabled.")),

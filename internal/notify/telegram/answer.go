@@ -33,6 +33,7 @@ import (
 // An answer of the API.
 type answer struct {
 	OK          bool            `json:"ok"`
+	ErrorCode   int             `json:"error_code"`
 	Result      json.RawMessage `json:"result"`
 	Description string          `json:"description"`
 	Parameters  struct {
@@ -134,6 +135,7 @@ func (s *Sender) failure(call *notify.Call, a answer) *notify.Error {
 	if e == nil {
 		return nil
 	}
+	e.Refuse(call.Response, !a.OK && a.ErrorCode == call.Response.StatusCode && a.Description != "")
 	if call.Response.StatusCode == http.StatusBadRequest {
 		for _, m := range misplaced {
 			if strings.Contains(strings.ToLower(a.Description), m.words) {

@@ -59,8 +59,10 @@ const (
 )
 
 // refusal is how the API words an error. The status repeats what error_code says.
-func refusal(description string) string {
-	body, err := json.Marshal(map[string]any{"ok": false, "error_code": 400, "description": description})
+func refusal(description string) string { return refusalOf(http.StatusBadRequest, description) }
+
+func refusalOf(status int, description string) string {
+	body, err := json.Marshal(map[string]any{"ok": false, "error_code": status, "description": description})
 	if err != nil {
 		panic(err) // strings always encode
 	}
@@ -85,7 +87,10 @@ func TestConformance(t *testing.T) {
 				ExternalID:  chatID + "/42",
 				ProbeAccept: chatThere,
 				Refuse:      func(message string) (string, string) { return "application/json", refusal(message) },
-				Mute:        !quotes,
+				Refusal: func(status int) (string, string) {
+					return "application/json", refusalOf(status, "Bad Request: message is too long")
+				},
+				Mute: !quotes,
 			})
 		})
 	}

@@ -20,6 +20,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -165,6 +166,21 @@ func TestFailures(t *testing.T) {
 			_, err := newSender(t, server, Config{}).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
 			if own, ok := errors.AsType[*notify.Error](err); !ok || own.Message != c.want {
 				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A consumer whose clock differs from the pod's refuses the timestamp of every message, until NTP mends one of the two.
+func TestClockSkew(t *testing.T) {
+	for status, reason := range map[int]string{http.StatusBadRequest: notify.ReasonRejected, http.StatusUnauthorized: notify.ReasonUnauthorized} {
+		t.Run(fmt.Sprintf("F-P12 a timestamp that is refused with %d", status), func(t *testing.T) {
+			server := notifytest.NewServer(t)
+			server.Answer(notifytest.Status(status, problemJSON("Message timestamp too old"), "Content-Type", "application/problem+json"))
+			_, err := newSender(t, server, Config{SigningSecrets: []string{signingSecret()}}).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			own, ok := errors.AsType[*notify.Error](err)
+			if !ok || own.Class != notify.Configuration || own.Reason != reason {
+				t.Errorf("got %+v, want %s, %s", err, notify.Configuration, reason)
 			}
 		})
 	}
