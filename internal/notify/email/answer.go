@@ -53,8 +53,6 @@ func meaning(code int, at outbound.Stage) (notify.Class, string) {
 	switch code {
 	case 530, 534, 535, 538:
 		return notify.Configuration, notify.ReasonUnauthorized
-	case 550, 551, 553:
-		return notify.Configuration, notify.ReasonRejected
 	}
 	switch {
 	case code/100 == 4: // also 421 and 454, by which servers ask for less

@@ -332,7 +332,9 @@ func TestFailures(t *testing.T) {
 		{"DATA", "554 5.5.1 canary", want{notify.Configuration, notify.ReasonRejected, "DATA: SMTP 554 5.5.1"}},
 		{".", "421 4.3.0 canary", want{notify.Temporary, notify.ReasonServerError, "end of DATA: SMTP 421 4.3.0"}},
 		{".", "451 4.7.1 canary", want{notify.Temporary, notify.ReasonServerError, "end of DATA: SMTP 451 4.7.1"}},
-		{".", "550 5.7.26 canary", want{notify.Configuration, notify.ReasonRejected, "end of DATA: SMTP 550 5.7.26"}},
+		{"F-P19 .", "550 5.7.26 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 550 5.7.26"}},
+		{"F-P19 .", "551 5.7.1 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 551 5.7.1"}},
+		{"F-P19 .", "553 5.7.1 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 553 5.7.1"}},
 		{".", "552 5.3.4 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 552 5.3.4"}},
 		{".", "554 5.6.0 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554 5.6.0"}},
 		{".", "554 4.6.0 a code that contradicts", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554"}},
@@ -341,7 +343,7 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(c.command+" "+c.answer, func(t *testing.T) {
 			server, s := withEverything(t)
-			server.Script(c.command, c.answer)
+			server.Script(strings.TrimPrefix(c.command, "F-P19 "), c.answer)
 			server.Script("HELO", c.answer)
 			e := failure(t.Context(), t, s)
 			if got := (want{e.Class, e.Reason, e.Message}); got != c.want || e.RetryAfter != 0 {
