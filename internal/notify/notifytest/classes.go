@@ -1,0 +1,124 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+func (s subject) classes(t *testing.T) {
+	contentType, words := s.Refuse("no such thing")
+	for _, c := range []struct {
+		why    string
+		status int
+		header []string
+		class  notify.Class
+		reason string
+		wait   time.Duration
+	}{
+		{"no credential", 401, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
+		{"wrong credential", 403, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
+		{"not found", 404, nil, notify.Configuration, notify.ReasonNotFound, 0},
+		{"wrong method", 405, nil, notify.Configuration, notify.ReasonRejected, 0},
+		{"server's time limit", 408, nil, notify.Unknown, notify.ReasonTimeout, 0},
+		{"F-P18 conflict", 409, []string{"Retry-After", "3"}, notify.Unknown, notify.ReasonConflict, 3 * time.Second},
+		{"gone", 410, nil, notify.Configuration, notify.ReasonGone, 0},
+		{"F-P18 misdirected", 421, nil, notify.Configuration, notify.ReasonRejected, 0},
+		{"F-P18 locked", 423, nil, notify.Temporary, notify.ReasonServerError, 0},
+		{"too early", 425, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"slow down", 429, []string{"Retry-After", "7"}, notify.Temporary, notify.ReasonRateLimited, 7 * time.Second},
+		{"F-P18 unavailable for legal reasons", 451, nil, notify.Configuration, notify.ReasonRejected, 0},
+		{"server error", 500, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"F-P1 not implemented", 501, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"bad gateway", 502, nil, notify.Unknown, notify.ReasonServerError, 0},
+		{"maintenance", 503, []string{"Retry-After", "9"}, notify.Unknown, notify.ReasonServerError, 9 * time.Second},
+		{"gateway's time limit", 504, nil, notify.Unknown, notify.ReasonTimeout, 0},
+		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, notify.Configuration, notify.ReasonRedirected, 0},
+	} {
+		if own, ok := s.Means[c.status]; ok {
+			c.class, c.reason, c.wait = own.Class, own.Reason, own.RetryAfter
+		}
+		t.Run(c.why, func(t *testing.T) {
+			s.server.Answer(Status(c.status, words, append(c.header, "Content-Type", contentType)...))
+			e := s.failure(t.Context(), t)
+			if e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
+				t.Errorf("got %s, %s, %s; want %s, %s, %s", e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
+			}
+			if !strings.HasPrefix(e.Message, fmt.Sprintf("HTTP %d ", c.status)) || strings.Contains(e.Message, "elsewhere") {
+				t.Errorf("got message %q", e.Message)
+			}
+			if quoted := strings.Contains(e.Message, "no such thing"); c.status >= 400 && quoted == s.Mute {
+				t.Errorf("the receiver's words are quoted: %t, want %t: %q", quoted, !s.Mute, e.Message)
+			}
+			if n := len(s.server.Requests()); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+			for form, body := range foreignBodies {
+				s.server.Answer(Status(c.status, body, c.header...))
+				if e := s.failure(t.Context(), t); e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
+					t.Errorf("%s: got %s, %s, %s; want %s, %s, %s", form, e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
+				}
+			}
+			s.server.Requests()
+		})
+	}
+}
+
+// foreignBodies are those of what stands between the operator and a service: a proxy, an ingress, a gateway.
+var foreignBodies = map[string]string{
+	"HTML":                 "<html><head><title>Bad Request</title></head><body>nginx</body></html>",
+	"empty":                "",
+	"text":                 "no healthy upstream",
+	"JSON object":          `{"code":400,"status":400,"message":"no such route","error":"Bad Request","errors":[]}`,
+	"JSON object in error": `{"ok":true,"error":{"code":502,"message":"no such route","type":"gateway","status":"INVALID_ARGUMENT"}}`,
+	"JSON list":            `["no such route"]`,
+}
+
+// refusals: an answer is final only if it refuses the content in the service's own error format, and came whole (R12).
+func (s subject) refusals(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity} {
+		answers := map[string]http.HandlerFunc{}
+		for form, body := range foreignBodies {
+			answers[form] = Status(status, body)
+		}
+		if s.Refusal != nil {
+			contentType, body := s.Refusal(status)
+			s.server.Answer(Status(status, body, "Content-Type", contentType))
+			if e := s.failure(t.Context(), t); e.Class != notify.Permanent || e.Reason != notify.ReasonRejected {
+				t.Errorf("HTTP %d, the documented format: got %s, %s; want %s, %s", status, e.Class, e.Reason, notify.Permanent, notify.ReasonRejected)
+			}
+			answers["the documented format, cut off"] = Status(status, body, "Content-Type", contentType, "Content-Length", strconv.Itoa(len(body)+1))
+		} else {
+			contentType, body := s.Refuse("no such thing")
+			answers["an undocumented format"] = Status(status, body, "Content-Type", contentType)
+		}
+		for form, answer := range answers {
+			s.server.Answer(answer)
+			if e := s.failure(t.Context(), t); e.Class != notify.Configuration || e.Reason != notify.ReasonRejected {
+				t.Errorf("HTTP %d, %s: got %s, %s; want %s, %s", status, form, e.Class, e.Reason, notify.Configuration, notify.ReasonRejected)
+			}
+		}
+	}
+	s.server.Requests()
+}
