@@ -17,8 +17,8 @@ limitations under the License.
 package mattermost
 
 import (
-	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -55,7 +55,7 @@ func render(m notify.Message) (text, cuts string) {
 // fit escapes the text, or so much of it that no more than limit characters come of it, and that Mattermost's answer, which
 // repeats them, can be read. It says whether that is not all.
 func fit(text string, limit int) (string, bool) {
-	for room := limit; ; {
+	for room := min(limit, utf8.RuneCountInString(text)); ; { // more room than there is text would be taken away one by one
 		short, cut := notify.Cut(text, room, notify.Characters)
 		short = escape(short)
 		over := max( // as few as may be enough: how long an escape is depends on its neighbours
@@ -187,7 +187,7 @@ func (e *escaper) written(i int) string {
 		}
 	}
 	if special {
-		return fmt.Sprintf("&#%d;", r)
+		return "&#" + strconv.Itoa(int(r)) + ";"
 	}
 	return string(r)
 }
