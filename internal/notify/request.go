@@ -75,13 +75,15 @@ func JSONRequest(ctx context.Context, method string, target *url.URL, value any)
 	return Request(ctx, method, target, body)
 }
 
-// Encode writes what is sent as JSON.
+// Encode writes what is sent as JSON, without the escapes that only HTML needs: services count them. See PlainJSON.
 func Encode(value any) ([]byte, error) {
-	body, err := json.Marshal(value)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
 		return nil, Invalid("content", "cannot be written as JSON")
 	}
-	return body, nil
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
 // Do makes the request, once. An error is an *Error: what failure says of the answer, in which case the answer is returned

@@ -52,7 +52,7 @@ func TestParseBaseURL(t *testing.T) {
 func TestRequest(t *testing.T) {
 	target := &url.URL{Scheme: "https", Host: "example.com", Path: "/x"}
 	req, err := JSONRequest(t.Context(), http.MethodPost, target, map[string]string{"a": "<b>"})
-	if err != nil || req.ContentLength != int64(len(`{"a":"\u003cb\u003e"}`)) || req.Header.Get("Content-Type") != "application/json" || req.Header.Get("User-Agent") != "bellhop" {
+	if err != nil || req.ContentLength != int64(len(`{"a":"<b>"}`)) || req.Header.Get("Content-Type") != "application/json" || req.Header.Get("User-Agent") != "bellhop" {
 		t.Errorf("got %+v, %v", req, err)
 	}
 	req, err = Request(t.Context(), http.MethodGet, target, nil)

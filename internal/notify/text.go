@@ -96,7 +96,7 @@ func Characters(rune) int { return 1 }
 // UTF16 counts a character as the code units of UTF-16, which is what JavaScript and Java call its length.
 func UTF16(r rune) int { return utf16.RuneLen(r) }
 
-// JSON counts a character as the bytes that json.Marshal makes of it, at most.
+// JSON counts a character as the bytes that json.Marshal makes of it, at most: so do servers that are written in Go answer.
 func JSON(r rune) int {
 	switch r {
 	case '<', '>', '&': // which only HTML needs
@@ -105,7 +105,7 @@ func JSON(r rune) int {
 	return PlainJSON(r)
 }
 
-// PlainJSON counts a character as the bytes that a json.Encoder makes of it, at most, which does not escape HTML. That is
+// PlainJSON counts a character as the bytes that Encode makes of it, at most, which does not escape HTML. That is
 // never less than others make of it who escape no more than JSON asks for.
 func PlainJSON(r rune) int {
 	switch {

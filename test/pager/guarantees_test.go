@@ -18,7 +18,6 @@ package pager_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -170,7 +169,7 @@ var providers = []provider{
 		return s
 	}},
 	{"pushbullet", func(SpecContext, string) *service {
-		s := serve(&pushbullet{token: "o.token"})
+		s := serve(notifytest.NewPushbullet("o.token"))
 		s.spec.Pushbullet = &v1beta1.PushbulletProvider{URL: s.url, DeviceIden: "phone"}
 		s.keys = map[string]string{"token": "o.token"}
 		return s
@@ -385,56 +384,6 @@ func (t *team) Seen() (seen []notifytest.Seen) {
 		seen = append(seen, notifytest.Seen{ID: m.WebhookID, Text: m.Title + "\n" + m.Content, Over: m.Event == "alert.resolved"})
 	}
 	return seen
-}
-
-// pushbullet is an account of Pushbullet with a phone. A push with a guid that it knows is the same push.
-type pushbullet struct {
-	notifytest.Board
-	token string
-	mu    sync.Mutex
-	guids []string
-}
-
-func (p *pushbullet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var push struct {
-		Type       string `json:"type"`
-		Title      string `json:"title"`
-		Body       string `json:"body"`
-		GUID       string `json:"guid"`
-		DeviceIden string `json:"device_iden"`
-		Dismissed  bool   `json:"dismissed"`
-	}
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	iden, isPush := strings.CutPrefix(r.URL.Path, "/v2/pushes/")
-	switch {
-	case r.Header.Get("Access-Token") != p.token:
-		http.Error(w, `{"error":{"type":"invalid_request","message":"Access token is missing or invalid."}}`, http.StatusUnauthorized)
-		return
-	case r.Method == http.MethodGet && r.URL.Path == "/v2/users/me":
-		iden = "me"
-	case r.Method != http.MethodPost || decoder.Decode(&push) != nil:
-		http.Error(w, `{"error":{"type":"invalid_request","message":"The request was not understood."}}`, http.StatusBadRequest)
-		return
-	case isPush && push.Dismissed:
-		seen, _ := p.Find(iden)
-		seen.Over = true
-		p.Put(seen)
-	case r.URL.Path == "/v2/pushes" && push.Type == "note" && push.DeviceIden == "phone" && push.GUID != "":
-		i := slices.Index(p.guids, push.GUID)
-		if i < 0 {
-			i = len(p.guids)
-			p.guids = append(p.guids, push.GUID)
-			p.Put(notifytest.Seen{ID: fmt.Sprint("iden", i), Text: push.Title + "\n" + push.Body})
-		}
-		iden = fmt.Sprint("iden", i)
-	default:
-		http.NotFound(w, r)
-		return
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"iden": iden})
 }
 
 // eventsOf are the Events by which Alerts of the namespace were told of.

@@ -91,10 +91,10 @@ func newSender(t *testing.T, config Config) *Sender {
 func TestSend(t *testing.T) {
 	const (
 		annotations = `"annotations":{"summary":"Hi 🎉","description":"Hello KubeCon 👋"}`
-		labels      = `"labels":{"alertname":"kubecon-alert","bellhop_incident":"incident","namespace":"shop","severity":"critical","team":"a\u0026b"}`
+		labels      = `"labels":{"alertname":"kubecon-alert","bellhop_incident":"incident","namespace":"shop","severity":"critical","team":"a&b"}`
 		firing      = `{` + labels + `,` + annotations + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:40:00Z"}`
 		over        = `{` + labels + `,` + annotations + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}`
-		mild        = `{"labels":{"alertname":"kubecon-alert","bellhop_incident":"incident","namespace":"shop","severity":"warning","team":"a\u0026b"},` + annotations
+		mild        = `{"labels":{"alertname":"kubecon-alert","bellhop_incident":"incident","namespace":"shop","severity":"warning","team":"a&b"},` + annotations
 	)
 	for _, c := range []struct {
 		why        string

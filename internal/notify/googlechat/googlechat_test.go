@@ -126,7 +126,7 @@ func body(fallback string, paragraphs ...string) string {
 }
 
 func headline(color, text string) string {
-	return `\u003cfont color=\"` + color + `\"\u003e\u003cb\u003e` + text + `\u003c/b\u003e\u003c/font\u003e`
+	return `<font color=\"` + color + `\"><b>` + text + `</b></font>`
 }
 
 func TestSend(t *testing.T) {
@@ -275,9 +275,11 @@ func TestCut(t *testing.T) {
 		}
 	}
 	m := notifytest.Message(notify.Fired)
-	m.Content = strings.Repeat("x", 16384) // as long as an Alert's can be
-	if _, cuts, err := render(m, notify.Key{}); cuts != "" || err != nil {
-		t.Errorf("cut although it fits: %q, %v", cuts, err)
+	for _, content := range []string{strings.Repeat("x", 16384), strings.Repeat("fourteen chars\n", 1092)} { // as long as an Alert's can be
+		m.Content = content
+		if _, cuts, err := render(m, notify.Key{}); cuts != "" || err != nil {
+			t.Errorf("cut although it fits: %q, %v", cuts, err)
+		}
 	}
 	m.Content = " \n"
 	if body, _, err := render(m, notify.Key{}); err != nil || strings.Count(string(body), "textParagraph") != 1 {

@@ -97,7 +97,7 @@ func layout(k notify.Key, preview string, paragraphs []string) message {
 // shorten returns the text of a notification. It is documented to be plain; a mention is broken nevertheless, by a space that
 // has no width.
 func shorten(preview string) string {
-	preview, _ = notify.Cut(preview, maxPreview, notify.JSON)
+	preview, _ = notify.Cut(preview, maxPreview, notify.PlainJSON)
 	return strings.ReplaceAll(preview, "<users/", "<\u200busers/")
 }
 
@@ -107,7 +107,7 @@ var toHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", "
 func escape(text string) string { return toHTML.Replace(text) }
 
 // escaped is what a character takes in the JSON of a card.
-func escaped(r rune) int { return notify.Size(escape(string(r)), notify.JSON) }
+func escaped(r rune) int { return notify.Size(escape(string(r)), notify.PlainJSON) }
 
 func color(m notify.Message) string {
 	switch {

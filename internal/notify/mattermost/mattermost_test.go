@@ -113,11 +113,11 @@ func TestBotSends(t *testing.T) {
 		get   = "GET /chat/api/v4/posts/" + oldID + " "
 	)
 	body := func(message string) string {
-		quoted, _ := json.Marshal(message)
+		quoted, _ := notify.Encode(message)
 		return posts + `{"channel_id":"` + channelID + `","message":` + string(quoted) + `,"pending_post_id":"` + (&Bot{token: token}).pendingID("delivery") + `"}`
 	}
 	edit := func(message string) string {
-		quoted, _ := json.Marshal(message)
+		quoted, _ := notify.Encode(message)
 		return patch + `{"message":` + string(quoted) + `}`
 	}
 	const headline = "&#91;Critical] Hi 🎉**"
@@ -198,9 +198,9 @@ func TestBotSends(t *testing.T) {
 
 func TestWebhookSends(t *testing.T) {
 	for event, want := range map[notify.Event]string{
-		notify.Fired:    `**\u0026#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
-		notify.Updated:  `**Updated: \u0026#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
-		notify.Resolved: `**Resolved: \u0026#91;Critical] Hi 🎉**`,
+		notify.Fired:    `**&#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
+		notify.Updated:  `**Updated: &#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
+		notify.Resolved: `**Resolved: &#91;Critical] Hi 🎉**`,
 	} {
 		server := notifytest.NewServer(t)
 		server.Answer(notifytest.Status(200, "ok"))

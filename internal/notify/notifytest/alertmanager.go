@@ -86,6 +86,9 @@ func (a *Alertmanager) Seen() []Seen {
 	return seen
 }
 
+// Sizes are none: Alertmanager has no limit.
+func (a *Alertmanager) Sizes() []Size { return nil }
+
 // ServeHTTP answers as Alertmanager does.
 func (a *Alertmanager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {

@@ -78,17 +78,20 @@ func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 		discordError(w, http.StatusBadRequest, 50109, "The request body contains invalid JSON.")
 		return
 	}
-	text, total, long := "", 0, false
+	text, sizes, total, blank := "", []Size(nil), 0, false
 	if m.Content != nil {
-		text, long = *m.Content, utf8.RuneCountInString(*m.Content) > 2000
+		text = *m.Content
+		sizes = append(sizes, Size{Part: "title", Used: utf8.RuneCountInString(text), Max: 2000})
 	}
 	if m.Embeds != nil {
 		for _, e := range *m.Embeds {
 			n := utf8.RuneCountInString(e.Description)
-			total, long = total+n, long || n > 4096 || n == 0
+			sizes = append(sizes, Size{Part: "description", Used: n, Max: 4096})
+			total, blank = total+n, blank || n == 0
 			text += "\n" + e.Description
 		}
 	}
+	fits := d.Fits(append(sizes, Size{Part: "embeds", Used: total, Max: 6000})...)
 	thread := r.URL.Query().Get("thread_id")
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -99,7 +102,7 @@ func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 	case strings.TrimSpace(text) == "":
 		discordError(w, http.StatusBadRequest, 50006, "Cannot send an empty message")
 		return
-	case long || total > 6000:
+	case blank || !fits:
 		discordError(w, http.StatusBadRequest, 50035, "Invalid Form Body")
 		return
 	case id == "":

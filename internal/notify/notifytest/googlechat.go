@@ -87,7 +87,7 @@ func (g *GoogleChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		googleChatError(w, http.StatusUnauthorized, "UNAUTHENTICATED", "", "The request does not have valid authentication credentials.")
 	case err != nil || readJSON(bytes.NewReader(body), &m) != nil || !isJSON(r):
 		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "", "Invalid JSON payload received.")
-	case len(m.CardsV2) == 0 || len(body) > 32000:
+	case len(m.CardsV2) == 0 || !g.Fits(Size{Part: "message", Used: len(body), Max: 32000}):
 		googleChatError(w, http.StatusBadRequest, "INVALID_ARGUMENT", "", "Message cannot be empty or too long.")
 	default:
 		replyInJSON(w, http.StatusOK, g.post(m, query.Get("requestId"), query.Get("messageReplyOption")))

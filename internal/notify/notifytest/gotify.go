@@ -59,6 +59,7 @@ func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case m.Extras.Display.ContentType != "text/plain": // else it would be for the client to say what it is
 		gotifyError(w, http.StatusBadRequest, "not what Bellhop sends")
 	default:
+		s.Fits(echo(m.Message)) // it has no limit of its own
 		s.mu.Lock()
 		s.messages++
 		id := s.messages

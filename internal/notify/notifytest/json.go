@@ -21,6 +21,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // readJSON reads what a service was sent, and refuses members that it does not know: they were not meant.
@@ -38,6 +41,14 @@ func replyInJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+// echo is the size of a text that a service repeats in its answer, which a sender has to be able to read.
+func echo(text string) Size {
+	return Size{
+		Part: "answer", Used: notify.Size(text, notify.JSON),
+		Max: outbound.DefaultMaxBody, Reserve: outbound.DefaultMaxBody - notify.MaxEcho,
+	}
 }
 
 // saysOver tells what people take for the end of an alert.

@@ -23,6 +23,8 @@ import (
 	"io"
 	"net/http"
 	"sync"
+
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 // Matrix is a homeserver with one room. It holds a transaction id to its first message, and shows an edit only where a client
@@ -116,11 +118,12 @@ func (s *Matrix) event(w http.ResponseWriter, r *http.Request) {
 func (s *Matrix) send(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var c matrixContent
+	err := readJSON(bytes.NewReader(body), &c)
 	switch {
-	case canonicalSize(body) > 65536-4096: // with room for what servers add
+	case !s.Fits(c.sizes(body)...):
 		matrixError(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", "event too large")
 		return
-	case readJSON(bytes.NewReader(body), &c) != nil || !c.complete() || c.NewContent == nil != (c.RelatesTo == nil) || c.NewContent != nil && !c.NewContent.complete():
+	case err != nil || !c.complete() || c.NewContent == nil != (c.RelatesTo == nil) || c.NewContent != nil && !c.NewContent.complete():
 		matrixError(w, http.StatusBadRequest, "M_BAD_JSON", "Malformed event")
 		return
 	}
@@ -138,6 +141,16 @@ func (s *Matrix) send(w http.ResponseWriter, r *http.Request) {
 // complete also asks for m.mentions: without it, names in the text notify people.
 func (c matrixContent) complete() bool {
 	return c.MsgType != nil && *c.MsgType == "m.text" && c.Body != nil && c.Mentions != nil
+}
+
+// sizes are those of an event, and of its text, which an edit has twice.
+func (c matrixContent) sizes(body []byte) []Size {
+	const most = 60 << 10 // of the 64 KiB that an event may have with what servers add
+	sizes := []Size{{Part: "event", Used: canonicalSize(body), Max: most}}
+	if c.Body != nil && c.RelatesTo == nil {
+		sizes = append(sizes, Size{Part: "text", Used: notify.Size(*c.Body, notify.PlainJSON), Max: most / 2, Reserve: 2 << 10})
+	}
+	return sizes
 }
 
 func (s *Matrix) show(id string, c matrixContent) {

@@ -179,7 +179,7 @@ var mattermostBold = regexp.MustCompile(`^\*\*([^*]+)\*\*(?:\n|$)`)
 func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 	text := html.UnescapeString(message)
 	switch {
-	case utf8.RuneCountInString(message) > 16383:
+	case !s.Fits(Size{Part: "message", Used: utf8.RuneCountInString(message), Max: 16383}, echo(message)):
 		mattermostError(w, http.StatusBadRequest, "model.post.is_valid.message_length.app_error")
 		return false
 	case MattermostMentions(text) != nil:

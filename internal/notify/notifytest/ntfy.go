@@ -66,6 +66,7 @@ func (s *Ntfy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 	const limit = 4096
 	body, _ := io.ReadAll(r.Body)
+	json := Size{Part: "JSON", Used: len(body), Max: 2*limit - 1} // it cannot tell a body of twice the limit from a longer one
 	var n struct {
 		Topic      string `json:"topic"`
 		Title      string `json:"title"`
@@ -74,7 +75,7 @@ func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 		SequenceID string `json:"sequence_id"`
 	}
 	switch {
-	case len(body) > 2*limit:
+	case !s.Fits(json):
 		ntfyError(w, 41303, "JSON body too large")
 	case readJSON(bytes.NewReader(body), &n) != nil:
 		ntfyError(w, 40024, "invalid request: request body must be valid JSON")
@@ -89,7 +90,8 @@ func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 	case n.SequenceID != "" && !s.Old && !ntfySequence.MatchString(n.SequenceID):
 		ntfyError(w, 40049, "invalid request: sequence ID invalid")
 	default:
-		if len(n.Message) >= limit {
+		message := Size{Part: "message", Used: len(n.Message), Max: limit - 1}
+		if !s.Fits(json, message, Size{Part: "title", Used: len(n.Title), Max: 1024}) {
 			n.Message = "You received a file: attachment.txt"
 		}
 		s.mu.Lock()

@@ -87,6 +87,11 @@ func pagerDutyAnswer(w http.ResponseWriter, code int, status, message string, wr
 }
 
 func (p *PagerDuty) check(e pagerDutyEvent, size int) (wrong []string) {
+	sizes := []Size{{Part: "event", Used: size, Max: 512_000}}
+	if e.Payload != nil {
+		sizes = append(sizes, Size{Part: "title", Used: utf8.RuneCountInString(e.Payload.Summary), Max: 1024})
+	}
+	p.Fits(sizes...)
 	for problem, is := range map[string]bool{
 		"Length of 'routing_key' is incorrect (should be 32 characters)": len(e.RoutingKey) != 32,
 		"Invalid routing key":               len(e.RoutingKey) == 32 && !slices.Contains(p.routingKeys, e.RoutingKey),

@@ -85,10 +85,12 @@ func (s *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
+	message := Size{Part: "message", Used: utf8.RuneCountInString(p.Message), Max: 1024}
+	title := Size{Part: "title", Used: utf8.RuneCountInString(p.Title), Max: 250}
 	switch {
 	case strings.TrimSpace(p.Message) == "":
 		pushoverError(w, "message", "message cannot be blank")
-	case utf8.RuneCountInString(p.Message) > 1024 || utf8.RuneCountInString(p.Title) > 250:
+	case !s.Fits(message, title):
 		pushoverError(w, "message", "message is too long")
 	case p.Priority < -2 || p.Priority > 2:
 		pushoverError(w, "priority", "priority is invalid")

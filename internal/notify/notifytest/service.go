@@ -40,8 +40,32 @@ type Seen struct {
 
 // Board is what people see of a service. The zero value is empty.
 type Board struct {
-	mu   sync.Mutex
-	seen []Seen
+	mu    sync.Mutex
+	seen  []Seen
+	sizes []Size
+}
+
+// Size is how much of a service's limit a message takes.
+type Size struct {
+	Part    string // of the message
+	Used    int    // in the unit in which the service counts
+	Max     int    // the service refuses more, or does not show it
+	Reserve int    // how much of Max a sender leaves free on purpose
+}
+
+// Fits records how large a message is, and reports whether all of it is within the service's limits.
+func (b *Board) Fits(sizes ...Size) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sizes = sizes
+	return !slices.ContainsFunc(sizes, func(s Size) bool { return s.Used > s.Max })
+}
+
+// Sizes are those of the last message. There are none where the service has no limit that a message could reach.
+func (b *Board) Sizes() []Size {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.sizes)
 }
 
 // Seen is what people see, oldest first.

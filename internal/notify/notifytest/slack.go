@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // Slack is a workspace with one channel, a bot that may post there, and an incoming webhook of it. The Web API is below /api/.
@@ -134,7 +135,7 @@ func (s *Slack) write(form url.Values, ts string) (any, string) {
 			Delivery string `json:"delivery"`
 		} `json:"event_payload"`
 	}
-	messages, ok := slackMessages(form.Get("attachments"))
+	messages, ok := s.read(form.Get("attachments"))
 	switch {
 	case form.Get("channel") != s.channel:
 		return nil, "channel_not_found"
@@ -159,7 +160,7 @@ func (s *Slack) hook(w http.ResponseWriter, r *http.Request) {
 		DeleteOriginal  bool            `json:"delete_original"`
 	}
 	err := readJSON(r.Body, &payload)
-	messages, ok := slackMessages(string(payload.Attachments))
+	messages, ok := s.read(string(payload.Attachments))
 	switch {
 	case err != nil || payload.Parse != "none" || !isJSON(r):
 		http.Error(w, "invalid_payload", http.StatusBadRequest)
@@ -172,13 +173,15 @@ func (s *Slack) hook(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-// slackMessages reads attachments: one, with a title, short enough that Slack shows all of it, and no control sequence.
-func slackMessages(body string) ([]slackMessage, bool) {
+// read reads attachments: one, with a title, short enough that Slack shows all of it, and no control sequence.
+func (s *Slack) read(body string) ([]slackMessage, bool) {
 	var messages []slackMessage
-	err := readJSON(strings.NewReader(body), &messages)
-	ok := err == nil && len(messages) == 1 && messages[0].Blocks == nil && messages[0].Title != "" && messages[0].Fallback == messages[0].Title &&
-		len(messages[0].Text) <= 8000 && !strings.ContainsAny(messages[0].Title+messages[0].Text, "<>")
-	return messages, ok
+	if readJSON(strings.NewReader(body), &messages) != nil || len(messages) != 1 {
+		return nil, false
+	}
+	m := messages[0]
+	fits := s.Fits(Size{Part: "text", Used: len(m.Text), Max: 8000}, Size{Part: "title", Used: utf8.RuneCountInString(m.Title), Max: 1024})
+	return messages, fits && m.Blocks == nil && m.Title != "" && m.Fallback == m.Title && !strings.ContainsAny(m.Title+m.Text, "<>")
 }
 
 func (s *Slack) next() string {

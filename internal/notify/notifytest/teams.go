@@ -98,7 +98,8 @@ func (s *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Teams) run(r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var m teamsMessage
-	if err != nil || len(body) > 28<<10 || readJSON(bytes.NewReader(body), &m) != nil || m.Type != "message" {
+	fits := s.Fits(Size{Part: "message", Used: len(body), Max: 28 << 10, Reserve: 28<<10 - 28000}) // "28 KB" may be either
+	if err != nil || !fits || readJSON(bytes.NewReader(body), &m) != nil || m.Type != "message" {
 		return
 	}
 	s.mu.Lock()

@@ -95,7 +95,7 @@ func (t *Telegram) answer(r *http.Request) (result any, code int, problem string
 		return nil, http.StatusBadRequest, "Bad Request: can't parse link preview options JSON object"
 	case text == "":
 		return nil, http.StatusBadRequest, "Bad Request: message text is empty"
-	case len(utf16.Encode([]rune(text))) > 4096:
+	case !t.Fits(Size{Part: "message", Used: len(utf16.Encode([]rune(text))), Max: 4096}):
 		return nil, http.StatusBadRequest, "Bad Request: message is too long"
 	}
 	if method == "sendMessage" {

@@ -284,9 +284,9 @@ func TestText(t *testing.T) {
 		{why: "one more", title: "x", content: strings.Repeat("x", 4096), note: "HTTP 200 OK; the content was cut to 4095 bytes"},
 		{why: "characters of four bytes", title: "x", content: strings.Repeat("👋", 4096), note: "HTTP 200 OK; the content was cut to 4093 bytes"},
 		{why: "a title of four bytes each", title: strings.Repeat("👋", 256), content: "x", note: "HTTP 200 OK", text: strings.Repeat("👋", 256) + "\nx"},
-		{why: "what JSON doubles", title: "x", content: strings.Repeat("\"", 4095), note: "HTTP 200 OK; the content was cut to 4056 bytes"},
-		{why: "what JSON makes six of", title: "x", content: strings.Repeat("\x01", 4000), note: "HTTP 200 OK; the content was cut to 1358 bytes"},
-		{why: "and of three", title: "x", content: strings.Repeat("\u2028", 1365), note: "HTTP 200 OK; the content was cut to 4056 bytes"},
+		{why: "what JSON doubles", title: "x", content: strings.Repeat("\"", 4095), note: "HTTP 200 OK; the content was cut to 4055 bytes"},
+		{why: "what JSON makes six of", title: "x", content: strings.Repeat("\x01", 4000), note: "HTTP 200 OK; the content was cut to 1357 bytes"},
+		{why: "and of three", title: "x", content: strings.Repeat("\u2028", 1365), note: "HTTP 200 OK; the content was cut to 4053 bytes"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			ntfy := notifytest.NewNtfy(topic, "")

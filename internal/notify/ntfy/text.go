@@ -16,19 +16,15 @@ limitations under the License.
 
 package ntfy
 
-import (
-	"bytes"
-	"encoding/json"
-
-	"github.com/gophernetes/bellhop/internal/notify"
-)
+import "github.com/gophernetes/bellhop/internal/notify"
 
 const (
 	// maxMessage is one byte less than ntfy's limit: servers take a message of the very limit for a file.
 	maxMessage = 4095
 	maxTitle   = 1024 // bytes
-	// maxBody is twice ntfy's limit for a message, which is how much JSON it reads.
-	maxBody = 8192
+	// maxBody is one byte less than what ntfy reads of JSON, which is twice its limit for a message: it takes a body of that very
+	// length for a longer one that it has not read to the end, and refuses it.
+	maxBody = 8191
 )
 
 // notification is what the API takes and returns, as far as we use it.
@@ -62,7 +58,7 @@ func (s *Sender) render(m notify.Message, incident string) (body []byte, cuts st
 	if n.Title, cut = notify.Cut(m.Headline(), maxTitle, notify.Bytes); cut {
 		cuts = notify.CutNote("title", len(n.Title), "bytes")
 	}
-	frame, err := encode(n)
+	frame, err := notify.Encode(n)
 	if err != nil {
 		return nil, "", err
 	}
@@ -73,17 +69,6 @@ func (s *Sender) render(m notify.Message, incident string) (body []byte, cuts st
 	if cut {
 		cuts += notify.CutNote("content", len(n.Message), "bytes")
 	}
-	body, err = encode(n)
+	body, err = notify.Encode(n)
 	return body, cuts, err
-}
-
-// encode writes JSON without the escapes that only HTML needs: they count.
-func encode(n notification) ([]byte, error) {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(n); err != nil {
-		return nil, notify.Invalid("content", "cannot be written as JSON")
-	}
-	return bytes.TrimSpace(body.Bytes()), nil
 }

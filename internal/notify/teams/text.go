@@ -65,7 +65,7 @@ type (
 
 // render returns the message, and what is to be noted about what was cut.
 func render(m notify.Message) (body []byte, cuts string, err error) {
-	headline, cut := notify.Cut(m.Headline(), maxHeadline, notify.JSON)
+	headline, cut := notify.Cut(m.Headline(), maxHeadline, notify.PlainJSON)
 	if cut {
 		cuts += notify.CutNote("headline", len(headline), "bytes")
 	}
@@ -77,7 +77,7 @@ func render(m notify.Message) (body []byte, cuts string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	content, cut = notify.Cut(content, maxMessage-len(empty), notify.JSON)
+	content, cut = notify.Cut(content, maxMessage-len(empty)+len(" "), notify.PlainJSON)
 	if cut {
 		cuts += notify.CutNote("content", len(content), "bytes")
 	}

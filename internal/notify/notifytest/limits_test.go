@@ -1,0 +1,365 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
+	"github.com/gophernetes/bellhop/internal/notify/discord"
+	"github.com/gophernetes/bellhop/internal/notify/email"
+	"github.com/gophernetes/bellhop/internal/notify/event"
+	"github.com/gophernetes/bellhop/internal/notify/googlechat"
+	"github.com/gophernetes/bellhop/internal/notify/gotify"
+	"github.com/gophernetes/bellhop/internal/notify/matrix"
+	"github.com/gophernetes/bellhop/internal/notify/mattermost"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/ntfy"
+	"github.com/gophernetes/bellhop/internal/notify/pagerduty"
+	"github.com/gophernetes/bellhop/internal/notify/pushbullet"
+	"github.com/gophernetes/bellhop/internal/notify/pushover"
+	"github.com/gophernetes/bellhop/internal/notify/slack"
+	"github.com/gophernetes/bellhop/internal/notify/teams"
+	"github.com/gophernetes/bellhop/internal/notify/telegram"
+	"github.com/gophernetes/bellhop/internal/notify/webhook"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+)
+
+// service is a service of which people see what it took, and which measures each message.
+type service interface {
+	Seen() []notifytest.Seen
+	Sizes() []notifytest.Size
+}
+
+// provider is one in one of its modes, and its service.
+type provider struct {
+	name    string
+	service http.Handler
+	sender  func(url string, client *outbound.Client) (notify.Sender, error)
+}
+
+const (
+	routingKey = "0123456789abcdef0123456789abcdef"
+	channelID  = "4xp9fdt77pncbef59f4k1qe83o"
+)
+
+// providers are all that have an HTTP API.
+func providers() []provider {
+	type (
+		client = *outbound.Client
+		sender = notify.Sender
+	)
+	return []provider{
+		{"alertmanager", notifytest.NewAlertmanager(""), func(url string, c client) (sender, error) {
+			return alertmanager.New(alertmanager.Config{URLs: []string{url}}, c)
+		}},
+		{"discord", notifytest.NewDiscord("1", "t"), func(url string, c client) (sender, error) {
+			return discord.New(discord.Config{URL: url + "/api/webhooks/1/t"}, c)
+		}},
+		{"googlechat", notifytest.NewGoogleChat("k", "t"), func(url string, c client) (sender, error) {
+			return googlechat.New(googlechat.Config{URL: url + notifytest.GoogleChatPath + "?key=k&token=t"}, c)
+		}},
+		{"gotify", notifytest.NewGotify("t"), func(url string, c client) (sender, error) {
+			return gotify.New(gotify.Config{URL: url, Token: "t"}, c)
+		}},
+		{"matrix", notifytest.NewMatrix("!room:example.com", "t"), func(url string, c client) (sender, error) {
+			return matrix.New(matrix.Config{URL: url, RoomID: "!room:example.com", Token: "t"}, c)
+		}},
+		{"mattermost bot", notifytest.NewMattermost("t", channelID, "h"), func(url string, c client) (sender, error) {
+			return mattermost.New(mattermost.Config{URL: url, ChannelID: channelID, Token: "t"}, c)
+		}},
+		{"mattermost webhook", notifytest.NewMattermost("t", channelID, "h"), func(url string, c client) (sender, error) {
+			return mattermost.New(mattermost.Config{WebhookURL: url + "/hooks/h"}, c)
+		}},
+		{"ntfy", notifytest.NewNtfy("topic", "tk_t"), func(url string, c client) (sender, error) {
+			return ntfy.New(ntfy.Config{URL: url, Topic: "topic", Token: "tk_t"}, c)
+		}},
+		{"pagerduty", notifytest.NewPagerDuty(routingKey), func(url string, c client) (sender, error) {
+			return pagerduty.New(pagerduty.Config{URL: url, RoutingKey: routingKey}, c)
+		}},
+		{"pushbullet", notifytest.NewPushbullet("t"), func(url string, c client) (sender, error) {
+			return pushbullet.New(pushbullet.Config{URL: url, Token: "t", DeviceIden: "phone"}, c)
+		}},
+		{"pushover", notifytest.NewPushover("t", "u"), func(url string, c client) (sender, error) {
+			return pushover.New(pushover.Config{URL: url, Token: "t", User: "u", Device: "phone"}, c)
+		}},
+		{"slack bot", notifytest.NewSlack("xoxb-t", "C0123456789", "/services/h"), func(url string, c client) (sender, error) {
+			return slack.New(slack.Config{URL: url + "/api/", Token: "xoxb-t", Channel: "C0123456789"}, c)
+		}},
+		{"slack webhook", notifytest.NewSlack("xoxb-t", "C0123456789", "/services/h"), func(url string, c client) (sender, error) {
+			return slack.New(slack.Config{WebhookURL: url + "/services/h"}, c)
+		}},
+		{"teams", notifytest.NewTeams("s"), func(url string, c client) (sender, error) {
+			return teams.New(teams.Config{URL: url + notifytest.TeamsPath + notifytest.TeamsQuery("s")}, c)
+		}},
+		{"telegram", notifytest.NewTelegram("123456789:t", "-1001234567890"), func(url string, c client) (sender, error) {
+			return telegram.New(telegram.Config{URL: url, Token: "123456789:t", ChatID: "-1001234567890"}, c)
+		}},
+		{"webhook", &endpoint{}, func(url string, c client) (sender, error) {
+			return webhook.New(webhook.Config{URL: url}, c)
+		}},
+	}
+}
+
+// endpoint is any that takes webhooks.
+type endpoint struct{ notifytest.Board }
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Data struct{ Title, Content, RawContent string }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(w, "not JSON", http.StatusBadRequest)
+		return
+	}
+	e.Put(notifytest.Seen{ID: r.Header.Get("webhook-id"), Text: body.Data.Title + "\n" + body.Data.Content})
+}
+
+// apiServer is one that makes Events, and refuses what Kubernetes would refuse.
+type apiServer struct{ notifytest.Board }
+
+func (s *apiServer) Create(_ context.Context, e event.Event) (existed bool, err error) {
+	if !s.Fits(
+		notifytest.Size{Part: "note", Used: len(e.Note), Max: 1024}, notifytest.Size{Part: "name", Used: len(e.Name), Max: 253},
+		notifytest.Size{Part: "reason", Used: len(e.Reason), Max: 128}, notifytest.Size{Part: "action", Used: len(e.Action), Max: 128},
+	) {
+		return false, &notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "Event is invalid"}
+	}
+	return s.Put(notifytest.Seen{ID: e.Name, Text: e.Note}), nil
+}
+
+// What an Alert may have, by its schema: characters.
+const (
+	maxTitle   = 256
+	maxContent = 16384
+	maxName    = 253
+)
+
+// units are what a service may count or write in its own way, many of which make a text.
+var units = map[string]string{
+	"letters":          "x",
+	"quotation marks":  `"`,
+	"backslashes":      `\`,
+	"line breaks":      "\n",
+	"lines":            "x\n",
+	"emoji":            "👋",
+	"four bytes":       "𝄞",
+	"two bytes":        "ü",
+	"flags":            "🏴󠁧󠁢󠁷󠁬󠁳󠁿",
+	"shortcodes":       ":us: ",
+	"ampersands":       "&",
+	"angle brackets":   "<",
+	"markup":           "*_~`",
+	"mentions":         "@a ",
+	"control":          "\x01",
+	"line separators":  "\u2028",
+	"quoted line ends": "\"\r\n",
+}
+
+func TestLimits(t *testing.T) {
+	for _, p := range providers() {
+		t.Run("F-JP3 "+p.name, func(t *testing.T) {
+			server := httptest.NewServer(p.service)
+			t.Cleanup(server.Close)
+			sender, err := p.sender(server.URL, outboundtest.Client(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkLimits(t, sender, p.service.(service))
+		})
+	}
+	t.Run("F-JP3 email", func(t *testing.T) {
+		server, err := notifytest.NewSMTP(notifytest.SMTPOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(server.Close)
+		sender, err := email.New(email.Config{Host: server.Addr(), TLS: "None", From: "a@example.com", To: []string{"b@example.com"}}, outboundtest.Client(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkLimits(t, sender, server)
+	})
+	t.Run("F-JP3 event", func(t *testing.T) {
+		server := &apiServer{}
+		checkLimits(t, event.New(server), server)
+	})
+}
+
+// checkLimits holds a sender to the limits of its service: whatever an Alert can have is taken, what fits is sent whole, and what
+// is one unit longer is cut, to no less than what fits.
+func checkLimits(t *testing.T, sender notify.Sender, s service) {
+	t.Helper()
+	t.Cleanup(sender.Close)
+	for _, why := range slices.Sorted(maps.Keys(units)) {
+		t.Run(why, func(t *testing.T) {
+			l := &limits{T: t, sender: sender, service: s, unit: units[why]}
+			l.largest()
+			l.atTheLimit("content", maxContent, func(text string) (title, content string) { return "t", text + "." })
+			longest := maxTitle
+			if slices.ContainsFunc(s.Sizes(), func(size notifytest.Size) bool { return size.Part == "title" }) {
+				longest = 4096 // no schema is needed to bound it
+			}
+			l.atTheLimit("title", longest, func(text string) (title, content string) { return "t " + text + " t", "c" })
+		})
+	}
+}
+
+// limits are those of one service for texts of one unit.
+type limits struct {
+	*testing.T
+	sender  notify.Sender
+	service service
+	unit    string
+}
+
+// sent makes keys that no other message has.
+var sent atomic.Int64
+
+// text returns as many units as fit into so many characters.
+func (l *limits) text(characters int) string {
+	return strings.Repeat(l.unit, characters/utf8.RuneCountInString(l.unit))
+}
+
+func (l *limits) message(event notify.Event, title, content string) notify.Message {
+	m := notifytest.Message(event)
+	m.Title, m.Content = title, content
+	return m
+}
+
+// send sends a message that must be taken, under a key of its own.
+func (l *limits) send(m notify.Message, externalID string) notify.Receipt {
+	l.Helper()
+	key := fmt.Sprintf("%032x", sent.Add(1))
+	receipt, err := l.sender.Send(l.Context(), m, notify.Key{Delivery: key, Incident: key, ExternalID: externalID})
+	if err != nil {
+		l.Fatalf("%s with a title of %d bytes and a content of %d: %v", m.Event, len(m.Title), len(m.Content), err)
+	}
+	for _, size := range l.service.Sizes() {
+		if size.Used > size.Max {
+			l.Fatalf("%s with a title of %d bytes and a content of %d: %+v", m.Event, len(m.Title), len(m.Content), size)
+		}
+	}
+	return receipt
+}
+
+// largest sends all that an Alert can have, in every event.
+func (l *limits) largest() {
+	l.Helper()
+	for _, title := range []string{l.text(maxTitle), ""} {
+		id := ""
+		for _, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
+			m := l.message(event, title, l.text(maxContent))
+			m.Name, m.Namespace = strings.Repeat("n", maxName), strings.Repeat("s", 63)
+			m.Receiver = "ClusterReceiver/" + strings.Repeat("r", maxName)
+			id = l.send(m, id).ExternalID
+		}
+	}
+}
+
+// sample is how a text of so many units arrived.
+type sample struct {
+	units int
+	text  string
+	note  string
+	seen  string // by people
+	sizes []notifytest.Size
+}
+
+func (s sample) whole() bool { return !strings.Contains(s.note, " was cut to ") }
+
+// atTheLimit finds the longest text that the service takes by its own measure. That is sent whole, and what is longer is cut.
+func (l *limits) atTheLimit(part string, longest int, split func(text string) (title, content string)) {
+	l.Helper()
+	try := func(n int) sample {
+		text := strings.Repeat(l.unit, n)
+		title, content := split(text)
+		receipt := l.send(l.message(notify.Fired, title, content), "")
+		seen := l.service.Seen()
+		return sample{n, notify.Message{Content: text}.Text(), receipt.Note, seen[len(seen)-1].Text, l.service.Sizes()}
+	}
+	units := (longest - len("t  t")) / utf8.RuneCountInString(l.unit)
+	fits := try(min(4, units))
+	for more := 1; more > 0; {
+		more = min(room(try(fits.units-1), fits), units-fits.units)
+		if more > 0 {
+			fits = try(fits.units + more)
+		}
+	}
+	if !fits.whole() || strings.Contains(fits.seen, mark) || !strings.Contains(visible(fits.seen), visible(fits.text)) {
+		l.Fatalf("a %s of %d fits, but people see %.50q of %.50q: %s %+v", part, fits.units, fits.seen, fits.text, fits.note, fits.sizes)
+	}
+	if fits.units == units {
+		return // no Alert can have more
+	}
+	const frame = 64 // what a sender may put around a text, beyond a bound of its own
+	for n := 1; n <= frame; n *= 2 {
+		if cut := try(fits.units + n); !cut.whole() {
+			l.checkCut(part, cut)
+			return
+		}
+	}
+	l.Errorf("a %s of %d is not cut: %+v", part, fits.units+frame, l.service.Sizes())
+}
+
+// room is how many more units the service takes, each of which counts as much as the last.
+func room(before, last sample) int {
+	units := math.MaxInt
+	for i, size := range last.sizes {
+		if step := size.Used - before.sizes[i].Used; step > 0 {
+			units = min(units, max(0, size.Max-size.Reserve-size.Used)/step)
+		}
+	}
+	return units
+}
+
+// mark ends what was cut.
+const mark = "… [cut]"
+
+func (l *limits) checkCut(part string, cut sample) {
+	l.Helper()
+	if !strings.Contains(cut.seen, mark) {
+		l.Errorf("a %s of %d is cut without a mark: %.50q", part, cut.units, cut.seen)
+	}
+	if !slices.ContainsFunc(cut.sizes, func(s notifytest.Size) bool { return 3*s.Used > 2*(s.Max-s.Reserve) }) { // how long an escape is depends on its neighbours
+		l.Errorf("a %s of %d is cut to less than need be: %+v", part, cut.units, cut.sizes)
+	}
+}
+
+// visible is a text without blanks, which services trim, and without what a sender puts in to break up mentions.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u200b' || r == '\u2060' || r == '\ufffd' {
+			return -1
+		}
+		return r
+	}, text)
+}

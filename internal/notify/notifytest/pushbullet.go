@@ -1,0 +1,89 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Pushbullet is an account of Pushbullet with a device "phone". A push with a guid that it knows is the same push.
+type Pushbullet struct {
+	Board
+	token string
+	mu    sync.Mutex
+	guids []string
+}
+
+var _ Service = (*Pushbullet)(nil)
+
+// NewPushbullet returns an account that has this access token.
+func NewPushbullet(token string) *Pushbullet { return &Pushbullet{token: token} }
+
+type pushbulletPush struct {
+	Type       string `json:"type"`
+	Title      string `json:"title"`
+	Body       string `json:"body"`
+	GUID       string `json:"guid"`
+	DeviceIden string `json:"device_iden"`
+	Dismissed  bool   `json:"dismissed"`
+}
+
+// ServeHTTP answers as Pushbullet does.
+func (p *Pushbullet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var push pushbulletPush
+	iden, isPush := strings.CutPrefix(r.URL.Path, "/v2/pushes/")
+	switch {
+	case r.Header.Get("Access-Token") != p.token:
+		pushbulletError(w, http.StatusUnauthorized, "Access token is missing or invalid.")
+	case r.Method == http.MethodGet && r.URL.Path == "/v2/users/me":
+		replyInJSON(w, http.StatusOK, map[string]any{"iden": "me"})
+	case r.Method != http.MethodPost || readJSON(r.Body, &push) != nil:
+		pushbulletError(w, http.StatusBadRequest, "The request was not understood.")
+	case isPush && push.Dismissed:
+		seen, _ := p.Find(iden)
+		seen.Over = true
+		p.Put(seen)
+		replyInJSON(w, http.StatusOK, map[string]any{"iden": iden, "dismissed": true})
+	case r.URL.Path == "/v2/pushes" && push.Type == "note" && push.DeviceIden == "phone" && push.GUID != "":
+		p.Fits(echo(push.Body)) // it has no limit of its own that is known
+		iden = p.push(push)
+		replyInJSON(w, http.StatusOK, map[string]any{"iden": iden, "guid": push.GUID, "title": push.Title, "body": push.Body})
+	default:
+		pushbulletError(w, http.StatusNotFound, "The resource does not exist.")
+	}
+}
+
+func (p *Pushbullet) push(push pushbulletPush) (iden string) {
+	i := slices.Index(p.guids, push.GUID)
+	if i >= 0 {
+		return "iden" + strconv.Itoa(i)
+	}
+	iden = "iden" + strconv.Itoa(len(p.guids))
+	p.guids = append(p.guids, push.GUID)
+	p.Put(Seen{ID: iden, Text: push.Title + "\n" + push.Body})
+	return iden
+}
+
+func pushbulletError(w http.ResponseWriter, status int, message string) {
+	replyInJSON(w, status, map[string]any{"error": map[string]string{"type": "invalid_request", "message": message}})
+}
