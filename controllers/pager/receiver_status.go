@@ -59,8 +59,12 @@ func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting in
 		c.say(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, v1beta1.ConditionStalled)
 	} else {
 		known := s.verdict.version == p.Version
-		if !known && was.TestedWith == p.Version && waiting == 0 && meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionReconciling) {
-			c.status.TestedWith = "" // who was at it has ended, and no delivery will tell
+		// The process that probed or delivered has ended and no delivery follows, or it was of a version that
+		// left receivers without a harmless call at Unknown.
+		isAbandoned := waiting == 0 && meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionReconciling) ||
+			meta.IsStatusConditionPresentAndEqual(was.Conditions, v1beta1.ConditionReady, metav1.ConditionUnknown)
+		if !known && was.TestedWith == p.Version && isAbandoned {
+			c.status.TestedWith = ""
 		}
 		if known || c.status.TestedWith != p.Version {
 			c.judge(p, s, known, now)
@@ -75,7 +79,7 @@ func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) 
 	v := s.verdict
 	switch {
 	case known && v.untried:
-		c.say(now, metav1.ConditionUnknown, v1beta1.ReasonUntried, "This provider can be asked nothing without sending a message; the first delivery will tell", "")
+		c.say(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
 	case known && v.failure == nil:
 		c.say(now, metav1.ConditionTrue, v1beta1.ReasonAnswered, "The receiver answers", "")
 	case known && v.failure.Class == notify.Configuration:

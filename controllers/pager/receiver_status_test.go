@@ -39,6 +39,10 @@ func TestExamine(t *testing.T) {
 		tested(r)
 		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Why"}, {Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: "Why"}}
 	}
+	untried := func(r *v1beta1.Receiver) {
+		tested(r)
+		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionUnknown, Reason: "Untried"}}
+	}
 	for name, c := range map[string]struct {
 		why     string
 		edit    func(*v1beta1.Receiver)
@@ -47,24 +51,25 @@ func TestExamine(t *testing.T) {
 		waiting int32
 		want    string // Ready, its reason, the one beside it that is True; whether it is asked, when to look again
 	}{
-		"new":                 {why: "it is asked", party: usable("v1"), want: "Unknown Asking Reconciling, ask"},
-		"being asked":         {why: "once at a time", party: usable("v1"), seen: sighting{asking: true}, want: "Unknown Asking Reconciling"},
-		"answered":            {why: "it works", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1"}}, want: "True Answered"},
-		"answered, changed":   {why: "that was another one", party: usable("v2"), edit: tested, seen: sighting{verdict: verdict{version: "v1"}}, want: "Unknown Asking Reconciling, ask"},
-		"after a restart":     {why: "what is on record is not asked again", party: usable("v1"), edit: tested, want: ""},
-		"cannot be asked":     {why: "a delivery will tell", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", untried: true}}, want: "Unknown Untried"},
-		"F-P1 refuses":        {why: "it is asked again soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration)}, asked: 1, next: t0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
-		"F-P1 still refuses":  {why: "a person should look", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration)}, asked: 4, next: t0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
-		"F-P1 refused Alerts": {why: "an Alert tries it", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}, probeAt: t0.Add(time.Minute), slow: true}, waiting: 3, want: "False Why Stalled"},
-		"F-P1 refused one":    {why: "an Alert tries it soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}}, waiting: 3, want: "False Why Reconciling"},
-		"F-P1 nothing waits":  {why: "nothing is tried", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}}, want: "False Why Stalled"},
-		"does not answer":     {why: "it is asked again", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}, next: t0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
-		"did not answer":      {why: "now", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Temporary)}, next: t0}, want: "False Why Reconciling, ask"},
-		"fails":               {why: "deliveries will tell", party: usable("v1"), edit: tested, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why"},
-		"fails, with a queue": {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why Reconciling"},
-		"failed, restarted":   {why: "nothing waits that would tell", party: usable("v1"), edit: failing, want: "Unknown Asking Reconciling, ask"},
-		"fails, restarted":    {why: "who waits tries it", party: usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
-		"suspended":           {why: "and asked anew when it is not any more", edit: tested, party: receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
+		"new":                   {why: "it is asked", party: usable("v1"), want: "Unknown Asking Reconciling, ask"},
+		"being asked":           {why: "once at a time", party: usable("v1"), seen: sighting{asking: true}, want: "Unknown Asking Reconciling"},
+		"answered":              {why: "it works", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1"}}, want: "True Answered"},
+		"answered, changed":     {why: "that was another one", party: usable("v2"), edit: tested, seen: sighting{verdict: verdict{version: "v1"}}, want: "Unknown Asking Reconciling, ask"},
+		"after a restart":       {why: "what is on record is not asked again", party: usable("v1"), edit: tested, want: ""},
+		"F-P1 refuses":          {why: "it is asked again soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration)}, asked: 1, next: t0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
+		"F-P1 still refuses":    {why: "a person should look", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration)}, asked: 4, next: t0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
+		"F-P1 refused Alerts":   {why: "an Alert tries it", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}, probeAt: t0.Add(time.Minute), slow: true}, waiting: 3, want: "False Why Stalled"},
+		"F-P1 refused one":      {why: "an Alert tries it soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}}, waiting: 3, want: "False Why Reconciling"},
+		"F-P1 nothing waits":    {why: "nothing is tried", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}}, want: "False Why Stalled"},
+		"does not answer":       {why: "it is asked again", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}, next: t0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
+		"did not answer":        {why: "now", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Temporary)}, next: t0}, want: "False Why Reconciling, ask"},
+		"fails":                 {why: "deliveries will tell", party: usable("v1"), edit: tested, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why"},
+		"fails, with a queue":   {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why Reconciling"},
+		"failed, restarted":     {why: "nothing waits that would tell", party: usable("v1"), edit: failing, want: "Unknown Asking Reconciling, ask"},
+		"fails, restarted":      {why: "who waits tries it", party: usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
+		"suspended":             {why: "and asked anew when it is not any more", edit: tested, party: receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
+		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", untried: true}}, want: "True NotProbed"},
+		"F-P9 was Unknown":      {why: "an earlier version left it so", party: usable("v1"), edit: untried, waiting: 2, want: "Unknown Asking Reconciling, ask"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r", Generation: 3}}

@@ -50,8 +50,8 @@ const (
 )
 
 var (
-	answered = haveCondition("Ready", metav1.ConditionTrue, "Answered")
-	untried  = haveCondition("Ready", metav1.ConditionUnknown, "Untried")
+	answered  = haveCondition("Ready", metav1.ConditionTrue, "Answered")
+	notProbed = haveCondition("Ready", metav1.ConditionTrue, "NotProbed")
 )
 
 var _ = Describe("A provider", func() {
@@ -64,7 +64,7 @@ var _ = Describe("A provider", func() {
 		r := s.receiver(ctx, namespace)
 		ready := answered
 		if asked["asked without a message"] == nothing {
-			ready = untried
+			ready = notProbed
 		}
 		Eventually(receiverStatus(ctx, r)).Should(ready)
 		Expect(s.seen()).To(BeEmpty(), "nothing was sent to see whether it works")
@@ -102,7 +102,7 @@ var _ = Describe("A provider", func() {
 	DescribeTable("does so too where the operator crashes before it has an answer", Serial, func(ctx SpecContext, p provider) {
 		s := p.start(ctx, namespace)
 		r := s.receiver(ctx, namespace)
-		Eventually(receiverStatus(ctx, r)).Should(Or(answered, untried))
+		Eventually(receiverStatus(ctx, r)).Should(Or(answered, notProbed))
 		for _, l := range s.lines {
 			l.hang()
 		}

@@ -89,11 +89,11 @@ var _ = Describe("A receiver's status", func() {
 		Consistently(asked.Load).Should(Equal(enough))
 	})
 
-	It("is not known where a provider can be asked nothing, until a delivery tells", func(ctx SpecContext) {
+	It("F-P9: is Ready, but not probed, where a provider can be asked nothing, until a delivery tells", func(ctx SpecContext) {
 		hook := newInbox()
 		hook.Respond(answer(http.StatusServiceUnavailable))
 		r := newReceiver(ctx, namespace, "hook", hook.URL)
-		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionUnknown, "Untried"))
+		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "NotProbed"))
 		Expect(hook.Started()).To(BeZero())
 
 		a := newAlert(ctx, namespace, "a", nil, "hook")
@@ -131,12 +131,12 @@ var _ = Describe("A receiver's status", func() {
 			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
 		})
 
-		It("is not known any more where nobody tries it", func(ctx SpecContext) {
+		It("is as if it was never probed where nobody tries it", func(ctx SpecContext) {
 			operator.Kill()
 			overwrite(ctx)
 			startOperator(context.WithoutCancel(ctx))
 			Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
-				haveCondition("Ready", metav1.ConditionUnknown, "Untried"), haveCondition("Reconciling", metav1.ConditionFalse, "Untried")))
+				haveCondition("Ready", metav1.ConditionTrue, "NotProbed"), haveCondition("Reconciling", metav1.ConditionFalse, "NotProbed")))
 		})
 	})
 
@@ -147,6 +147,6 @@ var _ = Describe("A receiver's status", func() {
 		DeferCleanup(func(ctx SpecContext) { Expect(k8s.Delete(ctx, r)).To(Succeed()) })
 		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Stalled", metav1.ConditionTrue, "Suspended"))
 		update(ctx, r, func(r *v1beta1.ClusterReceiver) { r.Spec.Suspend = false })
-		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionUnknown, "Untried"))
+		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "NotProbed"))
 	})
 })

@@ -20,7 +20,7 @@ package v1beta1
 // always there.
 const (
 	// ConditionReady is True once all receivers hold what the spec says; of a
-	// receiver, once it has answered.
+	// receiver, once it has answered, or where its provider has no harmless call.
 	ConditionReady = "Ready"
 	// ConditionReconciling is True while Bellhop goes on by itself.
 	ConditionReconciling = "Reconciling"
@@ -85,9 +85,9 @@ const (
 const (
 	// ReasonAnswered: it answered a harmless call or a delivery. Ready.
 	ReasonAnswered = "Answered"
-	// ReasonUntried: its provider has no harmless call, so the first delivery will
-	// tell. Ready is Unknown.
-	ReasonUntried = "Untried"
+	// ReasonNotProbed: its configuration is complete and its provider has no harmless
+	// call, so that the first delivery proves it. Ready.
+	ReasonNotProbed = "NotProbed"
 	// ReasonAsking: it is being asked. Reconciling.
 	ReasonAsking = "Asking"
 )

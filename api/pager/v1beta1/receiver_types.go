@@ -158,7 +158,8 @@ type ReceiverStatus struct {
 
 	// conditions are Ready, Reconciling and Stalled, as kstatus reads them. Ready
 	// is True once the receiver has answered, to a harmless call where its provider
-	// has one, or to a delivery; it is Unknown while nothing was asked.
+	// has one, or to a delivery. Where the provider has none it is True, with the
+	// reason NotProbed, as soon as the configuration is complete.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
