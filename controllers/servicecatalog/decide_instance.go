@@ -142,9 +142,10 @@ func decideInstance(si *v1beta1.ServiceInstance, w instanceWorld) instanceStep {
 	return d.instanceStep
 }
 
-// isBlank says whether a status was never written.
+// isBlank reports whether a status was never written: it has no field, or only the schema's
+// default, an observedGeneration of -1.
 func isBlank(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.ObservedGeneration == 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && s.CurrentOperation == ""
+	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && s.CurrentOperation == ""
 }
 
 // unprotected is an instance without our finalizer.

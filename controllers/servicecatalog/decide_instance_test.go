@@ -54,6 +54,8 @@ func TestDecideInstance(t *testing.T) {
 		"new":                                        {"the object itself is the journal", nil, "provision id small-id"},
 		"new after a restart":                        {"the body is the same as that of a request that may have been sent", fs(restarted), "provision id small-id"},
 		"edited before it was sent":                  {"another process may have sent another plan", fs(restarted, edited2), "journal provision id small-id"},
+		"F-JS1 new, without a default status":        {"it was made before the schema had a default", fs(noDefault), "provision id small-id"},
+		"F-JS1 without finalizer or default status":  {"the same", fs(noDefault, func(f *fixture) { f.si.Finalizers = nil }), "protect"},
 		"without finalizer":                          {"R1", fs(func(f *fixture) { f.si.Finalizers = nil }), "protect"},
 		"abandoned":                                  {"the finalizer was removed", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
 		"ready":                                      {"R6", fs(ready), "nothing: Ready"},

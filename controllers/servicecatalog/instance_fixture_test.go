@@ -26,6 +26,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
+// schemaDefault is the observedGeneration of a new object: the CRDs' default of status.
+const schemaDefault = -1
+
 // fixture is an instance and what surrounds it.
 type fixture struct {
 	si    *v1beta1.ServiceInstance
@@ -97,6 +100,9 @@ func (s instanceStep) say() string {
 }
 
 func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+// noDefault is an object from before the schema had a default status.
+func noDefault(f *fixture) { f.si.Status.ObservedGeneration = 0 }
 
 func ready(f *fixture) {
 	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 201))

@@ -122,6 +122,9 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
 		CreationTimestamp: metav1.NewTime(t0), Finalizers: []string{v1beta1.Finalizer}, Annotations: map[string]string{}}}
 	w.b.Spec.InstanceRef.Name, w.b.Spec.ExternalID = "db", "id"
+	if seed&32 == 0 { // objects of the former service-catalog have none
+		w.b.Status.ObservedGeneration = schemaDefault
+	}
 	if w.brought = seed%5 == 4; !w.brought {
 		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", t0)
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {

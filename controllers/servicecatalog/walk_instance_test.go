@@ -109,6 +109,9 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 		CreationTimestamp: metav1.NewTime(t0), Finalizers: []string{v1beta1.Finalizer}}}
 	w.si.Spec.ClusterServiceClassExternalName, w.si.Spec.ClusterServicePlanExternalName = "mysql", "small"
 	w.si.Spec.ExternalID = "id"
+	if seed%4 < 2 { // objects of the former service-catalog have none
+		w.si.Status.ObservedGeneration = schemaDefault
+	}
 	if w.brought = seed%5 == 4; !w.brought {
 		w.si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", t0)}
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {

@@ -233,6 +233,7 @@ type ClusterServiceBroker struct {
 	// +required
 	Spec ClusterServiceBrokerSpec `json:"spec,omitempty"`
 	// status is what is known of the broker.
+	// +default={"observedGeneration": -1}
 	// +optional
 	Status ServiceBrokerStatus `json:"status,omitempty"`
 }
@@ -265,6 +266,7 @@ type ServiceBroker struct {
 	// +required
 	Spec ServiceBrokerSpec `json:"spec,omitempty"`
 	// status is what is known of the broker.
+	// +default={"observedGeneration": -1}
 	// +optional
 	Status ServiceBrokerStatus `json:"status,omitempty"`
 }

@@ -315,6 +315,7 @@ type ServiceBinding struct {
 	// +required
 	Spec ServiceBindingSpec `json:"spec,omitempty"`
 	// status is what the broker has confirmed, and what is being tried.
+	// +default={"observedGeneration": -1}
 	// +optional
 	Status ServiceBindingStatus `json:"status,omitempty"`
 }

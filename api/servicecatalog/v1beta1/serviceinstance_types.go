@@ -447,6 +447,7 @@ type ServiceInstance struct {
 	// +required
 	Spec ServiceInstanceSpec `json:"spec,omitempty"`
 	// status is what the broker has confirmed, and what is being tried.
+	// +default={"observedGeneration": -1}
 	// +optional
 	Status ServiceInstanceStatus `json:"status,omitempty"`
 }
