@@ -43,6 +43,10 @@ func TestExamine(t *testing.T) {
 		tested(r)
 		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionUnknown, Reason: "Untried"}}
 	}
+	createdAgo := func(d time.Duration) func(*v1beta1.Receiver) {
+		return func(r *v1beta1.Receiver) { r.CreationTimestamp = metav1.NewTime(t0.Add(-d)) }
+	}
+	noSecret := receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "x"}}
 	for name, c := range map[string]struct {
 		why     string
 		edit    func(*v1beta1.Receiver)
@@ -67,6 +71,8 @@ func TestExamine(t *testing.T) {
 		"fails, with a queue":   {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why Reconciling"},
 		"failed, restarted":     {why: "nothing waits that would tell", party: usable("v1"), edit: failing, want: "Unknown Asking Reconciling, ask"},
 		"fails, restarted":      {why: "who waits tries it", party: usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
+		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), party: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
+		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), party: noSecret, want: "False SecretNotFound Stalled"},
 		"suspended":             {why: "and asked anew when it is not any more", edit: tested, party: receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
 		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", untried: true}}, want: "True NotProbed"},
 		"F-P9 was Unknown":      {why: "an earlier version left it so", party: usable("v1"), edit: untried, waiting: 2, want: "Unknown Asking Reconciling, ask"},
