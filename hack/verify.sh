@@ -27,7 +27,7 @@ if ! difference=$(cd "$copy" && diff -ruN before after); then
 fi
 
 # hack/cluster is not here: it only pins what is built from it, and its go.sum lacks what tests of Kubernetes need.
-for module in ${MODULES:-./} hack/tools/; do
+for module in ${MODULES:-./} hack/tools/ hack/tools/helm/; do
 	(cd "$repo/$module" && go mod tidy -diff) || problem "$module: run \"go mod tidy\""
 done
 

@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package suite
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+// HelmInstall installs a chart with one template as administrator, in a namespace, with more
+// flags, and returns what Helm printed. Helm is the version in hack/tools/helm.
+func (s *Suite) HelmInstall(ctx context.Context, namespace, template string, flags ...string) (string, error) {
+	ginkgo.GinkgoHelper()
+	chart := ginkgo.GinkgoT().TempDir()
+	gomega.Expect(os.Mkdir(filepath.Join(chart, "templates"), 0o700)).To(gomega.Succeed())
+	for name, text := range map[string]string{
+		"Chart.yaml":         "{apiVersion: v2, name: app, version: 1.0.0}",
+		"templates/all.yaml": template,
+	} {
+		gomega.Expect(os.WriteFile(filepath.Join(chart, name), []byte(text), 0o600)).To(gomega.Succeed())
+	}
+	cmd := exec.CommandContext(ctx, helm(ctx), append([]string{"install", "app", chart, "--namespace", namespace}, flags...)...)
+	home := ginkgo.GinkgoT().TempDir()
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.Cluster.Kubeconfig, "HOME="+home,
+		"HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// helm is the path of Helm, which is built where Go's cache does not have it.
+func helm(ctx context.Context) string {
+	ginkgo.GinkgoHelper()
+	repo, err := local.FindRepo()
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	cmd := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/tools/helm/go.mod", "-n", "helm")
+	cmd.Dir, cmd.Stderr = repo, ginkgo.GinkgoWriter
+	path, err := cmd.Output()
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	return string(bytes.TrimSpace(path))
+}

@@ -1,0 +1,112 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+// instanceAndBinding is a manifest of an instance of a service and a binding to it.
+func instanceAndBinding(service osbtest.Service) string {
+	return fmt.Sprintf(`
+apiVersion: servicecatalog.k8s.io/v1beta1
+kind: ServiceInstance
+metadata: {name: db}
+spec: {serviceClassExternalName: %s, servicePlanExternalName: %s}
+---
+apiVersion: servicecatalog.k8s.io/v1beta1
+kind: ServiceBinding
+metadata: {name: app}
+spec: {instanceRef: {name: db}}
+`, service.Name, service.Plans[0].Name)
+}
+
+// secretExists succeeds if the binding's Secret has been written.
+func secretExists(ctx context.Context, namespace string) error {
+	return k8s.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "app"}, &corev1.Secret{})
+}
+
+var _ = Describe("helm install --wait", func() {
+	takesTime := func(services []osbtest.Service) { services[1].Behavior.Delay = 2 * time.Second }
+
+	It("F-JS1: ends when the Secret is there, and not before, also with a broker that is registered by the same chart", func(ctx SpecContext) {
+		s := offlineSite(ctx, namespaced, osbtest.Options{}, takesTime)
+		out, err := its.HelmInstall(ctx, s.namespace, fmt.Sprintf(`
+apiVersion: servicecatalog.k8s.io/v1beta1
+kind: ServiceBroker
+metadata: {name: broker}
+spec: {url: %q}
+---%s`, s.URL, instanceAndBinding(s.inTime)), "--wait", "--timeout=90s")
+		Expect(secretExists(ctx, s.namespace)).To(Succeed(), out)
+		Expect(err).NotTo(HaveOccurred(), out)
+		Expect(out).To(ContainSubstring("STATUS: deployed"))
+	})
+
+	It("F-JS1: does not succeed with a broker that never answers", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		hold(s.Broker, osb.ProvisionInstance)
+		out, err := its.HelmInstall(ctx, s.namespace, instanceAndBinding(s.atOnce), "--wait", "--timeout=3s")
+		Expect(err).To(HaveOccurred(), out)
+		Expect(out).To(SatisfyAll(ContainSubstring("ServiceInstance/%s/db not ready. status: InProgress", s.namespace),
+			ContainSubstring("ServiceBinding/%s/app not ready. status: InProgress", s.namespace)))
+	})
+
+	It("F-JS1: fails with the broker's words, long before its time is up, with a broker that refuses", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		answers(s.Broker, osb.ProvisionInstance, refusal)
+		begun := time.Now()
+		out, err := its.HelmInstall(ctx, s.namespace, instanceAndBinding(s.atOnce), "--wait", "--timeout=5m")
+		Expect(err).To(HaveOccurred(), out)
+		Expect(time.Since(begun)).To(BeNumerically("<", time.Minute))
+		Expect(out).To(SatisfyAll(ContainSubstring("ServiceInstance/%s/db not ready. status: Failed", s.namespace), ContainSubstring("no such size"),
+			ContainSubstring("ServiceBinding/%s/app not ready. status: Failed", s.namespace)))
+	})
+})
+
+var _ = Describe("kubectl wait", func() {
+	It("F-JS1: waits for the Secret from the first moment on", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{})
+		_, release := hold(s.Broker, osb.ProvisionInstance)
+		Expect(kubectl(ctx, instanceAndBinding(s.atOnce), "create", "-n", s.namespace, "-f", "-")).To(ContainSubstring("app created"))
+		type ended struct {
+			out string
+			err error
+		}
+		ends := make(chan ended, 1)
+		go func() {
+			out, err := kubectl(ctx, "", "wait", "-n", s.namespace, "--for=condition=Ready", "--timeout=60s", "serviceinstance/db", "servicebinding/app")
+			ends <- ended{out, err}
+		}()
+		Eventually(func() []osbtest.Call { return s.Calls(osb.ProvisionInstance) }).ShouldNot(BeEmpty())
+		Expect(ends).NotTo(Receive())
+		release()
+		var end ended
+		Eventually(ends).WithTimeout(time.Minute).Should(Receive(&end))
+		Expect(secretExists(ctx, s.namespace)).To(Succeed(), end.out)
+		Expect(end.err).NotTo(HaveOccurred(), end.out)
+	})
+})
