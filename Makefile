@@ -28,7 +28,7 @@ demo: ## Page somebody and get a database, on this machine; ONCE=1 checks and en
 	go -C demo run .
 
 .PHONY: test
-test: ## Run all tests, with a real control plane
+test: ## Run all tests, with a real control plane (MODULES=./, SUITES="pager docs")
 	hack/test.sh
 
 .PHONY: test-e2e
@@ -43,9 +43,13 @@ bench: ## Measure the operator: speed, memory, isolation (ARGS=-short, ARGS=-hel
 soak: ## Let users and failures at the operator for MINUTES=20 (SEED=…, SVG=bin/soak.svg)
 	hack/soak.sh $(ARGS)
 
-.PHONY: test-faults
-test-faults: ## Try faults at each point of what users do: a part in 10 minutes, or all (FULL=1, ARGS='-scenario alert')
-	hack/faults.sh
+.PHONY: sweep
+sweep: ## Try faults at points of what users do: a fixed list, a choice (ARGS='-scenario alert'), or all in hours (FULL=1)
+	hack/sweep.sh
+
+.PHONY: nightly
+nightly: ## Run what takes too long for the gate, in at most 75 minutes (STEPS="soak fuzz", SEED=20260131)
+	hack/nightly.sh $(STEPS)
 
 .PHONY: size
 size: ## Print the operator's size and linked modules; fail where text/template is linked

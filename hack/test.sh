@@ -1,30 +1,90 @@
 #!/usr/bin/env bash
-# Runs the tests of every module against a real control plane. MODULES limits them, as MODULES="./ test/".
+# Runs the tests of every module, with a real control plane where they need one, and says how long each suite took. MODULES limits
+# them, as MODULES="./ test/", and SUITES those of test/, as SUITES="pager docs". What a suite prints is in bin/test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+logs=$PWD/bin/test
+rm -rf "$logs"
+mkdir -p "$logs"
 
 KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 export KUBEBUILDER_ASSETS
 
-# Only the race detector needs a C compiler; a machine with nothing but Go tests without it.
+# The race detector is for tests whose code under test runs in the same process. It needs a C compiler.
 race=-race
 if ! command -v "$(go env CC)" >/dev/null; then
-	echo "no C compiler here: testing without the race detector" >&2
+	echo "no C compiler here: testing without the race detector"
 	race=
 fi
-ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
+flags=(-tags grpcnotrace -vet=off -ldflags=-w -timeout=20m) # "make lint" vets
 
-failed=
-for module in ${MODULES:-./}; do
-	echo "== $module" >&2
-	case $module in
-	test/) # Ginkgo suites, with Ginkgo's own closing lines; one after the other, as each starts a control plane
-		(cd test && "$ginkgo" run -r $race --tags=grpcnotrace --keep-going --timeout=60m) || failed+=" $module"
-		;;
-	*) go -C "$module" test $race -tags grpcnotrace -timeout 20m ./... || failed+=" $module" ;;
-	esac
-done
-if [ -n "$failed" ]; then
-	echo "FAILED:$failed" >&2
-	exit 1
+has() { [[ " $1 " == *" $2 "* ]]; } # has LIST WORD
+modules=${MODULES:-./}
+suites=
+if has "$modules" test/; then
+	suites=${SUITES:-pager servicecatalog admission removal docs conversion internal bench faults}
 fi
+
+# All run the operator as it is deployed. What several suites need is built once, and before they begin.
+make --silent build
+export BELLHOP_OPERATOR=$PWD/bin/manager
+ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
+for name in pager servicecatalog; do
+	! has "$suites" $name || go -C test test -c "${flags[@]}" -o $name/$name.test ./$name
+done
+
+# suite NAME COMMAND... runs a suite, and keeps its output and its result.
+suite() {
+	local name=$1 began=$SECONDS result=ok
+	shift
+	echo "== $name: started"
+	"$@" >"$logs/$name.log" 2>&1 || result=FAILED
+	echo "$name $result $((SECONDS - began))" >>"$logs/results"
+	echo "== $name: $result, $((SECONDS - began)) s"
+}
+
+# unit MODULE NAME runs all tests of a module.
+unit() { ! has "$modules" "$1" || suite "$2" go -C "$1" test $race "${flags[@]}" ./...; }
+
+# package NAME FLAG... runs the tests of a package of test/.
+package() { ! has "$suites" "$1" || suite "$1" go -C test test "${flags[@]}" "${@:2}" "./$1/..."; }
+
+# specs NAME runs a suite of test/ in Ginkgo processes that share a control plane and an operator. The specs mostly wait.
+specs() { ! has "$suites" "$1" || suite "$1" "$ginkgo" run --procs=6 --timeout=20m "test/$1/$1.test"; }
+
+# Side by side: suites that mostly wait, and such that mostly compute.
+{
+	specs servicecatalog
+	package docs
+} &
+{
+	specs pager
+	package removal
+	package admission $race # in the test's process, as are the next
+} &
+{
+	package conversion $race
+	unit ./ unit
+	unit demo/ demo
+	unit hack/local/ local
+	unit hack/controlplane/ controlplane
+	package internal
+	package faults
+	package bench
+} &
+wait
+
+passed=0 failed=0
+while read -r name result seconds; do
+	if [ "$result" = ok ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "== $name: FAILED"
+		cat "$logs/$name.log"
+	fi
+done <"$logs/results"
+echo "suite            result  seconds"
+while read -r name result seconds; do printf '%-16s %-6s %8d\n' "$name" "$result" "$seconds"; done <"$logs/results"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

@@ -55,8 +55,12 @@ type Operator struct {
 	err     error
 }
 
-// BuildOperator builds the operator's binary and returns where it is.
+// BuildOperator builds the operator's binary and returns where it is. Where the environment variable BELLHOP_OPERATOR names a binary,
+// that one is used: so many programs need to build it only once, or run one that was built in another way.
 func BuildOperator(ctx context.Context, repo string) (string, error) {
+	if built := os.Getenv("BELLHOP_OPERATOR"); built != "" {
+		return built, nil
+	}
 	bin := filepath.Join(repo, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return "", err

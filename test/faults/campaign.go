@@ -46,6 +46,9 @@ func campaign(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := plan(sweeps, o); err != nil {
 		return err
 	}
+	if o.fixed {
+		list(out, sweeps)
+	}
 	err = inParallel(o.parallel, jobsOf(sweeps, o.seed), func(j job) error {
 		if o.within > 0 && time.Since(began) > o.within {
 			return nil
@@ -97,7 +100,7 @@ func chosen(o options) (sweeps []*sweep, err error) {
 
 // plan chooses the faults.
 func plan(sweeps []*sweep, o options) error {
-	for _, s := range sweeps {
+	for i, s := range sweeps {
 		if o.fault != "" {
 			f, err := parseFault(o.fault)
 			if err != nil {
@@ -118,9 +121,33 @@ func plan(sweeps []*sweep, o options) error {
 			all = slices.DeleteFunc(all, func(f fault) bool { return !f.kills() })
 			all = d.some(all, n)
 		}
+		if o.fixed {
+			s.faults = oneInTurn(all, i, d)
+			continue
+		}
 		s.faults = share(all, o.part, d)
 	}
 	return nil
+}
+
+// oneInTurn is one fault of the class whose turn it is at the n-th scenario, or of the next class that has any.
+func oneInTurn(all []fault, n int, d draw) []fault {
+	for i := range classes {
+		of := slices.DeleteFunc(slices.Clone(all), func(f fault) bool { return !classes[(n+i)%len(classes)].is(f) })
+		if len(of) > 0 {
+			return d.some(of, 1)
+		}
+	}
+	return nil
+}
+
+// list prints the runs that are planned.
+func list(out io.Writer, sweeps []*sweep) {
+	for _, s := range sweeps {
+		for _, f := range s.faults {
+			fmt.Fprintf(out, "%s with %s\n", s.scenario.name, f)
+		}
+	}
 }
 
 // inParallel does something with each, some at a time, until one fails.

@@ -43,7 +43,8 @@ type options struct {
 	seed                             uint64
 	within, soak                     time.Duration
 	svg                              string
-	verbose, variants                bool
+	verbose, variants, fixed         bool
+	journal                          string
 	names                            []string
 }
 
@@ -59,11 +60,16 @@ func parse(args []string) (o options, err error) {
 	fs.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
 	fs.DurationVar(&o.within, "within", 0, "no run begins later than that; 0: all are made")
 	fs.DurationVar(&o.soak, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
+	fs.BoolVar(&o.fixed, "fixed", false, "the runs of the gate: every scenario with one fault, the classes in turn, seed 1 and no walks")
+	fs.StringVar(&o.journal, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
 	fs.StringVar(&o.svg, "svg", "", "the file into which memory and goroutines of -soak are drawn")
 	fs.BoolVar(&o.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
 	fs.BoolVar(&o.variants, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
 		return o, err
+	}
+	if o.fixed {
+		o.seed, o.walks = 1, 0
 	}
 	if o.part <= 0 || o.part > 1 || o.parallel < 1 {
 		return o, errors.New("-part has to be above 0 and at most 1, -parallel at least 1")

@@ -236,7 +236,7 @@ func (s *sweep) note(f fault, found result, out io.Writer, seed uint64) {
 	if len(found.problems) == 0 {
 		return
 	}
-	text := fmt.Sprintf("VIOLATION %s with %s (seed %d)\n  %s\n  again: make test-faults ARGS='-scenario %s -fault %s -seed %d'\n",
+	text := fmt.Sprintf("VIOLATION %s with %s (seed %d)\n  %s\n  again: make sweep ARGS='-scenario %s -fault %s -seed %d'\n",
 		s.scenario.name, f, seed, strings.Join(found.problems, "\n  "), s.scenario.name, f, seed)
 	s.violations = append(s.violations, violation{text, found.log})
 	fmt.Fprint(out, text)

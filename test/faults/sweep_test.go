@@ -78,6 +78,27 @@ func TestAShareHasOfEachClass(t *testing.T) {
 	}
 }
 
+func TestTheFixedListHasAllClasses(t *testing.T) {
+	d, counts := drawing(1, "db"), map[string]int{}
+	for n := range 2 * len(classes) {
+		some := oneInTurn(faultsOf(aResult(), d), n, d)
+		if len(some) != 1 || classOf(some[0]) != classes[n%len(classes)].name {
+			t.Errorf("the %d-th scenario is tried with %v", n, some)
+		}
+		counts[classOf(some[0])]++
+	}
+	if len(counts) != len(classes) {
+		t.Errorf("the classes are %v", counts)
+	}
+	crashes := slices.DeleteFunc(faultsOf(aResult(), d), func(f fault) bool { return classOf(f) != "crash" })
+	if some := oneInTurn(crashes, 3, d); len(some) != 1 {
+		t.Errorf("a scenario that has faults of one class is tried with %v", some)
+	}
+	if some := oneInTurn(nil, 0, d); some != nil {
+		t.Errorf("a scenario without faults is tried with %v", some)
+	}
+}
+
 func TestAShareStaysWhenACallIsMadeOnceMore(t *testing.T) {
 	d := drawing(1, "db")
 	names := func(r result) (names []string) {

@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-var _ = Describe("Faults", Serial, func() {
+var _ = Describe("Faults", func() {
 	var (
 		namespace string
 		hook      *receiverServer
@@ -41,8 +41,8 @@ var _ = Describe("Faults", Serial, func() {
 		namespace, hook = newNamespace(ctx), newInbox()
 	})
 
-	It("lose and double nothing in 20 kills during 500 Alerts", func(ctx SpecContext) {
-		const n, kills = 500, 20
+	It("lose and double nothing in 8 kills during 200 Alerts", Serial, func(ctx SpecContext) {
+		const n, kills = 200, 8
 		// An answer takes a while, so that kills find requests under way.
 		hook.Respond(func(r *http.Request) (int, http.Header, string) {
 			select {
@@ -110,8 +110,8 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(repeated).To(BeNumerically("<=", interrupted))
 	})
 
-	It("deliver 500 of 500 that were accepted while the receiver was down and the operator was killed", func(ctx SpecContext) {
-		const n = 500
+	It("deliver 200 of 200 that were accepted while the receiver was down and the operator was killed", Serial, func(ctx SpecContext) {
+		const n = 200
 		hook.server.Close()
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
@@ -128,7 +128,7 @@ var _ = Describe("Faults", Serial, func() {
 	})
 
 	It("of a receiver that hangs hold at most its few", func(ctx SpecContext) {
-		const n = 300
+		const n = 60
 		slow, release := newInbox(), make(chan struct{})
 		slow.Respond(func(r *http.Request) (int, http.Header, string) {
 			select {
@@ -160,7 +160,7 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(slow.Messages()).To(HaveLen(n))
 	})
 
-	It("record what was sent before a graceful stop ends the process", func(ctx SpecContext) {
+	It("record what was sent before a graceful stop ends the process", Serial, func(ctx SpecContext) {
 		arrived, release := make(chan struct{}), make(chan struct{})
 		hook.Respond(func(*http.Request) (int, http.Header, string) {
 			close(arrived)
@@ -217,8 +217,8 @@ var _ = Describe("Faults", Serial, func() {
 		Expect(hook.about(again)).To(HaveLen(2), "each has its page under its own key")
 	})
 
-	It("leave nothing out when a warm standby takes over", func(ctx SpecContext) {
-		const n = 200
+	It("leave nothing out when a warm standby takes over", Serial, func(ctx SpecContext) {
+		const n = 100
 		elect := []string{"--leader-elect", "--leader-elect-lease-duration=4s"}
 		Expect(operator.Stop()).To(Succeed())
 		startOperator(context.WithoutCancel(ctx), elect...)

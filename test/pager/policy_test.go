@@ -38,7 +38,7 @@ func unknown() OmegaMatcher {
 		HaveField("Deliveries", ConsistOf(SatisfyAll(HaveField("State", v1beta1.DeliveryUnknown), HaveField("AnswerLost", true)))))
 }
 
-var _ = Describe("AtMostOnce", Serial, func() {
+var _ = Describe("AtMostOnce", func() {
 	var namespace string
 	var hook *receiverServer
 	BeforeEach(func(ctx SpecContext) { namespace, hook = newNamespace(ctx), newInbox() })
@@ -78,7 +78,7 @@ var _ = Describe("AtMostOnce", Serial, func() {
 		Expect(hook.about(a)[0].Attempts).To(Equal(1))
 	})
 
-	It("survives a kill between the request and its record", func(ctx SpecContext) {
+	It("survives a kill between the request and its record", Serial, func(ctx SpecContext) {
 		const n = 20
 		hook.Respond(inbox.Hang)
 		newReceiver(ctx, namespace, "hook", hook.URL, atMostOnce)

@@ -109,7 +109,7 @@ var _ = Describe("A receiver's status", func() {
 		Expect(r.Status.LastErrorTime.Time).To(BeTemporally("~", time.Now(), time.Minute))
 	})
 
-	Describe("that says it fails and is being tried", Serial, func() {
+	Describe("that says it fails and is being tried", func() {
 		var r *v1beta1.Receiver
 		BeforeEach(func(ctx SpecContext) {
 			r = newReceiver(ctx, namespace, "hook", newInbox().URL)
@@ -131,7 +131,7 @@ var _ = Describe("A receiver's status", func() {
 			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
 		})
 
-		It("is as if it was never probed where nobody tries it", func(ctx SpecContext) {
+		It("is as if it was never probed where nobody tries it", Serial, func(ctx SpecContext) {
 			operator.Kill()
 			overwrite(ctx)
 			startOperator(context.WithoutCancel(ctx))

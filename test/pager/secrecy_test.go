@@ -35,6 +35,8 @@ import (
 )
 
 var _ = Describe("A credential", Serial, func() {
+	BeforeEach(logEverything)
+
 	It("is found nowhere but in its Secret and on the wire", func(ctx SpecContext) {
 		namespace, echo := newNamespace(ctx), newInbox()
 		// The receiver sends back what it gets, in words that statuses show.

@@ -66,10 +66,11 @@ func TestPager(t *testing.T) {
 	RunSpecs(t, "pager")
 }
 
-var _ = BeforeSuite(func(ctx SpecContext) {
-	its.Start(ctx, v1alpha1.AddToScheme, v1beta1.AddToScheme)
-	cluster, k8s = its.Cluster, its.Client
-	startOperator(ctx)
+var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
+	return its.Start(ctx)
+}, func(started []byte) {
+	its.Join(started, v1alpha1.AddToScheme, v1beta1.AddToScheme)
+	cluster, operator, k8s = its.Cluster, its.Operator, its.Client
 })
 
 var (
@@ -81,6 +82,17 @@ var (
 func startOperator(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	operator = its.StartOperator(ctx, args...)
+}
+
+// logEverything has another operator take over, which logs at the highest level, bodies of requests included, until the spec ends.
+func logEverything(ctx SpecContext) {
+	GinkgoHelper()
+	operator.Kill()
+	startOperator(context.WithoutCancel(ctx), "--zap-log-level=10")
+	DeferCleanup(func(ctx SpecContext) {
+		operator.Kill()
+		startOperator(context.WithoutCancel(ctx))
+	})
 }
 
 // receiverServer is an inbox on a port of its own.

@@ -55,8 +55,7 @@ func TestRemoval(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	its.Start(ctx, v1beta1.AddToScheme)
-	its.StartOperator(ctx, "--cluster-id-configmap-name="+idsIn)
+	its.Join(its.Start(ctx, "--cluster-id-configmap-name="+idsIn), v1beta1.AddToScheme)
 })
 
 var (

@@ -175,12 +175,12 @@ func describeFailures(k kinds) {
 			Expect(c.Message).NotTo(ContainSubstring("\x1b"))
 		}
 		Eventually(eventsAbout(ctx, b)).Should(ContainElement(ContainSubstring("Warning ErrorFetchingCatalog")))
-		Expect(strings.Count(logs.String(), "Broker does not work")).To(Equal(1), "not at each attempt")
+		Expect(logs.Lines("Broker does not work", b.GetName())).To(HaveLen(1), "not at each attempt")
 		Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()))
 
 		lift()
 		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beReady(b), HaveField("Attempts", int32(0)), HaveField("NextAttemptTime", BeNil()), HaveField("OperationStartTime", BeNil())))
-		Eventually(logs.String).Should(ContainSubstring("Broker works again"))
+		Eventually(logs.Lines).WithArguments("Broker works again", b.GetName()).Should(HaveLen(1))
 	})
 
 	It("waits as long as the broker asks", func(ctx SpecContext) {

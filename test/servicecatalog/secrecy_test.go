@@ -47,6 +47,8 @@ const (
 )
 
 var _ = Describe("A credential", Serial, func() {
+	BeforeEach(logEverything)
+
 	// echo answers with credentials in every spelling, in words that people are shown: a few
 	// at a time, since what is shown is cut. Which ones is where it begins.
 	echo := func(status, from int, secrets ...string) osbtest.Answer {
@@ -149,7 +151,7 @@ var _ = Describe("A credential", Serial, func() {
 	})
 })
 
-var _ = Describe("What a broker says of a binding", Serial, func() {
+var _ = Describe("What a broker says of a binding", func() {
 	// repeats has the broker fail, and repeat a secret in what it says of that.
 	repeats := func(s *site, b *v1beta1.ServiceBinding, on osb.Operation, secret string) (lift func()) {
 		return s.Inject(osbtest.Fault{On: on, ID: currentID(b), Answer: osbtest.Error(500, "", "cannot use "+secret+" any more")})
@@ -205,7 +207,7 @@ var _ = Describe("What a broker says of a binding", Serial, func() {
 		Eventually(bindingOf(ctx, given)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), cleaned("cannot use [redacted] any more", "before-0ne")))
 	})
 
-	It("is shown to nobody by a process that does not know what it gave out", func(ctx SpecContext) {
+	It("is shown to nobody by a process that does not know what it gave out", Serial, func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, notRotatable, func(services []osbtest.Service) {
 			services[0].Behavior.Credentials = func(id string) any {
 				return map[string]any{"password": "pass-" + id, "options": map[string]any{"pin": json.Number(numberCanary)}}

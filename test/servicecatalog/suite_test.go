@@ -59,10 +59,11 @@ func TestServiceCatalog(t *testing.T) {
 	RunSpecs(t, "servicecatalog")
 }
 
-var _ = BeforeSuite(func(ctx SpecContext) {
-	its.Start(ctx, v1beta1.AddToScheme)
-	cluster, k8s = its.Cluster, its.Client
-	startOperator(ctx)
+var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
+	return its.Start(ctx)
+}, func(started []byte) {
+	its.Join(started, v1beta1.AddToScheme)
+	cluster, operator, k8s = its.Cluster, its.Operator, its.Client
 })
 
 var (
@@ -74,6 +75,17 @@ var (
 func startOperator(ctx context.Context, args ...string) {
 	GinkgoHelper()
 	operator = its.StartOperator(ctx, args...)
+}
+
+// logEverything has another operator take over, which logs at the highest level, bodies of requests included, until the spec ends.
+func logEverything(ctx SpecContext) {
+	GinkgoHelper()
+	operator.Kill()
+	startOperator(context.WithoutCancel(ctx), "--zap-log-level=10")
+	DeferCleanup(func(ctx SpecContext) {
+		operator.Kill()
+		startOperator(context.WithoutCancel(ctx))
+	})
 }
 
 // update edits an object as it is now.

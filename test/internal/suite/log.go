@@ -17,17 +17,63 @@ limitations under the License.
 package suite
 
 import (
-	"github.com/onsi/ginkgo/v2"
+	"io"
+	"os"
+	"slices"
+	"strings"
 
-	"github.com/gophernetes/bellhop/test/internal/output"
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
 )
 
-// Log is what the operator printed since the spec began: of storms there is much, at the
-// highest level.
-type Log struct{ output.Buffer }
+// Log is what the operator printed since the spec began. It is a file, which all Ginkgo processes read.
+type Log struct {
+	path string
+	file *os.File // of the process that runs the operator
+	from int64
+}
+
+func (l *Log) create(path string) (err error) {
+	l.path = path
+	l.file, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ginkgo.DeferCleanup(func() error { return l.file.Close() })
+	return err
+}
+
+func (l *Log) Write(p []byte) (int, error) { return l.file.Write(p) }
+
+// String is what was printed since the last Reset.
+func (l *Log) String() string {
+	ginkgo.GinkgoHelper()
+	file, err := os.Open(l.path)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	defer file.Close()
+	_, err = file.Seek(l.from, io.SeekStart)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	text, err := io.ReadAll(file)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	return string(text)
+}
+
+// Lines are those that contain all of the texts. Other specs run at the same time, so one of the texts is a name of the spec's own.
+func (l *Log) Lines(texts ...string) []string {
+	ginkgo.GinkgoHelper()
+	var lines []string
+	for line := range strings.Lines(l.String()) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
 
 // Reset is for BeforeEach.
-func (l *Log) Reset() { l.Take() }
+func (l *Log) Reset() {
+	ginkgo.GinkgoHelper()
+	info, err := os.Stat(l.path)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	l.from = info.Size()
+}
 
 // Report is for AfterEach: of a spec that failed it shows the end.
 func (l *Log) Report() {

@@ -20,8 +20,10 @@ package suite
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/onsi/ginkgo/v2"
@@ -30,16 +32,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-// Suite is a control plane and the operator that runs on it. Its methods are for specs, and
-// fail them.
+// Suite is a control plane and an operator that runs on it. The first Ginkgo process starts both, the others use them, so that specs
+// run in parallel; a spec that stops the operator, or that changes what belongs to the whole cluster, is Serial and runs in the first
+// process after all others. The methods are for specs, and fail them.
 type Suite struct {
 	Cluster *local.Cluster
-	// Operator is the one that was started last, of the program Binary.
+	// Operator is the one that was started last, of the program Binary. Only the first process can stop it.
 	Operator *local.Operator
 	Binary   string
 	// Client is an administrator's.
@@ -48,40 +52,83 @@ type Suite struct {
 	Logs Log
 
 	auditLog string
+	args     []string // every operator's
 }
 
-// Start starts the control plane, and builds the operator. The client knows the types that
-// are added.
-func (s *Suite) Start(ctx context.Context, types ...func(*runtime.Scheme) error) {
+// shared is what the first Ginkgo process tells the others.
+type shared struct {
+	Kubeconfig, KubectlPath, Namespace, ServiceAccount, WebhookURL string
+	MetricsURL, HealthURL                                          string
+	AuditLog, OperatorLog                                          string
+}
+
+// Start is for the first function of SynchronizedBeforeSuite: it starts the control plane and an operator with these arguments. The
+// result is for Join.
+func (s *Suite) Start(ctx context.Context, args ...string) []byte {
 	ginkgo.GinkgoHelper()
 	repo, err := local.FindRepo()
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	ginkgo.GinkgoT().Setenv("KUBE_CACHE_MUTATION_DETECTOR", "true") // an operator that changes an object of its cache ends
-	s.auditLog = filepath.Join(ginkgo.GinkgoT().TempDir(), "audit.log")
+	dir := ginkgo.GinkgoT().TempDir()
+	s.auditLog, s.args = filepath.Join(dir, "audit.log"), args
+	gomega.Expect(s.Logs.create(filepath.Join(dir, "operator.log"))).To(gomega.Succeed())
 	// The cluster outlives this node's context.
 	s.Cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo, AuditLog: s.auditLog, ControllerManager: true})
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	ginkgo.DeferCleanup(s.Cluster.Stop)
 	s.Binary, err = local.BuildOperator(ctx, repo)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	s.StartOperator(ctx)
 
+	all, err := json.Marshal(shared{
+		Kubeconfig: s.Cluster.Kubeconfig, KubectlPath: s.Cluster.KubectlPath, Namespace: s.Cluster.Namespace,
+		ServiceAccount: s.Cluster.ServiceAccount, WebhookURL: s.Cluster.WebhookURL,
+		MetricsURL: s.Operator.MetricsURL, HealthURL: s.Operator.HealthURL, AuditLog: s.auditLog, OperatorLog: s.Logs.path,
+	})
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	return all
+}
+
+// Join is for the second function of SynchronizedBeforeSuite: it connects this process with what Start has started. The client knows
+// the types that are added.
+func (s *Suite) Join(started []byte, types ...func(*runtime.Scheme) error) {
+	ginkgo.GinkgoHelper()
+	if s.Cluster == nil { // not the first process
+		s.join(started)
+	}
 	scheme := runtime.NewScheme()
 	for _, add := range append(types, clientgoscheme.AddToScheme) {
 		gomega.Expect(add(scheme)).To(gomega.Succeed())
 	}
 	config := *s.Cluster.Config
 	config.QPS = -1
+	var err error
 	s.Client, err = client.New(&config, client.Options{Scheme: scheme})
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 }
 
-// StartOperator runs the operator, at its highest log level, until stopped or killed.
+func (s *Suite) join(started []byte) {
+	ginkgo.GinkgoHelper()
+	var all shared
+	gomega.Expect(json.Unmarshal(started, &all)).To(gomega.Succeed())
+	config, err := clientcmd.BuildConfigFromFlags("", all.Kubeconfig)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	s.Cluster = &local.Cluster{
+		Config: config, Kubeconfig: all.Kubeconfig, KubectlPath: all.KubectlPath, WebhookURL: all.WebhookURL,
+		Namespace: all.Namespace, ServiceAccount: all.ServiceAccount,
+	}
+	s.Operator = &local.Operator{MetricsURL: all.MetricsURL, HealthURL: all.HealthURL}
+	s.auditLog, s.Logs.path = all.AuditLog, all.OperatorLog
+}
+
+// StartOperator runs the operator until stopped or killed.
 func (s *Suite) StartOperator(ctx context.Context, args ...string) *local.Operator {
 	ginkgo.GinkgoHelper()
+	gomega.Expect(ginkgo.GinkgoParallelProcess()).To(gomega.Equal(1), "only a Serial spec may start an operator")
 	var err error
 	s.Operator, err = s.Cluster.StartOperator(ctx, local.OperatorOptions{
 		Binary: s.Binary,
-		Args:   append([]string{"--allow-outbound=127.0.0.1", "--zap-log-level=10"}, args...),
+		Args:   slices.Concat([]string{"--allow-outbound=127.0.0.1", "--zap-log-level=5"}, s.args, args),
 		Log:    &s.Logs,
 	})
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Runs what takes too long for the gate, in at most 75 minutes on two cores, and prints what came of each step. A step that fails or
+# takes longer than its limit does not keep the others from running. "hack/nightly.sh soak fuzz" runs some of them. SEED=20260131 makes
+# the choices of that day again.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export SEED=${SEED:-$(date -u +%Y%m%d)}
+
+# A part of the sweep, another one every day.
+sweep() { ARGS="-seed $SEED -part 0.02 -within 17m" hack/sweep.sh; }
+
+# The sweep finds each of the operators with a mistake.
+variants() { ARGS=-variants hack/sweep.sh; }
+
+# The operator is built with the race detector, which ends it at the first race.
+soak() {
+	go build -race -tags grpcnotrace -o bin/operator-race .
+	GORACE=halt_on_error=1 MINUTES=11 hack/soak.sh -operator "$PWD/bin/operator-race"
+}
+
+mutations() { go test -tags grpcnotrace,mutation -vet=off -count=1 -run '^TestMutations$' ./internal/osb; }
+
+bench() { hack/bench.sh -short; }
+
+fuzz() {
+	local target package failed=0
+	for target in $(grep -ro --include=*_test.go '^func Fuzz[A-Za-z]*' . | sed 's/func //' | sort); do
+		package=$(dirname "${target%%:*}")
+		echo "--- $package ${target##*:}"
+		go test -tags grpcnotrace -vet=off -run '^$' -fuzz "^${target##*:}\$" -fuzztime 8s "$package" || failed=1
+	done
+	return $failed
+}
+
+e2e() { hack/e2e.sh; }
+
+limit() { # in minutes
+	case $1 in
+	sweep) echo 20 ;;
+	variants) echo 9 ;;
+	soak) echo 15 ;;
+	mutations) echo 4 ;;
+	bench) echo 4 ;;
+	fuzz) echo 7 ;;
+	e2e) echo 15 ;;
+	*) return 1 ;;
+	esac
+}
+
+if [ "${1-}" = -step ]; then
+	"$2"
+	exit
+fi
+
+results=() failed=0
+for name in ${@:-sweep variants soak mutations bench fuzz e2e}; do
+	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
+	echo "=== $name, at most $minutes minutes, seed $SEED"
+	began=$SECONDS rc=0
+	timeout --kill-after=1m "${minutes}m" "$0" -step "$name" </dev/null || rc=$?
+	case $rc in
+	0) result=ok ;;
+	124 | 137) result="FAILED: not done in $minutes minutes" ;;
+	*) result=FAILED ;;
+	esac
+	[ $rc = 0 ] || failed=$((failed + 1))
+	results+=("$(printf '%-10s %5d s  %s' "$name" $((SECONDS - began)) "$result")")
+	echo "=== ${results[${#results[@]} - 1]}"
+done
+printf '%s\n' "nightly, seed $SEED, $SECONDS s:" "${results[@]}" "$((${#results[@]} - failed)) passed, $failed failed"
+[ $failed = 0 ]
