@@ -4,7 +4,9 @@ IMG ?= bellhop:dev
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
-export IMG KUBECTL ARGS FULL
+# What is compiled does not depend on where the clone is, so that the next clone finds it in Go's cache.
+GOFLAGS ?= -trimpath
+export IMG KUBECTL ARGS FULL GOFLAGS
 
 # Tools are pinned in a module of their own and built by Go when they are called; nothing is installed.
 TOOL := go tool -modfile=hack/tools/go.mod

@@ -8,7 +8,7 @@ KUBEBUILDER_ASSETS=$(go -C hack/controlplane run .)
 export KUBEBUILDER_ASSETS
 
 mkdir -p bin
-CGO_ENABLED=0 go -C test build -tags grpcnotrace -o ../bin/bench ./bench
+go -C test build -tags grpcnotrace -o ../bin/bench ./bench
 if [ "${FULL-}" = 1 ]; then
 	set -- -full "$@"
 fi

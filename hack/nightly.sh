@@ -32,7 +32,14 @@ fuzz() {
 	return $failed
 }
 
-e2e() { hack/e2e.sh; }
+# Skipped only where the machine does not meet the needs of hack/cluster/README.md.
+e2e() {
+	if [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ] || ! grep -q ' cgroup .*[, ]memory' /proc/mounts; then
+		echo "hack/cluster needs Linux, root and cgroup v1"
+		return 77
+	fi
+	hack/e2e.sh
+}
 
 limit() { # in minutes
 	case $1 in
@@ -52,20 +59,20 @@ if [ "${1-}" = -step ]; then
 	exit
 fi
 
-results=() failed=0
+results=() passed=0 failed=0
 for name in ${@:-sweep variants soak mutations bench fuzz e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	echo "=== $name, at most $minutes minutes, seed $SEED"
 	began=$SECONDS rc=0
 	timeout --kill-after=1m "${minutes}m" "$0" -step "$name" </dev/null || rc=$?
 	case $rc in
-	0) result=ok ;;
-	124 | 137) result="FAILED: not done in $minutes minutes" ;;
-	*) result=FAILED ;;
+	0) result=ok passed=$((passed + 1)) ;;
+	77) result="skipped: this machine does not meet its needs" ;;
+	124 | 137) result="FAILED: not done in $minutes minutes" failed=$((failed + 1)) ;;
+	*) result=FAILED failed=$((failed + 1)) ;;
 	esac
-	[ $rc = 0 ] || failed=$((failed + 1))
 	results+=("$(printf '%-10s %5d s  %s' "$name" $((SECONDS - began)) "$result")")
 	echo "=== ${results[${#results[@]} - 1]}"
 done
-printf '%s\n' "nightly, seed $SEED, $SECONDS s:" "${results[@]}" "$((${#results[@]} - failed)) passed, $failed failed"
+printf '%s\n' "nightly, seed $SEED, $SECONDS s:" "${results[@]}" "$passed passed, $failed failed"
 [ $failed = 0 ]

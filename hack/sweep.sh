@@ -9,7 +9,7 @@ KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 export KUBEBUILDER_ASSETS
 
 mkdir -p bin
-CGO_ENABLED=0 go -C test build -tags grpcnotrace -ldflags=-w -o ../bin/faults ./faults
+go -C test build -tags grpcnotrace -ldflags=-w -o ../bin/faults ./faults
 set -f # a * in ARGS is none of files
 if [ "${FULL-}" = 1 ]; then
 	bin/faults -walks 30 -journal bin/sweep.journal ${ARGS-}

@@ -16,7 +16,7 @@ if ! command -v "$(go env CC)" >/dev/null; then
 	echo "no C compiler here: testing without the race detector"
 	race=
 fi
-flags=(-tags grpcnotrace -vet=off -ldflags=-w -timeout=20m) # "make lint" vets
+flags=(-tags grpcnotrace -vet=off -ldflags=-w) # "make lint" vets
 
 has() { [[ " $1 " == *" $2 "* ]]; } # has LIST WORD
 modules=${MODULES:-./}
@@ -44,10 +44,10 @@ suite() {
 }
 
 # unit MODULE NAME runs all tests of a module.
-unit() { ! has "$modules" "$1" || suite "$2" go -C "$1" test $race "${flags[@]}" ./...; }
+unit() { ! has "$modules" "$1" || suite "$2" go -C "$1" test $race "${flags[@]}" -count=1 -timeout=20m ./...; }
 
 # package NAME FLAG... runs the tests of a package of test/.
-package() { ! has "$suites" "$1" || suite "$1" go -C test test "${flags[@]}" "${@:2}" "./$1/..."; }
+package() { ! has "$suites" "$1" || suite "$1" go -C test test "${flags[@]}" -count=1 -timeout=20m "${@:2}" "./$1/..."; }
 
 # specs NAME runs a suite of test/ in Ginkgo processes that share a control plane and an operator. The specs mostly wait.
 specs() { ! has "$suites" "$1" || suite "$1" "$ginkgo" run --procs=6 --timeout=20m "test/$1/$1.test"; }

@@ -30,16 +30,21 @@ import (
 
 // campaign sweeps all scenarios that are asked for.
 func campaign(ctx context.Context, o options, out io.Writer) (err error) {
-	sweeps, err := chosen(o)
-	if err != nil {
-		return err
-	}
 	began := time.Now()
 	l, err := newLab(ctx, o.operator)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
+	done, err := openJournal(&o, l.binary, out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done.close()) }()
+	sweeps, err := chosen(o)
+	if err != nil {
+		return err
+	}
 	if err := inParallel(o.parallel, sweeps, func(s *sweep) error { return s.learn(ctx, l, out, o.seed) }); err != nil {
 		return err
 	}
@@ -53,7 +58,7 @@ func campaign(ctx context.Context, o options, out io.Writer) (err error) {
 		if o.within > 0 && time.Since(began) > o.within {
 			return nil
 		}
-		return j.try(ctx, l, j.fault, out, o.seed)
+		return j.try(ctx, l, done, j.fault, out, o.seed)
 	})
 	if err != nil {
 		return err

@@ -414,13 +414,15 @@ var calledBy = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 // standing are goroutines that live as long as the process.
 var standing = regexp.MustCompile(`main\.returnMemory|kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
 
+// fatal is what the runtime prints of a panic, and the race detector of a race.
+var fatal = regexp.MustCompile(`panic|WARNING: DATA RACE`)
+
 // checkLog looks at what the processes have printed, and at the goroutines that the last
 // one had at rest.
 func (w *world) checkLog(log string, atRest bool) {
 	log, dump, _ := strings.Cut(log, "SIGQUIT: quit")
-	if strings.Contains(log, "panic") {
-		at := strings.Index(log, "panic")
-		w.blame("it panicked: %s", log[at:min(len(log), at+400)])
+	if at := fatal.FindStringIndex(log); at != nil {
+		w.blame("it panicked: %s", log[at[0]:min(len(log), at[0]+400)])
 	}
 	w.checkText("the log", log)
 	if !atRest {

@@ -211,14 +211,24 @@ func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) e
 	return nil
 }
 
-// try runs the scenario with a fault.
-func (s *sweep) try(ctx context.Context, l *lab, f fault, out io.Writer, seed uint64) error {
-	found, err := l.try(ctx, s.scenario, f, s.learned.state)
-	for again := 0; err != nil && ctx.Err() == nil && again < 3; again++ { // nothing was tried yet: a machine that is busy elects leaders badly
+// try runs the scenario with a fault, unless the journal has what came of that.
+func (s *sweep) try(ctx context.Context, l *lab, j *journal, f fault, out io.Writer, seed uint64) error {
+	found, done := j.find(s.scenario.name, f)
+	if !done {
+		var err error
 		found, err = l.try(ctx, s.scenario, f, s.learned.state)
-	}
-	if err != nil {
-		return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
+		for again := 0; err != nil && ctx.Err() == nil && again < 3; again++ { // nothing was tried yet: a machine that is busy elects leaders badly
+			found, err = l.try(ctx, s.scenario, f, s.learned.state)
+		}
+		if err != nil {
+			return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
+		}
+		if ctx.Err() != nil { // it was interrupted, and says nothing
+			return ctx.Err()
+		}
+		if err := j.add(s.scenario.name, f, found); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

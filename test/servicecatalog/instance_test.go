@@ -729,9 +729,13 @@ var _ = Describe("An instance", func() {
 				GinkgoHelper()
 				user.UserName, user.UID = name, "uid-"+name
 				as := impersonating(user)
-				Expect(as.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
-				parameters(text)(si)
-				Expect(as.Update(ctx, si)).To(Succeed())
+				Eventually(func() error { // the operator may write to it at the same time
+					if err := as.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {
+						return err
+					}
+					parameters(text)(si)
+					return as.Update(ctx, si)
+				}).Should(Succeed())
 			}
 			changed("alice", `{"a":2}`, rest.ImpersonationConfig{})
 			changed("bob", `{"a":3}`, rest.ImpersonationConfig{Groups: []string{"team"}, Extra: map[string][]string{"scopes": {"x"}}})

@@ -1,0 +1,154 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+)
+
+// A journal is a file of the finished runs of a sweep, one JSON object a line. A sweep that was stopped reads it and makes the other
+// runs only.
+type journal struct {
+	mu   sync.Mutex
+	file *os.File // nil: nothing is kept
+	done map[string]journaled
+}
+
+// journalHeader is the first line: what the runs are of. Of anything else the journal says nothing.
+type journalHeader struct {
+	Operator, Sweep string // checksums of the binaries
+	Choice          string
+	Seed            uint64
+}
+
+// journaled is a run.
+type journaled struct {
+	Scenario, Fault string
+	Happened        bool
+	Took            time.Duration
+	Problems        []string `json:",omitempty"`
+}
+
+// openJournal goes on with a journal of the same operator, sweep and choice of runs, or begins one. The seed is then the journal's.
+func openJournal(o *options, operator string, out io.Writer) (*journal, error) {
+	j := &journal{done: map[string]journaled{}}
+	if o.journal == "" {
+		return j, nil
+	}
+	header := journalHeader{Seed: o.seed, Choice: fmt.Sprintf("scenario %q, class %q, part %v, %d walks", o.scenario, o.class, o.part, o.walks)}
+	self, err := os.Executable()
+	if err == nil {
+		header.Sweep, err = checksum(self)
+	}
+	if err == nil {
+		header.Operator, err = checksum(operator)
+	}
+	if err != nil {
+		return nil, err
+	}
+	former, err := j.read(o.journal)
+	if err != nil {
+		return nil, err
+	}
+	seed := former.Seed
+	if former.Seed = header.Seed; former != header {
+		j.done = map[string]journaled{}
+		fmt.Fprintf(out, "%s: beginning, seed %d\n", o.journal, o.seed)
+		if j.file, err = os.Create(o.journal); err != nil {
+			return nil, err
+		}
+		return j, json.NewEncoder(j.file).Encode(header)
+	}
+	o.seed = seed
+	fmt.Fprintf(out, "%s: %d runs are done, going on with seed %d; remove the file to begin anew\n", o.journal, len(j.done), o.seed)
+	if j.file, err = os.OpenFile(o.journal, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return nil, err
+	}
+	_, err = j.file.WriteString("\n") // the last line may have been cut off
+	return j, err
+}
+
+func checksum(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, file)
+	return hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// read takes in what a file has; of a last line that was not finished it says nothing.
+func (j *journal) read(path string) (header journalHeader, err error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return header, nil
+	}
+	if err != nil {
+		return header, err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for first := true; lines.Scan(); first = false {
+		if first {
+			if json.Unmarshal(lines.Bytes(), &header) != nil {
+				return journalHeader{}, nil // it is no journal
+			}
+			continue
+		}
+		var run journaled
+		if json.Unmarshal(lines.Bytes(), &run) == nil {
+			j.done[run.Scenario+" "+run.Fault] = run
+		}
+	}
+	return header, lines.Err()
+}
+
+// find is what came of a run earlier.
+func (j *journal) find(scenario string, f fault) (found result, ok bool) {
+	run, ok := j.done[scenario+" "+f.String()]
+	return result{happened: run.Happened, took: run.Took, problems: run.Problems}, ok
+}
+
+// add keeps what came of a run.
+func (j *journal) add(scenario string, f fault, found result) error {
+	if j.file == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return json.NewEncoder(j.file).Encode(journaled{Scenario: scenario, Fault: f.String(), Happened: found.happened, Took: found.took, Problems: found.problems})
+}
+
+func (j *journal) close() error {
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Close()
+}
