@@ -20,7 +20,11 @@ soak() {
 
 mutations() { go test -tags grpcnotrace,mutation -vet=off -count=1 -run '^TestMutations$' ./internal/osb; }
 
-bench() { hack/bench.sh -short; }
+bench() {
+	KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
+	export KUBEBUILDER_ASSETS
+	go -C test test -tags grpcnotrace,bench -vet=off -count=1 ./bench
+}
 
 fuzz() {
 	local target package failed=0

@@ -10,6 +10,7 @@ export KUBEBUILDER_ASSETS
 
 mkdir -p bin
 go -C test build -tags grpcnotrace -ldflags=-w -o ../bin/faults ./faults
+export GOGC=300 GOMEMLIMIT=1GiB # memory is cheaper than time here
 set -f # a * in ARGS is none of files
 if [ "${FULL-}" = 1 ]; then
 	bin/faults -walks 30 -journal bin/sweep.journal ${ARGS-}

@@ -44,13 +44,16 @@ suite() {
 }
 
 # unit MODULE NAME runs all tests of a module.
-unit() { ! has "$modules" "$1" || suite "$2" go -C "$1" test $race "${flags[@]}" -count=1 -timeout=20m ./...; }
+unit() { ! has "$modules" "$1" || suite "$2" go -C "$1" test -p 4 $race "${flags[@]}" -count=1 -timeout=20m ./...; }
 
 # package NAME FLAG... runs the tests of a package of test/.
 package() { ! has "$suites" "$1" || suite "$1" go -C test test "${flags[@]}" -count=1 -timeout=20m "${@:2}" "./$1/..."; }
 
 # specs NAME runs a suite of test/ in Ginkgo processes that share a control plane and an operator. The specs mostly wait.
 specs() { ! has "$suites" "$1" || suite "$1" "$ginkgo" run --procs=6 --timeout=20m "test/$1/$1.test"; }
+
+# Memory is cheaper than time here, for the control planes above all.
+export GOGC=300 GOMEMLIMIT=1GiB
 
 # Side by side: suites that mostly wait, and such that mostly compute.
 {

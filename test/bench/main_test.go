@@ -17,14 +17,10 @@ limitations under the License.
 package main
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 func TestParse(t *testing.T) {
@@ -44,27 +40,6 @@ func TestParse(t *testing.T) {
 	for _, wrong := range []string{"throughput", "-alerts=0", "-alerts=2,1", "-alerts=", "-services=x", "-rate=0", "-subjects=(", "-restart=1", "-short -full", "-no-such-flag"} {
 		if _, err := parse(strings.Fields(wrong)); err == nil {
 			t.Errorf("%v is accepted", wrong)
-		}
-	}
-}
-
-// All parts work, whatever their figures.
-func TestShort(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("there is no control plane: KUBEBUILDER_ASSETS is not set")
-	}
-	log.SetLogger(logr.Discard())
-	o, err := parse([]string{"-short"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	if err := run(t.Context(), o, &out); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range parts {
-		if !strings.Contains(out.String(), "\n"+p.name) {
-			t.Errorf("there is nothing of part %s in\n%s", p.name, &out)
 		}
 	}
 }
