@@ -93,10 +93,15 @@ func statusOf(is bool) v1beta1.ConditionStatus {
 	return v1beta1.ConditionFalse
 }
 
-// pollUnanswered is the verdict on an operation of which the broker does not say how far it is.
-func pollUnanswered(words string) verdict {
-	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation,
+// pollUnanswered is the verdict on an operation whose state the broker does not report. After
+// the operation's deadline a person should look.
+func pollUnanswered(words string, overdue bool) verdict {
+	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation, stalled: overdue,
 		message: "The broker was asked how far the operation is, and did not say: " + words}
+	if overdue {
+		v.message += "; the operation has taken longer than its plan allows, and ends once the broker reports its state"
+	}
+	return v
 }
 
 // kept are the conditions that stay until what they are about is over.

@@ -102,6 +102,8 @@ type bindingCall struct {
 	keeps bool
 	// removal: what is polled is one.
 	removal bool
+	// limit is how long the operation that is polled may be in progress.
+	limit time.Duration
 	// retrievable: what the broker has under the id can be fetched.
 	retrievable bool
 	// again: the binding is there, and its credentials are asked for again.

@@ -17,7 +17,6 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -62,15 +61,13 @@ func foldBinding(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus,
 	return f.status
 }
 
-// foldOverdueBinding is the status once an operation has taken longer than it may.
-func foldOverdueBinding(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call bindingCall, limit time.Duration, now time.Time) v1beta1.ServiceBindingStatus {
-	call.verb = poll
-	return foldBinding(b, status, call, bindingAnswer{Outcome: osb.Outcome{Class: osb.Done}, state: osb.Failed,
-		words: fmt.Sprintf("it was not finished within %s", limit)}, now)
-}
-
 // isDeleting says whether the object is being deleted.
 func (f *bindingFold) isDeleting() bool { return !f.b.DeletionTimestamp.IsZero() }
+
+// isOverdue is that of instanceFold.
+func (f *bindingFold) isOverdue() bool {
+	return f.call.limit > 0 && isOverdue(f.status.OperationStartTime, f.call.limit, f.now)
+}
 
 // isRotation says whether what is being made is to replace what is there.
 func (f *bindingFold) isRotation() bool {

@@ -165,6 +165,8 @@ func (f *bindingFold) poll() {
 		f.removalFailed("The broker does not know the operation: " + f.words())
 	case a.Class != osb.Done:
 		f.pollFailed()
+	case a.state == osb.InProgress && f.isOverdue():
+		f.operationFailed(fmt.Sprintf("it was not finished within %s", f.call.limit))
 	case a.state == osb.InProgress:
 		f.progress()
 	case a.state == osb.Succeeded && f.call.removal:
@@ -175,14 +177,14 @@ func (f *bindingFold) poll() {
 		}
 		f.bound()
 	default:
-		f.operationFailed()
+		f.operationFailed(cmp.Or(a.words, "the broker does not say why"))
 	}
 }
 
 // pollFailed is for an operation of which it cannot be learned how far it is. It does
 // not say how often: that would cost a write each time.
 func (f *bindingFold) pollFailed() {
-	f.say(f.removing(pollUnanswered(f.words())))
+	f.say(f.removing(pollUnanswered(f.words(), f.isOverdue())))
 }
 
 // progress repeats what the broker says about how far it is.
@@ -195,8 +197,7 @@ func (f *bindingFold) progress() {
 	f.say(f.removing(v))
 }
 
-func (f *bindingFold) operationFailed() {
-	words := cmp.Or(f.answer.words, "the broker does not say why")
+func (f *bindingFold) operationFailed(words string) {
 	message := "Bind call failed: " + words
 	switch s := &f.status; {
 	case f.call.removal:

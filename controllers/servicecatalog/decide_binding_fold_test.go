@@ -184,7 +184,7 @@ func TestBindingPollAnswers(t *testing.T) {
 // conformance: L12 L14
 func TestABindingThatTakesTooLongIsRemoved(t *testing.T) {
 	f := newBindingFixture(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }, in(8*24*time.Hour))
-	f.b.Status = f.step().status
+	f.after(pollOf(osb.InProgress))
 	if got := f.b.Status.LastConditionState; got != v1beta1.ConditionFailed {
 		t.Errorf("it says %s", got)
 	}

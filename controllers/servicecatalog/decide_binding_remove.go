@@ -125,10 +125,8 @@ func (d *bindingDecision) poll() {
 		d.waitFor(word{v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"})
 	case why != nil:
 		d.waitFor(*why)
-	case d.isOverdue():
-		d.status = foldOverdueBinding(d.b, d.status, *call, d.present().MaximumPollingDuration, d.w.now)
-		d.wake = d.w.now
 	default:
+		call.limit = d.present().MaximumPollingDuration
 		d.pollLater(call, false)
 	}
 }

@@ -122,7 +122,7 @@ func TestDecideBinding(t *testing.T) {
 		"made":                     {"L17: the credentials are fetched", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.Succeeded)) }), "fetch id again"},
 		"made, and not told":       {"a 200 for what has only begun", bfs(retrievable, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "fetch id again"},
 		"polled a moment ago":      {"", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }), "wait"},
-		"overdue":                  {"", bfs(binding1, in(8*24*time.Hour)), "wait"},
+		"overdue":                  {"R11: the broker is asked first", bfs(binding1, in(8*24*time.Hour)), "poll id"},
 		"deleted while being made": {"it is acted on", bfs(binding1, deleted1, lives1), "unbind id"},
 		"brought and being made":   {"R10: only if it succeeds it was ours", bfs(brought1, binding1, deleted1, lives1), "poll id"},
 

@@ -81,6 +81,8 @@ type instanceCall struct {
 	owned, kept bool
 	// removal: what is polled is one.
 	removal bool
+	// limit is how long the operation that is polled may be in progress.
+	limit time.Duration
 	// unsure: it is not known what an earlier update did.
 	unsure bool
 	// guessed: the broker may have another plan than the one that is named.

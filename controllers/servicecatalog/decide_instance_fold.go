@@ -70,16 +70,14 @@ func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceSta
 	return f.status
 }
 
-// foldOverdue is the status once an operation has taken longer than it may: it failed, but
-// the broker may end it yet.
-func foldOverdue(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call instanceCall, limit time.Duration, now time.Time) v1beta1.ServiceInstanceStatus {
-	call.verb = poll
-	return foldInstance(si, status, call, answer{Outcome: osb.Outcome{Class: osb.Unknown},
-		words: fmt.Sprintf("it was not finished within %s", limit)}, now)
-}
-
 // isDeleting says whether the object is being deleted.
 func (f *instanceFold) isDeleting() bool { return !f.si.DeletionTimestamp.IsZero() }
+
+// isOverdue reports whether the answer was received after the deadline of the operation that
+// was polled. Only an answer can be overdue: without one the operation may have ended in time (R11).
+func (f *instanceFold) isOverdue() bool {
+	return f.call.limit > 0 && isOverdue(f.status.OperationStartTime, f.call.limit, f.now)
+}
 
 // isCleanup says whether the call removes what a failure may have left.
 func (f *instanceFold) isCleanup() bool {

@@ -114,10 +114,10 @@ func (f *instanceFold) poll() {
 		f.removed()
 	case f.call.removal && a.NotFound(): // it proves nothing, but whoever knows the protocol says 410 to another request
 		f.removalFailed("The broker does not know the operation: " + f.words())
-	case a.Class == osb.Unknown:
-		f.operationFailed()
 	case a.Class != osb.Done:
 		f.pollFailed()
+	case a.state == osb.InProgress && f.isOverdue():
+		f.operationOverdue()
 	case a.state == osb.InProgress:
 		f.progress()
 	case a.state == osb.Succeeded:
@@ -136,7 +136,7 @@ func (f *instanceFold) pollFailed() {
 	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal
 		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	}
-	f.say(f.removing(pollUnanswered(f.words())))
+	f.say(f.removing(pollUnanswered(f.words(), f.isOverdue())))
 }
 
 // progress repeats what the broker says about how far it is.
@@ -171,16 +171,29 @@ func (f *instanceFold) operationFailed() {
 	switch {
 	case f.call.removal:
 		f.removalFailed("Deprovision call failed: " + words)
-	case f.status.CurrentOperation == v1beta1.OperationUpdate && f.answer.Class == osb.Unknown:
-		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
-		f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
-		f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
 	case f.status.CurrentOperation == v1beta1.OperationUpdate:
 		f.updateFailed("Update call failed: " + words)
 	default:
-		message := "Provision call failed: " + words
-		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
-		f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonProvisionCallFailed, message)
-		f.mayStartMitigation(word{v1beta1.ReasonProvisionCallFailed, message})
+		f.provisionFailed("Provision call failed: " + words)
 	}
+}
+
+// operationOverdue ends an operation that is still in progress after its deadline. The broker
+// may carry it out yet.
+func (f *instanceFold) operationOverdue() {
+	words := fmt.Sprintf("it was not finished within %s", f.call.limit)
+	if f.status.CurrentOperation != v1beta1.OperationUpdate {
+		f.provisionFailed("Provision call failed: " + words)
+		return
+	}
+	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+	f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
+}
+
+// provisionFailed is for an asynchronous provision that has failed, or counts as failed.
+func (f *instanceFold) provisionFailed(message string) {
+	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonProvisionCallFailed, message)
+	f.mayStartMitigation(word{v1beta1.ReasonProvisionCallFailed, message})
 }

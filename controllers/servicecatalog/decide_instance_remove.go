@@ -175,10 +175,8 @@ func (d *instanceDecision) poll() {
 		d.wait(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "how far the operation is"))
 	case d.w.problem != nil:
 		d.wait(d.w.problem.reason, d.w.problem.message)
-	case d.isOverdue():
-		d.status = foldOverdue(d.si, d.status, *ids, d.maxPolling(), d.w.now)
-		d.wake = d.w.now
 	default:
+		ids.limit = d.maxPolling()
 		d.pollLater(ids, false)
 	}
 }

@@ -95,7 +95,7 @@ func TestDecideInstance(t *testing.T) {
 		"edited while provisioning":  {"it is accepted, and applied after it", fs(provisioning, planned), "poll id small-id"},
 		"deleted while provisioning": {"it is acted on", fs(provisioning, deleted), "prove"},
 		"proven":                     {"", fs(provisioning, deleted, lives), "deprovision id small-id"},
-		"overdue":                    {"the plan's limit is in the past", fs(provisioning, later(8*24*time.Hour)), "wait"},
+		"overdue":                    {"R11: the broker is asked first", fs(provisioning, later(8*24*time.Hour)), "poll id small-id"},
 
 		"deleted at once":         {"nothing was ever sent", fs(deleted, lives), "release DeprovisionedSuccessfully"},
 		"deleted after a restart": {"something may have been sent", fs(restarted, deleted, lives), "deprovision id small-id"},
@@ -284,21 +284,30 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string // after an hour
+		then string // once the broker has said that it is still in progress
 	}{
-		"provisioning":                    {fs(limited, provisioning), "wait"},
-		"provisioning, then a short plan": {fs(provisioning, planned, limited), "poll id small-id"},
-		"provisioning, then a long plan":  {fs(limited, provisioning, planned), "wait"},
-		"updating to a short plan":        {fs(ready, planned, limited, accepted), "wait"},
-		"updating, then a short plan":     {fs(ready, edited2, accepted, planned, limited), "poll id small-id"},
-		"removing":                        {fs(limited, ready, deleted, lives, accepted), "deprovision id small-id"},
-		"removing, a short plan named":    {fs(ready, planned, limited, deleted, lives, accepted), "poll id small-id (removal)"},
-		"plan gone from the catalog":      {fs(limited, provisioning, func(f *fixture) { f.w.working = nil }), "poll id small-id"},
-		"cleaning up":                     {fs(limited, unknownTimes(4), accepted), "deprovision id small-id"},
+		"provisioning":                    {fs(limited, provisioning), "poll id small-id", "deprovision id small-id"},
+		"provisioning, then a short plan": {fs(provisioning, planned, limited), "poll id small-id", "wait"},
+		"provisioning, then a long plan":  {fs(limited, provisioning, planned), "poll id small-id", "deprovision id small-id"},
+		"updating to a short plan":        {fs(ready, planned, limited, accepted), "poll id small-id", "nothing: Failed"},
+		"updating, then a short plan":     {fs(ready, edited2, accepted, planned, limited), "poll id small-id", "wait"},
+		"removing":                        {fs(limited, ready, deleted, lives, accepted), "deprovision id small-id", ""},
+		"removing, a short plan named":    {fs(ready, planned, limited, deleted, lives, accepted), "poll id small-id (removal)", "wait"},
+		"plan gone from the catalog":      {fs(limited, provisioning, func(f *fixture) { f.w.working = nil }), "poll id small-id", "wait"},
+		"cleaning up":                     {fs(limited, unknownTimes(4), accepted), "deprovision id small-id", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(append(test.is, later(time.Hour))...)
-			if got := decideInstance(f.si, f.w).say(); got != test.want {
-				t.Errorf("%s, want %s", got, test.want)
+			next := decideInstance(f.si, f.w)
+			if got := next.say(); got != test.want {
+				t.Fatalf("%s, want %s", got, test.want)
+			}
+			if next.call.verb != poll {
+				return
+			}
+			f.after(next.call, stateOf(osb.InProgress))
+			if got := decideInstance(f.si, f.w).say(); got != test.then {
+				t.Errorf("then: %s, want %s", got, test.then)
 			}
 		})
 	}
@@ -309,12 +318,13 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 func TestEitherLimitEndsInFailure(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	for said, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
-		f := newFixture(func(f *fixture) { f.w.offer.plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second))
-		if got := decideInstance(f.si, f.w).say(); got != "poll id small-id" {
-			t.Errorf("%d s: just before %s: %s", said, limit, got)
+		inProgress := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, stateOf(osb.InProgress)) }
+		f := newFixture(func(f *fixture) { f.w.offer.plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second), inProgress)
+		if !f.si.Status.AsyncOpInProgress {
+			t.Errorf("%d s: just before %s: %+v", said, limit, f.si.Status.Conditions)
 		}
-		later(time.Second)(f)
-		decided(f)
+		later(time.Minute)(f)
+		inProgress(f)
 		failed := conditionOf(f.si.Status.Conditions, v1beta1.ConditionFailed)
 		if failed == nil || !strings.Contains(failed.Message, "it was not finished within "+limit.String()) || f.si.Status.AsyncOpInProgress {
 			t.Errorf("%d s: after %s: %+v", said, limit, f.si.Status.Conditions)

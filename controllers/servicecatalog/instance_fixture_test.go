@@ -201,11 +201,10 @@ func rotated(version, checksum string) func(*fixture) {
 	return func(f *fixture) { f.w.parameters.version, f.w.parameters.Checksum = version, checksum }
 }
 
-// tooLate is when an operation has taken longer than it may.
+// tooLate is when an operation has taken longer than it may, and the broker says so.
 func tooLate(f *fixture) {
 	later(8 * 24 * time.Hour)(f)
-	decided(f)
-	f.look()
+	f.after(decideInstance(f.si, f.w).call, stateOf(osb.InProgress))
 }
 
 // unreachable is when the broker's credentials were missing for a while.

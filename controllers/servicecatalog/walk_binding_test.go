@@ -43,7 +43,9 @@ type bindingWalk struct {
 	*testing.T
 	seed uint64
 	rnd  *rand.Rand
-	now  time.Time
+	// absences are long times without the operator, drawn apart from the rest
+	absences *rand.Rand
+	now      time.Time
 
 	instance *v1beta1.ServiceInstance
 	class    *v1beta1.ClusterServiceClass
@@ -59,6 +61,7 @@ type bindingWalk struct {
 	unrecorded *v1beta1.ServiceBindingStatus
 	known      bindingMemory
 	polled     time.Time
+	reported   bool // the broker has reported an operation's state since the last crash or long absence
 	firstSight bool
 
 	held      map[string]*heldBinding // at the broker, by id
@@ -105,7 +108,7 @@ func TestBindingWalks(t *testing.T) {
 }
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), now: t0, params: "p0", firstSight: true,
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0", firstSight: true,
 		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, endless: map[string]bool{}}
 	base := newInstanceWalk(t, 0)
 	w.class, w.plan, w.broker, w.instance = base.class, base.plans["small"], base.broker, base.si
@@ -153,6 +156,9 @@ func (w *bindingWalk) describe() string {
 
 func (w *bindingWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
+	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
+		w.now, w.reported = w.now.Add(8*24*time.Hour), false
+	}
 	if w.rnd.IntN(3) > 0 {
 		w.cached = w.secret.DeepCopy()
 	}
@@ -259,7 +265,7 @@ func (w *bindingWalk) reconcile() {
 			}
 			w.polled = time.Time{}
 			if next.call.verb == poll {
-				w.polled = w.now
+				w.polled, w.reported = w.now, a.state != ""
 			}
 			w.known.callMemory = w.known.learn(b, *next.call, a)
 			b.Status = foldBinding(b, next.status, *next.call, a, w.now)
@@ -373,6 +379,9 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	if same := equality.Semantic.DeepEqual(status, w.b.Status); !same && !w.calm && w.rnd.IntN(8) == 0 {
 		return false
 	}
+	if was := &w.b.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationBind && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && !w.reported {
+		w.failf("F-S1: what is in progress is removed, and was not asked for")
+	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
 	if !w.isReady() {
 		return true
@@ -427,7 +436,7 @@ func (w *bindingWalk) crashes() bool {
 	if w.secret != nil && w.secret.ResourceVersion != w.b.Status.SecretVersion {
 		w.endless[string(w.secret.Data["token"])] = true
 	}
-	w.unrecorded, w.polled, w.firstSight, w.known = nil, time.Time{}, false, bindingMemory{}
+	w.unrecorded, w.polled, w.reported, w.firstSight, w.known = nil, time.Time{}, false, false, bindingMemory{}
 	w.cached = w.secret.DeepCopy()
 	return true
 }

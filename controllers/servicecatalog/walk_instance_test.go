@@ -39,7 +39,9 @@ type instanceWalk struct {
 	*testing.T
 	seed uint64
 	rnd  *rand.Rand
-	now  time.Time
+	// absences are long times without the operator, drawn apart from the rest
+	absences *rand.Rand
+	now      time.Time
 
 	class  *v1beta1.ClusterServiceClass
 	plans  map[string]*v1beta1.ClusterServicePlan
@@ -51,6 +53,7 @@ type instanceWalk struct {
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceInstanceStatus
 	polled     time.Time
+	reported   bool // the broker has reported an operation's state since the last crash or long absence
 	firstSight bool
 	since      int64
 
@@ -94,7 +97,7 @@ func TestInstanceWalks(t *testing.T) {
 }
 
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
-	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), now: t0, params: "p0", firstSight: true,
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0", firstSight: true,
 		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
@@ -144,6 +147,9 @@ func (w *instanceWalk) describe() string {
 
 func (w *instanceWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
+	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
+		w.now, w.reported = w.now.Add(8*24*time.Hour), false
+	}
 	if !w.si.DeletionTimestamp.IsZero() {
 		return
 	}
@@ -225,7 +231,7 @@ func (w *instanceWalk) reconcile() {
 		return
 	}
 	if next.call.verb == poll {
-		w.polled = w.now
+		w.polled, w.reported = w.now, a.state != ""
 	} else {
 		w.polled = time.Time{}
 	}
@@ -258,6 +264,9 @@ func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
 	if !w.calm && w.rnd.IntN(8) == 0 {
 		return false
 	}
+	if was := &w.si.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationProvision && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && !w.reported {
+		w.failf("F-S1: what is in progress is removed, and was not asked for")
+	}
 	w.si.Status, w.unrecorded = *status.DeepCopy(), nil
 	if c := conditionOf(status.Conditions, v1beta1.ConditionReady); c.Status == v1beta1.ConditionTrue {
 		w.wasReady[idOf(w.si)] = true
@@ -287,7 +296,7 @@ func (w *instanceWalk) crashes() bool {
 	if w.calm || w.rnd.IntN(10) > 0 {
 		return false
 	}
-	w.unrecorded, w.polled, w.firstSight, w.since = nil, time.Time{}, false, w.si.Generation
+	w.unrecorded, w.polled, w.reported, w.firstSight, w.since = nil, time.Time{}, false, false, w.si.Generation
 	return true
 }
 

@@ -35,6 +35,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -339,6 +340,27 @@ var _ = Describe("Faults", func() {
 			return s.Holds().Instances
 		}).Should(BeEmpty())
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "False", "OrphanMitigationSuccessful"))
+	})
+
+	It("F-S1: remove nothing that the broker finished while the operator was down for longer than it may take", func(ctx SpecContext) {
+		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.Never = true })
+		down := func(o client.Object, id string) { // past the deadline, which is a week
+			operator.Kill()
+			Expect(s.Finish(id, nil)).To(BeTrue())
+			began := fmt.Sprintf(`{"status":{"operationStartTime":%q}}`, time.Now().Add(-8*24*time.Hour).UTC().Format(time.RFC3339))
+			Expect(k8s.Status().Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(began)))).To(Succeed())
+			startOperator(context.WithoutCancel(ctx))
+		}
+		si := s.slowInstance(ctx, "db")
+		Eventually(instanceStatus(ctx, si)).Should(HaveField("AsyncOpInProgress", true))
+		down(si, si.Spec.ExternalID)
+		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+		b := s.binding(ctx, "access", "db")
+		Eventually(bindingOf(ctx, b)).Should(HaveField("AsyncOpInProgress", true))
+		down(b, b.Spec.ExternalID)
+		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		Expect(s.Counts()).To(SatisfyAll(HaveKeyWithValue(osb.ProvisionInstance, 1), HaveKeyWithValue(osb.Bind, 1),
+			Not(HaveKey(osb.DeprovisionInstance)), Not(HaveKey(osb.Unbind))))
 	})
 })
 
