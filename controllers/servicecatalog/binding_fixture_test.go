@@ -143,8 +143,13 @@ func brought1(f *bindingFixture)    { f.b.Annotations = nil }
 func lives1(f *bindingFixture)      { f.w.definition = definitionLives }
 func secretGone(f *bindingFixture)  { f.w.secret, f.w.secretOf = secretAbsent, "" }
 func secretOurs(f *bindingFixture)  { f.w.secret = secretEdited }
-func rebound(f *bindingFixture) {
-	metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RebindAnnotation, "now")
+func rebound(f *bindingFixture)     { rebind("now")(f) }
+
+// rebind has a person ask for new credentials.
+func rebind(value string) func(*bindingFixture) {
+	return func(f *bindingFixture) {
+		metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RebindAnnotation, value)
+	}
 }
 
 func deleted1(f *bindingFixture) {

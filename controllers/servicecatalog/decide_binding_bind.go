@@ -51,7 +51,7 @@ func (d *bindingDecision) bind() {
 		return
 	case conflict || unwanted || unknown && a.Unknown > maxRepeats:
 		if d.owns() && !isBound(&d.status) && !d.isKept() {
-			d.status.OrphanMitigationInProgress = true
+			d.status.OrphanMitigationInProgress, d.journal = true, true
 			d.say(cleaning("it is not known what came of a request", d.status.Conditions))
 			d.mitigate()
 			return

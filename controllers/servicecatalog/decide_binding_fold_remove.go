@@ -79,6 +79,7 @@ func (f *bindingFold) removed() {
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonUnboundSuccessfully, message: "The binding was removed successfully"})
 	case s.OrphanMitigationInProgress && s.PredecessorID != "":
 		f.attempts().Removals++
+		s.LastRemovedID = f.call.id
 		f.revert("what was made for that could not be used, and is removed again")
 	case s.OrphanMitigationInProgress:
 		f.cleaned()
@@ -127,6 +128,7 @@ func (f *bindingFold) gone() {
 func (f *bindingFold) cleaned() {
 	s := &f.status
 	f.gone()
+	s.ExternalID = nextBindingID(f.b, s) // a late removal by a former leader may still arrive
 	a := f.attempts()
 	tooOften := countRemoval(a, f.b.UID, f.now)
 	failed, _ := kept(s.Conditions)

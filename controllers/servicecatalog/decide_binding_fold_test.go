@@ -55,7 +55,7 @@ func TestBindAnswers(t *testing.T) {
 		"401":                       {nil, saidOf(osb.Retry, 401), "BindCallFailed", "NotRequired", "journal bind id"},
 		"404":                       {nil, saidOf(osb.Rejected, 404), "Failed", "NotRequired", "nothing: Failed"},
 		"408":                       {nil, saidOf(osb.Retry, 408), "BindCallFailed", "NotRequired", "journal bind id"},
-		"409":                       {nil, saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "unbind id"},
+		"409":                       {nil, saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "journal unbind id"},
 		"409, retrievable":          {bfs(retrievable), saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "fetch id"},
 		"409 under a brought id":    {bfs(brought1), saidOf(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
 		"410":                       {nil, saidOf(osb.Rejected, 410), "Failed", "NotRequired", "nothing: Failed"},
@@ -72,7 +72,7 @@ func TestBindAnswers(t *testing.T) {
 		"201 malformed":             {nil, saidOf(osb.Unknown, 201), "BindCallFailed", "Required", "bind id"},
 		"204":                       {nil, saidOf(osb.Unknown, 204), "BindCallFailed", "Required", "bind id"},
 		"timeout":                   {nil, timeout, "BindCallFailed", "Required", "bind id"},
-		"timeouts":                  {bfs(repeated(maxRepeats, timeout)), timeout, "BindCallFailed", "Required", "unbind id"},
+		"timeouts":                  {bfs(repeated(maxRepeats, timeout)), timeout, "BindCallFailed", "Required", "journal unbind id"},
 		"500s under a brought id":   {bfs(brought1, repeated(maxRepeats, timeout)), timeout, "BindCallFailed", "Required", "bind id"},
 		"timeouts and then a Retry": {bfs(repeated(1, timeout)), saidOf(osb.Retry, 429), "BindCallFailed", "Required", "bind id"},
 	} {
@@ -230,15 +230,48 @@ func TestBindingFetchAnswers(t *testing.T) {
 	}
 }
 
-// TestABindingsIDIsReplacedOnceTheBrokerRefusesIt: not before.
-func TestABindingsIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
-	f := newBindingFixture(repeated(4, saidOf(osb.Unknown, 500)), repeated(1, saidOf(osb.Done, 200)))
-	if got := f.step().say(); got != "journal bind id" {
-		t.Fatalf("after the removal: %s", got)
+// TestABindingHasANewIDAfterEachRemoval: a removal that is carried out late hits nothing (R2).
+func TestABindingHasANewIDAfterEachRemoval(t *testing.T) {
+	mitigated := func(f *bindingFixture) {
+		repeated(4, saidOf(osb.Unknown, 500))(f)
+		repeated(1, saidOf(osb.Done, 200))(f)
 	}
-	f.after(saidOf(osb.Conflict, 409))
-	f.w.now = f.w.now.Add(time.Hour)
-	if next := f.step(); next.call == nil || next.call.verb != bind || next.call.id == "id" || !catalog.IsNextID("uid-b", "id", next.call.id) {
-		t.Errorf("then: %s", next.say())
+	supplied := func(f *bindingFixture) { // and created by this object
+		brought1(f)
+		retrievable(f)
+		f.after(without(osb.Accepted, 202))
+		f.b.Status.CreatedForUID = f.b.UID
+		f.after(pollOf(osb.Failed))
+		f.after(saidOf(osb.Done, 200))
+		in(time.Hour)(f)
+		rebound(f)
+	}
+	rotatedInVain := func(f *bindingFixture) {
+		repeated(4, saidOf(osb.Unknown, 500))(f)
+		repeated(1, saidOf(osb.Done, 200))(f)
+	}
+	second := tail(catalog.NextID("uid-b", "id", 2))
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want string
+	}{
+		"once":                        {bfs(mitigated), "journal bind " + next1},
+		"twice":                       {bfs(mitigated, mitigated), "journal bind " + second},
+		"a supplied id":               {bfs(supplied), "journal bind " + next1},
+		"refused under the new id":    {bfs(mitigated, func(f *bindingFixture) { f.after(saidOf(osb.Conflict, 409)) }, in(time.Hour)), "journal bind " + second},
+		"rotated in vain":             {bfs(rotatable, bound1, rebound, rotatedInVain, rebind("again")), "journal bind " + second + " for id"},
+		"deleted after the new id":    {bfs(mitigated, func(f *bindingFixture) { f.after(with(201)) }, secretGone, deleted1, lives1), "unbind " + next1},
+		"what is asked for is kept":   {bfs(mitigated, func(f *bindingFixture) { f.after(with(201)) }), "nothing: Ready"},
+		"the first one was not given": {bfs(repeated(3, saidOf(osb.Unknown, 500))), "bind id"},
+	} {
+		t.Run("F-S5 "+name, func(t *testing.T) {
+			f := newBindingFixture(test.is...)
+			if got := f.step().say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if f.b.Spec.ExternalID != "id" {
+				t.Errorf("spec.externalID became %s", f.b.Spec.ExternalID)
+			}
+		})
 	}
 }

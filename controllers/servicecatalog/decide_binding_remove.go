@@ -74,9 +74,7 @@ func (d *bindingDecision) mitigate() {
 	case d.w.secret == secretUnseen:
 		d.look = true
 	case d.w.secret == secretGood && d.w.secretOf == d.id():
-		if a := d.status.Attempts; a != nil && a.Conflict { // with which parameters is not known
-			d.status.InProgressProperties = nil
-		}
+		d.status.InProgressProperties = nil // an earlier request may have had other parameters
 		d.status = foldInjected(d.b, d.status, nil, d.w.secretVersion, d.w.now)
 	case d.isKept():
 		d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil

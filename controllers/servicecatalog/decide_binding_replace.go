@@ -79,7 +79,7 @@ func (d *bindingDecision) rotate() {
 
 // giveUp removes what a rotation may have made.
 func (d *bindingDecision) giveUp() {
-	d.status.OrphanMitigationInProgress = true
+	d.status.OrphanMitigationInProgress, d.journal = true, true
 	d.mitigate()
 }
 

@@ -146,7 +146,7 @@ func TestDecideBinding(t *testing.T) {
 		"rotated":                          {"R04: only once it is delivered", bfs(rotatable, bound1, rebound, bound1), "unbind id"},
 		"rotated, and the old one gone":    {"", bfs(rotatable, bound1, rebound, bound1, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "nothing: Ready"},
 		"rotation refused":                 {"R06: the old one stays", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "nothing: Ready"},
-		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osb.Unknown, 500))), "unbind " + next1},
+		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osb.Unknown, 500))), "journal unbind " + next1},
 		"deleted while being rotated":      {"both go", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected), "unbind id"},
 		"and after that":                   {"", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "unbind " + next1},
 		"to be renewed":                    {"R05", bfs(rotatable, expiring, in(45*time.Minute)), "journal bind " + next1 + " for id"},
@@ -154,9 +154,9 @@ func TestDecideBinding(t *testing.T) {
 		"to be renewed, but not rotatable": {"R01", bfs(expiring, in(45*time.Minute)), "wait"},
 		"ended":                            {"R07", bfs(rotatable, expiring, in(time.Hour)), "journal withdraw"},
 		"rotated, then not to be removed":  {"", bfs(rotatable, bound1, rebound, bound1, repeated(2, saidOf(osb.Unknown, 500))), "unbind id"},
-		"ended while being rotated":        {"R02: who has ended can be replaced by none", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour)), "unbind " + next1},
+		"ended while being rotated":        {"R02: who has ended can be replaced by none", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour)), "journal unbind " + next1},
 		"and then":                         {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour), func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }, in(time.Hour)), "journal withdraw"},
-		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "unbind " + next1},
+		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "journal unbind " + next1},
 		"renewal has failed":               {"not at once again", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "wait"},
 		"renewal may be tried again":       {"before they end", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }, in(2*firstRetry)), "journal bind " + next1 + " for id"},
 		"renewal has failed, then ended":   {"no later than it may be tried again", bfs(rotatable, expiring, in(time.Hour-firstRetry), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }, in(2*firstRetry)), "journal withdraw"},
@@ -176,7 +176,7 @@ func TestDecideBinding(t *testing.T) {
 		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
 		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
 		"to be kept, while it is being removed": {"R8", bfs(repeated(maxRepeats+1, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
-		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osb.Unknown, 500))), "unbind " + next1},
+		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osb.Unknown, 500))), "journal unbind " + next1},
 		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
 		"restored": {"R10: the record of its id is older than the object", bfs(func(f *bindingFixture) {
 			f.b.CreationTimestamp.Time = t0.Add(-time.Hour)
@@ -230,11 +230,11 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 	s := &f.b.Status
-	if s.LastConditionState != v1beta1.ConditionFailed || s.UnbindStatus != v1beta1.UnbindSucceeded || s.ExternalID != "" {
+	if s.LastConditionState != v1beta1.ConditionFailed || s.UnbindStatus != v1beta1.UnbindSucceeded || s.ExternalID != catalog.NextID("uid-b", "id", maxRemovals) {
 		t.Errorf("it ends as %+v", s)
 	}
 	rebound(f)
-	if got := f.step().say(); got != "journal bind id" {
+	if got := f.step().say(); got != "journal bind "+tail(s.ExternalID) {
 		t.Errorf("asked again: %s", got)
 	}
 }
@@ -295,7 +295,7 @@ func TestALostRotationIsMadeAgain(t *testing.T) {
 	for next := f.step(); next.call != nil && len(did) < 20; next = f.step() {
 		did = append(did, next.say())
 		a := without(osb.Done, 200) // it does not tell them again
-		if next.journal {
+		if next.journal && next.call.verb == bind {
 			a = saidOf(osb.Unknown, 0)
 		}
 		f.after(a)
@@ -303,8 +303,8 @@ func TestALostRotationIsMadeAgain(t *testing.T) {
 	}
 	one, two := next1, tail(catalog.NextID("uid-b", "id", 2))
 	want := []string{
-		"bind id again", "journal bind " + one + " for id", "bind " + one + " for id", "unbind " + one,
-		"bind id again", "journal bind " + two + " for id", "bind " + two + " for id", "unbind " + two,
+		"bind id again", "journal bind " + one + " for id", "bind " + one + " for id", "journal unbind " + one,
+		"bind id again", "journal bind " + two + " for id", "bind " + two + " for id", "journal unbind " + two,
 		"bind id again",
 	}
 	if got := f.step().say(); !slices.Equal(did, want) || got != "nothing: SecretEdited" {

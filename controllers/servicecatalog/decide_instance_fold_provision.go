@@ -20,7 +20,6 @@ import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -87,7 +86,7 @@ func (f *instanceFold) conflict() {
 		message := fmt.Sprintf("the broker has another service instance under the id %q, which was brought along: %s", f.call.id, f.words())
 		f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
 	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
-		f.status.ExternalID = catalog.NextIDAfter(f.si.UID, f.si.Spec.ExternalID, f.call.id)
+		f.status.ExternalID = nextInstanceID(f.si, f.call.id)
 		f.undo()
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
 	default: // a request of ours that is not on record

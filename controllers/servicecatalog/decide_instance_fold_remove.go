@@ -77,6 +77,7 @@ func (f *instanceFold) removed() {
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionedSuccessfully, message: "The instance was deprovisioned successfully"})
 		return
 	}
+	s.ExternalID = nextInstanceID(f.si, f.call.id) // a late removal by a former leader may still arrive
 	a := f.attempts()
 	a.Count, a.Refusals = 0, 0
 	tooOften := countRemoval(a, f.si.UID, f.now)

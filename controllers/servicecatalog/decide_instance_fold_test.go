@@ -249,20 +249,45 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 	asked(provision, osb.Done, 201, 1)
 }
 
-// TestAnIDIsReplacedOnceTheBrokerRefusesIt: not before.
-func TestAnIDIsReplacedOnceTheBrokerRefusesIt(t *testing.T) {
-	f := newFixture()
-	for range 4 {
-		f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
-		f.w.now = f.w.now.Add(time.Hour)
+// TestAnInstanceHasANewIDAfterEachRemoval: a removal that is carried out late hits nothing (R2).
+func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
+	mitigated := func(f *fixture) {
+		unknownTimes(4)(f)
+		f.after(decideInstance(f.si, f.w).call, said(osb.Gone, 410))
+		later(time.Hour)(f)
 	}
-	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200)) // removed
-	f.w.now = f.w.now.Add(time.Hour)
-	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
-	f.w.now = f.w.now.Add(time.Hour)
-	next := decideInstance(f.si, f.w)
-	if id := f.si.Status.ExternalID; id == "" || id != catalog.NextID("uid", "id", 1) || next.call == nil || next.call.id != id || next.call.verb != provision {
-		t.Errorf("the id is %q, and next is %s", id, next.say())
+	supplied := func(f *fixture) { // and created by this object
+		brought(f)
+		provisioning(f)
+		f.si.Status.CreatedForUID = f.si.UID
+		operationFailed(f)
+		f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+		edited2(f)
+	}
+	first, second := catalog.NextID("uid", "id", 1), catalog.NextID("uid", "id", 2)
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"once":                        {fs(mitigated), "journal provision " + first + " small-id"},
+		"twice":                       {fs(mitigated, mitigated), "journal provision " + second + " small-id"},
+		"a supplied id":               {fs(supplied), "journal provision " + first + " small-id"},
+		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "journal provision " + second + " small-id"},
+		"deleted after the new id":    {fs(mitigated, created, deleted, lives), "deprovision " + first + " small-id"},
+		"deleted, supplied":           {fs(supplied, created, deleted, lives), "deprovision " + first + " small-id"},
+		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
+		"what is asked for is kept":   {fs(mitigated, created), "nothing: Ready"},
+		"the first one was not given": {fs(unknownTimes(3)), "provision id small-id"},
+	} {
+		t.Run("F-S5 "+name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := decideInstance(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if f.si.Spec.ExternalID != "id" {
+				t.Errorf("spec.externalID became %s", f.si.Spec.ExternalID)
+			}
+		})
 	}
 }
 
@@ -359,14 +384,14 @@ func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 		"not edited":                   {fs(provisioning, operationFailed, removed), "nothing: Failed"},
 		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "nothing: Failed"},
 		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "nothing: Failed"},
-		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.parameters.version = "v2" }, operationFailed, removed), "journal provision id small-id"},
-		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision id large-id"},
-		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision id large-id"},
-		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision id large-id"},
-		"edited while nobody is asked": {fs(provisioning, operationFailed, planned, unreachable, removed), "journal provision id large-id"},
+		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.parameters.version = "v2" }, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited while nobody is asked": {fs(provisioning, operationFailed, planned, unreachable, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
 		"edited, then to be kept":      {fs(provisioning, operationFailed, planned, toBeKept, decided), "journal provision id large-id"},
 		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, planned, removed),
-			"journal provision id large-id"},
+			"journal provision " + catalog.NextID("uid", "id", 3) + " large-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)

@@ -62,7 +62,7 @@ func (d *instanceDecision) mitigate() {
 
 // startMitigation removes what requests whose outcome is not known may have left.
 func (d *instanceDecision) startMitigation() {
-	d.status.OrphanMitigationInProgress = true
+	d.status.OrphanMitigationInProgress, d.journal = true, true
 	d.status.Attempts.Count = 0
 	failed, _ := kept(d.status.Conditions)
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation, message: cleaningUp, failed: failed,

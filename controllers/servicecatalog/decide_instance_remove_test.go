@@ -49,8 +49,8 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 	if got := strings.Join(calls[:5], " "); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if f.si.Status.ExternalID != "" {
-		t.Errorf("the id became %s, and the broker did not refuse the old one", f.si.Status.ExternalID)
+	if got, want := f.si.Status.ExternalID, catalog.NextID("uid", "id", 2); got != want {
+		t.Errorf("the id became %s, want %s: a new one after each removal", got, want)
 	}
 }
 

@@ -83,7 +83,7 @@ func TestDecideInstance(t *testing.T) {
 		"touched, with parameters for a creation":    {"they are not sent", fs(ready, refusedParameters, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "update id small-id"},
 		"other plan, with parameters for a creation": {"they are not sent", fs(ready, refusedParameters, planned), "update id large-id +plan"},
 		"other parameters that do not fit":           {"", fs(ready, refusedParameters, edited2), "nothing: ErrorWithParameters"},
-		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "deprovision id small-id"},
+		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "journal deprovision id small-id"},
 		"id of another":                              {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
 			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
@@ -190,7 +190,7 @@ func TestABudgetIsResetByAChange(t *testing.T) {
 		t.Errorf("it says %s", got)
 	}
 	edited2(f)
-	if got := decideInstance(f.si, f.w).say(); got != "journal provision id small-id" {
+	if got := decideInstance(f.si, f.w).say(); got != "journal provision "+idOf(f.si)+" small-id" {
 		t.Error("after an edit:", got)
 	}
 }

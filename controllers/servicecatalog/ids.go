@@ -33,7 +33,8 @@ func idOf(si *v1beta1.ServiceInstance) string {
 // isOwned says whether what is at the broker under the instance's id is known to be
 // this object's, so that it may be removed (R10).
 func isOwned(si *v1beta1.ServiceInstance) bool {
-	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, si.Spec.ExternalID)
+	id := idOf(si)
+	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, id) || catalog.IsNextID(si.UID, si.Spec.ExternalID, id)
 }
 
 // goesWithObject says whether what is there may be removed once somebody has deleted the
@@ -54,13 +55,14 @@ func ownsID(b *v1beta1.ServiceBinding, id string) bool {
 		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
 }
 
-// nextBindingID is an id that the binding has not had yet.
+// nextInstanceID is an id that the instance has not had yet (R2).
+func nextInstanceID(si *v1beta1.ServiceInstance, present string) string {
+	return catalog.NextIDAfter(si.UID, si.Spec.ExternalID, present)
+}
+
+// nextBindingID is an id that the binding has not had yet (R2).
 func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) string {
-	id := catalog.NextIDAfter(b.UID, b.Spec.ExternalID, s.ExternalID)
-	for range removals(s) { // that many were tried and removed since
-		id = catalog.NextIDAfter(b.UID, b.Spec.ExternalID, id)
-	}
-	return id
+	return catalog.NextIDAfter(b.UID, b.Spec.ExternalID, s.ExternalID, s.LastRemovedID)
 }
 
 // leftToAnother is why what is there under an id that another object has, too, stays.

@@ -148,6 +148,9 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	bulkhead := u.connections.bulkheads.Of(o.broker, now)
 	name := client.ObjectKeyFromObject(o.object)
 	// A ticket of its own: the name may be another object's by now.
+	if ctx.Err() != nil { // the process stops or no longer leads
+		return 0, errStopping
+	}
 	leave, _ := bulkhead.Enter(outbound.Ticket{Who: o, Lane: "namespace " + name.Namespace, Call: func() { u.wake(name) }}, now)
 	if leave == nil {
 		return askAgain, nil

@@ -89,9 +89,15 @@ type view[O client.Object, S any, M comparable] struct {
 	known  *entry[S, M]
 	// polled: the broker was asked how far it is.
 	polled bool
+	// stopping is not nil once the process stops or no longer leads.
+	stopping func() error
 	// troubled is the status that says what keeps the next step from being taken.
 	troubled func(why word) S
 }
+
+// errStopping is returned where a request is not sent because the process stops or no longer
+// leads: it would arrive beside the next leader's.
+var errStopping = errors.New("the process stops or no longer leads: nothing was sent")
 
 func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
 	r := &reconciler[O, S, M]{
@@ -137,6 +143,9 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 		result, err = r.open(ctx, before)
 		failed = errors.Join(err, failed)
 	}
+	if errors.Is(failed, errStopping) {
+		return ctrl.Result{}, nil
+	}
 	if failed != nil {
 		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, failed
 	}
@@ -153,6 +162,7 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 		return ctrl.Result{}, nil
 	}
 	r.resume(v)
+	v.stopping = ctx.Err
 	ctx = context.WithoutCancel(ctx) // what is under way is finished and recorded also when the process stops
 	result, err := r.attend(ctx, v)
 	if !r.working(r.status(v.object)) {
@@ -209,6 +219,9 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 		if err := r.record(ctx, v, *first); err != nil {
 			return nil, err
 		}
+	}
+	if v.stopping() != nil {
+		return nil, errStopping
 	}
 	out, err := ask()
 	if err != nil {

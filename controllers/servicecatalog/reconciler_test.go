@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/osb"
 )
 
 // TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
@@ -46,6 +47,33 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 	}
 	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
+	}
+}
+
+// TestAStoppingProcessSendsNothing: what it began to decide before is left to the next leader.
+func TestAStoppingProcessSendsNothing(t *testing.T) {
+	for name, stops := range map[string]bool{"F-S5 it stops, or no longer leads": true, "it leads": false} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			c := newFakeCluster(t, interceptor.Funcs{}, f.si)
+			r := newInstanceReconciler(c, c, &kit{overview: kube.Overview{Cache: c, Live: c}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+			asked := false
+			r.reconciler.attend = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+				if stops {
+					stop()
+				}
+				_, err := r.send(ctx, v, f.w.offer.broker, provision, nil, func() (osb.Outcome, error) {
+					asked = true
+					return osb.Outcome{Class: osb.Done}, nil
+				})
+				return ctrl.Result{}, err
+			}
+			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || asked == stops {
+				t.Errorf("the broker was asked: %t, %v", asked, err)
+			}
+		})
 	}
 }
 

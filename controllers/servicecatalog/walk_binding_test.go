@@ -71,6 +71,7 @@ type bindingWalk struct {
 	made      int
 	calm      bool            // every request is answered, nothing crashes, nobody edits
 	wasReady  map[string]bool // ids that were Ready
+	removed   map[string]bool // ids under which a removal was asked for
 	endless   map[string]bool // tokens of which a crash has lost when they end
 	disturbed bool            // somebody has asked for new credentials, or meddled with the Secret
 	brought   bool
@@ -109,7 +110,7 @@ func TestBindingWalks(t *testing.T) {
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0", firstSight: true,
-		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, endless: map[string]bool{}}
+		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	base := newInstanceWalk(t, 0)
 	w.class, w.plan, w.broker, w.instance = base.class, base.plans["small"], base.broker, base.si
 	w.class.Spec.Bindable = true
@@ -287,6 +288,10 @@ func (w *bindingWalk) reconcile() {
 // check is what must hold of every call.
 func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *bindingStep) {
 	call := next.call
+	if w.removed[call.id] && call.verb == bind {
+		w.failf("F-S5: what was removed is bound again under its id")
+	}
+	w.removed[call.id] = w.removed[call.id] || call.verb == unbind
 	if call.predecessor != "" && !w.plan.Spec.BindingRotatable {
 		w.failf("a rotation that the plan cannot do")
 	}

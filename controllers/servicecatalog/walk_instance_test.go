@@ -60,6 +60,7 @@ type instanceWalk struct {
 	held      map[string]*heldInstance // at the broker, by id
 	calm      bool                     // every request is answered, nothing crashes, nobody edits
 	wasReady  map[string]bool          // ids that were Ready
+	removed   map[string]bool          // ids under which a removal was asked for
 	brought   bool
 	stranger  bool // what is under the brought id is somebody else's
 	kept      bool // the policy is to remove nothing
@@ -98,7 +99,7 @@ func TestInstanceWalks(t *testing.T) {
 
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0", firstSight: true,
-		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
+		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	w.class.Spec.ExternalID, w.class.Spec.ExternalName, w.class.Spec.PlanUpdatable = "class-id", "mysql", true
@@ -226,6 +227,10 @@ func (w *instanceWalk) reconcile() {
 	if si.DeletionTimestamp.IsZero() && next.call.verb == deprovision && w.wasReady[next.call.id] {
 		w.failf("what was Ready is removed")
 	}
+	if w.removed[next.call.id] && next.call.verb == provision {
+		w.failf("F-S5: what was removed is provisioned again under its id")
+	}
+	w.removed[next.call.id] = w.removed[next.call.id] || next.call.verb == deprovision
 	a := w.ask(si, next.call)
 	if w.crashes() {
 		return

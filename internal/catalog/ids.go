@@ -85,11 +85,15 @@ func IsNextID(uid types.UID, id, next string) bool {
 	return is
 }
 
-// NextIDAfter is the one after present, which is the object's first one or one of
-// NextID's.
-func NextIDAfter(uid types.UID, id, present string) string {
-	n, _ := numberOf(uid, id, present)
-	return NextID(uid, id, n+1)
+// NextIDAfter is the one after all of those that the object has had, each of which is its
+// first one or one of NextID's.
+func NextIDAfter(uid types.UID, id string, had ...string) string {
+	last := int32(0)
+	for _, one := range had {
+		n, _ := numberOf(uid, id, one)
+		last = max(last, n)
+	}
+	return NextID(uid, id, last+1)
 }
 
 // numberOf is the n for which NextID makes an id, 0 if there is none.

@@ -31,6 +31,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
@@ -244,6 +245,7 @@ func plainBindings() []scenario {
 			w.remove(b, si)
 			w.gone(b, si)
 		}},
+		{name: "binding-mitigated-ready", prepare: silentAbout(osb.Bind, untilMitigated), steps: func(w *world) { w.bound(syncClass, syncPlan) }},
 		{name: "binding-kept", prepare: registered, steps: func(w *world) { w.bound(asyncClass, asyncPlan) }},
 		{name: "binding-async", prepare: registered, steps: func(w *world) {
 			si, b := w.bound(asyncClass, asyncPlan)

@@ -90,12 +90,18 @@ func names(plans ...string) func(osbtest.Call) bool {
 }
 
 // silent has the broker not tell of so many instances that it has made them; 0: of any.
-func silent(times int) func(*world) {
+func silent(times int) func(*world) { return silentAbout(osb.ProvisionInstance, times) }
+
+// silentAbout is the same of any operation.
+func silentAbout(operation osb.Operation, times int) func(*world) {
 	return func(w *world) {
 		registered(w)
-		w.broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Acts: true, Times: times, Answer: osbtest.Status(500, `{"description":"lost my way"}`)})
+		w.broker.Inject(osbtest.Fault{On: operation, Acts: true, Times: times, Answer: osbtest.Status(500, `{"description":"lost my way"}`)})
 	}
 }
+
+// untilMitigated is how often the broker is silent about what it has made before that is removed.
+const untilMitigated = 4
 
 func instanceScenarios() []scenario {
 	return slices.Concat(
@@ -155,6 +161,7 @@ func livesOf(suffix, class, plan, other string) []scenario {
 			w.tells(si, "lost my way")
 			end(w, si)
 		}},
+		{name: "instance-mitigated-ready" + suffix, prepare: silent(untilMitigated), steps: func(w *world) { w.provisioned(class, plan) }},
 		{name: "instance-deleted-early" + suffix, prepare: registered, steps: func(w *world) {
 			si := w.instance("db", class, plan)
 			w.create(si)

@@ -249,7 +249,7 @@ func (r *run) holder(ctx context.Context) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// depose waits until another leads, and a little longer.
+// depose waits until another leads and has done what it can.
 func (r *run) depose(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -264,7 +264,9 @@ func (r *run) depose(ctx context.Context) {
 		}
 	}
 	r.lead(r.backup)
-	wait(ctx, patience)
+	for wait(ctx, patience); ctx.Err() == nil && r.director.idle() < patience && time.Now().Before(end); {
+		wait(ctx, 50*time.Millisecond)
+	}
 	r.director.late.open()
 }
 

@@ -255,7 +255,8 @@ type ServiceBindingStatus struct {
 	LastConditionState string `json:"lastConditionState"`
 
 	// externalID is the id under which the broker knows the binding, where it is no
-	// longer the spec's.
+	// longer the spec's: each removal of what a failure may have left, and each replacement,
+	// is followed by a new id.
 	// +optional
 	ExternalID string `json:"externalID,omitempty"`
 
@@ -268,6 +269,11 @@ type ServiceBindingStatus struct {
 	// to be removed.
 	// +optional
 	PredecessorID string `json:"predecessorID,omitempty"`
+
+	// lastRemovedID is the last id under which a failed replacement was removed. It is
+	// not used again, since a late removal of it may still arrive.
+	// +optional
+	LastRemovedID string `json:"lastRemovedID,omitempty"`
 
 	// target is where the binding is, or may be.
 	// +optional
@@ -304,6 +310,8 @@ type ServiceBindingStatus struct {
 // +kubebuilder:printcolumn:name="Secret-Name",type=string,JSONPath=`.spec.secretName`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.lastConditionState`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="External-ID",type=string,JSONPath=`.spec.externalID`,priority=1
+// +kubebuilder:printcolumn:name="Current-ID",type=string,JSONPath=`.status.externalID`,priority=1
 
 // ServiceBinding is the access of an application to a ServiceInstance: credentials in a
 // Secret.

@@ -400,8 +400,8 @@ type ServiceInstanceStatus struct {
 	UserSpecifiedPlanName string `json:"userSpecifiedPlanName"`
 
 	// externalID is the id under which the broker knows the instance, where it is no
-	// longer the spec's: one that was removed is not used again if the broker refuses
-	// it.
+	// longer the spec's: each removal of what a failure may have left is followed by a
+	// new id.
 	// +optional
 	ExternalID string `json:"externalID,omitempty"`
 
@@ -437,6 +437,8 @@ type ServiceInstanceStatus struct {
 // +kubebuilder:printcolumn:name="Plan",type=string,JSONPath=`.status.userSpecifiedPlanName`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.lastConditionState`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="External-ID",type=string,JSONPath=`.spec.externalID`,priority=1
+// +kubebuilder:printcolumn:name="Current-ID",type=string,JSONPath=`.status.externalID`,priority=1
 
 // ServiceInstance is a service that a broker provides, such as a database.
 type ServiceInstance struct {
