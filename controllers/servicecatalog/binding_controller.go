@@ -267,5 +267,8 @@ func (r *BindingReconciler) letGo(ctx context.Context, v *bindingView, why word)
 	for _, id := range []string{v.b.Spec.ExternalID, v.b.Status.ExternalID, v.b.Status.PredecessorID} {
 		r.recent.forget(secretsKey{uid: v.b.UID, id: id})
 	}
+	if t := targetOf(v.b, v.world); t != nil {
+		r.claims.release(claimOf(v.b, v.b.Spec.ExternalID, t), v.b.UID)
+	}
 	return nil
 }

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -49,7 +50,7 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 		Named("servicebinding").
 		For(&v1beta1.ServiceBinding{}).
 		// One that goes may be what another waits for.
-		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(l.withSameID), builder.WithPredicates(onlyDeletions)).
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(l.withSameID), builder.WithPredicates(ownership)).
 		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(l.toInstance), builder.WithPredicates(bindability)).
 		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(l.ofClass), edited).
 		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(l.ofClass), edited).
@@ -113,8 +114,12 @@ type bindingLookup struct{ index.Index }
 
 func (l bindingLookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	b := o.(*v1beta1.ServiceBinding)
-	bindings, _ := l.BindingsWithID(ctx, bindingID(b, &b.Status))
-	return unsettledBindings(bindings)
+	var bindings []*v1beta1.ServiceBinding
+	for _, id := range distinct(b.Spec.ExternalID, b.Status.ExternalID, b.Status.PredecessorID) {
+		some, _ := l.BindingsWithID(ctx, id)
+		bindings = append(bindings, some...)
+	}
+	return unsettledBindings(slices.DeleteFunc(bindings, func(other *v1beta1.ServiceBinding) bool { return other.UID == b.UID }))
 }
 
 func (l bindingLookup) toInstance(ctx context.Context, o client.Object) []reconcile.Request {

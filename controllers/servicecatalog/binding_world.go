@@ -46,11 +46,11 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 			return err
 		}
 	}
-	if w.claimed, err = r.isClaimed(ctx, v.b, bindingID(v.b, &v.b.Status), target); err != nil {
+	if w.claimants, err = r.claimantsOf(ctx, v.b, bindingID(v.b, &v.b.Status), target); err != nil {
 		return err
 	}
 	if id := v.b.Status.PredecessorID; id != "" {
-		if w.predecessorClaimed, err = r.isClaimed(ctx, v.b, id, target); err != nil {
+		if w.predecessorClaimants, err = r.claimantsOf(ctx, v.b, id, target); err != nil {
 			return err
 		}
 	}
@@ -115,27 +115,43 @@ func plansOfGround(ctx context.Context, x index.Index, g ground, a *v1beta1.Atte
 	return distinct(append([]string{g.target.PlanID, planIDOf(held(g.instance.Status.InProgressProperties))}, more...)...), err
 }
 
-// isClaimed says whether another live object of the broker has an id, or has still to
-// remove what is there under it.
-func (r *BindingReconciler) isClaimed(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (bool, error) {
+// claimantsOf are the other objects of the broker whose spec or status has an id.
+func (r *BindingReconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (all claimants, err error) {
 	others, err := r.index.BindingsWithID(ctx, id)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, other := range others {
-		if other.UID == b.UID || !other.DeletionTimestamp.IsZero() || bindingID(other, &other.Status) != id && other.Status.PredecessorID != id {
+		if other.UID == b.UID || isDone(other) {
 			continue
 		}
 		g, err := r.findGround(ctx, other)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		theirs := targetOf(other, bindingWorld{ground: g})
 		if target == nil || theirs == nil || samePlace(target, b.Namespace, theirs, other.Namespace) {
-			return true, nil
+			all = append(all, newClaimant("ServiceBinding", other, b, ownsID(other, id), mayHaveBinding(&other.Status) && !mayHaveBinding(&b.Status)))
 		}
 	}
-	return false, nil
+	if mayCreate := b.DeletionTimestamp.IsZero() && !ownsID(b, id) && !mayHaveBinding(&b.Status); mayCreate && target != nil && all.blocksCreation() == nil {
+		r.claims.take(claimOf(b, id, target), b.UID, all)
+	}
+	return all, nil
+}
+
+// claimOf is how a binding's id at an instance is reserved.
+func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) claimKey {
+	key := brokerKey{name: target.Name}
+	if target.Kind == "ServiceBroker" {
+		key.namespace = b.Namespace
+	}
+	return claimKey{key, target.InstanceID + "/" + id}
+}
+
+// mayHaveBinding says whether it is on record that the broker was asked for a binding.
+func mayHaveBinding(s *v1beta1.ServiceBindingStatus) bool {
+	return s.CurrentOperation != "" || isBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
 }
 
 // samePlace says whether two targets, of bindings in two namespaces, are one instance.

@@ -37,9 +37,9 @@ type bindingWorld struct {
 	problem *word
 	// parameters are those of the spec, or why they cannot be had.
 	parameters parameters
-	// claimed, and predecessorClaimed: another live object of the broker has the same id.
-	claimed, predecessorClaimed bool
-	definition                  definitionState
+	// claimants, and predecessorClaimants, are the other objects of the broker with the same id.
+	claimants, predecessorClaimants claimants
+	definition                      definitionState
 	// secret is what is known of the binding's Secret, and secretOf the id whose
 	// credentials it has, where that was looked at; secretVersion is then its version.
 	secret                  secretState
@@ -198,10 +198,17 @@ func (d *bindingDecision) isKept() bool {
 	return catalog.IsRetained(d.b) && d.status.PredecessorID == ""
 }
 
-func (d *bindingDecision) owns() bool { return ownsID(d.b, d.id()) && !d.w.claimed }
+func (d *bindingDecision) owns() bool {
+	return ownsID(d.b, d.id()) && d.w.claimants.blocksRemoval() == nil
+}
 
 func (d *bindingDecision) ownsPredecessor() bool {
-	return ownsID(d.b, d.status.PredecessorID) && !d.w.predecessorClaimed
+	return ownsID(d.b, d.status.PredecessorID) && d.w.predecessorClaimants.blocksRemoval() == nil
+}
+
+// isOthers says whether what the broker has under the id, if anything, is another object's.
+func (d *bindingDecision) isOthers() bool {
+	return d.w.claimants.blocksCreation() != nil && !ownsID(d.b, d.id()) || isForAnother(d.b.UID, d.status.CreatedForUID)
 }
 
 // unprotected is a binding without our finalizer.

@@ -34,7 +34,7 @@ func (d *bindingDecision) bind() {
 	}
 	d.renewAttempts()
 	if why := d.obstacle(); why != nil {
-		d.waitFor(*why)
+		d.hinder(why)
 		return
 	}
 	if !d.isDue() || !d.knowsParameters() {
@@ -58,6 +58,23 @@ func (d *bindingDecision) bind() {
 		}
 	}
 	d.begin(props)
+}
+
+// hinder is that of instanceDecision.
+func (d *bindingDecision) hinder(why *word) {
+	if why.reason != v1beta1.ReasonExternalIDInUse {
+		d.waitFor(*why)
+		return
+	}
+	c := d.w.claimants.blocksCreation()
+	d.say(verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message, stalled: !c.leaving})
+	if !d.isClean() {
+		return
+	}
+	d.status.UnbindStatus = v1beta1.UnbindNotRequired
+	if c.owns {
+		d.status.CreatedForUID = c.uid
+	}
 }
 
 // begin makes the call for a binding, and says that it is under way.
@@ -96,8 +113,8 @@ func (d *bindingDecision) obstacle() *word {
 		return why
 	}
 	switch {
-	case d.w.claimed && !ownsID(d.b, d.id()):
-		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceBinding of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", d.id())}
+	case d.w.claimants.blocksCreation() != nil && !ownsID(d.b, d.id()):
+		return d.w.claimants.blocksCreation().inUse(d.id())
 	case d.w.secret == secretOthers:
 		return &word{v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()}
 	}

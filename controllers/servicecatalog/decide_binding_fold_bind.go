@@ -66,6 +66,11 @@ func (f *bindingFold) notDone() {
 // done is for a broker that has the binding.
 func (f *bindingFold) done() {
 	s := &f.status
+	if !f.answer.binding.Created && f.call.clean && f.call.id == f.b.Spec.ExternalID && isForAnother(f.b.UID, s.CreatedForUID) {
+		f.undo()
+		f.stop(v1beta1.ReasonExternalIDInUse, notInherited(f.call.id))
+		return
+	}
 	if f.answer.binding.Created && f.call.id == f.b.Spec.ExternalID {
 		s.CreatedForUID = f.b.UID
 	}

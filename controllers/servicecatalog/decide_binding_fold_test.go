@@ -215,7 +215,7 @@ func TestBindingFetchAnswers(t *testing.T) {
 		"a conflict, and it is ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), ours, "nothing: Ready"},
 		"a conflict, and it was another": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), others, "unbind id"},
 		"a conflict, and who knows":      {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), with(200), "unbind id"},
-		"a conflict, no longer ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409)), func(f *bindingFixture) { f.w.claimed = true }), others, "nothing: Failed"},
+		"a conflict, no longer ours":     {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409)), func(f *bindingFixture) { f.w.claimants = claimants{{uid: "other", display: "the other", owns: true}} }), others, "nothing: Failed"},
 		"a conflict, and it is not told": {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), without(osb.Done, 200), "unbind id"},
 		"a conflict with nothing":        {bfs(retrievable, repeated(1, saidOf(osb.Conflict, 409))), saidOf(osb.Gone, 404), "bind id"},
 	} {

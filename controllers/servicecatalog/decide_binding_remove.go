@@ -32,6 +32,8 @@ func (d *bindingDecision) remove() {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
 	case catalog.IsRetained(d.b):
 		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the binding is left as it is at the broker"}
+	case d.isClean() && s.UnbindStatus != v1beta1.UnbindSucceeded:
+		d.release = neverMade(v1beta1.ReasonUnboundSuccessfully, d.id(), d.isOthers())
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonUnboundSuccessfully, "nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindAsked():
@@ -42,10 +44,10 @@ func (d *bindingDecision) remove() {
 		d.removeSecretAnd(s.PredecessorID)
 	case d.owns():
 		d.removeSecretAnd(d.id())
-	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && !d.w.claimed:
+	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && d.w.claimants.blocksRemoval() == nil:
 		d.poll() // only if it succeeds is what is there ours to remove
-	case d.w.claimed:
-		d.release = leftToAnother(d.id())
+	case d.w.claimants.blocksRemoval() != nil:
+		d.release = leftToClaimant(d.id(), d.w.claimants.blocksRemoval())
 	default:
 		d.release = leftAsBrought(d.id())
 	}

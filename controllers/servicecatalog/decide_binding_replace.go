@@ -111,7 +111,7 @@ func (d *bindingDecision) replace() {
 	case d.owns():
 		d.unbind(d.id())
 	default:
-		d.leave = d.left(d.id(), d.w.claimed)
+		d.leave = d.left(d.id(), d.w.claimants)
 		d.status = movedOn(d.b, d.status, d.w.now)
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced; " + d.leave.message})
 		d.journal, d.wake = false, d.w.now
@@ -119,9 +119,9 @@ func (d *bindingDecision) replace() {
 }
 
 // left says that what the broker has under an id is not ours to remove.
-func (d *bindingDecision) left(id string, claimed bool) *word {
+func (d *bindingDecision) left(id string, others claimants) *word {
 	why := "which this object did not create"
-	if claimed {
+	if others.blocksRemoval() != nil {
 		why = "which is another object's, too"
 	}
 	return &word{v1beta1.ReasonRetained, fmt.Sprintf("what the broker has under the id %q, %s, is left there, and its credentials stay valid", id, why)}
@@ -151,7 +151,7 @@ func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
 // retire removes the binding that this one has replaced.
 func (d *bindingDecision) retire() {
 	if !d.ownsPredecessor() {
-		d.leave = d.left(d.status.PredecessorID, d.w.predecessorClaimed)
+		d.leave = d.left(d.status.PredecessorID, d.w.predecessorClaimants)
 		d.status.PredecessorID, d.wake = "", d.w.now
 		if d.isLive() {
 			d.say(stillInjected(d.leave.message))

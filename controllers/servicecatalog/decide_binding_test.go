@@ -114,7 +114,7 @@ func TestDecideBinding(t *testing.T) {
 		"not bindable":             {"B01", bfs(func(f *bindingFixture) { f.w.ground.plan.Common().Bindable = new(bool) }), "nothing: Failed"},
 		"a log drain":              {"B10", bfs(func(f *bindingFixture) { f.w.ground.class.Common().Requires = []string{"syslog_drain"} }), "nothing: Failed"},
 		"somebody else's Secret":   {"before the broker is asked", bfs(func(f *bindingFixture) { f.w.secret = secretOthers }), "nothing: ErrorInjectingBindResult"},
-		"an id of another":         {"R10", bfs(brought1, func(f *bindingFixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
+		"an id of another":         {"R10", bfs(brought1, func(f *bindingFixture) { f.w.claimants = claimants{{uid: "other", display: "the other", owns: true}} }), "nothing: ExternalIDInUse"},
 		"no broker":                {"", bfs(func(f *bindingFixture) { f.w.broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"no credentials for it":    {"", bfs(func(f *bindingFixture) { f.w.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, "x"} }), "nothing: ErrorGettingAuthCredentials"},
 
@@ -182,7 +182,7 @@ func TestDecideBinding(t *testing.T) {
 			f.b.CreationTimestamp.Time = t0.Add(-time.Hour)
 			f.w.now = t0.Add(time.Minute)
 		}, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
-		"claimed by another":        {"the last one removes it", bfs(bound1, deleted1, lives1, func(f *bindingFixture) { f.w.claimed = true }), "release Retained"},
+		"claimed by another":        {"the last one removes it", bfs(bound1, deleted1, lives1, func(f *bindingFixture) { f.w.claimants = claimants{{uid: "other", display: "the other", owns: true}} }), "release Retained"},
 		"given up before":           {"by the former service-catalog", bfs(bound1, deleted1, lives1, func(f *bindingFixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
 		"given up, and asked again": {"", bfs(bound1, deleted1, lives1, ejected, rebound, func(f *bindingFixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
 

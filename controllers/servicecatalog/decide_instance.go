@@ -20,6 +20,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
@@ -51,8 +53,8 @@ type instanceWorld struct {
 	plans []string
 	// bindings are the names of those that refer to the instance.
 	bindings []string
-	// claimed: another live object of the broker has the same id.
-	claimed bool
+	// claimants are the other objects of the broker with the same id.
+	claimants claimants
 	// definition is what is known of the CRD since the deletion was seen.
 	definition definitionState
 	// polled is when this process last asked for the operation, and asked how long the
@@ -171,6 +173,17 @@ func (d *instanceDecision) isClean() bool {
 	return false
 }
 
+// owns says whether what the broker has under the id may be removed as this object's (R10).
+func (d *instanceDecision) owns() bool { return isOwned(d.si) && d.w.claimants.blocksRemoval() == nil }
+
+// isOthers says whether what the broker has under the id, if anything, is another object's.
+func (d *instanceDecision) isOthers() bool {
+	return d.w.claimants.blocksCreation() != nil && !isOwned(d.si) || isForAnother(d.si.UID, d.status.CreatedForUID)
+}
+
+// isForAnother says whether what the broker has was created for another object.
+func isForAnother(uid, createdFor types.UID) bool { return createdFor != "" && createdFor != uid }
+
 // isStopped says whether nothing is tried any more for what the spec says now.
 func (d *instanceDecision) isStopped() bool {
 	if a := d.status.Attempts; a != nil {
@@ -212,7 +225,7 @@ func (d *instanceDecision) begin(operation v1beta1.ServiceInstanceOperation, pro
 }
 
 func (d *instanceDecision) newCall(v verb) *instanceCall {
-	call := &instanceCall{verb: v, id: idOf(d.si), generation: d.si.Generation, clean: d.isClean(), owned: isOwned(d.si) && !d.w.claimed, kept: catalog.IsRetained(d.si)}
+	call := &instanceCall{verb: v, id: idOf(d.si), generation: d.si.Generation, clean: d.isClean(), owned: d.owns(), kept: catalog.IsRetained(d.si)}
 	if d.w.offer.class != nil {
 		call.serviceID = d.w.offer.class.Common().ExternalID
 	}

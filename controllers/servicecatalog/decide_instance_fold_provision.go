@@ -26,6 +26,11 @@ import (
 func (f *instanceFold) provision() {
 	switch f.answer.Class {
 	case osb.Done:
+		if !f.answer.created && f.call.clean && isForAnother(f.si.UID, f.status.CreatedForUID) {
+			f.undo()
+			f.stop(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, notInherited(f.call.id))
+			return
+		}
 		message := "The instance was provisioned successfully"
 		switch {
 		case f.answer.created:

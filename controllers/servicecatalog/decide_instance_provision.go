@@ -33,10 +33,7 @@ func (d *instanceDecision) provision() {
 	d.renewAttempts()
 	attempts := d.status.Attempts
 	if why := d.obstacle(); why != nil {
-		d.wait(why.reason, why.message)
-		if d.isClean() {
-			d.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
-		}
+		d.hinder(why)
 		return
 	}
 	if !d.isDue() || !d.knowsParameters() {
@@ -55,7 +52,7 @@ func (d *instanceDecision) provision() {
 		d.call.props = props
 		return
 	case unwanted || unknown && attempts.Unknown > maxRepeats:
-		if isOwned(d.si) && !d.w.claimed && !catalog.IsRetained(d.si) {
+		if d.owns() && !catalog.IsRetained(d.si) {
 			d.startMitigation()
 			return
 		}
@@ -68,6 +65,21 @@ func (d *instanceDecision) provision() {
 	// record: a later removal must know the plan, and a repeat that it is one.
 	if isFirst := isBlank(&d.si.Status) && d.si.Generation == 1; !isFirst && !equality.Semantic.DeepEqual(d.status, d.si.Status) {
 		d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
+	}
+}
+
+// hinder says why nothing can be asked for. Where that is because another object owns the id, it is
+// on record for whom the broker made what it has, so that this object does not inherit it.
+func (d *instanceDecision) hinder(why *word) {
+	c := d.w.claimants.blocksCreation()
+	isClaimed := why.reason == v1beta1.ReasonExternalIDInUse
+	d.say(verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message, stalled: !isClaimed || !c.leaving})
+	if !d.isClean() {
+		return
+	}
+	d.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
+	if isClaimed && c.owns {
+		d.status.CreatedForUID = c.uid
 	}
 }
 
@@ -84,8 +96,8 @@ func (d *instanceDecision) obstacle() *word {
 		return offer.missing
 	case !offer.broker.GetDeletionTimestamp().IsZero() && d.status.ProvisionStatus != v1beta1.Provisioned:
 		return &word{v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.broker.GetName())}
-	case d.w.claimed && !isOwned(d.si):
-		return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("another ServiceInstance of this broker has the id %q too, which was brought along in spec.externalID: delete one of them", idOf(d.si))}
+	case d.w.claimants.blocksCreation() != nil && !isOwned(d.si):
+		return d.w.claimants.blocksCreation().inUse(idOf(d.si))
 	case offer.class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
 		return &word{v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.class.Common().ExternalName)}
 	case offer.plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):

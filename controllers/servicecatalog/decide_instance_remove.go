@@ -31,14 +31,16 @@ func (d *instanceDecision) remove() {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
 	case catalog.IsRetained(d.si):
 		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the service is left as it is at the broker"}
+	case d.isClean() && d.status.DeprovisionStatus != v1beta1.DeprovisionSucceeded:
+		d.release = neverMade(v1beta1.ReasonDeprovisionedSuccessfully, idOf(d.si), d.isOthers())
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonDeprovisionedSuccessfully, "nothing is left at the broker"}
 	case len(d.w.bindings) > 0:
 		d.hold(v1beta1.ReasonDeprovisionBlockedByExistingCredentials, "ServiceBindings have to be deleted first: "+enumerate(d.w.bindings))
 	case !goesWithObject(d.si):
 		d.release = leftAsBrought(idOf(d.si))
-	case d.w.claimed:
-		d.release = leftToAnother(idOf(d.si))
+	case d.w.claimants.blocksRemoval() != nil:
+		d.release = leftToClaimant(idOf(d.si), d.w.claimants.blocksRemoval())
 	case d.w.definition == definitionUnknown:
 		d.prove = true
 	case d.w.definition == definitionTerminating:
@@ -53,7 +55,7 @@ func (d *instanceDecision) mitigate() {
 	switch {
 	case catalog.IsRetained(d.si):
 		d.stopMitigation("the deletion policy is Retain: what may be at the broker is left as it is")
-	case !isOwned(d.si) || d.w.claimed: // no longer, if ever
+	case !d.owns(): // no longer, if ever
 		d.stopMitigation("what may be at the broker is not this object's to remove")
 	default:
 		d.deprovision()

@@ -84,7 +84,7 @@ func TestDecideInstance(t *testing.T) {
 		"other plan, with parameters for a creation": {"they are not sent", fs(ready, refusedParameters, planned), "update id large-id +plan"},
 		"other parameters that do not fit":           {"", fs(ready, refusedParameters, edited2), "nothing: ErrorWithParameters"},
 		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "journal deprovision id small-id"},
-		"id of another":                              {"R10", fs(brought, func(f *fixture) { f.w.claimed = true }), "nothing: ExternalIDInUse"},
+		"id of another":                              {"R10", fs(brought, func(f *fixture) { f.w.claimants = claimants{{uid: "other", display: "the other", owns: true}} }), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
 			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
 		}), "nothing: ReferencesNonexistentServiceClass"},
@@ -113,7 +113,7 @@ func TestDecideInstance(t *testing.T) {
 		"brought, with policy, in conflict":            {"R10", fs(broughtToDelete, conflicting), "nothing: Failed"},
 		"brought, with policy, failed in its own time": {"R10", fs(broughtToDelete, provisioning, operationFailed), "nothing: Failed"},
 		"brought and created":                          {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
-		"claimed by another":                           {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimed = true }), "release Retained"},
+		"claimed by another":                           {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimants = claimants{{uid: "other", display: "the other", owns: true}} }), "release Retained"},
 		"CRD deleted":                                  {"R10", fs(ready, deleted, func(f *fixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
 		"restored":                                     {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
 		"broker gone":                                  {"R8", fs(ready, deleted, lives, func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},

@@ -33,8 +33,13 @@ func idOf(si *v1beta1.ServiceInstance) string {
 // isOwned says whether what is at the broker under the instance's id is known to be
 // this object's, so that it may be removed (R10).
 func isOwned(si *v1beta1.ServiceInstance) bool {
-	id := idOf(si)
-	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, id) || catalog.IsNextID(si.UID, si.Spec.ExternalID, id)
+	return ownsInstanceID(si, idOf(si))
+}
+
+// ownsInstanceID is the same of an id that the instance's spec or status has.
+func ownsInstanceID(si *v1beta1.ServiceInstance, id string) bool {
+	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == idOf(si) ||
+		catalog.IsOurs(si, id) || catalog.IsNextID(si.UID, si.Spec.ExternalID, id)
 }
 
 // goesWithObject says whether what is there may be removed once somebody has deleted the
@@ -65,14 +70,18 @@ func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) s
 	return catalog.NextIDAfter(b.UID, b.Spec.ExternalID, s.ExternalID, s.LastRemovedID)
 }
 
-// leftToAnother is why what is there under an id that another object has, too, stays.
-func leftToAnother(id string) *word {
-	return &word{v1beta1.ReasonRetained, fmt.Sprintf("another object has the id %q: what is there is left to it", id)}
-}
-
 // leftAsBrought is why what was there under an id before the object stays.
 func leftAsBrought(id string) *word {
 	return &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", id)}
+}
+
+// neverMade is why an object goes for which the broker has made nothing. isOthers: the id is another
+// object's, which may have something there.
+func neverMade(reason, id string, isOthers bool) *word {
+	if isOthers {
+		return &word{v1beta1.ReasonRetained, fmt.Sprintf("the broker has made nothing for this object; what it has under the id %q is another object's, and is left to that", id)}
+	}
+	return &word{reason, "the broker has made nothing for this object"}
 }
 
 // distinct are those ids that are not empty, each once, in the order in which they come first.

@@ -161,5 +161,8 @@ func (r *InstanceReconciler) settle(ctx context.Context, v *instanceView, next i
 		return ctrl.Result{}, err
 	}
 	r.recent.forget(v.si.UID)
+	if b := v.world.offer.broker; b != nil {
+		r.claims.release(claimKey{keyOf(b), idOf(v.si)}, v.si.UID)
+	}
 	return ctrl.Result{}, nil
 }

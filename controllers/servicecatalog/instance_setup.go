@@ -21,6 +21,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -48,8 +49,8 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("serviceinstance").
 		For(&v1beta1.ServiceInstance{}).
-		// One that goes may be what another waits for.
-		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(found.withSameID), builder.WithPredicates(onlyDeletions)).
+		// One that goes may be what another waits for, and one that comes to own its id what another has to name.
+		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(found.withSameID), builder.WithPredicates(ownership)).
 		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(found.boundTo), builder.WithPredicates(onlyDeletions)).
 		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
 		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
@@ -84,9 +85,7 @@ func newInstanceReconciler(c client.Client, live client.Reader, k *kit) *Instanc
 // hasHeir says whether another object has the id of something that was left behind.
 func (r *InstanceReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error) {
 	others, err := r.index.InstancesWithID(ctx, o.remove.InstanceID)
-	return slices.ContainsFunc(others, func(other *v1beta1.ServiceInstance) bool {
-		return other.UID != o.object.GetUID() && idOf(other) == o.remove.InstanceID
-	}), err
+	return slices.ContainsFunc(others, func(other *v1beta1.ServiceInstance) bool { return other.UID != o.object.GetUID() }), err
 }
 
 var (
@@ -95,17 +94,42 @@ var (
 		UpdateFunc:  kube.IsReplaced,
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
+	// ownership lets through what others with the same id care about.
+	ownership = predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			is := createdForUID(e.ObjectNew)
+			return kube.IsReplaced(e) || is == e.ObjectNew.GetUID() && is != createdForUID(e.ObjectOld)
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 	edited  = builder.WithPredicates(kube.Edited)
 	changed = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
+
+// createdForUID is that of an instance's or a binding's status.
+func createdForUID(o client.Object) types.UID {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		return o.Status.CreatedForUID
+	case *v1beta1.ServiceBinding:
+		return o.Status.CreatedForUID
+	}
+	return ""
+}
 
 // lookup finds the instances that a change elsewhere may help. What fails does so only
 // while the cache is being stopped.
 type lookup struct{ index.Index }
 
 func (l lookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
-	instances, _ := l.InstancesWithID(ctx, idOf(o.(*v1beta1.ServiceInstance)))
-	return unsettled(instances)
+	si := o.(*v1beta1.ServiceInstance)
+	var instances []*v1beta1.ServiceInstance
+	for _, id := range distinct(si.Spec.ExternalID, si.Status.ExternalID) {
+		some, _ := l.InstancesWithID(ctx, id)
+		instances = append(instances, some...)
+	}
+	return unsettled(slices.DeleteFunc(instances, func(other *v1beta1.ServiceInstance) bool { return other.UID == si.UID }))
 }
 
 // boundTo is the instance that waits for a binding to go: one that is being deleted.

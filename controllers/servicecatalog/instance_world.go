@@ -40,7 +40,7 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 		return err
 	}
 	w.refs = missingRefs(si, w.offer)
-	if w.claimed, err = r.isClaimed(ctx, si, w.offer); err != nil {
+	if w.claimants, err = r.claimantsOf(ctx, si, w.offer); err != nil {
 		return err
 	}
 	if w.plans, err = plansToTry(ctx, r.index, si, w.offer.class, si.Status.Attempts); err != nil {
@@ -78,25 +78,39 @@ func missingRefs(si *v1beta1.ServiceInstance, o offer) *catalogRefs {
 	return &catalogRefs{catalog.Refs{Class: o.class.GetName(), Plan: o.plan.GetName()}, catalog.ScopeOf(o.class)}
 }
 
-// isClaimed says whether another live object of the broker has the instance's id.
-func (r *InstanceReconciler) isClaimed(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (bool, error) {
-	others, err := r.index.InstancesWithID(ctx, idOf(si))
+// claimantsOf are the other objects of the broker whose spec or status has the instance's id.
+func (r *InstanceReconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (all claimants, err error) {
+	id := idOf(si)
+	others, err := r.index.InstancesWithID(ctx, id)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, other := range others {
-		if other.UID == si.UID || !other.DeletionTimestamp.IsZero() || idOf(other) != idOf(si) {
+		if other.UID == si.UID || isDone(other) {
 			continue
 		}
 		theirs, err := findOffer(ctx, r.index, other)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if theirs.broker == nil || o.broker == nil || keyOf(theirs.broker) == keyOf(o.broker) {
-			return true, nil
+			all = append(all, newClaimant("ServiceInstance", other, si, ownsInstanceID(other, id), mayHaveInstance(&other.Status) && !mayHaveInstance(&si.Status)))
 		}
 	}
-	return false, nil
+	if mayCreate := si.DeletionTimestamp.IsZero() && !isOwned(si) && !mayHaveInstance(&si.Status); mayCreate && o.broker != nil && all.blocksCreation() == nil {
+		r.claims.take(claimKey{keyOf(o.broker), id}, si.UID, all)
+	}
+	return all, nil
+}
+
+// isDone says whether nothing more is sent for an object that is being deleted.
+func isDone(o client.Object) bool {
+	return !o.GetDeletionTimestamp().IsZero() && !slices.Contains(o.GetFinalizers(), v1beta1.Finalizer)
+}
+
+// mayHaveInstance says whether it is on record that the broker was asked for an instance.
+func mayHaveInstance(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.CurrentOperation != "" || s.ProvisionStatus == v1beta1.Provisioned || s.DeprovisionStatus == v1beta1.DeprovisionRequired
 }
 
 func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance) (names []string, err error) {

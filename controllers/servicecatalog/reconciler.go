@@ -63,6 +63,7 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	ledger     *ledger[S, M]
 	orphans    *orphanage
 	recent     *recent
+	claims     claims
 	wake       kube.Wakeups
 	line       line
 	chatter    pace

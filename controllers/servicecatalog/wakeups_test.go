@@ -69,6 +69,26 @@ func TestABindingThatIsMadeAnewHasGone(t *testing.T) {
 	}
 }
 
+// TestAnOwnerWakesTheClaimantsOfItsID: they are to name it, and go on once it is gone.
+func TestAnOwnerWakesTheClaimantsOfItsID(t *testing.T) {
+	of := func(name string, createdFor types.UID) *v1beta1.ServiceInstance {
+		si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, UID: types.UID(name)}}
+		si.Spec.ExternalID, si.Status.CreatedForUID = "id", createdFor
+		return si
+	}
+	for name, want := range map[string]bool{"owner": true, "": false, "other": false} {
+		if got := ownership.Update(event.UpdateEvent{ObjectOld: of("owner", ""), ObjectNew: of("owner", types.UID(name))}); got != want {
+			t.Errorf("F-S4: created for %q is news: %t", name, got)
+		}
+	}
+	owner := of("owner", "owner")
+	owner.Status.ExternalID = "next"
+	l := lookup{index.Index{Cache: newFakeCluster(t, interceptor.Funcs{}, owner, of("claimant", ""))}}
+	if got := l.withSameID(t.Context(), owner); len(got) != 1 || got[0].Name != "claimant" {
+		t.Errorf("F-S4: woken is %v", got)
+	}
+}
+
 // TestABindingOutlivesItsInstanceAtABroker: what mends the broker wakes it, too.
 func TestABindingOutlivesItsInstanceAtABroker(t *testing.T) {
 	for _, s := range scopes {

@@ -224,26 +224,63 @@ var _ = Describe("Whose an id is", func() {
 			expectLeft(ctx, s, si, id, broughtAlong)
 		})
 
-		It("of two with one id the one that did not make it does nothing, and neither removes what the other has", func(ctx SpecContext) {
+		It("F-S4: of two with one id the later one neither keeps the owner from its removal nor inherits", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			si := s.provisioned(ctx, "first")
 			id := si.Spec.ExternalID
 			passBy(ctx, s.namespace)
 			twin := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "second", Finalizers: []string{v1beta1.Finalizer}}, Spec: *si.Spec.DeepCopy()}
 			Expect(k8s.Create(ctx, twin)).To(Succeed())
-			Eventually(instanceStatus(ctx, twin)).Should(stalled("ExternalIDInUse", fmt.Sprintf("another ServiceInstance of this broker has the id %q too, which was brought along", id)))
+			Eventually(instanceStatus(ctx, twin)).Should(stalled("ExternalIDInUse", fmt.Sprintf("spec.externalID is %q, and ServiceInstance \"first\" owns it", id)))
 			Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance"}))
-			expectLeft(ctx, s, si, id, "what is there is left to it")
-			Eventually(instanceStatus(ctx, twin)).Should(stalled("ProvisionCallFailed", "which was brought along"))
-
-			By("removing nothing for the last one either, which the broker does not take for its own")
-			update(ctx, twin, annotated(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete))
-			update(ctx, twin, touch)
-			Eventually(instanceStatus(ctx, twin)).Should(SatisfyAll(HaveField("ObservedGeneration", twin.Generation), stalled("ProvisionCallFailed", "which was brought along")))
+			Expect(k8s.Delete(ctx, si)).To(Succeed())
+			Eventually(gone(ctx, si)).Should(Succeed())
+			Eventually(instanceStatus(ctx, twin)).Should(bePresent(twin))
+			Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "ProvisionInstance"}), "the twin has one of its own")
+			Expect(twin.Status.CreatedForUID).To(Equal(twin.UID))
 			Expect(k8s.Delete(ctx, twin)).To(Succeed())
 			Eventually(gone(ctx, twin)).Should(Succeed())
-			Expect(s.sent(id)()).To(HaveEach("ProvisionInstance"))
-			Expect(s.held(id).State).To(Equal(osbtest.Ready))
+			Expect(s.Holds().Instances).To(BeEmpty())
+		})
+
+		It("JS5: of many with one supplied id one creates something and removes it, and the others say that they did neither", func(ctx SpecContext) {
+			s := newSite(ctx, namespaced, osbtest.Options{})
+			passBy(ctx, s.namespace)
+			id := "supplied-" + string(uuid.NewUUID())
+			all := make([]*v1beta1.ServiceInstance, 16)
+			inParallel(len(all), func(i int) {
+				all[i] = s.named(fmt.Sprint("db-", i), s.atOnce)
+				all[i].Finalizers, all[i].Spec.ExternalID = []string{v1beta1.Finalizer}, id
+				Expect(k8s.Create(ctx, all[i])).To(Succeed())
+			})
+			var creator *v1beta1.ServiceInstance
+			var others []*v1beta1.ServiceInstance
+			for _, si := range all {
+				Eventually(instanceStatus(ctx, si)).Should(Or(bePresent(si), HaveField("CreatedForUID", Not(BeEmpty()))))
+				if si.Status.CreatedForUID == si.UID {
+					creator = si
+				} else {
+					others = append(others, si)
+				}
+			}
+			Expect(others).To(HaveLen(len(all) - 1))
+			for _, si := range others {
+				Expect(si.Status).To(stalled("ExternalIDInUse", fmt.Sprintf("ServiceInstance %q owns it", creator.Name)))
+			}
+			refused := others[:len(others)-1]
+			for _, si := range refused {
+				Expect(k8s.Delete(ctx, si)).To(Succeed())
+			}
+			for _, si := range refused {
+				Eventually(gone(ctx, si)).Should(Succeed())
+				Eventually(eventsAbout(ctx, si)).Should(ContainElement(And(HavePrefix("Warning Retained: "), ContainSubstring("the broker has made nothing for this object"))))
+			}
+			Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance"}))
+			for _, si := range []*v1beta1.ServiceInstance{creator, others[len(others)-1]} {
+				Expect(k8s.Delete(ctx, si)).To(Succeed())
+				Eventually(gone(ctx, si)).Should(Succeed())
+			}
+			Expect(s.Holds().Instances).To(BeEmpty())
 		})
 
 		It("one without finalizer and id gets both before anything is sent", func(ctx SpecContext) {

@@ -1,0 +1,141 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// claimant is another object of the same broker whose spec or status has the id (R10).
+type claimant struct {
+	uid types.UID
+	// display is how people are told of it: objects in other namespaces are not named.
+	display string
+	// owns: what the broker has under the id was created for it.
+	owns bool
+	// earlier: it claimed the id before this object existed.
+	earlier bool
+	// first: it is as old as this object, and asks the broker before it.
+	first bool
+	// leaving: it is being deleted.
+	leaving bool
+}
+
+type claimants []claimant
+
+// blocksCreation is the claimant because of which nothing is created under the id; nil: there is
+// none. An owner that is being deleted still has to remove what it has.
+func (all claimants) blocksCreation() *claimant {
+	for i := range all {
+		if all[i].owns {
+			return &all[i]
+		}
+	}
+	for i := range all {
+		if c := &all[i]; !c.leaving && (c.earlier || c.first) {
+			return c
+		}
+	}
+	return nil
+}
+
+// blocksRemoval is the live claimant because of which nothing is removed under the id; nil: there is
+// none. A later claim alone does not keep the owner from its removal.
+func (all claimants) blocksRemoval() *claimant {
+	for i := range all {
+		if c := &all[i]; !c.leaving && (c.owns || c.earlier) {
+			return c
+		}
+	}
+	return nil
+}
+
+// newClaimant is another object as a claimant of an object's id. asked: the broker was asked on its
+// behalf, and not on this object's.
+func newClaimant(kind string, other, self client.Object, owns, asked bool) claimant {
+	theirs, ours := other.GetCreationTimestamp(), self.GetCreationTimestamp()
+	c := claimant{uid: other.GetUID(), owns: owns, earlier: theirs.Before(&ours), leaving: !other.GetDeletionTimestamp().IsZero(),
+		first: asked && theirs.Equal(&ours), display: fmt.Sprintf("%s %q", kind, other.GetName())}
+	if other.GetNamespace() != self.GetNamespace() {
+		c.display = "a " + kind + " in another namespace"
+	}
+	return c
+}
+
+// inUse says why nothing is created under the id that c claims.
+func (c *claimant) inUse(id string) *word {
+	why := "has claimed it before"
+	if c.owns {
+		why = "owns it"
+	}
+	return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("nothing is sent to the broker: spec.externalID is %q, and %s %s. Leave spec.externalID out for a service of its own, or delete the other object", id, c.display, why)}
+}
+
+// leftToClaimant is why what is there under an id that another object owns, or claimed before, stays.
+func leftToClaimant(id string, c *claimant) *word {
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("%s has the id %q, too: what is there is left to it", c.display, id)}
+}
+
+// notInherited says why what the broker has made for another object is not used.
+func notInherited(id string) string {
+	return fmt.Sprintf("the broker still has under the id %q what it made for another object, which had the id when this object was created: it is not used. Delete this object and create it again to use it", id)
+}
+
+// claims are the supplied ids under which this process has let an object create something, since
+// the cache shows its request later than objects of the same age are reconciled.
+type claims struct {
+	mu      sync.Mutex
+	holders map[claimKey]types.UID
+}
+
+type claimKey struct {
+	broker brokerKey
+	id     string
+}
+
+// take reserves an id for an object, unless one of those that claim it has it already: then that
+// one is the first.
+func (c *claims) take(key claimKey, uid types.UID, others claimants) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	holder := c.holders[key]
+	for i := range others {
+		if others[i].uid == holder {
+			others[i].first = true
+			return
+		}
+	}
+	if c.holders == nil {
+		c.holders = map[claimKey]types.UID{}
+	}
+	c.holders[key] = uid
+}
+
+// release forgets an id that an object had reserved.
+func (c *claims) release(key claimKey, uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.holders[key] == uid {
+		delete(c.holders, key)
+	}
+}
