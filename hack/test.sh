@@ -29,6 +29,7 @@ fi
 make --silent build
 export BELLHOP_OPERATOR=$PWD/bin/manager
 ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
+! has "$suites" servicecatalog || go tool -modfile=hack/tools/helm/go.mod -n helm >/dev/null
 for name in pager servicecatalog; do
 	! has "$suites" $name || go -C test test -c "${flags[@]}" -o $name/$name.test ./$name
 done

@@ -30,10 +30,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// missingSecretDelay is how long after its creation a receiver is in progress although its
-// Secret does not exist: manifests are applied together in any order.
-const missingSecretDelay = 5 * time.Minute
-
 // check is what to do next about a receiver.
 type check struct {
 	status v1beta1.ReceiverStatus
@@ -61,7 +57,7 @@ func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting in
 	if p.Problem != nil {
 		c.status.TestedWith = ""
 		open := v1beta1.ConditionStalled
-		if from := r.GetCreationTimestamp().Add(missingSecretDelay); p.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
+		if from := r.GetCreationTimestamp().Add(orderTolerance); p.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
 			open, c.wake = v1beta1.ConditionReconciling, from
 		}
 		c.say(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, open)
