@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func (w *world) alert(name string, receivers ...string) *v1beta1.Alert {
@@ -68,7 +69,7 @@ func (w *world) change(a *v1beta1.Alert, change func(*v1beta1.Alert)) {
 func (w *world) settled(a *v1beta1.Alert) {
 	w.until(a, a.Name+" is settled", func() bool {
 		rows, goesOn := a.Status.Deliveries, meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling)
-		return a.Status.FinishedTime != nil || !goesOn && slices.ContainsFunc(rows, isUndecided) && !slices.ContainsFunc(rows, w.isMendable)
+		return a.Status.FinishedTime != nil || !goesOn && slices.ContainsFunc(rows, isUndecided) && !slices.ContainsFunc(rows, isRetriedSlowly)
 	})
 }
 
@@ -86,17 +87,18 @@ func (w *world) until(a *v1beta1.Alert, what string, check func() bool) {
 		if a.Status.ObservedGeneration == a.Generation && check() {
 			return nil
 		}
-		w.mend(a)
 		return fmt.Errorf("%+v", a.Status)
 	})
 }
+
+// isRetriedSlowly reports whether the receiver answered as one that is misconfigured.
+func isRetriedSlowly(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > 0 }
 
 // ended waits until an Alert is gone.
 func (w *world) ended(a *v1beta1.Alert) {
 	w.await(a.Name+" is gone", func() error {
 		err := w.get(a)
 		if err == nil {
-			w.mend(a)
 			return fmt.Errorf("%+v", a.Status)
 		}
 		return client.IgnoreNotFound(err)
@@ -115,25 +117,6 @@ func readyReason(a *v1beta1.Alert) string {
 // isUndecided: it is not known whether it arrived, and only a person can say what to do.
 func isUndecided(row v1beta1.Delivery) bool {
 	return row.State == v1beta1.DeliveryUnknown && row.Reason == v1beta1.ReasonOutcomeUnknown
-}
-
-// mend does what people have to where a receiver has refused an Alert: that is tried again
-// once its Secret is written anew. Who is given a wrong one is left alone.
-func (w *world) mend(a *v1beta1.Alert) {
-	for _, row := range a.Status.Deliveries {
-		refusal := fmt.Sprintf("%s %d.%d with %s", row.Name, row.Sequence, row.Attempts, row.TriedWith)
-		if w.mended[refusal] || !w.isMendable(row) {
-			continue
-		}
-		w.mended[refusal] = true
-		s := &corev1.Secret{ObjectMeta: w.meta(plain(row.Name))}
-		edit(w, s, func(s *corev1.Secret) { s.Annotations = map[string]string{"written": refusal} })
-	}
-}
-
-// isMendable: it was refused, by who is given what is right.
-func (w *world) isMendable(row v1beta1.Delivery) bool {
-	return row.State == v1beta1.DeliveryFailed && !w.addressees[plain(row.Name)].wrong
 }
 
 // rotate gives a receiver another secret.
@@ -303,17 +286,20 @@ func receiverSecretRotated(w *world) {
 	hook := w.addressees["hook"]
 	hook.refuses = true
 	a := w.fired(w.alert("disk", "hook"))
-	hook.wrong = true
 	w.rotate("hook", otherSecret)
 	b := w.alert("memory", "hook")
 	w.create(b)
-	w.until(b, b.Name+" is refused", func() bool { // or was told with what there was before, by who had not seen the change
-		return readyReason(b) == v1beta1.ReasonFailed || w.fault.hidesReceiver() && b.Status.FinishedTime != nil
+	w.until(b, b.Name+" is refused", func() bool { // or was sent with the former secret, by an operator that had not seen the change
+		return isUnauthorized(b) || w.fault.hidesReceiver() && b.Status.FinishedTime != nil
 	})
-	hook.wrong = false
 	w.rotate("hook", signingSecret)
 	w.settled(b)
 	w.change(a, resolved)
+}
+
+// isUnauthorized reports whether a receiver refused the operator's secret.
+func isUnauthorized(a *v1beta1.Alert) bool {
+	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.Reason == notify.ReasonUnauthorized })
 }
 
 // remakeReceiver deletes the receiver, and makes another of its name.

@@ -45,8 +45,6 @@ type addressee struct {
 	down  atomic.Bool
 	// refuses: it has to, as it was given a wrong secret.
 	refuses bool
-	// wrong: it has that now.
-	wrong bool
 
 	mu    sync.Mutex
 	first map[string]string // what was told first under each key

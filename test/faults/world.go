@@ -52,13 +52,11 @@ type world struct {
 	broker      *osbtest.Broker
 	servers     []*httptest.Server
 
-	// addressees are behind receivers of their names; mended are refusals after which a person
-	// has acted.
+	// addressees are behind receivers of their names.
 	addressees map[string]*addressee
 	// hurried: how it ends has a past that depends on how fast the operator is. What it is
 	// compared with is made in the same run.
 	hurried bool
-	mended  map[string]bool
 	// takenBack is a content that an Alert had for a while, and of which nobody has to hear.
 	takenBack string
 	fault     fault
@@ -105,7 +103,7 @@ func newWorld(ctx context.Context, l *lab, d *director, kill func(), sc scenario
 	}
 	return &world{
 		ctx: ctx, lab: l, director: d, kill: kill, namespace: spaces[0].Name, home: spaces[len(spaces)-1].Name, clusterWide: sc.clusterWide, hurried: sc.hurried,
-		addressees: map[string]*addressee{}, mended: map[string]bool{},
+		addressees: map[string]*addressee{},
 	}, nil
 }
 

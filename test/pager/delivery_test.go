@@ -17,6 +17,7 @@ limitations under the License.
 package pager_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -229,16 +230,38 @@ var _ = Describe("Alert", func() {
 		})
 	})
 
+	When("a receiver answers as one that is misconfigured", func() {
+		It("F-P1, F-JP2: sends what waits as soon as the receiver takes another Alert, without anybody touching an object", func(ctx SpecContext) {
+			hook.Respond(answer(http.StatusForbidden))
+			newReceiver(ctx, namespace, "hook", hook.URL)
+			var waiting []*v1beta1.Alert
+			for i := range 5 {
+				waiting = append(waiting, newAlert(ctx, namespace, fmt.Sprint("a", i), nil, "hook"))
+			}
+			for _, a := range waiting {
+				Eventually(status(ctx, a)).Should(reconciling("Retrying", "HTTP 403"))
+			}
+			hook.Respond(nil)
+			for _, a := range waiting {
+				Eventually(status(ctx, a)).WithTimeout(time.Minute).Should(sent(a)) // the first one with a quick retry
+				Expect(hook.types(a)()).To(Equal([]string{"fired"}))
+			}
+		})
+	})
+
 	When("a receiver refuses for good", func() {
 		It("stalls in the receiver's words and tries again once the Alert changes", func(ctx SpecContext) {
 			hook.Respond(func(*http.Request) (int, http.Header, string) {
-				return http.StatusUnprocessableEntity, http.Header{"Content-Type": {"application/problem+json"}},
-					`{"title":"Too loud","detail":"the word disk is not welcome here"}`
+				return http.StatusBadRequest, nil, `{"code":40001,"http":400,"error":"the word disk is not welcome here"}`
 			})
-			newReceiver(ctx, namespace, "hook", hook.URL)
+			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) {
+				r.Spec.Provider = v1beta1.Provider{Ntfy: &v1beta1.NtfyProvider{URL: hook.URL, Topic: "disks"}}
+			})
 			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(stalled("Failed", "the word disk is not welcome here"))
-			hook.Respond(nil)
+			Eventually(status(ctx, a)).Should(stalled("Failed", "HTTP 400 Bad Request (ntfy's error 40001)"))
+			hook.Respond(func(*http.Request) (int, http.Header, string) {
+				return http.StatusOK, nil, `{"id":"abcdefghijkl","time":1772366400,"event":"message","topic":"disks"}`
+			})
 			Eventually(status(ctx, newAlert(ctx, namespace, "later", nil, "hook"))).Should(HaveField("Sent", true))
 			Expect(status(ctx, a)()).To(HaveField("Sent", false))
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "the floppy is full" })
@@ -249,7 +272,7 @@ var _ = Describe("Alert", func() {
 			hook.Respond(answer(http.StatusNotFound))
 			r := newReceiver(ctx, namespace, "hook", hook.URL)
 			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(stalled("Failed", "HTTP 404"))
+			Eventually(status(ctx, a)).Should(reconciling("Retrying", "HTTP 404"))
 			hook.Respond(nil)
 			update(ctx, r, func(r *v1beta1.Receiver) { r.Spec.Webhook.Method = "PUT" })
 			Eventually(status(ctx, a)).Should(sent(a))
@@ -266,7 +289,7 @@ var _ = Describe("Alert", func() {
 			Expect(k8s.Create(ctx, secret)).To(Succeed())
 			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
 			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(stalled("Failed", "HTTP 401"))
+			Eventually(status(ctx, a)).Should(reconciling("Retrying", "HTTP 401"))
 			update(ctx, secret, func(s *corev1.Secret) { s.Data["token"] = []byte("right") })
 			Eventually(status(ctx, a)).Should(sent(a))
 		})
@@ -306,18 +329,25 @@ var _ = Describe("Alert", func() {
 		})
 
 		It("says so also where there is much to say", func(ctx SpecContext) {
-			long := strings.Repeat("a", 250)
-			newAlert(ctx, namespace, "a", nil, long+"1", long+"2", long+"3", long+"4")
+			var refs []v1beta1.ReceiverRef
+			for i := range 4 {
+				r := &v1beta1.ClusterReceiver{ObjectMeta: metav1.ObjectMeta{Name: strings.Repeat("a", 200) + namespace + fmt.Sprint(i)}}
+				r.Spec.Webhook = &v1beta1.WebhookProvider{URL: hook.URL}
+				Expect(k8s.Create(ctx, r)).To(Succeed())
+				DeferCleanup(func(ctx SpecContext) { Expect(k8s.Delete(ctx, r)).To(Succeed()) })
+				refs = append(refs, v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: r.Name})
+			}
+			newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = refs })
 			Eventually(func() (string, error) {
 				return kubectl(ctx, "", "get", "events", "-n", namespace, "-o", "custom-columns=R:.reason", "--no-headers")
-			}).Should(ContainSubstring("ReceiverNotFound"))
+			}).Should(ContainSubstring("NamespaceNotSelected"))
 		})
 
 		It("waits for a receiver and for its Secret", func(ctx SpecContext) {
 			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(stalled("ReceiverNotFound", `Receiver "hook" does not exist`))
+			Eventually(status(ctx, a)).Should(reconciling("ReceiverNotFound", `Receiver "hook" does not exist`))
 			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
-			Eventually(status(ctx, a)).Should(stalled("SecretNotFound", `Secret "token" of Receiver "hook" does not exist`))
+			Eventually(status(ctx, a)).Should(reconciling("SecretNotFound", `Secret "token" of Receiver "hook" does not exist`))
 			Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}})).To(Succeed())
 			Eventually(status(ctx, a)).Should(sent(a))
 		})
@@ -436,7 +466,7 @@ var _ = Describe("Alert", func() {
 		a := newAlert(ctx, namespace, "a", nil, "hook")
 		waiting := newAlert(ctx, namespace, "waiting", nil, "nobody")
 		Eventually(status(ctx, a)).Should(sent(a))
-		Eventually(status(ctx, waiting)).Should(stalled("ReceiverNotFound", "nobody"))
+		Eventually(status(ctx, waiting)).Should(reconciling("ReceiverNotFound", "nobody"))
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())
 		Eventually(gone(ctx, ns)).WithTimeout(60 * time.Second).Should(Succeed())

@@ -76,7 +76,7 @@ var _ = Describe("A receiver", func() {
 		hook.Respond(answer(http.StatusTemporaryRedirect, "Location", elsewhere.URL))
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(stalled("Failed", "HTTP 307"))
+		Eventually(status(ctx, a)).Should(reconciling("Retrying", "HTTP 307"))
 		Expect(elsewhere.Started()).To(BeZero())
 	})
 })

@@ -201,6 +201,15 @@ func stalled(reason, message string) OmegaMatcher {
 	)
 }
 
+// reconciling matches a status that goes on by itself, with a message about it.
+func reconciling(reason, message string) OmegaMatcher {
+	return SatisfyAll(
+		haveCondition("Reconciling", metav1.ConditionTrue, reason),
+		haveCondition("Stalled", metav1.ConditionFalse, reason),
+		HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", "Reconciling"), HaveField("Message", ContainSubstring(message))))),
+	)
+}
+
 // listenAgain serves an inbox whose server was closed, at the same address.
 func listenAgain(r *receiverServer) *httptest.Server {
 	GinkgoHelper()
