@@ -22,6 +22,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -126,6 +127,32 @@ var _ = Describe("Faults", func() {
 			Eventually(status(ctx, a)).WithTimeout(2 * time.Minute).Should(sent(a))
 		}
 		Expect(hook.Messages()).To(HaveLen(n))
+	})
+
+	It("F-P1, F-JP1: deliver 500 of 500 after an outage with kills, in which a proxy answers 401, 403, 404 and 409, too", Serial, func(ctx SpecContext) {
+		const n, kills = 500, 3
+		outage := []int{http.StatusServiceUnavailable, http.StatusForbidden, http.StatusBadGateway, http.StatusNotFound,
+			http.StatusUnauthorized, http.StatusInternalServerError, http.StatusConflict}
+		var asked atomic.Int32
+		hook.Respond(func(*http.Request) (int, http.Header, string) { return outage[int(asked.Add(1))%len(outage)], nil, "" })
+		newReceiver(ctx, namespace, "hook", hook.URL)
+		alerts := make([]*v1beta1.Alert, n)
+		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		for range kills {
+			before := asked.Load()
+			Eventually(func() int32 { return asked.Load() - before }).WithTimeout(2 * time.Minute).Should(BeNumerically(">=", len(outage)))
+			operator.Kill()
+			startOperator(context.WithoutCancel(ctx))
+		}
+		hook.Respond(nil)
+		for _, a := range alerts {
+			Eventually(status(ctx, a)).WithTimeout(3 * time.Minute).Should(sent(a))
+			Expect(a.Generation).To(BeEquivalentTo(1), "nobody touched it")
+		}
+		Expect(hook.Messages()).To(HaveLen(n))
+		for _, m := range hook.Messages() {
+			Expect(m.Accepted).To(Equal(1), "%s was delivered %d times", m.Name, m.Accepted)
+		}
 	})
 
 	It("of a receiver that hangs hold at most its few", func(ctx SpecContext) {
