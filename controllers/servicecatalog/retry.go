@@ -89,6 +89,9 @@ func nextAttempt(o metav1.Object, a *v1beta1.Attempts, removing bool, now time.T
 	if a == nil || a.NextTime == nil || !a.NextTime.After(now) {
 		return time.Time{}
 	}
+	if a.LastTime != nil && a.LastTime.After(now) {
+		return time.Time{} // the clock was ahead and is put right: its times say nothing (R11)
+	}
 	if a.Generation != o.GetGeneration() && !o.GetDeletionTimestamp().IsZero() && !removing {
 		return time.Time{} // they were not for the removal
 	}
