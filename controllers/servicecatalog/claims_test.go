@@ -57,26 +57,26 @@ func TestClaimsOnAnInstance(t *testing.T) {
 		is         []func(*fixture)
 		want, says string
 	}{
-		"F-S4 an owner is deleted, claimed later":            {fs(ready, claimedBy(laterOne), deleted, lives), "deprovision id small-id", ""},
-		"F-S4 the same of a supplied id":                     {fs(brought, created, claimedBy(laterOne), deleted, lives), "deprovision id small-id", ""},
-		"F-S4 claimed before it existed":                     {fs(brought, created, claimedBy(earlierOne), deleted, lives), "release Retained", left},
-		"F-S4 claimed before by one that is being deleted":   {fs(brought, created, claimedBy(leavingOne), deleted, lives), "deprovision id small-id", ""},
-		"F-S4 another owner":                                 {fs(brought, created, claimedBy(owner), deleted, lives), "release Retained", left},
-		"F-S4 an owner goes on, claimed later":               {fs(claimedBy(laterOne)), "provision id small-id", ""},
-		"F-S4 an owner is mitigated, claimed later":          {fs(unknownTimes(4), claimedBy(laterOne)), "journal deprovision id small-id", ""},
-		"F-S4 a later claimant":                              {fs(brought, claimedBy(owner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 a claimant whose owner is being deleted":       {fs(brought, claimedBy(leavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 the same, once that is gone":                   {fs(brought, claimedBy(owner), decided, claimedBy()), "journal provision id small-id", ""},
-		"F-S4 and the broker creates one":                    {fs(brought, claimedBy(owner), decided, claimedBy(), created), "nothing: Ready", ""},
-		"F-S4 and it was left there":                         {fs(brought, claimedBy(owner), decided, claimedBy(), used), "nothing: Failed", "what it made for another object"},
-		"F-S4 and this object is deleted then":               {fs(brought, claimedBy(owner), decided, claimedBy(), used, deleted, lives), "release Retained", madeNothing},
-		"JS5 a claimant of something older":                  {fs(brought, claimedBy(earlierOne)), "nothing: ExternalIDInUse", "has claimed it before"},
-		"JS5 a claimant of the same age that came first":     {fs(brought, claimedBy(firstOne)), "nothing: ExternalIDInUse", "has claimed it before"},
-		"JS5 a claimant of the same age that came second":    {fs(brought, claimedBy(laterOne)), "provision id small-id", ""},
-		"JS5 a refused claimant is deleted":                  {fs(brought, claimedBy(owner), decided, deleted, lives), "release Retained", madeNothing},
-		"JS5 the same after the owner":                       {fs(brought, claimedBy(owner), decided, restarted, claimedBy(), deleted, lives), "release Retained", madeNothing},
-		"JS5 one that nothing was sent for is deleted":       {fs(deleted, lives), "release DeprovisionedSuccessfully", madeNothing},
-		"JS5 one of the same age, and the other was created": {fs(brought, created, claimedBy(laterOne), deleted, lives), "deprovision id small-id", ""},
+		"F-S4 an owner is deleted, claimed later":              {fs(ready, claimedBy(laterOne), deleted, lives), "deprovision id small-id", ""},
+		"F-S4 the same of a supplied id":                       {fs(brought, created, claimedBy(laterOne), deleted, lives), "deprovision id small-id", ""},
+		"F-S4 claimed before it existed":                       {fs(brought, created, claimedBy(earlierOne), deleted, lives), "release Retained", left},
+		"F-S4 claimed before by one that is being deleted":     {fs(brought, created, claimedBy(leavingOne), deleted, lives), "deprovision id small-id", ""},
+		"F-S4 another owner":                                   {fs(brought, created, claimedBy(owner), deleted, lives), "release Retained", left},
+		"F-S4 an owner goes on, claimed later":                 {fs(claimedBy(laterOne)), "provision id small-id", ""},
+		"F-S4 an owner is mitigated, claimed later":            {fs(unknownTimes(4), claimedBy(laterOne)), "journal deprovision id small-id", ""},
+		"F-S4 a later claimant":                                {fs(brought, claimedBy(owner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 a claimant whose owner is being deleted":         {fs(brought, claimedBy(leavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 the same, once that is gone":                     {fs(brought, claimedBy(owner), decided, claimedBy()), "journal provision id small-id", ""},
+		"F-S4 and the broker creates one":                      {fs(brought, claimedBy(owner), decided, claimedBy(), created), "nothing: Ready", ""},
+		"F-S4 and it was left there":                           {fs(brought, claimedBy(owner), decided, claimedBy(), used), "nothing: Failed", "what it made for another object"},
+		"F-S4 and this object is deleted then":                 {fs(brought, claimedBy(owner), decided, claimedBy(), used, deleted, lives), "release Retained", madeNothing},
+		"F-JS5 a claimant of something older":                  {fs(brought, claimedBy(earlierOne)), "nothing: ExternalIDInUse", "has claimed it before"},
+		"F-JS5 a claimant of the same age that came first":     {fs(brought, claimedBy(firstOne)), "nothing: ExternalIDInUse", "has claimed it before"},
+		"F-JS5 a claimant of the same age that came second":    {fs(brought, claimedBy(laterOne)), "provision id small-id", ""},
+		"F-JS5 a refused claimant is deleted":                  {fs(brought, claimedBy(owner), decided, deleted, lives), "release Retained", madeNothing},
+		"F-JS5 the same after the owner":                       {fs(brought, claimedBy(owner), decided, restarted, claimedBy(), deleted, lives), "release Retained", madeNothing},
+		"F-JS5 one that nothing was sent for is deleted":       {fs(deleted, lives), "release DeprovisionedSuccessfully", madeNothing},
+		"F-JS5 one of the same age, and the other was created": {fs(brought, created, claimedBy(laterOne), deleted, lives), "deprovision id small-id", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -109,8 +109,8 @@ func TestClaimsOnABinding(t *testing.T) {
 		"F-S4 the same, once the owner is gone":   {bfs(brought1, claimedBy1(owner), recorded, claimedBy1()), "journal bind id"},
 		"F-S4 and the broker creates one":         {bfs(brought1, claimedBy1(owner), recorded, claimedBy1(), func(f *bindingFixture) { f.after(with(201)) }), "nothing: Ready"},
 		"F-S4 and it was left there":              {bfs(brought1, claimedBy1(owner), recorded, claimedBy1(), func(f *bindingFixture) { f.after(with(200)) }), "nothing: Failed"},
-		"JS5 a refused claimant is deleted":       {bfs(brought1, claimedBy1(owner), recorded, deleted1, lives1), "release Retained"},
-		"JS5 one that nothing was sent for":       {bfs(deleted1, lives1), "release UnboundSuccessfully"},
+		"F-JS5 a refused claimant is deleted":     {bfs(brought1, claimedBy1(owner), recorded, deleted1, lives1), "release Retained"},
+		"F-JS5 one that nothing was sent for":     {bfs(deleted1, lives1), "release UnboundSuccessfully"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newBindingFixture(test.is...)
@@ -185,7 +185,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 		})
 	}
 
-	t.Run("JS5 of the same age, the one that is reconciled first", func(t *testing.T) {
+	t.Run("F-JS5 of the same age, the one that is reconciled first", func(t *testing.T) {
 		a, b := claims("a", 0), claims("b", 0)
 		r := claimsReconciler(t, a, b)
 		blocked := func(si *v1beta1.ServiceInstance) bool {

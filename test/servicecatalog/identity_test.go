@@ -243,7 +243,7 @@ var _ = Describe("Whose an id is", func() {
 			Expect(s.Holds().Instances).To(BeEmpty())
 		})
 
-		It("JS5: of many with one supplied id one creates something and removes it, and the others say that they did neither", func(ctx SpecContext) {
+		It("F-JS5: of many with one supplied id one creates something and removes it, and the others say that they did neither", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			passBy(ctx, s.namespace)
 			id := "supplied-" + string(uuid.NewUUID())
