@@ -237,10 +237,11 @@ var _ = Describe("kstatus", func() {
 		Entry("whose instance does not exist yet", inProgress, func(ctx SpecContext, s *site) observed {
 			return observed{s.binding(ctx, "app", "db"), atOnce}
 		}),
-		Entry("whose instance is being provisioned", inProgress, func(ctx SpecContext, s *site) observed {
-			arrived, _ := hold(s.Broker, osb.PollLastOperation)
+		Entry("F-JS2: whose instance is being provisioned for so long that the status says so", inProgress, func(ctx SpecContext, s *site) observed {
+			hold(s.Broker, osb.PollLastOperation)
 			s.slowInstance(ctx, "db")
-			return observed{s.binding(ctx, "app", "db"), arrived}
+			b := s.binding(ctx, "app", "db")
+			return observed{b, has(ofBinding(ctx, b), "Ready", "False", "ErrorInstanceNotReady")}
 		}),
 		Entry("whose instance was refused", thenFailed, func(ctx SpecContext, s *site) observed {
 			answers(s.Broker, osb.ProvisionInstance, refusal)
