@@ -411,6 +411,9 @@ func (w *world) checkEvents() {
 // calledBy are the functions in a goroutine's stack.
 var calledBy = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 
+// ours matches a stack with a function of this module. Paths of files, which come after a tab, may have its name too.
+var ours = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
+
 // standing are goroutines that live as long as the process.
 var standing = regexp.MustCompile(`main\.returnMemory|kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
 
@@ -429,7 +432,7 @@ func (w *world) checkLog(log string, atRest bool) {
 		return
 	}
 	for stack := range strings.SplitSeq(dump, "\n\n") {
-		if strings.Contains(stack, "gophernetes/bellhop/") && !standing.MatchString(stack) {
+		if ours.MatchString(stack) && !standing.MatchString(stack) {
 			w.blame("at rest a goroutine is left: %s", strings.Join(calledBy.FindAllString(stack, -1), " < "))
 		}
 	}
