@@ -228,7 +228,7 @@ func (e *exchange) unprocessable(code string) Class {
 		return NeedsAsync
 	case code == codeApp && e.operation == Bind && !e.appSent:
 		return NeedsApp
-	case code == codeMaintenance && (e.operation == ProvisionInstance || e.operation == UpdateInstance):
+	case code == codeMaintenance && (e.creates() || e.operation == UpdateInstance):
 		return NeedsCatalog
 	}
 	return Rejected

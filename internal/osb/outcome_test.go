@@ -94,7 +94,7 @@ answer         provision    update       deprovision  bind         unbind       
 422 Async      NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   NeedsAsync   Rejected    Rejected    Rejected    Rejected
 422 AsyncAgain Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 422 Concurrent Concurrency  Concurrency  Concurrency  Concurrency  Concurrency  Concurrency Concurrency Concurrency Rejected
-422 Maintain   NeedsCatalog NeedsCatalog Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
+422 Maintain   NeedsCatalog NeedsCatalog Rejected     NeedsCatalog Rejected     Rejected    Rejected    Rejected    Rejected
 422 App        Rejected     Rejected     Rejected     NeedsApp     Rejected     Rejected    Rejected    Rejected    Rejected
 422 other      Rejected     Rejected     Rejected     Rejected     Rejected     Rejected    Rejected    Rejected    Rejected
 
