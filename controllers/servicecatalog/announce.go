@@ -61,7 +61,8 @@ func announce(ctx context.Context, recorder events.EventRecorder, about client.O
 		log.FromContext(ctx).Info("Given up", "reason", failed.Reason, "message", failed.Message)
 	}
 	is, was := conditionOf(after, v1beta1.ConditionReady), conditionOf(before, v1beta1.ConditionReady)
-	if is == nil || quiet[is.Reason] || was != nil && was.Reason == is.Reason && was.Status == is.Status {
+	stalls := isTrue(conditionOf(after, v1beta1.ConditionStalled)) && !isTrue(conditionOf(before, v1beta1.ConditionStalled))
+	if is == nil || quiet[is.Reason] || was != nil && was.Reason == is.Reason && was.Status == is.Status && !stalls {
 		return
 	}
 	if isTrue(is) && !open {

@@ -60,7 +60,9 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 		result, err := r.queued(ctx, v.view, *queued, v.b.Status.AsyncOpInProgress || works)
 		return false, result, err
 	}
+	a.blame = v.blame
 	r.take(v, next, a)
+	r.observeRecovery(ctx, v.world.broker, &next.status, &v.b.Status)
 	return true, ctrl.Result{}, nil
 }
 

@@ -65,7 +65,7 @@ type bindingView struct {
 // attend reads, decides, acts and records.
 func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]) (ctrl.Result, error) {
 	v := &bindingView{view: of, b: of.object}
-	v.troubled = func(why word) v1beta1.ServiceBindingStatus {
+	v.troubled = func(why *blocker) v1beta1.ServiceBindingStatus {
 		v.world.now = r.clock.Now()
 		return troubled(v.b, v.world, why)
 	}

@@ -60,7 +60,7 @@ func viewOf(b *v1beta1.ServiceBinding, w bindingWorld) *bindingView {
 	v := &bindingView{b: b.DeepCopy(), world: w}
 	v.view = &view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]{
 		before: b, object: v.b, known: &entry[v1beta1.ServiceBindingStatus, bindingMemory]{},
-		troubled: func(why word) v1beta1.ServiceBindingStatus { return troubled(v.b, v.world, why) },
+		troubled: func(why *blocker) v1beta1.ServiceBindingStatus { return troubled(v.b, v.world, why) },
 	}
 	return v
 }
@@ -134,7 +134,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 // TestWhatNeverWasSentNeedsNotBeRemoved: a request that was not even made leaves nothing.
 func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
 	f := newBindingFixture()
-	status := troubled(f.b, f.w, word{v1beta1.ReasonErrorGettingClusterID, "x"})
+	status := troubled(f.b, f.w, inProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
 	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
 		t.Errorf("it says %+v", status)
 	}

@@ -73,6 +73,8 @@ var bindingKind = kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
 	conditions: func(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition { return s.Conditions },
 	attempts:   func(s *v1beta1.ServiceBindingStatus) *v1beta1.Attempts { return s.Attempts },
 	working:    func(s *v1beta1.ServiceBindingStatus) bool { return s.AsyncOpInProgress },
+	made:       isBound,
+	atBroker:   bindingsAtBroker,
 }
 
 func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {

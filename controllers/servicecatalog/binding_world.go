@@ -45,6 +45,9 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 		if err != nil {
 			return err
 		}
+		if w.broker != nil {
+			w.recovered = r.recoveries.since(keyOf(w.broker))
+		}
 	}
 	if w.claimants, err = r.claimantsOf(ctx, v.b, bindingID(v.b, &v.b.Status), target); err != nil {
 		return err
@@ -85,7 +88,9 @@ func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBi
 		if instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
 			reason = v1beta1.ReasonErrorInstanceRefsUnresolved
 		}
-		g.missing = &word{reason, fmt.Sprintf("ServiceInstance %q: %s", instance.Name, g.missing.message)}
+		missing := *g.missing
+		missing.word = word{reason, fmt.Sprintf("ServiceInstance %q: %s", instance.Name, missing.message)}
+		g.missing = &missing
 	}
 	props := instance.Status.ExternalProperties
 	if instance.Status.ProvisionStatus != v1beta1.Provisioned || props == nil {
@@ -163,7 +168,7 @@ func samePlace(a *v1beta1.ServiceBindingTarget, in string, b *v1beta1.ServiceBin
 // readParameters puts a binding's parameters together, and checks them against what the
 // plan says of them.
 func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) error {
-	p, err := readParameters(ctx, r.live, v.b.Namespace, v.b.Spec.Parameters, v.b.Spec.ParametersFrom, v.world.parameters)
+	p, err := readParameters(ctx, r.live, v.b, v.b.Spec.Parameters, v.b.Spec.ParametersFrom, v.world.parameters)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,12 +121,20 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if facts.touched {
 		return r.renameCredentials(ctx, b, facts.credentials)
 	}
-	r.connections.bulkheads.Of(keyOf(b), facts.now).Renew(fmt.Sprintf("%s/%d/%s", b.GetUID(), b.GetGeneration(), facts.credentials), facts.now)
+	r.connections.bulkheads.Of(keyOf(b), facts.now).Renew(endpointVersion(b, facts.credentials), facts.now)
 	next := decideRelist(b, facts)
 	if next.isDue(facts.now) {
 		return r.relist(ctx, b, facts, next)
 	}
 	return r.rest(ctx, b, held, next)
+}
+
+// endpointVersion changes with the address of a broker, and with whatever it is asked with. That
+// its catalog is to be read makes no other endpoint of it.
+func endpointVersion(b v1beta1.Broker, credentials string) string {
+	spec := b.Common()
+	auth, _ := json.Marshal(spec.AuthInfo) // which has strings only
+	return catalog.Hash(fmt.Sprintf("%s %q %x %t %s %q", b.GetUID(), spec.URL, spec.CABundle, spec.InsecureSkipTLSVerify, auth, credentials))
 }
 
 // renameCredentials records what the credentials on record are called since we have put
@@ -196,7 +205,7 @@ func (r *BrokerReconciler) forget(key brokerKey) {
 	delete(r.demanded, key)
 	r.mu.Unlock()
 	r.withdraw(key)
-	r.connections.ready.Forget(key)
+	r.connections.forget(key)
 	r.metrics.forget(key)
 }
 
@@ -214,7 +223,7 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	key := keyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	bulkhead := r.connections.bulkheads.Of(key, f.now)
-	leave, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Call: func() { r.wake.AddFirst(name) }}, f.now)
+	leave, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Call: func() { r.wake.AddFirst(name) }}, f.now)
 	if leave == nil {
 		return kube.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)
 	}
@@ -228,6 +237,7 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 			return ctrl.Result{}, err
 		}
 	}
+	v.probe, _ = bulkhead.NextProbe()
 	recorded, err := r.record(ctx, b, v)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -257,6 +267,9 @@ func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave ou
 			return nil, err
 		}
 		v.fault = &fault{reason: v1beta1.ReasonErrorFetchingCatalog, event: v1beta1.ReasonErrorGettingAuthCredentials, message: bad.message, stalled: !bad.temporary}
+		if bad.missing {
+			v.fault.stalledFrom = b.GetCreationTimestamp().Add(missingReferenceDelay)
+		}
 		return nil, nil
 	}
 	found, out := broker.Catalog(ctx, etag)
@@ -387,17 +400,37 @@ func (r *BrokerReconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ct
 	return r.rest(ctx, b, held, decideRelist(b, facts))
 }
 
-// queued says that a catalog that was never read waits for its turn.
+// queued says that a catalog that was never read waits for its turn, or that all requests to the
+// broker wait for one that shows that it is not misconfigured any more.
 func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait outbound.Wait, now time.Time) error {
-	if now.Sub(wait.Since) < patience || b.CommonStatus().LastCatalogRetrievalTime != nil || b.CommonStatus().Attempts > 0 {
-		return nil
-	}
 	status := *b.CommonStatus().DeepCopy()
-	word := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued, message: whyQueued(wait.Cause)}
-	status.Conditions = word.conditions(status.Conditions, now)
+	var v verdict
+	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
+	case wait.Cause == outbound.Misconfigured:
+		v = r.misconfigured(keyOf(b), now)
+	case isKnown, now.Sub(wait.Since) < patience:
+		return nil
+	default:
+		why := whyQueued(wait.Cause, keyOf(b))
+		v = verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
+	}
+	status.Conditions = v.conditions(status.Conditions, now)
 	status.LastConditionState = lastConditionState(status.Conditions)
 	_, err := r.write(ctx, b, status, "")
 	return err
+}
+
+// misconfigured is the verdict on a broker that answers all requests as one that is misconfigured.
+func (r *BrokerReconciler) misconfigured(key brokerKey, now time.Time) verdict {
+	at, _ := r.connections.bulkheads.Of(key, now).NextProbe()
+	message := "Requests to the broker fail in a way that looks like a misconfiguration"
+	if words := r.connections.lastFault(key); words != "" {
+		message += ": " + words
+	}
+	if !at.IsZero() {
+		message += "; one of them is repeated at " + when(at)
+	}
+	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorFetchingCatalog, message: message}.slow(v1beta1.ReasonErrorFetchingCatalog)
 }
 
 // finalize lets a broker go, once nothing needs it.

@@ -577,6 +577,7 @@ func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
 		t.Error("it is not left alone")
 	}
 	now.SetGeneration(2)
+	now.Common().URL += "/"
 	if err := c.Update(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,8 @@ type visit struct {
 	credentials string
 	// fault says why the catalog could not be read; nil: it was.
 	fault *fault
+	// probe is before when no request to the broker is made, as it looks misconfigured.
+	probe time.Time
 	// unchanged: the broker says that it is what is held.
 	unchanged bool
 	// etag and version are the broker's.
@@ -72,8 +74,12 @@ type fault struct {
 	reason, message string
 	// event is the reason of the event, if it is another.
 	event string
-	// stalled: it is not tried again until the spec or a Secret changes.
-	stalled bool
+	// stalled: it is not tried again until the spec or a Secret changes, or before stalledFrom,
+	// until when the broker is in progress.
+	stalled     bool
+	stalledFrom time.Time
+	// misconfigured: it looks so, and is tried again, after a few times seldom.
+	misconfigured bool
 	// wish is how long the broker asks to be left alone.
 	wish time.Duration
 }
@@ -85,7 +91,7 @@ func faultOf(b v1beta1.Broker, out osb.Outcome) *fault {
 	if out.Unauthorized() && b.Common().AuthInfo == nil && !hasUser {
 		message += "; it was asked without credentials, as there is no spec.authInfo"
 	}
-	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter}
+	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter, misconfigured: out.Misconfigured()}
 }
 
 // withoutUser is a broker's address as it can be shown: manifests of old may have credentials in it.
@@ -102,7 +108,7 @@ func withoutUser(address string) (shown string, hasUser bool) {
 func statusAfter(b v1beta1.Broker, v visit, now time.Time) v1beta1.ServiceBrokerStatus {
 	s := *b.CommonStatus().DeepCopy()
 	if s.ObservedGeneration != v.generation || s.CredentialsVersion != v.credentials {
-		s.Attempts = 0 // of something else
+		s.Attempts, s.Misconfigured = 0, 0 // of something else
 	}
 	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = v.generation, v.credentials, nil
 	verdict := verdict{}
@@ -124,14 +130,24 @@ func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.T
 	if s.OperationStartTime == nil {
 		s.OperationStartTime = timeOf(now)
 	}
-	message := "Reading the catalog failed: " + outbound.Shorten(v.fault.message, maxBrokerMessage)
+	result := verdict{ready: v1beta1.ConditionFalse, reason: v.fault.reason,
+		message: "Reading the catalog failed: " + outbound.Shorten(v.fault.message, maxBrokerMessage)}
 	if v.fault.stalled {
-		message += "; it is tried again when the spec or a Secret that it names changes"
-	} else {
-		s.NextAttemptTime = notBefore(now.Add(backoff(b.GetUID(), s.Attempts, v.fault.wish)))
-		message += fmt.Sprintf("; that was %s, the next one is at %s", ordinal(s.Attempts), when(s.NextAttemptTime.Time))
+		result.message += "; it is tried again when the spec or a Secret that it names changes"
+		if result.stalled = !now.Before(v.fault.stalledFrom); !result.stalled {
+			s.NextAttemptTime = notBefore(v.fault.stalledFrom)
+		}
+		return refused(result)
 	}
-	return refused(verdict{ready: v1beta1.ConditionFalse, reason: v.fault.reason, message: message, stalled: v.fault.stalled})
+	wait := backoff(b.GetUID(), s.Attempts, v.fault.wish)
+	if s.Misconfigured++; v.fault.misconfigured {
+		wait, result.stalled = misconfiguredBackoff(b.GetUID(), s.Misconfigured, v.fault.wish), s.Misconfigured > outbound.QuickRetries
+	} else {
+		s.Misconfigured = 0
+	}
+	s.NextAttemptTime = notBefore(latest(now.Add(wait), v.probe))
+	result.message += fmt.Sprintf("; that was %s, the next one is at %s", ordinal(s.Attempts), when(s.NextAttemptTime.Time))
+	return refused(result)
 }
 
 // refused is a verdict on a catalog: one that waits for somebody has Failed.
@@ -145,7 +161,7 @@ func refused(v verdict) verdict {
 // succeed notes that the catalog was read, and what of it is offered.
 func (v visit) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) verdict {
 	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, timeOf(now)
-	s.ReconciledGeneration, s.APIVersion = v.generation, v.version
+	s.ReconciledGeneration, s.APIVersion, s.Misconfigured = v.generation, v.version, 0
 	if v.unchanged {
 		s.Attempts = 0
 		return verdict{}
@@ -232,7 +248,7 @@ func statusInUse(b v1beta1.Broker, instances, bindings []string, now time.Time) 
 func statusAbandoned(b v1beta1.Broker, now time.Time) v1beta1.ServiceBrokerStatus {
 	s := *b.CommonStatus().DeepCopy()
 	s.ObservedGeneration, s.ReconciledGeneration = b.GetGeneration(), 0
-	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 0, nil, nil
+	s.Attempts, s.Misconfigured, s.OperationStartTime, s.NextAttemptTime = 0, 0, nil, nil
 	verdict := verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonAbandoned, stalled: true,
 		message: "the finalizer was removed: the catalog is not read any more, and this object waits for nothing when it is deleted"}
 	s.Conditions = verdict.conditions(s.Conditions, now)

@@ -83,12 +83,12 @@ func newClaimant(kind string, other, self client.Object, owns, asked bool) claim
 }
 
 // inUse says why nothing is created under the id that c claims.
-func (c *claimant) inUse(id string) *word {
+func (c *claimant) inUse(id string) *blocker {
 	why := "has claimed it before"
 	if c.owns {
 		why = "owns it"
 	}
-	return &word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("nothing is sent to the broker: spec.externalID is %q, and %s %s. Leave spec.externalID out for a service of its own, or delete the other object", id, c.display, why)}
+	return &blocker{word: word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("nothing is sent to the broker: spec.externalID is %q, and %s %s. Leave spec.externalID out for a service of its own, or delete the other object", id, c.display, why)}, inProgress: c.leaving}
 }
 
 // leftToClaimant is why what is there under an id that another object owns, or claimed before, stays.

@@ -17,6 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -32,12 +33,62 @@ type verdict struct {
 	reason, message string
 	// stalled: it waits for somebody. What is neither ready nor stalled goes on by itself.
 	stalled bool
-	// failed and mitigation are there only where they are True.
+	// failed and mitigation are there only where they are True, and failed only beside stalled.
 	failed, mitigation *word
 }
 
 // word is a condition's reason and message.
 type word struct{ reason, message string }
+
+// missingReferenceDelay is how long after its creation an object is in progress although
+// something that it refers to does not exist: manifests are applied together in any order.
+const missingReferenceDelay = 5 * time.Minute
+
+// blocker is why the next step of an object cannot be taken now.
+type blocker struct {
+	word
+	// inProgress: what the object waits for comes by itself.
+	inProgress bool
+	// stalledFrom is when a person should look; zero: now.
+	stalledFrom time.Time
+	// failed: requests are refused, or retried slowly.
+	failed bool
+}
+
+// blockedBy is a blocker that a person has to remove.
+func blockedBy(reason, message string) *blocker { return &blocker{word: word{reason, message}} }
+
+// inProgress is a blocker that goes by itself.
+func inProgress(reason, message string) *blocker {
+	return &blocker{word: word{reason, message}, inProgress: true}
+}
+
+// missingFor is a blocker of what does not exist: the object that refers to it is in progress
+// while it is young.
+func missingFor(o metav1.Object, reason, message string) *blocker {
+	return &blocker{word: word{reason, message}, stalledFrom: o.GetCreationTimestamp().Add(missingReferenceDelay)}
+}
+
+// isStalled says whether a person should look, and else from when on; zero: not before
+// something changes.
+func (b *blocker) isStalled(now time.Time) (stalled bool, from time.Time) {
+	switch {
+	case b.inProgress:
+		return false, time.Time{}
+	case now.Before(b.stalledFrom):
+		return false, b.stalledFrom
+	}
+	return true, time.Time{}
+}
+
+// verdict is the one on an object that is blocked; wake is when it becomes another.
+func (b *blocker) verdict(o metav1.Object, now time.Time) (v verdict, wake time.Time) {
+	v = heldUp(o, b.reason, b.message)
+	if v.stalled, wake = b.isStalled(now); v.stalled && b.failed {
+		v = v.slow(b.reason)
+	}
+	return v, wake
+}
 
 // heldUp is the verdict on an object whose next step something keeps from being taken,
 // which may be what its deletion waits for.
@@ -52,7 +103,46 @@ func heldUp(o metav1.Object, reason, message string) verdict {
 // givenUp is the verdict on what is not tried any more, of which Failed says another
 // reason.
 func givenUp(reason, failed, message string) verdict {
-	return verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true, failed: &word{failed, message}}
+	return verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message}.slow(failed)
+}
+
+// slow is the verdict on what is refused, or retried seldom: a person should look.
+func (v verdict) slow(failed string) verdict {
+	v.stalled, v.failed = true, &word{failed, v.message}
+	return v
+}
+
+// cleanup is the verdict while what a failure may have left at the broker is removed. After
+// as many clean-ups as are made quickly, a person should look meanwhile.
+func cleanup(reason, message string, a *v1beta1.Attempts, mitigation *word) verdict {
+	v := verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, mitigation: mitigation}
+	if !isSlow(a) || a.Stopped {
+		return v
+	}
+	if a.LastError != "" {
+		v.message = a.LastError + ". " + v.message
+	}
+	return v.slow(v1beta1.ReasonErrorReconciliationRetryTimeout)
+}
+
+// cleaned is the verdict once nothing is left at the broker of a failure. made is what is done
+// anew, such as "provisioned", and refused the reason of Failed where it is not.
+func cleaned(made, refused string, a *v1beta1.Attempts) verdict {
+	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker"}
+	said := a.LastError
+	if said != "" {
+		said += ". "
+	}
+	switch {
+	case a.Stopped:
+		v.message = said + v.message
+		return v.slow(refused)
+	case isSlow(a):
+		v.message = fmt.Sprintf("%sIt was cleaned up %d times, and nothing is left at the broker; it is %s anew at %s, or as soon as the broker has %s another", said, a.Removals, made, when(a.NextTime.Time), made)
+		return v.slow(v1beta1.ReasonErrorReconciliationRetryTimeout)
+	}
+	v.message += ", and it is " + made + " anew at " + when(a.NextTime.Time)
+	return v
 }
 
 // conditions are the verdict's. One whose status stays keeps its lastTransitionTime.
@@ -64,7 +154,7 @@ func (v verdict) conditions(before []v1beta1.Condition, now time.Time) []v1beta1
 		condition(v1beta1.ConditionStalled, statusOf(v.stalled), own),
 		condition(v1beta1.ConditionReady, v.ready, own),
 	}
-	if v.failed != nil {
+	if v.failed != nil && v.stalled { // what goes on has not failed
 		list = append(list, condition(v1beta1.ConditionFailed, v1beta1.ConditionTrue, *v.failed))
 	}
 	if v.mitigation != nil {
@@ -104,15 +194,13 @@ func pollUnanswered(words string, overdue bool) verdict {
 	return v
 }
 
-// kept are the conditions that stay until what they are about is over.
-func kept(conditions []v1beta1.Condition) (failed, mitigation *word) {
-	of := func(kind string) *word {
-		if c := conditionOf(conditions, kind); c != nil && c.Status == v1beta1.ConditionTrue {
-			return &word{c.Reason, c.Message}
-		}
-		return nil
+// mitigationOf is the condition that stays until what a failure may have left is removed; nil:
+// there is none.
+func mitigationOf(conditions []v1beta1.Condition) *word {
+	if c := conditionOf(conditions, v1beta1.ConditionOrphanMitigation); isTrue(c) {
+		return &word{c.Reason, c.Message}
 	}
-	return of(v1beta1.ConditionFailed), of(v1beta1.ConditionOrphanMitigation)
+	return nil
 }
 
 // conditionOf is the condition of a type, nil if there is none.

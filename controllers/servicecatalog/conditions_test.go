@@ -33,7 +33,7 @@ func TestConditionsStandInOrder(t *testing.T) {
 	for _, c := range f.si.Status.Conditions {
 		order = append(order, fmt.Sprintf("%s=%s", c.Type, c.Status))
 	}
-	want := "Reconciling=True Stalled=False Ready=False Failed=True OrphanMitigation=True"
+	want := "Reconciling=True Stalled=False Ready=False OrphanMitigation=True"
 	if got := strings.Join(order, " "); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -22,6 +22,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,6 +53,36 @@ type connections struct {
 
 	ready     *kube.Keeper[brokerKey, *osb.Client]
 	bulkheads outbound.Bulkheads[brokerKey]
+
+	mu sync.Mutex
+	// faults say what brokers last answered that looks like a misconfiguration.
+	faults map[brokerKey]string
+}
+
+// noteFault keeps what a broker has answered that looks like a misconfiguration. The broker's
+// words stay with the object that it was asked for.
+func (c *connections) noteFault(key brokerKey, what verb, out osb.Outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.faults == nil {
+		c.faults = map[brokerKey]string{}
+	}
+	c.faults[key] = fmt.Sprintf("%s: %s", what, withoutWords(out))
+}
+
+// forget drops what is kept for a broker that is gone.
+func (c *connections) forget(key brokerKey) {
+	c.ready.Forget(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.faults, key)
+}
+
+// lastFault is what noteFault has kept; empty: nothing.
+func (c *connections) lastFault(key brokerKey) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.faults[key]
 }
 
 // credentialsError says what is wrong with a broker's credentials: for a person to mend
@@ -59,6 +90,19 @@ type connections struct {
 type credentialsError struct {
 	message   string
 	temporary bool
+	// missing: there is no Secret of the name.
+	missing bool
+}
+
+// blocks is what keeps requests to a broker from being made.
+func (e *credentialsError) blocks(b v1beta1.Broker, reason, message string) *blocker {
+	switch {
+	case e.temporary:
+		return inProgress(reason, message)
+	case e.missing:
+		return missingFor(b, reason, message)
+	}
+	return blockedBy(reason, message)
 }
 
 func (e *credentialsError) Error() string { return e.message }
@@ -90,7 +134,7 @@ func (c *connections) version(ctx context.Context, b v1beta1.Broker) (string, er
 }
 
 func noSecret(field string, name types.NamespacedName) error {
-	return &credentialsError{message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q does not exist in namespace %q", field, name.Name, name.Namespace)}
+	return &credentialsError{missing: true, message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q does not exist in namespace %q", field, name.Name, name.Namespace)}
 }
 
 func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, error) {

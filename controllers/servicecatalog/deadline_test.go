@@ -49,7 +49,7 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 		"an answer of a proxy past the deadline":  {fs(provisioning, later(week), polled(osb.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
 		"no answer before the deadline":           {fs(provisioning, polled(osb.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation"},
 		"an update past the deadline":             {fs(ready, planned, accepted, later(week)), "poll id small-id", "UpdatingInstance"},
-		"an update in progress past the deadline": {fs(ready, planned, accepted, later(week), inProgress), "nothing: Failed", "UpdateInstanceCallFailed stalled"},
+		"an update in progress past the deadline": {fs(ready, planned, accepted, later(week), inProgress), "wait", "UpdateInstanceCallFailed stalled"},
 		"an update finished meanwhile":            {fs(ready, planned, accepted, later(week), succeeded), "nothing: Ready", "InstanceUpdatedSuccessfully"},
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {

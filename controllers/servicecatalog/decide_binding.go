@@ -34,7 +34,9 @@ type bindingWorld struct {
 	// broker is the one that the binding is, or is to be, at; nil: it does not exist.
 	broker v1beta1.Broker
 	// problem is why nothing can be sent to it now.
-	problem *word
+	problem *blocker
+	// recovered is when the broker last began to bind again, after that had failed.
+	recovered time.Time
 	// parameters are those of the spec, or why they cannot be had.
 	parameters parameters
 	// claimants, and predecessorClaimants, are the other objects of the broker with the same id.
@@ -61,7 +63,7 @@ type ground struct {
 	// has refused a request that named another.
 	plans []string
 	// missing is what the instance refers to and is not there.
-	missing *word
+	missing *blocker
 }
 
 // secretState is what is known of a binding's Secret.
@@ -264,6 +266,9 @@ func (d *bindingDecision) renewAttempts() {
 
 // isDue says whether the next attempt may be made, and else wakes it when it may.
 func (d *bindingDecision) isDue() bool {
+	if a := d.status.Attempts; isRecovered(a, d.w.recovered) {
+		a.Recovered, a.NextTime = true, nil
+	}
 	d.wake = nextAttempt(d.b, d.status.Attempts, d.status.CurrentOperation == v1beta1.OperationUnbind, d.w.now)
 	return d.wake.IsZero()
 }

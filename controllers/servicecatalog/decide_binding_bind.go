@@ -49,10 +49,10 @@ func (d *bindingDecision) bind() {
 		d.call = d.newCall(fetch)
 		d.call.props = props
 		return
-	case conflict || unwanted || unknown && a.Unknown > maxRepeats:
+	case conflict || unwanted || unknown && a.Unknown > repeats(a):
 		if d.owns() && !isBound(&d.status) && !d.isKept() {
 			d.status.OrphanMitigationInProgress, d.journal = true, true
-			d.say(cleaning("it is not known what came of a request", d.status.Conditions))
+			d.say(cleaning("it is not known what came of a request", a))
 			d.mitigate()
 			return
 		}
@@ -61,13 +61,14 @@ func (d *bindingDecision) bind() {
 }
 
 // hinder is that of instanceDecision.
-func (d *bindingDecision) hinder(why *word) {
+func (d *bindingDecision) hinder(why *blocker) {
 	if why.reason != v1beta1.ReasonExternalIDInUse {
-		d.waitFor(*why)
+		d.waitFor(why)
 		return
 	}
 	c := d.w.claimants.blocksCreation()
-	d.say(verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message, stalled: !c.leaving})
+	v, _ := why.verdict(d.b, d.w.now)
+	d.say(v)
 	if !d.isClean() {
 		return
 	}
@@ -97,6 +98,9 @@ func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
 	silent := catalog.WaitsForBindings(d.w.ground.instance) && before.UnbindStatus == "" && before.CurrentOperation == "" && before.ExternalID == s.ExternalID
 	if !silent && !equality.Semantic.DeepEqual(s, before) {
 		d.journal = true
+		if isSlowBinding(s) { // the conditions stay until there is an answer
+			return
+		}
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindingRequestInFlight, message: "The broker is being asked for the binding"})
 	}
 }
@@ -108,7 +112,7 @@ func (d *bindingDecision) wanted() *v1beta1.ServiceBindingPropertiesState {
 }
 
 // obstacle is why nothing can be bound now.
-func (d *bindingDecision) obstacle() *word {
+func (d *bindingDecision) obstacle() *blocker {
 	if why := d.unready(); why != nil {
 		return why
 	}
@@ -116,13 +120,13 @@ func (d *bindingDecision) obstacle() *word {
 	case d.w.claimants.blocksCreation() != nil && !ownsID(d.b, d.id()):
 		return d.w.claimants.blocksCreation().inUse(d.id())
 	case d.w.secret == secretOthers:
-		return &word{v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()}
+		return blockedBy(v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error())
 	}
 	return d.mute()
 }
 
 // mute is why the broker cannot be asked for anything now.
-func (d *bindingDecision) mute() *word {
+func (d *bindingDecision) mute() *blocker {
 	if d.w.broker != nil {
 		return d.w.problem
 	}
@@ -130,33 +134,42 @@ func (d *bindingDecision) mute() *word {
 	if t := d.target(); t != nil {
 		ref = &t.BrokerReference
 	}
-	return &word{v1beta1.ReasonReferencesNonexistentBroker, "the broker " + brokerName(ref) + " does not exist, so that nobody can be asked: register it again under this name"}
+	return missingFor(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+brokerName(ref)+" does not exist, so that nobody can be asked: register it again under this name")
 }
 
 // unready is why the instance cannot be bound to.
-func (d *bindingDecision) unready() *word {
+func (d *bindingDecision) unready() *blocker {
 	name, g := d.b.Spec.InstanceRef.Name, d.w.ground
 	if g.instance == nil {
-		return &word{v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, d.b.Namespace)}
+		return missingFor(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, d.b.Namespace))
 	}
 	status := &g.instance.Status
 	switch {
 	case !g.instance.DeletionTimestamp.IsZero():
-		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name)}
+		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name))
 	case g.missing != nil:
 		return g.missing
 	case !d.effective().Bindable:
-		return &word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.plan.Common().ExternalName, g.class.Common().ExternalName)}
+		return &blocker{word: word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.plan.Common().ExternalName, g.class.Common().ExternalName)}, failed: true}
 	case len(d.effective().Unsupported) > 0:
-		return &word{v1beta1.ReasonUnsupportedBinding, fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.class.Common().ExternalName, strings.Join(d.effective().Unsupported, ", "))}
+		return &blocker{word: word{v1beta1.ReasonUnsupportedBinding, fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.class.Common().ExternalName, strings.Join(d.effective().Unsupported, ", "))}, failed: true}
 	case status.ProvisionStatus != v1beta1.Provisioned || g.target == nil:
-		return &word{v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status))}
+		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status)))
 	case status.Unusable:
-		return &word{v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name)}
+		return blockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
 	case status.AsyncOpInProgress:
-		return &word{v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name)}
+		return d.waitForInstance(v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name))
 	}
 	return nil
+}
+
+// waitForInstance is for an instance that is there and cannot be bound to: it is in progress, or
+// a person has to do something for it.
+func (d *bindingDecision) waitForInstance(reason, message string) *blocker {
+	if isStalled(d.w.ground.instance) {
+		return blockedBy(reason, message)
+	}
+	return inProgress(reason, message)
 }
 
 // saysWhy is the reason that an instance gives, in brackets; empty: it gives none.
@@ -194,7 +207,7 @@ func (d *bindingDecision) knowsParameters() bool {
 	case params.problem == nil:
 		return true
 	default:
-		d.waitFor(*params.problem)
+		d.waitFor(params.problem)
 	}
 	return false
 }

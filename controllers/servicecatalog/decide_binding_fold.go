@@ -26,6 +26,7 @@ import (
 // bindingAnswer is what came of a call about a binding.
 type bindingAnswer struct {
 	osb.Outcome
+	blame
 	// binding is what the broker told of it.
 	binding *osb.Binding
 	// operation is what the broker calls the removal that it has begun.
@@ -89,6 +90,7 @@ func (f *bindingFold) accept(v verdict, operation string) {
 		s.OperationStartTime, s.Target = timeOf(f.now), &target
 	}
 	s.AsyncOpInProgress, s.LastOperation = true, nil
+	noteAnswer(s.Attempts)
 	if operation != "" {
 		s.LastOperation = &operation
 	}
@@ -101,13 +103,36 @@ const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " chang
 
 // again is for a request that is going to be repeated.
 func (f *bindingFold) again(what, reason string) {
-	f.later()
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: sayAttempt(what+" call failed: "+f.words(), f.status.Attempts)})
+	f.repeat(reason, what+" call failed: "+f.words())
 }
 
-// later counts an attempt and says when the next one is made.
-func (f *bindingFold) later() {
-	countFailure(f.attempts(), f.b.UID, f.answer.RetryAfter, f.now)
+// repeat is for a request that is going to be repeated, and says what has come of this one.
+func (f *bindingFold) repeat(reason, message string) {
+	f.later(message)
+	f.say(f.retried(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: f.sayAttempt(message)}))
+}
+
+// sayAttempt adds to a message when the next attempt is made.
+func (f *bindingFold) sayAttempt(message string) string {
+	return sayNext(message, f.status.Attempts, f.answer.probed)
+}
+
+// retried is a verdict on what is repeated: a person should look if that is seldom.
+func (f *bindingFold) retried(v verdict) verdict {
+	if !isSlowBinding(&f.status) {
+		return v
+	}
+	return v.slow(v.reason)
+}
+
+// later counts an attempt, keeps what came of it, and says when the next one is made.
+func (f *bindingFold) later(message string) {
+	a := f.attempts()
+	if !f.status.OrphanMitigationInProgress { // of which the cause is said
+		a.LastError = message
+	}
+	taken := f.answer.Class == osb.Conflict && !f.call.owned // else it is ours, and found out about
+	countFailure(a, f.b.UID, failure{misconfigured: taken || f.answer.Misconfigured(), ownFault: f.answer.ownFault, probed: f.answer.probed != "", asked: f.answer.RetryAfter}, f.now)
 }
 
 // attempts are those of the call's generation.
@@ -116,6 +141,9 @@ func (f *bindingFold) attempts() *v1beta1.Attempts {
 		f.status.Attempts = &v1beta1.Attempts{}
 	}
 	a := f.status.Attempts
+	if a.Generation != f.call.generation { // what failed before was something else, such as what is deleted now
+		a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
+	}
 	a.Generation, a.ParametersVersion = f.call.generation, f.call.version
 	return a
 }
@@ -125,7 +153,7 @@ func (f *bindingFold) stop(reason, message string) { f.stopAs(reason, reason, me
 
 func (f *bindingFold) stopAs(reason, failed, message string) {
 	a := f.attempts()
-	a.Stopped, a.NextTime, a.LastTime = true, nil, timeOf(f.now)
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, timeOf(f.now), message
 	f.status.ReconciledGeneration = f.call.generation
 	f.say(givenUp(reason, failed, message))
 }

@@ -154,8 +154,11 @@ func (f *bindingFold) dispose(why word) {
 		return
 	}
 	s.OrphanMitigationInProgress, s.OperationStartTime = true, timeOf(f.now)
-	f.attempts().NextTime = nil
-	f.say(cleaning(why.message, s.Conditions))
+	a := f.attempts()
+	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // else it also says what can be done
+		a.LastError = why.message
+	}
+	f.say(cleaning(why.message, a))
 }
 
 // undo takes back what was put on record for a request that had no effect.
@@ -173,7 +176,7 @@ func (f *bindingFold) revert(message string) {
 	if s.ExternalID == f.b.Spec.ExternalID {
 		s.ExternalID = ""
 	}
-	f.later()
+	f.later(message)
 	a := s.Attempts
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
@@ -193,8 +196,7 @@ func (f *bindingFold) conflict() {
 		f.dispose(word{v1beta1.ReasonBindCallFailed, "Bind call failed: " + f.words()})
 	case !f.call.owned:
 		f.undo()
-		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure,
-			fmt.Sprintf("the broker has another service binding under the id %q, which was brought along: %s", f.call.id, f.words()))
+		f.repeat(v1beta1.ReasonBindCallFailed, fmt.Sprintf("the broker has another service binding under the id %q, which was brought along: %s", f.call.id, f.words()))
 	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
 		f.status.ExternalID = nextBindingID(f.b, &f.status)
 		f.undo()
@@ -208,15 +210,10 @@ func (f *bindingFold) conflict() {
 
 // unsure is for a request of which it is not known what it did.
 func (f *bindingFold) unsure() {
-	a := f.attempts()
 	if f.answer.Class == osb.Unknown { // else nothing is left that a repeat would not find
-		a.Unknown++
+		f.attempts().Unknown++
 	}
 	f.again("Bind", v1beta1.ReasonBindCallFailed)
-	if a.Count >= maxAttempts && !f.isRotation() && (a.Unknown == 0 || !f.call.cleans()) { // else it is removed
-		f.stopAs(v1beta1.ReasonErrorReconciliationRetryTimeout, v1beta1.ReasonErrorReconciliationRetryTimeout,
-			fmt.Sprintf("Bind call failed %d times and is not tried any more%s: %s", a.Count, untilAsked, f.words()))
-	}
 }
 
 // fetch is for what a broker tells of a binding that it has.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 func (f *bindingFold) unbind() {
@@ -36,8 +37,9 @@ func (f *bindingFold) unbind() {
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonUnbinding, message: "The binding is being removed asynchronously"}), f.answer.operation)
 	case osb.NeedsAsync: // it is asked again at once, so
 	case osb.Concurrency: // what is under way goes on
-		f.later()
-		f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: sayAttempt("Unbind call failed: "+f.words(), f.status.Attempts)}))
+		message := "Unbind call failed: " + f.words()
+		f.later(message)
+		f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: f.sayAttempt(message)}))
 	default:
 		f.removalFailed("Unbind call failed: " + f.words())
 	}
@@ -55,13 +57,14 @@ func (f *bindingFold) beginUnbind() {
 
 // removing keeps the conditions that say why something is being removed, and says it.
 func (f *bindingFold) removing(v verdict) verdict {
-	v.failed, _ = kept(f.status.Conditions)
 	switch s := &f.status; {
 	case f.isDeleting():
 		v.message += ". " + howToLetGo(f.b)
 	case s.PredecessorID != "": // say says it
 	case s.OrphanMitigationInProgress:
-		v.message = cleaningUp + ": " + uncapitalized(v.message)
+		ready := v.ready
+		v = cleanup(v.reason, cleaningUp+": "+uncapitalized(v.message), s.Attempts, nil)
+		v.ready = ready
 	case s.CurrentOperation == v1beta1.OperationUnbind:
 		v.message = "The binding is being replaced: " + uncapitalized(v.message)
 	}
@@ -130,24 +133,17 @@ func (f *bindingFold) cleaned() {
 	f.gone()
 	s.ExternalID = nextBindingID(f.b, s) // a late removal by a former leader may still arrive
 	a := f.attempts()
-	tooOften := countRemoval(a, f.b.UID, f.now)
-	failed, _ := kept(s.Conditions)
-	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: a.Stopped}
-	switch {
-	case tooOften:
+	if countRemoval(a, f.b.UID, f.now); a.Stopped {
 		s.ReconciledGeneration = f.call.generation
-		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Bind call failed and was cleaned up %d times; it is not tried any more%s", a.Removals, untilAsked)}
-	case !a.Stopped:
-		v.message += ", and it is bound anew at " + when(a.NextTime.Time)
 	}
-	f.say(v)
+	f.say(cleaned("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }
 
 // removalFailed is for a removal that has to be asked for again.
 func (f *bindingFold) removalFailed(message string) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
-	f.later()
+	f.later(message)
 	if f.answer.Unfit() {
 		s.Attempts.Refusals++
 	}
@@ -155,11 +151,14 @@ func (f *bindingFold) removalFailed(message string) {
 		f.beginUnbind()
 		s.UnbindStatus = v1beta1.UnbindRequired
 	}
-	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: sayAttempt(message, f.status.Attempts)}))
+	f.say(f.retried(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: f.sayAttempt(message)})))
 }
 
 func (f *bindingFold) poll() {
 	a := f.answer
+	if a.Class == osb.Done {
+		noteAnswer(f.status.Attempts)
+	}
 	switch {
 	case f.call.removal && a.Class == osb.Gone:
 		f.removed()
@@ -184,9 +183,15 @@ func (f *bindingFold) poll() {
 }
 
 // pollFailed is for an operation of which it cannot be learned how far it is. It does
-// not say how often: that would cost a write each time.
+// not say how often, which would cost a write each time, unless polls are made seldom.
 func (f *bindingFold) pollFailed() {
-	f.say(f.removing(pollUnanswered(f.words(), f.isOverdue())))
+	v := pollUnanswered(f.words(), f.isOverdue())
+	if f.answer.Misconfigured() {
+		f.later(v.message)
+		v.message = f.sayAttempt(v.message)
+		v = f.retried(v)
+	}
+	f.say(f.removing(v))
 }
 
 // progress repeats what the broker says about how far it is.
@@ -208,10 +213,14 @@ func (f *bindingFold) operationFailed(words string) {
 		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
 	case isBound(s): // it was there, and had to be made again
 		f.end()
-		f.later()
-		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindCallFailed, message: message})
-	default:
-		f.stop(v1beta1.ReasonBindCallFailed, message)
+		f.repeat(v1beta1.ReasonBindCallFailed, message)
+	case f.call.cleans():
+		f.attempts().LastTime = timeOf(f.now)
 		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
+	default: // nothing is removed, and the same is asked for again
+		f.end()
+		a := f.attempts()
+		a.Misconfigured, f.answer.Class = max(a.Misconfigured, outbound.QuickRetries), osb.Misconfigured
+		f.repeat(v1beta1.ReasonBindCallFailed, message)
 	}
 }

@@ -45,20 +45,20 @@ func TestBindAnswers(t *testing.T) {
 		"200 without credentials":   {nil, without(osb.Done, 200), "Ready", "Required", "nothing: Ready"},
 		"and after a lost answer":   {bfs(repeated(1, saidOf(osb.Unknown, 500))), without(osb.Done, 200), "Binding", "Required", "journal unbind id"},
 		"and under a brought id":    {bfs(brought1), without(osb.Done, 200), "Binding", "Required", "nothing: ErrorInjectingBindResult"},
-		"201 with a log drain":      {nil, drain, "Failed", "Required", "unbind id"},
+		"201 with a log drain":      {nil, drain, "ServiceBindingNeedsOrphanMitigation", "Required", "unbind id"},
 		"202":                       {bfs(retrievable), without(osb.Accepted, 202), "Binding", "Required", "poll id"},
 		"200 malformed":             {nil, saidOf(osb.Malformed, 200), "BindCallFailed", "Required", "bind id"},
 		"400":                       {nil, saidOf(osb.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
-		"400 to a repeat":           {bfs(repeated(1, saidOf(osb.Unknown, 500))), saidOf(osb.Rejected, 400), "Failed", "Required", "unbind id"},
-		"400 after a restart":       {bfs(restarted1), saidOf(osb.Rejected, 400), "Failed", "Required", "unbind id"},
+		"400 to a repeat":           {bfs(repeated(1, saidOf(osb.Unknown, 500))), saidOf(osb.Rejected, 400), "ServiceBindingNeedsOrphanMitigation", "Required", "unbind id"},
+		"400 after a restart":       {bfs(restarted1), saidOf(osb.Rejected, 400), "ServiceBindingNeedsOrphanMitigation", "Required", "unbind id"},
 		"400 under a brought id":    {bfs(brought1, restarted1), saidOf(osb.Rejected, 400), "Failed", "Required", "nothing: Failed"},
-		"401":                       {nil, saidOf(osb.Retry, 401), "BindCallFailed", "NotRequired", "journal bind id"},
-		"404":                       {nil, saidOf(osb.Rejected, 404), "Failed", "NotRequired", "nothing: Failed"},
+		"401":                       {nil, saidOf(osb.Misconfigured, 401), "BindCallFailed", "NotRequired", "journal bind id"},
+		"404":                       {nil, saidOf(osb.Misconfigured, 404), "BindCallFailed", "NotRequired", "journal bind id"},
 		"408":                       {nil, saidOf(osb.Retry, 408), "BindCallFailed", "NotRequired", "journal bind id"},
 		"409":                       {nil, saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "journal unbind id"},
 		"409, retrievable":          {bfs(retrievable), saidOf(osb.Conflict, 409), "BindCallFailed", "Required", "fetch id"},
-		"409 under a brought id":    {bfs(brought1), saidOf(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
-		"410":                       {nil, saidOf(osb.Rejected, 410), "Failed", "NotRequired", "nothing: Failed"},
+		"409 under a brought id":    {bfs(brought1), saidOf(osb.Conflict, 409), "BindCallFailed", "NotRequired", "journal bind id"},
+		"410":                       {nil, saidOf(osb.Misconfigured, 410), "BindCallFailed", "NotRequired", "journal bind id"},
 		"412":                       {nil, saidOf(osb.NeedsCatalog, 412), "BindCallFailed", "NotRequired", "journal bind id"},
 		"AsyncRequired":             {nil, saidOf(osb.NeedsAsync, 422), "Failed", "NotRequired", "nothing: Failed"},
 		"RequiresApp":               {nil, saidOf(osb.NeedsApp, 422), "", "Required", "bind id"},
@@ -107,7 +107,7 @@ func TestUnbindAnswers(t *testing.T) {
 		"202 malformed":    {saidOf(osb.Unknown, 202), "UnbindCallFailed", "unbind id"},
 		"204":              {saidOf(osb.Unknown, 204), "UnbindCallFailed", "unbind id"},
 		"400":              {saidOf(osb.Rejected, 400), "UnbindCallFailed", "unbind id"},
-		"404":              {saidOf(osb.Rejected, 404), "UnbindCallFailed", "unbind id"},
+		"404":              {saidOf(osb.Misconfigured, 404), "UnbindCallFailed", "unbind id"},
 		"409":              {saidOf(osb.Conflict, 409), "UnbindCallFailed", "unbind id"},
 		"AsyncRequired":    {saidOf(osb.NeedsAsync, 422), "Ready", "unbind id"},
 		"ConcurrencyError": {saidOf(osb.Concurrency, 422), "UnbindCallFailed", "unbind id"},
@@ -148,8 +148,8 @@ func TestBindingPollAnswers(t *testing.T) {
 	}{
 		"in progress":           {making, pollOf(osb.InProgress), "Binding", "poll id"},
 		"succeeded":             {making, pollOf(osb.Succeeded), "Binding", "fetch id again"},
-		"failed":                {making, pollOf(osb.Failed), "Failed", "unbind id"},
-		"failed, brought":       {bfs(brought1, binding1), pollOf(osb.Failed), "Failed", "nothing: Failed"},
+		"failed":                {making, pollOf(osb.Failed), "ServiceBindingNeedsOrphanMitigation", "unbind id"},
+		"failed, brought":       {bfs(brought1, binding1), pollOf(osb.Failed), "Failed", "journal bind id"},
 		"500":                   {making, saidOf(osb.Retry, 500), "ErrorPollingLastOperation", "poll id"},
 		"404":                   {making, saidOf(osb.Malformed, 404), "ErrorPollingLastOperation", "poll id"},
 		"410":                   {making, saidOf(osb.Malformed, 410), "ErrorPollingLastOperation", "poll id"},
@@ -185,7 +185,7 @@ func TestBindingPollAnswers(t *testing.T) {
 func TestABindingThatTakesTooLongIsRemoved(t *testing.T) {
 	f := newBindingFixture(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }, in(8*24*time.Hour))
 	f.after(pollOf(osb.InProgress))
-	if got := f.b.Status.LastConditionState; got != v1beta1.ConditionFailed {
+	if got := f.b.Status.Attempts.LastError; !strings.Contains(got, "it was not finished within") {
 		t.Errorf("it says %s", got)
 	}
 	if got := f.step().say(); got != "unbind id" {

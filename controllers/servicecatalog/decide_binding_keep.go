@@ -50,7 +50,7 @@ func (d *bindingDecision) keep() {
 	case d.w.secret == secretUnseen:
 		d.look = true
 	case d.w.secret == secretOthers:
-		d.waitFor(word{v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()})
+		d.waitFor(blockedBy(v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()))
 	case d.w.secret == secretGood && !isDelivered(s) && d.w.secretOf == d.id(): // by a process that could not say so
 		d.status = foldInjected(d.b, *s, nil, d.w.secretVersion, d.w.now)
 	case d.w.secret != secretGood || !isDelivered(s):
@@ -91,7 +91,7 @@ func (d *bindingDecision) isTold() bool {
 func (d *bindingDecision) recover() {
 	s := &d.status
 	if why := d.mute(); why != nil {
-		d.waitFor(*why)
+		d.waitFor(why)
 		return
 	}
 	if !d.isDue() {
@@ -103,7 +103,7 @@ func (d *bindingDecision) recover() {
 		return
 	}
 	if why := d.obstacle(); why != nil {
-		d.waitFor(*why)
+		d.waitFor(why)
 		return
 	}
 	if !d.knowsParameters() {
@@ -196,7 +196,7 @@ func (d *bindingDecision) notTooSoon(at time.Time) time.Time {
 // renew replaces credentials that are about to end, once nothing is in the way of that.
 func (d *bindingDecision) renew() {
 	if why := d.obstacle(); why != nil {
-		d.waitFor(*why)
+		d.waitFor(why)
 		d.wake = d.w.now.Add(renewRetry)
 		return
 	}
@@ -225,7 +225,7 @@ func (d *bindingDecision) isRebindAsked() bool {
 func (d *bindingDecision) rebind() {
 	switch why := d.obstacle(); {
 	case why != nil:
-		d.waitFor(*why)
+		d.waitFor(why)
 	case d.present().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
 		d.startRotation()
 	default:

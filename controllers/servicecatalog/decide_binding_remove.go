@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -37,7 +38,7 @@ func (d *bindingDecision) remove() {
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonUnboundSuccessfully, "nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindAsked():
-		d.hold(v1beta1.ReasonUnbindCallFailed, "the former service-catalog has given up to remove the binding; to have it tried again, change the annotation "+v1beta1.RebindAnnotation)
+		d.hold(blockedBy(v1beta1.ReasonUnbindCallFailed, "the former service-catalog has given up to remove the binding; to have it tried again, change the annotation "+v1beta1.RebindAnnotation))
 	case s.OrphanMitigationInProgress && d.owns(): // which may be what the broker is working on
 		d.removeSecretAnd(d.id())
 	case s.PredecessorID != "" && d.ownsPredecessor():
@@ -60,7 +61,7 @@ func (d *bindingDecision) removeSecretAnd(id string) {
 	case d.w.definition == definitionUnknown:
 		d.prove = true
 	case d.w.definition == definitionTerminating:
-		d.hold(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that")
+		d.hold(blockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
 	case d.w.secret == secretUnseen:
 		d.look = true
 	case d.w.secret == secretGood || d.w.secret == secretEdited:
@@ -99,9 +100,9 @@ func (d *bindingDecision) unbind(id string) {
 	}
 	switch why := d.mute(); {
 	case d.target() == nil:
-		d.hold(v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name))
+		d.hold(missingFor(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name)))
 	case why != nil:
-		d.hold(why.reason, why.message)
+		d.hold(why)
 	case removing && !d.isOverdue():
 		d.pollLater(call, true)
 	case !removing && !d.isDue():
@@ -122,9 +123,9 @@ func (d *bindingDecision) poll() {
 	call := d.newCall(poll)
 	switch why := d.mute(); {
 	case d.target() == nil:
-		d.waitFor(word{v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"})
+		d.waitFor(missingFor(d.b, v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"))
 	case why != nil:
-		d.waitFor(*why)
+		d.waitFor(why)
 	default:
 		call.limit = d.present().MaximumPollingDuration
 		d.pollLater(call, false)
@@ -133,10 +134,14 @@ func (d *bindingDecision) poll() {
 
 // pollLater asks how far the broker is, once it is time to.
 func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
-	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
-		d.wake = next
+	next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now)
+	if a := d.status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
+		next = latest(next, d.wake)
+	}
+	if d.wake = next; next.After(d.w.now) {
 		return
 	}
+	d.wake = time.Time{}
 	call.verb, call.removal = poll, removal
 	if then := d.status.Target; then != nil { // the instance may have another plan since it began
 		call.target.PlanID = then.PlanID

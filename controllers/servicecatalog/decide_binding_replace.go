@@ -63,9 +63,9 @@ func (d *bindingDecision) rotate() {
 			d.deed = injectKeys
 		}
 	case why != nil:
-		d.waitFor(*why)
+		d.waitFor(why)
 	case !d.isDue():
-	case lost || a != nil && (a.Unknown > maxRepeats || a.Conflict):
+	case lost || a != nil && (a.Unknown > repeats(a) || a.Conflict):
 		d.giveUp()
 	case retrievable && (tried.made || tried.repeat):
 		d.call = d.newCall(fetch)
@@ -88,7 +88,7 @@ func (d *bindingDecision) giveUp() {
 // already; nil: none.
 func (d *bindingDecision) startAnew(why string, made *v1beta1.Attempts) {
 	if obstacle := d.obstacle(); obstacle != nil {
-		d.waitFor(*obstacle)
+		d.waitFor(obstacle)
 		return
 	}
 	s := &d.status

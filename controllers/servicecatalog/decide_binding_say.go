@@ -29,13 +29,15 @@ import (
 var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
 
 // waitFor says what has to be there first. It is looked up again when it changes.
-func (d *bindingDecision) waitFor(why word) {
+func (d *bindingDecision) waitFor(why *blocker) {
 	if !d.b.DeletionTimestamp.IsZero() {
-		d.hold(why.reason, why.message)
+		d.hold(why)
 		return
 	}
 	soon := slices.Contains(comesSoon, why.reason)
-	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && !isStalled(d.w.ground.instance) && len(d.status.Conditions) == 0 {
+	stalled, wake := why.isStalled(d.w.now)
+	d.wake = wake
+	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && !stalled && len(d.status.Conditions) == 0 {
 		d.wake = young // until then it is no news
 		return
 	}
@@ -46,10 +48,7 @@ func (d *bindingDecision) waitFor(why word) {
 		d.say(stillInjected("they cannot be replaced yet: " + why.message))
 		return
 	}
-	v := verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message, stalled: true}
-	if why.reason == v1beta1.ReasonErrorNonbindableServiceClass || why.reason == v1beta1.ReasonUnsupportedBinding {
-		v.failed = &why
-	}
+	v, _ := why.verdict(d.b, d.w.now)
 	d.say(v)
 }
 
@@ -75,10 +74,17 @@ func stillInjected(but string) verdict {
 }
 
 // cleaning is the verdict while what may have been left is being removed.
-func cleaning(why string, before []v1beta1.Condition) verdict {
-	failed, _ := kept(before)
-	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonServiceBindingNeedsOrphanMitigation,
-		message: cleaningUp + ": " + why, failed: failed}
+func cleaning(why string, a *v1beta1.Attempts) verdict {
+	return cleanup(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, cleaningUp+": "+why, a, nil)
+}
+
+// isSlowBinding says whether requests for a binding are repeated seldom. The removals of one that
+// the broker has were made to get its credentials.
+func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
+	if a := s.Attempts; a != nil && isBound(s) {
+		return isSlow(&v1beta1.Attempts{Misconfigured: a.Misconfigured})
+	}
+	return isSlow(s.Attempts)
 }
 
 // observe has the status say of which spec it is.
@@ -91,28 +97,26 @@ func (d *bindingDecision) say(v verdict) {
 }
 
 // hold says what a deletion, or a cleanup, waits for.
-func (d *bindingDecision) hold(reason, message string) {
-	v := heldUp(d.b, reason, message)
-	v.stalled = true
+func (d *bindingDecision) hold(why *blocker) {
+	v, wake := why.verdict(d.b, d.w.now)
+	d.wake = wake
 	if d.b.DeletionTimestamp.IsZero() && d.isLive() {
-		v = stillInjected("what was there before them cannot be removed at the broker yet: " + message)
+		v = stillInjected("what was there before them cannot be removed at the broker yet: " + why.message)
 	}
-	v.failed, _ = kept(d.status.Conditions)
 	d.say(v)
 }
 
 // troubled is the status where something could not be had that a request takes. That is
 // tried again.
-func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why word) v1beta1.ServiceBindingStatus {
+func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why *blocker) v1beta1.ServiceBindingStatus {
 	d := &bindingDecision{b: b, w: w, bindingStep: bindingStep{status: *b.Status.DeepCopy()}}
 	if d.status.UnbindStatus == "" && d.isClean() {
 		d.status.UnbindStatus = v1beta1.UnbindNotRequired
 	}
-	v := heldUp(b, why.reason, why.message)
+	v, _ := why.verdict(b, d.w.now)
 	if b.DeletionTimestamp.IsZero() && d.isLive() {
 		v = stillInjected(why.message)
 	}
-	v.failed, _ = kept(d.status.Conditions)
 	d.say(v)
 	return d.status
 }

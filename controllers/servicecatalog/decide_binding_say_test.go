@@ -73,7 +73,7 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 func TestABindingBeingReplacedIsNotReady(t *testing.T) {
 	f := newBindingFixture(bound1, rebound)
 	f.b.Status = f.step().status
-	says := troubled(f.b, f.w, word{v1beta1.ReasonErrorEjectingServiceBinding, "x"})
+	says := troubled(f.b, f.w, inProgress(v1beta1.ReasonErrorEjectingServiceBinding, "x"))
 	if ready := conditionOf(says.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}

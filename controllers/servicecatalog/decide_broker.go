@@ -105,6 +105,9 @@ func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time
 // nothing that made classes and plans of it has changed, and neither have they.
 func heldETag(b v1beta1.Broker, f brokerFacts) string {
 	status := b.CommonStatus()
+	if ready := conditionOf(status.Conditions, v1beta1.ConditionReady); ready != nil && !isTrue(ready) {
+		return "" // an unchanged catalog says nothing that its conditions could be made from
+	}
 	if status.ReconciledGeneration != b.GetGeneration() || status.Attempts > 0 || status.CatalogDigest != f.digest {
 		return ""
 	}

@@ -45,7 +45,9 @@ type instanceWorld struct {
 	// refs are to be written into the spec; nil: they are there.
 	refs *catalogRefs
 	// problem is why nothing can be sent to the broker now.
-	problem *word
+	problem *blocker
+	// recovered is when the broker last began to provision again, after that had failed.
+	recovered time.Time
 	// parameters are those of the spec, or why they cannot be had.
 	parameters parameters
 	// plans are the ids of the class's, where it is not known which one the broker has and it
@@ -53,6 +55,8 @@ type instanceWorld struct {
 	plans []string
 	// bindings are the names of those that refer to the instance.
 	bindings []string
+	// unbinding: all of them are being deleted, and go by themselves.
+	unbinding bool
 	// claimants are the other objects of the broker with the same id.
 	claimants claimants
 	// definition is what is known of the CRD since the deletion was seen.
@@ -210,6 +214,9 @@ func (d *instanceDecision) renewAttempts() {
 
 // isDue says whether the next attempt may be made, and else wakes it when it may.
 func (d *instanceDecision) isDue() bool {
+	if a := d.status.Attempts; isRecovered(a, d.w.recovered) {
+		a.Recovered, a.NextTime = true, nil
+	}
 	d.wake = nextAttempt(d.si, d.status.Attempts, d.status.CurrentOperation == v1beta1.OperationDeprovision, d.w.now)
 	return d.wake.IsZero()
 }

@@ -18,16 +18,17 @@ package servicecatalog
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // answer is what came of a call.
 type answer struct {
 	osb.Outcome
+	blame
 	// created: this very call has created what is there.
 	created              bool
 	dashboard, operation string
@@ -122,6 +123,7 @@ func (f *instanceFold) accept(v verdict) {
 	if f.answer.operation != "" {
 		f.status.LastOperation = &f.answer.operation
 	}
+	noteAnswer(f.status.Attempts)
 	f.keepDashboard()
 	v.ready = v1beta1.ConditionFalse
 	f.say(v)
@@ -129,33 +131,52 @@ func (f *instanceFold) accept(v verdict) {
 
 // unsure is for a request of which it is not known what it did.
 func (f *instanceFold) unsure(what, reason string) {
-	a := f.attempts()
 	if f.call.verb == update || f.answer.Class == osb.Unknown { // else nothing is left that a repeat would not find
-		a.Unknown++
+		f.attempts().Unknown++
 	}
-	a.Effects++
 	f.again(what, reason)
-	isRemovedNext := f.call.verb == provision && a.Unknown > 0 && f.call.owned && !f.call.kept
-	if a.Effects >= maxAttempts && !isRemovedNext {
-		f.giveUp(what)
-	}
-}
-
-// giveUp ends the attempts of a generation.
-func (f *instanceFold) giveUp(what string) {
-	message := fmt.Sprintf("%s call failed %d times: %s", what, f.status.Attempts.Count, f.words())
-	f.stop(v1beta1.ReasonErrorReconciliationRetryTimeout, v1beta1.ReasonErrorReconciliationRetryTimeout, message)
 }
 
 // again is for a request that is going to be repeated.
 func (f *instanceFold) again(what, reason string) {
-	f.later()
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: sayAttempt(what+" call failed: "+f.words(), f.status.Attempts)})
+	f.repeat(reason, what+" call failed: "+f.words())
 }
 
-// later counts an attempt and says when the next one is made.
-func (f *instanceFold) later() {
-	countFailure(f.attempts(), f.si.UID, f.answer.RetryAfter, f.now)
+// repeat is for a request that is going to be repeated, and says what has come of this one.
+func (f *instanceFold) repeat(reason, message string) {
+	f.later(message)
+	f.say(f.retried(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: f.sayAttempt(message)}))
+}
+
+// repeatSlowly is for an operation that the broker has carried out in vain: it takes its time.
+func (f *instanceFold) repeatSlowly(reason, message string) {
+	a := f.attempts()
+	a.Misconfigured = max(a.Misconfigured, outbound.QuickRetries)
+	f.answer.Class = osb.Misconfigured
+	f.repeat(reason, message)
+}
+
+// sayAttempt adds to a message when the next attempt is made.
+func (f *instanceFold) sayAttempt(message string) string {
+	return sayNext(message, f.status.Attempts, f.answer.probed)
+}
+
+// retried is a verdict on what is repeated: a person should look if that is seldom.
+func (f *instanceFold) retried(v verdict) verdict {
+	if !isSlow(f.status.Attempts) {
+		return v
+	}
+	return v.slow(v.reason)
+}
+
+// later counts an attempt, keeps what came of it, and says when the next one is made.
+func (f *instanceFold) later(message string) {
+	a := f.attempts()
+	if !f.isCleanup() { // of which the cause is said
+		a.LastError = message
+	}
+	taken := f.answer.Class == osb.Conflict && !f.call.owned // else it is ours, and found out about
+	countFailure(a, f.si.UID, failure{misconfigured: taken || f.answer.Misconfigured(), ownFault: f.answer.ownFault, probed: f.answer.probed != "", asked: f.answer.RetryAfter}, f.now)
 }
 
 // attempts are those of what the call is for: of a cleanup, what had failed.
@@ -168,7 +189,7 @@ func (f *instanceFold) attempts() *v1beta1.Attempts {
 		return a
 	}
 	if a.Generation != f.call.generation { // what failed before was something else
-		a.Generation, a.Count = f.call.generation, 0
+		*a = v1beta1.Attempts{Generation: f.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
 	}
 	a.ParametersVersion = held(cmp.Or(f.call.props, f.status.InProgressProperties)).ParametersVersion
 	if f.call.unsure { // until one has succeeded
@@ -188,7 +209,7 @@ func (f *instanceFold) stop(reason, failed, message string) {
 		message += tryAgain
 	}
 	a := f.attempts()
-	a.Stopped, a.NextTime, a.LastTime = true, nil, timeOf(f.now)
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, timeOf(f.now), message
 	f.say(givenUp(reason, failed, message))
 }
 

@@ -88,8 +88,7 @@ func (f *instanceFold) conflict() {
 	switch {
 	case !f.call.owned:
 		f.undo()
-		message := fmt.Sprintf("the broker has another service instance under the id %q, which was brought along: %s", f.call.id, f.words())
-		f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
+		f.repeat(v1beta1.ReasonProvisionCallFailed, fmt.Sprintf("the broker has another service instance under the id %q, which was brought along: %s", f.call.id, f.words()))
 	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
 		f.status.ExternalID = nextInstanceID(f.si, f.call.id)
 		f.undo()
@@ -114,10 +113,10 @@ func (f *instanceFold) startMitigation(why word) {
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	f.status.OperationStartTime = timeOf(f.now)
 	a := f.attempts()
-	a.Count, a.NextTime = 0, nil
-	failed, _ := kept(f.status.Conditions)
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation,
-		message: cleaningUp + ": " + why.message, failed: failed, mitigation: &why})
+	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // else it also says what can be done
+		a.LastError = why.message
+	}
+	f.say(cleanup(v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp+": "+why.message, a, &why))
 }
 
 func (f *instanceFold) update() {
@@ -149,7 +148,11 @@ func (f *instanceFold) updateFailed(message string) {
 		f.status.Unusable = true
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
-	f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
+	if f.answer.Class != osb.Done || f.answer.UpdateNotRepeatable { // it is refused, not carried out in vain
+		f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
+	} else {
+		f.repeatSlowly(v1beta1.ReasonUpdateInstanceCallFailed, message)
+	}
 	f.end()
 }
 
@@ -162,7 +165,7 @@ func (f *instanceFold) inspect() {
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && found.PlanID == planIDOf(f.call.props):
 		f.adopt()
-	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Class == osb.Concurrency, f.answer.Class == osb.NeedsCatalog:
+	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Misconfigured(), f.answer.Class == osb.Concurrency, f.answer.Class == osb.NeedsCatalog:
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
 	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
 		f.status.InProgressProperties = withPlanID(*f.call.props, found.PlanID)

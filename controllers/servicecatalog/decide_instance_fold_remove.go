@@ -35,8 +35,9 @@ func (f *instanceFold) deprovision() {
 		f.status.OperationStartTime = timeOf(f.now) // one that took too long was asked for anew
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))
 	case osb.Concurrency: // what is under way goes on, and may leave another plan
-		f.later()
-		f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionCallFailed, message: sayAttempt("Deprovision call failed: "+f.words(), f.status.Attempts)}))
+		message := "Deprovision call failed: " + f.words()
+		f.later(message)
+		f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionCallFailed, message: f.sayAttempt(message)}))
 	default:
 		f.removalFailed("Deprovision call failed: " + f.words())
 	}
@@ -57,12 +58,14 @@ func (f *instanceFold) beginDeprovision() {
 // removing keeps the conditions that say why something is being removed, and tells who
 // waits for it what they can do.
 func (f *instanceFold) removing(v verdict) verdict {
-	v.failed, v.mitigation = kept(f.status.Conditions)
+	v.mitigation = mitigationOf(f.status.Conditions)
 	if f.isDeleting() {
 		v.mitigation = nil
 		v.message += ". " + howToLetGo(f.si)
 	} else if f.isCleanup() {
-		v.message = cleaningUp + ": " + v.message
+		ready := v.ready
+		v = cleanup(v.reason, cleaningUp+": "+v.message, f.status.Attempts, v.mitigation)
+		v.ready = ready
 	}
 	return v
 }
@@ -78,18 +81,8 @@ func (f *instanceFold) removed() {
 		return
 	}
 	s.ExternalID = nextInstanceID(f.si, f.call.id) // a late removal by a former leader may still arrive
-	a := f.attempts()
-	a.Count, a.Refusals = 0, 0
-	tooOften := countRemoval(a, f.si.UID, f.now)
-	failed, _ := kept(s.Conditions)
-	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker", failed: failed, stalled: a.Stopped}
-	switch {
-	case tooOften:
-		v.failed = &word{v1beta1.ReasonErrorReconciliationRetryTimeout, fmt.Sprintf("Provision call failed and was cleaned up %d times", a.Removals) + tryAgain}
-	case !a.Stopped:
-		v.message += ", and it is provisioned anew at " + when(a.NextTime.Time)
-	}
-	f.say(v)
+	countRemoval(f.attempts(), f.si.UID, f.now)
+	f.say(cleaned("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, f.status.Attempts))
 }
 
 // removalFailed is for a removal that has to be asked for again.
@@ -98,18 +91,21 @@ func (f *instanceFold) removalFailed(message string) {
 	if f.answer.InstanceUnusable {
 		f.status.Unusable = true
 	}
-	f.later()
+	f.later(message)
 	if f.answer.Unfit() {
 		f.status.Attempts.Refusals++
 	}
 	if f.isDeleting() {
 		f.beginDeprovision()
 	}
-	f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonDeprovisionCallFailed, message: sayAttempt(message, f.status.Attempts)}))
+	f.say(f.retried(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonDeprovisionCallFailed, message: f.sayAttempt(message)})))
 }
 
 func (f *instanceFold) poll() {
 	a := f.answer
+	if a.Class == osb.Done {
+		noteAnswer(f.status.Attempts)
+	}
 	switch {
 	case f.call.removal && a.Class == osb.Gone:
 		f.removed()
@@ -129,7 +125,7 @@ func (f *instanceFold) poll() {
 }
 
 // pollFailed is for an operation of which it cannot be learned how far it is. It does
-// not say how often: that would cost a write each time.
+// not say how often, which would cost a write each time, unless polls are made seldom.
 func (f *instanceFold) pollFailed() {
 	if f.answer.Unfit() && f.call.guessed {
 		f.attempts().Refusals++
@@ -137,7 +133,13 @@ func (f *instanceFold) pollFailed() {
 	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal
 		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	}
-	f.say(f.removing(pollUnanswered(f.words(), f.isOverdue())))
+	v := pollUnanswered(f.words(), f.isOverdue())
+	if f.answer.Misconfigured() {
+		f.later(v.message)
+		v.message = f.sayAttempt(v.message)
+		v = f.retried(v)
+	}
+	f.say(f.removing(v))
 }
 
 // progress repeats what the broker says about how far it is.
@@ -188,13 +190,17 @@ func (f *instanceFold) operationOverdue() {
 		return
 	}
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
-	f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+	f.repeatSlowly(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
 	f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
 }
 
 // provisionFailed is for an asynchronous provision that has failed, or counts as failed.
 func (f *instanceFold) provisionFailed(message string) {
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
-	f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonProvisionCallFailed, message)
-	f.mayStartMitigation(word{v1beta1.ReasonProvisionCallFailed, message})
+	if !f.call.owned || f.call.kept {
+		f.repeatSlowly(v1beta1.ReasonProvisionCallFailed, message)
+		return
+	}
+	f.attempts().LastTime = timeOf(f.now)
+	f.startMitigation(word{v1beta1.ReasonProvisionCallFailed, message})
 }

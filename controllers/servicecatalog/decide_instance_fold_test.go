@@ -40,12 +40,12 @@ func TestProvisionAnswers(t *testing.T) {
 		"400":                     {nil, said(osb.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
 		"400 to a repeat":         {fs(unknownOnce), said(osb.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
 		"400 after a restart":     {fs(restarted), said(osb.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
-		"401":                     {nil, said(osb.Retry, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"401":                     {nil, said(osb.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"408":                     {nil, said(osb.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"429":                     {nil, said(osb.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"refused connection":      {nil, answer{Outcome: osb.Outcome{Class: osb.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
 		"409":                     {nil, said(osb.Conflict, 409), "ProvisionCallFailed", "Required", "inspect id small-id"},
-		"409 under a brought id":  {fs(brought), said(osb.Conflict, 409), "Failed", "NotRequired", "nothing: Failed"},
+		"409 under a brought id":  {fs(brought), said(osb.Conflict, 409), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"ConcurrencyError":        {nil, said(osb.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"MaintenanceInfoConflict": {nil, said(osb.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"412":                     {nil, said(osb.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
@@ -91,7 +91,7 @@ func TestUpdateAnswers(t *testing.T) {
 		"202":              {said(osb.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
 		"400":              {said(osb.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
 		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
-		"404":              {said(osb.Rejected, 404), "Failed", "small-id", "nothing: Failed"},
+		"404":              {said(osb.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
 		"410":              {said(osb.Gone, 410), "Failed", "small-id", "nothing: Failed"},
 		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
 		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
@@ -135,7 +135,7 @@ func TestDeprovisionAnswers(t *testing.T) {
 		"410":              {said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
 		"202":              {said(osb.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
 		"400":              {said(osb.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
-		"404":              {said(osb.Rejected, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"404":              {said(osb.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
 		"409":              {said(osb.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
 		"ConcurrencyError": {said(osb.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
 		"500":              {said(osb.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
@@ -186,7 +186,7 @@ func TestPollAnswers(t *testing.T) {
 		"provisioning, 500":     {provisioning, said(osb.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
 		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
 		"updated":               {updating, in(osb.Succeeded), "Ready", "nothing: Ready"},
-		"updating failed":       {updating, in(osb.Failed), "Failed", "nothing: Failed"},
+		"updating failed":       {updating, in(osb.Failed), "Failed", "journal update id large-id +plan"},
 		"deprovisioned":         {deprovisioning, in(osb.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
 		"deprovisioned, 410":    {deprovisioning, said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
 		"deprovisioning, 404":   {deprovisioning, said(osb.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
@@ -243,7 +243,7 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 	asked(provision, osb.Unknown, 500, 4)
 	asked(deprovision, osb.Unknown, 500, 25)
 	asked(deprovision, osb.Done, 200, 1)
-	asked(provision, osb.Malformed, 200, maxAttempts-5)
+	asked(provision, osb.Malformed, 200, 20)
 	asked(provision, osb.Unknown, 500, 4)
 	asked(deprovision, osb.Done, 200, 1)
 	asked(provision, osb.Done, 201, 1)
@@ -381,9 +381,9 @@ func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"not edited":                   {fs(provisioning, operationFailed, removed), "nothing: Failed"},
-		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "nothing: Failed"},
-		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "nothing: Failed"},
+		"not edited":                   {fs(provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "wait"},
 		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.parameters.version = "v2" }, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
 		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
 		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},

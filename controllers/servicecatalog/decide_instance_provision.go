@@ -40,7 +40,7 @@ func (d *instanceDecision) provision() {
 		return
 	}
 	if unfit := d.w.parameters.unfit; unfit != nil {
-		d.wait(unfit.reason, unfit.message)
+		d.wait(unfit)
 		return
 	}
 	props := d.wanted()
@@ -51,7 +51,7 @@ func (d *instanceDecision) provision() {
 		d.call = d.newCall(inspect)
 		d.call.props = props
 		return
-	case unwanted || unknown && attempts.Unknown > maxRepeats:
+	case unwanted || unknown && attempts.Unknown > repeats(attempts):
 		if d.owns() && !catalog.IsRetained(d.si) {
 			d.startMitigation()
 			return
@@ -70,15 +70,13 @@ func (d *instanceDecision) provision() {
 
 // hinder says why nothing can be asked for. Where that is because another object owns the id, it is
 // on record for whom the broker made what it has, so that this object does not inherit it.
-func (d *instanceDecision) hinder(why *word) {
-	c := d.w.claimants.blocksCreation()
-	isClaimed := why.reason == v1beta1.ReasonExternalIDInUse
-	d.say(verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message, stalled: !isClaimed || !c.leaving})
+func (d *instanceDecision) hinder(why *blocker) {
+	d.wait(why)
 	if !d.isClean() {
 		return
 	}
 	d.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
-	if isClaimed && c.owns {
+	if c := d.w.claimants.blocksCreation(); why.reason == v1beta1.ReasonExternalIDInUse && c.owns {
 		d.status.CreatedForUID = c.uid
 	}
 }
@@ -86,22 +84,26 @@ func (d *instanceDecision) hinder(why *word) {
 // writeFirst has the status written before the call.
 func (d *instanceDecision) writeFirst(reason, message string) {
 	d.journal = true
+	if isSlow(d.status.Attempts) { // the conditions stay until there is an answer
+		d.observe()
+		return
+	}
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message})
 }
 
 // obstacle is why nothing can be asked for now.
-func (d *instanceDecision) obstacle() *word {
+func (d *instanceDecision) obstacle() *blocker {
 	switch offer := d.w.offer; {
 	case offer.missing != nil:
 		return offer.missing
 	case !offer.broker.GetDeletionTimestamp().IsZero() && d.status.ProvisionStatus != v1beta1.Provisioned:
-		return &word{v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.broker.GetName())}
+		return missingFor(d.si, v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.broker.GetName()))
 	case d.w.claimants.blocksCreation() != nil && !isOwned(d.si):
 		return d.w.claimants.blocksCreation().inUse(idOf(d.si))
 	case offer.class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
-		return &word{v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.class.Common().ExternalName)}
+		return blockedBy(v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.class.Common().ExternalName))
 	case offer.plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.plan):
-		return &word{v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.plan.Common().ExternalName)}
+		return blockedBy(v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.plan.Common().ExternalName))
 	}
 	return d.w.problem
 }
@@ -116,7 +118,7 @@ func (d *instanceDecision) knowsParameters() bool {
 	case params.problem == nil:
 		return true
 	case !params.absent || d.status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.status.ReconciledGeneration:
-		d.wait(params.problem.reason, params.problem.message)
+		d.wait(params.problem)
 	default: // nothing else is asked for: with the Secret, only the means to repeat it are gone
 	}
 	return false
@@ -149,7 +151,7 @@ func (d *instanceDecision) update() {
 	byUser := d.si.Generation != d.status.ReconciledGeneration
 	if why := d.obstacle(); why != nil {
 		if byUser { // else it is as it was asked for
-			d.wait(why.reason, why.message)
+			d.wait(why)
 		}
 		return
 	}
@@ -170,11 +172,11 @@ func (d *instanceDecision) update() {
 	case !call.newPlan && !call.newParameters && !touched:
 		d.upToDate(props)
 	case call.newPlan && !d.mayChangePlan():
-		d.wait(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName))
+		d.wait(blockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", held(d.status.ExternalProperties).ClusterServicePlanExternalName+held(d.status.ExternalProperties).ServicePlanExternalName)))
 	case d.status.RefusedUpdate != "" && d.status.RefusedUpdate == fingerprint(props):
 		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
 	case call.newParameters && d.w.parameters.unfit != nil:
-		d.wait(d.w.parameters.unfit.reason, d.w.parameters.unfit.message)
+		d.wait(d.w.parameters.unfit)
 	default:
 		call.props = props
 		d.call = call

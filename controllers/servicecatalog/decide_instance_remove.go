@@ -36,7 +36,7 @@ func (d *instanceDecision) remove() {
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonDeprovisionedSuccessfully, "nothing is left at the broker"}
 	case len(d.w.bindings) > 0:
-		d.hold(v1beta1.ReasonDeprovisionBlockedByExistingCredentials, "ServiceBindings have to be deleted first: "+enumerate(d.w.bindings))
+		d.hold(&blocker{word: word{v1beta1.ReasonDeprovisionBlockedByExistingCredentials, "ServiceBindings have to be deleted first: " + enumerate(d.w.bindings)}, inProgress: d.w.unbinding})
 	case !goesWithObject(d.si):
 		d.release = leftAsBrought(idOf(d.si))
 	case d.w.claimants.blocksRemoval() != nil:
@@ -44,7 +44,7 @@ func (d *instanceDecision) remove() {
 	case d.w.definition == definitionUnknown:
 		d.prove = true
 	case d.w.definition == definitionTerminating:
-		d.hold(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that")
+		d.hold(blockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
 	default:
 		d.deprovision()
 	}
@@ -65,10 +65,9 @@ func (d *instanceDecision) mitigate() {
 // startMitigation removes what requests whose outcome is not known may have left.
 func (d *instanceDecision) startMitigation() {
 	d.status.OrphanMitigationInProgress, d.journal = true, true
-	d.status.Attempts.Count = 0
-	failed, _ := kept(d.status.Conditions)
-	d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonStartingInstanceOrphanMitigation, message: cleaningUp, failed: failed,
-		mitigation: &word{v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp + ": it is not known what came of earlier requests. Then it is provisioned anew"}})
+	d.status.Attempts.Count, d.status.Attempts.Misconfigured = 0, 0
+	why := cleaningUp + ": it is not known what came of earlier requests. Then it is provisioned anew"
+	d.say(cleanup(v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp, d.status.Attempts, &word{v1beta1.ReasonStartingInstanceOrphanMitigation, why}))
 	d.deprovision()
 }
 
@@ -86,11 +85,11 @@ func (d *instanceDecision) deprovision() {
 	ids, missing := d.removalIDs()
 	switch {
 	case missing != nil:
-		d.hold(missing.reason, missing.message)
+		d.hold(missing)
 	case d.w.offer.broker == nil:
-		d.hold(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "to remove the service"))
+		d.hold(missingFor(d.si, v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "to remove the service")))
 	case d.w.problem != nil:
-		d.hold(d.w.problem.reason, d.w.problem.message)
+		d.hold(d.w.problem)
 	case removing && !d.isOverdue():
 		d.pollLater(ids, true)
 	case !removing && d.isRefusedMeanwhile() && !d.isOverdue():
@@ -127,7 +126,7 @@ func (d *instanceDecision) plans() []string {
 
 // removalIDs are the ids that the broker knows the instance by: those on record, since
 // the spec may say something else by now.
-func (d *instanceDecision) removalIDs() (*instanceCall, *word) {
+func (d *instanceDecision) removalIDs() (*instanceCall, *blocker) {
 	call := d.newCall("")
 	if known := d.status.Broker; known != nil && known.ServiceID != "" {
 		call.serviceID = known.ServiceID
@@ -141,7 +140,7 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *word) {
 	if d.w.offer.missing != nil {
 		return nil, d.w.offer.missing
 	}
-	return nil, &word{v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has"}
+	return nil, blockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has")
 }
 
 // mayHaveAnyPlan says whether a request that is not on record may have asked for any plan.
@@ -172,11 +171,11 @@ func (d *instanceDecision) poll() {
 	ids, missing := d.removalIDs()
 	switch {
 	case missing != nil:
-		d.wait(missing.reason, missing.message)
+		d.wait(missing)
 	case d.w.offer.broker == nil:
-		d.wait(v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "how far the operation is"))
+		d.wait(missingFor(d.si, v1beta1.ReasonReferencesNonexistentBroker, noBroker(d.status.Broker, "how far the operation is")))
 	case d.w.problem != nil:
-		d.wait(d.w.problem.reason, d.w.problem.message)
+		d.wait(d.w.problem)
 	default:
 		ids.limit = d.maxPolling()
 		d.pollLater(ids, false)
@@ -185,10 +184,14 @@ func (d *instanceDecision) poll() {
 
 // pollLater asks how far the broker is, once it is time to.
 func (d *instanceDecision) pollLater(ids *instanceCall, removal bool) {
-	if next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now); next.After(d.w.now) {
-		d.wake = next
+	next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now)
+	if a := d.status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
+		next = latest(next, d.wake)
+	}
+	if d.wake = next; next.After(d.w.now) {
 		return
 	}
+	d.wake = time.Time{}
 	ids.verb, ids.removal = poll, removal
 	d.call = ids
 }

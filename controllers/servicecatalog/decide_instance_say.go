@@ -40,8 +40,11 @@ func (d *instanceDecision) say(v verdict) {
 }
 
 // wait says what has to be there first. It is looked up again when it changes.
-func (d *instanceDecision) wait(reason, message string) {
-	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, stalled: true})
+func (d *instanceDecision) wait(by *blocker) {
+	v, wake := by.verdict(d.si, d.w.now)
+	v.ready, v.message = v1beta1.ConditionFalse, by.message
+	d.wake = wake
+	d.say(v)
 }
 
 // stall says that nothing is going to happen.
@@ -50,19 +53,19 @@ func (d *instanceDecision) stall(reason, message string) {
 }
 
 // hold says what a deletion, or a cleanup, waits for.
-func (d *instanceDecision) hold(reason, message string) {
-	v := heldUp(d.si, reason, message)
-	v.stalled = true
-	v.failed, v.mitigation = kept(d.status.Conditions)
+func (d *instanceDecision) hold(by *blocker) {
+	v, wake := by.verdict(d.si, d.w.now)
+	v.mitigation = mitigationOf(d.status.Conditions)
+	d.wake = wake
 	d.say(v)
 }
 
 // troubledInstance is the status while something other than the broker keeps the next step
 // from being taken. That is tried again.
-func troubledInstance(si *v1beta1.ServiceInstance, why word, now time.Time) v1beta1.ServiceInstanceStatus {
+func troubledInstance(si *v1beta1.ServiceInstance, why *blocker, now time.Time) v1beta1.ServiceInstanceStatus {
 	status := *si.Status.DeepCopy()
-	v := heldUp(si, why.reason, why.message)
-	v.failed, v.mitigation = kept(status.Conditions)
+	v, _ := why.verdict(si, now)
+	v.mitigation = mitigationOf(status.Conditions)
 	setInstanceConditions(&status, v, now)
 	return status
 }

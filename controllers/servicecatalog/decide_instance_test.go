@@ -86,7 +86,7 @@ func TestDecideInstance(t *testing.T) {
 		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "journal deprovision id small-id"},
 		"id of another":                              {"R10", fs(brought, func(f *fixture) { f.w.claimants = claimants{{uid: "other", display: "the other", owns: true}} }), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
-			f.w.offer = offer{missing: &word{v1beta1.ReasonReferencesNonexistentServiceClass, "x"}}
+			f.w.offer = offer{missing: blockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
 		}), "nothing: ReferencesNonexistentServiceClass"},
 		"class gone":             {"", fs(func(f *fixture) { f.w.offer.class.CommonStatus().RemovedFromBrokerCatalog = true }), "nothing: ReferencesDeletedServiceClass"},
 		"class gone, parameters": {"what is there can be changed", fs(ready, edited2, func(f *fixture) { f.w.offer.class.CommonStatus().RemovedFromBrokerCatalog = true }), "update id small-id +parameters"},
@@ -110,13 +110,13 @@ func TestDecideInstance(t *testing.T) {
 			f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 		}), "deprovision id small-id"},
 		"brought, with policy, failed":                 {"R10: nobody has deleted it", fs(broughtToDelete, unknownTimes(4)), "provision id small-id"},
-		"brought, with policy, in conflict":            {"R10", fs(broughtToDelete, conflicting), "nothing: Failed"},
-		"brought, with policy, failed in its own time": {"R10", fs(broughtToDelete, provisioning, operationFailed), "nothing: Failed"},
+		"brought, with policy, in conflict":            {"R10", fs(broughtToDelete, conflicting), "wait"},
+		"brought, with policy, failed in its own time": {"R10", fs(broughtToDelete, provisioning, operationFailed), "wait"},
 		"brought and created":                          {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
 		"claimed by another":                           {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) { f.w.claimants = claimants{{uid: "other", display: "the other", owns: true}} }), "release Retained"},
 		"CRD deleted":                                  {"R10", fs(ready, deleted, func(f *fixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
 		"restored":                                     {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = t0.Add(time.Hour) }, deleted, lives), "release Retained"},
-		"broker gone":                                  {"R8", fs(ready, deleted, lives, func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"broker gone":                                  {"R8", fs(ready, deleted, lives, later(time.Hour), func(f *fixture) { f.w.offer.broker = nil }), "nothing: ReferencesNonexistentBroker"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -171,11 +171,11 @@ func TestABudgetIsResetByAChange(t *testing.T) {
 	f := newFixture()
 	for i := 0; ; i++ {
 		next := decideInstance(f.si, f.w)
-		if next.call == nil && next.wake.IsZero() {
+		if removals := attemptsOf(f.si).Removals; removals == maxRemovals {
 			break
 		}
 		if i > 200 {
-			t.Fatal("it is tried for ever")
+			t.Fatal("it is never cleaned up")
 		}
 		if next.call != nil {
 			class := osb.Unknown
@@ -202,7 +202,7 @@ func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
 		if !isDeleted {
 			f = newFixture()
 		}
-		status := troubledInstance(f.si, word{v1beta1.ReasonErrorGettingClusterID, "no answer"}, t0)
+		status := troubledInstance(f.si, inProgress(v1beta1.ReasonErrorGettingClusterID, "no answer"), t0)
 		ready, stalled := conditionOf(status.Conditions, v1beta1.ConditionReady), conditionOf(status.Conditions, v1beta1.ConditionStalled)
 		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || strings.Contains(ready.Message, "to let go") != isDeleted {
 			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
@@ -289,7 +289,7 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 		"provisioning":                    {fs(limited, provisioning), "poll id small-id", "deprovision id small-id"},
 		"provisioning, then a short plan": {fs(provisioning, planned, limited), "poll id small-id", "wait"},
 		"provisioning, then a long plan":  {fs(limited, provisioning, planned), "poll id small-id", "deprovision id small-id"},
-		"updating to a short plan":        {fs(ready, planned, limited, accepted), "poll id small-id", "nothing: Failed"},
+		"updating to a short plan":        {fs(ready, planned, limited, accepted), "poll id small-id", "wait"},
 		"updating, then a short plan":     {fs(ready, edited2, accepted, planned, limited), "poll id small-id", "wait"},
 		"removing":                        {fs(limited, ready, deleted, lives, accepted), "deprovision id small-id", ""},
 		"removing, a short plan named":    {fs(ready, planned, limited, deleted, lives, accepted), "poll id small-id (removal)", "wait"},
@@ -325,7 +325,7 @@ func TestEitherLimitEndsInFailure(t *testing.T) {
 		}
 		later(time.Minute)(f)
 		inProgress(f)
-		failed := conditionOf(f.si.Status.Conditions, v1beta1.ConditionFailed)
+		failed := conditionOf(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation)
 		if failed == nil || !strings.Contains(failed.Message, "it was not finished within "+limit.String()) || f.si.Status.AsyncOpInProgress {
 			t.Errorf("%d s: after %s: %+v", said, limit, f.si.Status.Conditions)
 		}

@@ -56,7 +56,7 @@ func (r *InstanceReconciler) confidential(ctx context.Context, v *instanceView, 
 	if len(has) > 0 && former == nil && !p.known { // one get, and then they are remembered
 		var err error
 		if p, err = versionOf(ctx, r.index.Cache, v.si.Namespace, v.si.Spec.ParametersFrom); err == nil {
-			p, err = readParameters(ctx, r.live, v.si.Namespace, nil, v.si.Spec.ParametersFrom, p)
+			p, err = readParameters(ctx, r.live, v.si, nil, v.si.Spec.ParametersFrom, p)
 		}
 		if err != nil || p.problem != nil {
 			return nil, false

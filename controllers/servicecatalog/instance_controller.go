@@ -50,7 +50,7 @@ type instanceView struct {
 // attend reads, decides, acts and records.
 func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 	v := &instanceView{view: of, si: of.object}
-	v.troubled = func(why word) v1beta1.ServiceInstanceStatus { return troubledInstance(v.si, why, r.clock.Now()) }
+	v.troubled = func(why *blocker) v1beta1.ServiceInstanceStatus { return troubledInstance(v.si, why, r.clock.Now()) }
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the instance refers to: %w", err)
 	}
@@ -85,7 +85,7 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 		case next.read:
 			if err := r.readParameters(ctx, v); err != nil {
 				v.world.parameters.known, v.world.parameters.absent, v.unread = true, true, err
-				v.world.parameters.problem = &word{v1beta1.ReasonErrorWithParameters, err.Error()}
+				v.world.parameters.problem = inProgress(v1beta1.ReasonErrorWithParameters, err.Error())
 			}
 		default:
 			return next, nil
@@ -132,7 +132,9 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	case queued != nil:
 		return r.queued(ctx, v.view, *queued, v.si.Status.AsyncOpInProgress)
 	}
+	a.blame = v.blame
 	v.si.Status = foldInstance(v.si, next.status, *next.call, a, r.clock.Now())
+	r.observeRecovery(ctx, at, &next.status, &v.si.Status)
 	v.known.made = r.orphanOf(v, next.call, a)
 	r.keep(v.view, v.si.Status)
 	return r.follow(ctx, v)

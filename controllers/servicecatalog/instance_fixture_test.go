@@ -181,7 +181,7 @@ func operationBroke(f *fixture) {
 }
 
 func refusedParameters(f *fixture) {
-	f.w.parameters.unfit = &word{v1beta1.ReasonErrorWithParameters, "x"}
+	f.w.parameters.unfit = blockedBy(v1beta1.ReasonErrorWithParameters, "x")
 }
 
 func boundTo(f *fixture) { f.w.bindings = []string{"b"} }
@@ -209,7 +209,7 @@ func tooLate(f *fixture) {
 
 // unreachable is when the broker's credentials were missing for a while.
 func unreachable(f *fixture) {
-	f.w.problem = &word{v1beta1.ReasonErrorGettingAuthCredentials, "x"}
+	f.w.problem = blockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
 	decided(f)
 	f.w.problem = nil
 }

@@ -51,7 +51,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		For(&v1beta1.ServiceInstance{}).
 		// One that goes may be what another waits for, and one that comes to own its id what another has to name.
 		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(found.withSameID), builder.WithPredicates(ownership)).
-		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(found.boundTo), builder.WithPredicates(onlyDeletions)).
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(found.boundTo), builder.WithPredicates(unbinding)).
 		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
 		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
 		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(found.ofPlan), changed).
@@ -73,6 +73,8 @@ var instanceKind = kind[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]
 	conditions: func(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition { return s.Conditions },
 	attempts:   func(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts { return s.Attempts },
 	working:    func(s *v1beta1.ServiceInstanceStatus) bool { return s.AsyncOpInProgress },
+	made:       func(s *v1beta1.ServiceInstanceStatus) bool { return s.ProvisionStatus == v1beta1.Provisioned },
+	atBroker:   instancesAtBroker,
 }
 
 func newInstanceReconciler(c client.Client, live client.Reader, k *kit) *InstanceReconciler {
@@ -92,6 +94,14 @@ var (
 	onlyDeletions = predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
 		UpdateFunc:  kube.IsReplaced,
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+	// unbinding lets through what of a binding an instance cares about that waits for it to go.
+	unbinding = predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return kube.IsReplaced(e) || isUnbinding(e.ObjectOld.(*v1beta1.ServiceBinding)) != isUnbinding(e.ObjectNew.(*v1beta1.ServiceBinding))
+		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 	// ownership lets through what others with the same id care about.

@@ -39,6 +39,9 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.offer, err = findOffer(ctx, r.index, si); err != nil {
 		return err
 	}
+	if w.offer.broker != nil {
+		w.recovered = r.recoveries.since(keyOf(w.offer.broker))
+	}
 	w.refs = missingRefs(si, w.offer)
 	if w.claimants, err = r.claimantsOf(ctx, si, w.offer); err != nil {
 		return err
@@ -50,7 +53,7 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
-		w.bindings, err = r.bindingsOf(ctx, si)
+		w.bindings, w.unbinding, err = r.bindingsOf(ctx, si)
 		return err
 	}
 	if w.present, err = w.offer.planIn(ctx, r.index, si.Status.ExternalProperties); err != nil {
@@ -113,12 +116,20 @@ func mayHaveInstance(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.CurrentOperation != "" || s.ProvisionStatus == v1beta1.Provisioned || s.DeprovisionStatus == v1beta1.DeprovisionRequired
 }
 
-func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance) (names []string, err error) {
+// bindingsOf are the names of an instance's bindings, and whether all of them go by themselves.
+func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance) (names []string, unbinding bool, err error) {
 	bindings, err := r.index.Bindings(ctx, client.ObjectKeyFromObject(si))
+	unbinding = true
 	for _, b := range bindings {
 		names = append(names, b.Name)
+		unbinding = unbinding && isUnbinding(b)
 	}
-	return names, err
+	return names, unbinding, err
+}
+
+// isUnbinding says whether a binding is being deleted, and nobody has to do anything for that.
+func isUnbinding(b *v1beta1.ServiceBinding) bool {
+	return !b.DeletionTimestamp.IsZero() && !isTrue(conditionOf(b.Status.Conditions, v1beta1.ConditionStalled))
 }
 
 // plansToTry are the ids of a class's plans, where the broker has refused to be asked about
@@ -138,7 +149,7 @@ func plansToTry(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance,
 // readParameters puts an instance's parameters together, and checks them against what
 // the plan says of them.
 func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView) error {
-	p, err := readParameters(ctx, r.live, v.si.Namespace, v.si.Spec.Parameters, v.si.Spec.ParametersFrom, v.world.parameters)
+	p, err := readParameters(ctx, r.live, v.si, v.si.Spec.Parameters, v.si.Spec.ParametersFrom, v.world.parameters)
 	if err != nil || p.problem != nil || v.world.offer.plan == nil {
 		v.world.parameters = p
 		return err

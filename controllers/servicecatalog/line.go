@@ -24,6 +24,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -106,9 +107,9 @@ type ticket struct {
 	name types.NamespacedName
 }
 
-// enter gets a slot at a broker for an object, of which queued says where it waits. retry: the
-// broker failed at it before. leave is nil where there is none.
-func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, retry bool) (leave outbound.Leave, wait outbound.Wait) {
+// enter gets a slot at a broker for an object, of which queued says where it waits. tried
+// are its attempts at the same before; nil: none. leave is nil where there is none.
+func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, tried *v1beta1.Attempts) (leave outbound.Leave, wait outbound.Wait) {
 	if *queued != nil && (*queued).broker != key {
 		l.leave(client.ObjectKeyFromObject(o), queued)
 	}
@@ -117,7 +118,14 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, r
 	if v == poll {
 		lane = pollLane
 	}
-	leave, wait = bulkhead.Enter(outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: retry, Call: func() { l.wake.AddFirst(name) }}, l.clock.Now())
+	asks := outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: hasFailed(tried), Call: func() { l.wake.AddFirst(name) }}
+	if tried != nil {
+		asks.Misconfigured, asks.OwnFault = int(tried.Misconfigured), tried.OwnFault
+		if tried.FailingSince != nil {
+			asks.FailingSince = tried.FailingSince.Time
+		}
+	}
+	leave, wait = bulkhead.Enter(asks, l.clock.Now())
 	switch {
 	case leave != nil:
 		l.forget(queued)

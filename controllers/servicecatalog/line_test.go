@@ -116,10 +116,10 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	si, former, next := newFixture().si, brokerKey{name: "former"}, brokerKey{name: "next"}
 	freed := full(t, c, former, now)
 	var queued *waiting
-	if leave, _ := l.enter(si, &queued, former, provision, false); leave != nil || queued == nil || queued.broker != former {
+	if leave, _ := l.enter(si, &queued, former, provision, nil); leave != nil || queued == nil || queued.broker != former {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
-	leave, _ := l.enter(si, &queued, next, provision, false)
+	leave, _ := l.enter(si, &queued, next, provision, nil)
 	if leave == nil || queued != nil {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}

@@ -20,6 +20,8 @@ import (
 	"context"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
@@ -30,7 +32,7 @@ type offer struct {
 	class   v1beta1.Class
 	plan    v1beta1.Plan
 	broker  v1beta1.Broker
-	missing *word
+	missing *blocker
 }
 
 // findOffer finds the plan that an instance is to have, or has.
@@ -39,31 +41,35 @@ func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) 
 	if o.class, err = x.ClassOf(ctx, si); o.class == nil && err == nil && len(errs) == 0 {
 		o.class, err = x.Class(ctx, si.Namespace, ref)
 	}
-	if o.missing, err = missing(v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
+	if o.missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
 		return o, err
 	}
 	if o.class == nil && o.missing == nil {
-		o.missing = &word{v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error()}
+		o.missing = blockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
 	}
 	if o.class != nil {
 		if o.plan, err = x.PlanOf(ctx, si); o.plan == nil && err == nil {
 			o.plan, err = x.Plan(ctx, o.class, ref)
 		}
-		if o.missing, err = missing(v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
+		if o.missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
 			return o, err
 		}
 		if o.plan != nil && o.plan.ClassName() != o.class.GetName() {
-			o.missing = &word{v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.plan.GetName(), o.class.GetName())}
+			o.missing = blockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.plan.GetName(), o.class.GetName()))
 			o.plan = nil
 		}
 	}
 	return o, findBroker(ctx, x, si, &o)
 }
 
-// missing tells that something does not exist, or is not only one, from other errors.
-func missing(reason string, err error) (*word, error) {
-	if index.IsNotFound(err) || index.IsAmbiguous(err) {
-		return &word{reason, err.Error()}, nil
+// missing tells that something does not exist, to which an object refers, or is not only one,
+// from other errors.
+func missing(to metav1.Object, reason string, err error) (*blocker, error) {
+	switch {
+	case index.IsNotFound(err):
+		return missingFor(to, reason, err.Error()), nil
+	case index.IsAmbiguous(err):
+		return blockedBy(reason, err.Error()), nil
 	}
 	return nil, err
 }
@@ -76,7 +82,7 @@ func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance,
 	case o.class != nil:
 		o.broker, err = x.BrokerOf(ctx, o.class)
 	}
-	gone, err := missing(v1beta1.ReasonReferencesNonexistentBroker, err)
+	gone, err := missing(si, v1beta1.ReasonReferencesNonexistentBroker, err)
 	if gone != nil && o.missing == nil {
 		o.missing = gone
 	}

@@ -99,6 +99,9 @@ type orphanage struct {
 	claimed func(context.Context, *orphan) (bool, error)
 }
 
+// maxAttempts is how often the removal of an orphan is asked for.
+const maxAttempts = 20
+
 // undo removes what former objects of a name have left behind. It says when to go on with
 // that; 0: nothing is left.
 func (u *orphanage) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {

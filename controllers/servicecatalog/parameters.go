@@ -43,9 +43,9 @@ type parameters struct {
 	absent bool
 	// version tells the versions of the Secrets that they are from; empty: from none.
 	version string
-	problem *word
+	problem *blocker
 	// unfit is what the plan's schema has against them.
-	unfit *word
+	unfit *blocker
 }
 
 // versionOf tells which versions of Secrets parameters are from, without reading them.
@@ -70,7 +70,7 @@ func versionOf(ctx context.Context, cache client.Reader, namespace string, from 
 }
 
 // readParameters reads the Secrets that parameters are from, once each.
-func readParameters(ctx context.Context, live client.Reader, namespace string, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p parameters) (parameters, error) {
+func readParameters(ctx context.Context, live client.Reader, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p parameters) (parameters, error) {
 	sources := make([]catalog.SecretSource, 0, len(from))
 	read := map[string]map[string][]byte{}
 	for _, source := range from {
@@ -79,7 +79,7 @@ func readParameters(ctx context.Context, live client.Reader, namespace string, i
 			continue
 		}
 		if _, ok := read[ref.Name]; !ok {
-			secret, err := kube.ReadSecret(ctx, live, types.NamespacedName{Namespace: namespace, Name: ref.Name})
+			secret, err := kube.ReadSecret(ctx, live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
 			if client.IgnoreNotFound(err) != nil {
 				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
 			}
@@ -94,20 +94,23 @@ func readParameters(ctx context.Context, live client.Reader, namespace string, i
 	p.Parameters, p.known = merged, true
 	p.absent = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
 	if bad != nil {
-		p.problem = &word{v1beta1.ReasonErrorWithParameters, bad.Error()}
+		p.problem = blockedBy(v1beta1.ReasonErrorWithParameters, bad.Error())
+		if p.absent {
+			p.problem = missingFor(of, v1beta1.ReasonErrorWithParameters, bad.Error())
+		}
 	}
 	return p, nil
 }
 
 // misfit is what a plan's schema has against parameters; nil: nothing.
-func misfit(ctx context.Context, plans *runtime.RawExtension, p parameters) *word {
+func misfit(ctx context.Context, plans *runtime.RawExtension, p parameters) *blocker {
 	sent := p.Sent
 	if sent == nil {
 		sent = []byte("{}")
 	}
 	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
 	if len(errs) > 0 {
-		return &word{v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error()}
+		return blockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
 	}
 	return nil
 }

@@ -29,9 +29,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -64,6 +66,7 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	orphans    *orphanage
 	recent     *recent
 	claims     claims
+	recoveries recoveries
 	wake       kube.Wakeups
 	line       line
 	chatter    pace
@@ -81,6 +84,18 @@ type kind[O client.Object, S any] struct {
 	attempts   func(*S) *v1beta1.Attempts
 	// working: the broker works on it.
 	working func(*S) bool
+	// made: the broker has confirmed that it is there.
+	made func(*S) bool
+	// atBroker are those for which something is still to be done at a broker.
+	atBroker func(context.Context, index.Index, v1beta1.Broker) []reconcile.Request
+}
+
+// blame is whose fault an answer is that looks like a misconfiguration.
+type blame struct {
+	// ownFault: it is the object's own, as requests of others succeeded meanwhile.
+	ownFault bool
+	// probed is the broker with whose probe the object is retried; empty: it has its own times.
+	probed string
 }
 
 // view is what a reconcile sees of an object.
@@ -92,8 +107,10 @@ type view[O client.Object, S any, M comparable] struct {
 	polled bool
 	// stopping is not nil once the process stops or no longer leads.
 	stopping func() error
+	// blame is whose fault an answer is that looks like a misconfiguration.
+	blame blame
 	// troubled is the status that says what keeps the next step from being taken.
-	troubled func(why word) S
+	troubled func(why *blocker) S
 }
 
 // errStopping is returned where a request is not sent because the process stops or no longer
@@ -193,7 +210,7 @@ func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
 
 // connect is the client for a broker, or what is wrong with its credentials: with an error
 // if that may mend itself.
-func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *word, error) {
+func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *blocker, error) {
 	broker, err := r.connections.to(ctx, b)
 	bad, ok := errors.AsType[*credentialsError](err)
 	if !ok {
@@ -202,20 +219,25 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 	if !bad.temporary {
 		err = nil
 	}
-	return nil, &word{v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.message)}, err
+	return nil, bad.blocks(b, v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.message)), err
 }
 
 // send asks a broker once there is a slot for that; queued says what it waits for. What is
 // to be on record first is. After an error nothing was asked.
 func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
 	tried := r.attempts(r.status(v.object))
-	retry := hasFailed(tried) && tried.Generation == v.object.GetGeneration()
-	leave, wait := r.line.enter(v.object, &v.known.queued, keyOf(broker), what, retry)
+	if tried != nil && tried.Generation != v.object.GetGeneration() {
+		tried = nil
+	}
+	leave, wait := r.line.enter(v.object, &v.known.queued, keyOf(broker), what, tried)
 	if leave == nil {
 		return &wait, nil
 	}
 	result := outbound.Result{Unasked: true}
-	defer func() { leave(r.clock.Now(), result) }()
+	defer func() {
+		verdict := leave(r.clock.Now(), result)
+		v.blame = r.blame(broker, result, verdict)
+	}()
 	if first != nil {
 		if err := r.record(ctx, v, *first); err != nil {
 			return nil, err
@@ -228,6 +250,9 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	if err != nil {
 		return nil, err
 	}
+	if out.Misconfigured() {
+		r.connections.noteFault(keyOf(broker), what, out)
+	}
 	result, v.polled, v.known.refused = resultOf(out), what == poll, out.Class == osb.Rejected
 	if out.Class == osb.NeedsCatalog {
 		r.relist(keyOf(broker))
@@ -237,6 +262,16 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 		v.known.polled, v.known.asked = r.clock.Now(), out.RetryAfter
 	}
 	return nil, nil
+}
+
+// blame says whose fault an answer is. If it is the broker's, its catalog is read, so that its
+// status says what is wrong.
+func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result outbound.Result, of outbound.Verdict) blame {
+	if !result.Misconfigured || of.OwnFault || !of.Slow {
+		return blame{ownFault: result.Misconfigured && of.OwnFault}
+	}
+	r.relist(keyOf(broker))
+	return blame{probed: brokerNamed(keyOf(broker))}
 }
 
 // context is what a broker is told of where an instance is, and the UID of its namespace.
@@ -262,22 +297,31 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 		}
 	}
 	status := *r.status(v.object)
-	if !silent {
-		status = v.troubled(word{v1beta1.ReasonQueued, whyQueued(wait.Cause)})
+	if !silent && !isSlow(r.attempts(&status)) { // what is retried slowly says why already
+		status = v.troubled(whyQueued(wait.Cause, v.known.queued.broker))
 	}
 	now := r.clock.Now()
 	return kube.Requeue(now.Add(askAgain), now), r.record(ctx, v, status)
 }
 
-func whyQueued(cause outbound.Cause) string {
+// whyQueued is what keeps an object that waits for a slot at its broker.
+func whyQueued(cause outbound.Cause, broker brokerKey) *blocker {
+	message := "Other requests to the broker come first"
 	switch cause {
+	case outbound.Misconfigured:
+		return &blocker{failed: true, word: word{v1beta1.ReasonQueued, "The broker answers all requests as one that is misconfigured; this one is retried with " + brokerNamed(broker) + ", see its status"}}
 	case outbound.Down:
-		return "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
+		message = "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
 	case outbound.Failing:
-		return "The broker fails again at what it is asked for again; until it does better, that is a few requests each second, in turn"
+		message = "The broker fails again at what it is asked for again; until it does better, that is a few requests each second, in turn"
 	case outbound.Busy, outbound.Throttled:
 	}
-	return "Other requests to the broker come first"
+	return inProgress(v1beta1.ReasonQueued, message)
+}
+
+// brokerNamed is how messages call a broker.
+func brokerNamed(key brokerKey) string {
+	return fmt.Sprintf("%s %q", scopeOf(key).BrokerKind(), key.name)
 }
 
 // resultOf says what an outcome means for others' requests. Who refuses one does answer.
@@ -287,6 +331,8 @@ func resultOf(o osb.Outcome) outbound.Result {
 		return outbound.Result{Wish: max(o.RetryAfter, time.Second)}
 	case o.Status == 0 && o.Class == osb.Rejected:
 		return outbound.Result{Unasked: true}
+	case o.Misconfigured():
+		return outbound.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
 	case o.Unavailable():
 		return outbound.Result{Failed: true}
 	}
@@ -311,7 +357,7 @@ func inTheWay(reason string, err error) error {
 // tried again.
 func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
 	if t, ok := errors.AsType[*trouble](err); ok {
-		status := v.troubled(word{t.reason, t.Error()})
+		status := v.troubled(inProgress(t.reason, t.Error()))
 		*r.status(v.object) = status
 		r.keep(v, status)
 	}

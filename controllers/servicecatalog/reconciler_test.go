@@ -103,7 +103,7 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 	newBindingReconciler(cache, cache, live, k)
 	var needed []string
 	r.reconciler.attend = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (_ ctrl.Result, err error) {
-		needed, err = r.bindingsOf(ctx, v.object)
+		needed, _, err = r.bindingsOf(ctx, v.object)
 		return ctrl.Result{}, err
 	}
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || len(needed) != 1 {

@@ -82,8 +82,15 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// sayAttempt adds to a message which attempt has failed, and when the next one is made.
-func sayAttempt(message string, a *v1beta1.Attempts) string {
+// sayNext adds to a message which attempt has failed, and when the next one is made: with the
+// broker's, if that is what probed says.
+func sayNext(message string, a *v1beta1.Attempts, probed string) string {
+	switch {
+	case probed != "":
+		return fmt.Sprintf("%s (retried with %s, see its status)", message, probed)
+	case a.NextTime == nil:
+		return message
+	}
 	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, ordinal(a.Count), when(a.NextTime.Time))
 }
 

@@ -232,7 +232,7 @@ func describeBinding(k kinds) {
 		It("waits for its instance", func(ctx SpecContext) {
 			s := newSite(ctx, k, osbtest.Options{})
 			b := s.binding(ctx, "access", "db")
-			Eventually(bindingOf(ctx, b)).Should(stalled("ReferencesNonexistentInstance", `ServiceInstance "db" does not exist`))
+			Eventually(bindingOf(ctx, b)).Should(waiting("ReferencesNonexistentInstance", `ServiceInstance "db" does not exist`))
 			s.provisioned(ctx, "db")
 			Eventually(bindingOf(ctx, b)).Should(beBound(b))
 			Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}))
@@ -265,7 +265,7 @@ var _ = Describe("A binding", func() {
 		})
 		s.provisioned(ctx, "db")
 		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Failed", "True", "UnsupportedBinding"), HaveField("UnbindStatus", v1beta1.UnbindSucceeded)))
+		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Failed", "True", "ServiceBindingReturnedFailure"), HaveField("UnbindStatus", v1beta1.UnbindSucceeded)))
 		Expect(b.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("a route_service_url"))))
 		Expect(bodyOf(s.about(b.Spec.ExternalID)[0])["bind_resource"]).NotTo(HaveKey("route"))
 		Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Unbind"}))
@@ -428,17 +428,15 @@ var _ = Describe("A binding", func() {
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("is removed where the broker has failed to make it, and stays failed until somebody asks again", func(ctx SpecContext) {
+	It("is removed where the broker has failed to make it, and bound anew", func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		si := s.slowInstance(ctx, "db")
 		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Failure: &osbtest.Failure{Description: "no more users"}})
 		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Failed", "True", "BindCallFailed"), haveCondition("Stalled", "True", "OrphanMitigationSuccessful"), HaveField("UnbindStatus", v1beta1.UnbindSucceeded)))
-		Expect(b.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("no more users"))))
-		Expect(s.Holds().Bindings).To(BeEmpty())
-		rebind(ctx, b, "1")
+		Eventually(bindingOf(ctx, b)).Should(HaveField("Attempts.LastError", ContainSubstring("no more users")))
 		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		Expect(s.Holds().Bindings).To(HaveLen(1))
 	})
 
 	// conformance: O09 B15
@@ -457,7 +455,7 @@ var _ = Describe("A binding", func() {
 			b := s.binding(ctx, name, "db", func(b *v1beta1.ServiceBinding) {
 				b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(fmt.Sprintf(`{"who":%q}`, name))}
 			})
-			if strings.HasPrefix(name, "e4") && name != "e408" {
+			if name == "e400" || name == "e422" {
 				Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "BindCallFailed"), haveCondition("Failed", "True", "ServiceBindingReturnedFailure"),
 					haveCondition("Stalled", "True", "BindCallFailed"), HaveField("UnbindStatus", v1beta1.UnbindNotRequired)))
 				continue
@@ -465,7 +463,11 @@ var _ = Describe("A binding", func() {
 			tried[name] = b
 		}
 		for name, b := range tried { // more often than what may have left something
-			Eventually(func() int { return len(s.about(b.Spec.ExternalID, osb.Bind)) }).WithTimeout(time.Minute).Should(BeNumerically(">", 4), name)
+			often := 4
+			if name == "e404" || name == "cut" { // which looks like a misconfiguration
+				often = 2
+			}
+			Eventually(func() int { return len(s.about(b.Spec.ExternalID, osb.Bind)) }).WithTimeout(time.Minute).Should(BeNumerically(">", often), name)
 		}
 		By("an id that was brought along, and is another's at the broker")
 		Expect(k8s.Patch(ctx, strange, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
@@ -473,7 +475,7 @@ var _ = Describe("A binding", func() {
 		conflict := s.binding(ctx, "conflict", "db", func(b *v1beta1.ServiceBinding) {
 			b.Spec.ExternalID, b.Spec.Parameters = strange.Spec.ExternalID, &runtime.RawExtension{Raw: []byte(`{"other":1}`)}
 		})
-		Eventually(bindingOf(ctx, conflict)).Should(SatisfyAll(haveCondition("Failed", "True", "ServiceBindingReturnedFailure"), saying("brought along")))
+		Eventually(bindingOf(ctx, conflict)).Should(waiting("BindCallFailed", "brought along"))
 		Expect(k8s.Delete(ctx, conflict)).To(Succeed())
 		Eventually(gone(ctx, conflict)).Should(Succeed())
 		Expect(s.brokersBinding(strange.Spec.ExternalID).State).To(Equal(osbtest.Ready))

@@ -213,12 +213,12 @@ func describeCredentials(k kinds) {
 	It("says what is missing, and goes on when it is there", func(ctx SpecContext) {
 		server := newBroker(osbtest.Options{Username: "alice", Password: "correct horse"})
 		b := k.register(ctx, namespace, server, k.withSecret(namespace, "login"))
-		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(stalled("ErrorFetchingCatalog", `spec.authInfo.basic.secretRef: Secret "login" does not exist`),
-			haveCondition("Failed", "True", "ErrorFetchingCatalog"), HaveField("LastConditionState", "Failed")), "svcat register --wait waits for Ready or Failed")
+		Eventually(brokerStatus(ctx, b)).Should(waiting("ErrorFetchingCatalog", `spec.authInfo.basic.secretRef: Secret "login" does not exist`), "it may be applied next")
 		Eventually(eventsAbout(ctx, b)).Should(ContainElement(ContainSubstring("Warning ErrorGettingAuthCredentials")))
 
 		secret := newSecret(ctx, namespace, "login", "username", "alice")
-		Eventually(brokerStatus(ctx, b)).Should(stalled("ErrorFetchingCatalog", `the key "password" of Secret`))
+		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(stalled("ErrorFetchingCatalog", `the key "password" of Secret`),
+			haveCondition("Failed", "True", "ErrorFetchingCatalog"), HaveField("LastConditionState", "Failed")), "svcat register --wait waits for Ready or Failed")
 		update(ctx, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"password": "wrong horse"} })
 		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Stalled", "False", "ErrorFetchingCatalog"), saying("HTTP 401")))
 		update(ctx, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"password": "correct horse"} })

@@ -76,7 +76,7 @@ var _ = Describe("A deletion", func() {
 		s := offlineSite(ctx, namespaced, osbtest.Options{})
 		si := s.instance(ctx, "db")
 		s.binding(ctx, "binding", "db")
-		Eventually(instanceStatus(ctx, si)).Should(stalled("ReferencesNonexistentServiceClass", ""))
+		Eventually(instanceStatus(ctx, si)).Should(waiting("ReferencesNonexistentServiceClass", ""))
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
 		Eventually(gone(ctx, si)).Should(Succeed())
 		registerBroker(ctx, namespaced, s.namespace, s.Broker)

@@ -76,13 +76,13 @@ var _ = Describe("Whose an id is", func() {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			id := stranger(ctx, s, "theirs").Spec.ExternalID
 			si := s.instance(ctx, "ours", withID(id))
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(stalled("ProvisionCallFailed", "the broker has another service instance under the id \""+id+"\", which was brought along"),
-				haveCondition("Failed", "True", "ClusterServiceBrokerReturnedFailure"), HaveField("DeprovisionStatus", v1beta1.DeprovisionNotRequired)))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(waiting("ProvisionCallFailed", "the broker has another service instance under the id \""+id+"\", which was brought along"),
+				HaveField("DeprovisionStatus", v1beta1.DeprovisionNotRequired)))
 			Consistently(s.sent(id)).Should(Equal([]string{"ProvisionInstance", "ProvisionInstance"}), "theirs and ours")
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 			Eventually(gone(ctx, si)).Should(Succeed())
 			Expect(s.held(id).State).To(Equal(osbtest.Ready))
-			Expect(s.sent(id)()).To(HaveLen(2))
+			Expect(s.sent(id)()).To(HaveEach("ProvisionInstance"))
 		})
 
 		It("and the broker fails, what may be there is left alone", func(ctx SpecContext) {
@@ -125,7 +125,7 @@ var _ = Describe("Whose an id is", func() {
 			abandon(ctx, si)
 			Eventually(gone(ctx, si)).Should(Succeed())
 			Eventually(func() error { return k8s.Create(ctx, twin) }).Should(Succeed())
-			Eventually(instanceStatus(ctx, twin)).Should(stalled("ProvisionCallFailed", "which was brought along"))
+			Eventually(instanceStatus(ctx, twin)).Should(waiting("ProvisionCallFailed", "which was brought along"))
 			Expect(s.held(si.Spec.ExternalID).State).To(Equal(osbtest.Ready))
 		})
 	})

@@ -86,6 +86,11 @@ func stalled(reason, message string) OmegaMatcher {
 	return SatisfyAll(haveCondition("Stalled", "True", reason), haveCondition("Ready", "False", reason), saying(message))
 }
 
+// waiting matches a status that is in progress, though it is not Ready, with a message about it.
+func waiting(reason, message string) OmegaMatcher {
+	return SatisfyAll(haveCondition("Reconciling", "True", reason), haveCondition("Stalled", "False", reason), haveCondition("Ready", "False", reason), saying(message))
+}
+
 // eventsAbout are the reasons and notes of the events about an object.
 func eventsAbout(ctx context.Context, o client.Object) func() ([]string, error) {
 	return func() ([]string, error) {

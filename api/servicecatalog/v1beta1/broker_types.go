@@ -191,6 +191,12 @@ type ServiceBrokerStatus struct {
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`
 
+	// misconfigured is how many of the last answers look like a misconfiguration. The first
+	// three are followed by another request within a minute, later ones after 5 to 30
+	// minutes.
+	// +optional
+	Misconfigured int32 `json:"misconfigured,omitempty"`
+
 	// nextAttemptTime is when the catalog is read next after a failure.
 	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`

@@ -263,10 +263,21 @@ type Attempts struct {
 	// +optional
 	Count int32 `json:"count,omitempty"`
 
-	// effects is how many of them the broker may have carried out. After twenty of an
-	// instance's nothing is tried any more.
+	// misconfigured is how many of the last answers look like a misconfiguration: they are
+	// no refusal of what was asked for. The first three are followed by another request
+	// within a minute, later ones after 5 to 30 minutes.
 	// +optional
-	Effects int32 `json:"effects,omitempty"`
+	Misconfigured int32 `json:"misconfigured,omitempty"`
+
+	// ownFault is true where they are due to this object, as requests of others succeeded
+	// meanwhile. Else all that wait for the broker wait for one request, its probe.
+	// +optional
+	OwnFault bool `json:"ownFault,omitempty"`
+
+	// lastError is what the broker said when the last request failed, or what happened to
+	// that. It stays while what the request may have left is removed.
+	// +optional
+	LastError string `json:"lastError,omitempty"`
 
 	// unknown is how many of the last requests have an outcome that is not known.
 	// +optional
@@ -276,6 +287,11 @@ type Attempts struct {
 	// been left by a failure.
 	// +optional
 	Removals int32 `json:"removals,omitempty"`
+
+	// recovered is true once a request was made earlier than planned, since the broker had
+	// carried out another object's. That is done once.
+	// +optional
+	Recovered bool `json:"recovered,omitempty"`
 
 	// refusals is how often the broker refused a request that names the plan. Where it
 	// is not known which plan it has, the next one names another.
@@ -295,6 +311,10 @@ type Attempts struct {
 	// id, and it is being found out what.
 	// +optional
 	Conflict bool `json:"conflict,omitempty"`
+
+	// failingSince is when the first of those requests failed that have failed in a row.
+	// +optional
+	FailingSince *metav1.Time `json:"failingSince,omitempty"`
 
 	// lastTime is when the last request was made.
 	// +optional

@@ -1,0 +1,102 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+)
+
+// recoveries tells since when a broker does again for some objects what it failed to do for
+// others, which wait for hours until their next attempt.
+type recoveries struct {
+	mu sync.Mutex
+	of map[brokerKey]recovery
+}
+
+// recovery is what is known of one broker. The zero value is of one of which nothing is known,
+// since another process may have seen it fail.
+type recovery struct {
+	healthy bool
+	since   time.Time
+}
+
+// since is when a broker did well for the first time after it had failed; zero: not yet.
+func (r *recoveries) since(key brokerKey) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of[key].since
+}
+
+// failed is for a broker at which an object begins to wait.
+func (r *recoveries) failed(key brokerKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.of[key]
+	known.healthy = false
+	r.set(key, known)
+}
+
+// succeeded is for a broker that has done something. first: it is the first time since it failed.
+func (r *recoveries) succeeded(key brokerKey, now time.Time) (first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of[key].healthy {
+		return false
+	}
+	r.set(key, recovery{healthy: true, since: now})
+	return true
+}
+
+func (r *recoveries) set(key brokerKey, is recovery) {
+	if r.of == nil {
+		r.of = map[brokerKey]recovery{}
+	}
+	r.of[key] = is
+}
+
+// observeRecovery notes what a request says of the broker's health, and wakes the objects that
+// wait for its recovery.
+func (r *reconciler[O, S, M]) observeRecovery(ctx context.Context, broker v1beta1.Broker, before, after *S) {
+	key := keyOf(broker)
+	if r.made(after) && !r.made(before) {
+		if r.recoveries.succeeded(key, r.clock.Now()) {
+			for _, waiting := range r.atBroker(ctx, r.index, broker) {
+				r.wake.Add(waiting.NamespacedName)
+			}
+		}
+		return
+	}
+	// The failure of an object that was woken by a recovery is its own.
+	if a := r.attempts(after); isSlow(a) && !a.Recovered && !r.made(after) {
+		r.recoveries.failed(key)
+	}
+}
+
+func instancesAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
+	return lookup{x}.atBroker(ctx, b)
+}
+
+func bindingsAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
+	return bindingLookup{x}.atBroker(ctx, b)
+}
