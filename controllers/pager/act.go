@@ -213,7 +213,7 @@ func resultOf(failure *notify.Error) outbound.Result {
 		return outbound.Result{Unasked: true}
 	case failure.Class == notify.Configuration:
 		return outbound.Result{Misconfigured: true, Unauthorized: failure.Reason == notify.ReasonUnauthorized}
-	case failure.Class == notify.Permanent:
+	case failure.Class == notify.Permanent, failure.Reason == notify.ReasonConflict:
 		return outbound.Result{Error: true}
 	}
 	return outbound.Result{Failed: true}

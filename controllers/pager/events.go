@@ -107,6 +107,8 @@ func eventRefusal(err error) *notify.Error {
 		e.Message = "the namespace does not exist any more"
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err): // nobody here would notice that a role or a quota was mended
 		e.Class, e.Reason = notify.Temporary, notify.ReasonUnauthorized
+	case apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse): // not the API server's own words
+		e.Class, e.Reason = notify.Configuration, notify.ReasonRejected
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
 		e.Class, e.Reason = notify.Permanent, notify.ReasonRejected
 	case apierrors.IsTooManyRequests(err):

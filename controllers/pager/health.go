@@ -17,6 +17,7 @@ limitations under the License.
 package pager
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -130,7 +131,8 @@ func forAllToSee(key senderKey, failure *notify.Error) *notify.Error {
 // saysSomethingOf tells a failure of the receiver from one of a message, and from
 // a receiver that is busy.
 func saysSomethingOf(failure *notify.Error) bool {
-	return failure.Class != notify.Permanent && failure.Reason != notify.ReasonRateLimited && failure.Reason != notify.ReasonCanceled
+	ofMessage := []string{notify.ReasonRateLimited, notify.ReasonCanceled, notify.ReasonConflict}
+	return failure.Class != notify.Permanent && !slices.Contains(ofMessage, failure.Reason)
 }
 
 // settled says whether the receiver has answered, one way or the other, or cannot

@@ -142,9 +142,9 @@ const (
 	DeliveryUnknown DeliveryState = "Unknown"
 	// DeliveryFiltered is below the receiver's minSeverity.
 	DeliveryFiltered DeliveryState = "Filtered"
-	// DeliveryFailed was refused for good, or could not be asked for as the
-	// receiver is described; it is tried again once the Alert, the receiver or its
-	// Secret changes.
+	// DeliveryFailed was refused for good, for what it says; it is tried again once
+	// the Alert's content, the receiver's provider or the content of its Secret
+	// changes.
 	DeliveryFailed DeliveryState = "Failed"
 	// DeliveryExpired was not confirmed before the Alert expired.
 	DeliveryExpired DeliveryState = "Expired"
