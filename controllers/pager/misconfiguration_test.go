@@ -20,6 +20,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -83,9 +84,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, name)
-	for key, values := range s.header {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), s.header)
 	status := s.status
 	if own, ok := s.statusOf[name]; ok {
 		status = own

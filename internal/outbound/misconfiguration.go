@@ -58,13 +58,6 @@ func (m *misconfiguration) add(own int, unauthorized bool, now time.Time) {
 	m.probeAt = now.Add(MisconfigurationDelay(m.retries))
 }
 
-// postpone puts the next probe off where the present one said nothing about the misconfiguration.
-func (m *misconfiguration) postpone(now time.Time) {
-	if m.isBlocking() {
-		m.probeAt = now.Add(MisconfigurationDelay(m.retries))
-	}
-}
-
 // isBlocking reports whether only the probe is sent.
 func (m *misconfiguration) isBlocking() bool { return m.answers >= answersToBlock }
 
