@@ -4,9 +4,10 @@ IMG ?= bellhop:dev
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
-# What is compiled does not depend on where the clone is, so that the next clone finds it in Go's cache.
+# What is compiled is the same for all targets, and does not depend on where the clone is: so the next clone finds it in Go's cache.
 GOFLAGS ?= -trimpath
-export IMG KUBECTL ARGS FULL GOFLAGS
+CGO_ENABLED ?= 0
+export IMG KUBECTL ARGS FULL GOFLAGS CGO_ENABLED
 
 # Tools are pinned in a module of their own and built by Go when they are called; nothing is installed.
 TOOL := go tool -modfile=hack/tools/go.mod

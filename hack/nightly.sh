@@ -14,7 +14,7 @@ variants() { ARGS=-variants hack/sweep.sh; }
 
 # The operator is built with the race detector, which ends it at the first race.
 soak() {
-	go build -race -tags grpcnotrace -o bin/operator-race .
+	CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-race .
 	GORACE=halt_on_error=1 MINUTES=11 hack/soak.sh -operator "$PWD/bin/operator-race"
 }
 

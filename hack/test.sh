@@ -31,7 +31,7 @@ export BELLHOP_OPERATOR=$PWD/bin/manager
 ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
 ! has "$suites" servicecatalog || go tool -modfile=hack/tools/helm/go.mod -n helm >/dev/null
 for name in pager servicecatalog; do
-	! has "$suites" $name || go -C test test -c "${flags[@]}" -o $name/$name.test ./$name
+	! has "$suites" $name || CGO_ENABLED=0 go -C test test -c "${flags[@]}" -o $name/$name.test ./$name
 done
 
 # Tests that compute for long in one goroutine: the race detector would only make them slow.
@@ -47,11 +47,18 @@ suite() {
 	echo "== $name: $result, $((SECONDS - began)) s"
 }
 
+# gotest MODULE ARG... runs go test.
+gotest() {
+	local cgo=0
+	! has "$*" -race || cgo=1
+	CGO_ENABLED=$cgo go -C "$1" test -p 4 "${flags[@]}" -count=1 -timeout=20m "${@:2}"
+}
+
 # unit MODULE NAME ARG... runs tests of a module.
-unit() { ! has "$modules" "$1" || suite "$2" go -C "$1" test -p 4 "${flags[@]}" -count=1 -timeout=20m "${@:3}"; }
+unit() { ! has "$modules" "$1" || suite "$2" gotest "$1" "${@:3}"; }
 
 # package NAME FLAG... runs the tests of a package of test/.
-package() { ! has "$suites" "$1" || suite "$1" go -C test test "${flags[@]}" -count=1 -timeout=20m "${@:2}" "./$1/..."; }
+package() { ! has "$suites" "$1" || suite "$1" gotest test "${@:2}" "./$1/..."; }
 
 # specs NAME runs a suite of test/ in Ginkgo processes that share a control plane and an operator. The specs mostly wait.
 specs() { ! has "$suites" "$1" || suite "$1" "$ginkgo" run --procs=6 --timeout=20m "test/$1/$1.test"; }

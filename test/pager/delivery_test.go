@@ -469,7 +469,7 @@ var _ = Describe("Alert", func() {
 		Eventually(status(ctx, waiting)).Should(reconciling("ReceiverNotFound", "nobody"))
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())
-		Eventually(gone(ctx, ns)).WithTimeout(60 * time.Second).Should(Succeed())
+		Eventually(gone(ctx, ns)).WithTimeout(2 * time.Minute).Should(Succeed())
 	})
 
 	It("gets its finalizer also where the webhook did not put one", func(ctx SpecContext) {
