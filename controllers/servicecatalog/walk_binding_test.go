@@ -381,6 +381,9 @@ func (w *bindingWalk) wrote(id string, world *bindingWorld) {
 
 // record writes a status, unless the write fails.
 func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
+	if what := contradiction(status.Conditions); what != "" {
+		w.failf("%s: %+v", what, status.Conditions)
+	}
 	if same := equality.Semantic.DeepEqual(status, w.b.Status); !same && !w.calm && w.rnd.IntN(8) == 0 {
 		return false
 	}

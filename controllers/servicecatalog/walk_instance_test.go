@@ -262,6 +262,9 @@ func (w *instanceWalk) worldAt(si *v1beta1.ServiceInstance) instanceWorld {
 
 // record writes a status, unless the write fails.
 func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
+	if what := contradiction(status.Conditions); what != "" {
+		w.failf("%s: %+v", what, status.Conditions)
+	}
 	if equality.Semantic.DeepEqual(status, w.si.Status) {
 		w.unrecorded = nil
 		return true
