@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SEED=${SEED:-$(date -u +%Y%m%d)}
 
 # A part of the sweep, another one every day.
-sweep() { ARGS="-seed $SEED -part 0.02 -within 17m" hack/sweep.sh; }
+sweep() { ARGS="-seed $SEED -part 0.02 -within 16m" hack/sweep.sh; }
 
 # The sweep finds each of the operators with a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
@@ -47,12 +47,12 @@ e2e() {
 
 limit() { # in minutes
 	case $1 in
-	sweep) echo 20 ;;
+	sweep) echo 19 ;;
 	variants) echo 9 ;;
-	soak) echo 15 ;;
+	soak) echo 14 ;;
 	mutations) echo 4 ;;
 	bench) echo 4 ;;
-	fuzz) echo 7 ;;
+	fuzz) echo 9 ;;
 	e2e) echo 15 ;;
 	*) return 1 ;;
 	esac
