@@ -87,7 +87,7 @@ func variants() []variant {
 `, ``}}, scenario: "alert-deleted-at-once", fault: "late@alerts", oracle: "once", byChance: true},
 		{name: "stops-where-it-waits", edits: []mistake{{controllers + "decide_binding.go", `failed.Status == v1beta1.ConditionTrue && d.status.ReconciledGeneration > 0`, `failed.Status == v1beta1.ConditionTrue`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
-		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID || catalog.IsOurs(si, id) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
+		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == idOf(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(o.attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
 		{name: "key-per-process", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(os.Getpid()),`},
