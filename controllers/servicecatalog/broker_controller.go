@@ -18,7 +18,6 @@ package servicecatalog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -121,20 +120,14 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if facts.touched {
 		return r.renameCredentials(ctx, b, facts.credentials)
 	}
-	r.connections.bulkheads.Of(keyOf(b), facts.now).Renew(endpointVersion(b, facts.credentials), facts.now)
+	if connection, err := r.connections.to(ctx, b); err == nil { // else the relist says what is wrong
+		r.connections.bulkheads.Of(keyOf(b), facts.now).Renew(connection.endpoint, facts.now)
+	}
 	next := decideRelist(b, facts)
 	if next.isDue(facts.now) {
 		return r.relist(ctx, b, facts, next)
 	}
 	return r.rest(ctx, b, held, next)
-}
-
-// endpointVersion changes with the address of a broker, and with whatever it is asked with. That
-// its catalog is to be read makes no other endpoint of it.
-func endpointVersion(b v1beta1.Broker, credentials string) string {
-	spec := b.Common()
-	auth, _ := json.Marshal(spec.AuthInfo) // which has strings only
-	return catalog.Hash(fmt.Sprintf("%s %q %x %t %s %q", b.GetUID(), spec.URL, spec.CABundle, spec.InsecureSkipTLSVerify, auth, credentials))
 }
 
 // renameCredentials records what the credentials on record are called since we have put

@@ -91,7 +91,7 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 		librarian: librarian{scope: s, client: c, index: x}, cached: x, live: c,
 		overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
-			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client]()},
+			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *connection]()},
 		secrets: newSecretKeeper(c, c, x, recorder, overview),
 		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at

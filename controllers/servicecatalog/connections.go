@@ -27,10 +27,12 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -51,12 +53,27 @@ type connections struct {
 	timeout time.Duration
 	observe func(brokerKey, osb.Observation)
 
-	ready     *kube.Keeper[brokerKey, *osb.Client]
+	ready     *kube.Keeper[brokerKey, *connection]
 	bulkheads outbound.Bulkheads[brokerKey]
 
 	mu sync.Mutex
 	// faults say what brokers last answered that looks like a misconfiguration.
 	faults map[brokerKey]string
+}
+
+// connection is a client, and the version of the broker's endpoint: of its address, its TLS settings and the content of its
+// credentials. Neither a request to read its catalog nor another resourceVersion of its Secret makes it another endpoint.
+type connection struct {
+	*osb.Client
+	endpoint string
+}
+
+func endpointVersion(b v1beta1.Broker, auth osb.Auth) string {
+	spec := b.Common()
+	oauth := ptr.Deref(auth.OAuth2, osb.OAuth2{})
+	return catalog.Hash(fmt.Sprintf("%s %q %x %t %q %q %q %q %q %q %q %x %x", b.GetUID(), spec.URL, spec.CABundle, spec.InsecureSkipTLSVerify,
+		auth.Username, auth.Password, auth.BearerToken, oauth.TokenURL, oauth.ClientID, oauth.ClientSecret, oauth.Scopes,
+		auth.ClientCertificate, auth.ClientKey))
 }
 
 // noteFault keeps what a broker has answered that looks like a misconfiguration. The broker's
@@ -108,12 +125,12 @@ func (e *credentialsError) blocks(b v1beta1.Broker, reason, message string) *blo
 func (e *credentialsError) Error() string { return e.message }
 
 // to is the client for a broker. An error is a *credentialsError, or the cache's.
-func (c *connections) to(ctx context.Context, b v1beta1.Broker) (*osb.Client, error) {
+func (c *connections) to(ctx context.Context, b v1beta1.Broker) (*connection, error) {
 	version, err := c.version(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	return c.ready.Of(keyOf(b), version, func() (*osb.Client, error) { return c.connect(ctx, b) })
+	return c.ready.Of(keyOf(b), version, func() (*connection, error) { return c.connect(ctx, b) })
 }
 
 // version changes with whatever a client is made from.
@@ -137,7 +154,7 @@ func noSecret(field string, name types.NamespacedName) error {
 	return &credentialsError{missing: true, message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q does not exist in namespace %q", field, name.Name, name.Namespace)}
 }
 
-func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, error) {
+func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*connection, error) {
 	spec, key := b.Common(), keyOf(b)
 	auth, err := c.auth(ctx, b)
 	if err != nil {
@@ -155,7 +172,7 @@ func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*osb.Clien
 	if err != nil {
 		return nil, &credentialsError{message: err.Error()}
 	}
-	return made, nil
+	return &connection{made, endpointVersion(b, auth)}, nil
 }
 
 // auth reads what the broker's authInfo names.

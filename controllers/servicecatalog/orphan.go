@@ -160,7 +160,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	}
 	result := outbound.Result{Unasked: true}
 	defer func() { leave(u.clock.Now(), result) }()
-	out := u.ask(context.WithoutCancel(ctx), connection, o)
+	out := u.ask(context.WithoutCancel(ctx), connection.Client, o)
 	result = resultOf(out)
 	return u.undone(o, out), nil
 }

@@ -212,9 +212,12 @@ func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
 // if that may mend itself.
 func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *blocker, error) {
 	broker, err := r.connections.to(ctx, b)
+	if err == nil {
+		return broker.Client, nil, nil
+	}
 	bad, ok := errors.AsType[*credentialsError](err)
 	if !ok {
-		return broker, nil, err
+		return nil, nil, err
 	}
 	if !bad.temporary {
 		err = nil

@@ -400,16 +400,16 @@ func TestABlockedBroker(t *testing.T) {
 // what is known of the broker.
 func TestAnEndpointIsItsAddressAndCredentials(t *testing.T) {
 	b := newBrokerAt(scopes[0], "https://broker.example.com")
-	before := endpointVersion(b, "c1")
+	before := endpointVersion(b, osb.Auth{Password: "c1"})
 	b.Common().RelistRequests++
 	b.SetGeneration(b.GetGeneration() + 1)
-	if endpointVersion(b, "c1") != before {
+	if endpointVersion(b, osb.Auth{Password: "c1"}) != before {
 		t.Error("a relist makes another endpoint")
 	}
-	if endpointVersion(b, "c2") == before {
+	if endpointVersion(b, osb.Auth{Password: "c2"}) == before {
 		t.Error("other credentials make none")
 	}
-	if b.Common().URL += "/v2"; endpointVersion(b, "c1") == before {
+	if b.Common().URL += "/v2"; endpointVersion(b, osb.Auth{Password: "c1"}) == before {
 		t.Error("another address makes none")
 	}
 }

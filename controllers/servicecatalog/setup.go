@@ -29,7 +29,6 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
-	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -84,7 +83,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		clock:     clock.RealClock{},
 		connections: &connections{
 			cache: mgr.GetCache(), live: mgr.GetAPIReader(), guard: o.Guard, timeout: o.Timeout,
-			observe: m.observe, ready: kube.NewKeeper[brokerKey, *osb.Client](),
+			observe: m.observe, ready: kube.NewKeeper[brokerKey, *connection](),
 		},
 	}
 	for _, s := range []struct {
