@@ -20,6 +20,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,7 +28,6 @@ import (
 	goruntime "runtime"
 	"time"
 
-	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -98,7 +98,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.DurationVar(&o.leaseDuration, "leader-elect-lease-duration", 15*time.Second, "How long after a leader's last sign of life another takes over; at least 3s.")
 	fs.StringVar(&o.webhookHost, "webhook-host", "", "Address on which webhooks are served; empty: all.")
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "Port on which webhooks are served.")
-	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Folder of the webhooks' tls.crt and tls.key.")
+	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Folder of the webhooks' tls.crt and tls.key; without --webhook-cert-secret.")
 	fs.StringVar(&o.certSecret, "webhook-cert-secret", "", "Secret in the operator's namespace in which the webhooks' certificate is made and rotated; empty: the files in --webhook-cert-dir come from elsewhere, such as cert-manager.")
 	fs.StringVar(&o.webhookService, "webhook-service", "bellhop-webhook-service", "Service by which the API server calls the webhooks; with --webhook-cert-secret.")
 	fs.StringVar(&o.operatorNamespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the operator, where Secrets of cluster-scoped objects are. Default: the environment variable POD_NAMESPACE.")
@@ -147,10 +147,11 @@ func run(ctx context.Context, o options) error {
 	// Webhooks are served, and so certificates kept, also while another leads.
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	if err := keepCertificates(ctx, stop, cfg, o); err != nil {
+	serving, err := keepCertificates(ctx, stop, cfg, o)
+	if err != nil {
 		return err
 	}
-	mgr, err := newManager(cfg, o)
+	mgr, err := newManager(cfg, o, serving)
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
@@ -217,7 +218,7 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
+func newManager(cfg *rest.Config, o options, serving []func(*tls.Config)) (ctrl.Manager, error) {
 	// Who cannot renew its lease any more tries to give it back before it stops. client-go begins to count after a retry,
 	// and takes as long again for that: it has to be over when another may lead.
 	renew, retry := o.leaseDuration*3/8, o.leaseDuration/8
@@ -234,7 +235,7 @@ func newManager(cfg *rest.Config, o options) (ctrl.Manager, error) {
 		},
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
-		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
+		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir, TLSOpts: serving}),
 		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: kube.ShareForCache(kube.StripForCache("ServiceBinding"))},
 		Client: client.Options{Cache: &client.CacheOptions{
 			EnableReadYourWritesConsistency: new(true),
@@ -268,27 +269,24 @@ func newGuard(ctx context.Context, cfg *rest.Config, allow string) (*outbound.Gu
 
 // keepCertificates returns once the webhooks can be served with a certificate
 // that the API server trusts.
-func keepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o options) error {
+func keepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o options) ([]func(*tls.Config), error) {
 	if o.certSecret == "" {
-		return nil
+		return nil, nil
 	}
-	ready := make(chan struct{})
-	go func() {
-		stop(certificates.Keep(ctx, cfg, certificates.Options{
-			Secret:  types.NamespacedName{Namespace: o.operatorNamespace, Name: o.certSecret},
-			Dir:     o.webhookCertDir,
-			DNSName: o.webhookService + "." + o.operatorNamespace + ".svc",
-			Trust: []rotator.WebhookInfo{
-				{Name: "bellhop-mutating-webhook-configuration", Type: rotator.Mutating},
-				{Name: "bellhop-validating-webhook-configuration", Type: rotator.Validating},
-				{Name: "alerts." + pagerv1beta1.GroupVersion.Group, Type: rotator.CRDConversion},
-			},
-		}, ready))
-	}()
+	keeper := certificates.New(certificates.Options{
+		Secret:  types.NamespacedName{Namespace: o.operatorNamespace, Name: o.certSecret},
+		DNSName: o.webhookService + "." + o.operatorNamespace + ".svc",
+		Trust: []certificates.Target{
+			certificates.MutatingWebhooks("bellhop-mutating-webhook-configuration"),
+			certificates.ValidatingWebhooks("bellhop-validating-webhook-configuration"),
+			certificates.Conversion("alerts." + pagerv1beta1.GroupVersion.Group),
+		},
+	})
+	go func() { stop(keeper.Run(ctx, cfg)) }()
 	select {
-	case <-ready:
-		return nil
+	case <-keeper.Ready():
+		return []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = keeper.GetCertificate }}, nil
 	case <-ctx.Done():
-		return fmt.Errorf("keeping certificates: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("keeping certificates: %w", context.Cause(ctx))
 	}
 }

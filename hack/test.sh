@@ -22,7 +22,7 @@ has() { [[ " $1 " == *" $2 "* ]]; } # has LIST WORD
 modules=${MODULES:-./}
 suites=
 if has "$modules" test/; then
-	suites=${SUITES:-pager servicecatalog admission removal docs conversion internal bench faults}
+	suites=${SUITES:-pager servicecatalog admission removal certificates docs conversion internal bench faults}
 fi
 
 # All run the operator as it is deployed. What several suites need is built once, and before they begin.
@@ -71,6 +71,7 @@ export GOGC=300 GOMEMLIMIT=1GiB
 {
 	specs pager
 	package removal
+	package certificates
 	package admission $race # in the test's process, as are the next
 } &
 {

@@ -14,116 +14,219 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package certificates keeps the certificate that the webhooks are served with:
-// cert-controller makes and rotates it in a Secret and tells the API server
-// whom to trust; here the Secret becomes the files that the server reads.
-// Waiting for the kubelet to mount it instead would cost a minute at the first
-// start.
+// Package certificates keeps the certificate that the webhooks are served with. It is in a Secret, together with the authority
+// that signed it: made where it is missing or cannot be used, renewed in time, served by every replica without a restart. The
+// webhook configurations and CRDs by which the API server calls the webhooks trust the authority.
+//
+// Every replica does all of it: writes carry a resourceVersion, so that of two replicas one wins and the other takes over what
+// it wrote. The API server trusts an authority before a certificate of it is served, and the authority before it for a day
+// longer, so that a call succeeds whichever replica answers.
 package certificates
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
 
-	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+)
+
+const (
+	// settle is how long an API server may take to learn whom it is to trust.
+	settle = 10 * time.Second
+	// afterConflict is how soon what another replica has written is looked at, if its event does not come before.
+	afterConflict = 500 * time.Millisecond
+	// minRetry and maxRetry are how soon a failed request to the API server is repeated.
+	minRetry, maxRetry = 200 * time.Millisecond, 10 * time.Second
+	// maxWait is how long nothing is looked at, at most: clocks are set right, and machines sleep.
+	maxWait = 12 * time.Hour
 )
 
 // Options say which certificate is kept and who is to trust it.
 type Options struct {
-	// Secret holds the certificate. It must exist and may be empty.
+	// Secret holds the certificate. It is made if it is not there.
 	Secret types.NamespacedName
-	// Dir is where tls.crt and tls.key are written.
-	Dir string
 	// DNSName is the name that the API server calls.
 	DNSName string
-	// Trust are the webhook configurations and CRDs that the API server calls it for.
-	Trust []rotator.WebhookInfo
+	// Trust are the objects by which the API server calls it.
+	Trust []Target
 }
 
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=bellhop-mutating-webhook-configuration,verbs=update
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=bellhop-validating-webhook-configuration,verbs=update
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=alerts.pager.k8s.co,verbs=update
-// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=bellhop-webhook-server-cert,verbs=update
+// Keeper keeps a certificate.
+type Keeper struct {
+	options Options
+	client  client.Client
+	now     func() time.Time
 
-// Keep runs until ctx ends and closes ready once the files are there and the
-// API server trusts them. It is a manager of its own: webhooks have to be
-// served before the operator's caches can fill, which may need a conversion.
-func Keep(ctx context.Context, cfg *rest.Config, o Options, ready chan struct{}) error {
+	serving atomic.Pointer[tls.Certificate]
+	ready   chan struct{}
+	once    sync.Once
+
+	// Of Reconcile, of which one runs at a time.
+	inUse    []*x509.Certificate // authorities of what is served
+	coming   *x509.Certificate   // what is served next
+	switchAt time.Time           // when
+}
+
+// New returns a Keeper. It does nothing before Run.
+func New(options Options) *Keeper {
+	return &Keeper{options: options, now: time.Now, ready: make(chan struct{})}
+}
+
+// Ready is closed once there is a certificate that the API server trusts.
+func (k *Keeper) Ready() <-chan struct{} { return k.ready }
+
+// GetCertificate is for a tls.Config.
+func (k *Keeper) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if certificate := k.serving.Load(); certificate != nil {
+		return certificate, nil
+	}
+	return nil, errors.New("there is no certificate yet")
+}
+
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=bellhop-mutating-webhook-configuration,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=bellhop-validating-webhook-configuration,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=alerts.pager.k8s.co,verbs=get;list;watch;update
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=create
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=bellhop-webhook-server-cert,verbs=get;list;watch;update
+
+// Run keeps the certificate until ctx ends. It has a manager of its own: webhooks have to be served before the operator's caches
+// can fill, which may need a conversion. Of each kind it watches the one object by name.
+func (k *Keeper) Run(ctx context.Context, cfg *rest.Config) error {
+	watched := map[client.Object]cache.ByObject{&corev1.Secret{}: {
+		Namespaces: map[string]cache.Config{k.options.Secret.Namespace: {}},
+		Field:      fields.OneTermEqualSelector(metav1.ObjectNameField, k.options.Secret.Name),
+	}}
+	for _, target := range k.options.Trust {
+		watched[target.object()] = cache.ByObject{Field: fields.OneTermEqualSelector(metav1.ObjectNameField, target.name)}
+	}
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                 scheme.Scheme,
 		Metrics:                metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress: "0",
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {
-			Namespaces: map[string]cache.Config{o.Secret.Namespace: {}},
-			Field:      fields.OneTermEqualSelector("metadata.name", o.Secret.Name),
-		}}},
+		Cache:                  cache.Options{ByObject: watched, DefaultTransform: cache.TransformStripManagedFields()},
+		Client:                 client.Options{Cache: &client.CacheOptions{Unstructured: true}},
 	})
 	if err != nil {
 		return fmt.Errorf("setting up: %w", err)
 	}
-	if err := rotator.AddRotator(mgr, &rotator.CertRotator{
-		SecretKey:      o.Secret,
-		CertDir:        o.Dir,
-		CAName:         "bellhop-webhook-ca",
-		CAOrganization: "bellhop",
-		DNSName:        o.DNSName,
-		Webhooks:       o.Trust,
-		FieldOwner:     "bellhop-certificates",
-		IsReady:        ready,
-	}); err != nil {
-		return fmt.Errorf("setting up rotation: %w", err)
+	k.client = mgr.GetClient()
+
+	request := ctrl.Request{NamespacedName: k.options.Secret}
+	enqueue := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []ctrl.Request { return []ctrl.Request{request} })
+	builder := ctrl.NewControllerManagedBy(mgr).Named("certificates").
+		WithOptions(controller.Options{RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](minRetry, maxRetry)}).
+		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
+			queue.Add(request) // there may be no object at all
+			return nil
+		}))
+	for object := range watched {
+		builder = builder.Watches(object, enqueue)
 	}
-	if err := ctrl.NewControllerManagedBy(mgr).Named("certificate-files").For(&corev1.Secret{}).
-		Complete(&writer{mgr.GetClient(), o.Dir}); err != nil {
-		return fmt.Errorf("setting up files: %w", err)
+	if err := builder.Complete(k); err != nil {
+		return fmt.Errorf("setting up: %w", err)
 	}
 	return mgr.Start(ctx)
 }
 
-// writer writes the Secret to files.
-type writer struct {
-	client client.Client
-	dir    string
+// Reconcile makes what is missing, and serves it.
+func (k *Keeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	c, err := k.keepSecret(ctx)
+	if err == nil {
+		err = k.keepTrust(ctx, c.bundle())
+	}
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		return ctrl.Result{RequeueAfter: afterConflict}, nil // another replica was first
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: k.serve(c)}, nil
 }
 
-func (w *writer) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	var secret corev1.Secret
-	if err := w.client.Get(ctx, req.NamespacedName, &secret); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+// keepSecret returns what is in the Secret, after it has put in what is missing.
+func (k *Keeper) keepSecret(ctx context.Context) (content, error) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.options.Secret.Namespace, Name: k.options.Secret.Name}}
+	err := k.client.Get(ctx, k.options.Secret, secret)
+	if client.IgnoreNotFound(err) != nil {
+		return content{}, err
 	}
-	// The key goes first: the certificate's file is what others wait for.
-	for _, name := range []string{corev1.TLSPrivateKeyKey, corev1.TLSCertKey} {
-		if len(secret.Data[name]) == 0 {
-			return ctrl.Result{}, nil // not made yet
-		}
-		if err := replaceFile(filepath.Join(w.dir, name), secret.Data[name]); err != nil {
-			return ctrl.Result{}, err
-		}
+	write := k.update
+	if err != nil {
+		write = k.create
 	}
-	return ctrl.Result{}, nil
+	c, reason, err := parse(secret.Data, k.options.DNSName, k.now()).renew(k.inUse, k.options.DNSName, k.now())
+	if err != nil || reason == "" {
+		return c, err
+	}
+	data, err := c.data()
+	if err != nil {
+		return content{}, err
+	}
+	secret = secret.DeepCopy()
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	maps.Copy(secret.Data, data)
+	if err := write(ctx, secret); err != nil {
+		return content{}, err
+	}
+	log.FromContext(ctx).Info("Renewed the webhooks' certificate", "reason", reason, "notAfter", c.serving.Leaf.NotAfter)
+	return c, nil
 }
 
-// replaceFile leaves no moment at which half of the content is there.
-func replaceFile(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+func (k *Keeper) create(ctx context.Context, secret *corev1.Secret) error {
+	return k.client.Create(ctx, secret, fieldOwner)
+}
+
+func (k *Keeper) update(ctx context.Context, secret *corev1.Secret) error {
+	return k.client.Update(ctx, secret, fieldOwner)
+}
+
+// serve serves what is in the Secret, and returns when to look again. What is served already goes on until API servers know
+// whom to trust, if they trust it meanwhile.
+func (k *Keeper) serve(c content) time.Duration {
+	now, served := k.now(), k.serving.Load()
+	switch {
+	case served != nil && served.Leaf.Equal(c.serving.Leaf):
+		k.coming = nil
+	case served != nil && c.accepts(served.Leaf, k.options.DNSName, now):
+		if k.coming == nil || !k.coming.Equal(c.serving.Leaf) {
+			k.coming, k.switchAt = c.serving.Leaf, now.Add(settle)
+		}
+		if wait := k.switchAt.Sub(now); wait > 0 {
+			return wait
+		}
 	}
-	next := path + ".next"
-	if err := os.WriteFile(next, content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
+	k.serving.Store(c.serving)
+	k.inUse, k.coming = c.authorities, nil
+	k.once.Do(func() { close(k.ready) })
+	return min(max(c.nextCheck().Sub(now), time.Second), maxWait)
+}
+
+func equal(a, b *unstructured.Unstructured) bool {
+	return equality.Semantic.DeepEqual(a.Object, b.Object)
 }

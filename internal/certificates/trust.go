@@ -1,0 +1,112 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package certificates
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Target is an object whose caBundle says whom the API server trusts when it calls a webhook.
+type Target struct {
+	kind schema.GroupVersionKind
+	name string
+	set  func(object map[string]any, bundle string) error
+}
+
+// MutatingWebhooks is a MutatingWebhookConfiguration.
+func MutatingWebhooks(name string) Target { return admission("MutatingWebhookConfiguration", name) }
+
+// ValidatingWebhooks is a ValidatingWebhookConfiguration.
+func ValidatingWebhooks(name string) Target {
+	return admission("ValidatingWebhookConfiguration", name)
+}
+
+func admission(kind, name string) Target {
+	return Target{schema.GroupVersionKind{Group: "admissionregistration.k8s.io", Version: "v1", Kind: kind}, name, setInWebhooks}
+}
+
+// Conversion is a CustomResourceDefinition.
+func Conversion(name string) Target {
+	return Target{schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}, name, setInConversion}
+}
+
+func (t Target) object() *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetGroupVersionKind(t.kind)
+	return o
+}
+
+// fieldOwner is whom the API server records for what is written here.
+const fieldOwner = client.FieldOwner("bellhop-certificates")
+
+// keepTrust lets the API server trust a bundle. An object that is not there is written once it appears.
+func (k *Keeper) keepTrust(ctx context.Context, bundle []byte) error {
+	encoded := base64.StdEncoding.EncodeToString(bundle)
+	for _, target := range k.options.Trust {
+		found := target.object()
+		if err := k.client.Get(ctx, client.ObjectKey{Name: target.name}, found); apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		wanted := found.DeepCopy()
+		if err := target.set(wanted.Object, encoded); err != nil {
+			return fmt.Errorf("%s %s: %w", target.kind.Kind, target.name, err)
+		}
+		if equal(found, wanted) {
+			continue
+		}
+		if err := k.client.Update(ctx, wanted, fieldOwner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setInWebhooks sets the bundle of every webhook of a configuration.
+func setInWebhooks(object map[string]any, bundle string) error {
+	webhooks, _, err := unstructured.NestedSlice(object, "webhooks")
+	if err != nil {
+		return err
+	}
+	for _, webhook := range webhooks {
+		if webhook, ok := webhook.(map[string]any); ok {
+			if err := unstructured.SetNestedField(webhook, bundle, "clientConfig", "caBundle"); err != nil {
+				return err
+			}
+		}
+	}
+	if len(webhooks) == 0 {
+		return nil
+	}
+	return unstructured.SetNestedSlice(object, webhooks, "webhooks")
+}
+
+// setInConversion sets the bundle of a CRD's conversion, if a webhook does that.
+func setInConversion(object map[string]any, bundle string) error {
+	if strategy, _, err := unstructured.NestedString(object, "spec", "conversion", "strategy"); err != nil || strategy != "Webhook" {
+		return err
+	}
+	return unstructured.SetNestedField(object, bundle, "spec", "conversion", "webhook", "clientConfig", "caBundle")
+}
