@@ -223,8 +223,8 @@ var _ = DescribeTable("ServiceInstances", func(ctx SpecContext, e example) {
 	Entry("G16: here the user's finalizer stays (8.2: it was lost)", example{
 		in: `{metadata: {finalizers: [example.com/mine], labels: {a: b}}, spec: {clusterServiceClassExternalName: c, clusterServicePlanExternalName: p, clusterServiceClassRef: {name: c1}, clusterServicePlanRef: {name: p1},
 			externalID: my id, userInfo: {username: root}, bogus: 1}, status: {provisionStatus: Provisioned}}`,
-		want:   `{metadata: {finalizers: [example.com/mine, kubernetes-incubator/service-catalog], labels: {a: b}}, spec: {externalID: my id, userInfo: {username: alice}}}`,
-		absent: []string{"spec.clusterServiceClassRef", "spec.clusterServicePlanRef", "spec.bogus", "status", "metadata.annotations"},
+		want:   `{metadata: {finalizers: [example.com/mine, kubernetes-incubator/service-catalog], labels: {a: b}}, spec: {externalID: my id, userInfo: {username: alice}}, status: {observedGeneration: -1}}`,
+		absent: []string{"spec.clusterServiceClassRef", "spec.clusterServicePlanRef", "spec.bogus", "status.provisionStatus", "metadata.annotations"},
 		warned: []string{`spec.externalID: what the broker has as "my id" will be used, and left alone when this object is deleted`},
 	}),
 	Entry("G17: here ignored, as for cluster classes", example{in: `{spec: {serviceClassExternalName: c, servicePlanExternalName: nope, serviceClassRef: {name: c1}, servicePlanRef: {name: p1}}}`,

@@ -438,7 +438,7 @@ const samplesReady = `cd config/samples
 kubectl apply -f pager_v1beta1_receiver.yaml -f pager_v1beta1_alert.yaml
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_serviceinstance.yaml | kubectl apply -f -
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_servicebinding.yaml | kubectl apply -f -
-kubectl wait --for=condition=Stalled --timeout=30s alert/disk-full
+kubectl wait --for=condition=Reconciling --timeout=30s alert/disk-full
 kubectl wait --for=condition=Ready --timeout=30s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding`
 
 func kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
