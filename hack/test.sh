@@ -34,6 +34,9 @@ for name in pager servicecatalog; do
 	! has "$suites" $name || CGO_ENABLED=0 go -C test test -c "${flags[@]}" -o $name/$name.test ./$name
 done
 
+# Tests that compute for long in one goroutine, as those of schemas do: the race detector would find nothing there.
+sequential='Walks$|^TestLimits$'
+
 # suite NAME COMMAND... runs a suite, and keeps its output and its result.
 suite() {
 	local name=$1 began=$SECONDS result=ok
@@ -76,9 +79,8 @@ export GOGC=300 GOMEMLIMIT=1GiB
 } &
 {
 	package conversion $race
-	# Walks and schemas compute for long in one goroutine, where the race detector would find nothing.
-	unit ./ unit $race -skip 'Walks$' $(go list ./... | grep -v internal/catalog/schema$)
-	unit ./ walks -run 'Walks$' ./controllers/...
+	unit ./ unit $race -skip "$sequential" $(go list ./... | grep -v internal/catalog/schema$)
+	unit ./ sequential -run "$sequential" ./controllers/... ./internal/notify/notifytest
 	unit ./ schema ./internal/catalog/schema
 	unit demo/ demo $race ./...
 	unit hack/local/ local $race ./...
