@@ -192,15 +192,18 @@ func (w *world) ready(objects ...client.Object) {
 func (w *world) askAgain(o client.Object) {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
-		if hasFailed(o.Status.Conditions) && o.Status.ObservedGeneration == o.Generation {
+		if hasFailed(o.Status.Conditions) && !isRepeated(o.Status.Attempts) && o.Status.ObservedGeneration == o.Generation {
 			w.insist(o)
 		}
 	case *v1beta1.ServiceBinding:
-		if (hasFailed(o.Status.Conditions) || isLeftEdited(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
+		if (hasFailed(o.Status.Conditions) && !isRepeated(o.Status.Attempts) || isLeftEdited(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
 			w.insist(o)
 		}
 	}
 }
+
+// isRepeated reports whether what failed looks like a misconfiguration, which is repeated without an edit.
+func isRepeated(a *v1beta1.Attempts) bool { return a != nil && a.Misconfigured > 0 }
 
 // insist asks again. What fails is done the next time.
 func (w *world) insist(o client.Object) {
