@@ -23,6 +23,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,7 +100,7 @@ func forgetTrust(ctx context.Context) {
 
 func pathOf(name string, config admissionv1.WebhookClientConfig) *string {
 	if config.URL != nil {
-		path := (*config.URL)[len(its.Cluster.WebhookURL):]
+		path := "/" + strings.TrimLeft((*config.URL)[len(its.Cluster.WebhookURL):], "/")
 		paths[name] = &path
 	}
 	return paths[name]
