@@ -53,12 +53,22 @@ var _ = Describe("The API", func() {
 		Expect(versions).To(HaveLen(1))
 		version := versions[0].(map[string]any)
 		Expect(version).To(SatisfyAll(HaveKeyWithValue("name", "v1beta1"), HaveKeyWithValue("subresources", HaveKey("status"))))
-		shown := []string{}
+		shown, wide := []string{}, []string{}
 		for _, c := range version["additionalPrinterColumns"].([]any) {
 			column := c.(map[string]any)
-			shown = append(shown, fmt.Sprintf("%s (%s) %s", column["name"], column["type"], column["jsonPath"]))
+			text := fmt.Sprintf("%s (%s) %s", column["name"], column["type"], column["jsonPath"])
+			if column["priority"] != nil { // of -o wide only
+				wide = append(wide, text)
+			} else {
+				shown = append(shown, text)
+			}
 		}
 		Expect(shown).To(Equal(append(columns, "Age (date) .metadata.creationTimestamp")))
+		if slices.Contains([]string{"ServiceInstance", "ServiceBinding"}, kind) {
+			Expect(wide).To(Equal([]string{"External-ID (string) .spec.externalID", "Current-ID (string) .status.externalID"}))
+		} else {
+			Expect(wide).To(BeEmpty())
+		}
 	},
 		Entry(nil, "ClusterServiceBroker", "clusterservicebrokers", "clusterservicebroker", "Cluster", "URL (string) .spec.url", "Status (string) .status.lastConditionState"),
 		Entry(nil, "ServiceBroker", "servicebrokers", "servicebroker", "Namespaced", "URL (string) .spec.url", "Status (string) .status.lastConditionState"),
