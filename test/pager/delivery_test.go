@@ -399,14 +399,15 @@ var _ = Describe("Alert", func() {
 	It("says in each condition what is its own", func(ctx SpecContext) {
 		hook.Respond(answer(http.StatusServiceUnavailable, "Retry-After", "600"))
 		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook", "nobody")
+		newReceiver(ctx, namespace, "idle", hook.URL, func(r *v1beta1.Receiver) { r.Spec.Suspend = true })
+		a := newAlert(ctx, namespace, "a", nil, "hook", "idle")
 		message := func(kind, reason string, want OmegaMatcher) OmegaMatcher {
 			return HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", kind), HaveField("Reason", reason), HaveField("Message", want))))
 		}
 		Eventually(status(ctx, a)).Should(SatisfyAll(
-			message("Ready", "ReceiverNotFound", SatisfyAll(ContainSubstring("nobody"), ContainSubstring("HTTP 503"))),
-			message("Reconciling", "Retrying", SatisfyAll(Not(ContainSubstring("nobody")), ContainSubstring("HTTP 503"))),
-			message("Stalled", "ReceiverNotFound", SatisfyAll(ContainSubstring("nobody"), Not(ContainSubstring("HTTP 503"))))))
+			message("Ready", "Suspended", SatisfyAll(ContainSubstring("idle"), ContainSubstring("HTTP 503"))),
+			message("Reconciling", "Retrying", SatisfyAll(Not(ContainSubstring("idle")), ContainSubstring("HTTP 503"))),
+			message("Stalled", "Suspended", SatisfyAll(ContainSubstring("idle"), Not(ContainSubstring("HTTP 503"))))))
 	})
 
 	It("records each receiver's result as it comes, not after the slowest", func(ctx SpecContext) {

@@ -58,7 +58,7 @@ var _ = Describe("A receiver's status", func() {
 		secret := newSecret(ctx, map[string]string{"token": "bad"})
 		r := newReceiver(ctx, namespace, "room", "", gotoMatrix(server.URL))
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
-			haveCondition("Ready", metav1.ConditionFalse, "Unauthorized"), haveCondition("Stalled", metav1.ConditionTrue, "Unauthorized"),
+			haveCondition("Ready", metav1.ConditionFalse, "Unauthorized"), haveCondition("Reconciling", metav1.ConditionTrue, "Unauthorized"),
 			HaveField("LastError", ContainSubstring("HTTP 401")), HaveField("ObservedGeneration", BeEquivalentTo(1))))
 		update(ctx, secret, func(s *corev1.Secret) { s.Data["token"] = []byte("good") })
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
