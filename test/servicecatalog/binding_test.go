@@ -321,7 +321,7 @@ var _ = Describe("A binding", func() {
 		b := s.binding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
 		})
-		Eventually(bindingOf(ctx, b)).Should(stalled("ErrorWithParameters", `"input"`))
+		Eventually(bindingOf(ctx, b)).Should(waiting("ErrorWithParameters", `"input"`))
 		secret := newSecret(ctx, s.namespace, "input", "json", `{"role":"canary-0ne"}`)
 		Eventually(bindingOf(ctx, b)).Should(stalled("ErrorWithParameters", "spec.parameters.role"))
 		Expect(b.Status.Conditions).NotTo(ContainElement(HaveField("Message", ContainSubstring("canary"))))
@@ -465,7 +465,7 @@ var _ = Describe("A binding", func() {
 		for name, b := range tried { // more often than what may have left something
 			often := 4
 			if name == "e404" || name == "cut" { // which looks like a misconfiguration
-				often = 2
+				often = 1
 			}
 			Eventually(func() int { return len(s.about(b.Spec.ExternalID, osb.Bind)) }).WithTimeout(time.Minute).Should(BeNumerically(">", often), name)
 		}

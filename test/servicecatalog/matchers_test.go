@@ -124,7 +124,23 @@ func requestsFor(since suite.Moment, names []string, resources ...string) []stri
 		if !slices.Contains(names, e.ObjectRef.Name) || len(resources) > 0 && !slices.Contains(resources, e.ObjectRef.Resource) {
 			continue
 		}
-		about = append(about, strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/"))
+		about = append(about, spelled(e))
 	}
 	return about
+}
+
+// requestsAbout are the operator's requests about one object, as "verb resource/subresource".
+func requestsAbout(o client.Object, resource string, since suite.Moment) []string {
+	GinkgoHelper()
+	var about []string
+	for _, e := range operatorRequests(since) {
+		if e.ObjectRef.Resource == resource && e.ObjectRef.Namespace == o.GetNamespace() && e.ObjectRef.Name == o.GetName() {
+			about = append(about, spelled(e))
+		}
+	}
+	return about
+}
+
+func spelled(e audit.Event) string {
+	return strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/")
 }
