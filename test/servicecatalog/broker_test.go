@@ -87,7 +87,7 @@ func describeRelist(k kinds) {
 		Expect(b.GetGeneration()).To(Equal(int64(1)), "nothing of ours is in the spec")
 		Eventually(eventsAbout(ctx, b)).Should(ContainElement(ContainSubstring("Normal FetchedCatalog")))
 
-		about := func() []string { return requestsFor(start, []string{b.GetName()}) }
+		about := func() []string { return requestsFor(start, b.GetNamespace(), []string{b.GetName()}) }
 		Eventually(about).Should(HaveLen(1), "what is seen may be logged a little later")
 		Expect(about()[0]).To(HaveSuffix("brokers/status"))
 		Expect(server.Counts()).To(Equal(map[osb.Operation]int{osb.GetCatalog: 1}))
@@ -384,7 +384,7 @@ func describeBroker(k kinds) {
 		server.Forget()
 		startOperator(context.WithoutCancel(ctx))
 		registerBroker(ctx, k, namespace, newBroker(osbtest.Options{}))
-		Expect(requestsFor(start, names)).To(BeEmpty())
+		Expect(requestsFor(start, b.GetNamespace(), names)).To(BeEmpty())
 		Expect(server.Calls()).To(BeEmpty())
 
 		By("having missed that the credentials changed")

@@ -50,7 +50,7 @@ var _ = Describe("The budget of API requests", Serial, func() {
 	// definitions is how often it was asked whether a kind's definition is being deleted.
 	definitions := func(since suite.Moment, resource string) int {
 		GinkgoHelper()
-		return len(requestsFor(since, []string{resource + ".servicecatalog.k8s.io"}))
+		return len(requestsFor(since, "", []string{resource + ".servicecatalog.k8s.io"}))
 	}
 	// fill makes n instances, each with a binding.
 	fill := func(ctx context.Context, s *site) (instances []*v1beta1.ServiceInstance, bindings []*v1beta1.ServiceBinding) {

@@ -125,7 +125,7 @@ func describeCatalogObjects(k kinds) {
 		offer(server, services...)
 		readAgain(ctx, b)
 		Eventually(ours(start)).Should(HaveExactElements(HavePrefix("update ")))
-		Eventually(func() []string { return requestsFor(start, []string{b.GetName()}) }).Should(HaveLen(1))
+		Eventually(func() []string { return requestsFor(start, b.GetNamespace(), []string{b.GetName()}) }).Should(HaveLen(1))
 
 		By("having added one service and taken away another")
 		start = now()

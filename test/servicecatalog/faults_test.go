@@ -346,7 +346,7 @@ var _ = Describe("Faults", func() {
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "False", "OrphanMitigationSuccessful"))
 	})
 
-	It("F-S1: remove nothing that the broker finished while the operator was down for longer than it may take", func(ctx SpecContext) {
+	It("F-S1: remove nothing that the broker finished while the operator was down for longer than it may take", Serial, func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.Never = true })
 		down := func(o client.Object, id string) { // past the deadline, which is a week
 			operator.Kill()

@@ -115,32 +115,16 @@ func operatorRequests(since suite.Moment) []audit.Event {
 	})
 }
 
-// requestsFor are the operator's requests about the objects of a name and of some resources,
-// as "verb resource/subresource"; no resources are all.
-func requestsFor(since suite.Moment, names []string, resources ...string) []string {
+// requestsFor are the operator's requests about the objects of a namespace, a name and some resources, as
+// "verb resource/subresource"; no namespace is that of the cluster, no resources are all.
+func requestsFor(since suite.Moment, namespace string, names []string, resources ...string) []string {
 	GinkgoHelper()
 	var about []string
 	for _, e := range operatorRequests(since) {
-		if !slices.Contains(names, e.ObjectRef.Name) || len(resources) > 0 && !slices.Contains(resources, e.ObjectRef.Resource) {
+		if e.ObjectRef.Namespace != namespace || !slices.Contains(names, e.ObjectRef.Name) || len(resources) > 0 && !slices.Contains(resources, e.ObjectRef.Resource) {
 			continue
 		}
-		about = append(about, spelled(e))
+		about = append(about, strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/"))
 	}
 	return about
-}
-
-// requestsAbout are the operator's requests about one object, as "verb resource/subresource".
-func requestsAbout(o client.Object, resource string, since suite.Moment) []string {
-	GinkgoHelper()
-	var about []string
-	for _, e := range operatorRequests(since) {
-		if e.ObjectRef.Resource == resource && e.ObjectRef.Namespace == o.GetNamespace() && e.ObjectRef.Name == o.GetName() {
-			about = append(about, spelled(e))
-		}
-	}
-	return about
-}
-
-func spelled(e audit.Event) string {
-	return strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/")
 }
