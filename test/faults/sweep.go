@@ -205,6 +205,9 @@ func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) e
 	if s.learned, err = l.try(ctx, s.scenario, fault{}, ""); err != nil {
 		return err
 	}
+	if ctx.Err() != nil { // it was interrupted, and says nothing
+		return ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note(fault{}, s.learned, out, seed)
