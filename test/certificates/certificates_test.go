@@ -185,12 +185,12 @@ var _ = Describe("The webhooks' certificate", Ordered, ContinueOnFailure, func()
 		before := now(ctx)
 		Expect(its.Client.Delete(ctx, theSecret())).To(Succeed())
 		Eventually(func(g Gomega) {
-			webhooksAnswer(ctx)(Default.(Gomega)) // each time
+			webhooksAnswer(ctx)(Default) // each time
 			leaf, err := certificate(ctx)()
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(leaf.SerialNumber).NotTo(Equal(before.SerialNumber))
 		}).Should(Succeed())
-		webhooksAnswer(ctx)(Default.(Gomega))
+		webhooksAnswer(ctx)(Default)
 	})
 
 	for why, data := range map[string]map[string][]byte{
