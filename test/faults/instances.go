@@ -244,7 +244,7 @@ func identityScenarios() []scenario {
 			si := w.instance("db", syncClass, syncPlan)
 			si.Spec.ExternalID, si.Spec.Parameters = id, parameters(`{"size":2}`)
 			w.create(si)
-			w.stalled(si)
+			w.tells(si, "brought along")
 			w.remove(si)
 			w.gone(si)
 		}},
