@@ -313,7 +313,7 @@ var _ = Describe("Alert", func() {
 			})
 			Eventually(status(ctx, a)).Should(sent(a))
 			By("not sending again for a later default")
-			newReceiver(ctx, namespace, "later", older.URL, func(r *v1beta1.Receiver) {
+			newReceiver(ctx, namespace, "before-hook", older.URL, func(r *v1beta1.Receiver) { // the name counts within a second
 				r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
 			})
 			b := newAlert(ctx, namespace, "b", nil)
