@@ -59,14 +59,6 @@ type verdict struct {
 	delivery bool
 }
 
-// error is the failure as an error, nil for none.
-func (v verdict) error() error {
-	if v.failure == nil {
-		return nil
-	}
-	return v.failure
-}
-
 // of is what was seen of a receiver.
 func (h *health) of(key senderKey) sighting {
 	h.mu.Lock()

@@ -104,7 +104,7 @@ func (s *service) page(name string) {
 	s.due[name] = s.now.Now()
 }
 
-// poll is how often an Alert is reconciled at least: it may wait for a slot, of which the fake clock calls nobody.
+// poll is how often an Alert is reconciled at least: it may wait for a slot, and the limiter's timers do not follow the fake clock.
 const poll = 10 * time.Second
 
 // pass lets time pass, in which what is due is done.
@@ -230,7 +230,7 @@ func TestF_P1_AMisconfiguredReceiverIsRetriedSeldom(t *testing.T) {
 	}
 }
 
-// F-P1: what is refused only for itself waits for a time of its own, and keeps nobody else waiting.
+// F-P1: an Alert that is refused while others are sent waits for a time of its own, and delays no other Alert.
 func TestF_P1_AnAlertsOwnFaultKeepsNobodyWaiting(t *testing.T) {
 	s := newService(t)
 	s.statusOf["poison"] = http.StatusForbidden
@@ -254,7 +254,7 @@ func TestF_P1_AnAlertsOwnFaultKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
-// F-JP2: what is mended at the service reaches the Alerts that wait, without anybody touching an object.
+// F-JP2: what is mended at the service reaches the Alerts that wait, without a change of any object.
 func TestF_JP2_AMendedServiceGetsWhatWaits(t *testing.T) {
 	for why, status := range map[string]int{"misconfigured": http.StatusForbidden, "down": http.StatusServiceUnavailable} {
 		t.Run(why, func(t *testing.T) {

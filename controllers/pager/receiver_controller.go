@@ -156,7 +156,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 			}
 			s.asked++
 			s.next = now.Add(backoff(key.ref.Name, s.asked))
-			if notify.ClassOf(v.error()) == notify.Configuration {
+			if v.failure != nil && v.failure.Class == notify.Configuration {
 				s.next = now.Add(outbound.MisconfigurationDelay(int(s.asked)))
 			}
 			s.verdict = v

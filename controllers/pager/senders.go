@@ -121,8 +121,8 @@ func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.Rec
 	})
 }
 
-// endpointVersion is the version of a receiver, as in receivers.Party. It stands in statuses: without the Secret's UID, which they do
-// not show, nobody can find the Secret's content by trying.
+// endpointVersion is the version of a receiver, as in receivers.Party. It stands in statuses: the Secret's UID, which they do not
+// show, keeps a reader of a status from finding the Secret's content by trying.
 func endpointVersion(p receivers.Party, secret *corev1.Secret) string {
 	provider, err := json.Marshal(p.Spec.Provider)
 	if err != nil {
