@@ -73,6 +73,9 @@ func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting in
 		if known || c.status.TestedWith != p.Version {
 			c.judge(p, s, known, now)
 		}
+		for i := range c.status.Conditions { // what an edit leaves as it was holds for the edited receiver, too
+			c.status.Conditions[i].ObservedGeneration = r.GetGeneration()
+		}
 	}
 	c.urgent = !slices.Equal(summary(was.Conditions), summary(c.status.Conditions)) || was.ObservedGeneration != c.status.ObservedGeneration
 	return c

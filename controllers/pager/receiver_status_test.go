@@ -90,6 +90,11 @@ func TestExamine(t *testing.T) {
 			if !equality.Semantic.DeepEqual(before, r) {
 				t.Error("the receiver was changed")
 			}
+			for _, condition := range got.status.Conditions {
+				if condition.ObservedGeneration != r.Generation {
+					t.Errorf("%s says what held at generation %d", condition.Type, condition.ObservedGeneration)
+				}
+			}
 			r.Status = got.status
 			if again := examine(r, c.party, c.seen, c.waiting, t0.Add(time.Millisecond)); !equality.Semantic.DeepEqual(again.status, got.status) || again.urgent {
 				t.Errorf("a second look writes again: %+v", again.status)
