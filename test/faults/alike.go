@@ -37,8 +37,7 @@ func (w *world) alike(state, expected string) bool {
 		return true
 	}
 	if w.takenBack != "" { // who has not seen that may tell it
-		told := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool { return !objectLine.MatchString(line) && strings.Contains(line, w.takenBack) })
-		if state = strings.Join(told, "\n"); state == expected {
+		if state, expected = w.untold(state), w.untold(expected); state == expected {
 			return true
 		}
 	}
@@ -57,6 +56,12 @@ func (w *world) alike(state, expected string) bool {
 		}
 	}
 	return true
+}
+
+// untold is a state without messages of what was taken back.
+func (w *world) untold(state string) string {
+	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool { return !objectLine.MatchString(line) && strings.Contains(line, w.takenBack) })
+	return strings.Join(lines, "\n")
 }
 
 // isForgiven says whether a line is of a message that there is not without faults, but may be

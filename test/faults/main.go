@@ -55,7 +55,7 @@ func parse(args []string) (o options, err error) {
 	fs.StringVar(&o.class, "class", "", "the only class of faults to try")
 	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
 	fs.Float64Var(&o.part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
-	fs.IntVar(&o.parallel, "parallel", 22, "how many runs go on at once")
+	fs.IntVar(&o.parallel, "parallel", 50, "how many runs go on at once")
 	fs.IntVar(&o.walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
 	fs.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
 	fs.DurationVar(&o.within, "within", 0, "no run begins later than that; 0: all are made")

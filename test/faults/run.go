@@ -300,7 +300,7 @@ func (r *run) end(expected string) string {
 	case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
 		window *= 2
 	}
-	for end := time.Now().Add(deadline); expected != "" && !w.alike(w.state(), expected); wait(w.ctx, 150*time.Millisecond) {
+	for end := time.Now().Add(deadline); expected != "" && !w.alike(w.state(), expected); wait(w.ctx, 300*time.Millisecond) {
 		if time.Now().After(end) {
 			w.blame("it ends otherwise than without faults:\n%s", difference(expected, w.state()))
 			break

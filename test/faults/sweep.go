@@ -202,11 +202,8 @@ func share(all []fault, part float64, d draw) (some []fault) {
 // learn runs the scenario without a fault.
 func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) error {
 	var err error
-	if s.learned, err = l.try(ctx, s.scenario, fault{}, ""); err != nil {
+	if s.learned, err = s.run(ctx, l, fault{}); err != nil {
 		return err
-	}
-	if ctx.Err() != nil { // it was interrupted, and says nothing
-		return ctx.Err()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,15 +216,8 @@ func (s *sweep) try(ctx context.Context, l *lab, j *journal, f fault, out io.Wri
 	found, done := j.find(s.scenario.name, f)
 	if !done {
 		var err error
-		found, err = l.try(ctx, s.scenario, f, s.learned.state)
-		for again := 0; err != nil && ctx.Err() == nil && again < 3; again++ { // nothing was tried yet: a machine that is busy elects leaders badly
-			found, err = l.try(ctx, s.scenario, f, s.learned.state)
-		}
-		if err != nil {
-			return fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
-		}
-		if ctx.Err() != nil { // it was interrupted, and says nothing
-			return ctx.Err()
+		if found, err = s.run(ctx, l, f); err != nil {
+			return err
 		}
 		if err := j.add(s.scenario.name, f, found); err != nil {
 			return err
@@ -242,6 +232,20 @@ func (s *sweep) try(ctx context.Context, l *lab, j *journal, f fault, out io.Wri
 	}
 	s.note(f, found, out, seed)
 	return nil
+}
+
+// run makes one run. It begins again where the preparation fails: nothing was tried yet, and a machine that is busy elects leaders badly.
+func (s *sweep) run(ctx context.Context, l *lab, f fault) (found result, err error) {
+	for range 4 {
+		found, err = l.try(ctx, s.scenario, f, s.learned.state)
+		if ctx.Err() != nil { // it was interrupted, and says nothing
+			return result{}, ctx.Err()
+		}
+		if err == nil {
+			return found, nil
+		}
+	}
+	return result{}, fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
 }
 
 // note keeps in mind what went wrong, and says how to see it again.

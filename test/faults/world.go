@@ -143,7 +143,7 @@ func (w *world) await(what string, check func() error) {
 		if err == nil {
 			return
 		}
-		wait(ctx, 60*time.Millisecond)
+		wait(ctx, 150*time.Millisecond)
 		if ctx.Err() != nil {
 			panic(stuck{fmt.Errorf("%s: not within %s: %w", what, deadline, err)})
 		}
