@@ -39,11 +39,11 @@ sequential='Walks$|^TestLimits$'
 
 # suite NAME COMMAND... runs a suite, and keeps its output and its result.
 suite() {
-	local name=$1 began=$SECONDS result=ok
+	local name=$1 began=$SECONDS result=ok TIMEFORMAT='%U %S'
 	shift
 	echo "== $name: started"
-	"$@" >"$logs/$name.log" 2>&1 || result=FAILED
-	echo "$name $result $((SECONDS - began))" >>"$logs/results"
+	{ time "$@" >"$logs/$name.log" 2>&1; } 2>"$logs/$name.cpu" || result=FAILED
+	echo "$name $result $((SECONDS - began)) $(awk '{ print int($1 + $2) }' "$logs/$name.cpu")" >>"$logs/results"
 	echo "== $name: $result, $((SECONDS - began)) s"
 }
 
@@ -61,7 +61,10 @@ unit() { ! has "$modules" "$1" || suite "$2" gotest "$1" "${@:3}"; }
 package() { ! has "$suites" "$1" || suite "$1" gotest test "${@:2}" "./$1/..."; }
 
 # specs NAME runs a suite of test/ in Ginkgo processes that share a control plane and an operator. The specs mostly wait.
-specs() { ! has "$suites" "$1" || suite "$1" "$ginkgo" run --procs=6 --timeout=20m "test/$1/$1.test"; }
+specs() { ! has "$suites" "$1" || suite "$1" "$ginkgo" run --no-color --procs=6 --label-filter='!serial' --timeout=20m "test/$1/$1.test"; }
+
+# serial NAME runs those of its specs that need a control plane and an operator for themselves, one after the other.
+serial() { ! has "$suites" "$1" || suite "$1-serial" "$ginkgo" run --no-color --label-filter=serial --timeout=20m "test/$1/$1.test"; }
 
 # Memory is cheaper than time here, for the control planes above all.
 export GOGC=300 GOMEMLIMIT=1GiB
@@ -70,13 +73,17 @@ export GOGC=300 GOMEMLIMIT=1GiB
 {
 	specs servicecatalog
 	package docs
+	package removal
 } &
 {
 	specs pager
-	package removal
 	package certificates
 	package admission $race # in the test's process, as are the next
+	package faults
+	package bench
 } &
+serial servicecatalog &
+serial pager &
 {
 	package conversion $race
 	unit ./ unit $race -skip "$sequential" $(go list ./... | grep -v internal/catalog/schema$)
@@ -86,13 +93,11 @@ export GOGC=300 GOMEMLIMIT=1GiB
 	unit hack/local/ local $race ./...
 	unit hack/controlplane/ controlplane $race ./...
 	package internal
-	package faults
-	package bench
 } &
 wait
 
 passed=0 failed=0
-while read -r name result seconds; do
+while read -r name result _; do
 	if [ "$result" = ok ]; then
 		passed=$((passed + 1))
 	else
@@ -101,7 +106,10 @@ while read -r name result seconds; do
 		cat "$logs/$name.log"
 	fi
 done <"$logs/results"
-echo "suite            result  seconds"
-while read -r name result seconds; do printf '%-16s %-6s %8d\n' "$name" "$result" "$seconds"; done <"$logs/results"
+echo "suite                 result  seconds  of CPU"
+while read -r name result seconds cpu; do
+	printf '%-21s %-6s %8d %7d\n' "$name" "$result" "$seconds" "$cpu"
+	[ "$result" = ok ] || grep -E '^ *(\[FAIL\]|--- FAIL)' "$logs/$name.log" || true
+done <"$logs/results"
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

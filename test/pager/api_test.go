@@ -205,7 +205,7 @@ var _ = Describe("The API", func() {
 		Expect(b.Spec.Title).To(Equal("t"))
 	})
 
-	It("accepts pages and metadata while the operator is away", Serial, func(ctx SpecContext) {
+	It("accepts pages and metadata while the operator is away", serial, func(ctx SpecContext) {
 		hook := newInbox()
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		before := newAlert(ctx, namespace, "before", nil, "hook")

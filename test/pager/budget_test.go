@@ -67,7 +67,7 @@ func inParallel(n int, do func(i int)) {
 	wait.Wait()
 }
 
-var _ = Describe("The budget of API requests", Serial, func() {
+var _ = Describe("The budget of API requests", serial, func() {
 	const n = 100
 
 	// oncePerSecretVersion is what may be asked for beside the writes.

@@ -43,7 +43,7 @@ var _ = Describe("Faults", func() {
 		namespace, hook = newNamespace(ctx), newInbox()
 	})
 
-	It("lose and double nothing in 8 kills during 200 Alerts", Serial, func(ctx SpecContext) {
+	It("lose and double nothing in 8 kills during 200 Alerts", serial, func(ctx SpecContext) {
 		const n, kills = 200, 8
 		// An answer takes a while, so that kills find requests under way.
 		hook.Respond(func(r *http.Request) (int, http.Header, string) {
@@ -112,7 +112,7 @@ var _ = Describe("Faults", func() {
 		Expect(repeated).To(BeNumerically("<=", interrupted))
 	})
 
-	It("deliver 200 of 200 that were accepted while the receiver was down and the operator was killed", Serial, func(ctx SpecContext) {
+	It("deliver 200 of 200 that were accepted while the receiver was down and the operator was killed", serial, func(ctx SpecContext) {
 		const n = 200
 		hook.server.Close()
 		newReceiver(ctx, namespace, "hook", hook.URL)
@@ -129,7 +129,7 @@ var _ = Describe("Faults", func() {
 		Expect(hook.Messages()).To(HaveLen(n))
 	})
 
-	It("F-P1, F-JP1: deliver 500 of 500 after an outage with kills, in which a proxy answers 401, 403, 404 and 409, too", Serial, func(ctx SpecContext) {
+	It("F-P1, F-JP1: deliver 500 of 500 after an outage with kills, in which a proxy answers 401, 403, 404 and 409, too", serial, func(ctx SpecContext) {
 		const n, kills = 500, 3
 		outage := []int{http.StatusServiceUnavailable, http.StatusForbidden, http.StatusBadGateway, http.StatusNotFound,
 			http.StatusUnauthorized, http.StatusInternalServerError, http.StatusConflict}
@@ -138,10 +138,11 @@ var _ = Describe("Faults", func() {
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
 		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		before := int32(0)
 		for range kills {
-			before := asked.Load()
 			Eventually(func() int32 { return asked.Load() - before }).WithTimeout(2 * time.Minute).Should(BeNumerically(">=", 4))
 			operator.Kill()
+			before = asked.Load()
 			startOperator(context.WithoutCancel(ctx))
 		}
 		hook.Respond(nil)
@@ -188,7 +189,7 @@ var _ = Describe("Faults", func() {
 		Expect(slow.Messages()).To(HaveLen(n))
 	})
 
-	It("record what was sent before a graceful stop ends the process", Serial, func(ctx SpecContext) {
+	It("record what was sent before a graceful stop ends the process", serial, func(ctx SpecContext) {
 		arrived, release := make(chan struct{}), make(chan struct{})
 		first := sync.OnceFunc(func() { close(arrived) })
 		hook.Respond(func(*http.Request) (int, http.Header, string) {
@@ -253,7 +254,7 @@ var _ = Describe("Faults", func() {
 		Expect(hook.about(again)).To(HaveLen(2), "each has its page under its own key")
 	})
 
-	It("leave nothing out when a warm standby takes over", Serial, func(ctx SpecContext) {
+	It("leave nothing out when a warm standby takes over", serial, func(ctx SpecContext) {
 		const n = 100
 		elect := []string{"--leader-elect", "--leader-elect-lease-duration=4s"}
 		Expect(operator.Stop()).To(Succeed())

@@ -98,7 +98,7 @@ var _ = Describe("A provider", func() {
 		Expect(where(edited, ended)).To(Equal(says["end"]))
 	}, entries())
 
-	It("does so too where the operator crashes before it has an answer", Serial, func(ctx SpecContext) {
+	It("does so too where the operator crashes before it has an answer", serial, func(ctx SpecContext) {
 		type page struct {
 			row   string
 			alert *v1beta1.Alert

@@ -80,7 +80,7 @@ var _ = Describe("AtMostOnce", func() {
 		Expect(hook.about(a)[0].Attempts).To(Equal(1))
 	})
 
-	It("survives a kill between the request and its record", Serial, func(ctx SpecContext) {
+	It("survives a kill between the request and its record", serial, func(ctx SpecContext) {
 		const n = 20
 		hook.Respond(inbox.Hang)
 		newReceiver(ctx, namespace, "hook", hook.URL, atMostOnce)

@@ -131,7 +131,7 @@ var _ = Describe("A receiver's status", func() {
 			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
 		})
 
-		It("is as if it was never probed where nobody tries it", Serial, func(ctx SpecContext) {
+		It("is as if it was never probed where nobody tries it", serial, func(ctx SpecContext) {
 			operator.Kill()
 			overwrite(ctx)
 			startOperator(context.WithoutCancel(ctx))

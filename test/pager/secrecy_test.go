@@ -34,7 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-var _ = Describe("A credential", Serial, func() {
+var _ = Describe("A credential", serial, func() {
 	BeforeEach(logEverything)
 
 	It("is found nowhere but in its Secret and on the wire", func(ctx SpecContext) {

@@ -54,6 +54,7 @@ var (
 	metricsToken  = its.MetricsToken
 	gone          = its.Gone
 	tokenOf       = its.Token
+	serial        = suite.Serial
 	haveCondition = suite.HaveCondition[metav1.ConditionStatus]
 )
 

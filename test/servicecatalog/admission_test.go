@@ -115,7 +115,7 @@ var _ = Describe("The API", func() {
 		Entry("of bindings with parameters that are a number", `{kind: ServiceBinding, metadata: {name: typed}, spec: {instanceRef: {name: x}, parameters: 1}}`),
 	)
 
-	It("lets metadata through while the operator is away, and nothing else", Serial, func(ctx SpecContext) {
+	It("lets metadata through while the operator is away, and nothing else", serial, func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		service := offering("mysql", "small")
 		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})

@@ -662,7 +662,7 @@ var _ = Describe("The Secret of a binding", func() {
 		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("Rebind", "2"), HaveField("PredecessorID", "")))
 		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Status.ExternalID)))
 		Expect(s.Violations()).To(BeEmpty())
-	}, Serial)
+	}, serial)
 
 	// conformance: R06
 	It("keeps the old ones where others cannot be had", func(ctx SpecContext) {
@@ -851,5 +851,5 @@ var _ = Describe("The deletion of a binding", func() {
 		for _, password := range passwords {
 			Expect(logs.String()).NotTo(ContainSubstring(password))
 		}
-	}, Serial)
+	}, serial)
 })

@@ -350,7 +350,7 @@ func describeCredentialsSecret(k kinds) {
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
 	})
 
-	It("is let go when the operator finds, starting, that nobody needs it", Serial, func(ctx SpecContext) {
+	It("is let go when the operator finds, starting, that nobody needs it", serial, func(ctx SpecContext) {
 		operator.Kill()
 		held := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "held", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
 		Expect(k8s.Create(ctx, held)).To(Succeed())
@@ -364,7 +364,7 @@ func describeBroker(k kinds) {
 	var namespace string
 	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
 
-	It("costs nothing when the operator starts again", Serial, func(ctx SpecContext) {
+	It("costs nothing when the operator starts again", serial, func(ctx SpecContext) {
 		service := offering("db", "small")
 		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}, Username: "alice", Password: "x"})
 		login := newSecret(ctx, namespace, "login", "username", "alice", "password", "x")
@@ -396,7 +396,7 @@ func describeBroker(k kinds) {
 		Eventually(func() []osbtest.Call { return server.Calls(osb.GetCatalog) }).Should(ConsistOf(HaveField("Status", http.StatusNotModified)))
 	})
 
-	It("is counted", Serial, func(ctx SpecContext) {
+	It("is counted", serial, func(ctx SpecContext) {
 		token := metricsToken(ctx, namespace)
 		b := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{}))
 		Eventually(func() (string, error) { return scrape(ctx, token) }).Should(SatisfyAll(

@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
-var _ = Describe("The budget of API requests", Serial, func() {
+var _ = Describe("The budget of API requests", serial, func() {
 	const n = 50
 
 	// about are the operator's requests about what is in a namespace, by the object's name.

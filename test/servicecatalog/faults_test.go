@@ -57,7 +57,7 @@ var _ = Describe("Faults", func() {
 	}
 
 	// conformance: P18 O13 L16
-	It("lose, double and orphan nothing in 8 kills during 80 provisions, bindings and deletions", Serial, func(ctx SpecContext) {
+	It("lose, double and orphan nothing in 8 kills during 80 provisions, bindings and deletions", serial, func(ctx SpecContext) {
 		const n, kills = 80, 8
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		unhurried(s, 5*time.Millisecond)
@@ -99,7 +99,7 @@ var _ = Describe("Faults", func() {
 		w.check(ctx)
 	})
 
-	It("leave nothing out and repeat nothing when a warm standby takes over", Serial, func(ctx SpecContext) {
+	It("leave nothing out and repeat nothing when a warm standby takes over", serial, func(ctx SpecContext) {
 		const n = 60
 		elect := []string{"--leader-elect", "--leader-elect-lease-duration=4s"}
 		Expect(operator.Stop()).To(Succeed())
@@ -124,7 +124,7 @@ var _ = Describe("Faults", func() {
 		startOperator(context.WithoutCancel(ctx))
 	})
 
-	It("record what was done before a graceful stop ends the process", Serial, func(ctx SpecContext) {
+	It("record what was done before a graceful stop ends the process", serial, func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{})
 		release := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Hold: release})
@@ -141,7 +141,7 @@ var _ = Describe("Faults", func() {
 	})
 
 	// conformance: B07
-	It("that keep credentials from their Secret lose none, also with the process", Serial, func(ctx SpecContext) {
+	It("that keep credentials from their Secret lose none, also with the process", serial, func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, toldOnce, notRotatable)
 		s.provisioned(ctx, "db")
 		for name, kill := range map[string]bool{"delayed": false, "killed": true} {
@@ -279,7 +279,7 @@ var _ = Describe("Faults", func() {
 			{"it is not known which plan instances have", false, "large", []string{remove, remove, provision}},
 		} {
 			// conformance: P14
-			It("bring it up to date, where "+c.what, Serial, func(ctx SpecContext) {
+			It("bring it up to date, where "+c.what, serial, func(ctx SpecContext) {
 				s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[0].InstancesRetrievable = c.retrievable })
 				release := make(chan struct{})
 				s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Acts: true, Hold: release})
@@ -308,7 +308,7 @@ var _ = Describe("Faults", func() {
 	})
 
 	Describe("between a request and its record", func() {
-		It("end in the removal of what was made, if the object is deleted", Serial, func(ctx SpecContext) {
+		It("end in the removal of what was made, if the object is deleted", serial, func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			release := make(chan struct{})
 			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Acts: true, Hold: release})
@@ -325,7 +325,7 @@ var _ = Describe("Faults", func() {
 	})
 
 	// conformance: L13 O14
-	It("do not prolong what the broker may take", Serial, func(ctx SpecContext) {
+	It("do not prolong what the broker may take", serial, func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[1].Plans[0].MaximumPollingDuration = 10
 			services[1].Behavior.Never = true
@@ -346,7 +346,7 @@ var _ = Describe("Faults", func() {
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "False", "OrphanMitigationSuccessful"))
 	})
 
-	It("F-S1: remove nothing that the broker finished while the operator was down for longer than it may take", Serial, func(ctx SpecContext) {
+	It("F-S1: remove nothing that the broker finished while the operator was down for longer than it may take", serial, func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.Never = true })
 		down := func(o client.Object, id string) { // past the deadline, which is a week
 			operator.Kill()

@@ -192,7 +192,7 @@ var _ = Describe("Whose an id is", func() {
 		})
 	})
 
-	When("objects come around admission", Serial, func() {
+	When("objects come around admission", serial, func() {
 		It("a restored one, whose record is older than itself, leaves the service alone", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			backup := s.provisioned(ctx, "db")
@@ -296,7 +296,7 @@ var _ = Describe("Whose an id is", func() {
 		})
 	})
 
-	When("the CustomResourceDefinition is deleted", Serial, func() {
+	When("the CustomResourceDefinition is deleted", serial, func() {
 		It("nothing is deleted at a broker, and the objects say so", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			si := s.provisioned(ctx, "db")

@@ -46,7 +46,7 @@ const (
 	bindingCanary = canary.Value + "-binding"
 )
 
-var _ = Describe("A credential", Serial, func() {
+var _ = Describe("A credential", serial, func() {
 	BeforeEach(logEverything)
 
 	// echo answers with credentials in every spelling, in words that people are shown: a few
@@ -207,7 +207,7 @@ var _ = Describe("What a broker says of a binding", func() {
 		Eventually(bindingOf(ctx, given)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), cleaned("cannot use [redacted] any more", "before-0ne")))
 	})
 
-	It("is shown to nobody by a process that does not know what it gave out", Serial, func(ctx SpecContext) {
+	It("is shown to nobody by a process that does not know what it gave out", serial, func(ctx SpecContext) {
 		s := newSite(ctx, namespaced, osbtest.Options{}, notRotatable, func(services []osbtest.Service) {
 			services[0].Behavior.Credentials = func(id string) any {
 				return map[string]any{"password": "pass-" + id, "options": map[string]any{"pin": json.Number(numberCanary)}}

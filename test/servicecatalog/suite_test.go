@@ -47,6 +47,7 @@ var (
 	scrape        = its.Scrape
 	metricsToken  = its.MetricsToken
 	gone          = its.Gone
+	serial        = suite.Serial
 	haveCondition = suite.HaveCondition[string]
 )
 
@@ -60,7 +61,9 @@ func TestServiceCatalog(t *testing.T) {
 }
 
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
-	return its.Start(ctx)
+	started := its.Start(ctx)
+	its.AwaitControllers(ctx, firstObjects)
+	return started
 }, func(started []byte) {
 	its.Join(started, v1beta1.AddToScheme)
 	cluster, operator, k8s = its.Cluster, its.Operator, its.Client
@@ -70,6 +73,19 @@ var (
 	_ = BeforeEach(logs.Reset)
 	_ = AfterEach(logs.Report)
 )
+
+// firstObjects ask no broker for anything.
+const firstObjects = `
+apiVersion: servicecatalog.k8s.io/v1beta1
+kind: ServiceBinding
+metadata: {name: first, namespace: default, annotations: {bellhop.gophernetes.io/deletion-policy: Retain}}
+spec: {instanceRef: {name: first}}
+---
+apiVersion: servicecatalog.k8s.io/v1beta1
+kind: ServiceInstance
+metadata: {name: first, namespace: default, annotations: {bellhop.gophernetes.io/deletion-policy: Retain}}
+spec: {serviceClassExternalName: none, servicePlanExternalName: none}
+`
 
 // startOperator runs the operator until stopped or killed.
 func startOperator(ctx context.Context, args ...string) {

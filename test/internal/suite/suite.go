@@ -38,9 +38,12 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
+// Serial decorates specs that stop the operator, or that change what belongs to the whole cluster. "make test" runs them apart from the
+// others, on a control plane of their own; where all run together, they are the last, in the first Ginkgo process.
+var Serial = []any{ginkgo.Serial, ginkgo.Label("serial")}
+
 // Suite is a control plane and an operator that runs on it. The first Ginkgo process starts both, the others use them, so that specs
-// run in parallel; a spec that stops the operator, or that changes what belongs to the whole cluster, is Serial and runs in the first
-// process after all others. The methods are for specs, and fail them.
+// run in parallel. The methods are for specs, and fail them.
 type Suite struct {
 	Cluster *local.Cluster
 	// Operator is the one that was started last, of the program Binary. Only the first process can stop it.
@@ -141,6 +144,20 @@ func (s *Suite) AwaitKnowledge(ctx context.Context, manifest string) {
 	ginkgo.GinkgoHelper()
 	gomega.Eventually(ctx, func() (string, error) { return s.Kubectl(ctx, manifest, "create", "--dry-run=server", "-f", "-") }).
 		ShouldNot(gomega.ContainSubstring("still starting"))
+}
+
+// AwaitControllers returns once the operator's controllers have looked at the objects of a manifest, which it then deletes: what is created
+// from then on is known to be new, and not a former leader's.
+func (s *Suite) AwaitControllers(ctx context.Context, manifest string) {
+	ginkgo.GinkgoHelper()
+	for _, args := range [][]string{
+		{"apply", "-f", "-"},
+		{"wait", "--timeout=1m", "--for=jsonpath={.status.observedGeneration}=1", "-f", "-"},
+		{"delete", "--timeout=1m", "-f", "-"},
+	} {
+		out, err := s.Kubectl(ctx, manifest, args...)
+		gomega.Expect(err).NotTo(gomega.HaveOccurred(), "%v: %s", args, out)
+	}
 }
 
 // Namespace makes a namespace of the spec's own.
