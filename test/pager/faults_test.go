@@ -256,7 +256,7 @@ var _ = Describe("Faults", func() {
 
 	It("leave nothing out when a warm standby takes over", serial, func(ctx SpecContext) {
 		const n = 100
-		elect := []string{"--leader-elect", "--leader-elect-lease-duration=4s"}
+		elect := []string{"--leader-elect"}
 		Expect(operator.Stop()).To(Succeed())
 		startOperator(context.WithoutCancel(ctx), elect...)
 		leader := operator
