@@ -159,6 +159,13 @@ type place struct {
 	element     *list.Element
 }
 
+// entry is a Ticket that has taken a slot.
+type entry struct {
+	Ticket
+	epoch int
+	probe bool // it was let in alone, to see whether the endpoint still looks misconfigured
+}
+
 // A Leave gives a slot back, with what came of the request.
 type Leave func(now time.Time, r Result) Verdict
 
@@ -185,8 +192,8 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (leave Leave, wait Wait) {
 			b.used.use(b.total, now)
 			l.used.use(b.perLane, now)
 		}
-		epoch := b.epoch
-		return func(now time.Time, r Result) Verdict { return b.leave(epoch, t, now, r) }, Wait{}
+		e := entry{Ticket: t, epoch: b.epoch, probe: b.misconfigured.isBlocking()}
+		return func(now time.Time, r Result) Verdict { return b.leave(e, now, r) }, Wait{}
 	}
 	if own == nil {
 		own = b.queue(l, t, now)

@@ -19,16 +19,16 @@ package outbound
 import "time"
 
 // leave counts a request as ended. What became of it says nothing of the party if that has become another meanwhile.
-func (b *Bulkhead) leave(epoch int, t Ticket, now time.Time, r Result) (v Verdict) {
+func (b *Bulkhead) leave(e entry, now time.Time, r Result) (v Verdict) {
 	b.mu.Lock()
 	b.busy--
-	if epoch != b.epoch {
+	if e.epoch != b.epoch {
 		b.unlockAndCall(now)
 		return v
 	}
-	v.OwnFault = !t.FailingSince.IsZero() && b.succeeded.After(t.FailingSince)
+	v.OwnFault = !e.FailingSince.IsZero() && b.succeeded.After(e.FailingSince)
 	wasSlow := b.misconfigured.isSlow()
-	recovered := b.judge(now, r, t, v.OwnFault)
+	recovered := b.judge(now, r, e, v.OwnFault)
 	v.Slow = b.misconfigured.isSlow()
 	v.FailedProbe = wasSlow && v.Slow && r.Misconfigured
 	if recovered && b.onRecovery != nil {
@@ -40,7 +40,7 @@ func (b *Bulkhead) leave(epoch int, t Ticket, now time.Time, r Result) (v Verdic
 }
 
 // judge decides when the party may be asked again, and reports whether this is the first success after a failure of the party.
-func (b *Bulkhead) judge(now time.Time, r Result, t Ticket, ownFault bool) (recovered bool) {
+func (b *Bulkhead) judge(now time.Time, r Result, e entry, ownFault bool) (recovered bool) {
 	if wish := now.Add(min(r.Wish, maxWish)); wish.After(b.wish) {
 		b.wish = wish // whatever comes of those that were under way already
 	}
@@ -49,13 +49,13 @@ func (b *Bulkhead) judge(now time.Time, r Result, t Ticket, ownFault bool) (reco
 	case r.Wish > 0:
 		b.recovers = b.recovers || r.Wish > lastRest // what waits less long need not be woken
 	case r.Misconfigured:
-		b.judgeMisconfigured(now, r, t, ownFault)
+		b.judgeMisconfigured(now, r, e, ownFault)
 	case r.Failed:
 		b.judgeFailed(now)
 	default:
 		b.failures, b.rests, b.until, b.misconfigured = 0, 0, time.Time{}, misconfiguration{}
 		if r.Error {
-			b.countRefailed(now, t)
+			b.countRefailed(now, e.Ticket)
 			return false
 		}
 		recovered, b.recovers, b.succeeded = b.recovers, false, now
@@ -71,16 +71,16 @@ func (b *Bulkhead) countRefailed(now time.Time, t Ticket) {
 
 // judgeMisconfigured takes in an answer that looks like a misconfiguration. One that is the object's own fault blocks nobody else,
 // unless others are blocked already: then it was the probe.
-func (b *Bulkhead) judgeMisconfigured(now time.Time, r Result, t Ticket, ownFault bool) {
+func (b *Bulkhead) judgeMisconfigured(now time.Time, r Result, e entry, ownFault bool) {
 	blocking := b.misconfigured.isBlocking()
 	switch {
-	case blocking && b.busy > 0: // it was under way before the endpoint was blocked
+	case blocking && !e.probe: // it was under way before the endpoint was blocked
 		return
-	case !blocking && (ownFault || t.OwnFault):
-		b.countRefailed(now, t)
+	case !blocking && (ownFault || e.OwnFault):
+		b.countRefailed(now, e.Ticket)
 		return
 	}
-	b.misconfigured.add(t.Misconfigured+1, r.Unauthorized, now)
+	b.misconfigured.add(e.Misconfigured+1, r.Unauthorized, now)
 	b.recovers = b.recovers || b.misconfigured.isBlocking()
 }
 

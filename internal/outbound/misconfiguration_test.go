@@ -161,6 +161,22 @@ func TestF_P1_RefusedCredentialsAreSpared(t *testing.T) {
 	})
 }
 
+// The last of the requests that were under way when the endpoint was blocked is no probe.
+func TestF_P1_RequestsUnderWayAreNoProbes(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *party) {
+		objects := []*object{{name: "1"}, {name: "2"}, {name: "3"}, {name: "4"}}
+		for _, o := range objects {
+			p.enterObject(o)
+		}
+		for _, o := range objects {
+			p.refuse(o, true)
+		}
+		if at, slow := p.NextProbe(); slow || time.Until(at) != 45*time.Second {
+			t.Errorf("the next probe is in %s, after slow ones: %v; want 45 s, and quick", time.Until(at), slow)
+		}
+	})
+}
+
 // An object that is refused while others succeed blocks nobody.
 func TestAnObjectsOwnFaultBlocksNobody(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
