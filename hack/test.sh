@@ -69,21 +69,16 @@ serial() { ! has "$suites" "$1" || suite "$1-serial" "$ginkgo" run --no-color --
 # Memory is cheaper than time here, for the control planes above all.
 export GOGC=300 GOMEMLIMIT=1GiB
 
-# Side by side: suites that mostly wait, and such that mostly compute.
+# Three side by side: more of them overload two cores, and specs miss what they look for.
 {
 	specs servicecatalog
+	serial pager
 	package docs
-	package removal
 } &
 {
 	specs pager
-	package certificates
-	package admission $race # in the test's process, as are the next
-	package faults
-	package bench
+	serial servicecatalog
 } &
-serial servicecatalog &
-serial pager &
 {
 	package conversion $race
 	unit ./ unit $race -skip "$sequential" $(go list ./... | grep -v internal/catalog/schema$)
@@ -92,7 +87,12 @@ serial pager &
 	unit demo/ demo $race ./...
 	unit hack/local/ local $race ./...
 	unit hack/controlplane/ controlplane $race ./...
+	package certificates
+	package admission $race # in the test's process
+	package removal
 	package internal
+	package faults
+	package bench
 } &
 wait
 
