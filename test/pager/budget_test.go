@@ -119,10 +119,9 @@ var _ = Describe("The budget of API requests", serial, func() {
 			return len(slices.DeleteFunc(all, func(e audit.Event) bool { return !isSecretGet(e) }))
 		}, Equal(1)), "one get for one version of the Secret, also to look whether it is right")
 		Expect(hook.Messages()).To(HaveLen(2*n), "fired and resolved")
-		// One where a busy machine is slow to examine it (Asking), one when it is examined (NotProbed), one when it first answers, and then
-		// one in 10 s at most.
+		// One when it is made, one when it first answers, and then one in 10 s at most.
 		said := len(allRequestsAbout(namespace, suite.Moment{})) - len(requestsAbout(namespace, suite.Moment{}))
-		Expect(said).To(And(BeNumerically(">", 0), BeNumerically("<=", 3+int(time.Since(began)/(10*time.Second)))))
+		Expect(said).To(And(BeNumerically(">", 0), BeNumerically("<=", 2+int(time.Since(began)/(10*time.Second)))))
 
 		By("editing")
 		about := func() []string {
