@@ -946,6 +946,8 @@ var _ = Describe("An instance", func() {
 			s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 				services[0].Plans[0].MaintenanceInfo = &osbtest.MaintenanceInfo{Version: "1.0.0"}
 			})
+			update(ctx, s.object, func(b v1beta1.Broker) { b.Common().RelistBehavior = v1beta1.RelistManual })
+			Eventually(brokerStatus(ctx, s.object)).Should(beReady(s.object))
 			// A catalog that was just read is not read again.
 			readBefore := func() {
 				GinkgoHelper()
@@ -963,6 +965,7 @@ var _ = Describe("An instance", func() {
 			version(s, "3.0.0")
 			update(ctx, s.object, func(b v1beta1.Broker) { b.Common().RelistRequests++ })
 			Eventually(s.plans(ctx, s.object)).Should(HaveKeyWithValue(s.atOnce.Plans[0].ID, HaveField("Spec.MaintenanceInfo.Version", "3.0.0")))
+			Eventually(brokerStatus(ctx, s.object)).Should(beReady(s.object))
 			Consistently(s.sent(id)).Should(HaveLen(2), "nobody has asked for that")
 			readBefore()
 			version(s, "4.0.0")
