@@ -26,8 +26,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/test/internal/audit"
@@ -76,7 +79,7 @@ var _ = Describe("The budget of API requests", serial, func() {
 	It("is 2 writes and no read for an Alert, 2 more for other content, 1 for another edit, and silence at rest", func(ctx SpecContext) {
 		namespace, hook := newNamespace(ctx), newInbox()
 		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}, StringData: map[string]string{"token": "abcdefgh"}})).To(Succeed())
-		began := time.Now()
+		began, reasons := time.Now(), reasonsOf(ctx, namespace)
 		receiver := newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
 		awaitReceiver(ctx, namespace, "hook")
 
@@ -119,9 +122,15 @@ var _ = Describe("The budget of API requests", serial, func() {
 			return len(slices.DeleteFunc(all, func(e audit.Event) bool { return !isSecretGet(e) }))
 		}, Equal(1)), "one get for one version of the Secret, also to look whether it is right")
 		Expect(hook.Messages()).To(HaveLen(2*n), "fired and resolved")
-		// One when it is made, one when it first answers, and then one in 10 s at most.
-		said := len(allRequestsAbout(namespace, suite.Moment{})) - len(requestsAbout(namespace, suite.Moment{}))
-		Expect(said).To(And(BeNumerically(">", 0), BeNumerically("<=", 2+int(time.Since(began)/(10*time.Second)))))
+		// The receiver's status: when it is made, when it first answers, and then once in 10 s at most.
+		writes := func() int {
+			return len(allRequestsAbout(namespace, suite.Moment{})) - len(requestsAbout(namespace, suite.Moment{}))
+		}
+		Eventually(func() int { return len(reasons()) - writes() }).Should(BeZero())
+		said, most := reasons(), int(time.Since(began)/(10*time.Second))
+		news := slices.Compact(slices.Clone(said))
+		Expect(news).To(Or(Equal([]string{"NotProbed", "Answered"}), Equal([]string{"Asking", "NotProbed", "Answered"})), "Asking: for more than a second")
+		Expect(len(said)-len(news)).To(BeNumerically("<=", most), "writes that say nothing else of it")
 
 		By("editing")
 		about := func() []string {
@@ -186,4 +195,36 @@ func awaitReceiver(ctx context.Context, namespace, name string) {
 	Eventually(func() (string, error) {
 		return kubectl(ctx, manifest, "create", "--dry-run=server", "-n", namespace, "-f", "-")
 	}).ShouldNot(ContainSubstring("Warning"))
+}
+
+// reasonsOf follows the receivers of a namespace until the spec ends: the reason of Ready as each write of a status left it.
+func reasonsOf(ctx context.Context, namespace string) func() []string {
+	GinkgoHelper()
+	api, err := client.NewWithWatch(cluster.Config, client.Options{Scheme: k8s.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	changes, err := api.Watch(ctx, &v1beta1.ReceiverList{}, client.InNamespace(namespace))
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(changes.Stop)
+	var mu sync.Mutex
+	var reasons []string
+	go func() {
+		for change := range changes.ResultChan() {
+			receiver, ok := change.Object.(*v1beta1.Receiver)
+			if !ok || change.Type != watch.Modified {
+				continue
+			}
+			reason := ""
+			if ready := meta.FindStatusCondition(receiver.Status.Conditions, v1beta1.ConditionReady); ready != nil {
+				reason = ready.Reason
+			}
+			mu.Lock()
+			reasons = append(reasons, reason)
+			mu.Unlock()
+		}
+	}()
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(reasons)
+	}
 }
