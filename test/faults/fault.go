@@ -138,8 +138,12 @@ func (f fault) isOfReceiver() bool {
 	return (f.isOutside() || f.kind == deposed) && strings.Contains(string(f.at), strings.ReplaceAll(" "+receiverPrefix, " ", ":"))
 }
 
-// definite are answers of receivers that say that they have not taken a message.
+// definite are answers that say that nothing was done. A receiver's 409 may be a proxy's, and then says nothing.
 var definite = []string{"409", "410", "412", "concurrency", "429", "redirect"}
+
+func (f fault) isDefinite() bool {
+	return slices.Contains(definite, f.kind) && (f.kind != "409" || !f.isOfReceiver())
+}
 
 // mayLoseAnswer says whether it may not be known afterwards what has become of a request.
 func (f fault) mayLoseAnswer() bool {
@@ -147,7 +151,7 @@ func (f fault) mayLoseAnswer() bool {
 }
 
 func (f fault) losesAnswer() bool {
-	return f.kills() || f.isOutside() && !slices.Contains(definite, f.kind)
+	return f.kills() || f.isOutside() && !f.isDefinite()
 }
 
 // repeats is how often a request may be made again: since its answer is lost, or what was recorded of it is
