@@ -138,6 +138,9 @@ func (f fault) isOfReceiver() bool {
 	return (f.isOutside() || f.kind == deposed) && strings.Contains(string(f.at), strings.ReplaceAll(" "+receiverPrefix, " ", ":"))
 }
 
+// removes says whether its call removes an instance or a binding at a broker.
+func (f fault) removes() bool { return strings.HasPrefix(string(f.at), "DELETE:service_instances") }
+
 // definite are answers that say that nothing was done. A receiver's 409 may be a proxy's, and then says nothing.
 var definite = []string{"409", "410", "412", "concurrency", "429", "redirect"}
 

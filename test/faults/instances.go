@@ -177,21 +177,6 @@ func livesOf(suffix, class, plan, other string) []scenario {
 	}
 }
 
-// stalled waits until nothing more is tried for an instance.
-func (w *world) stalled(si *v1beta1.ServiceInstance) {
-	w.await(si.Name+" is Stalled", func() error {
-		if err := w.get(si); err != nil {
-			return err
-		}
-		for _, c := range si.Status.Conditions {
-			if c.Type == "Stalled" && c.Status == "True" && !si.Status.OrphanMitigationInProgress {
-				return nil
-			}
-		}
-		return fmt.Errorf("%+v", si.Status.Conditions)
-	})
-}
-
 // stranger puts an instance that is not ours into the broker.
 func (w *world) stranger(id string) {
 	services := w.owned(osbtest.DefaultServices())

@@ -75,6 +75,8 @@ type run struct {
 
 	// follow is told who leads; nil: nobody wants to know.
 	follow func(*process)
+	// played: the user has all that the steps wait for.
+	played *flare
 
 	mu      sync.Mutex
 	leader  *process
@@ -88,7 +90,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	began := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}, env: []string{detectMutations}}
+	r := &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}, env: []string{detectMutations}, played: newFlare()}
 	w, err := newWorld(ctx, l, r.director, r.killLeader, sc)
 	if err != nil {
 		return result{}, err
@@ -124,6 +126,7 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 		close(succeeded)
 	}()
 	err = r.play(sc.steps)
+	r.played.fire()
 	if err == nil && f.kind != "" {
 		r.linger(ctx)
 		if f.kind == deposed && r.director.happened() {
@@ -187,7 +190,7 @@ func (r *run) succeed(ctx context.Context, f fault) {
 	for now := &f; now != nil && now.kills(); now = now.then {
 		crashed := r.director.crashed()
 		if now.kind == deposed {
-			r.depose(ctx)
+			r.depose(ctx, now)
 			return
 		}
 		select {
@@ -249,8 +252,8 @@ func (r *run) holder(ctx context.Context) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// depose waits until another leads and has done what it can.
-func (r *run) depose(ctx context.Context) {
+// depose waits until another leads and has done what it can. A late removal may find a later life under its id, so it comes after that.
+func (r *run) depose(ctx context.Context, f *fault) {
 	select {
 	case <-ctx.Done():
 		return
@@ -264,6 +267,14 @@ func (r *run) depose(ctx context.Context) {
 		}
 	}
 	r.lead(r.backup)
+	if f.removes() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.played.fired:
+			end = time.Now().Add(deadline)
+		}
+	}
 	for wait(ctx, patience); ctx.Err() == nil && r.director.idle() < patience && time.Now().Before(end); {
 		wait(ctx, 50*time.Millisecond)
 	}

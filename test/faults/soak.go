@@ -392,7 +392,7 @@ func (s *soak) arranged(si *v1beta1.ServiceInstance) error {
 	if err := arranged(si, si.Status.Conditions, si.Status.ReconciledGeneration); err != nil {
 		return err
 	}
-	if has := s.world.broker.Holds().Instances[si.Spec.ExternalID]; string(has.Parameters) != string(si.Spec.Parameters.Raw) {
+	if has := s.world.broker.Holds().Instances[idOf(si)]; string(has.Parameters) != string(si.Spec.Parameters.Raw) {
 		return fmt.Errorf("the broker has %s, and not %s", has.Parameters, si.Spec.Parameters.Raw)
 	}
 	return nil

@@ -18,6 +18,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -59,7 +60,15 @@ func trials() []scenario {
 			w.broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "no room"}, Times: 1})
 			si := w.instance("db", asyncClass, asyncPlan)
 			w.create(si)
-			w.stalled(si)
+			w.tells(si, "no room")
+			w.await("what was begun is removed, and not asked for again", func() error {
+				if h := w.broker.History(si.Spec.ExternalID); h.Puts != 1 || h.Deletes != 1 {
+					return fmt.Errorf("%+v", h)
+				}
+				return nil
+			})
+			w.remove(si)
+			w.gone(si)
 		}},
 		{name: "abandoned", prepare: registered, steps: abandoned},
 	}

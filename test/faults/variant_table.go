@@ -54,15 +54,11 @@ func variants() []variant {
 }`, `	return Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "id-used-again", edits: []mistake{{controllers + "decide_instance_fold_remove.go", `	s.ExternalID = nextInstanceID(f.si, f.call.id) // a late removal by a former leader may still arrive
-`, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "in use"},
-		{name: "no-mitigation", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	if f.call.owned && !f.call.kept {
-		f.startMitigation(why)
-	}
-}
-
-// startMitigation`, `}
-
-// startMitigation`}}, scenario: "failed", fault: "none", oracle: "end"},
+`, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
+		{name: "no-mitigation", edits: []mistake{{controllers + "decide_instance_fold_remove.go", `	f.attempts().LastTime = timeOf(f.now)
+	f.startMitigation(word{v1beta1.ReasonProvisionCallFailed, message})
+`, `	f.repeatSlowly(v1beta1.ReasonProvisionCallFailed, message)
+`}}, scenario: "failed", fault: "none", oracle: "reached"},
 		{name: "no-undo", edits: []mistake{{controllers + "orphan.go", `	if !o.ours {
 		return`, `	if o.ours {
 		return`}}, scenario: "abandoned", fault: "none", oracle: "end"},

@@ -426,7 +426,7 @@ func teachInstance(s *shape, class string, plans []string) {
 func provisioned(w *walk, name string) string {
 	si := &v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}
 	w.must(w.get(si))
-	i := w.broker.Holds().Instances[si.Spec.ExternalID]
+	i := w.broker.Holds().Instances[idOf(si)]
 	if string(i.Parameters) == "{}" {
 		i.Parameters = nil // so are those of an instance that never had any
 	}
@@ -461,5 +461,5 @@ func bound(w *walk, name string) string {
 	w.must(w.get(b))
 	s := &corev1.Secret{ObjectMeta: w.meta(name)}
 	w.must(w.get(s))
-	return fmt.Sprintf("%s %s\n%s", describe(s), s.Data["added"], w.broker.Holds().Bindings[b.Spec.ExternalID].Parameters)
+	return fmt.Sprintf("%s %s\n%s", describe(s), s.Data["added"], w.broker.Holds().Bindings[idOf(b)].Parameters)
 }

@@ -230,7 +230,7 @@ func (w *world) serve(model http.Handler, name func(*http.Request) string, watch
 
 // overtake returns what says whether a request has lost its meaning while the network kept it: what
 // it asks for has been removed since, or it would change what another one has changed. What comes
-// of that nobody can prevent, so that it is not tried.
+// of that nobody can prevent, so that it is not tried. A late removal is: no id is used again after one.
 func (w *world) overtake(r *http.Request) func() bool {
 	if w.broker == nil {
 		return func() bool { return false }
@@ -238,7 +238,7 @@ func (w *world) overtake(r *http.Request) func() bool {
 	before := w.broker.History(idIn(r))
 	return func() bool {
 		now := w.broker.History(idIn(r))
-		return now.Deletes > before.Deletes || r.Method != http.MethodPut && now.Patches > before.Patches
+		return r.Method != http.MethodDelete && now.Deletes > before.Deletes || r.Method != http.MethodPut && now.Patches > before.Patches
 	}
 }
 
