@@ -87,7 +87,7 @@ func (b *Broker) bind(c *request, f Fault) reply {
 	held.remove = func() { delete(b.bindings, key) }
 	b.bindings[key] = held
 	delete(b.graves, held.key)
-	return b.begin(c, held.entry, f, &operation{behave: behave, planID: of.PlanID}, behave.AsyncBindings, func() reply {
+	return b.begin(c, held.entry, f, &operation{behave: behave, planID: of.PlanID, named: c.body.PlanID}, behave.AsyncBindings, func() reply {
 		return say(http.StatusCreated, b.reveal(held))
 	})
 }

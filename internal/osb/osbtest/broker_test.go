@@ -445,6 +445,58 @@ func TestPlanBeforeAChange(t *testing.T) {
 	}
 }
 
+// TestPlanBeforeAnEdit: a process that was killed when it had sent a creation does not know which plan that was of, if the spec was
+// edited since. A patient broker refuses the wrong one, and takes no offence until the right one was named.
+func TestPlanBeforeAnEdit(t *testing.T) {
+	wrong, right := params(osbtest.SyncService, osbtest.SyncOtherPlan), params(osbtest.SyncService, osbtest.SyncPlan)
+	for _, test := range []struct {
+		why   string
+		o     osbtest.Options
+		knows bool
+		bad   []string
+	}{
+		{why: "it may have been killed", o: osbtest.Options{Patient: true}},
+		{why: "it shows that it knows", o: osbtest.Options{Patient: true}, knows: true, bad: []string{"plan_id must be"}},
+		{why: "it was not killed", bad: []string{"plan_id must be"}},
+	} {
+		t.Run(test.why, func(t *testing.T) {
+			b := osbtest.Start(t, test.o)
+			c := clientOf(t, b)
+			c.Provision(t.Context(), provision(right))
+			if test.knows {
+				c.Provision(t.Context(), provision(right))
+			}
+			_, out := c.Deprovision(t.Context(), osb.RemovalRequest{Params: wrong})
+			want(t, "a removal of another plan", out.Status, 400)
+			_, out = c.Deprovision(t.Context(), osb.RemovalRequest{Params: right})
+			want(t, "a removal", out.Status, 200)
+			violations(t, b, test.bad...)
+		})
+	}
+}
+
+// TestPlanOfABindingThatIsPolled: a poll may name the plan that the Bind did, if the broker took that.
+func TestPlanOfABindingThatIsPolled(t *testing.T) {
+	b := osbtest.Start(t, osbtest.Options{Patient: true})
+	c := clientOf(t, b)
+	before, after := params(osbtest.AsyncService, osbtest.AsyncPlan), params(osbtest.AsyncService, osbtest.AsyncOtherPlan)
+	settle := func() {
+		for range 5 {
+			c.Poll(t.Context(), osb.PollRequest{Params: before})
+		}
+	}
+	c.Provision(t.Context(), provision(before))
+	settle()
+	b.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 1, Acts: true, Answer: osbtest.Drop})
+	c.Update(t.Context(), osb.UpdateRequest{Params: after})
+	settle()
+	_, out := c.Bind(t.Context(), bind(before, "b1"))
+	want(t, "a binding of the plan before", out.Status, 202)
+	_, out = c.Poll(t.Context(), osb.PollRequest{Params: before, BindingID: "b1"})
+	want(t, "a poll of the plan before", out.Status, 200)
+	violations(t, b)
+}
+
 func TestForm(t *testing.T) {
 	b := osbtest.Start(t, osbtest.Options{})
 	const body = `{"service_id":"` + osbtest.SyncService + `","plan_id":"` + osbtest.SyncPlan + `","organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"n","clusterid":"c","instance_name":"i"}}`

@@ -48,6 +48,8 @@ type instance struct {
 	// nextPlan is the one that a change leads to, which a patient broker lets be named before
 	// it is over: the platform may have been told that it is.
 	nextPlan string
+	// confirmed: the platform has named its plan since it was created, and so knows of that.
+	confirmed bool
 	// plans is what was said of its plan last, and what it became.
 	plans []string
 }
@@ -122,6 +124,9 @@ func (b *Broker) provisionAgain(c *request, held *instance, wanted []byte) reply
 		return refuse(http.StatusConflict, "", "there is an instance with this id and other attributes")
 	case held.creating() && !c.acceptsIncomplete():
 		return *needsTime(c, true)
+	}
+	held.confirmed = true
+	switch {
 	case held.creating():
 		return b.runs(held.running)
 	case held.running != nil:
@@ -239,7 +244,7 @@ func (i *instance) onlyContext(c *request) bool {
 func (i *instance) isPlan(id string) bool {
 	i.notePlan("named", id)
 	if id == i.PlanID { // so it knows
-		i.formerPlans = nil
+		i.formerPlans, i.confirmed = nil, true
 		return true
 	}
 	return id != "" && id == i.nextPlan || i.isFormerPlan(id)
@@ -272,7 +277,10 @@ func (b *Broker) deprovision(c *request, f Fault) reply {
 	if !ok {
 		return reply{status: http.StatusGone, body: []byte("{}")}
 	}
-	if c.Query.Get("service_id") != held.ServiceID || !held.isPlan(c.Query.Get("plan_id")) {
+	switch sameService, samePlan := c.Query.Get("service_id") == held.ServiceID, held.isPlan(c.Query.Get("plan_id")); {
+	case sameService && !samePlan && b.options.Patient && !held.confirmed: // asked for before an edit, by a process that was killed then
+		return refuse(http.StatusBadRequest, "", "%s", held.mustBe())
+	case !sameService || !samePlan:
 		return b.violation(c, http.StatusBadRequest, "%s", held.mustBe())
 	}
 	if refused := b.inUse(c); refused != nil {

@@ -77,6 +77,7 @@ type operation struct {
 	on      osb.Operation
 	name    string // as the platform was told; empty: it has none
 	planID  string // that polls must name
+	named   string // by the Bind that began it, of a patient broker; polls may name that, too
 	started time.Time
 	polls   int
 	behave  Behavior
@@ -287,13 +288,16 @@ func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
 	switch {
 	case c.Query.Get("service_id") != e.serviceID:
 		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", e.serviceID)
-	case plan != op.planID && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(plan)):
+	case plan != op.planID && (op.named == "" || plan != op.named) && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(plan)):
 		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
 	case asked != op.name && !e.disputed && !b.options.Patient: // who lost the answer with the name cannot know it
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q", op.name)
 	default:
+		if c.Operation == osb.PollLastOperation {
+			b.instances[c.InstanceID].confirmed = true
+		}
 		return nil
 	}
 	return &refused
