@@ -34,6 +34,11 @@ for name in pager servicecatalog; do
 	! has "$suites" $name || CGO_ENABLED=0 go -C test test -c "${flags[@]}" -o $name/$name.test ./$name
 done
 
+# What has the race detector is compiled once more. Suites that begin side by side would each do that.
+if [ -n "$race" ] && has "$suites" admission; then
+	CGO_ENABLED=1 go -C test list -race -export -deps -test -tags grpcnotrace ./admission ./conversion >/dev/null
+fi
+
 # Tests that compute for long in one goroutine, as those of schemas do: the race detector would find nothing there.
 sequential='Walks$|^TestLimits$|^TestRotation$|^TestF_P1_AnAlertsOwnFault|^TestF_JP2_AMendedService'
 
