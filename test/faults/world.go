@@ -229,8 +229,9 @@ func (w *world) serve(model http.Handler, name func(*http.Request) string, watch
 }
 
 // overtake returns what says whether a request has lost its meaning while the network kept it: what
-// it asks for has been removed since, or it would change what another one has changed. What comes
-// of that nobody can prevent, so that it is not tried. A late removal is: no id is used again after one.
+// it asks for has been removed since, or it would change what another one has changed. The
+// operator cannot prevent what comes of that, so that it is not tried. A late DELETE is tried, since the operator uses no id again
+// after a removal.
 func (w *world) overtake(r *http.Request) func() bool {
 	if w.broker == nil {
 		return func() bool { return false }

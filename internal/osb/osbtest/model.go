@@ -87,6 +87,9 @@ type operation struct {
 	state   osb.State
 }
 
+// isPlan tells whether a poll may name the plan.
+func (op *operation) isPlan(id string) bool { return id == op.planID || id != "" && id == op.named }
+
 // grave is what is known of something that was removed.
 type grave struct{ last *operation }
 
@@ -288,7 +291,7 @@ func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
 	switch {
 	case c.Query.Get("service_id") != e.serviceID:
 		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", e.serviceID)
-	case plan != op.planID && (op.named == "" || plan != op.named) && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(plan)):
+	case !op.isPlan(plan) && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(plan)):
 		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
