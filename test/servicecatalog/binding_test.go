@@ -215,16 +215,19 @@ func describeBinding(k kinds) {
 
 		// conformance: L17
 		It("takes its time where the broker does, and fetches the credentials then", func(ctx SpecContext) {
-			s := newSite(ctx, k, osbtest.Options{})
+			s := newSite(ctx, k, osbtest.Options{}, never)
 			si := s.slowInstance(ctx, "db")
 			b := s.binding(ctx, "access", "db")
+			Eventually(func() bool { return s.Finish(si.Spec.ExternalID, nil) }).Should(BeTrue())
 			Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+			Eventually(func() bool { return s.Finish(b.Spec.ExternalID, nil) }).Should(BeTrue())
 			Eventually(bindingOf(ctx, b)).Should(beBound(b))
 			Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "GetBinding"}))
 			Expect(b.Status.CreatedForUID).To(Equal(b.UID))
 			Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Spec.ExternalID)))
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
 			Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), saying("to let go and leave everything at the broker as it is, annotate the object")))
+			Expect(s.Finish(b.Spec.ExternalID, nil)).To(BeTrue())
 			Eventually(gone(ctx, b)).Should(Succeed())
 			Expect(s.Holds().Bindings).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
