@@ -229,6 +229,13 @@ func (d *director) event(resource, name string) (kind string) {
 	return p.kind
 }
 
+// eventsOf counts the events about an object, such as secrets/hook, that watches had since the director was armed.
+func (d *director) eventsOf(object string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.events[object]
+}
+
 // watchers are what ends watches: replaced once fired.
 func (d *director) watchers() (cut, gone *flare) {
 	d.mu.Lock()

@@ -17,6 +17,7 @@ limitations under the License.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -286,7 +287,16 @@ func receiverSecretRotated(w *world) {
 	hook := w.addressees["hook"]
 	hook.refuses = true
 	a := w.fired(w.alert("disk", "hook"))
+	shown := w.director.eventsOf("secrets/hook")
 	w.rotate("hook", otherSecret)
+	if !w.fault.kills() && !w.fault.hidesReceiver() { // else another process lists it, or it is shown later
+		w.await("the operator is shown the Secret", func() error {
+			if w.director.eventsOf("secrets/hook") == shown {
+				return errors.New("it is not")
+			}
+			return nil
+		})
+	}
 	b := w.alert("memory", "hook")
 	w.create(b)
 	w.until(b, b.Name+" is refused", func() bool { // or was sent with the former secret, by an operator that had not seen the change
