@@ -26,6 +26,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -352,21 +353,32 @@ func passBy(ctx context.Context, namespace string) {
 			})
 		}
 	}
-	// isAdmitted says whether an object would come by.
-	isAdmitted := func(ctx context.Context) func() (bool, error) {
-		return func() (bool, error) {
+	// hooks says whether the mutating and the validating webhook are called for an object: the API server learns of each by itself.
+	hooks := func(ctx context.Context) func() ([]bool, error) {
+		try := func(policy string) (*v1beta1.ServiceInstance, error) {
 			si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "try-"}}
+			si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: policy}
 			si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = "x", "y"
-			err := k8s.Create(ctx, si, client.DryRunAll)
-			return len(si.Finalizers) > 0, err
+			return si, k8s.Create(ctx, si, client.DryRunAll)
+		}
+		return func() ([]bool, error) {
+			si, err := try(v1beta1.DeletionPolicyRetain)
+			if err != nil {
+				return nil, err
+			}
+			_, refused := try("no such policy")
+			if refused != nil && !apierrors.IsInvalid(refused) {
+				return nil, refused
+			}
+			return []bool{len(si.Finalizers) > 0, refused != nil}, nil
 		}
 	}
 	set(ctx, around)
 	DeferCleanup(func(ctx SpecContext) {
 		set(ctx, nil)
-		Eventually(isAdmitted(ctx)).Should(BeTrue())
+		Eventually(hooks(ctx)).Should(HaveEach(BeTrue()))
 	})
-	Eventually(isAdmitted(ctx)).Should(BeFalse())
+	Eventually(hooks(ctx)).Should(HaveEach(BeFalse()))
 }
 
 // restore puts a CustomResourceDefinition back, once what was there is gone.
