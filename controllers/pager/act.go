@@ -232,7 +232,7 @@ func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn
 			o.at, o.failure = r.clock.Now(), panicked(ctx, o.ref, broken)
 		}
 	}()
-	receipt, err := r.attempt(ctx, alert, t, o, p)
+	receipt, err := r.attempt(ctx, alert, t, &o, p)
 	o.at, o.receipt = r.clock.Now(), receipt
 	if err != nil {
 		o.failure = failureOf(err)
@@ -242,12 +242,13 @@ func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn
 	return o
 }
 
-func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t turn, o outcome, p receivers.Party) (notify.Receipt, error) {
-	sender, err := r.senders.of(ctx, alert.Namespace, o.ref, p)
+func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t turn, o *outcome, p receivers.Party) (notify.Receipt, error) {
+	sender, version, err := r.senders.of(ctx, alert.Namespace, o.ref, p)
+	o.version = version
 	if err != nil {
 		return notify.Receipt{}, err
 	}
-	return sender.Send(ctx, messageOf(alert, t.row, o), notify.Key{
+	return sender.Send(ctx, messageOf(alert, t.row, *o), notify.Key{
 		Delivery:   deliveryKey(alert, o.ref, o.sequence, o.hash),
 		Incident:   incidentKey(alert, o.ref),
 		ExternalID: t.row.ExternalID,

@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -630,6 +631,40 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 	}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil || receiver.Status.TestedWith != party.Version {
 		t.Errorf("the status is %+v, %v", receiver.Status, err)
+	}
+}
+
+// TestADeliveryProvesTheVersionThatItWasSentTo: the receiver's Secret may be unreadable when the Alert is looked at, and be read
+// for the request.
+func TestADeliveryProvesTheVersionThatItWasSentTo(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	alert, receiver := newPage(server.URL)
+	receiver.UID, receiver.Spec.SecretRef = "receiver", &v1beta1.SecretReference{Name: "login"}
+	secret := &corev1.Secret{}
+	secret.Namespace, secret.Name, secret.Data = receiver.Namespace, "login", map[string][]byte{"signingSecret": []byte("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")}
+	unreadable := true
+	c := fakeCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if _, isRead := o.(*corev1.Secret); isRead && unreadable {
+			unreadable = false
+			return apierrors.NewServiceUnavailable("restarting")
+		}
+		return c.Get(ctx, key, o, opts...)
+	}}, alert, receiver, secret)
+	r, statuses := newReconciler(t, c), newReceiverReconciler(t, c)
+	statuses.senders, statuses.health = r.senders, r.health
+	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || r.health.of(key).delivered.IsZero() {
+		t.Fatalf("the Alert was not sent: %+v, %v", r.health.of(key), err)
+	}
+	if _, err := statuses.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil {
+		t.Fatal(err)
+	}
+	if ready := meta.FindStatusCondition(receiver.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Reason != v1beta1.ReasonAnswered {
+		t.Errorf("after a delivery it says %+v", ready)
 	}
 }
 

@@ -81,10 +81,10 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
-	r.senders.identify(ctx, req.Namespace, key.ref, &party)
+	isIdentified := r.senders.identify(ctx, req.Namespace, key.ref, &party)
 	seen, now := r.health.of(key), r.clock.Now()
 	bulkhead := r.senders.bulkheads.Of(key, now)
-	if party.Version != "" {
+	if isIdentified {
 		bulkhead.Renew(party.Version, now)
 	}
 	seen.probeAt, seen.slow = bulkhead.NextProbe()
@@ -148,10 +148,10 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 		now := r.clock.Now()
 		r.health.update(key, func(s *sighting) bool {
 			s.asking = false
-			if s.verdict.settled(p.Version) {
+			if s.verdict.settled(v.version) {
 				return true // a delivery has told meanwhile
 			}
-			if s.verdict.version != p.Version {
+			if s.verdict.version != v.version {
 				s.asked = 0
 			}
 			s.asked++
@@ -176,7 +176,8 @@ func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receive
 			v.failure = panicked(ctx, key.ref, broken)
 		}
 	}()
-	sender, err := r.senders.of(ctx, key.namespace, key.ref, p)
+	sender, version, err := r.senders.of(ctx, key.namespace, key.ref, p)
+	v.version = version
 	if err == nil {
 		prober, ok := sender.(notify.Prober)
 		if !ok {

@@ -85,26 +85,29 @@ func (p *prepared) Close() {
 	}
 }
 
-// identify sets the version of a receiver, for which its Secret is read once in each of its versions.
-func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *receivers.Party) {
+// identify sets the version of a receiver, for which its Secret is read once in each of its versions. It reports false where the
+// Secret cannot be read now: then the version stands for the receiver until it can, and the attempt says why.
+func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *receivers.Party) bool {
 	if p.Spec == nil || p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSecretNotFound {
-		return
+		return false
 	}
 	prepared, err := s.prepare(ctx, namespace, ref, *p)
 	if err != nil {
-		p.Version = p.Revision // the attempt says why the Secret cannot be read
-		return
+		p.Version = p.Revision
+		return false
 	}
 	p.Version = prepared.version
+	return true
 }
 
-// of is the sender for a receiver. Errors are of *notify.Error.
-func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (notify.Sender, error) {
+// of is the sender for a receiver, and the version that it is of: p may be from when the Secret could not be read. Errors are of
+// *notify.Error.
+func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (sender notify.Sender, version string, err error) {
 	prepared, err := s.prepare(ctx, namespace, ref, p)
 	if err != nil {
-		return nil, err
+		return nil, p.Version, err
 	}
-	return prepared.sender, prepared.failure
+	return prepared.sender, prepared.version, prepared.failure
 }
 
 func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (*prepared, error) {
