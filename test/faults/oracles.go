@@ -116,6 +116,9 @@ func (w *world) objects() (all []client.Object, err error) {
 	return all, nil
 }
 
+// nothingLeft is the state of a world that has nothing: no text would be taken for none that is known yet.
+const nothingLeft = "nothing is left"
+
 // state is how the world is, without what differs from run to run.
 func (w *world) state() string {
 	all, err := w.objects()
@@ -136,7 +139,7 @@ func (w *world) state() string {
 		}
 	}
 	slices.Sort(lines)
-	return plain(strings.Join(append(lines, w.messages()...), "\n"))
+	return cmp.Or(plain(strings.Join(append(lines, w.messages()...), "\n")), nothingLeft)
 }
 
 // ofSome takes empty parameters for none: they are sent to undo what may have been sent before.

@@ -200,15 +200,16 @@ func (w *world) remove(objects ...client.Object) {
 // gone waits until objects are.
 func (w *world) gone(objects ...client.Object) {
 	for _, o := range objects {
+		uid := o.GetUID() // empty: it is that of the first one that is seen
 		w.await(fmt.Sprintf("%T %s is gone", o, o.GetName()), func() error {
-			uid := o.GetUID()
 			err := w.get(o)
 			switch {
-			case apierrors.IsNotFound(err), err == nil && o.GetUID() != uid:
+			case apierrors.IsNotFound(err), err == nil && uid != "" && o.GetUID() != uid:
 				return nil
 			case err != nil:
 				return err
 			}
+			uid = o.GetUID()
 			return fmt.Errorf("it is there: %s", describe(o))
 		})
 	}
