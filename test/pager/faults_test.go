@@ -114,7 +114,7 @@ var _ = Describe("Faults", func() {
 
 	It("deliver 200 of 200 that were accepted while the receiver was down and the operator was killed", serial, func(ctx SpecContext) {
 		const n = 200
-		hook.server.Close()
+		hook.refuse()
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
 		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })

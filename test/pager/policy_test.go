@@ -71,7 +71,7 @@ var _ = Describe("AtMostOnce", func() {
 	})
 
 	It("repeats what was not accepted", func(ctx SpecContext) {
-		hook.server.Close()
+		hook.refuse()
 		newReceiver(ctx, namespace, "hook", hook.URL, atMostOnce)
 		a := newAlert(ctx, namespace, "a", nil, "hook")
 		Eventually(status(ctx, a)).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"))

@@ -63,20 +63,20 @@ var _ = Describe("A storm of Alerts", func() {
 	}
 
 	It("that never got through is purged by deleting it, and the namespace goes", func(ctx SpecContext) {
-		hook.server.Close()
+		hook.refuse()
 		newReceiver(ctx, namespace, "hook", hook.URL)
 		storm(ctx)
-		Eventually(func() (int, error) {
+		Eventually(func() (map[v1beta1.DeliveryState]int, error) {
 			var alerts v1beta1.AlertList
 			err := k8s.List(ctx, &alerts, client.InNamespace(namespace))
-			waiting := 0
+			states := map[v1beta1.DeliveryState]int{}
 			for _, a := range alerts.Items {
-				if len(a.Status.Deliveries) == 1 && a.Status.Deliveries[0].State == v1beta1.DeliveryPending {
-					waiting++
+				for _, delivery := range a.Status.Deliveries {
+					states[delivery.State]++
 				}
 			}
-			return waiting, err
-		}).WithTimeout(2 * time.Minute).Should(Equal(n))
+			return states, err
+		}).WithTimeout(2 * time.Minute).Should(Equal(map[v1beta1.DeliveryState]int{v1beta1.DeliveryPending: n}))
 		deleteAll(ctx)
 		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeZero())
 		deleteNamespace(ctx)
@@ -87,8 +87,7 @@ var _ = Describe("A storm of Alerts", func() {
 		newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](limit) })
 		storm(ctx)
 		Eventually(func() int { return len(hook.Messages()) }).WithTimeout(2 * time.Minute).Should(Equal(n))
-		hook.server.CloseClientConnections()
-		hook.server.Close()
+		hook.refuse()
 		deleteAll(ctx)
 		announced := HaveField("Status.Conditions", ContainElement(SatisfyAll(HaveField("Type", "Ready"), HaveField("Reason", Or(Equal("Resolving"), Equal("Queued"))))))
 		var resolving []v1beta1.Alert

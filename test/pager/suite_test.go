@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,6 +112,21 @@ func newInbox() *receiverServer {
 		server.Close()
 	})
 	return &receiverServer{Inbox: in, server: server, URL: server.URL}
+}
+
+// refuse closes the server and keeps its port: connections are refused, and no
+// other server gets the port until somebody asks for it by its number.
+func (r *receiverServer) refuse() {
+	GinkgoHelper()
+	r.server.CloseClientConnections()
+	r.server.Close()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(syscall.Close, socket)
+	syscall.CloseOnExec(socket)
+	Expect(syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)).To(Succeed())
+	address := r.server.Listener.Addr().(*net.TCPAddr)
+	Expect(syscall.Bind(socket, &syscall.SockaddrInet4{Port: address.Port, Addr: [4]byte(address.IP.To4())})).To(Succeed())
 }
 
 // about are the messages about an Alert, in the order of their arrival.
