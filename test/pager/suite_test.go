@@ -114,8 +114,8 @@ func newInbox() *receiverServer {
 	return &receiverServer{Inbox: in, server: server, URL: server.URL}
 }
 
-// refuse closes the server and keeps its port: connections are refused, and no
-// other server gets the port until somebody asks for it by its number.
+// refuse closes the server and keeps its port bound: connections are refused, and
+// the kernel gives the port to no server that listens on any free port.
 func (r *receiverServer) refuse() {
 	GinkgoHelper()
 	r.server.CloseClientConnections()
