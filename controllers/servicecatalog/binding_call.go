@@ -89,7 +89,7 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
 	v.known.made = r.orphanOf(v, call, a)
 	r.keep(v.view, v.b.Status)
-	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
+	v.world.polled, v.world.asked = v.known.polled, v.known.asked
 }
 
 // remember keeps in mind what the broker has told under an id. What it told before is its

@@ -53,7 +53,6 @@ func (f *bindingFixture) after(a bindingAnswer) {
 	next := f.step()
 	f.w.known = f.w.known.learn(f.b, *next.call, a)
 	f.b.Status = foldBinding(f.b, next.status, *next.call, a, f.w.now)
-	f.w.firstSight = false
 	f.w.polled = time.Time{}
 	if next.call.verb == poll {
 		f.w.polled = f.w.now
@@ -138,12 +137,19 @@ func bound1(f *bindingFixture)      { f.after(with(201)) }
 func binding1(f *bindingFixture)    { retrievable(f); f.after(without(osb.Accepted, 202)) }
 func retrievable(f *bindingFixture) { f.w.ground.class.Common().BindingRetrievable = true }
 func rotatable(f *bindingFixture)   { f.w.ground.plan.Common().BindingRotatable = true }
-func restarted1(f *bindingFixture)  { f.w.firstSight, f.w.known = false, callMemory{} }
 func brought1(f *bindingFixture)    { f.b.Annotations = nil }
 func lives1(f *bindingFixture)      { f.w.definition = definitionLives }
 func secretGone(f *bindingFixture)  { f.w.secret, f.w.secretOf = secretAbsent, "" }
 func secretOurs(f *bindingFixture)  { f.w.secret = secretEdited }
 func rebound(f *bindingFixture)     { rebind("now")(f) }
+
+// restarted1 is that of instances.
+func restarted1(f *bindingFixture) {
+	if next := f.step(); next.journal {
+		f.b.Status = next.status
+	}
+	f.w.known = callMemory{}
+}
 
 // rebind has a person ask for new credentials.
 func rebind(value string) func(*bindingFixture) {
@@ -217,7 +223,7 @@ func unfit(f *bindingFixture) {
 // legacy is what the former service-catalog left of a binding that is Ready (G63).
 func legacy(f *bindingFixture) {
 	f.b.Annotations = nil
-	f.w.firstSight, f.w.secret = false, secretGood
+	f.w.secret = secretGood
 	f.b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, UnbindStatus: v1beta1.UnbindRequired, LastConditionState: "Ready",
 		ExternalProperties: &v1beta1.ServiceBindingPropertiesState{},
 		Conditions:         []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult}}}
@@ -225,7 +231,6 @@ func legacy(f *bindingFixture) {
 
 // legacyFailed is what it left of one that the broker refused (G64).
 func legacyFailed(f *bindingFixture) {
-	f.w.firstSight = false
 	f.b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, UnbindStatus: v1beta1.UnbindRequired, LastConditionState: "Failed",
 		Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed},
 			{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonServiceBindingReturnedFailure}}}

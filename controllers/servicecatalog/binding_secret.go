@@ -84,15 +84,15 @@ func (r *BindingReconciler) seeSecret(ctx context.Context, v *bindingView) error
 	}
 	known := &v.known.memory
 	v.shown = meta != nil && known.seen != "" && notAfter(known.seen, meta.ResourceVersion)
-	v.world.secret, v.world.secretOf, v.world.secretVersion = sightOf(v.b, v.world.firstSight, known, meta, r.clock.Now())
+	v.world.secret, v.world.secretOf, v.world.secretVersion = sightOf(v.b, known, meta, r.clock.Now())
 	return nil
 }
 
 // sightOf is what a process knows of a Secret of which its cache knows seen.
-func sightOf(b *v1beta1.ServiceBinding, firstSight bool, known *bindingMemory, seen *metav1.PartialObjectMetadata, now time.Time) (is secretState, of, version string) {
+func sightOf(b *v1beta1.ServiceBinding, known *bindingMemory, seen *metav1.PartialObjectMetadata, now time.Time) (is secretState, of, version string) {
 	s := &b.Status
 	deleting := !b.DeletionTimestamp.IsZero()
-	expected := isExpected(b) || deleting && s.UnbindStatus == "" && !firstSight
+	expected := isExpected(b)
 	before := seen != nil && s.SecretVersion != "" && notAfter(seen.ResourceVersion, s.SecretVersion)
 	unrecorded := s.SecretVersion == "" // the process was killed before, or it was the former service-catalog
 	// That of another may be of an object of that name that has gone.

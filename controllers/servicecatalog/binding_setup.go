@@ -26,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -42,9 +41,6 @@ import (
 // setupBindings registers the controller of ServiceBindings.
 func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 	r := newBindingReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), k)
-	if err := mgr.Add(manager.RunnableFunc(r.fresh.Begin)); err != nil { // once this process leads
-		return err
-	}
 	l := bindingLookup{k.index}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("servicebinding").

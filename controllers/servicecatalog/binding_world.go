@@ -28,13 +28,9 @@ import (
 
 // look looks up what a binding refers to. All of it is in the cache.
 func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error) {
-	since := r.fresh.Since(v.before)
-	v.world = bindingWorld{firstSight: since == 0, definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
+	v.world = bindingWorld{definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
 	w := &v.world
 	if w.ground, err = r.findGround(ctx, v.b); err != nil {
-		return err
-	}
-	if w.ground.plans, err = plansOfGround(ctx, r.index, w.ground, v.b.Status.Attempts); err != nil {
 		return err
 	}
 	target := targetOf(v.b, *w)
@@ -102,22 +98,13 @@ func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBi
 	}
 	if at != nil {
 		g.target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: planIDOf(props), InstanceID: idOf(instance)}
+		g.plans = recordedPlans(&instance.Status)
 	}
 	has, err := o.planIn(ctx, r.index, props)
 	if has != nil { // the spec may ask for another
 		g.plan = has
 	}
 	return g, err
-}
-
-// plansOfGround are the ids of the plans that an instance may have, the most likely one
-// first, where the broker has refused a request that named another.
-func plansOfGround(ctx context.Context, x index.Index, g ground, a *v1beta1.Attempts) ([]string, error) {
-	if g.target == nil || refusals(a) == 0 {
-		return nil, nil
-	}
-	more, err := plansToTry(ctx, x, g.instance, g.class, a)
-	return distinct(append([]string{g.target.PlanID, planIDOf(held(g.instance.Status.InProgressProperties))}, more...)...), err
 }
 
 // claimantsOf are the other objects of the broker whose spec or status has an id.

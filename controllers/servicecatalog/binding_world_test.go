@@ -66,34 +66,32 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	deletedUnderWay := underWay.DeepCopy()
 	deletedUnderWay.DeletionTimestamp = deleted.DeletionTimestamp
 	for name, c := range map[string]struct {
-		b          *v1beta1.ServiceBinding
-		firstSight bool
-		known      bindingMemory
-		seen       *metav1.PartialObjectMetadata
-		want       secretState
+		b     *v1beta1.ServiceBinding
+		known bindingMemory
+		seen  *metav1.PartialObjectMetadata
+		want  secretState
 	}{
-		"none, none expected":           {binding(), true, bindingMemory{}, nil, secretAbsent},
-		"none, of a binding that is":    {delivered("5"), true, bindingMemory{}, nil, secretUnseen},
-		"none, just written":            {delivered("5"), true, bindingMemory{seen: "5", at: t0}, nil, secretGood},
-		"none, written some time ago":   {delivered("5"), true, bindingMemory{seen: "5", at: t0.Add(-settling)}, nil, secretUnseen},
-		"none, deleted before a status": {deleted, false, bindingMemory{}, nil, secretUnseen},
-		"none, deleted at once":         {deleted, true, bindingMemory{}, nil, secretAbsent},
-		"as it was written":             {delivered("5"), true, bindingMemory{}, of("5", binding()), secretGood},
-		"from before it was written":    {delivered("5"), true, bindingMemory{}, of("4", binding()), secretGood},
-		"written since":                 {delivered("5"), true, bindingMemory{}, of("6", binding()), secretUnseen},
-		"written since, and looked at":  {delivered("5"), true, bindingMemory{seen: "6"}, of("6", binding()), secretGood},
-		"edited, and looked at":         {delivered("5"), true, bindingMemory{seen: "6", edited: true}, of("6", binding()), secretEdited},
-		"edited again":                  {delivered("5"), true, bindingMemory{seen: "6", edited: true}, of("7", binding()), secretUnseen},
-		"of the former service-catalog": {delivered(""), true, bindingMemory{}, of("5", binding()), secretGood},
-		"written, and not recorded":     {binding(), false, bindingMemory{}, of("5", binding()), secretUnseen},
-		"another's":                     {delivered("5"), true, bindingMemory{}, of("6", stranger), secretOthers},
-		"another's, from before":        {delivered("5"), true, bindingMemory{}, of("4", stranger), secretUnseen},
-		"another's, not recorded yet":   {underWay, true, bindingMemory{}, of("4", stranger), secretOthers},
-		"the same, deleted":             {deletedUnderWay, true, bindingMemory{}, of("4", stranger), secretUnseen},
-		"another's, none expected":      {binding(), true, bindingMemory{}, of("4", stranger), secretOthers},
-		"deleted a moment ago":          {delivered("5"), true, bindingMemory{ejected: true}, of("5", binding()), secretAbsent},
+		"none, none expected":           {binding(), bindingMemory{}, nil, secretAbsent},
+		"none, of a binding that is":    {delivered("5"), bindingMemory{}, nil, secretUnseen},
+		"none, just written":            {delivered("5"), bindingMemory{seen: "5", at: t0}, nil, secretGood},
+		"none, written some time ago":   {delivered("5"), bindingMemory{seen: "5", at: t0.Add(-settling)}, nil, secretUnseen},
+		"none, deleted at once":         {deleted, bindingMemory{}, nil, secretAbsent},
+		"as it was written":             {delivered("5"), bindingMemory{}, of("5", binding()), secretGood},
+		"from before it was written":    {delivered("5"), bindingMemory{}, of("4", binding()), secretGood},
+		"written since":                 {delivered("5"), bindingMemory{}, of("6", binding()), secretUnseen},
+		"written since, and looked at":  {delivered("5"), bindingMemory{seen: "6"}, of("6", binding()), secretGood},
+		"edited, and looked at":         {delivered("5"), bindingMemory{seen: "6", edited: true}, of("6", binding()), secretEdited},
+		"edited again":                  {delivered("5"), bindingMemory{seen: "6", edited: true}, of("7", binding()), secretUnseen},
+		"of the former service-catalog": {delivered(""), bindingMemory{}, of("5", binding()), secretGood},
+		"written, and not recorded":     {binding(), bindingMemory{}, of("5", binding()), secretUnseen},
+		"another's":                     {delivered("5"), bindingMemory{}, of("6", stranger), secretOthers},
+		"another's, from before":        {delivered("5"), bindingMemory{}, of("4", stranger), secretUnseen},
+		"another's, not recorded yet":   {underWay, bindingMemory{}, of("4", stranger), secretOthers},
+		"the same, deleted":             {deletedUnderWay, bindingMemory{}, of("4", stranger), secretUnseen},
+		"another's, none expected":      {binding(), bindingMemory{}, of("4", stranger), secretOthers},
+		"deleted a moment ago":          {delivered("5"), bindingMemory{ejected: true}, of("5", binding()), secretAbsent},
 	} {
-		if got, _, _ := sightOf(c.b, c.firstSight, &c.known, c.seen, t0); got != c.want {
+		if got, _, _ := sightOf(c.b, &c.known, c.seen, t0); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

@@ -27,8 +27,6 @@ import (
 // bindingWorld is what a binding's next step depends on beside the object.
 type bindingWorld struct {
 	now time.Time
-	// firstSight is as in instanceWorld.
-	firstSight bool
 	// ground is what the binding is to be made on, or why that is not there.
 	ground ground
 	// broker is the one that the binding is, or is to be, at; nil: it does not exist.
@@ -59,8 +57,7 @@ type ground struct {
 	plan     v1beta1.Plan
 	// target is where its bindings are; nil: it is at no broker.
 	target *v1beta1.ServiceBindingTarget
-	// plans are the ids of others that it may have, where that is not known and the broker
-	// has refused a request that named another.
+	// plans are the ids of the plans that it may have, the most likely one first.
 	plans []string
 	// missing is what the instance refers to and is not there.
 	missing *blocker
@@ -224,14 +221,14 @@ func (d *bindingDecision) unprotected() {
 		message: "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted"})
 }
 
-// isClean says whether nothing can be at the broker.
+// isClean is that of instanceDecision.
 func (d *bindingDecision) isClean() bool {
 	s := &d.status
 	switch s.UnbindStatus {
 	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
 		return s.PredecessorID == ""
 	case "":
-		return s.CurrentOperation == "" && !isBound(s) && (d.w.firstSight || d.w.ground.target == nil && s.Target == nil)
+		return !mayHaveBinding(s)
 	default:
 		return false
 	}

@@ -41,15 +41,15 @@ func (d *bindingDecision) bind() {
 		return
 	}
 	props, a := d.wanted(), d.status.Attempts
-	unknown := a != nil && a.Unknown > 0
-	unwanted := unknown && d.status.InProgressProperties != nil && d.status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
+	isUnsure := d.status.CurrentOperation != "" || a != nil && a.Unknown > 0
+	unwanted := isUnsure && d.status.InProgressProperties != nil && d.status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
 	conflict := a != nil && a.Conflict
 	switch {
 	case conflict && d.present().BindingRetrievable:
 		d.call = d.newCall(fetch)
 		d.call.props = props
 		return
-	case conflict || unwanted || unknown && a.Unknown > repeats(a):
+	case conflict || unwanted || a != nil && a.Unknown > repeats(a):
 		if d.owns() && !isBound(&d.status) && !d.isKept() {
 			d.status.OrphanMitigationInProgress, d.journal = true, true
 			d.say(cleaning("it is not known what came of a request", a))
@@ -80,7 +80,7 @@ func (d *bindingDecision) hinder(why *blocker) {
 
 // begin makes the call for a binding, and says that it is under way.
 func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
-	s, before := &d.status, &d.b.Status
+	s := &d.status
 	if d.id() == "" { // it came around admission, and its spec cannot be changed
 		s.ExternalID = nextBindingID(d.b, s)
 	}
@@ -93,10 +93,7 @@ func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
 	s.CurrentOperation, s.InProgressProperties, s.Target = v1beta1.OperationBind, props, &target
 	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
 	d.observe()
-	// As long as the record says nothing, it says that any process may have sent this, and the instance says where to,
-	// unless it goes without waiting for its bindings. Anything else is to be on record first.
-	silent := catalog.WaitsForBindings(d.w.ground.instance) && before.UnbindStatus == "" && before.CurrentOperation == "" && before.ExternalID == s.ExternalID
-	if !silent && !equality.Semantic.DeepEqual(s, before) {
+	if !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.journal = true
 		if isSlowBinding(s) { // the conditions stay until there is an answer
 			return

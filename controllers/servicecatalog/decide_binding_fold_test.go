@@ -61,7 +61,7 @@ func TestBindAnswers(t *testing.T) {
 		"410":                       {nil, saidOf(osb.Misconfigured, 410), "BindCallFailed", "NotRequired", "journal bind id"},
 		"412":                       {nil, saidOf(osb.NeedsCatalog, 412), "BindCallFailed", "NotRequired", "journal bind id"},
 		"AsyncRequired":             {nil, saidOf(osb.NeedsAsync, 422), "Failed", "NotRequired", "nothing: Failed"},
-		"RequiresApp":               {nil, saidOf(osb.NeedsApp, 422), "", "Required", "bind id"},
+		"RequiresApp":               {nil, saidOf(osb.NeedsApp, 422), "BindingRequestInFlight", "Required", "bind id"},
 		"ConcurrencyError":          {nil, saidOf(osb.Concurrency, 422), "BindCallFailed", "NotRequired", "journal bind id"},
 		"ConcurrencyErrors":         {bfs(repeated(9, saidOf(osb.Concurrency, 422))), saidOf(osb.Concurrency, 422), "BindCallFailed", "NotRequired", "journal bind id"},
 		"422":                       {nil, saidOf(osb.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},

@@ -96,7 +96,7 @@ func (d *bindingDecision) unbind(id string) {
 	call := d.newCall(unbind)
 	call.id = id
 	if plans := d.w.ground.plans; len(plans) > 0 && d.target() == d.w.ground.target {
-		call.target.PlanID, _ = guessPlan(plans, d.status.Attempts, false)
+		call.target.PlanID, _ = guessPlan(plans, d.status.Attempts)
 	}
 	switch why := d.mute(); {
 	case d.target() == nil:

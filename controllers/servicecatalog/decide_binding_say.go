@@ -41,7 +41,7 @@ func (d *bindingDecision) waitFor(why *blocker) {
 		d.wake = young // until then it is no news
 		return
 	}
-	if d.status.UnbindStatus == "" && d.isClean() && !soon { // of an instance that is not there yet that is clear anyway
+	if d.status.UnbindStatus == "" && d.isClean() {
 		d.status.UnbindStatus = v1beta1.UnbindNotRequired
 	}
 	if d.isLive() {

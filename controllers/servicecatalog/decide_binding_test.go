@@ -86,18 +86,14 @@ func TestDecideBinding(t *testing.T) {
 		is   []func(*bindingFixture)
 		want string
 	}{
-		"new":                 {"the object itself is the journal", nil, "bind id"},
-		"new after a restart": {"any process may have sent the same", bfs(restarted1), "bind id"},
-		"without finalizer":   {"R1", bfs(func(f *bindingFixture) { f.b.Finalizers = nil }), "protect"},
-		"abandoned":           {"the finalizer was removed", bfs(bound1, func(f *bindingFixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
-		"ready":               {"R6", bfs(bound1), "nothing: Ready"},
-		"of a kept instance": {"that one does not wait for its bindings", bfs(func(f *bindingFixture) {
-			metav1.SetMetaDataAnnotation(&f.w.ground.instance.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
-		}), "journal bind id"},
-		"of an instance that was let go": {"nor does it", bfs(func(f *bindingFixture) { f.w.ground.instance.Finalizers = nil }), "journal bind id"},
-		"without an id":                  {"the spec cannot be changed", bfs(func(f *bindingFixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
-		"parameters from Secrets":        {"they are read when they are to be sent", bfs(func(f *bindingFixture) { f.w.parameters.known = false }), "read"},
-		"bad parameters":                 {"", bfs(func(f *bindingFixture) { f.w.parameters.problem = blockedBy(v1beta1.ReasonErrorWithParameters, "x") }), "nothing: ErrorWithParameters"},
+		"new":                     {"R1", nil, "journal bind id"},
+		"new after a restart":     {"it is on record", bfs(restarted1), "bind id"},
+		"without finalizer":       {"R1", bfs(func(f *bindingFixture) { f.b.Finalizers = nil }), "protect"},
+		"abandoned":               {"the finalizer was removed", bfs(bound1, func(f *bindingFixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":                   {"R6", bfs(bound1), "nothing: Ready"},
+		"without an id":           {"the spec cannot be changed", bfs(func(f *bindingFixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
+		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *bindingFixture) { f.w.parameters.known = false }), "read"},
+		"bad parameters":          {"", bfs(func(f *bindingFixture) { f.w.parameters.problem = blockedBy(v1beta1.ReasonErrorWithParameters, "x") }), "nothing: ErrorWithParameters"},
 
 		"no instance, young":  {"it was made together with it", bfs(func(f *bindingFixture) { f.w.ground = ground{} }), "wait"},
 		"no instance":         {"", bfs(in(time.Hour), func(f *bindingFixture) { f.w.ground = ground{} }), "nothing: ReferencesNonexistentInstance"},
@@ -164,8 +160,7 @@ func TestDecideBinding(t *testing.T) {
 		"renewal has failed, then ended":   {"no later than it may be tried again", bfs(rotatable, expiring, in(time.Hour-firstRetry), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }, in(2*firstRetry)), "journal withdraw"},
 
 		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
-		"deleted after a restart":               {"G67: something may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
-		"deleted, never an instance":            {"G67: there is nowhere that it could have been sent to", bfs(restarted1, deleted1, lives1, func(f *bindingFixture) { f.w.ground = ground{} }), "release UnboundSuccessfully"},
+		"deleted after a restart":               {"G67: what is on record may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
 		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
 		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
 		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
@@ -188,7 +183,7 @@ func TestDecideBinding(t *testing.T) {
 		"given up before":           {"by the former service-catalog", bfs(bound1, deleted1, lives1, func(f *bindingFixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
 		"given up, and asked again": {"", bfs(bound1, deleted1, lives1, ejected, rebound, func(f *bindingFixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
 
-		"deleted after waiting, and a restart": {"nothing was sent, and that is on record", bfs(unbindable, restarted1, deleted1, lives1), "release UnboundSuccessfully"},
+		"deleted after waiting, and a restart": {"nothing was sent", bfs(unbindable, restarted1, deleted1, lives1), "release UnboundSuccessfully"},
 		"bindable at last":                     {"which is on record first", bfs(unbindable, func(f *bindingFixture) { f.w.ground.plan.Common().Bindable = nil }), "journal bind id"},
 
 		"of the former service-catalog": {"it is left as it is", bfs(legacy), "nothing: Ready"},

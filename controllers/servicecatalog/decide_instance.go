@@ -29,12 +29,6 @@ import (
 // instanceWorld is what an instance's next step depends on beside the object.
 type instanceWorld struct {
 	now time.Time
-	// firstSight: no process before this one can have sent anything for the object, and
-	// what this one has sent is in the status.
-	firstSight bool
-	// since is the generation that the object had when this process began to lead: what
-	// later ones ask for, only this one can have sent.
-	since int64
 	// offer is what the spec refers to, or why that is not there.
 	offer offer
 	// present is the plan that the instance has, nil if it has none or that is gone.
@@ -50,9 +44,6 @@ type instanceWorld struct {
 	recovered time.Time
 	// parameters are those of the spec, or why they cannot be had.
 	parameters parameters
-	// plans are the ids of the class's, where it is not known which one the broker has and it
-	// has refused a request that named another.
-	plans []string
 	// bindings are the names of those that refer to the instance.
 	bindings []string
 	// unbinding: all of them are being deleted, and go by themselves.
@@ -91,7 +82,7 @@ type instanceCall struct {
 	limit time.Duration
 	// unsure: it is not known what an earlier update did.
 	unsure bool
-	// guessed: the broker may have another plan than the one that is named.
+	// guessed: the broker may have another of the recorded plans than the one that is named.
 	guessed bool
 	// changes of an update; what does not change is left out.
 	newPlan, newParameters bool
@@ -165,13 +156,13 @@ func (d *instanceDecision) unprotected() {
 	d.stall(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")
 }
 
-// isClean says whether nothing can be at the broker.
+// isClean reports whether nothing can be at the broker: what is sent is on record before (R1).
 func (d *instanceDecision) isClean() bool {
 	switch d.status.DeprovisionStatus {
 	case v1beta1.DeprovisionNotRequired, v1beta1.DeprovisionSucceeded:
 		return true
 	case "":
-		return d.w.firstSight && d.status.CurrentOperation == "" && d.status.ProvisionStatus != v1beta1.Provisioned
+		return !mayHaveInstance(&d.status)
 	case v1beta1.DeprovisionRequired, v1beta1.DeprovisionFailed:
 	}
 	return false

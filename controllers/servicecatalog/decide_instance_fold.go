@@ -189,7 +189,7 @@ func (f *instanceFold) attempts() *v1beta1.Attempts {
 		return a
 	}
 	if a.Generation != f.call.generation { // what failed before was something else
-		*a = v1beta1.Attempts{Generation: f.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
+		*a = v1beta1.Attempts{Generation: f.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
 	}
 	a.ParametersVersion = held(cmp.Or(f.call.props, f.status.InProgressProperties)).ParametersVersion
 	if f.call.unsure { // until one has succeeded

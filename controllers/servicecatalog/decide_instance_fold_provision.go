@@ -153,6 +153,9 @@ func (f *instanceFold) updateFailed(message string) {
 	} else {
 		f.repeatSlowly(v1beta1.ReasonUpdateInstanceCallFailed, message)
 	}
+	if a := f.attempts(); a.Unknown > 0 { // an earlier one may have been carried out
+		addPlan(a, planIDOf(held(f.status.InProgressProperties)))
+	}
 	f.end()
 }
 

@@ -356,7 +356,7 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	found := said(osb.Done, 200)
 	found.instance = &osb.Instance{PlanID: "small-id"} // and no parameters
 	f.after(decideInstance(f.si, f.w).call, found)
-	if got, want := decideInstance(f.si, f.w).say(), "update id small-id +plan +parameters"; got != want {
+	if got, want := decideInstance(f.si, f.w).say(), "journal update id small-id +plan +parameters"; got != want {
 		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
 	}
 	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))

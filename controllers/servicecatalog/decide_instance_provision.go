@@ -44,14 +44,13 @@ func (d *instanceDecision) provision() {
 		return
 	}
 	props := d.wanted()
-	unknown := attempts != nil && attempts.Unknown > 0
-	unwanted := unknown && d.status.InProgressProperties != nil && !sameProperties(d.status.InProgressProperties, props)
+	unwanted := d.isUnsure() && d.status.InProgressProperties != nil && !sameProperties(d.status.InProgressProperties, props)
 	switch {
 	case attempts != nil && attempts.Conflict:
 		d.call = d.newCall(inspect)
 		d.call.props = props
 		return
-	case unwanted || unknown && attempts.Unknown > repeats(attempts):
+	case unwanted || attempts != nil && attempts.Unknown > repeats(attempts):
 		if d.owns() && !catalog.IsRetained(d.si) {
 			d.startMitigation()
 			return
@@ -59,13 +58,10 @@ func (d *instanceDecision) provision() {
 	}
 	d.call = d.newCall(provision)
 	d.call.props = props
+	d.recordFormerPlan(props)
 	d.begin(v1beta1.OperationProvision, props)
 	d.status.DeprovisionStatus = v1beta1.DeprovisionRequired
-	// Generation 1 of an object without a status is what any process before us sent, too. Anything else has to be on
-	// record: a later removal must know the plan, and a repeat that it is one.
-	if isFirst := isBlank(&d.si.Status) && d.si.Generation == 1; !isFirst && !equality.Semantic.DeepEqual(d.status, d.si.Status) {
-		d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
-	}
+	d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
 }
 
 // hinder says why nothing can be asked for. Where that is because another object owns the id, it is
@@ -81,8 +77,11 @@ func (d *instanceDecision) hinder(why *blocker) {
 	}
 }
 
-// writeFirst has the status written before the call.
+// writeFirst has the status written before the call, unless it is on record (R1).
 func (d *instanceDecision) writeFirst(reason, message string) {
+	if equality.Semantic.DeepEqual(d.status, d.si.Status) {
+		return
+	}
 	d.journal = true
 	if isSlow(d.status.Attempts) { // the conditions stay until there is an answer
 		d.observe()
@@ -147,7 +146,6 @@ func (d *instanceDecision) update() {
 		return
 	}
 	d.renewAttempts()
-	d.recallEdits()
 	byUser := d.si.Generation != d.status.ReconciledGeneration
 	if why := d.obstacle(); why != nil {
 		if byUser { // else it is as it was asked for
@@ -180,28 +178,27 @@ func (d *instanceDecision) update() {
 	default:
 		call.props = props
 		d.call = call
+		d.recordFormerPlan(props)
 		d.begin(v1beta1.OperationUpdate, props)
-		// Only what follows from an edit at once leaves a trace, in the generation.
-		if seen := !byUser || d.si.Status.ObservedGeneration == d.si.Generation; seen && d.si.Status.CurrentOperation == "" {
-			d.writeFirst(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
-		}
+		d.writeFirst(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
 	}
 }
 
-// recallEdits puts on record that an update may have been asked for that is not: for an
-// edit before this one, or by a process before this one.
-func (d *instanceDecision) recallEdits() {
-	s := &d.status
-	unseen := d.si.Generation - max(s.ReconciledGeneration, s.ObservedGeneration)
-	switch {
-	case s.ProvisionStatus != v1beta1.Provisioned || s.AsyncOpInProgress:
-		return
-	case unseen > 1, unseen == 1 && d.si.Generation <= d.w.since && d.si.DeletionTimestamp.IsZero():
-		if s.Attempts == nil {
-			s.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
-		}
-		s.Attempts.Unknown = max(s.Attempts.Unknown, 1)
+// recordFormerPlan keeps the plan of a request whose outcome is not known, and which one for other
+// properties follows: the broker may have that plan.
+func (d *instanceDecision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesState) {
+	former := planIDOf(held(d.status.InProgressProperties))
+	if former != "" && former != planIDOf(props) && d.isUnsure() {
+		addPlan(d.currentAttempts(), former)
 	}
+}
+
+// currentAttempts are the attempts at the present spec, begun if there are none.
+func (d *instanceDecision) currentAttempts() *v1beta1.Attempts {
+	if d.status.Attempts == nil {
+		d.status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
+	}
+	return d.status.Attempts
 }
 
 // changes says what of an instance an update changes. Where it is not known what an
@@ -216,9 +213,10 @@ func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceIns
 	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure
 }
 
-// isUnsure says whether it is not known what an earlier update did.
+// isUnsure reports whether it is not known what an earlier request did: its outcome is not, or the
+// operation is on record without one.
 func (d *instanceDecision) isUnsure() bool {
-	return d.status.CurrentOperation == v1beta1.OperationUpdate || d.status.Attempts != nil && d.status.Attempts.Unknown > 0
+	return d.status.CurrentOperation != "" || d.status.Attempts != nil && d.status.Attempts.Unknown > 0
 }
 
 // upToDate is for an instance of which the broker has what the spec says.

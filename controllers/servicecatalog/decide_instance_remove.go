@@ -26,7 +26,6 @@ import (
 
 // remove is for an instance that is being deleted.
 func (d *instanceDecision) remove() {
-	d.recallEdits()
 	switch {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
 	case catalog.IsRetained(d.si):
@@ -65,17 +64,16 @@ func (d *instanceDecision) mitigate() {
 // startMitigation removes what requests whose outcome is not known may have left.
 func (d *instanceDecision) startMitigation() {
 	d.status.OrphanMitigationInProgress, d.journal = true, true
-	d.status.Attempts.Count, d.status.Attempts.Misconfigured = 0, 0
+	a := d.currentAttempts()
+	a.Count, a.Misconfigured = 0, 0
 	why := cleaningUp + ": it is not known what came of earlier requests. Then it is provisioned anew"
-	d.say(cleanup(v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp, d.status.Attempts, &word{v1beta1.ReasonStartingInstanceOrphanMitigation, why}))
+	d.say(cleanup(v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp, a, &word{v1beta1.ReasonStartingInstanceOrphanMitigation, why}))
 	d.deprovision()
 }
 
 func (d *instanceDecision) stopMitigation(why string) {
 	d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
-	if d.status.Attempts == nil {
-		d.status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
-	}
+	d.currentAttempts()
 	d.halt(v1beta1.ReasonOrphanMitigationFailed, why)
 }
 
@@ -112,16 +110,14 @@ func (d *instanceDecision) isRefusedMeanwhile() bool {
 	return d.status.AsyncOpInProgress && heldProperties(&d.status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }
 
-// plans are those that the broker may have, the most likely one first.
+// plans are the ids of the plans that the broker may have, the most likely one first. The former
+// service-catalog did not always record one: then it is that of the spec.
 func (d *instanceDecision) plans() []string {
-	ids := distinct(planIDOf(held(heldProperties(&d.status))), planIDOf(held(d.status.InProgressProperties)))
-	if len(ids) > 0 && !mayHaveAnyPlan(&d.status) {
-		return ids
-	}
-	if d.w.offer.plan != nil {
+	ids := recordedPlans(&d.status)
+	if len(ids) == 0 && d.w.offer.plan != nil {
 		ids = append(ids, d.w.offer.plan.Common().ExternalID)
 	}
-	return distinct(append(ids, d.w.plans...)...) // one that was asked for before an edit, perhaps
+	return ids
 }
 
 // removalIDs are the ids that the broker knows the instance by: those on record, since
@@ -133,7 +129,7 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *blocker) {
 	} else if d.w.offer.class != nil {
 		call.serviceID = d.w.offer.class.Common().ExternalID
 	}
-	call.planID, call.guessed = guessPlan(d.plans(), d.status.Attempts, mayHaveAnyPlan(&d.status))
+	call.planID, call.guessed = guessPlan(d.plans(), d.status.Attempts)
 	if call.serviceID != "" && call.planID != "" {
 		return call, nil
 	}
@@ -143,19 +139,14 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *blocker) {
 	return nil, blockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has")
 }
 
-// mayHaveAnyPlan says whether a request that is not on record may have asked for any plan.
-func mayHaveAnyPlan(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.ProvisionStatus != v1beta1.Provisioned || s.Attempts != nil && s.Attempts.Unknown > 0
-}
-
-// guessPlan is the one of some plans to name next, the most likely one first: a broker may
+// guessPlan is the one of the recorded plans to name next, the most likely one first: a broker may
 // refuse a request that names another than it has. guessed: there is another to try then.
-func guessPlan(plans []string, a *v1beta1.Attempts, maybeMore bool) (id string, guessed bool) {
+func guessPlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
 	if len(plans) == 0 {
 		return "", false
 	}
 	n := refusals(a)
-	return plans[n%len(plans)], maybeMore && n < len(plans)
+	return plans[n%len(plans)], len(plans) > 1 && n < len(plans)
 }
 
 // refusals is how often the broker has refused a request as it was made.

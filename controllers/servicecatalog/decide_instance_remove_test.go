@@ -203,13 +203,12 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a change":                               {fs(ready, planned, accepted), "small small small small"},
+		"a change":                               {fs(ready, planned, accepted), "small large small small"},
 		"after one that got no answer":           {fs(ready, planned, unanswered, later(time.Hour), accepted), "small large small small"},
 		"of something else, with no plan before": {fs(ready, edited2, accepted), "small small small small"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			f.w.plans = []string{"large-id", "small-id"}
 			var named []string
 			for range 4 {
 				f.w.now = f.w.now.Add(time.Minute)
@@ -232,22 +231,23 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 
 // TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs: and only there.
 func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
-	large := func(f *fixture) { f.w.plans = []string{"large-id", "small-id"} }
 	refused := said(osb.Rejected, 400)
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"ready":                         {fs(ready), "small small small"},
-		"a change that got no answer":   {fs(ready, planned, unanswered), "small large small"},
-		"a change that was refused":     {fs(ready, planned, refusedOnce), "small small small"},
-		"a change that nobody has seen": {fs(ready, restarted, planned), "small large small"},
-		"and waited for bindings":       {fs(ready, restarted, planned, deleted, boundTo, decided), "small large small"},
-		"a change that took too long":   {fs(ready, planned, accepted, tooLate, plannedBack, unreachable), "small large small"},
-		"and took too long":             {fs(ready, planned, accepted, tooLate), "small large small"},
-		"a change that failed":          {fs(ready, planned, accepted, operationFailed), "small small small"},
-		"and was taken back":            {fs(ready, restarted, planned, plannedBack), "small large small"},
-		"never ready":                   {fs(restarted, planned), "large small large"},
+		"ready":                       {fs(ready), "small small small"},
+		"a change that got no answer": {fs(ready, planned, unanswered), "small large small"},
+		"a change that was refused":   {fs(ready, planned, refusedOnce), "small small small"},
+		"a change on record":          {fs(ready, planned, restarted), "small large small"},
+		"and waited for bindings":     {fs(ready, planned, restarted, deleted, boundTo, decided), "small large small"},
+		"a change that took too long": {fs(ready, planned, accepted, tooLate, plannedBack, unreachable), "small large small"},
+		"and took too long":           {fs(ready, planned, accepted, tooLate), "small large small"},
+		"a change that failed":        {fs(ready, planned, accepted, operationFailed), "small small small"},
+		"and was taken back":          {fs(ready, planned, restarted, plannedBack), "small large small"},
+		"never ready":                 {fs(restarted, planned), "small small small"},
+		"two changes on record":       {fs(ready, planned, restarted, plannedTo("medium"), restarted), "small medium large"},
+		"and the second was refused":  {fs(ready, planned, unanswered, later(time.Hour), plannedTo("medium"), refusedOnce), "small large medium"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -255,7 +255,6 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 				deleted(f)
 			}
 			lives(f)
-			large(f)
 			f.w.bindings = nil
 			var named []string
 			for range 3 {
@@ -276,9 +275,8 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 
 // TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne: other refusals are of the removal.
 func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
-	for status, want := range map[int]string{400: "small-id", 404: "large-id", 409: "large-id", 422: "large-id"} {
-		f := newFixture(restarted, planned, deleted, lives)
-		f.w.plans = []string{"large-id", "small-id"}
+	for status, want := range map[int]string{400: "large-id", 404: "small-id", 409: "small-id", 422: "small-id"} {
+		f := newFixture(ready, planned, restarted, deleted, lives)
 		f.after(decideInstance(f.si, f.w).call, said(osb.Rejected, status))
 		f.w.now = f.w.now.Add(time.Hour)
 		if got := decideInstance(f.si, f.w).call.planID; got != want {

@@ -142,7 +142,7 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 
 // follow records what came of a call, and says when to go on.
 func (r *InstanceReconciler) follow(ctx context.Context, v *instanceView) (ctrl.Result, error) {
-	v.world.polled, v.world.asked, v.world.firstSight = v.known.polled, v.known.asked, false
+	v.world.polled, v.world.asked = v.known.polled, v.known.asked
 	next, err := r.decide(ctx, v)
 	switch {
 	case err != nil:

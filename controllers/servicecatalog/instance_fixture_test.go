@@ -54,7 +54,6 @@ func (f *fixture) look() {
 // after takes an answer into the status, as the shell does.
 func (f *fixture) after(call *instanceCall, a answer) {
 	f.si.Status = foldInstance(f.si, decideInstance(f.si, f.w).status, *call, a, f.w.now)
-	f.w.firstSight = false
 	f.w.polled = time.Time{}
 	if call.verb == poll {
 		f.w.polled = f.w.now
@@ -117,9 +116,14 @@ func edited2(f *fixture) {
 	f.w.parameters.Checksum = "p9"
 }
 
-func planned(f *fixture) {
-	f.si.Generation++
-	f.w.offer.plan = f.plans["large"]
+func planned(f *fixture) { plannedTo("large")(f) }
+
+// plannedTo has the spec name another plan.
+func plannedTo(name string) func(*fixture) {
+	return func(f *fixture) {
+		f.si.Generation++
+		f.w.offer.plan = f.plans[name]
+	}
 }
 
 func deleted(f *fixture) {
@@ -136,13 +140,16 @@ func later(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.w.now = f.w.now.Add(d) }
 }
 
-func restarted(f *fixture) { f.w.firstSight, f.w.since = false, f.si.Generation }
+// restarted is after a process that was killed once its next request was on record.
+func restarted(f *fixture) {
+	if next := decideInstance(f.si, f.w); next.journal {
+		f.si.Status = next.status
+	}
+	f.look()
+}
 
 // plannedBack has the plan be the first one again.
-func plannedBack(f *fixture) {
-	f.si.Generation++
-	f.w.offer.plan = f.plans["small"]
-}
+func plannedBack(f *fixture) { plannedTo("small")(f) }
 
 // broughtToDelete is brought, and to be removed once the object is deleted.
 func broughtToDelete(f *fixture) {

@@ -27,7 +27,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -42,9 +41,6 @@ import (
 // setupInstances registers the controller of ServiceInstances.
 func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 	r := newInstanceReconciler(mgr.GetClient(), mgr.GetAPIReader(), k)
-	if err := mgr.Add(manager.RunnableFunc(r.fresh.Begin)); err != nil { // once this process leads
-		return err
-	}
 	found := lookup{k.index}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("serviceinstance").

@@ -26,14 +26,13 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // look looks up what an instance refers to. All of it is in the cache.
 func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	si := v.si
-	v.world = instanceWorld{firstSight: r.fresh.Since(si) == 0, since: r.fresh.Since(si), definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
+	v.world = instanceWorld{definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
 	w := &v.world
 	var err error
 	if w.offer, err = findOffer(ctx, r.index, si); err != nil {
@@ -44,9 +43,6 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	}
 	w.refs = missingRefs(si, w.offer)
 	if w.claimants, err = r.claimantsOf(ctx, si, w.offer); err != nil {
-		return err
-	}
-	if w.plans, err = plansToTry(ctx, r.index, si, w.offer.class, si.Status.Attempts); err != nil {
 		return err
 	}
 	if w.working, err = w.offer.planIn(ctx, r.index, workingProperties(&si.Status)); err != nil {
@@ -130,20 +126,6 @@ func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.Service
 // isUnbinding says whether a binding is being deleted, and nobody has to do anything for that.
 func isUnbinding(b *v1beta1.ServiceBinding) bool {
 	return !b.DeletionTimestamp.IsZero() && !isTrue(conditionOf(b.Status.Conditions, v1beta1.ConditionStalled))
-}
-
-// plansToTry are the ids of a class's plans, where the broker has refused to be asked about
-// the one that is on record.
-func plansToTry(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, class v1beta1.Class, a *v1beta1.Attempts) (ids []string, err error) {
-	if class == nil || refusals(a) == 0 || !mayHaveAnyPlan(&si.Status) {
-		return nil, nil
-	}
-	plans, err := x.PlansOf(ctx, class)
-	for _, p := range plans {
-		ids = append(ids, p.Common().ExternalID)
-	}
-	slices.Sort(ids)
-	return ids, err
 }
 
 // readParameters puts an instance's parameters together, and checks them against what

@@ -32,6 +32,21 @@ func heldProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePr
 	return cmp.Or(s.InProgressProperties, s.ExternalProperties)
 }
 
+// recordedPlans are the ids of the plans that the broker may have by what is on record, the most
+// likely one first.
+func recordedPlans(s *v1beta1.ServiceInstanceStatus) []string {
+	ids := []string{planIDOf(held(heldProperties(s))), planIDOf(held(s.InProgressProperties))}
+	if s.Attempts != nil {
+		ids = append(ids, s.Attempts.PlanIDs...)
+	}
+	return distinct(ids...)
+}
+
+// addPlan records a plan that the broker may have.
+func addPlan(a *v1beta1.Attempts, id string) {
+	a.PlanIDs = distinct(append(a.PlanIDs, id)...)
+}
+
 // workingProperties are those that the operation under way is to lead to, or to remove.
 func workingProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
 	switch {

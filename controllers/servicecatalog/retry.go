@@ -209,5 +209,5 @@ func renewed(a *v1beta1.Attempts, generation int64, parametersVersion string) *v
 	if a.Unknown == 0 && !a.Conflict {
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, ParametersVersion: parametersVersion}
+	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: parametersVersion}
 }

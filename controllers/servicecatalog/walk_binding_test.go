@@ -61,8 +61,7 @@ type bindingWalk struct {
 	unrecorded *v1beta1.ServiceBindingStatus
 	known      bindingMemory
 	polled     time.Time
-	reported   bool // the broker has reported an operation's state since the last crash or long absence
-	firstSight bool
+	reported   osb.State // that of instanceWalk
 
 	held      map[string]*heldBinding // at the broker, by id
 	oneShot   bool                    // it tells credentials once only
@@ -109,7 +108,7 @@ func TestBindingWalks(t *testing.T) {
 }
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0", firstSight: true,
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0",
 		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	base := newInstanceWalk(t, 0)
 	w.class, w.plan, w.broker, w.instance = base.class, base.plans["small"], base.broker, base.si
@@ -158,7 +157,10 @@ func (w *bindingWalk) describe() string {
 func (w *bindingWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
-		w.now, w.reported = w.now.Add(8*24*time.Hour), false
+		w.now = w.now.Add(8 * 24 * time.Hour)
+		if w.reported == osb.InProgress {
+			w.reported = ""
+		}
 	}
 	if w.rnd.IntN(3) > 0 {
 		w.cached = w.secret.DeepCopy()
@@ -205,7 +207,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // world is what the shell would look up.
 func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
-	world := bindingWorld{now: w.now, firstSight: w.firstSight, polled: w.polled, definition: definitionLives, broker: w.broker, known: w.known.callMemory,
+	world := bindingWorld{now: w.now, polled: w.polled, definition: definitionLives, broker: w.broker, known: w.known.callMemory,
 		ground: ground{instance: w.instance, class: w.class, plan: w.plan, target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	merged, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(w.params)}, nil)
@@ -214,7 +216,7 @@ func (w *bindingWalk) world(b *v1beta1.ServiceBinding) bindingWorld {
 	if w.cached != nil {
 		seen = &metav1.PartialObjectMetadata{ObjectMeta: w.cached.ObjectMeta}
 	}
-	world.secret, world.secretOf, world.secretVersion = sightOf(b, w.firstSight, &w.known, seen, w.now)
+	world.secret, world.secretOf, world.secretVersion = sightOf(b, &w.known, seen, w.now)
 	return world
 }
 
@@ -266,14 +268,14 @@ func (w *bindingWalk) reconcile() {
 			}
 			w.polled = time.Time{}
 			if next.call.verb == poll {
-				w.polled, w.reported = w.now, a.state != ""
+				w.polled, w.reported = w.now, a.state
 			}
 			w.known.callMemory = w.known.learn(b, *next.call, a)
 			b.Status = foldBinding(b, next.status, *next.call, a, w.now)
 			if twice := foldBinding(b, b.Status, *next.call, a, w.now); len(twice.Conditions) == 0 {
 				w.failf("a fold without conditions")
 			}
-			w.firstSight, world.firstSight, world.polled = false, false, w.polled
+			world.polled = w.polled
 			w.unrecorded = b.Status.DeepCopy()
 		default:
 			end := next.status.ExpiresAt
@@ -288,6 +290,10 @@ func (w *bindingWalk) reconcile() {
 // check is what must hold of every call.
 func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *bindingStep) {
 	call := next.call
+	if on := &w.b.Status; call.verb == bind && !call.again && (on.CurrentOperation != v1beta1.OperationBind || on.InProgressProperties == nil ||
+		on.InProgressProperties.ParameterChecksum != call.props.ParameterChecksum || on.Target == nil || on.ObservedGeneration != b.Generation || bindingID(w.b, on) != call.id) {
+		w.failf("R1: a bind is sent and not on record")
+	}
 	if w.removed[call.id] && call.verb == bind {
 		w.failf("F-S5: what was removed is bound again under its id")
 	}
@@ -387,7 +393,7 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	if same := equality.Semantic.DeepEqual(status, w.b.Status); !same && !w.calm && w.rnd.IntN(8) == 0 {
 		return false
 	}
-	if was := &w.b.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationBind && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && !w.reported {
+	if was := &w.b.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationBind && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && w.reported == "" {
 		w.failf("F-S1: what is in progress is removed, and was not asked for")
 	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
@@ -444,7 +450,7 @@ func (w *bindingWalk) crashes() bool {
 	if w.secret != nil && w.secret.ResourceVersion != w.b.Status.SecretVersion {
 		w.endless[string(w.secret.Data["token"])] = true
 	}
-	w.unrecorded, w.polled, w.reported, w.firstSight, w.known = nil, time.Time{}, false, false, bindingMemory{}
+	w.unrecorded, w.polled, w.reported, w.known = nil, time.Time{}, "", bindingMemory{}
 	w.cached = w.secret.DeepCopy()
 	return true
 }

@@ -53,9 +53,7 @@ type instanceWalk struct {
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceInstanceStatus
 	polled     time.Time
-	reported   bool // the broker has reported an operation's state since the last crash or long absence
-	firstSight bool
-	since      int64
+	reported   osb.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
 	held      map[string]*heldInstance // at the broker, by id
 	calm      bool                     // every request is answered, nothing crashes, nobody edits
@@ -98,13 +96,13 @@ func TestInstanceWalks(t *testing.T) {
 }
 
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
-	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0", firstSight: true,
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0",
 		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	w.class.Spec.ExternalID, w.class.Spec.ExternalName, w.class.Spec.PlanUpdatable = "class-id", "mysql", true
 	w.class.Spec.InstanceRetrievable = seed%2 == 0
-	for _, name := range []string{"small", "large"} {
+	for _, name := range []string{"small", "medium", "large"} {
 		plan := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		plan.Spec.ExternalID, plan.Spec.ExternalName = name+"-id", name
 		w.plans[name] = plan
@@ -149,14 +147,17 @@ func (w *instanceWalk) describe() string {
 func (w *instanceWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
-		w.now, w.reported = w.now.Add(8*24*time.Hour), false
+		w.now = w.now.Add(8 * 24 * time.Hour)
+		if w.reported == osb.InProgress {
+			w.reported = ""
+		}
 	}
 	if !w.si.DeletionTimestamp.IsZero() {
 		return
 	}
 	switch w.rnd.IntN(14) {
 	case 0:
-		w.si.Spec.ClusterServicePlanExternalName = []string{"small", "large"}[w.rnd.IntN(2)]
+		w.si.Spec.ClusterServicePlanExternalName = []string{"small", "medium", "large"}[w.rnd.IntN(3)]
 		w.si.Generation++
 	case 1:
 		w.params = fmt.Sprint("p", w.rnd.IntN(3))
@@ -180,14 +181,11 @@ func (w *instanceWalk) edit() {
 // world is what the shell would look up.
 func (w *instanceWalk) world() instanceWorld {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := instanceWorld{now: w.now, firstSight: w.firstSight, since: w.since, polled: w.polled, definition: definitionLives,
+	world := instanceWorld{now: w.now, polled: w.polled, definition: definitionLives,
 		offer: offer{class: w.class, plan: plan, broker: w.broker}}
 	world.parameters.known, world.parameters.Checksum = true, w.params
 	if w.secret > 0 {
 		world.parameters.version = fmt.Sprint("v", w.secret)
-	}
-	if refusals(w.si.Status.Attempts) > 0 && mayHaveAnyPlan(&w.si.Status) {
-		world.plans = []string{"large-id", "small-id"}
 	}
 	world.present, world.working = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, workingProperties(&w.si.Status))
 	return world
@@ -231,17 +229,20 @@ func (w *instanceWalk) reconcile() {
 		w.failf("F-S5: what was removed is provisioned again under its id")
 	}
 	w.removed[next.call.id] = w.removed[next.call.id] || next.call.verb == deprovision
+	if verb, on := next.call.verb, &w.si.Status; (verb == provision || verb == update) &&
+		(on.CurrentOperation == "" || on.InProgressProperties == nil || !sameProperties(on.InProgressProperties, next.call.props) || on.ObservedGeneration != si.Generation) {
+		w.failf("R1: %s is sent and not on record", verb)
+	}
 	a := w.ask(si, next.call)
 	if w.crashes() {
 		return
 	}
 	if next.call.verb == poll {
-		w.polled, w.reported = w.now, a.state != ""
+		w.polled, w.reported = w.now, a.state
 	} else {
 		w.polled = time.Time{}
 	}
 	status := foldInstance(si, next.status, *next.call, a, w.now)
-	w.firstSight = false
 	w.unrecorded = status.DeepCopy()
 	si.Status = status
 	if after := decideInstance(si, w.worldAt(si)); after.release != nil {
@@ -272,7 +273,7 @@ func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
 	if !w.calm && w.rnd.IntN(8) == 0 {
 		return false
 	}
-	if was := &w.si.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationProvision && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && !w.reported {
+	if was := &w.si.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationProvision && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && w.reported == "" {
 		w.failf("F-S1: what is in progress is removed, and was not asked for")
 	}
 	w.si.Status, w.unrecorded = *status.DeepCopy(), nil
@@ -304,7 +305,7 @@ func (w *instanceWalk) crashes() bool {
 	if w.calm || w.rnd.IntN(10) > 0 {
 		return false
 	}
-	w.unrecorded, w.polled, w.reported, w.firstSight, w.since = nil, time.Time{}, false, false, w.si.Generation
+	w.unrecorded, w.polled, w.reported = nil, time.Time{}, ""
 	return true
 }
 
@@ -443,7 +444,7 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *instanceCa
 		return said(osb.Gone, 410)
 	case h.working == "deprovision":
 		return said(osb.Accepted, 202)
-	case call.planID != h.plan:
+	case call.planID != h.plan && !w.stranger: // whose plan is not on record
 		return said(osb.Rejected, 400)
 	case h.working != "" && h.working != "failed" && w.seed%3 == 0: // it first ends what it has begun
 		return said(osb.Concurrency, 422)

@@ -47,8 +47,8 @@ type Freshness struct {
 	seen        client.Object // what the cache's objects are read into
 
 	mu      sync.Mutex
-	listed  string // resourceVersion of the list; empty before it
-	known   map[types.UID]listedObject
+	listed  string               // resourceVersion of the list; empty before it
+	known   map[types.UID]string // their resourceVersions in the list
 	lagging []laggard
 }
 
@@ -56,12 +56,6 @@ type Freshness struct {
 type laggard struct {
 	name    types.NamespacedName
 	version string
-}
-
-// listedObject is an object as it was when the list was made.
-type listedObject struct {
-	version    string
-	generation int64
 }
 
 // Overview is what there is of several kinds. Whoever does something because of what there is
@@ -116,25 +110,6 @@ func (f *Freshness) IsFresh(ctx context.Context, obj client.Object) (bool, error
 		return false, fmt.Errorf("comparing resource versions: %w", err)
 	}
 	return order >= 0, nil
-}
-
-// Begin makes the list now and not when it is first needed, so that what is created from now
-// on is known to be new. If that fails it is made when it is needed.
-func (f *Freshness) Begin(ctx context.Context) error {
-	_, _, err := f.floor(ctx, "")
-	if err != nil {
-		log.FromContext(ctx).V(1).Info("Could not list objects yet", "kind", f.gvk.Kind, "error", err.Error())
-	}
-	return nil
-}
-
-// Since says which generation obj had when the first list was made: what is asked for by
-// later ones, no process that led before can have acted on. It is 0 if obj did not exist.
-// IsFresh has to have been asked before.
-func (f *Freshness) Since(obj client.Object) int64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.known[obj.GetUID()].generation
 }
 
 func (f *Freshness) catchUp(ctx context.Context) error {
@@ -193,7 +168,7 @@ func (f *Freshness) floor(ctx context.Context, uid types.UID) (listed, known str
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err = f.begin(ctx)
-	return f.listed, f.known[uid].version, err
+	return f.listed, f.known[uid], err
 }
 
 // begin makes the list, unless it is made.
@@ -208,9 +183,9 @@ func (f *Freshness) begin(ctx context.Context) error {
 }
 
 func (f *Freshness) list(ctx context.Context) error {
-	known, lagging := map[types.UID]listedObject{}, []laggard(nil)
+	known, lagging := map[types.UID]string{}, []laggard(nil)
 	listed, err := ListMetadata(ctx, f.live, f.gvk, func(meta *metav1.PartialObjectMetadata) error {
-		known[meta.UID] = listedObject{meta.ResourceVersion, meta.Generation}
+		known[meta.UID] = meta.ResourceVersion
 		o := laggard{client.ObjectKeyFromObject(meta), meta.ResourceVersion}
 		shown, err := f.shows(ctx, o)
 		if !shown {

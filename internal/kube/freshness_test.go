@@ -134,22 +134,6 @@ func TestWithoutAListNothingIsFresh(t *testing.T) {
 	}
 }
 
-func TestWhatIsCreatedAfterTheBeginningIsNew(t *testing.T) {
-	q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}, fail: errors.New("away")}
-	q.items[0].Generation = 3
-	f := newTestFreshness(shown{}, q)
-	if err := f.Begin(t.Context()); err != nil || q.lists != 0 {
-		t.Errorf("%d lists, %v: what is away for a moment is no reason to end", q.lists, err)
-	}
-	q.fail = nil
-	if err := f.Begin(t.Context()); err != nil || q.lists != 1 {
-		t.Errorf("%d lists, %v", q.lists, err)
-	}
-	if before, after := f.Since(object("a", "50")), f.Since(object("b", "60")); before != 3 || after != 0 {
-		t.Errorf("generations are %d and %d, want 3 and 0", before, after)
-	}
-}
-
 // TestTheCacheCatchesUp: what it does not show may be what something else is needed for.
 func TestTheCacheCatchesUp(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -293,10 +293,16 @@ type Attempts struct {
 	// +optional
 	Recovered bool `json:"recovered,omitempty"`
 
-	// refusals is how often the broker refused a request that names the plan. Where it
-	// is not known which plan it has, the next one names another.
+	// refusals is how often the broker refused a request that names the plan. Where the
+	// status records more than one plan that the broker may have, the next one names another.
 	// +optional
 	Refusals int32 `json:"refusals,omitempty"`
+
+	// planIDs are the ids of plans that the broker may have beside those of externalProperties
+	// and inProgressProperties: of updates whose outcome is not known and which others followed.
+	// +optional
+	// +listType=atomic
+	PlanIDs []string `json:"planIDs,omitempty"`
 
 	// parametersVersion is that of the Secrets that the parameters were read from.
 	// +optional

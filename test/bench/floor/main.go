@@ -18,7 +18,7 @@ limitations under the License.
 // has no retries of its own, no conditions, no events and no guard.
 //
 //   - client-go and controller-runtime page each new Alert once, by one request to one address and one status patch.
-//   - services has a broker make and remove each instance and binding: one request and one status patch, one request and one
+//   - services has a broker make and remove each instance and binding: one request between two status patches, one request and one
 //     removal of the finalizer. A binding's Secret is written and deleted. It does not wait for brokers that take their time.
 //
 // What is not the loop is as in the operator: flags, client settings, probes, metrics, and the webhooks' own code.

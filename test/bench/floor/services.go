@@ -55,6 +55,7 @@ type services struct {
 		Secret                               corev1.Secret
 		Provision, Deprovision, Bind, Unbind request
 	}
+	instanceAsked, bindingAsked   []byte // statuses before the broker is asked
 	instanceStatus, bindingStatus []byte // the model's
 }
 
@@ -65,11 +66,16 @@ func setUpServices(mgr ctrl.Manager, o options) error {
 	if err != nil {
 		return err
 	}
-	if s.instanceStatus, err = json.Marshal(s.model.Instance.Status); err != nil {
-		return err
-	}
-	if s.bindingStatus, err = json.Marshal(s.model.Binding.Status); err != nil {
-		return err
+	instance, binding := s.model.Instance.Status.DeepCopy(), s.model.Binding.Status.DeepCopy()
+	instance.CurrentOperation, instance.InProgressProperties, instance.ExternalProperties = v1beta1.OperationProvision, instance.ExternalProperties, nil
+	binding.CurrentOperation, binding.InProgressProperties, binding.ExternalProperties = v1beta1.OperationBind, binding.ExternalProperties, nil
+	for into, status := range map[*[]byte]any{
+		&s.instanceAsked: instance, &s.instanceStatus: s.model.Instance.Status,
+		&s.bindingAsked: binding, &s.bindingStatus: s.model.Binding.Status,
+	} {
+		if *into, err = json.Marshal(status); err != nil {
+			return err
+		}
 	}
 	for kind, each := range map[client.Object]reconcile.Func{
 		&v1beta1.ServiceInstance{}: s.reconcileInstance,
@@ -99,6 +105,9 @@ func (s *services) reconcileInstance(ctx context.Context, request ctrl.Request) 
 		}
 		return ctrl.Result{}, s.client.Patch(ctx, i, client.RawPatch(types.JSONPatchType, release(i)))
 	case len(i.Status.Conditions) == 0:
+		if err := s.client.Status().Patch(ctx, i, client.RawPatch(types.JSONPatchType, record(i, s.instanceAsked))); err != nil {
+			return ctrl.Result{}, fmt.Errorf("recording the request: %w", err)
+		}
 		if err := s.ask(ctx, s.model.Provision, i, ""); err != nil {
 			return ctrl.Result{}, fmt.Errorf("provisioning: %w", err)
 		}
@@ -126,6 +135,9 @@ func (s *services) reconcileBinding(ctx context.Context, request ctrl.Request) (
 		}
 		return ctrl.Result{}, s.client.Patch(ctx, b, client.RawPatch(types.JSONPatchType, release(b)))
 	case len(b.Status.Conditions) == 0:
+		if err := s.client.Status().Patch(ctx, b, client.RawPatch(types.JSONPatchType, record(b, s.bindingAsked))); err != nil {
+			return ctrl.Result{}, fmt.Errorf("recording the request: %w", err)
+		}
 		if err := s.ask(ctx, s.model.Bind, i, b.Spec.ExternalID); err != nil {
 			return ctrl.Result{}, fmt.Errorf("binding: %w", err)
 		}
