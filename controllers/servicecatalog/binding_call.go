@@ -82,22 +82,11 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	call := next.call
 	v.calls++
 	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
-	if a.binding != nil && a.binding.Credentials != nil {
-		r.remember(v, call.id, credentials.Values(a.binding.Credentials))
-	}
 	v.known.memory.callMemory = v.known.memory.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
 	v.known.made = r.orphanOf(v, call, a)
 	r.keep(v.view, v.b.Status)
 	v.world.polled, v.world.asked = v.known.polled, v.known.asked
-}
-
-// remember keeps in mind what the broker has told under an id. What it told before is its
-// own still, but no longer all.
-func (r *BindingReconciler) remember(v *bindingView, id string, secrets []string) {
-	key := secretsKey{uid: v.b.UID, id: id}
-	r.recent.remember(key, slices.Concat(v.known.memory.recalled.of(id), r.recent.of(key), secrets))
-	v.known.memory.recalled.forget(id)
 }
 
 // orphanOf is what a call has made, should its object be gone when that is to be
@@ -123,11 +112,7 @@ func params(call *bindingCall) osb.Params {
 func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingCall) (a bindingAnswer, err error) {
 	p := params(call)
 	p.Identity = asker(v.b)
-	secrets, known, err := r.confidential(ctx, v)
-	if err != nil {
-		return a, err
-	}
-	p.Secrets = secrets
+	p.Secrets = r.secretsOf(ctx, v)
 	effective := (&bindingDecision{w: v.world}).effective()
 	switch call.verb {
 	case bind:
@@ -142,15 +127,12 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 	case poll:
 		var last osb.LastOperation
 		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.id, Removal: call.removal, Operation: ptr.Deref(v.b.Status.LastOperation, "")})
-		a.state, a.words = last.State, last.Description
+		a.state, a.words = last.State, wordsOf(last, a.Outcome)
 	default:
 		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.memory.async
 		var removal osb.RemovalResponse
 		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.id})
 		a.operation = removal.Operation
-	}
-	if !known && a.Status != 0 {
-		a.Description, a.Code, a.words = unshown, "", ""
 	}
 	return a, nil
 }
@@ -166,43 +148,52 @@ func asker(b *v1beta1.ServiceBinding) *osb.Identity {
 	return identityOf(b.Spec.UserInfo)
 }
 
-// confidential are the secrets that the broker has of the binding, or has given out, so
-// that no text of its is repeated with them. If they are not all known no text is.
-func (r *BindingReconciler) confidential(ctx context.Context, v *bindingView) (secrets []string, known bool, err error) {
-	secrets, known = r.parametersOf(ctx, v)
-	for _, id := range givenOut(v.b) {
-		credentials, all, err := r.credentialsOf(ctx, v, id)
-		if err != nil {
-			return nil, false, err
+// secretsOf returns what a broker may repeat of a binding: values from Secrets that it has, or is
+// sent, as parameters, and credentials that it has given out; nil: there are none. They are read
+// when an answer has text to be shown, and are all where the Secrets are as they were (R7).
+func (r *BindingReconciler) secretsOf(ctx context.Context, v *bindingView) osb.Secrets {
+	ids, told := givenOut(v.b), v.known.memory.told
+	if len(ids) == 0 && told == nil && len(v.b.Spec.ParametersFrom) == 0 {
+		return nil
+	}
+	return func() (values []string, all bool) {
+		values, all = r.parametersOf(ctx, v)
+		if told != nil && told.binding != nil {
+			values = append(values, credentials.Values(told.binding.Credentials)...)
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id == told.id })
 		}
-		secrets, known = append(secrets, credentials...), known && all
+		if len(ids) == 0 {
+			return values, all
+		}
+		secret, err := r.readSecret(ctx, v.b)
+		for _, id := range ids {
+			if err != nil || secret == nil || !hasAll(secret, v.b, id) {
+				return values, false
+			}
+			values = append(values, credentials.ValuesIn(secret)...)
+		}
+		return values, all
 	}
-	if t := v.known.memory.told; t != nil && t.binding != nil {
-		secrets = append(secrets, credentials.Values(t.binding.Credentials)...)
-	}
-	return secrets, known, nil
 }
 
-// parametersOf are the secrets among the parameters that the broker has, or is sent;
-// known: they are all.
-func (r *BindingReconciler) parametersOf(ctx context.Context, v *bindingView) (secrets []string, known bool) {
+// parametersOf returns the values from Secrets among the parameters that the broker has, or is sent.
+func (r *BindingReconciler) parametersOf(ctx context.Context, v *bindingView) (values []string, all bool) {
 	if len(v.b.Spec.ParametersFrom) == 0 {
 		return nil, true
 	}
-	known = true
-	for _, props := range []*v1beta1.ServiceBindingPropertiesState{v.b.Status.ExternalProperties, v.b.Status.InProgressProperties} {
-		if props == nil {
-			continue
+	p := v.world.parameters
+	if !p.known {
+		var err error
+		if p, err = readParameters(ctx, r.live, v.b, v.b.Spec.Parameters, v.b.Spec.ParametersFrom, p); err != nil {
+			return nil, false
 		}
-		has := r.recent.of(secretsKey{uid: v.b.UID, parameters: props.ParameterChecksum})
-		if has == nil && !v.world.parameters.known {
-			if err := r.readParameters(ctx, v); err != nil {
-				return nil, false
-			}
-		}
-		secrets, known = append(secrets, has...), known && (has != nil || v.world.parameters.Checksum == props.ParameterChecksum)
 	}
-	return append(secrets, v.world.parameters.Secrets...), known
+	for _, props := range []*v1beta1.ServiceBindingPropertiesState{v.b.Status.ExternalProperties, v.b.Status.InProgressProperties} {
+		if props != nil && props.ParameterChecksum != p.Checksum {
+			return p.Secrets, false
+		}
+	}
+	return p.Secrets, true
 }
 
 // givenOut are the ids of a binding whose credentials the broker has told.
@@ -217,46 +208,8 @@ func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 	return ids
 }
 
-// credentialsOf are the secrets in what the broker has told under an id; known: they are
-// all.
-func (r *BindingReconciler) credentialsOf(ctx context.Context, v *bindingView, id string) (secrets []string, known bool, err error) {
-	key := secretsKey{uid: v.b.UID, id: id}
-	for _, secrets := range [][]string{v.known.memory.recalled.of(id), r.recent.of(key)} {
-		if secrets != nil {
-			return secrets, true, nil
-		}
-	}
-	secret, err := r.readSecret(ctx, v.b)
-	if err != nil {
-		return nil, false, err
-	}
-	if secret == nil || !hasAll(secret, v.b, id) {
-		return nil, false, nil
-	}
-	secrets = credentials.ValuesIn(secret)
-	r.recent.remember(key, secrets)
-	return secrets, true, nil
-}
-
 // hasAll says whether a Secret has all that the broker has told under an id: nobody has
 // changed what was written, and nothing was taken from it before.
 func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
 	return credentials.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && credentials.IsIntact(secret, id)
-}
-
-// recall keeps in mind what the Secret has, before that goes: the broker may repeat it,
-// however long the removal then waits for its turn.
-func (r *BindingReconciler) recall(ctx context.Context, v *bindingView) error {
-	all := &recalled{map[string][]string{}}
-	for _, id := range givenOut(v.b) {
-		secrets, known, err := r.credentialsOf(ctx, v, id)
-		if err != nil {
-			return err
-		}
-		if known {
-			all.secrets[id] = memorable(secrets)
-		}
-	}
-	v.known.memory.recalled = all
-	return nil
 }

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -141,9 +142,6 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 	case injectKeys:
 		return r.inject(ctx, v)
 	case withdrawKeys:
-		if err := r.recall(ctx, v); err != nil {
-			return err
-		}
 		version, err := r.secrets.Put(ctx, v.b, "", nil)
 		if err != nil {
 			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("taking credentials out of the Secret: %s", credentials.Refusal(err, nil)))
@@ -203,12 +201,9 @@ func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
 
 // eject deletes the Secret.
 func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
-	if err := r.recall(ctx, v); err != nil {
-		return err
-	}
 	var seen client.Object
 	if meta, err := r.secrets.See(ctx, v.b); err != nil {
-		return err
+		return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("looking up the binding's Secret: %s", apierrors.ReasonForError(err)))
 	} else if meta != nil && credentials.IsOwned(meta, v.b) {
 		seen = meta
 	} else {
@@ -225,7 +220,7 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
 		}
 	}
-	v.known.memory = bindingMemory{callMemory: v.known.memory.callMemory, ejected: true, recalled: v.known.memory.recalled}
+	v.known.memory = bindingMemory{callMemory: v.known.memory.callMemory, ejected: true}
 	v.world.secret, v.world.secretOf, v.world.secretVersion = secretAbsent, "", ""
 	v.b.Status.SecretVersion = ""
 	return nil
@@ -259,13 +254,10 @@ func (r *BindingReconciler) untilShown(ctx context.Context, v *bindingView) time
 	return max(0, v.known.memory.at.Add(settling).Sub(r.clock.Now()))
 }
 
-// letGo lets the object go, and forgets its secrets.
+// letGo lets the object go.
 func (r *BindingReconciler) letGo(ctx context.Context, v *bindingView, why word) error {
 	if err := r.release(ctx, v.view, why); err != nil {
 		return err
-	}
-	for _, id := range []string{v.b.Spec.ExternalID, v.b.Status.ExternalID, v.b.Status.PredecessorID} {
-		r.recent.forget(secretsKey{uid: v.b.UID, id: id})
 	}
 	if t := targetOf(v.b, v.world); t != nil {
 		r.claims.release(claimOf(v.b, v.b.Spec.ExternalID, t), v.b.UID)

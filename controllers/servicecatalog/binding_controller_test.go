@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/osb"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.
@@ -81,7 +83,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 	}{
 		"its parameters":           {bfs(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
 		"its Secret":               {bfs(bound1, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
-		"its Secret, to be edited": {bfs(bound1, rebound), "False", v1beta1.ReasonErrorInjectingBindResult, "the binding's Secret", false},
+		"its Secret, to be edited": {bfs(bound1, rebound), "False", v1beta1.ReasonErrorEjectingServiceBinding, "taking credentials out of the Secret", false},
 		"its Secret, when deleted": {bfs(bound1, unseen, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
 		"its Secret, to go":        {bfs(bound1, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
 		"its kind":                 {bfs(bound1, deleted1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},
@@ -213,7 +215,6 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 		c := newFakeCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: newFakeCluster(t, interceptor.Funcs{}), true: c} {
 			r := newBindingReconciler(c, cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
-			r.recent = newRecent()
 			v := viewOf(f.b, f.w)
 			if err := r.lookAtSecret(t.Context(), v); err != nil {
 				t.Fatal(err)
@@ -253,37 +254,50 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	}
 }
 
-// TestAnUnbindThatWaitsKnowsTheSecrets: its Secret has gone by then, and thousands of others
-// may have been worked on since.
-func TestAnUnbindThatWaitsKnowsTheSecrets(t *testing.T) {
-	f := newBindingFixture(bound1, deleted1, lives1)
-	c := newFakeCluster(t, interceptor.Funcs{}, f.b)
-	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
-	if _, err := r.secrets.Put(t.Context(), f.b, bindingID(f.b, &f.b.Status), map[string][]byte{"password": []byte("hunter2")}); err != nil {
-		t.Fatal(err)
-	}
-	v := viewOf(f.b, f.w)
-	if err := r.eject(t.Context(), v); err != nil {
-		t.Fatal(err)
-	}
-	elsewhere := func() {
-		for i := range maxRecent {
-			r.recent.remember(i, nil)
+// TestTheSecretsThatABrokerMayRepeat: they are all known as long as the Secret has what the broker told.
+func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
+	password := map[string][]byte{"password": []byte("hunter2")}
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		put  func(*bindingFixture, *BindingReconciler) error
+		want string
+	}{
+		"nothing was told": {bfs(), nil, "none"},
+		"as it was written": {bfs(bound1), func(f *bindingFixture, r *BindingReconciler) error {
+			_, err := r.secrets.Put(t.Context(), f.b, "id", password)
+			return err
+		}, "[hunter2] true"},
+		"of another id": {bfs(bound1), func(f *bindingFixture, r *BindingReconciler) error {
+			_, err := r.secrets.Put(t.Context(), f.b, "other", password)
+			return err
+		}, "[] false"},
+		"gone":                   {bfs(bound1, deleted1), nil, "[] false"},
+		"told, and not written":  {bfs(bound1, unwritten("hunter3")), nil, "[hunter3] true"},
+		"what is to be repeated": {bfs(func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), nil, "none"},
+	} {
+		f := newBindingFixture(test.is...)
+		c := newFakeCluster(t, interceptor.Funcs{}, f.b)
+		r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+		if test.put != nil {
+			if err := test.put(f, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v, got := viewOf(f.b, f.w), "none"
+		v.known.memory.callMemory = f.w.known
+		if secrets := r.secretsOf(t.Context(), v); secrets != nil {
+			values, all := secrets()
+			got = fmt.Sprint(slices.Compact(values), all)
+		}
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
-	elsewhere()
-	secrets, known, err := r.confidential(t.Context(), v)
-	if err != nil || !known || !slices.Contains(secrets, "hunter2") {
-		t.Errorf("it knows of %d secrets (all: %t), %v", len(secrets), known, err)
-	}
-	// What it is told anew it does not take for all.
-	r.remember(v, bindingID(f.b, &f.b.Status), []string{"hunter3"})
-	secrets, known, err = r.confidential(t.Context(), v)
-	if err != nil || !known || !slices.Contains(secrets, "hunter2") || !slices.Contains(secrets, "hunter3") {
-		t.Errorf("told more it knows of %d secrets (all: %t), %v", len(secrets), known, err)
-	}
-	elsewhere()
-	if _, known, err = r.confidential(t.Context(), v); err != nil || known {
-		t.Errorf("it takes what it has forgotten for all it was told: %t, %v", known, err)
+}
+
+// unwritten has credentials told that are not in the Secret yet.
+func unwritten(password string) func(*bindingFixture) {
+	return func(f *bindingFixture) {
+		f.w.known.told = &told{id: "id", binding: &osb.Binding{Credentials: json.RawMessage(`{"password":"` + password + `"}`)}}
 	}
 }

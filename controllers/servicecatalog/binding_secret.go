@@ -43,25 +43,6 @@ type bindingMemory struct {
 	at           time.Time
 	// ejected: it was deleted.
 	ejected bool
-	// recalled is what was taken out of it, which the broker may repeat until it has removed
-	// the binding, too; nil: nothing.
-	recalled *recalled
-}
-
-// recalled are all secrets that were told under each id.
-type recalled struct{ secrets map[string][]string }
-
-func (k *recalled) of(id string) []string {
-	if k == nil {
-		return nil
-	}
-	return k.secrets[id]
-}
-
-func (k *recalled) forget(id string) {
-	if k != nil {
-		delete(k.secrets, id)
-	}
 }
 
 // settle forgets what a process needs not know of a binding that is as it should be.
@@ -147,9 +128,6 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 	}
 	known.seen, known.at = secret.ResourceVersion, r.clock.Now()
 	known.seenOf, known.edited = contentOf(secret, v.b)
-	if key := (secretsKey{uid: v.b.UID, id: known.seenOf}); hasAll(secret, v.b, known.seenOf) && r.recent.of(key) == nil {
-		r.recent.remember(key, credentials.ValuesIn(secret))
-	}
 	w.secret, w.secretOf, w.secretVersion = secretGood, known.seenOf, known.seen
 	if known.edited {
 		w.secret = secretEdited

@@ -159,9 +159,6 @@ func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) 
 	if err != nil {
 		return err
 	}
-	if len(v.b.Spec.ParametersFrom) > 0 && p.problem == nil {
-		r.recent.remember(secretsKey{uid: v.b.UID, parameters: p.Checksum}, p.Secrets)
-	}
 	if plan := v.world.ground.plan; p.problem == nil && plan != nil {
 		p.problem = misfit(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
 	}

@@ -28,54 +28,42 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
+// secretsOf returns the values from Secrets that a broker has, or is sent, as an instance's
+// parameters; nil: there are none. They are read when an answer has text to be shown, and are all
+// where the Secrets are still those that were sent (R7).
+func (r *InstanceReconciler) secretsOf(ctx context.Context, v *instanceView, about verb) osb.Secrets {
+	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{v.si.Status.ExternalProperties, v.si.Status.InProgressProperties},
+		func(props *v1beta1.ServiceInstancePropertiesState) bool { return held(props).ParametersVersion == "" })
+	isSending := (about == provision || about == update) && len(v.world.parameters.Secrets) > 0
+	if len(sent) == 0 && !isSending {
+		return nil
+	}
+	return func() (values []string, all bool) {
+		p := v.world.parameters
+		if !p.known {
+			var err error
+			if p, err = versionOf(ctx, r.index.Cache, v.si.Namespace, v.si.Spec.ParametersFrom); err == nil {
+				p, err = readParameters(ctx, r.live, v.si, v.si.Spec.Parameters, v.si.Spec.ParametersFrom, p)
+			}
+			if err != nil {
+				return nil, false
+			}
+		}
+		isOther := func(props *v1beta1.ServiceInstancePropertiesState) bool {
+			return props.ParametersVersion != p.version && props.ParameterChecksum != p.Checksum
+		}
+		return p.Secrets, p.problem == nil && !slices.ContainsFunc(sent, isOther)
+	}
+}
+
 // call makes a request. An error means that none was made.
 func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall) (answer, error) {
-	secrets, known := r.confidential(ctx, v, call.verb)
-	a, err := r.ask(ctx, v, broker, call, osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true,
-		Identity: identityOf(v.si.Spec.UserInfo), Secrets: secrets})
-	if !known && a.Status != 0 {
-		a.Description, a.Code, a.words, a.dashboard = unshown, "", "", ""
-	}
-	if call.verb == update && a.Class == osb.Done { // the former ones are history
-		r.recent.remember(v.si.UID, v.world.parameters.Secrets)
-	}
-	return a, err
-}
-
-// confidential are the parameters from Secrets that the broker has, or is sent, so that no
-// text of its is repeated with them. If they are not all known no text is.
-func (r *InstanceReconciler) confidential(ctx context.Context, v *instanceView, about verb) (secrets []string, known bool) {
-	var has []string // the versions that it may have
-	for _, props := range []*v1beta1.ServiceInstancePropertiesState{v.si.Status.ExternalProperties, v.si.Status.InProgressProperties} {
-		if props != nil && props.ParametersVersion != "" {
-			has = append(has, props.ParametersVersion)
-		}
-	}
-	p, sends := v.world.parameters, about == provision || about == update
-	former := r.recent.of(v.si.UID)
-	if len(has) > 0 && former == nil && !p.known { // one get, and then they are remembered
-		var err error
-		if p, err = versionOf(ctx, r.index.Cache, v.si.Namespace, v.si.Spec.ParametersFrom); err == nil {
-			p, err = readParameters(ctx, r.live, v.si, nil, v.si.Spec.ParametersFrom, p)
-		}
-		if err != nil || p.problem != nil {
-			return nil, false
-		}
-	}
-	known = former != nil || !slices.ContainsFunc(has, func(version string) bool { return version != p.version })
-	secrets = slices.Concat(former, p.Secrets)
-	if known && (len(has) > 0 || sends && len(p.Secrets) > 0) {
-		r.recent.remember(v.si.UID, secrets)
-	}
-	return secrets, known
-}
-
-// ask makes a request. An error means that none was made.
-func (r *InstanceReconciler) ask(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall, params osb.Params) (answer, error) {
+	params := osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true,
+		Identity: identityOf(v.si.Spec.UserInfo), Secrets: r.secretsOf(ctx, v, call.verb)}
 	switch call.verb {
 	case poll:
 		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.removal, Operation: ptr.Deref(v.si.Status.LastOperation, "")})
-		return answer{Outcome: out, state: last.State, words: last.Description}, nil
+		return answer{Outcome: out, state: last.State, words: wordsOf(last, out)}, nil
 	case inspect:
 		return inspectInstance(ctx, broker, params, v.world.offer.class), nil
 	case deprovision:
@@ -142,7 +130,7 @@ func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params,
 		return answer{Outcome: out, instance: found}
 	}
 	last, out := broker.Poll(ctx, osb.PollRequest{Params: params})
-	return answer{Outcome: out, state: last.State, words: last.Description}
+	return answer{Outcome: out, state: last.State, words: wordsOf(last, out)}
 }
 
 func identityOf(user *v1beta1.UserInfo) *osb.Identity {

@@ -162,7 +162,6 @@ func (r *InstanceReconciler) settle(ctx context.Context, v *instanceView, next i
 	if err := r.release(ctx, v.view, *next.release); err != nil {
 		return ctrl.Result{}, err
 	}
-	r.recent.forget(v.si.UID)
 	if b := v.world.offer.broker; b != nil {
 		r.claims.release(claimKey{keyOf(b), idOf(v.si)}, v.si.UID)
 	}

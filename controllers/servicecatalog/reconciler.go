@@ -64,7 +64,6 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	definition *definition
 	ledger     *ledger[S, M]
 	orphans    *orphanage
-	recent     *recent
 	claims     claims
 	recoveries recoveries
 	wake       kube.Wakeups
@@ -122,7 +121,6 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 		kit: k, kind: of, client: c, live: live,
 		fresh:      freshness(k, of),
 		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
-		recent:     newRecent(),
 	}
 	r.line.kind, r.line.connections, r.line.clock, r.line.wake = of.name, k.connections, k.clock, &r.wake
 	left := newOrphans()

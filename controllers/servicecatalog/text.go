@@ -45,8 +45,22 @@ func enumerate(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
+// unshown stands for what a broker says where that may have secrets that are not known.
+const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here; look at the broker's log"
+
+// wordsOf is what a broker says of an operation.
+func wordsOf(last osb.LastOperation, out osb.Outcome) string {
+	if out.Withheld {
+		return unshown
+	}
+	return last.Description
+}
+
 // sayOutcome puts an outcome into words.
 func sayOutcome(o osb.Outcome) string {
+	if o.Withheld && o.Class != osb.Done {
+		return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", o.Status, o.Code)) + ": " + unshown
+	}
 	status := fmt.Sprintf("HTTP %d", o.Status)
 	said := strings.TrimSpace(status + " " + o.Code)
 	switch isStatus := strings.HasPrefix(o.Description, status); {

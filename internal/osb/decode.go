@@ -50,12 +50,15 @@ const minLongSecret = 12
 
 // operation is what a broker calls an operation. It is stored where people see it, and
 // has to be repeated as it is.
-func (o *object) operation(secrets []string) string {
+func (o *object) operation(words *cleaner) string {
 	operation := o.text("operation")
+	if operation == "" {
+		return ""
+	}
 	if utf8.RuneCountInString(operation) > maxOperation {
 		o.fail(fmt.Sprintf("operation must have at most %d characters", maxOperation))
 	}
-	long := slices.DeleteFunc(slices.Clone(secrets), func(secret string) bool { return len(secret) < minLongSecret })
+	long := slices.DeleteFunc(words.secrets(), func(secret string) bool { return len(secret) < minLongSecret })
 	if outbound.NewRedactor(long...).Finds(operation) {
 		o.fail("operation must not repeat a secret: a credential, or a parameter that is from a Secret")
 	}
@@ -87,7 +90,7 @@ func readProvision(a answer) (ProvisionResponse, error) {
 	o := readObject(body)
 	response := ProvisionResponse{Created: a.status == http.StatusCreated, DashboardURL: o.dashboard(a.words)}
 	if a.status == http.StatusAccepted {
-		response.Operation = o.operation(a.secrets)
+		response.Operation = o.operation(a.words)
 	} else {
 		o.done()
 	}
@@ -102,7 +105,7 @@ func readUpdate(a answer) (UpdateResponse, error) {
 	o := readObject(body)
 	response := UpdateResponse{DashboardURL: o.dashboard(a.words)}
 	if a.status == http.StatusAccepted {
-		response.Operation = o.operation(a.secrets)
+		response.Operation = o.operation(a.words)
 	} else {
 		o.done()
 	}
@@ -116,7 +119,7 @@ func readRemoval(a answer) (RemovalResponse, error) {
 		return RemovalResponse{}, o.err()
 	}
 	o := readObject(a.body)
-	return RemovalResponse{Operation: o.operation(a.secrets)}, o.err()
+	return RemovalResponse{Operation: o.operation(a.words)}, o.err()
 }
 
 func readInstance(a answer) (*Instance, error) {
@@ -132,7 +135,7 @@ func readInstance(a answer) (*Instance, error) {
 func readBinding(a answer) (*Binding, error) {
 	o := readObject(a.body)
 	if a.status == http.StatusAccepted { // credentials in it are not to be trusted
-		return &Binding{Operation: o.operation(a.secrets)}, o.err()
+		return &Binding{Operation: o.operation(a.words)}, o.err()
 	}
 	o.done()
 	metadata := o.object("metadata")
@@ -198,7 +201,10 @@ type lastOperation struct {
 
 func readLastOperation(a answer) (lastOperation, error) {
 	o := readObject(a.body)
-	last := lastOperation{LastOperation: LastOperation{State: State(o.text("state")), Description: a.words.clean(o.text("description"), maxDescription)}}
+	last := lastOperation{LastOperation: LastOperation{State: State(o.text("state"))}}
+	if last.State == Failed || a.words.about == nil {
+		last.Description = a.words.clean(o.text("description"), maxDescription)
+	}
 	last.unusable, last.notRepeatable = o.isFalse("instance_usable"), o.isFalse("update_repeatable")
 	switch last.State {
 	case InProgress, Succeeded, Failed:

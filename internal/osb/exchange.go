@@ -23,7 +23,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -60,8 +59,6 @@ type answer struct {
 	header http.Header
 	body   []byte
 	words  *cleaner
-	// secrets are our credentials, and those of the instance or binding.
-	secrets []string
 }
 
 // do makes the call, and says what came of it.
@@ -95,8 +92,7 @@ func (c *Client) ask(ctx context.Context, e *exchange) Outcome {
 	if resp == nil {
 		return out
 	}
-	secrets := slices.Concat(cred.secrets, e.about.Secrets)
-	return e.judge(resp, out, newCleaner(cred.names, secrets), secrets)
+	return e.judge(resp, out, &cleaner{names: cred.names, credentials: cred.secrets, about: e.about.Secrets})
 }
 
 // problem says why the request must not be sent; "" if it may.

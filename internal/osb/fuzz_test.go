@@ -40,7 +40,7 @@ func fuzz(f *testing.F, seeds []string, check func(t *testing.T, a answer)) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, n int) {
 		code := []int{http.StatusOK, http.StatusCreated, http.StatusAccepted}[uint(n)%3]
-		check(t, answer{code, http.Header{}, body, newCleaner([]string{"canary-secret"}), nil})
+		check(t, answer{code, http.Header{}, body, &cleaner{credentials: []string{"canary-secret"}}})
 	})
 }
 
@@ -229,7 +229,7 @@ func FuzzError(f *testing.F) {
 			{operation: ProvisionInstance, method: http.MethodPut, version: "2.17"}, {operation: UpdateInstance, method: http.MethodPatch, version: "2.17"},
 			{operation: Unbind, method: http.MethodDelete, version: "2.17"}, {operation: PollLastOperation, method: http.MethodGet, version: "2.17"},
 		} {
-			out := e.failed(&outbound.Response{StatusCode: code, Body: body}, Outcome{Status: code, Sent: true}, newCleaner([]string{"canary-secret"}))
+			out := e.failed(&outbound.Response{StatusCode: code, Body: body}, Outcome{Status: code, Sent: true}, &cleaner{credentials: []string{"canary-secret"}})
 			switch out.Class {
 			case Rejected, Retry, Misconfigured, Unknown, Gone, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed:
 			default:

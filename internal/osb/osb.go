@@ -78,6 +78,8 @@ type Outcome struct {
 	// control characters and without our own secrets. Without an answer it says what
 	// happened to the request. It must not be used to decide anything.
 	Description string
+	// Withheld: text of the broker was left out, since not all Params.Secrets are known.
+	Withheld bool
 	// RetryAfter is how long the broker asks to be left alone; 0: it does not say.
 	RetryAfter time.Duration
 	// Sent says whether the broker may have got the request.
@@ -201,10 +203,15 @@ type Params struct {
 	InstanceID, ServiceID, PlanID string
 	// AcceptsIncomplete lets the broker answer before it is done.
 	AcceptsIncomplete bool
-	// Secrets must not show in what the broker is quoted with: what of the parameters came
-	// from a Secret, and credentials that are known. They are not sent.
-	Secrets []string
+	// Secrets are what must not show in what the broker is quoted with, beside our own
+	// credentials: what of the parameters came from a Secret, and a binding's credentials.
+	// They are not sent. nil: there are none.
+	Secrets Secrets
 }
+
+// Secrets returns texts that must not be shown; all is false where some of them are not known.
+// It is called at most once for an answer, and only for one that has text to be shown or recorded.
+type Secrets func() (values []string, all bool)
 
 // ProvisionRequest asks for an instance.
 type ProvisionRequest struct {
@@ -319,6 +326,7 @@ const (
 // LastOperation is what a broker says of an operation.
 type LastOperation struct {
 	State State
-	// Description is for people; prepared as Outcome.Description.
+	// Description is for people; prepared as Outcome.Description. It is empty for an operation
+	// in progress that has Params.Secrets, which are not read for that.
 	Description string
 }

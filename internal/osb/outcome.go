@@ -19,6 +19,7 @@ package osb
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,7 @@ const (
 )
 
 // judge says what an answer means.
-func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner, secrets []string) Outcome {
+func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
 	line := statusLine(resp.StatusCode)
 	switch {
 	case !e.isSuccess(resp.StatusCode):
@@ -61,8 +62,9 @@ func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner, s
 	if resp.Truncated {
 		err = errors.New("it is too long")
 	} else {
-		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words, secrets})
+		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words})
 	}
+	out.Withheld = err == nil && words.withheld
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:
 		out.Class = Malformed
@@ -143,6 +145,9 @@ func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) 
 	}
 	out.Code = words.clean(said.Code, maxCode)
 	out.Description = words.clean(said.Description, maxDescription)
+	if out.Withheld = words.withheld; out.Withheld && isCode(said.Code) {
+		out.Code = said.Code
+	}
 	if strings.TrimSpace(out.Description) == "" {
 		out.Description = statusLine(resp.StatusCode)
 	}
@@ -243,28 +248,54 @@ func statusLine(status int) string {
 	return line
 }
 
-// cleaner prepares what a broker says for people.
-type cleaner struct {
-	secrets  []string
-	redactor *outbound.Redactor // made when there is something to clean
-}
-
-func newCleaner(secrets ...[]string) *cleaner {
-	all := &cleaner{}
-	for _, some := range secrets {
-		all.secrets = append(all.secrets, some...)
+// isCode reports whether a code is one of the protocol, which can be no secret.
+func isCode(code string) bool {
+	switch code {
+	case codeAsync, codeConcurrency, codeApp, codeMaintenance:
+		return true
 	}
-	return all
+	return false
 }
 
+// cleaner redacts what a broker says, so that it can be shown.
+type cleaner struct {
+	names, credentials []string // the endpoint's own
+	about              Secrets  // those of the instance or binding; nil: it has none
+	known              []string // what about returned
+	redactor           *outbound.Redactor
+	// withheld is true once a text was left out, since not all secrets are known.
+	withheld bool
+}
+
+// clean returns a text without secrets, at most limit bytes; "" where not all secrets are known.
 func (c *cleaner) clean(text string, limit int) string {
 	if text == "" {
 		return ""
 	}
-	if c.redactor == nil {
-		c.redactor = outbound.NewRedactor(c.secrets...)
+	c.load()
+	if c.withheld {
+		return ""
 	}
 	return strings.TrimSpace(c.redactor.Clean(text, limit))
+}
+
+// secrets are those that are known of the endpoint and of the instance or binding.
+func (c *cleaner) secrets() []string {
+	c.load()
+	return slices.Concat(c.credentials, c.known)
+}
+
+// load reads the secrets of the instance or binding, once.
+func (c *cleaner) load() {
+	if c.redactor != nil {
+		return
+	}
+	if c.about != nil {
+		all := false
+		c.known, all = c.about()
+		c.withheld = !all
+	}
+	c.redactor = outbound.NewRedactor(slices.Concat(c.names, c.credentials, c.known)...)
 }
 
 // ok tells whether there is something to read in the answer.

@@ -61,7 +61,7 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 			})
 			c := newClient(t, s.URL, func(o *Options) { o.Auth = test.auth })
 			p := params()
-			p.Secrets = []string{parameter}
+			p.Secrets = func() ([]string, bool) { return []string{parameter}, true }
 			check := func(what, spelled string, shown any) {
 				t.Helper()
 				text := fmt.Sprintf("%v", shown)
@@ -91,6 +91,39 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 	}
 }
 
+// Secrets are asked for at most once for an answer, and only where its text is shown; where they are not
+// all known, only the status and a code of the protocol are.
+func TestTextIsWithheldWhereSecretsAreNotKnown(t *testing.T) {
+	for name, test := range map[string]struct {
+		status         int
+		body           string
+		all            bool
+		asked          int
+		text, withheld string // that is shown, where all are known and where they are not
+	}{
+		"a refusal":             {400, `{"error":"Odd","description":"no disks"}`, true, 1, "Odd no disks", ""},
+		"the same, not known":   {400, `{"error":"Odd","description":"no disks"}`, false, 1, " HTTP 400 Bad Request", "yes"},
+		"a code, not known":     {422, `{"error":"ConcurrencyError","description":"busy"}`, false, 1, "ConcurrencyError HTTP 422 Unprocessable Entity", "yes"},
+		"a refusal without any": {400, `{}`, false, 0, " HTTP 400 Bad Request", ""},
+		"in progress":           {200, `{"state":"in progress","description":"50 %"}`, true, 0, "", ""},
+		"succeeded":             {200, `{"state":"succeeded","description":"100 %"}`, true, 0, "", ""},
+		"failed":                {200, `{"state":"failed","description":"no disks"}`, true, 1, "no disks", ""},
+		"failed, not known":     {200, `{"state":"failed","description":"no disks"}`, false, 1, "", "yes"},
+	} {
+		s := newScript(t, status(test.status, test.body))
+		p, asked := params(), 0
+		p.Secrets = func() ([]string, bool) { asked++; return nil, test.all }
+		last, out := newClient(t, s.URL).Poll(t.Context(), PollRequest{Params: p})
+		text := last.Description
+		if out.Class != Done {
+			text = out.Code + " " + out.Description
+		}
+		if text != test.text || asked != test.asked || out.Withheld != (test.withheld != "") {
+			t.Errorf("%s: %q, withheld %t, asked %d times; want %q, %q, %d", name, text, out.Withheld, asked, test.text, test.withheld, test.asked)
+		}
+	}
+}
+
 // What a broker calls an operation stands in a status. One that has a secret in it cannot be
 // stored, nor repeated without it.
 func TestAnOperationHasNoSecret(t *testing.T) {
@@ -98,7 +131,7 @@ func TestAnOperationHasNoSecret(t *testing.T) {
 		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
 		c := newClient(t, s.URL)
 		p := params()
-		p.Secrets, p.AcceptsIncomplete = []string{"canary-par4meter", "westeurope"}, true
+		p.Secrets, p.AcceptsIncomplete = func() ([]string, bool) { return []string{"canary-par4meter", "westeurope"}, true }, true
 		outcomes := map[string]Outcome{}
 		_, outcomes["provision"] = c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
 		_, outcomes["update"] = c.Update(t.Context(), UpdateRequest{Params: p})
@@ -131,7 +164,7 @@ func TestSecretsAreNotSent(t *testing.T) {
 	s := newScript(t, status(200, good))
 	c := newClient(t, s.URL)
 	p := params()
-	p.Secrets = []string{"canary"}
+	p.Secrets = func() ([]string, bool) { return []string{"canary"}, true }
 	c.Deprovision(t.Context(), RemovalRequest{Params: p})
 	c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
 	if all := fmt.Sprintf("%s", s.take()); strings.Contains(all, "canary") {

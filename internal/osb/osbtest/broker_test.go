@@ -293,7 +293,7 @@ func TestFaults(t *testing.T) {
 		test.fault.On = osb.ProvisionInstance
 		lift := b.Inject(test.fault)
 		r := provision(p)
-		r.Secrets = []string{"canary-parameter"}
+		r.Secrets = func() ([]string, bool) { return []string{"canary-parameter"}, true }
 		r.Parameters = json.RawMessage(`{"a":["canary-parameter"]}`)
 		_, out := c.Provision(t.Context(), r)
 		want(t, test.why, out.Class, test.class)
