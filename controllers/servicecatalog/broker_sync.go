@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -239,21 +240,20 @@ func isRefusal(err error) bool {
 
 // forEach does something with all objects, a few at a time.
 func forEach[T client.Object](ctx context.Context, objects []T, failed *failures, do func(context.Context, client.Object) error) {
-	var wait sync.WaitGroup
-	slots := make(chan struct{}, writers)
+	var group errgroup.Group
+	group.SetLimit(writers)
 	for _, o := range objects {
 		if ctx.Err() != nil || failed.many() {
 			break
 		}
-		slots <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-slots }()
+		group.Go(func() error {
 			if err := do(ctx, o); err != nil {
 				failed.add(o, err)
 			}
+			return nil
 		})
 	}
-	wait.Wait()
+	_ = group.Wait() // failed has the errors
 }
 
 // kindOf is the kind of a class or plan.

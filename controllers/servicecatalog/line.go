@@ -17,9 +17,9 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,53 +38,29 @@ type line struct {
 	connections *connections
 	clock       clock.PassiveClock
 	wake        *kube.Wakeups
-	news        pace
+	news        *rate.Limiter
 }
 
 // waiting is where an object does so.
 type waiting struct {
 	broker brokerKey
-	// says is when its status is to say so; zero: that is not settled yet.
-	says time.Time
+	// reserved is the moment at which its status is to say so, and says is when that is; nil: that
+	// is not settled yet.
+	reserved *rate.Reservation
+	says     time.Time
 }
 
 // newsInterval is how far apart statuses are written that only say that something waits, or
-// repeat what a broker says while it works.
+// repeat what a broker says while it works: many objects have that to say at once, and other
+// writes are more urgent.
 const newsInterval = 200 * time.Millisecond
 
-// pace keeps apart what many have to say at once, such as all that wait for a broker that
-// has stopped answering, or that is asked how far it is: others have more urgent things to
-// write.
-type pace struct {
-	mu   sync.Mutex
-	next time.Time
-}
-
-// reserve is when something may be said; zero: not within that time from now.
-func (p *pace) reserve(now time.Time, within time.Duration) (at time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at = p.next; at.Before(now) {
-		at = now
-	}
-	if at.After(now.Add(within)) {
-		return time.Time{}
-	}
-	p.next = at.Add(newsInterval)
-	return at
-}
-
-// giveBack is for a moment that is not needed: there is one more at the end.
-func (p *pace) giveBack() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.next = p.next.Add(-newsInterval)
-}
+func newNewsLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(newsInterval), 1) }
 
 // forget is for what waits no more: what it has not said need not be said.
 func (l *line) forget(queued **waiting) {
-	if *queued != nil && (*queued).says.After(l.clock.Now()) {
-		l.news.giveBack()
+	if *queued != nil && (*queued).reserved != nil {
+		(*queued).reserved.CancelAt(l.clock.Now())
 	}
 	*queued = nil
 }
@@ -92,11 +68,13 @@ func (l *line) forget(queued **waiting) {
 // sayAt is when the status of what has waited for long is to say so, or when to come again for
 // that, as many others say so before.
 func (l *line) sayAt(where *waiting, now time.Time) time.Time {
-	if where.says.IsZero() {
-		where.says = l.news.reserve(now, askAgain)
-	}
-	if where.says.IsZero() {
-		return now.Add(askAgain)
+	if where.reserved == nil {
+		r := l.news.ReserveN(now, 1)
+		if r.DelayFrom(now) > askAgain {
+			r.CancelAt(now)
+			return now.Add(askAgain)
+		}
+		where.reserved, where.says = r, now.Add(r.DelayFrom(now))
 	}
 	return where.says
 }

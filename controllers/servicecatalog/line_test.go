@@ -29,7 +29,7 @@ import (
 
 // TestWhatWaitsSaysSoInTurn: a broker that stops answering has many wait, and all at once.
 func TestWhatWaitsSaysSoInTurn(t *testing.T) {
-	l := line{}
+	l := line{news: newNewsLimiter()}
 	first, second := &waiting{}, &waiting{}
 	for _, where := range []*waiting{first, second, first} {
 		l.sayAt(where, t0)
@@ -37,13 +37,13 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 	if got := []time.Time{first.says, second.says}; !got[0].Equal(t0) || !got[1].Equal(t0.Add(newsInterval)) {
 		t.Errorf("they say so at %v", got)
 	}
-	if !l.news.reserve(t0, 0).IsZero() {
+	if l.news.AllowN(t0, 1) {
 		t.Error("others may say something at the same time")
 	}
 	if later := t0.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
 		t.Error("one alone has to wait for long")
 	}
-	if later := t0.Add(2 * time.Hour); l.news.reserve(later, 0).IsZero() || !l.news.reserve(later, 0).IsZero() {
+	if later := t0.Add(2 * time.Hour); !l.news.AllowN(later, 1) || l.news.AllowN(later, 1) {
 		t.Error("it is not one at a time")
 	}
 }
@@ -51,7 +51,7 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 // TestWhatGetsItsTurnLeavesItsMomentToOthers: else those who come after many that are served before
 // they have said anything would never say so.
 func TestWhatGetsItsTurnLeavesItsMomentToOthers(t *testing.T) {
-	l := &line{clock: clocktesting.NewFakePassiveClock(t0)}
+	l := &line{clock: clocktesting.NewFakePassiveClock(t0), news: newNewsLimiter()}
 	for range 1000 {
 		w := &waiting{}
 		l.sayAt(w, t0)
@@ -65,7 +65,7 @@ func TestWhatGetsItsTurnLeavesItsMomentToOthers(t *testing.T) {
 // TestWhatWaitsAsksInTime: who does not ask loses its place, and what many have to say keeps nobody
 // from that, nor from saying something later.
 func TestWhatWaitsAsksInTime(t *testing.T) {
-	l := line{}
+	l := line{news: newNewsLimiter()}
 	many := make([]waiting, 10_000)
 	said := 0
 	for i := range many {

@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -68,7 +69,7 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	recoveries recoveries
 	wake       kube.Wakeups
 	line       line
-	chatter    pace
+	chatter    *rate.Limiter
 	// attend decides, acts and records.
 	attend func(context.Context, *view[O, S, M]) (ctrl.Result, error)
 }
@@ -118,11 +119,11 @@ var errStopping = errors.New("the process stops or no longer leads: nothing was 
 
 func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
 	r := &reconciler[O, S, M]{
-		kit: k, kind: of, client: c, live: live,
+		kit: k, kind: of, client: c, live: live, chatter: newNewsLimiter(),
 		fresh:      freshness(k, of),
 		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
 	}
-	r.line.kind, r.line.connections, r.line.clock, r.line.wake = of.name, k.connections, k.clock, &r.wake
+	r.line = line{kind: of.name, connections: k.connections, clock: k.clock, wake: &r.wake, news: newNewsLimiter()}
 	left := newOrphans()
 	r.ledger = newLedger[S, M](left)
 	r.orphans = &orphanage{
@@ -371,7 +372,7 @@ func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err er
 // record writes the status, if it is another than on record.
 func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
 	before := r.status(v.before)
-	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && r.chatter.reserve(r.clock.Now(), 0).IsZero() {
+	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && !r.chatter.AllowN(r.clock.Now(), 1) {
 		v.known.unrecorded, v.known.made = nil, nil
 		return nil
 	}
