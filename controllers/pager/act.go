@@ -30,8 +30,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -75,21 +75,21 @@ func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitt
 			unsent = []intent{{before: t.row, after: deliveryIn(intended.Status.Deliveries, t.row)}}
 		}
 		r.ledger.cancel(alert, refOf(t.row), unsent...)
-		t.leave(r.clock.Now(), outbound.Result{Unasked: true})
+		t.leave(r.clock.Now(), limiter.Result{Unasked: true})
 	}
 }
 
 // admitted is a turn whose request has a slot.
 type admitted struct {
 	turn
-	leave outbound.Leave
+	leave limiter.Leave
 }
 
 // admit gets a slot for each request of a step, of which some must be on record
 // first; v.queued are those that wait for one.
 func (r *AlertReconciler) admit(v *view, s step) (ahead, sends []admitted) {
 	name, now := nameOf(v.alert), v.world.now
-	v.queued = map[v1beta1.ReceiverRef]outbound.Wait{}
+	v.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
 	for _, t := range s.turns {
 		ref := refOf(t.row)
 		if t.send == nil {
@@ -107,7 +107,7 @@ func (r *AlertReconciler) admit(v *view, s step) (ahead, sends []admitted) {
 				sends = append(sends, admitted{t, leave})
 			}
 		} else {
-			leave(now, outbound.Result{Unasked: true}) // the process is being stopped
+			leave(now, limiter.Result{Unasked: true}) // the process is being stopped
 		}
 	}
 	for _, ref := range r.ledger.queue(v.alert, v.queued) {
@@ -117,22 +117,22 @@ func (r *AlertReconciler) admit(v *view, s step) (ahead, sends []admitted) {
 }
 
 // ticketFor asks for a slot in the name of the Alert, in its namespace's lane.
-func ticketFor(alert *v1beta1.Alert, p receivers.Party, s send) outbound.Ticket {
+func ticketFor(alert *v1beta1.Alert, p receivers.Party, s send) limiter.Ticket {
 	if s.remindEvery > 0 {
-		return outbound.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
+		return limiter.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
 	}
-	return outbound.Ticket{Who: nameOf(alert), Lane: laneOf(alert.Namespace),
+	return limiter.Ticket{Who: nameOf(alert), Lane: laneOf(alert.Namespace),
 		FailingSince: s.failingSince, Misconfigured: int(s.misconfigured), OwnFault: s.ownFault,
 		Total: rateOf(p.Spec.RateLimit), PerLane: rateOf(p.NamespaceRateLimit)}
 }
 
 func laneOf(namespace string) string { return "namespace " + namespace }
 
-func rateOf(limit *v1beta1.RateLimit) outbound.Rate {
+func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 	if limit == nil {
-		return outbound.Rate{}
+		return limiter.Rate{}
 	}
-	return outbound.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
+	return limiter.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
 }
 
 // intend records what is about to be sent where that has to be on record first, and returns the Alert with that.
@@ -203,20 +203,20 @@ var unasked = []string{notify.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1be
 
 // resultOf says what a failure means for others' requests. A receiver that refuses
 // a message does answer.
-func resultOf(failure *notify.Error) outbound.Result {
+func resultOf(failure *notify.Error) limiter.Result {
 	switch {
 	case failure == nil:
-		return outbound.Result{}
+		return limiter.Result{}
 	case failure.Reason == notify.ReasonRateLimited || failure.RetryAfter > 0:
-		return outbound.Result{Wish: max(failure.RetryAfter, time.Second)}
+		return limiter.Result{Wish: max(failure.RetryAfter, time.Second)}
 	case slices.Contains(unasked, failure.Reason):
-		return outbound.Result{Unasked: true}
+		return limiter.Result{Unasked: true}
 	case failure.Class == notify.Configuration:
-		return outbound.Result{Misconfigured: true, Unauthorized: failure.Reason == notify.ReasonUnauthorized}
+		return limiter.Result{Misconfigured: true, Unauthorized: failure.Reason == notify.ReasonUnauthorized}
 	case failure.Class == notify.Permanent, failure.Reason == notify.ReasonConflict:
-		return outbound.Result{Error: true}
+		return limiter.Result{Error: true}
 	}
-	return outbound.Result{Failed: true}
+	return limiter.Result{Failed: true}
 }
 
 // unsaid leaves a trace of what no status can say any more.

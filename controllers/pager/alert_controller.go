@@ -32,7 +32,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -69,8 +69,8 @@ type view struct {
 	alert      *v1beta1.Alert // the same, with what is not recorded yet
 	unrecorded uint64         // number of the last outcome in alert that is not in before; 0: none
 	world      world
-	queued     map[v1beta1.ReceiverRef]outbound.Wait // for a slot
-	certain    bool                                  // who is missing was asked for
+	queued     map[v1beta1.ReceiverRef]limiter.Wait // for a slot
+	certain    bool                                 // who is missing was asked for
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete

@@ -46,6 +46,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
@@ -685,8 +686,8 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 		t.Error("nothing was sent to it yet")
 	}
 	for range 3 {
-		leave, _ := r.senders.bulkheads.Of(key, time.Now()).Enter(outbound.Ticket{}, time.Now())
-		leave(time.Now(), outbound.Result{Failed: true})
+		leave, _ := r.senders.bulkheads.Of(key, time.Now()).Enter(limiter.Ticket{}, time.Now())
+		leave(time.Now(), limiter.Result{Failed: true})
 	}
 	if !isDown() {
 		t.Error("it is asked while it is down")

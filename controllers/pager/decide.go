@@ -27,8 +27,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -464,7 +464,7 @@ func (t *turn) allowForOrder(a *v1beta1.Alert, now time.Time) {
 }
 
 // isSlow reports whether a delivery has used up its quick retries.
-func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > outbound.QuickRetries }
+func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limiter.QuickRetries }
 
 // attempt sends what hash is of, unless it is not due: it waits between
 // attempts, and after a refusal for good until the receiver changes.

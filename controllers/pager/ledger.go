@@ -26,7 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // remindAgain is after how long a reminder is repeated that did not arrive.
@@ -104,7 +104,7 @@ func (l *ledger) open(a *v1beta1.Alert) *entry {
 
 // queue says where an Alert waits for a slot, and returns where it did until now
 // and does not any more.
-func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]outbound.Wait) (left []v1beta1.ReceiverRef) {
+func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait) (left []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.of(a) == nil && len(queued) == 0 {

@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 const (
@@ -30,11 +30,11 @@ const (
 	// answer, before its status says so, which costs a write.
 	patience = 10 * time.Second
 	// askAgain is how often it asks for a slot, should it not be called.
-	askAgain = outbound.QueueTimeout / 3
+	askAgain = limiter.QueueTimeout / 3
 )
 
 // waiting is s where some turns have to wait for a slot at their receiver.
-func (s step) waiting(queued map[v1beta1.ReceiverRef]outbound.Wait, now time.Time) step {
+func (s step) waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Time) step {
 	s.turns = slices.Clone(s.turns)
 	for i := range s.turns {
 		t := &s.turns[i]
@@ -53,9 +53,9 @@ func (s step) waiting(queued map[v1beta1.ReceiverRef]outbound.Wait, now time.Tim
 }
 
 // queue says that the request waits for a slot. What the receiver answered to the attempt before stays: it is why.
-func (t *turn) queue(cause outbound.Cause) {
+func (t *turn) queue(cause limiter.Cause) {
 	t.phase, t.row.NextAttemptTime = going, nil
-	if cause == outbound.Misconfigured {
+	if cause == limiter.Misconfigured {
 		t.phase = stalled
 	}
 	t.reason, t.waitsFor = whyQueued(cause, t.row)
@@ -66,16 +66,16 @@ func (t *turn) queue(cause outbound.Cause) {
 }
 
 // whyQueued is the reason of the Alert's condition, and what it waits for.
-func whyQueued(cause outbound.Cause, row v1beta1.Delivery) (reason, text string) {
+func whyQueued(cause limiter.Cause, row v1beta1.Delivery) (reason, text string) {
 	seeReceiver := fmt.Sprintf("see the status of %s/%s", row.Kind, row.Name)
 	switch cause {
-	case outbound.Throttled:
+	case limiter.Throttled:
 		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
-	case outbound.Down:
+	case limiter.Down:
 		return v1beta1.ReasonQueued, "the receiver fails, or asked to be left alone; until it answers, one Alert at a time is sent: " + seeReceiver
-	case outbound.Misconfigured:
+	case limiter.Misconfigured:
 		return v1beta1.ReasonMisconfigured, fmt.Sprintf("retried with %s/%s, see its status", row.Kind, row.Name)
-	case outbound.Busy, outbound.Failing:
+	case limiter.Busy, limiter.Failing:
 	}
 	return v1beta1.ReasonQueued, "other requests to this receiver come first"
 }

@@ -34,8 +34,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -157,7 +157,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 			s.asked++
 			s.next = now.Add(backoff(key.ref.Name, s.asked))
 			if v.failure != nil && v.failure.Class == notify.Configuration {
-				s.next = now.Add(outbound.MisconfigurationDelay(int(s.asked)))
+				s.next = now.Add(limiter.MisconfigurationDelay(int(s.asked)))
 			}
 			s.verdict = v
 			if v.failure != nil {

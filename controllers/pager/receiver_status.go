@@ -25,6 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -124,7 +125,7 @@ func (c *check) sayMisconfigured(s sighting, now time.Time) {
 	message, slow := s.verdict.failure.Message, s.slow
 	switch {
 	case !s.verdict.delivery:
-		slow = s.asked > outbound.QuickRetries
+		slow = s.asked > limiter.QuickRetries
 		if s.next.After(now) {
 			message += "; next asked at " + stamp(s.next)
 		}

@@ -32,8 +32,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -44,7 +44,7 @@ type senders struct {
 	workshop
 
 	ready     *kube.Keeper[senderKey, *prepared]
-	bulkheads outbound.Bulkheads[senderKey] // whatever version a receiver is of
+	bulkheads limiter.Bulkheads[senderKey] // whatever version a receiver is of
 	recovered recovery
 }
 

@@ -28,6 +28,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -50,7 +51,7 @@ type outcome struct {
 	began   time.Time     // in whole seconds
 	at      time.Time     // of the answer
 	number  uint64        // in the ledger
-	verdict outbound.Verdict
+	verdict limiter.Verdict
 }
 
 // fold is the row once the outcome is known. Folding an outcome twice is
@@ -98,7 +99,7 @@ func foldMisconfigured(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	if isSlow(row) && !o.ownFault && !o.verdict.OwnFault {
 		return row
 	}
-	wait := spread(o.hash+string(o.ref.Kind)+o.ref.Name, o.attempt, outbound.MisconfigurationDelay(int(row.MisconfiguredAnswers)))
+	wait := spread(o.hash+string(o.ref.Kind)+o.ref.Name, o.attempt, limiter.MisconfigurationDelay(int(row.MisconfiguredAnswers)))
 	row.NextAttemptTime = seconds(o.at.Add(wait + time.Second - 1))
 	return row
 }

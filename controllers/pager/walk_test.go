@@ -28,8 +28,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -257,7 +257,7 @@ func (w *walk) deliver(o *outcome) {
 		w.tried[key] = false
 	case roll == 7: // F-P1: never final
 		o.failure = &notify.Error{Class: notify.Configuration, Reason: "NotFound"}
-		o.verdict = outbound.Verdict{OwnFault: w.rnd.IntN(2) == 0}
+		o.verdict = limiter.Verdict{OwnFault: w.rnd.IntN(2) == 0}
 		w.tried[key] = false
 	default:
 		o.failure = &notify.Error{Class: notify.Permanent, Reason: "Rejected"}

@@ -39,8 +39,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // lookAgain is how soon a broker is looked at again that was not as the cache had it: what
@@ -216,7 +216,7 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	key := keyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	bulkhead := r.connections.bulkheads.Of(key, f.now)
-	leave, wait := bulkhead.Enter(outbound.Ticket{Who: r.ticket(key), Lane: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Call: func() { r.wake.AddFirst(name) }}, f.now)
+	leave, wait := bulkhead.Enter(limiter.Ticket{Who: r.ticket(key), Lane: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Call: func() { r.wake.AddFirst(name) }}, f.now)
 	if leave == nil {
 		return kube.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)
 	}
@@ -250,8 +250,8 @@ func (r *BrokerReconciler) heeded(key brokerKey, since time.Time) {
 
 // fetch reads the catalog and leaves the slot for that; nil: it could not, or it is what is
 // held. An error means that nothing is known.
-func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave outbound.Leave, etag string, v *visit) (*osb.Catalog, error) {
-	result := outbound.Result{Unasked: true}
+func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Leave, etag string, v *visit) (*osb.Catalog, error) {
+	result := limiter.Result{Unasked: true}
 	defer func() { leave(r.clock.Now(), result) }()
 	broker, err := r.connections.to(ctx, b)
 	if err != nil {
@@ -395,11 +395,11 @@ func (r *BrokerReconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ct
 
 // queued says that a catalog that was never read waits for its turn, or that all requests to the
 // broker wait for one that shows that it is not misconfigured any more.
-func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait outbound.Wait, now time.Time) error {
+func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.Wait, now time.Time) error {
 	status := *b.CommonStatus().DeepCopy()
 	var v verdict
 	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
-	case wait.Cause == outbound.Misconfigured:
+	case wait.Cause == limiter.Misconfigured:
 		v = r.misconfigured(keyOf(b), now)
 	case isKnown, now.Sub(wait.Since) < patience:
 		return nil

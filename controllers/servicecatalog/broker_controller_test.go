@@ -49,6 +49,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -570,8 +571,8 @@ func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
 	c := newFakeCluster(t, interceptor.Funcs{}, b)
 	r, at := newBrokerReconciler(t, clusterWide, c, start)
 	now, _ := reconcileBroker(t, r, b)
-	leave, _ := r.connections.bulkheads.Of(keyOf(b), start).Enter(outbound.Ticket{Who: "another"}, start)
-	leave(start, outbound.Result{Wish: time.Minute})
+	leave, _ := r.connections.bulkheads.Of(keyOf(b), start).Enter(limiter.Ticket{Who: "another"}, start)
+	leave(start, limiter.Result{Wish: time.Minute})
 	at.SetTime(start.Add(10 * time.Second))
 	if now, _ = reconcileBroker(t, r, now); now.CommonStatus().LastCatalogRetrievalTime != nil {
 		t.Error("it is not left alone")

@@ -25,6 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -141,7 +142,7 @@ func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.T
 	}
 	wait := backoff(b.GetUID(), s.Attempts, v.fault.wish)
 	if s.Misconfigured++; v.fault.misconfigured {
-		wait, result.stalled = misconfiguredBackoff(b.GetUID(), s.Misconfigured, v.fault.wish), s.Misconfigured > outbound.QuickRetries
+		wait, result.stalled = misconfiguredBackoff(b.GetUID(), s.Misconfigured, v.fault.wish), s.Misconfigured > limiter.QuickRetries
 	} else {
 		s.Misconfigured = 0
 	}

@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -54,7 +55,7 @@ type connections struct {
 	observe func(brokerKey, osb.Observation)
 
 	ready     *kube.Keeper[brokerKey, *connection]
-	bulkheads outbound.Bulkheads[brokerKey]
+	bulkheads limiter.Bulkheads[brokerKey]
 
 	mu sync.Mutex
 	// faults say what brokers last answered that looks like a misconfiguration.

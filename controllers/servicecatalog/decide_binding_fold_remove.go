@@ -21,8 +21,8 @@ import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 func (f *bindingFold) unbind() {
@@ -220,7 +220,7 @@ func (f *bindingFold) operationFailed(words string) {
 	default: // nothing is removed, and the same is asked for again
 		f.end()
 		a := f.attempts()
-		a.Misconfigured, f.answer.Class = max(a.Misconfigured, outbound.QuickRetries), osb.Misconfigured
+		a.Misconfigured, f.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osb.Misconfigured
 		f.repeat(v1beta1.ReasonBindCallFailed, message)
 	}
 }

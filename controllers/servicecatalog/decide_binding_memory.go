@@ -20,8 +20,8 @@ import (
 	"encoding/json"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // callMemory is what a process knows of a binding beyond its status. Without it some
@@ -109,7 +109,7 @@ func (m *callMemory) learnFetch(b *v1beta1.ServiceBinding, call bindingCall, a b
 		m.told = &told{id: call.id, binding: a.binding}
 	case a.Class == osb.Done && made: // a service without credentials
 		m.told = &told{id: call.id, binding: withoutCredentials(a.binding)}
-	case a.Class == osb.Done, a.Class == osb.Rejected, a.Class == osb.Gone && !patient, a.Misconfigured() && misconfigured(b.Status.Attempts) >= outbound.QuickRetries:
+	case a.Class == osb.Done, a.Class == osb.Rejected, a.Class == osb.Gone && !patient, a.Misconfigured() && misconfigured(b.Status.Attempts) >= limiter.QuickRetries:
 		m.tried.fetch = true
 	}
 }

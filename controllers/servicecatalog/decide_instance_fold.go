@@ -21,8 +21,8 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // answer is what came of a call.
@@ -151,7 +151,7 @@ func (f *instanceFold) repeat(reason, message string) {
 // repeatSlowly is for an operation that the broker has carried out in vain: it takes its time.
 func (f *instanceFold) repeatSlowly(reason, message string) {
 	a := f.attempts()
-	a.Misconfigured = max(a.Misconfigured, outbound.QuickRetries)
+	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
 	f.answer.Class = osb.Misconfigured
 	f.repeat(reason, message)
 }

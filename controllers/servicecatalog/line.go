@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // pollLane is where polls wait: beside what users of all namespaces have changed.
@@ -87,7 +87,7 @@ type ticket struct {
 
 // enter gets a slot at a broker for an object, of which queued says where it waits. tried
 // are its attempts at the same before; nil: none. leave is nil where there is none.
-func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, tried *v1beta1.Attempts) (leave outbound.Leave, wait outbound.Wait) {
+func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, tried *v1beta1.Attempts) (leave limiter.Leave, wait limiter.Wait) {
 	if *queued != nil && (*queued).broker != key {
 		l.leave(client.ObjectKeyFromObject(o), queued)
 	}
@@ -96,7 +96,7 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, t
 	if v == poll {
 		lane = pollLane
 	}
-	asks := outbound.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: hasFailed(tried), Call: func() { l.wake.AddFirst(name) }}
+	asks := limiter.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: hasFailed(tried), Call: func() { l.wake.AddFirst(name) }}
 	if tried != nil {
 		asks.Misconfigured, asks.OwnFault = int(tried.Misconfigured), tried.OwnFault
 		if tried.FailingSince != nil {

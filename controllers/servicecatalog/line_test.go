@@ -24,7 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/kube"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // TestWhatWaitsSaysSoInTurn: a broker that stops answering has many wait, and all at once.
@@ -91,9 +91,9 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed func() bool) {
 	t.Helper()
 	b := c.bulkheads.Of(key, now)
-	var leaves []outbound.Leave
+	var leaves []limiter.Leave
 	for n := 0; ; n++ {
-		leave, _ := b.Enter(outbound.Ticket{Who: n, Call: func() {}}, now)
+		leave, _ := b.Enter(limiter.Ticket{Who: n, Call: func() {}}, now)
 		if leave == nil {
 			b.Withdraw(n, now)
 			break
@@ -102,7 +102,7 @@ func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed fun
 	}
 	return func() bool {
 		for _, leave := range leaves {
-			leave(now, outbound.Result{})
+			leave(now, limiter.Result{})
 		}
 		return b.Idle(now)
 	}
@@ -123,7 +123,7 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	if leave == nil || queued != nil {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
-	leave(now, outbound.Result{})
+	leave(now, limiter.Result{})
 	if !freed() {
 		t.Error("its place at the former broker is still there")
 	}

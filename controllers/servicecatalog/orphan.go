@@ -35,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -154,11 +155,11 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	if ctx.Err() != nil { // the process stops or no longer leads
 		return 0, errStopping
 	}
-	leave, _ := bulkhead.Enter(outbound.Ticket{Who: o, Lane: "namespace " + name.Namespace, Call: func() { u.wake(name) }}, now)
+	leave, _ := bulkhead.Enter(limiter.Ticket{Who: o, Lane: "namespace " + name.Namespace, Call: func() { u.wake(name) }}, now)
 	if leave == nil {
 		return askAgain, nil
 	}
-	result := outbound.Result{Unasked: true}
+	result := limiter.Result{Unasked: true}
 	defer func() { leave(u.clock.Now(), result) }()
 	out := u.ask(context.WithoutCancel(ctx), connection.Client, o)
 	result = resultOf(out)

@@ -30,8 +30,8 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // TestAnOrphanIsLeftWithoutTheBrokersWords: what would have to be left out of them went
@@ -72,7 +72,7 @@ func TestAnOrphanThatIsLeftDoesNotWait(t *testing.T) {
 	o, name := &orphan{object: &v1beta1.ServiceInstance{}, broker: key}, types.NamespacedName{Name: "db"}
 	u.orphans.add(name, o)
 	freed := full(t, c, key, now)
-	if leave, _ := c.bulkheads.Of(key, now).Enter(outbound.Ticket{Who: o, Call: func() {}}, now); leave != nil {
+	if leave, _ := c.bulkheads.Of(key, now).Enter(limiter.Ticket{Who: o, Call: func() {}}, now); leave != nil {
 		t.Fatal("there was a slot")
 	}
 	if again, err := u.undo(t.Context(), name); again != 0 || err != nil {

@@ -36,8 +36,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 const (
@@ -48,7 +48,7 @@ const (
 	// status says so, which costs a write.
 	patience = 10 * time.Second
 	// askAgain is how often it asks for a slot, should it not be called.
-	askAgain = outbound.QueueTimeout / 3
+	askAgain = limiter.QueueTimeout / 3
 	// lowPriority is that of polls and retries: what users change goes before them.
 	lowPriority = handler.LowPriority
 )
@@ -226,7 +226,7 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 
 // send asks a broker once there is a slot for that; queued says what it waits for. What is
 // to be on record first is. After an error nothing was asked.
-func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *outbound.Wait, err error) {
+func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *limiter.Wait, err error) {
 	tried := r.attempts(r.status(v.object))
 	if tried != nil && tried.Generation != v.object.GetGeneration() {
 		tried = nil
@@ -235,7 +235,7 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	if leave == nil {
 		return &wait, nil
 	}
-	result := outbound.Result{Unasked: true}
+	result := limiter.Result{Unasked: true}
 	defer func() {
 		verdict := leave(r.clock.Now(), result)
 		v.blame = r.blame(broker, result, verdict)
@@ -268,7 +268,7 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 
 // blame says whose fault an answer is. If it is the broker's, its catalog is read, so that its
 // status says what is wrong.
-func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result outbound.Result, of outbound.Verdict) blame {
+func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result limiter.Result, of limiter.Verdict) blame {
 	if !result.Misconfigured || of.OwnFault || !of.Slow {
 		return blame{ownFault: result.Misconfigured && of.OwnFault}
 	}
@@ -287,7 +287,7 @@ func (r *reconciler[O, S, M]) context(ctx context.Context, namespace, instance s
 
 // queued is for what waits for a slot: at first in silence, and always if it has nothing
 // to say. Who does not ask again in time loses its place, so that it does not come after others.
-func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait outbound.Wait, silent bool) (ctrl.Result, error) {
+func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
 	if v.known.unrecorded == nil {
 		now := r.clock.Now()
 		at := wait.Since.Add(patience)
@@ -307,16 +307,16 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 }
 
 // whyQueued is what keeps an object that waits for a slot at its broker.
-func whyQueued(cause outbound.Cause, broker brokerKey) *blocker {
+func whyQueued(cause limiter.Cause, broker brokerKey) *blocker {
 	message := "Other requests to the broker come first"
 	switch cause {
-	case outbound.Misconfigured:
+	case limiter.Misconfigured:
 		return &blocker{failed: true, word: word{v1beta1.ReasonQueued, "The broker answers all requests as one that is misconfigured; this one is retried with " + brokerNamed(broker) + ", see its status"}}
-	case outbound.Down:
+	case limiter.Down:
 		message = "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
-	case outbound.Failing:
+	case limiter.Failing:
 		message = "The broker fails again at what it is asked for again; until it does better, that is a few requests each second, in turn"
-	case outbound.Busy, outbound.Throttled:
+	case limiter.Busy, limiter.Throttled:
 	}
 	return inProgress(v1beta1.ReasonQueued, message)
 }
@@ -327,18 +327,18 @@ func brokerNamed(key brokerKey) string {
 }
 
 // resultOf says what an outcome means for others' requests. Who refuses one does answer.
-func resultOf(o osb.Outcome) outbound.Result {
+func resultOf(o osb.Outcome) limiter.Result {
 	switch {
 	case o.Throttled():
-		return outbound.Result{Wish: max(o.RetryAfter, time.Second)}
+		return limiter.Result{Wish: max(o.RetryAfter, time.Second)}
 	case o.Status == 0 && o.Class == osb.Rejected:
-		return outbound.Result{Unasked: true}
+		return limiter.Result{Unasked: true}
 	case o.Misconfigured():
-		return outbound.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
+		return limiter.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
 	case o.Unavailable():
-		return outbound.Result{Failed: true}
+		return limiter.Result{Failed: true}
 	}
-	return outbound.Result{Error: o.Class != osb.Done && o.Class != osb.Accepted && o.Class != osb.Gone}
+	return limiter.Result{Error: o.Class != osb.Done && o.Class != osb.Accepted && o.Class != osb.Gone}
 }
 
 // trouble is an error that keeps an object from being worked on, and that its status says.

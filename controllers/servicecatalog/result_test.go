@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -29,22 +30,22 @@ import (
 // TestWhatOutcomesMeanForOthers: only who does not answer, or says that it cannot, is
 // taken for down.
 func TestWhatOutcomesMeanForOthers(t *testing.T) {
-	failed, wrong := outbound.Result{Failed: true}, outbound.Result{Error: true}
+	failed, wrong := limiter.Result{Failed: true}, limiter.Result{Error: true}
 	for why, c := range map[string]struct {
 		outcome osb.Outcome
-		want    outbound.Result
+		want    limiter.Result
 	}{
-		"done":                     {osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, outbound.Result{}},
+		"done":                     {osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, limiter.Result{}},
 		"refused":                  {osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}, wrong},
 		"not with these":           {osb.Outcome{Class: osb.Retry, Status: 401, Sent: true}, wrong},
-		"begun":                    {osb.Outcome{Class: osb.Accepted, Status: 202, Sent: true}, outbound.Result{}},
-		"gone":                     {osb.Outcome{Class: osb.Gone, Status: 410, Sent: true}, outbound.Result{}},
+		"begun":                    {osb.Outcome{Class: osb.Accepted, Status: 202, Sent: true}, limiter.Result{}},
+		"gone":                     {osb.Outcome{Class: osb.Gone, Status: 410, Sent: true}, limiter.Result{}},
 		"its own mistake":          {osb.Outcome{Class: osb.Unknown, Status: 500, Sent: true}, wrong},
 		"its own, and no effect":   {osb.Outcome{Class: osb.Retry, Status: 500, Sent: true}, wrong},
-		"what makes no sense":      {osb.Outcome{Class: osb.Malformed, Status: 200, Sent: true}, outbound.Result{Misconfigured: true}},
-		"F-R12 not allowed":        {osb.Outcome{Class: osb.Misconfigured, Status: 403, Sent: true}, outbound.Result{Misconfigured: true}},
-		"F-R12 credentials":        {osb.Outcome{Class: osb.Misconfigured, Status: 401, Sent: true}, outbound.Result{Misconfigured: true, Unauthorized: true}},
-		"F-R12 no such host":       {osb.Outcome{Class: osb.Misconfigured}, outbound.Result{Misconfigured: true}},
+		"what makes no sense":      {osb.Outcome{Class: osb.Malformed, Status: 200, Sent: true}, limiter.Result{Misconfigured: true}},
+		"F-R12 not allowed":        {osb.Outcome{Class: osb.Misconfigured, Status: 403, Sent: true}, limiter.Result{Misconfigured: true}},
+		"F-R12 credentials":        {osb.Outcome{Class: osb.Misconfigured, Status: 401, Sent: true}, limiter.Result{Misconfigured: true, Unauthorized: true}},
+		"F-R12 no such host":       {osb.Outcome{Class: osb.Misconfigured}, limiter.Result{Misconfigured: true}},
 		"a body that is no JSON":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true}, wrong},
 		"a body that has no end":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true, Incomplete: true}, failed},
 		"an error that has no end": {osb.Outcome{Class: osb.Retry, Status: 422, Sent: true, Incomplete: true}, failed},
@@ -52,9 +53,9 @@ func TestWhatOutcomesMeanForOthers(t *testing.T) {
 		"no connection":            {osb.Outcome{Class: osb.Retry}, failed},
 		"its gateway's words":      {osb.Outcome{Class: osb.Unknown, Status: 502, Sent: true}, failed},
 		"not now":                  {osb.Outcome{Class: osb.Retry, Status: 503, Sent: true}, failed},
-		"fewer, please":            {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true}, outbound.Result{Wish: time.Second}},
-		"not for a minute":         {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, outbound.Result{Wish: time.Minute}},
-		"what cannot be sent":      {osb.Outcome{Class: osb.Rejected}, outbound.Result{Unasked: true}},
+		"fewer, please":            {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true}, limiter.Result{Wish: time.Second}},
+		"not for a minute":         {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, limiter.Result{Wish: time.Minute}},
+		"what cannot be sent":      {osb.Outcome{Class: osb.Rejected}, limiter.Result{Unasked: true}},
 	} {
 		if got := resultOf(c.outcome); got != c.want {
 			t.Errorf("%s: %+v instead of %+v", why, got, c.want)
@@ -73,10 +74,10 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	now, bulkhead := time.Now(), &outbound.Bulkhead{}
+	now, bulkhead := time.Now(), &limiter.Bulkhead{}
 	for _, status := range []int{201, 200, 422} {
 		server.Inject(osbtest.Fault{Times: 1, Answer: osbtest.Drip(status, 20*time.Millisecond)})
-		leave, _ := bulkhead.Enter(outbound.Ticket{Who: status}, now)
+		leave, _ := bulkhead.Enter(limiter.Ticket{Who: status}, now)
 		if leave == nil {
 			t.Fatalf("before %d it was down", status)
 		}
@@ -89,7 +90,7 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 		}
 		leave(now, resultOf(out))
 	}
-	if cause := bulkhead.Blocked("", now); cause != outbound.Down {
+	if cause := bulkhead.Blocked("", now); cause != limiter.Down {
 		t.Errorf("it is %q", cause)
 	}
 }

@@ -25,8 +25,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 const quota = "instance limit for this service has been reached"
@@ -379,11 +379,11 @@ func TestABlockedBroker(t *testing.T) {
 	r.connections.noteFault(key, provision, osb.Outcome{Class: osb.Misconfigured, Status: 403, Description: "words of one object's broker"})
 	bulkhead := r.connections.bulkheads.Of(key, t0)
 	for range 4 {
-		leave, _ := bulkhead.Enter(outbound.Ticket{Who: "db", Misconfigured: 3}, t0)
+		leave, _ := bulkhead.Enter(limiter.Ticket{Who: "db", Misconfigured: 3}, t0)
 		if leave == nil {
 			break
 		}
-		leave(t0, outbound.Result{Misconfigured: true})
+		leave(t0, limiter.Result{Misconfigured: true})
 	}
 	v := r.misconfigured(key, t0)
 	b.CommonStatus().Conditions = v.conditions(b.CommonStatus().Conditions, t0)
@@ -419,15 +419,15 @@ func TestAnEndpointIsItsAddressAndCredentials(t *testing.T) {
 func TestWhoseFaultItIs(t *testing.T) {
 	b := newBrokerAt(clusterWide, "https://broker.example.com")
 	for name, test := range map[string]struct {
-		result   outbound.Result
-		verdict  outbound.Verdict
+		result   limiter.Result
+		verdict  limiter.Verdict
 		want     blame
 		relisted bool
 	}{
-		"the broker's":   {outbound.Result{Misconfigured: true}, outbound.Verdict{Slow: true}, blame{probed: `ClusterServiceBroker "osba"`}, true},
-		"its own":        {outbound.Result{Misconfigured: true}, outbound.Verdict{OwnFault: true}, blame{ownFault: true}, false},
-		"not known yet":  {outbound.Result{Misconfigured: true}, outbound.Verdict{}, blame{}, false},
-		"another answer": {outbound.Result{Error: true}, outbound.Verdict{Slow: true, OwnFault: true}, blame{}, false},
+		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Verdict{Slow: true}, blame{probed: `ClusterServiceBroker "osba"`}, true},
+		"its own":        {limiter.Result{Misconfigured: true}, limiter.Verdict{OwnFault: true}, blame{ownFault: true}, false},
+		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Verdict{}, blame{}, false},
+		"another answer": {limiter.Result{Error: true}, limiter.Verdict{Slow: true, OwnFault: true}, blame{}, false},
 	} {
 		relisted := false
 		r := &InstanceReconciler{&reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{kit: &kit{relist: func(brokerKey) { relisted = true }}}}
@@ -440,12 +440,12 @@ func TestWhoseFaultItIs(t *testing.T) {
 // TestWhatWaitsForAProbeIsStalled has F-R12: what was never sent to a broker that is blocked.
 func TestWhatWaitsForAProbeIsStalled(t *testing.T) {
 	f := newFixture()
-	for cause, want := range map[outbound.Cause]string{
-		outbound.Misconfigured: "Stalled Failed", outbound.Down: "Reconciling", outbound.Busy: "Reconciling", outbound.Throttled: "Reconciling", outbound.Failing: "Reconciling",
+	for cause, want := range map[limiter.Cause]string{
+		limiter.Misconfigured: "Stalled Failed", limiter.Down: "Reconciling", limiter.Busy: "Reconciling", limiter.Throttled: "Reconciling", limiter.Failing: "Reconciling",
 	} {
 		why := whyQueued(cause, brokerKey{name: "osba"})
 		wantState(t, string(cause), troubledInstance(f.si, why, t0).Conditions, want)
-		if names := strings.Contains(why.message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == outbound.Misconfigured) {
+		if names := strings.Contains(why.message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == limiter.Misconfigured) {
 			t.Errorf("%s: %s", cause, why.message)
 		}
 	}

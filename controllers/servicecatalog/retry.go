@@ -25,7 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 const (
@@ -62,7 +62,7 @@ func jittered(wait time.Duration, uid types.UID, count int32) time.Duration {
 // misconfiguredBackoff is how long to wait after the count-th answer in a row that looks like
 // a misconfiguration.
 func misconfiguredBackoff(uid types.UID, count int32, asked time.Duration) time.Duration {
-	return max(jittered(outbound.MisconfigurationDelay(int(count)), uid, count), asked)
+	return max(jittered(limiter.MisconfigurationDelay(int(count)), uid, count), asked)
 }
 
 // misconfigured is how many of the last answers look like a misconfiguration.
@@ -75,7 +75,7 @@ func misconfigured(a *v1beta1.Attempts) int32 {
 
 // isSlow says whether requests are repeated seldom, so that a person should look.
 func isSlow(a *v1beta1.Attempts) bool {
-	return a != nil && (a.Misconfigured > outbound.QuickRetries || a.Removals >= maxRemovals)
+	return a != nil && (a.Misconfigured > limiter.QuickRetries || a.Removals >= maxRemovals)
 }
 
 // repeats is how often a request whose outcome is not known is repeated as it was.
@@ -179,7 +179,7 @@ func countFailure(a *v1beta1.Attempts, uid types.UID, f failure, now time.Time) 
 	}
 	a.NextTime = timeOf(now.Add(max(wait, time.Second)))
 	if f.probed {
-		a.Misconfigured, a.NextTime = max(a.Misconfigured, outbound.QuickRetries+1), nil
+		a.Misconfigured, a.NextTime = max(a.Misconfigured, limiter.QuickRetries+1), nil
 	}
 }
 

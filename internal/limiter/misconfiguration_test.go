@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package outbound_test
+package limiter_test
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // object is one whose requests a test makes.
@@ -39,8 +39,8 @@ func (p *party) enterObject(o *object) bool {
 	return entered
 }
 
-func (p *party) askFor(o *object) (bool, outbound.Wait) {
-	return p.Enter(outbound.Ticket{Who: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Call: func() {
+func (p *party) askFor(o *object) (bool, limiter.Wait) {
+	return p.Enter(limiter.Ticket{Who: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Call: func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.called = append(p.called, o.name)
@@ -48,12 +48,12 @@ func (p *party) askFor(o *object) (bool, outbound.Wait) {
 }
 
 // refuse answers the object's request, which is the oldest in flight, like an endpoint that is misconfigured.
-func (p *party) refuse(o *object, unauthorized bool) outbound.Verdict {
+func (p *party) refuse(o *object, unauthorized bool) limiter.Verdict {
 	p.mu.Lock()
 	leave := p.under[0]
 	p.under = p.under[1:]
 	p.mu.Unlock()
-	v := leave(time.Now(), outbound.Result{Misconfigured: true, Unauthorized: unauthorized})
+	v := leave(time.Now(), limiter.Result{Misconfigured: true, Unauthorized: unauthorized})
 	if o.answers == 0 {
 		o.failingSince = time.Now()
 	}
@@ -66,7 +66,7 @@ func TestMisconfigurationDelay(t *testing.T) {
 		0: 5 * time.Second, 1: 5 * time.Second, 2: 15 * time.Second, 3: 45 * time.Second,
 		4: 5 * time.Minute, 5: 10 * time.Minute, 6: 20 * time.Minute, 7: 30 * time.Minute, 1000: 30 * time.Minute,
 	} {
-		if got := outbound.MisconfigurationDelay(answers); got != want {
+		if got := limiter.MisconfigurationDelay(answers); got != want {
 			t.Errorf("after %d answers: %s, want %s", answers, got, want)
 		}
 	}
@@ -114,7 +114,7 @@ func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
 				t.Errorf("after %s the verdict is %+v", time.Since(began), v)
 			}
 			_, wait := p.askFor(o)
-			if want := map[bool]outbound.Cause{true: outbound.Misconfigured, false: outbound.Down}[time.Since(began) > time.Minute]; wait.Cause != want {
+			if want := map[bool]limiter.Cause{true: limiter.Misconfigured, false: limiter.Down}[time.Since(began) > time.Minute]; wait.Cause != want {
 				t.Errorf("after %s it waits because it is %s, want %s", time.Since(began), wait.Cause, want)
 			}
 		}
@@ -216,7 +216,7 @@ func TestAnObjectBlocksAtOnceThatWasRefusedBeforeARestart(t *testing.T) {
 		if v := p.refuse(o, false); v.OwnFault || !v.Slow {
 			t.Errorf("the verdict is %+v", v)
 		}
-		if _, wait := p.askFor(&object{name: "other"}); wait.Cause != outbound.Misconfigured {
+		if _, wait := p.askFor(&object{name: "other"}); wait.Cause != limiter.Misconfigured {
 			t.Errorf("another one waits because it is %s", wait.Cause)
 		}
 		if at, is := p.NextProbe(); !is || time.Until(at) != 10*time.Minute {
@@ -241,13 +241,13 @@ func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
 		p.leave(true)
 		p.enterObject(o)
 		p.leave(true)
-		if _, wait := p.askFor(o); wait.Cause != outbound.Misconfigured {
+		if _, wait := p.askFor(o); wait.Cause != limiter.Misconfigured {
 			t.Errorf("it waits because it is %s", wait.Cause)
 		}
 		time.Sleep(time.Second)
 		p.wantCalled(t, "a second later", "o")
 		p.enterObject(o)
-		p.Leave(time.Now(), outbound.Result{Error: true})
+		p.Leave(time.Now(), limiter.Result{Error: true})
 		if at, _ := p.NextProbe(); !at.IsZero() || !p.enter("a") || !p.enter("b") {
 			t.Error("it still looks misconfigured")
 		}
@@ -258,26 +258,26 @@ func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
 func TestF_P22_TheFirstSuccessIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		recovered := 0
-		all := outbound.Bulkheads[string]{OnRecovery: func(string) { recovered++ }}
-		send := func(r outbound.Result) {
+		all := limiter.Bulkheads[string]{OnRecovery: func(string) { recovered++ }}
+		send := func(r limiter.Result) {
 			time.Sleep(time.Hour)
-			leave, _ := all.Of("receiver", time.Now()).Enter(outbound.Ticket{Who: "o"}, time.Now())
+			leave, _ := all.Of("receiver", time.Now()).Enter(limiter.Ticket{Who: "o"}, time.Now())
 			leave(time.Now(), r)
 		}
-		for name, r := range map[string]outbound.Result{"down": {Failed: true}, "misconfigured": {Misconfigured: true}, "Retry-After": {Wish: time.Hour}} {
+		for name, r := range map[string]limiter.Result{"down": {Failed: true}, "misconfigured": {Misconfigured: true}, "Retry-After": {Wish: time.Hour}} {
 			before := recovered
 			for range 3 {
 				send(r)
 			}
 			for range 3 {
-				send(outbound.Result{})
+				send(limiter.Result{})
 			}
 			if recovered != before+1 {
 				t.Errorf("%s: announced %d times", name, recovered-before)
 			}
 		}
 		before := recovered
-		for _, r := range []outbound.Result{{Failed: true}, {}, {Misconfigured: true}, {}, {Wish: time.Second}, {}} {
+		for _, r := range []limiter.Result{{Failed: true}, {}, {Misconfigured: true}, {}, {Wish: time.Second}, {}} {
 			send(r)
 		}
 		if recovered != before {

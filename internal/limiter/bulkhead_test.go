@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package outbound_test
+package limiter_test
 
 import (
 	"fmt"
@@ -27,22 +27,22 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // party counts who entered and who was called.
 type party struct {
-	outbound.Bulkhead
-	total, perLane outbound.Rate
+	limiter.Bulkhead
+	total, perLane limiter.Rate
 	retries        func(who string) bool // nil: none
 
 	mu     sync.Mutex
 	called []string
-	under  []outbound.Leave // way, who entered first comes first
+	under  []limiter.Leave // way, who entered first comes first
 }
 
 // Enter notes who has entered.
-func (p *party) Enter(t outbound.Ticket, now time.Time) (bool, outbound.Wait) {
+func (p *party) Enter(t limiter.Ticket, now time.Time) (bool, limiter.Wait) {
 	leave, wait := p.Bulkhead.Enter(t, now)
 	if leave != nil {
 		p.mu.Lock()
@@ -53,7 +53,7 @@ func (p *party) Enter(t outbound.Ticket, now time.Time) (bool, outbound.Wait) {
 }
 
 // Leave has who entered first leave.
-func (p *party) Leave(now time.Time, r outbound.Result) {
+func (p *party) Leave(now time.Time, r limiter.Result) {
 	p.mu.Lock()
 	leave := p.under[0]
 	p.under = p.under[1:]
@@ -77,16 +77,16 @@ func (p *party) enter(who string) bool {
 	return entered
 }
 
-func (p *party) ask(who string) (bool, outbound.Wait) {
+func (p *party) ask(who string) (bool, limiter.Wait) {
 	name, _, _ := strings.Cut(who, "/")
-	return p.Enter(outbound.Ticket{Who: who, Lane: name, Total: p.total, PerLane: p.perLane, Retry: p.retries != nil && p.retries(who), Call: func() {
+	return p.Enter(limiter.Ticket{Who: who, Lane: name, Total: p.total, PerLane: p.perLane, Retry: p.retries != nil && p.retries(who), Call: func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.called = append(p.called, who)
 	}}, time.Now())
 }
 
-func (p *party) leave(failed bool) { p.Leave(time.Now(), outbound.Result{Failed: failed}) }
+func (p *party) leave(failed bool) { p.Leave(time.Now(), limiter.Result{Failed: failed}) }
 
 func (p *party) wantCalled(t *testing.T, why string, want ...string) {
 	t.Helper()
@@ -116,7 +116,7 @@ func TestBulkheadHasFourSlots(t *testing.T) {
 		if !p.enter("4") {
 			t.Error("who was called found no slot")
 		}
-		if entered, wait := p.ask("5"); entered || !wait.Since.Equal(began) || wait.Cause != outbound.Busy {
+		if entered, wait := p.ask("5"); entered || !wait.Since.Equal(began) || wait.Cause != limiter.Busy {
 			t.Errorf("entered %v, waits %+v", entered, wait)
 		}
 	})
@@ -139,7 +139,7 @@ func TestBulkheadTripsAndProbes(t *testing.T) {
 			p.wantCalled(t, "three are, and a request is under way")
 		}
 		p.leave(true)
-		if _, wait := p.ask("x/g"); wait.Cause != outbound.Down || p.Blocked("x", time.Now()) != outbound.Down {
+		if _, wait := p.ask("x/g"); wait.Cause != limiter.Down || p.Blocked("x", time.Now()) != limiter.Down {
 			t.Errorf("waits because it is %s", wait.Cause)
 		}
 		for _, rest := range []time.Duration{2, 4, 8, 16, 30, 30} {
@@ -170,14 +170,14 @@ func TestBulkheadTripsAndProbes(t *testing.T) {
 func TestBulkheadLeavesAloneWhoAsksForIt(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.enter("a")
-		p.Leave(time.Now(), outbound.Result{Wish: 7 * time.Second})
-		if _, wait := p.ask("b"); wait.Cause != outbound.Down {
+		p.Leave(time.Now(), limiter.Result{Wish: 7 * time.Second})
+		if _, wait := p.ask("b"); wait.Cause != limiter.Down {
 			t.Errorf("waits because it is %s", wait.Cause)
 		}
 		time.Sleep(7 * time.Second)
 		p.wantCalled(t, "as long as it wants", "b")
 		p.enter("b")
-		p.Leave(time.Now(), outbound.Result{Wish: 24 * time.Hour})
+		p.Leave(time.Now(), limiter.Result{Wish: 24 * time.Hour})
 		time.Sleep(4 * time.Minute)
 		p.enter("c")
 		p.wantCalled(t, "four minutes later")
@@ -196,12 +196,12 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 		}
 		wishes := func() {
 			p.enter("a")
-			p.Leave(time.Now(), outbound.Result{Wish: time.Minute})
+			p.Leave(time.Now(), limiter.Result{Wish: time.Minute})
 		}
 		refuses := func() {
 			for range 3 {
 				p.enter("a")
-				p.Leave(time.Now(), outbound.Result{Misconfigured: true})
+				p.Leave(time.Now(), limiter.Result{Misconfigured: true})
 			}
 		}
 		p.Renew("0", time.Now())
@@ -242,7 +242,7 @@ func TestBulkheadCountsRequestsOfFormerVersions(t *testing.T) {
 			t.Errorf("%d requests are in flight after 50 edits, want 4", entered)
 		}
 		p.take()
-		p.Leave(time.Now(), outbound.Result{Failed: true, Wish: time.Minute})
+		p.Leave(time.Now(), limiter.Result{Failed: true, Wish: time.Minute})
 		if called := p.take(); len(called) != 1 {
 			t.Errorf("called %v when a request of a former version ended, want one", called)
 		}
@@ -265,8 +265,8 @@ func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.enter("a")
 		p.enter("b")
-		p.Leave(time.Now(), outbound.Result{Wish: time.Minute})
-		p.Leave(time.Now(), outbound.Result{}) // it was under way before
+		p.Leave(time.Now(), limiter.Result{Wish: time.Minute})
+		p.Leave(time.Now(), limiter.Result{}) // it was under way before
 		if p.enter("c") {
 			t.Error("a success from before is no reason to ask before the time")
 		}
@@ -276,7 +276,7 @@ func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
 			p.leave(true)
 			time.Sleep(time.Minute)
 		}
-		for _, r := range []outbound.Result{{Unasked: true}, {Wish: time.Second}} {
+		for _, r := range []limiter.Result{{Unasked: true}, {Wish: time.Second}} {
 			if !p.enter("probe") {
 				t.Fatal("the probe did not enter")
 			}
@@ -285,7 +285,7 @@ func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
 			if !p.enter("one") || p.enter("another") {
 				t.Errorf("%+v says nothing of whether it works", r)
 			}
-			p.Leave(time.Now(), outbound.Result{Unasked: true})
+			p.Leave(time.Now(), limiter.Result{Unasked: true})
 			p.Withdraw("another", time.Now())
 		}
 	})
@@ -295,7 +295,7 @@ func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
 func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
 	for _, late := range []time.Duration{0, 1900 * time.Millisecond, 2100 * time.Millisecond, 5 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			var b outbound.Bulkhead
+			var b limiter.Bulkhead
 			var mu sync.Mutex
 			in := map[int]bool{}
 			var ask func(who int)
@@ -306,9 +306,9 @@ func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
 				if in[who] {
 					return
 				}
-				leave, _ := b.Enter(outbound.Ticket{Who: who, Call: call}, time.Now())
+				leave, _ := b.Enter(limiter.Ticket{Who: who, Call: call}, time.Now())
 				if in[who] = leave != nil; in[who] {
-					time.AfterFunc(50*time.Millisecond, func() { leave(time.Now(), outbound.Result{}) })
+					time.AfterFunc(50*time.Millisecond, func() { leave(time.Now(), limiter.Result{}) })
 				} else {
 					time.AfterFunc(time.Minute, func() { ask(who) })
 				}
@@ -329,13 +329,13 @@ func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
 
 func TestBulkheadPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
-		p.total = outbound.Rate{Count: 4, Period: time.Hour}
+		p.total = limiter.Rate{Count: 4, Period: time.Hour}
 		for i := range 4 {
 			p.enter(fmt.Sprint(i))
 		}
 		var called []string
 		exempt := func(who string) {
-			p.Enter(outbound.Ticket{Who: who, Lane: "reminders", Exempt: true, Call: func() { called = append(called, who) }}, time.Now())
+			p.Enter(limiter.Ticket{Who: who, Lane: "reminders", Exempt: true, Call: func() { called = append(called, who) }}, time.Now())
 		}
 		exempt("x/edited")
 		exempt("x/other")
@@ -349,7 +349,7 @@ func TestBulkheadPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
 
 func TestBulkheadIsIdleOnceItHasNothingToRemember(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
-		p.perLane = outbound.Rate{Count: 1, Period: time.Minute}
+		p.perLane = limiter.Rate{Count: 1, Period: time.Minute}
 		if !p.Idle(time.Now()) {
 			t.Error("a new one is not idle")
 		}
@@ -383,7 +383,7 @@ func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
 		for _, who := range []string{"a", "b", "x/forgotten", "x/patient"} {
 			p.enter(who)
 		}
-		time.Sleep(outbound.QueueTimeout + time.Second)
+		time.Sleep(limiter.QueueTimeout + time.Second)
 		p.enter("x/patient")
 		p.leave(false)
 		p.wantCalled(t, "the first has not asked for too long", "x/patient")
@@ -419,10 +419,10 @@ func TestBulkheadCallsLanesInTurn(t *testing.T) {
 
 func TestBulkheadKeepsToARate(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
-		p.total = outbound.Rate{Count: 2, Period: time.Minute}
+		p.total = limiter.Rate{Count: 2, Period: time.Minute}
 		for i, who := range []string{"a", "b", "x/c", "x/d", "x/e"} {
 			entered, wait := p.ask(who)
-			if entered != (i < 2) || (wait.Cause == outbound.Throttled) != (i >= 2) {
+			if entered != (i < 2) || (wait.Cause == limiter.Throttled) != (i >= 2) {
 				t.Errorf("%s: entered %v, %+v", who, entered, wait)
 			}
 			if entered {
@@ -442,7 +442,7 @@ func TestBulkheadKeepsToARate(t *testing.T) {
 		time.Sleep(time.Second)
 		p.wantCalled(t, "a minute after the second", "x/d")
 
-		exempt := outbound.Ticket{Who: "again", Lane: "again", Exempt: true}
+		exempt := limiter.Ticket{Who: "again", Lane: "again", Exempt: true}
 		if entered, _ := p.Enter(exempt, time.Now()); !entered {
 			t.Error("who is exempt had to wait")
 		}
@@ -451,7 +451,7 @@ func TestBulkheadKeepsToARate(t *testing.T) {
 
 func TestBulkheadKeepsToARatePerLane(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
-		p.perLane = outbound.Rate{Count: 1, Period: time.Minute}
+		p.perLane = limiter.Rate{Count: 1, Period: time.Minute}
 		for who, want := range map[string]bool{"storm/1": true, "calm/1": true} {
 			if p.enter(who) != want {
 				t.Errorf("%s entered: %v", who, !want)
@@ -474,17 +474,17 @@ func TestBulkheadKeepsToARatePerLane(t *testing.T) {
 // TestBulkheadBoundsRetriesThatFail: ten a second, whatever succeeds beside them.
 func TestBulkheadBoundsRetriesThatFail(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
-		ask := func(who string, retry bool, result outbound.Result) bool {
-			entered, wait := p.Enter(outbound.Ticket{Who: who, Retry: retry, Call: func() {}}, time.Now())
+		ask := func(who string, retry bool, result limiter.Result) bool {
+			entered, wait := p.Enter(limiter.Ticket{Who: who, Retry: retry, Call: func() {}}, time.Now())
 			if entered {
 				p.Leave(time.Now(), result)
-			} else if wait.Cause != outbound.Failing {
+			} else if wait.Cause != limiter.Failing {
 				t.Errorf("%s waits as it is %s", who, wait.Cause)
 			}
 			p.Withdraw(who, time.Now())
 			return entered
 		}
-		wrong, right := outbound.Result{Error: true}, outbound.Result{}
+		wrong, right := limiter.Result{Error: true}, limiter.Result{}
 		for second := range 3 {
 			entered := 0
 			for i := range 30 {
@@ -516,13 +516,13 @@ func TestBulkheadCallsRetriesAtTheirRate(t *testing.T) {
 		began, waiting := time.Now(), 35
 		var ask func(who int)
 		ask = func(who int) {
-			entered, _ := p.Enter(outbound.Ticket{Who: who, Retry: true, Call: func() { ask(who) }}, time.Now())
+			entered, _ := p.Enter(limiter.Ticket{Who: who, Retry: true, Call: func() { ask(who) }}, time.Now())
 			if entered {
 				mu.Lock()
 				defer mu.Unlock()
 				came[time.Since(began)/time.Second]++
 				waiting--
-				go p.Leave(time.Now(), outbound.Result{Error: true})
+				go p.Leave(time.Now(), limiter.Result{Error: true})
 			}
 		}
 		for who := range 35 {
@@ -549,8 +549,8 @@ func TestBulkheadHoldsItsPromises(t *testing.T) {
 	for seed := range uint64(200) {
 		inBubble(t, func(t *testing.T, p *party) {
 			r := rand.New(rand.NewPCG(seed, 0))
-			p.total = outbound.Rate{Count: r.IntN(6), Period: 10 * time.Second}
-			p.perLane = outbound.Rate{Count: r.IntN(3), Period: 5 * time.Second}
+			p.total = limiter.Rate{Count: r.IntN(6), Period: 10 * time.Second}
+			p.perLane = limiter.Rate{Count: r.IntN(3), Period: 5 * time.Second}
 			p.retries = func(who string) bool { return strings.HasSuffix(who, "1") }
 			var waiting []string
 			for i := range 40 {
@@ -584,7 +584,7 @@ func TestBulkheadHoldsItsPromises(t *testing.T) {
 				}
 				if busy > 0 && r.IntN(2) == 0 {
 					busy--
-					p.Leave(time.Now(), outbound.Result{Failed: r.IntN(3) == 0, Error: r.IntN(2) == 0})
+					p.Leave(time.Now(), limiter.Result{Failed: r.IntN(3) == 0, Error: r.IntN(2) == 0})
 				}
 				time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
 			}

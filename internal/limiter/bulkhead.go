@@ -14,7 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package outbound
+// Package limiter bounds what is sent to an endpoint: requests in flight, rates, a circuit breaker that probes, and queues that
+// are fair between namespaces. It knows no network, no broker and no receiver; the time is handed in.
+package limiter
 
 import (
 	"container/list"
