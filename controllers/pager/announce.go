@@ -24,7 +24,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // announce makes events and counts of what a written status changed.
@@ -91,7 +91,7 @@ func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s step, w world)
 const maxNote = 1024
 
 func (r *AlertReconciler) event(about *v1beta1.Alert, kind, reason, action, note string, args ...any) {
-	r.recorder.Eventf(about, nil, kind, reason, action, "%s", outbound.Shorten(fmt.Sprintf(note, args...), maxNote))
+	r.recorder.Eventf(about, nil, kind, reason, action, "%s", redact.Shorten(fmt.Sprintf(note, args...), maxNote))
 }
 
 func deliveryIn(rows []v1beta1.Delivery, like v1beta1.Delivery) v1beta1.Delivery {

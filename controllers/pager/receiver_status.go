@@ -27,8 +27,8 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // check is what to do next about a receiver.
@@ -52,7 +52,7 @@ func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting in
 		c.status.LastDeliveryTime = t
 	}
 	if t := seconds(s.failed); !s.failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
-		c.status.LastErrorTime, c.status.LastError = t, outbound.Shorten(s.lastError, maxMessage)
+		c.status.LastErrorTime, c.status.LastError = t, redact.Shorten(s.lastError, maxMessage)
 	}
 
 	if p.Problem != nil {
@@ -149,10 +149,10 @@ func (c *check) say(now time.Time, ready metav1.ConditionStatus, reason, message
 		switch kind {
 		case v1beta1.ConditionReady:
 			condition.Status = ready
-			condition.Message = outbound.Shorten(message, maxConditionMessage)
+			condition.Message = redact.Shorten(message, maxConditionMessage)
 		case open:
 			condition.Status = metav1.ConditionTrue
-			condition.Message = outbound.Shorten(message, maxConditionMessage)
+			condition.Message = redact.Shorten(message, maxConditionMessage)
 		}
 		meta.SetStatusCondition(&c.status.Conditions, condition)
 	}

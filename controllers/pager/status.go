@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
@@ -162,7 +162,7 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 	reached, wanted := 0, 0
 	for _, t := range s.turns {
 		// A status that the schema refuses would never be written.
-		t.row.Message = outbound.Shorten(t.row.Message, maxMessage)
+		t.row.Message = redact.Shorten(t.row.Message, maxMessage)
 		status.Deliveries = append(status.Deliveries, t.row)
 		if !t.wanted || t.row.State == v1beta1.DeliveryFiltered {
 			continue
@@ -184,7 +184,7 @@ func report(a *v1beta1.Alert, s step, w world) v1beta1.AlertStatus {
 	}
 	for _, c := range conditions(a, s, w, status) {
 		c.ObservedGeneration = a.Generation
-		c.Message = outbound.Shorten(c.Message, maxConditionMessage)
+		c.Message = redact.Shorten(c.Message, maxConditionMessage)
 		c.LastTransitionTime = *seconds(w.now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}

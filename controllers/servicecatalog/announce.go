@@ -26,7 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // quiet are reasons that are no news.
@@ -73,7 +73,7 @@ func announce(ctx context.Context, recorder events.EventRecorder, about client.O
 	if is.Status == v1beta1.ConditionTrue || conditionOf(after, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue && !strings.Contains(is.Reason, "Fail") && !strings.HasPrefix(is.Reason, "Error") {
 		kind = corev1.EventTypeNormal
 	}
-	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", outbound.Shorten(is.Message, maxNote))
+	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(is.Message, maxNote))
 }
 
 // announceRelease says that an object is let go, as announce does.
@@ -87,7 +87,7 @@ func announceRelease(ctx context.Context, recorder events.EventRecorder, about c
 		log.FromContext(ctx).Info("Released", "reason", why.reason)
 		return
 	}
-	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", outbound.Shorten(why.message, maxNote))
+	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", redact.Shorten(why.message, maxNote))
 }
 
 // maxNote is how much of a message an event takes, in bytes.

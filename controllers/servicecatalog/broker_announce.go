@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // announceBroker makes an event of a change in what the conditions of a broker say: with
@@ -43,7 +43,7 @@ func announceBroker(recorder events.EventRecorder, before v1beta1.Broker, after 
 	if is.Reason == v1beta1.ReasonFetchedCatalog {
 		kind = corev1.EventTypeNormal
 	}
-	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", outbound.Shorten(is.Message, maxNote))
+	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, maxNote))
 }
 
 // logBroker leaves a trace of a broker that begins to fail, and of one that works again.

@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
@@ -88,7 +88,7 @@ type fault struct {
 // faultOf is what a broker's answer means if it is no catalog.
 func faultOf(b v1beta1.Broker, out osb.Outcome) *fault {
 	address, hasUser := withoutUser(b.Common().URL)
-	message := fmt.Sprintf("GET %s/v2/catalog: %s", outbound.Shorten(strings.TrimRight(address, "/"), maxProblem), sayOutcome(out))
+	message := fmt.Sprintf("GET %s/v2/catalog: %s", redact.Shorten(strings.TrimRight(address, "/"), maxProblem), sayOutcome(out))
 	if out.Unauthorized() && b.Common().AuthInfo == nil && !hasUser {
 		message += "; it was asked without credentials, as there is no spec.authInfo"
 	}
@@ -132,7 +132,7 @@ func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.T
 		s.OperationStartTime = timeOf(now)
 	}
 	result := verdict{ready: v1beta1.ConditionFalse, reason: v.fault.reason,
-		message: "Reading the catalog failed: " + outbound.Shorten(v.fault.message, maxBrokerMessage)}
+		message: "Reading the catalog failed: " + redact.Shorten(v.fault.message, maxBrokerMessage)}
 	if v.fault.stalled {
 		result.message += "; it is tried again when the spec or a Secret that it names changes"
 		if result.stalled = !now.Before(v.fault.stalledFrom); !result.stalled {
@@ -202,14 +202,14 @@ func (v visit) summary() string {
 	if len(v.remarks) > 0 {
 		said = append(said, fewOf(v.remarks))
 	}
-	return outbound.Shorten(strings.Join(said, ". "), maxBrokerMessage)
+	return redact.Shorten(strings.Join(said, ". "), maxBrokerMessage)
 }
 
 // fewOf is a few of a list, and how many more there are.
 func fewOf(items []string) string {
 	var said []string
 	for _, item := range items[:min(maxListed, len(items))] {
-		said = append(said, outbound.Shorten(item, maxProblem))
+		said = append(said, redact.Shorten(item, maxProblem))
 	}
 	if more := len(items) - maxListed; more > 0 {
 		said = append(said, fmt.Sprintf("and %d more", more))

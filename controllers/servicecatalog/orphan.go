@@ -37,7 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // orphan is what a request has made, or may have made, at a broker for an object that was
@@ -240,7 +240,7 @@ func (u *orphanage) leave(o *orphan, why string) {
 		id = o.remove.BindingID
 	}
 	u.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
-		outbound.Shorten(fmt.Sprintf("The object was gone before what the broker has made for it could be recorded, and what it may have under the id %q is left there: %s", id, why), maxNote))
+		redact.Shorten(fmt.Sprintf("The object was gone before what the broker has made for it could be recorded, and what it may have under the id %q is left there: %s", id, why), maxNote))
 }
 
 // sooner is the result that comes back first.

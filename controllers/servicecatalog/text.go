@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // howToLetGo tells a person who waits for a deletion what they can do.
@@ -86,7 +86,7 @@ func timeOf(t time.Time) *metav1.Time {
 // maxDisplay is how much of a broker's name or id is shown, in bytes.
 const maxDisplay = 64
 
-func display(name string) string { return outbound.Shorten(name, maxDisplay) }
+func display(name string) string { return redact.Shorten(name, maxDisplay) }
 
 // counted is a number of things.
 func counted(n int, one, many string) string {

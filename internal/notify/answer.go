@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Decode reads the body of an answer, and says whether it came whole and is of that form.
@@ -32,7 +33,7 @@ func Decode(resp *outbound.Response, into any) bool {
 
 // IsID tells whether the text, whoever we have it from, is an id that can be kept in a status and shown, and put into a path
 // if the pattern says so: it is of the pattern, and no credential is in it.
-func IsID(pattern *regexp.Regexp, text string, redact *outbound.Redactor) bool {
+func IsID(pattern *regexp.Regexp, text string, redact *redact.Redactor) bool {
 	return pattern.MatchString(text) && redact.Clean(text, len(text)) == text
 }
 
@@ -50,7 +51,7 @@ const maxQuote = 256
 
 // Quote adds what the service said, "" for nothing. It is for services whose address is well known: what a server answers at
 // an address that somebody chose may not be for the eyes of who chose it.
-func (e *Error) Quote(words string, redact *outbound.Redactor) {
+func (e *Error) Quote(words string, redact *redact.Redactor) {
 	if words != "" {
 		e.Message += ": " + redact.Clean(words, maxQuote)
 	}

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 func TestDecode(t *testing.T) {
@@ -49,7 +50,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestIsID(t *testing.T) {
-	redact := outbound.NewRedactor("canary")
+	redact := redact.NewRedactor("canary")
 	pattern := regexp.MustCompile(`^[a-z0-9]*$`)
 	for text, want := range map[string]bool{
 		"abc": true, "a/b": false, "xcanaryx": false, "63616e617279": false, strings.Repeat("a", 1000): true,
@@ -78,7 +79,7 @@ func TestQuote(t *testing.T) {
 		strings.Repeat("x", 10000): "HTTP 400: " + strings.Repeat("x", 253) + "…",
 	} {
 		e := &Error{Message: "HTTP 400"}
-		if e.Quote(words, outbound.NewRedactor("canary")); e.Message != want {
+		if e.Quote(words, redact.NewRedactor("canary")); e.Message != want {
 			t.Errorf("got %q, want %q", e.Message, want)
 		}
 	}

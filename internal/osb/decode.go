@@ -27,7 +27,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
@@ -59,7 +59,7 @@ func (o *object) operation(words *cleaner) string {
 		o.fail(fmt.Sprintf("operation must have at most %d characters", maxOperation))
 	}
 	long := slices.DeleteFunc(words.secrets(), func(secret string) bool { return len(secret) < minLongSecret })
-	if outbound.NewRedactor(long...).Finds(operation) {
+	if redact.NewRedactor(long...).Finds(operation) {
 		o.fail("operation must not repeat a secret: a credential, or a parameter that is from a Secret")
 	}
 	return operation

@@ -24,6 +24,7 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Codes by which a broker says, with a 422, what is to be done. Only they count; what it
@@ -262,7 +263,7 @@ type cleaner struct {
 	names, credentials []string // the endpoint's own
 	about              Secrets  // those of the instance or binding; nil: it has none
 	known              []string // what about returned
-	redactor           *outbound.Redactor
+	redactor           *redact.Redactor
 	// withheld is true once a text was left out, since not all secrets are known.
 	withheld bool
 }
@@ -295,7 +296,7 @@ func (c *cleaner) load() {
 		c.known, all = c.about()
 		c.withheld = !all
 	}
-	c.redactor = outbound.NewRedactor(slices.Concat(c.names, c.credentials, c.known)...)
+	c.redactor = redact.NewRedactor(slices.Concat(c.names, c.credentials, c.known)...)
 }
 
 // ok tells whether there is something to read in the answer.

@@ -24,7 +24,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 )
 
 // A broker that says all that it was told tells nobody through us: neither our credentials
@@ -44,7 +44,7 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			forms := map[string]string{}
 			for _, canary := range append(test.canaries, parameter) {
-				for spelling, form := range outboundtest.Spellings(canary) {
+				for spelling, form := range redacttest.Spellings(canary) {
 					forms[form] = canary + ", " + spelling
 				}
 			}

@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
-	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
@@ -56,7 +56,7 @@ var _ = Describe("A credential", serial, func() {
 	echo := func(status, from int, secrets ...string) osbtest.Answer {
 		var all []string
 		for _, secret := range secrets {
-			all = slices.AppendSeq(all, maps.Values(outboundtest.Spellings(secret)))
+			all = slices.AppendSeq(all, maps.Values(redacttest.Spellings(secret)))
 		}
 		var answers []osbtest.Answer
 		for part := range slices.Chunk(all, 8) {

@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/kube"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
@@ -171,5 +171,5 @@ func Refusal(err error, data map[string][]byte) string {
 	for _, value := range data {
 		values = append(values, string(value))
 	}
-	return outbound.NewRedactor(values...).Clean(err.Error(), maxRefusal)
+	return redact.NewRedactor(values...).Clean(err.Error(), maxRefusal)
 }

@@ -32,7 +32,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // maxShown is how much of a name that others chose stands in a message.
@@ -244,4 +244,4 @@ func sizeOf(data map[string][]byte) (size int) {
 }
 
 // shown is a name as a message quotes it.
-func shown(name string) string { return fmt.Sprintf("%q", outbound.Shorten(name, maxShown)) }
+func shown(name string) string { return fmt.Sprintf("%q", redact.Shorten(name, maxShown)) }

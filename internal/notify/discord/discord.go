@@ -41,6 +41,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Discord's own numbers for what went wrong.
@@ -62,7 +63,7 @@ type Sender struct {
 	hook   *url.URL
 	posts  *url.URL // hook, and Discord answers only when it has kept the message
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Discord itself: what a server at
 	// another address answers may not be for the eyes of who chose the address.
@@ -110,7 +111,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		hook:   hook,
 		posts:  &posts,
 		client: client,
-		redact: outbound.NewRedactor(secrets...),
+		redact: redact.NewRedactor(secrets...),
 		now:    time.Now,
 		quotes: slices.Contains(hosts, hook.Hostname()),
 	}, nil

@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 )
 
 const (
@@ -607,7 +608,7 @@ func TestProbe(t *testing.T) {
 func TestLeaks(t *testing.T) {
 	forms := map[string]string{}
 	for _, canary := range []string{username, password, "canary-us3r"} {
-		for spelling, form := range outboundtest.Spellings(canary) {
+		for spelling, form := range redacttest.Spellings(canary) {
 			forms[form] = canary + ", " + spelling
 		}
 	}

@@ -37,6 +37,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config says where messages go.
@@ -49,7 +50,7 @@ type Sender struct {
 	hook   *url.URL
 	query  url.Values
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Google: what a server at another
 	// address answers may not be for the eyes of who chose the address.
@@ -78,7 +79,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 			return nil, notify.Invalid("url", "must have no "+own+": it is bellhop's own")
 		}
 	}
-	redact := outbound.NewRedactor(notify.URLSecrets(config.URL, hook)...)
+	redact := redact.NewRedactor(notify.URLSecrets(config.URL, hook)...)
 	query.Set("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD")
 	return &Sender{
 		hook:   hook,

@@ -39,6 +39,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config says where messages go.
@@ -54,7 +55,7 @@ type Sender struct {
 	room   *url.URL
 	whoami *url.URL
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 }
 
@@ -90,7 +91,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		room:   api.JoinPath("rooms", url.PathEscape(config.RoomID)),
 		whoami: api.JoinPath("account", "whoami"),
 		client: client,
-		redact: outbound.NewRedactor(token),
+		redact: redact.NewRedactor(token),
 		now:    time.Now,
 	}, nil
 }

@@ -40,6 +40,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config says where messages go: through an incoming webhook, or from a bot, which has URL, ChannelID and Token.
@@ -53,7 +54,7 @@ type Config struct {
 // connection is what both ways have in common.
 type connection struct {
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 }
 
@@ -91,7 +92,7 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	}
 	api := base.JoinPath("api", "v4")
 	return &Bot{
-		connection: connection{client: client, redact: outbound.NewRedactor(token), now: time.Now},
+		connection: connection{client: client, redact: redact.NewRedactor(token), now: time.Now},
 		posts:      api.JoinPath("posts"),
 		me:         api.JoinPath("users", "me"),
 		channelID:  config.ChannelID,
@@ -110,7 +111,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
 	}
 	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	return &Webhook{connection: connection{client: client, redact: outbound.NewRedactor(secrets...), now: time.Now}, hook: hook}, nil
+	return &Webhook{connection: connection{client: client, redact: redact.NewRedactor(secrets...), now: time.Now}, hook: hook}, nil
 }
 
 // problem returns Mattermost's id of an error, "" if the answer is not in Mattermost's format.

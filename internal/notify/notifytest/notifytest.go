@@ -35,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 )
 
 // Provider is what the test must know of a kind of receiver.
@@ -210,7 +211,7 @@ func Run(t *testing.T, p Provider) {
 	t.Cleanup(sender.Close)
 	s := subject{Provider: p, server: server, sender: sender, forms: map[string]string{}}
 	for _, canary := range p.Canaries {
-		for spelling, form := range outboundtest.Spellings(canary) {
+		for spelling, form := range redacttest.Spellings(canary) {
 			s.forms[form] = canary + ", " + spelling
 		}
 	}
@@ -442,7 +443,7 @@ func (s subject) leaks(t *testing.T) {
 		}
 	}
 	for _, piece := range pieces {
-		for spelling, echo := range outboundtest.Spellings(piece) {
+		for spelling, echo := range redacttest.Spellings(piece) {
 			contentType, body := s.Refuse(echo)
 			s.server.Answer(Status(http.StatusUnauthorized, body, "Content-Type", contentType, "Location", "/"+echo, "X-Echo", echo))
 			s.wantNoCanary(t, spelling, s.failure(t.Context(), t).Message)
@@ -499,7 +500,7 @@ func (s subject) probe(t *testing.T) {
 		}
 	}
 	for _, canary := range s.Canaries {
-		for spelling, echo := range outboundtest.Spellings(canary) {
+		for spelling, echo := range redacttest.Spellings(canary) {
 			contentType, body := s.Refuse(echo)
 			s.server.Answer(Status(http.StatusForbidden, body, "Content-Type", contentType))
 			s.wantNoCanary(t, "probe, "+spelling, fmt.Sprint(prober.Probe(t.Context())))

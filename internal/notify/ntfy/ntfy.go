@@ -39,6 +39,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is the public server.
@@ -62,7 +63,7 @@ type Sender struct {
 	publish       *url.URL
 	health        *url.URL
 	client        *outbound.Client
-	redact        *outbound.Redactor
+	redact        *redact.Redactor
 	now           func() time.Time
 	// quotes says that the other side is ntfy.sh: what a server at another
 	// address answers may not be for the eyes of who chose the address.
@@ -108,7 +109,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, err
 	}
 	_, credential, _ := strings.Cut(s.authorization, " ")
-	s.redact = outbound.NewRedactor(topic, credential, config.Username, config.Password)
+	s.redact = redact.NewRedactor(topic, credential, config.Username, config.Password)
 	return s, nil
 }
 

@@ -41,6 +41,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where PagerDuty takes events. Accounts in the EU have https://events.eu.pagerduty.com.
@@ -64,7 +65,7 @@ type Config struct {
 type Sender struct {
 	config Config
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is PagerDuty itself: what a server at
 	// another address answers may not be for the eyes of who chose the address.
@@ -101,7 +102,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return &Sender{
 		config: config,
 		client: client,
-		redact: outbound.NewRedactor(config.RoutingKey),
+		redact: redact.NewRedactor(config.RoutingKey),
 		now:    time.Now,
 		quotes: known,
 	}, nil

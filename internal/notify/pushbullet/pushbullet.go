@@ -36,6 +36,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Pushbullet's API is.
@@ -57,7 +58,7 @@ type Sender struct {
 	pushes *url.URL
 	me     *url.URL
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Pushbullet itself: what a server at
 	// another address answers may not be for the eyes of who chose the address.
@@ -97,7 +98,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		pushes: base.JoinPath("v2", "pushes"),
 		me:     base.JoinPath("v2", "users", "me"),
 		client: client,
-		redact: outbound.NewRedactor(config.Token),
+		redact: redact.NewRedactor(config.Token),
 		now:    time.Now,
 		quotes: base.Hostname() == "api.pushbullet.com",
 	}, nil

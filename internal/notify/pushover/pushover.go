@@ -39,6 +39,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Pushover's API is.
@@ -62,7 +63,7 @@ type Sender struct {
 	receipts *url.URL
 	validate *url.URL
 	client   *outbound.Client
-	redact   *outbound.Redactor
+	redact   *redact.Redactor
 	now      func() time.Time
 	// places are for requests: Pushover wants no more than two at a time from
 	// anybody.
@@ -104,7 +105,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		receipts: base.JoinPath("1", "receipts"),
 		validate: base.JoinPath("1", "users", "validate.json"),
 		client:   client,
-		redact:   outbound.NewRedactor(config.Token, config.User),
+		redact:   redact.NewRedactor(config.Token, config.User),
 		now:      time.Now,
 		places:   make(chan struct{}, 2),
 		quotes:   base.Hostname() == "api.pushover.net",

@@ -41,6 +41,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Slack's Web API is. GovSlack has one of its own.
@@ -57,7 +58,7 @@ type Config struct {
 // connection is what both ways have in common.
 type connection struct {
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Slack itself: what a server at
 	// another address answers may not be for the eyes of who chose the address.
@@ -122,7 +123,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 func connect(to *url.URL, client *outbound.Client, secrets ...string) connection {
 	return connection{
 		client: client,
-		redact: outbound.NewRedactor(secrets...),
+		redact: redact.NewRedactor(secrets...),
 		now:    time.Now,
 		quotes: slices.Contains(hosts, to.Hostname()),
 	}

@@ -37,6 +37,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config says where messages go.
@@ -48,7 +49,7 @@ type Config struct {
 type Sender struct {
 	target *url.URL
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Microsoft: what a server at another
 	// address answers may not be for the eyes of who chose the address.
@@ -70,7 +71,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return &Sender{
 		target: target,
 		client: client,
-		redact: outbound.NewRedactor(notify.URLSecrets(config.URL, target)...),
+		redact: redact.NewRedactor(notify.URLSecrets(config.URL, target)...),
 		now:    time.Now,
 		quotes: strings.HasSuffix(host, ".environment.api.powerplatform.com") || strings.HasSuffix(host, ".logic.azure.com"),
 	}, nil

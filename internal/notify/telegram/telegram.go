@@ -42,6 +42,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Telegram's Bot API is. There are also servers of one's own.
@@ -59,7 +60,7 @@ type Config struct {
 type Sender struct {
 	config Config
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Telegram itself: what a server at
 	// another address answers may not be for the eyes of who chose the address.
@@ -101,7 +102,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return &Sender{
 		config: config,
 		client: client,
-		redact: outbound.NewRedactor(config.Token, secret),
+		redact: redact.NewRedactor(config.Token, secret),
 		now:    time.Now,
 		quotes: base.Hostname() == "api.telegram.org",
 	}, nil

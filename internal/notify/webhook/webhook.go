@@ -56,6 +56,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config says where messages go and how they are authenticated. Any of it may come from a Secret.
@@ -84,7 +85,7 @@ type Sender struct {
 	header http.Header
 	keys   [][]byte // for signing
 	client *outbound.Client
-	redact *outbound.Redactor
+	redact *redact.Redactor
 	now    func() time.Time
 }
 
@@ -120,7 +121,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if err := s.authenticate(config); err != nil {
 		return nil, err
 	}
-	s.redact = outbound.NewRedactor(secrets(config, s)...)
+	s.redact = redact.NewRedactor(secrets(config, s)...)
 	return s, nil
 }
 

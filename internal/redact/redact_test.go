@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package outbound_test
+package redact_test
 
 import (
 	"strconv"
@@ -23,8 +23,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 )
 
 const plenty = 1 << 20
@@ -59,7 +59,7 @@ func TestRedactorClean(t *testing.T) {
 			if c.max == 0 {
 				c.max = plenty
 			}
-			if got := outbound.NewRedactor(c.secrets...).Clean(c.text, c.max); got != c.want {
+			if got := redact.NewRedactor(c.secrets...).Clean(c.text, c.max); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -68,8 +68,8 @@ func TestRedactorClean(t *testing.T) {
 
 func TestRedactorKnowsEverySpelling(t *testing.T) {
 	for _, secret := range []string{"s3cr3t", `p&ss/w+rd "1" <é\>`, "ключ 👋", "\xff\xfe\xfd\xfc", "abcd"} {
-		for name, spelling := range outboundtest.Spellings(secret) {
-			got := outbound.NewRedactor(secret).Clean("<<"+spelling+">>", plenty)
+		for name, spelling := range redacttest.Spellings(secret) {
+			got := redact.NewRedactor(secret).Clean("<<"+spelling+">>", plenty)
 			if leak := leaked(got, secret); leak != "" {
 				t.Errorf("%q as %s: %q still has it as %s", secret, name, got, leak)
 			}
@@ -82,7 +82,7 @@ func TestRedactorKnowsEverySpelling(t *testing.T) {
 
 // leaked names the spelling in which the secret is in the text.
 func leaked(text, secret string) string {
-	for name, spelling := range outboundtest.Spellings(secret) {
+	for name, spelling := range redacttest.Spellings(secret) {
 		if strings.Contains(text, spelling) && !strings.Contains("[redacted]", spelling) {
 			return name
 		}
@@ -92,7 +92,7 @@ func leaked(text, secret string) string {
 
 // BenchmarkHostileText is a text made to be slow: how long it is must not matter.
 func BenchmarkHostileText(b *testing.B) {
-	r := outbound.NewRedactor(strings.Repeat("a", 4095) + "b")
+	r := redact.NewRedactor(strings.Repeat("a", 4095) + "b")
 	for _, size := range []int{8 << 10, 64 << 10} {
 		text := strings.Repeat("a", size)
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
@@ -105,7 +105,7 @@ func BenchmarkHostileText(b *testing.B) {
 
 func TestASecretAtTheCutDoesNotShow(t *testing.T) {
 	const secret = "s3cr3t-s3cr3t-s3cr3t"
-	r := outbound.NewRedactor(secret)
+	r := redact.NewRedactor(secret)
 	for length := range 60 {
 		text := strings.Repeat("x", length) + secret + strings.Repeat("y", 60)
 		if got := r.Clean(text, 40); strings.Contains(got, "s3cr3t") || len(got) > 40 {
@@ -126,8 +126,8 @@ func FuzzRedactor(f *testing.F) {
 			return
 		}
 		maxBytes = max(0, min(maxBytes, plenty))
-		r := outbound.NewRedactor(secret)
-		for name, spelling := range outboundtest.Spellings(secret) {
+		r := redact.NewRedactor(secret)
+		for name, spelling := range redacttest.Spellings(secret) {
 			got := r.Clean(before+spelling+after, maxBytes)
 			if leak := leaked(got, secret); leak != "" {
 				t.Fatalf("written as %s: %q still has it as %s", name, got, leak)

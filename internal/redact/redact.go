@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package outbound
+// Package redact removes secrets from text that others wrote, and shortens it.
+package redact
 
 import (
 	"encoding/base64"
