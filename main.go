@@ -49,9 +49,11 @@ import (
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	pagercontrollers "github.com/gophernetes/bellhop/controllers/pager"
 	servicecatalogcontrollers "github.com/gophernetes/bellhop/controllers/servicecatalog"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/cachetransform"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/certificates"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
@@ -155,7 +157,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	recorder, err := kube.NewRecorder(mgr)
+	recorder, err := operator.NewRecorder(mgr)
 	if err != nil {
 		return fmt.Errorf("setting up events: %w", err)
 	}
@@ -222,7 +224,7 @@ func newManager(cfg *rest.Config, o options, serving []func(*tls.Config)) (ctrl.
 	// Who cannot renew its lease any more tries to give it back before it stops. client-go begins to count after a retry,
 	// and takes as long again for that: it has to be over when another may lead.
 	renew, retry := o.leaseDuration*3/8, o.leaseDuration/8
-	watches, err := kube.OwnConnection(cfg)
+	watches, err := apiserver.OwnConnection(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +238,7 @@ func newManager(cfg *rest.Config, o options, serving []func(*tls.Config)) (ctrl.
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir, TLSOpts: serving}),
-		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: kube.ShareForCache(kube.StripForCache("ServiceBinding"))},
+		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: cachetransform.ShareForCache(cachetransform.StripForCache("ServiceBinding"))},
 		Client: client.Options{Cache: &client.CacheOptions{
 			EnableReadYourWritesConsistency: new(true),
 			// Never a cache of Secrets' content.
@@ -260,7 +262,7 @@ func newGuard(ctx context.Context, cfg *rest.Config, allow string) (*outbound.Gu
 	if err != nil {
 		return nil, err
 	}
-	own, err := kube.APIServerAddresses(ctx, cfg)
+	own, err := apiserver.APIServerAddresses(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server's addresses, which receivers may not have: %w", err)
 	}

@@ -29,9 +29,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -71,7 +71,7 @@ func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
 func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitted, err error) {
 	for _, t := range ahead {
 		var unsent []intent
-		if !errors.Is(err, kube.ErrStale) {
+		if !errors.Is(err, patch.ErrStale) {
 			unsent = []intent{{before: t.row, after: deliveryIn(intended.Status.Deliveries, t.row)}}
 		}
 		r.ledger.cancel(alert, refOf(t.row), unsent...)

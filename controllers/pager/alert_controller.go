@@ -31,8 +31,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -47,8 +49,8 @@ const drainRounds, drainPause = 20, 100 * time.Millisecond
 type AlertReconciler struct {
 	client   client.Client // reads are from the cache and show our own writes
 	live     client.Reader
-	overview *kube.Overview
-	fresh    *kube.Freshness
+	overview *consistency.Overview
+	fresh    *consistency.Freshness
 	book     receivers.Book
 	senders  *senders
 	recorder events.EventRecorder
@@ -56,7 +58,7 @@ type AlertReconciler struct {
 	clock    clock.PassiveClock
 	ledger   *ledger
 	health   *health
-	wake     kube.Wakeups
+	wake     enqueue.Wakeups
 	began    sync.Once
 	since    time.Time // when this process began to lead
 	// attention is the constant of that name, but where a test needs more or less.
@@ -116,7 +118,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, err
 	}
 	if next.protect {
-		return kube.Superseded(ctx, ctrl.Result{}, kube.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
+		return patch.Superseded(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	if ctx.Err() != nil { // a process that stops, or no longer leads, begins no request
 		return ctrl.Result{}, ctx.Err()
@@ -124,7 +126,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
 	if err := r.act(ctx, v, next); err != nil {
-		return kube.Superseded(ctx, ctrl.Result{}, err)
+		return patch.Superseded(ctx, ctrl.Result{}, err)
 	}
 	r.renew(v)
 	if next, err = r.decide(ctx, v); err != nil {
@@ -135,7 +137,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if next.sends() {
 		wake = v.world.now
 	}
-	result := kube.Requeue(wake, v.world.now)
+	result := enqueue.Requeue(wake, v.world.now)
 	switch {
 	case v.unrecorded > 0:
 	case v.isPatient(), next.sends(): // what is due at once is said when it waits, or has been answered
@@ -143,7 +145,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
 	}
-	return kube.Superseded(ctx, result, r.record(ctx, v, v.alert, next))
+	return patch.Superseded(ctx, result, r.record(ctx, v, v.alert, next))
 }
 
 // decide decides, and does not let an Alert go because of what a cache does not show.
@@ -199,7 +201,7 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 	before, after := v.before, v.before.DeepCopy()
 	switch {
 	case s.release:
-		if err := kube.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
+		if err := patch.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
 			return err
 		}
 		r.announceRelease(before, s, v.world)
@@ -213,7 +215,7 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 		if equality.Semantic.DeepEqual(status, before.Status) {
 			break
 		}
-		if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+		if err := patch.PatchStatus(ctx, r.client, after, status); err != nil {
 			return err
 		}
 		r.announce(before, status, v.world)
@@ -228,9 +230,9 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 // what is then deleted is a cleanup and tells the receivers nothing.
 func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
 	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // not if the cache has yet to show that it is gone
-		if err := kube.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
+		if err := patch.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
 			return err
 		}
 	}
-	return client.IgnoreNotFound(kube.Delete(ctx, r.client, alert)) // nor if it has gone, too
+	return client.IgnoreNotFound(patch.Delete(ctx, r.client, alert)) // nor if it has gone, too
 }

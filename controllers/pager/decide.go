@@ -26,7 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/lifecycle/gitops"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -612,7 +612,7 @@ func expired(a *v1beta1.Alert, now time.Time) bool {
 
 // purgeTime is when the Alert deletes itself; zero: never, or not known yet.
 func purgeTime(a *v1beta1.Alert) time.Time {
-	if a.Spec.TTLSecondsAfterFinished == nil || a.Status.FinishedTime == nil || kube.TrackedBy(a) != "" {
+	if a.Spec.TTLSecondsAfterFinished == nil || a.Status.FinishedTime == nil || gitops.TrackedBy(a) != "" {
 		return time.Time{}
 	}
 	return a.Status.FinishedTime.Add(time.Duration(*a.Spec.TTLSecondsAfterFinished) * time.Second)

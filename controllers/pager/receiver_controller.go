@@ -33,9 +33,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -60,7 +62,7 @@ type ReceiverReconciler struct {
 	health  *health
 	asked   chan struct{} // a slot for each receiver that is being asked
 	clock   clock.PassiveClock
-	wake    kube.Wakeups
+	wake    enqueue.Wakeups
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers/status;clusterreceivers/status,verbs=patch
@@ -69,7 +71,7 @@ type ReceiverReconciler struct {
 func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	receiver := receivers.NewOf(r.kind)
 	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
-	if err := kube.OurWrites(r.client, r.book.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
+	if err := consistency.OurWrites(r.client, r.book.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
 		r.health.forget(key)
 		r.senders.recovered.forget(key)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -97,7 +99,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		due = seen.written.Add(urgentEvery)
 	}
 	if now.Before(due) {
-		return kube.Requeue(earliest(next.wake, due), now), nil
+		return enqueue.Requeue(earliest(next.wake, due), now), nil
 	}
 	return r.record(ctx, receiver, key, party, seen)
 }
@@ -113,12 +115,12 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 	if next.ask {
 		return r.ask(ctx, key, party), nil
 	}
-	result := kube.Requeue(next.wake, now)
+	result := enqueue.Requeue(next.wake, now)
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
 		return result, nil
 	}
-	if err := kube.PatchStatus(ctx, r.client, receiver, next.status); err != nil {
-		return kube.Superseded(ctx, ctrl.Result{}, err)
+	if err := patch.PatchStatus(ctx, r.client, receiver, next.status); err != nil {
+		return patch.Superseded(ctx, ctrl.Result{}, err)
 	}
 	r.health.update(key, func(s *sighting) bool { s.written = now; return false })
 	return result, nil

@@ -31,10 +31,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/secrets"
+	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 // senders keeps a sender ready for each receiver, made once for each revision of
@@ -43,7 +44,7 @@ type senders struct {
 	live client.Reader // Secrets are read one at a time, never cached
 	workshop
 
-	ready     *kube.Keeper[senderKey, *prepared]
+	ready     *versioned.Keeper[senderKey, *prepared]
 	bulkheads limiter.Bulkheads[senderKey] // whatever version a receiver is of
 	recovered recovery
 }
@@ -54,7 +55,7 @@ type senderKey struct {
 }
 
 func newSenders(live client.Reader, w workshop) *senders {
-	return &senders{live: live, workshop: w, ready: kube.NewKeeper[senderKey, *prepared]()}
+	return &senders{live: live, workshop: w, ready: versioned.NewKeeper[senderKey, *prepared]()}
 }
 
 // keyOf is the key of a receiver, as seen from a namespace.
@@ -143,7 +144,7 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 	if ref == nil {
 		return &corev1.Secret{}, nil
 	}
-	secret, err := kube.ReadSecret(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
+	secret, err := secrets.ReadSecret(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, &notify.Error{Class: notify.Temporary, Reason: v1beta1.ReasonSecretNotFound,

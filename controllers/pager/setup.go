@@ -37,7 +37,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -117,18 +119,18 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 // newOverview is of receivers, as one that is not seen is not told that an Alert is over, and of
 // namespaces, whose labels say which default is theirs.
-func newOverview(cache, live client.Reader) *kube.Overview {
-	overview := &kube.Overview{Cache: cache, Live: live}
+func newOverview(cache, live client.Reader) *consistency.Overview {
+	overview := &consistency.Overview{Cache: cache, Live: live}
 	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindReceiver)), &v1beta1.Receiver{})
 	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindClusterReceiver)), &v1beta1.ClusterReceiver{})
-	overview.Of(corev1.SchemeGroupVersion.WithKind("Namespace"), kube.Metadata("Namespace"))
+	overview.Of(corev1.SchemeGroupVersion.WithKind("Namespace"), apiserver.Metadata("Namespace"))
 	return overview
 }
 
 func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 	list := waitingList{r.book}
 	// What a receiver's waiting Alerts care about; a status is not part of it.
-	edited := builder.WithPredicates(predicate.Or(kube.Edited, predicate.AnnotationChangedPredicate{}))
+	edited := builder.WithPredicates(predicate.Or(enqueue.Edited, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
 		For(&v1beta1.Alert{}).
@@ -137,7 +139,7 @@ func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.waitingForSecret)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.waitingInNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(kube.ControllerOptions(o.Workers)).
+		WithOptions(enqueue.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
@@ -148,7 +150,7 @@ func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
 		Watches(&v1beta1.Alert{}, r.countLater()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(kube.ControllerOptions(receiverWorkers)).
+		WithOptions(enqueue.ControllerOptions(receiverWorkers)).
 		Complete(r)
 }
 

@@ -28,7 +28,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 // maxCalls is how many requests one reconcile makes: one, and those that only say again,
@@ -39,7 +40,7 @@ const maxCalls = 3
 // Secrets.
 type BindingReconciler struct {
 	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
-	instances *kube.Freshness // of what bindings are made on
+	instances *consistency.Freshness // of what bindings are made on
 	secrets   *credentials.Keeper
 }
 
@@ -89,7 +90,7 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 		case err != nil:
 			return ctrl.Result{}, r.fail(ctx, v.view, err)
 		case next.protect:
-			return ctrl.Result{}, kube.AddFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer)
+			return ctrl.Result{}, patch.AddFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer)
 		case next.deed != "":
 			if err := r.do(ctx, v, next); err != nil {
 				return ctrl.Result{}, r.fail(ctx, v.view, err)

@@ -34,7 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -56,7 +56,7 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(l.atBroker), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(l.ofSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(kube.ControllerOptions(o.Workers)).
+		WithOptions(enqueue.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
@@ -100,7 +100,7 @@ var bindability = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
 		was, is := &before.Status, &after.Status
-		return kube.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
+		return enqueue.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
 			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || planIDOf(held(was.ExternalProperties)) != planIDOf(held(is.ExternalProperties)) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || isStalled(before) != isStalled(after)
 	},

@@ -38,9 +38,11 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 // lookAgain is how soon a broker is looked at again that was not as the cache had it: what
@@ -54,15 +56,15 @@ type BrokerReconciler struct {
 
 	cached      index.Index // for who must not wait for our own writes
 	live        client.Reader
-	overview    *kube.Overview
-	fresh       *kube.Freshness
+	overview    *consistency.Overview
+	fresh       *consistency.Freshness
 	connections *connections
 	secrets     *secretKeeper
 	metrics     *metrics
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
 	interval    time.Duration
-	wake        kube.Wakeups
+	wake        enqueue.Wakeups
 
 	mu       sync.Mutex
 	demanded map[brokerKey]time.Time // whose catalog is to be read, as an answer said then that it has changed
@@ -87,13 +89,13 @@ func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if fresh, err := r.fresh.IsFresh(ctx, b); err != nil || !fresh {
-		return kube.Superseded(ctx, ctrl.Result{RequeueAfter: lookAgain}, err)
+		return patch.Superseded(ctx, ctrl.Result{RequeueAfter: lookAgain}, err)
 	}
 	for _, secret := range v1beta1.AuthSecrets(b) {
 		r.secrets.wake.Add(secret)
 	}
 	result, err := r.attend(ctx, b)
-	return kube.Superseded(ctx, result, err)
+	return patch.Superseded(ctx, result, err)
 }
 
 // attend does what is due for a broker.
@@ -109,7 +111,7 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 			_, err := r.write(ctx, b, statusAbandoned(b, r.clock.Now()), "")
 			return ctrl.Result{}, err
 		}
-		if err := kube.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
+		if err := patch.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -174,7 +176,7 @@ func (r *BrokerReconciler) digest(h holding) string {
 
 // rest deletes what nobody needs any more, and waits.
 func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h holding, next relist) (ctrl.Result, error) {
-	result := kube.Requeue(next.at, r.clock.Now())
+	result := enqueue.Requeue(next.at, r.clock.Now())
 	// One that offers nothing may only have lost its catalog for a while: what is marked
 	// is kept, with what people have added to it.
 	if b.CommonStatus().ServiceClasses == 0 {
@@ -218,7 +220,7 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	bulkhead := r.connections.bulkheads.Of(key, f.now)
 	leave, wait := bulkhead.Enter(limiter.Ticket{Who: r.ticket(key), Lane: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Call: func() { r.wake.AddFirst(name) }}, f.now)
 	if leave == nil {
-		return kube.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)
+		return enqueue.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)
 	}
 	v := visit{generation: b.GetGeneration(), credentials: f.credentials}
 	found, err := r.fetch(ctx, b, leave, next.etag, &v)
@@ -356,7 +358,7 @@ func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	recorded, err := r.write(ctx, b, statusAfter(b, v, r.clock.Now()), v.event())
-	if !errors.Is(err, kube.ErrStale) {
+	if !errors.Is(err, patch.ErrStale) {
 		return recorded, err
 	}
 	now := r.newBroker()
@@ -364,7 +366,7 @@ func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit
 		return nil, err
 	}
 	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() || !equality.Semantic.DeepEqual(now.CommonStatus(), b.CommonStatus()) {
-		return nil, kube.ErrStale
+		return nil, patch.ErrStale
 	}
 	return r.write(ctx, now, statusAfter(now, v, r.clock.Now()), v.event())
 }
@@ -376,7 +378,7 @@ func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v
 		return b, nil
 	}
 	after := b.DeepCopyObject().(v1beta1.Broker)
-	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+	if err := patch.PatchStatus(ctx, r.client, after, status); err != nil {
 		return nil, err
 	}
 	announceBroker(r.recorder, b, status, reason)
@@ -448,7 +450,7 @@ func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error
 	if err := r.clear(ctx, held); err != nil {
 		return fmt.Errorf("deleting what the broker offered: %w", err)
 	}
-	if err := kube.RemoveFinalizer(ctx, r.client, b.DeepCopyObject().(v1beta1.Broker), v1beta1.Finalizer); err != nil {
+	if err := patch.RemoveFinalizer(ctx, r.client, b.DeepCopyObject().(v1beta1.Broker), v1beta1.Finalizer); err != nil {
 		return err
 	}
 	r.recorder.Eventf(b, nil, "Normal", r.deleted, "Release", "The broker was let go: nothing is left at it")
@@ -492,11 +494,11 @@ func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
 		see := func(now *metav1.PartialObjectMetadata) error {
 			if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(now), cached, client.UnsafeDisableDeepCopy); err != nil || !notAfter(now.ResourceVersion, cached.GetResourceVersion()) {
-				return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, now.Namespace, now.Name, kube.ErrStale)
+				return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, now.Namespace, now.Name, patch.ErrStale)
 			}
 			return nil
 		}
-		_, err := kube.ListMetadata(ctx, r.live, v1beta1.GroupVersion.WithKind(kind), see, client.InNamespace(b.GetNamespace()))
+		_, err := consistency.ListMetadata(ctx, r.live, v1beta1.GroupVersion.WithKind(kind), see, client.InNamespace(b.GetNamespace()))
 		if err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) { // else not even their definition is left
 			return fmt.Errorf("making sure that every %s is seen: %w", kind, err)
 		}

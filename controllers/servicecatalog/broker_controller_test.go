@@ -46,13 +46,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/patch"
+	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 // indexes is a client.FieldIndexer for a fake client.
@@ -87,12 +90,12 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, recorder, overview := index.Index{Cache: c}, events.NewFakeRecorder(1000), &kube.Overview{Cache: c, Live: c}
+	x, recorder, overview := index.Index{Cache: c}, events.NewFakeRecorder(1000), &consistency.Overview{Cache: c, Live: c}
 	return &BrokerReconciler{
 		librarian: librarian{scope: s, client: c, index: x}, cached: x, live: c,
 		overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
-			timeout: time.Minute, observe: m.observe, ready: kube.NewKeeper[brokerKey, *connection]()},
+			timeout: time.Minute, observe: m.observe, ready: versioned.NewKeeper[brokerKey, *connection]()},
 		secrets: newSecretKeeper(c, c, x, recorder, overview),
 		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at
@@ -289,7 +292,7 @@ func TestASecretIsHeldOnce(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}}, secret)
 	before := newFakeCluster(t, interceptor.Funcs{}, secret) // what the cache shows
-	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &kube.Overview{})
+	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.Overview{})
 	for range 2 {
 		if err := k.hold(t.Context(), b); err != nil {
 			t.Fatal(err)
@@ -298,11 +301,11 @@ func TestASecretIsHeldOnce(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil || patches != 1 || !controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
 		t.Errorf("%v, %d patches: %v", err, patches, secret.Finalizers)
 	}
-	asSeen := kube.Metadata("Secret")
+	asSeen := apiserver.Metadata("Secret")
 	if err := before.Get(t.Context(), client.ObjectKeyFromObject(secret), asSeen); err != nil {
 		t.Fatal(err)
 	}
-	if err := k.letGo(t.Context(), asSeen, k.usesOf("login")); !errors.Is(err, kube.ErrStale) {
+	if err := k.letGo(t.Context(), asSeen, k.usesOf("login")); !errors.Is(err, patch.ErrStale) {
 		t.Errorf("taken off by who has not seen it: %v", err)
 	}
 }
@@ -320,22 +323,22 @@ func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
 		if !shown {
 			cache = newFakeCluster(t, interceptor.Funcs{}, secret)
 		}
-		k := newSecretKeeper(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &kube.Overview{})
-		uses, asSeen := k.usesOf("login"), kube.Metadata("Secret")
+		k := newSecretKeeper(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &consistency.Overview{})
+		uses, asSeen := k.usesOf("login"), apiserver.Metadata("Secret")
 		if err := cache.Get(t.Context(), name.NamespacedName, asSeen); err != nil {
 			t.Fatal(err)
 		}
 		if err := k.hold(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.letGo(t.Context(), asSeen, uses); !errors.Is(err, kube.ErrStale) {
+		if err := k.letGo(t.Context(), asSeen, uses); !errors.Is(err, patch.ErrStale) {
 			t.Errorf("let go by who has looked before it was held: %v", err)
 		}
 		if _, err := k.Reconcile(t.Context(), name); err != nil { // nothing needs it
 			t.Fatal(err)
 		}
 		is := &corev1.Secret{}
-		if err := errors.Join(k.hold(t.Context(), b), c.Get(t.Context(), name.NamespacedName, is)); shown && (err != nil || len(is.Finalizers) != 1) || !shown && !errors.Is(err, kube.ErrStale) {
+		if err := errors.Join(k.hold(t.Context(), b), c.Get(t.Context(), name.NamespacedName, is)); shown && (err != nil || len(is.Finalizers) != 1) || !shown && !errors.Is(err, patch.ErrStale) {
 			t.Errorf("held again, where the cache shows that it was let go (%t): %v, %v", shown, err, is.Finalizers)
 		}
 	}

@@ -35,9 +35,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 // secretKeeper keeps a finalizer on the Secrets by which brokers are reached for as long
@@ -47,8 +50,8 @@ type secretKeeper struct {
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
-	overview *kube.Overview
-	wake     kube.Wakeups
+	overview *consistency.Overview
+	wake     enqueue.Wakeups
 
 	// locks are of Secrets, by name: while one is touched nobody can ask for its versions, as
 	// it would look as if somebody else had changed it.
@@ -68,7 +71,7 @@ type touched struct {
 	isKept   bool // in the last one
 }
 
-func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, overview *kube.Overview) *secretKeeper {
+func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, overview *consistency.Overview) *secretKeeper {
 	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, overview: overview, locks: keymutex.NewHashed(secretLocks), touched: map[types.UID]touched{}, uses: map[types.UID]int{}, told: map[types.UID]bool{}}
 }
 
@@ -83,7 +86,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	if err := k.overview.CatchUp(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	secret := kube.Metadata("Secret")
+	secret := apiserver.Metadata("Secret")
 	if err := k.cache.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -102,7 +105,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
 			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
 	}
-	return kube.Superseded(ctx, ctrl.Result{}, err)
+	return patch.Superseded(ctx, ctrl.Result{}, err)
 }
 
 // neededFor is a broker that is reached with a Secret and at which something is left, and
@@ -132,13 +135,13 @@ func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedNam
 // something that could not be removed without them.
 func (k *secretKeeper) hold(ctx context.Context, b v1beta1.Broker) error {
 	for _, name := range v1beta1.AuthSecrets(b) {
-		secret := kube.Metadata("Secret")
+		secret := apiserver.Metadata("Secret")
 		err := k.cache.Get(ctx, name, secret)
 		if err == nil {
 			err = k.keep(ctx, secret)
 		}
 		switch {
-		case errors.Is(err, kube.ErrStale):
+		case errors.Is(err, patch.ErrStale):
 			return err
 		case err != nil:
 			return inTheWay(v1beta1.ReasonErrorGettingAuthCredentials, fmt.Errorf("%s %q: Secret %q cannot be kept from being deleted: %w", catalog.ScopeOf(b).BrokerKind(), b.GetName(), name.Name, err))
@@ -178,7 +181,7 @@ func (k *secretKeeper) keep(ctx context.Context, secret client.Object) error {
 func (k *secretKeeper) letGo(ctx context.Context, secret client.Object, uses int) error {
 	defer k.lock(client.ObjectKeyFromObject(secret))()
 	if k.usesOf(secret.GetUID()) != uses {
-		return kube.ErrStale
+		return patch.ErrStale
 	}
 	return k.touch(ctx, secret, false)
 }
@@ -218,11 +221,11 @@ func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep boo
 	case since.isKept == keep:
 		return nil
 	default:
-		return kube.ErrStale
+		return patch.ErrStale
 	}
-	set := kube.RemoveFinalizer
+	set := patch.RemoveFinalizer
 	if keep {
-		set = kube.AddFinalizer
+		set = patch.AddFinalizer
 	}
 	if err := set(ctx, k.client, secret, v1beta1.AuthSecretFinalizer); err != nil {
 		return err
@@ -269,7 +272,7 @@ func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (version s
 // one is the last.
 func (k *secretKeeper) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
 	defer k.lock(name)()
-	secret := kube.Metadata("Secret")
+	secret := apiserver.Metadata("Secret")
 	err := k.cache.Get(ctx, name, secret)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -36,9 +36,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 )
 
 // settleTime is how soon after a change of what is at a broker, or comes from it, the
@@ -50,7 +52,7 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // setupBrokers registers the controllers of brokers of both scopes and of the Secrets
 // by which they are reached.
 func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
-	current := index.Index{Cache: kube.OurWrites(mgr.GetClient(), mgr.GetCache())}
+	current := index.Index{Cache: consistency.OurWrites(mgr.GetClient(), mgr.GetCache())}
 	k.authSecrets = newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.overview)
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range []scope{clusterWide, namespaced} {
@@ -80,7 +82,7 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.BrokerKind())).
-		For(r.newBroker(), builder.WithPredicates(predicate.Or(kube.Edited, holdChanged))).
+		For(r.newBroker(), builder.WithPredicates(predicate.Or(enqueue.Edited, holdChanged))).
 		Watches(r.newClass(), r.offered()).
 		Watches(r.newPlan(), r.offered()).
 		Watches(&v1beta1.ServiceInstance{}, handler.Funcs{
@@ -96,7 +98,7 @@ func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 		Watches(&v1beta1.ServiceBinding{}, r.detached()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(kube.ControllerOptions(o.BrokerWorkers)).
+		WithOptions(enqueue.ControllerOptions(o.BrokerWorkers)).
 		Complete(r)
 }
 
@@ -127,7 +129,7 @@ func (r *BrokerReconciler) placed(ctx context.Context, q queue, names []types.Na
 			continue
 		}
 		for _, secret := range v1beta1.AuthSecrets(b) {
-			meta := kube.Metadata("Secret")
+			meta := apiserver.Metadata("Secret")
 			if r.cached.Cache.Get(ctx, secret, meta, client.UnsafeDisableDeepCopy) == nil && !controllerutil.ContainsFinalizer(meta, v1beta1.AuthSecretFinalizer) {
 				r.secrets.wake.Add(secret)
 			}
@@ -144,7 +146,7 @@ func (r *BrokerReconciler) offered() handler.EventHandler {
 	return handler.Funcs{
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, brokerOf(e.Object)) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if kube.Edited.Update(e) {
+			if enqueue.Edited.Update(e) {
 				r.later(q, slices.Compact([]types.NamespacedName{brokerOf(e.ObjectOld), brokerOf(e.ObjectNew)})...)
 			}
 		},
@@ -245,7 +247,7 @@ func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 		WatchesMetadata(&corev1.Secret{}, handler.Funcs{
 			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { k.seen(q, e.Object) },
 			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-				if kube.IsReplaced(e) {
+				if enqueue.IsReplaced(e) {
 					k.forget(e.ObjectOld.GetUID())
 				}
 				k.seen(q, e.ObjectNew)
@@ -255,7 +257,7 @@ func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 		Watches(&v1beta1.ClusterServiceBroker{}, brokers, edited).
 		Watches(&v1beta1.ServiceBroker{}, brokers, edited).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](k.wake.Start)).
-		WithOptions(kube.ControllerOptions(1)).
+		WithOptions(enqueue.ControllerOptions(1)).
 		Complete(k)
 }
 

@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 const (
@@ -125,7 +125,7 @@ func writeSteps[T client.Object](ctx context.Context, l librarian, s steps[T], f
 // catalog.
 func (l librarian) mark(removed bool) func(context.Context, client.Object) error {
 	return func(ctx context.Context, o client.Object) error {
-		return kube.PatchStatus(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
+		return patch.PatchStatus(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
 	}
 }
 
@@ -189,7 +189,7 @@ func (l librarian) remove(ctx context.Context, plans, classes []client.Object) e
 }
 
 func (l librarian) delete(ctx context.Context, o client.Object) error {
-	return client.IgnoreNotFound(kube.Delete(ctx, l.client, o))
+	return client.IgnoreNotFound(patch.Delete(ctx, l.client, o))
 }
 
 // failures are what could not be written.

@@ -32,11 +32,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/secrets"
+	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 // brokerKey names a broker; of a ClusterServiceBroker the namespace is empty.
@@ -54,7 +56,7 @@ type connections struct {
 	timeout time.Duration
 	observe func(brokerKey, osb.Observation)
 
-	ready     *kube.Keeper[brokerKey, *connection]
+	ready     *versioned.Keeper[brokerKey, *connection]
 	bulkheads limiter.Bulkheads[brokerKey]
 
 	mu sync.Mutex
@@ -139,7 +141,7 @@ func (c *connections) version(ctx context.Context, b v1beta1.Broker) (string, er
 	parts := []string{string(b.GetUID()), fmt.Sprint(b.GetGeneration())}
 	secrets := v1beta1.AuthSecrets(b)
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
-		meta := kube.Metadata("Secret")
+		meta := apiserver.Metadata("Secret")
 		if err := c.cache.Get(ctx, secrets[field], meta, client.UnsafeDisableDeepCopy); err != nil {
 			if apierrors.IsNotFound(err) {
 				return "", noSecret(field, secrets[field])
@@ -213,7 +215,7 @@ func (r *secretReader) value(field, key string) string {
 	}
 	data, ok := r.read[name]
 	if !ok {
-		secret, err := kube.ReadSecret(r.ctx, r.live, name)
+		secret, err := secrets.ReadSecret(r.ctx, r.live, name)
 		switch {
 		case apierrors.IsNotFound(err):
 			r.err = noSecret(field, name)

@@ -27,10 +27,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 // connected is a broker and a client for it.
@@ -55,7 +55,7 @@ func (nothingThere) Get(_ context.Context, key client.ObjectKey, _ client.Object
 // object is gone.
 func TestWhatBrokersAreToldIsLookedUpAgain(t *testing.T) {
 	_, err := namespaceUID(t.Context(), nothingThere{}, "ns")
-	if _, err := kube.Superseded(t.Context(), ctrl.Result{}, err); err == nil {
+	if _, err := patch.Superseded(t.Context(), ctrl.Result{}, err); err == nil {
 		t.Errorf("it is not tried again after %v", err)
 	}
 }

@@ -34,7 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -56,7 +56,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(found.atBroker), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(found.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(kube.ControllerOptions(o.Workers)).
+		WithOptions(enqueue.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
@@ -89,14 +89,14 @@ func (r *InstanceReconciler) hasHeir(ctx context.Context, o *orphan) (bool, erro
 var (
 	onlyDeletions = predicate.Funcs{
 		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  kube.IsReplaced,
+		UpdateFunc:  enqueue.IsReplaced,
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 	// unbinding lets through what of a binding an instance cares about that waits for it to go.
 	unbinding = predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			return kube.IsReplaced(e) || isUnbinding(e.ObjectOld.(*v1beta1.ServiceBinding)) != isUnbinding(e.ObjectNew.(*v1beta1.ServiceBinding))
+			return enqueue.IsReplaced(e) || isUnbinding(e.ObjectOld.(*v1beta1.ServiceBinding)) != isUnbinding(e.ObjectNew.(*v1beta1.ServiceBinding))
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
@@ -105,11 +105,11 @@ var (
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			is := createdForUID(e.ObjectNew)
-			return kube.IsReplaced(e) || is == e.ObjectNew.GetUID() && is != createdForUID(e.ObjectOld)
+			return enqueue.IsReplaced(e) || is == e.ObjectNew.GetUID() && is != createdForUID(e.ObjectOld)
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
-	edited  = builder.WithPredicates(kube.Edited)
+	edited  = builder.WithPredicates(enqueue.Edited)
 	changed = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
 

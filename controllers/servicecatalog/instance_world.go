@@ -25,8 +25,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // look looks up what an instance refers to. All of it is in the cache.
@@ -148,7 +148,7 @@ func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView
 
 // namespaceUID is what brokers know a namespace by.
 func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
-	namespace := kube.Metadata("Namespace")
+	namespace := apiserver.Metadata("Namespace")
 	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy); err != nil {
 		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err.Error()) // not wrapped: it is not the object that is gone
 	}

@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
@@ -37,7 +37,7 @@ type line struct {
 	kind        string
 	connections *connections
 	clock       clock.PassiveClock
-	wake        *kube.Wakeups
+	wake        *enqueue.Wakeups
 	news        *rate.Limiter
 }
 

@@ -23,7 +23,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
@@ -112,7 +112,7 @@ func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed fun
 func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	now := time.Now() // the bulkhead has a clock of its own
 	c := &connections{}
-	l := line{kind: "ServiceInstance", connections: c, clock: clocktesting.NewFakePassiveClock(now), wake: &kube.Wakeups{}}
+	l := line{kind: "ServiceInstance", connections: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Wakeups{}}
 	si, former, next := newFixture().si, brokerKey{name: "former"}, brokerKey{name: "next"}
 	freed := full(t, c, former, now)
 	var queued *waiting

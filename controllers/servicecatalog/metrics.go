@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -138,8 +138,8 @@ func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 
 func allBrokers(ctx context.Context, informers cache.Informers) (brokers []v1beta1.Broker, err error) {
 	err = errors.Join(
-		kube.Each(ctx, informers, &v1beta1.ClusterServiceBroker{}, func(b *v1beta1.ClusterServiceBroker) { brokers = append(brokers, b) }),
-		kube.Each(ctx, informers, &v1beta1.ServiceBroker{}, func(b *v1beta1.ServiceBroker) { brokers = append(brokers, b) }))
+		consistency.Each(ctx, informers, &v1beta1.ClusterServiceBroker{}, func(b *v1beta1.ClusterServiceBroker) { brokers = append(brokers, b) }),
+		consistency.Each(ctx, informers, &v1beta1.ServiceBroker{}, func(b *v1beta1.ServiceBroker) { brokers = append(brokers, b) }))
 	return brokers, err
 }
 
@@ -200,11 +200,11 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		}
 	}
 	err = errors.Join(
-		kube.Each(ctx, c.informers, &v1beta1.ServiceInstance{}, func(i *v1beta1.ServiceInstance) {
+		consistency.Each(ctx, c.informers, &v1beta1.ServiceInstance{}, func(i *v1beta1.ServiceInstance) {
 			add("ServiceInstance", i.Status.Conditions)
 			age("ServiceInstance", i.Status.CurrentOperation != "", i.Status.OperationStartTime)
 		}),
-		kube.Each(ctx, c.informers, &v1beta1.ServiceBinding{}, func(b *v1beta1.ServiceBinding) {
+		consistency.Each(ctx, c.informers, &v1beta1.ServiceBinding{}, func(b *v1beta1.ServiceBinding) {
 			add("ServiceBinding", b.Status.Conditions)
 			age("ServiceBinding", b.Status.CurrentOperation != "", b.Status.OperationStartTime)
 		}))

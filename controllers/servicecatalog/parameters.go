@@ -29,9 +29,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/schema"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // parameters are what is passed to a broker.
@@ -58,7 +59,7 @@ func versionOf(ctx context.Context, cache client.Reader, namespace string, from 
 		if source.SecretKeyRef == nil {
 			continue
 		}
-		secret := kube.Metadata("Secret")
+		secret := apiserver.Metadata("Secret")
 		err := cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: source.SecretKeyRef.Name}, secret, client.UnsafeDisableDeepCopy)
 		if client.IgnoreNotFound(err) != nil {
 			return p, err
@@ -79,7 +80,7 @@ func readParameters(ctx context.Context, live client.Reader, of client.Object, i
 			continue
 		}
 		if _, ok := read[ref.Name]; !ok {
-			secret, err := kube.ReadSecret(ctx, live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
+			secret, err := secrets.ReadSecret(ctx, live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
 			if client.IgnoreNotFound(err) != nil {
 				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
 			}

@@ -35,9 +35,11 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 const (
@@ -61,13 +63,13 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	kind[O, S]
 	client     client.Client // reads are from the cache and show our own writes
 	live       client.Reader
-	fresh      *kube.Freshness
+	fresh      *consistency.Freshness
 	definition *definition
 	ledger     *ledger[S, M]
 	orphans    *orphanage
 	claims     claims
 	recoveries recoveries
-	wake       kube.Wakeups
+	wake       enqueue.Wakeups
 	line       line
 	chatter    *rate.Limiter
 	// attend decides, acts and records.
@@ -133,7 +135,7 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 }
 
 // freshness is how far the cache has to be with objects of a kind.
-func freshness[O client.Object, S any](k *kit, of kind[O, S]) *kube.Freshness {
+func freshness[O client.Object, S any](k *kit, of kind[O, S]) *consistency.Freshness {
 	return k.overview.Of(v1beta1.GroupVersion.WithKind(of.name), of.new())
 }
 
@@ -185,7 +187,7 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 	if !r.working(r.status(v.object)) {
 		r.ledger.rest(before)
 	}
-	return kube.Superseded(ctx, result, err)
+	return patch.Superseded(ctx, result, err)
 }
 
 // keep keeps a status in mind until it is on record.
@@ -295,7 +297,7 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 			at = r.line.sayAt(v.known.queued, now)
 		}
 		if now.Before(at) {
-			return kube.Requeue(at, now), nil
+			return enqueue.Requeue(at, now), nil
 		}
 	}
 	status := *r.status(v.object)
@@ -303,7 +305,7 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 		status = v.troubled(whyQueued(wait.Cause, v.known.queued.broker))
 	}
 	now := r.clock.Now()
-	return kube.Requeue(now.Add(askAgain), now), r.record(ctx, v, status)
+	return enqueue.Requeue(now.Add(askAgain), now), r.record(ctx, v, status)
 }
 
 // whyQueued is what keeps an object that waits for a slot at its broker.
@@ -379,7 +381,7 @@ func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], stat
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	after := v.before.DeepCopyObject().(O)
-	if err := kube.PatchStatus(ctx, r.client, after, status); err != nil {
+	if err := patch.PatchStatus(ctx, r.client, after, status); err != nil {
 		return err
 	}
 	open := r.isOpen(v)
@@ -412,7 +414,7 @@ func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
 func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why word) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
@@ -423,7 +425,7 @@ func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why
 
 // later is when to look at an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
-	result := kube.Requeue(wake, r.clock.Now())
+	result := enqueue.Requeue(wake, r.clock.Now())
 	if r.working(status) || hasFailed(r.attempts(status)) {
 		result.Priority = new(lowPriority)
 	}

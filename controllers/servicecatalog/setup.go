@@ -28,8 +28,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 // Options are what the controllers of the group have to be told.
@@ -61,7 +62,7 @@ type kit struct {
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
 	// overview is of all kinds of the group.
-	overview kube.Overview
+	overview consistency.Overview
 	// What is there once brokers are set up: relist has a broker's catalog read again.
 	relist      func(brokerKey)
 	authSecrets *secretKeeper
@@ -76,14 +77,14 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	k := &kit{
 		index:     index.Index{Cache: mgr.GetCache()},
-		overview:  kube.Overview{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
+		overview:  consistency.Overview{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
 		metrics:   m,
 		recorder:  o.Recorder,
 		clock:     clock.RealClock{},
 		connections: &connections{
 			cache: mgr.GetCache(), live: mgr.GetAPIReader(), guard: o.Guard, timeout: o.Timeout,
-			observe: m.observe, ready: kube.NewKeeper[brokerKey, *connection](),
+			observe: m.observe, ready: versioned.NewKeeper[brokerKey, *connection](),
 		},
 	}
 	for _, s := range []struct {

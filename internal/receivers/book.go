@@ -34,7 +34,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 )
 
 // Names of indexes of the cache.
@@ -255,7 +255,7 @@ func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace
 	if selector.Empty() {
 		return true, nil
 	}
-	ns := kube.Metadata("Namespace")
+	ns := apiserver.Metadata("Namespace")
 	if err := b.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
@@ -268,7 +268,7 @@ func (b Book) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (vers
 	if ref == nil {
 		return "", false, nil
 	}
-	secret := kube.Metadata("Secret")
+	secret := apiserver.Metadata("Secret")
 	err = b.Cache.Get(ctx, client.ObjectKey{Namespace: b.SecretNamespace(r), Name: ref.Name}, secret)
 	if err != nil {
 		return "", apierrors.IsNotFound(err), client.IgnoreNotFound(err)

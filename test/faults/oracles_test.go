@@ -76,7 +76,7 @@ func TestADifferenceNamesBothSides(t *testing.T) {
 
 func TestTheLogTells(t *testing.T) {
 	const dump = "SIGQUIT: quit\ngoroutine 1 [running]:\nmain.main()\n\n"
-	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/kube.(*eventSender).Start(0x1)\n\n"
+	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.(*eventSender).Start(0x1)\n\n"
 	for log, want := range map[string]string{
 		"all is well\n" + standing:          "",
 		`{"msg":"Observed a panic"}` + dump: "panic",

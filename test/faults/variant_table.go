@@ -62,9 +62,9 @@ func variants() []variant {
 		{name: "no-undo", edits: []mistake{{controllers + "orphan.go", `	if !o.ours {
 		return`, `	if o.ours {
 		return`}}, scenario: "abandoned", fault: "none", oracle: "end"},
-		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
-	}`, `	_ = kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
+	}`, `	_ = patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
@@ -94,7 +94,7 @@ func variants() []variant {
 		{name: "repeats-what-may-have-arrived", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-lock", edits: []mistake{{"internal/kube/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
+		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
 `, `		time.Sleep(10 * time.Second) // who is deposed is slow to stop
 		ctrl.Log.Error(err, "Bellhop ended")
@@ -128,7 +128,7 @@ func variants() []variant {
 `, `	go func() { select {} }()
 	out, err := ask()
 `}}, scenario: "kept", fault: "none", oracle: "goroutine"},
-		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
+		{name: "conflict-is-fine", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
 		return err
 	}
 	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db#1", oracle: "reached"},
@@ -162,7 +162,7 @@ var lostHere bool
 	if f.answer.operation != "" {`, `	f.status.AsyncOpInProgress = true
 	if f.answer.operation != "" && f.status.LastOperation == nil {`}, {controllers + "decide_instance_fold.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
 			scenario: "instance-async", fault: "none", oracle: "protocol"},
-		{name: "always-fresh", edits: []mistake{{"internal/kube/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
+		{name: "always-fresh", edits: []mistake{{"internal/consistency/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#1", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
 				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},

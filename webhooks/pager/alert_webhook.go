@@ -25,10 +25,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/lifecycle/gitops"
 )
 
 // Metadata-only updates pass without asking us, also while we are away; but not
@@ -53,19 +53,19 @@ type alertValidator struct{ knowledge }
 // v1alpha1 cannot see its annotation.
 const maxTitle = 256
 
-func (v alertValidator) ValidateCreate(ctx context.Context, a *v1beta1.Alert) (admission.Warnings, error) {
+func (v alertValidator) ValidateCreate(ctx context.Context, a *v1beta1.Alert) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, nil, a)
 }
 
-func (v alertValidator) ValidateUpdate(ctx context.Context, old, a *v1beta1.Alert) (admission.Warnings, error) {
+func (v alertValidator) ValidateUpdate(ctx context.Context, old, a *v1beta1.Alert) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, old, a)
 }
 
-func (alertValidator) ValidateDelete(context.Context, *v1beta1.Alert) (admission.Warnings, error) {
+func (alertValidator) ValidateDelete(context.Context, *v1beta1.Alert) (ctrladmission.Warnings, error) {
 	return nil, nil
 }
 
-func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (admission.Warnings, error) {
+func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ctrladmission.Warnings, error) {
 	var errs field.ErrorList
 	title := field.NewPath("metadata", "annotations").Key(v1beta1.TitleAnnotation)
 	if utf8.RuneCountInString(a.Spec.Title) > maxTitle {
@@ -81,7 +81,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ad
 	if old != nil && !ptr.Equal(old.Spec.ExpireAfterSeconds, a.Spec.ExpireAfterSeconds) {
 		warnings = append(warnings, "spec.expireAfterSeconds counts from the Alert's creation, not from this change")
 	}
-	if tool := kube.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
+	if tool := gitops.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
 		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would create it, and page, again", tool))
 	}
 	return warnings, nil
@@ -97,17 +97,17 @@ func hadTitle(old *v1beta1.Alert, value string) bool {
 }
 
 // receiverWarnings say for which receivers the Alert will wait, and why.
-func (v alertValidator) receiverWarnings(ctx context.Context, a *v1beta1.Alert) admission.Warnings {
+func (v alertValidator) receiverWarnings(ctx context.Context, a *v1beta1.Alert) ctrladmission.Warnings {
 	if !v.knowsReceivers(ctx) {
-		return admission.Warnings{"receivers were not checked: Bellhop is still starting"}
+		return ctrladmission.Warnings{"receivers were not checked: Bellhop is still starting"}
 	}
 	if len(a.Spec.ReceiverRefs) == 0 && len(a.Status.Deliveries) == 0 {
 		if ref, err := v.book.Default(ctx, a.Namespace); err != nil || ref != nil {
 			return nil
 		}
-		return admission.Warnings{"spec.receiverRefs is empty and there is no default receiver: the Alert waits until one has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`}
+		return ctrladmission.Warnings{"spec.receiverRefs is empty and there is no default receiver: the Alert waits until one has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`}
 	}
-	var warnings admission.Warnings
+	var warnings ctrladmission.Warnings
 	for i, ref := range a.Spec.ReceiverRefs {
 		if party, err := v.book.Party(ctx, a.Namespace, ref); err == nil && party.Problem != nil {
 			warnings = append(warnings, fmt.Sprintf("spec.receiverRefs[%d]: the Alert will wait: %s", i, party.Problem.Message))

@@ -30,10 +30,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/admission"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -48,20 +49,20 @@ import (
 // receiverValidator is of both kinds of receiver.
 type receiverValidator[R v1beta1.ReceiverObject] struct {
 	knowledge
-	access kube.Reviewer
+	access admission.Reviewer
 	guard  *outbound.Guard
 }
 
-func (v receiverValidator[R]) ValidateCreate(ctx context.Context, r R) (admission.Warnings, error) {
+func (v receiverValidator[R]) ValidateCreate(ctx context.Context, r R) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, nil, r)
 }
 
-func (v receiverValidator[R]) ValidateUpdate(ctx context.Context, old, r R) (admission.Warnings, error) {
+func (v receiverValidator[R]) ValidateUpdate(ctx context.Context, old, r R) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, old.Common(), r)
 }
 
 // ValidateDelete warns of Alerts that wait for the receiver.
-func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (admission.Warnings, error) {
+func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.Alert{}) {
 		return nil, nil
 	}
@@ -78,7 +79,7 @@ func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (admissio
 	if waiting == 0 {
 		return nil, nil
 	}
-	return admission.Warnings{fmt.Sprintf("Alerts that are not delivered to %s %q yet, and wait until it exists again: %d", receivers.KindOf(r), r.GetName(), waiting)}, nil
+	return ctrladmission.Warnings{fmt.Sprintf("Alerts that are not delivered to %s %q yet, and wait until it exists again: %d", receivers.KindOf(r), r.GetName(), waiting)}, nil
 }
 
 // needs says whether an Alert still has to reach a receiver.
@@ -91,7 +92,7 @@ func needs(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 	return slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: kind, Name: name})
 }
 
-func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonReceiverSpec, r R) (admission.Warnings, error) {
+func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonReceiverSpec, r R) (ctrladmission.Warnings, error) {
 	spec, path := r.Common(), field.NewPath("spec")
 	errs := v.validateAddresses(spec)
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector != nil {
@@ -184,8 +185,8 @@ func leadsElsewhere(old, spec *v1beta1.CommonReceiverSpec) bool {
 	return old == nil || !equality.Semantic.DeepEqual(old.Provider, spec.Provider) || !equality.Semantic.DeepEqual(old.SecretRef, spec.SecretRef)
 }
 
-func (v receiverValidator[R]) warnings(ctx context.Context, r R) admission.Warnings {
-	var warnings admission.Warnings
+func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.Warnings {
+	var warnings ctrladmission.Warnings
 	spec := r.Common()
 	for _, a := range addressesOf(spec) {
 		if a.plain && !isLoopback(a.host) {
@@ -198,9 +199,9 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) admission.Warni
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")
 	}
-	if spec.SecretRef != nil && v.synced(ctx, kube.Metadata("Secret")) {
+	if spec.SecretRef != nil && v.synced(ctx, apiserver.Metadata("Secret")) {
 		key := client.ObjectKey{Namespace: v.book.SecretNamespace(r), Name: spec.SecretRef.Name}
-		if apierrors.IsNotFound(v.cache.Get(ctx, key, kube.Metadata("Secret"))) {
+		if apierrors.IsNotFound(v.cache.Get(ctx, key, apiserver.Metadata("Secret"))) {
 			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: Alerts wait until it does", key.Name, key.Namespace))
 		}
 	}

@@ -28,7 +28,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/admission"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
@@ -48,9 +49,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		cache: mgr.GetCache(),
 		book:  receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
 	}
-	access := kube.Reviewer{Client: mgr.GetClient()}
+	access := admission.Reviewer{Client: mgr.GetClient()}
 	return errors.Join(
-		kube.RegisterDefaulter(mgr, &v1beta1.Alert{}, alertDefaulter{}),
+		admission.RegisterDefaulter(mgr, &v1beta1.Alert{}, alertDefaulter{}),
 		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Alert{}).
 			WithValidator(alertValidator{known}).
 			WithConverter(conversion.AlertConverter).
@@ -73,10 +74,10 @@ type knowledge struct {
 
 // synced says whether the cache has all objects of the kinds of objs.
 func (k knowledge) synced(ctx context.Context, objs ...client.Object) bool {
-	return kube.Synced(ctx, k.cache, objs...)
+	return admission.Synced(ctx, k.cache, objs...)
 }
 
 // knowsReceivers says whether the caches have all that a Book looks up.
 func (k knowledge) knowsReceivers(ctx context.Context) bool {
-	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, kube.Metadata("Secret"), kube.Metadata("Namespace"))
+	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, apiserver.Metadata("Secret"), apiserver.Metadata("Namespace"))
 }

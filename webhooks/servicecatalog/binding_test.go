@@ -26,7 +26,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -193,7 +193,7 @@ func TestAChangeInVainIsSaid(t *testing.T) {
 	} {
 		old, asked := binding(full), binding(full)
 		c.edit(asked)
-		request := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}
+		request := ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}
 		request.OldObject.Raw, request.Object.Raw = marshalled(t, old), marshalled(t, asked)
 		response := hook.Handler.Handle(t.Context(), request)
 		if !response.Allowed {
@@ -201,7 +201,7 @@ func TestAChangeInVainIsSaid(t *testing.T) {
 		}
 		says(t, name, lines(response.Warnings), c.warn...)
 	}
-	made := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}}
+	made := ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}}
 	made.Object.Raw = marshalled(t, binding(full))
 	if response := hook.Handler.Handle(t.Context(), made); !response.Allowed || len(response.Warnings) > 0 || len(response.Patches) == 0 {
 		t.Errorf("a creation: %+v", response)

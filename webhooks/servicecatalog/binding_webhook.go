@@ -35,11 +35,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/util/jsonpath"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // As for instances. A spec that differs is put back, so that there is nothing to check in
@@ -50,7 +51,7 @@ import (
 // bindingDefaulter puts all there before a binding exists that would cost a write later,
 // and keeps its spec from then on.
 type bindingDefaulter struct {
-	decoder admission.Decoder
+	decoder ctrladmission.Decoder
 	now     func() time.Time
 }
 
@@ -77,24 +78,24 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 
 // bindingHook warns, besides, of what the defaulter puts back: a validator does not see it.
 type bindingHook struct {
-	admission.Handler
-	decoder admission.Decoder
+	ctrladmission.Handler
+	decoder ctrladmission.Decoder
 }
 
-func newBindingHook(scheme *runtime.Scheme, d bindingDefaulter) *admission.Webhook {
-	hook := admission.WithDefaulter(scheme, d)
-	hook.Handler = kube.LeaveToSchema(bindingHook{hook.Handler, d.decoder})
+func newBindingHook(scheme *runtime.Scheme, d bindingDefaulter) *ctrladmission.Webhook {
+	hook := ctrladmission.WithDefaulter(scheme, d)
+	hook.Handler = admission.LeaveToSchema(bindingHook{hook.Handler, d.decoder})
 	return hook
 }
 
-func (h bindingHook) Handle(ctx context.Context, request admission.Request) admission.Response {
+func (h bindingHook) Handle(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
 	response := h.Handler.Handle(ctx, request)
 	if !response.Allowed || request.Operation != admissionv1.Update {
 		return response
 	}
 	old, asked := &v1beta1.ServiceBinding{}, &v1beta1.ServiceBinding{}
 	if err := errors.Join(h.decoder.DecodeRaw(request.OldObject, old), h.decoder.Decode(request, asked)); err != nil {
-		return admission.Errored(http.StatusBadRequest, err)
+		return ctrladmission.Errored(http.StatusBadRequest, err)
 	}
 	if fields := putBack(old, asked); len(fields) > 0 {
 		response.Warnings = append(response.Warnings, fmt.Sprintf("%s: not changed, since the spec of a ServiceBinding stays as it was made: "+
@@ -124,10 +125,10 @@ func putBack(old, asked *v1beta1.ServiceBinding) (fields []string) {
 // bindingValidator refuses what the schema cannot, and warns of what will wait.
 type bindingValidator struct {
 	knowledge
-	access kube.Reviewer
+	access admission.Reviewer
 }
 
-func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.ServiceBinding) (admission.Warnings, error) {
+func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
 	var f findings
 	f.refuse(checkDeletionPolicy(nil, b)...)
 	checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
@@ -138,11 +139,11 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.Service
 	return f.result("ServiceBinding", b.Name)
 }
 
-func (v bindingValidator) ValidateUpdate(_ context.Context, old, b *v1beta1.ServiceBinding) (admission.Warnings, error) {
+func (v bindingValidator) ValidateUpdate(_ context.Context, old, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
 	return (&findings{errs: checkDeletionPolicy(old.Annotations, b)}).result("ServiceBinding", b.Name)
 }
 
-func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding) (admission.Warnings, error) {
+func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
 	return nil, nil
 }
 
@@ -240,7 +241,7 @@ func checkKey(path *field.Path, key string) (errs field.ErrorList) {
 // not there yet, cannot be the owner of.
 func (v bindingValidator) checkTarget(ctx context.Context, f *findings, b *v1beta1.ServiceBinding) {
 	name := types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}
-	if name.Name == "" || !v.synced(ctx, kube.Metadata("Secret")) || v.index.Cache.Get(ctx, name, kube.Metadata("Secret")) != nil {
+	if name.Name == "" || !v.synced(ctx, apiserver.Metadata("Secret")) || v.index.Cache.Get(ctx, name, apiserver.Metadata("Secret")) != nil {
 		return
 	}
 	f.warn("spec.secretName: Secret %q is there already and is not this ServiceBinding's: it is left as it is, and the ServiceBinding waits until it is gone", name.Name)

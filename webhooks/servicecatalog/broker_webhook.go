@@ -29,11 +29,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // Metadata-only updates, also such as remove a finalizer, and deletions pass without
@@ -46,7 +46,7 @@ import (
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebroker,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebrokers,verbs=delete,versions=v1beta1,name=vservicebroker-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
 // brokerDefaulter is of both kinds of broker.
-type brokerDefaulter[B v1beta1.Broker] struct{ decoder admission.Decoder }
+type brokerDefaulter[B v1beta1.Broker] struct{ decoder ctrladmission.Decoder }
 
 func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
 	old := b.DeepCopyObject().(B)
@@ -77,22 +77,22 @@ func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
 // everybody's parameters go.
 type brokerValidator[B v1beta1.Broker] struct {
 	knowledge
-	access  kube.Reviewer
+	access  admission.Reviewer
 	options Options
 }
 
-func (v brokerValidator[B]) ValidateCreate(ctx context.Context, b B) (admission.Warnings, error) {
+func (v brokerValidator[B]) ValidateCreate(ctx context.Context, b B) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, &v1beta1.CommonServiceBrokerSpec{}, b)
 }
 
 // ValidateUpdate checks a broker that is being deleted as any other: it is used until its
 // instances are gone.
-func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (admission.Warnings, error) {
+func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, old.Common(), b)
 }
 
 // ValidateDelete says what the broker waits for before it goes.
-func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (admission.Warnings, error) {
+func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
 		return nil, nil
 	}
@@ -100,12 +100,12 @@ func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (admission.
 	if err != nil || len(instances) == 0 {
 		return nil, nil //nolint:nilerr // a warning is not worth a refusal
 	}
-	return admission.Warnings{fmt.Sprintf("%s %q stays until its ServiceInstances are gone: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), someNames(instances))}, nil
+	return ctrladmission.Warnings{fmt.Sprintf("%s %q stays until its ServiceInstances are gone: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), someNames(instances))}, nil
 }
 
 // validate checks what differs from an old spec: what is there already is not refused
 // because somebody changes something else.
-func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) (admission.Warnings, error) {
+func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) (ctrladmission.Warnings, error) {
 	var f findings
 	spec := b.Common()
 	v.checkAddresses(&f, old, b)

@@ -20,7 +20,7 @@ import (
 	"context"
 	"fmt"
 
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -38,7 +38,7 @@ import (
 
 // classDefaulter is of both kinds of class: it keeps the labels by which svcat finds
 // them, and whose they are.
-type classDefaulter[C v1beta1.Class] struct{ decoder admission.Decoder }
+type classDefaulter[C v1beta1.Class] struct{ decoder ctrladmission.Decoder }
 
 func (d classDefaulter[C]) Default(ctx context.Context, c C) error {
 	old := c.DeepCopyObject().(C)
@@ -54,7 +54,7 @@ func (d classDefaulter[C]) Default(ctx context.Context, c C) error {
 }
 
 // planDefaulter does the same for both kinds of plan.
-type planDefaulter[P v1beta1.Plan] struct{ decoder admission.Decoder }
+type planDefaulter[P v1beta1.Plan] struct{ decoder ctrladmission.Decoder }
 
 func (d planDefaulter[P]) Default(ctx context.Context, p P) error {
 	old := p.DeepCopyObject().(P)
@@ -72,15 +72,15 @@ func (d planDefaulter[P]) Default(ctx context.Context, p P) error {
 // classValidator warns of instances that a deleted class leaves behind.
 type classValidator[C v1beta1.Class] struct{ knowledge }
 
-func (classValidator[C]) ValidateCreate(context.Context, C) (admission.Warnings, error) {
+func (classValidator[C]) ValidateCreate(context.Context, C) (ctrladmission.Warnings, error) {
 	return nil, nil
 }
 
-func (classValidator[C]) ValidateUpdate(context.Context, C, C) (admission.Warnings, error) {
+func (classValidator[C]) ValidateUpdate(context.Context, C, C) (ctrladmission.Warnings, error) {
 	return nil, nil
 }
 
-func (v classValidator[C]) ValidateDelete(ctx context.Context, c C) (admission.Warnings, error) {
+func (v classValidator[C]) ValidateDelete(ctx context.Context, c C) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
 		return nil, nil
 	}
@@ -91,15 +91,15 @@ func (v classValidator[C]) ValidateDelete(ctx context.Context, c C) (admission.W
 // planValidator warns of those that a deleted plan does.
 type planValidator[P v1beta1.Plan] struct{ knowledge }
 
-func (planValidator[P]) ValidateCreate(context.Context, P) (admission.Warnings, error) {
+func (planValidator[P]) ValidateCreate(context.Context, P) (ctrladmission.Warnings, error) {
 	return nil, nil
 }
 
-func (planValidator[P]) ValidateUpdate(context.Context, P, P) (admission.Warnings, error) {
+func (planValidator[P]) ValidateUpdate(context.Context, P, P) (ctrladmission.Warnings, error) {
 	return nil, nil
 }
 
-func (v planValidator[P]) ValidateDelete(ctx context.Context, p P) (admission.Warnings, error) {
+func (v planValidator[P]) ValidateDelete(ctx context.Context, p P) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
 		return nil, nil
 	}
@@ -108,9 +108,9 @@ func (v planValidator[P]) ValidateDelete(ctx context.Context, p P) (admission.Wa
 }
 
 // left says which instances lose their class or plan.
-func (knowledge) left(kind, name string, instances []*v1beta1.ServiceInstance, err error) admission.Warnings {
+func (knowledge) left(kind, name string, instances []*v1beta1.ServiceInstance, err error) ctrladmission.Warnings {
 	if err != nil || len(instances) == 0 {
 		return nil // a warning is not worth a refusal
 	}
-	return admission.Warnings{fmt.Sprintf("ServiceInstances of %s %q are left, and cannot be updated until its broker's catalog has it again: %s", kind, name, someNames(instances))}
+	return ctrladmission.Warnings{fmt.Sprintf("ServiceInstances of %s %q are left, and cannot be updated until its broker's catalog has it again: %s", kind, name, someNames(instances))}
 }

@@ -21,14 +21,14 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
 // findings are what a validator has to say of an object.
 type findings struct {
-	warnings admission.Warnings
+	warnings ctrladmission.Warnings
 	errs     field.ErrorList
 }
 
@@ -39,7 +39,7 @@ func (f *findings) warn(format string, args ...any) {
 func (f *findings) refuse(errs ...*field.Error) { f.errs = append(f.errs, errs...) }
 
 // result is the answer about an object of a kind. Who is refused is not warned besides.
-func (f *findings) result(kind, name string) (admission.Warnings, error) {
+func (f *findings) result(kind, name string) (ctrladmission.Warnings, error) {
 	if len(f.errs) > 0 {
 		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(kind).GroupKind(), name, f.errs)
 	}

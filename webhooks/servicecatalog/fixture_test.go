@@ -32,18 +32,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // t0 is when every catalog here was read.
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-var decoder = admission.NewDecoder(scheme())
+var decoder = ctrladmission.NewDecoder(scheme())
 
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
@@ -87,9 +87,9 @@ func starting(t testing.TB, objs ...client.Object) knowledge {
 }
 
 // reviewer lets everybody get the Secrets of these names, and counts what it is asked.
-func reviewer(t testing.TB, asked *[]string, names ...string) kube.Reviewer {
+func reviewer(t testing.TB, asked *[]string, names ...string) admission.Reviewer {
 	t.Helper()
-	return kube.Reviewer{Client: interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme()).Build(), interceptor.Funcs{
+	return admission.Reviewer{Client: interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme()).Build(), interceptor.Funcs{
 		Create: func(_ context.Context, _ client.WithWatch, obj client.Object, _ ...client.CreateOption) error {
 			review := obj.(*authorizationv1.SubjectAccessReview)
 			a := review.Spec.ResourceAttributes
@@ -105,7 +105,7 @@ func reviewer(t testing.TB, asked *[]string, names ...string) kube.Reviewer {
 // request is the context of one, made by a user with everything that a user can have.
 func request(t testing.TB, old client.Object) context.Context {
 	t.Helper()
-	r := admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create, UserInfo: authenticationv1.UserInfo{
+	r := ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create, UserInfo: authenticationv1.UserInfo{
 		Username: "alice", UID: "uid-alice", Groups: []string{"system:authenticated"}, Extra: map[string]authenticationv1.ExtraValue{"scopes": {"a", "b"}},
 	}}}
 	if old != nil {
@@ -115,7 +115,7 @@ func request(t testing.TB, old client.Object) context.Context {
 		}
 		r.Operation, r.OldObject.Raw = admissionv1.Update, raw
 	}
-	return admission.NewContextWithRequest(t.Context(), r)
+	return ctrladmission.NewContextWithRequest(t.Context(), r)
 }
 
 func namespaceName(o client.Object, namespace, name string) {
@@ -203,4 +203,4 @@ func text(err error) string {
 	return err.Error()
 }
 
-func lines(warnings admission.Warnings) string { return strings.Join(warnings, "\n") }
+func lines(warnings ctrladmission.Warnings) string { return strings.Join(warnings, "\n") }

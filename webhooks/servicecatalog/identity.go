@@ -28,7 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -40,8 +40,8 @@ const annotationPrefix = "bellhop.gophernetes.io/"
 // oldOf decodes what an update would change into old, and says whether it is an update.
 // Of an object in a request only spec, labels, annotations and finalizers are the user's
 // word: whether it is being deleted, and what its status is, the old object says.
-func oldOf(ctx context.Context, decoder admission.Decoder, old client.Object) (updating bool, err error) {
-	request, err := admission.RequestFromContext(ctx)
+func oldOf(ctx context.Context, decoder ctrladmission.Decoder, old client.Object) (updating bool, err error) {
+	request, err := ctrladmission.RequestFromContext(ctx)
 	if err != nil || request.Operation != admissionv1.Update {
 		return false, err
 	}
@@ -53,7 +53,7 @@ func oldOf(ctx context.Context, decoder admission.Decoder, old client.Object) (u
 
 // requester is who makes the request.
 func requester(ctx context.Context) (*v1beta1.UserInfo, error) {
-	request, err := admission.RequestFromContext(ctx)
+	request, err := ctrladmission.RequestFromContext(ctx)
 	if err != nil {
 		return nil, err
 	}

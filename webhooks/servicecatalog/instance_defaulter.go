@@ -23,7 +23,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -37,7 +37,7 @@ import (
 // later: finalizer, id, references.
 type instanceDefaulter struct {
 	knowledge
-	decoder admission.Decoder
+	decoder ctrladmission.Decoder
 	now     func() time.Time
 }
 

@@ -24,11 +24,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
@@ -37,10 +37,10 @@ import (
 // instanceValidator refuses what the schema cannot, and warns of what will wait.
 type instanceValidator struct {
 	knowledge
-	access kube.Reviewer
+	access admission.Reviewer
 }
 
-func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
+func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.ServiceInstance) (ctrladmission.Warnings, error) {
 	ref, errs := catalog.ReferenceOf(i.Spec.PlanReference)
 	if len(errs) > 0 {
 		return (&findings{errs: errs}).result("ServiceInstance", i.Name)
@@ -55,7 +55,7 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 	return f.result("ServiceInstance", i.Name)
 }
 
-func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
+func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.ServiceInstance) (ctrladmission.Warnings, error) {
 	if !old.DeletionTimestamp.IsZero() {
 		return nil, nil // nothing of it is used any more
 	}
@@ -88,7 +88,7 @@ func parametersChange(old, spec v1beta1.ServiceInstanceSpec) bool {
 }
 
 // ValidateDelete says what the instance waits for before it goes.
-func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.ServiceInstance) (admission.Warnings, error) {
+func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.ServiceInstance) (ctrladmission.Warnings, error) {
 	isClean := i.Status.DeprovisionStatus == v1beta1.DeprovisionNotRequired || i.Status.DeprovisionStatus == v1beta1.DeprovisionSucceeded
 	if isClean || !catalog.WaitsForBindings(i) || !v.synced(ctx, &v1beta1.ServiceBinding{}) {
 		return nil, nil
@@ -97,7 +97,7 @@ func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.Servic
 	if err != nil || len(bindings) == 0 {
 		return nil, nil //nolint:nilerr // a warning is not worth a refusal
 	}
-	return admission.Warnings{fmt.Sprintf("ServiceInstance %q stays until its ServiceBindings are gone: %s", i.Name, someNames(bindings))}, nil
+	return ctrladmission.Warnings{fmt.Sprintf("ServiceInstance %q stays until its ServiceBindings are gone: %s", i.Name, someNames(bindings))}, nil
 }
 
 // nextSchema is the one that the next request to the broker has to keep to: before

@@ -26,9 +26,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 // knowledge is what the caches know. A cache that is not synced knows nothing: what
@@ -146,5 +146,5 @@ func (k knowledge) halfRead(ctx context.Context, class v1beta1.Class) string {
 
 // lacksSecret says that a Secret does not exist, as far as is known.
 func (k knowledge) lacksSecret(ctx context.Context, name types.NamespacedName) bool {
-	return k.synced(ctx, kube.Metadata("Secret")) && apierrors.IsNotFound(k.index.Cache.Get(ctx, name, kube.Metadata("Secret")))
+	return k.synced(ctx, apiserver.Metadata("Secret")) && apierrors.IsNotFound(k.index.Cache.Get(ctx, name, apiserver.Metadata("Secret")))
 }

@@ -26,8 +26,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog/schema"
-	"github.com/gophernetes/bellhop/internal/kube"
 )
 
 var (
@@ -74,7 +74,7 @@ func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 // checkUses refuses Secrets that the user may not read: their content would come to a
 // broker, or into another Secret. Each is asked for once, and none for what is refused
 // already. Of others it says which do not exist.
-func (k knowledge) checkUses(ctx context.Context, f *findings, access kube.Reviewer, namespace string, uses []secretUse) {
+func (k knowledge) checkUses(ctx context.Context, f *findings, access admission.Reviewer, namespace string, uses []secretUse) {
 	if len(f.errs) > 0 {
 		return
 	}

@@ -27,11 +27,11 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -69,10 +69,10 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	known := knowledge{
 		index: index.Index{Cache: mgr.GetCache()},
 		synced: func(ctx context.Context, objs ...client.Object) bool {
-			return kube.Synced(ctx, mgr.GetCache(), objs...)
+			return admission.Synced(ctx, mgr.GetCache(), objs...)
 		},
 	}
-	access, decoder := kube.Reviewer{Client: mgr.GetClient()}, admission.NewDecoder(mgr.GetScheme())
+	access, decoder := admission.Reviewer{Client: mgr.GetClient()}, ctrladmission.NewDecoder(mgr.GetScheme())
 	mgr.GetWebhookServer().Register("/mutate-servicecatalog-k8s-io-v1beta1-servicebinding", newBindingHook(mgr.GetScheme(), bindingDefaulter{decoder, time.Now}))
 	return errors.Join(
 		register(mgr, &v1beta1.ClusterServiceBroker{}, brokerDefaulter[*v1beta1.ClusterServiceBroker]{decoder}, brokerValidator[*v1beta1.ClusterServiceBroker]{known, access, o}),
@@ -86,9 +86,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	)
 }
 
-func register[T client.Object](mgr ctrl.Manager, obj T, defaulter admission.Defaulter[T], validator admission.Validator[T]) error {
+func register[T client.Object](mgr ctrl.Manager, obj T, defaulter ctrladmission.Defaulter[T], validator ctrladmission.Validator[T]) error {
 	return errors.Join(
-		kube.RegisterDefaulter(mgr, obj, defaulter),
+		admission.RegisterDefaulter(mgr, obj, defaulter),
 		ctrl.NewWebhookManagedBy(mgr, obj).WithValidator(validator).Complete(),
 	)
 }

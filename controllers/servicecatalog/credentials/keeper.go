@@ -27,9 +27,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/redact"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 const (
@@ -52,7 +53,7 @@ type Keeper struct {
 // See is what the cache knows of a binding's Secret; nil: nothing. It is the cache's own:
 // nobody may change it.
 func (k *Keeper) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
-	meta := kube.Metadata("Secret")
+	meta := apiserver.Metadata("Secret")
 	return found(meta, k.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
 }
 
@@ -70,7 +71,7 @@ func (k *Keeper) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.S
 }
 
 func (k *Keeper) read(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	return found(kube.ReadSecret(ctx, k.Live, types.NamespacedName{Namespace: namespace, Name: name}))
+	return found(secrets.ReadSecret(ctx, k.Live, types.NamespacedName{Namespace: namespace, Name: name}))
 }
 
 // found is an object, or nil if there is none.
@@ -88,7 +89,7 @@ func (k *Keeper) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, 
 	if size := len(recordOf(id, data).String()); size > maxRecord {
 		return "", unfit("the names of the credentials' keys have %d bytes; they can have %d", size, maxRecord)
 	}
-	ctx = kube.Silent(ctx)
+	ctx = secrets.Silent(ctx)
 	seen, err := k.See(ctx, b)
 	if err != nil {
 		return "", err
@@ -120,7 +121,7 @@ func (k *Keeper) create(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 }
 
 func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
-	secret, err := kube.ReadSecret(ctx, k.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
+	secret, err := secrets.ReadSecret(ctx, k.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
 	if err != nil {
 		return "", err
 	}
@@ -146,7 +147,7 @@ func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 func (k *Keeper) Remove(ctx context.Context, seen metav1.Object) error {
 	secret, uid := &corev1.Secret{}, seen.GetUID()
 	secret.Namespace, secret.Name = seen.GetNamespace(), seen.GetName()
-	return client.IgnoreNotFound(k.Writer.Delete(kube.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
+	return client.IgnoreNotFound(k.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
 }
 
 // Others reads the Secrets from which a binding copies keys.

@@ -31,7 +31,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/kube"
+	"github.com/gophernetes/bellhop/internal/cachetransform"
 )
 
 // A loop is the loop as client-go has it: an informer, a queue and workers. It is a manager's only so that the webhooks are
@@ -63,7 +63,7 @@ func setUpLoop(mgr ctrl.Manager, o options) error {
 		pager:    p,
 		workers:  o.workers,
 	}
-	if err := l.informer.SetTransform(kube.StripForCache("ServiceBinding")); err != nil {
+	if err := l.informer.SetTransform(cachetransform.StripForCache("ServiceBinding")); err != nil {
 		return err
 	}
 	_, err = l.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(added any) {

@@ -44,8 +44,9 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/cachetransform"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/kube"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
@@ -141,7 +142,7 @@ func newManager(o options) (ctrl.Manager, error) {
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
-		Cache:                  cache.Options{DefaultTransform: kube.StripForCache("ServiceBinding")},
+		Cache:                  cache.Options{DefaultTransform: cachetransform.StripForCache("ServiceBinding")},
 	})
 }
 
@@ -155,7 +156,7 @@ func setUpWebhooks(ctx context.Context, mgr ctrl.Manager, o options) error {
 		return err
 	}
 	for _, kind := range []client.Object{
-		&v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, kube.Metadata("Secret"), kube.Metadata("Namespace"),
+		&v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, apiserver.Metadata("Secret"), apiserver.Metadata("Namespace"),
 		&servicecatalog.ClusterServiceBroker{}, &servicecatalog.ClusterServiceClass{}, &servicecatalog.ClusterServicePlan{},
 		&servicecatalog.ServiceBroker{}, &servicecatalog.ServiceClass{}, &servicecatalog.ServicePlan{},
 		&servicecatalog.ServiceInstance{}, &servicecatalog.ServiceBinding{},

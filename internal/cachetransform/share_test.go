@@ -1,0 +1,112 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package cachetransform
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// thing is an object as others are, with all that is shared.
+type thing struct {
+	metav1.ObjectMeta
+	By, ConfirmedBy *who
+	Parameters      *runtime.RawExtension
+	Conditions      []metav1.Condition
+	Since           *metav1.Time
+}
+
+type who struct {
+	Name   string
+	Groups []string
+	Extra  map[string][]string
+	Age    int64
+	Human  bool
+}
+
+// newThing is one as it is decoded.
+func newThing(name, user string, at time.Time) *thing {
+	by := func() *who {
+		return &who{Name: user, Groups: []string{"a", "b"}, Extra: map[string][]string{"key": {user}}, Age: 7, Human: true}
+	}
+	return &thing{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"user": user}, Finalizers: []string{"x"}},
+		By:         by(), ConfirmedBy: by(),
+		Parameters: &runtime.RawExtension{Raw: []byte(`{"user":"` + user + `"}`)},
+		Conditions: []metav1.Condition{{Type: "Ready", LastTransitionTime: metav1.NewTime(at)}},
+		Since:      &metav1.Time{Time: at},
+	}
+}
+
+// same says whether two maps are one in memory.
+func same[K comparable, V any](a, b map[K]V) bool {
+	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
+}
+
+func TestObjectsOfACacheShareWhatIsEqual(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	share := ShareForCache(StripForCache("Kept"))
+	cached := func(name, user string, at time.Time) *thing {
+		o, was := newThing(name, user, at), newThing(name, user, at)
+		if shared, err := share(o); err != nil || !reflect.DeepEqual(shared, was) {
+			t.Fatalf("it is %+v (%v), and was %+v", shared, err, was)
+		}
+		return o
+	}
+	first, second, other := cached("1", "ann", now), cached("2", "ann", now), cached("3", "bob", now.Add(time.Hour))
+	for what, shared := range map[string][2]bool{
+		"who has asked, in one object": {first.By == first.ConfirmedBy, other.By == other.ConfirmedBy},
+		"who has asked":                {first.By == second.By, first.By != other.By},
+		"labels":                       {same(first.Labels, second.Labels), !same(first.Labels, other.Labels)},
+		"finalizers":                   {&first.Finalizers[0] == &second.Finalizers[0], &first.Finalizers[0] == &other.Finalizers[0]},
+		"parameters":                   {first.Parameters == second.Parameters, first.Parameters != other.Parameters},
+		"conditions":                   {&first.Conditions[0] == &second.Conditions[0], &first.Conditions[0] != &other.Conditions[0]},
+		"times":                        {first.Since == second.Since, first.Since != other.Since},
+	} {
+		if !shared[0] || !shared[1] {
+			t.Errorf("%s: where equal %t, else %t", what, shared[0], shared[1])
+		}
+	}
+}
+
+// TestSharedIsOnlyWhatIsEqual: with thousands of others in between, too, and where sums are
+// alike.
+func TestSharedIsOnlyWhatIsEqual(t *testing.T) {
+	s := newSharer()
+	for i := range 3 * maxShared {
+		at := time.Unix(int64(i), 0) // which is in no sum
+		name, user := string(rune('a'+i%7)), time.Duration(i%5000).String()
+		o, was := newThing(name, user, at), newThing(name, user, at)
+		if s.share(o); !reflect.DeepEqual(o, was) {
+			t.Fatalf("it is %+v, and was %+v", o, was)
+		}
+	}
+}
+
+func BenchmarkShareForCache(b *testing.B) {
+	share := ShareForCache(StripForCache("Kept"))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := share(newThing("1", "ann", time.Unix(1e9, 0))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

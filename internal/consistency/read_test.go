@@ -1,0 +1,108 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package consistency
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// lagging is a cache that shows our own last write after a time, and an API server.
+type lagging struct {
+	client.Reader
+	after time.Duration
+	gone  bool
+	asked int
+	began time.Time
+}
+
+func (l *lagging) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Until(l.began.Add(l.after))):
+		return nil
+	}
+}
+
+func (l *lagging) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
+	return l.Get(ctx, client.ObjectKey{}, nil)
+}
+
+type apiServer struct{ *lagging }
+
+func (s apiServer) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	s.asked++
+	if s.gone {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "things"}, key.Name)
+	}
+	return nil
+}
+
+func TestWhatHasGoneIsNotWaitedFor(t *testing.T) {
+	for why, c := range map[string]struct {
+		after time.Duration
+		gone  bool
+		asked int
+	}{
+		"the cache is up to date":     {0, false, 0},
+		"it lags":                     {5 * time.Second, false, 1},
+		"it will never show it again": {time.Hour, true, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &lagging{after: c.after, gone: c.gone, began: time.Now()}
+			f := newTestFreshness(l, apiServer{l})
+			err := f.Read(t.Context(), l, client.ObjectKey{Name: "a"}, object("a", "1"))
+			if apierrors.IsNotFound(err) != c.gone || !c.gone && err != nil || l.asked != c.asked {
+				t.Errorf("%s: %v, asked %d times", why, err, l.asked)
+			}
+		})
+	}
+}
+
+func TestOurWritesAreNotWaitedForForEver(t *testing.T) {
+	for after, took := range map[time.Duration]time.Duration{0: 0, time.Second: time.Second, time.Hour: firstDoubt} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			r := OurWrites(&lagging{after: after, began: began}, &lagging{began: began})
+			if err := r.List(t.Context(), nil); err != nil || time.Since(began) != took {
+				t.Errorf("shown after %s: a list took %s, want %s: %v", after, time.Since(began), took, err)
+			}
+			again := time.Now()
+			if err := r.Get(t.Context(), client.ObjectKey{}, nil); err != nil || time.Since(again) > firstDoubt {
+				t.Errorf("shown after %s: a get took %s: %v", after, time.Since(again), err)
+			}
+		})
+	}
+}
+
+func TestAnEndIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		l := &lagging{after: time.Hour, began: time.Now()}
+		if err := newTestFreshness(l, apiServer{l}).Read(ctx, l, client.ObjectKey{}, object("a", "1")); err == nil {
+			t.Error("it was read")
+		}
+	})
+}

@@ -1,0 +1,43 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package enqueue
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+)
+
+func TestWhatIsMadeAnewIsEdited(t *testing.T) {
+	of := func(uid string, generation int64) *metav1.PartialObjectMetadata {
+		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{UID: types.UID(uid), Generation: generation}}
+	}
+	for name, c := range map[string]struct {
+		is   *metav1.PartialObjectMetadata
+		want bool
+	}{
+		"another spec":               {of("a", 2), true},
+		"another of the same name":   {of("b", 1), true},
+		"the same, but for a status": {of("a", 1), false},
+	} {
+		if got := Edited.Update(event.UpdateEvent{ObjectOld: of("a", 1), ObjectNew: c.is}); got != c.want {
+			t.Errorf("%s is news: %t", name, got)
+		}
+	}
+}

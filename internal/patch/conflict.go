@@ -1,0 +1,43 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package patch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// Superseded takes no offence at an object that has changed or gone since it was read: an
+// event says how it is now. As that may have come before, or have been left out, the object
+// also comes again without one, the later the more often it was in vain.
+func Superseded(ctx context.Context, result reconcile.Result, err error) (reconcile.Result, error) {
+	if err == nil {
+		return result, nil
+	}
+	again := reconcile.Result{Priority: cmp.Or(result.Priority, new(0))} // else it would keep that of this turn, whichever that was
+	if errors.Is(err, ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
+		again.Requeue = true //nolint:staticcheck // the queue's backoff, without an error in the log
+		return again, nil
+	}
+	return again, err
+}

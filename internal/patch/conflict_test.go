@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// TestWhatIsSupersededComesAgain: the event that tells of the change may have come before,
+// or never comes.
+func TestWhatIsSupersededComesAgain(t *testing.T) {
+	result := reconcile.Result{RequeueAfter: time.Hour, Priority: new(-1)}
+	away := errors.New("away")
+	for name, c := range map[string]struct {
+		err        error
+		superseded bool
+	}{
+		"nothing":  {nil, false},
+		"stale":    {fmt.Errorf("recording: %w", ErrStale), true},
+		"conflict": {apierrors.NewConflict(schema.GroupResource{}, "db", away), true},
+		"gone":     {apierrors.NewNotFound(schema.GroupResource{}, "db"), true},
+		"away":     {away, false},
+	} {
+		got, err := Superseded(t.Context(), result, c.err)
+		switch {
+		case c.err == nil:
+			if got != result || err != nil {
+				t.Errorf("%s: it became %+v, %v", name, got, err)
+			}
+		case !c.superseded:
+			if !errors.Is(err, c.err) || got.RequeueAfter > 0 || got.Priority != result.Priority {
+				t.Errorf("%s: it became %+v, %v; want the queue's backoff alone", name, got, err)
+			}
+		case err != nil || got.IsZero() || got.RequeueAfter > 0 || got.Priority != result.Priority:
+			t.Errorf("%s: it comes again as %+v, %v; want it quiet, with the queue's backoff", name, got, err)
+		}
+		if got, _ := Superseded(t.Context(), reconcile.Result{}, c.err); c.err != nil && (got.Priority == nil || *got.Priority != 0) {
+			t.Errorf("%s: it comes again as %+v, want it in a turn like all others", name, got)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package secrets
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// secretTimeout is how long reading a Secret may take, while others wait for it.
+const secretTimeout = 10 * time.Second
+
+// ReadSecret reads one Secret from live, which must not be a cache. It logs nothing: at
+// its highest level the client writes bodies.
+func ReadSecret(ctx context.Context, live client.Reader, name types.NamespacedName) (*corev1.Secret, error) {
+	ctx, cancel := context.WithTimeout(Silent(ctx), secretTimeout)
+	defer cancel()
+	secret := &corev1.Secret{}
+	return secret, live.Get(ctx, name, secret)
+}
+
+// Silent is a context for requests whose bodies nobody may read in a log.
+func Silent(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }
