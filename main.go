@@ -238,7 +238,7 @@ func newManager(cfg *rest.Config, o options, serving []func(*tls.Config)) (ctrl.
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir, TLSOpts: serving}),
-		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: cachetransform.ShareForCache(cachetransform.StripForCache("ServiceBinding"))},
+		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: cachetransform.Share(cachetransform.Strip("ServiceBinding"))},
 		Client: client.Options{Cache: &client.CacheOptions{
 			EnableReadYourWritesConsistency: new(true),
 			// Never a cache of Secrets' content.
@@ -262,7 +262,7 @@ func newGuard(ctx context.Context, cfg *rest.Config, allow string) (*outbound.Gu
 	if err != nil {
 		return nil, err
 	}
-	own, err := apiserver.APIServerAddresses(ctx, cfg)
+	own, err := apiserver.Addresses(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server's addresses, which receivers may not have: %w", err)
 	}

@@ -49,8 +49,8 @@ const drainRounds, drainPause = 20, 100 * time.Millisecond
 type AlertReconciler struct {
 	client   client.Client // reads are from the cache and show our own writes
 	live     client.Reader
-	overview *consistency.Overview
-	fresh    *consistency.Freshness
+	barrier *consistency.CacheBarrier
+	fresh    *consistency.ObjectFreshness
 	book     receivers.Book
 	senders  *senders
 	recorder events.EventRecorder
@@ -58,7 +58,7 @@ type AlertReconciler struct {
 	clock    clock.PassiveClock
 	ledger   *ledger
 	health   *health
-	wake     enqueue.Wakeups
+	wake     enqueue.Enqueuer
 	began    sync.Once
 	since    time.Time // when this process began to lead
 	// attention is the constant of that name, but where a test needs more or less.
@@ -83,7 +83,7 @@ type view struct {
 
 // Reconcile reads, decides, acts and records.
 func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if err := r.overview.CatchUp(ctx); err != nil {
+	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	r.began.Do(func() { r.since = r.clock.Now() })
@@ -118,7 +118,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		return ctrl.Result{}, err
 	}
 	if next.protect {
-		return patch.Superseded(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
+		return patch.RequeueOnConflict(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	if ctx.Err() != nil { // a process that stops, or no longer leads, begins no request
 		return ctrl.Result{}, ctx.Err()
@@ -126,7 +126,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	// What is under way is finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
 	if err := r.act(ctx, v, next); err != nil {
-		return patch.Superseded(ctx, ctrl.Result{}, err)
+		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 	}
 	r.renew(v)
 	if next, err = r.decide(ctx, v); err != nil {
@@ -145,7 +145,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
 	}
-	return patch.Superseded(ctx, result, r.record(ctx, v, v.alert, next))
+	return patch.RequeueOnConflict(ctx, result, r.record(ctx, v, v.alert, next))
 }
 
 // decide decides, and does not let an Alert go because of what a cache does not show.
@@ -215,7 +215,7 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 		if equality.Semantic.DeepEqual(status, before.Status) {
 			break
 		}
-		if err := patch.PatchStatus(ctx, r.client, after, status); err != nil {
+		if err := patch.Status(ctx, r.client, after, status); err != nil {
 			return err
 		}
 		r.announce(before, status, v.world)

@@ -289,7 +289,7 @@ func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
 		listed = listed || list.GetObjectKind().GroupVersionKind().Kind == "NamespaceList"
 		return c.List(ctx, list, opts...)
 	}})
-	if err := newOverview(c, c).CatchUp(t.Context()); err != nil || !listed {
+	if err := newCacheBarrier(c, c).WaitForSync(t.Context()); err != nil || !listed {
 		t.Errorf("namespaces are waited for: %t, %v", listed, err)
 	}
 }
@@ -733,9 +733,9 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 		t.Fatal(err)
 	}
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
-	overview := newOverview(c, c)
+	barrier := newCacheBarrier(c, c)
 	return &AlertReconciler{
-		client: c, live: c, overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
+		client: c, live: c, barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book: receivers.Book{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{}, attention: time.Minute,

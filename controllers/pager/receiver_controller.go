@@ -62,7 +62,7 @@ type ReceiverReconciler struct {
 	health  *health
 	asked   chan struct{} // a slot for each receiver that is being asked
 	clock   clock.PassiveClock
-	wake    enqueue.Wakeups
+	wake    enqueue.Enqueuer
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers/status;clusterreceivers/status,verbs=patch
@@ -71,7 +71,7 @@ type ReceiverReconciler struct {
 func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	receiver := receivers.NewOf(r.kind)
 	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
-	if err := consistency.OurWrites(r.client, r.book.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
+	if err := consistency.ReadYourWrites(r.client, r.book.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
 		r.health.forget(key)
 		r.senders.recovered.forget(key)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -119,8 +119,8 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
 		return result, nil
 	}
-	if err := patch.PatchStatus(ctx, r.client, receiver, next.status); err != nil {
-		return patch.Superseded(ctx, ctrl.Result{}, err)
+	if err := patch.Status(ctx, r.client, receiver, next.status); err != nil {
+		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 	}
 	r.health.update(key, func(s *sighting) bool { s.written = now; return false })
 	return result, nil

@@ -44,7 +44,7 @@ type senders struct {
 	live client.Reader // Secrets are read one at a time, never cached
 	workshop
 
-	ready     *versioned.Keeper[senderKey, *prepared]
+	ready     *versioned.Cache[senderKey, *prepared]
 	bulkheads limiter.Bulkheads[senderKey] // whatever version a receiver is of
 	recovered recovery
 }
@@ -55,7 +55,7 @@ type senderKey struct {
 }
 
 func newSenders(live client.Reader, w workshop) *senders {
-	return &senders{live: live, workshop: w, ready: versioned.NewKeeper[senderKey, *prepared]()}
+	return &senders{live: live, workshop: w, ready: versioned.NewCache[senderKey, *prepared]()}
 }
 
 // keyOf is the key of a receiver, as seen from a namespace.
@@ -144,7 +144,7 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 	if ref == nil {
 		return &corev1.Secret{}, nil
 	}
-	secret, err := secrets.ReadSecret(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
+	secret, err := secrets.Read(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, &notify.Error{Class: notify.Temporary, Reason: v1beta1.ReasonSecretNotFound,

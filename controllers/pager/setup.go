@@ -78,13 +78,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	s := newSenders(mgr.GetAPIReader(), workshop{guard: o.Guard, events: &eventCreator{events: clients, instance: o.Instance}})
 	book := receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
-	overview := newOverview(mgr.GetCache(), mgr.GetAPIReader())
+	barrier := newCacheBarrier(mgr.GetCache(), mgr.GetAPIReader())
 	h := &health{}
 	alerts := &AlertReconciler{
 		client:   mgr.GetClient(),
 		live:     mgr.GetAPIReader(),
-		overview: overview,
-		fresh:    overview.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
+		barrier: barrier,
+		fresh:    barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book:     book,
 		senders:  s,
 		recorder: o.Recorder,
@@ -117,20 +117,20 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-// newOverview is of receivers, as one that is not seen is not told that an Alert is over, and of
+// newCacheBarrier is of receivers, as one that is not seen is not told that an Alert is over, and of
 // namespaces, whose labels say which default is theirs.
-func newOverview(cache, live client.Reader) *consistency.Overview {
-	overview := &consistency.Overview{Cache: cache, Live: live}
-	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindReceiver)), &v1beta1.Receiver{})
-	overview.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindClusterReceiver)), &v1beta1.ClusterReceiver{})
-	overview.Of(corev1.SchemeGroupVersion.WithKind("Namespace"), apiserver.Metadata("Namespace"))
-	return overview
+func newCacheBarrier(cache, live client.Reader) *consistency.CacheBarrier {
+	barrier := &consistency.CacheBarrier{Cache: cache, Live: live}
+	barrier.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindReceiver)), &v1beta1.Receiver{})
+	barrier.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindClusterReceiver)), &v1beta1.ClusterReceiver{})
+	barrier.Of(corev1.SchemeGroupVersion.WithKind("Namespace"), apiserver.Metadata("Namespace"))
+	return barrier
 }
 
 func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 	list := waitingList{r.book}
 	// What a receiver's waiting Alerts care about; a status is not part of it.
-	edited := builder.WithPredicates(predicate.Or(enqueue.Edited, predicate.AnnotationChangedPredicate{}))
+	edited := builder.WithPredicates(predicate.Or(enqueue.SpecChanged, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
 		For(&v1beta1.Alert{}).

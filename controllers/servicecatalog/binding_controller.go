@@ -40,7 +40,7 @@ const maxCalls = 3
 // Secrets.
 type BindingReconciler struct {
 	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
-	instances *consistency.Freshness // of what bindings are made on
+	instances *consistency.ObjectFreshness // of what bindings are made on
 	secrets   *credentials.Keeper
 }
 

@@ -56,15 +56,15 @@ type BrokerReconciler struct {
 
 	cached      index.Index // for who must not wait for our own writes
 	live        client.Reader
-	overview    *consistency.Overview
-	fresh       *consistency.Freshness
+	barrier    *consistency.CacheBarrier
+	fresh       *consistency.ObjectFreshness
 	connections *connections
 	secrets     *secretKeeper
 	metrics     *metrics
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
 	interval    time.Duration
-	wake        enqueue.Wakeups
+	wake        enqueue.Enqueuer
 
 	mu       sync.Mutex
 	demanded map[brokerKey]time.Time // whose catalog is to be read, as an answer said then that it has changed
@@ -80,7 +80,7 @@ type BrokerReconciler struct {
 
 // Reconcile reads, decides, and reads the catalog or lets the broker go.
 func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if err := r.overview.CatchUp(ctx); err != nil {
+	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	b := r.newBroker()
@@ -89,13 +89,13 @@ func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if fresh, err := r.fresh.IsFresh(ctx, b); err != nil || !fresh {
-		return patch.Superseded(ctx, ctrl.Result{RequeueAfter: lookAgain}, err)
+		return patch.RequeueOnConflict(ctx, ctrl.Result{RequeueAfter: lookAgain}, err)
 	}
 	for _, secret := range v1beta1.AuthSecrets(b) {
 		r.secrets.wake.Add(secret)
 	}
 	result, err := r.attend(ctx, b)
-	return patch.Superseded(ctx, result, err)
+	return patch.RequeueOnConflict(ctx, result, err)
 }
 
 // attend does what is due for a broker.
@@ -378,7 +378,7 @@ func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v
 		return b, nil
 	}
 	after := b.DeepCopyObject().(v1beta1.Broker)
-	if err := patch.PatchStatus(ctx, r.client, after, status); err != nil {
+	if err := patch.Status(ctx, r.client, after, status); err != nil {
 		return nil, err
 	}
 	announceBroker(r.recorder, b, status, reason)

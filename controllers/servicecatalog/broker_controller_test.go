@@ -90,13 +90,13 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, recorder, overview := index.Index{Cache: c}, events.NewFakeRecorder(1000), &consistency.Overview{Cache: c, Live: c}
+	x, recorder, barrier := index.Index{Cache: c}, events.NewFakeRecorder(1000), &consistency.CacheBarrier{Cache: c, Live: c}
 	return &BrokerReconciler{
 		librarian: librarian{scope: s, client: c, index: x}, cached: x, live: c,
-		overview: overview, fresh: overview.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
+		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
-			timeout: time.Minute, observe: m.observe, ready: versioned.NewKeeper[brokerKey, *connection]()},
-		secrets: newSecretKeeper(c, c, x, recorder, overview),
+			timeout: time.Minute, observe: m.observe, ready: versioned.NewCache[brokerKey, *connection]()},
+		secrets: newSecretKeeper(c, c, x, recorder, barrier),
 		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at
 }
@@ -292,7 +292,7 @@ func TestASecretIsHeldOnce(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}}, secret)
 	before := newFakeCluster(t, interceptor.Funcs{}, secret) // what the cache shows
-	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.Overview{})
+	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
 	for range 2 {
 		if err := k.hold(t.Context(), b); err != nil {
 			t.Fatal(err)
@@ -323,7 +323,7 @@ func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
 		if !shown {
 			cache = newFakeCluster(t, interceptor.Funcs{}, secret)
 		}
-		k := newSecretKeeper(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &consistency.Overview{})
+		k := newSecretKeeper(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
 		uses, asSeen := k.usesOf("login"), apiserver.Metadata("Secret")
 		if err := cache.Get(t.Context(), name.NamespacedName, asSeen); err != nil {
 			t.Fatal(err)

@@ -50,8 +50,8 @@ type secretKeeper struct {
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
-	overview *consistency.Overview
-	wake     enqueue.Wakeups
+	barrier *consistency.CacheBarrier
+	wake     enqueue.Enqueuer
 
 	// locks are of Secrets, by name: while one is touched nobody can ask for its versions, as
 	// it would look as if somebody else had changed it.
@@ -71,8 +71,8 @@ type touched struct {
 	isKept   bool // in the last one
 }
 
-func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, overview *consistency.Overview) *secretKeeper {
-	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, overview: overview, locks: keymutex.NewHashed(secretLocks), touched: map[types.UID]touched{}, uses: map[types.UID]int{}, told: map[types.UID]bool{}}
+func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *secretKeeper {
+	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks), touched: map[types.UID]touched{}, uses: map[types.UID]int{}, told: map[types.UID]bool{}}
 }
 
 // maxTouched is how many versions of a Secret are known; each broker needs but the last few.
@@ -83,7 +83,7 @@ const secretLocks = 64
 
 // Reconcile puts the finalizer on a Secret, or takes it off.
 func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if err := k.overview.CatchUp(ctx); err != nil {
+	if err := k.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	secret := apiserver.Metadata("Secret")
@@ -105,7 +105,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
 			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
 	}
-	return patch.Superseded(ctx, ctrl.Result{}, err)
+	return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 }
 
 // neededFor is a broker that is reached with a Secret and at which something is left, and

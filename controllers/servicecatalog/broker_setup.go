@@ -52,19 +52,19 @@ type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 // setupBrokers registers the controllers of brokers of both scopes and of the Secrets
 // by which they are reached.
 func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
-	current := index.Index{Cache: consistency.OurWrites(mgr.GetClient(), mgr.GetCache())}
-	k.authSecrets = newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.overview)
+	current := index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}
+	k.authSecrets = newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.barrier)
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range []scope{clusterWide, namespaced} {
 		r := &BrokerReconciler{
 			librarian: librarian{scope: s, client: mgr.GetClient(), index: current},
-			cached:    k.index, live: mgr.GetAPIReader(), overview: &k.overview, fresh: k.overview.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
+			cached:    k.index, live: mgr.GetAPIReader(), barrier: &k.barrier, fresh: k.barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
 			connections: k.connections, secrets: k.authSecrets, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
 			interval: o.RelistInterval, demanded: map[brokerKey]time.Time{},
 		}
 		byScope[s.Scope] = r
-		k.overview.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.newClass())
-		k.overview.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.newPlan())
+		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.newClass())
+		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.newPlan())
 		if err := setupScope(mgr, r, o); err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.BrokerKind())).
-		For(r.newBroker(), builder.WithPredicates(predicate.Or(enqueue.Edited, holdChanged))).
+		For(r.newBroker(), builder.WithPredicates(predicate.Or(enqueue.SpecChanged, holdChanged))).
 		Watches(r.newClass(), r.offered()).
 		Watches(r.newPlan(), r.offered()).
 		Watches(&v1beta1.ServiceInstance{}, handler.Funcs{
@@ -146,7 +146,7 @@ func (r *BrokerReconciler) offered() handler.EventHandler {
 	return handler.Funcs{
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, brokerOf(e.Object)) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if enqueue.Edited.Update(e) {
+			if enqueue.SpecChanged.Update(e) {
 				r.later(q, slices.Compact([]types.NamespacedName{brokerOf(e.ObjectOld), brokerOf(e.ObjectNew)})...)
 			}
 		},

@@ -125,7 +125,7 @@ func writeSteps[T client.Object](ctx context.Context, l librarian, s steps[T], f
 // catalog.
 func (l librarian) mark(removed bool) func(context.Context, client.Object) error {
 	return func(ctx context.Context, o client.Object) error {
-		return patch.PatchStatus(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
+		return patch.Status(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
 	}
 }
 

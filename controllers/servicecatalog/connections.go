@@ -56,7 +56,7 @@ type connections struct {
 	timeout time.Duration
 	observe func(brokerKey, osb.Observation)
 
-	ready     *versioned.Keeper[brokerKey, *connection]
+	ready     *versioned.Cache[brokerKey, *connection]
 	bulkheads limiter.Bulkheads[brokerKey]
 
 	mu sync.Mutex
@@ -215,7 +215,7 @@ func (r *secretReader) value(field, key string) string {
 	}
 	data, ok := r.read[name]
 	if !ok {
-		secret, err := secrets.ReadSecret(r.ctx, r.live, name)
+		secret, err := secrets.Read(r.ctx, r.live, name)
 		switch {
 		case apierrors.IsNotFound(err):
 			r.err = noSecret(field, name)

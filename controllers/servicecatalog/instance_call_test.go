@@ -55,7 +55,7 @@ func (nothingThere) Get(_ context.Context, key client.ObjectKey, _ client.Object
 // object is gone.
 func TestWhatBrokersAreToldIsLookedUpAgain(t *testing.T) {
 	_, err := namespaceUID(t.Context(), nothingThere{}, "ns")
-	if _, err := patch.Superseded(t.Context(), ctrl.Result{}, err); err == nil {
+	if _, err := patch.RequeueOnConflict(t.Context(), ctrl.Result{}, err); err == nil {
 		t.Errorf("it is not tried again after %v", err)
 	}
 }

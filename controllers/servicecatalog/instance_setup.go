@@ -109,7 +109,7 @@ var (
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
-	edited  = builder.WithPredicates(enqueue.Edited)
+	edited  = builder.WithPredicates(enqueue.SpecChanged)
 	changed = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
 

@@ -37,7 +37,7 @@ type line struct {
 	kind        string
 	connections *connections
 	clock       clock.PassiveClock
-	wake        *enqueue.Wakeups
+	wake        *enqueue.Enqueuer
 	news        *rate.Limiter
 }
 

@@ -112,7 +112,7 @@ func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed fun
 func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	now := time.Now() // the bulkhead has a clock of its own
 	c := &connections{}
-	l := line{kind: "ServiceInstance", connections: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Wakeups{}}
+	l := line{kind: "ServiceInstance", connections: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
 	si, former, next := newFixture().si, brokerKey{name: "former"}, brokerKey{name: "next"}
 	freed := full(t, c, former, now)
 	var queued *waiting

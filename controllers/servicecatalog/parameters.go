@@ -80,7 +80,7 @@ func readParameters(ctx context.Context, live client.Reader, of client.Object, i
 			continue
 		}
 		if _, ok := read[ref.Name]; !ok {
-			secret, err := secrets.ReadSecret(ctx, live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
+			secret, err := secrets.Read(ctx, live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
 			if client.IgnoreNotFound(err) != nil {
 				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
 			}

@@ -63,13 +63,13 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	kind[O, S]
 	client     client.Client // reads are from the cache and show our own writes
 	live       client.Reader
-	fresh      *consistency.Freshness
+	fresh      *consistency.ObjectFreshness
 	definition *definition
 	ledger     *ledger[S, M]
 	orphans    *orphanage
 	claims     claims
 	recoveries recoveries
-	wake       enqueue.Wakeups
+	wake       enqueue.Enqueuer
 	line       line
 	chatter    *rate.Limiter
 	// attend decides, acts and records.
@@ -135,14 +135,14 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 }
 
 // freshness is how far the cache has to be with objects of a kind.
-func freshness[O client.Object, S any](k *kit, of kind[O, S]) *consistency.Freshness {
-	return k.overview.Of(v1beta1.GroupVersion.WithKind(of.name), of.new())
+func freshness[O client.Object, S any](k *kit, of kind[O, S]) *consistency.ObjectFreshness {
+	return k.barrier.Of(v1beta1.GroupVersion.WithKind(of.name), of.new())
 }
 
 // Reconcile takes one step with an object, and with what former ones of its name have left
 // behind.
 func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if err := r.overview.CatchUp(ctx); err != nil {
+	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	before := r.new()
@@ -187,7 +187,7 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 	if !r.working(r.status(v.object)) {
 		r.ledger.rest(before)
 	}
-	return patch.Superseded(ctx, result, err)
+	return patch.RequeueOnConflict(ctx, result, err)
 }
 
 // keep keeps a status in mind until it is on record.
@@ -381,7 +381,7 @@ func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], stat
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	after := v.before.DeepCopyObject().(O)
-	if err := patch.PatchStatus(ctx, r.client, after, status); err != nil {
+	if err := patch.Status(ctx, r.client, after, status); err != nil {
 		return err
 	}
 	open := r.isOpen(v)

@@ -41,7 +41,7 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 	f := newFixture()
 	conflict := apierrors.NewConflict(schema.GroupResource{}, f.si.Name, errors.New("it was changed"))
 	c := newFakeCluster(t, interceptor.Funcs{}, f.si)
-	r := newInstanceReconciler(c, c, &kit{overview: consistency.Overview{Cache: c, Live: c}, connections: &connections{}})
+	r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}})
 	r.reconciler.attend = func(context.Context, *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 		return ctrl.Result{}, conflict
 	}
@@ -58,7 +58,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			c := newFakeCluster(t, interceptor.Funcs{}, f.si)
-			r := newInstanceReconciler(c, c, &kit{overview: consistency.Overview{Cache: c, Live: c}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+			r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
 			asked := false
 			r.reconciler.attend = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 				if stops {
@@ -98,7 +98,7 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 		return c.Get(ctx, key, o, opts...)
 	}
 	cache, live := newFakeCluster(t, interceptor.Funcs{Get: get, List: list}, f.si, b), newFakeCluster(t, interceptor.Funcs{Get: doubt}, f.si, b)
-	k := &kit{index: index.Index{Cache: cache}, overview: consistency.Overview{Cache: cache, Live: live}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)}
+	k := &kit{index: index.Index{Cache: cache}, barrier: consistency.CacheBarrier{Cache: cache, Live: live}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)}
 	r := newInstanceReconciler(cache, live, k)
 	newBindingReconciler(cache, cache, live, k)
 	var needed []string

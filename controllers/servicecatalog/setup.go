@@ -61,8 +61,8 @@ type kit struct {
 	metrics     *metrics
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
-	// overview is of all kinds of the group.
-	overview consistency.Overview
+	// barrier is of all kinds of the group.
+	barrier consistency.CacheBarrier
 	// What is there once brokers are set up: relist has a broker's catalog read again.
 	relist      func(brokerKey)
 	authSecrets *secretKeeper
@@ -77,14 +77,14 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	k := &kit{
 		index:     index.Index{Cache: mgr.GetCache()},
-		overview:  consistency.Overview{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
+		barrier:  consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
 		metrics:   m,
 		recorder:  o.Recorder,
 		clock:     clock.RealClock{},
 		connections: &connections{
 			cache: mgr.GetCache(), live: mgr.GetAPIReader(), guard: o.Guard, timeout: o.Timeout,
-			observe: m.observe, ready: versioned.NewKeeper[brokerKey, *connection](),
+			observe: m.observe, ready: versioned.NewCache[brokerKey, *connection](),
 		},
 	}
 	for _, s := range []struct {

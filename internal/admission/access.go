@@ -30,11 +30,11 @@ import (
 
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
-// Reviewer asks the API server what the requesting user may do.
+// Reviewer asks the API server what the requesting user is authorized to do.
 type Reviewer struct{ Client client.Client }
 
-// MayGetSecret refuses an object by which somebody would use, or have sent to an address
-// of their choice, a Secret that they may not read. ctx is a webhook's.
+// MayGetSecret returns an error at path unless the requesting user is authorized to get the Secret: the object would have it used,
+// or sent to an address of the user's choice. ctx is that of a webhook.
 func (r Reviewer) MayGetSecret(ctx context.Context, secret types.NamespacedName, path *field.Path) *field.Error {
 	request, err := ctrladmission.RequestFromContext(ctx)
 	if err != nil {
@@ -61,8 +61,8 @@ func (r Reviewer) MayGetSecret(ctx context.Context, secret types.NamespacedName,
 	return nil
 }
 
-// Synced says whether the cache has all objects of the kinds of objs. One that has not
-// knows nothing: what depends on it is accepted, and left to the controller.
+// Synced reports whether the cache has synced the kinds of objs. While it has not, webhooks accept what depends on them and leave
+// it to the controller.
 func Synced(ctx context.Context, c cache.Cache, objs ...client.Object) bool {
 	for _, obj := range objs {
 		informer, err := c.GetInformer(ctx, obj, cache.BlockUntilSynced(false))

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package admission has what the webhooks of both groups share.
 package admission
 
 import (
@@ -27,8 +28,7 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// RegisterDefaulter serves a defaulter where controller-runtime's builder would, with
-// LeaveToSchema.
+// RegisterDefaulter serves a defaulter under the path of controller-runtime's builder, wrapped by LeaveToSchema.
 func RegisterDefaulter[T runtime.Object](mgr ctrl.Manager, obj T, defaulter ctrladmission.Defaulter[T]) error {
 	gvk, err := apiutil.GVKForObject(obj, mgr.GetScheme())
 	if err != nil {
@@ -41,9 +41,9 @@ func RegisterDefaulter[T runtime.Object](mgr ctrl.Manager, obj T, defaulter ctrl
 	return nil
 }
 
-// LeaveToSchema has a defaulting webhook leave alone what does not decode, and would be
-// refused with Go's words. The schema comes next, and says which field is wrong and how;
-// and should it take what the types do not, the validating webhook does not.
+// LeaveToSchema lets an object that does not decode pass the defaulting webhook unchanged: the schema is checked next, and its
+// message names the field, where the decoder's names Go types. What the schema accepts and the types do not, the validating
+// webhook refuses.
 func LeaveToSchema(handler ctrladmission.Handler) ctrladmission.Handler {
 	return ctrladmission.HandlerFunc(func(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
 		response := handler.Handle(ctx, request)

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package apiserver has connections to the API server, and its addresses.
 package apiserver
 
 import (
@@ -32,9 +33,8 @@ import (
 // +kubebuilder:rbac:groups="",resources=services,resourceNames=kubernetes,verbs=get
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,resourceNames=kubernetes,verbs=get
 
-// APIServerAddresses are those by which the API server is reached: the one that
-// cfg names, the Service "kubernetes", and its endpoints.
-func APIServerAddresses(ctx context.Context, cfg *rest.Config) ([]netip.Addr, error) {
+// Addresses returns the API server's addresses: that of cfg, those of the Service "kubernetes", and its endpoints.
+func Addresses(ctx context.Context, cfg *rest.Config) ([]netip.Addr, error) {
 	u, err := url.Parse(cfg.Host)
 	if err != nil {
 		return nil, fmt.Errorf("parsing the API server's URL: %w", err)

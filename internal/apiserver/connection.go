@@ -24,12 +24,11 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// OwnConnection is a client for an API server that shares its connections with no other client
-// of cfg. Over HTTP/2 all that goes to a server uses one connection, and when many requests are
-// under way, watches are so slow behind them that the API server ends them.
+// OwnConnection returns an HTTP client that shares its connections with no other client of cfg. With HTTP/2 all requests to a
+// server share one connection; behind many requests watches become so slow that the API server ends them.
 func OwnConnection(cfg *rest.Config) (*http.Client, error) {
 	own := rest.CopyConfig(cfg)
-	if own.Dial == nil { // client-go shares transports unless they have a dialer; this is its default
+	if own.Dial == nil { // client-go shares transports without a dialer; this is its default one
 		own.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	return rest.HTTPClientFor(own)

@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Metadata is an empty object for the cache of a core kind's metadata.
+// Metadata returns an empty PartialObjectMetadata of a core kind, to read the metadata cache into.
 func Metadata(kind string) *metav1.PartialObjectMetadata {
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))

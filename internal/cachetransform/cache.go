@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package cachetransform reduces the memory of cached objects: it drops what is not read, and shares what is equal.
 package cachetransform
 
 import (
@@ -22,13 +23,13 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// StripForCache says what caches keep of an object: not who wrote which field, nor the copy
-// of it that kubectl leaves in it; and of a Secret or Namespace only what is asked for.
-// An update of the whole object loses that copy; what users apply is written by patches.
+// Strip returns a transform that removes managedFields and kubectl's last-applied annotation from objects, and annotations and
+// owner references from metadata-only objects. An update of a whole object would lose the annotation; the operator patches
+// objects of users.
 //
-// Of an object's metadata alone they keep the controlling owner if it is of the kind
-// keepOwner: whose Secret it is has to be known before it is written or deleted.
-func StripForCache(keepOwner string) cache.TransformFunc {
+// Of a metadata-only object the controlling owner stays if it has the kind keepOwner: a Secret's owner has to be known before the
+// Secret is written or deleted.
+func Strip(keepOwner string) cache.TransformFunc {
 	return func(obj any) (any, error) {
 		if o, ok := obj.(metav1.Object); ok {
 			o.SetManagedFields(nil)
@@ -42,7 +43,7 @@ func StripForCache(keepOwner string) cache.TransformFunc {
 	}
 }
 
-// ownerToKeep is the controlling owner, if it is of a kind.
+// ownerToKeep returns the controlling owner if it has the kind.
 func ownerToKeep(m *metav1.PartialObjectMetadata, kind string) []metav1.OwnerReference {
 	owner := metav1.GetControllerOfNoCopy(m)
 	if owner == nil || owner.Kind != kind {

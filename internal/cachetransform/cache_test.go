@@ -38,7 +38,7 @@ func TestOfMetadataACacheKeepsWhoseSecretItIs(t *testing.T) {
 		"a kept one's, between": {[]metav1.OwnerReference{owner("Certificate", false), owner("Kept", true)}, true},
 	} {
 		m := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"a": "b"}, OwnerReferences: c.owners}}
-		if _, err := StripForCache("Kept")(m); err != nil {
+		if _, err := Strip("Kept")(m); err != nil {
 			t.Fatal(err)
 		}
 		kept := metav1.GetControllerOf(m)
@@ -50,7 +50,7 @@ func TestOfMetadataACacheKeepsWhoseSecretItIs(t *testing.T) {
 
 func TestACacheKeepsNoCopyOfWhatWasApplied(t *testing.T) {
 	m := &metav1.ObjectMeta{Annotations: map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "a": "b"}}
-	if _, err := StripForCache("Kept")(&corev1.ConfigMap{ObjectMeta: *m}); err != nil {
+	if _, err := Strip("Kept")(&corev1.ConfigMap{ObjectMeta: *m}); err != nil {
 		t.Fatal(err)
 	}
 	if len(m.Annotations) != 1 || m.Annotations["a"] != "b" {

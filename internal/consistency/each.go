@@ -27,14 +27,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Each shows all objects of a kind that a cache has. A List would copy every one of them, which for many is most of what looking
-// costs. They are the cache's own: nobody may change them. It is an error if the cache does not have all of them yet.
+// Each calls show with every object of a kind in the cache. The objects are the cache's own and must not be changed: a List would
+// copy each of them, which is most of its cost. It returns an error if the cache has not synced.
 func Each[T client.Object](ctx context.Context, informers cache.Informers, kind T, show func(T)) error {
 	informer, err := informers.GetInformer(ctx, kind)
 	if err != nil {
 		return err
 	}
-	if !informer.HasSynced() { // nobody waits for a cache that is not started
+	if !informer.HasSynced() { // waiting could block for ever, as the cache may not be started
 		return fmt.Errorf("the cache does not have all objects of %T yet", kind)
 	}
 	shared, ok := informer.(toolscache.SharedIndexInformer)
@@ -47,9 +47,9 @@ func Each[T client.Object](ctx context.Context, informers cache.Informers, kind 
 	return nil
 }
 
-// ListMetadata shows the metadata of all objects of a kind, page by page, as live has them, which must not be a cache. It ends
-// with show's first error, and nothing that is shown is valid after show has returned; version is the list's resourceVersion. The
-// options are List's.
+// ListMetadata calls show with the metadata of every object of a kind, page by page, read from live, which must not be a cache.
+// It stops at show's first error; an object is valid only until show returns. version is the list's resourceVersion. The options
+// are those of List.
 func ListMetadata(ctx context.Context, live client.Reader, gvk schema.GroupVersionKind, show func(*metav1.PartialObjectMetadata) error, options ...client.ListOption) (version string, err error) {
 	const page = 500
 	list := &metav1.PartialObjectMetadataList{}

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package consistency says whether a cache shows what was written: by the leader before this process, and by this process.
 package consistency
 
 import (
@@ -33,76 +34,74 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// lookInterval is how often a cache is looked at that lags.
-const lookInterval = 20 * time.Millisecond
+// pollInterval is how often a cache that lags is read.
+const pollInterval = 20 * time.Millisecond
 
-// Freshness keeps a new leader from acting on a cache that lags behind what the
-// leader before it wrote. When first asked it lists the metadata of all objects
-// of a kind from a quorum; an object is fresh once the cache shows it no older
-// than that. Our own later writes are the business of the client
-// (EnableReadYourWritesConsistency).
-type Freshness struct {
+// ObjectFreshness reports whether the cache shows the objects of a kind as the leader before this process left them. On first
+// use it lists the metadata of all of them from a quorum; an object is fresh once the cache shows it no older than that list.
+// This process's own writes are shown by the client (EnableReadYourWritesConsistency).
+type ObjectFreshness struct {
 	cache, live client.Reader
 	gvk         schema.GroupVersionKind
-	seen        client.Object // what the cache's objects are read into
+	into        client.Object // that the cache's objects are read into
 
-	mu      sync.Mutex
-	listed  string               // resourceVersion of the list; empty before it
-	known   map[types.UID]string // their resourceVersions in the list
-	lagging []laggard
+	mu     sync.Mutex
+	listed string               // resourceVersion of the list; empty before it
+	known  map[types.UID]string // their resourceVersions in the list
+	stale  []staleObject
 }
 
-// laggard is an object that the cache did not show yet as the list did.
-type laggard struct {
+// staleObject is an object that the cache showed older than the list when that was made, or not at all.
+type staleObject struct {
 	name    types.NamespacedName
 	version string
 }
 
-// Overview is what there is of several kinds. Whoever does something because of what there is
-// not, or no more, has to have it: what a cache that lags does not show may be what a binding is
-// for, or where an Alert was sent.
-type Overview struct {
-	// Cache has the objects, and does not wait for our own writes; Live is no cache.
+// CacheBarrier waits until the cache shows all objects of several kinds as they were when this process began to lead. It comes
+// before every decision that follows from the absence of an object: a cache that lags may not show the instance of a binding,
+// or the receiver that an Alert was sent to.
+type CacheBarrier struct {
+	// Cache does not wait for this process's own writes; Live reads from the API server.
 	Cache, Live client.Reader
-	kinds       []*Freshness
-	caughtUp    atomic.Bool
+	kinds       []*ObjectFreshness
+	synced      atomic.Bool
 }
 
-// Of takes a kind in, whose objects are of o's type, unless it is in.
-func (w *Overview) Of(gvk schema.GroupVersionKind, o client.Object) *Freshness {
+// Of adds a kind, whose objects have o's type, unless it was added before.
+func (w *CacheBarrier) Of(gvk schema.GroupVersionKind, o client.Object) *ObjectFreshness {
 	for _, f := range w.kinds {
 		if f.gvk == gvk {
 			return f
 		}
 	}
-	f := &Freshness{cache: w.Cache, live: w.Live, gvk: gvk, seen: o}
+	f := &ObjectFreshness{cache: w.Cache, live: w.Live, gvk: gvk, into: o}
 	w.kinds = append(w.kinds, f)
 	return f
 }
 
-// CatchUp waits until the cache shows all that there was when this process began to lead, as it was
-// then or later, but for what has gone since.
-func (w *Overview) CatchUp(ctx context.Context) error {
-	if w.caughtUp.Load() {
+// WaitForSync blocks until the cache shows every object that existed when this process began to lead, as it was then or newer,
+// except for those that were deleted since. It returns an error if a list or a read fails, or ctx ends.
+func (w *CacheBarrier) WaitForSync(ctx context.Context) error {
+	if w.synced.Load() {
 		return nil
 	}
 	for _, f := range w.kinds {
-		if err := f.catchUp(ctx); err != nil {
+		if err := f.waitForSync(ctx); err != nil {
 			return err
 		}
 	}
-	w.caughtUp.Store(true)
+	w.synced.Store(true)
 	return nil
 }
 
-// IsFresh says whether obj, from the cache, may be acted on. If not, an event
-// with a newer version or its deletion is on its way.
-func (f *Freshness) IsFresh(ctx context.Context, obj client.Object) (bool, error) {
+// IsFresh reports whether obj, read from the cache, may be acted on. If not, the cache will receive a newer version or the
+// deletion, which causes another reconcile.
+func (f *ObjectFreshness) IsFresh(ctx context.Context, obj client.Object) (bool, error) {
 	listed, atLeast, err := f.floor(ctx, obj.GetUID())
 	if err != nil {
 		return false, err
 	}
-	if atLeast == "" { // not in the list: created since, or deleted before
+	if atLeast == "" { // not in the list: created after it, or deleted before
 		atLeast = listed
 	}
 	order, err := resourceversion.CompareResourceVersion(obj.GetResourceVersion(), atLeast)
@@ -112,67 +111,67 @@ func (f *Freshness) IsFresh(ctx context.Context, obj client.Object) (bool, error
 	return order >= 0, nil
 }
 
-func (f *Freshness) catchUp(ctx context.Context) error {
+func (f *ObjectFreshness) waitForSync(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.begin(ctx); err != nil {
 		return err
 	}
-	for ; len(f.lagging) > 0; f.lagging = f.lagging[1:] {
-		if err := f.await(ctx, f.lagging[0]); err != nil {
-			return fmt.Errorf("waiting for the cache to have %s %s: %w", f.gvk.Kind, f.lagging[0].name, err)
+	for ; len(f.stale) > 0; f.stale = f.stale[1:] {
+		if err := f.await(ctx, f.stale[0]); err != nil {
+			return fmt.Errorf("waiting for the cache to have %s %s: %w", f.gvk.Kind, f.stale[0].name, err)
 		}
 	}
-	f.lagging = nil
+	f.stale = nil
 	return nil
 }
 
-// await waits until the cache shows an object, or it has gone: then it may never be shown.
-func (f *Freshness) await(ctx context.Context, o laggard) error {
+// await blocks until the cache shows an object, or the API server says that it does not exist: the cache may never show it.
+func (f *ObjectFreshness) await(ctx context.Context, o staleObject) error {
 	shows := func(ctx context.Context) (bool, error) { return f.shows(ctx, o) }
 	if shown, err := f.shows(ctx, o); shown || err != nil {
 		return err
 	}
-	for doubt := firstDoubt; ; doubt = min(2*doubt, lastDoubt) {
+	for interval := firstProbe; ; interval = min(2*interval, lastProbe) {
 		if err := f.probe(ctx, o.name); err != nil {
 			return client.IgnoreNotFound(err)
 		}
-		if err := wait.PollUntilContextTimeout(ctx, lookInterval, doubt, true, shows); !wait.Interrupted(err) || ctx.Err() != nil {
+		if err := wait.PollUntilContextTimeout(ctx, pollInterval, interval, true, shows); !wait.Interrupted(err) || ctx.Err() != nil {
 			return err
 		}
 		log.FromContext(ctx).Info("Waiting for the cache to show an object", "kind", f.gvk.Kind, "object", o.name)
 	}
 }
 
-// probe asks the API server whether an object is there: NotFound, or another error, says that it may not be.
-func (f *Freshness) probe(ctx context.Context, name types.NamespacedName) error {
+// probe reads an object's metadata from the API server; it returns NotFound if the object does not exist.
+func (f *ObjectFreshness) probe(ctx context.Context, name types.NamespacedName) error {
 	there := &metav1.PartialObjectMetadata{}
 	there.SetGroupVersionKind(f.gvk)
 	return f.live.Get(ctx, name, there)
 }
 
-// shows says whether the cache has an object of the name that is no older.
-func (f *Freshness) shows(ctx context.Context, o laggard) (bool, error) {
-	err := f.cache.Get(ctx, o.name, f.seen, client.UnsafeDisableDeepCopy)
+// shows reports whether the cache has an object of the name that is no older than the listed version.
+func (f *ObjectFreshness) shows(ctx context.Context, o staleObject) (bool, error) {
+	err := f.cache.Get(ctx, o.name, f.into, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	order, err := resourceversion.CompareResourceVersion(f.seen.GetResourceVersion(), o.version)
+	order, err := resourceversion.CompareResourceVersion(f.into.GetResourceVersion(), o.version)
 	return order >= 0, err
 }
 
-func (f *Freshness) floor(ctx context.Context, uid types.UID) (listed, known string, err error) {
+func (f *ObjectFreshness) floor(ctx context.Context, uid types.UID) (listed, known string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err = f.begin(ctx)
 	return f.listed, f.known[uid], err
 }
 
-// begin makes the list, unless it is made.
-func (f *Freshness) begin(ctx context.Context) error {
+// begin makes the list, once.
+func (f *ObjectFreshness) begin(ctx context.Context) error {
 	if f.listed != "" {
 		return nil
 	}
@@ -182,19 +181,19 @@ func (f *Freshness) begin(ctx context.Context) error {
 	return nil
 }
 
-func (f *Freshness) list(ctx context.Context) error {
-	known, lagging := map[types.UID]string{}, []laggard(nil)
+func (f *ObjectFreshness) list(ctx context.Context) error {
+	known, stale := map[types.UID]string{}, []staleObject(nil)
 	listed, err := ListMetadata(ctx, f.live, f.gvk, func(meta *metav1.PartialObjectMetadata) error {
 		known[meta.UID] = meta.ResourceVersion
-		o := laggard{client.ObjectKeyFromObject(meta), meta.ResourceVersion}
+		o := staleObject{client.ObjectKeyFromObject(meta), meta.ResourceVersion}
 		shown, err := f.shows(ctx, o)
 		if !shown {
-			lagging = append(lagging, o)
+			stale = append(stale, o)
 		}
 		return err
 	})
 	if err == nil {
-		f.listed, f.known, f.lagging = listed, known, lagging
+		f.listed, f.known, f.stale = listed, known, stale
 	}
 	return err
 }

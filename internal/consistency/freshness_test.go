@@ -84,13 +84,13 @@ func (s shown) Get(_ context.Context, key client.ObjectKey, o client.Object, _ .
 }
 
 // newTestFreshness is of a cache and an API server.
-func newTestFreshness(cache, live client.Reader) *Freshness {
-	_, f := newTestOverview(cache, live)
+func newTestFreshness(cache, live client.Reader) *ObjectFreshness {
+	_, f := newTestBarrier(cache, live)
 	return f
 }
 
-func newTestOverview(cache, live client.Reader) (*Overview, *Freshness) {
-	w := &Overview{Cache: cache, Live: live}
+func newTestBarrier(cache, live client.Reader) (*CacheBarrier, *ObjectFreshness) {
+	w := &CacheBarrier{Cache: cache, Live: live}
 	return w, w.Of(schema.GroupVersionKind{Kind: "Thing"}, &metav1.PartialObjectMetadata{})
 }
 
@@ -154,9 +154,9 @@ func TestTheCacheCatchesUp(t *testing.T) {
 				since[version] = began.Add(after)
 			}
 			q := &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50"), *object("b", "50")}, gone: c.gone}
-			w, _ := newTestOverview(shown{since: since}, q)
+			w, _ := newTestBarrier(shown{since: since}, q)
 			for range 2 {
-				if err := w.CatchUp(t.Context()); err != nil {
+				if err := w.WaitForSync(t.Context()); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
@@ -169,7 +169,7 @@ func TestTheCacheCatchesUp(t *testing.T) {
 
 // TestAKindIsTakenInOnce: each is listed from a quorum.
 func TestAKindIsTakenInOnce(t *testing.T) {
-	w, f := newTestOverview(shown{}, &quorum{})
+	w, f := newTestBarrier(shown{}, &quorum{})
 	if w.Of(f.gvk, &metav1.PartialObjectMetadata{}) != f || len(w.kinds) != 1 {
 		t.Errorf("%d kinds", len(w.kinds))
 	}
@@ -179,8 +179,8 @@ func TestWhoStopsDoesNotCatchUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		w, _ := newTestOverview(shown{}, &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}})
-		if err := w.CatchUp(ctx); err == nil || !strings.Contains(err.Error(), "Thing") {
+		w, _ := newTestBarrier(shown{}, &quorum{items: []metav1.PartialObjectMetadata{*object("a", "50")}})
+		if err := w.WaitForSync(ctx); err == nil || !strings.Contains(err.Error(), "Thing") {
 			t.Errorf("it has caught up: %v", err)
 		}
 	})

@@ -25,13 +25,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// firstDoubt and lastDoubt bound how long a cache is waited for before the API server is asked.
-const firstDoubt, lastDoubt = 2 * time.Second, 30 * time.Second
+// firstProbe and lastProbe bound how long a read waits for the cache before it asks the API server.
+const firstProbe, lastProbe = 2 * time.Second, 30 * time.Second
 
-// OurWrites is a reader that shows our own writes, as long as that can be waited for. A list
-// waits for all of a kind, and after a cache had to list anew it may never learn of a write of
-// what has gone since: then what it has is told. Whoever acts on that must not rely on more.
-func OurWrites(c, cache client.Reader) client.Reader { return ourWrites{c, cache} }
+// ReadYourWrites returns a reader that waits up to firstProbe until the cache shows this process's own writes, and then returns
+// what the cache has. A list waits for the writes of all objects of its kind; after a relist the cache may never show the write
+// of an object that was deleted since, so that the wait has to end. Callers must tolerate an older state.
+func ReadYourWrites(c, cache client.Reader) client.Reader { return ourWrites{c, cache} }
 
 type ourWrites struct{ client, cache client.Reader }
 
@@ -44,7 +44,7 @@ func (o ourWrites) List(ctx context.Context, list client.ObjectList, options ...
 }
 
 func (o ourWrites) read(ctx context.Context, read func(context.Context, client.Reader) error) error {
-	waiting, cancel := context.WithTimeout(ctx, firstDoubt)
+	waiting, cancel := context.WithTimeout(ctx, firstProbe)
 	defer cancel()
 	if err := read(waiting, o.client); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
@@ -52,13 +52,12 @@ func (o ourWrites) read(ctx context.Context, read func(context.Context, client.R
 	return read(ctx, o.cache)
 }
 
-// Read is a Get that waits until the cache shows our own last write of the object. An object
-// that has gone may never show it: a cache that has to list anew after that write learns
-// nothing of its version. So from time to time the API server is asked whether it is there.
-// The options are Get's.
-func (f *Freshness) Read(ctx context.Context, c client.Reader, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
-	for doubt := firstDoubt; ; doubt = min(2*doubt, lastDoubt) {
-		waiting, cancel := context.WithTimeout(ctx, doubt)
+// Read is a Get that waits until the cache shows this process's last write of the object. After a relist the cache may never show
+// the last write of an object that was deleted since; Read therefore asks the API server every few seconds, and returns NotFound
+// if the object does not exist. The options are those of Get.
+func (f *ObjectFreshness) Read(ctx context.Context, c client.Reader, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+	for interval := firstProbe; ; interval = min(2*interval, lastProbe) {
+		waiting, cancel := context.WithTimeout(ctx, interval)
 		err := c.Get(waiting, key, obj, options...)
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {

@@ -27,8 +27,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// lagging is a cache that shows our own last write after a time, and an API server.
-type lagging struct {
+// stale is a cache that shows our own last write after a time, and an API server.
+type stale struct {
 	client.Reader
 	after time.Duration
 	gone  bool
@@ -36,7 +36,7 @@ type lagging struct {
 	began time.Time
 }
 
-func (l *lagging) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+func (l *stale) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -45,11 +45,11 @@ func (l *lagging) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, 
 	}
 }
 
-func (l *lagging) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
+func (l *stale) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
 	return l.Get(ctx, client.ObjectKey{}, nil)
 }
 
-type apiServer struct{ *lagging }
+type apiServer struct{ *stale }
 
 func (s apiServer) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
 	s.asked++
@@ -70,7 +70,7 @@ func TestWhatHasGoneIsNotWaitedFor(t *testing.T) {
 		"it will never show it again": {time.Hour, true, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			l := &lagging{after: c.after, gone: c.gone, began: time.Now()}
+			l := &stale{after: c.after, gone: c.gone, began: time.Now()}
 			f := newTestFreshness(l, apiServer{l})
 			err := f.Read(t.Context(), l, client.ObjectKey{Name: "a"}, object("a", "1"))
 			if apierrors.IsNotFound(err) != c.gone || !c.gone && err != nil || l.asked != c.asked {
@@ -81,15 +81,15 @@ func TestWhatHasGoneIsNotWaitedFor(t *testing.T) {
 }
 
 func TestOurWritesAreNotWaitedForForEver(t *testing.T) {
-	for after, took := range map[time.Duration]time.Duration{0: 0, time.Second: time.Second, time.Hour: firstDoubt} {
+	for after, took := range map[time.Duration]time.Duration{0: 0, time.Second: time.Second, time.Hour: firstProbe} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
-			r := OurWrites(&lagging{after: after, began: began}, &lagging{began: began})
+			r := ReadYourWrites(&stale{after: after, began: began}, &stale{began: began})
 			if err := r.List(t.Context(), nil); err != nil || time.Since(began) != took {
 				t.Errorf("shown after %s: a list took %s, want %s: %v", after, time.Since(began), took, err)
 			}
 			again := time.Now()
-			if err := r.Get(t.Context(), client.ObjectKey{}, nil); err != nil || time.Since(again) > firstDoubt {
+			if err := r.Get(t.Context(), client.ObjectKey{}, nil); err != nil || time.Since(again) > firstProbe {
 				t.Errorf("shown after %s: a get took %s: %v", after, time.Since(again), err)
 			}
 		})
@@ -100,7 +100,7 @@ func TestAnEndIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		l := &lagging{after: time.Hour, began: time.Now()}
+		l := &stale{after: time.Hour, began: time.Now()}
 		if err := newTestFreshness(l, apiServer{l}).Read(ctx, l, client.ObjectKey{}, object("a", "1")); err == nil {
 			t.Error("it was read")
 		}

@@ -21,9 +21,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
-// Edited lets through what was changed by who made it, and what was made anew.
-var Edited = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: IsReplaced})
+// SpecChanged passes updates of the spec, and of an object that was created again under its name.
+var SpecChanged = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: IsReplaced})
 
-// IsReplaced says whether an update is of an object that was deleted and created anew: a cache
-// that saw neither takes them for one.
+// IsReplaced reports whether an update is of an object that was deleted and created again: a cache that relists shows both as one
+// update.
 func IsReplaced(e event.UpdateEvent) bool { return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() }

@@ -36,7 +36,7 @@ func TestWhatIsMadeAnewIsEdited(t *testing.T) {
 		"another of the same name":   {of("b", 1), true},
 		"the same, but for a status": {of("a", 1), false},
 	} {
-		if got := Edited.Update(event.UpdateEvent{ObjectOld: of("a", 1), ObjectNew: c.is}); got != c.want {
+		if got := SpecChanged.Update(event.UpdateEvent{ObjectOld: of("a", 1), ObjectNew: c.is}); got != c.want {
 			t.Errorf("%s is news: %t", name, got)
 		}
 	}

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package enqueue decides when objects are reconciled: queues, predicates and requeues of controllers.
 package enqueue
 
 import (
@@ -28,8 +29,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// ControllerOptions are those of a controller that works on so many objects at once. Only
-// the API server's failures come to its rate limiter: who is outside has a backoff of its own.
+// ControllerOptions returns the options of a controller with that many workers. Its rate limiter delays only after failures of the
+// API server: brokers and receivers have backoffs of their own, in status.
 func ControllerOptions(workers int) controller.Options {
 	return controller.Options{
 		MaxConcurrentReconciles: workers,
@@ -37,28 +38,27 @@ func ControllerOptions(workers int) controller.Options {
 	}
 }
 
-// Wakeups puts objects into a controller's queue. The zero value is ready to use.
-type Wakeups struct {
+// Enqueuer adds objects to a controller's queue. The zero value is ready to use.
+type Enqueuer struct {
 	mu    sync.Mutex
 	queue priorityqueue.PriorityQueue[reconcile.Request]
 }
 
-// Start is the controller's source of wake-ups.
-func (w *Wakeups) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+// Start is a source.TypedFunc: it receives the controller's queue.
+func (w *Enqueuer) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.queue = queue.(priorityqueue.PriorityQueue[reconcile.Request]) // as each of controller-runtime's is
 	return nil
 }
 
-// Add puts an object into the queue, once the controller runs.
-func (w *Wakeups) Add(name types.NamespacedName) { w.add(name, 0) }
+// Add adds an object to the queue, if the controller runs.
+func (w *Enqueuer) Add(name types.NamespacedName) { w.add(name, 0) }
 
-// AddFirst puts an object before those whose events have come, since something that others wait
-// for is kept for it.
-func (w *Wakeups) AddFirst(name types.NamespacedName) { w.add(name, 1) }
+// AddFirst adds an object with a higher priority than watch events have: a slot is reserved for it that others wait for.
+func (w *Enqueuer) AddFirst(name types.NamespacedName) { w.add(name, 1) }
 
-func (w *Wakeups) add(name types.NamespacedName, priority int) {
+func (w *Enqueuer) add(name types.NamespacedName, priority int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.queue != nil {
@@ -66,8 +66,7 @@ func (w *Wakeups) add(name types.NamespacedName, priority int) {
 	}
 }
 
-// Requeue has an object looked at again at t, or only when something changes if there is no
-// t. It takes its turn like all others then, however it came to this one.
+// Requeue returns a result that requeues an object at t with the normal priority; a zero t requeues it only on events.
 func Requeue(t, now time.Time) reconcile.Result {
 	if t.IsZero() {
 		return reconcile.Result{}

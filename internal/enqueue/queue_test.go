@@ -30,7 +30,7 @@ import (
 func TestWhoIsWokenFirstComesBeforeEvents(t *testing.T) {
 	queue := priorityqueue.New[reconcile.Request]("test")
 	defer queue.ShutDown()
-	wake := &Wakeups{}
+	wake := &Enqueuer{}
 	wake.AddFirst(types.NamespacedName{Name: "too-early"}) // it is nobody's yet
 	if err := wake.Start(t.Context(), queue); err != nil {
 		t.Fatal(err)

@@ -26,14 +26,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// Superseded takes no offence at an object that has changed or gone since it was read: an
-// event says how it is now. As that may have come before, or have been left out, the object
-// also comes again without one, the later the more often it was in vain.
-func Superseded(ctx context.Context, result reconcile.Result, err error) (reconcile.Result, error) {
+// RequeueOnConflict turns a conflict, ErrStale and NotFound into a requeue without an error: the object has changed since it was
+// read. The watch event of that change may have come already, so the object is requeued in any case, with the queue's backoff.
+func RequeueOnConflict(ctx context.Context, result reconcile.Result, err error) (reconcile.Result, error) {
 	if err == nil {
 		return result, nil
 	}
-	again := reconcile.Result{Priority: cmp.Or(result.Priority, new(0))} // else it would keep that of this turn, whichever that was
+	again := reconcile.Result{Priority: cmp.Or(result.Priority, new(0))} // without one it would keep the priority of this reconcile
 	if errors.Is(err, ErrStale) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		log.FromContext(ctx).V(1).Info("Object has changed since it was read")
 		again.Requeue = true //nolint:staticcheck // the queue's backoff, without an error in the log

@@ -42,7 +42,7 @@ func TestWhatIsSupersededComesAgain(t *testing.T) {
 		"gone":     {apierrors.NewNotFound(schema.GroupResource{}, "db"), true},
 		"away":     {away, false},
 	} {
-		got, err := Superseded(t.Context(), result, c.err)
+		got, err := RequeueOnConflict(t.Context(), result, c.err)
 		switch {
 		case c.err == nil:
 			if got != result || err != nil {
@@ -55,7 +55,7 @@ func TestWhatIsSupersededComesAgain(t *testing.T) {
 		case err != nil || got.IsZero() || got.RequeueAfter > 0 || got.Priority != result.Priority:
 			t.Errorf("%s: it comes again as %+v, %v; want it quiet, with the queue's backoff", name, got, err)
 		}
-		if got, _ := Superseded(t.Context(), reconcile.Result{}, c.err); c.err != nil && (got.Priority == nil || *got.Priority != 0) {
+		if got, _ := RequeueOnConflict(t.Context(), reconcile.Result{}, c.err); c.err != nil && (got.Priority == nil || *got.Priority != 0) {
 			t.Errorf("%s: it comes again as %+v, want it in a turn like all others", name, got)
 		}
 	}

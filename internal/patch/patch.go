@@ -14,9 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package kube is the few lines that every reconciler shares: writes that land
-// only on the object that was read, and knowing whether a cache can be trusted.
-// It knows no kind of ours.
+// Package patch writes to exactly the object that was read: to no later version of it, and to no object created again under its
+// name.
 package patch
 
 import (
@@ -31,8 +30,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ErrStale means that the object was changed or replaced since it was read.
-// Nothing was written; an event with the new object is on its way.
+// ErrStale means that the object was changed or replaced since it was read. Nothing was written; the watch will bring the new
+// version.
 var ErrStale = errors.New("the object has changed since it was read")
 
 type operation struct {
@@ -41,8 +40,8 @@ type operation struct {
 	Value any    `json:"value,omitempty"`
 }
 
-// guarded is a JSON patch that lands on obj as it was read and on nothing else.
-// A merge patch would take a UID for a change and land on a re-created object.
+// guarded returns a JSON patch that applies only to obj as it was read. A merge patch of /status ignores the UID, and would apply
+// to an object created again under the name.
 func guarded(obj client.Object, ops ...operation) (client.Patch, error) {
 	data, err := json.Marshal(append([]operation{
 		{"test", "/metadata/uid", obj.GetUID()},
@@ -54,9 +53,9 @@ func guarded(obj client.Object, ops ...operation) (client.Patch, error) {
 	return client.RawPatch(types.JSONPatchType, data), nil
 }
 
-// PatchStatus replaces the status of obj, which is left as the server answered.
-// Errors: ErrStale, NotFound, and what the API server says otherwise.
-func PatchStatus(ctx context.Context, c client.Client, obj client.Object, status any) error {
+// Status replaces the status of obj, and sets obj to the API server's answer. Errors: ErrStale, NotFound, and those of the API
+// server.
+func Status(ctx context.Context, c client.Client, obj client.Object, status any) error {
 	patch, err := guarded(obj, operation{"add", "/status", status})
 	if err != nil {
 		return err
@@ -64,12 +63,12 @@ func PatchStatus(ctx context.Context, c client.Client, obj client.Object, status
 	return staleOr(c.Status().Patch(ctx, obj, patch))
 }
 
-// AddFinalizer puts the finalizer onto obj. Errors as PatchStatus.
+// AddFinalizer adds the finalizer to obj. Errors: those of Status.
 func AddFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
 	return setFinalizers(ctx, c, obj, append(slices.Clone(obj.GetFinalizers()), finalizer))
 }
 
-// RemoveFinalizer takes the finalizer off obj. Errors as PatchStatus.
+// RemoveFinalizer removes the finalizer from obj. Errors: those of Status.
 func RemoveFinalizer(ctx context.Context, c client.Client, obj client.Object, finalizer string) error {
 	rest := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(f string) bool { return f == finalizer })
 	return setFinalizers(ctx, c, obj, rest)
@@ -83,18 +82,16 @@ func setFinalizers(ctx context.Context, c client.Client, obj client.Object, fina
 	return staleOr(c.Patch(ctx, obj, patch))
 }
 
-// Delete deletes obj as it was read, and nothing that has changed since. No read waits until the
-// cache shows that: where somebody creates the name again, a cache that lists anew shows an update
-// and no deletion, and reads would wait for that one for ever. Errors: conflicts, NotFound, and
-// what the API server says otherwise.
+// Delete deletes obj if it has not changed since it was read. Later reads do not wait until the cache shows the deletion: if the
+// name is created again and the cache relists, it shows an update instead of a deletion, and reads would wait for ever. Errors:
+// Conflict, NotFound, and those of the API server.
 func Delete(ctx context.Context, c client.Client, obj client.Object) error {
 	uid, version := obj.GetUID(), obj.GetResourceVersion()
 	return c.Delete(ctx, obj, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.DisableReadYourWritesConsistency)
 }
 
-// staleOr tells a failed test from other errors. The API server answers it with
-// 422, as it does for an invalid object or one that a policy refuses, but with no
-// cause and a message of its own.
+// staleOr returns ErrStale for a failed test operation or a conflict, and err otherwise. The API server answers a failed test with
+// 422, as it does for an invalid object, but without causes and with a message of its own.
 func staleOr(err error) error {
 	if apierrors.IsConflict(err) {
 		return ErrStale
@@ -109,5 +106,5 @@ func staleOr(err error) error {
 	return err
 }
 
-// testFailed is what apimachinery's NewGenericServerResponse says with 422.
+// testFailed is the message of apimachinery's NewGenericServerResponse for 422.
 const testFailed = "the server rejected our request due to an error in our request"

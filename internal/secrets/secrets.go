@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package secrets reads Secrets, whose content is never cached or logged.
 package secrets
 
 import (
@@ -27,17 +28,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// secretTimeout is how long reading a Secret may take, while others wait for it.
+// secretTimeout bounds a read, since other reconciles may wait for the same Secret.
 const secretTimeout = 10 * time.Second
 
-// ReadSecret reads one Secret from live, which must not be a cache. It logs nothing: at
-// its highest level the client writes bodies.
-func ReadSecret(ctx context.Context, live client.Reader, name types.NamespacedName) (*corev1.Secret, error) {
+// Read reads a Secret from live, which must not be a cache. It discards client-go's logs, which have bodies at the highest level.
+func Read(ctx context.Context, live client.Reader, name types.NamespacedName) (*corev1.Secret, error) {
 	ctx, cancel := context.WithTimeout(Silent(ctx), secretTimeout)
 	defer cancel()
 	secret := &corev1.Secret{}
 	return secret, live.Get(ctx, name, secret)
 }
 
-// Silent is a context for requests whose bodies nobody may read in a log.
+// Silent returns a context without client-go's logs, for requests whose bodies are secret.
 func Silent(ctx context.Context) context.Context { return klog.NewContext(ctx, logr.Discard()) }

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package versioned caches clients by the version of what they were made from.
 package versioned
 
 import (
@@ -22,12 +23,11 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// maxKept bounds how much a Keeper keeps; one more replaces the least recently used.
+// maxKept is how many values a Cache keeps; one more evicts the least recently used.
 const maxKept = 1024
 
-// Keeper keeps what is made from an object and its Secrets, such as a client with its
-// connections: once for each version of them.
-type Keeper[K comparable, V interface{ Close() }] struct {
+// Cache keeps one value for each key, such as a client with its connections, made from one version of an object and its Secrets.
+type Cache[K comparable, V interface{ Close() }] struct {
 	mu   sync.Mutex
 	kept *lru.Cache // K → *kept[V]
 }
@@ -39,16 +39,15 @@ type kept[V interface{ Close() }] struct {
 	value   V
 }
 
-// NewKeeper keeps nothing yet.
-func NewKeeper[K comparable, V interface{ Close() }]() *Keeper[K, V] {
-	return &Keeper[K, V]{kept: lru.NewWithEvictionFunc(maxKept, func(_ lru.Key, value any) {
+// NewCache returns an empty cache.
+func NewCache[K comparable, V interface{ Close() }]() *Cache[K, V] {
+	return &Cache[K, V]{kept: lru.NewWithEvictionFunc(maxKept, func(_ lru.Key, value any) {
 		go value.(*kept[V]).drop()
 	})}
 }
 
-// Of is what is kept for key, made anew if it is of another version. Who asks for the
-// same key meanwhile waits for it.
-func (k *Keeper[K, V]) Of(key K, version string, newValue func() (V, error)) (V, error) {
+// Of returns the value for key, and replaces it by newValue's if it has another version. Concurrent calls for the same key wait.
+func (k *Cache[K, V]) Of(key K, version string, newValue func() (V, error)) (V, error) {
 	entry := k.entry(key)
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
@@ -66,14 +65,14 @@ func (k *Keeper[K, V]) Of(key K, version string, newValue func() (V, error)) (V,
 	return value, nil
 }
 
-// Forget drops what is kept for key.
-func (k *Keeper[K, V]) Forget(key K) {
+// Forget closes and drops the value for key.
+func (k *Cache[K, V]) Forget(key K) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.kept.Remove(key)
 }
 
-func (k *Keeper[K, V]) entry(key K) *kept[V] {
+func (k *Cache[K, V]) entry(key K) *kept[V] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if entry, ok := k.kept.Get(key); ok {

@@ -68,12 +68,12 @@ func variants() []variant {
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "half-a-cache", edits: []mistake{{controllers + "reconciler.go", `	if err := r.overview.CatchUp(ctx); err != nil {
+		{name: "half-a-cache", edits: []mistake{{controllers + "reconciler.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
 		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if !next.release || v.certain {`, `	if true { // nor is anybody asked`}, {
-			pagers + "alert_controller.go", `	if err := r.overview.CatchUp(ctx); err != nil {
+			pagers + "alert_controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},

@@ -71,7 +71,7 @@ func (k *Keeper) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.S
 }
 
 func (k *Keeper) read(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	return found(secrets.ReadSecret(ctx, k.Live, types.NamespacedName{Namespace: namespace, Name: name}))
+	return found(secrets.Read(ctx, k.Live, types.NamespacedName{Namespace: namespace, Name: name}))
 }
 
 // found is an object, or nil if there is none.
@@ -121,7 +121,7 @@ func (k *Keeper) create(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 }
 
 func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
-	secret, err := secrets.ReadSecret(ctx, k.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
+	secret, err := secrets.Read(ctx, k.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
 	if err != nil {
 		return "", err
 	}

@@ -14,14 +14,14 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package gitops knows the metadata of tools that keep objects as a repository has them.
 package gitops
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TrackedBy names the tool that made obj and would make it again if it were
-// deleted behind its back; empty if there is none.
+// TrackedBy returns the name of the tool that manages obj and would create it again after a deletion; "" for none.
 func TrackedBy(obj metav1.Object) string {
 	for _, mark := range []struct{ key, tool string }{
 		{"argocd.argoproj.io/tracking-id", "Argo CD"},

@@ -63,7 +63,7 @@ func setUpLoop(mgr ctrl.Manager, o options) error {
 		pager:    p,
 		workers:  o.workers,
 	}
-	if err := l.informer.SetTransform(cachetransform.StripForCache("ServiceBinding")); err != nil {
+	if err := l.informer.SetTransform(cachetransform.Strip("ServiceBinding")); err != nil {
 		return err
 	}
 	_, err = l.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(added any) {

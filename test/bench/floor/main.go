@@ -142,7 +142,7 @@ func newManager(o options) (ctrl.Manager, error) {
 		HealthProbeBindAddress: o.probeAddress,
 		PprofBindAddress:       o.pprofAddress,
 		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, CertDir: o.webhookCertDir}),
-		Cache:                  cache.Options{DefaultTransform: cachetransform.StripForCache("ServiceBinding")},
+		Cache:                  cache.Options{DefaultTransform: cachetransform.Strip("ServiceBinding")},
 	})
 }
 
