@@ -24,9 +24,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// ShareForCache has the objects of caches that strip has dealt with share what is equal in
-// them, see sharer.
-func ShareForCache(strip cache.TransformFunc) cache.TransformFunc {
+// Share returns a transform that applies strip and then lets the objects of all caches share equal parts, see sharer.
+func Share(strip cache.TransformFunc) cache.TransformFunc {
 	s := newSharer()
 	return func(obj any) (any, error) {
 		obj, err := strip(obj)
@@ -37,107 +36,122 @@ func ShareForCache(strip cache.TransformFunc) cache.TransformFunc {
 	}
 }
 
-// maxShared is how many texts, and how many other parts, a sharer has in mind. A slot has
-// what was seen last, so that what many objects say stays and what one says does not.
-const maxShared = 1 << 12
+const (
+	// slots is how many texts, and how many other parts, a sharer keeps. A slot keeps what was seen last, so that what many
+	// objects have in common stays.
+	slots = 1 << 12
+	// maxText and maxPart are how many bytes a text and another part have at most that is kept: at most 5 MiB in all.
+	maxText, maxPart = 256, 1 << 10
+)
 
-// sharer has equal parts of objects be one part in memory: who has asked, labels,
-// references, reasons. They are most of what thousands of objects take. Nobody may change
-// an object then, which is so in a cache.
+// sharer replaces parts of objects by equal parts of objects before them: users, labels, references, reasons. They are most of
+// the memory of thousands of objects. Shared objects must not be changed, which caches require anyway.
 type sharer struct {
 	mu    sync.Mutex
 	seed  maphash.Seed
-	texts [maxShared]string
-	parts [maxShared]part
+	texts [slots]string
+	parts [slots]part
 }
 
-// part is a pointer, slice or map, and the sum of what it has.
+// part is a pointer, slice or map, and its digest.
 type part struct {
 	sum   uint64
 	value reflect.Value
 }
 
+// digest identifies a value approximately: equal values have equal sums. size is how many bytes it takes.
+type digest struct {
+	sum  uint64
+	size int
+}
+
+// add combines a digest with that of the next field or element.
+func (d digest) add(next digest) digest { return digest{d.sum*31 + next.sum, d.size + next.size} }
+
 func newSharer() *sharer { return &sharer{seed: maphash.MakeSeed()} }
 
-// share has an object, which is a pointer to a struct, use what was seen before where that
-// is equal.
+// share replaces the parts of an object, which is a pointer to a struct.
 func (s *sharer) share(obj any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sum(reflect.ValueOf(obj).Elem())
+	s.visit(reflect.ValueOf(obj).Elem())
 }
 
-// sum shares what is in a value that can be set, and sums it up. What it leaves out, such as
-// times, is told apart when values are compared.
-func (s *sharer) sum(v reflect.Value) (sum uint64) {
+// visit replaces the parts of a settable value and returns its digest. The digest leaves out what is compared anyway before a
+// part is replaced, such as times.
+func (s *sharer) visit(v reflect.Value) digest {
+	d := digest{size: int(v.Type().Size())}
 	switch v.Kind() {
 	case reflect.String:
 		return s.text(v)
 	case reflect.Struct:
+		d.size = 0                    // that of its fields
 		for i := range v.NumField() { //nolint:modernize // Fields describes each of them anew, which takes longer than all else
 			if field := v.Field(i); field.CanSet() {
-				sum = sum*31 + s.sum(field)
+				d = d.add(s.visit(field))
+			} else {
+				d.size += int(field.Type().Size())
 			}
 		}
-		return sum
+		return d
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		if v.IsNil() {
-			return 0
+			return d
 		}
 		return s.part(v)
 	case reflect.Bool:
 		if v.Bool() {
-			return 1
+			d.sum = 1
 		}
 	case reflect.Int, reflect.Int32, reflect.Int64:
-		return uint64(v.Int())
+		d.sum = uint64(v.Int())
 	default:
 	}
-	return 0
+	return d
 }
 
-func (s *sharer) text(v reflect.Value) uint64 {
+func (s *sharer) text(v reflect.Value) digest {
 	text := v.String()
-	if text == "" {
-		return 0
-	}
-	sum := maphash.String(s.seed, text)
-	slot := &s.texts[sum%maxShared]
-	if *slot == text {
+	d := digest{maphash.String(s.seed, text), int(v.Type().Size()) + len(text)}
+	slot := &s.texts[d.sum%slots]
+	switch {
+	case *slot == text:
 		v.SetString(*slot)
-	} else {
+	case len(text) <= maxText:
 		*slot = text
 	}
-	return sum
+	return d
 }
 
-func (s *sharer) part(v reflect.Value) uint64 {
-	sum := s.content(v)
-	slot := &s.parts[sum%maxShared]
-	if slot.sum == sum && slot.value.IsValid() && slot.value.Type() == v.Type() && reflect.DeepEqual(slot.value.Interface(), v.Interface()) {
+func (s *sharer) part(v reflect.Value) digest {
+	d := s.content(v)
+	slot := &s.parts[d.sum%slots]
+	switch {
+	case slot.sum == d.sum && slot.value.IsValid() && slot.value.Type() == v.Type() && reflect.DeepEqual(slot.value.Interface(), v.Interface()):
 		v.Set(slot.value)
-	} else {
-		*slot = part{sum, reflect.ValueOf(v.Interface())}
+	case d.size <= maxPart:
+		*slot = part{d.sum, reflect.ValueOf(v.Interface())}
 	}
-	return sum
+	return d
 }
 
-// content sums up what a pointer, slice or map has.
-func (s *sharer) content(v reflect.Value) uint64 {
-	sum := uint64(v.Kind())
+// content returns the digest of what a pointer, slice or map has.
+func (s *sharer) content(v reflect.Value) digest {
+	d := digest{uint64(v.Kind()), int(v.Type().Size())}
 	switch {
 	case v.Kind() == reflect.Pointer:
-		return sum + 31*s.sum(v.Elem())
+		return d.add(s.visit(v.Elem()))
 	case v.Kind() == reflect.Map: // its keys and values cannot be set, and come in any order
 		for key, value := range v.Seq2() {
-			sum += maphash.String(s.seed, key.String())*31 + maphash.String(s.seed, value.String())
+			d.sum += maphash.String(s.seed, key.String())*31 + maphash.String(s.seed, value.String())
+			d.size += key.Len() + value.Len()
 		}
 	case v.Type().Elem().Kind() == reflect.Uint8:
-		return sum + 31*maphash.Bytes(s.seed, v.Bytes())
+		return d.add(digest{maphash.Bytes(s.seed, v.Bytes()), v.Len()})
 	default:
 		for i := range v.Len() {
-			sum = sum*31 + s.sum(v.Index(i))
+			d = d.add(s.visit(v.Index(i)))
 		}
 	}
-	return sum
+	return d
 }

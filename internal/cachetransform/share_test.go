@@ -18,6 +18,8 @@ package cachetransform
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,7 +65,7 @@ func same[K comparable, V any](a, b map[K]V) bool {
 
 func TestObjectsOfACacheShareWhatIsEqual(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	share := ShareForCache(StripForCache("Kept"))
+	share := Share(Strip("Kept"))
 	cached := func(name, user string, at time.Time) *thing {
 		o, was := newThing(name, user, at), newThing(name, user, at)
 		if shared, err := share(o); err != nil || !reflect.DeepEqual(shared, was) {
@@ -91,7 +93,7 @@ func TestObjectsOfACacheShareWhatIsEqual(t *testing.T) {
 // alike.
 func TestSharedIsOnlyWhatIsEqual(t *testing.T) {
 	s := newSharer()
-	for i := range 3 * maxShared {
+	for i := range 3 * slots {
 		at := time.Unix(int64(i), 0) // which is in no sum
 		name, user := string(rune('a'+i%7)), time.Duration(i%5000).String()
 		o, was := newThing(name, user, at), newThing(name, user, at)
@@ -101,8 +103,33 @@ func TestSharedIsOnlyWhatIsEqual(t *testing.T) {
 	}
 }
 
-func BenchmarkShareForCache(b *testing.B) {
-	share := ShareForCache(StripForCache("Kept"))
+// TestWhatIsLargeIsNotKept: a sharer takes at most a few MiB, whatever objects have.
+func TestWhatIsLargeIsNotKept(t *testing.T) {
+	s := newSharer()
+	text := func(size int) func() *who { return func() *who { return &who{Name: strings.Repeat("x", size)} } }
+	groups := func(n int) func() *who {
+		return func() *who { return &who{Groups: slices.Repeat([]string{strings.Repeat("g", 100)}, n)} }
+	}
+	for name, test := range map[string]struct {
+		of   func() *who
+		want bool
+	}{
+		"a text":       {text(maxText), true},
+		"a large text": {text(maxPart + 1), false},
+		"a list":       {groups(5), true},
+		"a large list": {groups(20), false},
+	} {
+		one, other := &thing{By: test.of()}, &thing{By: test.of()}
+		s.share(one)
+		s.share(other)
+		if got := one.By == other.By; got != test.want {
+			t.Errorf("%s is shared: %t", name, got)
+		}
+	}
+}
+
+func BenchmarkShare(b *testing.B) {
+	share := Share(Strip("Kept"))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := share(newThing("1", "ann", time.Unix(1e9, 0))); err != nil {
