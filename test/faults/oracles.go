@@ -418,7 +418,7 @@ var calledBy = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 var ours = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
 // standing are goroutines that live as long as the process.
-var standing = regexp.MustCompile(`main\.returnMemory|operator\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
+var standing = regexp.MustCompile(`operator\.ReturnMemory|operator\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
 
 // fatal is what the runtime prints of a panic, and the race detector of a race.
 var fatal = regexp.MustCompile(`panic|WARNING: DATA RACE`)

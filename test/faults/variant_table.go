@@ -98,6 +98,9 @@ func variants() []variant {
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
 `, `		time.Sleep(10 * time.Second) // who is deposed is slow to stop
 		ctrl.Log.Error(err, "Bellhop ended")
+`}, {"main.go", `	"runtime"
+`, `	"runtime"
+	"time"
 `}},
 			scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
@@ -166,7 +169,7 @@ var lostHere bool
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#1", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
 				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "own-writes-unseen", edits: []mistake{{"main.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
+		{name: "own-writes-unseen", edits: []mistake{{"internal/operator/manager.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
 			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
 	}
 }

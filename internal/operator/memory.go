@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package main
+package operator
 
 import (
 	"context"
@@ -26,30 +26,29 @@ import (
 )
 
 const (
-	// idleAfter is for how long little is done before memory is given back.
+	// idleAfter is how long little is allocated before memory is returned.
 	idleAfter = time.Minute
-	// idleBytes are what a process allocates in that time that does nothing but renew its lease
-	// and show its metrics.
+	// idleBytes is what a process allocates in that time that only renews its lease and serves metrics.
 	idleBytes = 32 << 20
 )
 
-// idle tells when nothing goes on, from what the process allocates.
+// idle detects from its allocations when the process becomes idle.
 type idle struct {
-	allocated uint64 // at the last look
-	told      bool   // since something went on
+	allocated uint64 // at the last call of begins
+	reported  bool   // since the process was last busy
 }
 
-// begins says whether nothing went on since the last look, once until something does.
+// begins reports whether the process has become idle since the last call, once for each time.
 func (i *idle) begins(allocated uint64) bool {
-	rests := allocated-i.allocated < idleBytes
-	begins := rests && !i.told
-	i.allocated, i.told = allocated, rests
+	isIdle := allocated-i.allocated < idleBytes
+	begins := isIdle && !i.reported
+	i.allocated, i.reported = allocated, isIdle
 	return begins
 }
 
-// returnMemory gives the system back what much work took, once it is done. Go's runtime keeps
-// about as much again as is in use, ready for more.
-func returnMemory(ctx context.Context) {
+// ReturnMemory returns freed memory to the system whenever the process becomes idle, until ctx ends. Go's runtime keeps about as
+// much as is in use for later allocations.
+func ReturnMemory(ctx context.Context) {
 	var i idle
 	wait.UntilWithContext(ctx, func(context.Context) {
 		if i.begins(allocated()) {
@@ -58,7 +57,7 @@ func returnMemory(ctx context.Context) {
 	}, idleAfter)
 }
 
-// allocated are the bytes of the heap that were ever allocated.
+// allocated returns how many bytes were ever allocated on the heap.
 func allocated() uint64 {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)

@@ -1,0 +1,53 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operator
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/certificates"
+)
+
+// KeepCertificates maintains the webhook server's certificate until ctx ends, and calls stop if that fails. It returns the TLS
+// settings once there is a certificate that the API server trusts; without --webhook-cert-secret it returns none.
+func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o Options) ([]func(*tls.Config), error) {
+	if o.CertSecret == "" {
+		return nil, nil
+	}
+	keeper := certificates.New(certificates.Options{
+		Secret:  types.NamespacedName{Namespace: o.Namespace, Name: o.CertSecret},
+		DNSName: o.WebhookService + "." + o.Namespace + ".svc",
+		Trust: []certificates.Target{
+			certificates.MutatingWebhooks("bellhop-mutating-webhook-configuration"),
+			certificates.ValidatingWebhooks("bellhop-validating-webhook-configuration"),
+			certificates.Conversion("alerts." + pagerv1beta1.GroupVersion.Group),
+		},
+	})
+	go func() { stop(keeper.Run(ctx, cfg)) }()
+	select {
+	case <-keeper.Ready():
+		return []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = keeper.GetCertificate }}, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("keeping certificates: %w", context.Cause(ctx))
+	}
+}

@@ -1,0 +1,92 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operator
+
+import (
+	"crypto/tls"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/cachetransform"
+)
+
+// gracefulStop bounds the shutdown: the longest request to a receiver (30 s) and its status patch. A request to a broker may take
+// longer, and is then repeated as it was.
+const gracefulStop = 45 * time.Second
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1alpha1.AddToScheme, pagerv1beta1.AddToScheme, servicecatalogv1beta1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err) // two types with one name: a programming error
+		}
+	}
+	return scheme
+}
+
+// NewManager returns a manager whose webhook server uses the TLS settings. Metrics of the process are served; no Secret's content
+// is cached.
+func NewManager(cfg *rest.Config, o Options, serving []func(*tls.Config)) (ctrl.Manager, error) {
+	// A leader that cannot renew its lease tries to release it before it stops. client-go starts to count after a retry, and
+	// takes as long again for the release: both must be over when another replica may lead.
+	renew, retry := o.LeaseDuration*3/8, o.LeaseDuration/8
+	watches, err := apiserver.OwnConnection(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return ctrl.NewManager(cfg, ctrl.Options{
+		Scheme: newScheme(),
+		Metrics: metricsserver.Options{
+			BindAddress:    o.MetricsAddress,
+			SecureServing:  true,
+			FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+		HealthProbeBindAddress: o.ProbeAddress,
+		PprofBindAddress:       o.PprofAddress,
+		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, CertDir: o.WebhookCertDir, TLSOpts: serving}),
+		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: cachetransform.Share(cachetransform.Strip("ServiceBinding"))},
+		Client: client.Options{Cache: &client.CacheOptions{
+			EnableReadYourWritesConsistency: new(true),
+			// Never a cache of Secrets' content.
+			DisableFor: []client.Object{&corev1.Secret{}},
+		}},
+		Controller:                    config.Controller{EnableWarmup: new(true)},
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              "bellhop.gophernetes.io",
+		LeaderElectionNamespace:       o.Namespace,
+		LeaderElectionReleaseOnCancel: true, // nothing runs after mgr.Start
+		LeaseDuration:                 &o.LeaseDuration,
+		RenewDeadline:                 &renew,
+		RetryPeriod:                   &retry,
+		GracefulShutdownTimeout:       new(gracefulStop),
+	})
+}

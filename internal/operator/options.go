@@ -1,0 +1,91 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package operator has the options of the operator and its manager: caches, certificates, events, leader election.
+package operator
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
+)
+
+// minLease leaves a leader time for a few renewals.
+const minLease = 3 * time.Second
+
+// Options are the operator's flags.
+type Options struct {
+	MetricsAddress, ProbeAddress string
+	PprofAddress                 string
+	LeaderElect                  bool
+	LeaseDuration                time.Duration
+	WebhookHost                  string
+	WebhookPort                  int
+	WebhookCertDir, CertSecret   string
+	WebhookService               string
+	Namespace                    string
+	AlertWorkers                 int
+	APIQPS                       float64
+	AllowOutbound                string
+	BrokerPolicy                 string
+	InstanceWorkers              int
+	BrokerWorkers                int
+	RelistInterval, OSBTimeout   time.Duration
+	ClusterIDConfigMap           string
+	Log                          zap.Options
+}
+
+// Bind defines the flags.
+func (o *Options) Bind(fs *flag.FlagSet) {
+	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "Address of the metrics endpoint, served over TLS to authorized clients; 0 disables it.")
+	fs.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz.")
+	fs.StringVar(&o.PprofAddress, "pprof-bind-address", "0", "Address of /debug/pprof, served without authorization, such as 127.0.0.1:6060; 0 disables it.")
+	fs.BoolVar(&o.LeaderElect, "leader-elect", false, "Elect a leader, so that one of several replicas reconciles and the others stand by.")
+	fs.DurationVar(&o.LeaseDuration, "leader-elect-lease-duration", 15*time.Second, "How long after the leader's last renewal another replica takes over; at least 3s.")
+	fs.StringVar(&o.WebhookHost, "webhook-host", "", "Address of the webhook server; empty: all addresses.")
+	fs.IntVar(&o.WebhookPort, "webhook-port", 9443, "Port of the webhook server.")
+	fs.StringVar(&o.WebhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Directory of the webhook server's tls.crt and tls.key; used without --webhook-cert-secret.")
+	fs.StringVar(&o.CertSecret, "webhook-cert-secret", "", "Secret in the operator's namespace in which the operator creates and rotates the webhook server's certificate; empty: something else, such as cert-manager, writes the files in --webhook-cert-dir.")
+	fs.StringVar(&o.WebhookService, "webhook-service", "bellhop-webhook-service", "Service by which the API server calls the webhooks; used with --webhook-cert-secret.")
+	fs.StringVar(&o.Namespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the operator, which has the Secrets of cluster-scoped objects. Default: the environment variable POD_NAMESPACE.")
+	fs.IntVar(&o.AlertWorkers, "alert-workers", 128, "Number of Alerts that are reconciled at once.")
+	fs.Float64Var(&o.APIQPS, "kube-api-qps", -1, "Maximum number of requests per second to the API server; negative: no client-side limit, API priority and fairness decides.")
+	fs.StringVar(&o.AllowOutbound, "allow-outbound", "", "Comma-separated addresses and CIDRs that requests may be sent to although they are loopback, link-local, metadata or API server addresses.")
+	fs.IntVar(&o.InstanceWorkers, "instance-workers", 128, "Number of ServiceInstances, and of ServiceBindings, that are reconciled at once.")
+	fs.IntVar(&o.BrokerWorkers, "broker-workers", 32, "Number of ClusterServiceBrokers, and of ServiceBrokers, whose catalogs are read at once.")
+	fs.DurationVar(&o.RelistInterval, "broker-relist-interval", 24*time.Hour, "How often a broker's catalog is read whose relistDuration is not set; at least 1m.")
+	fs.DurationVar(&o.OSBTimeout, "osb-api-request-timeout", time.Minute, "Timeout of a request to a broker.")
+	fs.StringVar(&o.ClusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the cluster's id, which brokers are told. The operator creates it if it does not exist.")
+	fs.StringVar(&o.BrokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What happens to brokers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for ServiceBrokers.")
+	o.Log.BindFlags(fs)
+}
+
+// Validate returns an error that names the flag that cannot be used.
+func (o *Options) Validate() error {
+	if o.Namespace == "" {
+		return errors.New("--operator-namespace is not set, and neither is POD_NAMESPACE: set it to the namespace of the Secrets of ClusterReceivers, such as bellhop-system")
+	}
+	if o.LeaseDuration < minLease {
+		return fmt.Errorf("--leader-elect-lease-duration is %s: it must be at least %s", o.LeaseDuration, minLease)
+	}
+	return nil
+}
