@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -199,21 +200,21 @@ func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admit
 }
 
 // unasked are reasons for which a receiver was not asked, or not to the end.
-var unasked = []string{notify.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
+var unasked = []string{result.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
 
 // resultOf says what a failure means for others' requests. A receiver that refuses
 // a message does answer.
-func resultOf(failure *notify.Error) limiter.Result {
+func resultOf(failure *result.Error) limiter.Result {
 	switch {
 	case failure == nil:
 		return limiter.Result{}
-	case failure.Reason == notify.ReasonRateLimited || failure.RetryAfter > 0:
+	case failure.Reason == result.ReasonRateLimited || failure.RetryAfter > 0:
 		return limiter.Result{Wish: max(failure.RetryAfter, time.Second)}
 	case slices.Contains(unasked, failure.Reason):
 		return limiter.Result{Unasked: true}
-	case failure.Class == notify.Configuration:
-		return limiter.Result{Misconfigured: true, Unauthorized: failure.Reason == notify.ReasonUnauthorized}
-	case failure.Class == notify.Permanent, failure.Reason == notify.ReasonConflict:
+	case failure.Class == result.Configuration:
+		return limiter.Result{Misconfigured: true, Unauthorized: failure.Reason == result.ReasonUnauthorized}
+	case failure.Class == result.Permanent, failure.Reason == result.ReasonConflict:
 		return limiter.Result{Error: true}
 	}
 	return limiter.Result{Failed: true}
@@ -242,11 +243,11 @@ func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn
 	return o
 }
 
-func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t turn, o *outcome, p receivers.Party) (notify.Receipt, error) {
+func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t turn, o *outcome, p receivers.Party) (result.Receipt, error) {
 	sender, version, err := r.senders.of(ctx, alert.Namespace, o.ref, p)
 	o.version = version
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	return sender.Send(ctx, messageOf(alert, t.row, *o), notify.Key{
 		Delivery:   deliveryKey(alert, o.ref, o.sequence, o.hash),
@@ -268,7 +269,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o outcome) notify.Message
 		Time:      o.began,
 	}
 	switch {
-	case o.event == notify.Fired && o.sequence == 1:
+	case o.event == result.Fired && o.sequence == 1:
 		m.Time = a.CreationTimestamp.Time
 	case (o.attempt > 1 || o.remindEvery > 0) && row.FirstAttemptTime != nil: // a repeat is the same message
 		m.Time = row.FirstAttemptTime.Time
@@ -277,7 +278,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o outcome) notify.Message
 }
 
 // panicked is the failure of a provider that did, which leaves a trace.
-func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *notify.Error {
+func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *result.Error {
 	err, _ := broken.(runtime.Error) // the text of another panic may have content
 	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
 	return failureOf(nil)
@@ -285,9 +286,9 @@ func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *notify.
 
 // failureOf is what a sender said. An error without a class is of unknown
 // outcome: repeating it with the same key is right.
-func failureOf(err error) *notify.Error {
-	if failure, ok := errors.AsType[*notify.Error](err); ok {
+func failureOf(err error) *result.Error {
+	if failure, ok := errors.AsType[*result.Error](err); ok {
 		return failure
 	}
-	return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "the request failed in a way that has no name"}
+	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "the request failed in a way that has no name"}
 }

@@ -49,7 +49,7 @@ const drainRounds, drainPause = 20, 100 * time.Millisecond
 type AlertReconciler struct {
 	client   client.Client // reads are from the cache and show our own writes
 	live     client.Reader
-	barrier *consistency.CacheBarrier
+	barrier  *consistency.CacheBarrier
 	fresh    *consistency.ObjectFreshness
 	book     receivers.Book
 	senders  *senders

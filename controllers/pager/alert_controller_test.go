@@ -50,6 +50,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -339,7 +340,7 @@ func TestManyReceiversAtOnce(t *testing.T) {
 
 type panicking struct{}
 
-func (panicking) Send(context.Context, notify.Message, notify.Key) (notify.Receipt, error) {
+func (panicking) Send(context.Context, notify.Message, notify.Key) (result.Receipt, error) {
 	panic("broken")
 }
 func (panicking) Close() {}

@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle/gitops"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -139,7 +139,7 @@ const (
 
 // send is a request to a receiver.
 type send struct {
-	event    notify.Event
+	event    result.Event
 	hash     string
 	sequence int64
 	attempt  int32
@@ -287,9 +287,9 @@ func (t *turn) whenFiring(a *v1beta1.Alert, p receivers.Party, w world) {
 		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
 	case holdsPage(t.row) && !isResolved(t.row.TriedHash):
-		t.attempt(p, page, notify.Updated, v1beta1.ReasonRetrying, w)
+		t.attempt(p, page, result.Updated, v1beta1.ReasonRetrying, w)
 	default:
-		t.attempt(p, page, notify.Fired, v1beta1.ReasonRetrying, w)
+		t.attempt(p, page, result.Fired, v1beta1.ReasonRetrying, w)
 	}
 	t.writeAhead(isEdited(a))
 	t.wake = earliest(t.wake, future(until, now))
@@ -358,7 +358,7 @@ func (t *turn) whenDeleted(a *v1beta1.Alert, p receivers.Party, w world) {
 		}
 		t.resolve(p, limit, w)
 	case t.wanted && now.Before(limit) && !w.blocked[refOf(t.row)] && deservesAnAttempt(a, t.row, p, now):
-		t.attempt(p, pageHash(&a.Spec), notify.Fired, v1beta1.ReasonRetrying, w)
+		t.attempt(p, pageHash(&a.Spec), result.Fired, v1beta1.ReasonRetrying, w)
 		t.writeAhead(isEdited(a))
 		t.wake = limit
 	case t.wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && now.Before(limit) && !w.blocked[refOf(t.row)]:
@@ -425,7 +425,7 @@ func (t *turn) resolve(p receivers.Party, until time.Time, w world) {
 		t.row.Reason, t.row.Message, t.row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
 		t.phase, t.reason = stalled, p.Problem.Reason
 	} else {
-		t.attempt(p, resolvedHash(), notify.Resolved, v1beta1.ReasonResolving, w)
+		t.attempt(p, resolvedHash(), result.Resolved, v1beta1.ReasonResolving, w)
 	}
 	t.wake = earliest(t.wake, future(until, w.now))
 }
@@ -468,7 +468,7 @@ func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limit
 
 // attempt sends what hash is of, unless it is not due: it waits between
 // attempts, and after a refusal for good until the receiver changes.
-func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reason string, w world) {
+func (t *turn) attempt(p receivers.Party, hash string, event result.Event, reason string, w world) {
 	again := t.row.TriedHash == hash
 	unchanged := again && t.row.TriedWith == p.Version
 	if unchanged && t.row.State == v1beta1.DeliveryFailed {
@@ -479,7 +479,7 @@ func (t *turn) attempt(p receivers.Party, hash string, event notify.Event, reaso
 	if unchanged && isSlow(t.row) {
 		t.phase, t.reason = stalled, v1beta1.ReasonMisconfigured
 	}
-	if event != notify.Resolved {
+	if event != result.Resolved {
 		t.row.State = v1beta1.DeliveryPending
 	}
 	next := t.row.NextAttemptTime
@@ -519,7 +519,7 @@ func (t *turn) remind(p receivers.Party, posted, now time.Time) {
 		t.wake = due
 		return
 	}
-	t.send = &send{event: notify.Fired, hash: t.row.TriedHash, sequence: t.row.Sequence, attempt: t.row.Attempts, version: p.Version, remindEvery: every}
+	t.send = &send{event: result.Fired, hash: t.row.TriedHash, sequence: t.row.Sequence, attempt: t.row.Attempts, version: p.Version, remindEvery: every}
 }
 
 // isLost says whether an answer to what hash is of was lost, and the receiver is

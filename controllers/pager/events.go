@@ -30,8 +30,8 @@ import (
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/event"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // eventTimeout is how long making an Event may take.
@@ -78,47 +78,47 @@ func (c *eventCreator) Create(ctx context.Context, e event.Event) (existed bool,
 
 // eventFailure classifies as event.Creator says. What the API server says is
 // not repeated: it may be some webhook's, and names the operator's account.
-func eventFailure(err error) *notify.Error {
+func eventFailure(err error) *result.Error {
 	if _, answered := errors.AsType[*apierrors.StatusError](err); answered {
 		return eventRefusal(err)
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), utilnet.IsTimeout(err):
-		return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonTimeout, Message: "the API server gave no answer in time"}
+		return &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "the API server gave no answer in time"}
 	case errors.Is(err, context.Canceled):
-		return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonCanceled, Message: "the request to the API server was cancelled"}
+		return &result.Error{Class: result.Unknown, Reason: result.ReasonCanceled, Message: "the request to the API server was cancelled"}
 	case utilnet.IsConnectionRefused(err):
-		return &notify.Error{Class: notify.Temporary, Reason: notify.ReasonConnectionFailed, Message: "the API server cannot be reached"}
+		return &result.Error{Class: result.Temporary, Reason: result.ReasonConnectionFailed, Message: "the API server cannot be reached"}
 	}
-	return &notify.Error{Class: notify.Unknown, Reason: notify.ReasonConnectionFailed, Message: "the request to the API server failed"}
+	return &result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the request to the API server failed"}
 }
 
-func eventRefusal(err error) *notify.Error {
-	e := &notify.Error{Message: "the API server did not take the event"}
+func eventRefusal(err error) *result.Error {
+	e := &result.Error{Message: "the API server did not take the event"}
 	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
 		e.Message += ": " + string(reason)
 	}
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+		e.Class, e.Reason = result.Configuration, result.ReasonGone
 		e.Message = "the namespace is being deleted and takes no events"
 	case apierrors.IsNotFound(err):
-		e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+		e.Class, e.Reason = result.Configuration, result.ReasonGone
 		e.Message = "the namespace does not exist any more"
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err): // nobody here would notice that a role or a quota was mended
-		e.Class, e.Reason = notify.Temporary, notify.ReasonUnauthorized
+		e.Class, e.Reason = result.Temporary, result.ReasonUnauthorized
 	case apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse): // not the API server's own words
-		e.Class, e.Reason = notify.Configuration, notify.ReasonRejected
+		e.Class, e.Reason = result.Configuration, result.ReasonRejected
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
-		e.Class, e.Reason = notify.Permanent, notify.ReasonRejected
+		e.Class, e.Reason = result.Permanent, result.ReasonRejected
 	case apierrors.IsTooManyRequests(err):
-		e.Class, e.Reason = notify.Temporary, notify.ReasonRateLimited
+		e.Class, e.Reason = result.Temporary, result.ReasonRateLimited
 		seconds, _ := apierrors.SuggestsClientDelay(err)
 		e.RetryAfter = time.Duration(seconds) * time.Second
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err):
-		e.Class, e.Reason = notify.Unknown, notify.ReasonTimeout
+		e.Class, e.Reason = result.Unknown, result.ReasonTimeout
 	default:
-		e.Class, e.Reason = notify.Unknown, notify.ReasonServerError
+		e.Class, e.Reason = result.Unknown, result.ReasonServerError
 	}
 	return e
 }

@@ -37,8 +37,8 @@ import (
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	k8stesting "k8s.io/client-go/testing"
 
-	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/event"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 func anEvent() event.Event {
@@ -89,43 +89,43 @@ func TestCreateEventFails(t *testing.T) {
 	for _, c := range []struct {
 		why     string
 		err     error
-		class   notify.Class
+		class   result.Class
 		reason  string
 		wait    time.Duration
 		message string
 	}{
-		{"the namespace is being deleted", ending, notify.Configuration, notify.ReasonGone, 0, "the namespace is being deleted and takes no events"},
-		{"the namespace is gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "canary"), notify.Configuration, notify.ReasonGone, 0,
+		{"the namespace is being deleted", ending, result.Configuration, result.ReasonGone, 0, "the namespace is being deleted and takes no events"},
+		{"the namespace is gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "canary"), result.Configuration, result.ReasonGone, 0,
 			"the namespace does not exist any more"},
-		{"no right, or a quota", apierrors.NewForbidden(events, "canary", errors.New("canary")), notify.Temporary, notify.ReasonUnauthorized, 0,
+		{"no right, or a quota", apierrors.NewForbidden(events, "canary", errors.New("canary")), result.Temporary, result.ReasonUnauthorized, 0,
 			"the API server did not take the event: Forbidden"},
-		{"the operator's token", apierrors.NewUnauthorized("canary"), notify.Temporary, notify.ReasonUnauthorized, 0, "the API server did not take the event: Unauthorized"},
-		{"not valid", apierrors.NewInvalid(schema.GroupKind{Kind: "Event"}, "canary", nil), notify.Permanent, notify.ReasonRejected, 0,
+		{"the operator's token", apierrors.NewUnauthorized("canary"), result.Temporary, result.ReasonUnauthorized, 0, "the API server did not take the event: Unauthorized"},
+		{"not valid", apierrors.NewInvalid(schema.GroupKind{Kind: "Event"}, "canary", nil), result.Permanent, result.ReasonRejected, 0,
 			"the API server did not take the event: Invalid"},
 		{"a webhook's denial", &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: http.StatusBadRequest, Message: "canary"}},
-			notify.Permanent, notify.ReasonRejected, 0, "the API server did not take the event"},
-		{"too large", apierrors.NewRequestEntityTooLargeError("canary"), notify.Permanent, notify.ReasonRejected, 0,
+			result.Permanent, result.ReasonRejected, 0, "the API server did not take the event"},
+		{"too large", apierrors.NewRequestEntityTooLargeError("canary"), result.Permanent, result.ReasonRejected, 0,
 			"the API server did not take the event: RequestEntityTooLarge"},
-		{"too many", apierrors.NewTooManyRequests("canary", 7), notify.Temporary, notify.ReasonRateLimited, 7 * time.Second,
+		{"too many", apierrors.NewTooManyRequests("canary", 7), result.Temporary, result.ReasonRateLimited, 7 * time.Second,
 			"the API server did not take the event: TooManyRequests"},
-		{"its own time limit", apierrors.NewTimeoutError("canary", 0), notify.Unknown, notify.ReasonTimeout, 0, "the API server did not take the event: Timeout"},
-		{"that of a part of it", apierrors.NewServerTimeout(events, "create", 0), notify.Unknown, notify.ReasonTimeout, 0,
+		{"its own time limit", apierrors.NewTimeoutError("canary", 0), result.Unknown, result.ReasonTimeout, 0, "the API server did not take the event: Timeout"},
+		{"that of a part of it", apierrors.NewServerTimeout(events, "create", 0), result.Unknown, result.ReasonTimeout, 0,
 			"the API server did not take the event: ServerTimeout"},
-		{"trouble", apierrors.NewInternalError(errors.New("canary")), notify.Unknown, notify.ReasonServerError, 0, "the API server did not take the event: InternalError"},
-		{"starting", apierrors.NewServiceUnavailable("canary"), notify.Unknown, notify.ReasonServerError, 0,
+		{"trouble", apierrors.NewInternalError(errors.New("canary")), result.Unknown, result.ReasonServerError, 0, "the API server did not take the event: InternalError"},
+		{"starting", apierrors.NewServiceUnavailable("canary"), result.Unknown, result.ReasonServerError, 0,
 			"the API server did not take the event: ServiceUnavailable"},
-		{"no answer", broken(context.DeadlineExceeded), notify.Unknown, notify.ReasonTimeout, 0, "the API server gave no answer in time"},
-		{"we stop", broken(context.Canceled), notify.Unknown, notify.ReasonCanceled, 0, "the request to the API server was cancelled"},
-		{"nobody listens", broken(syscall.ECONNREFUSED), notify.Temporary, notify.ReasonConnectionFailed, 0, "the API server cannot be reached"},
-		{"the line is cut", broken(syscall.ECONNRESET), notify.Unknown, notify.ReasonConnectionFailed, 0, "the request to the API server failed"},
+		{"no answer", broken(context.DeadlineExceeded), result.Unknown, result.ReasonTimeout, 0, "the API server gave no answer in time"},
+		{"we stop", broken(context.Canceled), result.Unknown, result.ReasonCanceled, 0, "the request to the API server was cancelled"},
+		{"nobody listens", broken(syscall.ECONNREFUSED), result.Temporary, result.ReasonConnectionFailed, 0, "the API server cannot be reached"},
+		{"the line is cut", broken(syscall.ECONNRESET), result.Unknown, result.ReasonConnectionFailed, 0, "the request to the API server failed"},
 	} {
 		cluster := fake.NewClientset()
 		cluster.PrependReactor("create", "events", func(k8stesting.Action) (bool, runtime.Object, error) {
 			return true, nil, fmt.Errorf("creating: %w", c.err)
 		})
 		existed, err := (&eventCreator{events: cluster.EventsV1(), instance: "bellhop-0"}).Create(t.Context(), anEvent())
-		want := notify.Error{Class: c.class, Reason: c.reason, RetryAfter: c.wait, Message: c.message}
-		if own, ok := errors.AsType[*notify.Error](err); !ok || *own != want || existed || strings.Contains(own.Message, "canary") {
+		want := result.Error{Class: c.class, Reason: c.reason, RetryAfter: c.wait, Message: c.message}
+		if own, ok := errors.AsType[*result.Error](err); !ok || *own != want || existed || strings.Contains(own.Message, "canary") {
 			t.Errorf("%s: got %t, %+v; want %+v", c.why, existed, err, want)
 		}
 	}
@@ -154,7 +154,7 @@ func TestCreateEventEnds(t *testing.T) {
 		return ctx.Err()
 	})
 	_, err := (&eventCreator{events: events, instance: "bellhop-0"}).Create(ctx, anEvent())
-	if own, ok := errors.AsType[*notify.Error](err); !ok || own.Reason != notify.ReasonCanceled || !limited {
+	if own, ok := errors.AsType[*result.Error](err); !ok || own.Reason != result.ReasonCanceled || !limited {
 		t.Errorf("got %v; a time limit: %t", err, limited)
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // health is what this process saw of receivers, from deliveries and from asking.
@@ -53,7 +53,7 @@ type sighting struct {
 // verdict is what an answer says of a receiver. The zero value says nothing.
 type verdict struct {
 	version string        // of the receiver, as in receivers.Party
-	failure *notify.Error // nil: it works
+	failure *result.Error // nil: it works
 	untried bool          // it cannot be asked without sending something
 	// delivery: a delivery showed it, and the next one will show whether that has changed.
 	delivery bool
@@ -111,7 +111,7 @@ func (h *health) note(key senderKey, o outcome) {
 
 // forAllToSee leaves a provider's words about one namespace's Alert out of what all
 // who use a ClusterReceiver can read; they are in the Alert.
-func forAllToSee(key senderKey, failure *notify.Error) *notify.Error {
+func forAllToSee(key senderKey, failure *result.Error) *result.Error {
 	if key.ref.Kind != v1beta1.KindClusterReceiver || !strings.HasPrefix(failure.Message, "HTTP ") {
 		return failure
 	}
@@ -122,13 +122,13 @@ func forAllToSee(key senderKey, failure *notify.Error) *notify.Error {
 
 // saysSomethingOf tells a failure of the receiver from one of a message, and from
 // a receiver that is busy.
-func saysSomethingOf(failure *notify.Error) bool {
-	ofMessage := []string{notify.ReasonRateLimited, notify.ReasonCanceled, notify.ReasonConflict}
-	return failure.Class != notify.Permanent && !slices.Contains(ofMessage, failure.Reason)
+func saysSomethingOf(failure *result.Error) bool {
+	ofMessage := []string{result.ReasonRateLimited, result.ReasonCanceled, result.ReasonConflict}
+	return failure.Class != result.Permanent && !slices.Contains(ofMessage, failure.Reason)
 }
 
 // settled says whether the receiver has answered, one way or the other, or cannot
 // be asked: from then on only deliveries and changes say more.
 func (v verdict) settled(version string) bool {
-	return v.version == version && (v.failure == nil || v.delivery && v.failure.Class == notify.Configuration)
+	return v.version == version && (v.failure == nil || v.delivery && v.failure.Class == result.Configuration)
 }

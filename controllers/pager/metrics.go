@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // metrics are about deliveries. Labels are from closed sets: never a name.
@@ -69,13 +69,13 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 }
 
 func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o outcome) {
-	result := "Confirmed"
+	came := "Confirmed"
 	provider := providerOf(spec)
 	if o.failure != nil {
-		result = string(o.failure.Class)
+		came = string(o.failure.Class)
 	}
-	m.attempts.WithLabelValues(provider, string(o.event), result).Inc()
-	if o.failure == nil && o.event == notify.Fired && o.sequence == 1 && o.remindEvery == 0 {
+	m.attempts.WithLabelValues(provider, string(o.event), came).Inc()
+	if o.failure == nil && o.event == result.Fired && o.sequence == 1 && o.remindEvery == 0 {
 		m.latency.WithLabelValues(provider).Observe(max(0, o.at.Sub(a.CreationTimestamp.Time)).Seconds())
 	}
 }

@@ -37,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -158,7 +159,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 			}
 			s.asked++
 			s.next = now.Add(backoff(key.ref.Name, s.asked))
-			if v.failure != nil && v.failure.Class == notify.Configuration {
+			if v.failure != nil && v.failure.Class == result.Configuration {
 				s.next = now.Add(limiter.MisconfigurationDelay(int(s.asked)))
 			}
 			s.verdict = v

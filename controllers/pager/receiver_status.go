@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -90,7 +90,7 @@ func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) 
 		c.say(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
 	case known && v.failure == nil:
 		c.say(now, metav1.ConditionTrue, v1beta1.ReasonAnswered, "The receiver answers", "")
-	case known && v.failure.Class == notify.Configuration:
+	case known && v.failure.Class == result.Configuration:
 		c.sayMisconfigured(s, now)
 	case known && c.status.TestedWith == p.Version: // it answered before: deliveries will tell
 		open := ""

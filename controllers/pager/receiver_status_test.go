@@ -26,13 +26,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 func TestExamine(t *testing.T) {
-	fails := func(class notify.Class) *notify.Error {
-		return &notify.Error{Class: class, Reason: "Why", Message: "why"}
+	fails := func(class result.Class) *result.Error {
+		return &result.Error{Class: class, Reason: "Why", Message: "why"}
 	}
 	tested := func(r *v1beta1.Receiver) { r.Status.TestedWith = "v1" }
 	failing := func(r *v1beta1.Receiver) {
@@ -60,15 +60,15 @@ func TestExamine(t *testing.T) {
 		"answered":              {why: "it works", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1"}}, want: "True Answered"},
 		"answered, changed":     {why: "that was another one", party: usable("v2"), edit: tested, seen: sighting{verdict: verdict{version: "v1"}}, want: "Unknown Asking Reconciling, ask"},
 		"after a restart":       {why: "what is on record is not asked again", party: usable("v1"), edit: tested, want: ""},
-		"F-P1 refuses":          {why: "it is asked again soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration)}, asked: 1, next: t0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
-		"F-P1 still refuses":    {why: "a person should look", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration)}, asked: 4, next: t0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
-		"F-P1 refused Alerts":   {why: "an Alert tries it", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}, probeAt: t0.Add(time.Minute), slow: true}, waiting: 3, want: "False Why Stalled"},
-		"F-P1 refused one":      {why: "an Alert tries it soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}}, waiting: 3, want: "False Why Reconciling"},
-		"F-P1 nothing waits":    {why: "nothing is tried", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Configuration), delivery: true}}, want: "False Why Stalled"},
-		"does not answer":       {why: "it is asked again", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}, next: t0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
-		"did not answer":        {why: "now", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Temporary)}, next: t0}, want: "False Why Reconciling, ask"},
-		"fails":                 {why: "deliveries will tell", party: usable("v1"), edit: tested, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why"},
-		"fails, with a queue":   {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(notify.Unknown)}}, want: "False Why Reconciling"},
+		"F-P1 refuses":          {why: "it is asked again soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Configuration)}, asked: 1, next: t0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
+		"F-P1 still refuses":    {why: "a person should look", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Configuration)}, asked: 4, next: t0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
+		"F-P1 refused Alerts":   {why: "an Alert tries it", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Configuration), delivery: true}, probeAt: t0.Add(time.Minute), slow: true}, waiting: 3, want: "False Why Stalled"},
+		"F-P1 refused one":      {why: "an Alert tries it soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Configuration), delivery: true}}, waiting: 3, want: "False Why Reconciling"},
+		"F-P1 nothing waits":    {why: "nothing is tried", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Configuration), delivery: true}}, want: "False Why Stalled"},
+		"does not answer":       {why: "it is asked again", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Unknown)}, next: t0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
+		"did not answer":        {why: "now", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Temporary)}, next: t0}, want: "False Why Reconciling, ask"},
+		"fails":                 {why: "deliveries will tell", party: usable("v1"), edit: tested, seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Unknown)}}, want: "False Why"},
+		"fails, with a queue":   {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Unknown)}}, want: "False Why Reconciling"},
 		"failed, restarted":     {why: "nothing waits that would tell", party: usable("v1"), edit: failing, want: "Unknown Asking Reconciling, ask"},
 		"fails, restarted":      {why: "who waits tries it", party: usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
 		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), party: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
@@ -139,9 +139,9 @@ func TestHealthTakesInWhatDeliveriesShow(t *testing.T) {
 	}{
 		{"a delivery", outcome{}, true, 1},
 		{"a reminder is no news", outcome{send: send{remindEvery: time.Minute}}, true, 1},
-		{"a message that is refused says nothing of the receiver", outcome{failure: &notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected}}, true, 2},
-		{"nor that it is busy", outcome{failure: &notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited}}, true, 3},
-		{"a reminder that fails", outcome{send: send{remindEvery: time.Minute}, failure: &notify.Error{Class: notify.Unknown, Reason: notify.ReasonTimeout}}, false, 4},
+		{"a message that is refused says nothing of the receiver", outcome{failure: &result.Error{Class: result.Permanent, Reason: result.ReasonRejected}}, true, 2},
+		{"nor that it is busy", outcome{failure: &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited}}, true, 3},
+		{"a reminder that fails", outcome{send: send{remindEvery: time.Minute}, failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}, false, 4},
 		{"and one that does not, again", outcome{send: send{remindEvery: time.Minute}}, true, 5},
 	} {
 		if s := at(c.outcome); (s.verdict.failure == nil) != c.works || news != c.news {

@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
@@ -102,7 +103,7 @@ func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.Re
 }
 
 // of is the sender for a receiver, and the version that it is of: p may be from when the Secret could not be read. Errors are of
-// *notify.Error.
+// *result.Error.
 func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (sender notify.Sender, version string, err error) {
 	prepared, err := s.prepare(ctx, namespace, ref, p)
 	if err != nil {
@@ -118,8 +119,8 @@ func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.Rec
 			return nil, err
 		}
 		sender, err := s.newSender(p.Spec, secret.Data)
-		if _, ok := errors.AsType[*notify.Error](err); err != nil && !ok {
-			err = &notify.Error{Class: notify.Configuration, Reason: notify.ReasonInvalidReceiver, Message: err.Error()}
+		if _, ok := errors.AsType[*result.Error](err); err != nil && !ok {
+			err = &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
 		}
 		return &prepared{sender: sender, failure: err, version: endpointVersion(p, secret)}, nil
 	})
@@ -147,10 +148,10 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 	secret, err := secrets.Read(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, &notify.Error{Class: notify.Temporary, Reason: v1beta1.ReasonSecretNotFound,
+		return nil, &result.Error{Class: result.Temporary, Reason: v1beta1.ReasonSecretNotFound,
 			Message: fmt.Sprintf("Secret %q does not exist in namespace %q", ref.Name, namespace)}
 	case err != nil:
-		return nil, &notify.Error{Class: notify.Temporary, Reason: v1beta1.ReasonSecretNotRead,
+		return nil, &result.Error{Class: result.Temporary, Reason: v1beta1.ReasonSecretNotRead,
 			Message: fmt.Sprintf("Secret %q could not be read: %s", ref.Name, apierrors.ReasonForError(err))}
 	}
 	return secret, nil

@@ -83,7 +83,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	alerts := &AlertReconciler{
 		client:   mgr.GetClient(),
 		live:     mgr.GetAPIReader(),
-		barrier: barrier,
+		barrier:  barrier,
 		fresh:    barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book:     book,
 		senders:  s,

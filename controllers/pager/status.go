@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -46,8 +46,8 @@ const (
 type outcome struct {
 	send
 	ref     v1beta1.ReceiverRef
-	receipt notify.Receipt
-	failure *notify.Error // nil: confirmed
+	receipt result.Receipt
+	failure *result.Error // nil: confirmed
 	began   time.Time     // in whole seconds
 	at      time.Time     // of the answer
 	number  uint64        // in the ledger
@@ -65,20 +65,20 @@ func fold(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 		row.FirstAttemptTime = seconds(o.began)
 	}
 	row.NextAttemptTime = nil
-	if o.event == notify.Fired && holdsPage(row) { // it fires again after a resolve that may have arrived
+	if o.event == result.Fired && holdsPage(row) { // it fires again after a resolve that may have arrived
 		row.ContentHash = ""
 	}
 	if o.failure == nil {
 		return foldConfirmed(row, o)
 	}
 	row.TriedWith, row.MisconfiguredAnswers = o.version, 0
-	row.AnswerLost = o.failure.Class == notify.Unknown
+	row.AnswerLost = o.failure.Class == result.Unknown
 	row.Uncertain = o.uncertain || row.AnswerLost
 	row.Reason, row.Message = o.failure.Reason, o.failure.Message
 	switch class := o.failure.Class; {
-	case class == notify.Permanent:
+	case class == result.Permanent:
 		row.State = v1beta1.DeliveryFailed
-	case class == notify.Configuration:
+	case class == result.Configuration:
 		return foldMisconfigured(row, o)
 	case row.AnswerLost && o.once:
 		row.State, row.Message = v1beta1.DeliveryUnknown, o.failure.Message+notRepeated
@@ -105,8 +105,8 @@ func foldMisconfigured(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 }
 
 // stateOfOpen is the state of a row that is tried again: a resolve that fails does not undo that the page was sent.
-func stateOfOpen(row v1beta1.Delivery, event notify.Event) v1beta1.DeliveryState {
-	if event == notify.Resolved && holdsPage(row) {
+func stateOfOpen(row v1beta1.Delivery, event result.Event) v1beta1.DeliveryState {
+	if event == result.Resolved && holdsPage(row) {
 		return v1beta1.DeliverySent
 	}
 	return v1beta1.DeliveryPending
@@ -118,14 +118,14 @@ const notRepeated = "; it may have arrived, and deliveryPolicy AtMostOnce does n
 // intend is the row of a receiver that must not be asked twice, before it is
 // asked: if nothing else is recorded, its answer was lost.
 func intend(row v1beta1.Delivery, s send, now time.Time) v1beta1.Delivery {
-	lost := notify.Error{Class: notify.Unknown, Reason: v1beta1.ReasonSending, Message: "an answer is not on record"}
+	lost := result.Error{Class: result.Unknown, Reason: v1beta1.ReasonSending, Message: "an answer is not on record"}
 	return fold(row, outcome{send: s, ref: refOf(row), failure: &lost, began: seconds(now).Time, at: now})
 }
 
 func foldConfirmed(row v1beta1.Delivery, o outcome) v1beta1.Delivery {
 	row.ContentHash, row.TriedWith, row.Uncertain, row.AnswerLost, row.MisconfiguredAnswers = o.hash, "", false, false, 0
 	row.Reason, row.Message = "", o.receipt.Note
-	if o.event == notify.Resolved {
+	if o.event == result.Resolved {
 		row.State = v1beta1.DeliveryResolved
 		return row
 	}

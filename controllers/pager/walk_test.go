@@ -29,7 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -251,16 +251,16 @@ func (w *walk) deliver(o *outcome) {
 		w.accept(key, o)
 	case roll < 6: // acted, but we are not told
 		w.accept(key, o)
-		o.failure = &notify.Error{Class: notify.Unknown, Reason: "Timeout"}
+		o.failure = &result.Error{Class: result.Unknown, Reason: "Timeout"}
 	case roll == 6:
-		o.failure = &notify.Error{Class: notify.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
+		o.failure = &result.Error{Class: result.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
 		w.tried[key] = false
 	case roll == 7: // F-P1: never final
-		o.failure = &notify.Error{Class: notify.Configuration, Reason: "NotFound"}
+		o.failure = &result.Error{Class: result.Configuration, Reason: "NotFound"}
 		o.verdict = limiter.Verdict{OwnFault: w.rnd.IntN(2) == 0}
 		w.tried[key] = false
 	default:
-		o.failure = &notify.Error{Class: notify.Permanent, Reason: "Rejected"}
+		o.failure = &result.Error{Class: result.Permanent, Reason: "Rejected"}
 		w.tried[key] = false
 	}
 }

@@ -56,7 +56,7 @@ type BrokerReconciler struct {
 
 	cached      index.Index // for who must not wait for our own writes
 	live        client.Reader
-	barrier    *consistency.CacheBarrier
+	barrier     *consistency.CacheBarrier
 	fresh       *consistency.ObjectFreshness
 	connections *connections
 	secrets     *secretKeeper

@@ -50,7 +50,7 @@ type secretKeeper struct {
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
-	barrier *consistency.CacheBarrier
+	barrier  *consistency.CacheBarrier
 	wake     enqueue.Enqueuer
 
 	// locks are of Secrets, by name: while one is touched nobody can ask for its versions, as

@@ -77,7 +77,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	k := &kit{
 		index:     index.Index{Cache: mgr.GetCache()},
-		barrier:  consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
+		barrier:   consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
 		metrics:   m,
 		recorder:  o.Recorder,

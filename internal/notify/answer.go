@@ -22,6 +22,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -51,7 +52,7 @@ const maxQuote = 256
 
 // Quote adds what the service said, "" for nothing. It is for services whose address is well known: what a server answers at
 // an address that somebody chose may not be for the eyes of who chose it.
-func (e *Error) Quote(words string, redact *redact.Redactor) {
+func Quote(e *result.Error, words string, redact *redact.Redactor) {
 	if words != "" {
 		e.Message += ": " + redact.Clean(words, maxQuote)
 	}

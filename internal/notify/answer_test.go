@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -78,8 +79,8 @@ func TestQuote(t *testing.T) {
 		"too\nlong for canary":     "HTTP 400: too long for [redacted]",
 		strings.Repeat("x", 10000): "HTTP 400: " + strings.Repeat("x", 253) + "…",
 	} {
-		e := &Error{Message: "HTTP 400"}
-		if e.Quote(words, redact.NewRedactor("canary")); e.Message != want {
+		e := &result.Error{Message: "HTTP 400"}
+		if Quote(e, words, redact.NewRedactor("canary")); e.Message != want {
 			t.Errorf("got %q, want %q", e.Message, want)
 		}
 	}

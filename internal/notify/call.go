@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -58,7 +59,7 @@ func (c *Call) Do(req *http.Request) (*http.Response, error) {
 
 // Failure is what the transport or the status says of the last request; nil means that the status is a success, and only then
 // is there surely a Response. Without any request, the library could not make one of the address.
-func (c *Call) Failure(now time.Time) *Error {
+func (c *Call) Failure(now time.Time) *result.Error {
 	switch {
 	case c.Err != nil:
 		return FromRequest(c.Err)

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -33,7 +34,7 @@ import (
 func TestCall(t *testing.T) {
 	server := notifytest.NewServer(t)
 	call := &notify.Call{Client: outboundtest.Client(t)}
-	if e := call.Failure(time.Time{}); e == nil || e.Class != notify.Configuration {
+	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Configuration {
 		t.Errorf("before any request: got %+v", e)
 	}
 	do := func() (status, body string, err error) {
@@ -54,7 +55,7 @@ func TestCall(t *testing.T) {
 	if status, body, err := do(); err != nil || body != "short" || status != "418 I'm a teapot" {
 		t.Errorf("got %s, %q, %v", status, body, err)
 	}
-	if e := call.Failure(time.Time{}); e == nil || e.Class != notify.Configuration || e.Message != "HTTP 418 I'm a teapot" {
+	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Configuration || e.Message != "HTTP 418 I'm a teapot" {
 		t.Errorf("got %+v", e)
 	}
 	if agent := server.Requests()[0].Header.Get("User-Agent"); agent != notify.UserAgent {
@@ -71,7 +72,7 @@ func TestCall(t *testing.T) {
 	if own, ok := errors.AsType[*outbound.Error](err); !ok || own.Sent {
 		t.Errorf("nobody is there: got %v", err)
 	}
-	if e := call.Failure(time.Time{}); e == nil || e.Class != notify.Temporary || e.Reason != notify.ReasonConnectionFailed {
+	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Temporary || e.Reason != result.ReasonConnectionFailed {
 		t.Errorf("nobody is there: got %+v", e)
 	}
 }

@@ -22,6 +22,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 func TestToken(t *testing.T) {
@@ -29,7 +31,7 @@ func TestToken(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, value := range []string{"", " \n", "canary canary", "canary\ncanary", "canary\x7f", "canäry"} {
-		if got, err := Token("token", "an access token", value); got != "" || ClassOf(err) != Configuration ||
+		if got, err := Token("token", "an access token", value); got != "" || result.ClassOf(err) != result.Configuration ||
 			err.Error() != "token: must be an access token: not empty, and without blanks or control characters" {
 			t.Errorf("%q: got %q, %v", value, got, err)
 		}

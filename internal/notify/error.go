@@ -22,97 +22,42 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Class says what to do after a failure. The set is closed.
-type Class string
-
-const (
-	// Temporary: not accepted; try again later.
-	Temporary Class = "Temporary"
-	// Unknown: it may have been accepted; a repeat must carry the same key.
-	Unknown Class = "Unknown"
-	// Configuration: not accepted, and the answer looks like a misconfiguration of the receiver, of its Secret, or of what stands
-	// before it, such as a proxy; it is tried again, seldom.
-	Configuration Class = "Configuration"
-	// Permanent: the service itself refused the content of this message; it is never sent again unchanged. See Refuse.
-	Permanent Class = "Permanent"
-)
-
-// Reasons are for conditions and metrics: a closed set, in CamelCase.
-const (
-	ReasonRateLimited      = "RateLimited"
-	ReasonQuotaExhausted   = "QuotaExhausted"
-	ReasonUnauthorized     = "Unauthorized"
-	ReasonNotFound         = "NotFound"
-	ReasonConflict         = "Conflict"
-	ReasonGone             = "Gone"
-	ReasonRejected         = "Rejected"
-	ReasonRedirected       = "Redirected"
-	ReasonServerError      = "ServerError"
-	ReasonBadAnswer        = "BadAnswer"
-	ReasonTimeout          = "Timeout"
-	ReasonCanceled         = "Canceled"
-	ReasonConnectionFailed = "ConnectionFailed"
-	ReasonAddressRefused   = "AddressRefused"
-	ReasonTLSFailed        = "TLSFailed"
-	ReasonInvalidReceiver  = "InvalidReceiver"
-)
-
-// Error is a message that was not confirmed. Its text may be shown to whoever can see the alert: it has no credentials.
-type Error struct {
-	Class      Class
-	Reason     string        // one of the Reason constants
-	RetryAfter time.Duration // what the receiver asked for, 0 if it did not
-	Message    string
-}
-
-func (e *Error) Error() string { return e.Message }
-
-// ClassOf returns the class of an error, "" for none. What is not an *Error is Unknown: the class that loses nothing.
-func ClassOf(err error) Class {
-	if err == nil {
-		return ""
-	}
-	if own, ok := errors.AsType[*Error](err); ok {
-		return own.Class
-	}
-	return Unknown
-}
-
 // Invalid says which field of a receiver is not right, and why. The value stays out of it: it may be a secret.
-func Invalid(field, problem string) *Error {
-	return &Error{Class: Configuration, Reason: ReasonInvalidReceiver, Message: field + ": " + problem}
+func Invalid(field, problem string) *result.Error {
+	return &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: field + ": " + problem}
 }
 
 // FromRequest classifies a request that got no answer.
-func FromRequest(err error) *Error {
+func FromRequest(err error) *result.Error {
 	failure, ok := errors.AsType[*outbound.Error](err)
 	if !ok {
-		return &Error{Class: Unknown, Reason: ReasonConnectionFailed, Message: "the request failed"}
+		return &result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the request failed"}
 	}
-	e := &Error{Message: failure.Message}
+	e := &result.Error{Message: failure.Message}
 	switch failure.Kind {
 	case outbound.Refused:
-		e.Class, e.Reason = Configuration, ReasonAddressRefused
+		e.Class, e.Reason = result.Configuration, result.ReasonAddressRefused
 	case outbound.TLS:
-		e.Class, e.Reason = Configuration, ReasonTLSFailed
+		e.Class, e.Reason = result.Configuration, result.ReasonTLSFailed
 	case outbound.Unresolved:
-		e.Class, e.Reason = Configuration, ReasonConnectionFailed
+		e.Class, e.Reason = result.Configuration, result.ReasonConnectionFailed
 	case outbound.Unreachable:
-		e.Class, e.Reason = Temporary, ReasonConnectionFailed
+		e.Class, e.Reason = result.Temporary, result.ReasonConnectionFailed
 	case outbound.Timeout:
-		e.Class, e.Reason = Unknown, ReasonTimeout
+		e.Class, e.Reason = result.Unknown, result.ReasonTimeout
 	case outbound.Canceled:
-		e.Class, e.Reason = Unknown, ReasonCanceled
+		e.Class, e.Reason = result.Unknown, result.ReasonCanceled
 	case outbound.Broken:
-		e.Class, e.Reason = Unknown, ReasonConnectionFailed
+		e.Class, e.Reason = result.Unknown, result.ReasonConnectionFailed
 	default:
-		e.Class, e.Reason = Unknown, ReasonConnectionFailed
+		e.Class, e.Reason = result.Unknown, result.ReasonConnectionFailed
 	}
-	if e.Class == Unknown && !failure.Sent {
-		e.Class = Temporary
+	if e.Class == result.Unknown && !failure.Sent {
+		e.Class = result.Temporary
 	}
 	return e
 }
@@ -120,77 +65,77 @@ func FromRequest(err error) *Error {
 // FromStatus classifies an answer by its status; nil means that the message was accepted. It is the one table for all
 // receivers: who knows better about a status changes what comes out of it. It is never Permanent, since a status alone may be
 // that of a proxy.
-func FromStatus(resp *outbound.Response, now time.Time) *Error {
+func FromStatus(resp *outbound.Response, now time.Time) *result.Error {
 	if resp.StatusCode/100 == 2 {
 		return nil
 	}
-	e := &Error{Message: StatusLine(resp.StatusCode)}
+	e := &result.Error{Message: StatusLine(resp.StatusCode)}
 	e.Class, e.Reason = meaning(resp.StatusCode)
-	if e.Class == Temporary || e.Class == Unknown {
+	if e.Class == result.Temporary || e.Class == result.Unknown {
 		e.RetryAfter = outbound.RetryAfter(resp.Header, now)
 	}
 	return e
 }
 
-// Refuse makes the error Permanent if the answer is certainly the service's own refusal of the content (R12): HTTP 400, 413 or
-// 422, with a body that came whole. The caller says whether that body has the error format that the service documents.
-func (e *Error) Refuse(resp *outbound.Response, documented bool) {
+// Refuse makes an error Permanent if the answer is certainly the service's own refusal of the content (R12): HTTP 400, 413 or
+// 422, with a body that came whole. documented says whether that body has the error format that the service documents.
+func Refuse(e *result.Error, resp *outbound.Response, documented bool) {
 	if !documented || resp.BodyErr != nil || resp.Truncated {
 		return
 	}
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		e.Class, e.Reason = Permanent, ReasonRejected
+		e.Class, e.Reason = result.Permanent, result.ReasonRejected
 	}
 }
 
-func meaning(status int) (Class, string) {
+func meaning(status int) (result.Class, string) {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return Configuration, ReasonUnauthorized
+		return result.Configuration, result.ReasonUnauthorized
 	case http.StatusNotFound:
-		return Configuration, ReasonNotFound
+		return result.Configuration, result.ReasonNotFound
 	case http.StatusGone:
-		return Configuration, ReasonGone
+		return result.Configuration, result.ReasonGone
 	case http.StatusConflict: // of an idempotency key: an earlier attempt, whose answer was lost, may be delivered
-		return Unknown, ReasonConflict
+		return result.Unknown, result.ReasonConflict
 	case http.StatusLocked:
-		return Temporary, ReasonServerError
+		return result.Temporary, result.ReasonServerError
 	case http.StatusTooManyRequests:
-		return Temporary, ReasonRateLimited
+		return result.Temporary, result.ReasonRateLimited
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
-		return Unknown, ReasonTimeout
+		return result.Unknown, result.ReasonTimeout
 	case http.StatusTooEarly:
-		return Unknown, ReasonServerError
+		return result.Unknown, result.ReasonServerError
 	}
 	switch status / 100 {
 	case 3: // not followed: the URL is a secret, and a redirect would hand it on
-		return Configuration, ReasonRedirected
+		return result.Configuration, result.ReasonRedirected
 	case 4: // a wrong address or credential, or a proxy's rule: only Refuse tells a refusal of the content
-		return Configuration, ReasonRejected
+		return result.Configuration, result.ReasonRejected
 	}
-	return Unknown, ReasonServerError
+	return result.Unknown, result.ReasonServerError
 }
 
 // Before is the error of a request that goes before the message, and without which the message is not sent: whatever became
 // of that request, the message was not accepted.
 func Before(err error) error {
-	own, ok := errors.AsType[*Error](err)
-	if !ok || own.Class != Unknown {
+	own, ok := errors.AsType[*result.Error](err)
+	if !ok || own.Class != result.Unknown {
 		return err
 	}
 	e := *own
-	e.Class = Temporary
+	e.Class = result.Temporary
 	return &e
 }
 
 // BadAnswer is for a receiver that accepted the message but whose answer cannot be read.
-func BadAnswer(resp *outbound.Response) *Error {
+func BadAnswer(resp *outbound.Response) *result.Error {
 	why := "the answer is not what this receiver's API promises"
 	if resp.BodyErr != nil {
 		why = resp.BodyErr.Error() // an *outbound.Error, which is safe to show
 	}
-	return &Error{Class: Unknown, Reason: ReasonBadAnswer, Message: StatusLine(resp.StatusCode) + ", but " + why}
+	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: StatusLine(resp.StatusCode) + ", but " + why}
 }
 
 // StatusLine returns a status as people know it, such as "HTTP 404 Not Found".

@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -30,24 +31,24 @@ func TestFromRequest(t *testing.T) {
 	for _, c := range []struct {
 		kind   outbound.Kind
 		sent   bool
-		class  Class
+		class  result.Class
 		reason string
 	}{
-		{outbound.Refused, false, Configuration, ReasonAddressRefused},
-		{outbound.TLS, false, Configuration, ReasonTLSFailed},
-		{outbound.Unresolved, false, Configuration, ReasonConnectionFailed},
-		{outbound.Unreachable, false, Temporary, ReasonConnectionFailed},
-		{outbound.Timeout, true, Unknown, ReasonTimeout},
-		{outbound.Broken, true, Unknown, ReasonConnectionFailed},
-		{outbound.Canceled, true, Unknown, ReasonCanceled},
-		{outbound.Canceled, false, Temporary, ReasonCanceled},
+		{outbound.Refused, false, result.Configuration, result.ReasonAddressRefused},
+		{outbound.TLS, false, result.Configuration, result.ReasonTLSFailed},
+		{outbound.Unresolved, false, result.Configuration, result.ReasonConnectionFailed},
+		{outbound.Unreachable, false, result.Temporary, result.ReasonConnectionFailed},
+		{outbound.Timeout, true, result.Unknown, result.ReasonTimeout},
+		{outbound.Broken, true, result.Unknown, result.ReasonConnectionFailed},
+		{outbound.Canceled, true, result.Unknown, result.ReasonCanceled},
+		{outbound.Canceled, false, result.Temporary, result.ReasonCanceled},
 	} {
 		got := FromRequest(fmt.Errorf("sending: %w", &outbound.Error{Kind: c.kind, Sent: c.sent, Message: "why"}))
-		if want := (Error{Class: c.class, Reason: c.reason, Message: "why"}); *got != want {
+		if want := (result.Error{Class: c.class, Reason: c.reason, Message: "why"}); *got != want {
 			t.Errorf("F-P1: %s, sent %t: got %+v, want %+v", c.kind, c.sent, *got, want)
 		}
 	}
-	if got := FromRequest(errors.New("Post http://canary")); got.Class != Unknown || got.Message != "the request failed" {
+	if got := FromRequest(errors.New("Post http://canary")); got.Class != result.Unknown || got.Message != "the request failed" {
 		t.Errorf("an error of somebody else: got %+v", got)
 	}
 }
@@ -57,14 +58,14 @@ func TestFromStatus(t *testing.T) {
 	for _, c := range []struct {
 		why    string
 		status int
-		want   *Error
+		want   *result.Error
 	}{
 		{"accepted", 204, nil},
-		{"a wait that was asked for", 429, &Error{Temporary, ReasonRateLimited, 7 * time.Second, "HTTP 429 Too Many Requests"}},
-		{"also with an outcome that is not known", 503, &Error{Unknown, ReasonServerError, 7 * time.Second, "HTTP 503 Service Unavailable"}},
-		{"waiting does not help", 404, &Error{Configuration, ReasonNotFound, 0, "HTTP 404 Not Found"}},
-		{"another receiver may take it", 415, &Error{Configuration, ReasonRejected, 0, "HTTP 415 Unsupported Media Type"}},
-		{"not an answer to what we asked", 101, &Error{Unknown, ReasonServerError, 7 * time.Second, "HTTP 101 Switching Protocols"}},
+		{"a wait that was asked for", 429, &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests"}},
+		{"also with an outcome that is not known", 503, &result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 503 Service Unavailable"}},
+		{"waiting does not help", 404, &result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"}},
+		{"another receiver may take it", 415, &result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 415 Unsupported Media Type"}},
+		{"not an answer to what we asked", 101, &result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 101 Switching Protocols"}},
 	} {
 		got := FromStatus(&outbound.Response{StatusCode: c.status, Header: header}, time.Time{})
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
@@ -79,18 +80,18 @@ func TestRefuse(t *testing.T) {
 		why        string
 		resp       outbound.Response
 		documented bool
-		want       Class
+		want       result.Class
 	}{
-		{"F-P1 in the documented format", outbound.Response{StatusCode: 400}, true, Permanent},
-		{"F-P1 in another format", outbound.Response{StatusCode: 400}, false, Configuration},
-		{"F-P1 cut off", outbound.Response{StatusCode: 413, BodyErr: broken}, true, Configuration},
-		{"F-P1 too long", outbound.Response{StatusCode: 422, Truncated: true}, true, Configuration},
-		{"F-P1 not about the content", outbound.Response{StatusCode: 403}, true, Configuration},
-		{"F-P18 not about the content either", outbound.Response{StatusCode: 409}, true, Unknown},
+		{"F-P1 in the documented format", outbound.Response{StatusCode: 400}, true, result.Permanent},
+		{"F-P1 in another format", outbound.Response{StatusCode: 400}, false, result.Configuration},
+		{"F-P1 cut off", outbound.Response{StatusCode: 413, BodyErr: broken}, true, result.Configuration},
+		{"F-P1 too long", outbound.Response{StatusCode: 422, Truncated: true}, true, result.Configuration},
+		{"F-P1 not about the content", outbound.Response{StatusCode: 403}, true, result.Configuration},
+		{"F-P18 not about the content either", outbound.Response{StatusCode: 409}, true, result.Unknown},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			e := FromStatus(&c.resp, time.Time{})
-			if e.Refuse(&c.resp, c.documented); e.Class != c.want {
+			if Refuse(e, &c.resp, c.documented); e.Class != c.want {
 				t.Errorf("HTTP %d: got %s, want %s", c.resp.StatusCode, e.Class, c.want)
 			}
 		})
@@ -100,21 +101,21 @@ func TestRefuse(t *testing.T) {
 func TestClassOf(t *testing.T) {
 	for _, c := range []struct {
 		err  error
-		want Class
+		want result.Class
 	}{
 		{nil, ""},
-		{fmt.Errorf("sending: %w", Invalid("url", "bad")), Configuration},
-		{errors.New("something else"), Unknown},
+		{fmt.Errorf("sending: %w", Invalid("url", "bad")), result.Configuration},
+		{errors.New("something else"), result.Unknown},
 	} {
-		if got := ClassOf(c.err); got != c.want {
+		if got := result.ClassOf(c.err); got != c.want {
 			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
 		}
 	}
 }
 
 func TestBefore(t *testing.T) {
-	unknown := &Error{Class: Unknown, Reason: ReasonTimeout, RetryAfter: time.Second, Message: "why"}
-	if got, ok := errors.AsType[*Error](Before(unknown)); !ok || *got != (Error{Temporary, ReasonTimeout, time.Second, "why"}) || unknown.Class != Unknown {
+	unknown := &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, RetryAfter: time.Second, Message: "why"}
+	if got, ok := errors.AsType[*result.Error](Before(unknown)); !ok || *got != (result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, RetryAfter: time.Second, Message: "why"}) || unknown.Class != result.Unknown {
 		t.Errorf("got %+v, and left %+v", got, unknown)
 	}
 	for _, err := range []error{nil, Invalid("url", "bad"), errors.New("something else")} {

@@ -25,15 +25,8 @@ import (
 	"context"
 	"strings"
 	"time"
-)
 
-// Event is what happened to an alert.
-type Event string
-
-const (
-	Fired    Event = "Fired"
-	Updated  Event = "Updated" // the content differs from what the receiver holds
-	Resolved Event = "Resolved"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // Severity is how bad it is.
@@ -47,7 +40,7 @@ const (
 
 // Message is what one receiver is to be told.
 type Message struct {
-	Event     Event
+	Event     result.Event
 	UID       string // of the alert
 	Namespace string
 	Name      string
@@ -70,25 +63,19 @@ func (m Message) Heading() string {
 type Key struct {
 	Delivery   string // the same for every repeat of this message
 	Incident   string // the same for everything about this alert at this receiver
-	ExternalID string // from the receiver's last Receipt, "" if there was none
-}
-
-// Receipt is what a receiver confirmed.
-type Receipt struct {
-	ExternalID string // by which the receiver knows what it holds, "" if it does not say
-	Note       string // for people
+	ExternalID string // from the receiver's last receipt, "" if there was none
 }
 
 // Sender delivers messages to one receiver. It is safe for concurrent use.
 type Sender interface {
-	// Send makes one attempt. An error is an *Error.
-	Send(ctx context.Context, m Message, k Key) (Receipt, error)
+	// Send makes one attempt. An error is a *result.Error.
+	Send(ctx context.Context, m Message, k Key) (result.Receipt, error)
 	// Close lets go of the connections.
 	Close()
 }
 
 // Prober is a Sender whose receiver can be asked, without sending anything, whether it would take a message.
 type Prober interface {
-	// Probe makes one harmless request. An error is an *Error.
+	// Probe makes one harmless request. An error is a *result.Error.
 	Probe(ctx context.Context) error
 }

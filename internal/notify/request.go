@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -86,9 +87,9 @@ func Encode(value any) ([]byte, error) {
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
 
-// Do makes the request, once. An error is an *Error: what failure says of the answer, in which case the answer is returned
+// Do makes the request, once. An error is an *result.Error: what failure says of the answer, in which case the answer is returned
 // with it, or why there is none.
-func Do(ctx context.Context, client *outbound.Client, req *http.Request, failure func(*outbound.Response) *Error) (*outbound.Response, error) {
+func Do(ctx context.Context, client *outbound.Client, req *http.Request, failure func(*outbound.Response) *result.Error) (*outbound.Response, error) {
 	resp, err := client.Do(ctx, req)
 	if err != nil {
 		return nil, FromRequest(err)

@@ -21,11 +21,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 func TestParseURL(t *testing.T) {
 	for _, value := range []string{"", "example.com/canary", "ftp://canary", "https://", "https://canary:canary", "https:canary", "http://:80/canary", "https://a\x00canary"} {
-		if u, err := ParseURL("url", value); u != nil || ClassOf(err) != Configuration || err.Error() != "url: must be an absolute http or https URL" {
+		if u, err := ParseURL("url", value); u != nil || result.ClassOf(err) != result.Configuration || err.Error() != "url: must be an absolute http or https URL" {
 			t.Errorf("%q: got %v, %v", value, u, err)
 		}
 	}
@@ -36,7 +38,7 @@ func TestParseURL(t *testing.T) {
 
 func TestParseBaseURL(t *testing.T) {
 	for _, value := range []string{"https://canary@example.com", "https://:canary@example.com", "https://example.com?canary", "https://example.com?", "https://example.com#canary"} {
-		if u, err := ParseBaseURL("urls[1]", value); u != nil || ClassOf(err) != Configuration ||
+		if u, err := ParseBaseURL("urls[1]", value); u != nil || result.ClassOf(err) != result.Configuration ||
 			err.Error() != "urls[1]: must have neither user, query nor fragment: credentials belong into the Secret" {
 			t.Errorf("%q: got %v, %v", value, u, err)
 		}
@@ -59,10 +61,10 @@ func TestRequest(t *testing.T) {
 	if err != nil || req.ContentLength != 0 || req.Header.Get("Content-Type") != "" || req.Header.Get("User-Agent") != "bellhop" {
 		t.Errorf("without a body: got %+v, %v", req, err)
 	}
-	if _, err = JSONRequest(t.Context(), http.MethodPost, target, func() {}); ClassOf(err) != Configuration || !strings.HasPrefix(err.Error(), "content: ") {
+	if _, err = JSONRequest(t.Context(), http.MethodPost, target, func() {}); result.ClassOf(err) != result.Configuration || !strings.HasPrefix(err.Error(), "content: ") {
 		t.Errorf("what is no JSON: got %v", err)
 	}
-	if _, err = Request(t.Context(), http.MethodPost, &url.URL{Host: "canary canary"}, nil); ClassOf(err) != Configuration || strings.Contains(err.Error(), "canary") {
+	if _, err = Request(t.Context(), http.MethodPost, &url.URL{Host: "canary canary"}, nil); result.ClassOf(err) != result.Configuration || strings.Contains(err.Error(), "canary") {
 		t.Errorf("a bad URL: got %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -43,7 +44,7 @@ func (m Message) Headline() string {
 	if m.Severity == Warning || m.Severity == Critical {
 		headline = "[" + string(m.Severity) + "] " + headline
 	}
-	if m.Event == Updated || m.Event == Resolved {
+	if m.Event == result.Updated || m.Event == result.Resolved {
 		headline = string(m.Event) + ": " + headline
 	}
 	return headline

@@ -22,15 +22,17 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 func TestHeadline(t *testing.T) {
 	for want, m := range map[string]Message{
-		"Hi 👋":                    {Event: Fired, Title: "Hi :wave:", Severity: Info},
-		"[Critical] Hi":           {Event: Fired, Title: "Hi", Severity: Critical},
-		"Updated: [Warning] Hi":   {Event: Updated, Title: "Hi", Severity: Warning},
-		"Resolved: [Critical] Hi": {Event: Resolved, Title: "Hi", Severity: Critical},
-		"Resolved: Kubernetes alert for shop/till": {Event: Resolved, Namespace: "shop", Name: "till"},
+		"Hi 👋":                    {Event: result.Fired, Title: "Hi :wave:", Severity: Info},
+		"[Critical] Hi":           {Event: result.Fired, Title: "Hi", Severity: Critical},
+		"Updated: [Warning] Hi":   {Event: result.Updated, Title: "Hi", Severity: Warning},
+		"Resolved: [Critical] Hi": {Event: result.Resolved, Title: "Hi", Severity: Critical},
+		"Resolved: Kubernetes alert for shop/till": {Event: result.Resolved, Namespace: "shop", Name: "till"},
 	} {
 		if got := m.Headline(); got != want {
 			t.Errorf("got %q, want %q", got, want)

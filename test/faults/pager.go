@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/notify"
+	notifyresult "github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 func (w *world) alert(name string, receivers ...string) *v1beta1.Alert {
@@ -309,7 +309,7 @@ func receiverSecretRotated(w *world) {
 
 // isUnauthorized reports whether a receiver refused the operator's secret.
 func isUnauthorized(a *v1beta1.Alert) bool {
-	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.Reason == notify.ReasonUnauthorized })
+	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.Reason == notifyresult.ReasonUnauthorized })
 }
 
 // remakeReceiver deletes the receiver, and makes another of its name.

@@ -41,6 +41,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -86,7 +87,7 @@ var (
 // classicName is what every version of Alertmanager takes for the name of a label.
 var classicName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	s := &Sender{labels: map[string]string{}, client: client, now: time.Now}
 	if len(config.URLs) == 0 || len(config.URLs) > maxReplicas {
@@ -116,17 +117,17 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt at every replica.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	alerts, holds := s.render(m, k)
 	body, err := notify.Encode(alerts)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	failures := s.ask(ctx, http.MethodPost, "alerts", body)
 	if failure := verdict(failures); failure != nil {
-		return notify.Receipt{}, failure
+		return result.Receipt{}, failure
 	}
-	return notify.Receipt{ExternalID: holds.String(), Note: note(failures)}, nil
+	return result.Receipt{ExternalID: holds.String(), Note: note(failures)}, nil
 }
 
 // Probe asks every replica how it does, as nobody could whose credential or path is wrong. One that answers is enough.
@@ -139,8 +140,8 @@ func (s *Sender) Probe(ctx context.Context) error {
 
 // ask makes the same request to every replica at once, and returns what failed in the order of the replicas, with nil for a
 // success.
-func (s *Sender) ask(ctx context.Context, method, resource string, body []byte) []*notify.Error {
-	failures := make([]*notify.Error, len(s.apis))
+func (s *Sender) ask(ctx context.Context, method, resource string, body []byte) []*result.Error {
+	failures := make([]*result.Error, len(s.apis))
 	var all sync.WaitGroup
 	for i, api := range s.apis {
 		all.Go(func() { failures[i] = s.askOne(ctx, method, api.JoinPath(resource), body) })
@@ -149,7 +150,7 @@ func (s *Sender) ask(ctx context.Context, method, resource string, body []byte) 
 	return failures
 }
 
-func (s *Sender) askOne(ctx context.Context, method string, target *url.URL, body []byte) *notify.Error {
+func (s *Sender) askOne(ctx context.Context, method string, target *url.URL, body []byte) *result.Error {
 	req, err := notify.Request(ctx, method, target, body)
 	if err != nil {
 		return notify.Invalid("urls", "must be absolute http or https URLs")

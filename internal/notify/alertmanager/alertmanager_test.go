@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -98,38 +99,38 @@ func TestSend(t *testing.T) {
 	)
 	for _, c := range []struct {
 		why        string
-		event      notify.Event
+		event      result.Event
 		externalID string
 		body       string
 		want       string // the receipt's ExternalID
 	}{
-		{"fired", notify.Fired, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"fired, again", notify.Fired, "critical@2026-03-01T12:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"an update keeps the start", notify.Updated, "critical@2026-03-01T11:00:00Z", `[` + strings.Replace(firing, "12:00", "11:00", 1) + `]`, "critical@2026-03-01T11:00:00Z"},
-		{"an update of what may not be there", notify.Updated, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"fired", result.Fired, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"fired, again", result.Fired, "critical@2026-03-01T12:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"an update keeps the start", result.Updated, "critical@2026-03-01T11:00:00Z", `[` + strings.Replace(firing, "12:00", "11:00", 1) + `]`, "critical@2026-03-01T11:00:00Z"},
+		{"an update of what may not be there", result.Updated, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
 		{
-			"another severity ends the one before", notify.Updated, "warning@2026-03-01T12:00:00Z",
+			"another severity ends the one before", result.Updated, "warning@2026-03-01T12:00:00Z",
 			`[` + firing + `,` + mild + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}]`, "critical@2026-03-01T12:00:00Z",
 		},
-		{"resolved", notify.Resolved, "critical@2026-03-01T12:00:00Z", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"resolved before anything was confirmed", notify.Resolved, "", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"resolved", result.Resolved, "critical@2026-03-01T12:00:00Z", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"resolved before anything was confirmed", result.Resolved, "", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
 		{
-			"resolved while another severity may be held", notify.Resolved, "warning@2026-03-01T12:00:00Z",
+			"resolved while another severity may be held", result.Resolved, "warning@2026-03-01T12:00:00Z",
 			`[` + over + `,` + mild + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}]`, "critical@2026-03-01T12:00:00Z",
 		},
 		{
-			"no end before the start, by a clock that is behind", notify.Resolved, "critical@2026-03-01T13:00:00Z",
+			"no end before the start, by a clock that is behind", result.Resolved, "critical@2026-03-01T13:00:00Z",
 			`[{` + labels + `,` + annotations + `,"startsAt":"2026-03-01T13:00:00Z","endsAt":"2026-03-01T13:00:00Z"}]`, "critical@2026-03-01T13:00:00Z",
 		},
-		{"an id that is not ours", notify.Updated, "urgent@2026-03-01T11:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"a time that is none", notify.Updated, "warning@2026-03-01", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"a time that we do not write so", notify.Updated, "warning@2026-03-01T13:00:00+02:00", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"an id that is not ours", result.Updated, "urgent@2026-03-01T11:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"a time that is none", result.Updated, "warning@2026-03-01", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"a time that we do not write so", result.Updated, "warning@2026-03-01T13:00:00+02:00", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			s := newSender(t, Config{URLs: []string{" " + server.URL + "/am/\n"}, Labels: map[string]string{"team": "a&b"}, Token: token + "\n"})
 			got, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
-			want := notify.Receipt{ExternalID: c.want, Note: "accepted; its routes and silences decide who is told"}
+			want := result.Receipt{ExternalID: c.want, Note: "accepted; its routes and silences decide who is told"}
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
@@ -151,7 +152,7 @@ func TestSend(t *testing.T) {
 func TestBasic(t *testing.T) {
 	server := notifytest.NewServer(t)
 	s := newSender(t, Config{URLs: []string{server.URL}, Username: username, Password: password})
-	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", "")); err != nil {
+	if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", "")); err != nil {
 		t.Fatal(err)
 	}
 	r := http.Request{Header: server.Requests()[0].Header}
@@ -166,27 +167,27 @@ func TestReplicas(t *testing.T) {
 		why     string
 		answers []http.HandlerFunc
 		note    string
-		want    notify.Error
+		want    result.Error
 	}{
-		{"all", []http.HandlerFunc{accept, accept}, "accepted by 2 of 2 replicas; its routes and silences decide who is told", notify.Error{}},
+		{"all", []http.HandlerFunc{accept, accept}, "accepted by 2 of 2 replicas; its routes and silences decide who is told", result.Error{}},
 		{
 			"one is enough", []http.HandlerFunc{notifytest.Status(400, words("bad")), accept, notifytest.Status(503, "")},
-			"accepted by 1 of 3 replicas; its routes and silences decide who is told; urls[0]: HTTP 400 Bad Request; urls[2]: HTTP 503 Service Unavailable", notify.Error{},
+			"accepted by 1 of 3 replicas; its routes and silences decide who is told; urls[0]: HTTP 400 Bad Request; urls[2]: HTTP 503 Service Unavailable", result.Error{},
 		},
 		{
 			"what may have been accepted comes first",
 			[]http.HandlerFunc{notifytest.Status(429, ""), notifytest.Status(401, ""), notifytest.Status(500, ""), notifytest.Status(400, "")}, "",
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "every replica failed: urls[0]: HTTP 429 Too Many Requests; " +
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "every replica failed: urls[0]: HTTP 429 Too Many Requests; " +
 				"urls[1]: HTTP 401 Unauthorized; urls[2]: HTTP 500 Internal Server Error; urls[3]: HTTP 400 Bad Request"},
 		},
 		{
 			"then what time mends, as soon as it may be for one", []http.HandlerFunc{notifytest.Status(404, ""), notifytest.Status(429, "", "Retry-After", "9"), notifytest.Status(429, "", "Retry-After", "3")}, "",
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second,
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second,
 				Message: "every replica failed: urls[0]: HTTP 404 Not Found; urls[1]: HTTP 429 Too Many Requests; urls[2]: HTTP 429 Too Many Requests"},
 		},
 		{
 			"F-P1: no answer of Alertmanager is final", []http.HandlerFunc{notifytest.Status(400, words("bad")), notifytest.Status(400, words("bad"))}, "",
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 400 Bad Request"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 400 Bad Request"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -199,8 +200,8 @@ func TestReplicas(t *testing.T) {
 				config.URLs = append(config.URLs, server.URL)
 			}
 			s := newSender(t, config)
-			receipt, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-			own, failed := errors.AsType[*notify.Error](err)
+			receipt, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+			own, failed := errors.AsType[*result.Error](err)
 			if receipt.Note != c.note || failed != (c.note == "") || failed && *own != c.want {
 				t.Errorf("got %+v, %+v; want %q, %+v", receipt, err, c.note, c.want)
 			}
@@ -234,7 +235,7 @@ func TestReplicasAtOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	got, err := newSender(t, Config{URLs: []string{hanging.URL, first.URL, second.URL}}).
-		Send(ctx, notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+		Send(ctx, notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	want := "accepted by 2 of 3 replicas; its routes and silences decide who is told; urls[0]: no complete answer within the time limit"
 	if err != nil || got.Note != want {
 		t.Errorf("got %+v, %v", got, err)
@@ -263,19 +264,19 @@ func newFleet(t *testing.T, size int) *fleet {
 	}
 	f.sender = newSender(t, config)
 	f.sender.now = func() time.Time { return f.now }
-	m := notifytest.Message(notify.Fired)
-	if _, err := f.sender.Send(t.Context(), m, notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+	m := notifytest.Message(result.Fired)
+	if _, err := f.sender.Send(t.Context(), m, notifytest.Key("first", "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("all answers are lost: got %v", err)
 	}
-	f.send(notify.Fired, m.Severity)
+	f.send(result.Fired, m.Severity)
 	return f
 }
 
-func (f *fleet) send(event notify.Event, severity notify.Severity) {
+func (f *fleet) send(event result.Event, severity notify.Severity) {
 	f.t.Helper()
 	m := notifytest.Message(event)
 	m.Severity = severity
-	if event != notify.Fired {
+	if event != result.Fired {
 		m.Time, m.Content = f.now, "It is "+strings.ToLower(string(event))
 	}
 	receipt, err := f.sender.Send(f.t.Context(), m, notifytest.Key(string(event), f.id))
@@ -301,7 +302,7 @@ func (f *fleet) wants(why string, want ...string) {
 			f.t.Errorf("%s: of replica %d people see %q, want %q", why, i, got, want)
 		}
 		for _, start := range replica.Starts() {
-			if !start.Equal(notifytest.Message(notify.Fired).Time) {
+			if !start.Equal(notifytest.Message(result.Fired).Time) {
 				f.t.Errorf("%s: it is firing since %s", why, start)
 			}
 		}
@@ -313,44 +314,44 @@ func TestSeenOnce(t *testing.T) {
 	f := newFleet(t, 2)
 	f.wants("fired twice, the first answers lost", "+Hi 🎉\nHello KubeCon 👋")
 	f.now = f.now.Add(RepostEvery)
-	f.send(notify.Fired, notify.Critical)
+	f.send(result.Fired, notify.Critical)
 	f.wants("sent again", "+Hi 🎉\nHello KubeCon 👋")
-	f.send(notify.Updated, notify.Critical)
+	f.send(result.Updated, notify.Critical)
 	f.wants("updated", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(Validity - time.Second)
 	f.wants("as long as it is valid", "+Hi 🎉\nIt is updated")
-	f.send(notify.Resolved, notify.Critical)
+	f.send(result.Resolved, notify.Critical)
 	f.wants("resolved", "-Hi 🎉\nIt is resolved")
-	f.send(notify.Resolved, notify.Critical)
+	f.send(result.Resolved, notify.Critical)
 	f.wants("resolved twice", "-Hi 🎉\nIt is resolved")
 	f.now = f.now.Add(time.Hour)
-	f.send(notify.Fired, notify.Critical)
+	f.send(result.Fired, notify.Critical)
 	f.wants("fired anew", "+Hi 🎉\nHello KubeCon 👋")
 }
 
 func TestSeverityChanges(t *testing.T) {
 	f := newFleet(t, 1)
 	f.now = f.now.Add(time.Minute)
-	f.send(notify.Updated, notify.Warning)
+	f.send(result.Updated, notify.Warning)
 	f.wants("another severity is another alert", "-Hi 🎉\nIt is updated", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(RepostEvery)
-	f.send(notify.Fired, notify.Warning)
+	f.send(result.Fired, notify.Warning)
 	f.wants("sent again", "-Hi 🎉\nIt is updated", "+Hi 🎉\nHello KubeCon 👋")
-	f.send(notify.Resolved, notify.Info) // an update to which was not confirmed, and did not arrive
+	f.send(result.Resolved, notify.Info) // an update to which was not confirmed, and did not arrive
 	f.wants("resolved", "-Hi 🎉\nIt is updated", "-Hi 🎉\nIt is resolved")
 }
 
 func TestRestarts(t *testing.T) {
 	f := newFleet(t, 1)
-	f.send(notify.Updated, notify.Critical)
+	f.send(result.Updated, notify.Critical)
 	f.replicas[0].Restart()
 	f.now = f.now.Add(RepostEvery)
-	f.send(notify.Updated, notify.Critical)
+	f.send(result.Updated, notify.Critical)
 	f.wants("it learns of it again, with its start", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(Validity)
 	f.wants("nobody sends it again", "-Hi 🎉\nIt is updated")
 	f.replicas[0].Restart()
-	f.send(notify.Resolved, notify.Critical)
+	f.send(result.Resolved, notify.Critical)
 	f.wants("the end of what it does not know", "-Hi 🎉\nIt is resolved")
 }
 

@@ -22,18 +22,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // order is what is most worth another try. Alertmanager documents no error format, so no answer is Permanent.
-var order = []notify.Class{notify.Unknown, notify.Temporary, notify.Configuration}
+var order = []result.Class{result.Unknown, result.Temporary, result.Configuration}
 
 // verdict is nil if a replica accepted, and else of the failure with which there is most hope.
-func verdict(failures []*notify.Error) *notify.Error {
+func verdict(failures []*result.Error) *result.Error {
 	if slices.Contains(failures, nil) {
 		return nil
 	}
-	e := *slices.MinFunc(failures, func(a, b *notify.Error) int {
+	e := *slices.MinFunc(failures, func(a, b *result.Error) int {
 		return cmp.Or(slices.Index(order, a.Class)-slices.Index(order, b.Class), cmp.Compare(a.RetryAfter, b.RetryAfter))
 	})
 	if len(failures) > 1 {
@@ -43,7 +43,7 @@ func verdict(failures []*notify.Error) *notify.Error {
 }
 
 // note says how many accepted. What that is worth is said too: it proves that nobody was told yet.
-func note(failures []*notify.Error) string {
+func note(failures []*result.Error) string {
 	missing := list(failures)
 	accepted := fmt.Sprintf("accepted by %d of %d replicas", len(failures)-len(missing), len(failures))
 	if len(failures) == 1 {
@@ -53,7 +53,7 @@ func note(failures []*notify.Error) string {
 }
 
 // list names the replicas that failed by their place in the spec, since an address may be nobody's business.
-func list(failures []*notify.Error) []string {
+func list(failures []*result.Error) []string {
 	var texts []string
 	for i, failure := range failures {
 		if failure != nil {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // The labels that an alert is known by. The name is the Alert's and not one for all: with the usual rule, by which what is
@@ -55,7 +56,7 @@ func (s *Sender) render(m notify.Message, k notify.Key) ([]posted, held) {
 		holds.since = before.since // an update has a time of its own, but it is the same alert
 	}
 	end := now
-	if m.Event != notify.Resolved {
+	if m.Event != result.Resolved {
 		end = now.Add(Validity)
 	}
 	alerts := []posted{s.alert(m, k, holds, end)}

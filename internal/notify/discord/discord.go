@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -81,7 +82,7 @@ var (
 	hosts     = []string{"discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com", "ptb.discordapp.com", "canary.discordapp.com"}
 )
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	hook, err := notify.ParseURL("url", config.URL)
 	if err != nil {
@@ -118,39 +119,39 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt. It is two requests where the message that is to be edited cannot be.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Fired || !notify.IsID(snowflake, k.ExternalID, s.redact) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Event == result.Fired || !notify.IsID(snowflake, k.ExternalID, s.redact) {
 		return s.post(ctx, m)
 	}
 	body, cuts := render(m)
 	resp, err := s.write(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
 	switch {
 	case err == nil:
-		return notify.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
+		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
 	// Whether somebody deleted it, or it is of the webhook or in the thread that the receiver had before, nobody can tell.
 	case says(resp, http.StatusNotFound, unknownMessage), says(resp, http.StatusBadRequest, threadArchived):
 		return s.post(ctx, m)
 	}
-	return notify.Receipt{}, err
+	return result.Receipt{}, err
 }
 
 // post makes a new message.
-func (s *Sender) post(ctx context.Context, m notify.Message) (notify.Receipt, error) {
-	if m.Event == notify.Resolved { // what it was about stands in an earlier message, or was never told
+func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, error) {
+	if m.Event == result.Resolved { // what it was about stands in an earlier message, or was never told
 		m.Content = ""
 	}
 	body, cuts := render(m)
 	resp, err := s.write(ctx, http.MethodPost, s.posts, body)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	var made struct {
 		ID string `json:"id"`
 	}
 	if !notify.Decode(resp, &made) || !notify.IsID(snowflake, made.ID, s.redact) {
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return result.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
 // write returns both, response and error, for an answer that is not a success.
@@ -193,23 +194,23 @@ func says(resp *outbound.Response, status, code int) bool {
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
 	}
 	answer := read(resp)
 	if s.quotes {
-		e.Quote(answer.Message, s.redact)
+		notify.Quote(e, answer.Message, s.redact)
 	}
-	e.Refuse(resp, answer.Code >= leastCode && answer.Message != "")
+	notify.Refuse(e, resp, answer.Code >= leastCode && answer.Message != "")
 	if says(resp, http.StatusBadRequest, needsThread) || says(resp, http.StatusBadRequest, threadArchived) { // no other message would fare better
-		e.Class, e.Reason = notify.Configuration, notify.ReasonRejected
+		e.Class, e.Reason = result.Configuration, result.ReasonRejected
 	}
-	if e.Class == notify.Temporary && e.RetryAfter == 0 {
+	if e.Class == result.Temporary && e.RetryAfter == 0 {
 		e.RetryAfter = notify.Seconds(answer.RetryAfter)
 	}
-	if e.Class == notify.Temporary && e.RetryAfter == 0 {
+	if e.Class == result.Temporary && e.RetryAfter == 0 {
 		seconds, _ := strconv.ParseFloat(resp.Header.Get("X-RateLimit-Reset-After"), 64)
 		e.RetryAfter = notify.Seconds(seconds)
 	}

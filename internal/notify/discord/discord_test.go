@@ -29,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -56,7 +57,7 @@ func TestOnlyDiscordIsQuoted(t *testing.T) {
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL, Config{})
 	elsewhere.quotes = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -110,83 +111,83 @@ func TestSend(t *testing.T) {
 		over   = `{"content":"Resolved: [Critical] Hi 🎉","embeds":[{"description":"Hello KubeCon 👋","color":3046706}],` + nobody
 		short  = `{"content":"Resolved: [Critical] Hi 🎉","embeds":[],` + nobody
 	)
-	edited := notify.Receipt{ExternalID: "77", Note: "HTTP 200 OK: the message was edited"}
+	edited := result.Receipt{ExternalID: "77", Note: "HTTP 200 OK: the message was edited"}
 	for _, c := range []struct {
 		why        string
 		config     Config // URL is the query
-		event      notify.Event
+		event      result.Event
 		externalID string
 		answers    []http.HandlerFunc
 		requests   []string // method, URI and body
-		want       notify.Receipt
+		want       result.Receipt
 	}{
 		{
-			why: "a message", event: notify.Fired, answers: answers(200, accepted),
+			why: "a message", event: result.Fired, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?wait=true " + fired},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "in a thread", event: notify.Fired, config: Config{ThreadID: "123"}, answers: answers(200, accepted),
+			why: "in a thread", event: result.Fired, config: Config{ThreadID: "123"}, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?thread_id=123&wait=true " + fired},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "in the thread of the URL, and waiting although the URL says no", event: notify.Fired,
+			why: "in the thread of the URL, and waiting although the URL says no", event: result.Fired,
 			config: Config{URL: "?wait=false&thread_id=123&with_components=true"}, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?thread_id=123&wait=true&with_components=true " + fired},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "fired again is another message", event: notify.Fired, externalID: "77", answers: answers(200, accepted),
+			why: "fired again is another message", event: result.Fired, externalID: "77", answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?wait=true " + fired},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update edits", event: notify.Updated, externalID: "77", config: Config{ThreadID: "123"}, answers: answers(200, ""),
+			why: "an update edits", event: result.Updated, externalID: "77", config: Config{ThreadID: "123"}, answers: answers(200, ""),
 			requests: []string{"PATCH " + hookURI + "/messages/77?thread_id=123 " + update}, want: edited,
 		},
 		{
-			why: "an update of what is not known", event: notify.Updated, answers: answers(200, accepted),
+			why: "an update of what is not known", event: result.Updated, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?wait=true " + update},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update of what was deleted", event: notify.Updated, externalID: "77",
+			why: "an update of what was deleted", event: result.Updated, externalID: "77",
 			answers:  append(answers(404, problemJSON("Unknown Message", 10008)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + update, "POST " + hookURI + "?wait=true " + update},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update in a thread that was archived meanwhile, which a new message opens again", event: notify.Updated, externalID: "77",
+			why: "an update in a thread that was archived meanwhile, which a new message opens again", event: result.Updated, externalID: "77",
 			answers:  append(answers(400, problemJSON("Thread is archived", 50083)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + update, "POST " + hookURI + "?wait=true " + update},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "resolved there", event: notify.Resolved, externalID: "77",
+			why: "resolved there", event: result.Resolved, externalID: "77",
 			answers:  append(answers(400, problemJSON("Thread is archived", 50083)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "resolved edits", event: notify.Resolved, externalID: "77", answers: answers(200, "{}"),
+			why: "resolved edits", event: result.Resolved, externalID: "77", answers: answers(200, "{}"),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over}, want: edited,
 		},
 		{
-			why: "resolved where the message is not known, as it is another webhook's", event: notify.Resolved, externalID: "77",
+			why: "resolved where the message is not known, as it is another webhook's", event: result.Resolved, externalID: "77",
 			answers:  append(answers(404, problemJSON("Unknown Message", 10008)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "resolved without a message to edit is a short one", event: notify.Resolved, answers: answers(200, accepted),
+			why: "resolved without a message to edit is a short one", event: result.Resolved, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?wait=true " + short},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "not an id of theirs", event: notify.Resolved, externalID: "../../43/x", answers: answers(200, accepted),
+			why: "not an id of theirs", event: result.Resolved, externalID: "../../43/x", answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?wait=true " + short},
-			want:     notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -221,7 +222,7 @@ func TestSeverities(t *testing.T) {
 	for severity, want := range map[notify.Severity]string{
 		notify.Critical: `"[Critical] Hi 🎉"/13840175`, notify.Warning: `"[Warning] Hi 🎉"/16361509`, notify.Info: `"Hi 🎉"/1668818`,
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Severity = severity
 		got, _ := render(m)
 		content, _ := json.Marshal(got.Content)
@@ -235,79 +236,79 @@ func TestSeverities(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		why    string
-		event  notify.Event
+		event  result.Event
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
-			"their words", notify.Fired, notifytest.Status(400, problemJSON("Invalid Form Body\nfor "+token, 50035)),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid Form Body for [redacted]"},
+			"their words", result.Fired, notifytest.Status(400, problemJSON("Invalid Form Body\nfor "+token, 50035)),
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid Form Body for [redacted]"},
 		},
 		{
-			"a forum without thread", notify.Fired, notifytest.Status(400, problemJSON("Webhooks posted to forum channels must have a thread_name or thread_id", 220001)),
-			notify.Error{
-				Class: notify.Configuration, Reason: notify.ReasonRejected,
+			"a forum without thread", result.Fired, notifytest.Status(400, problemJSON("Webhooks posted to forum channels must have a thread_name or thread_id", 220001)),
+			result.Error{
+				Class: result.Configuration, Reason: result.ReasonRejected,
 				Message: "HTTP 400 Bad Request: Webhooks posted to forum channels must have a thread_name or thread_id",
 			},
 		},
 		{
-			"a thread that is locked", notify.Fired, notifytest.Status(400, problemJSON("Thread is archived", 50083)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: Thread is archived"},
+			"a thread that is locked", result.Fired, notifytest.Status(400, problemJSON("Thread is archived", 50083)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Thread is archived"},
 		},
 		{
-			"the token is another", notify.Fired, notifytest.Status(401, problemJSON("Invalid Webhook Token", 50027)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Invalid Webhook Token"},
+			"the token is another", result.Fired, notifytest.Status(401, problemJSON("Invalid Webhook Token", 50027)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Invalid Webhook Token"},
 		},
 		{
-			"the webhook was deleted", notify.Fired, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
+			"the webhook was deleted", result.Fired, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
 		},
 		{
-			"the webhook was deleted before an update", notify.Updated, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
+			"the webhook was deleted before an update", result.Updated, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
 		},
 		{
-			"the webhook was deleted before the end", notify.Resolved, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
+			"the webhook was deleted before the end", result.Resolved, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
 		},
 		{
-			"the thread was deleted", notify.Updated, notifytest.Status(404, problemJSON("Unknown Channel", 10003)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Channel"},
+			"the thread was deleted", result.Updated, notifytest.Status(404, problemJSON("Unknown Channel", 10003)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Channel"},
 		},
 		{
-			"a limit in the body", notify.Updated, notifytest.Status(429, `{"message":"You are being rate limited.","retry_after":64.57,"global":false}`, "X-RateLimit-Reset-After", "1"),
-			notify.Error{
-				Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 64570 * time.Millisecond,
+			"a limit in the body", result.Updated, notifytest.Status(429, `{"message":"You are being rate limited.","retry_after":64.57,"global":false}`, "X-RateLimit-Reset-After", "1"),
+			result.Error{
+				Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 64570 * time.Millisecond,
 				Message: "HTTP 429 Too Many Requests: You are being rate limited.",
 			},
 		},
 		{
-			"Retry-After comes first", notify.Fired, notifytest.Status(429, `{"retry_after":64.57}`, "Retry-After", "3"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
+			"Retry-After comes first", result.Fired, notifytest.Status(429, `{"retry_after":64.57}`, "Retry-After", "3"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a limit in their own header", notify.Fired, notifytest.Status(429, "<html>", "X-RateLimit-Reset-After", "0.2"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 200 * time.Millisecond, Message: "HTTP 429 Too Many Requests"},
+			"a limit in their own header", result.Fired, notifytest.Status(429, "<html>", "X-RateLimit-Reset-After", "0.2"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 200 * time.Millisecond, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a limit that makes no sense", notify.Fired, notifytest.Status(429, `{"retry_after":1e300}`),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
+			"a limit that makes no sense", result.Fired, notifytest.Status(429, `{"retry_after":1e300}`),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"one that is no number", notify.Fired, notifytest.Status(429, "", "X-RateLimit-Reset-After", "NaN"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
+			"one that is no number", result.Fired, notifytest.Status(429, "", "X-RateLimit-Reset-After", "NaN"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"an id that is no id", notify.Fired, notifytest.Status(200, `{"id":"../x"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"an id that is no id", result.Fired, notifytest.Status(200, `{"id":"../x"}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"accepted, but not whether it was kept", notify.Fired, notifytest.Status(204, ""),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 204 No Content, but the answer is not what this receiver's API promises"},
+			"accepted, but not whether it was kept", result.Fired, notifytest.Status(204, ""),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 204 No Content, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"editing fails", notify.Resolved, notifytest.Status(500, ""),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 500 Internal Server Error"},
+			"editing fails", result.Resolved, notifytest.Status(500, ""),
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 500 Internal Server Error"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -378,7 +379,7 @@ func TestCut(t *testing.T) {
 		"pings":             strings.Repeat("@everyone ", 1000),
 		"escapes":           strings.Repeat(`\`, 5000),
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = text, text
 		got, cuts := render(m)
 		description := got.Embeds[0].Description
@@ -395,7 +396,7 @@ func TestCut(t *testing.T) {
 			t.Errorf("%s: not shown as typed: %q", why, shown)
 		}
 	}
-	fits := notifytest.Message(notify.Fired)
+	fits := notifytest.Message(result.Fired)
 	fits.Severity, fits.Title, fits.Content = notify.Info, strings.Repeat("👋", maxContent), strings.Repeat("-", maxDescription-1)
 	if got, cuts := render(fits); cuts != "" || got.Content != fits.Title || got.Embeds[0].Description != `\`+fits.Content {
 		t.Errorf("cut although it fits: %q", cuts)
@@ -412,24 +413,24 @@ func TestSeen(t *testing.T) {
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 	defer server.Close()
 	s := newSender(t, server.URL, Config{ThreadID: "123"})
-	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+	if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("first", "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("got %v", err)
 	}
-	receipt := send(t, s, notify.Fired, "first", "")
-	receipt = send(t, s, notify.Updated, "second", receipt.ExternalID)
-	receipt = send(t, s, notify.Updated, "second", receipt.ExternalID) // an edit may be repeated
+	receipt := send(t, s, result.Fired, "first", "")
+	receipt = send(t, s, result.Updated, "second", receipt.ExternalID)
+	receipt = send(t, s, result.Updated, "second", receipt.ExternalID) // an edit may be repeated
 	const text = "[Critical] Hi 🎉\nHello KubeCon 👋"
 	want := []notifytest.Seen{{ID: made, Text: text}, {ID: "1478000000000000001", Text: "Updated: " + text}}
 	if got := service.Seen(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	send(t, s, notify.Resolved, "third", receipt.ExternalID)
+	send(t, s, result.Resolved, "third", receipt.ExternalID)
 	want[1] = notifytest.Seen{ID: "1478000000000000001", Text: "Resolved: " + text, Over: true}
 	if got := service.Seen(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	service.Delete(receipt.ExternalID)
-	send(t, s, notify.Resolved, "third", receipt.ExternalID)
+	send(t, s, result.Resolved, "third", receipt.ExternalID)
 	if got := service.Seen(); got[len(got)-1].Text != "Resolved: [Critical] Hi 🎉" {
 		t.Errorf("got %+v", got)
 	}
@@ -438,7 +439,7 @@ func TestSeen(t *testing.T) {
 	}
 }
 
-func send(t *testing.T, s *Sender, event notify.Event, delivery, externalID string) notify.Receipt {
+func send(t *testing.T, s *Sender, event result.Event, delivery, externalID string) result.Receipt {
 	t.Helper()
 	receipt, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key(delivery, externalID))
 	if err != nil {

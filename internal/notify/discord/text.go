@@ -22,6 +22,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // What Discord takes. It counts code points, and escapes count.
@@ -69,7 +70,7 @@ func render(m notify.Message) (out message, cuts string) {
 
 func color(m notify.Message) int {
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		return 0x2e7d32 // green
 	case m.Severity == notify.Critical:
 		return 0xd32f2f // red

@@ -26,14 +26,15 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // failed says what an error means that a step of a session ended with.
-func failed(ctx context.Context, step string, err error, at outbound.Stage) *notify.Error {
-	e := &notify.Error{Class: notify.Configuration, Reason: notify.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
+func failed(ctx context.Context, step string, err error, at outbound.Stage) *result.Error {
+	e := &result.Error{Class: result.Configuration, Reason: result.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
 	if at == outbound.Asked {
-		e.Class = notify.Unknown
+		e.Class = result.Unknown
 	}
 	if answer, ok := errors.AsType[*textproto.Error](err); ok {
 		e.Message = statusLine(answer)
@@ -49,18 +50,18 @@ func failed(ctx context.Context, step string, err error, at outbound.Stage) *not
 
 // meaning classifies a refusal. No class: the code is none. After the end of DATA the server has seen the mail, so a 5yz is about
 // its content; before, it is about the sender, the recipients or the session.
-func meaning(code int, at outbound.Stage) (notify.Class, string) {
+func meaning(code int, at outbound.Stage) (result.Class, string) {
 	switch code {
 	case 530, 534, 535, 538:
-		return notify.Configuration, notify.ReasonUnauthorized
+		return result.Configuration, result.ReasonUnauthorized
 	}
 	switch {
 	case code/100 == 4: // also 421 and 454, by which servers ask for less
-		return notify.Temporary, notify.ReasonServerError
+		return result.Temporary, result.ReasonServerError
 	case code/100 == 5 && at == outbound.Asked:
-		return notify.Permanent, notify.ReasonRejected
+		return result.Permanent, result.ReasonRejected
 	case code/100 == 5:
-		return notify.Configuration, notify.ReasonRejected
+		return result.Configuration, result.ReasonRejected
 	}
 	return "", ""
 }

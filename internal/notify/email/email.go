@@ -43,6 +43,7 @@ import (
 	"unicode"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -86,7 +87,7 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
-// New checks the configuration. An error is a *notify.Error that names the field and not its value.
+// New checks the configuration. An error is a *result.Error that names the field and not its value.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.TLS == "" {
 		config.TLS = StartTLS
@@ -167,31 +168,31 @@ func endpoint(text, port string) (host, address string, ok bool) {
 }
 
 // Send makes one attempt: one transaction for all who do not have the mail yet.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	text, err := s.compose(m, k)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	told := s.told.of(k.Delivery)
 	outcome, failure := s.deliver(ctx, told, text)
 	if failure != nil {
-		return notify.Receipt{}, failure
+		return result.Receipt{}, failure
 	}
 	if err := s.settle(m.Event, k.Delivery, told, outcome); err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	note := "accepted by the mail server; whether it is delivered it does not say"
 	if len(outcome.refused) > 0 {
 		note = outcome.failure().Message + "; else " + note
 	}
 	if id := s.id(k.Delivery); len(id) <= maxID {
-		return notify.Receipt{ExternalID: id, Note: note}, nil
+		return result.Receipt{ExternalID: id, Note: note}, nil
 	}
-	return notify.Receipt{Note: note}, nil
+	return result.Receipt{Note: note}, nil
 }
 
 // deliver tells those who were not told yet.
-func (s *Sender) deliver(ctx context.Context, told recipients, text []byte) (outcome, *notify.Error) {
+func (s *Sender) deliver(ctx context.Context, told recipients, text []byte) (outcome, *result.Error) {
 	session, failure := s.connect(ctx)
 	if failure != nil {
 		return outcome{}, failure
@@ -201,19 +202,19 @@ func (s *Sender) deliver(ctx context.Context, told recipients, text []byte) (out
 }
 
 // settle decides what an attempt that the server answered is worth: nil if nobody needs to be told again.
-func (s *Sender) settle(event notify.Event, delivery string, told recipients, o outcome) error {
+func (s *Sender) settle(event result.Event, delivery string, told recipients, o outcome) error {
 	switch {
 	case len(o.refused) == 0:
 	case told|o.accepted == 0: // nobody has it
 		return o.failure()
-	case event == notify.Resolved && o.failure().Class == notify.Configuration:
+	case event == result.Resolved && o.failure().Class == result.Configuration:
 		// Who never could be told that it began need not be told that it is over.
 	case o.accepted == 0: // those who are left are still refused
 		return o.failure()
 	default: // some have it, which is what must be remembered of it
 		s.told.set(delivery, told|o.accepted)
 		failure := o.failure()
-		failure.Class = notify.Unknown
+		failure.Class = result.Unknown
 		failure.Message = "accepted for the other addresses, which are not told again; " + failure.Message
 		return failure
 	}

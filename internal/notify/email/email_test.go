@@ -29,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 	"github.com/gophernetes/bellhop/internal/redact/redacttest"
@@ -79,21 +80,21 @@ func newSender(t *testing.T, server *notifytest.SMTP, config Config) *Sender {
 	return s
 }
 
-func send(ctx context.Context, s *Sender, event notify.Event, delivery string) (notify.Receipt, error) {
+func send(ctx context.Context, s *Sender, event result.Event, delivery string) (result.Receipt, error) {
 	return s.Send(ctx, notifytest.Message(event), notifytest.Key(delivery, ""))
 }
 
 // failure returns the error that a fired message must end with, in good time.
-func failure(ctx context.Context, t *testing.T, s *Sender) notify.Error {
+func failure(ctx context.Context, t *testing.T, s *Sender) result.Error {
 	t.Helper()
 	began := time.Now()
-	receipt, err := send(ctx, s, notify.Fired, "delivery")
+	receipt, err := send(ctx, s, result.Fired, "delivery")
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	own, ok := errors.AsType[*notify.Error](err)
+	own, ok := errors.AsType[*result.Error](err)
 	if !ok {
-		t.Fatalf("got %+v, %v, want a *notify.Error", receipt, err)
+		t.Fatalf("got %+v, %v, want a *result.Error", receipt, err)
 	}
 	return *own
 }
@@ -104,19 +105,19 @@ func TestSend(t *testing.T) {
 	const rest = "From: \"Bellhop\" <bellhop@example.com>\r\nTo: <oncall@example.com>, <boss@example.org>\r\n" +
 		"Content-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n"
 	const content = "Hello KubeCon =F0=9F=91=8B\r\n\r\n--=20\r\nAlert shop/kubecon-alert, severity Critical\r\n"
-	for event, want := range map[notify.Event]string{
-		notify.Fired: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\nImportance: high\r\n" + thread +
+	for event, want := range map[result.Event]string{
+		result.Fired: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\nImportance: high\r\n" + thread +
 			"Subject: =?UTF-8?q?[Critical]_Hi_=F0=9F=8E=89?=\r\n" + auto + "X-Priority: 1\r\n" + rest + content,
-		notify.Updated: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\nImportance: high\r\n" + thread +
+		result.Updated: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\nImportance: high\r\n" + thread +
 			"Subject: =?UTF-8?q?Updated:_[Critical]_Hi_=F0=9F=8E=89?=\r\n" + auto + "X-Priority: 1\r\n" + rest + content,
-		notify.Resolved: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\n" + thread +
+		result.Resolved: "Auto-Submitted: auto-generated\r\nDate: Sun, 01 Mar 2026 12:00:00 +0000\r\n" + thread +
 			"Subject: =?UTF-8?q?Resolved:_[Critical]_Hi_=F0=9F=8E=89?=\r\n" + auto + rest + "Resolved. The alert was:\r\n\r\n" + content,
 	} {
 		t.Run(string(event), func(t *testing.T) {
 			server := newServer(t, notifytest.SMTPOptions{StartTLS: true, Username: username, Password: password})
 			s := newSender(t, server, Config{Username: username + "\n", Password: password + "\r\n", To: []string{"oncall@example.com", " boss@example.org"}})
 			got, err := send(t.Context(), s, event, "delivery")
-			if wanted := (notify.Receipt{ExternalID: "delivery@example.com", Note: note}); err != nil || got != wanted {
+			if wanted := (result.Receipt{ExternalID: "delivery@example.com", Note: note}); err != nil || got != wanted {
 				t.Fatalf("got %+v, %v; want %+v", got, err, wanted)
 			}
 			mails := server.Mails()
@@ -155,7 +156,7 @@ func TestModes(t *testing.T) {
 			if err := s.Probe(t.Context()); err != nil || server.Received() != 0 {
 				t.Errorf("probe: got %v, %d mails", err, server.Received())
 			}
-			if _, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || server.Received() != 1 {
+			if _, err := send(t.Context(), s, result.Fired, "delivery"); err != nil || server.Received() != 1 {
 				t.Errorf("got %v, %d mails", err, server.Received())
 			}
 		})
@@ -167,17 +168,17 @@ func TestRepeat(t *testing.T) {
 	server := newServer(t, notifytest.SMTPOptions{})
 	server.LoseAnswers(1)
 	s := newSender(t, server, Config{TLS: None})
-	if e := failure(t.Context(), t, s); e.Class != notify.Unknown || e.Message != "end of DATA: the connection broke before a complete answer came" {
+	if e := failure(t.Context(), t, s); e.Class != result.Unknown || e.Message != "end of DATA: the connection broke before a complete answer came" {
 		t.Errorf("got %+v", e)
 	}
 	for _, c := range []struct {
-		event          notify.Event
+		event          result.Event
 		delivery       string
 		received, seen int
 	}{
-		{notify.Fired, "delivery", 2, 1},
-		{notify.Updated, "update", 3, 2},
-		{notify.Resolved, "resolve", 4, 3},
+		{result.Fired, "delivery", 2, 1},
+		{result.Updated, "update", 3, 2},
+		{result.Resolved, "resolve", 4, 3},
 	} {
 		if _, err := send(t.Context(), s, c.event, c.delivery); err != nil {
 			t.Fatal(err)
@@ -194,10 +195,10 @@ func TestRepeat(t *testing.T) {
 // steps are what a server can be asked, in order, and what it means if it does not answer.
 var steps = []struct {
 	command string
-	class   notify.Class
+	class   result.Class
 }{
-	{"connect", notify.Temporary}, {"EHLO", notify.Temporary}, {"STARTTLS", notify.Temporary}, {"TLS", notify.Temporary}, {"AUTH", notify.Temporary},
-	{"MAIL", notify.Temporary}, {"RCPT", notify.Temporary}, {"DATA", notify.Temporary}, {".", notify.Unknown},
+	{"connect", result.Temporary}, {"EHLO", result.Temporary}, {"STARTTLS", result.Temporary}, {"TLS", result.Temporary}, {"AUTH", result.Temporary},
+	{"MAIL", result.Temporary}, {"RCPT", result.Temporary}, {"DATA", result.Temporary}, {".", result.Unknown},
 }
 
 func withEverything(t *testing.T) (*notifytest.SMTP, *Sender) {
@@ -212,14 +213,14 @@ func TestNoAnswer(t *testing.T) {
 			why, answer string
 			reasons     []string
 		}{
-			{"hang", notifytest.SMTPHang, []string{notify.ReasonTimeout}},
-			{"hang up", notifytest.SMTPClose, []string{notify.ReasonConnectionFailed}},
-			{"flood", notifytest.SMTPFlood, []string{notify.ReasonConnectionFailed, notify.ReasonTLSFailed}},
-			{"endless line", notifytest.SMTPLine, []string{notify.ReasonConnectionFailed, notify.ReasonTLSFailed}},
-			{"garbage", "<html>", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
-			{"another protocol", "HTTP/1.1 400 Bad Request\r\n\r\n<html>", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
-			{"a code that is none", "999 5.1.1 canary", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
-			{"an answer to something else", "214 2.0.0 canary", []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}},
+			{"hang", notifytest.SMTPHang, []string{result.ReasonTimeout}},
+			{"hang up", notifytest.SMTPClose, []string{result.ReasonConnectionFailed}},
+			{"flood", notifytest.SMTPFlood, []string{result.ReasonConnectionFailed, result.ReasonTLSFailed}},
+			{"endless line", notifytest.SMTPLine, []string{result.ReasonConnectionFailed, result.ReasonTLSFailed}},
+			{"garbage", "<html>", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
+			{"another protocol", "HTTP/1.1 400 Bad Request\r\n\r\n<html>", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
+			{"a code that is none", "999 5.1.1 canary", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
+			{"an answer to something else", "214 2.0.0 canary", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
 		} {
 			t.Run(step.command+", "+c.why, func(t *testing.T) {
 				server, s := withEverything(t)
@@ -233,8 +234,8 @@ func TestNoAnswer(t *testing.T) {
 				defer cancel()
 				e := failure(ctx, t, s)
 				want := step.class
-				if misconfigured := []string{notify.ReasonBadAnswer, notify.ReasonTLSFailed}; want == notify.Temporary && slices.Contains(misconfigured, e.Reason) {
-					want = notify.Configuration
+				if misconfigured := []string{result.ReasonBadAnswer, result.ReasonTLSFailed}; want == result.Temporary && slices.Contains(misconfigured, e.Reason) {
+					want = result.Configuration
 				}
 				if e.Class != want || !slices.Contains(c.reasons, e.Reason) {
 					t.Errorf("got %s, %s (%s); want %s, one of %s", e.Class, e.Reason, e.Message, want, c.reasons)
@@ -254,10 +255,10 @@ func TestNoAnswer(t *testing.T) {
 func TestHungUpWithinTheMail(t *testing.T) {
 	server, s := withEverything(t)
 	server.Script("mail", notifytest.SMTPClose)
-	m := notifytest.Message(notify.Fired)
+	m := notifytest.Message(result.Fired)
 	m.Content = strings.Repeat("more than any buffer on the way holds\n", 1<<13)
 	_, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
-	if notify.ClassOf(err) != notify.Temporary || err.Error() != "DATA: the connection broke before a complete answer came" {
+	if result.ClassOf(err) != result.Temporary || err.Error() != "DATA: the connection broke before a complete answer came" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -273,14 +274,14 @@ func TestTimeLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := failure(t.Context(), t, s); e.Reason != notify.ReasonTimeout {
+	if e := failure(t.Context(), t, s); e.Reason != result.ReasonTimeout {
 		t.Errorf("the client's time limit: got %+v", e)
 	}
 	server, s = withEverything(t)
 	server.Script(".", notifytest.SMTPHang)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, cancel)
-	if e := failure(ctx, t, s); e.Class != notify.Unknown || e.Reason != notify.ReasonCanceled {
+	if e := failure(ctx, t, s); e.Class != result.Unknown || e.Reason != result.ReasonCanceled {
 		t.Errorf("cancelled: got %+v", e)
 	}
 }
@@ -291,7 +292,7 @@ func TestGoodbye(t *testing.T) {
 		server, s := withEverything(t)
 		server.Script("QUIT", answer)
 		began := time.Now()
-		if _, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || time.Since(began) > 3*time.Second {
+		if _, err := send(t.Context(), s, result.Fired, "delivery"); err != nil || time.Since(began) > 3*time.Second {
 			t.Errorf("%q: got %v after %s", answer, err, time.Since(began))
 		}
 	}
@@ -300,7 +301,7 @@ func TestGoodbye(t *testing.T) {
 func TestFailures(t *testing.T) {
 	const from, to = "MAIL FROM: ", "to[0]: "
 	type want struct {
-		class   notify.Class
+		class   result.Class
 		reason  string
 		message string
 	}
@@ -308,39 +309,39 @@ func TestFailures(t *testing.T) {
 		command, answer string
 		want            want
 	}{
-		{"connect", "421 4.3.2 canary", want{notify.Temporary, notify.ReasonServerError, "greeting: SMTP 421 4.3.2"}},
-		{"connect", "554 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, "greeting: SMTP 554 5.7.1"}},
-		{"EHLO", "421-canary\r\n421 canary", want{notify.Temporary, notify.ReasonServerError, "EHLO: SMTP 421"}},
-		{"EHLO", "550 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, "EHLO: SMTP 550 5.7.1"}},
-		{"STARTTLS", "454 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, "STARTTLS: SMTP 454 4.7.0"}},
-		{"STARTTLS", "502 5.5.1 canary", want{notify.Configuration, notify.ReasonRejected, "STARTTLS: SMTP 502 5.5.1"}},
-		{"AUTH", "535 5.7.8 canary", want{notify.Configuration, notify.ReasonUnauthorized, "AUTH: SMTP 535 5.7.8"}},
-		{"AUTH", "534-5.7.9 canary\r\n534 5.7.9 canary", want{notify.Configuration, notify.ReasonUnauthorized, "AUTH: SMTP 534 5.7.9"}},
-		{"AUTH", "454 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, "AUTH: SMTP 454 4.7.0"}},
-		{"AUTH", "334 canary!", want{notify.Configuration, notify.ReasonBadAnswer, "AUTH: the answer is not one of SMTP"}},
-		{"AUTH", "334 Y2FuYXJ5", want{notify.Configuration, notify.ReasonBadAnswer, "AUTH: the answer is not one of SMTP"}},
-		{"MAIL", "450 4.7.1 canary", want{notify.Temporary, notify.ReasonServerError, from + "SMTP 450 4.7.1"}},
-		{"MAIL", "421 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, from + "SMTP 421 4.7.0"}},
-		{"MAIL", "530 5.7.0 canary", want{notify.Configuration, notify.ReasonUnauthorized, from + "SMTP 530 5.7.0"}},
-		{"MAIL", "553 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, from + "SMTP 553 5.7.1"}},
-		{"RCPT", "421 4.7.0 canary", want{notify.Temporary, notify.ReasonServerError, "RCPT TO: SMTP 421 4.7.0"}},
-		{"RCPT", "450 4.2.0 canary", want{notify.Temporary, notify.ReasonServerError, to + "SMTP 450 4.2.0"}},
-		{"RCPT", "452 4.2.2 canary", want{notify.Temporary, notify.ReasonServerError, to + "SMTP 452 4.2.2"}},
-		{"RCPT", "552 5.2.2 canary", want{notify.Temporary, notify.ReasonServerError, to + "SMTP 552 5.2.2"}},
-		{"RCPT", "550 5.1.1 canary", want{notify.Configuration, notify.ReasonRejected, to + "SMTP 550 5.1.1"}},
-		{"RCPT", "554 5.7.1 canary", want{notify.Configuration, notify.ReasonRejected, to + "SMTP 554 5.7.1"}},
-		{"DATA", "451 4.3.0 canary", want{notify.Temporary, notify.ReasonServerError, "DATA: SMTP 451 4.3.0"}},
-		{"DATA", "554 5.5.1 canary", want{notify.Configuration, notify.ReasonRejected, "DATA: SMTP 554 5.5.1"}},
-		{".", "421 4.3.0 canary", want{notify.Temporary, notify.ReasonServerError, "end of DATA: SMTP 421 4.3.0"}},
-		{".", "451 4.7.1 canary", want{notify.Temporary, notify.ReasonServerError, "end of DATA: SMTP 451 4.7.1"}},
-		{"F-P19 .", "550 5.7.26 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 550 5.7.26"}},
-		{"F-P19 .", "551 5.7.1 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 551 5.7.1"}},
-		{"F-P19 .", "553 5.7.1 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 553 5.7.1"}},
-		{".", "552 5.3.4 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 552 5.3.4"}},
-		{".", "554 5.6.0 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554 5.6.0"}},
-		{".", "554 4.6.0 a code that contradicts", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554"}},
-		{".", "554 5.6.0canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554"}},
-		{".", "554 5.6.1234 canary", want{notify.Permanent, notify.ReasonRejected, "end of DATA: SMTP 554"}},
+		{"connect", "421 4.3.2 canary", want{result.Temporary, result.ReasonServerError, "greeting: SMTP 421 4.3.2"}},
+		{"connect", "554 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "greeting: SMTP 554 5.7.1"}},
+		{"EHLO", "421-canary\r\n421 canary", want{result.Temporary, result.ReasonServerError, "EHLO: SMTP 421"}},
+		{"EHLO", "550 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "EHLO: SMTP 550 5.7.1"}},
+		{"STARTTLS", "454 4.7.0 canary", want{result.Temporary, result.ReasonServerError, "STARTTLS: SMTP 454 4.7.0"}},
+		{"STARTTLS", "502 5.5.1 canary", want{result.Configuration, result.ReasonRejected, "STARTTLS: SMTP 502 5.5.1"}},
+		{"AUTH", "535 5.7.8 canary", want{result.Configuration, result.ReasonUnauthorized, "AUTH: SMTP 535 5.7.8"}},
+		{"AUTH", "534-5.7.9 canary\r\n534 5.7.9 canary", want{result.Configuration, result.ReasonUnauthorized, "AUTH: SMTP 534 5.7.9"}},
+		{"AUTH", "454 4.7.0 canary", want{result.Temporary, result.ReasonServerError, "AUTH: SMTP 454 4.7.0"}},
+		{"AUTH", "334 canary!", want{result.Configuration, result.ReasonBadAnswer, "AUTH: the answer is not one of SMTP"}},
+		{"AUTH", "334 Y2FuYXJ5", want{result.Configuration, result.ReasonBadAnswer, "AUTH: the answer is not one of SMTP"}},
+		{"MAIL", "450 4.7.1 canary", want{result.Temporary, result.ReasonServerError, from + "SMTP 450 4.7.1"}},
+		{"MAIL", "421 4.7.0 canary", want{result.Temporary, result.ReasonServerError, from + "SMTP 421 4.7.0"}},
+		{"MAIL", "530 5.7.0 canary", want{result.Configuration, result.ReasonUnauthorized, from + "SMTP 530 5.7.0"}},
+		{"MAIL", "553 5.7.1 canary", want{result.Configuration, result.ReasonRejected, from + "SMTP 553 5.7.1"}},
+		{"RCPT", "421 4.7.0 canary", want{result.Temporary, result.ReasonServerError, "RCPT TO: SMTP 421 4.7.0"}},
+		{"RCPT", "450 4.2.0 canary", want{result.Temporary, result.ReasonServerError, to + "SMTP 450 4.2.0"}},
+		{"RCPT", "452 4.2.2 canary", want{result.Temporary, result.ReasonServerError, to + "SMTP 452 4.2.2"}},
+		{"RCPT", "552 5.2.2 canary", want{result.Temporary, result.ReasonServerError, to + "SMTP 552 5.2.2"}},
+		{"RCPT", "550 5.1.1 canary", want{result.Configuration, result.ReasonRejected, to + "SMTP 550 5.1.1"}},
+		{"RCPT", "554 5.7.1 canary", want{result.Configuration, result.ReasonRejected, to + "SMTP 554 5.7.1"}},
+		{"DATA", "451 4.3.0 canary", want{result.Temporary, result.ReasonServerError, "DATA: SMTP 451 4.3.0"}},
+		{"DATA", "554 5.5.1 canary", want{result.Configuration, result.ReasonRejected, "DATA: SMTP 554 5.5.1"}},
+		{".", "421 4.3.0 canary", want{result.Temporary, result.ReasonServerError, "end of DATA: SMTP 421 4.3.0"}},
+		{".", "451 4.7.1 canary", want{result.Temporary, result.ReasonServerError, "end of DATA: SMTP 451 4.7.1"}},
+		{"F-P19 .", "550 5.7.26 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 550 5.7.26"}},
+		{"F-P19 .", "551 5.7.1 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 551 5.7.1"}},
+		{"F-P19 .", "553 5.7.1 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 553 5.7.1"}},
+		{".", "552 5.3.4 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 552 5.3.4"}},
+		{".", "554 5.6.0 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554 5.6.0"}},
+		{".", "554 4.6.0 a code that contradicts", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554"}},
+		{".", "554 5.6.0canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554"}},
+		{".", "554 5.6.1234 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554"}},
 	} {
 		t.Run(c.command+" "+c.answer, func(t *testing.T) {
 			server, s := withEverything(t)
@@ -373,7 +374,7 @@ func TestNeverInTheClear(t *testing.T) {
 			server := newServer(t, c.server)
 			c.config.Username, c.config.Password = username, password
 			e := failure(t.Context(), t, newSender(t, server, c.config))
-			if e.Class != notify.Configuration || e.Reason != notify.ReasonTLSFailed || e.Message != c.want {
+			if e.Class != result.Configuration || e.Reason != result.ReasonTLSFailed || e.Message != c.want {
 				t.Errorf("F-P1: got %+v", e)
 			}
 			for _, command := range server.Commands() {
@@ -394,13 +395,13 @@ func TestCertificate(t *testing.T) {
 		}
 		stranger := newSender(t, newServer(t, notifytest.SMTPOptions{}), Config{TLS: config.TLS, Host: server.Addr()})
 		e := failure(t.Context(), t, stranger)
-		if e.Class != notify.Configuration || e.Reason != notify.ReasonTLSFailed || !strings.HasSuffix(e.Message, ": the certificate is signed by an unknown authority") {
+		if e.Class != result.Configuration || e.Reason != result.ReasonTLSFailed || !strings.HasSuffix(e.Message, ": the certificate is signed by an unknown authority") {
 			t.Errorf("unknown authority: got %+v", e)
 		}
 		_, port, _ := net.SplitHostPort(server.Addr())
 		config.Host = "localhost:" + port
 		e = failure(t.Context(), t, newSender(t, server, config))
-		if e.Reason != notify.ReasonTLSFailed || !strings.HasSuffix(e.Message, ": the certificate is for another host name") {
+		if e.Reason != result.ReasonTLSFailed || !strings.HasSuffix(e.Message, ": the certificate is for another host name") {
 			t.Errorf("another name: got %+v", e)
 		}
 	}
@@ -417,10 +418,10 @@ func TestUnreachable(t *testing.T) {
 	for _, c := range []struct {
 		why, host, reason string
 		client            *outbound.Client
-		class             notify.Class
+		class             result.Class
 	}{
-		{"nobody listens", gone.Addr(), notify.ReasonConnectionFailed, newClient(t, nil), notify.Temporary},
-		{"an address that is refused", server.Addr(), notify.ReasonAddressRefused, strict, notify.Configuration},
+		{"nobody listens", gone.Addr(), result.ReasonConnectionFailed, newClient(t, nil), result.Temporary},
+		{"an address that is refused", server.Addr(), result.ReasonAddressRefused, strict, result.Configuration},
 	} {
 		s, err := New(Config{Host: c.host, TLS: None, From: "a@example.com", To: []string{"b@example.com"}}, c.client)
 		if err != nil {
@@ -438,58 +439,58 @@ func TestUnreachable(t *testing.T) {
 // Nobody misses a mail because another's address is refused, and nobody gets it twice.
 func TestPartlyRefused(t *testing.T) {
 	type attempt struct {
-		class   notify.Class // "" for success
+		class   result.Class // "" for success
 		message string       // or note
 	}
 	for _, c := range []struct {
 		why      string
-		event    notify.Event
+		event    result.Event
 		answers  []string // to RCPT, in the order of all attempts
 		attempts []attempt
 		to       []string // of the mails that arrived
 	}{
 		{
-			"for now", notify.Fired, []string{"", "450 4.2.1 later", "", ""},
-			[]attempt{{notify.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
+			"for now", result.Fired, []string{"", "450 4.2.1 later", "", ""},
+			[]attempt{{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
 			[]string{"a@example.com c@example.com", "b@example.com"},
 		},
 		{
-			"for now, for long", notify.Updated, []string{"450 4.2.1 later", "", "", "450 4.2.1 later", "450 4.2.1 later", ""},
+			"for now, for long", result.Updated, []string{"450 4.2.1 later", "", "", "450 4.2.1 later", "450 4.2.1 later", ""},
 			[]attempt{
-				{notify.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 450 4.2.1"},
-				{notify.Temporary, "to[0]: SMTP 450 4.2.1"}, {notify.Temporary, "to[0]: SMTP 450 4.2.1"}, {"", note},
+				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 450 4.2.1"},
+				{result.Temporary, "to[0]: SMTP 450 4.2.1"}, {result.Temporary, "to[0]: SMTP 450 4.2.1"}, {"", note},
 			},
 			[]string{"b@example.com c@example.com", "a@example.com"},
 		},
 		{
-			"for good", notify.Fired, []string{"", "550 5.1.1 who", "", "550 5.1.1 who"},
+			"for good", result.Fired, []string{"", "550 5.1.1 who", "", "550 5.1.1 who"},
 			[]attempt{
-				{notify.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 550 5.1.1"},
-				{notify.Configuration, "to[1]: SMTP 550 5.1.1"},
+				{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 550 5.1.1"},
+				{result.Configuration, "to[1]: SMTP 550 5.1.1"},
 			},
 			[]string{"a@example.com c@example.com"},
 		},
 		{
-			"one of each", notify.Fired, []string{"550 5.1.1 who", "", "450 4.2.1 later", "550 5.1.1 who", ""},
+			"one of each", result.Fired, []string{"550 5.1.1 who", "", "450 4.2.1 later", "550 5.1.1 who", ""},
 			[]attempt{
-				{notify.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"},
-				{notify.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1"},
+				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"},
+				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1"},
 			},
 			[]string{"b@example.com", "c@example.com"},
 		},
 		{
-			"all, in different ways", notify.Fired, []string{"550 5.1.1 who", "550 5.1.1 who", "450 4.2.1 later"},
-			[]attempt{{notify.Temporary, "to[0]: SMTP 550 5.1.1; to[1]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"}},
+			"all, in different ways", result.Fired, []string{"550 5.1.1 who", "550 5.1.1 who", "450 4.2.1 later"},
+			[]attempt{{result.Temporary, "to[0]: SMTP 550 5.1.1; to[1]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"}},
 			nil,
 		},
 		{
-			"that it is over, for good", notify.Resolved, []string{"", "550 5.1.1 who", ""},
+			"that it is over, for good", result.Resolved, []string{"", "550 5.1.1 who", ""},
 			[]attempt{{"", "to[1]: SMTP 550 5.1.1; else " + note}},
 			[]string{"a@example.com c@example.com"},
 		},
 		{
-			"that it is over, for now", notify.Resolved, []string{"", "450 4.2.1 later", ""},
-			[]attempt{{notify.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
+			"that it is over, for now", result.Resolved, []string{"", "450 4.2.1 later", ""},
+			[]attempt{{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
 			[]string{"a@example.com c@example.com", "b@example.com"},
 		},
 	} {
@@ -499,7 +500,7 @@ func TestPartlyRefused(t *testing.T) {
 			s := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com", "c@example.com"}})
 			for i, want := range c.attempts {
 				receipt, err := send(t.Context(), s, c.event, "delivery")
-				got := attempt{notify.ClassOf(err), receipt.Note}
+				got := attempt{result.ClassOf(err), receipt.Note}
 				if err != nil {
 					got.message = err.Error()
 				}
@@ -524,10 +525,10 @@ func TestPartlyRefusedAndThenAll(t *testing.T) {
 	server.Script("RCPT", "", "550 5.1.1 who", "")
 	server.Script(".", "451 4.3.0 later", "")
 	s := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com"}})
-	if e := failure(t.Context(), t, s); e.Class != notify.Temporary || e.Message != "end of DATA: SMTP 451 4.3.0" {
+	if e := failure(t.Context(), t, s); e.Class != result.Temporary || e.Message != "end of DATA: SMTP 451 4.3.0" {
 		t.Errorf("got %+v", e)
 	}
-	if _, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || len(server.Mails()[0].To) != 2 {
+	if _, err := send(t.Context(), s, result.Fired, "delivery"); err != nil || len(server.Mails()[0].To) != 2 {
 		t.Errorf("got %v, %q", err, server.Mails())
 	}
 }
@@ -553,13 +554,13 @@ func TestAuth(t *testing.T) {
 	for _, c := range []struct {
 		why, want string
 		options   notifytest.SMTPOptions
-		class     notify.Class
+		class     result.Class
 	}{
-		{"no end of rounds", "AUTH: the answer is not one of SMTP", notifytest.SMTPOptions{Mechanisms: "SCRAM-SHA-256", Rounds: 1 << 40}, notify.Configuration},
-		{"nothing that we can", "the mail server takes no username", notifytest.SMTPOptions{Mechanisms: "CRAM-MD5 NTLM XOAUTH2"}, notify.Configuration},
-		{"another password", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other"}, notify.Configuration},
-		{"another password, LOGIN", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "LOGIN"}, notify.Configuration},
-		{"another password, SCRAM", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "SCRAM-SHA-256"}, notify.Configuration},
+		{"no end of rounds", "AUTH: the answer is not one of SMTP", notifytest.SMTPOptions{Mechanisms: "SCRAM-SHA-256", Rounds: 1 << 40}, result.Configuration},
+		{"nothing that we can", "the mail server takes no username", notifytest.SMTPOptions{Mechanisms: "CRAM-MD5 NTLM XOAUTH2"}, result.Configuration},
+		{"another password", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other"}, result.Configuration},
+		{"another password, LOGIN", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "LOGIN"}, result.Configuration},
+		{"another password, SCRAM", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "SCRAM-SHA-256"}, result.Configuration},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			c.options.StartTLS, c.options.Username = true, username
@@ -569,7 +570,7 @@ func TestAuth(t *testing.T) {
 			if e.Class != c.class || !strings.HasPrefix(e.Message, c.want) {
 				t.Errorf("got %+v, want %s", e, c.want)
 			}
-			if err := s.Probe(t.Context()); notify.ClassOf(err) != c.class {
+			if err := s.Probe(t.Context()); result.ClassOf(err) != c.class {
 				t.Errorf("probe: got %v", err)
 			}
 		})
@@ -579,20 +580,20 @@ func TestAuth(t *testing.T) {
 func TestProbe(t *testing.T) {
 	for _, c := range []struct {
 		why, command, answer string
-		class                notify.Class
+		class                result.Class
 	}{
 		{"all is well", "", "", ""},
 		{"it does not say goodbye", "QUIT", notifytest.SMTPHang, ""},
-		{"wrong password", "AUTH", "535 5.7.8 no", notify.Configuration},
-		{"slow down", "connect", "421 4.7.0 no", notify.Temporary},
-		{"no answer", "EHLO", notifytest.SMTPHang, notify.Temporary},
+		{"wrong password", "AUTH", "535 5.7.8 no", result.Configuration},
+		{"slow down", "connect", "421 4.7.0 no", result.Temporary},
+		{"no answer", "EHLO", notifytest.SMTPHang, result.Temporary},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server, s := withEverything(t)
 			server.Script(c.command, c.answer)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if err := s.Probe(ctx); notify.ClassOf(err) != c.class {
+			if err := s.Probe(ctx); result.ClassOf(err) != c.class {
 				t.Errorf("got %v, want %q", err, c.class)
 			}
 			for _, command := range server.Commands() {
@@ -631,7 +632,7 @@ func TestLeaks(t *testing.T) {
 		for _, answer := range answers {
 			server.Script(step.command, answer)
 			server.Script("HELO", answer)
-			receipt, err := send(t.Context(), s, notify.Fired, "delivery")
+			receipt, err := send(t.Context(), s, result.Fired, "delivery")
 			said := fmt.Sprint(receipt, err)
 			for form, what := range forms {
 				if strings.Contains(said, form) {
@@ -663,7 +664,7 @@ func TestText(t *testing.T) {
 		{"not UTF-8, which an API server does not take", "x", "a\x01\xffb", "x", "a\x01\uFFFDb"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			m := notifytest.Message(notify.Fired)
+			m := notifytest.Message(result.Fired)
 			m.Severity, m.Title, m.Content = notify.Info, c.title, c.content
 			if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 				t.Fatal(err)
@@ -752,7 +753,7 @@ func TestLongID(t *testing.T) {
 	server := newServer(t, notifytest.SMTPOptions{})
 	s := newSender(t, server, Config{TLS: None})
 	s.from.Address = "a@" + strings.Repeat("a.", 124) + "example.com"
-	if got, err := send(t.Context(), s, notify.Fired, "delivery"); err != nil || got.ExternalID != "" {
+	if got, err := send(t.Context(), s, result.Fired, "delivery"); err != nil || got.ExternalID != "" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

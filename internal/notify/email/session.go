@@ -32,6 +32,7 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -50,7 +51,7 @@ type session struct {
 }
 
 // connect returns a session that is ready for a transaction.
-func (s *Sender) connect(ctx context.Context) (*session, *notify.Error) {
+func (s *Sender) connect(ctx context.Context) (*session, *result.Error) {
 	conn, err := s.client.Dial(ctx, s.address)
 	if err != nil {
 		return nil, notify.FromRequest(err)
@@ -63,7 +64,7 @@ func (s *Sender) connect(ctx context.Context) (*session, *notify.Error) {
 	return session, nil
 }
 
-func (c *session) begin(ctx context.Context, s *Sender) *notify.Error {
+func (c *session) begin(ctx context.Context, s *Sender) *result.Error {
 	transport := c.conn
 	if s.config.TLS == Implicit {
 		secured := tls.Client(c.conn, s.client.TLSConfig(s.host))
@@ -83,7 +84,7 @@ func (c *session) begin(ctx context.Context, s *Sender) *notify.Error {
 	}
 	if s.config.TLS == StartTLS {
 		if offered, _ := client.Extension("STARTTLS"); !offered { // as if a certificate were bad
-			return &notify.Error{Class: notify.Configuration, Reason: notify.ReasonTLSFailed, Message: "the mail server does not offer STARTTLS"}
+			return &result.Error{Class: result.Configuration, Reason: result.ReasonTLSFailed, Message: "the mail server does not offer STARTTLS"}
 		}
 		if err := client.StartTLS(s.client.TLSConfig(s.host)); err != nil {
 			return failed(ctx, "STARTTLS", err, outbound.Handshaking)
@@ -95,7 +96,7 @@ func (c *session) begin(ctx context.Context, s *Sender) *notify.Error {
 	_, mechanisms := client.Extension("AUTH")
 	auth := s.mechanism(mechanisms)
 	if auth == nil {
-		return &notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized,
+		return &result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized,
 			Message: "the mail server takes no username and password (AUTH) by PLAIN, LOGIN, SCRAM-SHA-256 or SCRAM-SHA-1"}
 	}
 	if err := client.Auth(auth); err != nil {
@@ -159,14 +160,14 @@ func (c careful) Next(fromServer []byte, more bool) ([]byte, error) {
 // outcome is what became of the recipients of a transaction.
 type outcome struct {
 	accepted recipients
-	refused  []*notify.Error // one for each
+	refused  []*result.Error // one for each
 }
 
 // failure says what to do about those who are refused: try again if that helps one of them.
-func (o outcome) failure() *notify.Error {
+func (o outcome) failure() *result.Error {
 	failure := *o.refused[0]
 	for _, refusal := range o.refused[1:] {
-		if refusal.Class == notify.Temporary {
+		if refusal.Class == result.Temporary {
 			failure.Class, failure.Reason = refusal.Class, refusal.Reason
 		}
 		failure.Message += "; " + refusal.Message
@@ -175,7 +176,7 @@ func (o outcome) failure() *notify.Error {
 }
 
 // transact sends the mail to those who do not have it. An error is one that holds for all.
-func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, told recipients, text []byte) (outcome, *notify.Error) {
+func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, told recipients, text []byte) (outcome, *result.Error) {
 	var o outcome
 	if err := c.client.Mail("<" + from.Address + ">"); err != nil {
 		return o, failed(ctx, "MAIL FROM", err, outbound.Talking)
@@ -192,7 +193,7 @@ func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.A
 		case answered && answer.Code != 421 && (answer.Code/100 == 4 || answer.Code/100 == 5):
 			failure := failed(ctx, "to["+strconv.Itoa(i)+"]", err, outbound.Talking)
 			if answer.Code == 552 { // to be taken for 452 here (RFC 5321, 4.5.3.1.10)
-				failure.Class, failure.Reason = notify.Temporary, notify.ReasonServerError
+				failure.Class, failure.Reason = result.Temporary, result.ReasonServerError
 			}
 			o.refused = append(o.refused, failure)
 		default:
@@ -206,7 +207,7 @@ func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.A
 }
 
 // data sends the mail itself. What comes of it is not known between the final dot and the answer to that.
-func (c *session) data(ctx context.Context, text []byte) *notify.Error {
+func (c *session) data(ctx context.Context, text []byte) *result.Error {
 	w, err := c.client.Data()
 	if err != nil {
 		return failed(ctx, "DATA", err, outbound.Talking)

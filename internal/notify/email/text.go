@@ -24,6 +24,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // maxID bounds what is kept of a Message-ID.
@@ -49,7 +50,7 @@ func (s *Sender) compose(m notify.Message, k notify.Key) ([]byte, error) {
 	letter.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday is an answer to this
 	letter.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
 	letter.SetGenHeader(gomail.HeaderXMailer, notify.UserAgent)
-	if m.Severity == notify.Critical && m.Event != notify.Resolved {
+	if m.Severity == notify.Critical && m.Event != result.Resolved {
 		letter.SetGenHeader(gomail.HeaderImportance, "high")
 		letter.SetGenHeader(gomail.HeaderXPriority, "1")
 	}
@@ -75,7 +76,7 @@ func subject(m notify.Message) string {
 
 func body(m notify.Message) string {
 	var b strings.Builder
-	if m.Event == notify.Resolved {
+	if m.Event == result.Resolved {
 		b.WriteString("Resolved. The alert was:\n\n")
 	}
 	b.WriteString(m.Text())

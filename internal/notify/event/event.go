@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // Event is what the Creator makes: an object of events.k8s.io/v1, as far as it is ours to say.
@@ -58,7 +59,7 @@ const (
 type Creator interface {
 	// Create makes one attempt. If there is an Event of that name already, existed is true and err is nil.
 	//
-	// An error is a *notify.Error. Its message does not repeat what the API server said, which may come from some webhook.
+	// An error is a *result.Error. Its message does not repeat what the API server said, which may come from some webhook.
 	//
 	//	the namespace is being deleted, or gone            Configuration, Gone
 	//	not valid, too large                               Permanent, Rejected
@@ -87,13 +88,13 @@ var _ notify.Sender = (*Sender)(nil)
 func New(creator Creator) *Sender { return &Sender{creator: creator} }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	e, cut := render(m, k)
 	existed, err := s.creator.Create(ctx, e)
 	if err != nil {
 		return failed(m, err)
 	}
-	receipt := notify.Receipt{ExternalID: e.Name, Note: "the event was made"}
+	receipt := result.Receipt{ExternalID: e.Name, Note: "the event was made"}
 	if existed {
 		receipt.Note = "the event was there already"
 	}
@@ -114,22 +115,22 @@ func render(m notify.Message, k notify.Key) (e Event, cut bool) {
 		Action:        action,
 		Time:          m.Time,
 	}
-	if m.Event != notify.Resolved && (m.Severity == notify.Warning || m.Severity == notify.Critical) {
+	if m.Event != result.Resolved && (m.Severity == notify.Warning || m.Severity == notify.Critical) {
 		e.Type = TypeWarning
 	}
 	e.Note, cut = notify.Cut(m.Headline()+"\n"+m.Text(), maxNote, notify.Bytes)
 	return e, cut
 }
 
-func failed(m notify.Message, err error) (notify.Receipt, error) {
-	failure, ok := errors.AsType[*notify.Error](err)
+func failed(m notify.Message, err error) (result.Receipt, error) {
+	failure, ok := errors.AsType[*result.Error](err)
 	if !ok {
-		return notify.Receipt{}, &notify.Error{Class: notify.Unknown, Reason: notify.ReasonConnectionFailed, Message: "the event may not have been made"}
+		return result.Receipt{}, &result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been made"}
 	}
-	if m.Event == notify.Resolved && failure.Class == notify.Configuration && failure.Reason == notify.ReasonGone {
-		return notify.Receipt{Note: "the namespace is being deleted: nobody is left to tell"}, nil
+	if m.Event == result.Resolved && failure.Class == result.Configuration && failure.Reason == result.ReasonGone {
+		return result.Receipt{Note: "the namespace is being deleted: nobody is left to tell"}, nil
 	}
-	return notify.Receipt{}, failure
+	return result.Receipt{}, failure
 }
 
 var hexadecimal = regexp.MustCompile(`^[0-9a-f]{16}`)

@@ -27,6 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // cluster is a Creator that keeps Events by name, as an API server does, and fails as it is told.
@@ -57,24 +58,24 @@ const (
 func TestSend(t *testing.T) {
 	for _, c := range []struct {
 		why      string
-		event    notify.Event
+		event    result.Event
 		severity notify.Severity
 		kind     string
 		reason   string
 		note     string
 	}{
-		{"fired", notify.Fired, notify.Critical, "Warning", "AlertFired", "[Critical] Hi 🎉\nHello KubeCon 👋"},
-		{"a warning", notify.Fired, notify.Warning, "Warning", "AlertFired", "[Warning] Hi 🎉\nHello KubeCon 👋"},
-		{"nothing bad", notify.Fired, notify.Info, "Normal", "AlertFired", "Hi 🎉\nHello KubeCon 👋"},
-		{"updated", notify.Updated, notify.Critical, "Warning", "AlertUpdated", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
-		{"that it is over is good news", notify.Resolved, notify.Critical, "Normal", "AlertResolved", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{"fired", result.Fired, notify.Critical, "Warning", "AlertFired", "[Critical] Hi 🎉\nHello KubeCon 👋"},
+		{"a warning", result.Fired, notify.Warning, "Warning", "AlertFired", "[Warning] Hi 🎉\nHello KubeCon 👋"},
+		{"nothing bad", result.Fired, notify.Info, "Normal", "AlertFired", "Hi 🎉\nHello KubeCon 👋"},
+		{"updated", result.Updated, notify.Critical, "Warning", "AlertUpdated", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{"that it is over is good news", result.Resolved, notify.Critical, "Normal", "AlertResolved", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			there := &cluster{}
 			m := notifytest.Message(c.event)
 			m.Severity = c.severity
 			got, err := New(there).Send(t.Context(), m, notifytest.Key(delivery, "kubecon-alert.0000000000000000"))
-			if want := (notify.Receipt{ExternalID: id, Note: "the event was made"}); err != nil || got != want {
+			if want := (result.Receipt{ExternalID: id, Note: "the event was made"}); err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 			want := Event{
@@ -90,17 +91,17 @@ func TestSend(t *testing.T) {
 
 // The guarantee: one Event for each message, however often it is sent.
 func TestMadeOnce(t *testing.T) {
-	there := &cluster{err: &notify.Error{Class: notify.Unknown, Reason: notify.ReasonTimeout, Message: "no answer"}, lose: true}
+	there := &cluster{err: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "no answer"}, lose: true}
 	s := New(there)
 	t.Cleanup(s.Close)
-	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key(delivery, "")); notify.ClassOf(err) != notify.Unknown {
+	if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key(delivery, "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("got %v", err)
 	}
-	got, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key(delivery, ""))
-	if want := (notify.Receipt{ExternalID: id, Note: "the event was there already"}); err != nil || got != want {
+	got, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key(delivery, ""))
+	if want := (result.Receipt{ExternalID: id, Note: "the event was there already"}); err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
-	for _, event := range []notify.Event{notify.Updated, notify.Resolved} {
+	for _, event := range []result.Event{result.Updated, result.Resolved} {
 		if _, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key(string(event), id)); err != nil {
 			t.Error(err)
 		}
@@ -124,7 +125,7 @@ func TestCut(t *testing.T) {
 		{"of more than a byte each", strings.Repeat("😀", 256), "c", true},
 	} {
 		there := &cluster{}
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = c.title, c.content
 		got, err := New(there).Send(t.Context(), m, notifytest.Key(delivery, ""))
 		if err != nil {
@@ -139,24 +140,24 @@ func TestCut(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	gone := notify.Error{Class: notify.Configuration, Reason: notify.ReasonGone, Message: "the namespace is being deleted"}
-	busy := notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: time.Second, Message: "slow"}
+	gone := result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: "the namespace is being deleted"}
+	busy := result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: time.Second, Message: "slow"}
 	for _, c := range []struct {
 		why   string
-		event notify.Event
+		event result.Event
 		err   error
 		note  string
-		want  notify.Error
+		want  result.Error
 	}{
-		{"what the creator says", notify.Resolved, fmt.Errorf("creating: %w", &busy), "", busy},
-		{"a namespace that goes takes no news", notify.Fired, &gone, "", gone},
-		{"but needs no all-clear", notify.Resolved, &gone, "the namespace is being deleted: nobody is left to tell", notify.Error{}},
-		{"an error without a class", notify.Fired, errors.New("canary"), "",
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonConnectionFailed, Message: "the event may not have been made"}},
+		{"what the creator says", result.Resolved, fmt.Errorf("creating: %w", &busy), "", busy},
+		{"a namespace that goes takes no news", result.Fired, &gone, "", gone},
+		{"but needs no all-clear", result.Resolved, &gone, "the namespace is being deleted: nobody is left to tell", result.Error{}},
+		{"an error without a class", result.Fired, errors.New("canary"), "",
+			result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been made"}},
 	} {
 		got, err := New(&cluster{err: c.err}).Send(t.Context(), notifytest.Message(c.event), notifytest.Key(delivery, id))
-		own, failed := errors.AsType[*notify.Error](err)
-		if got != (notify.Receipt{Note: c.note}) || failed != (c.note == "") || failed && *own != c.want {
+		own, failed := errors.AsType[*result.Error](err)
+		if got != (result.Receipt{Note: c.note}) || failed != (c.note == "") || failed && *own != c.want {
 			t.Errorf("%s: got %+v, %+v; want %q, %+v", c.why, got, err, c.note, c.want)
 		}
 	}

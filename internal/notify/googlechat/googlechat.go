@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -64,7 +65,7 @@ var (
 	messageName = regexp.MustCompile(`^spaces/[A-Za-z0-9_-]{1,80}/messages/[A-Za-z0-9._-]{1,150}$`)
 )
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	hook, err := notify.ParseURL("url", config.URL)
 	if err != nil {
@@ -92,26 +93,26 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	body, cuts, err := render(m, k)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	req, err := notify.Request(ctx, http.MethodPost, s.target(k), body)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	resp, err := notify.Do(ctx, s.client, req, s.failure)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	var made struct {
 		Name string `json:"name"`
 	}
 	if !notify.Decode(resp, &made) || !notify.IsID(messageName, made.Name, s.redact) {
-		return notify.Receipt{}, notify.BadAnswer(resp) // a repeat does no harm
+		return result.Receipt{}, notify.BadAnswer(resp) // a repeat does no harm
 	}
-	return notify.Receipt{ExternalID: made.Name, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return result.Receipt{ExternalID: made.Name, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
 func (s *Sender) target(k notify.Key) *url.URL {
@@ -121,7 +122,7 @@ func (s *Sender) target(k notify.Key) *url.URL {
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
@@ -140,12 +141,12 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 		return e
 	}
 	if s.quotes {
-		e.Quote(answer.Error.Message, s.redact)
+		notify.Quote(e, answer.Error.Message, s.redact)
 	}
-	e.Refuse(resp, answer.Error.Code == resp.StatusCode && answer.Error.Status != "")
+	notify.Refuse(e, resp, answer.Error.Code == resp.StatusCode && answer.Error.Status != "")
 	for _, detail := range answer.Error.Details {
 		if detail.Reason == "API_KEY_INVALID" { // a 400, but it is not the message that is wrong
-			e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized
+			e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 		}
 	}
 	return e

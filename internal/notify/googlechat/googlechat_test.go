@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -66,7 +67,7 @@ func TestOnlyGoogleIsQuoted(t *testing.T) {
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL)
 	elsewhere.quotes = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -132,28 +133,28 @@ func headline(color, text string) string {
 func TestSend(t *testing.T) {
 	for _, c := range []struct {
 		why      string
-		event    notify.Event
+		event    result.Event
 		severity notify.Severity
 		body     string
 	}{
 		{
-			"a message", notify.Fired, notify.Critical,
+			"a message", result.Fired, notify.Critical,
 			body(`[Critical] Hi 🎉\nHello KubeCon 👋`, headline("#d32f2f", "[Critical] Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
-			"a warning", notify.Fired, notify.Warning,
+			"a warning", result.Fired, notify.Warning,
 			body(`[Warning] Hi 🎉\nHello KubeCon 👋`, headline("#e65100", "[Warning] Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
-			"an information", notify.Fired, notify.Info,
+			"an information", result.Fired, notify.Info,
 			body(`Hi 🎉\nHello KubeCon 👋`, headline("#1976d2", "Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
-			"an update is a reply", notify.Updated, notify.Critical,
+			"an update is a reply", result.Updated, notify.Critical,
 			body(`Updated: [Critical] Hi 🎉\nHello KubeCon 👋`, headline("#d32f2f", "Updated: [Critical] Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
-			"resolved is a short one", notify.Resolved, notify.Critical,
+			"resolved is a short one", result.Resolved, notify.Critical,
 			body(`Resolved: [Critical] Hi 🎉`, headline("#2e7d32", "Resolved: [Critical] Hi 🎉")),
 		},
 	} {
@@ -163,7 +164,7 @@ func TestSend(t *testing.T) {
 			m := notifytest.Message(c.event)
 			m.Severity = c.severity
 			got, err := newSender(t, server.URL).Send(t.Context(), m, notifytest.Key("delivery", "old"))
-			if want := (notify.Receipt{ExternalID: made, Note: "HTTP 200 OK"}); err != nil || got != want {
+			if want := (result.Receipt{ExternalID: made, Note: "HTTP 200 OK"}); err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 			requests := server.Requests()
@@ -183,38 +184,38 @@ func TestSend(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	badAnswer := notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"}
+	badAnswer := result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"}
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{ // Google has been seen to do so
 			"their words with the whole query", notifytest.Status(403, words("Permission denied\nfor ?"+query)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Permission denied for ?[redacted]"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Permission denied for ?[redacted]"},
 		},
 		{
 			"the key is another", notifytest.Status(400, errorJSON("API key not valid.", "API_KEY_INVALID")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 400 Bad Request: API key not valid."},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 400 Bad Request: API key not valid."},
 		},
 		{
 			"the message is refused", notifytest.Status(400, invalid(400, "Invalid card.")),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid card."},
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid card."},
 		},
 		{
 			"the webhook is gone", notifytest.Status(404, words("Requested entity was not found.")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: Requested entity was not found."},
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Requested entity was not found."},
 		},
 		{
 			"one write a second", notifytest.Status(429, words("Resource has been exhausted (e.g. check quota)."), "Retry-After", "7"),
-			notify.Error{
-				Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 7 * time.Second,
+			result.Error{
+				Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second,
 				Message: "HTTP 429 Too Many Requests: Resource has been exhausted (e.g. check quota).",
 			},
 		},
 		{
 			"not in their format", notifytest.Status(502, "<html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
 		{"a name that is none", notifytest.Status(200, `{"name":"spaces/x"}`), badAnswer},
 		{"a name that is a way out", notifytest.Status(200, `{"name":"spaces/x/messages/../y"}`), badAnswer},
@@ -224,7 +225,7 @@ func TestFailures(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
@@ -242,7 +243,7 @@ func TestShownAsTyped(t *testing.T) {
 		"first\nsecond\n\n- third",
 		"<!channel> @everyone <@U123>",
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = typed, typed
 		if _, err := s.Send(t.Context(), m, notifytest.Key(typed, "")); err != nil {
 			t.Fatal(err)
@@ -264,7 +265,7 @@ func TestCut(t *testing.T) {
 		"plain": strings.Repeat("x", 40000), "emoji": strings.Repeat("👋", 40000), "quotes": strings.Repeat(`"`, 40000),
 		"tags": strings.Repeat("<>&", 10000), "lines": strings.Repeat("x\n", 20000), "control": strings.Repeat("\x01", 40000), "mentions": strings.Repeat("<users/all>", 4000),
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = text, text
 		body, cuts, err := render(m, notifytest.Key("delivery", ""))
 		if err != nil || len(body) > maxMessage || len(body) < maxMessage-40 {
@@ -274,7 +275,7 @@ func TestCut(t *testing.T) {
 			t.Errorf("%s: got note %q", why, cuts)
 		}
 	}
-	m := notifytest.Message(notify.Fired)
+	m := notifytest.Message(result.Fired)
 	for _, content := range []string{strings.Repeat("x", 16384), strings.Repeat("fourteen chars\n", 1092)} { // as long as an Alert's can be
 		m.Content = content
 		if _, cuts, err := render(m, notify.Key{}); cuts != "" || err != nil {
@@ -292,18 +293,18 @@ func TestSeen(t *testing.T) {
 	service := notifytest.NewGoogleChat(key, token)
 	const text = "[Critical] Hi 🎉\nHello KubeCon 👋"
 	for i, c := range []struct {
-		event    notify.Event
+		event    result.Event
 		delivery string
 		want     notifytest.Seen
 	}{
-		{notify.Fired, "first", notifytest.Seen{Text: text}},
-		{notify.Updated, "second", notifytest.Seen{Text: "Updated: " + text}},
-		{notify.Resolved, "third", notifytest.Seen{Text: "Resolved: [Critical] Hi 🎉", Over: true}},
+		{result.Fired, "first", notifytest.Seen{Text: text}},
+		{result.Updated, "second", notifytest.Seen{Text: "Updated: " + text}},
+		{result.Resolved, "third", notifytest.Seen{Text: "Resolved: [Critical] Hi 🎉", Over: true}},
 	} {
 		server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 		defer server.Close()
 		s := newSender(t, server.URL)
-		if _, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key(c.delivery, "")); notify.ClassOf(err) != notify.Unknown {
+		if _, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key(c.delivery, "")); result.ClassOf(err) != result.Unknown {
 			t.Fatalf("%s: got %v", c.event, err)
 		}
 		receipt, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key(c.delivery, ""))
@@ -323,8 +324,8 @@ func TestSeen(t *testing.T) {
 func TestFakeRefuses(t *testing.T) {
 	server := httptest.NewServer(notifytest.NewGoogleChat("another", token))
 	defer server.Close()
-	_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("first", ""))
-	if own, ok := errors.AsType[*notify.Error](err); !ok || own.Class != notify.Configuration || own.Reason != notify.ReasonUnauthorized {
+	_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("first", ""))
+	if own, ok := errors.AsType[*result.Error](err); !ok || own.Class != result.Configuration || own.Reason != result.ReasonUnauthorized {
 		t.Errorf("got %v", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 const (
@@ -66,7 +67,7 @@ func render(m notify.Message, k notify.Key) (body []byte, cuts string, err error
 	}
 	paragraphs := []string{`<font color="` + color(m) + `"><b>` + escape(headline) + `</b></font>`}
 	preview := headline
-	if m.Event != notify.Resolved && strings.TrimSpace(m.Content) != "" { // what is over stands above it in the thread
+	if m.Event != result.Resolved && strings.TrimSpace(m.Content) != "" { // what is over stands above it in the thread
 		content := m.Text()
 		preview += "\n" + content
 		empty, err := notify.Encode(layout(k, shorten(preview), append(paragraphs, "")))
@@ -111,7 +112,7 @@ func escaped(r rune) int { return notify.Size(escape(string(r)), notify.PlainJSO
 
 func color(m notify.Message) string {
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		return "#2e7d32" // green
 	case m.Severity == notify.Critical:
 		return "#d32f2f" // red

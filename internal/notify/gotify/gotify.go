@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -58,7 +59,7 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
@@ -90,7 +91,7 @@ type display struct {
 // priority is what the app for Android goes by: up to 3 it is silent, from 4 on it rings, from 8 on it also vibrates.
 func priority(m notify.Message) int {
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		return 2
 	case m.Severity == notify.Critical:
 		return 8
@@ -101,13 +102,13 @@ func priority(m notify.Message) int {
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	content, cut := notify.Cut(m.Text(), notify.MaxEcho, notify.JSON)
 	note := ""
 	if cut {
 		note = notify.CutNote("content", len(content), "bytes")
 	}
-	if m.Event == notify.Resolved {
+	if m.Event == result.Resolved {
 		content, note = over, ""
 	}
 	req, err := notify.JSONRequest(ctx, http.MethodPost, s.messages, message{
@@ -117,24 +118,24 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (noti
 		Extras:   extras{Display: display{ContentType: "text/plain"}},
 	})
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	req.Header.Set("X-Gotify-Key", s.token)
 	resp, err := notify.Do(ctx, s.client, req, s.failure)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	var made struct {
 		ID uint64 `json:"id"` // a number cannot be a credential
 	}
 	if !notify.Decode(resp, &made) || made.ID == 0 {
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{ExternalID: strconv.FormatUint(made.ID, 10), Note: notify.StatusLine(resp.StatusCode) + note}, nil
+	return result.Receipt{ExternalID: strconv.FormatUint(made.ID, 10), Note: notify.StatusLine(resp.StatusCode) + note}, nil
 }
 
 // failure reads no more than the status: what a server says at an address that somebody chose is for nobody's eyes.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	return notify.FromStatus(resp, s.now())
 }
 

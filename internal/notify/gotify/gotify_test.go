@@ -27,6 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -71,15 +72,15 @@ func TestSend(t *testing.T) {
 	const plain = `"extras":{"client::display":{"contentType":"text/plain"}}}`
 	for _, c := range []struct {
 		why      string
-		event    notify.Event
+		event    result.Event
 		severity notify.Severity
 		body     string
 	}{
-		{"for information", notify.Fired, notify.Info, `{"title":"Hi 🎉","message":"Hello KubeCon 👋","priority":4,` + plain},
-		{"a warning", notify.Fired, notify.Warning, `{"title":"[Warning] Hi 🎉","message":"Hello KubeCon 👋","priority":6,` + plain},
-		{"critical", notify.Fired, notify.Critical, `{"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
-		{"an update is another message", notify.Updated, notify.Critical, `{"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
-		{"so is a resolve, quietly", notify.Resolved, notify.Critical, `{"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":2,` + plain},
+		{"for information", result.Fired, notify.Info, `{"title":"Hi 🎉","message":"Hello KubeCon 👋","priority":4,` + plain},
+		{"a warning", result.Fired, notify.Warning, `{"title":"[Warning] Hi 🎉","message":"Hello KubeCon 👋","priority":6,` + plain},
+		{"critical", result.Fired, notify.Critical, `{"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
+		{"an update is another message", result.Updated, notify.Critical, `{"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
+		{"so is a resolve, quietly", result.Resolved, notify.Critical, `{"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":2,` + plain},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -87,7 +88,7 @@ func TestSend(t *testing.T) {
 			m := notifytest.Message(c.event)
 			m.Severity = c.severity
 			got, err := newSender(t, server.URL+"/push/").Send(t.Context(), m, notifytest.Key("delivery", "24"))
-			if want := (notify.Receipt{ExternalID: "25", Note: "HTTP 200 OK"}); err != nil || got != want {
+			if want := (result.Receipt{ExternalID: "25", Note: "HTTP 200 OK"}); err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 			r := server.Requests()[0]
@@ -104,9 +105,9 @@ func TestAgainstServer(t *testing.T) {
 	server := httptest.NewServer(notifytest.LoseAnswers(gotify, 1))
 	t.Cleanup(server.Close)
 	s := newSender(t, server.URL)
-	for i, event := range []notify.Event{notify.Fired, notify.Fired, notify.Updated, notify.Resolved} {
+	for i, event := range []result.Event{result.Fired, result.Fired, result.Updated, result.Resolved} {
 		_, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("delivery", ""))
-		if i == 0 && notify.ClassOf(err) != notify.Unknown || i > 0 && err != nil {
+		if i == 0 && result.ClassOf(err) != result.Unknown || i > 0 && err != nil {
 			t.Fatalf("%d: got %v", i, err)
 		}
 	}
@@ -137,7 +138,7 @@ func TestText(t *testing.T) {
 		"<!channel> @everyone *bold* [x](https://example.com/:wave:) `:wave:` <script> &amp;\n# no heading",
 		strings.Repeat("x", 16384),
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content, m.Severity = "**Hi** @all", content, notify.Info
 		if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 			t.Fatal(err)
@@ -160,7 +161,7 @@ func TestAnswerCanBeRead(t *testing.T) {
 		{strings.Repeat("<", 16384), "HTTP 200 OK; the content was cut to 9564 bytes"},
 		{strings.Repeat("\x01", 16384), "HTTP 200 OK; the content was cut to 9564 bytes"},
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = strings.Repeat("<", 256), c.content
 		got, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
 		if err != nil || got.ExternalID != strconv.Itoa(i+1) || got.Note != c.note {
@@ -177,33 +178,33 @@ func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
 			"not the token of an application", notifytest.Status(401, `{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid access token"}`),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized"},
 		},
 		{
 			"its proxy", notifytest.Status(429, "", "Retry-After", "7"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests"},
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
 			"what is not Gotify", notifytest.Status(200, "<html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: bad},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 		{
 			"an id that is no number", notifytest.Status(200, `{"id":"25"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: bad},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 		{
 			"no id", notifytest.Status(200, `{"id":0}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: bad},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}

@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -71,7 +72,7 @@ var (
 	eventID = regexp.MustCompile(`^\$[A-Za-z0-9+/_=.:-]{1,255}$`)
 )
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
@@ -97,31 +98,31 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt. It is two requests where there may be a message to edit, of which the first asks for that.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	body, note := render(m)
-	if m.Event != notify.Fired && notify.IsID(eventID, k.ExternalID, s.redact) {
+	if m.Event != result.Fired && notify.IsID(eventID, k.ExternalID, s.redact) {
 		state, err := s.lookUp(ctx, k.ExternalID)
 		switch {
 		case err != nil:
-			return notify.Receipt{}, notify.Before(err)
+			return result.Receipt{}, notify.Before(err)
 		case state == present:
 			status, _, err := s.put(ctx, k.Delivery, edit(k.ExternalID, body))
 			if err != nil {
-				return notify.Receipt{}, err
+				return result.Receipt{}, err
 			}
-			return notify.Receipt{ExternalID: k.ExternalID, Note: status + "; edited" + note}, nil
-		case state == removed && m.Event == notify.Resolved:
-			return notify.Receipt{Note: "the message is gone already"}, nil
+			return result.Receipt{ExternalID: k.ExternalID, Note: status + "; edited" + note}, nil
+		case state == removed && m.Event == result.Resolved:
+			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
-	if m.Event == notify.Resolved { // nobody knows which message it was
+	if m.Event == result.Resolved { // nobody knows which message it was
 		body, note = m.Headline(), ""
 	}
 	status, made, err := s.put(ctx, k.Delivery, text(body))
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
-	return notify.Receipt{ExternalID: made, Note: status + note}, nil
+	return result.Receipt{ExternalID: made, Note: status + note}, nil
 }
 
 // put sends an event, and returns the status in words and the event's id.
@@ -195,8 +196,8 @@ func (s *Sender) Probe(ctx context.Context) error {
 		return notify.BadAnswer(resp)
 	}
 	if member.Membership != "join" {
-		return &notify.Error{
-			Class: notify.Configuration, Reason: notify.ReasonUnauthorized,
+		return &result.Error{
+			Class: result.Configuration, Reason: result.ReasonUnauthorized,
 			Message: "the account is not in the room: invite it, and let it join",
 		}
 	}
@@ -218,19 +219,19 @@ func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response,
 }
 
 // failure reads an answer that is not a success. Matrix's codes come with the statuses that notify.FromStatus knows.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
 	}
 	if c := s.code(resp); c != "" {
-		e.Refuse(resp, true)
+		notify.Refuse(e, resp, true)
 		e.Message += " (" + c + ")"
 	}
 	var answer struct {
 		Milliseconds float64 `json:"retry_after_ms"` // how servers before Matrix 1.10 say it
 	}
-	if e.Class == notify.Temporary && e.RetryAfter == 0 && json.Unmarshal(resp.Body, &answer) == nil {
+	if e.Class == result.Temporary && e.RetryAfter == 0 && json.Unmarshal(resp.Body, &answer) == nil {
 		e.RetryAfter = notify.Seconds(answer.Milliseconds / 1000)
 	}
 	return e

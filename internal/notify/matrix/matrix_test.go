@@ -27,6 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -81,60 +82,60 @@ func TestSend(t *testing.T) {
 	const there = `{"type":"m.room.message","content":{"msgtype":"m.text","body":"Hi"}}`
 	for _, c := range []struct {
 		why        string
-		event      notify.Event
+		event      result.Event
 		externalID string
 		lookup     http.HandlerFunc
 		requests   []string
-		want       notify.Receipt
+		want       result.Receipt
 	}{
 		{
-			why: "a message", event: notify.Fired,
+			why: "a message", event: result.Fired,
 			requests: []string{send + `{"msgtype":"m.text","body":"[Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
-			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update is an edit", event: notify.Updated, externalID: first, lookup: notifytest.Status(200, there),
+			why: "an update is an edit", event: result.Updated, externalID: first, lookup: notifytest.Status(200, there),
 			requests: []string{look, send + `{"msgtype":"m.text","body":"* Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
 				`"m.new_content":{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}},` +
 				`"m.relates_to":{"rel_type":"m.replace","event_id":"` + first + `"}}`},
-			want: notify.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
+			want: result.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
 		},
 		{
-			why: "so is a resolve", event: notify.Resolved, externalID: first, lookup: notifytest.Status(200, "long: cut off"),
+			why: "so is a resolve", event: result.Resolved, externalID: first, lookup: notifytest.Status(200, "long: cut off"),
 			requests: []string{look, send + `{"msgtype":"m.text","body":"* Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
 				`"m.new_content":{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}},` +
 				`"m.relates_to":{"rel_type":"m.replace","event_id":"` + first + `"}}`},
-			want: notify.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
+			want: result.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
 		},
 		{
-			why: "what was removed is not edited", event: notify.Updated, externalID: first, lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`),
+			why: "what was removed is not edited", event: result.Updated, externalID: first, lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`),
 			requests: []string{look, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
-			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "nor what is in another room", event: notify.Updated, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
+			why: "nor what is in another room", event: result.Updated, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
 			requests: []string{look, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
-			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "nobody needs to know of the end of what was removed", event: notify.Resolved, externalID: first,
+			why: "nobody needs to know of the end of what was removed", event: result.Resolved, externalID: first,
 			lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`), requests: []string{look},
-			want: notify.Receipt{Note: "the message is gone already"},
+			want: result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			why: "but of the end of what is in another room", event: notify.Resolved, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
+			why: "but of the end of what is in another room", event: result.Resolved, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
 			requests: []string{look, send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
-			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update of we do not know what", event: notify.Updated, externalID: "../x",
+			why: "an update of we do not know what", event: result.Updated, externalID: "../x",
 			requests: []string{send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
-			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "the end of we do not know what", event: notify.Resolved,
+			why: "the end of we do not know what", event: result.Resolved,
 			requests: []string{send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
-			want:     notify.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -171,7 +172,7 @@ func TestAgainstHomeserver(t *testing.T) {
 	t.Cleanup(server.Close)
 	s := newSender(t, server.URL)
 	var id string
-	send := func(event notify.Event, delivery string) error {
+	send := func(event result.Event, delivery string) error {
 		receipt, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key(delivery, id))
 		if err == nil {
 			id = receipt.ExternalID
@@ -191,17 +192,17 @@ func TestAgainstHomeserver(t *testing.T) {
 			t.Errorf("%s: people see %q, want %q", why, got, texts)
 		}
 	}
-	if err := send(notify.Fired, "fired"); notify.ClassOf(err) != notify.Unknown {
+	if err := send(result.Fired, "fired"); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("a lost answer: got %v", err)
 	}
 	for i, c := range []struct {
-		event notify.Event
+		event result.Event
 		text  string
 	}{
-		{notify.Fired, "[Critical] Hi 🎉\nHello KubeCon 👋"},
-		{notify.Updated, "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
-		{notify.Resolved, "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
-		{notify.Resolved, "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{result.Fired, "[Critical] Hi 🎉\nHello KubeCon 👋"},
+		{result.Updated, "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{result.Resolved, "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{result.Resolved, "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
 	} {
 		if err := send(c.event, strings.ToLower(string(c.event))); err != nil {
 			t.Fatalf("%d: %v", i, err)
@@ -209,7 +210,7 @@ func TestAgainstHomeserver(t *testing.T) {
 		want("one message", c.text)
 	}
 	matrix.Remove(id)
-	if err := send(notify.Updated, "another"); err != nil {
+	if err := send(result.Updated, "another"); err != nil {
 		t.Fatal(err)
 	}
 	want("removed, and updated", "", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋")
@@ -221,53 +222,53 @@ func TestAgainstHomeserver(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		why    string
-		event  notify.Event
+		event  result.Event
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
-			"not in the room", notify.Fired, notifytest.Status(403, refusal("M_FORBIDDEN", "User @bellhop:example.com not in room")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
+			"not in the room", result.Fired, notifytest.Status(403, refusal("M_FORBIDDEN", "User @bellhop:example.com not in room")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
 		},
 		{
-			"logged out", notify.Fired, notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "Invalid access token passed.")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
+			"logged out", result.Fired, notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "Invalid access token passed.")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
 		},
 		{
-			"too large", notify.Fired, notifytest.Status(413, refusal("M_TOO_LARGE", "event too large")),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 413 Request Entity Too Large (M_TOO_LARGE)"},
+			"too large", result.Fired, notifytest.Status(413, refusal("M_TOO_LARGE", "event too large")),
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 413 Request Entity Too Large (M_TOO_LARGE)"},
 		},
 		{
-			"slow down, as older servers say it", notify.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}`),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 2500 * time.Millisecond, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
+			"slow down, as older servers say it", result.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}`),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 2500 * time.Millisecond, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
 		},
 		{
-			"slow down, as newer ones do", notify.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}`, "Retry-After", "3"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
+			"slow down, as newer ones do", result.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}`, "Retry-After", "3"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
 		},
 		{
-			"a time that makes no sense", notify.Fired, notifytest.Status(429, `{"retry_after_ms":1e300}`),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
+			"a time that makes no sense", result.Fired, notifytest.Status(429, `{"retry_after_ms":1e300}`),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"another", notify.Fired, notifytest.Status(429, `{"retry_after_ms":-5}`),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
+			"another", result.Fired, notifytest.Status(429, `{"retry_after_ms":-5}`),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a code that is none", notify.Fired, notifytest.Status(404, refusal("M_SECRET: of an internal service", "")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found"},
+			"a code that is none", result.Fired, notifytest.Status(404, refusal("M_SECRET: of an internal service", "")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
-			"an id that is no id", notify.Fired, notifytest.Status(200, `{"event_id":"$../x?"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"an id that is no id", result.Fired, notifytest.Status(200, `{"event_id":"$../x?"}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"looking for the message fails, and so nothing was sent", notify.Updated, notifytest.Status(502, ""),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
+			"looking for the message fails, and so nothing was sent", result.Updated, notifytest.Status(502, ""),
+			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"not a homeserver", notify.Resolved, notifytest.Status(404, refusal("M_UNRECOGNIZED", "")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found (M_UNRECOGNIZED)"},
+			"not a homeserver", result.Resolved, notifytest.Status(404, refusal("M_UNRECOGNIZED", "")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found (M_UNRECOGNIZED)"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -284,31 +285,31 @@ func TestProbeFails(t *testing.T) {
 	for _, c := range []struct {
 		why            string
 		whoami, member http.HandlerFunc
-		want           notify.Error
+		want           result.Error
 	}{
 		{
 			"logged out", notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "")), nil,
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
 		},
 		{
 			"not a homeserver", notifytest.Status(200, "<html>"), nil,
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
 			"nobody", notifytest.Status(200, `{"user_id":"../../x"}`), nil,
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
 			"never in the room", notifytest.Status(200, me), notifytest.Status(403, refusal("M_FORBIDDEN", "")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
 		},
 		{
 			"left", notifytest.Status(200, me), notifytest.Status(200, `{"membership":"leave"}`),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "the account is not in the room: invite it, and let it join"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "the account is not in the room: invite it, and let it join"},
 		},
 		{
 			"no membership", notifytest.Status(200, me), notifytest.Status(200, `{}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -337,7 +338,7 @@ func TestText(t *testing.T) {
 	server := httptest.NewServer(matrix)
 	t.Cleanup(server.Close)
 	s := newSender(t, server.URL)
-	m := notifytest.Message(notify.Fired)
+	m := notifytest.Message(result.Fired)
 	m.Title, m.Severity = "@room <b>", notify.Info
 	m.Content = "<!channel> @everyone @alice:example.com *bold* [x](https://example.com/:wave:) `:wave:` <script> &amp; \x01\u2028"
 	if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
@@ -368,7 +369,7 @@ func TestCut(t *testing.T) {
 			t.Cleanup(server.Close)
 			s := newSender(t, server.URL)
 			id := ""
-			for _, event := range []notify.Event{notify.Fired, notify.Updated} {
+			for _, event := range []result.Event{result.Fired, result.Updated} {
 				m := notifytest.Message(event)
 				m.Title, m.Content = strings.Repeat("\x01", 256), c.content
 				receipt, err := s.Send(t.Context(), m, notifytest.Key(string(event), id))

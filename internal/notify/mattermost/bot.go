@@ -25,6 +25,7 @@ import (
 	"net/url"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -51,46 +52,46 @@ type post struct {
 }
 
 // Send makes one attempt. It is up to three requests where the post that is to be edited cannot be.
-func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Fired || !notify.IsID(serverID, k.ExternalID, b.redact) {
+func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Event == result.Fired || !notify.IsID(serverID, k.ExternalID, b.redact) {
 		return b.create(ctx, m, k)
 	}
 	text, cuts := render(m)
 	resp, err := b.send(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
 	switch {
 	case err == nil && b.made(resp) != k.ExternalID:
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	case err == nil:
-		return notify.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
+		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
 	case !uneditable(resp):
-		return notify.Receipt{}, err
-	case m.Event == notify.Resolved:
+		return result.Receipt{}, err
+	case m.Event == result.Resolved:
 		gone, err := b.gone(ctx, k.ExternalID)
 		if err != nil {
-			return notify.Receipt{}, notify.Before(err)
+			return result.Receipt{}, notify.Before(err)
 		}
 		if gone {
-			return notify.Receipt{Note: "the post is gone already"}, nil
+			return result.Receipt{Note: "the post is gone already"}, nil
 		}
 	}
 	return b.create(ctx, m, k)
 }
 
 // create makes a new post.
-func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Resolved { // what it was about stands in an earlier post, or was never told
+func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Event == result.Resolved { // what it was about stands in an earlier post, or was never told
 		m.Content = ""
 	}
 	text, cuts := render(m)
 	resp, err := b.send(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	id := b.made(resp)
 	if id == "" {
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
 // pendingID is the key by which Mattermost knows a repeat. It looks these keys up without asking whose they are: if others could
@@ -117,10 +118,10 @@ func uneditable(resp *outbound.Response) bool {
 // gone tells whether a post was deleted. An error means that we do not know yet.
 func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
 	resp, err := b.get(ctx, b.posts.JoinPath(id))
-	switch notify.ClassOf(err) {
-	case notify.Temporary, notify.Unknown:
+	switch result.ClassOf(err) {
+	case result.Temporary, result.Unknown:
 		return false, err
-	case notify.Configuration, notify.Permanent:
+	case result.Configuration, result.Permanent:
 		return resp != nil && resp.StatusCode == http.StatusNotFound && b.problem(resp) == "app.post.get.app_error", nil
 	}
 	return false, nil

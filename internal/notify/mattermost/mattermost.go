@@ -39,6 +39,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -63,7 +64,7 @@ var (
 	errorID  = regexp.MustCompile(`^(?:api|app|web|model|store|ent|plugin)(?:\.[a-z0-9_]{1,48}){2,6}$`) // the server is not ours, its words may be anybody's
 )
 
-// New returns a *Bot or a *Webhook, or a *notify.Error that names the field that is not right.
+// New returns a *Bot or a *Webhook, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	isBot, err := notify.IsBot(config.WebhookURL, config.Token)
 	switch {
@@ -127,20 +128,20 @@ func (c *connection) problem(resp *outbound.Response) string {
 }
 
 // failure reads an answer that is not a success.
-func (c *connection) failure(resp *outbound.Response) *notify.Error {
+func (c *connection) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, c.now())
 	if e == nil {
 		return nil
 	}
 	id := c.problem(resp)
-	e.Refuse(resp, id != "")
+	notify.Refuse(e, resp, id != "")
 	switch {
 	case id == "web.incoming_webhook.invalid.app_error": // a 400, but it is the webhook that does not exist
-		e.Class, e.Reason = notify.Configuration, notify.ReasonNotFound
+		e.Class, e.Reason = result.Configuration, result.ReasonNotFound
 	case id == "api.post.create_post.can_not_post_to_deleted.error": // a 400, but it is the channel that is archived
-		e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+		e.Class, e.Reason = result.Configuration, result.ReasonGone
 	case resp.StatusCode == http.StatusNotImplemented && id != "": // switched off, such as webhooks are
-		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonRejected, 0
+		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonRejected, 0
 	}
 	if id != "" {
 		e.Message += ": " + id

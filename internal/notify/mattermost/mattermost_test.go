@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -126,53 +127,53 @@ func TestBotSends(t *testing.T) {
 	refuse := func(status int, id string) http.HandlerFunc { return notifytest.Status(status, refusalOf(status, id)) }
 	for _, c := range []struct {
 		why        string
-		event      notify.Event
+		event      result.Event
 		externalID string
 		answer     http.HandlerFunc
 		requests   []string
-		want       notify.Receipt
+		want       result.Receipt
 	}{
 		{
-			"a new post", notify.Fired, "", made, []string{body("**" + headline + "\nHello KubeCon 👋")},
-			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+			"a new post", result.Fired, "", made, []string{body("**" + headline + "\nHello KubeCon 👋")},
+			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"an update edits it", notify.Updated, oldID, edited, []string{edit("**Updated: " + headline + "\nHello KubeCon 👋")},
-			notify.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
+			"an update edits it", result.Updated, oldID, edited, []string{edit("**Updated: " + headline + "\nHello KubeCon 👋")},
+			result.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
 		},
 		{
-			"resolved edits it", notify.Resolved, oldID, edited, []string{edit("**Resolved: " + headline + "\nHello KubeCon 👋")},
-			notify.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
+			"resolved edits it", result.Resolved, oldID, edited, []string{edit("**Resolved: " + headline + "\nHello KubeCon 👋")},
+			result.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
 		},
 		{
-			"an update of what was deleted is a new post", notify.Updated, oldID, notifytest.InTurn(refuse(403, "api.context.permissions.app_error"), made),
+			"an update of what was deleted is a new post", result.Updated, oldID, notifytest.InTurn(refuse(403, "api.context.permissions.app_error"), made),
 			[]string{edit("**Updated: " + headline + "\nHello KubeCon 👋"), body("**Updated: " + headline + "\nHello KubeCon 👋")},
-			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"what was deleted need not be resolved", notify.Resolved, oldID,
+			"what was deleted need not be resolved", result.Resolved, oldID,
 			notifytest.InTurn(refuse(403, "api.context.permissions.app_error"), refuse(404, "app.post.get.app_error")),
-			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get}, notify.Receipt{Note: "the post is gone already"},
+			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get}, result.Receipt{Note: "the post is gone already"},
 		},
 		{
-			"what still says that it fires gets an answer", notify.Resolved, oldID,
+			"what still says that it fires gets an answer", result.Resolved, oldID,
 			notifytest.InTurn(refuse(400, "api.post.update_post.permissions_time_limit.app_error"), edited, made),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
-			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"a 404 of somebody else says nothing of the post", notify.Resolved, oldID,
+			"a 404 of somebody else says nothing of the post", result.Resolved, oldID,
 			notifytest.InTurn(refuse(404, "x"), refuse(404, "x"), made),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
-			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"nothing to edit", notify.Resolved, "", made, []string{body("**Resolved: " + headline)},
-			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+			"nothing to edit", result.Resolved, "", made, []string{body("**Resolved: " + headline)},
+			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"not an id of theirs", notify.Updated, "../../users/me", made, []string{body("**Updated: " + headline + "\nHello KubeCon 👋")},
-			notify.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
+			"not an id of theirs", result.Updated, "../../users/me", made, []string{body("**Updated: " + headline + "\nHello KubeCon 👋")},
+			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -197,10 +198,10 @@ func TestBotSends(t *testing.T) {
 }
 
 func TestWebhookSends(t *testing.T) {
-	for event, want := range map[notify.Event]string{
-		notify.Fired:    `**&#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
-		notify.Updated:  `**Updated: &#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
-		notify.Resolved: `**Resolved: &#91;Critical] Hi 🎉**`,
+	for event, want := range map[result.Event]string{
+		result.Fired:    `**&#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
+		result.Updated:  `**Updated: &#91;Critical] Hi 🎉**\nHello KubeCon 👋`,
+		result.Resolved: `**Resolved: &#91;Critical] Hi 🎉**`,
 	} {
 		server := notifytest.NewServer(t)
 		server.Answer(notifytest.Status(200, "ok"))
@@ -209,7 +210,7 @@ func TestWebhookSends(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("delivery", oldID))
-		if err != nil || got != (notify.Receipt{Note: "HTTP 200 OK"}) {
+		if err != nil || got != (result.Receipt{Note: "HTTP 200 OK"}) {
 			t.Errorf("%s: got %+v, %v", event, got, err)
 		}
 		requests := server.Requests()
@@ -231,57 +232,57 @@ func TestFailures(t *testing.T) {
 	const unlikely = "the answer is not what this receiver's API promises"
 	for _, c := range []struct {
 		why    string
-		event  notify.Event
+		event  result.Event
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
-			"their code", notify.Fired, notifytest.Status(400, refusal("model.post.is_valid.message_length.app_error")),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: model.post.is_valid.message_length.app_error"},
+			"their code", result.Fired, notifytest.Status(400, refusal("model.post.is_valid.message_length.app_error")),
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: model.post.is_valid.message_length.app_error"},
 		},
 		{
-			"F-P1: no code", notify.Fired, notifytest.Status(400, refusal("web.example.com: the secret")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
+			"F-P1: no code", result.Fired, notifytest.Status(400, refusal("web.example.com: the secret")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request"},
 		},
 		{
-			"F-P1: no code either", notify.Fired, notifytest.Status(400, refusal("api.post."+token)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request"},
+			"F-P1: no code either", result.Fired, notifytest.Status(400, refusal("api.post."+token)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request"},
 		},
 		{
-			"the channel is archived", notify.Fired, notifytest.Status(400, refusal("api.post.create_post.can_not_post_to_deleted.error")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonGone, Message: "HTTP 400 Bad Request: api.post.create_post.can_not_post_to_deleted.error"},
+			"the channel is archived", result.Fired, notifytest.Status(400, refusal("api.post.create_post.can_not_post_to_deleted.error")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: "HTTP 400 Bad Request: api.post.create_post.can_not_post_to_deleted.error"},
 		},
 		{
-			"the first try is not done yet", notify.Fired, notifytest.Status(500, refusalOf(500, "api.post.deduplicate_create_post.pending")),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 500 Internal Server Error: api.post.deduplicate_create_post.pending"},
+			"the first try is not done yet", result.Fired, notifytest.Status(500, refusalOf(500, "api.post.deduplicate_create_post.pending")),
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 500 Internal Server Error: api.post.deduplicate_create_post.pending"},
 		},
 		{
-			"slow down", notify.Updated, notifytest.Status(429, "limit exceeded", "Retry-After", "3", "X-Ratelimit-Reset", "9"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
+			"slow down", result.Updated, notifytest.Status(429, "limit exceeded", "Retry-After", "3", "X-Ratelimit-Reset", "9"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"the token", notify.Updated, notifytest.Status(401, refusalOf(401, "api.context.session_expired.app_error")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: api.context.session_expired.app_error"},
+			"the token", result.Updated, notifytest.Status(401, refusalOf(401, "api.context.session_expired.app_error")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: api.context.session_expired.app_error"},
 		},
 		{
-			"no right to post", notify.Updated, notifytest.Status(403, refusalOf(403, "api.context.permissions.app_error")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
+			"no right to post", result.Updated, notifytest.Status(403, refusalOf(403, "api.context.permissions.app_error")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
 		},
 		{
-			"we cannot know yet whether it is gone, and nothing was posted", notify.Resolved, notifytest.InTurn(notifytest.Status(403, ""), notifytest.Status(503, "")),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
+			"we cannot know yet whether it is gone, and nothing was posted", result.Resolved, notifytest.InTurn(notifytest.Status(403, ""), notifytest.Status(503, "")),
+			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
 		},
 		{
-			"an id that is no id", notify.Fired, notifytest.Status(201, `{"id":"../x"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
+			"an id that is no id", result.Fired, notifytest.Status(201, `{"id":"../x"}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
 		},
 		{
-			"an id that is the token", notify.Fired, notifytest.Status(201, `{"id":"`+token+`"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
+			"an id that is the token", result.Fired, notifytest.Status(201, `{"id":"`+token+`"}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
 		},
 		{
-			"an edit of another post", notify.Resolved, notifytest.Status(200, accepted),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but " + unlikely},
+			"an edit of another post", result.Resolved, notifytest.Status(200, accepted),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but " + unlikely},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -297,19 +298,19 @@ func TestWebhookFailures(t *testing.T) {
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
 			"there is no such webhook", notifytest.Status(400, refusal("web.incoming_webhook.invalid.app_error")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 400 Bad Request: web.incoming_webhook.invalid.app_error"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 400 Bad Request: web.incoming_webhook.invalid.app_error"},
 		},
 		{
 			"webhooks are switched off", notifytest.Status(501, refusalOf(501, "web.incoming_webhook.disabled.app_error"), "Retry-After", "3"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 501 Not Implemented: web.incoming_webhook.disabled.app_error"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 501 Not Implemented: web.incoming_webhook.disabled.app_error"},
 		},
 		{
 			"a page to sign in at", notifytest.Status(200, "<!DOCTYPE html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		server := notifytest.NewServer(t)
@@ -318,7 +319,7 @@ func TestWebhookFailures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+		_, err = s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 		notifytest.WantError(t, c.why, err, c.want)
 	}
 }
@@ -327,7 +328,7 @@ func TestWebhookFailures(t *testing.T) {
 func TestProbeReadsTheAnswer(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, "<!DOCTYPE html>"))
-	if err := botOf(t, server).Probe(t.Context()); notify.ClassOf(err) != notify.Unknown {
+	if err := botOf(t, server).Probe(t.Context()); result.ClassOf(err) != result.Unknown {
 		t.Errorf("got %v", err)
 	}
 }
@@ -381,7 +382,7 @@ func TestEscapeIsUndone(t *testing.T) {
 func TestEscapeTakesNoTime(t *testing.T) {
 	began := time.Now()
 	for _, text := range []string{strings.Repeat("https://x!", 1638) + "*", strings.Repeat("*", 16384), strings.Repeat("    \n", 3276)} {
-		render(notify.Message{Event: notify.Fired, Title: "t", Content: text})
+		render(notify.Message{Event: result.Fired, Title: "t", Content: text})
 	}
 	if took := time.Since(began); took > 5*time.Second { // it is some milliseconds
 		t.Errorf("took %s", took)
@@ -400,7 +401,7 @@ func TestCuts(t *testing.T) {
 		"a title that long":     {strings.Repeat("~", 500), "", "; the title was cut to 2500 characters"},
 		"as long as it gets":    {strings.Repeat("~", 256), strings.Repeat("a-b_c: ", 2000), ""},
 	} {
-		text, cuts := render(notify.Message{Event: notify.Fired, Title: c.title, Content: c.content})
+		text, cuts := render(notify.Message{Event: result.Fired, Title: c.title, Content: c.content})
 		n := utf8.RuneCountInString(text)
 		if !strings.HasPrefix(cuts, c.cuts) || (cuts == "") != (c.cuts == "") || n > maxMessage || c.cuts != "" && !strings.Contains(text, "… &#91;cut]") {
 			t.Errorf("%s: got %d characters, %q", why, n, cuts)
@@ -421,7 +422,7 @@ func TestAnswerCanBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, content := range []string{strings.Repeat(">", 9000), strings.Repeat(">", 16384), strings.Repeat("\x01", 16384), strings.Repeat("& ", 8000)} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Content = content
 		got, err := s.Send(t.Context(), m, notifytest.Key(strings.Repeat("x", i), ""))
 		if cut := strings.Contains(got.Note, "; the content was cut to "); err != nil || cut != (i == 1 || i == 2) {
@@ -436,7 +437,7 @@ func TestHeadline(t *testing.T) {
 		"**x** _":    "**&#42;&#42;x&#42;&#42; &#95;**",
 		"":           "**Kubernetes alert for shop/a**",
 	} {
-		if got, _ := render(notify.Message{Event: notify.Fired, Title: title, Namespace: "shop", Name: "a"}); got != want {
+		if got, _ := render(notify.Message{Event: result.Fired, Title: title, Namespace: "shop", Name: "a"}); got != want {
 			t.Errorf("%q: got %q, want %q", title, got, want)
 		}
 	}
@@ -497,15 +498,15 @@ func TestGuarantee(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+		if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("first", "")); result.ClassOf(err) != result.Unknown {
 			t.Fatalf("%s: got %v, want an answer that is lost", why, err)
 		}
 		if c.lost != nil {
 			c.lost(service)
 		}
-		var last notify.Receipt
-		for i, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
-			if c.last != nil && event == notify.Resolved {
+		var last result.Receipt
+		for i, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
+			if c.last != nil && event == result.Resolved {
 				c.last(service, last.ExternalID)
 			}
 			key := notifytest.Key([]string{"first", "second", "third"}[i], last.ExternalID)

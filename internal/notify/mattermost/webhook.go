@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // Webhook is a notify.Sender that posts through an incoming webhook. There is no way to ask one whether it works.
@@ -34,21 +35,21 @@ type Webhook struct {
 var _ notify.Sender = (*Webhook)(nil)
 
 // Send makes one attempt.
-func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Resolved { // what it was about stands in an earlier post
+func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
+	if m.Event == result.Resolved { // what it was about stands in an earlier post
 		m.Content = ""
 	}
 	text, cuts := render(m)
 	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, map[string]string{"text": text})
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	resp, err := notify.Do(ctx, w.client, req, w.failure)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	if resp.BodyErr != nil || strings.TrimSpace(string(resp.Body)) != "ok" { // a page to sign in at, say
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }

@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 func (s subject) classes(t *testing.T) {
@@ -33,28 +33,28 @@ func (s subject) classes(t *testing.T) {
 		why    string
 		status int
 		header []string
-		class  notify.Class
+		class  result.Class
 		reason string
 		wait   time.Duration
 	}{
-		{"no credential", 401, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
-		{"wrong credential", 403, nil, notify.Configuration, notify.ReasonUnauthorized, 0},
-		{"not found", 404, nil, notify.Configuration, notify.ReasonNotFound, 0},
-		{"wrong method", 405, nil, notify.Configuration, notify.ReasonRejected, 0},
-		{"server's time limit", 408, nil, notify.Unknown, notify.ReasonTimeout, 0},
-		{"F-P18 conflict", 409, []string{"Retry-After", "3"}, notify.Unknown, notify.ReasonConflict, 3 * time.Second},
-		{"gone", 410, nil, notify.Configuration, notify.ReasonGone, 0},
-		{"F-P18 misdirected", 421, nil, notify.Configuration, notify.ReasonRejected, 0},
-		{"F-P18 locked", 423, nil, notify.Temporary, notify.ReasonServerError, 0},
-		{"too early", 425, nil, notify.Unknown, notify.ReasonServerError, 0},
-		{"slow down", 429, []string{"Retry-After", "7"}, notify.Temporary, notify.ReasonRateLimited, 7 * time.Second},
-		{"F-P18 unavailable for legal reasons", 451, nil, notify.Configuration, notify.ReasonRejected, 0},
-		{"server error", 500, nil, notify.Unknown, notify.ReasonServerError, 0},
-		{"F-P1 not implemented", 501, nil, notify.Unknown, notify.ReasonServerError, 0},
-		{"bad gateway", 502, nil, notify.Unknown, notify.ReasonServerError, 0},
-		{"maintenance", 503, []string{"Retry-After", "9"}, notify.Unknown, notify.ReasonServerError, 9 * time.Second},
-		{"gateway's time limit", 504, nil, notify.Unknown, notify.ReasonTimeout, 0},
-		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, notify.Configuration, notify.ReasonRedirected, 0},
+		{"no credential", 401, nil, result.Configuration, result.ReasonUnauthorized, 0},
+		{"wrong credential", 403, nil, result.Configuration, result.ReasonUnauthorized, 0},
+		{"not found", 404, nil, result.Configuration, result.ReasonNotFound, 0},
+		{"wrong method", 405, nil, result.Configuration, result.ReasonRejected, 0},
+		{"server's time limit", 408, nil, result.Unknown, result.ReasonTimeout, 0},
+		{"F-P18 conflict", 409, []string{"Retry-After", "3"}, result.Unknown, result.ReasonConflict, 3 * time.Second},
+		{"gone", 410, nil, result.Configuration, result.ReasonGone, 0},
+		{"F-P18 misdirected", 421, nil, result.Configuration, result.ReasonRejected, 0},
+		{"F-P18 locked", 423, nil, result.Temporary, result.ReasonServerError, 0},
+		{"too early", 425, nil, result.Unknown, result.ReasonServerError, 0},
+		{"slow down", 429, []string{"Retry-After", "7"}, result.Temporary, result.ReasonRateLimited, 7 * time.Second},
+		{"F-P18 unavailable for legal reasons", 451, nil, result.Configuration, result.ReasonRejected, 0},
+		{"server error", 500, nil, result.Unknown, result.ReasonServerError, 0},
+		{"F-P1 not implemented", 501, nil, result.Unknown, result.ReasonServerError, 0},
+		{"bad gateway", 502, nil, result.Unknown, result.ReasonServerError, 0},
+		{"maintenance", 503, []string{"Retry-After", "9"}, result.Unknown, result.ReasonServerError, 9 * time.Second},
+		{"gateway's time limit", 504, nil, result.Unknown, result.ReasonTimeout, 0},
+		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, result.Configuration, result.ReasonRedirected, 0},
 	} {
 		if own, ok := s.Means[c.status]; ok {
 			c.class, c.reason, c.wait = own.Class, own.Reason, own.RetryAfter
@@ -105,8 +105,8 @@ func (s subject) refusals(t *testing.T) {
 		if s.Refusal != nil {
 			contentType, body := s.Refusal(status)
 			s.server.Answer(Status(status, body, "Content-Type", contentType))
-			if e := s.failure(t.Context(), t); e.Class != notify.Permanent || e.Reason != notify.ReasonRejected {
-				t.Errorf("HTTP %d, the documented format: got %s, %s; want %s, %s", status, e.Class, e.Reason, notify.Permanent, notify.ReasonRejected)
+			if e := s.failure(t.Context(), t); e.Class != result.Permanent || e.Reason != result.ReasonRejected {
+				t.Errorf("HTTP %d, the documented format: got %s, %s; want %s, %s", status, e.Class, e.Reason, result.Permanent, result.ReasonRejected)
 			}
 			answers["the documented format, cut off"] = Status(status, body, "Content-Type", contentType, "Content-Length", strconv.Itoa(len(body)+1))
 		} else {
@@ -115,8 +115,8 @@ func (s subject) refusals(t *testing.T) {
 		}
 		for form, answer := range answers {
 			s.server.Answer(answer)
-			if e := s.failure(t.Context(), t); e.Class != notify.Configuration || e.Reason != notify.ReasonRejected {
-				t.Errorf("HTTP %d, %s: got %s, %s; want %s, %s", status, form, e.Class, e.Reason, notify.Configuration, notify.ReasonRejected)
+			if e := s.failure(t.Context(), t); e.Class != result.Configuration || e.Reason != result.ReasonRejected {
+				t.Errorf("HTTP %d, %s: got %s, %s; want %s, %s", status, form, e.Class, e.Reason, result.Configuration, result.ReasonRejected)
 			}
 		}
 	}

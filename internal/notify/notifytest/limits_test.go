@@ -45,6 +45,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/pagerduty"
 	"github.com/gophernetes/bellhop/internal/notify/pushbullet"
 	"github.com/gophernetes/bellhop/internal/notify/pushover"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/notify/slack"
 	"github.com/gophernetes/bellhop/internal/notify/teams"
 	"github.com/gophernetes/bellhop/internal/notify/telegram"
@@ -151,7 +152,7 @@ func (s *apiServer) Create(_ context.Context, e event.Event) (existed bool, err 
 		notifytest.Size{Part: "note", Used: len(e.Note), Max: 1024}, notifytest.Size{Part: "name", Used: len(e.Name), Max: 253},
 		notifytest.Size{Part: "reason", Used: len(e.Reason), Max: 128}, notifytest.Size{Part: "action", Used: len(e.Action), Max: 128},
 	) {
-		return false, &notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "Event is invalid"}
+		return false, &result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "Event is invalid"}
 	}
 	return s.Put(notifytest.Seen{ID: e.Name, Text: e.Note}), nil
 }
@@ -249,14 +250,14 @@ func (l *limits) text(characters int) string {
 	return strings.Repeat(l.unit, characters/utf8.RuneCountInString(l.unit))
 }
 
-func (l *limits) message(event notify.Event, title, content string) notify.Message {
+func (l *limits) message(event result.Event, title, content string) notify.Message {
 	m := notifytest.Message(event)
 	m.Title, m.Content = title, content
 	return m
 }
 
 // send sends a message that must be taken, under a key of its own.
-func (l *limits) send(m notify.Message, externalID string) notify.Receipt {
+func (l *limits) send(m notify.Message, externalID string) result.Receipt {
 	l.Helper()
 	key := fmt.Sprintf("%032x", sent.Add(1))
 	receipt, err := l.sender.Send(l.Context(), m, notify.Key{Delivery: key, Incident: key, ExternalID: externalID})
@@ -276,7 +277,7 @@ func (l *limits) largest() {
 	l.Helper()
 	for _, title := range []string{l.text(maxTitle), ""} {
 		id := ""
-		for _, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
+		for _, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
 			m := l.message(event, title, l.text(maxContent))
 			m.Name, m.Namespace = strings.Repeat("n", maxName), strings.Repeat("s", 63)
 			m.Receiver = "ClusterReceiver/" + strings.Repeat("r", maxName)
@@ -302,7 +303,7 @@ func (l *limits) atTheLimit(part string, longest int, split func(text string) (t
 	try := func(n int) sample {
 		text := strings.Repeat(l.unit, n)
 		title, content := split(text)
-		receipt := l.send(l.message(notify.Fired, title, content), "")
+		receipt := l.send(l.message(result.Fired, title, content), "")
 		seen := l.service.Seen()
 		return sample{n, notify.Message{Content: text}.Text(), receipt.Note, seen[len(seen)-1].Text, l.service.Sizes()}
 	}

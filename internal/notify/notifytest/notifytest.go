@@ -33,6 +33,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 	"github.com/gophernetes/bellhop/internal/redact/redacttest"
@@ -68,7 +69,7 @@ type Provider struct {
 
 // Meaning is what an answer is to be taken for.
 type Meaning struct {
-	Class      notify.Class
+	Class      result.Class
 	Reason     string
 	RetryAfter time.Duration
 }
@@ -168,9 +169,9 @@ func InTurn(answers ...http.HandlerFunc) http.HandlerFunc {
 }
 
 // WantError checks what a sender said of a message.
-func WantError(t testing.TB, why string, got error, want notify.Error) {
+func WantError(t testing.TB, why string, got error, want result.Error) {
 	t.Helper()
-	own, ok := errors.AsType[*notify.Error](got)
+	own, ok := errors.AsType[*result.Error](got)
 	switch {
 	case !ok:
 		t.Errorf("%s: got %v, want %+v", why, got, want)
@@ -183,13 +184,13 @@ func WantError(t testing.TB, why string, got error, want notify.Error) {
 // it, but no value.
 func WantRefused(t testing.TB, why string, got error, want string) {
 	t.Helper()
-	if notify.ClassOf(got) != notify.Configuration || !strings.HasPrefix(got.Error(), want) || strings.Contains(got.Error(), "canary") {
+	if result.ClassOf(got) != result.Configuration || !strings.HasPrefix(got.Error(), want) || strings.Contains(got.Error(), "canary") {
 		t.Errorf("%s: got %v, want %q", why, got, want)
 	}
 }
 
 // Message is one to send.
-func Message(event notify.Event) notify.Message {
+func Message(event result.Event) notify.Message {
 	return notify.Message{
 		Event: event, UID: "5f0c", Namespace: "shop", Name: "kubecon-alert", Title: "Hi :tada:", Content: "Hello KubeCon :wave:",
 		Severity: notify.Critical, Receiver: "ClusterReceiver/oncall", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
@@ -235,17 +236,17 @@ type subject struct {
 	forms  map[string]string // how a canary can be written, and what that is called
 }
 
-func (s subject) send(ctx context.Context, delivery string) (notify.Receipt, error) {
-	return s.sender.Send(ctx, Message(notify.Fired), Key(delivery, ""))
+func (s subject) send(ctx context.Context, delivery string) (result.Receipt, error) {
+	return s.sender.Send(ctx, Message(result.Fired), Key(delivery, ""))
 }
 
 // failure sends, and returns the error that must come of it.
-func (s subject) failure(ctx context.Context, t *testing.T) *notify.Error {
+func (s subject) failure(ctx context.Context, t *testing.T) *result.Error {
 	t.Helper()
 	receipt, err := s.send(ctx, "delivery")
-	own, ok := errors.AsType[*notify.Error](err)
+	own, ok := errors.AsType[*result.Error](err)
 	if !ok {
-		t.Fatalf("got %+v, %v, want a *notify.Error", receipt, err)
+		t.Fatalf("got %+v, %v, want a *result.Error", receipt, err)
 	}
 	if own.Reason == "" || own.Message == "" {
 		t.Errorf("reason or message is missing: %+v", own)
@@ -301,7 +302,7 @@ func (s subject) together(t *testing.T) {
 
 // odd sends what an alert can have but hardly has, and ids that are none.
 func (s subject) odd(t *testing.T) {
-	for _, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
+	for _, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
 		for _, text := range []string{
 			"", " \n", "\x00", "\xff\x01\x7f\u0085\u2028\r\n", strings.Repeat("<", 16384), strings.Repeat("👋", 4096), strings.Repeat("@a :us: `b` ", 1365),
 		} {
@@ -325,8 +326,8 @@ func (s subject) sendOdd(t *testing.T, m notify.Message, externalID string) {
 	} {
 		s.server.Answer(answer)
 		receipt, err := s.sender.Send(t.Context(), m, Key("delivery", externalID))
-		if own, ok := errors.AsType[*notify.Error](err); err != nil && (!ok || own.Reason == "" || own.Message == "") {
-			t.Errorf("%s: got %v, want a *notify.Error", what, err)
+		if own, ok := errors.AsType[*result.Error](err); err != nil && (!ok || own.Reason == "" || own.Message == "") {
+			t.Errorf("%s: got %v, want a *result.Error", what, err)
 		}
 		if id := receipt.ExternalID; len(id) > 256 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("%s: got the id %q", what, id)
@@ -353,7 +354,7 @@ func (s subject) bodies(t *testing.T) {
 			if s.NeedsBody {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				if e := s.failure(ctx, t); e.Class != notify.Unknown {
+				if e := s.failure(ctx, t); e.Class != result.Unknown {
 					t.Errorf("got %s (%s), want Unknown: it has most likely been accepted", e.Class, e.Message)
 				}
 				return
@@ -386,7 +387,7 @@ func (s subject) ended(t *testing.T) {
 	s.server.Answer(Status(http.StatusOK, s.Accept))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if e := s.failure(ctx, t); e.Class != notify.Temporary || e.Reason != notify.ReasonCanceled {
+	if e := s.failure(ctx, t); e.Class != result.Temporary || e.Reason != result.ReasonCanceled {
 		t.Errorf("got %s, %s (%s), want what says that nothing was sent", e.Class, e.Reason, e.Message)
 	}
 	if n := len(s.server.Requests()); n != 0 {
@@ -398,7 +399,7 @@ func (s subject) unreachable(t *testing.T) {
 	s.server.Answer(Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if e := s.failure(ctx, t); e.Class != notify.Unknown || e.Reason != notify.ReasonTimeout {
+	if e := s.failure(ctx, t); e.Class != result.Unknown || e.Reason != result.ReasonTimeout {
 		t.Errorf("no answer: got %s, %s", e.Class, e.Reason)
 	}
 	closed := httptest.NewServer(http.NotFoundHandler())
@@ -410,10 +411,10 @@ func (s subject) unreachable(t *testing.T) {
 	for _, c := range []struct {
 		why, url, reason string
 		client           *outbound.Client
-		class            notify.Class
+		class            result.Class
 	}{
-		{"nobody listens", closed.URL, notify.ReasonConnectionFailed, outboundtest.Client(t), notify.Temporary},
-		{"an address that is refused", s.server.URL, notify.ReasonAddressRefused, strict, notify.Configuration},
+		{"nobody listens", closed.URL, result.ReasonConnectionFailed, outboundtest.Client(t), result.Temporary},
+		{"an address that is refused", s.server.URL, result.ReasonAddressRefused, strict, result.Configuration},
 	} {
 		sender, err := s.New(c.url, c.client)
 		if err != nil {
@@ -484,18 +485,18 @@ func (s subject) probe(t *testing.T) {
 		why    string
 		limit  time.Duration
 		answer http.HandlerFunc
-		class  []notify.Class
+		class  []result.Class
 	}{
-		{"no credential", 10 * time.Second, Status(http.StatusUnauthorized, ""), []notify.Class{notify.Configuration}},
-		{"slow down", 10 * time.Second, Status(http.StatusTooManyRequests, ""), []notify.Class{notify.Temporary, notify.Configuration}},
-		{"server error", 10 * time.Second, Status(http.StatusInternalServerError, ""), []notify.Class{notify.Temporary, notify.Unknown}},
-		{"no answer", 100 * time.Millisecond, Hang, []notify.Class{notify.Temporary, notify.Unknown}},
+		{"no credential", 10 * time.Second, Status(http.StatusUnauthorized, ""), []result.Class{result.Configuration}},
+		{"slow down", 10 * time.Second, Status(http.StatusTooManyRequests, ""), []result.Class{result.Temporary, result.Configuration}},
+		{"server error", 10 * time.Second, Status(http.StatusInternalServerError, ""), []result.Class{result.Temporary, result.Unknown}},
+		{"no answer", 100 * time.Millisecond, Hang, []result.Class{result.Temporary, result.Unknown}},
 	} {
 		s.server.Answer(c.answer)
 		ctx, cancel := context.WithTimeout(t.Context(), c.limit)
 		err := prober.Probe(ctx)
 		cancel()
-		if own, ok := errors.AsType[*notify.Error](err); !ok || !slices.Contains(c.class, own.Class) {
+		if own, ok := errors.AsType[*result.Error](err); !ok || !slices.Contains(c.class, own.Class) {
 			t.Errorf("%s: got %v, want one of %v", c.why, err, c.class)
 		}
 	}

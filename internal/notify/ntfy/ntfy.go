@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -80,7 +81,7 @@ var (
 	messageID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -114,27 +115,27 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	body, note, err := s.render(m, k.Incident)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	req, err := notify.Request(ctx, http.MethodPost, s.publish, body)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	resp, err := s.do(ctx, req)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	var made notification
 	if !notify.Decode(resp, &made) || !notify.IsID(messageID, made.ID, s.redact) {
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	if made.SequenceID != k.Incident {
 		note += "; this server is older than ntfy 2.16: it shows each message as a notification of its own"
 	}
-	return notify.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + note}, nil
+	return result.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + note}, nil
 }
 
 // Probe asks a server whether it is well. It checks the credentials on the way (before 2.0 it did not), but not what they
@@ -155,7 +156,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 		return notify.BadAnswer(resp)
 	}
 	if !*server.Healthy {
-		return &notify.Error{Class: notify.Temporary, Reason: notify.ReasonServerError, Message: "the server says that it is not healthy"}
+		return &result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Message: "the server says that it is not healthy"}
 	}
 	return nil
 }
@@ -171,7 +172,7 @@ func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response,
 const quotaUsedUp = 42908
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
@@ -185,15 +186,15 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 		return e
 	}
 	if answer.Code/100 == resp.StatusCode { // else it is not ntfy's
-		e.Refuse(resp, answer.HTTP == resp.StatusCode)
+		notify.Refuse(e, resp, answer.HTTP == resp.StatusCode)
 		e.Message += " (ntfy's error " + strconv.Itoa(answer.Code) + ")"
 	}
 	if s.quotes {
-		e.Quote(answer.Error, s.redact)
+		notify.Quote(e, answer.Error, s.redact)
 	}
 	if answer.Code == quotaUsedUp && resp.StatusCode == http.StatusTooManyRequests {
 		// It mends itself: ntfy counts anew each day, by default at midnight UTC. Nothing is gained by asking before.
-		e.Reason = notify.ReasonQuotaExhausted
+		e.Reason = result.ReasonQuotaExhausted
 		e.RetryAfter = max(e.RetryAfter, untilMidnight(s.now()))
 	}
 	return e

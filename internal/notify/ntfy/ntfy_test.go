@@ -27,6 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -103,33 +104,33 @@ func TestSend(t *testing.T) {
 	for _, c := range []struct {
 		why                 string
 		config              Config
-		event               notify.Event
+		event               result.Event
 		severity            notify.Severity
 		answer              string
 		authorization, body string
-		want                notify.Receipt
+		want                result.Receipt
 	}{
 		{
-			why: "a notification", event: notify.Fired, severity: notify.Critical, answer: accepted, config: Config{Token: token + "\n"},
+			why: "a notification", event: result.Fired, severity: notify.Critical, answer: accepted, config: Config{Token: token + "\n"},
 			authorization: "Bearer " + token,
 			body:          `{"topic":"` + topic + `","title":"Hi 🎉","message":"Hello KubeCon 👋","priority":5,"sequence_id":"incident"}`,
-			want:          notify.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
+			want:          result.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update replaces it", event: notify.Updated, severity: notify.Warning, answer: accepted, config: Config{Username: "me", Password: password},
+			why: "an update replaces it", event: result.Updated, severity: notify.Warning, answer: accepted, config: Config{Username: "me", Password: password},
 			authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+password)),
 			body:          `{"topic":"` + topic + `","title":"Updated: Hi 🎉","message":"Hello KubeCon 👋","priority":4,"sequence_id":"incident"}`,
-			want:          notify.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
+			want:          result.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "so does a resolve, quietly", event: notify.Resolved, severity: notify.Critical, answer: accepted,
+			why: "so does a resolve, quietly", event: result.Resolved, severity: notify.Critical, answer: accepted,
 			body: `{"topic":"` + topic + `","title":"Resolved: Hi 🎉","message":"Hello KubeCon 👋","priority":2,"sequence_id":"incident"}`,
-			want: notify.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
+			want: result.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "a server that cannot replace", event: notify.Fired, severity: notify.Info, answer: old,
+			why: "a server that cannot replace", event: result.Fired, severity: notify.Info, answer: old,
 			body: `{"topic":"` + topic + `","title":"Hi 🎉","message":"Hello KubeCon 👋","priority":3,"sequence_id":"incident"}`,
-			want: notify.Receipt{ExternalID: "yF84Jzvbcj",
+			want: result.Receipt{ExternalID: "yF84Jzvbcj",
 				Note: "HTTP 200 OK; this server is older than ntfy 2.16: it shows each message as a notification of its own"},
 		},
 	} {
@@ -175,9 +176,9 @@ func TestAgainstServer(t *testing.T) {
 			server := httptest.NewServer(notifytest.LoseAnswers(ntfy, 1))
 			t.Cleanup(server.Close)
 			s := newSender(t, server.URL, Config{Token: token})
-			for i, event := range []notify.Event{notify.Fired, notify.Fired, notify.Updated, notify.Resolved} {
+			for i, event := range []result.Event{result.Fired, result.Fired, result.Updated, result.Resolved} {
 				receipt, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("delivery", ""))
-				if i == 0 && notify.ClassOf(err) != notify.Unknown || i > 0 && err != nil {
+				if i == 0 && result.ClassOf(err) != result.Unknown || i > 0 && err != nil {
 					t.Fatalf("%d: got %v", i, err)
 				}
 				if i > 0 && strings.Contains(receipt.Note, "older") != c.old {
@@ -196,7 +197,7 @@ func TestAgainstServer(t *testing.T) {
 			if err := s.Probe(t.Context()); err != nil {
 				t.Errorf("Probe: %v", err)
 			}
-			if err := newSender(t, server.URL, Config{Token: "tk_another"}).Probe(t.Context()); notify.ClassOf(err) != notify.Configuration {
+			if err := newSender(t, server.URL, Config{Token: "tk_another"}).Probe(t.Context()); result.ClassOf(err) != result.Configuration {
 				t.Errorf("Probe with a wrong token: %v", err)
 			}
 		})
@@ -209,36 +210,36 @@ func TestFailures(t *testing.T) {
 		why    string
 		quotes bool
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
 			"wrong token", false, notifytest.Status(401, refusal(40101, "unauthorized")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (ntfy's error 40101)"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (ntfy's error 40101)"},
 		},
 		{
 			"wrong topic", true, notifytest.Status(403, refusal(40301, "forbidden: "+topic)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden (ntfy's error 40301): forbidden: [redacted]"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (ntfy's error 40301): forbidden: [redacted]"},
 		},
 		{
 			"too many at once", true, notifytest.Status(429, refusal(42901, "limit reached: too many requests")),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, Message: "HTTP 429 Too Many Requests (ntfy's error 42901): limit reached: too many requests"},
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, Message: "HTTP 429 Too Many Requests (ntfy's error 42901): limit reached: too many requests"},
 		},
 		{
 			"the day's messages are used up", true, notifytest.Status(429, refusal(42908, "limit reached: daily message quota reached"), "Retry-After", "5"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonQuotaExhausted, RetryAfter: 3*time.Hour + 30*time.Minute,
+			result.Error{Class: result.Temporary, Reason: result.ReasonQuotaExhausted, RetryAfter: 3*time.Hour + 30*time.Minute,
 				Message: "HTTP 429 Too Many Requests (ntfy's error 42908): limit reached: daily message quota reached"},
 		},
 		{
 			"too large", false, notifytest.Status(413, refusal(41303, "JSON body too large")),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 413 Request Entity Too Large (ntfy's error 41303)"},
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 413 Request Entity Too Large (ntfy's error 41303)"},
 		},
 		{
 			"a number that is not ntfy's", false, notifytest.Status(403, refusal(31337, "secret")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden"},
 		},
 		{
 			"an id that is no id", true, notifytest.Status(200, `{"id":"a/b"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -246,7 +247,7 @@ func TestFailures(t *testing.T) {
 			server.Answer(c.answer)
 			s := newSender(t, server.URL, Config{Token: token})
 			s.quotes, s.now = c.quotes, func() time.Time { return now }
-			_, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			_, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
@@ -255,15 +256,15 @@ func TestFailures(t *testing.T) {
 func TestProbeFails(t *testing.T) {
 	for _, c := range []struct {
 		why, answer string
-		class       notify.Class
+		class       result.Class
 	}{
-		{"not ntfy", "<html>", notify.Unknown},
-		{"not ntfy either", "{}", notify.Unknown},
-		{"not well", `{"healthy":false}`, notify.Temporary},
+		{"not ntfy", "<html>", result.Unknown},
+		{"not ntfy either", "{}", result.Unknown},
+		{"not well", `{"healthy":false}`, result.Temporary},
 	} {
 		server := notifytest.NewServer(t)
 		server.Answer(notifytest.Status(200, c.answer))
-		if err := newSender(t, server.URL, Config{}).Probe(t.Context()); notify.ClassOf(err) != c.class {
+		if err := newSender(t, server.URL, Config{}).Probe(t.Context()); result.ClassOf(err) != c.class {
 			t.Errorf("%s: got %v, want %s", c.why, err, c.class)
 		}
 		if r := server.Requests()[0]; r.Method != http.MethodGet || r.URI != "/v1/health" {
@@ -292,7 +293,7 @@ func TestText(t *testing.T) {
 			ntfy := notifytest.NewNtfy(topic, "")
 			server := httptest.NewServer(ntfy)
 			t.Cleanup(server.Close)
-			m := notifytest.Message(notify.Fired)
+			m := notifytest.Message(result.Fired)
 			m.Title, m.Content = c.title, c.content
 			got, err := newSender(t, server.URL, Config{}).Send(t.Context(), m, notifytest.Key("delivery", ""))
 			if err != nil || got.Note != c.note {
@@ -304,7 +305,7 @@ func TestText(t *testing.T) {
 			}
 		})
 	}
-	m := notifytest.Message(notify.Resolved)
+	m := notifytest.Message(result.Resolved)
 	m.Title = strings.Repeat("👋", 256)
 	ntfy := notifytest.NewNtfy(topic, "")
 	server := httptest.NewServer(ntfy)

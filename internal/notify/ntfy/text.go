@@ -16,7 +16,10 @@ limitations under the License.
 
 package ntfy
 
-import "github.com/gophernetes/bellhop/internal/notify"
+import (
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+)
 
 const (
 	// maxMessage is one byte less than ntfy's limit: servers take a message of the very limit for a file.
@@ -40,7 +43,7 @@ type notification struct {
 // priority is how ntfy shows how bad it is.
 func priority(m notify.Message) int {
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		return 2 // without sound
 	case m.Severity == notify.Critical:
 		return 5

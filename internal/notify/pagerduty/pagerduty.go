@@ -40,6 +40,7 @@ import (
 	pd "github.com/PagerDuty/go-pagerduty"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -79,7 +80,7 @@ var (
 	integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
 )
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -126,7 +127,7 @@ var severities = map[notify.Severity]string{
 // 100,000 bytes, and an event may have 512,000.
 func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut bool) {
 	event = &pd.V2Event{RoutingKey: s.config.RoutingKey, Action: "resolve", DedupKey: k.Incident}
-	if m.Event == notify.Resolved {
+	if m.Event == result.Resolved {
 		return event, false
 	}
 	severity, ok := severities[m.Severity]
@@ -151,7 +152,7 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	event, cut := s.render(m, k)
 	call := &notify.Call{Client: s.client}
 	library := pd.NewClient("", pd.WithV2EventsAPIEndpoint(s.config.URL))
@@ -159,36 +160,36 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 	answer, err := library.ManageEventWithContext(ctx, event)
 	// The library's errors lose the transport's, and the words of this API.
 	if failure := s.failure(call); failure != nil {
-		return notify.Receipt{}, failure
+		return result.Receipt{}, failure
 	}
 	if err != nil || answer.Status != "success" || answer.DedupKey != k.Incident {
-		return notify.Receipt{}, notify.BadAnswer(call.Response)
+		return result.Receipt{}, notify.BadAnswer(call.Response)
 	}
 	note := notify.StatusLine(call.Response.StatusCode) + ": PagerDuty queued it; it does not say whether anybody was paged"
 	if cut {
 		note += notify.CutNote("summary", maxSummary, "characters")
 	}
-	return notify.Receipt{ExternalID: k.Incident, Note: note}, nil
+	return result.Receipt{ExternalID: k.Incident, Note: note}, nil
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(call *notify.Call) *notify.Error {
+func (s *Sender) failure(call *notify.Call) *result.Error {
 	e := call.Failure(s.now())
 	if e == nil || call.Response == nil {
 		return e
 	}
 	body := call.Response.Body
 	p := read(body)
-	e.Refuse(call.Response, slices.Contains(refusals, p.Status))
+	notify.Refuse(e, call.Response, slices.Contains(refusals, p.Status))
 	if call.Response.StatusCode == http.StatusBadRequest && blamesKey(body) { // there is no 401 in this API
-		e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized
+		e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 		e.Message += ": the routing key is not accepted"
 	}
-	if e.Reason == notify.ReasonRateLimited && e.RetryAfter == 0 {
+	if e.Reason == result.ReasonRateLimited && e.RetryAfter == 0 {
 		e.RetryAfter = patience
 	}
 	if s.quotes {
-		e.Quote(p.words(), s.redact)
+		notify.Quote(e, p.words(), s.redact)
 	}
 	return e
 }

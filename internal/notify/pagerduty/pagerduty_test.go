@@ -26,6 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -95,9 +96,9 @@ func TestSend(t *testing.T) {
 		{"info", event + `"trigger","dedup_key":"incident"` + payload("Hi 🎉", "info"), func(m *notify.Message) { m.Severity = notify.Info }, queued},
 		{
 			"an update is a trigger with the same key", event + `"trigger","dedup_key":"incident"` + payload("Updated: Hi 🎉", "critical"),
-			func(m *notify.Message) { m.Event = notify.Updated }, queued,
+			func(m *notify.Message) { m.Event = result.Updated }, queued,
 		},
-		{"resolved", event + `"resolve","dedup_key":"incident"}`, func(m *notify.Message) { m.Event = notify.Resolved }, queued},
+		{"resolved", event + `"resolve","dedup_key":"incident"}`, func(m *notify.Message) { m.Event = result.Resolved }, queued},
 		{
 			"a title that is too long", event + `"trigger","dedup_key":"incident"` + payload(strings.Repeat("ü", 1017)+"… [cut]", "critical"),
 			func(m *notify.Message) { m.Title = strings.Repeat("ü", 1025) }, queued + "; the summary was cut to 1024 characters",
@@ -110,10 +111,10 @@ func TestSend(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(notifytest.Status(http.StatusAccepted, accepted))
-			m := notifytest.Message(notify.Fired)
+			m := notifytest.Message(result.Fired)
 			c.change(&m)
 			got, err := newSender(t, server.URL+"/").Send(t.Context(), m, notifytest.Key("delivery", ""))
-			if want := (notify.Receipt{ExternalID: "incident", Note: c.note}); err != nil || got != want {
+			if want := (result.Receipt{ExternalID: "incident", Note: c.note}); err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 			requests := server.Requests()
@@ -138,7 +139,7 @@ func TestLargestContentFits(t *testing.T) {
 	t.Cleanup(server.Close)
 	s := newSender(t, server.URL)
 	for _, unit := range []string{"<", "\x01", "\u2028", "👋"} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Content = strings.Repeat(unit, 16384/len(unit))
 		if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 			t.Errorf("%q: %v", unit, err)
@@ -155,18 +156,18 @@ func TestGuarantee(t *testing.T) {
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 	t.Cleanup(server.Close)
 	s := newSender(t, server.URL)
-	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", "")); notify.ClassOf(err) != notify.Unknown {
+	if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("the answer is lost, but got %v", err)
 	}
 	for _, c := range []struct {
 		why   string
-		event notify.Event
+		event result.Event
 		want  []notifytest.Seen
 	}{
-		{"repeated", notify.Fired, []notifytest.Seen{{ID: "incident#1", Text: "Hi 🎉\nHello KubeCon 👋"}}},
-		{"updated", notify.Updated, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋"}}},
-		{"resolved", notify.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Over: true}}},
-		{"resolved again", notify.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Over: true}}},
+		{"repeated", result.Fired, []notifytest.Seen{{ID: "incident#1", Text: "Hi 🎉\nHello KubeCon 👋"}}},
+		{"updated", result.Updated, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋"}}},
+		{"resolved", result.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Over: true}}},
+		{"resolved again", result.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Over: true}}},
 	} {
 		if _, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "incident")); err != nil {
 			t.Fatalf("%s: %v", c.why, err)
@@ -180,32 +181,32 @@ func TestGuarantee(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	const header = "HTTP 400 Bad Request"
-	badAnswer := notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not what this receiver's API promises"}
+	badAnswer := result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not what this receiver's API promises"}
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
 			"their words", notifytest.Status(400, refusal("'payload.source' is missing\nor blank", "and "+routingKey)),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: header + ": Event object is invalid: 'payload.source' is missing or blank; and [redacted]"},
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: header + ": Event object is invalid: 'payload.source' is missing or blank; and [redacted]"},
 		},
 		{
 			"a message alone", notifytest.Status(400, `{"status":"Unrecognized object","message":"Event object format is unrecognized"}`),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: header + ": Event object format is unrecognized"},
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: header + ": Event object format is unrecognized"},
 		},
 		{
 			"a key of another kind", notifytest.Status(400, refusal("Length of 'routing_key' is incorrect (should be 32 characters)")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: header +
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: header +
 				": the routing key is not accepted: Event object is invalid: Length of 'routing_key' is incorrect (should be 32 characters)"},
 		},
 		{
 			"a key that nobody knows", notifytest.Status(400, "Invalid routing key"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: header + ": the routing key is not accepted"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: header + ": the routing key is not accepted"},
 		},
 		{
 			"too many", notifytest.Status(429, ""),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 30 * time.Second, Message: "HTTP 429 Too Many Requests"},
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 30 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{"another key confirmed", notifytest.Status(202, `{"status":"success","dedup_key":"other"}`), badAnswer},
 		{"no key confirmed", notifytest.Status(202, `{"status":"success"}`), badAnswer},
@@ -214,7 +215,7 @@ func TestFailures(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}

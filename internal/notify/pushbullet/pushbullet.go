@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -72,7 +73,7 @@ var (
 
 var iden = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -118,8 +119,8 @@ type push struct {
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Resolved {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Event == result.Resolved {
 		return s.dismiss(ctx, k.ExternalID)
 	}
 	content, cut := notify.Cut(m.Text(), notify.MaxEcho, notify.JSON)
@@ -133,32 +134,32 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (noti
 		ChannelTag: s.config.ChannelTag,
 	})
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	var made push
 	if !notify.Decode(resp, &made) || !notify.IsID(iden, made.Iden, s.redact) {
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	note := notify.StatusLine(resp.StatusCode)
 	if cut {
 		note += notify.CutNote("content", len(content), "bytes")
 	}
-	return notify.Receipt{ExternalID: made.Iden, Note: note}, nil
+	return result.Receipt{ExternalID: made.Iden, Note: note}, nil
 }
 
 // dismiss takes a push off the screens.
-func (s *Sender) dismiss(ctx context.Context, pushed string) (notify.Receipt, error) {
+func (s *Sender) dismiss(ctx context.Context, pushed string) (result.Receipt, error) {
 	if !notify.IsID(iden, pushed, s.redact) {
-		return notify.Receipt{Note: "no push to dismiss"}, nil
+		return result.Receipt{Note: "no push to dismiss"}, nil
 	}
 	resp, err := s.post(ctx, s.pushes.JoinPath(pushed), push{Dismissed: true})
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusNotFound && read(resp).isRefusal(): // else it may be a proxy's
-		return notify.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"}, nil
+		return result.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"}, nil
 	case err != nil:
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
-	return notify.Receipt{ExternalID: pushed, Note: "dismissed"}, nil
+	return result.Receipt{ExternalID: pushed, Note: "dismissed"}, nil
 }
 
 // post returns both, response and error, for an answer that is not a success.
@@ -207,21 +208,21 @@ func read(resp *outbound.Response) problem {
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
 	}
 	answer := read(resp)
 	if s.quotes {
-		e.Quote(answer.Message, s.redact)
+		notify.Quote(e, answer.Message, s.redact)
 	}
-	e.Refuse(resp, answer.isRefusal())
+	notify.Refuse(e, resp, answer.isRefusal())
 	const quota = "pushbullet_pro_required" // the month's free pushes are used up
 	if slices.Contains([]string{answer.Code, answer.Type, answer.Cat}, quota) {
-		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonQuotaExhausted, 0
+		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonQuotaExhausted, 0
 	}
-	if e.Class == notify.Temporary && e.RetryAfter == 0 {
+	if e.Class == result.Temporary && e.RetryAfter == 0 {
 		e.RetryAfter = untilReset(resp.Header, s.now())
 	}
 	return e

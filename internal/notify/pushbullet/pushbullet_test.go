@@ -26,6 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -49,7 +50,7 @@ func TestOnlyPushbulletIsQuoted(t *testing.T) {
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server, Config{Token: token})
 	elsewhere.quotes = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -101,33 +102,33 @@ func TestSend(t *testing.T) {
 	for _, c := range []struct {
 		why        string
 		config     Config
-		event      notify.Event
+		event      result.Event
 		externalID string
 		answer     http.HandlerFunc
 		path, body string // of the request; no path means no request
-		want       notify.Receipt
+		want       result.Receipt
 	}{
 		{
-			why: "a note to all devices", event: notify.Fired, answer: notifytest.Status(200, accepted), path: "/v2/pushes",
+			why: "a note to all devices", event: result.Fired, answer: notifytest.Status(200, accepted), path: "/v2/pushes",
 			body: `{"type":"note","title":"[Critical] Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery"}`,
-			want: notify.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
+			want: result.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update is another note", event: notify.Updated, externalID: "old", config: Config{DeviceIden: "dev"},
+			why: "an update is another note", event: result.Updated, externalID: "old", config: Config{DeviceIden: "dev"},
 			answer: notifytest.Status(200, accepted), path: "/v2/pushes",
 			body: `{"type":"note","title":"Updated: [Critical] Hi 🎉","body":"Hello KubeCon 👋","guid":"delivery","device_iden":"dev"}`,
-			want: notify.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
+			want: result.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "resolved dismisses", event: notify.Resolved, externalID: "abc", answer: notifytest.Status(200, accepted),
-			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: notify.Receipt{ExternalID: "abc", Note: "dismissed"},
+			why: "resolved dismisses", event: result.Resolved, externalID: "abc", answer: notifytest.Status(200, accepted),
+			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: result.Receipt{ExternalID: "abc", Note: "dismissed"},
 		},
 		{
-			why: "what is gone need not be dismissed", event: notify.Resolved, externalID: "abc", answer: notifytest.Status(404, words("gone")),
-			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: notify.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"},
+			why: "what is gone need not be dismissed", event: result.Resolved, externalID: "abc", answer: notifytest.Status(404, words("gone")),
+			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: result.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"},
 		},
-		{why: "nothing to dismiss", event: notify.Resolved, want: notify.Receipt{Note: "no push to dismiss"}},
-		{why: "not an id of theirs", event: notify.Resolved, externalID: "../devices", want: notify.Receipt{Note: "no push to dismiss"}},
+		{why: "nothing to dismiss", event: result.Resolved, want: result.Receipt{Note: "no push to dismiss"}},
+		{why: "not an id of theirs", event: result.Resolved, externalID: "../devices", want: result.Receipt{Note: "no push to dismiss"}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -167,10 +168,10 @@ func TestAnswerCanBeRead(t *testing.T) {
 			p.Iden = "abc"
 			_ = json.NewEncoder(w).Encode(p)
 		})
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = strings.Repeat("<", 256), content
 		got, err := newSender(t, server, Config{}).Send(t.Context(), m, notifytest.Key("delivery", ""))
-		if want := (notify.Receipt{ExternalID: "abc", Note: note}); err != nil || got != want {
+		if want := (result.Receipt{ExternalID: "abc", Note: note}); err != nil || got != want {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
 	}
@@ -181,46 +182,46 @@ func TestFailures(t *testing.T) {
 	reset := strconv.FormatInt(now.Add(90*time.Second).Unix(), 10)
 	for _, c := range []struct {
 		why    string
-		event  notify.Event
+		event  result.Event
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
-			"their words", notify.Fired, notifytest.Status(400, words("The param 'x'\nis "+token)),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: The param 'x' is [redacted]"},
+			"their words", result.Fired, notifytest.Status(400, words("The param 'x'\nis "+token)),
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: The param 'x' is [redacted]"},
 		},
 		{
-			"the month's pushes are used up", notify.Fired,
+			"the month's pushes are used up", result.Fired,
 			notifytest.Status(429, `{"error":{"code":"pushbullet_pro_required","type":"invalid_request","message":"Pro required"}}`, "Retry-After", "5"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: Pro required"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: Pro required"},
 		},
 		{
-			"the same in the cat", notify.Fired, notifytest.Status(400, `{"error":{"cat":"pushbullet_pro_required","message":"Pro required"}}`),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted, Message: "HTTP 400 Bad Request: Pro required"},
+			"the same in the cat", result.Fired, notifytest.Status(400, `{"error":{"cat":"pushbullet_pro_required","message":"Pro required"}}`),
+			result.Error{Class: result.Configuration, Reason: result.ReasonQuotaExhausted, Message: "HTTP 400 Bad Request: Pro required"},
 		},
 		{
-			"until the limit is reset", notify.Fired, notifytest.Status(429, words("slow"), "X-Ratelimit-Reset", reset),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 90 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
+			"until the limit is reset", result.Fired, notifytest.Status(429, words("slow"), "X-Ratelimit-Reset", reset),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 90 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
 		},
 		{
-			"Retry-After comes first", notify.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", reset, "Retry-After", "3"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
+			"Retry-After comes first", result.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", reset, "Retry-After", "3"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a reset that makes no sense", notify.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", "9223372036854775807"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
+			"a reset that makes no sense", result.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", "9223372036854775807"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"an id that is no id", notify.Fired, notifytest.Status(200, `{"iden":"../x"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"an id that is no id", result.Fired, notifytest.Status(200, `{"iden":"../x"}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"F-P1: a 404 of a proxy does not say that the push is gone", notify.Resolved, notifytest.Status(404, "<html>"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found"},
+			"F-P1: a 404 of a proxy does not say that the push is gone", result.Resolved, notifytest.Status(404, "<html>"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
-			"dismissing fails", notify.Resolved, notifytest.Status(500, ""),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 500 Internal Server Error"},
+			"dismissing fails", result.Resolved, notifytest.Status(500, ""),
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 500 Internal Server Error"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

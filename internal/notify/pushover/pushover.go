@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -83,7 +84,7 @@ var (
 	receiptID  = regexp.MustCompile(`^[A-Za-z0-9]{30}$`)
 )
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -113,24 +114,24 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt. If it must end an emergency it makes two requests, of which the first can be repeated without harm.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	problem := ""
-	if m.Event != notify.Fired {
+	if m.Event != result.Fired {
 		var err error
 		if problem, err = s.cancel(ctx, k.Incident); err != nil {
-			return notify.Receipt{}, notify.Before(err)
+			return result.Receipt{}, notify.Before(err)
 		}
 	}
 	message, cuts := s.render(m, k.Incident)
 	resp, err := s.post(ctx, s.messages, message)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	made, ok := accepted(resp)
 	if !ok {
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	receipt := notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts + problem}
+	receipt := result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts + problem}
 	if notify.IsID(receiptID, made.Receipt, s.redact) { // it is for people: emergencies are ended by their tag
 		receipt.ExternalID = made.Receipt
 	}
@@ -145,7 +146,7 @@ func (s *Sender) cancel(ctx context.Context, incident string) (problem string, e
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusNotFound && read(resp).isRefusal(): // else it may be a proxy's
 		return "", nil
-	case notify.ClassOf(err) == notify.Permanent:
+	case result.ClassOf(err) == result.Permanent:
 		return "; no emergency was ended: " + err.Error(), nil
 	}
 	return "", err
@@ -188,10 +189,10 @@ func (s *Sender) post(ctx context.Context, target *url.URL, r request) (*outboun
 	return notify.Do(ctx, s.client, req, s.failure)
 }
 
-func noPlace(ctx context.Context) *notify.Error {
-	e := &notify.Error{Class: notify.Temporary, Reason: notify.ReasonTimeout, Message: "Pushover takes two requests at a time, and both were still under way"}
+func noPlace(ctx context.Context) *result.Error {
+	e := &result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, Message: "Pushover takes two requests at a time, and both were still under way"}
 	if errors.Is(ctx.Err(), context.Canceled) {
-		e.Reason = notify.ReasonCanceled
+		e.Reason = result.ReasonCanceled
 	}
 	return e
 }
@@ -217,21 +218,21 @@ func read(resp *outbound.Response) problem {
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
 	}
 	p := read(resp)
 	if s.quotes {
-		e.Quote(strings.Join(p.Errors, "; "), s.redact)
+		notify.Quote(e, strings.Join(p.Errors, "; "), s.redact)
 	}
-	e.Refuse(resp, p.isRefusal())
+	notify.Refuse(e, resp, p.isRefusal())
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests: // not a rate: the month's messages are used up
-		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonQuotaExhausted, 0
+		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonQuotaExhausted, 0
 	case resp.StatusCode == http.StatusBadRequest && slices.Contains([]string{p.Token, p.User, p.Device}, "invalid"):
-		e.Class, e.Reason = notify.Configuration, notify.ReasonUnauthorized
+		e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 	case resp.StatusCode >= 500:
 		e.RetryAfter = max(e.RetryAfter, patience)
 	}

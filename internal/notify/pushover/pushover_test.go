@@ -29,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -66,11 +67,11 @@ func TestConformance(t *testing.T) {
 		Refuse:     func(message string) (string, string) { return "application/json", words(message) },
 		Refusal:    func(int) (string, string) { return "application/json", words("message is too long") },
 		Means: map[int]notifytest.Meaning{
-			429: {Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted},
-			500: {Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second},
-			501: {Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second},
-			502: {Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second},
-			504: {Class: notify.Unknown, Reason: notify.ReasonTimeout, RetryAfter: 5 * time.Second},
+			429: {Class: result.Configuration, Reason: result.ReasonQuotaExhausted},
+			500: {Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second},
+			501: {Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second},
+			502: {Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second},
+			504: {Class: result.Unknown, Reason: result.ReasonTimeout, RetryAfter: 5 * time.Second},
 		},
 		ProbeAccept: `{"status":1,"group":0,"devices":["phone"],"licenses":["Android"],"request":"647d2300"}`,
 	})
@@ -82,7 +83,7 @@ func TestOnlyPushoverIsQuoted(t *testing.T) {
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	s := newSender(t, server.URL, "")
 	s.quotes = false
-	_, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	_, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -110,65 +111,65 @@ func TestSend(t *testing.T) {
 	)
 	for _, c := range []struct {
 		why      string
-		event    notify.Event
+		event    result.Event
 		severity notify.Severity
 		device   string
 		content  string
 		cancel   http.HandlerFunc
 		answer   string
 		requests []string
-		want     notify.Receipt
+		want     result.Receipt
 	}{
 		{
-			why: "for information", event: notify.Fired, severity: notify.Info, answer: sent,
+			why: "for information", event: result.Fired, severity: notify.Info, answer: sent,
 			requests: []string{message + `"title":"Hi 🎉","message":"Hello KubeCon 👋"}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK"},
+			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "a warning", event: notify.Fired, severity: notify.Warning, device: "phone", answer: sent,
+			why: "a warning", event: result.Fired, severity: notify.Warning, device: "phone", answer: sent,
 			requests: []string{message + `"device":"phone","title":"[Warning] Hi 🎉","message":"Hello KubeCon 👋","priority":1}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK"},
+			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "critical is an emergency", event: notify.Fired, severity: notify.Critical, answer: emergent,
+			why: "critical is an emergency", event: result.Fired, severity: notify.Critical, answer: emergent,
 			requests: []string{message + `"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
-			want:     notify.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "which an update ends, and begins anew", event: notify.Updated, severity: notify.Critical, answer: emergent,
+			why: "which an update ends, and begins anew", event: result.Updated, severity: notify.Critical, answer: emergent,
 			requests: []string{cancel, message + `"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
-			want:     notify.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
+			want:     result.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "it is no longer critical", event: notify.Updated, severity: notify.Info, answer: sent,
+			why: "it is no longer critical", event: result.Updated, severity: notify.Info, answer: sent,
 			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK"},
+			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "it is over", event: notify.Resolved, severity: notify.Critical, answer: sent,
+			why: "it is over", event: result.Resolved, severity: notify.Critical, answer: sent,
 			requests: []string{cancel, message + `"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":-1}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK"},
+			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "nothing to end", event: notify.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, words("tag not found")),
+			why: "nothing to end", event: result.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, words("tag not found")),
 			requests: []string{cancel, message + `"title":"Resolved: Hi 🎉","message":"The alert is over.","priority":-1}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK"},
+			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "what is wrong with the end of an emergency keeps nobody from being told", event: notify.Updated, severity: notify.Info, answer: sent,
+			why: "what is wrong with the end of an emergency keeps nobody from being told", event: result.Updated, severity: notify.Info, answer: sent,
 			cancel:   notifytest.Status(400, words("tag is invalid")),
 			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK; no emergency was ended: HTTP 400 Bad Request: tag is invalid"},
+			want:     result.Receipt{Note: "HTTP 200 OK; no emergency was ended: HTTP 400 Bad Request: tag is invalid"},
 		},
 		{
-			why: "no content to speak of", event: notify.Fired, severity: notify.Info, content: " \n", answer: sent,
+			why: "no content to speak of", event: result.Fired, severity: notify.Info, content: " \n", answer: sent,
 			requests: []string{message + `"title":"Hi 🎉","message":"(no content)"}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK"},
+			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "a receipt that is none", event: notify.Fired, severity: notify.Critical, answer: `{"status":1,"receipt":"../x"}`,
+			why: "a receipt that is none", event: result.Fired, severity: notify.Critical, answer: `{"status":1,"receipt":"../x"}`,
 			requests: []string{message + `"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
-			want:     notify.Receipt{Note: "HTTP 200 OK"},
+			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -214,17 +215,17 @@ func TestAgainstService(t *testing.T) {
 		resolved = "Resolved: [Critical] Hi 🎉\nThe alert is over."
 	)
 	for i, c := range []struct {
-		event notify.Event
+		event result.Event
 		want  []notifytest.Seen
 	}{
-		{notify.Fired, []notifytest.Seen{{ID: "1", Text: fired}}},
-		{notify.Fired, []notifytest.Seen{{ID: "1", Text: fired}, {ID: "2", Text: fired}}},
-		{notify.Updated, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true}, {ID: "3", Text: "Updated: " + fired}}},
-		{notify.Resolved, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true},
+		{result.Fired, []notifytest.Seen{{ID: "1", Text: fired}}},
+		{result.Fired, []notifytest.Seen{{ID: "1", Text: fired}, {ID: "2", Text: fired}}},
+		{result.Updated, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true}, {ID: "3", Text: "Updated: " + fired}}},
+		{result.Resolved, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true},
 			{ID: "3", Text: "Updated: " + fired, Over: true}, {ID: "4", Text: resolved, Over: true}}},
 	} {
 		_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", ""))
-		if i == 0 && notify.ClassOf(err) != notify.Unknown || i > 0 && err != nil {
+		if i == 0 && result.ClassOf(err) != result.Unknown || i > 0 && err != nil {
 			t.Fatalf("%d: got %v", i, err)
 		}
 		seen := pushover.Seen()
@@ -260,12 +261,12 @@ func TestProbe(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.quotes = true
-		want := notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: c.want}
+		want := result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: c.want}
 		notifytest.WantError(t, why, s.Probe(t.Context()), want)
 	}
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, `{"status":0}`))
-	if err := newSender(t, server.URL, "phone").Probe(t.Context()); notify.ClassOf(err) != notify.Unknown {
+	if err := newSender(t, server.URL, "phone").Probe(t.Context()); result.ClassOf(err) != result.Unknown {
 		t.Errorf("an answer that says nothing: got %v", err)
 	}
 	want := `{"token":"` + token + `","user":"` + user + `","device":"phone"}`
@@ -288,7 +289,7 @@ func TestTwoAtATime(t *testing.T) {
 	})
 	s := newSender(t, server.URL, "")
 	send := func(ctx context.Context) error {
-		_, err := s.Send(ctx, notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+		_, err := s.Send(ctx, notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 		return err
 	}
 	var two sync.WaitGroup
@@ -302,19 +303,19 @@ func TestTwoAtATime(t *testing.T) {
 	<-arrived
 	<-arrived
 	for reason, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
-		notify.ReasonTimeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
+		result.ReasonTimeout: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, time.Millisecond)
 		},
-		notify.ReasonCanceled: func(ctx context.Context) (context.Context, context.CancelFunc) {
+		result.ReasonCanceled: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
 			return ctx, cancel
 		},
 	} {
 		ctx, cancel := end(t.Context())
-		own, ok := errors.AsType[*notify.Error](send(ctx))
+		own, ok := errors.AsType[*result.Error](send(ctx))
 		cancel()
-		if !ok || own.Class != notify.Temporary || own.Reason != reason {
+		if !ok || own.Class != result.Temporary || own.Reason != reason {
 			t.Errorf("a third: got %+v, want %s", own, reason)
 		}
 	}
@@ -331,41 +332,41 @@ func TestTwoAtATime(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		why    string
-		event  notify.Event
+		event  result.Event
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
-			"their words", notify.Fired, notifytest.Status(400, `{"errors":["a","b `+token+`"],"status":0}`),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: a; b [redacted]"},
+			"their words", result.Fired, notifytest.Status(400, `{"errors":["a","b `+token+`"],"status":0}`),
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: a; b [redacted]"},
 		},
 		{
-			"wrong token", notify.Fired, notifytest.Status(400, `{"token":"invalid","errors":["application token is invalid"],"status":0}`),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 400 Bad Request: application token is invalid"},
+			"wrong token", result.Fired, notifytest.Status(400, `{"token":"invalid","errors":["application token is invalid"],"status":0}`),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 400 Bad Request: application token is invalid"},
 		},
 		{
-			"wrong user, and so nothing to end", notify.Resolved, notifytest.Status(400, `{"user":"invalid","errors":["user key is invalid"],"status":0}`),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 400 Bad Request: user key is invalid"},
+			"wrong user, and so nothing to end", result.Resolved, notifytest.Status(400, `{"user":"invalid","errors":["user key is invalid"],"status":0}`),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 400 Bad Request: user key is invalid"},
 		},
 		{
-			"F-P1: a 404 of a proxy does not say that there is no emergency to end", notify.Resolved, notifytest.Status(404, "<html>"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found"},
+			"F-P1: a 404 of a proxy does not say that there is no emergency to end", result.Resolved, notifytest.Status(404, "<html>"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
-			"the month's messages are used up", notify.Fired, notifytest.Status(429, words("application is over its quota"), "Retry-After", "5"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: application is over its quota"},
+			"the month's messages are used up", result.Fired, notifytest.Status(429, words("application is over its quota"), "Retry-After", "5"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: application is over its quota"},
 		},
 		{
-			"a server error", notify.Fired, notifytest.Status(502, "<html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
+			"a server error", result.Fired, notifytest.Status(502, "<html>"),
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"the same before anything was sent", notify.Updated, notifytest.Status(502, "<html>"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
+			"the same before anything was sent", result.Updated, notifytest.Status(502, "<html>"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"not accepted after all", notify.Fired, notifytest.Status(200, words("no")),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"not accepted after all", result.Fired, notifytest.Status(200, words("no")),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -394,7 +395,7 @@ func TestText(t *testing.T) {
 			pushover := notifytest.NewPushover(token, user)
 			server := httptest.NewServer(pushover)
 			t.Cleanup(server.Close)
-			m := notifytest.Message(notify.Fired)
+			m := notifytest.Message(result.Fired)
 			m.Title, m.Content = c.title, c.content
 			got, err := newSender(t, server.URL, "").Send(t.Context(), m, notifytest.Key("delivery", ""))
 			if err != nil || got.Note != c.note {

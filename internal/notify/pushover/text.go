@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 const (
@@ -56,7 +57,7 @@ type request struct {
 
 func priority(m notify.Message) int {
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		return quiet
 	case m.Severity == notify.Critical:
 		return emergency
@@ -71,7 +72,7 @@ func (s *Sender) render(m notify.Message, incident string) (r request, cuts stri
 	r = request{Token: s.config.Token, User: s.config.User, Device: s.config.Device, Priority: priority(m)}
 	content := m.Text()
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		content = over
 	case strings.TrimSpace(content) == "":
 		content = blank

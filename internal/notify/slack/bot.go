@@ -26,6 +26,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -55,9 +56,9 @@ var uneditable = []string{
 }
 
 // Send makes one attempt. It is two requests where the message that is to be edited cannot be.
-func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	channel, ts, ok := b.parse(k.ExternalID)
-	if m.Event == notify.Fired || !ok {
+	if m.Event == result.Fired || !ok {
 		return b.post(ctx, m, k)
 	}
 	message, cuts := render(m)
@@ -70,18 +71,18 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.
 	})
 	switch {
 	case err == nil:
-		return notify.Receipt{ExternalID: k.ExternalID, Note: "HTTP 200 OK: the message was edited" + cuts}, nil
+		return result.Receipt{ExternalID: k.ExternalID, Note: "HTTP 200 OK: the message was edited" + cuts}, nil
 	case !slices.Contains(uneditable, refusal):
-		return notify.Receipt{}, err
-	case m.Event == notify.Resolved && refusal == messageGone:
-		return notify.Receipt{Note: "the message is gone already"}, nil
+		return result.Receipt{}, err
+	case m.Event == result.Resolved && refusal == messageGone:
+		return result.Receipt{Note: "the message is gone already"}, nil
 	}
 	return b.post(ctx, m, k)
 }
 
 // post makes a new message.
-func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Resolved { // what it was about stands in an earlier message, or was never told
+func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Event == result.Resolved { // what it was about stands in an earlier message, or was never told
 		m.Content = ""
 	}
 	message, cuts := render(m)
@@ -96,9 +97,9 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (notify.
 		return err
 	})
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
-	return notify.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}, nil
+	return result.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}, nil
 }
 
 // options are said in full: chat.update has other defaults than chat.postMessage.
@@ -149,43 +150,43 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 }
 
 // refused reads an answer whose status is a success although it is none: that is how the Web API reports errors.
-func (b *Bot) refused(resp *outbound.Response, refusal string) *notify.Error {
-	e := &notify.Error{Message: notify.StatusLine(resp.StatusCode)}
+func (b *Bot) refused(resp *outbound.Response, refusal string) *result.Error {
+	e := &result.Error{Message: notify.StatusLine(resp.StatusCode)}
 	e.Class, e.Reason = meaning(refusal)
-	if e.Class == notify.Temporary || e.Class == notify.Unknown {
+	if e.Class == result.Temporary || e.Class == result.Unknown {
 		e.RetryAfter = outbound.RetryAfter(resp.Header, b.now())
 	}
 	return e
 }
 
-func meaning(refusal string) (notify.Class, string) {
+func meaning(refusal string) (result.Class, string) {
 	switch refusal {
 	case "internal_error", "fatal_error", "service_unavailable": // "some aspect of the operation" may have succeeded, says Slack
-		return notify.Unknown, notify.ReasonServerError
+		return result.Unknown, result.ReasonServerError
 	case "request_timeout":
-		return notify.Unknown, notify.ReasonTimeout
+		return result.Unknown, result.ReasonTimeout
 	case "ratelimited", "rate_limited", "message_limit_exceeded":
-		return notify.Temporary, notify.ReasonRateLimited
+		return result.Temporary, result.ReasonRateLimited
 	case "team_added_to_org": // the workspace is being moved into an organization
-		return notify.Temporary, notify.ReasonServerError
+		return result.Temporary, result.ReasonServerError
 	case "msg_too_long", "msg_blocks_too_long", "no_text", "too_many_attachments", "attachment_payload_limit_exceeded",
 		"invalid_arguments", "invalid_blocks", "invalid_metadata_format", "invalid_metadata_schema", "metadata_too_large":
-		return notify.Permanent, notify.ReasonRejected
+		return result.Permanent, result.ReasonRejected
 	case "channel_not_found":
-		return notify.Configuration, notify.ReasonNotFound
+		return result.Configuration, result.ReasonNotFound
 	case "is_archived":
-		return notify.Configuration, notify.ReasonGone
+		return result.Configuration, result.ReasonGone
 	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
 		"missing_scope", "no_permission", "access_denied", "ekm_access_denied", "org_login_required", "team_access_not_granted",
 		"two_factor_setup_required", "not_in_channel":
-		return notify.Configuration, notify.ReasonUnauthorized
+		return result.Configuration, result.ReasonUnauthorized
 	}
 	if strings.HasPrefix(refusal, "restricted_action") {
-		return notify.Configuration, notify.ReasonUnauthorized
+		return result.Configuration, result.ReasonUnauthorized
 	}
 	// Of the codes that Slack lists, those that are left are about the app, the workspace or the network it is called from. No
 	// other message would change that, but a person can.
-	return notify.Configuration, notify.ReasonRejected
+	return result.Configuration, result.ReasonRejected
 }
 
 var messageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{1,63})/([0-9]{1,16}\.[0-9]{1,16})$`)

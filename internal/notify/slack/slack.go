@@ -40,6 +40,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -71,7 +72,7 @@ var (
 	code      = regexp.MustCompile(`^[a-z_]{1,64}$`)
 )
 
-// New returns a *Bot or a *Webhook, or a *notify.Error that names the field that is not right.
+// New returns a *Bot or a *Webhook, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	isBot, err := notify.IsBot(config.WebhookURL, config.Token)
 	switch {
@@ -130,9 +131,9 @@ func connect(to *url.URL, client *outbound.Client, secrets ...string) connection
 }
 
 // explain adds Slack's words to a failure. Codes are told of any address: there is nothing else in them.
-func (c *connection) explain(e *notify.Error, words string) {
+func (c *connection) explain(e *result.Error, words string) {
 	if c.quotes || notify.IsID(code, words, c.redact) {
-		e.Quote(words, c.redact)
+		notify.Quote(e, words, c.redact)
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -164,51 +165,51 @@ func TestBotSends(t *testing.T) {
 	post, edit := "/api/chat.postMessage", "/api/chat.update"
 	for _, c := range []struct {
 		why        string
-		event      notify.Event
+		event      result.Event
 		externalID string
 		answer     http.HandlerFunc
 		paths      []string
 		forms      []url.Values
-		want       notify.Receipt
+		want       result.Receipt
 	}{
 		{
-			"a new message", notify.Fired, "", made, []string{post}, []url.Values{postForm(critical)},
-			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
+			"a new message", result.Fired, "", made, []string{post}, []url.Values{postForm(critical)},
+			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"an update edits it, where it is", notify.Updated, "C9/99.1", edited, []string{edit}, []url.Values{updateForm(update)},
-			notify.Receipt{ExternalID: "C9/99.1", Note: "HTTP 200 OK: the message was edited"},
+			"an update edits it, where it is", result.Updated, "C9/99.1", edited, []string{edit}, []url.Values{updateForm(update)},
+			result.Receipt{ExternalID: "C9/99.1", Note: "HTTP 200 OK: the message was edited"},
 		},
 		{
-			"resolved edits it", notify.Resolved, "C9/99.1", edited, []string{edit}, []url.Values{updateForm(over)},
-			notify.Receipt{ExternalID: "C9/99.1", Note: "HTTP 200 OK: the message was edited"},
+			"resolved edits it", result.Resolved, "C9/99.1", edited, []string{edit}, []url.Values{updateForm(over)},
+			result.Receipt{ExternalID: "C9/99.1", Note: "HTTP 200 OK: the message was edited"},
 		},
 		{
-			"an update of what was deleted is a new message", notify.Updated, "C9/99.1", notifytest.InTurn(refuse("message_not_found"), made),
+			"an update of what was deleted is a new message", result.Updated, "C9/99.1", notifytest.InTurn(refuse("message_not_found"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
-			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
+			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"so is one that comes too late", notify.Updated, "C9/99.1", notifytest.InTurn(refuse("edit_window_closed"), made),
+			"so is one that comes too late", result.Updated, "C9/99.1", notifytest.InTurn(refuse("edit_window_closed"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
-			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
+			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"what was deleted need not be resolved", notify.Resolved, "C9/99.1", refuse("message_not_found"),
-			[]string{edit}, []url.Values{updateForm(over)}, notify.Receipt{Note: "the message is gone already"},
+			"what was deleted need not be resolved", result.Resolved, "C9/99.1", refuse("message_not_found"),
+			[]string{edit}, []url.Values{updateForm(over)}, result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			"what still says that it fires gets an answer", notify.Resolved, "C9/99.1", notifytest.InTurn(refuse("cant_update_message"), made),
+			"what still says that it fires gets an answer", result.Resolved, "C9/99.1", notifytest.InTurn(refuse("cant_update_message"), made),
 			[]string{edit, post}, []url.Values{updateForm(over), postForm(overOnly)},
-			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
+			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"nothing to edit", notify.Resolved, "", made, []string{post}, []url.Values{postForm(overOnly)},
-			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
+			"nothing to edit", result.Resolved, "", made, []string{post}, []url.Values{postForm(overOnly)},
+			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"not an id of theirs", notify.Updated, "../C9/99.1", made, []string{post}, []url.Values{postForm(update)},
-			notify.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
+			"not an id of theirs", result.Updated, "../C9/99.1", made, []string{post}, []url.Values{postForm(update)},
+			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -235,10 +236,10 @@ func TestBotSends(t *testing.T) {
 }
 
 func TestWebhookSends(t *testing.T) {
-	for event, want := range map[notify.Event]string{
-		notify.Fired:    critical,
-		notify.Updated:  update,
-		notify.Resolved: overOnly,
+	for event, want := range map[result.Event]string{
+		result.Fired:    critical,
+		result.Updated:  update,
+		result.Resolved: overOnly,
 	} {
 		server := notifytest.NewServer(t)
 		server.Answer(notifytest.Status(200, "ok"))
@@ -247,7 +248,7 @@ func TestWebhookSends(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("delivery", "C9/99.1"))
-		if err != nil || got != (notify.Receipt{Note: "HTTP 200 OK"}) {
+		if err != nil || got != (result.Receipt{Note: "HTTP 200 OK"}) {
 			t.Errorf("%s: got %+v, %v", event, got, err)
 		}
 		requests := server.Requests()
@@ -269,73 +270,73 @@ func TestBotFailures(t *testing.T) {
 	ok := func(code string) http.HandlerFunc { return notifytest.Status(200, refused(code), "Retry-After", "7") }
 	for _, c := range []struct {
 		why    string
-		event  notify.Event
+		event  result.Event
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
-			"part of it may have happened", notify.Fired, ok("internal_error"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 200 OK: internal_error"},
+			"part of it may have happened", result.Fired, ok("internal_error"),
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 200 OK: internal_error"},
 		},
 		{
-			"their time limit", notify.Fired, notifytest.Status(200, refused("request_timeout")),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonTimeout, Message: "HTTP 200 OK: request_timeout"},
+			"their time limit", result.Fired, notifytest.Status(200, refused("request_timeout")),
+			result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "HTTP 200 OK: request_timeout"},
 		},
 		{
-			"slow down, with a 200", notify.Updated, ok("ratelimited"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 200 OK: ratelimited"},
+			"slow down, with a 200", result.Updated, ok("ratelimited"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 200 OK: ratelimited"},
 		},
 		{
-			"slow down, with a status", notify.Resolved, notifytest.Status(429, refused("ratelimited"), "Retry-After", "3"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests: ratelimited"},
+			"slow down, with a status", result.Resolved, notifytest.Status(429, refused("ratelimited"), "Retry-After", "3"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests: ratelimited"},
 		},
 		{
-			"an hour as a date, which the library cannot read", notify.Fired, notifytest.Status(429, "", "Retry-After", "Sun, 01 Mar 2026 13:00:00 GMT"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: time.Hour, Message: "HTTP 429 Too Many Requests"},
+			"an hour as a date, which the library cannot read", result.Fired, notifytest.Status(429, "", "Retry-After", "Sun, 01 Mar 2026 13:00:00 GMT"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: time.Hour, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"this message", notify.Fired, ok("msg_too_long"),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 200 OK: msg_too_long"},
+			"this message", result.Fired, ok("msg_too_long"),
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 200 OK: msg_too_long"},
 		},
 		{
-			"F-P1: this message, in an answer that was cut off", notify.Fired, notifytest.Status(200, refused("msg_too_long"), "Content-Length", "1000"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the connection broke before a complete answer came"},
+			"F-P1: this message, in an answer that was cut off", result.Fired, notifytest.Status(200, refused("msg_too_long"), "Content-Length", "1000"),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the connection broke before a complete answer came"},
 		},
 		{
-			"the channel", notify.Fired, ok("channel_not_found"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 200 OK: channel_not_found"},
+			"the channel", result.Fired, ok("channel_not_found"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 200 OK: channel_not_found"},
 		},
 		{
-			"the channel is closed, also for what it has", notify.Updated, ok("is_archived"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonGone, Message: "HTTP 200 OK: is_archived"},
+			"the channel is closed, also for what it has", result.Updated, ok("is_archived"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: "HTTP 200 OK: is_archived"},
 		},
 		{
-			"the token", notify.Updated, ok("token_revoked"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 200 OK: token_revoked"},
+			"the token", result.Updated, ok("token_revoked"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 200 OK: token_revoked"},
 		},
 		{
-			"a rule of the workspace", notify.Fired, ok("restricted_action_read_only_channel"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 200 OK: restricted_action_read_only_channel"},
+			"a rule of the workspace", result.Fired, ok("restricted_action_read_only_channel"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 200 OK: restricted_action_read_only_channel"},
 		},
 		{
-			"a code of tomorrow", notify.Fired, ok("no_such_feature"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 200 OK: no_such_feature"},
+			"a code of tomorrow", result.Fired, ok("no_such_feature"),
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 200 OK: no_such_feature"},
 		},
 		{
-			"an id that is no id", notify.Fired, notifytest.Status(200, `{"ok":true,"channel":"../x","ts":"1.2"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"an id that is no id", result.Fired, notifytest.Status(200, `{"ok":true,"channel":"../x","ts":"1.2"}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"an id that is the token", notify.Fired, notifytest.Status(200, `{"ok":true,"channel":"`+token+`","ts":"1.2"}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"an id that is the token", result.Fired, notifytest.Status(200, `{"ok":true,"channel":"`+token+`","ts":"1.2"}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"an edit that may be of another message", notify.Resolved, notifytest.Status(200, `{"ok":true}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"an edit that may be of another message", result.Resolved, notifytest.Status(200, `{"ok":true}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"a success that we do not know", notify.Fired, notifytest.Status(202, posted),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not what this receiver's API promises"},
+			"a success that we do not know", result.Fired, notifytest.Status(202, posted),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -354,31 +355,31 @@ func TestWebhookFailures(t *testing.T) {
 		why    string
 		quotes bool
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
 			"a code", false, notifytest.Status(404, "no_service"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: no_service"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: no_service"},
 		},
 		{
 			"whom it is for", true, notifytest.Status(400, "user_not_found"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 400 Bad Request: user_not_found"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 400 Bad Request: user_not_found"},
 		},
 		{
 			"F-P1: the payload", false, notifytest.Status(400, "no_text\n"),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: no_text"},
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: no_text"},
 		},
 		{
 			"F-P1: a code that is not about the payload", false, notifytest.Status(400, "invalid_token"),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: invalid_token"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: invalid_token"},
 		},
 		{
 			"a web page", true, notifytest.Status(503, "<!DOCTYPE html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
 		},
 		{
 			"a page to sign in at", true, notifytest.Status(200, "<!DOCTYPE html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -389,7 +390,7 @@ func TestWebhookFailures(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.(*Webhook).quotes = c.quotes
-			_, err = s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			_, err = s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
@@ -406,7 +407,7 @@ func TestOnlySlackIsQuoted(t *testing.T) {
 		strings.Repeat("a", 65):             "HTTP 200 OK",
 	} {
 		server.Answer(notifytest.Status(http.StatusOK, refused(words)))
-		_, err := elsewhere.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+		_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -450,7 +451,7 @@ func TestRender(t *testing.T) {
 			strings.Repeat("&", 256), "", strings.Repeat("&amp;", 203) + "… [cut]", "", "; the title was cut to 1024 characters",
 		},
 	} {
-		message, cuts := render(notify.Message{Event: notify.Fired, Title: c.title, Content: c.content})
+		message, cuts := render(notify.Message{Event: result.Fired, Title: c.title, Content: c.content})
 		if message.Title != c.wantTitle || message.Fallback != c.wantTitle || message.Text != c.wantRaw || cuts != c.cuts {
 			t.Errorf("%s: got %+v, %q", why, message, cuts)
 		}
@@ -459,10 +460,10 @@ func TestRender(t *testing.T) {
 		}
 	}
 	for colour, m := range map[string]notify.Message{
-		"danger":  {Event: notify.Updated, Severity: notify.Critical},
-		"warning": {Event: notify.Fired, Severity: notify.Warning},
-		"#439fe0": {Event: notify.Fired, Severity: notify.Info},
-		"good":    {Event: notify.Resolved, Severity: notify.Critical},
+		"danger":  {Event: result.Updated, Severity: notify.Critical},
+		"warning": {Event: result.Fired, Severity: notify.Warning},
+		"#439fe0": {Event: result.Fired, Severity: notify.Info},
+		"good":    {Event: result.Resolved, Severity: notify.Critical},
 	} {
 		if message, _ := render(m); message.Color != colour {
 			t.Errorf("%+v: got %s, want %s", m, message.Color, colour)
@@ -527,14 +528,14 @@ func TestGuarantee(t *testing.T) {
 		if c.before != nil {
 			c.before(service)
 		}
-		if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+		if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("first", "")); result.ClassOf(err) != result.Unknown {
 			t.Fatalf("%s: got %v, want an answer that is lost", why, err)
 		}
-		var last notify.Receipt
+		var last result.Receipt
 		for _, step := range []struct {
-			event notify.Event
+			event result.Event
 			key   string
-		}{{notify.Fired, "first"}, {notify.Updated, "second"}, {notify.Resolved, "third"}} {
+		}{{result.Fired, "first"}, {result.Updated, "second"}, {result.Resolved, "third"}} {
 			if last, err = s.Send(t.Context(), notifytest.Message(step.event), notifytest.Key(step.key, last.ExternalID)); err != nil {
 				t.Fatalf("%s: %s: %v", why, step.event, err)
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/slack-go/slack/slackutilsx"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 const (
@@ -50,7 +51,7 @@ func render(m notify.Message) (message slack.Attachment, cuts string) {
 
 func colour(m notify.Message) string {
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		return "good"
 	case m.Severity == notify.Critical:
 		return "danger"

@@ -26,6 +26,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -38,8 +39,8 @@ type Webhook struct {
 var _ notify.Sender = (*Webhook)(nil)
 
 // Send makes one attempt. The library's own way to post would follow redirects, and quotes the URL in its errors.
-func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (notify.Receipt, error) {
-	if m.Event == notify.Resolved { // what it was about stands in an earlier message
+func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
+	if m.Event == result.Resolved { // what it was about stands in an earlier message
 		m.Content = ""
 	}
 	message, cuts := render(m)
@@ -50,31 +51,31 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (not
 		UnfurlMedia: new(false),
 	})
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	resp, err := notify.Do(ctx, w.client, req, w.failure)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	if resp.BodyErr != nil || said(resp) != "ok" { // a page to sign in at, say
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
 // refusals are the codes that blame the content of a message.
 var refusals = []string{"invalid_payload", "no_text", "too_many_attachments"}
 
 // failure reads an answer that is not a success: a code, in plain text. What is wrong with Slack itself comes as a web page.
-func (w *Webhook) failure(resp *outbound.Response) *notify.Error {
+func (w *Webhook) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, w.now())
 	if e == nil {
 		return nil
 	}
 	answer := said(resp)
-	e.Refuse(resp, slices.Contains(refusals, answer))
+	notify.Refuse(e, resp, slices.Contains(refusals, answer))
 	if answer == "user_not_found" { // a 400, but it is about whom the webhook is for
-		e.Class, e.Reason = notify.Configuration, notify.ReasonNotFound
+		e.Class, e.Reason = result.Configuration, result.ReasonNotFound
 	}
 	if !strings.HasPrefix(answer, "<") {
 		w.explain(e, answer)

@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -58,7 +59,7 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	target, err := notify.ParseURL("url", config.URL)
 	if err != nil {
@@ -78,28 +79,28 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	body, cuts, err := render(m)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	req, err := notify.Request(ctx, http.MethodPost, s.target, body)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8") // asked for where cards have emoji
 	resp, err := s.client.DoSelect(ctx, req, func(status int, _ http.Header) bool { return status >= 400 && s.quotes })
 	if err != nil {
-		return notify.Receipt{}, notify.FromRequest(err)
+		return result.Receipt{}, notify.FromRequest(err)
 	}
 	if failure := s.failure(resp); failure != nil {
-		return notify.Receipt{}, failure
+		return result.Receipt{}, failure
 	}
-	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": the workflow was started; whether Teams shows the message is not known" + cuts}, nil
+	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": the workflow was started; whether Teams shows the message is not known" + cuts}, nil
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
@@ -114,10 +115,10 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 		return e
 	}
 	if s.quotes {
-		e.Quote(answer.Error.Message, s.redact)
+		notify.Quote(e, answer.Error.Message, s.redact)
 	}
 	if answer.Error.Code == "WorkflowTriggerIsNotEnabled" { // turned off: another message would not fare better
-		e.Class, e.Reason, e.RetryAfter = notify.Configuration, notify.ReasonRejected, 0
+		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonRejected, 0
 	}
 	return e
 }

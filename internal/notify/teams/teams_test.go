@@ -27,6 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -54,7 +55,7 @@ func TestOnlyMicrosoftIsQuoted(t *testing.T) {
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL)
 	elsewhere.quotes = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -108,31 +109,31 @@ func body(style, headline, content string) string {
 func TestSend(t *testing.T) {
 	for _, c := range []struct {
 		why      string
-		event    notify.Event
+		event    result.Event
 		severity notify.Severity
 		answer   http.HandlerFunc
 		body     string
-		want     notify.Receipt
+		want     result.Receipt
 	}{
 		{
-			"a card", notify.Fired, notify.Critical, notifytest.Status(202, ""),
-			body("attention", `"[Critical] Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: started},
+			"a card", result.Fired, notify.Critical, notifytest.Status(202, ""),
+			body("attention", `"[Critical] Hi 🎉"`, `"Hello KubeCon 👋"`), result.Receipt{Note: started},
 		},
 		{
-			"a warning", notify.Fired, notify.Warning, notifytest.Status(202, ""),
-			body("warning", `"[Warning] Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: started},
+			"a warning", result.Fired, notify.Warning, notifytest.Status(202, ""),
+			body("warning", `"[Warning] Hi 🎉"`, `"Hello KubeCon 👋"`), result.Receipt{Note: started},
 		},
 		{
-			"an information, to an older workflow", notify.Fired, notify.Info, notifytest.Status(200, "1"),
-			body("accent", `"Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: strings.Replace(started, "202 Accepted", "200 OK", 1)},
+			"an information, to an older workflow", result.Fired, notify.Info, notifytest.Status(200, "1"),
+			body("accent", `"Hi 🎉"`, `"Hello KubeCon 👋"`), result.Receipt{Note: strings.Replace(started, "202 Accepted", "200 OK", 1)},
 		},
 		{
-			"an update is another card", notify.Updated, notify.Critical, notifytest.Status(202, ""),
-			body("attention", `"Updated: [Critical] Hi 🎉"`, `"Hello KubeCon 👋"`), notify.Receipt{Note: started},
+			"an update is another card", result.Updated, notify.Critical, notifytest.Status(202, ""),
+			body("attention", `"Updated: [Critical] Hi 🎉"`, `"Hello KubeCon 👋"`), result.Receipt{Note: started},
 		},
 		{
-			"resolved is a short one", notify.Resolved, notify.Critical, notifytest.Status(202, ""),
-			body("good", `"Resolved: [Critical] Hi 🎉"`, ""), notify.Receipt{Note: started},
+			"resolved is a short one", result.Resolved, notify.Critical, notifytest.Status(202, ""),
+			body("good", `"Resolved: [Critical] Hi 🎉"`, ""), result.Receipt{Note: started},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -163,37 +164,37 @@ func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
 			"F-P1: their words, in a format that is not documented", notifytest.Status(400, words("The request\nwith "+sig+" is not valid.")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: The request with [redacted] is not valid."},
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: The request with [redacted] is not valid."},
 		},
 		{
 			"the workflow is turned off", notifytest.Status(400, errorJSON("WorkflowTriggerIsNotEnabled", "trigger is not enabled.")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonRejected, Message: "HTTP 400 Bad Request: trigger is not enabled."},
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: trigger is not enabled."},
 		},
 		{
 			"the workflow is gone", notifytest.Status(404, errorJSON("WorkflowNotFound", "The workflow could not be found.")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: "HTTP 404 Not Found: The workflow could not be found."},
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: The workflow could not be found."},
 		},
 		{
 			"the signature is another", notifytest.Status(401, errorJSON("DirectApiAuthorizationRequired", "Not authenticated.")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Not authenticated."},
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Not authenticated."},
 		},
 		{
 			"slow down", notifytest.Status(429, words("slow"), "Retry-After", "7"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
 		},
 		{
 			"not in their format", notifytest.Status(502, "<html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+			_, err := newSender(t, server.URL).Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
@@ -205,7 +206,7 @@ func TestShownAsTyped(t *testing.T) {
 	service := notifytest.NewTeams(sig)
 	server := httptest.NewServer(service)
 	defer server.Close()
-	m := notifytest.Message(notify.Fired)
+	m := notifytest.Message(result.Fired)
 	m.Title, m.Content = typed, typed
 	if _, err := newSender(t, server.URL).Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 		t.Fatal(err)
@@ -221,7 +222,7 @@ func TestCut(t *testing.T) {
 		"plain": strings.Repeat("x", 30000), "emoji": strings.Repeat("👋", 30000), "quotes": strings.Repeat(`"`, 30000),
 		"tags": strings.Repeat("<>&", 10000), "lines": strings.Repeat("\n", 30000), "control": strings.Repeat("\x01", 30000), "separators": strings.Repeat("\u2028", 30000),
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = text, text
 		body, cuts, err := render(m)
 		if err != nil || len(body) > maxMessage || len(body) < maxMessage-20 {
@@ -231,7 +232,7 @@ func TestCut(t *testing.T) {
 			t.Errorf("%s: got note %q", why, cuts)
 		}
 	}
-	m := notifytest.Message(notify.Fired)
+	m := notifytest.Message(result.Fired)
 	m.Content = strings.Repeat("x", 16384) // as long as an Alert's can be
 	if _, cuts, err := render(m); cuts != "" || err != nil {
 		t.Errorf("cut although it fits: %q, %v", cuts, err)
@@ -248,10 +249,10 @@ func TestSeen(t *testing.T) {
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 	defer server.Close()
 	s := newSender(t, server.URL)
-	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("first", "")); notify.ClassOf(err) != notify.Unknown {
+	if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("first", "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("got %v", err)
 	}
-	for _, event := range []notify.Event{notify.Fired, notify.Updated, notify.Resolved} {
+	for _, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
 		if receipt, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("first", "")); err != nil || receipt.ExternalID != "" {
 			t.Fatalf("%s: got %+v, %v", event, receipt, err)
 		}

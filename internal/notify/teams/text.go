@@ -16,7 +16,10 @@ limitations under the License.
 
 package teams
 
-import "github.com/gophernetes/bellhop/internal/notify"
+import (
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+)
 
 const (
 	// maxMessage is how many bytes a message may have in all: Teams says about 28 KB, and a card that is larger is lost in
@@ -70,7 +73,7 @@ func render(m notify.Message) (body []byte, cuts string, err error) {
 		cuts += notify.CutNote("headline", len(headline), "bytes")
 	}
 	content := m.Text()
-	if m.Event == notify.Resolved { // what is over stands in an earlier card
+	if m.Event == result.Resolved { // what is over stands in an earlier card
 		content = ""
 	}
 	empty, err := notify.Encode(layout(m, headline, " "))
@@ -114,7 +117,7 @@ func text(r run) element { return element{Type: "RichTextBlock", Inlines: []run{
 
 func style(m notify.Message) string {
 	switch {
-	case m.Event == notify.Resolved:
+	case m.Event == result.Resolved:
 		return "good"
 	case m.Severity == notify.Critical:
 		return "attention"

@@ -27,6 +27,7 @@ import (
 	"github.com/go-telegram/bot"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -44,7 +45,7 @@ type answer struct {
 
 // call makes one request through the library. What came of it is read here: the library has no type for most errors, and takes
 // a message that has something newer than itself for one. Response and answer are there also for an answer that is not a success.
-func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *notify.Error) {
+func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *result.Error) {
 	call := &notify.Call{Client: s.client}
 	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, buffered{call}),
 		bot.WithSkipGetMe(), bot.WithUpdatesChannelCap(0), bot.WithErrorsHandler(func(error) {})) // it would log
@@ -119,39 +120,39 @@ var misplaced = []struct {
 	words  string // in lower case
 	reason string
 }{
-	{"chat not found", notify.ReasonNotFound},
-	{"peer_id_invalid", notify.ReasonNotFound},
-	{"message thread not found", notify.ReasonNotFound},
-	{"topic_deleted", notify.ReasonNotFound},
-	{"topic_closed", notify.ReasonUnauthorized},
-	{"rights", notify.ReasonUnauthorized}, // not enough, none, or only an administrator's
-	{"chat_write_forbidden", notify.ReasonUnauthorized},
-	{"chat_admin_required", notify.ReasonUnauthorized},
+	{"chat not found", result.ReasonNotFound},
+	{"peer_id_invalid", result.ReasonNotFound},
+	{"message thread not found", result.ReasonNotFound},
+	{"topic_deleted", result.ReasonNotFound},
+	{"topic_closed", result.ReasonUnauthorized},
+	{"rights", result.ReasonUnauthorized}, // not enough, none, or only an administrator's
+	{"chat_write_forbidden", result.ReasonUnauthorized},
+	{"chat_admin_required", result.ReasonUnauthorized},
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(call *notify.Call, a answer) *notify.Error {
+func (s *Sender) failure(call *notify.Call, a answer) *result.Error {
 	e := call.Failure(s.now())
 	if e == nil {
 		return nil
 	}
-	e.Refuse(call.Response, !a.OK && a.ErrorCode == call.Response.StatusCode && a.Description != "")
+	notify.Refuse(e, call.Response, !a.OK && a.ErrorCode == call.Response.StatusCode && a.Description != "")
 	if call.Response.StatusCode == http.StatusBadRequest {
 		for _, m := range misplaced {
 			if strings.Contains(strings.ToLower(a.Description), m.words) {
-				e.Class, e.Reason = notify.Configuration, m.reason
+				e.Class, e.Reason = result.Configuration, m.reason
 				break
 			}
 		}
 		if to := a.Parameters.MigrateToChatID; to != 0 {
-			e.Class, e.Reason = notify.Configuration, notify.ReasonGone
+			e.Class, e.Reason = result.Configuration, result.ReasonGone
 			e.Message += ": the group is a supergroup now; chatID must be " + strconv.FormatInt(to, 10)
 		}
 	}
 	if s.quotes {
-		e.Quote(a.Description, s.redact)
+		notify.Quote(e, a.Description, s.redact)
 	}
-	if seconds := a.Parameters.RetryAfter; seconds > 0 && (e.Class == notify.Temporary || e.Class == notify.Unknown) {
+	if seconds := a.Parameters.RetryAfter; seconds > 0 && (e.Class == result.Temporary || e.Class == result.Unknown) {
 		e.RetryAfter = notify.Seconds(float64(seconds))
 	}
 	return e

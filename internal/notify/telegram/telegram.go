@@ -41,6 +41,7 @@ import (
 	"github.com/go-telegram/bot/models"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -78,7 +79,7 @@ var (
 	number = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 )
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -109,29 +110,29 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	text, cuts := render(m)
-	if id := s.messageID(k.ExternalID); id > 0 && m.Event != notify.Fired {
+	if id := s.messageID(k.ExternalID); id > 0 && m.Event != result.Fired {
 		what, failure := s.edit(ctx, id, text)
 		switch {
 		case failure != nil:
-			return notify.Receipt{}, failure
+			return result.Receipt{}, failure
 		case what == edited:
-			return notify.Receipt{ExternalID: k.ExternalID, Note: "edited, of which Telegram notifies nobody" + cuts}, nil
+			return result.Receipt{ExternalID: k.ExternalID, Note: "edited, of which Telegram notifies nobody" + cuts}, nil
 		case what == unchanged:
-			return notify.Receipt{ExternalID: k.ExternalID, Note: "the message says so already" + cuts}, nil
-		case what == gone && m.Event == notify.Resolved:
-			return notify.Receipt{Note: "the message is gone already"}, nil
+			return result.Receipt{ExternalID: k.ExternalID, Note: "the message says so already" + cuts}, nil
+		case what == gone && m.Event == result.Resolved:
+			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
-	if m.Event == notify.Resolved { // a message of its own need not say again what is over
+	if m.Event == result.Resolved { // a message of its own need not say again what is over
 		text, cuts = headline(m)
 	}
 	return s.post(ctx, text, cuts)
 }
 
 // post sends a new message.
-func (s *Sender) post(ctx context.Context, text, cuts string) (notify.Receipt, error) {
+func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, error) {
 	resp, answer, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.SendMessage(ctx, &bot.SendMessageParams{
 			ChatID:             s.config.ChatID,
@@ -142,19 +143,19 @@ func (s *Sender) post(ctx context.Context, text, cuts string) (notify.Receipt, e
 		return err
 	})
 	if failure != nil {
-		return notify.Receipt{}, failure
+		return result.Receipt{}, failure
 	}
 	var made struct {
 		MessageID int64 `json:"message_id"`
 	}
 	if json.Unmarshal(answer.Result, &made) != nil || made.MessageID <= 0 {
-		return notify.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	return notify.Receipt{ExternalID: s.externalID(made.MessageID), Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return result.Receipt{ExternalID: s.externalID(made.MessageID), Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
 // edit replaces the text of a message, and returns what became of that.
-func (s *Sender) edit(ctx context.Context, id int, text string) (outcome, *notify.Error) {
+func (s *Sender) edit(ctx context.Context, id int, text string) (outcome, *result.Error) {
 	resp, answer, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.EditMessageText(ctx, &bot.EditMessageTextParams{
 			ChatID:             s.config.ChatID,

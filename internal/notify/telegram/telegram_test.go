@@ -36,6 +36,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -144,62 +145,62 @@ func answers(byMethod map[string]http.HandlerFunc) http.HandlerFunc {
 }
 
 func TestSend(t *testing.T) {
-	posted := notify.Receipt{ExternalID: chatID + "/42", Note: "HTTP 200 OK"}
+	posted := result.Receipt{ExternalID: chatID + "/42", Note: "HTTP 200 OK"}
 	post := func(text string) string { return "sendMessage " + chatID + " " + noPreviews + " " + text }
 	edit := func(text string) string { return "editMessageText " + chatID + " " + noPreviews + " 7 " + text }
 	for _, c := range []struct {
 		why        string
-		event      notify.Event
+		event      result.Event
 		externalID string
 		edit       http.HandlerFunc
 		requests   []string // method and values in the order of their names
-		want       notify.Receipt
+		want       result.Receipt
 	}{
-		{why: "fired", event: notify.Fired, requests: []string{post(fullText)}, want: posted},
-		{why: "fired anew", event: notify.Fired, externalID: anEarlierOne, requests: []string{post(fullText)}, want: posted},
+		{why: "fired", event: result.Fired, requests: []string{post(fullText)}, want: posted},
+		{why: "fired anew", event: result.Fired, externalID: anEarlierOne, requests: []string{post(fullText)}, want: posted},
 		{
-			why: "an update edits", event: notify.Updated, externalID: anEarlierOne, edit: notifytest.Status(200, accepted),
-			requests: []string{edit("Updated: " + fullText)}, want: notify.Receipt{ExternalID: anEarlierOne, Note: editedNote},
+			why: "an update edits", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(200, accepted),
+			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: editedNote},
 		},
 		{
-			why: "an edit that changes nothing", event: notify.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notModified)),
-			requests: []string{edit("Updated: " + fullText)}, want: notify.Receipt{ExternalID: anEarlierOne, Note: "the message says so already"},
+			why: "an edit that changes nothing", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notModified)),
+			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: "the message says so already"},
 		},
 		{
-			why: "an update of what is gone", event: notify.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notFound)),
+			why: "an update of what is gone", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notFound)),
 			requests: []string{edit("Updated: " + fullText), post("Updated: " + fullText)}, want: posted,
 		},
 		{
-			why: "an update of what cannot be edited", event: notify.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(cannotEdit)),
+			why: "an update of what cannot be edited", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(cannotEdit)),
 			requests: []string{edit("Updated: " + fullText), post("Updated: " + fullText)}, want: posted,
 		},
-		{why: "an update of nothing", event: notify.Updated, requests: []string{post("Updated: " + fullText)}, want: posted},
+		{why: "an update of nothing", event: result.Updated, requests: []string{post("Updated: " + fullText)}, want: posted},
 		{
-			why: "a message in another chat is not edited here", event: notify.Updated, externalID: "-100555/7",
+			why: "a message in another chat is not edited here", event: result.Updated, externalID: "-100555/7",
 			requests: []string{post("Updated: " + fullText)}, want: posted,
 		},
-		{why: "not an id of ours", event: notify.Updated, externalID: chatID + "/7/../8", requests: []string{post("Updated: " + fullText)}, want: posted},
+		{why: "not an id of ours", event: result.Updated, externalID: chatID + "/7/../8", requests: []string{post("Updated: " + fullText)}, want: posted},
 		{
-			why: "not a number", event: notify.Updated, externalID: chatID + "/9999999999999999999",
+			why: "not a number", event: result.Updated, externalID: chatID + "/9999999999999999999",
 			requests: []string{post("Updated: " + fullText)}, want: posted,
 		},
 		{
-			why: "resolved edits", event: notify.Resolved, externalID: anEarlierOne, edit: notifytest.Status(200, accepted),
-			requests: []string{edit("Resolved: " + fullText)}, want: notify.Receipt{ExternalID: anEarlierOne, Note: editedNote},
+			why: "resolved edits", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(200, accepted),
+			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: editedNote},
 		},
 		{
-			why: "resolved already", event: notify.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notModified)),
-			requests: []string{edit("Resolved: " + fullText)}, want: notify.Receipt{ExternalID: anEarlierOne, Note: "the message says so already"},
+			why: "resolved already", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notModified)),
+			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: "the message says so already"},
 		},
 		{
-			why: "what is gone need not be resolved", event: notify.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal("Bad Request: MESSAGE_ID_INVALID")),
-			requests: []string{edit("Resolved: " + fullText)}, want: notify.Receipt{Note: "the message is gone already"},
+			why: "what is gone need not be resolved", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal("Bad Request: MESSAGE_ID_INVALID")),
+			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			why: "what stays as it is is not what was true last", event: notify.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(cannotEdit)),
+			why: "what stays as it is is not what was true last", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(cannotEdit)),
 			requests: []string{edit("Resolved: " + fullText), post("Resolved: [Critical] Hi 🎉")}, want: posted,
 		},
-		{why: "resolved, and no message known", event: notify.Resolved, requests: []string{post("Resolved: [Critical] Hi 🎉")}, want: posted},
+		{why: "resolved, and no message known", event: result.Resolved, requests: []string{post("Resolved: [Critical] Hi 🎉")}, want: posted},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -231,7 +232,7 @@ func TestParameters(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, accepted))
 	s := newSender(t, server.URL, Config{ChatID: "@oncall_channel", MessageThreadID: 12})
-	got, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
+	got, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err != nil || got.ExternalID != "@oncall_channel/42" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -267,7 +268,7 @@ func TestNobodyIsMentioned(t *testing.T) {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
-	m := notifytest.Message(notify.Fired)
+	m := notifytest.Message(result.Fired)
 	m.Title, m.Content = "@admin", "@admin"
 	if text, _ := render(m); text != "[Critical] "+joined+"admin\n\n"+joined+"admin" {
 		t.Errorf("got %q", text)
@@ -300,7 +301,7 @@ func TestCut(t *testing.T) {
 		{"so do mentions", "T", strings.Repeat("@x ", (4096-head)/4+1), true},
 		{"a long title too", strings.Repeat("@x ", 1000), strings.Repeat("x", 16384), true},
 	} {
-		m := notifytest.Message(notify.Fired)
+		m := notifytest.Message(result.Fired)
 		m.Title, m.Content = c.title, c.content
 		receipt, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
 		if err != nil {
@@ -331,7 +332,7 @@ func TestGuarantee(t *testing.T) {
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 	t.Cleanup(server.Close)
 	s := newSender(t, server.URL, Config{MessageThreadID: 12})
-	if _, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", "")); notify.ClassOf(err) != notify.Unknown {
+	if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("the answer is lost, but got %v", err)
 	}
 	if err := s.Probe(t.Context()); err != nil {
@@ -341,14 +342,14 @@ func TestGuarantee(t *testing.T) {
 	externalID := ""
 	for _, c := range []struct {
 		why   string
-		event notify.Event
+		event result.Event
 		want  notifytest.Seen
 	}{
-		{"repeated", notify.Fired, notifytest.Seen{ID: chatID + "/2", Text: fullText}},
-		{"updated", notify.Updated, notifytest.Seen{ID: chatID + "/2", Text: "Updated: " + fullText}},
-		{"updated again", notify.Updated, notifytest.Seen{ID: chatID + "/2", Text: "Updated: " + fullText}},
-		{"resolved", notify.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Over: true}},
-		{"resolved again", notify.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Over: true}},
+		{"repeated", result.Fired, notifytest.Seen{ID: chatID + "/2", Text: fullText}},
+		{"updated", result.Updated, notifytest.Seen{ID: chatID + "/2", Text: "Updated: " + fullText}},
+		{"updated again", result.Updated, notifytest.Seen{ID: chatID + "/2", Text: "Updated: " + fullText}},
+		{"resolved", result.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Over: true}},
+		{"resolved again", result.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Over: true}},
 	} {
 		receipt, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", externalID))
 		if err != nil {
@@ -368,74 +369,74 @@ func TestFailures(t *testing.T) {
 	}
 	for _, c := range []struct {
 		why    string
-		event  notify.Event
+		event  result.Event
 		answer http.HandlerFunc
-		want   notify.Error
+		want   result.Error
 	}{
 		{
-			"their words", notify.Fired, notifytest.Status(400, refusal("Bad Request: message\nis "+botToken+" or "+secret)),
-			notify.Error{Class: notify.Permanent, Reason: notify.ReasonRejected, Message: badRequest + ": Bad Request: message is [redacted] or [redacted]"},
+			"their words", result.Fired, notifytest.Status(400, refusal("Bad Request: message\nis "+botToken+" or "+secret)),
+			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: badRequest + ": Bad Request: message is [redacted] or [redacted]"},
 		},
 		{
-			"no such bot", notify.Fired, notifytest.Status(401, refusal("Unauthorized")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Unauthorized"},
+			"no such bot", result.Fired, notifytest.Status(401, refusal("Unauthorized")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Unauthorized"},
 		},
 		{
-			"no such chat", notify.Fired, notifytest.Status(400, refusal("Bad Request: chat not found")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: badRequest + ": Bad Request: chat not found"},
+			"no such chat", result.Fired, notifytest.Status(400, refusal("Bad Request: chat not found")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: badRequest + ": Bad Request: chat not found"},
 		},
 		{
-			"no such topic", notify.Fired, notifytest.Status(400, refusal("Bad Request: message thread not found")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonNotFound, Message: badRequest + ": Bad Request: message thread not found"},
+			"no such topic", result.Fired, notifytest.Status(400, refusal("Bad Request: message thread not found")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: badRequest + ": Bad Request: message thread not found"},
 		},
 		{
-			"a closed topic", notify.Fired, notifytest.Status(400, refusal("Bad Request: TOPIC_CLOSED")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: badRequest + ": Bad Request: TOPIC_CLOSED"},
+			"a closed topic", result.Fired, notifytest.Status(400, refusal("Bad Request: TOPIC_CLOSED")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: badRequest + ": Bad Request: TOPIC_CLOSED"},
 		},
 		{
-			"may not post", notify.Fired, notifytest.Status(400, refusal("Bad Request: not enough rights to send text messages to the chat")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: badRequest + ": Bad Request: not enough rights to send text messages to the chat"},
+			"may not post", result.Fired, notifytest.Status(400, refusal("Bad Request: not enough rights to send text messages to the chat")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: badRequest + ": Bad Request: not enough rights to send text messages to the chat"},
 		},
 		{
-			"kicked", notify.Fired, notifytest.Status(403, refusal("Forbidden: bot was kicked from the group chat")),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Forbidden: bot was kicked from the group chat"},
+			"kicked", result.Fired, notifytest.Status(403, refusal("Forbidden: bot was kicked from the group chat")),
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Forbidden: bot was kicked from the group chat"},
 		},
 		{
-			"the group moved", notify.Fired, notifytest.Status(400, withParameters("Bad Request: group chat was upgraded to a supergroup chat", `{"migrate_to_chat_id":-1009876543210}`)),
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonGone, Message: badRequest +
+			"the group moved", result.Fired, notifytest.Status(400, withParameters("Bad Request: group chat was upgraded to a supergroup chat", `{"migrate_to_chat_id":-1009876543210}`)),
+			result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: badRequest +
 				": the group is a supergroup now; chatID must be -1009876543210: Bad Request: group chat was upgraded to a supergroup chat"},
 		},
 		{
-			"slow down", notify.Fired, notifytest.Status(429, withParameters("Too Many Requests: retry after 35", `{"retry_after":35}`), "Retry-After", "1"),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: 35 * time.Second, Message: "HTTP 429 Too Many Requests: Too Many Requests: retry after 35"},
+			"slow down", result.Fired, notifytest.Status(429, withParameters("Too Many Requests: retry after 35", `{"retry_after":35}`), "Retry-After", "1"),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 35 * time.Second, Message: "HTTP 429 Too Many Requests: Too Many Requests: retry after 35"},
 		},
 		{
-			"a wait that makes no sense", notify.Fired, notifytest.Status(429, withParameters("x", `{"retry_after":9223372036854775807}`)),
-			notify.Error{Class: notify.Temporary, Reason: notify.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests: x"},
+			"a wait that makes no sense", result.Fired, notifytest.Status(429, withParameters("x", `{"retry_after":9223372036854775807}`)),
+			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests: x"},
 		},
 		{
-			"editing fails", notify.Resolved, notifytest.Status(502, "<html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
+			"editing fails", result.Resolved, notifytest.Status(502, "<html>"),
+			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"editing is refused", notify.Updated, notifytest.Status(403, refusal(notFound)), // only a 400 speaks of the message
-			notify.Error{Class: notify.Configuration, Reason: notify.ReasonUnauthorized, Message: "HTTP 403 Forbidden: " + notFound},
+			"editing is refused", result.Updated, notifytest.Status(403, refusal(notFound)), // only a 400 speaks of the message
+			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: " + notFound},
 		},
 		{
-			"an edit that is not confirmed", notify.Updated, notifytest.Status(200, "<html>"),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			"an edit that is not confirmed", result.Updated, notifytest.Status(200, "<html>"),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 		{
-			"not ok", notify.Fired, notifytest.Status(200, `{"ok":false,"result":{"message_id":42}}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			"not ok", result.Fired, notifytest.Status(200, `{"ok":false,"result":{"message_id":42}}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 		{
-			"a number that is none", notify.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":"`+secret+`"}}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			"a number that is none", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":"`+secret+`"}}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 		{
-			"the number of no message", notify.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":0}}`),
-			notify.Error{Class: notify.Unknown, Reason: notify.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			"the number of no message", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":0}}`),
+			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -456,7 +457,7 @@ func TestNewThingsInAnAnswer(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, `{"ok":true,"result":{"message_id":42,"date":"later","chat":7,"available_reactions":[{"type":"new"}]}}`))
 	s := newSender(t, server.URL, Config{})
-	if receipt, err := s.Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", "")); err != nil || receipt.ExternalID != chatID+"/42" {
+	if receipt, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", "")); err != nil || receipt.ExternalID != chatID+"/42" {
 		t.Errorf("got %+v, %v", receipt, err)
 	}
 	if err := s.Probe(t.Context()); err != nil {
@@ -467,16 +468,16 @@ func TestNewThingsInAnAnswer(t *testing.T) {
 func TestProbeFailures(t *testing.T) {
 	server := notifytest.NewServer(t)
 	s := newSender(t, server.URL, Config{})
-	for body, want := range map[string]notify.Class{
-		refusal("Bad Request: chat not found"): notify.Configuration,
-		"<html>":                               notify.Unknown,
+	for body, want := range map[string]result.Class{
+		refusal("Bad Request: chat not found"): result.Configuration,
+		"<html>":                               result.Unknown,
 	} {
 		status := http.StatusOK
-		if want == notify.Configuration {
+		if want == result.Configuration {
 			status = http.StatusBadRequest
 		}
 		server.Answer(notifytest.Status(status, body))
-		if err := s.Probe(t.Context()); notify.ClassOf(err) != want {
+		if err := s.Probe(t.Context()); result.ClassOf(err) != want {
 			t.Errorf("%s: got %v, want %s", body, err, want)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // envelope is the body, version 1.
@@ -46,7 +47,7 @@ type data struct {
 
 func render(m notify.Message, k notify.Key) envelope {
 	state := "Firing"
-	if m.Event == notify.Resolved {
+	if m.Event == result.Resolved {
 		state = "Resolved"
 	}
 	return envelope{

@@ -55,6 +55,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -91,7 +92,7 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-// New returns a sender, or a *notify.Error that names the field that is not right.
+// New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	s := &Sender{method: config.Method, header: http.Header{}, client: client, now: time.Now}
 	if s.method == "" {
@@ -126,26 +127,26 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 }
 
 // Send makes one attempt.
-func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (notify.Receipt, error) {
+func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	body, err := notify.Encode(render(m, k))
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	req, err := notify.Request(ctx, s.method, s.target, body)
 	if err != nil {
-		return notify.Receipt{}, err
+		return result.Receipt{}, err
 	}
 	maps.Copy(req.Header, s.header)
 	sign(req.Header, s.keys, k.Delivery, s.now(), body)
 
 	resp, err := s.client.DoSelect(ctx, req, explains)
 	if err != nil {
-		return notify.Receipt{}, notify.FromRequest(err)
+		return result.Receipt{}, notify.FromRequest(err)
 	}
 	if failure := s.failure(resp); failure != nil {
-		return notify.Receipt{}, failure
+		return result.Receipt{}, failure
 	}
-	return notify.Receipt{Note: notify.StatusLine(resp.StatusCode)}, nil
+	return result.Receipt{Note: notify.StatusLine(resp.StatusCode)}, nil
 }
 
 // explains tells whether the body is meant to be read by people (RFC 9457). Any other stays unread: it may be of some
@@ -156,7 +157,7 @@ func explains(status int, header http.Header) bool {
 }
 
 // failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *notify.Error {
+func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	e := notify.FromStatus(resp, s.now())
 	if e == nil {
 		return nil
@@ -164,7 +165,7 @@ func (s *Sender) failure(resp *outbound.Response) *notify.Error {
 	if resp.StatusCode == http.StatusGone {
 		e.Message += ": the receiver says it is gone and wants no more"
 	}
-	e.Quote(problem(resp.Body), s.redact)
+	notify.Quote(e, problem(resp.Body), s.redact)
 	return e
 }
 

@@ -29,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
@@ -94,16 +95,16 @@ func newSender(t *testing.T, server *notifytest.Server, config Config) *Sender {
 }
 
 func TestSend(t *testing.T) {
-	for event, names := range map[notify.Event][2]string{
-		notify.Fired:    {"alert.fired", "Firing"},
-		notify.Updated:  {"alert.updated", "Firing"},
-		notify.Resolved: {"alert.resolved", "Resolved"},
+	for event, names := range map[result.Event][2]string{
+		result.Fired:    {"alert.fired", "Firing"},
+		result.Updated:  {"alert.updated", "Firing"},
+		result.Resolved: {"alert.resolved", "Resolved"},
 	} {
 		server := notifytest.NewServer(t)
 		server.Answer(notifytest.Status(http.StatusAccepted, ""))
 		s := newSender(t, server, Config{Headers: []Header{{"X-Team", "a"}, {"x-team", "b\n"}}, Token: token, SigningSecrets: []string{signingSecret()}})
 		got, err := s.Send(t.Context(), notifytest.Message(event), notifytest.Key("delivery", ""))
-		if want := (notify.Receipt{Note: "HTTP 202 Accepted"}); err != nil || got != want {
+		if want := (result.Receipt{Note: "HTTP 202 Accepted"}); err != nil || got != want {
 			t.Errorf("%s: got %+v, %v", event, got, err)
 		}
 		r := server.Requests()[0]
@@ -163,8 +164,8 @@ func TestFailures(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			_, err := newSender(t, server, Config{}).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-			if own, ok := errors.AsType[*notify.Error](err); !ok || own.Message != c.want {
+			_, err := newSender(t, server, Config{}).Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+			if own, ok := errors.AsType[*result.Error](err); !ok || own.Message != c.want {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
@@ -173,14 +174,14 @@ func TestFailures(t *testing.T) {
 
 // A consumer whose clock differs from the pod's refuses the timestamp of every message, until NTP mends one of the two.
 func TestClockSkew(t *testing.T) {
-	for status, reason := range map[int]string{http.StatusBadRequest: notify.ReasonRejected, http.StatusUnauthorized: notify.ReasonUnauthorized} {
+	for status, reason := range map[int]string{http.StatusBadRequest: result.ReasonRejected, http.StatusUnauthorized: result.ReasonUnauthorized} {
 		t.Run(fmt.Sprintf("F-P12 a timestamp that is refused with %d", status), func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(notifytest.Status(status, problemJSON("Message timestamp too old"), "Content-Type", "application/problem+json"))
-			_, err := newSender(t, server, Config{SigningSecrets: []string{signingSecret()}}).Send(t.Context(), notifytest.Message(notify.Fired), notifytest.Key("delivery", ""))
-			own, ok := errors.AsType[*notify.Error](err)
-			if !ok || own.Class != notify.Configuration || own.Reason != reason {
-				t.Errorf("got %+v, want %s, %s", err, notify.Configuration, reason)
+			_, err := newSender(t, server, Config{SigningSecrets: []string{signingSecret()}}).Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+			own, ok := errors.AsType[*result.Error](err)
+			if !ok || own.Class != result.Configuration || own.Reason != reason {
+				t.Errorf("got %+v, want %s, %s", err, result.Configuration, reason)
 			}
 		})
 	}
