@@ -29,11 +29,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/patch"
-	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 // attention is how long a reconcile waits for answers. Who takes longer must not
@@ -44,20 +44,20 @@ const attention = 100 * time.Millisecond
 // answered, or when attention is over. What came is recorded while others are
 // still under way. An error means that what has to be on record before a request
 // could not be written: that one was not made.
-func (r *AlertReconciler) act(ctx context.Context, v *view, s step) error {
-	alert, parties := v.alert, v.world.parties
+func (r *AlertReconciler) act(ctx context.Context, v *view, s lifecycle.Plan) error {
+	alert, parties := v.alert, v.world.Targets
 	ahead, sends := r.admit(v, s)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
 	fly := func(sends []admitted) {
 		for _, t := range sends {
-			go r.fly(ctx, alert.DeepCopy(), t, parties[refOf(t.row)], watch)
+			go r.fly(ctx, alert.DeepCopy(), t, parties[lifecycle.RefOf(t.Row)], watch)
 		}
 	}
 	fly(sends)
-	intended, err := r.intend(ctx, v, append(slices.Clone(ahead), sends...))
+	intended, err := r.writeAhead(ctx, v, append(slices.Clone(ahead), sends...))
 	if err == nil {
 		for _, t := range ahead {
-			r.ledger.commit(alert, refOf(t.row))
+			r.ledger.commit(alert, lifecycle.RefOf(t.Row))
 		}
 		fly(ahead)
 		sends = append(sends, ahead...)
@@ -73,36 +73,36 @@ func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitt
 	for _, t := range ahead {
 		var unsent []intent
 		if !errors.Is(err, patch.ErrStale) {
-			unsent = []intent{{before: t.row, after: deliveryIn(intended.Status.Deliveries, t.row)}}
+			unsent = []intent{{before: t.Row, after: lifecycle.DeliveryIn(intended.Status.Deliveries, t.Row)}}
 		}
-		r.ledger.cancel(alert, refOf(t.row), unsent...)
+		r.ledger.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
 		t.leave(r.clock.Now(), limiter.Result{Unasked: true})
 	}
 }
 
 // admitted is a turn whose request has a slot.
 type admitted struct {
-	turn
+	lifecycle.DeliveryPlan
 	leave limiter.Leave
 }
 
 // admit gets a slot for each request of a step, of which some must be on record
 // first; v.queued are those that wait for one.
-func (r *AlertReconciler) admit(v *view, s step) (ahead, sends []admitted) {
-	name, now := nameOf(v.alert), v.world.now
+func (r *AlertReconciler) admit(v *view, s lifecycle.Plan) (ahead, sends []admitted) {
+	name, now := nameOf(v.alert), v.world.Now
 	v.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
-	for _, t := range s.turns {
-		ref := refOf(t.row)
-		if t.send == nil {
+	for _, t := range s.Deliveries {
+		ref := lifecycle.RefOf(t.Row)
+		if t.Send == nil {
 			continue
 		}
-		ticket := ticketFor(v.alert, v.world.parties[ref], *t.send)
+		ticket := ticketFor(v.alert, v.world.Targets[ref], *t.Send)
 		ticket.Call = func() { r.wake.AddFirst(name) }
 		bulkhead := r.senders.bulkheads.Of(keyOf(v.alert.Namespace, ref), now)
 		if leave, wait := bulkhead.Enter(ticket, now); leave == nil {
 			v.queued[ref] = wait
-		} else if r.ledger.begin(v.alert, ref, flight{since: now, reminder: t.send.remindEvery > 0, byDefault: t.row.ByDefault}) {
-			if t.send.ahead {
+		} else if r.ledger.begin(v.alert, ref, lifecycle.OpenRequest{Since: now, IsResend: t.Send.ResendEvery > 0, ByDefault: t.Row.ByDefault}) {
+			if t.Send.WriteAhead {
 				ahead = append(ahead, admitted{t, leave})
 			} else {
 				sends = append(sends, admitted{t, leave})
@@ -118,12 +118,12 @@ func (r *AlertReconciler) admit(v *view, s step) (ahead, sends []admitted) {
 }
 
 // ticketFor asks for a slot in the name of the Alert, in its namespace's lane.
-func ticketFor(alert *v1beta1.Alert, p receivers.Party, s send) limiter.Ticket {
-	if s.remindEvery > 0 {
+func ticketFor(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Ticket {
+	if s.ResendEvery > 0 {
 		return limiter.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
 	}
 	return limiter.Ticket{Who: nameOf(alert), Lane: laneOf(alert.Namespace),
-		FailingSince: s.failingSince, Misconfigured: int(s.misconfigured), OwnFault: s.ownFault,
+		FailingSince: s.FailingSince, Misconfigured: int(s.Misconfigured), OwnFault: s.OwnFault,
 		Total: rateOf(p.Spec.RateLimit), PerLane: rateOf(p.NamespaceRateLimit)}
 }
 
@@ -137,22 +137,22 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 }
 
 // intend records what is about to be sent where that has to be on record first, and returns the Alert with that.
-func (r *AlertReconciler) intend(ctx context.Context, v *view, sends []admitted) (intended *v1beta1.Alert, err error) {
+func (r *AlertReconciler) writeAhead(ctx context.Context, v *view, sends []admitted) (intended *v1beta1.Alert, err error) {
 	intended, w := v.alert.DeepCopy(), v.world
-	w.underWay = map[v1beta1.ReceiverRef]flight{}
-	maps.Copy(w.underWay, v.world.underWay)
+	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}
+	maps.Copy(w.InFlight, v.world.InFlight)
 	ahead := false
 	for _, t := range sends {
-		w.underWay[refOf(t.row)] = flight{since: w.now, reminder: t.send.remindEvery > 0}
-		if t.send.ahead {
+		w.InFlight[lifecycle.RefOf(t.Row)] = lifecycle.OpenRequest{Since: w.Now, IsResend: t.Send.ResendEvery > 0}
+		if t.Send.WriteAhead {
 			ahead = true
-			putDelivery(intended, intend(deliveryIn(intended.Status.Deliveries, t.row), *t.send, w.now))
+			lifecycle.PutDelivery(intended, lifecycle.WriteAhead(lifecycle.DeliveryIn(intended.Status.Deliveries, t.Row), *t.Send, w.Now))
 		}
 	}
 	if !ahead {
 		return intended, nil
 	}
-	return intended, r.record(ctx, v, intended, decide(intended, w))
+	return intended, r.record(ctx, v, intended, lifecycle.Decide(intended, w))
 }
 
 // watch is a reconcile that waits for answers.
@@ -177,7 +177,7 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 		}
 		next, err := r.decide(ctx, v)
 		if err == nil {
-			err = r.record(ctx, v, v.alert, next.waiting(v.queued, v.world.now))
+			err = r.record(ctx, v, v.alert, next.Waiting(v.queued, v.world.Now))
 		}
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())
@@ -185,11 +185,11 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 	}
 }
 
-// fly makes a request and brings its outcome to the ledger. The Alert is its own copy.
-func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admitted, p receivers.Party, watch *watch) {
-	o := r.send(ctx, alert, t.turn, p)
-	o.verdict = t.leave(o.at, resultOf(o.failure))
-	r.health.note(keyOf(alert.Namespace, o.ref), o)
+// fly makes a request and brings its lifecycle.Outcome to the ledger. The Alert is its own copy.
+func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admitted, p lifecycle.Target, watch *watch) {
+	o := r.send(ctx, alert, t.DeliveryPlan, p)
+	o.Verdict = t.leave(o.At, resultOf(o.Failure))
+	r.health.note(keyOf(alert.Namespace, o.Ref), o)
 	if !r.ledger.end(alert, o) {
 		unsaid(ctx, o)
 	}
@@ -221,57 +221,57 @@ func resultOf(failure *result.Error) limiter.Result {
 }
 
 // unsaid leaves a trace of what no status can say any more.
-func unsaid(ctx context.Context, o outcome) {
-	log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.ref, "event", o.event)
+func unsaid(ctx context.Context, o lifecycle.Outcome) {
+	log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.Ref, "event", o.Event)
 }
 
 // send makes one request and says what came of it.
-func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t turn, p receivers.Party) (o outcome) {
-	o = outcome{send: *t.send, ref: refOf(t.row), began: seconds(r.clock.Now()).Time}
+func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, p lifecycle.Target) (o lifecycle.Outcome) {
+	o = lifecycle.Outcome{Request: *t.Send, Ref: lifecycle.RefOf(t.Row), Began: lifecycle.Seconds(r.clock.Now()).Time}
 	defer func() {
 		if broken := recover(); broken != nil { // one message must not take down everybody's
-			o.at, o.failure = r.clock.Now(), panicked(ctx, o.ref, broken)
+			o.At, o.Failure = r.clock.Now(), panicked(ctx, o.Ref, broken)
 		}
 	}()
 	receipt, err := r.attempt(ctx, alert, t, &o, p)
-	o.at, o.receipt = r.clock.Now(), receipt
+	o.At, o.Receipt = r.clock.Now(), receipt
 	if err != nil {
-		o.failure = failureOf(err)
+		o.Failure = failureOf(err)
 	}
 	r.metrics.attempted(alert, p.Spec, o)
-	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.ref, "event", o.event, "attempt", o.attempt, "failure", o.failure)
+	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.Ref, "event", o.Event, "attempt", o.Attempt, "failure", o.Failure)
 	return o
 }
 
-func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t turn, o *outcome, p receivers.Party) (result.Receipt, error) {
-	sender, version, err := r.senders.of(ctx, alert.Namespace, o.ref, p)
-	o.version = version
+func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, o *lifecycle.Outcome, p lifecycle.Target) (result.Receipt, error) {
+	sender, version, err := r.senders.of(ctx, alert.Namespace, o.Ref, p)
+	o.Version = version
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	return sender.Send(ctx, messageOf(alert, t.row, *o), notify.Key{
-		Delivery:   deliveryKey(alert, o.ref, o.sequence, o.hash),
-		Incident:   incidentKey(alert, o.ref),
-		ExternalID: t.row.ExternalID,
+	return sender.Send(ctx, messageOf(alert, t.Row, *o), notify.Key{
+		Delivery:   lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),
+		Incident:   lifecycle.IncidentKey(alert, o.Ref),
+		ExternalID: t.Row.ExternalID,
 	})
 }
 
-func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o outcome) notify.Message {
+func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Message {
 	m := notify.Message{
-		Event:     o.event,
+		Event:     o.Event,
 		UID:       string(a.UID),
 		Namespace: a.Namespace,
 		Name:      a.Name,
 		Title:     a.Spec.Title,
 		Content:   a.Spec.Content,
 		Severity:  notify.Severity(a.Spec.Severity),
-		Receiver:  fmt.Sprintf("%s/%s", o.ref.Kind, o.ref.Name),
-		Time:      o.began,
+		Receiver:  fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
+		Time:      o.Began,
 	}
 	switch {
-	case o.event == result.Fired && o.sequence == 1:
+	case o.Event == result.Fired && o.Sequence == 1:
 		m.Time = a.CreationTimestamp.Time
-	case (o.attempt > 1 || o.remindEvery > 0) && row.FirstAttemptTime != nil: // a repeat is the same message
+	case (o.Attempt > 1 || o.ResendEvery > 0) && row.FirstAttemptTime != nil: // a repeat is the same message
 		m.Time = row.FirstAttemptTime.Time
 	}
 	return m

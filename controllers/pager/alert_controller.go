@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -51,7 +52,7 @@ type AlertReconciler struct {
 	live     client.Reader
 	barrier  *consistency.CacheBarrier
 	fresh    *consistency.ObjectFreshness
-	book     receivers.Book
+	book     receivers.Resolver
 	senders  *senders
 	recorder events.EventRecorder
 	metrics  *metrics
@@ -69,8 +70,8 @@ type AlertReconciler struct {
 type view struct {
 	before     *v1beta1.Alert // as the API server has it
 	alert      *v1beta1.Alert // the same, with what is not recorded yet
-	unrecorded uint64         // number of the last outcome in alert that is not in before; 0: none
-	world      world
+	unrecorded uint64         // number of the last lifecycle.Outcome in alert that is not in before; 0: none
+	world      lifecycle.Inputs
 	queued     map[v1beta1.ReceiverRef]limiter.Wait // for a slot
 	certain    bool                                 // who is missing was asked for
 }
@@ -117,7 +118,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if next.protect {
+	if next.AddFinalizer {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	if ctx.Err() != nil { // a process that stops, or no longer leads, begins no request
@@ -132,15 +133,15 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if next, err = r.decide(ctx, v); err != nil {
 		return ctrl.Result{}, err
 	}
-	next = next.waiting(v.queued, v.world.now)
-	wake := next.wake
-	if next.sends() {
-		wake = v.world.now
+	next = next.Waiting(v.queued, v.world.Now)
+	wake := next.Wake
+	if next.Sends() {
+		wake = v.world.Now
 	}
-	result := enqueue.Requeue(wake, v.world.now)
+	result := enqueue.Requeue(wake, v.world.Now)
 	switch {
 	case v.unrecorded > 0:
-	case v.isPatient(), next.sends(): // what is due at once is said when it waits, or has been answered
+	case v.isPatient(), next.Sends(): // what is due at once is said when it waits, or has been answered
 		return result, nil
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // we are done; another's finalizer holds it
@@ -149,20 +150,26 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 }
 
 // decide decides, and does not let an Alert go because of what a cache does not show.
-func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
-	v.world.recovered = map[v1beta1.ReceiverRef]time.Time{}
-	for ref := range v.world.parties {
-		v.world.recovered[ref] = r.senders.recovered.of(keyOf(v.alert.Namespace, ref))
+func (r *AlertReconciler) decide(ctx context.Context, v *view) (lifecycle.Plan, error) {
+	v.world.Recovered = map[v1beta1.ReceiverRef]time.Time{}
+	for ref := range v.world.Targets {
+		v.world.Recovered[ref] = r.senders.recovered.of(keyOf(v.alert.Namespace, ref))
 	}
-	next := decide(v.alert, v.world)
-	if !next.release || v.certain {
+	v.world.ResendEvery = map[v1beta1.ReceiverRef]time.Duration{}
+	for _, row := range v.alert.Status.Deliveries {
+		if ref := lifecycle.RefOf(row); isForgotten(row) {
+			v.world.ResendEvery[ref] = remindEvery(v.world.Targets[ref].Spec)
+		}
+	}
+	next := lifecycle.Decide(v.alert, v.world)
+	if !next.Release || v.certain {
 		return next, nil
 	}
 	v.certain = true
 	if err := r.lookTwice(ctx, v.alert, next, &v.world); err != nil {
 		return next, fmt.Errorf("asking the API server for receivers: %w", err)
 	}
-	return decide(v.alert, v.world), nil
+	return lifecycle.Decide(v.alert, v.world), nil
 }
 
 // renew brings the view up to what the ledger knows, and says whether any of
@@ -170,7 +177,7 @@ func (r *AlertReconciler) decide(ctx context.Context, v *view) (step, error) {
 func (r *AlertReconciler) renew(v *view) bool {
 	v.alert = v.before.DeepCopy()
 	v.unrecorded = r.ledger.apply(v.alert, &v.world)
-	v.world.now, v.world.since = r.clock.Now(), r.since
+	v.world.Now, v.world.LeaderSince = r.clock.Now(), r.since
 	return v.unrecorded > 0
 }
 
@@ -195,23 +202,23 @@ func (r *AlertReconciler) drain(ctx context.Context) error {
 }
 
 // record makes the one write that says what has happened.
-func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Alert, s step) error {
+func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Alert, s lifecycle.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	before, after := v.before, v.before.DeepCopy()
 	switch {
-	case s.release:
+	case s.Release:
 		if err := patch.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
 			return err
 		}
 		r.announceRelease(before, s, v.world)
 		r.ledger.release(before)
-	case s.purge:
+	case s.Purge:
 		if err := r.purge(ctx, after); err != nil {
 			return err
 		}
 	default:
-		status := report(alert, s, v.world)
+		status := lifecycle.Report(alert, s, v.world)
 		if equality.Semantic.DeepEqual(status, before.Status) {
 			break
 		}
@@ -235,4 +242,19 @@ func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error
 		}
 	}
 	return client.IgnoreNotFound(patch.Delete(ctx, r.client, alert)) // nor if it has gone, too
+}
+
+// isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.
+func (v *view) isPatient() bool {
+	for _, f := range v.world.InFlight {
+		if v.world.Now.Sub(f.Since) >= lifecycle.ConditionDelay {
+			return false
+		}
+	}
+	for _, wait := range v.queued {
+		if v.world.Now.Sub(wait.Since) >= lifecycle.ConditionDelay {
+			return false
+		}
+	}
+	return len(v.world.InFlight)+len(v.queued) > 0
 }

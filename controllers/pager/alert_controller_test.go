@@ -46,6 +46,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
@@ -136,7 +137,7 @@ func TestNobodyIsForgottenWhomTheCacheDoesNotShow(t *testing.T) {
 		case "a page by default":
 			alert.Spec.ReceiverRefs, receiver.Annotations = nil, map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
 		case "its end":
-			rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
+			sentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
 		}
 		cache, live := fakeCluster(t, interceptor.Funcs{}, alert), fakeCluster(t, interceptor.Funcs{}, receiver)
 		r := newReconciler(t, cache)
@@ -159,7 +160,7 @@ func TestReceiversAreToldAfterAnOutage(t *testing.T) {
 	defer server.Close()
 	alert, receiver := newPage(server.URL)
 	alert.DeletionTimestamp = new(metav1.NewTime(time.Now().Add(-24 * time.Hour)))
-	rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
+	sentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
 	if _, err := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver)).Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 		t.Fatal(err)
 	}
@@ -196,11 +197,11 @@ func TestWhatIsConfirmedIsNotSentAgain(t *testing.T) {
 			if test.working {
 				alert.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue}}
 			}
-			rows(holds(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name}))(alert)
+			sentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
 			want := alert.Status.Deliveries[0].State
 			if test.state == v1beta1.AlertResolved {
 				row := &alert.Status.Deliveries[0]
-				row.State, row.ContentHash, row.TriedHash = v1beta1.DeliveryResolved, resolvedHash(), resolvedHash()
+				row.State, row.ContentHash, row.TriedHash = v1beta1.DeliveryResolved, lifecycle.ResolvedHash(), lifecycle.ResolvedHash()
 				want = v1beta1.DeliveryResolved
 			}
 			r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
@@ -350,7 +351,7 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
 	alert := newAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team} })
 	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
-	p, err := r.book.Party(t.Context(), "ns", team)
+	p, err := r.book.Target(t.Context(), "ns", team)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,8 +374,8 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 func TestTheFinalizerIsNoRecord(t *testing.T) {
 	alert := newAlert(func(a *v1beta1.Alert) { a.Finalizers = nil })
 	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert))
-	r.ledger.begin(alert, team, flight{})
-	r.ledger.end(alert, outcome{send: send{hash: pageHash(&alert.Spec), sequence: 1, attempt: 1}, ref: team, at: time.Now()})
+	r.ledger.begin(alert, team, lifecycle.OpenRequest{})
+	r.ledger.end(alert, lifecycle.Outcome{Request: lifecycle.Request{Hash: lifecycle.ContentHash(&alert.Spec), Sequence: 1, Attempt: 1}, Ref: team, At: time.Now()})
 	for range 2 {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 			t.Fatal(err)
@@ -619,7 +620,7 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 		return c.SubResource(sub).Patch(ctx, o, p, opts...)
 	}}, receiver)
 	r := newReceiverReconciler(t, c)
-	party, err := r.book.Party(t.Context(), "ns", team)
+	party, err := r.book.Target(t.Context(), "ns", team)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -737,7 +738,7 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 	barrier := newCacheBarrier(c, c)
 	return &AlertReconciler{
 		client: c, live: c, barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
-		book: receivers.Book{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
+		book: receivers.Resolver{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{}, attention: time.Minute,
 	}
@@ -748,21 +749,4 @@ func newReceiverReconciler(t *testing.T, c client.Client) *ReceiverReconciler {
 	alerts := newReconciler(t, c)
 	return &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
 		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
-}
-
-func BenchmarkDecide(b *testing.B) {
-	a := newAlert(rows(holds(oncall)))
-	w := world{now: t0, refs: []v1beta1.ReceiverRef{oncall}, parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}}
-	for b.Loop() {
-		decide(a, w)
-	}
-}
-
-func BenchmarkReport(b *testing.B) {
-	a := newAlert(rows(holds(oncall)))
-	w := world{now: t0, refs: []v1beta1.ReceiverRef{oncall}, parties: map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v1")}}
-	s := decide(a, w)
-	for b.Loop() {
-		report(a, s, w)
-	}
 }

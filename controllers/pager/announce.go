@@ -24,13 +24,14 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // announce makes events and counts of what a written status changed.
-func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertStatus, w world) {
+func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertStatus, w lifecycle.Inputs) {
 	for _, row := range after.Deliveries {
-		old := deliveryIn(before.Status.Deliveries, row)
+		old := lifecycle.DeliveryIn(before.Status.Deliveries, row)
 		if known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts {
 			continue
 		}
@@ -50,7 +51,7 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (known(old) != known(row) || old.Sequence != row.Sequence) && known(row) != v1beta1.DeliveryPending {
-			r.metrics.reached(w.parties[refOf(row)].Spec, row.State)
+			r.metrics.reached(w.Targets[lifecycle.RefOf(row)].Spec, row.State)
 		}
 	}
 	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
@@ -72,15 +73,15 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 }
 
 // announceRelease makes events of how an Alert was let go.
-func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s step, w world) {
-	for _, t := range s.turns {
-		name := string(t.row.Kind) + "/" + t.row.Name
-		before := deliveryIn(alert.Status.Deliveries, t.row)
+func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifecycle.Inputs) {
+	for _, t := range s.Deliveries {
+		name := string(t.Row.Kind) + "/" + t.Row.Name
+		before := lifecycle.DeliveryIn(alert.Status.Deliveries, t.Row)
 		switch {
-		case t.row.State == v1beta1.DeliveryResolved && t.row.Sequence > before.Sequence:
-			r.metrics.reached(w.parties[refOf(t.row)].Spec, t.row.State)
+		case t.Row.State == v1beta1.DeliveryResolved && t.Row.Sequence > before.Sequence:
+			r.metrics.reached(w.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
-		case holdsPage(t.row):
+		case lifecycle.IsNotified(t.Row):
 			r.metrics.abandoned.Inc()
 			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Let go although %s was not told that it is over", name)
 		}
@@ -92,13 +93,4 @@ const maxNote = 1024
 
 func (r *AlertReconciler) event(about *v1beta1.Alert, kind, reason, action, note string, args ...any) {
 	r.recorder.Eventf(about, nil, kind, reason, action, "%s", redact.Shorten(fmt.Sprintf(note, args...), maxNote))
-}
-
-func deliveryIn(rows []v1beta1.Delivery, like v1beta1.Delivery) v1beta1.Delivery {
-	for _, row := range rows {
-		if row.Kind == like.Kind && row.Name == like.Name {
-			return row
-		}
-	}
-	return v1beta1.Delivery{Kind: like.Kind, Name: like.Name}
 }

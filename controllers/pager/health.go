@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
@@ -52,7 +53,7 @@ type sighting struct {
 
 // verdict is what an answer says of a receiver. The zero value says nothing.
 type verdict struct {
-	version string        // of the receiver, as in receivers.Party
+	version string        // of the receiver, as in lifecycle.Target
 	failure *result.Error // nil: it works
 	untried bool          // it cannot be asked without sending something
 	// delivery: a delivery showed it, and the next one will show whether that has changed.
@@ -89,21 +90,21 @@ func (h *health) forget(key senderKey) {
 }
 
 // note takes in what came of a delivery.
-func (h *health) note(key senderKey, o outcome) {
+func (h *health) note(key senderKey, o lifecycle.Outcome) {
 	h.update(key, func(s *sighting) bool {
 		before := s.verdict
-		if o.failure == nil {
-			s.verdict = verdict{version: o.version}
-			if o.remindEvery == 0 {
-				s.delivered = o.at
+		if o.Failure == nil {
+			s.verdict = verdict{version: o.Version}
+			if o.ResendEvery == 0 {
+				s.delivered = o.At
 				return true
 			}
 			return before != s.verdict
 		}
-		failure := forAllToSee(key, o.failure)
-		s.failed, s.lastError = o.at, failure.Message
+		failure := forAllToSee(key, o.Failure)
+		s.failed, s.lastError = o.At, failure.Message
 		if saysSomethingOf(failure) {
-			s.verdict = verdict{version: o.version, failure: failure, delivery: true}
+			s.verdict = verdict{version: o.Version, failure: failure, delivery: true}
 		}
 		return true
 	})

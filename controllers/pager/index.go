@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 )
 
 // Names of the cache's indexes, and keys in waitingIndex.
@@ -46,8 +47,8 @@ func waitsFor(obj client.Object) []string {
 	keys := []string{anyReceiver}
 	tried := false
 	for _, row := range a.Status.Deliveries {
-		tried = tried || row.ByDefault && considered(row)
-		keys = append(keys, waitingKey(refOf(row)))
+		tried = tried || row.ByDefault && lifecycle.IsConsidered(row)
+		keys = append(keys, waitingKey(lifecycle.RefOf(row)))
 	}
 	for _, ref := range a.Spec.ReceiverRefs {
 		keys = append(keys, waitingKey(ref))
@@ -63,7 +64,7 @@ func waitsFor(obj client.Object) []string {
 func forgottenBy(a *v1beta1.Alert) (keys []string) {
 	for _, row := range a.Status.Deliveries {
 		if isForgotten(row) {
-			keys = append(keys, waitingKey(refOf(row)))
+			keys = append(keys, waitingKey(lifecycle.RefOf(row)))
 		}
 	}
 	return keys

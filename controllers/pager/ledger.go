@@ -26,6 +26,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
@@ -40,19 +41,19 @@ type ledger struct {
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*entry
 	flights int
-	landed  *sync.Cond // of a flight
-	number  uint64     // of the last outcome
+	landed  *sync.Cond // of a lifecycle.OpenRequest
+	number  uint64     // of the last lifecycle.Outcome
 	closed  bool
 }
 
 // entry is what is known of one Alert.
 type entry struct {
 	uid      types.UID
-	outcomes []outcome
-	underWay map[v1beta1.ReceiverRef]flight
+	outcomes []lifecycle.Outcome
+	underWay map[v1beta1.ReceiverRef]lifecycle.OpenRequest
 	posted   map[v1beta1.ReceiverRef]time.Time
-	failed   map[v1beta1.ReceiverRef]failedAttempt // since the receiver last confirmed something
-	queued   []v1beta1.ReceiverRef                 // where it waits for a slot
+	failed   map[v1beta1.ReceiverRef]lifecycle.FailedAttempt // since the receiver last confirmed something
+	queued   []v1beta1.ReceiverRef                           // where it waits for a slot
 	unsent   map[v1beta1.ReceiverRef][]intent
 	released bool // our finalizer is off, which the cache need not show
 }
@@ -80,7 +81,7 @@ func (l *ledger) of(a *v1beta1.Alert) *entry {
 }
 
 // begin says that a receiver is being asked, unless the ledger is closed.
-func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f flight) bool {
+func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -95,8 +96,8 @@ func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f flight) bool
 func (l *ledger) open(a *v1beta1.Alert) *entry {
 	e := l.of(a)
 	if e == nil {
-		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]flight{}, posted: map[v1beta1.ReceiverRef]time.Time{},
-			failed: map[v1beta1.ReceiverRef]failedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
+		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
+			failed: map[v1beta1.ReceiverRef]lifecycle.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		l.entries[nameOf(a)] = e
 	}
 	return e
@@ -118,7 +119,7 @@ func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.
 
 // end says what came of it; of a reminder only when it was. It returns false if
 // the Alert is not there any more.
-func (l *ledger) end(a *v1beta1.Alert, o outcome) bool {
+func (l *ledger) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flights--
@@ -127,30 +128,30 @@ func (l *ledger) end(a *v1beta1.Alert, o outcome) bool {
 	if e == nil {
 		return false
 	}
-	delete(e.underWay, o.ref)
+	delete(e.underWay, o.Ref)
 	e.noteFailure(o)
 	switch {
-	case o.verdict.FailedProbe && !o.ahead: // the receiver's status says what came of it
-	case o.remindEvery == 0:
+	case o.Verdict.FailedProbe && !o.WriteAhead: // the receiver's status says what came of it
+	case o.ResendEvery == 0:
 		l.number++
-		o.number = l.number
+		o.Number = l.number
 		e.outcomes = append(e.outcomes, o)
-	case o.failure == nil:
-		e.posted[o.ref] = o.at
+	case o.Failure == nil:
+		e.posted[o.Ref] = o.At
 	default:
-		e.posted[o.ref] = o.at.Add(min(remindAgain-o.remindEvery, 0))
+		e.posted[o.Ref] = o.At.Add(min(remindAgain-o.ResendEvery, 0))
 	}
 	return true
 }
 
 // noteFailure remembers since when attempts fail.
-func (e *entry) noteFailure(o outcome) {
-	since := o.at
-	if f, ok := e.failed[o.ref]; ok && !o.failingSince.IsZero() {
-		since = f.since
+func (e *entry) noteFailure(o lifecycle.Outcome) {
+	since := o.At
+	if f, ok := e.failed[o.Ref]; ok && !o.FailingSince.IsZero() {
+		since = f.Since
 	}
-	if delete(e.failed, o.ref); o.failure != nil {
-		e.failed[o.ref] = failedAttempt{since: since, at: o.at, ownFault: o.verdict.OwnFault}
+	if delete(e.failed, o.Ref); o.Failure != nil {
+		e.failed[o.Ref] = lifecycle.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault}
 	}
 }
 
@@ -177,21 +178,21 @@ func (l *ledger) commit(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 }
 
 // apply folds what is not recorded yet into a, and tells w what is under way: in
-// one, so that no request is in neither. It returns the number of the last outcome,
+// one, so that no request is in neither. It returns the number of the last lifecycle.Outcome,
 // 0 if there is none.
-func (l *ledger) apply(a *v1beta1.Alert, w *world) (last uint64) {
+func (l *ledger) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.underWay, w.posted, w.failed = nil, nil, nil
+	w.InFlight, w.LastResent, w.Failed = nil, nil, nil
 	e := l.of(a)
 	if e == nil {
 		return 0
 	}
-	w.underWay, w.posted, w.failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.failed)
+	w.InFlight, w.LastResent, w.Failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.failed)
 	e.takeBack(a)
 	for _, o := range e.outcomes {
-		putDelivery(a, fold(deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o))
-		last = o.number
+		lifecycle.PutDelivery(a, lifecycle.Apply(lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
+		last = o.Number
 	}
 	return last
 }
@@ -199,10 +200,10 @@ func (l *ledger) apply(a *v1beta1.Alert, w *world) (last uint64) {
 // takeBack leaves out of a what is on record of requests that were not made.
 func (e *entry) takeBack(a *v1beta1.Alert) {
 	for ref, unsent := range e.unsent {
-		row := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 		for _, i := range unsent {
 			if equality.Semantic.DeepEqual(row, i.after) {
-				putDelivery(a, i.before)
+				lifecycle.PutDelivery(a, i.before)
 			}
 		}
 	}
@@ -216,7 +217,7 @@ func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 	if e == nil {
 		return
 	}
-	e.outcomes = slices.DeleteFunc(e.outcomes, func(o outcome) bool { return o.number <= last })
+	e.outcomes = slices.DeleteFunc(e.outcomes, func(o lifecycle.Outcome) bool { return o.Number <= last })
 	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
 		delete(l.entries, nameOf(a))
 	}
@@ -238,7 +239,7 @@ func (l *ledger) isReleased(a *v1beta1.Alert) bool {
 
 // drop forgets an Alert of the name that is not there any more: any but the one
 // with uid. It returns what was sent for it, and where it waits.
-func (l *ledger) drop(name types.NamespacedName, uid types.UID) (outcomes []outcome, queued []v1beta1.ReceiverRef) {
+func (l *ledger) drop(name types.NamespacedName, uid types.UID) (outcomes []lifecycle.Outcome, queued []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[name]
@@ -270,18 +271,4 @@ func (l *ledger) unrecorded() []types.NamespacedName {
 		}
 	}
 	return names
-}
-
-// putDelivery puts the row of a receiver in the place of what there was of it.
-func putDelivery(a *v1beta1.Alert, row v1beta1.Delivery) {
-	i := slices.IndexFunc(a.Status.Deliveries, func(old v1beta1.Delivery) bool { return refOf(old) == refOf(row) })
-	if i >= 0 && equality.Semantic.DeepEqual(a.Status.Deliveries[i], row) {
-		return // that is on record already, and with it since when it is finished
-	}
-	a.Status.FinishedTime = nil // it is finished anew, or not
-	if i < 0 {
-		a.Status.Deliveries = append(a.Status.Deliveries, row)
-		return
-	}
-	a.Status.Deliveries[i] = row
 }

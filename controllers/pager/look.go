@@ -22,36 +22,37 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 // look reads of the world that a decision about a is made in what is in caches.
-func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *world) (err error) {
-	w.parties, w.blocked = map[v1beta1.ReceiverRef]receivers.Party{}, map[v1beta1.ReceiverRef]bool{}
-	if w.refs, err = r.refs(ctx, a, w); err != nil {
+func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) (err error) {
+	w.Targets, w.Blocked = map[v1beta1.ReceiverRef]lifecycle.Target{}, map[v1beta1.ReceiverRef]bool{}
+	if w.Refs, err = r.refs(ctx, a, w); err != nil {
 		return err
 	}
-	all := slices.AppendSeq(slices.Clone(w.refs), maps.Keys(w.underWay))
+	all := slices.AppendSeq(slices.Clone(w.Refs), maps.Keys(w.InFlight))
 	for _, row := range a.Status.Deliveries {
-		all = append(all, refOf(row))
+		all = append(all, lifecycle.RefOf(row))
 	}
 	for _, ref := range all {
-		if _, ok := w.parties[ref]; ok {
+		if _, ok := w.Targets[ref]; ok {
 			continue
 		}
-		if w.parties[ref], err = r.party(ctx, r.book, a.Namespace, ref); err != nil {
+		if w.Targets[ref], err = r.party(ctx, r.book, a.Namespace, ref); err != nil {
 			return err
 		}
 		if !a.DeletionTimestamp.IsZero() { // it matters to nobody else
-			w.blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.now)
+			w.Blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.Now)
 		}
 	}
 	return nil
 }
 
 // party is a receiver, of which the book knows all but the version.
-func (r *AlertReconciler) party(ctx context.Context, book receivers.Book, namespace string, ref v1beta1.ReceiverRef) (receivers.Party, error) {
-	p, err := book.Party(ctx, namespace, ref)
+func (r *AlertReconciler) party(ctx context.Context, book receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
+	p, err := book.Target(ctx, namespace, ref)
 	if err == nil {
 		r.senders.identify(ctx, namespace, ref, &p)
 	}
@@ -60,25 +61,25 @@ func (r *AlertReconciler) party(ctx context.Context, book receivers.Book, namesp
 
 // lookTwice asks the API server for receivers that seem to be missing, where one would still
 // have to be told: the cache may not show yet what was made together with the Alert.
-func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s step, w *world) (err error) {
+func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s lifecycle.Plan, w *lifecycle.Inputs) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	live := receivers.Book{Cache: r.live, Unindexed: true, OperatorNamespace: r.book.OperatorNamespace}
-	if s.missesDefault(a, w.now) {
+	live := receivers.Resolver{Cache: r.live, Unindexed: true, OperatorNamespace: r.book.OperatorNamespace}
+	if s.IsBlockedByMissingDefault(a, w.Now) {
 		ref, err := live.Default(ctx, a.Namespace)
 		if err != nil || ref == nil {
 			return err
 		}
-		w.refs = []v1beta1.ReceiverRef{*ref}
-		w.parties[*ref], err = r.party(ctx, live, a.Namespace, *ref)
+		w.Refs = []v1beta1.ReceiverRef{*ref}
+		w.Targets[*ref], err = r.party(ctx, live, a.Namespace, *ref)
 		return err
 	}
-	for _, t := range s.turns {
-		ref := refOf(t.row)
-		if !t.isMissed(a, w.parties[ref], w.now) {
+	for _, t := range s.Deliveries {
+		ref := lifecycle.RefOf(t.Row)
+		if !t.IsBlockedByMissingTarget(a, w.Targets[ref], w.Now) {
 			continue
 		}
-		if w.parties[ref], err = r.party(ctx, live, a.Namespace, ref); err != nil {
+		if w.Targets[ref], err = r.party(ctx, live, a.Namespace, ref); err != nil {
 			return err
 		}
 	}
@@ -87,18 +88,18 @@ func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s ste
 
 // refs are the receivers that a names, or was tried with by default, or would be
 // now: a later default never sends again.
-func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *world) ([]v1beta1.ReceiverRef, error) {
+func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
 	if len(a.Spec.ReceiverRefs) > 0 {
 		return a.Spec.ReceiverRefs, nil
 	}
 	var tried []v1beta1.ReceiverRef
 	for _, row := range a.Status.Deliveries {
-		if row.ByDefault && considered(row) {
-			tried = append(tried, refOf(row))
+		if row.ByDefault && lifecycle.IsConsidered(row) {
+			tried = append(tried, lifecycle.RefOf(row))
 		}
 	}
-	for ref, f := range w.underWay {
-		if f.byDefault && !slices.Contains(tried, ref) {
+	for ref, f := range w.InFlight {
+		if f.ByDefault && !slices.Contains(tried, ref) {
 			tried = append(tried, ref)
 		}
 	}
@@ -110,8 +111,4 @@ func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *world) 
 		return nil, err
 	}
 	return []v1beta1.ReceiverRef{*ref}, nil
-}
-
-func refOf(row v1beta1.Delivery) v1beta1.ReceiverRef {
-	return v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name}
 }

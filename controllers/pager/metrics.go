@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
@@ -44,7 +45,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 	m := &metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_attempts_total",
-			Help: "Requests to receivers, by provider, event (Fired, Updated, Resolved) and outcome (Confirmed, Temporary, Unknown, Configuration, Permanent).",
+			Help: "Requests to receivers, by provider, event (Fired, Updated, Resolved) and lifecycle.Outcome (Confirmed, Temporary, Unknown, Configuration, Permanent).",
 		}, []string{"provider", "event", "outcome"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_deliveries_total",
@@ -68,15 +69,15 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 	return m, nil
 }
 
-func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o outcome) {
+func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o lifecycle.Outcome) {
 	came := "Confirmed"
 	provider := providerOf(spec)
-	if o.failure != nil {
-		came = string(o.failure.Class)
+	if o.Failure != nil {
+		came = string(o.Failure.Class)
 	}
-	m.attempts.WithLabelValues(provider, string(o.event), came).Inc()
-	if o.failure == nil && o.event == result.Fired && o.sequence == 1 && o.remindEvery == 0 {
-		m.latency.WithLabelValues(provider).Observe(max(0, o.at.Sub(a.CreationTimestamp.Time)).Seconds())
+	m.attempts.WithLabelValues(provider, string(o.Event), came).Inc()
+	if o.Failure == nil && o.Event == result.Fired && o.Sequence == 1 && o.ResendEvery == 0 {
+		m.latency.WithLabelValues(provider).Observe(max(0, o.At.Sub(a.CreationTimestamp.Time)).Seconds())
 	}
 }
 

@@ -38,6 +38,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 )
 
 // service is a receiver of type webhook, with a clock and a reconciler that nothing but the test moves.
@@ -313,7 +314,7 @@ func TestF_JP4_WhatWaitsForAReceiverThatIsDownSaysWhy(t *testing.T) {
 		name := fmt.Sprint("a", i)
 		s.wantState(name, v1beta1.DeliveryPending, v1beta1.ConditionReconciling, "HTTP 502 Bad Gateway")
 		next := s.alert(name).Status.Deliveries[0].NextAttemptTime
-		if next != nil && next.Time.Before(s.now.Now().Add(-patience-2*poll)) {
+		if next != nil && next.Time.Before(s.now.Now().Add(-lifecycle.ConditionDelay-2*poll)) {
 			t.Errorf("%s: the next attempt was at %s, and it is %s", name, next, s.now.Now())
 		}
 	}

@@ -35,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
@@ -58,7 +59,7 @@ const (
 type ReceiverReconciler struct {
 	client  client.Client
 	kind    v1beta1.ReceiverKind
-	book    receivers.Book
+	book    receivers.Resolver
 	senders *senders
 	health  *health
 	asked   chan struct{} // a slot for each receiver that is being asked
@@ -100,13 +101,13 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		due = seen.written.Add(urgentEvery)
 	}
 	if now.Before(due) {
-		return enqueue.Requeue(earliest(next.wake, due), now), nil
+		return enqueue.Requeue(lifecycle.Earliest(next.wake, due), now), nil
 	}
 	return r.record(ctx, receiver, key, party, seen)
 }
 
 // record counts what waits, which is worth it only where it is written, and writes.
-func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key senderKey, party receivers.Party, seen sighting) (ctrl.Result, error) {
+func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key senderKey, party lifecycle.Target, seen sighting) (ctrl.Result, error) {
 	waiting, err := r.waiting(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("counting what waits: %w", err)
@@ -142,7 +143,7 @@ func (r *ReceiverReconciler) waiting(ctx context.Context, key senderKey) (n int3
 // ask makes the provider's harmless call, in the background: one receiver that
 // hangs must not keep the others from being asked. The answer comes before it is looked at
 // again, or is late, and then the status says so.
-func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers.Party) ctrl.Result {
+func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p lifecycle.Target) ctrl.Result {
 	r.health.update(key, func(s *sighting) bool { s.asking = true; return false })
 	go func() {
 		r.asked <- struct{}{}
@@ -158,7 +159,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 				s.asked = 0
 			}
 			s.asked++
-			s.next = now.Add(backoff(key.ref.Name, s.asked))
+			s.next = now.Add(lifecycle.Backoff(key.ref.Name, s.asked))
 			if v.failure != nil && v.failure.Class == result.Configuration {
 				s.next = now.Add(limiter.MisconfigurationDelay(int(s.asked)))
 			}
@@ -172,7 +173,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p receivers
 	return ctrl.Result{RequeueAfter: askPatience}
 }
 
-func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p receivers.Party) (v verdict) {
+func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p lifecycle.Target) (v verdict) {
 	v.version = p.Version
 	defer func() {
 		if broken := recover(); broken != nil { // one receiver must not take down all
@@ -214,7 +215,7 @@ func (r *ReceiverReconciler) countLater() handler.EventHandler {
 			a := obj.(*v1beta1.Alert)
 			refs := slices.Clone(a.Spec.ReceiverRefs)
 			for _, row := range a.Status.Deliveries {
-				refs = append(refs, refOf(row))
+				refs = append(refs, lifecycle.RefOf(row))
 			}
 			for _, ref := range refs {
 				if ref.Kind == r.kind {

@@ -25,9 +25,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -43,22 +43,22 @@ type check struct {
 }
 
 // examine says how a receiver is. It is pure: no client, no clock.
-func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting int32, now time.Time) check {
+func examine(r v1beta1.ReceiverObject, p lifecycle.Target, s sighting, waiting int32, now time.Time) check {
 	was := r.CommonStatus()
 	c := check{status: *was.DeepCopy()}
 	c.status.ObservedGeneration = r.GetGeneration()
 	c.status.Waiting = waiting
-	if t := seconds(s.delivered); !s.delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
+	if t := lifecycle.Seconds(s.delivered); !s.delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
 		c.status.LastDeliveryTime = t
 	}
-	if t := seconds(s.failed); !s.failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
-		c.status.LastErrorTime, c.status.LastError = t, redact.Shorten(s.lastError, maxMessage)
+	if t := lifecycle.Seconds(s.failed); !s.failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
+		c.status.LastErrorTime, c.status.LastError = t, redact.Shorten(s.lastError, lifecycle.MaxMessage)
 	}
 
 	if p.Problem != nil {
 		c.status.TestedWith = ""
 		open := v1beta1.ConditionStalled
-		if from := r.GetCreationTimestamp().Add(orderTolerance); p.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
+		if from := r.GetCreationTimestamp().Add(lifecycle.OrderTolerance); p.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
 			open, c.wake = v1beta1.ConditionReconciling, from
 		}
 		c.say(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, open)
@@ -83,7 +83,7 @@ func examine(r v1beta1.ReceiverObject, p receivers.Party, s sighting, waiting in
 }
 
 // judge says what the last answer means; known: there was one with this version.
-func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) {
+func (c *check) judge(p lifecycle.Target, s sighting, known bool, now time.Time) {
 	v := s.verdict
 	switch {
 	case known && v.untried:
@@ -101,7 +101,7 @@ func (c *check) judge(p receivers.Party, s sighting, known bool, now time.Time) 
 	case known:
 		message := v.failure.Message
 		if s.next.After(now) {
-			message = fmt.Sprintf("%s; next asked at %s", message, stamp(s.next))
+			message = fmt.Sprintf("%s; next asked at %s", message, lifecycle.Stamp(s.next))
 		}
 		c.say(now, metav1.ConditionFalse, v.failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
@@ -127,10 +127,10 @@ func (c *check) sayMisconfigured(s sighting, now time.Time) {
 	case !s.verdict.delivery:
 		slow = s.asked > limiter.QuickRetries
 		if s.next.After(now) {
-			message += "; next asked at " + stamp(s.next)
+			message += "; next asked at " + lifecycle.Stamp(s.next)
 		}
 	case s.probeAt.After(now):
-		message += "; an Alert is sent at " + stamp(s.probeAt)
+		message += "; an Alert is sent at " + lifecycle.Stamp(s.probeAt)
 	case c.status.Waiting == 0:
 		message, slow = message+"; the next Alert will show whether that has changed", true
 	}
@@ -145,14 +145,14 @@ func (c *check) sayMisconfigured(s sighting, now time.Time) {
 func (c *check) say(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
 		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
-			ObservedGeneration: c.status.ObservedGeneration, LastTransitionTime: *seconds(now)}
+			ObservedGeneration: c.status.ObservedGeneration, LastTransitionTime: *lifecycle.Seconds(now)}
 		switch kind {
 		case v1beta1.ConditionReady:
 			condition.Status = ready
-			condition.Message = redact.Shorten(message, maxConditionMessage)
+			condition.Message = redact.Shorten(message, lifecycle.MaxConditionMessage)
 		case open:
 			condition.Status = metav1.ConditionTrue
-			condition.Message = redact.Shorten(message, maxConditionMessage)
+			condition.Message = redact.Shorten(message, lifecycle.MaxConditionMessage)
 		}
 		meta.SetStatusCondition(&c.status.Conditions, condition)
 	}
@@ -169,9 +169,9 @@ func summary(conditions []metav1.Condition) []string {
 
 // hasOpen says whether an Alert has something for a receiver that it has not confirmed.
 func hasOpen(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
-	row := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+	row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 	if !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved {
-		return holdsPage(row) && row.State != v1beta1.DeliveryUnknown
+		return lifecycle.IsNotified(row) && row.State != v1beta1.DeliveryUnknown
 	}
 	named := row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, ref)
 	return named && slices.Contains([]v1beta1.DeliveryState{"", v1beta1.DeliveryPending, v1beta1.DeliveryFailed}, row.State)

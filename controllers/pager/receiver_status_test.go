@@ -26,8 +26,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 func TestExamine(t *testing.T) {
@@ -46,11 +46,11 @@ func TestExamine(t *testing.T) {
 	createdAgo := func(d time.Duration) func(*v1beta1.Receiver) {
 		return func(r *v1beta1.Receiver) { r.CreationTimestamp = metav1.NewTime(t0.Add(-d)) }
 	}
-	noSecret := receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "x"}}
+	noSecret := lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "x"}}
 	for name, c := range map[string]struct {
 		why     string
 		edit    func(*v1beta1.Receiver)
-		party   receivers.Party
+		party   lifecycle.Target
 		seen    sighting
 		waiting int32
 		want    string // Ready, its reason, the one beside it that is True; whether it is asked, when to look again
@@ -73,7 +73,7 @@ func TestExamine(t *testing.T) {
 		"fails, restarted":      {why: "who waits tries it", party: usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
 		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), party: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
 		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), party: noSecret, want: "False SecretNotFound Stalled"},
-		"suspended":             {why: "and asked anew when it is not any more", edit: tested, party: receivers.Party{Version: "v1", Problem: &receivers.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
+		"suspended":             {why: "and asked anew when it is not any more", edit: tested, party: lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
 		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", untried: true}}, want: "True NotProbed"},
 		"F-P9 was Unknown":      {why: "an earlier version left it so", party: usable("v1"), edit: untried, waiting: 2, want: "Unknown Asking Reconciling, ask"},
 	} {
@@ -126,23 +126,23 @@ func TestHealthTakesInWhatDeliveriesShow(t *testing.T) {
 	key := keyOf("ns", team)
 	news := 0
 	h := &health{changed: func(senderKey) { news++ }}
-	at := func(o outcome) sighting {
-		o.version, o.at = "v1", t0
+	at := func(o lifecycle.Outcome) sighting {
+		o.Version, o.At = "v1", t0
 		h.note(key, o)
 		return h.of(key)
 	}
 	for _, c := range []struct {
 		why     string
-		outcome outcome
+		outcome lifecycle.Outcome
 		works   bool
 		news    int
 	}{
-		{"a delivery", outcome{}, true, 1},
-		{"a reminder is no news", outcome{send: send{remindEvery: time.Minute}}, true, 1},
-		{"a message that is refused says nothing of the receiver", outcome{failure: &result.Error{Class: result.Permanent, Reason: result.ReasonRejected}}, true, 2},
-		{"nor that it is busy", outcome{failure: &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited}}, true, 3},
-		{"a reminder that fails", outcome{send: send{remindEvery: time.Minute}, failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}, false, 4},
-		{"and one that does not, again", outcome{send: send{remindEvery: time.Minute}}, true, 5},
+		{"a delivery", lifecycle.Outcome{}, true, 1},
+		{"a reminder is no news", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}}, true, 1},
+		{"a message that is refused says nothing of the receiver", lifecycle.Outcome{Failure: &result.Error{Class: result.Permanent, Reason: result.ReasonRejected}}, true, 2},
+		{"nor that it is busy", lifecycle.Outcome{Failure: &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited}}, true, 3},
+		{"a reminder that fails", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}, Failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}, false, 4},
+		{"and one that does not, again", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}}, true, 5},
 	} {
 		if s := at(c.outcome); (s.verdict.failure == nil) != c.works || news != c.news {
 			t.Errorf("%s: it works: %v, news: %d", c.why, s.verdict.failure == nil, news)

@@ -31,10 +31,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
@@ -77,7 +77,7 @@ func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.
 type prepared struct {
 	sender  notify.Sender
 	failure error  // why there is no sender
-	version string // as in receivers.Party
+	version string // as in lifecycle.Target
 }
 
 // Close lets go of the connections.
@@ -89,7 +89,7 @@ func (p *prepared) Close() {
 
 // identify sets the version of a receiver, for which its Secret is read once in each of its versions. It reports false where the
 // Secret cannot be read now: then the version stands for the receiver until it can, and the attempt says why.
-func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *receivers.Party) bool {
+func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *lifecycle.Target) bool {
 	if p.Spec == nil || p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSecretNotFound {
 		return false
 	}
@@ -104,7 +104,7 @@ func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.Re
 
 // of is the sender for a receiver, and the version that it is of: p may be from when the Secret could not be read. Errors are of
 // *result.Error.
-func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (sender notify.Sender, version string, err error) {
+func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (sender notify.Sender, version string, err error) {
 	prepared, err := s.prepare(ctx, namespace, ref, p)
 	if err != nil {
 		return nil, p.Version, err
@@ -112,7 +112,7 @@ func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.Receiver
 	return prepared.sender, prepared.version, prepared.failure
 }
 
-func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p receivers.Party) (*prepared, error) {
+func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (*prepared, error) {
 	return s.ready.Of(keyOf(namespace, ref), p.Revision, func() (*prepared, error) {
 		secret, err := s.secret(ctx, p.SecretNamespace, p.Spec.SecretRef)
 		if err != nil {
@@ -126,9 +126,9 @@ func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.Rec
 	})
 }
 
-// endpointVersion is the version of a receiver, as in receivers.Party. It stands in statuses: the Secret's UID, which they do not
+// endpointVersion is the version of a receiver, as in lifecycle.Target. It stands in statuses: the Secret's UID, which they do not
 // show, keeps a reader of a status from finding the Secret's content by trying.
-func endpointVersion(p receivers.Party, secret *corev1.Secret) string {
+func endpointVersion(p lifecycle.Target, secret *corev1.Secret) string {
 	provider, err := json.Marshal(p.Spec.Provider)
 	if err != nil {
 		return p.Revision
@@ -137,7 +137,7 @@ func endpointVersion(p receivers.Party, secret *corev1.Secret) string {
 	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 		parts = append(parts, key, string(secret.Data[key]))
 	}
-	return hashVersion + ":" + fingerprint(parts...)
+	return lifecycle.HashVersion + ":" + lifecycle.Fingerprint(parts...)
 }
 
 // secret reads a Secret's content; it is empty where the receiver has none.

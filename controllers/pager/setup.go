@@ -77,7 +77,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	s := newSenders(mgr.GetAPIReader(), workshop{guard: o.Guard, events: &eventCreator{events: clients, instance: o.Instance}})
-	book := receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
+	book := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	barrier := newCacheBarrier(mgr.GetCache(), mgr.GetAPIReader())
 	h := &health{}
 	alerts := &AlertReconciler{
@@ -168,7 +168,7 @@ func (r *AlertReconciler) wakeWaiting(ctx context.Context, key senderKey) {
 }
 
 // waitingList finds the Alerts that a change elsewhere may help.
-type waitingList struct{ receivers.Book }
+type waitingList struct{ receivers.Resolver }
 
 // waitingFor are the Alerts that a change of a receiver may help.
 func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []reconcile.Request {

@@ -25,16 +25,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/lifecycle/alert"
 )
 
 // Names of indexes of the cache.
@@ -44,11 +43,8 @@ const (
 	defaultIndex = "isDefault"
 )
 
-// defaultResolveTimeout is the schema's, for a receiver that is not there to ask.
-const defaultResolveTimeout = 10 * time.Minute
-
-// Book finds receivers.
-type Book struct {
+// Resolver finds receivers.
+type Resolver struct {
 	// Cache has the indexes of AddIndexes, unless it is the API server itself.
 	Cache client.Reader
 	// Unindexed says so.
@@ -57,43 +53,7 @@ type Book struct {
 	OperatorNamespace string
 }
 
-// Party is a receiver as the cache shows it.
-type Party struct {
-	// Spec is nil where the receiver does not exist.
-	Spec *v1beta1.CommonReceiverSpec
-	// Problem says why it cannot be used now; nil if it can.
-	Problem *Problem
-	// SecretNamespace is where its Secret is.
-	SecretNamespace string
-	// NamespaceRateLimit is what each namespace may have sent to it; nil: no bound.
-	NamespaceRateLimit *v1beta1.RateLimit
-	// UID is the receiver's.
-	UID types.UID
-	// Revision changes with each change of the receiver's spec and of its Secret's metadata. It is at most 128 bytes.
-	Revision string
-	// Version changes with the receiver's address, its TLS settings and the content of its Secret: with what decides whether a
-	// message arrives. A Book, which reads no content of Secrets, leaves it empty. It is at most 128 bytes.
-	Version string
-}
-
-// Problem is what keeps a receiver from being used until somebody acts.
-type Problem struct {
-	// Reason is one of the exported reasons of v1beta1.
-	Reason string
-	// Message is for people.
-	Message string
-}
-
-// ResolveTimeout is for how long it is tried to tell the receiver that an Alert
-// is over.
-func (p Party) ResolveTimeout() time.Duration {
-	if p.Spec == nil || p.Spec.ResolveTimeoutSeconds == nil {
-		return defaultResolveTimeout
-	}
-	return time.Duration(*p.Spec.ResolveTimeoutSeconds) * time.Second
-}
-
-// AddIndexes adds the indexes that a Book needs.
+// AddIndexes adds the indexes that a Resolver needs.
 func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return errors.Join(
 		indexer.IndexField(ctx, &v1beta1.Receiver{}, defaultIndex, isDefault),
@@ -140,7 +100,7 @@ func IsDefault(receiver metav1.Object) bool {
 
 // Default is the default Receiver of the namespace, else the default
 // ClusterReceiver that selects it; nil if there is none.
-func (b Book) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
+func (b Resolver) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
 	var local v1beta1.ReceiverList
 	if err := b.Cache.List(ctx, &local, append(b.defaults(), client.InNamespace(namespace))...); err != nil {
 		return nil, err
@@ -170,7 +130,7 @@ func (b Book) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverR
 }
 
 // defaults finds those that are marked as a default, where there is an index.
-func (b Book) defaults() []client.ListOption {
+func (b Resolver) defaults() []client.ListOption {
 	if b.Unindexed {
 		return nil
 	}
@@ -190,53 +150,53 @@ func newest[T any](items []T, meta func(*T) *metav1.ObjectMeta) *metav1.ObjectMe
 	return winner
 }
 
-// Party is the receiver that ref names in a namespace, and what is wrong with it.
-func (b Book) Party(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (Party, error) {
+// Target returns the receiver that ref names in a namespace, and why it cannot be used.
+func (b Resolver) Target(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (alert.Target, error) {
 	receiver, err := b.receiver(ctx, namespace, ref)
 	if apierrors.IsNotFound(err) {
-		return Party{Problem: &Problem{v1beta1.ReasonReceiverNotFound, fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
+		return alert.Target{Problem: &alert.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
 	}
 	if err != nil {
-		return Party{}, err
+		return alert.Target{}, err
 	}
 	p, err := b.Of(ctx, receiver)
 	if err != nil {
-		return Party{}, err
+		return alert.Target{}, err
 	}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		selected, err := b.selects(ctx, shared, namespace)
 		if err != nil {
-			return Party{}, err
+			return alert.Target{}, err
 		}
 		if !selected {
-			p.Problem = &Problem{v1beta1.ReasonNamespaceNotSelected, fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
+			p.Problem = &alert.Problem{Reason: v1beta1.ReasonNamespaceNotSelected, Message: fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
 		}
 	}
 	return p, nil
 }
 
 // Of is a receiver, and what is wrong with it whoever uses it.
-func (b Book) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (Party, error) {
-	p := Party{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: b.SecretNamespace(receiver)}
+func (b Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (alert.Target, error) {
+	p := alert.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: b.SecretNamespace(receiver)}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		p.NamespaceRateLimit = shared.Spec.NamespaceRateLimit
 	}
 	secret, missing, err := b.secretVersion(ctx, receiver)
 	if err != nil {
-		return Party{}, err
+		return alert.Target{}, err
 	}
 	p.Revision = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
 	switch {
 	case missing:
-		p.Problem = &Problem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
+		p.Problem = &alert.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
 			p.Spec.SecretRef.Name, KindOf(receiver), receiver.GetName(), p.SecretNamespace)}
 	case p.Spec.Suspend:
-		p.Problem = &Problem{v1beta1.ReasonSuspended, fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
+		p.Problem = &alert.Problem{Reason: v1beta1.ReasonSuspended, Message: fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
 	}
 	return p, nil
 }
 
-func (b Book) receiver(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (v1beta1.ReceiverObject, error) {
+func (b Resolver) receiver(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (v1beta1.ReceiverObject, error) {
 	r, key := NewOf(ref.Kind), client.ObjectKey{Namespace: namespace, Name: ref.Name}
 	if ref.Kind == v1beta1.KindClusterReceiver {
 		key.Namespace = ""
@@ -244,7 +204,7 @@ func (b Book) receiver(ctx context.Context, namespace string, ref v1beta1.Receiv
 	return r, b.Cache.Get(ctx, key, r, client.UnsafeDisableDeepCopy)
 }
 
-func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace string) (bool, error) {
+func (b Resolver) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace string) (bool, error) {
 	if r.Spec.NamespaceSelector == nil {
 		return false, nil
 	}
@@ -263,7 +223,7 @@ func (b Book) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace
 }
 
 // secretVersion is what changes with the receiver's Secret.
-func (b Book) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (version string, missing bool, err error) {
+func (b Resolver) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (version string, missing bool, err error) {
 	ref := r.Common().SecretRef
 	if ref == nil {
 		return "", false, nil
@@ -277,7 +237,7 @@ func (b Book) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (vers
 }
 
 // SecretNamespace is where the receiver's Secret is.
-func (b Book) SecretNamespace(r v1beta1.ReceiverObject) string {
+func (b Resolver) SecretNamespace(r v1beta1.ReceiverObject) string {
 	if r.GetNamespace() == "" {
 		return b.OperatorNamespace
 	}
@@ -285,7 +245,7 @@ func (b Book) SecretNamespace(r v1beta1.ReceiverObject) string {
 }
 
 // WithSecret are the receivers whose Secret it is.
-func (b Book) WithSecret(ctx context.Context, secret metav1.Object) []client.Object {
+func (b Resolver) WithSecret(ctx context.Context, secret metav1.Object) []client.Object {
 	var found []client.Object
 	named := client.MatchingFields{SecretIndex: secret.GetName()}
 	var local v1beta1.ReceiverList

@@ -19,6 +19,7 @@ package main
 const (
 	controllers = "controllers/servicecatalog/"
 	pagers      = "controllers/pager/"
+	alerts      = "internal/lifecycle/alert/"
 )
 
 // variants are the mistakes that the sweep is tried on.
@@ -72,7 +73,7 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
-		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if !next.release || v.certain {`, `	if true { // nor is anybody asked`}, {
+		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if !next.Release || v.certain {`, `	if true { // nor is anybody asked`}, {
 			pagers + "alert_controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -84,16 +85,16 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{controllers + "decide_binding.go", `failed.Status == v1beta1.ConditionTrue && d.status.ReconciledGeneration > 0`, `failed.Status == v1beta1.ConditionTrue`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == idOf(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
-		{name: "key-per-attempt", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(o.attempt),`}},
+		{name: "key-per-attempt", edits: []mistake{{pagers + "act.go", `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
-		{name: "key-per-process", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(os.Getpid()),`},
+		{name: "key-per-process", edits: []mistake{{pagers + "act.go", `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
 			{pagers + "act.go", `	"maps"
 `, `	"maps"
 	"os"
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
-		{name: "repeats-what-may-have-arrived", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)`, `	return false`}},
+		{name: "repeats-what-may-have-arrived", edits: []mistake{{alerts + "deliver.go", `	return row.TriedHash == hash && row.AnswerLost && isAtMostOnce(p)`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, lifecycle.Decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
 `, `		time.Sleep(10 * time.Second) // who is deposed is slow to stop
@@ -142,19 +143,19 @@ func variants() []variant {
 		d.update()`}}, scenario: "instance", fault: "none", oracle: "in use"},
 		{name: "no-id", edits: []mistake{{"internal/notify/webhook/sign.go", `	header.Set("Webhook-Id", id)
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
-		{name: "one-key", edits: []mistake{{pagers + "identity.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
+		{name: "one-key", edits: []mistake{{alerts + "keys.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
 			scenario: "alert", fault: "none", oracle: "key"},
-		{name: "what-only-one-process-knows", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)
+		{name: "what-only-one-process-knows", edits: []mistake{{alerts + "deliver.go", `	return row.TriedHash == hash && row.AnswerLost && isAtMostOnce(p)
 }
-`, `	return row.TriedHash == hash && row.AnswerLost && isOnce(p) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
+`, `	return row.TriedHash == hash && row.AnswerLost && isAtMostOnce(p) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
 }
 
 var lostHere bool
-`}, {pagers + "decide.go", `	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
+`}, {alerts + "deliver.go", `	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	t.phase, t.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 `, `	lostHere = true
 	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
+	t.phase, t.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},

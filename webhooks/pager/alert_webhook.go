@@ -109,7 +109,7 @@ func (v alertValidator) receiverWarnings(ctx context.Context, a *v1beta1.Alert) 
 	}
 	var warnings ctrladmission.Warnings
 	for i, ref := range a.Spec.ReceiverRefs {
-		if party, err := v.book.Party(ctx, a.Namespace, ref); err == nil && party.Problem != nil {
+		if party, err := v.book.Target(ctx, a.Namespace, ref); err == nil && party.Problem != nil {
 			warnings = append(warnings, fmt.Sprintf("spec.receiverRefs[%d]: the Alert will wait: %s", i, party.Problem.Message))
 		}
 	}

@@ -47,7 +47,7 @@ type Options struct {
 func Setup(mgr ctrl.Manager, o Options) error {
 	known := knowledge{
 		cache: mgr.GetCache(),
-		book:  receivers.Book{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
+		book:  receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
 	}
 	access := admission.Reviewer{Client: mgr.GetClient()}
 	return errors.Join(
@@ -69,7 +69,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 // what depends on it is accepted, and left to the controller.
 type knowledge struct {
 	cache cache.Cache
-	book  receivers.Book
+	book  receivers.Resolver
 }
 
 // synced says whether the cache has all objects of the kinds of objs.

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"fmt"
@@ -30,7 +30,6 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 // pager is asked once only.
@@ -40,9 +39,9 @@ var pager = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "pager"}
 // time, and checks what must hold wherever it stands.
 func TestWalks(t *testing.T) {
 	for seed := range uint64(3000) {
-		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), now: t0, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{}}
-		w.parties = map[v1beta1.ReceiverRef]receivers.Party{oncall: usable("v0"), team: usable("v0"), pager: policy(v1beta1.AtMostOnce)[oncall]}
-		w.refs = []v1beta1.ReceiverRef{oncall, team, pager}
+		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), Now: t0, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{}}
+		w.Targets = map[v1beta1.ReceiverRef]Target{oncall: usable("v0"), team: usable("v0"), pager: policy(v1beta1.AtMostOnce)[oncall]}
+		w.Refs = []v1beta1.ReceiverRef{oncall, team, pager}
 		for range 40 {
 			w.edit()
 			if w.reconcile(); w.released {
@@ -59,16 +58,16 @@ type walk struct {
 	*testing.T
 	seed     uint64
 	rnd      *rand.Rand
-	now      time.Time
+	Now      time.Time
 	alert    *v1beta1.Alert
-	refs     []v1beta1.ReceiverRef
-	parties  map[v1beta1.ReceiverRef]receivers.Party
+	Refs     []v1beta1.ReceiverRef
+	Targets  map[v1beta1.ReceiverRef]Target
 	held     map[v1beta1.ReceiverRef]string // what each receiver really holds: a hash
 	keys     map[string]string              // key → receiver and hash
 	tried    map[string]bool                // keys that may have arrived at a receiver of AtMostOnce
 	accepted map[string]bool                // keys of messages that a receiver took
-	flying   []outcome                      // of requests that are under way
-	ledger   []outcome                      // not recorded yet
+	flying   []Outcome                      // of requests that are under way
+	ledger   []Outcome                      // not recorded yet
 	calm     bool                           // every request succeeds, nothing crashes
 	released bool
 }
@@ -79,7 +78,7 @@ func (w *walk) failf(format string, args ...any) {
 }
 
 func (w *walk) edit() {
-	w.now = w.now.Add(time.Duration(w.rnd.IntN(90)) * time.Second)
+	w.Now = w.Now.Add(time.Duration(w.rnd.IntN(90)) * time.Second)
 	deleted := !w.alert.DeletionTimestamp.IsZero()
 	switch w.rnd.IntN(12) {
 	case 0:
@@ -89,30 +88,30 @@ func (w *walk) edit() {
 		w.alert.Spec.State = []v1beta1.AlertState{v1beta1.AlertFiring, v1beta1.AlertResolved}[w.rnd.IntN(2)]
 		w.alert.Generation++
 	case 2:
-		w.parties[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
+		w.Targets[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
 	case 3:
-		w.refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {pager}, {oncall, team, pager}}[w.rnd.IntN(4)]
+		w.Refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {pager}, {oncall, team, pager}}[w.rnd.IntN(4)]
 		w.alert.Generation++
 	case 9:
-		changed := w.parties[pager]
+		changed := w.Targets[pager]
 		changed.Version = fmt.Sprintf("v%d", w.rnd.IntN(3))
-		w.parties[pager] = changed
+		w.Targets[pager] = changed
 	case 5:
-		w.parties[oncall] = receivers.Party{Problem: &receivers.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: "away"}}
+		w.Targets[oncall] = Target{Problem: &Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: "away"}}
 	case 6:
 		suspended := usable("v9")
-		suspended.Problem = &receivers.Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
-		w.parties[team] = suspended
+		suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
+		w.Targets[team] = suspended
 	case 7:
 		loud := usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
 		loud.Spec.MinSeverity = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityCritical}[w.rnd.IntN(2)]
-		w.parties[team] = loud
+		w.Targets[team] = loud
 	case 8:
 		w.alert.Spec.ExpireAfterSeconds = []*int32{nil, ptr.To[int32](60), ptr.To[int32](3600)}[w.rnd.IntN(3)]
 		w.alert.Generation++
 	case 4:
 		if !deleted && w.rnd.IntN(4) == 0 {
-			w.alert.DeletionTimestamp = seconds(w.now)
+			w.alert.DeletionTimestamp = Seconds(w.Now)
 		}
 	}
 }
@@ -121,15 +120,15 @@ func (w *walk) edit() {
 func (w *walk) reconcile() {
 	w.land()
 	alert, view := w.look()
-	sends := decide(alert, view).turns
-	if !w.intend(alert, view, sends) {
+	sends := Decide(alert, view).Deliveries
+	if !w.writeAhead(alert, view, sends) {
 		return
 	}
-	for _, turn := range sends {
-		if turn.send == nil {
+	for _, d := range sends {
+		if d.Send == nil {
 			continue
 		}
-		o := outcome{send: *turn.send, ref: refOf(turn.row), began: w.now, at: w.now}
+		o := Outcome{Request: *d.Send, Ref: RefOf(d.Row), Began: w.Now, At: w.Now}
 		w.deliver(&o)
 		if !w.calm && w.rnd.IntN(6) == 0 {
 			w.crash()
@@ -142,29 +141,29 @@ func (w *walk) reconcile() {
 }
 
 // look is what a reconcile sees: the recorded status with what is in the ledger.
-func (w *walk) look() (*v1beta1.Alert, world) {
+func (w *walk) look() (*v1beta1.Alert, Inputs) {
 	alert := w.alert.DeepCopy()
 	for _, o := range w.ledger {
-		applied := fold(deliveryIn(alert.Status.Deliveries, v1beta1.Delivery{Kind: o.ref.Kind, Name: o.ref.Name}), o)
-		if twice := fold(applied, o); !equality.Semantic.DeepEqual(applied, twice) {
-			w.failf("an outcome folded twice is not what it is folded once")
+		applied := Apply(DeliveryIn(alert.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o)
+		if twice := Apply(applied, o); !equality.Semantic.DeepEqual(applied, twice) {
+			w.failf("an Outcome folded twice is not what it is folded once")
 		}
-		putDelivery(alert, applied)
+		PutDelivery(alert, applied)
 	}
-	view := world{now: w.now, refs: w.refs, parties: w.parties, underWay: map[v1beta1.ReceiverRef]flight{}}
+	view := Inputs{Now: w.Now, Refs: w.Refs, Targets: w.Targets, InFlight: map[v1beta1.ReceiverRef]OpenRequest{}}
 	for _, o := range w.flying {
-		view.underWay[o.ref] = flight{since: w.now}
+		view.InFlight[o.Ref] = OpenRequest{Since: w.Now}
 	}
 	return alert, view
 }
 
 // intend puts on record what must not be sent twice; the API server may be away.
-func (w *walk) intend(alert *v1beta1.Alert, view world, sends []turn) bool {
+func (w *walk) writeAhead(alert *v1beta1.Alert, view Inputs, sends []DeliveryPlan) bool {
 	ahead := false
 	for _, t := range sends {
-		if t.send != nil && t.send.ahead {
+		if t.Send != nil && t.Send.WriteAhead {
 			ahead = true
-			putDelivery(alert, intend(t.row, *t.send, w.now))
+			PutDelivery(alert, WriteAhead(t.Row, *t.Send, w.Now))
 		}
 	}
 	if !ahead {
@@ -174,11 +173,11 @@ func (w *walk) intend(alert *v1beta1.Alert, view world, sends []turn) bool {
 		return false
 	}
 	for _, t := range sends {
-		if t.send != nil {
-			view.underWay[refOf(t.row)] = flight{since: w.now}
+		if t.Send != nil {
+			view.InFlight[RefOf(t.Row)] = OpenRequest{Since: w.Now}
 		}
 	}
-	alert.Status = report(alert, decide(alert, view), view)
+	alert.Status = Report(alert, Decide(alert, view), view)
 	w.checkStatus(alert)
 	w.alert, w.ledger = alert, nil
 	if !w.calm && w.rnd.IntN(8) == 0 {
@@ -190,7 +189,7 @@ func (w *walk) intend(alert *v1beta1.Alert, view world, sends []turn) bool {
 
 // land brings in some of the requests that are under way.
 func (w *walk) land() {
-	var still []outcome
+	var still []Outcome
 	for _, o := range w.flying {
 		if w.calm || w.rnd.IntN(3) > 0 {
 			w.ledger = append(w.ledger, o)
@@ -211,8 +210,8 @@ func (w *walk) record() {
 		return // the API server is away
 	}
 	after, view := w.look()
-	s := decide(after, view)
-	if s.release {
+	s := Decide(after, view)
+	if s.Release {
 		if len(w.flying) > 0 {
 			w.failf("let go while a request is under way")
 		}
@@ -220,29 +219,29 @@ func (w *walk) record() {
 		w.released = true
 		return
 	}
-	after.Status = report(after, s, view)
+	after.Status = Report(after, s, view)
 	w.checkStatus(after)
 	w.alert, w.ledger = after, nil
-	if again := report(after, decide(after, view), view); !equality.Semantic.DeepEqual(again, after.Status) {
+	if again := Report(after, Decide(after, view), view); !equality.Semantic.DeepEqual(again, after.Status) {
 		w.failf("a second look writes again:\n%+v\n%+v", again, after.Status)
 	}
 }
 
 // deliver is the receiver: it may act and not say so.
-func (w *walk) deliver(o *outcome) {
+func (w *walk) deliver(o *Outcome) {
 	if len(w.alert.Finalizers) == 0 {
 		w.failf("sent without a finalizer")
 	}
-	key := deliveryKey(w.alert, o.ref, o.sequence, o.hash)
-	meaning := fmt.Sprint(o.ref, o.hash)
+	key := DeliveryKey(w.alert, o.Ref, o.Sequence, o.Hash)
+	meaning := fmt.Sprint(o.Ref, o.Hash)
 	if was, ok := w.keys[key]; ok && was != meaning {
 		w.failf("one key for two messages: %s and %s", was, meaning)
 	}
 	w.keys[key] = meaning
-	if o.once && w.tried[key] {
+	if o.AtMostOnce && w.tried[key] {
 		w.failf("sent twice, although it may have arrived: %s", meaning)
 	}
-	if slices.ContainsFunc(w.flying, func(other outcome) bool { return other.ref == o.ref }) {
+	if slices.ContainsFunc(w.flying, func(other Outcome) bool { return other.Ref == o.Ref }) {
 		w.failf("two requests to one receiver at once")
 	}
 	w.tried[key] = true
@@ -251,26 +250,26 @@ func (w *walk) deliver(o *outcome) {
 		w.accept(key, o)
 	case roll < 6: // acted, but we are not told
 		w.accept(key, o)
-		o.failure = &result.Error{Class: result.Unknown, Reason: "Timeout"}
+		o.Failure = &result.Error{Class: result.Unknown, Reason: "Timeout"}
 	case roll == 6:
-		o.failure = &result.Error{Class: result.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
+		o.Failure = &result.Error{Class: result.Temporary, Reason: "RateLimited", RetryAfter: time.Minute}
 		w.tried[key] = false
 	case roll == 7: // F-P1: never final
-		o.failure = &result.Error{Class: result.Configuration, Reason: "NotFound"}
-		o.verdict = limiter.Verdict{OwnFault: w.rnd.IntN(2) == 0}
+		o.Failure = &result.Error{Class: result.Configuration, Reason: "NotFound"}
+		o.Verdict = limiter.Verdict{OwnFault: w.rnd.IntN(2) == 0}
 		w.tried[key] = false
 	default:
-		o.failure = &result.Error{Class: result.Permanent, Reason: "Rejected"}
+		o.Failure = &result.Error{Class: result.Permanent, Reason: "Rejected"}
 		w.tried[key] = false
 	}
 }
 
 // accept is the receiver that takes a message, or recognises by its key that it has it.
-func (w *walk) accept(key string, o *outcome) {
+func (w *walk) accept(key string, o *Outcome) {
 	if w.accepted[key] {
 		return
 	}
-	w.accepted[key], w.held[o.ref] = true, o.hash
+	w.accepted[key], w.held[o.Ref] = true, o.Hash
 }
 
 // checkStatus: a status claims only what a receiver confirmed.
@@ -282,12 +281,12 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	}
 	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
 	for _, row := range a.Status.Deliveries {
-		wanted := slices.Contains(w.refs, refOf(row))
-		asked := slices.ContainsFunc(w.flying, func(o outcome) bool { return o.ref == refOf(row) })
+		wanted := slices.Contains(w.Refs, RefOf(row))
+		asked := slices.ContainsFunc(w.flying, func(o Outcome) bool { return o.Ref == RefOf(row) })
 		if asked && row.State == v1beta1.DeliverySent && firing && wanted {
 			w.failf("%s is Sent, but something is under way", row.Name)
 		}
-		if firing && wanted && !asked && confirmed(row, pageHash(&a.Spec)) != (row.State == v1beta1.DeliverySent) {
+		if firing && wanted && !asked && confirmed(row, ContentHash(&a.Spec)) != (row.State == v1beta1.DeliverySent) {
 			w.failf("%s is %s: what it holds says otherwise", row.Name, row.State)
 		}
 		if firing && wanted && a.Status.FinishedTime != nil && (row.State == v1beta1.DeliveryPending || row.State == v1beta1.DeliveryFailed) {
@@ -295,14 +294,14 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 		}
 	}
 	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
-		return slices.Contains(w.refs, refOf(row)) && row.State == v1beta1.DeliveryExpired
+		return slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired
 	})) {
 		w.failf("Ready is %v", ready)
 	}
 	if a.Status.Sent && a.DeletionTimestamp.IsZero() {
-		for _, ref := range w.refs {
-			filtered := deliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
-			if firing && !filtered && w.held[ref] != pageHash(&a.Spec) {
+		for _, ref := range w.Refs {
+			filtered := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
+			if firing && !filtered && w.held[ref] != ContentHash(&a.Spec) {
 				w.failf("sent is true, but %s holds %q", ref.Name, w.held[ref])
 			}
 		}
@@ -313,8 +312,8 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 // time is over, or there is no receiver any more.
 func (w *walk) checkRelease(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
-		lost := refOf(row) == pager && row.AnswerLost && isResolved(row.TriedHash)
-		if p := w.parties[refOf(row)]; p.Spec != nil && holdsPage(row) && !lost && w.now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
+		lost := RefOf(row) == pager && row.AnswerLost && isResolved(row.TriedHash)
+		if p := w.Targets[RefOf(row)]; p.Spec != nil && IsNotified(row) && !lost && w.Now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
 			w.failf("let go while %s holds a page", row.Name)
 		}
 	}
@@ -323,28 +322,28 @@ func (w *walk) checkRelease(a *v1beta1.Alert) {
 // settle: once the faults stop, the end is what the spec says, and then silence.
 func (w *walk) settle() {
 	w.calm = true
-	w.parties[oncall], w.parties[team] = usable("calm"), usable("calm")
-	calm := w.parties[pager]
+	w.Targets[oncall], w.Targets[team] = usable("calm"), usable("calm")
+	calm := w.Targets[pager]
 	calm.Version = "calm"
-	w.parties[pager] = calm
+	w.Targets[pager] = calm
 	w.alert.Spec.ExpireAfterSeconds = nil
 	for range 10 {
-		w.now = w.now.Add(time.Hour)
+		w.Now = w.Now.Add(time.Hour)
 		if w.reconcile(); w.released {
 			return
 		}
 	}
 	if w.alert.Spec.State == v1beta1.AlertFiring && w.alert.DeletionTimestamp.IsZero() {
-		for _, ref := range w.refs {
-			filtered := deliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
-			lost := ref == pager && deliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryUnknown
-			if !filtered && !lost && w.held[ref] != pageHash(&w.alert.Spec) {
+		for _, ref := range w.Refs {
+			filtered := DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
+			lost := ref == pager && DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryUnknown
+			if !filtered && !lost && w.held[ref] != ContentHash(&w.alert.Spec) {
 				w.failf("in the end %s holds %q", ref.Name, w.held[ref])
 			}
 		}
 	}
 	alert, view := w.look()
-	if s := decide(alert, view); shorthand(s, w.now) != "" {
-		w.failf("not silent in the end: %s", shorthand(s, w.now))
+	if s := Decide(alert, view); shorthand(s, w.Now) != "" {
+		w.failf("not silent in the end: %s", shorthand(s, w.Now))
 	}
 }

@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+)
+
+var (
+	t0   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	team = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "team"}
+)
+
+func usable(version string) lifecycle.Target {
+	return lifecycle.Target{Version: version, Spec: &v1beta1.CommonReceiverSpec{ResolveTimeoutSeconds: new(int32(600))}}
+}
+
+func newAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
+	a := &v1beta1.Alert{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "ns", Name: "a", UID: types.UID("uid"), Generation: 1,
+			CreationTimestamp: metav1.NewTime(t0), Finalizers: []string{v1beta1.AlertFinalizer},
+		},
+		Spec: v1beta1.AlertSpec{Content: "A", Severity: v1beta1.SeverityInfo, State: v1beta1.AlertFiring},
+	}
+	for _, edit := range edits {
+		edit(a)
+	}
+	return a
+}
+
+// sentTo is an Alert whose content a receiver holds.
+func sentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
+	return func(a *v1beta1.Alert) {
+		hash := lifecycle.ContentHash(&a.Spec)
+		a.Status.Deliveries = append(a.Status.Deliveries, v1beta1.Delivery{
+			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, TriedHash: hash,
+			Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(t0), SentTime: lifecycle.Seconds(t0),
+		})
+	}
+}
+
+// TestAnAlertWithoutReceiversWaitsForADefault: the receivers of its status are no longer named.
+func TestAnAlertWithoutReceiversWaitsForADefault(t *testing.T) {
+	if a := newAlert(sentTo(team)); !slices.Contains(waitsFor(a), defaultReceiver) {
+		t.Error("a default would not be noticed")
+	}
+}

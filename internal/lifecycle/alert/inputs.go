@@ -1,0 +1,196 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package alert has the rules of an Alert: what is sent to which receiver next, under which key, and the status after an answer.
+// It is pure: no client, no clock.
+package alert
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+)
+
+// defaultResolveTimeout is the schema's default, for a receiver that does not exist.
+const defaultResolveTimeout = 10 * time.Minute
+
+// Target is a receiver of an Alert.
+type Target struct {
+	// Spec is nil where the receiver does not exist.
+	Spec *v1beta1.CommonReceiverSpec
+	// Problem is why it cannot be used now; nil if it can.
+	Problem *Problem
+	// SecretNamespace is the namespace of its Secret.
+	SecretNamespace string
+	// NamespaceRateLimit bounds what each namespace may send to it; nil: no bound.
+	NamespaceRateLimit *v1beta1.RateLimit
+	// UID is the receiver's.
+	UID types.UID
+	// Revision changes with each change of the receiver's spec and of its Secret's metadata. It is at most 128 bytes.
+	Revision string
+	// Version changes with the receiver's address, its TLS settings and the content of its Secret: with what decides whether a
+	// message arrives. It is at most 128 bytes; empty where the Secret's content was not read.
+	Version string
+}
+
+// Problem is why a receiver cannot be used until somebody acts.
+type Problem struct {
+	// Reason is one of the exported reasons of v1beta1.
+	Reason string
+	// Message is for people.
+	Message string
+}
+
+// ResolveTimeout is how long a resolve is tried.
+func (t Target) ResolveTimeout() time.Duration {
+	if t.Spec == nil || t.Spec.ResolveTimeoutSeconds == nil {
+		return defaultResolveTimeout
+	}
+	return time.Duration(*t.Spec.ResolveTimeoutSeconds) * time.Second
+}
+
+// Inputs are what a plan depends on beside the Alert.
+type Inputs struct {
+	Now time.Time
+	// LeaderSince is when this process began to lead.
+	LeaderSince time.Time
+	// Refs are the receivers that the Alert resolves to; empty: there is none.
+	Refs []v1beta1.ReceiverRef
+	// Targets are the receivers in Refs and in the status.
+	Targets map[v1beta1.ReceiverRef]Target
+	// InFlight are the requests about this Alert that are not answered yet.
+	InFlight map[v1beta1.ReceiverRef]OpenRequest
+	// Blocked are receivers that take nothing for some time, whatever the Alert; set for an Alert that is being deleted.
+	Blocked map[v1beta1.ReceiverRef]bool
+	// ResendEvery is how often a receiver has to be sent again what it holds, since it forgets it; none: never.
+	ResendEvery map[v1beta1.ReceiverRef]time.Duration
+	// LastResent is when that was last done.
+	LastResent map[v1beta1.ReceiverRef]time.Time
+	// Failed are the last attempts that failed, of those that this process made.
+	Failed map[v1beta1.ReceiverRef]FailedAttempt
+	// Recovered is when receivers last succeeded again after they had failed.
+	Recovered map[v1beta1.ReceiverRef]time.Time
+}
+
+// FailedAttempt is an attempt that failed.
+type FailedAttempt struct {
+	Since    time.Time // when the first one failed of those in a row
+	At       time.Time
+	OwnFault bool // requests of other Alerts to the receiver succeeded meanwhile
+}
+
+// OpenRequest is a request that is not answered yet.
+type OpenRequest struct {
+	Since     time.Time
+	IsResend  bool
+	ByDefault bool
+}
+
+// lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is that of the
+// status, rounded up.
+func (w Inputs) lastFailure(row v1beta1.Delivery) time.Time {
+	if f, ok := w.Failed[RefOf(row)]; ok {
+		return f.At
+	}
+	if row.TriedWith == "" || row.LastAttemptTime == nil {
+		return time.Time{}
+	}
+	return row.LastAttemptTime.Add(time.Second)
+}
+
+// isRecovered reports whether the receiver has succeeded since the last attempt, so that the next one may. An attempt that failed
+// although the receiver worked waits for its own time.
+func (w Inputs) isRecovered(row v1beta1.Delivery) bool {
+	ref := RefOf(row)
+	return !w.Failed[ref].OwnFault && w.Recovered[ref].After(w.lastFailure(row))
+}
+
+// Plan is what to do next about an Alert.
+type Plan struct {
+	// Deliveries are the deliveries as they are, one for each receiver.
+	Deliveries []DeliveryPlan
+	// AddFinalizer: the finalizer has to be added before anything is sent.
+	AddFinalizer bool
+	// Release: remove the finalizer; every receiver knows that it is over, or was given up on.
+	Release bool
+	// Purge: the Alert's time to live has ended.
+	Purge bool
+	// Wake is when to plan again if nothing happens before; zero: never.
+	Wake time.Time
+}
+
+// DeliveryPlan is what to do next about one receiver.
+type DeliveryPlan struct {
+	Row v1beta1.Delivery
+	// Wanted is false where the spec no longer names the receiver.
+	Wanted bool
+	phase  phase
+	// reason is that of the Alert's condition unless the phase is settled; waitsFor is added to its message.
+	reason, waitsFor string
+	// Send is the request to make now, if any.
+	Send *Request
+	// Wake is when to plan again; zero: never.
+	Wake time.Time
+}
+
+// phase says who acts next.
+type phase int
+
+const (
+	phaseSettled    phase = iota // nobody
+	phaseInProgress              // Bellhop
+	phaseBlocked                 // a person has to change something
+)
+
+// Request is a request to a receiver.
+type Request struct {
+	Event    result.Event
+	Hash     string
+	Sequence int64
+	Attempt  int32
+	Version  string // of the target
+	// WriteAhead: it must be on record before it is sent (R1).
+	WriteAhead bool
+	// AtMostOnce: if its answer is lost it is not repeated.
+	AtMostOnce bool
+	// OutcomeUnknown: an earlier answer was lost.
+	OutcomeUnknown bool
+	// Misconfigured is how many answers in a row looked like a misconfiguration; OwnFault: of the Alert alone.
+	Misconfigured int32
+	OwnFault      bool
+	// FailingSince is when the first attempt failed of those in a row before this one; zero: there is none.
+	FailingSince time.Time
+	// ByDefault, as in the row.
+	ByDefault bool
+	// ResendEvery is set for the repetition of what the receiver holds, which is not recorded.
+	ResendEvery time.Duration
+}
+
+// Outcome is what came of a request.
+type Outcome struct {
+	Request
+	Ref     v1beta1.ReceiverRef
+	Receipt result.Receipt
+	Failure *result.Error // nil: confirmed
+	Began   time.Time     // in whole seconds
+	At      time.Time     // of the answer
+	Number  uint64        // in the order of the process's outcomes
+	Verdict limiter.Verdict
+}

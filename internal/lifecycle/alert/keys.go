@@ -1,0 +1,68 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// HashVersion is the version of hashes and keys, which are stored in statuses and at providers: a change of how they are computed needs
+// a new version beside the old, so that an upgrade sends nothing again.
+const HashVersion = "1"
+
+// Fingerprint hashes a list of parts; different lists have different hashes.
+func Fingerprint(parts ...string) string {
+	h := sha256.New()
+	var size [8]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		h.Write(size[:])
+		h.Write([]byte(part))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// ContentHash is the hash of the content of a spec: what people read.
+func ContentHash(spec *v1beta1.AlertSpec) string {
+	return HashVersion + ":" + Fingerprint("page", spec.Title, spec.Content, string(spec.Severity))
+}
+
+// ResolvedHash is the hash of the message that the alert is over, which has no content.
+func ResolvedHash() string {
+	return HashVersion + ":resolved"
+}
+
+func isResolved(hash string) bool {
+	return strings.HasSuffix(hash, ":resolved")
+}
+
+// DeliveryKey is the key by which a provider knows a message: the same after a crash, and another one for each of A, B, A, also where B
+// was never confirmed.
+func DeliveryKey(a *v1beta1.Alert, ref v1beta1.ReceiverRef, sequence int64, hash string) string {
+	return Fingerprint("delivery", string(a.UID), string(ref.Kind), ref.Name, strconv.FormatInt(sequence, 10), hash)
+}
+
+// IncidentKey is the key by which a provider knows everything about an Alert.
+func IncidentKey(a *v1beta1.Alert, ref v1beta1.ReceiverRef) string {
+	return Fingerprint("incident", string(a.UID), string(ref.Kind), ref.Name)
+}

@@ -1,0 +1,125 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+)
+
+const (
+	firstBackoff = time.Second
+	lastBackoff  = 10 * time.Minute
+)
+
+// Apply returns the row after an outcome. Applying an outcome twice is applying it once.
+func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
+	row.TriedHash, row.Sequence, row.Attempts = o.Hash, o.Sequence, o.Attempt
+	row.ByDefault = o.ByDefault
+	row.FilteredHash = "" // another content was filtered
+	row.LastAttemptTime = Seconds(o.At)
+	if o.Attempt == 1 {
+		row.FirstAttemptTime = Seconds(o.Began)
+	}
+	row.NextAttemptTime = nil
+	if o.Event == result.Fired && IsNotified(row) { // it fires again after a resolve that may have arrived
+		row.ContentHash = ""
+	}
+	if o.Failure == nil {
+		return applyConfirmed(row, o)
+	}
+	row.TriedWith, row.MisconfiguredAnswers = o.Version, 0
+	row.AnswerLost = o.Failure.Class == result.Unknown
+	row.Uncertain = o.OutcomeUnknown || row.AnswerLost
+	row.Reason, row.Message = o.Failure.Reason, o.Failure.Message
+	switch class := o.Failure.Class; {
+	case class == result.Permanent:
+		row.State = v1beta1.DeliveryFailed
+	case class == result.Configuration:
+		return applyMisconfigured(row, o)
+	case row.AnswerLost && o.AtMostOnce:
+		row.State, row.Message = v1beta1.DeliveryUnknown, o.Failure.Message+notRepeatedHint
+	default:
+		row.State = stateOfOpen(row, o.Event)
+		wait := max(Backoff(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt), o.Failure.RetryAfter)
+		// A status has whole seconds: rounded down it would be too early.
+		row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
+	}
+	return row
+}
+
+// applyMisconfigured returns the row after an answer that looks like a misconfiguration: after the quick retries it waits for the
+// receiver's next probe, or, if the fault is the Alert's own, for a time of its own.
+func applyMisconfigured(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
+	row.State = stateOfOpen(row, o.Event)
+	row.MisconfiguredAnswers = o.Misconfigured + 1
+	if isSlow(row) && !o.OwnFault && !o.Verdict.OwnFault {
+		return row
+	}
+	wait := spread(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt, limiter.MisconfigurationDelay(int(row.MisconfiguredAnswers)))
+	row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
+	return row
+}
+
+// stateOfOpen is the state of a row that is tried again: a resolve that fails does not undo that the message was sent.
+func stateOfOpen(row v1beta1.Delivery, event result.Event) v1beta1.DeliveryState {
+	if event == result.Resolved && IsNotified(row) {
+		return v1beta1.DeliverySent
+	}
+	return v1beta1.DeliveryPending
+}
+
+// notRepeatedHint is what a person can do about an unknown outcome.
+const notRepeatedHint = "; it may have arrived, and deliveryPolicy AtMostOnce does not repeat it: to send it again, change the Alert or the policy"
+
+// WriteAhead returns the row that is recorded before a request (R1): unless another outcome is recorded, its answer was lost.
+func WriteAhead(row v1beta1.Delivery, s Request, now time.Time) v1beta1.Delivery {
+	lost := result.Error{Class: result.Unknown, Reason: v1beta1.ReasonSending, Message: "an answer is not on record"}
+	return Apply(row, Outcome{Request: s, Ref: RefOf(row), Failure: &lost, Began: Seconds(now).Time, At: now})
+}
+
+func applyConfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
+	row.ContentHash, row.TriedWith, row.Uncertain, row.AnswerLost, row.MisconfiguredAnswers = o.Hash, "", false, false, 0
+	row.Reason, row.Message = "", o.Receipt.Note
+	if o.Event == result.Resolved {
+		row.State = v1beta1.DeliveryResolved
+		return row
+	}
+	row.State, row.SentTime, row.ExternalID = v1beta1.DeliverySent, row.LastAttemptTime, o.Receipt.ExternalID
+	return row
+}
+
+// Backoff doubles from a second to ten minutes.
+func Backoff(seed string, attempt int32) time.Duration {
+	d := lastBackoff
+	if shift := attempt - 1; shift < 10 {
+		d = min(firstBackoff<<shift, lastBackoff)
+	}
+	return spread(seed, attempt, d)
+}
+
+// spread adds up to a quarter to d, or subtracts it, so that Alerts that failed together are not retried together.
+func spread(seed string, attempt int32, d time.Duration) time.Duration {
+	h := fnv.New32a()
+	fmt.Fprint(h, seed, attempt)
+	return d*3/4 + d/2*time.Duration(h.Sum32()%1024)/1024
+}

@@ -1,0 +1,122 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// Decide returns what to do next about an Alert.
+func Decide(a *v1beta1.Alert, w Inputs) Plan {
+	var s Plan
+	for _, row := range rowsOf(a, w) {
+		t := planDelivery(a, row, w)
+		s.Deliveries = append(s.Deliveries, t)
+		s.Wake = Earliest(s.Wake, t.Wake)
+	}
+	if !s.hasReceivers() && a.DeletionTimestamp.IsZero() {
+		s.Wake = future(expiry(a), w.Now)
+	}
+	protected := slices.Contains(a.Finalizers, v1beta1.AlertFinalizer)
+	if !protected {
+		s.sendNothing()
+	}
+	purge := purgeTime(a)
+	switch {
+	case !a.DeletionTimestamp.IsZero():
+		s.Release = protected && s.finished(a, w)
+		if !protected {
+			s.Wake = time.Time{} // only finalizers of others are left
+		}
+	case s.finished(a, w) && !purge.IsZero() && !w.Now.Before(purge):
+		s.Purge = true
+	default:
+		s.AddFinalizer = !protected
+		s.Wake = Earliest(s.Wake, future(purge, w.Now))
+	}
+	return s
+}
+
+// inPhase returns the deliveries that are in a phase.
+func (s Plan) inPhase(p phase) []DeliveryPlan {
+	return slices.DeleteFunc(slices.Clone(s.Deliveries), func(t DeliveryPlan) bool { return t.phase != p })
+}
+
+// Sends reports whether there is a request to make now.
+func (s Plan) Sends() bool {
+	return slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Send != nil })
+}
+
+// hasReceivers reports whether the Alert resolves to a receiver.
+func (s Plan) hasReceivers() bool {
+	return slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Wanted })
+}
+
+func (s Plan) sendNothing() {
+	for i := range s.Deliveries {
+		s.Deliveries[i].Send = nil
+	}
+}
+
+// finished reports whether nothing more happens, neither by itself nor by a change of another object.
+func (s Plan) finished(a *v1beta1.Alert, w Inputs) bool {
+	if a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && !s.hasReceivers() && !expired(a, w.Now) {
+		return false // a default receiver may be created
+	}
+	return !slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.phase != phaseSettled })
+}
+
+// planDelivery returns what to do next about one receiver.
+func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan {
+	ref := RefOf(row)
+	p := w.Targets[ref]
+	t := DeliveryPlan{Row: row, Wanted: slices.Contains(w.Refs, ref)}
+	if f, ok := w.InFlight[ref]; ok {
+		t.planInFlight(a, f, w.Now)
+		return t
+	}
+	switch {
+	case !a.DeletionTimestamp.IsZero():
+		t.planDeleted(a, p, w)
+	case a.Spec.State == v1beta1.AlertResolved:
+		t.planResolved(a, p, w)
+	case t.Wanted:
+		t.planFiring(a, p, w)
+		t.resend(p, w.ResendEvery[ref], w.LastResent[ref], w.Now)
+	}
+	return t
+}
+
+// planInFlight waits for the answer of a request in flight.
+func (t *DeliveryPlan) planInFlight(a *v1beta1.Alert, f OpenRequest, now time.Time) {
+	firing := t.Wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
+	if f.IsResend && firing && confirmed(t.Row, ContentHash(&a.Spec)) {
+		t.rest(v1beta1.DeliverySent, "")
+		return
+	}
+	if firing && t.Row.State != v1beta1.DeliveryUnknown { // which is on record in case the answer is lost
+		t.Row.State = v1beta1.DeliveryPending
+	}
+	t.phase, t.reason = phaseInProgress, v1beta1.ReasonSending
+	if isSlow(t.Row) { // until the answer says otherwise
+		t.phase, t.reason = phaseBlocked, v1beta1.ReasonMisconfigured
+	}
+	t.Wake = future(f.Since.Add(ConditionDelay), now)
+}

@@ -1,0 +1,81 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
+)
+
+const (
+	// ConditionDelay is how long an Alert waits for a slot at a receiver, or for an answer, before its status says so, which costs a
+	// write.
+	ConditionDelay = 10 * time.Second
+	// queueHeartbeat is how often it asks for a slot, in case it is not notified of one.
+	queueHeartbeat = limiter.QueueTimeout / 3
+)
+
+// Waiting returns the plan where some requests have to wait for a slot at their receiver.
+func (s Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Time) Plan {
+	s.Deliveries = slices.Clone(s.Deliveries)
+	for i := range s.Deliveries {
+		t := &s.Deliveries[i]
+		wait, ok := queued[RefOf(t.Row)]
+		if !ok || t.Send == nil {
+			continue
+		}
+		s.Wake = Earliest(s.Wake, now.Add(queueHeartbeat))
+		if t.Send.ResendEvery == 0 {
+			s.Wake = Earliest(s.Wake, future(wait.Since.Add(ConditionDelay), now))
+			t.queue(wait.Cause)
+		}
+		t.Send = nil
+	}
+	return s
+}
+
+// queue records that the request waits for a slot. The receiver's answer to the attempt before stays.
+func (t *DeliveryPlan) queue(cause limiter.Cause) {
+	t.phase, t.Row.NextAttemptTime = phaseInProgress, nil
+	if cause == limiter.Misconfigured {
+		t.phase = phaseBlocked
+	}
+	t.reason, t.waitsFor = whyQueued(cause, t.Row)
+	if t.Row.TriedHash != t.Send.Hash || t.Row.Message == "" {
+		t.Row.Reason, t.Row.Message = t.reason, t.waitsFor
+		t.waitsFor = ""
+	}
+}
+
+// whyQueued returns the reason of the Alert's condition, and what it waits for.
+func whyQueued(cause limiter.Cause, row v1beta1.Delivery) (reason, text string) {
+	seeReceiver := fmt.Sprintf("see the status of %s/%s", row.Kind, row.Name)
+	switch cause {
+	case limiter.Throttled:
+		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
+	case limiter.Down:
+		return v1beta1.ReasonQueued, "the receiver fails, or asked to be left alone; until it answers, one Alert at a time is sent: " + seeReceiver
+	case limiter.Misconfigured:
+		return v1beta1.ReasonMisconfigured, fmt.Sprintf("retried with %s/%s, see its status", row.Kind, row.Name)
+	case limiter.Busy, limiter.Failing:
+	}
+	return v1beta1.ReasonQueued, "other requests to this receiver come first"
+}

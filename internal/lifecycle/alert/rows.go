@@ -1,0 +1,119 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// keptRows is how many rows of receivers that the spec no longer names stay in the status, which is bounded by it.
+const keptRows = 16
+
+// rowsOf returns the recorded deliveries, and new ones for receivers without.
+func rowsOf(a *v1beta1.Alert, w Inputs) []v1beta1.Delivery {
+	var named, others []v1beta1.Delivery
+	missing := slices.Clone(w.Refs)
+	byDefault := len(a.Spec.ReceiverRefs) == 0
+	for _, row := range a.Status.Deliveries {
+		if i := slices.Index(missing, RefOf(row)); i >= 0 {
+			missing = slices.Delete(missing, i, i+1)
+			row.ByDefault = byDefault
+			named = append(named, row)
+		} else if IsConsidered(row) {
+			others = append(others, row)
+		}
+	}
+	for _, ref := range missing {
+		named = append(named, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending, ByDefault: byDefault})
+	}
+	if len(others) > keptRows {
+		lastTried := func(row v1beta1.Delivery) time.Time { return ptr.Deref(row.LastAttemptTime, metav1.Time{}).Time }
+		slices.SortStableFunc(others, func(x, y v1beta1.Delivery) int { return lastTried(y).Compare(lastTried(x)) })
+		others = others[:keptRows]
+	}
+	return withInFlight(append(named, others...), w)
+}
+
+// withInFlight adds receivers with a request in flight that the spec no longer names and that are not recorded yet.
+func withInFlight(rows []v1beta1.Delivery, w Inputs) []v1beta1.Delivery {
+	from := len(rows)
+	for ref := range w.InFlight {
+		if !slices.ContainsFunc(rows, func(row v1beta1.Delivery) bool { return RefOf(row) == ref }) {
+			rows = append(rows, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending})
+		}
+	}
+	slices.SortFunc(rows[from:], func(x, y v1beta1.Delivery) int { return cmp.Compare(x.Name, y.Name) })
+	return rows
+}
+
+// IsConsidered reports whether a message was attempted at the receiver, or filtered. From then on a default is not resolved again.
+func IsConsidered(row v1beta1.Delivery) bool {
+	return row.TriedHash != "" || row.FilteredHash != ""
+}
+
+// confirmed reports whether the last attempt was the content of a hash, and succeeded.
+func confirmed(row v1beta1.Delivery, hash string) bool {
+	return row.ContentHash == hash && row.TriedHash == hash && row.TriedWith == ""
+}
+
+// IsNotified reports whether the receiver confirmed a message, and not yet that the alert is over.
+func IsNotified(row v1beta1.Delivery) bool {
+	return row.ContentHash != "" && !isResolved(row.ContentHash)
+}
+
+// mayBeNotified reports whether the receiver confirmed a message, and may not know that the alert is over: where neither is certain,
+// the Alert fired again after a resolve whose answer was lost.
+func mayBeNotified(row v1beta1.Delivery) bool {
+	return IsNotified(row) || row.ContentHash == "" && row.SentTime != nil && row.Uncertain
+}
+
+// RefOf is the receiver of a row.
+func RefOf(row v1beta1.Delivery) v1beta1.ReceiverRef {
+	return v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name}
+}
+
+// DeliveryIn returns the row of the same receiver as like, or a new one.
+func DeliveryIn(rows []v1beta1.Delivery, like v1beta1.Delivery) v1beta1.Delivery {
+	for _, row := range rows {
+		if RefOf(row) == RefOf(like) {
+			return row
+		}
+	}
+	return v1beta1.Delivery{Kind: like.Kind, Name: like.Name}
+}
+
+// PutDelivery replaces or adds the row of a receiver.
+func PutDelivery(a *v1beta1.Alert, row v1beta1.Delivery) {
+	i := slices.IndexFunc(a.Status.Deliveries, func(old v1beta1.Delivery) bool { return RefOf(old) == RefOf(row) })
+	if i >= 0 && equality.Semantic.DeepEqual(a.Status.Deliveries[i], row) {
+		return // it is recorded, and with it when the Alert was finished
+	}
+	a.Status.FinishedTime = nil // it is set again if the Alert is finished
+	if i < 0 {
+		a.Status.Deliveries = append(a.Status.Deliveries, row)
+		return
+	}
+	a.Status.Deliveries[i] = row
+}

@@ -1,0 +1,162 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+const (
+	// MaxMessage is the schema's bound of a delivery's message, in bytes.
+	MaxMessage = 1024
+	// MaxConditionMessage is how many bytes of a condition's message people still read; the schema has 32 KiB.
+	MaxConditionMessage = 4096
+)
+
+// Report returns the status of an Alert with a plan.
+func Report(a *v1beta1.Alert, s Plan, w Inputs) v1beta1.AlertStatus {
+	status := v1beta1.AlertStatus{
+		ObservedGeneration: a.Generation,
+		Conditions:         slices.Clone(a.Status.Conditions),
+	}
+	reached, wanted := 0, 0
+	for _, t := range s.Deliveries {
+		// A status that the schema refuses could never be written.
+		t.Row.Message = redact.Shorten(t.Row.Message, MaxMessage)
+		status.Deliveries = append(status.Deliveries, t.Row)
+		if !t.Wanted || t.Row.State == v1beta1.DeliveryFiltered {
+			continue
+		}
+		wanted++
+		// What was sent stays sent where the resolve fails.
+		over := a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
+		if t.Row.State == v1beta1.DeliverySent || over && t.Row.SentTime != nil {
+			reached++
+		}
+	}
+	status.Sent = reached > 0 && reached == wanted
+	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
+	if s.finished(a, w) && a.DeletionTimestamp.IsZero() {
+		status.FinishedTime = a.Status.FinishedTime
+		if status.FinishedTime == nil {
+			status.FinishedTime = Seconds(w.Now)
+		}
+	}
+	for _, c := range conditions(a, s, w, status) {
+		c.ObservedGeneration = a.Generation
+		c.Message = redact.Shorten(c.Message, MaxConditionMessage)
+		c.LastTransitionTime = *Seconds(w.Now)
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	return status
+}
+
+// conditions are Ready, which sums up, Reconciling for deliveries in progress, and Stalled for blocked ones.
+func conditions(a *v1beta1.Alert, s Plan, w Inputs, status v1beta1.AlertStatus) []metav1.Condition {
+	ours, theirs := s.inPhase(phaseInProgress), s.inPhase(phaseBlocked)
+	ready := condition(v1beta1.ConditionReady, false, append(slices.Clone(theirs), ours...), a, w)
+	reconciling := condition(v1beta1.ConditionReconciling, len(ours) > 0, ours, a, w)
+	blocked := condition(v1beta1.ConditionStalled, len(theirs) > 0, theirs, a, w)
+	if len(ours)+len(theirs) == 0 {
+		ready.Status, ready.Reason, ready.Message = outcomeOf(a, s, w, status)
+		if ready.Status == metav1.ConditionFalse {
+			blocked.Status, blocked.Message = metav1.ConditionTrue, ready.Message
+		}
+	}
+	for _, c := range []*metav1.Condition{&reconciling, &blocked} {
+		c.Reason = cmp.Or(c.Reason, ready.Reason)
+	}
+	return []metav1.Condition{ready, reconciling, blocked}
+}
+
+// condition is about open deliveries; the first one gives the reason.
+func condition(kind string, is bool, open []DeliveryPlan, a *v1beta1.Alert, w Inputs) metav1.Condition {
+	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse}
+	if is {
+		c.Status = metav1.ConditionTrue
+	}
+	if len(open) > 0 {
+		c.Reason, c.Message = open[0].reason, describe(a, open, w)
+	}
+	return c
+}
+
+// outcomeOf is how an Alert ended of which nothing is open.
+func outcomeOf(a *v1beta1.Alert, s Plan, w Inputs, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
+	isExpired := slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Wanted && t.Row.State == v1beta1.DeliveryExpired })
+	switch {
+	case a.Spec.State == v1beta1.AlertResolved:
+		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
+	case isExpired || !s.hasReceivers() && expired(a, w.Now):
+		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, Stamp(expiry(a)))
+	case !s.hasReceivers():
+		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
+			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
+	case status.Sent:
+		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
+	}
+	return metav1.ConditionTrue, v1beta1.ReasonFiltered, "Below the minSeverity of every receiver"
+}
+
+// describe says of each receiver what it waits for and when it is tried again.
+func describe(a *v1beta1.Alert, open []DeliveryPlan, w Inputs) string {
+	var parts []string
+	for _, t := range open {
+		part := fmt.Sprintf("%s/%s: ", t.Row.Kind, t.Row.Name)
+		switch {
+		case t.Row.Message != "":
+			part += t.Row.Message
+		case t.Row.Reason != "":
+			part += t.Row.Reason
+		default:
+			part += "being sent"
+		}
+		if t.Row.Attempts > 0 && t.Row.LastAttemptTime != nil {
+			part += fmt.Sprintf(" (attempt %d at %s", t.Row.Attempts, Stamp(t.Row.LastAttemptTime.Time))
+			if t.Row.NextAttemptTime != nil {
+				part += ", next at " + Stamp(t.Row.NextAttemptTime.Time)
+			}
+			part += ")"
+		}
+		if t.waitsFor != "" {
+			part += "; " + t.waitsFor
+		}
+		parts = append(parts, part)
+	}
+	message := strings.Join(parts, "; ")
+	if a.DeletionTimestamp.IsZero() {
+		return message
+	}
+	var until time.Time
+	for _, t := range open {
+		if end := w.deletionLimit(a, t.Row, w.Targets[RefOf(t.Row)]); end.After(until) {
+			until = end
+		}
+	}
+	return fmt.Sprintf("Being deleted since %s, until at most %s, while receivers are told that it is over: %s. To let go now, set the annotation %s: %s",
+		Stamp(a.DeletionTimestamp.Time), Stamp(until), message, deletionPolicyAnnotation, retain)
+}
