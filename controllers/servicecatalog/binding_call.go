@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // act makes the call of a step and takes what came of it into the view. If none was made
@@ -47,7 +48,7 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 		first = &next.status
 	}
 	var a bindingAnswer
-	queued, err := r.send(ctx, v.view, v.world.broker, next.call.verb, first, func() (osb.Outcome, error) {
+	queued, err := r.send(ctx, v.view, v.world.broker, next.call.verb, first, func() (osbresult.Outcome, error) {
 		var err error
 		a, err = r.make(ctx, v, broker, next)
 		return a.Outcome, err
@@ -81,7 +82,7 @@ func (r *BindingReconciler) make(ctx context.Context, v *bindingView, broker *os
 func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnswer) {
 	call := next.call
 	v.calls++
-	v.more = a.Class == osb.NeedsApp || a.Class == osb.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osb.Succeeded && !call.removal
+	v.more = a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osbresult.Succeeded && !call.removal
 	v.known.memory.callMemory = v.known.memory.learn(v.b, *call, a)
 	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
 	v.known.made = r.orphanOf(v, call, a)
@@ -92,8 +93,8 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 // orphanOf is what a call has made, should its object be gone when that is to be
 // recorded; nil: nothing.
 func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindingAnswer) *orphan {
-	accepted := a.Class == osb.Accepted
-	if call.verb != bind || a.Class != osb.Done && !accepted && a.Class != osb.Unknown {
+	accepted := a.Class == osbresult.Accepted
+	if call.verb != bind || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
 		return v.known.made
 	}
 	created := a.binding != nil && a.binding.Created
@@ -125,7 +126,7 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 	case fetch:
 		a.binding, a.Outcome = broker.FetchBinding(ctx, p, call.id)
 	case poll:
-		var last osb.LastOperation
+		var last osbresult.LastOperation
 		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.id, Removal: call.removal, Operation: ptr.Deref(v.b.Status.LastOperation, "")})
 		a.state, a.words = last.State, wordsOf(last, a.Outcome)
 	default:

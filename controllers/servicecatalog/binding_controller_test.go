@@ -36,7 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.
@@ -273,7 +273,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 		}, "[] false"},
 		"gone":                   {bfs(bound1, deleted1), nil, "[] false"},
 		"told, and not written":  {bfs(bound1, unwritten("hunter3")), nil, "[hunter3] true"},
-		"what is to be repeated": {bfs(func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), nil, "none"},
+		"what is to be repeated": {bfs(func(f *bindingFixture) { f.after(saidOf(osbresult.Unknown, 500)) }), nil, "none"},
 	} {
 		f := newBindingFixture(test.is...)
 		c := newFakeCluster(t, interceptor.Funcs{}, f.b)
@@ -298,6 +298,6 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 // unwritten has credentials told that are not in the Secret yet.
 func unwritten(password string) func(*bindingFixture) {
 	return func(f *bindingFixture) {
-		f.w.known.told = &told{id: "id", binding: &osb.Binding{Credentials: json.RawMessage(`{"password":"` + password + `"}`)}}
+		f.w.known.told = &told{id: "id", binding: &osbresult.Binding{Credentials: json.RawMessage(`{"password":"` + password + `"}`)}}
 	}
 }

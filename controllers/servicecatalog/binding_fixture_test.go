@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // bindingFixture is a binding and what surrounds it.
@@ -115,26 +115,26 @@ func bfs(edits ...func(*bindingFixture)) []func(*bindingFixture) { return edits 
 
 // with is an answer with credentials.
 func with(status int) bindingAnswer {
-	a := saidOf(osb.Done, status)
-	a.binding = &osb.Binding{Created: status == 201, Credentials: json.RawMessage(`{"password":"x"}`)}
+	a := saidOf(osbresult.Done, status)
+	a.binding = &osbresult.Binding{Created: status == 201, Credentials: json.RawMessage(`{"password":"x"}`)}
 	return a
 }
 
 // without is one that has none.
-func without(class osb.Class, status int) bindingAnswer {
+func without(class osbresult.Class, status int) bindingAnswer {
 	a := saidOf(class, status)
-	a.binding = &osb.Binding{Created: status == 201}
+	a.binding = &osbresult.Binding{Created: status == 201}
 	return a
 }
 
-func pollOf(state osb.State) bindingAnswer {
-	a := saidOf(osb.Done, 200)
+func pollOf(state osbresult.State) bindingAnswer {
+	a := saidOf(osbresult.Done, 200)
 	a.state, a.words = state, "words"
 	return a
 }
 
 func bound1(f *bindingFixture)      { f.after(with(201)) }
-func binding1(f *bindingFixture)    { retrievable(f); f.after(without(osb.Accepted, 202)) }
+func binding1(f *bindingFixture)    { retrievable(f); f.after(without(osbresult.Accepted, 202)) }
 func retrievable(f *bindingFixture) { f.w.ground.class.Common().BindingRetrievable = true }
 func rotatable(f *bindingFixture)   { f.w.ground.plan.Common().BindingRotatable = true }
 func brought1(f *bindingFixture)    { f.b.Annotations = nil }

@@ -42,6 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -271,7 +272,7 @@ func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave li
 	switch {
 	case ctx.Err() != nil: // the process is being stopped
 		return nil, ctx.Err()
-	case out.Class != osb.Done:
+	case out.Class != osbresult.Done:
 		v.fault = faultOf(b, out)
 	default:
 		v.version, v.unchanged = broker.Version(), found == nil

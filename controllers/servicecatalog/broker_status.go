@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -86,7 +86,7 @@ type fault struct {
 }
 
 // faultOf is what a broker's answer means if it is no catalog.
-func faultOf(b v1beta1.Broker, out osb.Outcome) *fault {
+func faultOf(b v1beta1.Broker, out osbresult.Outcome) *fault {
 	address, hasUser := withoutUser(b.Common().URL)
 	message := fmt.Sprintf("GET %s/v2/catalog: %s", redact.Shorten(strings.TrimRight(address, "/"), maxProblem), sayOutcome(out))
 	if out.Unauthorized() && b.Common().AuthInfo == nil && !hasUser {

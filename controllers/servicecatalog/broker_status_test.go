@@ -25,7 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func TestWhatAVisitLeavesOnRecord(t *testing.T) {
@@ -150,23 +150,23 @@ func sayConditions(list []v1beta1.Condition) string {
 func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
 	b := readBroker()
 	b.Spec.URL, b.Spec.AuthInfo = "https://broker.example.com/osb/", &v1beta1.AuthInfo{}
-	for want, out := range map[string]osb.Outcome{
-		"HTTP 401: wrong password":       {Class: osb.Retry, Status: 401, Description: "wrong password"},
-		"HTTP 405 Method Not Allowed":    {Class: osb.Rejected, Status: 405, Description: "HTTP 405 Method Not Allowed"},
-		"HTTP 502 Bad Gateway":           {Class: osb.Retry, Status: 502, Description: "HTTP 502 Bad Gateway"},
-		"connection refused":             {Class: osb.Retry, Description: "connection refused"},
-		"HTTP 200 OK, but it is no JSON": {Class: osb.Malformed, Status: 200, Description: "HTTP 200 OK, but it is no JSON"},
+	for want, out := range map[string]osbresult.Outcome{
+		"HTTP 401: wrong password":       {Class: osbresult.Retry, Status: 401, Description: "wrong password"},
+		"HTTP 405 Method Not Allowed":    {Class: osbresult.Rejected, Status: 405, Description: "HTTP 405 Method Not Allowed"},
+		"HTTP 502 Bad Gateway":           {Class: osbresult.Retry, Status: 502, Description: "HTTP 502 Bad Gateway"},
+		"connection refused":             {Class: osbresult.Retry, Description: "connection refused"},
+		"HTTP 200 OK, but it is no JSON": {Class: osbresult.Malformed, Status: 200, Description: "HTTP 200 OK, but it is no JSON"},
 	} {
 		want = "GET https://broker.example.com/osb/v2/catalog: " + want
 		if got := faultOf(b, out); got.message != want || got.reason != v1beta1.ReasonErrorFetchingCatalog || got.stalled {
 			t.Errorf("fault is %+v, want %q", got, want)
 		}
 	}
-	if got := faultOf(b, osb.Outcome{RetryAfter: time.Minute}); got.wish != time.Minute {
+	if got := faultOf(b, osbresult.Outcome{RetryAfter: time.Minute}); got.wish != time.Minute {
 		t.Errorf("it wants to be left alone for %v", got.wish)
 	}
 	b.Spec.AuthInfo = nil
-	if got := faultOf(b, osb.Outcome{Class: osb.Retry, Status: 401, Description: "who is it?"}); !strings.HasSuffix(got.message, "who is it?; it was asked without credentials, as there is no spec.authInfo") {
+	if got := faultOf(b, osbresult.Outcome{Class: osbresult.Retry, Status: 401, Description: "who is it?"}); !strings.HasSuffix(got.message, "who is it?; it was asked without credentials, as there is no spec.authInfo") {
 		t.Errorf("without credentials it says %q", got.message)
 	}
 }
@@ -179,7 +179,7 @@ func TestAPasswordInAURLIsNotSaid(t *testing.T) {
 		" https://alice:c4n%20ary@broker.example.com ": "https://broker.example.com",
 	} {
 		b.Spec.URL, b.Spec.AuthInfo = url, nil
-		got := faultOf(b, osb.Outcome{Class: osb.Retry, Status: 401, Description: "no"}).message
+		got := faultOf(b, osbresult.Outcome{Class: osbresult.Retry, Status: 401, Description: "no"}).message
 		if want := "GET " + shown + "/v2/catalog: HTTP 401: no"; got != want {
 			t.Errorf("it says %q, want %q", got, want)
 		}

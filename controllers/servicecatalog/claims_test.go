@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 var (
@@ -214,7 +214,7 @@ func claimsReconciler(t *testing.T, objects ...client.Object) *InstanceReconcile
 // TestALostAnswerIsNotAnothersService: what may be this object's own is used, though nothing proves it.
 func TestALostAnswerIsNotAnothersService(t *testing.T) {
 	f := newFixture(brought, claimedBy(owner), decided, claimedBy(), unanswered, later(time.Hour))
-	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Done, 200))
 	if got := f.si.Status.LastConditionState; got != v1beta1.ConditionReady {
 		t.Errorf("F-S4: it says %s", got)
 	}

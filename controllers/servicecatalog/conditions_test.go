@@ -21,13 +21,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func TestConditionsStandInOrder(t *testing.T) {
 	f := newFixture(provisioning)
-	a := said(osb.Done, 200)
-	a.state = osb.Failed
+	a := said(osbresult.Done, 200)
+	a.state = osbresult.Failed
 	f.after(decideInstance(f.si, f.w).call, a)
 	var order []string
 	for _, c := range f.si.Status.Conditions {

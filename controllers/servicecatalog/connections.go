@@ -36,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
@@ -81,7 +82,7 @@ func endpointVersion(b v1beta1.Broker, auth osb.Auth) string {
 
 // noteFault keeps what a broker has answered that looks like a misconfiguration. The broker's
 // words stay with the object that it was asked for.
-func (c *connections) noteFault(key brokerKey, what verb, out osb.Outcome) {
+func (c *connections) noteFault(key brokerKey, what verb, out osbresult.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.faults == nil {

@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestDeadlineOfAnInstance: a deadline ends an operation only by an answer that this process
@@ -30,9 +30,9 @@ import (
 // conformance: L12
 func TestDeadlineOfAnInstance(t *testing.T) {
 	const week = 8 * 24 * time.Hour
-	inProgress := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, stateOf(osb.InProgress)) }
-	succeeded := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, stateOf(osb.Succeeded)) }
-	polled := func(class osb.Class, status int) func(*fixture) {
+	inProgress := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, stateOf(osbresult.InProgress)) }
+	succeeded := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, stateOf(osbresult.Succeeded)) }
+	polled := func(class osbresult.Class, status int) func(*fixture) {
 		return func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(class, status)) }
 	}
 	for name, test := range map[string]struct {
@@ -45,9 +45,9 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 		"restarted past the deadline":             {fs(provisioning, inProgress, later(week), restarted, forgetPolls), "poll id small-id", "Provisioning"},
 		"still in progress past the deadline":     {fs(provisioning, later(week), inProgress), "deprovision id small-id", "StartingInstanceOrphanMitigation"},
 		"finished while the operator was away":    {fs(provisioning, later(week), succeeded), "nothing: Ready", "ProvisionedSuccessfully"},
-		"no answer past the deadline":             {fs(provisioning, later(week), polled(osb.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
-		"an answer of a proxy past the deadline":  {fs(provisioning, later(week), polled(osb.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
-		"no answer before the deadline":           {fs(provisioning, polled(osb.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation"},
+		"no answer past the deadline":             {fs(provisioning, later(week), polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
+		"an answer of a proxy past the deadline":  {fs(provisioning, later(week), polled(osbresult.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
+		"no answer before the deadline":           {fs(provisioning, polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation"},
 		"an update past the deadline":             {fs(ready, planned, accepted, later(week)), "poll id small-id", "UpdatingInstance"},
 		"an update in progress past the deadline": {fs(ready, planned, accepted, later(week), inProgress), "wait", "UpdateInstanceCallFailed stalled"},
 		"an update finished meanwhile":            {fs(ready, planned, accepted, later(week), succeeded), "nothing: Ready", "InstanceUpdatedSuccessfully"},
@@ -75,13 +75,13 @@ func TestDeadlineOfABinding(t *testing.T) {
 		want string
 	}{
 		"past the deadline, not asked since":     {bfs(binding1, in(week)), "poll id"},
-		"asked before the deadline only":         {bfs(binding1, polled(pollOf(osb.InProgress)), in(week)), "poll id"},
-		"still in progress past the deadline":    {bfs(binding1, in(week), polled(pollOf(osb.InProgress))), "unbind id"},
-		"finished while the operator was away":   {bfs(binding1, in(week), polled(pollOf(osb.Succeeded))), "fetch id again"},
-		"no answer past the deadline":            {bfs(binding1, in(week), polled(saidOf(osb.Retry, 503)), in(time.Hour)), "poll id"},
-		"an answer of a proxy past the deadline": {bfs(binding1, in(week), polled(saidOf(osb.Malformed, 404)), in(time.Hour)), "poll id"},
+		"asked before the deadline only":         {bfs(binding1, polled(pollOf(osbresult.InProgress)), in(week)), "poll id"},
+		"still in progress past the deadline":    {bfs(binding1, in(week), polled(pollOf(osbresult.InProgress))), "unbind id"},
+		"finished while the operator was away":   {bfs(binding1, in(week), polled(pollOf(osbresult.Succeeded))), "fetch id again"},
+		"no answer past the deadline":            {bfs(binding1, in(week), polled(saidOf(osbresult.Retry, 503)), in(time.Hour)), "poll id"},
+		"an answer of a proxy past the deadline": {bfs(binding1, in(week), polled(saidOf(osbresult.Malformed, 404)), in(time.Hour)), "poll id"},
 		"deleted, and not known to be its own":   {bfs(brought1, binding1, deleted1, lives1, in(week)), "poll id"},
-		"deleted, and created by it meanwhile":   {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osb.Succeeded))), "unbind id"},
+		"deleted, and created by it meanwhile":   {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osbresult.Succeeded))), "unbind id"},
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {
 			f := newBindingFixture(test.is...)
@@ -96,8 +96,8 @@ func TestDeadlineOfABinding(t *testing.T) {
 func forgetPolls(f *fixture) { f.w.polled, f.w.asked = time.Time{}, 0 }
 
 // stateOf is an answer to a poll.
-func stateOf(state osb.State) answer {
-	a := said(osb.Done, 200)
+func stateOf(state osbresult.State) answer {
+	a := said(osbresult.Done, 200)
 	a.state, a.words = state, "words"
 	return a
 }

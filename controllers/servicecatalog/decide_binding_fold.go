@@ -20,19 +20,19 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // bindingAnswer is what came of a call about a binding.
 type bindingAnswer struct {
-	osb.Outcome
+	osbresult.Outcome
 	blame
 	// binding is what the broker told of it.
-	binding *osb.Binding
+	binding *osbresult.Binding
 	// operation is what the broker calls the removal that it has begun.
 	operation string
 	// state and words are of a poll.
-	state osb.State
+	state osbresult.State
 	words string
 }
 
@@ -131,7 +131,7 @@ func (f *bindingFold) later(message string) {
 	if !f.status.OrphanMitigationInProgress { // of which the cause is said
 		a.LastError = message
 	}
-	taken := f.answer.Class == osb.Conflict && !f.call.owned // else it is ours, and found out about
+	taken := f.answer.Class == osbresult.Conflict && !f.call.owned // else it is ours, and found out about
 	countFailure(a, f.b.UID, failure{misconfigured: taken || f.answer.Misconfigured(), ownFault: f.answer.ownFault, probed: f.answer.probed != "", asked: f.answer.RetryAfter}, f.now)
 }
 

@@ -23,20 +23,20 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func (f *bindingFold) bind() {
 	switch f.answer.Class {
-	case osb.Done:
+	case osbresult.Done:
 		f.done()
-	case osb.Accepted:
+	case osbresult.Accepted:
 		f.accept(verdict{reason: v1beta1.ReasonBinding, message: "The binding is being created asynchronously"}, f.answer.binding.Operation)
 		f.status.CurrentOperation = v1beta1.OperationBind
 		if f.status.InProgressProperties == nil {
 			f.status.InProgressProperties = f.call.props
 		}
-	case osb.NeedsApp: // it is asked again at once, with one
+	case osbresult.NeedsApp: // it is asked again at once, with one
 	default:
 		f.notDone()
 	}
@@ -49,13 +49,13 @@ func (f *bindingFold) notDone() {
 		return
 	}
 	switch f.answer.Class {
-	case osb.Unknown, osb.Malformed:
+	case osbresult.Unknown, osbresult.Malformed:
 		f.unsure()
-	case osb.Conflict:
+	case osbresult.Conflict:
 		f.conflict()
-	case osb.Rejected, osb.Gone:
+	case osbresult.Rejected, osbresult.Gone:
 		f.rejected("Bind call failed: " + f.words())
-	case osb.NeedsAsync:
+	case osbresult.NeedsAsync:
 		f.rejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + f.words())
 	default: // nothing has happened, and may later
 		f.undo()
@@ -86,7 +86,7 @@ func (f *bindingFold) done() {
 }
 
 // unsupported is what a binding asks of the platform that no cluster can do; empty: nothing.
-func unsupported(b *osb.Binding) string {
+func unsupported(b *osbresult.Binding) string {
 	switch {
 	case b.SyslogDrainURL != "":
 		return "a syslog_drain_url"
@@ -210,7 +210,7 @@ func (f *bindingFold) conflict() {
 
 // unsure is for a request of which it is not known what it did.
 func (f *bindingFold) unsure() {
-	if f.answer.Class == osb.Unknown { // else nothing is left that a repeat would not find
+	if f.answer.Class == osbresult.Unknown { // else nothing is left that a repeat would not find
 		f.attempts().Unknown++
 	}
 	f.again("Bind", v1beta1.ReasonBindCallFailed)
@@ -220,14 +220,14 @@ func (f *bindingFold) unsure() {
 func (f *bindingFold) fetch() {
 	conflict := !f.call.again // it was asked what it has under our id
 	switch {
-	case f.answer.Class == osb.Done && conflict && (f.answer.binding.Credentials == nil || !f.isWanted()):
+	case f.answer.Class == osbresult.Done && conflict && (f.answer.binding.Credentials == nil || !f.isWanted()):
 		f.strange("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
-	case f.answer.Class == osb.Done:
+	case f.answer.Class == osbresult.Done:
 		f.bound()
-	case f.answer.Class == osb.Gone && conflict: // after all, nothing
+	case f.answer.Class == osbresult.Gone && conflict: // after all, nothing
 		a := f.attempts()
 		a.Conflict, a.NextTime = false, nil
-	case f.answer.Class == osb.Rejected && conflict:
+	case f.answer.Class == osbresult.Rejected && conflict:
 		f.strange("the broker has something else under the id: " + f.words())
 	default:
 		f.again("Fetch", v1beta1.ReasonFetchingBindingFailed)

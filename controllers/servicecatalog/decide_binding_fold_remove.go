@@ -22,21 +22,21 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func (f *bindingFold) unbind() {
 	switch f.answer.Class {
-	case osb.Done, osb.Gone:
+	case osbresult.Done, osbresult.Gone:
 		f.removed()
-	case osb.Accepted:
+	case osbresult.Accepted:
 		// What is left of a rotation goes before its predecessor: only one is asked for at a time.
 		if last := f.status.PredecessorID == "" || f.call.id == f.status.PredecessorID; !f.status.OrphanMitigationInProgress || f.isDeleting() && last {
 			f.beginUnbind()
 		}
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonUnbinding, message: "The binding is being removed asynchronously"}), f.answer.operation)
-	case osb.NeedsAsync: // it is asked again at once, so
-	case osb.Concurrency: // what is under way goes on
+	case osbresult.NeedsAsync: // it is asked again at once, so
+	case osbresult.Concurrency: // what is under way goes on
 		message := "Unbind call failed: " + f.words()
 		f.later(message)
 		f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: f.sayAttempt(message)}))
@@ -156,23 +156,23 @@ func (f *bindingFold) removalFailed(message string) {
 
 func (f *bindingFold) poll() {
 	a := f.answer
-	if a.Class == osb.Done {
+	if a.Class == osbresult.Done {
 		noteAnswer(f.status.Attempts)
 	}
 	switch {
-	case f.call.removal && a.Class == osb.Gone:
+	case f.call.removal && a.Class == osbresult.Gone:
 		f.removed()
 	case f.call.removal && a.NotFound(): // which proves nothing, but another request is answered with 410
 		f.removalFailed("The broker does not know the operation: " + f.words())
-	case a.Class != osb.Done:
+	case a.Class != osbresult.Done:
 		f.pollFailed()
-	case a.state == osb.InProgress && f.isOverdue():
+	case a.state == osbresult.InProgress && f.isOverdue():
 		f.operationFailed(fmt.Sprintf("it was not finished within %s", f.call.limit))
-	case a.state == osb.InProgress:
+	case a.state == osbresult.InProgress:
 		f.progress()
-	case a.state == osb.Succeeded && f.call.removal:
+	case a.state == osbresult.Succeeded && f.call.removal:
 		f.removed()
-	case a.state == osb.Succeeded:
+	case a.state == osbresult.Succeeded:
 		if f.call.id == f.b.Spec.ExternalID {
 			f.status.CreatedForUID = f.b.UID
 		}
@@ -220,7 +220,7 @@ func (f *bindingFold) operationFailed(words string) {
 	default: // nothing is removed, and the same is asked for again
 		f.end()
 		a := f.attempts()
-		a.Misconfigured, f.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osb.Misconfigured
+		a.Misconfigured, f.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured
 		f.repeat(v1beta1.ReasonBindCallFailed, message)
 	}
 }

@@ -22,12 +22,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // foldInjected is the status once the credentials of the present id are in the Secret, of
 // that version.
-func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, of *osb.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
+func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, of *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
 	f := &bindingFold{b: b, status: *status.DeepCopy(), now: now}
 	s := &f.status
 	if s.InProgressProperties != nil {
@@ -50,7 +50,7 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 }
 
 // saysEnd says whether a broker has said when credentials end.
-func saysEnd(b *osb.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
+func saysEnd(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
 
 // endOf is a time of the broker's as a status has it; nil: it said none.
 func endOf(t time.Time) *metav1.Time {

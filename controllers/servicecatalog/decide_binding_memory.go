@@ -21,7 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // callMemory is what a process knows of a binding beyond its status. Without it some
@@ -48,7 +48,7 @@ type tried struct {
 type told struct {
 	id string
 	// binding has them; nil: they fit into no Secret.
-	binding *osb.Binding
+	binding *osbresult.Binding
 	// unfit: they do not go into the Secret as it is.
 	unfit bool
 }
@@ -64,14 +64,14 @@ func (m callMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a binding
 	case fetch:
 		m.learnFetch(b, call, a)
 	case unbind:
-		m.async = m.async || a.Class == osb.NeedsAsync
+		m.async = m.async || a.Class == osbresult.NeedsAsync
 		m.triedRotation = m.triedRotation || m.told != nil && m.told.id == call.id // they fit into no Secret
 	default:
 		switch {
-		case call.removal || a.Class != osb.Done:
-		case a.state == osb.Succeeded:
+		case call.removal || a.Class != osbresult.Done:
+		case a.state == osbresult.Succeeded:
 			m.tried.made, m.tried.fetch = true, false
-		case a.state == osb.Failed:
+		case a.state == osbresult.Failed:
 			m.tried.repeat = true
 		}
 	}
@@ -79,17 +79,17 @@ func (m callMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a binding
 }
 
 func (m *callMemory) learnBind(call bindingCall, a bindingAnswer) {
-	refused := a.Class == osb.Rejected || a.Class == osb.Gone || a.Class == osb.Conflict || a.Class == osb.NeedsAsync
+	refused := a.Class == osbresult.Rejected || a.Class == osbresult.Gone || a.Class == osbresult.Conflict || a.Class == osbresult.NeedsAsync
 	switch {
-	case a.Class == osb.NeedsApp:
+	case a.Class == osbresult.NeedsApp:
 		m.app = true
-	case a.Class == osb.Done && a.binding.Credentials != nil:
+	case a.Class == osbresult.Done && a.binding.Credentials != nil:
 		m.told = &told{id: call.id, binding: a.binding}
-	case a.Class == osb.Done && !a.binding.Created && call.clean && call.owned && call.retrievable: // it may not be done, whatever it says
+	case a.Class == osbresult.Done && !a.binding.Created && call.clean && call.owned && call.retrievable: // it may not be done, whatever it says
 		m.tried.made = true
-	case a.Class == osb.Done && (a.binding.Created || call.clean && call.owned): // a service without credentials
+	case a.Class == osbresult.Done && (a.binding.Created || call.clean && call.owned): // a service without credentials
 		m.told = &told{id: call.id, binding: withoutCredentials(a.binding)}
-	case a.Class == osb.Done, refused && call.again:
+	case a.Class == osbresult.Done, refused && call.again:
 		m.tried.repeat = true
 	case refused && call.predecessor != "":
 		m.triedRotation = true
@@ -102,19 +102,19 @@ const manyFetches = 3
 
 func (m *callMemory) learnFetch(b *v1beta1.ServiceBinding, call bindingCall, a bindingAnswer) {
 	made := m.tried.made
-	m.tried.made = made && (!a.Sent || a.Class == osb.Gone || a.Class == osb.Concurrency) // else they may have been told, and lost
+	m.tried.made = made && (!a.Sent || a.Class == osbresult.Gone || a.Class == osbresult.Concurrency) // else they may have been told, and lost
 	patient := made && (b.Status.Attempts == nil || b.Status.Attempts.Count < manyFetches)
 	switch {
-	case a.Class == osb.Done && a.binding.Credentials != nil:
+	case a.Class == osbresult.Done && a.binding.Credentials != nil:
 		m.told = &told{id: call.id, binding: a.binding}
-	case a.Class == osb.Done && made: // a service without credentials
+	case a.Class == osbresult.Done && made: // a service without credentials
 		m.told = &told{id: call.id, binding: withoutCredentials(a.binding)}
-	case a.Class == osb.Done, a.Class == osb.Rejected, a.Class == osb.Gone && !patient, a.Misconfigured() && misconfigured(b.Status.Attempts) >= limiter.QuickRetries:
+	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && misconfigured(b.Status.Attempts) >= limiter.QuickRetries:
 		m.tried.fetch = true
 	}
 }
 
-func withoutCredentials(b *osb.Binding) *osb.Binding {
+func withoutCredentials(b *osbresult.Binding) *osbresult.Binding {
 	none := *b
 	none.Credentials = json.RawMessage("{}")
 	return &none

@@ -21,7 +21,7 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestWhatIsLeftAtTheBrokerIsSaid: where credentials stay valid that were to be replaced.
@@ -56,10 +56,10 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 		is   []func(*bindingFixture)
 		says string
 	}{
-		"to be removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500))), "What may have been left at the broker is being removed: it is not known"},
-		"being removed":     {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) }), "What may have been left at the broker is being removed: the binding"},
-		"not to be removed": {bfs(repeated(4, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
-		"being replaced":    {bfs(bound1, rebound, withdrawn, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }), "The binding is being replaced: unbind call failed: HTTP 500"},
+		"to be removed":     {bfs(repeated(4, saidOf(osbresult.Unknown, 500))), "What may have been left at the broker is being removed: it is not known"},
+		"being removed":     {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osbresult.Accepted, 202)) }), "What may have been left at the broker is being removed: the binding"},
+		"not to be removed": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
+		"being replaced":    {bfs(bound1, rebound, withdrawn, func(f *bindingFixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "The binding is being replaced: unbind call failed: HTTP 500"},
 	} {
 		f := newBindingFixture(test.is...)
 		if ready := conditionOf(f.step().status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {

@@ -26,7 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // What runs is asked for with the plan that it began with, whichever the instance has by now.
@@ -36,7 +36,7 @@ func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
 		target.PlanID = "another"
 		f.w.ground.target = &target
 	}
-	unbinding := func(f *bindingFixture) { f.after(saidOf(osb.Accepted, 202)) }
+	unbinding := func(f *bindingFixture) { f.after(saidOf(osbresult.Accepted, 202)) }
 	for name, test := range map[string]struct {
 		is   []func(*bindingFixture)
 		want string
@@ -65,7 +65,7 @@ func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
 			t.Fatal(next.say())
 		}
 		named = append(named, next.call.target.PlanID)
-		f.after(saidOf(osb.Rejected, 400))
+		f.after(saidOf(osbresult.Rejected, 400))
 		f.w.now = f.w.now.Add(time.Hour)
 	}
 	if got := strings.Join(named, " "); got != "small-id large-id small-id" {
@@ -117,9 +117,9 @@ func TestDecideBinding(t *testing.T) {
 		"no credentials for it":  {"", bfs(func(f *bindingFixture) { f.w.problem = blockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x") }), "nothing: ErrorGettingAuthCredentials"},
 
 		"being made":               {"", bfs(binding1), "poll id"},
-		"made":                     {"L17: the credentials are fetched", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.Succeeded)) }), "fetch id again"},
-		"made, and not told":       {"a 200 for what has only begun", bfs(retrievable, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "fetch id again"},
-		"polled a moment ago":      {"", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }), "wait"},
+		"made":                     {"L17: the credentials are fetched", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osbresult.Succeeded)) }), "fetch id again"},
+		"made, and not told":       {"a 200 for what has only begun", bfs(retrievable, func(f *bindingFixture) { f.after(without(osbresult.Done, 200)) }), "fetch id again"},
+		"polled a moment ago":      {"", bfs(binding1, func(f *bindingFixture) { f.after(pollOf(osbresult.InProgress)) }), "wait"},
 		"overdue":                  {"R11: the broker is asked first", bfs(binding1, in(8*24*time.Hour)), "poll id"},
 		"deleted while being made": {"it is acted on", bfs(binding1, deleted1, lives1), "unbind id"},
 		"brought and being made":   {"R10: only if it succeeds it was ours", bfs(brought1, binding1, deleted1, lives1), "poll id"},
@@ -127,37 +127,37 @@ func TestDecideBinding(t *testing.T) {
 		"Secret gone":                       {"", bfs(bound1, secretGone), "bind id again"},
 		"Secret gone, retrievable":          {"", bfs(retrievable, bound1, secretGone), "fetch id again"},
 		"Secret not seen":                   {"the cache may lag", bfs(bound1, func(f *bindingFixture) { f.w.secret = secretUnseen }), "look"},
-		"Secret gone, credentials not told": {"confirmed, and under a new id", bfs(bound1, secretGone, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "journal unbind id"},
-		"Secret gone, rotatable":            {"", bfs(rotatable, bound1, secretGone, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "journal bind " + next1 + " for id"},
+		"Secret gone, credentials not told": {"confirmed, and under a new id", bfs(bound1, secretGone, func(f *bindingFixture) { f.after(without(osbresult.Done, 200)) }), "journal unbind id"},
+		"Secret gone, rotatable":            {"", bfs(rotatable, bound1, secretGone, func(f *bindingFixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1 + " for id"},
 		"Secret edited":                     {"", bfs(bound1, secretOurs), "bind id again"},
-		"Secret edited, not told again":     {"nobody asked to end them", bfs(bound1, secretOurs, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "nothing: SecretEdited"},
-		"Secret edited, 409":                {"the parameters have changed since", bfs(bound1, secretOurs, func(f *bindingFixture) { f.after(saidOf(osb.Conflict, 409)) }, in(time.Hour)), "nothing: SecretEdited"},
+		"Secret edited, not told again":     {"nobody asked to end them", bfs(bound1, secretOurs, func(f *bindingFixture) { f.after(without(osbresult.Done, 200)) }), "nothing: SecretEdited"},
+		"Secret edited, 409":                {"the parameters have changed since", bfs(bound1, secretOurs, func(f *bindingFixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)), "nothing: SecretEdited"},
 		"Secret replaced":                   {"never another's", bfs(bound1, func(f *bindingFixture) { f.w.secret = secretOthers }), "nothing: ErrorInjectingBindResult"},
-		"fetched without credentials":       {"F07", bfs(retrievable, bound1, secretOurs, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "bind id again"},
-		"fetch not answered":                {"F03", bfs(retrievable, bound1, secretGone, func(f *bindingFixture) { f.after(saidOf(osb.Retry, 500)) }, in(time.Hour)), "fetch id again"},
-		"brought and not told":              {"it is not ours to remove", bfs(brought1, func(f *bindingFixture) { f.after(without(osb.Done, 200)) }), "nothing: ErrorInjectingBindResult"},
+		"fetched without credentials":       {"F07", bfs(retrievable, bound1, secretOurs, func(f *bindingFixture) { f.after(without(osbresult.Done, 200)) }), "bind id again"},
+		"fetch not answered":                {"F03", bfs(retrievable, bound1, secretGone, func(f *bindingFixture) { f.after(saidOf(osbresult.Retry, 500)) }, in(time.Hour)), "fetch id again"},
+		"brought and not told":              {"it is not ours to remove", bfs(brought1, func(f *bindingFixture) { f.after(without(osbresult.Done, 200)) }), "nothing: ErrorInjectingBindResult"},
 
 		"rebind":                           {"the Secret first", bfs(bound1, rebound), "journal withdraw"},
 		"rebind, rotatable":                {"R02 R03", bfs(rotatable, bound1, rebound), "journal bind " + next1 + " for id"},
 		"rebind, not rotatable":            {"R01", bfs(bound1, rebound, withdrawn), "unbind id"},
 		"rebind of what was brought":       {"it is left, and another made", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, rebound, withdrawn), "wait"},
 		"rotated":                          {"R04: only once it is delivered", bfs(rotatable, bound1, rebound, bound1), "unbind id"},
-		"rotated, and the old one gone":    {"", bfs(rotatable, bound1, rebound, bound1, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "nothing: Ready"},
-		"rotation refused":                 {"R06: the old one stays", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "nothing: Ready"},
-		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osb.Unknown, 500))), "journal unbind " + next1},
-		"deleted while being rotated":      {"both go", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected), "unbind id"},
-		"and after that":                   {"", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }), "unbind " + next1},
+		"rotated, and the old one gone":    {"", bfs(rotatable, bound1, rebound, bound1, func(f *bindingFixture) { f.after(saidOf(osbresult.Done, 200)) }), "nothing: Ready"},
+		"rotation refused":                 {"R06: the old one stays", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "nothing: Ready"},
+		"rotation failed":                  {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, repeated(4, saidOf(osbresult.Unknown, 500))), "journal unbind " + next1},
+		"deleted while being rotated":      {"both go", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osbresult.Unknown, 500)) }, deleted1, lives1, ejected), "unbind id"},
+		"and after that":                   {"", bfs(rotatable, bound1, rebound, func(f *bindingFixture) { f.after(saidOf(osbresult.Unknown, 500)) }, deleted1, lives1, ejected, func(f *bindingFixture) { f.after(saidOf(osbresult.Done, 200)) }), "unbind " + next1},
 		"to be renewed":                    {"R05", bfs(rotatable, expiring, in(45*time.Minute)), "journal bind " + next1 + " for id"},
 		"not yet to be renewed":            {"R05", bfs(rotatable, expiring, in(44*time.Minute)), "wait"},
 		"to be renewed, but not rotatable": {"R01", bfs(expiring, in(45*time.Minute)), "wait"},
 		"ended":                            {"R07", bfs(rotatable, expiring, in(time.Hour)), "journal withdraw"},
-		"rotated, then not to be removed":  {"", bfs(rotatable, bound1, rebound, bound1, repeated(2, saidOf(osb.Unknown, 500))), "unbind id"},
-		"ended while being rotated":        {"R02: who has ended can be replaced by none", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour)), "journal unbind " + next1},
-		"and then":                         {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Retry, 429)) }, in(time.Hour), func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) }, in(time.Hour)), "journal withdraw"},
+		"rotated, then not to be removed":  {"", bfs(rotatable, bound1, rebound, bound1, repeated(2, saidOf(osbresult.Unknown, 500))), "unbind id"},
+		"ended while being rotated":        {"R02: who has ended can be replaced by none", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osbresult.Retry, 429)) }, in(time.Hour)), "journal unbind " + next1},
+		"and then":                         {"R07", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osbresult.Retry, 429)) }, in(time.Hour), func(f *bindingFixture) { f.after(saidOf(osbresult.Done, 200)) }, in(time.Hour)), "journal withdraw"},
 		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "journal unbind " + next1},
-		"renewal has failed":               {"not at once again", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }), "wait"},
-		"renewal may be tried again":       {"before they end", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }, in(2*firstRetry)), "journal bind " + next1 + " for id"},
-		"renewal has failed, then ended":   {"no later than it may be tried again", bfs(rotatable, expiring, in(time.Hour-firstRetry), func(f *bindingFixture) { f.after(saidOf(osb.Rejected, 400)) }, in(2*firstRetry)), "journal withdraw"},
+		"renewal has failed":               {"not at once again", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "wait"},
+		"renewal may be tried again":       {"before they end", bfs(rotatable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(2*firstRetry)), "journal bind " + next1 + " for id"},
+		"renewal has failed, then ended":   {"no later than it may be tried again", bfs(rotatable, expiring, in(time.Hour-firstRetry), func(f *bindingFixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(2*firstRetry)), "journal withdraw"},
 
 		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
 		"deleted after a restart":               {"G67: what is on record may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},
@@ -170,10 +170,10 @@ func TestDecideBinding(t *testing.T) {
 		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *bindingFixture) { f.w.definition = definitionTerminating }), "nothing: DefinitionTerminating"},
 		"brought and there":                     {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
 		"brought, with policy":                  {"R10", bfs(brought1, func(f *bindingFixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
-		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
-		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(maxRepeats+1, saidOf(osb.Unknown, 500))), "bind id"},
-		"to be kept, while it is being removed": {"R8", bfs(repeated(maxRepeats+1, saidOf(osb.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osb.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
-		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osb.Unknown, 500))), "journal unbind " + next1},
+		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(maxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, whatever it is":            {"R8: somebody looks after it", bfs(policy(v1beta1.DeletionPolicyRetain), repeated(maxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
+		"to be kept, while it is being removed": {"R8", bfs(repeated(maxRepeats+1, saidOf(osbresult.Unknown, 500)), func(f *bindingFixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), policy(v1beta1.DeletionPolicyRetain)), "nothing: Failed"},
+		"to be kept, and rotated in vain":       {"what a rotation made is nobody's", bfs(rotatable, bound1, policy(v1beta1.DeletionPolicyRetain), rebound, repeated(4, saidOf(osbresult.Unknown, 500))), "journal unbind " + next1},
 		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
 		"restored": {"R10: the record of its id is older than the object", bfs(func(f *bindingFixture) {
 			f.b.CreationTimestamp.Time = t0.Add(-time.Hour)
@@ -214,9 +214,9 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 		}
 		if next.call != nil {
 			calls = append(calls, string(next.call.verb))
-			a := saidOf(osb.Unknown, 500)
+			a := saidOf(osbresult.Unknown, 500)
 			if next.call.verb == unbind {
-				a = saidOf(osb.Done, 200)
+				a = saidOf(osbresult.Done, 200)
 			}
 			f.after(a)
 		}
@@ -250,17 +250,17 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 			t.Fatal("it is made for ever")
 		}
 		if next.call != nil {
-			a := saidOf(osb.Done, 200)
+			a := saidOf(osbresult.Done, 200)
 			switch next.call.verb {
 			case bind:
-				a = without(osb.Accepted, 202)
+				a = without(osbresult.Accepted, 202)
 				if next.call.again {
-					a = without(osb.Done, 200)
+					a = without(osbresult.Done, 200)
 				}
 			case poll:
-				a = pollOf(osb.Succeeded)
+				a = pollOf(osbresult.Succeeded)
 			case fetch:
-				a = saidOf(osb.Gone, 404)
+				a = saidOf(osbresult.Gone, 404)
 			case unbind:
 				unbinds, at = append(unbinds, next.call.id), append(at, f.w.now.String())
 			default:
@@ -291,9 +291,9 @@ func TestALostRotationIsMadeAgain(t *testing.T) {
 	var did []string
 	for next := f.step(); next.call != nil && len(did) < 20; next = f.step() {
 		did = append(did, next.say())
-		a := without(osb.Done, 200) // it does not tell them again
+		a := without(osbresult.Done, 200) // it does not tell them again
 		if next.journal && next.call.verb == bind {
-			a = saidOf(osb.Unknown, 0)
+			a = saidOf(osbresult.Unknown, 0)
 		}
 		f.after(a)
 		f.w.now = f.w.now.Add(time.Hour)
@@ -311,8 +311,8 @@ func TestALostRotationIsMadeAgain(t *testing.T) {
 
 // TestARebindWaitsForItsTurn: what somebody asks for begins a new budget, once.
 func TestARebindWaitsForItsTurn(t *testing.T) {
-	f := newBindingFixture(retrievable, repeated(1, saidOf(osb.Conflict, 409)), rebound)
-	f.after(saidOf(osb.Retry, 500))
+	f := newBindingFixture(retrievable, repeated(1, saidOf(osbresult.Conflict, 409)), rebound)
+	f.after(saidOf(osbresult.Retry, 500))
 	if got := f.step().say(); got != "wait" {
 		t.Errorf("then: %s, want wait", got)
 	}
@@ -329,7 +329,7 @@ func TestABindingIsMadeAnewUnderANewID(t *testing.T) {
 		if next.call == nil {
 			break
 		}
-		a := saidOf(osb.Done, 200)
+		a := saidOf(osbresult.Done, 200)
 		if next.call.verb == bind {
 			a = with(201)
 		}
@@ -348,7 +348,7 @@ func TestABindingIsMadeAnewUnderANewID(t *testing.T) {
 // conformance: R01 R02 R03 R04 R06
 func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	f := newBindingFixture(rotatable, bound1, rebound)
-	for i, a := range []bindingAnswer{saidOf(osb.Retry, 429), saidOf(osb.Unknown, 500), saidOf(osb.Concurrency, 422), saidOf(osb.Unknown, 500), saidOf(osb.Unknown, 0), saidOf(osb.Unknown, 500), saidOf(osb.Unknown, 500), saidOf(osb.Done, 200)} {
+	for i, a := range []bindingAnswer{saidOf(osbresult.Retry, 429), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Concurrency, 422), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 0), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
 		next := f.step()
 		if next.call == nil || next.call.id == "id" || (next.call.verb == unbind) != (i >= 6) {
 			t.Fatalf("request %d is %s", i, next.say())
@@ -407,11 +407,11 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 // looked at when they do.
 func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 	failed := func(f *bindingFixture) {
-		later := saidOf(osb.Retry, 429)
+		later := saidOf(osbresult.Retry, 429)
 		later.RetryAfter = time.Hour
 		f.after(later)
 	}
-	polled := func(f *bindingFixture) { f.after(pollOf(osb.InProgress)) }
+	polled := func(f *bindingFixture) { f.after(pollOf(osbresult.InProgress)) }
 	busy := func(f *bindingFixture) {
 		f.w.ground.instance = f.w.ground.instance.DeepCopy()
 		f.w.ground.instance.Status.AsyncOpInProgress = true
@@ -419,7 +419,7 @@ func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 	for name, is := range map[string][]func(*bindingFixture){
 		"at rest":           bfs(expiring),
 		"not to be renewed": bfs(rotatable, expiring, in(45*time.Minute), busy),
-		"being rotated":     bfs(rotatable, retrievable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(without(osb.Accepted, 202)) }, polled),
+		"being rotated":     bfs(rotatable, retrievable, expiring, in(45*time.Minute), func(f *bindingFixture) { f.after(without(osbresult.Accepted, 202)) }, polled),
 		"rotated in vain":   bfs(rotatable, expiring, in(59*time.Minute+59*time.Second), failed),
 		"rotated":           bfs(rotatable, expiring, in(45*time.Minute), expiring, in(59*time.Minute+59*time.Second), failed),
 	} {
@@ -479,7 +479,7 @@ func TestWhatWaitsIsWoken(t *testing.T) {
 // TestWhatHasEndedIsReplacedByAPlainBind: nothing is left that it could name.
 // conformance: R07
 func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
-	f := newBindingFixture(rotatable, expiring, in(time.Hour), withdrawn, func(f *bindingFixture) { f.after(saidOf(osb.Done, 200)) })
+	f := newBindingFixture(rotatable, expiring, in(time.Hour), withdrawn, func(f *bindingFixture) { f.after(saidOf(osbresult.Done, 200)) })
 	if next := f.step(); next.call == nil || next.call.verb != bind || next.call.predecessor != "" || next.call.id == "id" {
 		t.Errorf("then: %s", next.say())
 	}
@@ -493,13 +493,13 @@ func TestWhoAsksForABinding(t *testing.T) {
 		want bool
 	}{
 		"new":               {nil, true},
-		"tried again":       {bfs(repeated(1, saidOf(osb.Unknown, 500))), true},
-		"cleaned up":        {bfs(repeated(4, saidOf(osb.Unknown, 500))), false},
+		"tried again":       {bfs(repeated(1, saidOf(osbresult.Unknown, 500))), true},
+		"cleaned up":        {bfs(repeated(4, saidOf(osbresult.Unknown, 500))), false},
 		"asked for anew":    {bfs(bound1, rebound, withdrawn), false},
 		"rotated":           {bfs(rotatable, bound1, rebound), false},
 		"renewed":           {bfs(rotatable, expiring, in(45*time.Minute)), false},
 		"deleted":           {bfs(bound1, deleted1, lives1, ejected), true},
-		"deleted meanwhile": {bfs(repeated(4, saidOf(osb.Unknown, 500)), deleted1, lives1), true},
+		"deleted meanwhile": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), deleted1, lives1), true},
 	} {
 		f := newBindingFixture(test.is...)
 		f.b.Spec.UserInfo = &v1beta1.UserInfo{Username: "amy"}

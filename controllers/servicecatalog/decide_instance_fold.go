@@ -22,21 +22,21 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // answer is what came of a call.
 type answer struct {
-	osb.Outcome
+	osbresult.Outcome
 	blame
 	// created: this very call has created what is there.
 	created              bool
 	dashboard, operation string
 	// state and words are of a poll.
-	state osb.State
+	state osbresult.State
 	words string
 	// instance is what an inspection found.
-	instance *osb.Instance
+	instance *osbresult.Instance
 }
 
 // instanceFold takes an answer into a status.
@@ -131,7 +131,7 @@ func (f *instanceFold) accept(v verdict) {
 
 // unsure is for a request of which it is not known what it did.
 func (f *instanceFold) unsure(what, reason string) {
-	if f.call.verb == update || f.answer.Class == osb.Unknown { // else nothing is left that a repeat would not find
+	if f.call.verb == update || f.answer.Class == osbresult.Unknown { // else nothing is left that a repeat would not find
 		f.attempts().Unknown++
 	}
 	f.again(what, reason)
@@ -152,7 +152,7 @@ func (f *instanceFold) repeat(reason, message string) {
 func (f *instanceFold) repeatSlowly(reason, message string) {
 	a := f.attempts()
 	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
-	f.answer.Class = osb.Misconfigured
+	f.answer.Class = osbresult.Misconfigured
 	f.repeat(reason, message)
 }
 
@@ -175,7 +175,7 @@ func (f *instanceFold) later(message string) {
 	if !f.isCleanup() { // of which the cause is said
 		a.LastError = message
 	}
-	taken := f.answer.Class == osb.Conflict && !f.call.owned // else it is ours, and found out about
+	taken := f.answer.Class == osbresult.Conflict && !f.call.owned // else it is ours, and found out about
 	countFailure(a, f.si.UID, failure{misconfigured: taken || f.answer.Misconfigured(), ownFault: f.answer.ownFault, probed: f.answer.probed != "", asked: f.answer.RetryAfter}, f.now)
 }
 

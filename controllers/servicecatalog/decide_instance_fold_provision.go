@@ -20,12 +20,12 @@ import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func (f *instanceFold) provision() {
 	switch f.answer.Class {
-	case osb.Done:
+	case osbresult.Done:
 		if !f.answer.created && f.call.clean && isForAnother(f.si.UID, f.status.CreatedForUID) {
 			f.undo()
 			f.stop(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, notInherited(f.call.id))
@@ -39,13 +39,13 @@ func (f *instanceFold) provision() {
 			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", f.call.id)
 		}
 		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
-	case osb.Accepted:
+	case osbresult.Accepted:
 		f.accept(verdict{reason: v1beta1.ReasonProvisioning, message: "The instance is being provisioned asynchronously"})
-	case osb.Unknown, osb.Malformed:
+	case osbresult.Unknown, osbresult.Malformed:
 		f.unsure("Provision", callReason(f.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
-	case osb.Conflict:
+	case osbresult.Conflict:
 		f.conflict()
-	case osb.Rejected, osb.Gone, osb.NeedsAsync, osb.NeedsApp:
+	case osbresult.Rejected, osbresult.Gone, osbresult.NeedsAsync, osbresult.NeedsApp:
 		f.rejected()
 	default: // nothing has happened, and may later
 		f.undo()
@@ -122,14 +122,14 @@ func (f *instanceFold) startMitigation(why word) {
 func (f *instanceFold) update() {
 	f.status.Unusable = f.status.Unusable || f.answer.InstanceUnusable // whether it is tried again or not
 	switch f.answer.Class {
-	case osb.Done:
+	case osbresult.Done:
 		f.succeed(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
-	case osb.Accepted:
+	case osbresult.Accepted:
 		f.attempts()
 		f.accept(verdict{reason: v1beta1.ReasonUpdatingInstance, message: "The instance is being updated asynchronously"})
-	case osb.Rejected, osb.Conflict, osb.Gone, osb.NeedsAsync, osb.NeedsApp:
+	case osbresult.Rejected, osbresult.Conflict, osbresult.Gone, osbresult.NeedsAsync, osbresult.NeedsApp:
 		f.updateFailed("Update call failed: " + f.words())
-	case osb.Unknown, osb.Malformed:
+	case osbresult.Unknown, osbresult.Malformed:
 		f.unsure("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
 		if !f.call.unsure && !f.answer.BrokerFailed() { // nothing has happened
@@ -148,7 +148,7 @@ func (f *instanceFold) updateFailed(message string) {
 		f.status.Unusable = true
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
-	if f.answer.Class != osb.Done || f.answer.UpdateNotRepeatable { // it is refused, not carried out in vain
+	if f.answer.Class != osbresult.Done || f.answer.UpdateNotRepeatable { // it is refused, not carried out in vain
 		f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
 	} else {
 		f.repeatSlowly(v1beta1.ReasonUpdateInstanceCallFailed, message)
@@ -164,13 +164,13 @@ func (f *instanceFold) inspect() {
 	a := f.attempts()
 	why := word{v1beta1.ReasonProvisionCallFailed, "the broker has something else under the id, from an earlier form of the spec"}
 	switch found := f.answer.instance; {
-	case f.answer.Class == osb.Gone: // after all, nothing
+	case f.answer.Class == osbresult.Gone: // after all, nothing
 		a.Conflict, a.NextTime = false, nil
-	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && found.PlanID == planIDOf(f.call.props):
+	case f.answer.Class == osbresult.Done && found != nil && found.PlanID != "" && found.PlanID == planIDOf(f.call.props):
 		f.adopt()
-	case f.answer.Class == osb.Done && f.answer.state == osb.InProgress, f.answer.Class == osb.Retry, f.answer.Misconfigured(), f.answer.Class == osb.Concurrency, f.answer.Class == osb.NeedsCatalog:
+	case f.answer.Class == osbresult.Done && f.answer.state == osbresult.InProgress, f.answer.Class == osbresult.Retry, f.answer.Misconfigured(), f.answer.Class == osbresult.Concurrency, f.answer.Class == osbresult.NeedsCatalog:
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
-	case f.answer.Class == osb.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
+	case f.answer.Class == osbresult.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
 		f.status.InProgressProperties = withPlanID(*f.call.props, found.PlanID)
 		f.startMitigation(why)
 	case f.call.kept:

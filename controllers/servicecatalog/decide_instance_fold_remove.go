@@ -21,20 +21,20 @@ import (
 	"fmt"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func (f *instanceFold) deprovision() {
 	switch f.answer.Class {
-	case osb.Done, osb.Gone:
+	case osbresult.Done, osbresult.Gone:
 		f.removed()
-	case osb.Accepted:
+	case osbresult.Accepted:
 		if f.isDeleting() {
 			f.beginDeprovision()
 		}
 		f.status.OperationStartTime = timeOf(f.now) // one that took too long was asked for anew
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))
-	case osb.Concurrency: // what is under way goes on, and may leave another plan
+	case osbresult.Concurrency: // what is under way goes on, and may leave another plan
 		message := "Deprovision call failed: " + f.words()
 		f.later(message)
 		f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionCallFailed, message: f.sayAttempt(message)}))
@@ -103,21 +103,21 @@ func (f *instanceFold) removalFailed(message string) {
 
 func (f *instanceFold) poll() {
 	a := f.answer
-	if a.Class == osb.Done {
+	if a.Class == osbresult.Done {
 		noteAnswer(f.status.Attempts)
 	}
 	switch {
-	case f.call.removal && a.Class == osb.Gone:
+	case f.call.removal && a.Class == osbresult.Gone:
 		f.removed()
 	case f.call.removal && a.NotFound(): // it proves nothing, but whoever knows the protocol says 410 to another request
 		f.removalFailed("The broker does not know the operation: " + f.words())
-	case a.Class != osb.Done:
+	case a.Class != osbresult.Done:
 		f.pollFailed()
-	case a.state == osb.InProgress && f.isOverdue():
+	case a.state == osbresult.InProgress && f.isOverdue():
 		f.operationOverdue()
-	case a.state == osb.InProgress:
+	case a.state == osbresult.InProgress:
 		f.progress()
-	case a.state == osb.Succeeded:
+	case a.state == osbresult.Succeeded:
 		f.operationSucceeded()
 	default:
 		f.operationFailed()

@@ -22,7 +22,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestProvisionAnswers has each row of the response matrix.
@@ -34,25 +34,25 @@ func TestProvisionAnswers(t *testing.T) {
 		undo   v1beta1.DeprovisionStatus
 		next   string // and after a day
 	}{
-		"201":                     {nil, said(osb.Done, 201), "Ready", "Required", "nothing: Ready"},
-		"200":                     {nil, said(osb.Done, 200), "Ready", "Required", "nothing: Ready"},
-		"202":                     {nil, said(osb.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
-		"400":                     {nil, said(osb.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
-		"400 to a repeat":         {fs(unknownOnce), said(osb.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
-		"400 after a restart":     {fs(restarted), said(osb.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
-		"401":                     {nil, said(osb.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"408":                     {nil, said(osb.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"429":                     {nil, said(osb.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"refused connection":      {nil, answer{Outcome: osb.Outcome{Class: osb.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
-		"409":                     {nil, said(osb.Conflict, 409), "ProvisionCallFailed", "Required", "inspect id small-id"},
-		"409 under a brought id":  {fs(brought), said(osb.Conflict, 409), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"ConcurrencyError":        {nil, said(osb.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"MaintenanceInfoConflict": {nil, said(osb.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"412":                     {nil, said(osb.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"422":                     {nil, said(osb.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
-		"500":                     {nil, said(osb.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
-		"timeout":                 {nil, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
-		"200 malformed":           {nil, said(osb.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"201":                     {nil, said(osbresult.Done, 201), "Ready", "Required", "nothing: Ready"},
+		"200":                     {nil, said(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"202":                     {nil, said(osbresult.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
+		"400":                     {nil, said(osbresult.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
+		"400 to a repeat":         {fs(unknownOnce), said(osbresult.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
+		"400 after a restart":     {fs(restarted), said(osbresult.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
+		"401":                     {nil, said(osbresult.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"408":                     {nil, said(osbresult.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"429":                     {nil, said(osbresult.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"refused connection":      {nil, answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
+		"409":                     {nil, said(osbresult.Conflict, 409), "ProvisionCallFailed", "Required", "inspect id small-id"},
+		"409 under a brought id":  {fs(brought), said(osbresult.Conflict, 409), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"ConcurrencyError":        {nil, said(osbresult.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"MaintenanceInfoConflict": {nil, said(osbresult.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"412":                     {nil, said(osbresult.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"422":                     {nil, said(osbresult.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
+		"500":                     {nil, said(osbresult.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"timeout":                 {nil, answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
+		"200 malformed":           {nil, said(osbresult.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -74,9 +74,9 @@ func TestProvisionAnswers(t *testing.T) {
 
 // TestUpdateAnswers has each row of the response matrix.
 func TestUpdateAnswers(t *testing.T) {
-	unrepeatable := said(osb.Rejected, 422)
+	unrepeatable := said(osbresult.Rejected, 422)
 	unrepeatable.UpdateNotRepeatable, unrepeatable.InstanceUnusable = true, true
-	breaks := func(class osb.Class, status int) answer {
+	breaks := func(class osbresult.Class, status int) answer {
 		a := said(class, status)
 		a.InstanceUnusable = true
 		return a
@@ -87,19 +87,19 @@ func TestUpdateAnswers(t *testing.T) {
 		plan   string // that the broker is known to have
 		next   string // after a day
 	}{
-		"200":              {said(osb.Done, 200), "Ready", "large-id", "nothing: Ready"},
-		"202":              {said(osb.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
-		"400":              {said(osb.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
+		"200":              {said(osbresult.Done, 200), "Ready", "large-id", "nothing: Ready"},
+		"202":              {said(osbresult.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
+		"400":              {said(osbresult.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
 		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
-		"404":              {said(osb.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
-		"410":              {said(osb.Gone, 410), "Failed", "small-id", "nothing: Failed"},
-		"429":              {said(osb.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
-		"ConcurrencyError": {said(osb.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
-		"500":              {said(osb.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
-		"500, unusable":    {breaks(osb.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
-		"502":              {said(osb.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
-		"502, unusable":    {breaks(osb.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
-		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
+		"404":              {said(osbresult.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"410":              {said(osbresult.Gone, 410), "Failed", "small-id", "nothing: Failed"},
+		"429":              {said(osbresult.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"ConcurrencyError": {said(osbresult.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"500":              {said(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"500, unusable":    {breaks(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502":              {said(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502, unusable":    {breaks(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"timeout":          {answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, planned)
@@ -111,7 +111,7 @@ func TestUpdateAnswers(t *testing.T) {
 				t.Errorf("the broker has %s, want %s", got, test.plan)
 			}
 			f.w.now = f.w.now.Add(24 * time.Hour)
-			if test.answer.Class == osb.Accepted {
+			if test.answer.Class == osbresult.Accepted {
 				f.w.now = f.w.now.Add(-23 * time.Hour)
 			}
 			if got := decideInstance(f.si, f.w).say(); got != test.next {
@@ -131,15 +131,15 @@ func TestDeprovisionAnswers(t *testing.T) {
 		state  string
 		next   string // after an hour
 	}{
-		"200":              {said(osb.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"410":              {said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"202":              {said(osb.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
-		"400":              {said(osb.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
-		"404":              {said(osb.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
-		"409":              {said(osb.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
-		"ConcurrencyError": {said(osb.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
-		"500":              {said(osb.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
-		"timeout":          {answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
+		"200":              {said(osbresult.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"410":              {said(osbresult.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"202":              {said(osbresult.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
+		"400":              {said(osbresult.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
+		"404":              {said(osbresult.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"409":              {said(osbresult.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
+		"ConcurrencyError": {said(osbresult.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
+		"500":              {said(osbresult.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
+		"timeout":          {answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, deleted, lives)
@@ -157,21 +157,21 @@ func TestDeprovisionAnswers(t *testing.T) {
 
 // TestPollAnswers has what brokers say of operations.
 func TestPollAnswers(t *testing.T) {
-	in := func(state osb.State) answer {
-		a := said(osb.Done, 200)
+	in := func(state osbresult.State) answer {
+		a := said(osbresult.Done, 200)
 		a.state = state
 		return a
 	}
 	updating := func(f *fixture) {
 		ready(f)
 		planned(f)
-		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Accepted, 202))
 	}
 	deprovisioning := func(f *fixture) {
 		ready(f)
 		deleted(f)
 		lives(f)
-		f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Accepted, 202))
 	}
 	for name, test := range map[string]struct {
 		is     func(*fixture)
@@ -179,19 +179,19 @@ func TestPollAnswers(t *testing.T) {
 		state  string
 		next   string // after an hour
 	}{
-		"provisioned":           {provisioning, in(osb.Succeeded), "Ready", "nothing: Ready"},
-		"provisioning":          {provisioning, in(osb.InProgress), "Provisioning", "poll id small-id"},
-		"provisioning failed":   {provisioning, in(osb.Failed), "OrphanMitigation", "deprovision id small-id"},
-		"provisioning, 410":     {provisioning, said(osb.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, 500":     {provisioning, said(osb.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
-		"provisioning, timeout": {provisioning, answer{Outcome: osb.Outcome{Class: osb.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
-		"updated":               {updating, in(osb.Succeeded), "Ready", "nothing: Ready"},
-		"updating failed":       {updating, in(osb.Failed), "Failed", "journal update id large-id +plan"},
-		"deprovisioned":         {deprovisioning, in(osb.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"deprovisioned, 410":    {deprovisioning, said(osb.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"deprovisioning, 404":   {deprovisioning, said(osb.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
-		"deprovisioning failed": {deprovisioning, in(osb.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
-		"deprovisioning":        {deprovisioning, in(osb.InProgress), "Deprovisioning", "poll id small-id (removal)"},
+		"provisioned":           {provisioning, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
+		"provisioning":          {provisioning, in(osbresult.InProgress), "Provisioning", "poll id small-id"},
+		"provisioning failed":   {provisioning, in(osbresult.Failed), "OrphanMitigation", "deprovision id small-id"},
+		"provisioning, 410":     {provisioning, said(osbresult.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, said(osbresult.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, timeout": {provisioning, answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
+		"updated":               {updating, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
+		"updating failed":       {updating, in(osbresult.Failed), "Failed", "journal update id large-id +plan"},
+		"deprovisioned":         {deprovisioning, in(osbresult.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioned, 410":    {deprovisioning, said(osbresult.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioning, 404":   {deprovisioning, said(osbresult.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning failed": {deprovisioning, in(osbresult.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning":        {deprovisioning, in(osbresult.InProgress), "Deprovisioning", "poll id small-id (removal)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is)
@@ -215,10 +215,10 @@ func TestPollAnswers(t *testing.T) {
 func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 	f := newFixture()
 	for range 9 {
-		f.after(decideInstance(f.si, f.w).call, said(osb.Retry, 429))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Retry, 429))
 		f.w.now = f.w.now.Add(24 * time.Hour)
 	}
-	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Accepted, 202))
 	f.w.now = f.w.now.Add(time.Minute)
 	if next := decideInstance(f.si, f.w); next.call == nil || next.call.verb != poll {
 		t.Errorf("after a minute: %s", next.say())
@@ -228,7 +228,7 @@ func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 // TestWhatHadNoEffectDoesNotUseUpTheAttempts: however long the broker could not be had.
 func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 	f := newFixture()
-	asked := func(verb verb, class osb.Class, status, times int) {
+	asked := func(verb verb, class osbresult.Class, status, times int) {
 		t.Helper()
 		for i := range times {
 			next := decideInstance(f.si, f.w)
@@ -239,21 +239,21 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 			f.w.now = f.w.now.Add(time.Hour)
 		}
 	}
-	asked(provision, osb.Retry, 429, 25)
-	asked(provision, osb.Unknown, 500, 4)
-	asked(deprovision, osb.Unknown, 500, 25)
-	asked(deprovision, osb.Done, 200, 1)
-	asked(provision, osb.Malformed, 200, 20)
-	asked(provision, osb.Unknown, 500, 4)
-	asked(deprovision, osb.Done, 200, 1)
-	asked(provision, osb.Done, 201, 1)
+	asked(provision, osbresult.Retry, 429, 25)
+	asked(provision, osbresult.Unknown, 500, 4)
+	asked(deprovision, osbresult.Unknown, 500, 25)
+	asked(deprovision, osbresult.Done, 200, 1)
+	asked(provision, osbresult.Malformed, 200, 20)
+	asked(provision, osbresult.Unknown, 500, 4)
+	asked(deprovision, osbresult.Done, 200, 1)
+	asked(provision, osbresult.Done, 201, 1)
 }
 
 // TestAnInstanceHasANewIDAfterEachRemoval: a removal that is carried out late hits nothing (R2).
 func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 	mitigated := func(f *fixture) {
 		unknownTimes(4)(f)
-		f.after(decideInstance(f.si, f.w).call, said(osb.Gone, 410))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Gone, 410))
 		later(time.Hour)(f)
 	}
 	supplied := func(f *fixture) { // and created by this object
@@ -261,7 +261,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		provisioning(f)
 		f.si.Status.CreatedForUID = f.si.UID
 		operationFailed(f)
-		f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Done, 200))
 		edited2(f)
 	}
 	first, second := catalog.NextID("uid", "id", 1), catalog.NextID("uid", "id", 2)
@@ -310,15 +310,15 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 			next := decideInstance(f.si, f.w)
 			switch {
 			case next.call.verb == deprovision:
-				f.after(next.call, said(osb.Done, 200))
+				f.after(next.call, said(osbresult.Done, 200))
 				if !edited {
 					edited2(f)
 					edited = true
 				}
 			case next.call.verb == inspect:
-				f.after(next.call, said(osb.Gone, 404))
+				f.after(next.call, said(osbresult.Gone, 404))
 			case next.call.id == id:
-				f.after(next.call, said(osb.Conflict, 409))
+				f.after(next.call, said(osbresult.Conflict, 409))
 			}
 			f.w.now = f.w.now.Add(time.Hour)
 		}
@@ -331,8 +331,8 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 // TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
 // conformance: F02
 func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
-	for _, out := range []answer{said(osb.Retry, 500), said(osb.Retry, 401), said(osb.Retry, 429), said(osb.Concurrency, 422), said(osb.Malformed, 200), said(osb.Malformed, 301), said(osb.Rejected, 400), said(osb.Rejected, 410),
-		{Outcome: osb.Outcome{Class: osb.Retry}}} {
+	for _, out := range []answer{said(osbresult.Retry, 500), said(osbresult.Retry, 401), said(osbresult.Retry, 429), said(osbresult.Concurrency, 422), said(osbresult.Malformed, 200), said(osbresult.Malformed, 301), said(osbresult.Rejected, 400), said(osbresult.Rejected, 410),
+		{Outcome: osbresult.Outcome{Class: osbresult.Retry}}} {
 		f := newFixture(conflicting, later(time.Hour))
 		next := decideInstance(f.si, f.w)
 		if next.call == nil || next.call.verb != inspect {
@@ -351,15 +351,15 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 // conformance: F05
 func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	f := newFixture()
-	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Conflict, 409))
 	f.w.now = f.w.now.Add(time.Hour)
-	found := said(osb.Done, 200)
-	found.instance = &osb.Instance{PlanID: "small-id"} // and no parameters
+	found := said(osbresult.Done, 200)
+	found.instance = &osbresult.Instance{PlanID: "small-id"} // and no parameters
 	f.after(decideInstance(f.si, f.w).call, found)
 	if got, want := decideInstance(f.si, f.w).say(), "journal update id small-id +plan +parameters"; got != want {
 		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
 	}
-	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Done, 200))
 	if got := decideInstance(f.si, f.w).say(); got != "nothing: Ready" {
 		t.Error("then:", got)
 	}
@@ -370,11 +370,11 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 	fromSecret := func(f *fixture) { f.w.parameters.version = "v1" }
 	removed := func(f *fixture) {
-		f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Done, 200))
 		f.w.now = f.w.now.Add(time.Hour)
 	}
 	notRemoved := func(f *fixture) {
-		f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Unknown, 500))
 		f.w.now = f.w.now.Add(time.Hour)
 	}
 	for name, test := range map[string]struct {

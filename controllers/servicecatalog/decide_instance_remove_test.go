@@ -24,7 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestAnUnknownOutcomeIsRepeatedThenRemoved is the ladder of orphan mitigation.
@@ -38,9 +38,9 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 			continue
 		}
 		calls = append(calls, string(next.call.verb))
-		a := said(osb.Unknown, 500)
+		a := said(osbresult.Unknown, 500)
 		if next.call.verb == deprovision {
-			a = said(osb.Done, 200)
+			a = said(osbresult.Done, 200)
 		}
 		f.after(next.call, a)
 		f.w.now = f.w.now.Add(time.Hour)
@@ -59,7 +59,7 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 	refused := func(times int) func(*fixture) {
 		return func(f *fixture) {
 			for range times {
-				f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422))
+				f.after(decideInstance(f.si, f.w).call, said(osbresult.Concurrency, 422))
 				f.w.now = f.w.now.Add(time.Hour)
 			}
 		}
@@ -71,7 +71,7 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 		"cleanup of a failure":  fs(restarted, refused(15), refusedOnce),
 		"deletion in a cleanup": fs(unknownTimes(4), unknownTimes(15), deleted, lives),
 	} {
-		for _, class := range []osb.Class{osb.Unknown, osb.Concurrency} {
+		for _, class := range []osbresult.Class{osbresult.Unknown, osbresult.Concurrency} {
 			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
 				f := newFixture(is...)
 				next := decideInstance(f.si, f.w)
@@ -90,13 +90,13 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 // TestACleanupSaysThatItIsOne: to people who have deleted nothing.
 func TestACleanupSaysThatItIsOne(t *testing.T) {
 	const what = "What may have been left at the broker is being removed"
-	busy := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Concurrency, 422)) }
+	busy := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Concurrency, 422)) }
 	inProgress := func(f *fixture) {
-		a := said(osb.Done, 200)
-		a.state = osb.InProgress
+		a := said(osbresult.Done, 200)
+		a.state = osbresult.InProgress
 		f.after(decideInstance(f.si, f.w).call, a)
 	}
-	unsaid := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Malformed, 500)) }
+	unsaid := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Malformed, 500)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string // how Ready's message begins
@@ -132,7 +132,7 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 		if next.call == nil || next.call.verb != deprovision {
 			t.Fatalf("it is not asked for: %s", next.say())
 		}
-		f.after(next.call, said(osb.Accepted, 202))
+		f.after(next.call, said(osbresult.Accepted, 202))
 		if got := decideInstance(f.si, f.w).say(); got != "poll id small-id (removal)" {
 			t.Fatalf("after that: %s", got)
 		}
@@ -145,26 +145,26 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 	f := newFixture(ready, planned)
 	large := f.w.offer.plan
-	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Accepted, 202))
 	deleted(f)
 	lives(f)
 	next := decideInstance(f.si, f.w)
 	if got := next.say(); got != "deprovision id small-id" {
 		t.Fatal(got)
 	}
-	busy := said(osb.Concurrency, 422)
+	busy := said(osbresult.Concurrency, 422)
 	busy.RetryAfter = time.Minute
 	f.after(next.call, busy)
 	next = decideInstance(f.si, f.w)
 	if got := next.say(); got != "poll id small-id" {
 		t.Fatal("while it is refused:", got)
 	}
-	f.after(next.call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.InProgress})
+	f.after(next.call, answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, state: osbresult.InProgress})
 	if got := decideInstance(f.si, f.w).say(); got != "wait" {
 		t.Fatal("between two polls:", got)
 	}
 	later(time.Second)(f)
-	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Succeeded})
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, state: osbresult.Succeeded})
 	if got := decideInstance(f.si, f.w).say(); got != "deprovision id "+large.Common().ExternalID {
 		t.Error("at its end:", got)
 	}
@@ -174,7 +174,7 @@ func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 // nothing.
 func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	f := newFixture(toBeKept, provisioning)
-	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, state: osbresult.Failed})
 	if got := decideInstance(f.si, f.w).say(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
 	}
@@ -184,11 +184,11 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 		if next.call == nil || next.call.verb != provision {
 			t.Fatal(next.say())
 		}
-		f.after(next.call, said(osb.Unknown, 500))
+		f.after(next.call, said(osbresult.Unknown, 500))
 		f.w.now = f.w.now.Add(time.Hour)
 	}
 	f = newFixture(provisioning)
-	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200}, state: osb.Failed})
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, state: osbresult.Failed})
 	toBeKept(f)
 	if got := decideInstance(f.si, f.w); got.call != nil || got.status.OrphanMitigationInProgress {
 		t.Error("once it has begun:", got.say())
@@ -198,7 +198,7 @@ func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 // TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas: as often as there are some to try,
 // since each time costs a write.
 func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
-	refused := said(osb.Rejected, 400)
+	refused := said(osbresult.Rejected, 400)
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
@@ -231,7 +231,7 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 
 // TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs: and only there.
 func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
-	refused := said(osb.Rejected, 400)
+	refused := said(osbresult.Rejected, 400)
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
@@ -277,7 +277,7 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
 	for status, want := range map[int]string{400: "large-id", 404: "small-id", 409: "small-id", 422: "small-id"} {
 		f := newFixture(ready, planned, restarted, deleted, lives)
-		f.after(decideInstance(f.si, f.w).call, said(osb.Rejected, status))
+		f.after(decideInstance(f.si, f.w).call, said(osbresult.Rejected, status))
 		f.w.now = f.w.now.Add(time.Hour)
 		if got := decideInstance(f.si, f.w).call.planID; got != want {
 			t.Errorf("after %d: %s, want %s", status, got, want)

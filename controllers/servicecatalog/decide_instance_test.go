@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // The plan before an update is told only where it is known: the broker refuses a wrong one.
@@ -132,10 +132,10 @@ func TestDecideInstance(t *testing.T) {
 func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
 	f := newFixture()
 	f.w.offer.plan.Common().MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: "2.0.0"}
-	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Conflict, 409))
 	f.w.now = f.w.now.Add(time.Hour)
-	found := said(osb.Done, 200)
-	found.instance = &osb.Instance{PlanID: "small-id", MaintenanceVersion: "1.0.0"}
+	found := said(osbresult.Done, 200)
+	found.instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0.0"}
 	f.after(decideInstance(f.si, f.w).call, found)
 	if got := f.si.Status.ExternalProperties.MaintenanceVersion; got != "1.0.0" {
 		t.Errorf("it is of version %q", got)
@@ -150,12 +150,12 @@ func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
 // conformance: F04
 func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
 	f := newFixture()
-	f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Conflict, 409))
 	f.w.now = f.w.now.Add(time.Hour)
 	if got := decideInstance(f.si, f.w).say(); got != "inspect id small-id" {
 		t.Fatal(got)
 	}
-	f.after(decideInstance(f.si, f.w).call, said(osb.Gone, 404))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Gone, 404))
 	if got := decideInstance(f.si, f.w).say(); got != "provision id small-id" {
 		t.Errorf("then: %s, and not under another id", got)
 	}
@@ -178,9 +178,9 @@ func TestABudgetIsResetByAChange(t *testing.T) {
 			t.Fatal("it is never cleaned up")
 		}
 		if next.call != nil {
-			class := osb.Unknown
+			class := osbresult.Unknown
 			if next.call.verb == deprovision {
-				class = osb.Gone
+				class = osbresult.Gone
 			}
 			f.after(next.call, said(class, 500))
 		}
@@ -258,8 +258,8 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 		})
 	}
 	f := newFixture(version("2.0"), conflicting, later(time.Hour))
-	found := said(osb.Done, 200)
-	found.instance = &osb.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
+	found := said(osbresult.Done, 200)
+	found.instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
 	f.after(decideInstance(f.si, f.w).call, found)
 	if got := decideInstance(f.si, f.w).call.previousMaintenance; got != "1.0" {
 		t.Errorf("what was found has %q, not what is asked for", got)
@@ -305,7 +305,7 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 			if next.call.verb != poll {
 				return
 			}
-			f.after(next.call, stateOf(osb.InProgress))
+			f.after(next.call, stateOf(osbresult.InProgress))
 			if got := decideInstance(f.si, f.w).say(); got != test.then {
 				t.Errorf("then: %s, want %s", got, test.then)
 			}
@@ -318,7 +318,7 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 func TestEitherLimitEndsInFailure(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	for said, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
-		inProgress := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, stateOf(osb.InProgress)) }
+		inProgress := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, stateOf(osbresult.InProgress)) }
 		f := newFixture(func(f *fixture) { f.w.offer.plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second), inProgress)
 		if !f.si.Status.AsyncOpInProgress {
 			t.Errorf("%d s: just before %s: %+v", said, limit, f.si.Status.Conditions)

@@ -26,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // secretsOf returns the values from Secrets that a broker has, or is sent, as an instance's
@@ -112,8 +113,8 @@ func (r *InstanceReconciler) updateInstance(ctx context.Context, v *instanceView
 // orphanOf is what a call has made, should its object be gone when that is to be
 // recorded; nil: nothing.
 func (r *InstanceReconciler) orphanOf(v *instanceView, call *instanceCall, a answer) *orphan {
-	accepted := a.Class == osb.Accepted
-	if call.verb != provision || a.Class != osb.Done && !accepted && a.Class != osb.Unknown {
+	accepted := a.Class == osbresult.Accepted
+	if call.verb != provision || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
 		return nil
 	}
 	return &orphan{

@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // InstanceReconciler has brokers provide what ServiceInstances say.
@@ -121,7 +121,7 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 		first = &next.status
 	}
 	var a answer
-	queued, err := r.send(ctx, v.view, at, next.call.verb, first, func() (osb.Outcome, error) {
+	queued, err := r.send(ctx, v.view, at, next.call.verb, first, func() (osbresult.Outcome, error) {
 		var err error
 		a, err = r.call(ctx, v, broker, next.call)
 		return a.Outcome, err

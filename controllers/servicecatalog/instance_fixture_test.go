@@ -23,7 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // schemaDefault is the observedGeneration of a new object: the CRDs' default of status.
@@ -104,11 +104,11 @@ func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
 func noDefault(f *fixture) { f.si.Status.ObservedGeneration = 0 }
 
 func ready(f *fixture) {
-	f.after(decideInstance(f.si, f.w).call, said(osb.Done, 201))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Done, 201))
 }
 
 func provisioning(f *fixture) {
-	f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Accepted, 202))
 }
 
 func edited2(f *fixture) {
@@ -160,30 +160,30 @@ func broughtToDelete(f *fixture) {
 func unknownTimes(times int) func(*fixture) {
 	return func(f *fixture) {
 		for range times {
-			f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+			f.after(decideInstance(f.si, f.w).call, said(osbresult.Unknown, 500))
 			f.w.now = f.w.now.Add(time.Hour)
 		}
 	}
 }
 
 func unknownOnce(f *fixture) {
-	f.after(decideInstance(f.si, f.w).call, said(osb.Unknown, 500))
+	f.after(decideInstance(f.si, f.w).call, said(osbresult.Unknown, 500))
 	f.w.now = f.w.now.Add(time.Hour)
 }
 
-func conflicting(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Conflict, 409)) }
+func conflicting(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Conflict, 409)) }
 
 // operationFailed is what the broker says of the operation.
 func operationFailed(f *fixture) {
-	a := said(osb.Done, 200)
-	a.state = osb.Failed
+	a := said(osbresult.Done, 200)
+	a.state = osbresult.Failed
 	f.after(decideInstance(f.si, f.w).call, a)
 }
 
 // operationBroke is the same, and that the instance cannot be used any more.
 func operationBroke(f *fixture) {
-	a := said(osb.Done, 200)
-	a.state, a.InstanceUnusable = osb.Failed, true
+	a := said(osbresult.Done, 200)
+	a.state, a.InstanceUnusable = osbresult.Failed, true
 	f.after(decideInstance(f.si, f.w).call, a)
 }
 
@@ -194,11 +194,11 @@ func refusedParameters(f *fixture) {
 func boundTo(f *fixture) { f.w.bindings = []string{"b"} }
 
 // used is an instance that was at the broker before.
-func used(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Done, 200)) }
+func used(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Done, 200)) }
 
 // created is one that this very object has created.
 func created(f *fixture) {
-	a := said(osb.Done, 201)
+	a := said(osbresult.Done, 201)
 	a.created = true
 	f.after(decideInstance(f.si, f.w).call, a)
 }
@@ -211,7 +211,7 @@ func rotated(version, checksum string) func(*fixture) {
 // tooLate is when an operation has taken longer than it may, and the broker says so.
 func tooLate(f *fixture) {
 	later(8 * 24 * time.Hour)(f)
-	f.after(decideInstance(f.si, f.w).call, stateOf(osb.InProgress))
+	f.after(decideInstance(f.si, f.w).call, stateOf(osbresult.InProgress))
 }
 
 // unreachable is when the broker's credentials were missing for a while.
@@ -229,17 +229,17 @@ func toBeKept(f *fixture) {
 }
 
 // accepted has the broker begin.
-func accepted(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Accepted, 202)) }
+func accepted(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Accepted, 202)) }
 
 // broken has the broker refuse the request, and say that the instance cannot be used any more.
 func broken(f *fixture) {
-	refusal := said(osb.Rejected, 422)
+	refusal := said(osbresult.Rejected, 422)
 	refusal.InstanceUnusable = true
 	f.after(decideInstance(f.si, f.w).call, refusal)
 }
 
 func unanswered(f *fixture) {
-	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osb.Outcome{Class: osb.Unknown, Sent: true}})
+	f.after(decideInstance(f.si, f.w).call, answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}})
 }
 
-func refusedOnce(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Rejected, 400)) }
+func refusedOnce(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Rejected, 400)) }

@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // metrics are about requests to brokers. Labels are from closed sets, and brokers, of which
@@ -86,9 +87,9 @@ func (m *metrics) observe(broker brokerKey, o osb.Observation) {
 }
 
 // legacyStatus is an outcome as the former service-catalog counted it.
-func legacyStatus(o osb.Outcome) string {
+func legacyStatus(o osbresult.Outcome) string {
 	switch {
-	case o.Class == osb.Done, o.Class == osb.Accepted:
+	case o.Class == osbresult.Done, o.Class == osbresult.Accepted:
 		return "2xx"
 	case o.Status == 0:
 		return "client-error"

@@ -37,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -95,7 +96,7 @@ type orphanage struct {
 	orphans     *orphans
 	wake        func(types.NamespacedName)
 	// remove asks a broker for a removal.
-	remove func(*osb.Client, context.Context, osb.RemovalRequest) (osb.RemovalResponse, osb.Outcome)
+	remove func(*osb.Client, context.Context, osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome)
 	// claimed says whether another object has the orphan's id.
 	claimed func(context.Context, *orphan) (bool, error)
 }
@@ -144,7 +145,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	connection, err := u.connections.to(ctx, broker)
 	if bad, ok := errors.AsType[*credentialsError](err); ok {
 		u.connections.bulkheads.Withdraw(o.broker, o, now) // it does not come for a slot before its next attempt
-		return u.undone(o, osb.Outcome{Class: osb.Retry, Description: bad.message}), nil
+		return u.undone(o, osbresult.Outcome{Class: osbresult.Retry, Description: bad.message}), nil
 	}
 	if err != nil {
 		return 0, err
@@ -167,37 +168,37 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 }
 
 // ask asks a broker to remove an orphan, or how far that is.
-func (u *orphanage) ask(ctx context.Context, broker *osb.Client, o *orphan) osb.Outcome {
+func (u *orphanage) ask(ctx context.Context, broker *osb.Client, o *orphan) osbresult.Outcome {
 	if o.working.IsZero() {
 		removal, out := u.remove(broker, ctx, o.remove)
-		if out.Class == osb.Accepted {
+		if out.Class == osbresult.Accepted {
 			o.working, o.operation = u.clock.Now(), removal.Operation
 		}
 		return out
 	}
 	last, out := broker.Poll(ctx, osb.PollRequest{Params: o.remove.Params, BindingID: o.remove.BindingID, Operation: o.operation, Removal: true})
 	switch {
-	case out.Class == osb.Done && last.State == osb.InProgress:
-		out.Class = osb.Accepted
-	case out.Class == osb.Done && last.State == osb.Failed, out.NotFound(): // it is asked for anew
-		out.Class, o.working = osb.Unknown, time.Time{}
+	case out.Class == osbresult.Done && last.State == osbresult.InProgress:
+		out.Class = osbresult.Accepted
+	case out.Class == osbresult.Done && last.State == osbresult.Failed, out.NotFound(): // it is asked for anew
+		out.Class, o.working = osbresult.Unknown, time.Time{}
 	}
 	return out
 }
 
 // undone says what came of a removal; 0: that is the end of it.
-func (u *orphanage) undone(o *orphan, out osb.Outcome) time.Duration {
+func (u *orphanage) undone(o *orphan, out osbresult.Outcome) time.Duration {
 	now := u.clock.Now()
-	if running := now.Sub(o.working); out.Class == osb.Accepted && running < catalog.MaximumPollingDuration {
+	if running := now.Sub(o.working); out.Class == osbresult.Accepted && running < catalog.MaximumPollingDuration {
 		wait := pollInterval(running, out.RetryAfter)
 		o.next = now.Add(wait)
 		return wait
 	}
 	switch o.attempts++; {
-	case out.Class == osb.Done, out.Class == osb.Gone:
+	case out.Class == osbresult.Done, out.Class == osbresult.Gone:
 		u.recorder.Eventf(o.object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before what the broker has made for it could be recorded, and that is removed again")
 		return 0
-	case out.Class == osb.NeedsAsync:
+	case out.Class == osbresult.NeedsAsync:
 		o.remove.AcceptsIncomplete = true
 		return time.Millisecond
 	case o.attempts >= maxAttempts:
@@ -211,7 +212,7 @@ func (u *orphanage) undone(o *orphan, out osb.Outcome) time.Duration {
 
 // withoutWords says what came of a request without the broker's words: it may repeat
 // secrets of an object that is gone, and with it what is known of them.
-func withoutWords(out osb.Outcome) string {
+func withoutWords(out osbresult.Outcome) string {
 	if out.Status == 0 {
 		return out.Description
 	}

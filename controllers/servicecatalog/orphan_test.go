@@ -32,6 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestAnOrphanIsLeftWithoutTheBrokersWords: what would have to be left out of them went
@@ -40,7 +41,7 @@ func TestAnOrphanIsLeftWithoutTheBrokersWords(t *testing.T) {
 	said := events.NewFakeRecorder(1)
 	u := &orphanage{recorder: said, clock: clocktesting.NewFakePassiveClock(t0)}
 	o := &orphan{object: &v1beta1.ServiceInstance{}, attempts: maxAttempts - 1, remove: osb.RemovalRequest{Params: osb.Params{InstanceID: "id"}}}
-	if wait := u.undone(o, osb.Outcome{Class: osb.Rejected, Status: 400, Code: "open-sesame", Description: "you said open-sesame"}); wait != 0 {
+	if wait := u.undone(o, osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Code: "open-sesame", Description: "you said open-sesame"}); wait != 0 {
 		t.Errorf("it is tried again after %s", wait)
 	}
 	if event := <-said.Events; strings.Contains(event, "sesame") || !strings.Contains(event, `"id" is left there: the broker did not remove it: HTTP 400`) {
@@ -57,7 +58,7 @@ func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
 		if clock.SetTime(clock.Now().Add(wait)); clock.Since(t0) > 2*catalog.MaximumPollingDuration {
 			t.Fatal("it is polled for ever")
 		}
-		if wait = u.undone(o, osb.Outcome{Class: osb.Accepted}); wait > 2*lastRetry {
+		if wait = u.undone(o, osbresult.Outcome{Class: osbresult.Accepted}); wait > 2*lastRetry {
 			t.Fatalf("it waits %s", wait)
 		}
 	}

@@ -39,6 +39,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -228,7 +229,7 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 
 // send asks a broker once there is a slot for that; queued says what it waits for. What is
 // to be on record first is. After an error nothing was asked.
-func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osb.Outcome, error)) (queued *limiter.Wait, err error) {
+func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
 	tried := r.attempts(r.status(v.object))
 	if tried != nil && tried.Generation != v.object.GetGeneration() {
 		tried = nil
@@ -257,12 +258,12 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	if out.Misconfigured() {
 		r.connections.noteFault(keyOf(broker), what, out)
 	}
-	result, v.polled, v.known.refused = resultOf(out), what == poll, out.Class == osb.Rejected
-	if out.Class == osb.NeedsCatalog {
+	result, v.polled, v.known.refused = resultOf(out), what == poll, out.Class == osbresult.Rejected
+	if out.Class == osbresult.NeedsCatalog {
 		r.relist(keyOf(broker))
 	}
 	v.known.polled, v.known.asked = time.Time{}, 0
-	if what == poll || out.Class == osb.Accepted {
+	if what == poll || out.Class == osbresult.Accepted {
 		v.known.polled, v.known.asked = r.clock.Now(), out.RetryAfter
 	}
 	return nil, nil
@@ -329,18 +330,18 @@ func brokerNamed(key brokerKey) string {
 }
 
 // resultOf says what an outcome means for others' requests. Who refuses one does answer.
-func resultOf(o osb.Outcome) limiter.Result {
+func resultOf(o osbresult.Outcome) limiter.Result {
 	switch {
 	case o.Throttled():
 		return limiter.Result{Wish: max(o.RetryAfter, time.Second)}
-	case o.Status == 0 && o.Class == osb.Rejected:
+	case o.Status == 0 && o.Class == osbresult.Rejected:
 		return limiter.Result{Unasked: true}
 	case o.Misconfigured():
 		return limiter.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
 	case o.Unavailable():
 		return limiter.Result{Failed: true}
 	}
-	return limiter.Result{Error: o.Class != osb.Done && o.Class != osb.Accepted && o.Class != osb.Gone}
+	return limiter.Result{Error: o.Class != osbresult.Done && o.Class != osbresult.Accepted && o.Class != osbresult.Gone}
 }
 
 // trouble is an error that keeps an object from being worked on, and that its status says.

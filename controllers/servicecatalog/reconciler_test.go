@@ -33,7 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
@@ -64,9 +64,9 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 				if stops {
 					stop()
 				}
-				_, err := r.send(ctx, v, f.w.offer.broker, provision, nil, func() (osb.Outcome, error) {
+				_, err := r.send(ctx, v, f.w.offer.broker, provision, nil, func() (osbresult.Outcome, error) {
 					asked = true
-					return osb.Outcome{Class: osb.Done}, nil
+					return osbresult.Outcome{Class: osbresult.Done}, nil
 				})
 				return ctrl.Result{}, err
 			}

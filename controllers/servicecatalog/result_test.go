@@ -24,6 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -32,30 +33,30 @@ import (
 func TestWhatOutcomesMeanForOthers(t *testing.T) {
 	failed, wrong := limiter.Result{Failed: true}, limiter.Result{Error: true}
 	for why, c := range map[string]struct {
-		outcome osb.Outcome
+		outcome osbresult.Outcome
 		want    limiter.Result
 	}{
-		"done":                     {osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, limiter.Result{}},
-		"refused":                  {osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}, wrong},
-		"not with these":           {osb.Outcome{Class: osb.Retry, Status: 401, Sent: true}, wrong},
-		"begun":                    {osb.Outcome{Class: osb.Accepted, Status: 202, Sent: true}, limiter.Result{}},
-		"gone":                     {osb.Outcome{Class: osb.Gone, Status: 410, Sent: true}, limiter.Result{}},
-		"its own mistake":          {osb.Outcome{Class: osb.Unknown, Status: 500, Sent: true}, wrong},
-		"its own, and no effect":   {osb.Outcome{Class: osb.Retry, Status: 500, Sent: true}, wrong},
-		"what makes no sense":      {osb.Outcome{Class: osb.Malformed, Status: 200, Sent: true}, limiter.Result{Misconfigured: true}},
-		"F-R12 not allowed":        {osb.Outcome{Class: osb.Misconfigured, Status: 403, Sent: true}, limiter.Result{Misconfigured: true}},
-		"F-R12 credentials":        {osb.Outcome{Class: osb.Misconfigured, Status: 401, Sent: true}, limiter.Result{Misconfigured: true, Unauthorized: true}},
-		"F-R12 no such host":       {osb.Outcome{Class: osb.Misconfigured}, limiter.Result{Misconfigured: true}},
-		"a body that is no JSON":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true}, wrong},
-		"a body that has no end":   {osb.Outcome{Class: osb.Unknown, Status: 201, Sent: true, Incomplete: true}, failed},
-		"an error that has no end": {osb.Outcome{Class: osb.Retry, Status: 422, Sent: true, Incomplete: true}, failed},
-		"no answer":                {osb.Outcome{Class: osb.Unknown, Sent: true}, failed},
-		"no connection":            {osb.Outcome{Class: osb.Retry}, failed},
-		"its gateway's words":      {osb.Outcome{Class: osb.Unknown, Status: 502, Sent: true}, failed},
-		"not now":                  {osb.Outcome{Class: osb.Retry, Status: 503, Sent: true}, failed},
-		"fewer, please":            {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true}, limiter.Result{Wish: time.Second}},
-		"not for a minute":         {osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, limiter.Result{Wish: time.Minute}},
-		"what cannot be sent":      {osb.Outcome{Class: osb.Rejected}, limiter.Result{Unasked: true}},
+		"done":                     {osbresult.Outcome{Class: osbresult.Done, Status: 200, Sent: true}, limiter.Result{}},
+		"refused":                  {osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Sent: true}, wrong},
+		"not with these":           {osbresult.Outcome{Class: osbresult.Retry, Status: 401, Sent: true}, wrong},
+		"begun":                    {osbresult.Outcome{Class: osbresult.Accepted, Status: 202, Sent: true}, limiter.Result{}},
+		"gone":                     {osbresult.Outcome{Class: osbresult.Gone, Status: 410, Sent: true}, limiter.Result{}},
+		"its own mistake":          {osbresult.Outcome{Class: osbresult.Unknown, Status: 500, Sent: true}, wrong},
+		"its own, and no effect":   {osbresult.Outcome{Class: osbresult.Retry, Status: 500, Sent: true}, wrong},
+		"what makes no sense":      {osbresult.Outcome{Class: osbresult.Malformed, Status: 200, Sent: true}, limiter.Result{Misconfigured: true}},
+		"F-R12 not allowed":        {osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Sent: true}, limiter.Result{Misconfigured: true}},
+		"F-R12 credentials":        {osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Sent: true}, limiter.Result{Misconfigured: true, Unauthorized: true}},
+		"F-R12 no such host":       {osbresult.Outcome{Class: osbresult.Misconfigured}, limiter.Result{Misconfigured: true}},
+		"a body that is no JSON":   {osbresult.Outcome{Class: osbresult.Unknown, Status: 201, Sent: true}, wrong},
+		"a body that has no end":   {osbresult.Outcome{Class: osbresult.Unknown, Status: 201, Sent: true, Incomplete: true}, failed},
+		"an error that has no end": {osbresult.Outcome{Class: osbresult.Retry, Status: 422, Sent: true, Incomplete: true}, failed},
+		"no answer":                {osbresult.Outcome{Class: osbresult.Unknown, Sent: true}, failed},
+		"no connection":            {osbresult.Outcome{Class: osbresult.Retry}, failed},
+		"its gateway's words":      {osbresult.Outcome{Class: osbresult.Unknown, Status: 502, Sent: true}, failed},
+		"not now":                  {osbresult.Outcome{Class: osbresult.Retry, Status: 503, Sent: true}, failed},
+		"fewer, please":            {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true}, limiter.Result{Wish: time.Second}},
+		"not for a minute":         {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, limiter.Result{Wish: time.Minute}},
+		"what cannot be sent":      {osbresult.Outcome{Class: osbresult.Rejected}, limiter.Result{Unasked: true}},
 	} {
 		if got := resultOf(c.outcome); got != c.want {
 			t.Errorf("%s: %+v instead of %+v", why, got, c.want)
@@ -99,7 +100,7 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 // is asked again.
 func TestAnotherVersionRemovesNothing(t *testing.T) {
 	f := newFixture()
-	for _, a := range []answer{said(osb.Conflict, 409), said(osb.NeedsCatalog, 412)} {
+	for _, a := range []answer{said(osbresult.Conflict, 409), said(osbresult.NeedsCatalog, 412)} {
 		f.after(decideInstance(f.si, f.w).call, a)
 		f.w.now = f.w.now.Add(24 * time.Hour)
 	}

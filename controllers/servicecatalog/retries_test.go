@@ -27,6 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 const quota = "instance limit for this service has been reached"
@@ -40,7 +41,7 @@ func attemptsOf(si *v1beta1.ServiceInstance) v1beta1.Attempts {
 }
 
 // saying is an answer with the broker's words.
-func saying(class osb.Class, status int, words string) answer {
+func saying(class osbresult.Class, status int, words string) answer {
 	a := said(class, status)
 	a.Description = words
 	return a
@@ -143,7 +144,7 @@ func TestConditionsOfABindingThatWaits(t *testing.T) {
 func TestMisconfiguration(t *testing.T) {
 	f := newFixture()
 	for i, seconds := range []time.Duration{5, 15, 45, 300, 600, 1200, 1800, 1800} {
-		f.answered(t, saying(osb.Misconfigured, 403, "forbidden by the gateway"))
+		f.answered(t, saying(osbresult.Misconfigured, 403, "forbidden by the gateway"))
 		want := "Reconciling"
 		if i > 2 {
 			want = "Stalled Failed"
@@ -160,7 +161,7 @@ func TestMisconfiguration(t *testing.T) {
 	if before := decideInstance(f.si, f.w); before.call != nil {
 		wantState(t, "before the request", before.status.Conditions, "Stalled Failed")
 	}
-	f.answered(t, said(osb.Done, 201))
+	f.answered(t, said(osbresult.Done, 201))
 	wantState(t, "mended", f.si.Status.Conditions, "Ready")
 }
 
@@ -168,19 +169,19 @@ func TestMisconfiguration(t *testing.T) {
 func TestAnEditEndsAMisconfiguration(t *testing.T) {
 	f := newFixture()
 	for range 5 {
-		f.answered(t, said(osb.Misconfigured, 404))
+		f.answered(t, said(osbresult.Misconfigured, 404))
 		f.w.now = f.w.now.Add(f.due())
 	}
-	f.answered(t, said(osb.Misconfigured, 404))
+	f.answered(t, said(osbresult.Misconfigured, 404))
 	edited2(f)
-	f.answered(t, said(osb.Misconfigured, 404))
+	f.answered(t, said(osbresult.Misconfigured, 404))
 	wantState(t, "edited", f.si.Status.Conditions, "Reconciling")
 }
 
 // TestOneProbeForABroker has F-R12: what waits for the probe of its broker writes its status once.
 func TestOneProbeForABroker(t *testing.T) {
 	f := newFixture()
-	refusal := saying(osb.Misconfigured, 403, "no")
+	refusal := saying(osbresult.Misconfigured, 403, "no")
 	refusal.probed = `ClusterServiceBroker "broker"`
 	f.answered(t, refusal)
 	wantState(t, "the broker is blocked", f.si.Status.Conditions, "Stalled Failed")
@@ -193,7 +194,7 @@ func TestOneProbeForABroker(t *testing.T) {
 	if !equality.Semantic.DeepEqual(*before, f.si.Status) {
 		t.Errorf("the probe changed the status from\n%+v to\n%+v", *before, f.si.Status)
 	}
-	own := saying(osb.Misconfigured, 403, "no")
+	own := saying(osbresult.Misconfigured, 403, "no")
 	own.ownFault = true
 	f.answered(t, own)
 	if a := attemptsOf(f.si); !a.OwnFault || a.NextTime == nil || f.due() < 4*time.Minute {
@@ -210,7 +211,7 @@ func (f *fixture) mitigated(t *testing.T, fail func()) {
 			f.si.Status = next.status
 			f.w.now = next.wake
 		case next.call.verb == deprovision:
-			f.after(next.call, said(osb.Done, 200))
+			f.after(next.call, said(osbresult.Done, 200))
 		default:
 			fail()
 		}
@@ -220,12 +221,12 @@ func (f *fixture) mitigated(t *testing.T, fail func()) {
 // TestMitigationsAreSpread has F-JS3 and F-JS4: for answers 500 and for operations that fail.
 func TestMitigationsAreSpread(t *testing.T) {
 	for name, fail := range map[string]func(t *testing.T, f *fixture){
-		"F-JS4 500": func(t *testing.T, f *fixture) { f.answered(t, saying(osb.Unknown, 500, quota)) },
+		"F-JS4 500": func(t *testing.T, f *fixture) { f.answered(t, saying(osbresult.Unknown, 500, quota)) },
 		"F-JS3 an operation fails": func(t *testing.T, f *fixture) {
-			a := said(osb.Accepted, 202)
+			a := said(osbresult.Accepted, 202)
 			if f.si.Status.AsyncOpInProgress {
-				a = said(osb.Done, 200)
-				a.state, a.words = osb.Failed, quota
+				a = said(osbresult.Done, 200)
+				a.state, a.words = osbresult.Failed, quota
 			}
 			f.answered(t, a)
 		},
@@ -258,7 +259,7 @@ func TestMitigationsAreSpread(t *testing.T) {
 // its own.
 func TestARecoveryEndsTheWait(t *testing.T) {
 	f := newFixture()
-	fail := func() { f.answered(t, saying(osb.Unknown, 500, quota)) }
+	fail := func() { f.answered(t, saying(osbresult.Unknown, 500, quota)) }
 	for range maxRemovals {
 		f.mitigated(t, fail)
 	}
@@ -276,7 +277,7 @@ func TestARecoveryEndsTheWait(t *testing.T) {
 	}
 	f.si.Generation++
 	f.si.Spec.UpdateRequests++
-	f.answered(t, said(osb.Done, 201))
+	f.answered(t, said(osbresult.Done, 201))
 	wantState(t, "asked for again", f.si.Status.Conditions, "Ready")
 }
 
@@ -300,7 +301,7 @@ func TestADeletionHasNotFailed(t *testing.T) {
 	wantState(t, "refused", f.si.Status.Conditions, "Stalled Failed")
 	deleted(f)
 	lives(f)
-	f.answered(t, said(osb.Accepted, 202))
+	f.answered(t, said(osbresult.Accepted, 202))
 	wantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
 
 	f = newFixture(ready, edited2, refusedOnce, deleted, lives, boundTo)
@@ -310,9 +311,9 @@ func TestADeletionHasNotFailed(t *testing.T) {
 // TestTheWordsOfARefusalStay has F-JS3: through the clean-up that follows it.
 func TestTheWordsOfARefusalStay(t *testing.T) {
 	f := newFixture(unknownOnce)
-	f.answered(t, saying(osb.Rejected, 400, quota))
+	f.answered(t, saying(osbresult.Rejected, 400, quota))
 	wantState(t, "being cleaned up", f.si.Status.Conditions, "Reconciling")
-	f.answered(t, said(osb.Done, 200))
+	f.answered(t, said(osbresult.Done, 200))
 	wantState(t, "cleaned up", f.si.Status.Conditions, "Stalled Failed")
 	for _, kind := range []string{v1beta1.ConditionFailed, v1beta1.ConditionStalled} {
 		if c := conditionOf(f.si.Status.Conditions, kind); !strings.Contains(c.Message, quota) {
@@ -325,10 +326,10 @@ func TestTheWordsOfARefusalStay(t *testing.T) {
 func TestABindingIsNotGivenUp(t *testing.T) {
 	f := newBindingFixture()
 	for range 30 {
-		f.after(bindingAnswer{Outcome: osb.Outcome{Class: osb.Retry}})
+		f.after(bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Retry}})
 		f.w.now = f.w.now.Add(time.Hour)
 	}
-	f.after(saidOf(osb.Malformed, 200))
+	f.after(saidOf(osbresult.Malformed, 200))
 	wantState(t, "after a body that cannot be read", f.b.Status.Conditions, "Reconciling")
 	f.w.now = f.w.now.Add(time.Hour)
 	if got := f.step().say(); got != "bind id" {
@@ -341,7 +342,7 @@ func TestABrokersMisconfiguration(t *testing.T) {
 	b := newBrokerAt(scopes[0], "https://broker.example.com")
 	now := t0
 	for i, want := range []string{"Reconciling", "Reconciling", "Reconciling", "Stalled Failed", "Stalled Failed"} {
-		v := visit{generation: 1, fault: faultOf(b, osb.Outcome{Class: osb.Misconfigured, Status: 401, Description: "who are you?"})}
+		v := visit{generation: 1, fault: faultOf(b, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Description: "who are you?"})}
 		*b.CommonStatus() = statusAfter(b, v, now)
 		wantState(t, ordinal(int32(i+1)), b.CommonStatus().Conditions, want)
 		now = b.CommonStatus().NextAttemptTime.Time
@@ -376,7 +377,7 @@ func TestABlockedBroker(t *testing.T) {
 	}
 	r := &BrokerReconciler{connections: &connections{}}
 	key := keyOf(b)
-	r.connections.noteFault(key, provision, osb.Outcome{Class: osb.Misconfigured, Status: 403, Description: "words of one object's broker"})
+	r.connections.noteFault(key, provision, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Description: "words of one object's broker"})
 	bulkhead := r.connections.bulkheads.Of(key, t0)
 	for range 4 {
 		leave, _ := bulkhead.Enter(limiter.Ticket{Who: "db", Misconfigured: 3}, t0)

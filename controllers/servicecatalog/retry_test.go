@@ -23,7 +23,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestPollsComeApart: what began together is not asked for together for ever, nor less
@@ -47,8 +47,8 @@ func TestPollsComeApart(t *testing.T) {
 
 // TestAClockThatIsPutRight does not leave attempts waiting for times of its error.
 func TestAClockThatIsPutRight(t *testing.T) {
-	failed := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osb.Retry, 503)) }
-	failed1 := func(f *bindingFixture) { f.after(saidOf(osb.Retry, 503)) }
+	failed := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Retry, 503)) }
+	failed1 := func(f *bindingFixture) { f.after(saidOf(osbresult.Retry, 503)) }
 	const month = 30 * 24 * time.Hour
 	for name, got := range map[string]string{
 		"F-S17 an instance":        decideOn(newFixture(later(month), failed, later(-month))),

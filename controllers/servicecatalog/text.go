@@ -25,7 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -49,7 +49,7 @@ func enumerate(names []string) string {
 const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here; look at the broker's log"
 
 // wordsOf is what a broker says of an operation.
-func wordsOf(last osb.LastOperation, out osb.Outcome) string {
+func wordsOf(last osbresult.LastOperation, out osbresult.Outcome) string {
 	if out.Withheld {
 		return unshown
 	}
@@ -57,8 +57,8 @@ func wordsOf(last osb.LastOperation, out osb.Outcome) string {
 }
 
 // sayOutcome puts an outcome into words.
-func sayOutcome(o osb.Outcome) string {
-	if o.Withheld && o.Class != osb.Done {
+func sayOutcome(o osbresult.Outcome) string {
+	if o.Withheld && o.Class != osbresult.Done {
 		return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", o.Status, o.Code)) + ": " + unshown
 	}
 	status := fmt.Sprintf("HTTP %d", o.Status)

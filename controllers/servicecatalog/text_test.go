@@ -19,11 +19,11 @@ package servicecatalog
 import (
 	"testing"
 
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func TestAnOutcomeIsSaidOnce(t *testing.T) {
-	for want, out := range map[string]osb.Outcome{
+	for want, out := range map[string]osbresult.Outcome{
 		"HTTP 502 Bad Gateway":            {Status: 502, Description: "HTTP 502 Bad Gateway"},
 		"HTTP 422 ConcurrencyError":       {Status: 422, Code: "ConcurrencyError", Description: "HTTP 422 Unprocessable Entity"},
 		"HTTP 422 ConcurrencyError: busy": {Status: 422, Code: "ConcurrencyError", Description: "busy"},

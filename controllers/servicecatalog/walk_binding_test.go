@@ -34,7 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // bindingWalk takes a binding through edits of it and of its Secret, answers, lost
@@ -61,7 +61,7 @@ type bindingWalk struct {
 	unrecorded *v1beta1.ServiceBindingStatus
 	known      bindingMemory
 	polled     time.Time
-	reported   osb.State // that of instanceWalk
+	reported   osbresult.State // that of instanceWalk
 
 	held      map[string]*heldBinding // at the broker, by id
 	oneShot   bool                    // it tells credentials once only
@@ -158,7 +158,7 @@ func (w *bindingWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
 		w.now = w.now.Add(8 * 24 * time.Hour)
-		if w.reported == osb.InProgress {
+		if w.reported == osbresult.InProgress {
 			w.reported = ""
 		}
 	}
@@ -470,28 +470,28 @@ func (w *bindingWalk) answer(call *bindingCall) bindingAnswer {
 	if w.calm {
 		return w.act(call)
 	}
-	lost := osb.Unknown
+	lost := osbresult.Unknown
 	if call.verb == poll || call.verb == fetch {
-		lost = osb.Retry
+		lost = osbresult.Retry
 	}
 	switch w.rnd.IntN(12) {
 	case 0:
-		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Retry, Description: "no connection"}}
+		return bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Description: "no connection"}}
 	case 1, 2:
 		w.act(call)
-		return bindingAnswer{Outcome: osb.Outcome{Class: lost, Description: "no answer", Sent: true}}
+		return bindingAnswer{Outcome: osbresult.Outcome{Class: lost, Description: "no answer", Sent: true}}
 	case 3:
-		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
+		return bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
 	case 4:
-		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}}
+		return bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Sent: true}}
 	case 5:
-		return bindingAnswer{Outcome: osb.Outcome{Class: osb.Concurrency, Status: 422, Sent: true}}
+		return bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Concurrency, Status: 422, Sent: true}}
 	}
 	return w.act(call)
 }
 
-func saidOf(class osb.Class, status int) bindingAnswer {
-	return bindingAnswer{Outcome: osb.Outcome{Class: class, Status: status, Sent: true}}
+func saidOf(class osbresult.Class, status int) bindingAnswer {
+	return bindingAnswer{Outcome: osbresult.Outcome{Class: class, Status: status, Sent: true}}
 }
 
 // act is the broker.
@@ -505,10 +505,10 @@ func (w *bindingWalk) act(call *bindingCall) bindingAnswer {
 		return w.bind(call, h)
 	case fetch:
 		if h == nil || h.working != "" {
-			return saidOf(osb.Gone, 404)
+			return saidOf(osbresult.Gone, 404)
 		}
-		a := saidOf(osb.Done, 200)
-		a.binding = &osb.Binding{}
+		a := saidOf(osbresult.Done, 200)
+		a.binding = &osbresult.Binding{}
 		for _, word := range []string{"p0", "p1"} {
 			if is, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(word)}, nil); is.Checksum == h.params {
 				a.binding.Parameters = parametersOf(word)
@@ -525,7 +525,7 @@ func (w *bindingWalk) act(call *bindingCall) bindingAnswer {
 // tell has the broker tell the credentials, if it does that again or for the first time.
 func (w *bindingWalk) tell(a bindingAnswer, h *heldBinding, again bool) bindingAnswer {
 	if a.binding == nil {
-		a.binding = &osb.Binding{}
+		a.binding = &osbresult.Binding{}
 	}
 	if again || !h.told {
 		a.binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q}`, h.token))
@@ -559,7 +559,7 @@ func (w *bindingWalk) bind(call *bindingCall, h *heldBinding) bindingAnswer {
 			w.failf("what has ended is to be replaced by rotation")
 		}
 		if h == nil && (p == nil || p.working != "") {
-			return saidOf(osb.Rejected, 400)
+			return saidOf(osbresult.Rejected, 400)
 		}
 	}
 	switch {
@@ -572,21 +572,21 @@ func (w *bindingWalk) bind(call *bindingCall, h *heldBinding) bindingAnswer {
 		w.held[call.id] = h
 		if w.async && w.rnd.IntN(2) == 0 {
 			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-			a := saidOf(osb.Accepted, 202)
-			a.binding = &osb.Binding{}
+			a := saidOf(osbresult.Accepted, 202)
+			a.binding = &osbresult.Binding{}
 			return a
 		}
-		a := saidOf(osb.Done, 201)
-		a.binding = &osb.Binding{Created: true}
+		a := saidOf(osbresult.Done, 201)
+		a.binding = &osbresult.Binding{Created: true}
 		return w.tell(a, h, true)
 	case h.params != params || h.predecessor != call.predecessor || h.working == "unbind" || h.working == "failed":
-		return saidOf(osb.Conflict, 409)
+		return saidOf(osbresult.Conflict, 409)
 	case h.working != "":
-		a := saidOf(osb.Accepted, 202)
-		a.binding = &osb.Binding{}
+		a := saidOf(osbresult.Accepted, 202)
+		a.binding = &osbresult.Binding{}
 		return a
 	}
-	return w.tell(saidOf(osb.Done, 200), h, !w.oneShot)
+	return w.tell(saidOf(osbresult.Done, 200), h, !w.oneShot)
 }
 
 func (w *bindingWalk) unbind(call *bindingCall, h *heldBinding) bindingAnswer {
@@ -595,32 +595,32 @@ func (w *bindingWalk) unbind(call *bindingCall, h *heldBinding) bindingAnswer {
 	}
 	switch {
 	case h == nil:
-		return saidOf(osb.Gone, 410)
+		return saidOf(osbresult.Gone, 410)
 	case h.working == "unbind":
-		return saidOf(osb.Accepted, 202)
+		return saidOf(osbresult.Accepted, 202)
 	case w.async && w.rnd.IntN(2) == 0:
 		h.working, h.polls, h.fails = "unbind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-		return saidOf(osb.Accepted, 202)
+		return saidOf(osbresult.Accepted, 202)
 	}
 	delete(w.held, call.id)
-	return saidOf(osb.Done, 200)
+	return saidOf(osbresult.Done, 200)
 }
 
 func (w *bindingWalk) poll(call *bindingCall, h *heldBinding) bindingAnswer {
 	if h == nil {
 		if call.removal {
-			return saidOf(osb.Gone, 410)
+			return saidOf(osbresult.Gone, 410)
 		}
-		return saidOf(osb.Malformed, 404)
+		return saidOf(osbresult.Malformed, 404)
 	}
-	a := saidOf(osb.Done, 200)
+	a := saidOf(osbresult.Done, 200)
 	switch {
 	case h.working == "failed", h.fails && h.working == "":
-		a.state = osb.Failed
+		a.state = osbresult.Failed
 	case h.working != "":
-		a.state = osb.InProgress
+		a.state = osbresult.InProgress
 	default:
-		a.state = osb.Succeeded
+		a.state = osbresult.Succeeded
 	}
 	return a
 }

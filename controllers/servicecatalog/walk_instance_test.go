@@ -28,7 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -53,7 +53,7 @@ type instanceWalk struct {
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceInstanceStatus
 	polled     time.Time
-	reported   osb.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
+	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
 	held      map[string]*heldInstance // at the broker, by id
 	calm      bool                     // every request is answered, nothing crashes, nobody edits
@@ -148,7 +148,7 @@ func (w *instanceWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
 		w.now = w.now.Add(8 * 24 * time.Hour)
-		if w.reported == osb.InProgress {
+		if w.reported == osbresult.InProgress {
 			w.reported = ""
 		}
 	}
@@ -321,28 +321,28 @@ func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *instanceCall) answ
 	}
 	switch w.rnd.IntN(12) {
 	case 0:
-		return answer{Outcome: osb.Outcome{Class: osb.Retry, Description: "no connection"}}
+		return answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Description: "no connection"}}
 	case 1:
 		w.act(si, call)
-		return answer{Outcome: osb.Outcome{Class: unknownTo(call), Description: "no answer", Sent: true}}
+		return answer{Outcome: osbresult.Outcome{Class: unknownTo(call), Description: "no answer", Sent: true}}
 	case 2:
-		return answer{Outcome: osb.Outcome{Class: unknownTo(call), Status: 500, Sent: true}}
+		return answer{Outcome: osbresult.Outcome{Class: unknownTo(call), Status: 500, Sent: true}}
 	case 3:
-		return answer{Outcome: osb.Outcome{Class: osb.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
+		return answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
 	case 4:
-		return answer{Outcome: osb.Outcome{Class: osb.Rejected, Status: 400, Sent: true}}
+		return answer{Outcome: osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Sent: true}}
 	case 5:
-		return answer{Outcome: osb.Outcome{Class: osb.Concurrency, Status: 422, Sent: true}}
+		return answer{Outcome: osbresult.Outcome{Class: osbresult.Concurrency, Status: 422, Sent: true}}
 	}
 	return w.act(si, call)
 }
 
 // unknownTo is how a request whose outcome is not known is classed.
-func unknownTo(call *instanceCall) osb.Class {
+func unknownTo(call *instanceCall) osbresult.Class {
 	if call.verb == poll || call.verb == inspect {
-		return osb.Malformed
+		return osbresult.Malformed
 	}
-	return osb.Unknown
+	return osbresult.Unknown
 }
 
 // act is the broker.
@@ -363,14 +363,14 @@ func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *instanceCall) answ
 		if h == nil || !w.class.Spec.InstanceRetrievable {
 			return w.poll(call, h)
 		}
-		return answer{Outcome: osb.Outcome{Class: osb.Done, Status: 200, Sent: true}, instance: &osb.Instance{PlanID: h.plan}}
+		return answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200, Sent: true}, instance: &osbresult.Instance{PlanID: h.plan}}
 	default:
 		return w.poll(call, h)
 	}
 }
 
-func said(class osb.Class, status int) answer {
-	return answer{Outcome: osb.Outcome{Class: class, Status: status, Sent: true}}
+func said(class osbresult.Class, status int) answer {
+	return answer{Outcome: osbresult.Outcome{Class: class, Status: status, Sent: true}}
 }
 
 // work is what the broker does beside.
@@ -396,26 +396,26 @@ func (w *instanceWalk) provision(call *instanceCall, h *heldInstance) answer {
 	switch {
 	case h == nil && w.rnd.IntN(2) == 0:
 		w.held[call.id] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
-		return said(osb.Accepted, 202)
+		return said(osbresult.Accepted, 202)
 	case h == nil:
 		w.held[call.id] = &heldInstance{plan: plan, params: params}
-		done := said(osb.Done, 201)
+		done := said(osbresult.Done, 201)
 		done.created = true
 		return done
 	case h.plan != plan || h.params != params || h.working == "deprovision" || h.working == "failed":
-		return said(osb.Conflict, 409)
+		return said(osbresult.Conflict, 409)
 	case h.working != "":
-		return said(osb.Accepted, 202)
+		return said(osbresult.Accepted, 202)
 	}
-	return said(osb.Done, 200)
+	return said(osbresult.Done, 200)
 }
 
 func (w *instanceWalk) update(call *instanceCall, h *heldInstance) answer {
 	if h == nil || h.working == "failed" {
-		return said(osb.Misconfigured, 404)
+		return said(osbresult.Misconfigured, 404)
 	}
 	if h.working != "" {
-		return said(osb.Concurrency, 422)
+		return said(osbresult.Concurrency, 422)
 	}
 	h.nextPlan, h.nextParams = h.plan, h.params
 	if call.newPlan {
@@ -426,10 +426,10 @@ func (w *instanceWalk) update(call *instanceCall, h *heldInstance) answer {
 	}
 	if w.rnd.IntN(2) == 0 {
 		h.working, h.polls, h.fails = "update", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-		return said(osb.Accepted, 202)
+		return said(osbresult.Accepted, 202)
 	}
 	h.plan, h.params = h.nextPlan, h.nextParams
-	return said(osb.Done, 200)
+	return said(osbresult.Done, 200)
 }
 
 func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *instanceCall, h *heldInstance) answer {
@@ -441,37 +441,37 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *instanceCa
 	}
 	switch {
 	case h == nil:
-		return said(osb.Gone, 410)
+		return said(osbresult.Gone, 410)
 	case h.working == "deprovision":
-		return said(osb.Accepted, 202)
+		return said(osbresult.Accepted, 202)
 	case call.planID != h.plan && !w.stranger: // whose plan is not on record
-		return said(osb.Rejected, 400)
+		return said(osbresult.Rejected, 400)
 	case h.working != "" && h.working != "failed" && w.seed%3 == 0: // it first ends what it has begun
-		return said(osb.Concurrency, 422)
+		return said(osbresult.Concurrency, 422)
 	case w.rnd.IntN(2) == 0:
 		h.working, h.polls, h.fails = "deprovision", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
-		return said(osb.Accepted, 202)
+		return said(osbresult.Accepted, 202)
 	}
 	delete(w.held, call.id)
-	return said(osb.Done, 200)
+	return said(osbresult.Done, 200)
 }
 
 func (w *instanceWalk) poll(call *instanceCall, h *heldInstance) answer {
 	if h == nil {
-		class := osb.Malformed
+		class := osbresult.Malformed
 		if call.removal {
-			class = osb.Gone
+			class = osbresult.Gone
 		}
 		return said(class, 410)
 	}
-	a := said(osb.Done, 200)
+	a := said(osbresult.Done, 200)
 	switch {
 	case h.working == "failed", h.fails && h.working == "":
-		a.state = osb.Failed
+		a.state = osbresult.Failed
 	case h.working != "":
-		a.state = osb.InProgress
+		a.state = osbresult.InProgress
 	default:
-		a.state = osb.Succeeded
+		a.state = osbresult.Succeeded
 	}
 	return a
 }

@@ -29,6 +29,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -79,7 +80,7 @@ type credential struct {
 // authorizer has the credential for the next request.
 type authorizer interface {
 	// authorize returns the outcome of the request if there is no credential for it.
-	authorize(ctx context.Context) (credential, *Outcome)
+	authorize(ctx context.Context) (credential, *result.Outcome)
 	// drop says that the credential was refused.
 	drop(credential)
 	close()
@@ -129,9 +130,9 @@ func isVisible(s string) bool {
 // fixed is a credential that stays the same.
 type fixed credential
 
-func (f fixed) authorize(context.Context) (credential, *Outcome) { return credential(f), nil }
-func (fixed) drop(credential)                                    {}
-func (fixed) close()                                             {}
+func (f fixed) authorize(context.Context) (credential, *result.Outcome) { return credential(f), nil }
+func (fixed) drop(credential)                                           {}
+func (fixed) close()                                                    {}
 
 // tokens gets tokens and keeps one until shortly before its end. Whoever needs one while
 // it is being got waits for that.
@@ -153,7 +154,7 @@ type tokens struct {
 type pendingToken struct {
 	done   chan struct{}
 	got    credential
-	failed *Outcome
+	failed *result.Outcome
 }
 
 func newTokens(o OAuth2, guard *outbound.Guard, limits outbound.Options, now func() time.Time) (*tokens, error) {
@@ -188,7 +189,7 @@ func (t *tokens) drop(refused credential) {
 	}
 }
 
-func (t *tokens) authorize(ctx context.Context) (credential, *Outcome) {
+func (t *tokens) authorize(ctx context.Context) (credential, *result.Outcome) {
 	t.mu.Lock()
 	if t.current.header != "" && (t.ends.IsZero() || t.now().Before(t.ends)) {
 		defer t.mu.Unlock()
@@ -205,7 +206,7 @@ func (t *tokens) authorize(ctx context.Context) (credential, *Outcome) {
 	case <-pending.done:
 		return pending.got, pending.failed
 	case <-ctx.Done():
-		return credential{}, noToken(Retry, "the request was cancelled", 0)
+		return credential{}, noToken(result.Retry, "the request was cancelled", 0)
 	}
 }
 
@@ -223,10 +224,10 @@ func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
 }
 
 // get makes one request for a token.
-func (t *tokens) get(ctx context.Context) (credential, time.Duration, *Outcome) {
+func (t *tokens) get(ctx context.Context) (credential, time.Duration, *result.Outcome) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, strings.NewReader(t.form))
 	if err != nil {
-		return credential{}, 0, noToken(Misconfigured, "the token URL is not valid", 0)
+		return credential{}, 0, noToken(result.Misconfigured, "the token URL is not valid", 0)
 	}
 	req.Header.Set("Authorization", t.own.header)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -234,7 +235,7 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *Outcome) 
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := t.client.Do(ctx, req)
 	if err != nil {
-		class := Retry
+		class := result.Retry
 		if failure, ok := errors.AsType[*outbound.Error](err); ok && !failure.Sent {
 			class = classOfUnsent(failure)
 		}
@@ -242,22 +243,22 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *Outcome) 
 	}
 	wait := outbound.RetryAfter(resp.Header, t.now())
 	if resp.StatusCode != http.StatusOK {
-		class := Misconfigured
+		class := result.Misconfigured
 		if isTemporary(resp.StatusCode) {
-			class = Retry
+			class = result.Retry
 		}
 		return credential{}, 0, noToken(class, statusLine(resp.StatusCode)+tokenError(resp.Body), wait)
 	}
 	token, lifetime, err := readToken(resp.Body)
 	if err != nil {
-		return credential{}, 0, noToken(Misconfigured, "the token server's answer cannot be used: "+err.Error(), wait)
+		return credential{}, 0, noToken(result.Misconfigured, "the token server's answer cannot be used: "+err.Error(), wait)
 	}
 	return credential{header: "Bearer " + token, secrets: append([]string{token}, t.secrets...), names: t.names, renewable: true}, lifetime, nil
 }
 
 // noToken is the outcome of a request that was not sent for want of a token.
-func noToken(class Class, why string, wait time.Duration) *Outcome {
-	return &Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + why, RetryAfter: wait}
+func noToken(class result.Class, why string, wait time.Duration) *result.Outcome {
+	return &result.Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + why, RetryAfter: wait}
 }
 
 // tokenError is what a token server says is wrong, if that is one of the words it may use

@@ -25,6 +25,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func TestNewClientRefuses(t *testing.T) {
@@ -160,7 +162,7 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 	})
 	c := newClient(t, s.URL, tokens.auth)
 	_, out := c.Provision(t.Context(), provisionRequest())
-	want(t, "with another token", out.Class, Done)
+	want(t, "with another token", out.Class, result.Done)
 	requests := s.take()
 	want(t, "requests", len(requests), 2)
 	want(t, "the body again", string(requests[1].Body), string(requests[0].Body))
@@ -168,7 +170,7 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 
 	refused["Bearer t0ken-2"], refused["Bearer t0ken-3"] = true, true
 	_, out = c.Provision(t.Context(), provisionRequest())
-	want(t, "refused again", out, Outcome{Class: Misconfigured, Status: 401, Sent: true, Description: "expired"})
+	want(t, "refused again", out, result.Outcome{Class: result.Misconfigured, Status: 401, Sent: true, Description: "expired"})
 	want(t, "requests", len(s.take()), 2)
 	want(t, "tokens", tokens.issued.Load(), 3)
 }
@@ -187,7 +189,7 @@ func TestTokenIsShared(t *testing.T) {
 	var done atomic.Int32
 	for range 16 {
 		all.Go(func() {
-			if _, out := c.Catalog(t.Context(), ""); out.Class == Done {
+			if _, out := c.Catalog(t.Context(), ""); out.Class == result.Done {
 				done.Add(1)
 			}
 		})
@@ -223,11 +225,11 @@ func TestNoToken(t *testing.T) {
 			o.Auth = Auth{OAuth2: &OAuth2{TokenURL: tokens.URL, ClientID: "id", ClientSecret: "s3cret"}}
 		})
 		_, out := c.Provision(t.Context(), provisionRequest())
-		class := Misconfigured
+		class := result.Misconfigured
 		if why == "away for a while" || why == "no answer" {
-			class = Retry
+			class = result.Retry
 		}
-		want(t, why, out, Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + test.says, RetryAfter: test.wait})
+		want(t, why, out, result.Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + test.says, RetryAfter: test.wait})
 		want(t, why+", requests to the broker", len(s.take()), 0)
 		_, _ = c.Provision(t.Context(), provisionRequest())
 		want(t, why+", requests for a token", len(tokens.take()), 2)

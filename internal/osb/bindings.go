@@ -19,6 +19,8 @@ package osb
 import (
 	"context"
 	"net/http"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func bindingPath(instanceID, bindingID string) []string {
@@ -28,7 +30,7 @@ func bindingPath(instanceID, bindingID string) []string {
 // Bind asks for a binding, or with a predecessor for one that replaces another: then no
 // parameters are sent, since they are the other's. The same request can be made again. The
 // credentials may be told only once.
-func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *Binding, out Outcome) {
+func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *result.Binding, out result.Outcome) {
 	type resourceBody struct {
 		AppGUID string `json:"app_guid"`
 	}
@@ -58,7 +60,7 @@ func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *Binding, out
 		body:     body,
 		read:     func(a answer) (err error) { binding, err = readBinding(a); return err },
 	}
-	if out = c.do(ctx, e); !out.ok() {
+	if out = c.do(ctx, e); !isAnswered(out) {
 		binding = nil
 	}
 	return binding, out
@@ -66,13 +68,13 @@ func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *Binding, out
 
 // FetchBinding asks what the broker knows of a binding. Gone is also said of one that is
 // being made. It need not tell the credentials of one that was made at once.
-func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (binding *Binding, out Outcome) {
+func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (binding *result.Binding, out result.Outcome) {
 	e := &exchange{
 		operation: GetBinding, method: http.MethodGet, path: bindingPath(p.InstanceID, bindingID),
 		query: p.ids(), about: p, required: []pair{{"instance_id", p.InstanceID}, {"binding_id", bindingID}},
 		read: func(a answer) (err error) { binding, err = readBinding(a); return err },
 	}
-	if out = c.do(ctx, e); !out.ok() {
+	if out = c.do(ctx, e); !isAnswered(out) {
 		binding = nil
 	}
 	return binding, out
@@ -80,6 +82,6 @@ func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (
 
 // Unbind asks to remove a binding. Anything but Done, Accepted and Gone means that the
 // binding must be remembered, and the request made again.
-func (c *Client) Unbind(ctx context.Context, r RemovalRequest) (RemovalResponse, Outcome) {
+func (c *Client) Unbind(ctx context.Context, r RemovalRequest) (RemovalResponse, result.Outcome) {
 	return c.remove(ctx, Unbind, bindingPath(r.InstanceID, r.BindingID), r, pair{"instance_id", r.InstanceID}, pair{"binding_id", r.BindingID})
 }

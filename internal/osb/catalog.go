@@ -27,6 +27,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 const (
@@ -44,7 +46,7 @@ const (
 // A broker that refuses our version of the API is asked with the others, newest first, and
 // the first that it takes stays in use until the catalog is read as a whole again: then it
 // may take a newer one.
-func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
+func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, result.Outcome) {
 	start, tried := c.now(), c.Version()
 	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}}
 	if isETag(etag) {
@@ -54,7 +56,7 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
 		tried = versions[0]
 	}
 	catalog, out := c.catalogAs(ctx, e, tried)
-	if out.Class == Done {
+	if out.Class == result.Done {
 		c.version.Store(tried)
 	}
 	for _, version := range versions {
@@ -64,11 +66,11 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
 		if version == tried {
 			continue
 		}
-		var next Outcome
+		var next result.Outcome
 		if catalog, next = c.catalogAs(ctx, e, version); next.Status != http.StatusPreconditionFailed {
 			out = next
 		}
-		if next.Class == Done {
+		if next.Class == result.Done {
 			c.version.Store(version)
 		}
 	}
@@ -80,7 +82,7 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, Outcome) {
 }
 
 // catalogAs asks in one version of the API.
-func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*Catalog, Outcome) {
+func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*Catalog, result.Outcome) {
 	var catalog *Catalog
 	e.version = version
 	e.read = func(a answer) (err error) {
@@ -91,7 +93,7 @@ func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*C
 		return err
 	}
 	out := c.ask(ctx, e)
-	if out.Class != Done {
+	if out.Class != result.Done {
 		catalog = nil
 	}
 	return catalog, out

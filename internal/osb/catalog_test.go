@@ -23,6 +23,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func TestCatalogIsReadWhole(t *testing.T) {
@@ -147,7 +149,7 @@ func TestCatalogIsTooLarge(t *testing.T) {
 	for why, body := range map[string]string{"services": many, "plans": plans, "bytes": long} {
 		s := newScript(t, status(200, body))
 		catalog, out := newClient(t, s.URL).Catalog(t.Context(), "")
-		want(t, why, out.Class, Malformed)
+		want(t, why, out.Class, result.Malformed)
 		want(t, why+", there is one", catalog != nil, false)
 		if !strings.Contains(out.Description, "too long") && !strings.Contains(out.Description, "at most 50000 services and plans") {
 			t.Errorf("%s: got %q", why, out.Description)
@@ -167,18 +169,18 @@ func TestVersions(t *testing.T) {
 	for _, test := range []struct {
 		why, begin, etag, asked, settled string
 		takes                            []string
-		class                            Class
+		class                            result.Class
 	}{
-		{"the newest", "", "", "2.17", "2.17", versions, Done},
-		{"older ones", "", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, Done},
-		{"the oldest", "", "", "2.17 2.16 2.15 2.14 2.13", "2.13", []string{"2.13"}, Done},
-		{"none", "", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, Misconfigured},
-		{"the one that is known, while it is only to be seen whether the catalog is the same", "2.14", "etag", "2.14", "2.14", versions, Done},
-		{"another than the one that was known", "2.14", "etag", "2.14 2.17 2.16", "2.16", []string{"2.16", "2.13"}, Done},
-		{"a newer one than was known", "2.14", "", "2.17", "2.17", versions, Done},
-		{"a little newer one than was known", "2.14", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, Done},
-		{"none, not even the one that was known", "2.14", "", "2.17 2.16 2.15 2.14 2.13", "2.14", nil, Misconfigured},
-		{"one that we do not know begins with the newest", "3.0", "etag", "2.17", "2.17", versions, Done},
+		{"the newest", "", "", "2.17", "2.17", versions, result.Done},
+		{"older ones", "", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, result.Done},
+		{"the oldest", "", "", "2.17 2.16 2.15 2.14 2.13", "2.13", []string{"2.13"}, result.Done},
+		{"none", "", "", "2.17 2.16 2.15 2.14 2.13", "2.17", nil, result.Misconfigured},
+		{"the one that is known, while it is only to be seen whether the catalog is the same", "2.14", "etag", "2.14", "2.14", versions, result.Done},
+		{"another than the one that was known", "2.14", "etag", "2.14 2.17 2.16", "2.16", []string{"2.16", "2.13"}, result.Done},
+		{"a newer one than was known", "2.14", "", "2.17", "2.17", versions, result.Done},
+		{"a little newer one than was known", "2.14", "", "2.17 2.16 2.15", "2.15", []string{"2.15", "2.14"}, result.Done},
+		{"none, not even the one that was known", "2.14", "", "2.17 2.16 2.15 2.14 2.13", "2.14", nil, result.Misconfigured},
+		{"one that we do not know begins with the newest", "3.0", "etag", "2.17", "2.17", versions, result.Done},
 	} {
 		var asked []string
 		s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
@@ -195,7 +197,7 @@ func TestVersions(t *testing.T) {
 		want(t, test.why, out.Class, test.class)
 		want(t, test.why+", asked", strings.Join(asked, " "), test.asked)
 		want(t, test.why+", in use", c.Version(), test.settled)
-		if out.Class == Misconfigured {
+		if out.Class == result.Misconfigured {
 			want(t, test.why, out.Description, "the broker refuses version 2.17 of the API: other versions, please; it refuses the others from 2.17 to 2.13, too")
 		}
 		asked = nil
@@ -215,7 +217,7 @@ func TestVersionIsNotSettledByAFailure(t *testing.T) {
 	})
 	c := newClient(t, s.URL)
 	_, out := c.Catalog(t.Context(), "")
-	want(t, "it is", out.Class, Retry)
+	want(t, "it is", out.Class, result.Retry)
 	want(t, "requests", len(s.take()), 2)
 	want(t, "in use", c.Version(), "2.17")
 }

@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -60,7 +61,7 @@ const (
 // Observation is a call that has ended.
 type Observation struct {
 	Operation Operation
-	Outcome   Outcome
+	Outcome   result.Outcome
 	Duration  time.Duration
 	// RequestID is by what the request, or the last of them, is found in the broker's log;
 	// empty: there was none.

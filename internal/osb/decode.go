@@ -28,6 +28,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/internal/redact"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 const (
@@ -77,7 +79,7 @@ func (o *object) dashboard(words *cleaner) string {
 // done refuses a body that says the opposite, as do brokers that take 200 for 202: the
 // credentials or the dashboard are not in it.
 func (o *object) done() {
-	if state := o.members["state"]; string(state) == strconv.Quote(string(InProgress)) {
+	if state := o.members["state"]; string(state) == strconv.Quote(string(result.InProgress)) {
 		o.fail("it says that the operation is in progress, for which the status must be 202")
 	}
 }
@@ -122,24 +124,24 @@ func readRemoval(a answer) (RemovalResponse, error) {
 	return RemovalResponse{Operation: o.operation(a.words)}, o.err()
 }
 
-func readInstance(a answer) (*Instance, error) {
+func readInstance(a answer) (*result.Instance, error) {
 	o := readObject(a.body)
 	o.done()
-	instance := &Instance{
+	instance := &result.Instance{
 		ServiceID: o.text("service_id"), PlanID: o.text("plan_id"), DashboardURL: o.dashboard(a.words),
 		Parameters: o.raw("parameters"), MaintenanceVersion: o.object("maintenance_info").text("version"),
 	}
 	return instance, o.err()
 }
 
-func readBinding(a answer) (*Binding, error) {
+func readBinding(a answer) (*result.Binding, error) {
 	o := readObject(a.body)
 	if a.status == http.StatusAccepted { // credentials in it are not to be trusted
-		return &Binding{Operation: o.operation(a.words)}, o.err()
+		return &result.Binding{Operation: o.operation(a.words)}, o.err()
 	}
 	o.done()
 	metadata := o.object("metadata")
-	binding := &Binding{
+	binding := &result.Binding{
 		Created:     a.status == http.StatusCreated,
 		Credentials: o.raw("credentials"), Parameters: o.raw("parameters"),
 		ExpiresAt: metadata.time("expires_at"), RenewBefore: metadata.time("renew_before"),
@@ -152,8 +154,8 @@ func readBinding(a answer) (*Binding, error) {
 	return binding, o.err()
 }
 
-func (o *object) endpoints() []Endpoint {
-	var endpoints []Endpoint
+func (o *object) endpoints() []result.Endpoint {
+	var endpoints []result.Endpoint
 	for i, value := range o.list("endpoints") {
 		member := fmt.Sprintf("endpoints[%d]", i)
 		if kindOf(value) != "an object" {
@@ -161,7 +163,7 @@ func (o *object) endpoints() []Endpoint {
 			return nil
 		}
 		child := o.nested(member, value)
-		endpoint := Endpoint{Host: child.text("host"), Ports: child.ports(), Protocol: child.text("protocol")}
+		endpoint := result.Endpoint{Host: child.text("host"), Ports: child.ports(), Protocol: child.text("protocol")}
 		if endpoint.Protocol == "" {
 			endpoint.Protocol = "tcp"
 		}
@@ -195,19 +197,19 @@ func isPort(s string) bool {
 
 // lastOperation is what a poll says, with what concerns the instance.
 type lastOperation struct {
-	LastOperation
+	result.LastOperation
 	unusable, notRepeatable bool
 }
 
 func readLastOperation(a answer) (lastOperation, error) {
 	o := readObject(a.body)
-	last := lastOperation{LastOperation: LastOperation{State: State(o.text("state"))}}
-	if last.State == Failed || a.words.about == nil {
+	last := lastOperation{LastOperation: result.LastOperation{State: result.State(o.text("state"))}}
+	if last.State == result.Failed || a.words.about == nil {
 		last.Description = a.words.clean(o.text("description"), maxDescription)
 	}
 	last.unusable, last.notRepeatable = o.isFalse("instance_usable"), o.isFalse("update_repeatable")
 	switch last.State {
-	case InProgress, Succeeded, Failed:
+	case result.InProgress, result.Succeeded, result.Failed:
 	default:
 		o.fail(`state must be "in progress", "succeeded" or "failed"`)
 	}

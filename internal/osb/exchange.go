@@ -25,6 +25,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -62,7 +63,7 @@ type answer struct {
 }
 
 // do makes the call, and says what came of it.
-func (c *Client) do(ctx context.Context, e *exchange) Outcome {
+func (c *Client) do(ctx context.Context, e *exchange) result.Outcome {
 	start := c.now()
 	out := c.ask(ctx, e)
 	c.observe(ctx, Observation{e.operation, out, c.now().Sub(start), e.id})
@@ -70,12 +71,12 @@ func (c *Client) do(ctx context.Context, e *exchange) Outcome {
 }
 
 // ask makes the request; once more if that was refused with a token that can be renewed.
-func (c *Client) ask(ctx context.Context, e *exchange) Outcome {
+func (c *Client) ask(ctx context.Context, e *exchange) result.Outcome {
 	if e.version == "" {
 		e.version = c.Version()
 	}
 	if problem := e.problem(); problem != "" {
-		return Outcome{Class: Rejected, Description: "not sent: " + problem}
+		return result.Outcome{Class: result.Rejected, Description: "not sent: " + problem}
 	}
 	cred, failed := c.auth.authorize(ctx)
 	if failed != nil {
@@ -112,10 +113,10 @@ func (e *exchange) problem() string {
 }
 
 // send makes one request. Without an answer, the outcome says all.
-func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbound.Response, Outcome) {
+func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbound.Response, result.Outcome) {
 	req, err := c.request(ctx, e, cred)
 	if err != nil {
-		return nil, Outcome{Class: Rejected, Description: "not sent: " + err.Error()}
+		return nil, result.Outcome{Class: result.Rejected, Description: "not sent: " + err.Error()}
 	}
 	client := c.client
 	if e.operation == GetCatalog {
@@ -125,7 +126,7 @@ func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbo
 	if err != nil {
 		return nil, e.unanswered(err)
 	}
-	return resp, Outcome{Status: resp.StatusCode, Sent: true, Incomplete: resp.BodyErr != nil, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
+	return resp, result.Outcome{Status: resp.StatusCode, Sent: true, Incomplete: resp.BodyErr != nil, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
 }
 
 // request is what goes out. Its errors have nothing of the URL or the body.

@@ -27,6 +27,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -168,7 +169,7 @@ func pollRequest(binding string) PollRequest {
 }
 
 // a call is one of the ten, with everything that it can say.
-type call func(context.Context, *Client) Outcome
+type call func(context.Context, *Client) result.Outcome
 
 // tenCalls are all of them, made by the user if there is one, and permitted to take their
 // time or not.
@@ -176,38 +177,41 @@ func tenCalls(user *Identity, incomplete bool) map[Operation]call {
 	p := params()
 	p.Identity, p.AcceptsIncomplete = user, incomplete
 	return map[Operation]call{
-		GetCatalog: func(ctx context.Context, c *Client) Outcome { _, out := c.Catalog(ctx, ""); return out },
-		ProvisionInstance: func(ctx context.Context, c *Client) Outcome {
+		GetCatalog: func(ctx context.Context, c *Client) result.Outcome { _, out := c.Catalog(ctx, ""); return out },
+		ProvisionInstance: func(ctx context.Context, c *Client) result.Outcome {
 			r := provisionRequest()
 			r.Params = p
 			_, out := c.Provision(ctx, r)
 			return out
 		},
-		GetInstance: func(ctx context.Context, c *Client) Outcome { _, out := c.FetchInstance(ctx, p); return out },
-		UpdateInstance: func(ctx context.Context, c *Client) Outcome {
+		GetInstance: func(ctx context.Context, c *Client) result.Outcome { _, out := c.FetchInstance(ctx, p); return out },
+		UpdateInstance: func(ctx context.Context, c *Client) result.Outcome {
 			_, out := c.Update(ctx, UpdateRequest{Params: p, Context: within(), PreviousPlanID: "former"})
 			return out
 		},
-		DeprovisionInstance: func(ctx context.Context, c *Client) Outcome {
+		DeprovisionInstance: func(ctx context.Context, c *Client) result.Outcome {
 			_, out := c.Deprovision(ctx, RemovalRequest{Params: p})
 			return out
 		},
-		PollLastOperation: func(ctx context.Context, c *Client) Outcome {
+		PollLastOperation: func(ctx context.Context, c *Client) result.Outcome {
 			_, out := c.Poll(ctx, PollRequest{Params: p, Operation: "op"})
 			return out
 		},
-		Bind: func(ctx context.Context, c *Client) Outcome {
+		Bind: func(ctx context.Context, c *Client) result.Outcome {
 			r := bindRequest()
 			r.Params = p
 			_, out := c.Bind(ctx, r)
 			return out
 		},
-		GetBinding: func(ctx context.Context, c *Client) Outcome { _, out := c.FetchBinding(ctx, p, bindingID); return out },
-		Unbind: func(ctx context.Context, c *Client) Outcome {
+		GetBinding: func(ctx context.Context, c *Client) result.Outcome {
+			_, out := c.FetchBinding(ctx, p, bindingID)
+			return out
+		},
+		Unbind: func(ctx context.Context, c *Client) result.Outcome {
 			_, out := c.Unbind(ctx, RemovalRequest{Params: p, BindingID: bindingID})
 			return out
 		},
-		PollBindingLastOperation: func(ctx context.Context, c *Client) Outcome {
+		PollBindingLastOperation: func(ctx context.Context, c *Client) result.Outcome {
 			_, out := c.Poll(ctx, PollRequest{Params: p, BindingID: bindingID, Operation: "op"})
 			return out
 		},

@@ -22,6 +22,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // contextBody is the context of the Kubernetes profile.
@@ -87,7 +89,7 @@ func instancePath(id string) []string { return []string{"service_instances", id}
 
 // Provision asks for an instance. The same request can be made again: a broker that has
 // the instance says so.
-func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response ProvisionResponse, out Outcome) {
+func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response ProvisionResponse, out result.Outcome) {
 	e := &exchange{
 		operation: ProvisionInstance, method: http.MethodPut, path: instancePath(r.InstanceID),
 		query: []pair{accepts(r.AcceptsIncomplete)}, about: r.Params, asyncSent: r.AcceptsIncomplete,
@@ -105,7 +107,7 @@ func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response Pr
 		}{r.ServiceID, r.PlanID, r.Context.body(), r.OrganizationGUID, r.SpaceGUID, given(r.Parameters), maintenance(r.MaintenanceVersion)},
 		read: func(a answer) (err error) { response, err = readProvision(a); return err },
 	}
-	if out = c.do(ctx, e); !out.ok() {
+	if out = c.do(ctx, e); !isAnswered(out) {
 		response = ProvisionResponse{}
 	}
 	return response, out
@@ -113,7 +115,7 @@ func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response Pr
 
 // Update asks to change an instance. Nothing of a change that is Unknown is left behind
 // that a removal would have to undo: the same request is to be made again.
-func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateResponse, out Outcome) {
+func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateResponse, out result.Outcome) {
 	type previousBody struct {
 		PlanID          string           `json:"plan_id,omitempty"`
 		MaintenanceInfo *maintenanceBody `json:"maintenance_info,omitempty"`
@@ -140,7 +142,7 @@ func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateRe
 		required: required, body: body,
 		read: func(a answer) (err error) { response, err = readUpdate(a); return err },
 	}
-	if out = c.do(ctx, e); !out.ok() {
+	if out = c.do(ctx, e); !isAnswered(out) {
 		response = UpdateResponse{}
 	}
 	return response, out
@@ -148,18 +150,18 @@ func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateRe
 
 // Deprovision asks to remove an instance. Anything but Done, Accepted and Gone means that
 // the instance must be remembered, and the request made again.
-func (c *Client) Deprovision(ctx context.Context, r RemovalRequest) (RemovalResponse, Outcome) {
+func (c *Client) Deprovision(ctx context.Context, r RemovalRequest) (RemovalResponse, result.Outcome) {
 	return c.remove(ctx, DeprovisionInstance, instancePath(r.InstanceID), r, pair{"instance_id", r.InstanceID})
 }
 
-func (c *Client) remove(ctx context.Context, operation Operation, path []string, r RemovalRequest, required ...pair) (response RemovalResponse, out Outcome) {
+func (c *Client) remove(ctx context.Context, operation Operation, path []string, r RemovalRequest, required ...pair) (response RemovalResponse, out result.Outcome) {
 	e := &exchange{
 		operation: operation, method: http.MethodDelete, path: path,
 		query: append(r.ids(), accepts(r.AcceptsIncomplete)), about: r.Params, asyncSent: r.AcceptsIncomplete,
 		required: append(r.ids(), required...),
 		read:     func(a answer) (err error) { response, err = readRemoval(a); return err },
 	}
-	if out = c.do(ctx, e); !out.ok() {
+	if out = c.do(ctx, e); !isAnswered(out) {
 		response = RemovalResponse{}
 	}
 	return response, out
@@ -167,13 +169,13 @@ func (c *Client) remove(ctx context.Context, operation Operation, path []string,
 
 // FetchInstance asks what the broker knows of an instance. Gone is also said of one that
 // is being provisioned. ServiceID and PlanID are sent if they are known.
-func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *Instance, out Outcome) {
+func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *result.Instance, out result.Outcome) {
 	e := &exchange{
 		operation: GetInstance, method: http.MethodGet, path: instancePath(p.InstanceID),
 		query: p.ids(), about: p, required: []pair{{"instance_id", p.InstanceID}},
 		read: func(a answer) (err error) { instance, err = readInstance(a); return err },
 	}
-	if out = c.do(ctx, e); !out.ok() {
+	if out = c.do(ctx, e); !isAnswered(out) {
 		instance = nil
 	}
 	return instance, out
@@ -185,7 +187,7 @@ func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *Instanc
 //
 // InstanceUnusable and UpdateNotRepeatable can come with Failed. Of a provisioning they are
 // to be ignored.
-func (c *Client) Poll(ctx context.Context, r PollRequest) (LastOperation, Outcome) {
+func (c *Client) Poll(ctx context.Context, r PollRequest) (result.LastOperation, result.Outcome) {
 	var last lastOperation
 	e := &exchange{
 		operation: PollLastOperation, method: http.MethodGet, path: instancePath(r.InstanceID),
@@ -198,10 +200,10 @@ func (c *Client) Poll(ctx context.Context, r PollRequest) (LastOperation, Outcom
 	}
 	e.path = append(e.path, "last_operation")
 	out := c.do(ctx, e)
-	if !out.ok() {
-		return LastOperation{}, out
+	if !isAnswered(out) {
+		return result.LastOperation{}, out
 	}
-	if last.State == Failed && r.BindingID == "" {
+	if last.State == result.Failed && r.BindingID == "" {
 		out.InstanceUnusable, out.UpdateNotRepeatable = last.unusable, last.notRepeatable && !r.Removal
 	}
 	return last.LastOperation, out

@@ -23,6 +23,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -42,7 +43,7 @@ const (
 )
 
 // judge says what an answer means.
-func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
+func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cleaner) result.Outcome {
 	line := statusLine(resp.StatusCode)
 	switch {
 	case !e.isSuccess(resp.StatusCode):
@@ -52,9 +53,9 @@ func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) O
 		out.Description = line + ", but " + resp.BodyErr.Error()
 		return out
 	case resp.StatusCode == http.StatusAccepted && !e.asyncSent:
-		out.Class = Unknown
+		out.Class = result.Unknown
 		if e.removes() { // it can be repeated, and only then polled
-			out.Class = NeedsAsync
+			out.Class = result.NeedsAsync
 		}
 		out.Description = line + ", though the request did not say accepts_incomplete"
 		return out
@@ -68,15 +69,15 @@ func (e *exchange) judge(resp *outbound.Response, out Outcome, words *cleaner) O
 	out.Withheld = err == nil && words.withheld
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:
-		out.Class = Malformed
+		out.Class = result.Malformed
 		out.Description = line + ", but its body cannot be used: " + err.Error()
 	case err != nil:
-		out.Class = Unknown
+		out.Class = result.Unknown
 		out.Description = line + ", but its body cannot be used: " + err.Error()
 	case resp.StatusCode == http.StatusAccepted:
-		out.Class = Accepted
+		out.Class = result.Accepted
 	default:
-		out.Class = Done
+		out.Class = result.Done
 	}
 	return out
 }
@@ -108,38 +109,38 @@ func (e *exchange) fetches() bool { return e.operation == GetInstance || e.opera
 
 // lost is what it means if the broker may have got the request, but we have no answer. A
 // change or removal of which that is Unknown can be sent again as it was.
-func (e *exchange) lost() Class {
+func (e *exchange) lost() result.Class {
 	if e.reads() {
-		return Retry
+		return result.Retry
 	}
-	return Unknown
+	return result.Unknown
 }
 
 // unanswered says what it means that there is no answer.
-func (e *exchange) unanswered(err error) Outcome {
+func (e *exchange) unanswered(err error) result.Outcome {
 	failure, ok := errors.AsType[*outbound.Error](err)
 	if !ok {
-		return Outcome{Class: e.lost(), Sent: true, Description: "the request failed"}
+		return result.Outcome{Class: e.lost(), Sent: true, Description: "the request failed"}
 	}
 	if !failure.Sent {
-		return Outcome{Class: classOfUnsent(failure), Description: failure.Message}
+		return result.Outcome{Class: classOfUnsent(failure), Description: failure.Message}
 	}
-	return Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
+	return result.Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
 }
 
 // classOfUnsent tells a network that fails from an address, a name or certificates that are
 // wrong: the latter are mended by a person.
-func classOfUnsent(failure *outbound.Error) Class {
+func classOfUnsent(failure *outbound.Error) result.Class {
 	switch failure.Kind {
 	case outbound.Refused, outbound.Unresolved, outbound.TLS:
-		return Misconfigured
+		return result.Misconfigured
 	case outbound.Unreachable, outbound.Timeout, outbound.Broken, outbound.Canceled:
 	}
-	return Retry
+	return result.Retry
 }
 
 // failed says what an answer means that is no success.
-func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) Outcome {
+func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cleaner) result.Outcome {
 	said, whole := errorBody{}, resp.BodyErr == nil && !resp.Truncated
 	if resp.StatusCode >= http.StatusBadRequest && whole {
 		said = readError(resp.Body)
@@ -156,10 +157,10 @@ func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) 
 	out.InstanceUnusable = said.Unusable && (updates || e.operation == DeprovisionInstance)
 	out.UpdateNotRepeatable = said.NotRepeatable && updates
 	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
-	case out.Class == Rejected && resp.BodyErr != nil:
-		out.Class = Retry // the code of a 422, and who refuses, are lost with the body
-	case out.Class == Rejected && !said.Documented: // a proxy, a gateway or another program answers
-		out.Class = Misconfigured
+	case out.Class == result.Rejected && resp.BodyErr != nil:
+		out.Class = result.Retry // the code of a 422, and who refuses, are lost with the body
+	case out.Class == result.Rejected && !said.Documented: // a proxy, a gateway or another program answers
+		out.Class = result.Misconfigured
 	case resp.StatusCode == http.StatusPreconditionFailed:
 		out.Description = "the broker refuses version " + e.version + " of the API: " + out.Description
 	}
@@ -167,49 +168,49 @@ func (e *exchange) failed(resp *outbound.Response, out Outcome, words *cleaner) 
 }
 
 // meaning is the table of what statuses mean that are no success.
-func (e *exchange) meaning(status int, code string) Class {
+func (e *exchange) meaning(status int, code string) result.Class {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
-		return Rejected
+		return result.Rejected
 	case http.StatusUnprocessableEntity:
 		return e.unprocessable(code)
 	case http.StatusPreconditionFailed:
 		if e.operation != GetCatalog { // by which the version is settled
-			return NeedsCatalog
+			return result.NeedsCatalog
 		}
 	case http.StatusConflict:
 		if e.creates() {
-			return Conflict
+			return result.Conflict
 		}
 	case http.StatusNotFound:
 		switch {
 		case e.fetches():
-			return Gone
+			return result.Gone
 		case e.polls(): // replicas that lag behind say so, too
-			return Malformed
+			return result.Malformed
 		}
 	case http.StatusGone:
 		switch {
 		case e.removes(), e.polls() && e.ofRemoval:
-			return Gone
+			return result.Gone
 		case e.polls():
-			return Malformed
+			return result.Malformed
 		}
 	case http.StatusBadGateway, http.StatusGatewayTimeout: // not the broker's words: its answer was lost
 		return e.lost()
 	}
 	switch {
 	case isTemporary(status) && status < http.StatusInternalServerError:
-		return Retry
+		return result.Retry
 	case status/100 == 2 && e.reads():
-		return Malformed
+		return result.Malformed
 	case status/100 == 2:
-		return Unknown
+		return result.Unknown
 	case status/100 == 3, status/100 == 4: // a redirect is not followed
-		return Misconfigured
+		return result.Misconfigured
 	}
 	if e.operation == UpdateInstance { // of which a failure leaves all as it was
-		return Retry
+		return result.Retry
 	}
 	return e.lost()
 }
@@ -226,18 +227,18 @@ func isTemporary(status int) bool {
 
 // unprocessable is what the codes of a 422 mean, where they mean anything. One that asks
 // for what was sent is a plain refusal: else the caller would send the same for ever.
-func (e *exchange) unprocessable(code string) Class {
+func (e *exchange) unprocessable(code string) result.Class {
 	switch {
 	case code == codeConcurrency && e.operation != GetCatalog:
-		return Concurrency
+		return result.Concurrency
 	case code == codeAsync && !e.reads() && !e.asyncSent:
-		return NeedsAsync
+		return result.NeedsAsync
 	case code == codeApp && e.operation == Bind && !e.appSent:
-		return NeedsApp
+		return result.NeedsApp
 	case code == codeMaintenance && (e.creates() || e.operation == UpdateInstance):
-		return NeedsCatalog
+		return result.NeedsCatalog
 	}
-	return Rejected
+	return result.Rejected
 }
 
 // statusLine is a status as people know it, such as "HTTP 404 Not Found".
@@ -299,5 +300,5 @@ func (c *cleaner) load() {
 	c.redactor = redact.NewRedactor(slices.Concat(c.names, c.credentials, c.known)...)
 }
 
-// ok tells whether there is something to read in the answer.
-func (o Outcome) ok() bool { return o.Class == Done || o.Class == Accepted }
+// isAnswered reports whether the answer has content to read.
+func isAnswered(o result.Outcome) bool { return o.Class == result.Done || o.Class == result.Accepted }

@@ -25,6 +25,8 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // A broker that says all that it was told tells nobody through us: neither our credentials
@@ -115,7 +117,7 @@ func TestTextIsWithheldWhereSecretsAreNotKnown(t *testing.T) {
 		p.Secrets = func() ([]string, bool) { asked++; return nil, test.all }
 		last, out := newClient(t, s.URL).Poll(t.Context(), PollRequest{Params: p})
 		text := last.Description
-		if out.Class != Done {
+		if out.Class != result.Done {
 			text = out.Code + " " + out.Description
 		}
 		if text != test.text || asked != test.asked || out.Withheld != (test.withheld != "") {
@@ -127,19 +129,19 @@ func TestTextIsWithheldWhereSecretsAreNotKnown(t *testing.T) {
 // What a broker calls an operation stands in a status. One that has a secret in it cannot be
 // stored, nor repeated without it.
 func TestAnOperationHasNoSecret(t *testing.T) {
-	for said, want := range map[string]Class{"create-42": Accepted, "create-westeurope": Accepted, "create-canary-par4meter": Unknown, "create-canary%2Dpar4meter": Unknown} {
+	for said, want := range map[string]result.Class{"create-42": result.Accepted, "create-westeurope": result.Accepted, "create-canary-par4meter": result.Unknown, "create-canary%2Dpar4meter": result.Unknown} {
 		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
 		c := newClient(t, s.URL)
 		p := params()
 		p.Secrets, p.AcceptsIncomplete = func() ([]string, bool) { return []string{"canary-par4meter", "westeurope"}, true }, true
-		outcomes := map[string]Outcome{}
+		outcomes := map[string]result.Outcome{}
 		_, outcomes["provision"] = c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
 		_, outcomes["update"] = c.Update(t.Context(), UpdateRequest{Params: p})
 		_, outcomes["deprovision"] = c.Deprovision(t.Context(), RemovalRequest{Params: p})
 		_, outcomes["bind"] = c.Bind(t.Context(), BindRequest{Params: p, BindingID: "b", Context: within()})
 		_, outcomes["unbind"] = c.Unbind(t.Context(), RemovalRequest{Params: p, BindingID: "b"})
 		for verb, out := range outcomes {
-			if out.Class != want || want == Unknown && !strings.Contains(out.Description, "operation must not repeat a secret") {
+			if out.Class != want || want == result.Unknown && !strings.Contains(out.Description, "operation must not repeat a secret") {
 				t.Errorf("%s, told %q: %s: %s", verb, said, out.Class, out.Description)
 			}
 		}
@@ -148,7 +150,7 @@ func TestAnOperationHasNoSecret(t *testing.T) {
 
 // Nor is what we authenticate with; but whose name we have may be there by chance.
 func TestAnOperationHasNoCredential(t *testing.T) {
-	for said, want := range map[string]Class{"create-for-bellhop-at-site": Accepted, "create-canary-pa55word": Unknown} {
+	for said, want := range map[string]result.Class{"create-for-bellhop-at-site": result.Accepted, "create-canary-pa55word": result.Unknown} {
 		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
 		c := newClient(t, s.URL, func(o *Options) { o.Auth = Auth{Username: "bellhop-at-site", Password: "canary-pa55word"} })
 		p := params()

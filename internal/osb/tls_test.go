@@ -31,6 +31,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // keyPair is a certificate of its own authority, with its key, in PEM form.
@@ -76,14 +78,14 @@ func verification(t *testing.T) {
 	s := newTLSServer(t, &tls.Config{MinVersion: tls.VersionTLS12})
 	for operation, call := range tenCalls(nil, true) {
 		out := call(t.Context(), newClient(t, s.URL))
-		if out.Class != Misconfigured || out.Sent || !strings.Contains(out.Description, "unknown authority") {
+		if out.Class != result.Misconfigured || out.Sent || !strings.Contains(out.Description, "unknown authority") {
 			t.Errorf("%s, with an authority that is not known: got %+v", operation, out)
 		}
 		out = call(t.Context(), newClient(t, s.URL, func(o *Options) { o.Outbound = outboundOptions(authority(s)) }))
-		want(t, string(operation)+", with the broker's own authority", out.Class, Done)
+		want(t, string(operation)+", with the broker's own authority", out.Class, result.Done)
 	}
 	_, out := newClient(t, s.URL, func(o *Options) { o.Outbound.InsecureSkipVerify = true }).Catalog(t.Context(), "")
-	want(t, "without verification, as it is asked for", out.Class, Done)
+	want(t, "without verification, as it is asked for", out.Class, result.Done)
 }
 
 func clientCertificate(t *testing.T) {
@@ -94,10 +96,10 @@ func clientCertificate(t *testing.T) {
 	trusting := func(o *Options) { o.Outbound = outboundOptions(authority(s)) }
 	for operation, call := range tenCalls(nil, true) {
 		out := call(t.Context(), newClient(t, s.URL, trusting))
-		if out.Class == Done {
+		if out.Class == result.Done {
 			t.Errorf("%s works without a certificate: %+v", operation, out)
 		}
 		out = call(t.Context(), newClient(t, s.URL, trusting, func(o *Options) { o.Auth.ClientCertificate, o.Auth.ClientKey = certificate, key }))
-		want(t, string(operation)+" with a certificate", out.Class, Done)
+		want(t, string(operation)+" with a certificate", out.Class, result.Done)
 	}
 }

@@ -27,7 +27,7 @@ func variants() []variant {
 	return []variant{
 		{name: "status-first", edits: []mistake{{controllers + "instance_controller.go", `	var a answer
 	queued, err`, `	if next.call.verb == provision {
-		first = new(foldInstance(v.si, next.status, *next.call, answer{Outcome: osb.Outcome{Class: osb.Done}, created: true}, r.clock.Now()))
+		first = new(foldInstance(v.si, next.status, *next.call, answer{Outcome: osbresult.Outcome{Class: osbresult.Done}, created: true}, r.clock.Now()))
 	}
 	var a answer
 	queued, err`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
@@ -49,10 +49,10 @@ func variants() []variant {
 
 // beginDeprovision`}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
 		{name: "lost-is-nothing", edits: []mistake{{"internal/osb/outcome.go", `	if e.reads() {
-		return Retry
+		return result.Retry
 	}
-	return Unknown
-}`, `	return Retry
+	return result.Unknown
+}`, `	return result.Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "id-used-again", edits: []mistake{{controllers + "decide_instance_fold_remove.go", `	s.ExternalID = nextInstanceID(f.si, f.call.id) // a late removal by a former leader may still arrive
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
@@ -122,8 +122,8 @@ func variants() []variant {
 		{name: "writes-for-nothing", edits: []mistake{{controllers + "reconciler.go", `	if equality.Semantic.DeepEqual(status, *before) || v.polled`, `	if v.polled`},
 			{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
-		{name: "panic", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	case osb.Unknown, osb.Malformed:
-		f.unsure("Provision"`, `	case osb.Unknown, osb.Malformed:
+		{name: "panic", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
+		f.unsure("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
 		panic(f.answer.Class)
 		f.unsure("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{controllers + "reconciler.go", `	if v.known.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"

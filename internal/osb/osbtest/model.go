@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // What an instance or a binding is doing.
@@ -84,7 +85,7 @@ type operation struct {
 	failure *Failure
 	wanted  []byte // what makes a repeated update the same
 	apply   func() // when it has succeeded
-	state   osb.State
+	state   result.State
 }
 
 // isPlan tells whether a poll may name the plan.
@@ -131,7 +132,7 @@ func (c *request) acceptsIncomplete() bool { return c.Query.Get("accepts_incompl
 
 // begin starts what changes an entry, and answers: at once with done, or that it runs.
 func (b *Broker) begin(c *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
-	op.on, op.started, op.failure, op.state = c.Operation, b.options.Now(), f.Failure, osb.InProgress
+	op.on, op.started, op.failure, op.state = c.Operation, b.options.Now(), f.Failure, result.InProgress
 	e.running = op
 	if async {
 		if !op.behave.Nameless {
@@ -193,11 +194,11 @@ func (b *Broker) end(e *entry) {
 	e.running, e.last = nil, op
 	past := b.past(e.id)
 	if op.failure != nil {
-		op.state = osb.Failed
+		op.state = result.Failed
 		e.unusable = e.whole && op.failure.Unusable
 		return
 	}
-	op.state = osb.Succeeded
+	op.state = result.Succeeded
 	switch op.on {
 	case osb.ProvisionInstance, osb.Bind:
 		past.Creations++
@@ -238,7 +239,7 @@ func (b *Broker) poll(c *request) reply {
 		op = e.last
 	}
 	if op == nil { // all there was to do was done at once
-		return say(http.StatusOK, map[string]any{"state": osb.Succeeded})
+		return say(http.StatusOK, map[string]any{"state": result.Succeeded})
 	}
 	if refused := b.checkPoll(c, e, op); refused != nil {
 		return *refused
@@ -251,7 +252,7 @@ func (b *Broker) poll(c *request) reply {
 		return b.pollGrave(key)
 	}
 	r := say(http.StatusOK, op.said())
-	if op.state == osb.InProgress {
+	if op.state == result.InProgress {
 		r.header = op.header()
 	} else if i := b.instances[c.InstanceID]; op.on == osb.UpdateInstance {
 		b.told(i)
@@ -310,7 +311,7 @@ func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
 func (op *operation) said() map[string]any {
 	said := map[string]any{"state": op.state}
 	switch {
-	case op.state == osb.InProgress:
+	case op.state == result.InProgress:
 		said["description"] = fmt.Sprintf("working on it, poll %d", op.polls)
 	case op.failure != nil:
 		said["description"] = op.failure.Description
