@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has users do what they like for MINUTES while this and that fails, see docs/reliability.md. SEED begins with the same
+# Has users do what they like for MINUTES while this and that fails, see docs/explanation/reliability.md. SEED begins with the same
 # choices again; memory and goroutines are drawn into SVG. Arguments are passed on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

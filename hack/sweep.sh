@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries the operator with faults at each point of what users do, see docs/reliability.md. Without arguments it is a fixed list of runs,
+# Tries the operator with faults at each point of what users do, see docs/explanation/reliability.md. Without arguments it is a fixed list of runs,
 # the same on every machine. ARGS choose others (a variable, since faults have < and # in them; -help lists the flags). FULL=1 tries
 # everything, in hours: it goes on where an earlier FULL=1 of the same operator has ended.
 set -euo pipefail

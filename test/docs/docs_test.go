@@ -139,7 +139,7 @@ var _ = Describe("The documentation", func() {
 			})
 		default:
 			It("marks its blocks as one knows them: "+b.where, func() {
-				Expect(b.mark).To(BeElementOf("sh", "http", "python", "go"), "blocks of YAML are tried, see docs/development.md")
+				Expect(b.mark).To(BeElementOf("sh", "http", "python", "go"), "blocks of YAML are tried, see docs/contributing/development.md")
 			})
 		}
 	}
@@ -178,17 +178,17 @@ var _ = Describe("The documentation", func() {
 			flags = append(flags, "--"+string(match[1]))
 		}
 		Expect(flags).To(ContainElement("--allow-outbound"))
-		Expect(column("docs/operations.md", "flag", regexp.MustCompile("`(--[a-z-]+)`"))).To(ConsistOf(flags), "each once")
+		Expect(column("docs/how-to/operate.md", "flag", regexp.MustCompile("`(--[a-z-]+)`"))).To(ConsistOf(flags), "each once")
 	})
 
 	It("names every metric that the operator has, and no other", func() {
 		metrics := findInCode(`(?:Name: +|NewDesc\()"((?:bellhop|servicecatalog)_[a-z_]+)"`, "controllers", "internal", "webhooks")
 		Expect(metrics).To(ContainElements("bellhop_alerts_waiting", "servicecatalog_osb_request_count"))
-		Expect(column("docs/operations.md", "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
+		Expect(column("docs/how-to/operate.md", "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
 	})
 
 	It("explains every reason that a status can have, and no other", func() {
-		const page = "docs/troubleshooting.md"
+		const page = "docs/how-to/troubleshoot.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		const declared = `\bReason[A-Za-z]+ += "([A-Za-z]+)"`
 		own := []string{"Answered", "NotProbed", "Asking"}
@@ -200,9 +200,9 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("explains every reason of brokers, instances and bindings, and no other", func() {
-		const page, controllers = "docs/troubleshooting.md", "controllers/servicecatalog"
+		const page, controllers = "docs/how-to/troubleshoot.md", "controllers/servicecatalog"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
-		events := column("docs/operations.md", "reason of an event about a service", reason)
+		events := column("docs/how-to/operate.md", "reason of an event about a service", reason)
 		all := slices.Clone(events)
 		for kind, files := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
 			documented := column(page, "reason of "+kind, reason)
@@ -224,7 +224,7 @@ var _ = Describe("The documentation", func() {
 		form := []string{"Example", "Set up", "Reference", "Messages", "Limits and answers", "What it guarantees"}
 		for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
 			provider := fieldsOf(field.Type.Elem())
-			path := "docs/receivers/" + strings.ToLower(jsonName(field)) + ".md"
+			path := "docs/reference/receivers/" + strings.ToLower(jsonName(field)) + ".md"
 			By("reading " + path)
 			page := pages[path]
 			Expect(page).To(HavePrefix("# "+jsonName(field)+"\n"), path)
@@ -235,12 +235,12 @@ var _ = Describe("The documentation", func() {
 				expectTable(provider, column(path, "field of `spec."+jsonName(field)+"`", quoted))
 			}
 			var rows string
-			for line := range strings.Lines(pages["docs/receivers.md"]) {
+			for line := range strings.Lines(pages["docs/reference/receivers.md"]) {
 				if cells := strings.Split(line, "|"); len(cells) == 8 && strings.Contains(cells[1], "("+filepath.Base(filepath.Dir(path))+"/"+filepath.Base(path)+")") {
 					rows += cells[2]
 				}
 			}
-			Expect(rows).NotTo(BeEmpty(), "docs/receivers.md has a row of %s", path)
+			Expect(rows).NotTo(BeEmpty(), "docs/reference/receivers.md has a row of %s", path)
 			_, guarantee, _ := strings.Cut(page, "## What it guarantees")
 			expectTable(matches(rows, `\b(once|twice)\b`), matches(guarantee, `\*\*(once|twice)\*\*`))
 		}
@@ -250,14 +250,14 @@ var _ = Describe("The documentation", func() {
 		spec := slices.DeleteFunc(fieldsOf(reflect.TypeFor[v1beta1.ClusterReceiverSpec]()), func(name string) bool {
 			return slices.Contains(fieldsOf(reflect.TypeFor[v1beta1.Provider]()), name)
 		})
-		expectTable(spec, column("docs/receivers.md", "field of `spec`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[v1beta1.ReceiverStatus]()), column("docs/receivers.md", "field of `status`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[v1beta1.Delivery]()), column("docs/concepts.md", "field of `status.deliveries`", quoted))
-		expectTable(findInCode(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), column("docs/concepts.md", "state", quoted))
+		expectTable(spec, column("docs/reference/receivers.md", "field of `spec`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[v1beta1.ReceiverStatus]()), column("docs/reference/receivers.md", "field of `status`", quoted))
+		expectTable(fieldsOf(reflect.TypeFor[v1beta1.Delivery]()), column("docs/explanation/concepts.md", "field of `status.deliveries`", quoted))
+		expectTable(findInCode(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), column("docs/explanation/concepts.md", "state", quoted))
 	})
 
 	It("names every field of brokers, instances and bindings, and no other", func() {
-		const page = "docs/services.md"
+		const page = "docs/how-to/use-services.md"
 		own := func(t reflect.Type) []string {
 			reference := fieldsOf(reflect.TypeFor[servicecatalogv1beta1.PlanReference]())
 			return slices.DeleteFunc(fieldsOf(t), func(name string) bool { return slices.Contains(reference, name) })
@@ -304,7 +304,7 @@ var _ = Describe("The documentation", func() {
 		out, err := bench.CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(out))
 		help, flags, _ := strings.Cut(string(out), "\nflags:\n")
-		const page = "docs/performance.md"
+		const page = "docs/explanation/performance.md"
 		expectTable(matches(help, `(?m)^  ([a-z]+) +[a-z]`), column(page, "part", quoted))
 		expectTable(matches(flags, `(?m)^  -([a-z-]+)`), column(page, "flag", regexp.MustCompile("`-([a-z-]+)")))
 	})
@@ -344,7 +344,7 @@ func findPages() map[string]string {
 	found := map[string]string{"README.md": string(must(os.ReadFile(filepath.Join(repo, "README.md"))))}
 	root := filepath.Join(repo, "docs")
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(path) != ".md" || filepath.Base(filepath.Dir(path)) == "reference" {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".md" || path == filepath.Join(root, "reference", "api.md") {
 			return err
 		}
 		text, err := os.ReadFile(path)

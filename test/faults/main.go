@@ -17,7 +17,7 @@ limitations under the License.
 // Command faults tries what can go wrong at each point of what users do: it runs the
 // operator's own binary, lets it see the API server and the outside only through seams at
 // which it has things fail, kills it, and looks whether what is true afterwards is what has
-// to be. See docs/reliability.md.
+// to be. See docs/explanation/reliability.md.
 package main
 
 import (

@@ -42,7 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 )
 
-// What cells of the tables in docs/receivers.md begin with.
+// What cells of the tables in docs/reference/receivers.md begin with.
 const (
 	once, twice     = "once", "twice"
 	inPlace, itsOwn = "in place", "own message"
@@ -58,7 +58,7 @@ var _ = Describe("A provider", func() {
 	var namespace string
 	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
 
-	DescribeTable("does what its rows in docs/receivers.md say", func(ctx SpecContext, p provider) {
+	DescribeTable("does what its rows in docs/reference/receivers.md say", func(ctx SpecContext, p provider) {
 		says, asked := documented("after a lost answer", p.row), documented("asked without a message", p.row)
 		s := p.start(ctx, namespace)
 		r := s.receiver(ctx, namespace)
@@ -163,7 +163,7 @@ var _ = Describe("A provider", func() {
 
 // provider is a kind of receiver, in one of its modes.
 type provider struct {
-	row   string // in docs/receivers.md
+	row   string // in docs/reference/receivers.md
 	start func(ctx SpecContext, namespace string) *service
 }
 
@@ -456,7 +456,7 @@ func where(before, after []notifytest.Seen) string {
 	return itsOwn
 }
 
-// documented is a row of the table in docs/receivers.md that has a column: of each cell by its column what it says before it explains.
+// documented is a row of the table in docs/reference/receivers.md that has a column: of each cell by its column what it says before it explains.
 func documented(column, row string) map[string]string {
 	GinkgoHelper()
 	repo, err := local.FindRepo()
@@ -482,7 +482,7 @@ func documented(column, row string) map[string]string {
 			return says
 		}
 	}
-	Fail(fmt.Sprintf("docs/receivers.md has no row %q in a table with the column %q", row, column))
+	Fail(fmt.Sprintf("docs/reference/receivers.md has no row %q in a table with the column %q", row, column))
 	return nil
 }
 

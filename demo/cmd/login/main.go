@@ -15,7 +15,7 @@ limitations under the License.
 */
 
 // Command login is an application that needs a database: it logs in with what the Secret of a ServiceBinding has, which it
-// finds in its environment as DB_host, DB_port and so on, as docs/services.md says, and says as whom and where it is.
+// finds in its environment as DB_host, DB_port and so on, as docs/how-to/use-services.md says, and says as whom and where it is.
 package main
 
 import (
