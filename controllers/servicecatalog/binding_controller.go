@@ -78,7 +78,7 @@ func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.Servic
 		v.known.memory.told = &told{id: t.id, binding: t.binding}
 	}
 	result, err := r.steps(ctx, v)
-	v.known.memory.settle(v)
+	v.known.memory.settle(&v.b.Status, v.world.secret, v.shown)
 	return result, err
 }
 

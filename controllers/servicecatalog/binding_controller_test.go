@@ -52,7 +52,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconci
 		},
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
-	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0), recorder: events.NewFakeRecorder(10),
+	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start), recorder: events.NewFakeRecorder(10),
 		clusterID: &clusterID{live: c, writer: c, name: types.NamespacedName{Namespace: "bellhop", Name: "cluster"}}})
 	return r, c
 }
@@ -70,27 +70,27 @@ func viewOf(b *v1beta1.ServiceBinding, w bindingWorld) *bindingView {
 // TestABindingSaysWhatIsInTheWayOfARequest: also where the API server is, and until it
 // is not.
 func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
-	unseen := func(f *bindingFixture) { f.w.secret = secretUnseen }
-	given := func(f *bindingFixture) {
+	unseen := func(f *bindingSample) { f.w.secret = secretUnseen }
+	given := func(f *bindingSample) {
 		f.w.parameters.known = false
 		f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
 	}
 	for name, test := range map[string]struct {
-		is           []func(*bindingFixture)
+		is           []func(*bindingSample)
 		ready        v1beta1.ConditionStatus
 		reason, says string
 		letsGo       bool
 	}{
-		"its parameters":           {bfs(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
-		"its Secret":               {bfs(bound1, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
-		"its Secret, to be edited": {bfs(bound1, rebound), "False", v1beta1.ReasonErrorEjectingServiceBinding, "taking credentials out of the Secret", false},
-		"its Secret, when deleted": {bfs(bound1, unseen, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
-		"its Secret, to go":        {bfs(bound1, deleted1, lives1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
-		"its kind":                 {bfs(bound1, deleted1), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},
+		"its parameters":           {ss(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
+		"its Secret":               {ss(bound, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
+		"its Secret, to be edited": {ss(bound, asksForNewCredentials), "False", v1beta1.ReasonErrorEjectingServiceBinding, "taking credentials out of the Secret", false},
+		"its Secret, when deleted": {ss(bound, unseen, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
+		"its Secret, to go":        {ss(bound, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
+		"its kind":                 {ss(bound, beingDeleted), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},
 		"the cluster's id":         {nil, "False", v1beta1.ReasonErrorGettingClusterID, "the cluster's id", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newBindingFixture(test.is...)
+			f := newBindingSample(test.is...)
 			r, c := newDeafReconciler(t, f.b)
 			before := &v1beta1.ServiceBinding{}
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), before); err != nil {
@@ -133,24 +133,15 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 	}
 }
 
-// TestWhatNeverWasSentNeedsNotBeRemoved: a request that was not even made leaves nothing.
-func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
-	f := newBindingFixture()
-	status := troubled(f.b, f.w, inProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
-	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
-		t.Errorf("it says %+v", status)
-	}
-}
-
 // TestCredentialsAreKeptUntilTheyFit: what others have in the Secret is theirs to remove,
 // and the broker may tell but once.
 func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
-	f := newBindingFixture()
+	f := newBindingSample()
 	secret := credentials.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := newFakeCluster(t, interceptor.Funcs{}, secret)
-	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
-	binding := with(201).binding
+	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+	binding := newCredentials("x")
 	v := viewOf(f.b, f.w)
 	v.known.memory.told = &told{id: "id", binding: binding}
 	binding.Credentials = json.RawMessage(`{"password":"0123456789"}`)
@@ -167,7 +158,7 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 
 // TestASecretInTheWayIsWatched: what the cache has never shown may go without a word.
 func TestASecretInTheWayIsWatched(t *testing.T) {
-	f := newBindingFixture()
+	f := newBindingSample()
 	theirs := &corev1.Secret{}
 	theirs.Namespace, theirs.Name = f.b.Namespace, catalog.SecretName(f.b)
 	c := newFakeCluster(t, interceptor.Funcs{}, theirs)
@@ -178,9 +169,9 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		"shown":     {c, false},
 		"not shown": {newFakeCluster(t, interceptor.Funcs{}), true},
 	} {
-		r := newBindingReconciler(c, test.cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+		r := newBindingReconciler(c, test.cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 		v := viewOf(f.b, f.w)
-		v.known.memory.told = &told{id: "id", binding: with(201).binding}
+		v.known.memory.told = &told{id: "id", binding: newCredentials("x")}
 		err := r.inject(t.Context(), v)
 		if (err != nil) != test.again || v.known.memory.told.unfit == test.again {
 			t.Errorf("%s: %v, and it keeps %+v", name, err, v.known.memory.told)
@@ -193,10 +184,10 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 
 // TestASecretIsLookedForUntilTheCacheShowsIt: it may have been deleted before that.
 func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
-	f := newBindingFixture()
-	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+	f := newBindingSample()
+	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 	v := viewOf(f.b, f.w)
-	v.known.memory.seen, v.known.memory.at = "7", t0.Add(-time.Second)
+	v.known.memory.seen, v.known.memory.at = "7", start.Add(-time.Second)
 	if got := r.untilShown(t.Context(), v); got != settling-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}
@@ -208,13 +199,13 @@ func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 
 // TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt: ours or another's.
 func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
-	f := newBindingFixture(bound1)
+	f := newBindingSample(bound)
 	stranger := &corev1.Secret{}
 	stranger.Namespace, stranger.Name = f.b.Namespace, catalog.SecretName(f.b)
 	for name, secret := range map[string]*corev1.Secret{"ours": credentials.NewSecret(f.b, "id", nil), "another's": stranger} {
 		c := newFakeCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: newFakeCluster(t, interceptor.Funcs{}), true: c} {
-			r := newBindingReconciler(c, cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+			r := newBindingReconciler(c, cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 			v := viewOf(f.b, f.w)
 			if err := r.lookAtSecret(t.Context(), v); err != nil {
 				t.Fatal(err)
@@ -233,12 +224,12 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 
 // TestABindingSaysWhoseCredentialsAreMissing: there may be many brokers.
 func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
-	f := newBindingFixture()
+	f := newBindingSample()
 	broker := f.w.broker.DeepCopyObject().(*v1beta1.ClusterServiceBroker)
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
 	f.w.broker = broker
 	c := newFakeCluster(t, interceptor.Funcs{}, f.b)
-	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(t0), recorder: events.NewFakeRecorder(10), connections: &connections{cache: c, live: c}})
+	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(start), recorder: events.NewFakeRecorder(10), connections: &connections{cache: c, live: c}})
 	v := viewOf(f.b, f.w)
 	if made, _, err := r.act(t.Context(), v, decideBinding(v.b, f.w)); made || err != nil {
 		t.Fatalf("a request was made: %t, %v", made, err)
@@ -258,26 +249,28 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 	password := map[string][]byte{"password": []byte("hunter2")}
 	for name, test := range map[string]struct {
-		is   []func(*bindingFixture)
-		put  func(*bindingFixture, *BindingReconciler) error
+		is   []func(*bindingSample)
+		put  func(*bindingSample, *BindingReconciler) error
 		want string
 	}{
-		"nothing was told": {bfs(), nil, "none"},
-		"as it was written": {bfs(bound1), func(f *bindingFixture, r *BindingReconciler) error {
+		"nothing was told": {ss(), nil, "none"},
+		"as it was written": {ss(bound), func(f *bindingSample, r *BindingReconciler) error {
 			_, err := r.secrets.Put(t.Context(), f.b, "id", password)
 			return err
 		}, "[hunter2] true"},
-		"of another id": {bfs(bound1), func(f *bindingFixture, r *BindingReconciler) error {
+		"of another id": {ss(bound), func(f *bindingSample, r *BindingReconciler) error {
 			_, err := r.secrets.Put(t.Context(), f.b, "other", password)
 			return err
 		}, "[] false"},
-		"gone":                   {bfs(bound1, deleted1), nil, "[] false"},
-		"told, and not written":  {bfs(bound1, unwritten("hunter3")), nil, "[hunter3] true"},
-		"what is to be repeated": {bfs(func(f *bindingFixture) { f.after(saidOf(osbresult.Unknown, 500)) }), nil, "none"},
+		"gone":                  {ss(bound, beingDeleted), nil, "[] false"},
+		"told, and not written": {ss(bound, unwritten("hunter3")), nil, "[hunter3] true"},
+		"what is to be repeated": {ss(func(f *bindingSample) {
+			f.answered(bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Status: 500, Sent: true}})
+		}), nil, "none"},
 	} {
-		f := newBindingFixture(test.is...)
+		f := newBindingSample(test.is...)
 		c := newFakeCluster(t, interceptor.Funcs{}, f.b)
-		r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+		r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 		if test.put != nil {
 			if err := test.put(f, r); err != nil {
 				t.Fatal(err)
@@ -296,8 +289,8 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 }
 
 // unwritten has credentials told that are not in the Secret yet.
-func unwritten(password string) func(*bindingFixture) {
-	return func(f *bindingFixture) {
-		f.w.known.told = &told{id: "id", binding: &osbresult.Binding{Credentials: json.RawMessage(`{"password":"` + password + `"}`)}}
+func unwritten(password string) func(*bindingSample) {
+	return func(f *bindingSample) {
+		f.w.known.told = &told{id: "id", binding: newCredentials(password)}
 	}
 }

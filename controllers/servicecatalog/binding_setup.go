@@ -180,3 +180,7 @@ func unsettledBindings(bindings []*v1beta1.ServiceBinding) (requests []reconcile
 	}
 	return requests
 }
+
+func bindingsAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
+	return bindingLookup{x}.atBroker(ctx, b)
+}

@@ -100,7 +100,7 @@ func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBi
 		g.target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: planIDOf(props), InstanceID: idOf(instance)}
 		g.plans = recordedPlans(&instance.Status)
 	}
-	has, err := o.planIn(ctx, r.index, props)
+	has, err := findPlan(ctx, r.index, o, props)
 	if has != nil { // the spec may ask for another
 		g.plan = has
 	}
@@ -139,11 +139,6 @@ func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindin
 		key.namespace = b.Namespace
 	}
 	return claimKey{key, target.InstanceID + "/" + id}
-}
-
-// mayHaveBinding says whether it is on record that the broker was asked for a binding.
-func mayHaveBinding(s *v1beta1.ServiceBindingStatus) bool {
-	return s.CurrentOperation != "" || isBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
 }
 
 // samePlace says whether two targets, of bindings in two namespaces, are one instance.

@@ -19,80 +19,22 @@ package servicecatalog
 import (
 	"testing"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
 // TestABindingSeesWhatIsOnRecordOfItsInstance: one was asked for that the broker had just called unusable.
 func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
-	f := newBindingFixture()
+	f := newBindingSample()
 	f.w.ground.instance.Name = f.b.Spec.InstanceRef.Name
 	shown := f.w.ground.instance
 	recorded := shown.DeepCopy()
 	recorded.Status.Unusable = true
 	cache, c := newFakeCluster(t, interceptor.Funcs{}, shown), newFakeCluster(t, interceptor.Funcs{}, recorded)
-	r := newBindingReconciler(c, cache, c, &kit{index: index.Index{Cache: cache}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+	r := newBindingReconciler(c, cache, c, &kit{index: index.Index{Cache: cache}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 	if g, err := r.findGround(t.Context(), f.b); err != nil || g.instance == nil || !g.instance.Status.Unusable {
 		t.Errorf("it sees %+v, %v", g.instance, err)
-	}
-}
-
-// TestWhatIsKnownOfASecret has what a process makes of what its cache shows.
-func TestWhatIsKnownOfASecret(t *testing.T) {
-	of := func(version string, owner *v1beta1.ServiceBinding) *metav1.PartialObjectMetadata {
-		secret := credentials.NewSecret(owner, "id", nil)
-		secret.ResourceVersion = version
-		return &metav1.PartialObjectMetadata{ObjectMeta: secret.ObjectMeta}
-	}
-	binding := func() *v1beta1.ServiceBinding {
-		return &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1", UID: "uid-b1"}}
-	}
-	delivered := func(version string) *v1beta1.ServiceBinding {
-		b := binding()
-		b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, SecretVersion: version, UnbindStatus: v1beta1.UnbindRequired, ExternalProperties: &v1beta1.ServiceBindingPropertiesState{}}
-		return b
-	}
-	stranger := binding()
-	stranger.UID = "stranger"
-	deleted := binding()
-	deleted.DeletionTimestamp = &metav1.Time{Time: t0}
-	underWay := binding()
-	underWay.Status = v1beta1.ServiceBindingStatus{CurrentOperation: v1beta1.OperationBind, UnbindStatus: v1beta1.UnbindRequired}
-	deletedUnderWay := underWay.DeepCopy()
-	deletedUnderWay.DeletionTimestamp = deleted.DeletionTimestamp
-	for name, c := range map[string]struct {
-		b     *v1beta1.ServiceBinding
-		known bindingMemory
-		seen  *metav1.PartialObjectMetadata
-		want  secretState
-	}{
-		"none, none expected":           {binding(), bindingMemory{}, nil, secretAbsent},
-		"none, of a binding that is":    {delivered("5"), bindingMemory{}, nil, secretUnseen},
-		"none, just written":            {delivered("5"), bindingMemory{seen: "5", at: t0}, nil, secretGood},
-		"none, written some time ago":   {delivered("5"), bindingMemory{seen: "5", at: t0.Add(-settling)}, nil, secretUnseen},
-		"none, deleted at once":         {deleted, bindingMemory{}, nil, secretAbsent},
-		"as it was written":             {delivered("5"), bindingMemory{}, of("5", binding()), secretGood},
-		"from before it was written":    {delivered("5"), bindingMemory{}, of("4", binding()), secretGood},
-		"written since":                 {delivered("5"), bindingMemory{}, of("6", binding()), secretUnseen},
-		"written since, and looked at":  {delivered("5"), bindingMemory{seen: "6"}, of("6", binding()), secretGood},
-		"edited, and looked at":         {delivered("5"), bindingMemory{seen: "6", edited: true}, of("6", binding()), secretEdited},
-		"edited again":                  {delivered("5"), bindingMemory{seen: "6", edited: true}, of("7", binding()), secretUnseen},
-		"of the former service-catalog": {delivered(""), bindingMemory{}, of("5", binding()), secretGood},
-		"written, and not recorded":     {binding(), bindingMemory{}, of("5", binding()), secretUnseen},
-		"another's":                     {delivered("5"), bindingMemory{}, of("6", stranger), secretOthers},
-		"another's, from before":        {delivered("5"), bindingMemory{}, of("4", stranger), secretUnseen},
-		"another's, not recorded yet":   {underWay, bindingMemory{}, of("4", stranger), secretOthers},
-		"the same, deleted":             {deletedUnderWay, bindingMemory{}, of("4", stranger), secretUnseen},
-		"another's, none expected":      {binding(), bindingMemory{}, of("4", stranger), secretOthers},
-		"deleted a moment ago":          {delivered("5"), bindingMemory{ejected: true}, of("5", binding()), secretAbsent},
-	} {
-		if got, _, _ := sightOf(c.b, &c.known, c.seen, t0); got != c.want {
-			t.Errorf("%s: %d, want %d", name, got, c.want)
-		}
 	}
 }

@@ -21,11 +21,18 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// Object is a class or a plan.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
 // steps lead from the classes, or the plans, that are there to those that should be.
-type steps[T client.Object] struct {
+type steps[T Object] struct {
 	create []T
 	update []T
 	// unmark are in the catalog again, after the update if there is one; mark no longer.
@@ -34,7 +41,7 @@ type steps[T client.Object] struct {
 
 // diff says what is to be written, and nothing else. want are copies of what is there with
 // what is to change. What is kept, and what is not ours, is left alone. It is pure.
-func diff[T client.Object](have map[string]T, want, kept []T, isOurs func(client.Object) bool) (s steps[T]) {
+func diff[T Object](have map[string]T, want, kept []T, isOurs func(Object) bool) (s steps[T]) {
 	wanted := make(map[string]bool, len(want))
 	for _, k := range kept {
 		wanted[k.GetName()] = true

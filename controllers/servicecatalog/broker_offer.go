@@ -26,7 +26,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -172,7 +171,7 @@ func (a *assortment) plan(class v1beta1.Class, p osb.Plan) (v1beta1.Plan, string
 
 // isOfAnother says whether the object that an id comes to is that of another id, which it
 // has. If its name does not go with that, somebody has edited the id, and it is put back.
-func (s scope) isOfAnother(o client.Object, has, id string) bool {
+func (s scope) isOfAnother(o Object, has, id string) bool {
 	return has != "" && has != id && (!s.isOurs(o) || o.GetName() == has || o.GetName() == catalog.ObjectName(has))
 }
 
@@ -185,7 +184,7 @@ func (a *assortment) taken(kind, name, id string) string {
 
 // nameIn is the name of the class or plan with an id. On clusters of old it can be the
 // id itself, and a name never changes.
-func nameIn[T client.Object](held map[string]T, id string) string {
+func nameIn[T Object](held map[string]T, id string) string {
 	if _, ok := held[id]; ok {
 		return id
 	}
@@ -193,7 +192,7 @@ func nameIn[T client.Object](held map[string]T, id string) string {
 }
 
 // takeOrMake is a copy of the object that has a name, or a new one, and what is in its way.
-func takeOrMake[T client.Object](a *assortment, held map[string]T, newObject func() T, kind, name string) (T, string) {
+func takeOrMake[T Object](a *assortment, held map[string]T, newObject func() T, kind, name string) (T, string) {
 	if have, ok := held[name]; ok {
 		return have.DeepCopyObject().(T), ""
 	}
@@ -208,7 +207,7 @@ func takeOrMake[T client.Object](a *assortment, held map[string]T, newObject fun
 }
 
 // own makes the broker the owner, so that nothing is left if it vanishes.
-func (a *assortment) own(o client.Object) {
+func (a *assortment) own(o Object) {
 	owner := metav1.OwnerReference{
 		APIVersion: v1beta1.GroupVersion.String(), Kind: a.BrokerKind(), Name: a.broker.GetName(), UID: a.broker.GetUID(),
 		Controller: new(true), BlockOwnerDeletion: new(false),
@@ -226,7 +225,7 @@ func (s scope) isBroker(r metav1.OwnerReference) bool {
 }
 
 // isOurs tells classes and plans that come from a catalog from those that a person made.
-func (s scope) isOurs(o client.Object) bool {
+func (s scope) isOurs(o Object) bool {
 	return slices.ContainsFunc(o.GetOwnerReferences(), s.isBroker)
 }
 

@@ -204,3 +204,32 @@ func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 		}
 	}
 }
+
+// TestABrokersMisconfiguration has F-R12 for the catalog.
+func TestABrokersMisconfiguration(t *testing.T) {
+	b := newBrokerAt(scopes[0], "https://broker.example.com")
+	now := t0
+	for i, want := range []string{"Reconciling", "Reconciling", "Reconciling", "Stalled Failed", "Stalled Failed"} {
+		v := visit{generation: 1, fault: faultOf(b, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Description: "who are you?"})}
+		*b.CommonStatus() = statusAfter(b, v, now)
+		wantState(t, ordinal(int32(i+1)), b.CommonStatus().Conditions, want)
+		now = b.CommonStatus().NextAttemptTime.Time
+	}
+	if waited := now.Sub(t0); waited < 10*time.Minute || waited > 25*time.Minute {
+		t.Errorf("five attempts take %s", waited)
+	}
+}
+
+// TestABrokersMissingSecret has F-JS2: it may be applied after the broker.
+func TestABrokersMissingSecret(t *testing.T) {
+	b := newBrokerAt(scopes[0], "https://broker.example.com")
+	b.SetCreationTimestamp(metav1.NewTime(t0))
+	v := visit{generation: 1, fault: &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: "x", stalled: true, stalledFrom: t0.Add(missingReferenceDelay)}}
+	*b.CommonStatus() = statusAfter(b, v, t0.Add(time.Minute))
+	wantState(t, "young", b.CommonStatus().Conditions, "Reconciling")
+	if at := b.CommonStatus().NextAttemptTime; at == nil || !at.Time.Equal(t0.Add(missingReferenceDelay)) {
+		t.Errorf("it is looked at again at %s", at)
+	}
+	*b.CommonStatus() = statusAfter(b, v, t0.Add(missingReferenceDelay))
+	wantState(t, "old", b.CommonStatus().Conditions, "Stalled Failed")
+}

@@ -18,10 +18,9 @@ package servicecatalog
 
 import (
 	"fmt"
-	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
@@ -72,7 +71,7 @@ func (all claimants) blocksRemoval() *claimant {
 
 // newClaimant is another object as a claimant of an object's id. asked: the broker was asked on its
 // behalf, and not on this object's.
-func newClaimant(kind string, other, self client.Object, owns, asked bool) claimant {
+func newClaimant(kind string, other, self metav1.Object, owns, asked bool) claimant {
 	theirs, ours := other.GetCreationTimestamp(), self.GetCreationTimestamp()
 	c := claimant{uid: other.GetUID(), owns: owns, earlier: theirs.Before(&ours), leaving: !other.GetDeletionTimestamp().IsZero(),
 		first: asked && theirs.Equal(&ours), display: fmt.Sprintf("%s %q", kind, other.GetName())}
@@ -99,43 +98,4 @@ func leftToClaimant(id string, c *claimant) *word {
 // notInherited says why what the broker has made for another object is not used.
 func notInherited(id string) string {
 	return fmt.Sprintf("the broker still has under the id %q what it made for another object, which had the id when this object was created: it is not used. Delete this object and create it again to use it", id)
-}
-
-// claims are the supplied ids under which this process has let an object create something, since
-// the cache shows its request later than objects of the same age are reconciled.
-type claims struct {
-	mu      sync.Mutex
-	holders map[claimKey]types.UID
-}
-
-type claimKey struct {
-	broker brokerKey
-	id     string
-}
-
-// take reserves an id for an object, unless one of those that claim it has it already: then that
-// one is the first.
-func (c *claims) take(key claimKey, uid types.UID, others claimants) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	holder := c.holders[key]
-	for i := range others {
-		if others[i].uid == holder {
-			others[i].first = true
-			return
-		}
-	}
-	if c.holders == nil {
-		c.holders = map[claimKey]types.UID{}
-	}
-	c.holders[key] = uid
-}
-
-// release forgets an id that an object had reserved.
-func (c *claims) release(key claimKey, uid types.UID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.holders[key] == uid {
-		delete(c.holders, key)
-	}
 }

@@ -233,3 +233,30 @@ func (r *secretReader) value(field, key string) string {
 	}
 	return string(data[key])
 }
+
+// brokerNamed is how messages call a broker.
+func brokerNamed(key brokerKey) string {
+	return fmt.Sprintf("%s %q", scopeOf(key).BrokerKind(), key.name)
+}
+
+// resultOf says what an outcome means for others' requests. Who refuses one does answer.
+func resultOf(o osbresult.Outcome) limiter.Result {
+	switch {
+	case o.Throttled():
+		return limiter.Result{Wish: max(o.RetryAfter, time.Second)}
+	case o.Status == 0 && o.Class == osbresult.Rejected:
+		return limiter.Result{Unasked: true}
+	case o.Misconfigured():
+		return limiter.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
+	case o.Unavailable():
+		return limiter.Result{Failed: true}
+	}
+	return limiter.Result{Error: o.Class != osbresult.Done && o.Class != osbresult.Accepted && o.Class != osbresult.Gone}
+}
+
+func scopeOf(key brokerKey) catalog.Scope {
+	if key.namespace == "" {
+		return catalog.Cluster
+	}
+	return catalog.Namespaced
+}

@@ -297,3 +297,8 @@ func (d *bindingDecision) newCall(v verb) *bindingCall {
 	}
 	return call
 }
+
+// mayHaveBinding says whether it is on record that the broker was asked for a binding.
+func mayHaveBinding(s *v1beta1.ServiceBindingStatus) bool {
+	return s.CurrentOperation != "" || isBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
+}

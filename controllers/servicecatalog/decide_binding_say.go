@@ -25,6 +25,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
+// quietStart is how long a binding that was made together with its instance waits before its status says so.
+const quietStart = 10 * time.Second
+
 // comesSoon are what a binding may wait for that was made together with its instance.
 var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
 
@@ -37,7 +40,7 @@ func (d *bindingDecision) waitFor(why *blocker) {
 	soon := slices.Contains(comesSoon, why.reason)
 	stalled, wake := why.isStalled(d.w.now)
 	d.wake = wake
-	if young := d.b.CreationTimestamp.Add(patience); d.w.now.Before(young) && soon && !stalled && len(d.status.Conditions) == 0 {
+	if young := d.b.CreationTimestamp.Add(quietStart); d.w.now.Before(young) && soon && !stalled && len(d.status.Conditions) == 0 {
 		d.wake = young // until then it is no news
 		return
 	}

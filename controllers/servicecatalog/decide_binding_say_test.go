@@ -82,3 +82,12 @@ func TestABindingBeingReplacedIsNotReady(t *testing.T) {
 		t.Errorf("without a broker Ready is %s: %s", ready.Status, ready.Message)
 	}
 }
+
+// TestWhatNeverWasSentNeedsNotBeRemoved: a request that was not even made leaves nothing.
+func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
+	f := newBindingFixture()
+	status := troubled(f.b, f.w, inProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
+	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
+		t.Errorf("it says %+v", status)
+	}
+}

@@ -17,11 +17,7 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"fmt"
-	"hash/fnv"
 	"time"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
@@ -112,37 +108,4 @@ func heldETag(b v1beta1.Broker, f brokerFacts) string {
 		return ""
 	}
 	return status.CatalogETag
-}
-
-// catalogDigest tells one set of classes and plans from another, in whatever order. Those that
-// are marked as removed do not count.
-func catalogDigest(classes []v1beta1.Class, plans []v1beta1.Plan) string {
-	var count, sum uint64
-	add := func(o client.Object) {
-		if *removedFlag(o) || o.GetUID() == "" {
-			return
-		}
-		hash := fnv.New64a()
-		fmt.Fprintf(hash, "%T/%s/%d", o, o.GetUID(), o.GetGeneration())
-		count, sum = count+1, sum+hash.Sum64()
-	}
-	for _, class := range classes {
-		add(class)
-	}
-	for _, plan := range plans {
-		add(plan)
-	}
-	return fmt.Sprintf("%d-%016x", count, sum)
-}
-
-// removedFlag is the status of a class or plan.
-func removedFlag(o client.Object) *bool {
-	switch o := o.(type) {
-	case v1beta1.Class:
-		return &o.CommonStatus().RemovedFromBrokerCatalog
-	case v1beta1.Plan:
-		return &o.CommonStatus().RemovedFromBrokerCatalog
-	default:
-		panic(fmt.Sprintf("%T is neither a class nor a plan", o)) // a mistake in the program
-	}
 }

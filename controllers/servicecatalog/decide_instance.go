@@ -232,3 +232,8 @@ func (d *instanceDecision) newCall(v verb) *instanceCall {
 	}
 	return call
 }
+
+// mayHaveInstance says whether it is on record that the broker was asked for an instance.
+func mayHaveInstance(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.CurrentOperation != "" || s.ProvisionStatus == v1beta1.Provisioned || s.DeprovisionStatus == v1beta1.DeprovisionRequired
+}

@@ -90,12 +90,3 @@ func (d *definition) find(ctx context.Context) (definitionState, error) {
 	}
 	return definitionLives, nil
 }
-
-// definitionState is what is known of a kind's CRD.
-type definitionState int
-
-const (
-	definitionUnknown definitionState = iota
-	definitionLives
-	definitionTerminating
-)

@@ -134,20 +134,6 @@ func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params,
 	return answer{Outcome: out, state: last.State, words: wordsOf(last, out)}
 }
 
-func identityOf(user *v1beta1.UserInfo) *osb.Identity {
-	if user == nil {
-		return nil
-	}
-	identity := &osb.Identity{Username: user.Username, UID: user.UID, Groups: user.Groups}
-	if len(user.Extra) > 0 {
-		identity.Extra = make(map[string][]string, len(user.Extra))
-		for key, values := range user.Extra {
-			identity.Extra[key] = values
-		}
-	}
-	return identity
-}
-
 // protect puts finalizer and id onto an instance that came around admission.
 func (r *InstanceReconciler) protect(ctx context.Context, si *v1beta1.ServiceInstance) error {
 	after := si.DeepCopy()

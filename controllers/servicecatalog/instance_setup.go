@@ -21,7 +21,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -86,42 +85,13 @@ func (r *InstanceReconciler) hasHeir(ctx context.Context, o *orphan) (bool, erro
 	return slices.ContainsFunc(others, func(other *v1beta1.ServiceInstance) bool { return other.UID != o.object.GetUID() }), err
 }
 
-var (
-	onlyDeletions = predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  enqueue.IsReplaced,
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
-	// unbinding lets through what of a binding an instance cares about that waits for it to go.
-	unbinding = predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			return enqueue.IsReplaced(e) || isUnbinding(e.ObjectOld.(*v1beta1.ServiceBinding)) != isUnbinding(e.ObjectNew.(*v1beta1.ServiceBinding))
-		},
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
-	// ownership lets through what others with the same id care about.
-	ownership = predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			is := createdForUID(e.ObjectNew)
-			return enqueue.IsReplaced(e) || is == e.ObjectNew.GetUID() && is != createdForUID(e.ObjectOld)
-		},
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
-	edited  = builder.WithPredicates(enqueue.SpecChanged)
-	changed = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
-)
-
-// createdForUID is that of an instance's or a binding's status.
-func createdForUID(o client.Object) types.UID {
-	switch o := o.(type) {
-	case *v1beta1.ServiceInstance:
-		return o.Status.CreatedForUID
-	case *v1beta1.ServiceBinding:
-		return o.Status.CreatedForUID
-	}
-	return ""
+// unbinding lets through what of a binding an instance cares about that waits for it to go.
+var unbinding = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return enqueue.IsReplaced(e) || isUnbinding(e.ObjectOld.(*v1beta1.ServiceBinding)) != isUnbinding(e.ObjectNew.(*v1beta1.ServiceBinding))
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
 // lookup finds the instances that a change elsewhere may help. What fails does so only
@@ -193,4 +163,8 @@ func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Reque
 		}
 	}
 	return requests
+}
+
+func instancesAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
+	return lookup{x}.atBroker(ctx, b)
 }

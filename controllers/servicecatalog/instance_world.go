@@ -18,14 +18,10 @@ package servicecatalog
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
@@ -45,14 +41,14 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	if w.claimants, err = r.claimantsOf(ctx, si, w.offer); err != nil {
 		return err
 	}
-	if w.working, err = w.offer.planIn(ctx, r.index, workingProperties(&si.Status)); err != nil {
+	if w.working, err = findPlan(ctx, r.index, w.offer, workingProperties(&si.Status)); err != nil {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
 		w.bindings, w.unbinding, err = r.bindingsOf(ctx, si)
 		return err
 	}
-	if w.present, err = w.offer.planIn(ctx, r.index, si.Status.ExternalProperties); err != nil {
+	if w.present, err = findPlan(ctx, r.index, w.offer, si.Status.ExternalProperties); err != nil {
 		return err
 	}
 	if w.parameters, err = versionOf(ctx, r.index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
@@ -102,16 +98,6 @@ func (r *InstanceReconciler) claimantsOf(ctx context.Context, si *v1beta1.Servic
 	return all, nil
 }
 
-// isDone says whether nothing more is sent for an object that is being deleted.
-func isDone(o client.Object) bool {
-	return !o.GetDeletionTimestamp().IsZero() && !slices.Contains(o.GetFinalizers(), v1beta1.Finalizer)
-}
-
-// mayHaveInstance says whether it is on record that the broker was asked for an instance.
-func mayHaveInstance(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.CurrentOperation != "" || s.ProvisionStatus == v1beta1.Provisioned || s.DeprovisionStatus == v1beta1.DeprovisionRequired
-}
-
 // bindingsOf are the names of an instance's bindings, and whether all of them go by themselves.
 func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance) (names []string, unbinding bool, err error) {
 	bindings, err := r.index.Bindings(ctx, client.ObjectKeyFromObject(si))
@@ -144,13 +130,4 @@ func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView
 	p.unfit = misfit(ctx, plans, p)
 	v.world.parameters = p
 	return nil
-}
-
-// namespaceUID is what brokers know a namespace by.
-func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
-	namespace := apiserver.Metadata("Namespace")
-	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy); err != nil {
-		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err.Error()) // not wrapped: it is not the object that is gone
-	}
-	return string(namespace.UID), nil
 }

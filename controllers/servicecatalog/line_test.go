@@ -32,18 +32,18 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 	l := line{news: newNewsLimiter()}
 	first, second := &waiting{}, &waiting{}
 	for _, where := range []*waiting{first, second, first} {
-		l.sayAt(where, t0)
+		l.sayAt(where, start)
 	}
-	if got := []time.Time{first.says, second.says}; !got[0].Equal(t0) || !got[1].Equal(t0.Add(newsInterval)) {
+	if got := []time.Time{first.says, second.says}; !got[0].Equal(start) || !got[1].Equal(start.Add(newsInterval)) {
 		t.Errorf("they say so at %v", got)
 	}
-	if l.news.AllowN(t0, 1) {
+	if l.news.AllowN(start, 1) {
 		t.Error("others may say something at the same time")
 	}
-	if later := t0.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
+	if later := start.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
 		t.Error("one alone has to wait for long")
 	}
-	if later := t0.Add(2 * time.Hour); !l.news.AllowN(later, 1) || l.news.AllowN(later, 1) {
+	if later := start.Add(2 * time.Hour); !l.news.AllowN(later, 1) || l.news.AllowN(later, 1) {
 		t.Error("it is not one at a time")
 	}
 }
@@ -51,12 +51,12 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 // TestWhatGetsItsTurnLeavesItsMomentToOthers: else those who come after many that are served before
 // they have said anything would never say so.
 func TestWhatGetsItsTurnLeavesItsMomentToOthers(t *testing.T) {
-	l := &line{clock: clocktesting.NewFakePassiveClock(t0), news: newNewsLimiter()}
+	l := &line{clock: clocktesting.NewFakePassiveClock(start), news: newNewsLimiter()}
 	for range 1000 {
 		w := &waiting{}
-		l.sayAt(w, t0)
-		if w.says.After(t0.Add(newsInterval)) {
-			t.Fatalf("it says so after %s", w.says.Sub(t0))
+		l.sayAt(w, start)
+		if w.says.After(start.Add(newsInterval)) {
+			t.Fatalf("it says so after %s", w.says.Sub(start))
 		}
 		l.forget(&w)
 	}
@@ -69,9 +69,9 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 	many := make([]waiting, 10_000)
 	said := 0
 	for i := range many {
-		at := l.sayAt(&many[i], t0)
-		if at.After(t0.Add(askAgain)) {
-			t.Fatalf("number %d comes again after %v", i, at.Sub(t0))
+		at := l.sayAt(&many[i], start)
+		if at.After(start.Add(askAgain)) {
+			t.Fatalf("number %d comes again after %v", i, at.Sub(start))
 		}
 		if !many[i].says.IsZero() {
 			said++
@@ -81,7 +81,7 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 		t.Errorf("%d say so within %v, want %d", said, askAgain, want)
 	}
 	late := &waiting{}
-	if now := t0.Add(askAgain + newsInterval); !l.sayAt(late, now).Equal(now) {
+	if now := start.Add(askAgain + newsInterval); !l.sayAt(late, now).Equal(now) {
 		t.Errorf("the next one says so at %v, %v later", late.says, late.says.Sub(now))
 	}
 }
@@ -113,7 +113,7 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	now := time.Now() // the bulkhead has a clock of its own
 	c := &connections{}
 	l := line{kind: "ServiceInstance", connections: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
-	si, former, next := newFixture().si, brokerKey{name: "former"}, brokerKey{name: "next"}
+	si, former, next := newInstance(), brokerKey{name: "former"}, brokerKey{name: "next"}
 	freed := full(t, c, former, now)
 	var queued *waiting
 	if leave, _ := l.enter(si, &queued, former, provision, nil); leave != nil || queued == nil || queued.broker != former {
@@ -132,8 +132,8 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 // TestAPlaceIsTheNames: the next object of the name has it, and with it the means to give it up.
 func TestAPlaceIsTheNames(t *testing.T) {
 	ledger := newLedger[v1beta1.ServiceInstanceStatus, struct{}](newOrphans())
-	si := newFixture().si
-	ledger.of(si).queued = &waiting{broker: brokerKey{name: "former"}, says: t0}
+	si := newInstance()
+	ledger.of(si).queued = &waiting{broker: brokerKey{name: "former"}, says: start}
 	si.UID = "another"
 	if e := ledger.of(si); e.uid != "another" || e.queued == nil || *e.queued != (waiting{broker: brokerKey{name: "former"}}) {
 		t.Errorf("%+v", e)

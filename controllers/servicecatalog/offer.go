@@ -17,14 +17,10 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"context"
 	"fmt"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
 // offer is a plan, its class, and the broker that they are of.
@@ -33,60 +29,6 @@ type offer struct {
 	plan    v1beta1.Plan
 	broker  v1beta1.Broker
 	missing *blocker
-}
-
-// findOffer finds the plan that an instance is to have, or has.
-func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o offer, err error) {
-	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
-	if o.class, err = x.ClassOf(ctx, si); o.class == nil && err == nil && len(errs) == 0 {
-		o.class, err = x.Class(ctx, si.Namespace, ref)
-	}
-	if o.missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
-		return o, err
-	}
-	if o.class == nil && o.missing == nil {
-		o.missing = blockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
-	}
-	if o.class != nil {
-		if o.plan, err = x.PlanOf(ctx, si); o.plan == nil && err == nil {
-			o.plan, err = x.Plan(ctx, o.class, ref)
-		}
-		if o.missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
-			return o, err
-		}
-		if o.plan != nil && o.plan.ClassName() != o.class.GetName() {
-			o.missing = blockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.plan.GetName(), o.class.GetName()))
-			o.plan = nil
-		}
-	}
-	return o, findBroker(ctx, x, si, &o)
-}
-
-// missing tells that something does not exist, to which an object refers, or is not only one,
-// from other errors.
-func missing(to metav1.Object, reason string, err error) (*blocker, error) {
-	switch {
-	case index.IsNotFound(err):
-		return missingFor(to, reason, err.Error()), nil
-	case index.IsAmbiguous(err):
-		return blockedBy(reason, err.Error()), nil
-	}
-	return nil, err
-}
-
-// findBroker finds the broker that an instance is at, or that offers its class.
-func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *offer) (err error) {
-	switch known := si.Status.Broker; {
-	case known != nil && known.Name != "":
-		o.broker, err = x.Broker(ctx, si.Namespace, *known)
-	case o.class != nil:
-		o.broker, err = x.BrokerOf(ctx, o.class)
-	}
-	gone, err := missing(si, v1beta1.ReasonReferencesNonexistentBroker, err)
-	if gone != nil && o.missing == nil {
-		o.missing = gone
-	}
-	return err
 }
 
 // brokerReference is what a removal has to know of an offer.
@@ -107,23 +49,4 @@ func noBroker(ref *v1beta1.BrokerReference, what string) string {
 		return "the broker of the class does not exist, so nobody can be asked " + what
 	}
 	return fmt.Sprintf("%s does not exist, so nobody can be asked %s: register it again under this name", brokerName(ref), what)
-}
-
-// planIn is the plan of the class that properties name, nil if it is gone. Mostly it is
-// the one that the spec asks for.
-func (o offer) planIn(ctx context.Context, x index.Index, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
-	if o.class == nil || props == nil {
-		return nil, nil
-	}
-	id := planIDOf(props)
-	if o.plan != nil && o.plan.Common().ExternalID == id {
-		return o.plan, nil
-	}
-	plans, err := x.PlansOf(ctx, o.class)
-	for _, p := range plans {
-		if p.Common().ExternalID == id {
-			return p, err
-		}
-	}
-	return nil, err
 }

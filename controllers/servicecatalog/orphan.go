@@ -210,15 +210,6 @@ func (u *orphanage) undone(o *orphan, out osbresult.Outcome) time.Duration {
 	return wait
 }
 
-// withoutWords says what came of a request without the broker's words: it may repeat
-// secrets of an object that is gone, and with it what is known of them.
-func withoutWords(out osbresult.Outcome) string {
-	if out.Status == 0 {
-		return out.Description
-	}
-	return fmt.Sprintf("HTTP %d", out.Status)
-}
-
 // mustLeave says why something is left as it is, "" if it is to be removed (R2).
 func (u *orphanage) mustLeave(ctx context.Context, o *orphan) (why string, err error) {
 	if !o.ours {
@@ -251,11 +242,4 @@ func sooner(result ctrl.Result, again time.Duration) ctrl.Result {
 	}
 	result.RequeueAfter, result.Priority = again, cmp.Or(result.Priority, new(0))
 	return result
-}
-
-func scopeOf(key brokerKey) catalog.Scope {
-	if key.namespace == "" {
-		return catalog.Cluster
-	}
-	return catalog.Namespaced
 }

@@ -39,7 +39,7 @@ import (
 // with the object.
 func TestAnOrphanIsLeftWithoutTheBrokersWords(t *testing.T) {
 	said := events.NewFakeRecorder(1)
-	u := &orphanage{recorder: said, clock: clocktesting.NewFakePassiveClock(t0)}
+	u := &orphanage{recorder: said, clock: clocktesting.NewFakePassiveClock(start)}
 	o := &orphan{object: &v1beta1.ServiceInstance{}, attempts: maxAttempts - 1, remove: osb.RemovalRequest{Params: osb.Params{InstanceID: "id"}}}
 	if wait := u.undone(o, osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Code: "open-sesame", Description: "you said open-sesame"}); wait != 0 {
 		t.Errorf("it is tried again after %s", wait)
@@ -51,11 +51,11 @@ func TestAnOrphanIsLeftWithoutTheBrokersWords(t *testing.T) {
 
 // TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone: in the end.
 func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
-	clock := clocktesting.NewFakePassiveClock(t0)
+	clock := clocktesting.NewFakePassiveClock(start)
 	u := &orphanage{recorder: events.NewFakeRecorder(1), clock: clock}
-	o := &orphan{object: &v1beta1.ServiceInstance{}, working: t0}
+	o := &orphan{object: &v1beta1.ServiceInstance{}, working: start}
 	for wait := time.Minute; wait != 0; {
-		if clock.SetTime(clock.Now().Add(wait)); clock.Since(t0) > 2*catalog.MaximumPollingDuration {
+		if clock.SetTime(clock.Now().Add(wait)); clock.Since(start) > 2*catalog.MaximumPollingDuration {
 			t.Fatal("it is polled for ever")
 		}
 		if wait = u.undone(o, osbresult.Outcome{Class: osbresult.Accepted}); wait > 2*lastRetry {

@@ -93,14 +93,6 @@ type kind[O client.Object, S any] struct {
 	atBroker func(context.Context, index.Index, v1beta1.Broker) []reconcile.Request
 }
 
-// blame is whose fault an answer is that looks like a misconfiguration.
-type blame struct {
-	// ownFault: it is the object's own, as requests of others succeeded meanwhile.
-	ownFault bool
-	// probed is the broker with whose probe the object is retried; empty: it has its own times.
-	probed string
-}
-
 // view is what a reconcile sees of an object.
 type view[O client.Object, S any, M comparable] struct {
 	before O // as the API server has it; the cache's own
@@ -279,151 +271,6 @@ func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result limiter.Result
 	return blame{probed: brokerNamed(keyOf(broker))}
 }
 
-// context is what a broker is told of where an instance is, and the UID of its namespace.
-func (r *reconciler[O, S, M]) context(ctx context.Context, namespace, instance string) (where osb.Context, space string, err error) {
-	where = osb.Context{Namespace: namespace, InstanceName: instance}
-	if where.ClusterID, err = r.clusterID.get(ctx); err == nil {
-		space, err = namespaceUID(ctx, r.client, namespace)
-	}
-	return where, space, inTheWay(v1beta1.ReasonErrorGettingClusterID, err)
-}
-
-// queued is for what waits for a slot: at first in silence, and always if it has nothing
-// to say. Who does not ask again in time loses its place, so that it does not come after others.
-func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
-	if v.known.unrecorded == nil {
-		now := r.clock.Now()
-		at := wait.Since.Add(patience)
-		if !now.Before(at) && !silent {
-			at = r.line.sayAt(v.known.queued, now)
-		}
-		if now.Before(at) {
-			return enqueue.Requeue(at, now), nil
-		}
-	}
-	status := *r.status(v.object)
-	if !silent && !isSlow(r.attempts(&status)) { // what is retried slowly says why already
-		status = v.troubled(whyQueued(wait.Cause, v.known.queued.broker))
-	}
-	now := r.clock.Now()
-	return enqueue.Requeue(now.Add(askAgain), now), r.record(ctx, v, status)
-}
-
-// whyQueued is what keeps an object that waits for a slot at its broker.
-func whyQueued(cause limiter.Cause, broker brokerKey) *blocker {
-	message := "Other requests to the broker come first"
-	switch cause {
-	case limiter.Misconfigured:
-		return &blocker{failed: true, word: word{v1beta1.ReasonQueued, "The broker answers all requests as one that is misconfigured; this one is retried with " + brokerNamed(broker) + ", see its status"}}
-	case limiter.Down:
-		message = "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
-	case limiter.Failing:
-		message = "The broker fails again at what it is asked for again; until it does better, that is a few requests each second, in turn"
-	case limiter.Busy, limiter.Throttled:
-	}
-	return inProgress(v1beta1.ReasonQueued, message)
-}
-
-// brokerNamed is how messages call a broker.
-func brokerNamed(key brokerKey) string {
-	return fmt.Sprintf("%s %q", scopeOf(key).BrokerKind(), key.name)
-}
-
-// resultOf says what an outcome means for others' requests. Who refuses one does answer.
-func resultOf(o osbresult.Outcome) limiter.Result {
-	switch {
-	case o.Throttled():
-		return limiter.Result{Wish: max(o.RetryAfter, time.Second)}
-	case o.Status == 0 && o.Class == osbresult.Rejected:
-		return limiter.Result{Unasked: true}
-	case o.Misconfigured():
-		return limiter.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
-	case o.Unavailable():
-		return limiter.Result{Failed: true}
-	}
-	return limiter.Result{Error: o.Class != osbresult.Done && o.Class != osbresult.Accepted && o.Class != osbresult.Gone}
-}
-
-// trouble is an error that keeps an object from being worked on, and that its status says.
-type trouble struct {
-	reason string
-	error
-}
-
-// inTheWay has an error said with a reason.
-func inTheWay(reason string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &trouble{reason, err}
-}
-
-// fail records what has come of requests, and what is in the way of going on. That is
-// tried again.
-func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
-	if t, ok := errors.AsType[*trouble](err); ok {
-		status := v.troubled(inProgress(t.reason, t.Error()))
-		*r.status(v.object) = status
-		r.keep(v, status)
-	}
-	if v.known.unrecorded == nil {
-		return err
-	}
-	return errors.Join(err, r.record(ctx, v, *r.status(v.object)))
-}
-
-// record writes the status, if it is another than on record.
-func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
-	before := r.status(v.before)
-	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && !r.chatter.AllowN(r.clock.Now(), 1) {
-		v.known.unrecorded, v.known.made = nil, nil
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
-	after := v.before.DeepCopyObject().(O)
-	if err := patch.Status(ctx, r.client, after, status); err != nil {
-		return err
-	}
-	open := r.isOpen(v)
-	announce(ctx, r.recorder, v.before, r.conditions(before), r.conditions(&status), open)
-	v.known.open = open && isQuiet(r.conditions(&status))
-	v.known.unrecorded, v.known.made = nil, nil
-	v.before = after
-	return nil
-}
-
-// isOpen says whether an event has told of something that has not ended.
-func (r *reconciler[O, S, M]) isOpen(v *view[O, S, M]) bool {
-	return isOpen(r.conditions(r.status(v.before)), v.known.open)
-}
-
-// isChatter says whether nothing but words is new of what a broker works on: the next poll
-// brings others.
-func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
-	a, b := r.copy(before), r.copy(after)
-	for _, status := range []*S{a, b} {
-		conditions := r.conditions(status)
-		for i := range conditions {
-			conditions[i].Message = ""
-		}
-	}
-	return r.working(after) && equality.Semantic.DeepEqual(a, b)
-}
-
-// release lets the object go.
-func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why word) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
-	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
-		return err
-	}
-	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
-	announceRelease(ctx, r.recorder, v.before, why, r.isOpen(v))
-	r.metrics.released(r.name, why)
-	return nil
-}
-
 // later is when to look at an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	result := enqueue.Requeue(wake, r.clock.Now())
@@ -436,4 +283,22 @@ func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 // atOnce is for what goes on in a turn of its own, as it may wait for a slot.
 func (r *reconciler[O, S, M]) atOnce(status *S) ctrl.Result {
 	return r.later(r.clock.Now(), status)
+}
+
+// observeRecovery notes what a request says of the broker's health, and wakes the objects that
+// wait for its recovery.
+func (r *reconciler[O, S, M]) observeRecovery(ctx context.Context, broker v1beta1.Broker, before, after *S) {
+	key := keyOf(broker)
+	if r.made(after) && !r.made(before) {
+		if r.recoveries.succeeded(key, r.clock.Now()) {
+			for _, waiting := range r.atBroker(ctx, r.index, broker) {
+				r.wake.Add(waiting.NamespacedName)
+			}
+		}
+		return
+	}
+	// The failure of an object that was woken by a recovery is its own.
+	if a := r.attempts(after); isSlow(a) && !a.Recovered && !r.made(after) {
+		r.recoveries.failed(key)
+	}
 }

@@ -38,14 +38,14 @@ import (
 
 // TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
 func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
-	f := newFixture()
-	conflict := apierrors.NewConflict(schema.GroupResource{}, f.si.Name, errors.New("it was changed"))
-	c := newFakeCluster(t, interceptor.Funcs{}, f.si)
+	si := newInstance()
+	conflict := apierrors.NewConflict(schema.GroupResource{}, si.Name, errors.New("it was changed"))
+	c := newFakeCluster(t, interceptor.Funcs{}, si)
 	r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}})
 	r.reconciler.attend = func(context.Context, *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 		return ctrl.Result{}, conflict
 	}
-	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || result.IsZero() {
+	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
 	}
 }
@@ -54,23 +54,23 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 func TestAStoppingProcessSendsNothing(t *testing.T) {
 	for name, stops := range map[string]bool{"F-S5 it stops, or no longer leads": true, "it leads": false} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture()
+			si := newInstance()
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
-			c := newFakeCluster(t, interceptor.Funcs{}, f.si)
-			r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)})
+			c := newFakeCluster(t, interceptor.Funcs{}, si)
+			r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 			asked := false
 			r.reconciler.attend = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 				if stops {
 					stop()
 				}
-				_, err := r.send(ctx, v, f.w.offer.broker, provision, nil, func() (osbresult.Outcome, error) {
+				_, err := r.send(ctx, v, newOffering().broker, provision, nil, func() (osbresult.Outcome, error) {
 					asked = true
 					return osbresult.Outcome{Class: osbresult.Done}, nil
 				})
 				return ctrl.Result{}, err
 			}
-			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || asked == stops {
+			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || asked == stops {
 				t.Errorf("the broker was asked: %t, %v", asked, err)
 			}
 		})
@@ -79,7 +79,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 
 // TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt: else an instance goes that a binding still needs.
 func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
-	f, b := newFixture(), newBindingFixture().b
+	si, b := newInstance(), newBindingSample().b
 	var asked atomic.Bool // the cache is behind until somebody doubts it
 	get := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 		if _, ok := o.(*v1beta1.ServiceBinding); ok && !asked.Load() {
@@ -97,8 +97,8 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 		asked.Store(true)
 		return c.Get(ctx, key, o, opts...)
 	}
-	cache, live := newFakeCluster(t, interceptor.Funcs{Get: get, List: list}, f.si, b), newFakeCluster(t, interceptor.Funcs{Get: doubt}, f.si, b)
-	k := &kit{index: index.Index{Cache: cache}, barrier: consistency.CacheBarrier{Cache: cache, Live: live}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(t0)}
+	cache, live := newFakeCluster(t, interceptor.Funcs{Get: get, List: list}, si, b), newFakeCluster(t, interceptor.Funcs{Get: doubt}, si, b)
+	k := &kit{index: index.Index{Cache: cache}, barrier: consistency.CacheBarrier{Cache: cache, Live: live}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)}
 	r := newInstanceReconciler(cache, live, k)
 	newBindingReconciler(cache, cache, live, k)
 	var needed []string
@@ -106,7 +106,7 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 		needed, _, err = r.bindingsOf(ctx, v.object)
 		return ctrl.Result{}, err
 	}
-	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(f.si)}); err != nil || len(needed) != 1 {
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || len(needed) != 1 {
 		t.Errorf("it knows of bindings %q: %v", needed, err)
 	}
 }
@@ -114,12 +114,12 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 // TestABrokersChatterIsWrittenNowAndThen: it may say something else at each poll, of each
 // of thousands.
 func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
-	f := newFixture(provisioning)
-	c := newFakeCluster(t, interceptor.Funcs{}, f.si)
-	clock := clocktesting.NewFakePassiveClock(t0)
+	si := provisioningInstance()
+	c := newFakeCluster(t, interceptor.Funcs{}, si)
+	clock := clocktesting.NewFakePassiveClock(start)
 	r := newInstanceReconciler(c, c, &kit{clock: clock, recorder: events.NewFakeRecorder(10), connections: &connections{}})
 	before := &v1beta1.ServiceInstance{}
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.si), before); err != nil {
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
 		t.Fatal(err)
 	}
 	v := &view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{
@@ -135,11 +135,11 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	}
 	says := func(want string) {
 		t.Helper()
-		si := &v1beta1.ServiceInstance{}
-		if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.si), si); err != nil {
+		now := &v1beta1.ServiceInstance{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), now); err != nil {
 			t.Fatal(err)
 		}
-		if got := conditionOf(si.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
+		if got := conditionOf(now.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
 			t.Errorf("it says %q, want %q", got, want)
 		}
 	}

@@ -17,14 +17,8 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"context"
 	"sync"
 	"time"
-
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
 // recoveries tells since when a broker does again for some objects what it failed to do for
@@ -73,30 +67,4 @@ func (r *recoveries) set(key brokerKey, is recovery) {
 		r.of = map[brokerKey]recovery{}
 	}
 	r.of[key] = is
-}
-
-// observeRecovery notes what a request says of the broker's health, and wakes the objects that
-// wait for its recovery.
-func (r *reconciler[O, S, M]) observeRecovery(ctx context.Context, broker v1beta1.Broker, before, after *S) {
-	key := keyOf(broker)
-	if r.made(after) && !r.made(before) {
-		if r.recoveries.succeeded(key, r.clock.Now()) {
-			for _, waiting := range r.atBroker(ctx, r.index, broker) {
-				r.wake.Add(waiting.NamespacedName)
-			}
-		}
-		return
-	}
-	// The failure of an object that was woken by a recovery is its own.
-	if a := r.attempts(after); isSlow(a) && !a.Recovered && !r.made(after) {
-		r.recoveries.failed(key)
-	}
-}
-
-func instancesAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
-	return lookup{x}.atBroker(ctx, b)
-}
-
-func bindingsAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
-	return bindingLookup{x}.atBroker(ctx, b)
 }

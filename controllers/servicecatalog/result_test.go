@@ -95,16 +95,3 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 		t.Errorf("it is %q", cause)
 	}
 }
-
-// TestAnotherVersionRemovesNothing: who does not say what it has in our version of the API
-// is asked again.
-func TestAnotherVersionRemovesNothing(t *testing.T) {
-	f := newFixture()
-	for _, a := range []answer{said(osbresult.Conflict, 409), said(osbresult.NeedsCatalog, 412)} {
-		f.after(decideInstance(f.si, f.w).call, a)
-		f.w.now = f.w.now.Add(24 * time.Hour)
-	}
-	if got, want := decideInstance(f.si, f.w).say(), "inspect id small-id"; got != want {
-		t.Errorf("then: %s, want %s", got, want)
-	}
-}

@@ -211,3 +211,11 @@ func renewed(a *v1beta1.Attempts, generation int64, parametersVersion string) *v
 	}
 	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: parametersVersion}
 }
+
+// blame is whose fault an answer is that looks like a misconfiguration.
+type blame struct {
+	// ownFault: it is the object's own, as requests of others succeeded meanwhile.
+	ownFault bool
+	// probed is the broker with whose probe the object is retried; empty: it has its own times.
+	probed string
+}

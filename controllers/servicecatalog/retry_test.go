@@ -17,18 +17,16 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestPollsComeApart: what began together is not asked for together for ever, nor less
 // often than a user would want.
 func TestPollsComeApart(t *testing.T) {
+	t0 := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	start := metav1.NewTime(t0)
 	next := func(polled time.Time, asked time.Duration) time.Duration {
 		return nextPoll(&start, polled, asked, polled).Sub(polled)
@@ -44,23 +42,3 @@ func TestPollsComeApart(t *testing.T) {
 		t.Errorf("a user waits %s", got)
 	}
 }
-
-// TestAClockThatIsPutRight does not leave attempts waiting for times of its error.
-func TestAClockThatIsPutRight(t *testing.T) {
-	failed := func(f *fixture) { f.after(decideInstance(f.si, f.w).call, said(osbresult.Retry, 503)) }
-	failed1 := func(f *bindingFixture) { f.after(saidOf(osbresult.Retry, 503)) }
-	const month = 30 * 24 * time.Hour
-	for name, got := range map[string]string{
-		"F-S17 an instance":        decideOn(newFixture(later(month), failed, later(-month))),
-		"F-S17 the same in time":   decideOn(newFixture(later(month), failed)),
-		"F-S17 a binding":          newBindingFixture(in(month), failed1, in(-month)).step().say(),
-		"F-S17 a binding, in time": newBindingFixture(in(month), failed1).step().say(),
-	} {
-		waits := strings.HasSuffix(name, "in time")
-		if (got == "wait") != waits {
-			t.Errorf("%s: %s", name, got)
-		}
-	}
-}
-
-func decideOn(f *fixture) string { return decideInstance(f.si, f.w).say() }

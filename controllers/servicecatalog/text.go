@@ -121,3 +121,12 @@ func uncapitalized(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
 // cleaningUp is how what is said of a cleanup begins, as nobody has deleted anything.
 const cleaningUp = "What may have been left at the broker is being removed"
+
+// withoutWords says what came of a request without the broker's words: it may repeat
+// secrets of an object that is gone, and with it what is known of them.
+func withoutWords(out osbresult.Outcome) string {
+	if out.Status == 0 {
+		return out.Description
+	}
+	return fmt.Sprintf("HTTP %d", out.Status)
+}

@@ -61,10 +61,10 @@ func TestABindingThatIsMadeAnewHasGone(t *testing.T) {
 	of := func(uid types.UID) *v1beta1.ServiceBinding {
 		return &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{UID: uid}}
 	}
-	if !onlyDeletions.Update(event.UpdateEvent{ObjectOld: of("a"), ObjectNew: of("b")}) {
+	if !unbinding.Update(event.UpdateEvent{ObjectOld: of("a"), ObjectNew: of("b")}) {
 		t.Error("that it has gone is no news")
 	}
-	if onlyDeletions.Update(event.UpdateEvent{ObjectOld: of("a"), ObjectNew: of("a")}) {
+	if unbinding.Update(event.UpdateEvent{ObjectOld: of("a"), ObjectNew: of("a")}) {
 		t.Error("an update is taken for a deletion")
 	}
 }

@@ -31,8 +31,6 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-
 // instanceWalk takes an instance through edits, answers, lost answers, crashes and time,
 // beside a broker that knows what is right.
 type instanceWalk struct {

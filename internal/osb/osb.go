@@ -23,54 +23,7 @@ package osb
 
 import (
 	"encoding/json"
-	"time"
 )
-
-// MaintenanceInfo is which version of a service a plan offers or an instance has.
-type MaintenanceInfo struct {
-	Version     string `json:"version"`
-	Description string `json:"description,omitempty"`
-}
-
-// Catalog is what a broker offers.
-type Catalog struct {
-	Services []Service
-	// ETag is to be given with the next request.
-	ETag string
-	// Problems are what is wrong with single services, plans and schemas, most of which are
-	// left out.
-	Problems []string
-	// LeftOut are the ids of services and plans that are left out, where they are known:
-	// the broker has not taken them from its catalog.
-	LeftOut []string
-}
-
-// Service is a service offering.
-type Service struct {
-	ID, Name, Description string
-	Tags, Requires        []string
-	Bindable              bool
-	InstancesRetrievable  bool
-	BindingsRetrievable   bool
-	AllowContextUpdates   bool
-	PlanUpdateable        bool
-	Metadata              json.RawMessage
-	Plans                 []Plan
-}
-
-// Plan is a service plan. What is nil is as its service says.
-type Plan struct {
-	ID, Name, Description  string
-	Free                   bool
-	Bindable               *bool
-	PlanUpdateable         *bool
-	BindingRotatable       bool
-	MaximumPollingDuration time.Duration // 0: none
-	MaintenanceInfo        *MaintenanceInfo
-	Metadata               json.RawMessage
-	// JSON Schemas of parameters; nil: none.
-	CreateInstance, UpdateInstance, CreateBinding json.RawMessage
-}
 
 // Identity is who caused a request: the originating identity of the Kubernetes profile.
 type Identity struct {

@@ -17,11 +17,9 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -64,34 +62,6 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfABinding: the same for bindings.
-func TestDeadlineOfABinding(t *testing.T) {
-	const week = 8 * 24 * time.Hour
-	polled := func(a bindingAnswer) func(*bindingFixture) {
-		return func(f *bindingFixture) { f.after(a) }
-	}
-	for name, test := range map[string]struct {
-		is   []func(*bindingFixture)
-		want string
-	}{
-		"past the deadline, not asked since":     {bfs(binding1, in(week)), "poll id"},
-		"asked before the deadline only":         {bfs(binding1, polled(pollOf(osbresult.InProgress)), in(week)), "poll id"},
-		"still in progress past the deadline":    {bfs(binding1, in(week), polled(pollOf(osbresult.InProgress))), "unbind id"},
-		"finished while the operator was away":   {bfs(binding1, in(week), polled(pollOf(osbresult.Succeeded))), "fetch id again"},
-		"no answer past the deadline":            {bfs(binding1, in(week), polled(saidOf(osbresult.Retry, 503)), in(time.Hour)), "poll id"},
-		"an answer of a proxy past the deadline": {bfs(binding1, in(week), polled(saidOf(osbresult.Malformed, 404)), in(time.Hour)), "poll id"},
-		"deleted, and not known to be its own":   {bfs(brought1, binding1, deleted1, lives1, in(week)), "poll id"},
-		"deleted, and created by it meanwhile":   {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osbresult.Succeeded))), "unbind id"},
-	} {
-		t.Run("F-S1 "+name, func(t *testing.T) {
-			f := newBindingFixture(test.is...)
-			if got := f.step().say(); got != test.want {
-				t.Errorf("next: %s, want %s", got, test.want)
-			}
-		})
-	}
-}
-
 // forgetPolls has the process be another: it has not asked yet.
 func forgetPolls(f *fixture) { f.w.polled, f.w.asked = time.Time{}, 0 }
 
@@ -100,16 +70,4 @@ func stateOf(state osbresult.State) answer {
 	a := said(osbresult.Done, 200)
 	a.state, a.words = state, "words"
 	return a
-}
-
-// readyAndStalled is the reason of Ready, and whether the object is stalled.
-func readyAndStalled(conditions []v1beta1.Condition) string {
-	var parts []string
-	if ready := conditionOf(conditions, v1beta1.ConditionReady); ready != nil {
-		parts = append(parts, ready.Reason)
-	}
-	if isTrue(conditionOf(conditions, v1beta1.ConditionStalled)) {
-		parts = append(parts, "stalled")
-	}
-	return strings.Join(parts, " ")
 }

@@ -1,0 +1,53 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"testing"
+)
+
+func claimedBy1(all ...claimant) func(*bindingFixture) {
+	return func(f *bindingFixture) { f.w.claimants = all }
+}
+
+// TestClaimsOnABinding: the same for bindings.
+func TestClaimsOnABinding(t *testing.T) {
+	recorded := func(f *bindingFixture) { f.b.Status = f.step().status }
+	for name, test := range map[string]struct {
+		is   []func(*bindingFixture)
+		want string
+	}{
+		"F-S4 an owner is deleted, claimed later": {bfs(bound1, claimedBy1(laterOne), secretGone, deleted1, lives1), "unbind id"},
+		"F-S4 claimed before it existed":          {bfs(brought1, bound1, claimedBy1(earlierOne), secretGone, deleted1, lives1), "release Retained"},
+		"F-S4 a later claimant":                   {bfs(brought1, claimedBy1(owner)), "nothing: ExternalIDInUse"},
+		"F-S4 the same, once the owner is gone":   {bfs(brought1, claimedBy1(owner), recorded, claimedBy1()), "journal bind id"},
+		"F-S4 and the broker creates one":         {bfs(brought1, claimedBy1(owner), recorded, claimedBy1(), func(f *bindingFixture) { f.after(with(201)) }), "nothing: Ready"},
+		"F-S4 and it was left there":              {bfs(brought1, claimedBy1(owner), recorded, claimedBy1(), func(f *bindingFixture) { f.after(with(200)) }), "nothing: Failed"},
+		"F-JS5 a refused claimant is deleted":     {bfs(brought1, claimedBy1(owner), recorded, deleted1, lives1), "release Retained"},
+		"F-JS5 one that nothing was sent for":     {bfs(deleted1, lives1), "release UnboundSuccessfully"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingFixture(test.is...)
+			if got := f.step().say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if f.w.secret == secretGood && test.want == "nothing: Failed" {
+				t.Error("the credentials of another object are in its Secret")
+			}
+		})
+	}
+}

@@ -1,0 +1,57 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"hash/fnv"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// catalogDigest tells one set of classes and plans from another, in whatever order. Those that
+// are marked as removed do not count.
+func catalogDigest(classes []v1beta1.Class, plans []v1beta1.Plan) string {
+	var count, sum uint64
+	add := func(o Object) {
+		if *removedFlag(o) || o.GetUID() == "" {
+			return
+		}
+		hash := fnv.New64a()
+		fmt.Fprintf(hash, "%T/%s/%d", o, o.GetUID(), o.GetGeneration())
+		count, sum = count+1, sum+hash.Sum64()
+	}
+	for _, class := range classes {
+		add(class)
+	}
+	for _, plan := range plans {
+		add(plan)
+	}
+	return fmt.Sprintf("%d-%016x", count, sum)
+}
+
+// removedFlag is the status of a class or plan.
+func removedFlag(o Object) *bool {
+	switch o := o.(type) {
+	case v1beta1.Class:
+		return &o.CommonStatus().RemovedFromBrokerCatalog
+	case v1beta1.Plan:
+		return &o.CommonStatus().RemovedFromBrokerCatalog
+	default:
+		panic(fmt.Sprintf("%T is neither a class nor a plan", o)) // a mistake in the program
+	}
+}

@@ -1,0 +1,71 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// claims are the supplied ids under which this process has let an object create something, since
+// the cache shows its request later than objects of the same age are reconciled.
+type claims struct {
+	mu      sync.Mutex
+	holders map[claimKey]types.UID
+}
+
+type claimKey struct {
+	broker brokerKey
+	id     string
+}
+
+// take reserves an id for an object, unless one of those that claim it has it already: then that
+// one is the first.
+func (c *claims) take(key claimKey, uid types.UID, others claimants) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	holder := c.holders[key]
+	for i := range others {
+		if others[i].uid == holder {
+			others[i].first = true
+			return
+		}
+	}
+	if c.holders == nil {
+		c.holders = map[claimKey]types.UID{}
+	}
+	c.holders[key] = uid
+}
+
+// release forgets an id that an object had reserved.
+func (c *claims) release(key claimKey, uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.holders[key] == uid {
+		delete(c.holders, key)
+	}
+}
+
+// isDone says whether nothing more is sent for an object that is being deleted.
+func isDone(o client.Object) bool {
+	return !o.GetDeletionTimestamp().IsZero() && !slices.Contains(o.GetFinalizers(), v1beta1.Finalizer)
+}

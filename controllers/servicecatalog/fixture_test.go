@@ -1,0 +1,118 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"encoding/json"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// start is when the objects of these tests are created.
+var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// newOffering is a class with a plan at a broker.
+func newOffering() offer {
+	class := &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
+	class.Spec.ExternalID, class.Spec.ExternalName, class.Spec.Bindable = "class-id", "mysql", true
+	plan := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
+	plan.Spec.ExternalID, plan.Spec.ExternalName = "small-id", "small"
+	return offer{class: class, plan: plan, broker: &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}}
+}
+
+// newInstance is a new instance with an id of its own.
+func newInstance() *v1beta1.ServiceInstance {
+	si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "uid", Generation: 1,
+		CreationTimestamp: metav1.NewTime(start), Finalizers: []string{v1beta1.Finalizer},
+		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", start)}}}
+	si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName, si.Spec.ExternalID = "mysql", "small", "id"
+	return si
+}
+
+// provisioningInstance is one that the broker works on.
+func provisioningInstance() *v1beta1.ServiceInstance {
+	si := newInstance()
+	si.Status.CurrentOperation, si.Status.AsyncOpInProgress = v1beta1.OperationProvision, true
+	si.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
+	setInstanceConditions(&si.Status, verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonProvisioning}, start)
+	return si
+}
+
+// bindingSample is a binding with what its reconcile looks up.
+type bindingSample struct {
+	b *v1beta1.ServiceBinding
+	w bindingWorld
+}
+
+// newBindingSample is a new binding to an instance that is provisioned.
+func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
+	o, si := newOffering(), newInstance()
+	si.Status.ProvisionStatus = v1beta1.Provisioned
+	si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
+	b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
+		CreationTimestamp: metav1.NewTime(start), Finalizers: []string{v1beta1.Finalizer},
+		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", start)}}}
+	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
+	s := &bindingSample{b: b, w: bindingWorld{now: start, broker: o.broker, ground: ground{instance: si, class: o.class, plan: o.plan,
+		target: &v1beta1.ServiceBindingTarget{BrokerReference: *brokerReference(o), PlanID: "small-id", InstanceID: "id"}}}}
+	s.w.parameters.known = true
+	for _, edit := range edits {
+		edit(s)
+	}
+	return s
+}
+
+// answered takes an answer to the next request into the status, and puts credentials into the Secret if there are any.
+func (s *bindingSample) answered(a bindingAnswer) {
+	next := decideBinding(s.b, s.w)
+	s.w.known = s.w.known.learn(s.b, *next.call, a)
+	s.b.Status = foldBinding(s.b, next.status, *next.call, a, s.w.now)
+	if next = decideBinding(s.b, s.w); next.deed != injectKeys {
+		return
+	}
+	t := s.w.known.told
+	s.b.Status = foldInjected(s.b, next.status, t.binding, "7", s.w.now)
+	s.w.known = callMemory{}
+	s.w.secret, s.w.secretOf, s.w.secretVersion = secretGood, t.id, "7"
+}
+
+// newCredentials are a binding's, as a broker returns them.
+func newCredentials(password string) *osbresult.Binding {
+	return &osbresult.Binding{Created: true, Credentials: json.RawMessage(`{"password":"` + password + `"}`)}
+}
+
+func bound(s *bindingSample) {
+	s.answered(bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 201, Sent: true}, binding: newCredentials("x")})
+}
+
+func beingDeleted(s *bindingSample) {
+	s.b.DeletionTimestamp = new(metav1.NewTime(start))
+	s.b.Generation++
+}
+
+func hasDefinition(s *bindingSample) { s.w.definition = definitionLives }
+
+func asksForNewCredentials(s *bindingSample) {
+	metav1.SetMetaDataAnnotation(&s.b.ObjectMeta, v1beta1.RebindAnnotation, "now")
+}
+
+func ss(edits ...func(*bindingSample)) []func(*bindingSample) { return edits }

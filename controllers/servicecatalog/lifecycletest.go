@@ -1,0 +1,88 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// conditionsOf are the conditions that kstatus and svcat read, such as "Reconciling" or "Stalled Failed".
+func conditionsOf(conditions []v1beta1.Condition) string {
+	var is []string
+	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled, v1beta1.ConditionFailed} {
+		if isTrue(conditionOf(conditions, kind)) {
+			is = append(is, kind)
+		}
+	}
+	return strings.Join(is, " ")
+}
+
+func wantState(t *testing.T, when string, conditions []v1beta1.Condition, want string) {
+	t.Helper()
+	if got := conditionsOf(conditions); got != want {
+		t.Errorf("%s: %q, want %q: %+v", when, got, want, conditions)
+	}
+}
+
+// contradiction says what kstatus, and who reads conditions like it, would misread of an object
+// that is not being deleted; "": nothing. The table of its verdicts is in test/servicecatalog.
+func contradiction(conditions []v1beta1.Condition) string {
+	if len(conditions) == 0 { // observedGeneration tells
+		return ""
+	}
+	var are []string
+	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
+		if isTrue(conditionOf(conditions, kind)) {
+			are = append(are, kind)
+		}
+	}
+	if len(are) != 1 {
+		return fmt.Sprintf("F-JS1: of Ready, Reconciling and Stalled not one is True, but %v", are)
+	}
+	if isTrue(conditionOf(conditions, v1beta1.ConditionFailed)) && are[0] != v1beta1.ConditionStalled {
+		return fmt.Sprintf("F-JS1: Failed is True, and so is %s", are[0])
+	}
+	return ""
+}
+
+// readyAndStalled is the reason of Ready, and whether the object is stalled.
+func readyAndStalled(conditions []v1beta1.Condition) string {
+	var parts []string
+	if ready := conditionOf(conditions, v1beta1.ConditionReady); ready != nil {
+		parts = append(parts, ready.Reason)
+	}
+	if isTrue(conditionOf(conditions, v1beta1.ConditionStalled)) {
+		parts = append(parts, "stalled")
+	}
+	return strings.Join(parts, " ")
+}
+
+var t0 = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+var (
+	owner        = claimant{uid: "other", display: `ServiceInstance "other"`, owns: true}
+	leavingOwner = claimant{uid: "other", display: `ServiceInstance "other"`, owns: true, leaving: true}
+	earlierOne   = claimant{uid: "other", display: `ServiceInstance "other"`, earlier: true}
+	leavingOne   = claimant{uid: "other", display: `ServiceInstance "other"`, earlier: true, leaving: true}
+	laterOne     = claimant{uid: "other", display: `ServiceInstance "other"`}
+	firstOne     = claimant{uid: "other", display: `ServiceInstance "other"`, first: true}
+)

@@ -1,0 +1,107 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+// trouble is an error that keeps an object from being worked on, and that its status says.
+type trouble struct {
+	reason string
+	error
+}
+
+// inTheWay has an error said with a reason.
+func inTheWay(reason string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &trouble{reason, err}
+}
+
+// fail records what has come of requests, and what is in the way of going on. That is
+// tried again.
+func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
+	if t, ok := errors.AsType[*trouble](err); ok {
+		status := v.troubled(inProgress(t.reason, t.Error()))
+		*r.status(v.object) = status
+		r.keep(v, status)
+	}
+	if v.known.unrecorded == nil {
+		return err
+	}
+	return errors.Join(err, r.record(ctx, v, *r.status(v.object)))
+}
+
+// record writes the status, if it is another than on record.
+func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
+	before := r.status(v.before)
+	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && !r.chatter.AllowN(r.clock.Now(), 1) {
+		v.known.unrecorded, v.known.made = nil, nil
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	after := v.before.DeepCopyObject().(O)
+	if err := patch.Status(ctx, r.client, after, status); err != nil {
+		return err
+	}
+	open := r.isOpen(v)
+	announce(ctx, r.recorder, v.before, r.conditions(before), r.conditions(&status), open)
+	v.known.open = open && isQuiet(r.conditions(&status))
+	v.known.unrecorded, v.known.made = nil, nil
+	v.before = after
+	return nil
+}
+
+// isOpen says whether an event has told of something that has not ended.
+func (r *reconciler[O, S, M]) isOpen(v *view[O, S, M]) bool {
+	return isOpen(r.conditions(r.status(v.before)), v.known.open)
+}
+
+// isChatter says whether nothing but words is new of what a broker works on: the next poll
+// brings others.
+func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
+	a, b := r.copy(before), r.copy(after)
+	for _, status := range []*S{a, b} {
+		conditions := r.conditions(status)
+		for i := range conditions {
+			conditions[i].Message = ""
+		}
+	}
+	return r.working(after) && equality.Semantic.DeepEqual(a, b)
+}
+
+// release lets the object go.
+func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why word) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+		return err
+	}
+	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
+	announceRelease(ctx, r.recorder, v.before, why, r.isOpen(v))
+	r.metrics.released(r.name, why)
+	return nil
+}
