@@ -96,9 +96,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		attention: attention,
 	}
 	s.bulkheads.OnRecovery = func(key senderKey) { alerts.wakeWaiting(ctx, key) }
-	// The list is made once this process leads, and not with the first Alert: what the cache does not show yet of those that
-	// are being created then would be read one by one.
-	if err := errors.Join(setupAlerts(mgr, alerts, o), mgr.Add(manager.RunnableFunc(alerts.fresh.Begin)), mgr.Add(manager.RunnableFunc(alerts.drain))); err != nil {
+	if err := errors.Join(setupAlerts(mgr, alerts, o), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(alerts.drain))); err != nil {
 		return err
 	}
 	byKind := map[v1beta1.ReceiverKind]*ReceiverReconciler{}

@@ -99,5 +99,5 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 			return fmt.Errorf("setting up %s: %w", s.name, err)
 		}
 	}
-	return nil
+	return mgr.Add(&k.barrier)
 }

@@ -79,6 +79,18 @@ func (w *CacheBarrier) Of(gvk schema.GroupVersionKind, o client.Object) *ObjectF
 	return f
 }
 
+// Start lists every kind when this process begins to lead, and not with the first object that is reconciled: the cache would
+// show objects that are created meanwhile later than the list has them, and each would be read. It is a manager.Runnable. A
+// list that fails is made when it is needed.
+func (w *CacheBarrier) Start(ctx context.Context) error {
+	for _, f := range w.kinds {
+		if _, _, err := f.floor(ctx, ""); err != nil {
+			log.FromContext(ctx).V(1).Info("Could not list objects yet", "kind", f.gvk.Kind, "error", err.Error())
+		}
+	}
+	return nil
+}
+
 // WaitForSync blocks until the cache shows every object that existed when this process began to lead, as it was then or newer,
 // except for those that were deleted since. It returns an error if a list or a read fails, or ctx ends.
 func (w *CacheBarrier) WaitForSync(ctx context.Context) error {
