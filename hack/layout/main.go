@@ -1,0 +1,183 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Command layout fails where the source breaks the rules of CONTRIBUTING.md that no linter knows: the length of files and
+// packages, and names of package-level declarations that are private vocabulary.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+const (
+	// maxFile and maxPackage are in lines.
+	maxFile, maxPackage = 400, 2500
+)
+
+// denied are words that package-level names are not made of, with what is said instead.
+var denied = map[string]string{
+	"assortment": "desired catalog", "attend": "reconcile", "bereave": "handOver", "book": "resolver", "crowd": "load generator",
+	"deed": "action", "dispose": "startMitigation", "doubt": "outcomeUnknown", "fold": "apply", "ground": "bound instance", "heed": "enforce",
+	"heir": "claimant", "journal": "writeAhead", "kit": "arguments by name", "laggard": "staleObject", "landed": "idle", "lane": "flow",
+	"ledger": "pending", "librarian": "catalogWriter", "mute": "brokerUnavailable", "namesakes": "duplicateNames", "news": "status limiter",
+	"obstacle": "precondition", "orphanage": "orphanCollector", "party": "target", "patience": "delay", "refrain": "abortUnrecorded",
+	"roll": "deliveredSet", "sighting": "observation", "spelling": "namedBy", "stage": "environment", "ticket": "request",
+	"told": "received", "turn": "delivery plan", "underway": "inFlight", "util": "what it does", "utils": "what it does", "verdict": "condition set",
+	"wish": "retryAfter", "word": "reason", "workshop": "providerFactory", "world": "inputs",
+}
+
+func main() {
+	problems, err := check(os.DirFS("."))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "layout:", err)
+		os.Exit(2)
+	}
+	for _, p := range problems {
+		fmt.Fprintln(os.Stdout, p)
+	}
+	if len(problems) > 0 {
+		os.Exit(1)
+	}
+}
+
+// check returns what is wrong in the Go files below root, sorted by path.
+func check(root fs.FS) (problems []string, err error) {
+	packages := map[string]int{}
+	err = fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
+		switch name := entry.Name(); {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != "." && (strings.HasPrefix(name, ".") || name == "bin" || name == "testdata"):
+			return fs.SkipDir
+		case entry.IsDir() || filepath.Ext(name) != ".go":
+			return nil
+		}
+		text, err := fs.ReadFile(root, path)
+		if err != nil {
+			return err
+		}
+		if isGenerated(text) {
+			return nil
+		}
+		lines := bytes.Count(text, []byte("\n"))
+		if !strings.HasSuffix(path, "_test.go") {
+			if lines > maxFile {
+				problems = append(problems, fmt.Sprintf("%s: %d lines, and a file has at most %d", path, lines, maxFile))
+			}
+			if dir := filepath.Dir(path); !isForTests(dir) {
+				packages[dir] += lines
+			}
+		}
+		names, err := deniedNames(path, text)
+		problems = append(problems, names...)
+		return err
+	})
+	for _, dir := range slices.Sorted(maps.Keys(packages)) {
+		if n := packages[dir]; n > maxPackage {
+			problems = append(problems, fmt.Sprintf("%s: %d lines, and a package has at most %d", dir, n, maxPackage))
+		}
+	}
+	return problems, err
+}
+
+// isForTests reports whether a directory is exempt from the length of packages: it is below test/, or a package for tests.
+func isForTests(dir string) bool {
+	return dir == "test" || strings.HasPrefix(dir, "test/") || strings.HasSuffix(dir, "test")
+}
+
+func isGenerated(text []byte) bool {
+	scanner := bufio.NewScanner(io.LimitReader(bytes.NewReader(text), 4096))
+	for scanner.Scan() {
+		if line := scanner.Text(); strings.HasPrefix(line, "// Code generated ") && strings.HasSuffix(line, " DO NOT EDIT.") {
+			return true
+		}
+	}
+	return false
+}
+
+// deniedNames returns the declarations of a file, methods among them, whose names have a denied word.
+func deniedNames(path string, text []byte) (problems []string, err error) {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, text, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range declaredNames(file) {
+		for _, word := range words(name.Name) {
+			if instead, ok := denied[word]; ok {
+				problems = append(problems, fmt.Sprintf("%s: %s: %q is not a term of the field, say %s", files.Position(name.Pos()), name.Name, word, instead))
+			}
+		}
+	}
+	return problems, nil
+}
+
+func declaredNames(file *ast.File) (names []*ast.Ident) {
+	for _, decl := range file.Decls {
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			if !strings.HasPrefix(decl.Name.Name, "Test") { // whose name is a sentence
+				names = append(names, decl.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range decl.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					names = append(names, spec.Name)
+				case *ast.ValueSpec:
+					names = append(names, spec.Names...)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// words are those of a camel-case name, in lower case.
+func words(name string) (list []string) {
+	var word []rune
+	flush := func() {
+		if len(word) > 0 {
+			list = append(list, strings.ToLower(string(word)))
+		}
+		word = nil
+	}
+	runes := []rune(name)
+	for i, r := range runes {
+		begins := unicode.IsUpper(r) && (i == 0 || !unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if begins || r == '_' || unicode.IsDigit(r) {
+			flush()
+		}
+		if unicode.IsLetter(r) {
+			word = append(word, r)
+		}
+	}
+	flush()
+	return list
+}
