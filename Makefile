@@ -27,7 +27,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Page somebody and get a database, on this machine; ONCE=1 checks and ends
+demo: ## Send a page and create a database on this machine; ONCE=1 checks the outcome and ends
 	go -C demo run .
 
 .PHONY: test
@@ -43,15 +43,15 @@ bench: ## Measure the operator: speed, memory, isolation (ARGS=-short, ARGS=-hel
 	hack/bench.sh $(ARGS)
 
 .PHONY: soak
-soak: ## Let users and failures at the operator for MINUTES=20 (SEED=…, SVG=bin/soak.svg)
+soak: ## Run actions of users, and failures, against the operator for MINUTES=20 (SEED=…, SVG=bin/soak.svg)
 	hack/soak.sh $(ARGS)
 
 .PHONY: sweep
-sweep: ## Try faults at points of what users do: a fixed list, a choice (ARGS='-scenario alert'), or all in hours (FULL=1)
+sweep: ## Inject faults at each request of what users do: a fixed list, a choice (ARGS='-scenario alert'), or all in hours (FULL=1)
 	hack/sweep.sh
 
 .PHONY: nightly
-nightly: ## Run what takes too long for the gate, in at most 75 minutes (STEPS="soak fuzz", SEED=20260131)
+nightly: ## Run the tests that take too long for the gate, in at most 75 minutes (STEPS="soak fuzz", SEED=20260131)
 	hack/nightly.sh $(STEPS)
 
 .PHONY: size
@@ -63,7 +63,7 @@ lint: ## Run golangci-lint on every module
 	hack/lint.sh
 
 .PHONY: lint-fix
-lint-fix: ## The same, and correct what can be corrected
+lint-fix: ## Run golangci-lint and fix what it can
 	hack/lint.sh --fix
 
 .PHONY: fmt
@@ -79,7 +79,7 @@ manifests: ## Generate CRDs, RBAC and webhook configurations from markers
 	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
 
 .PHONY: generate
-generate: ## Generate all that is generated: deep copies, conversions, manifests, API reference
+generate: ## Generate deep copies, conversions, manifests, API reference
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
 	$(MAKE) manifests docs
@@ -111,7 +111,7 @@ uninstall: ## Remove the CRDs; refused while an object exists (FORCE=1 abandons 
 	hack/uninstall.sh
 
 .PHONY: deploy
-deploy: ## Deploy the operator (IMG=) and wait until it works
+deploy: ## Deploy the operator (IMG=) and wait until it is ready
 	hack/deploy.sh
 
 .PHONY: undeploy
@@ -119,7 +119,7 @@ undeploy: ## Remove the operator; CRDs and objects stay
 	hack/undeploy.sh
 
 .PHONY: build-installer
-build-installer: ## Write all that "deploy" applies into dist/install.yaml (IMG=)
+build-installer: ## Write what "deploy" applies into dist/install.yaml (IMG=)
 	mkdir -p dist
 	hack/config.sh all >dist/install.yaml
 
@@ -136,5 +136,5 @@ docker-buildx: ## Build and push the image for several platforms (IMG=, PLATFORM
 	$(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) -t $(IMG) .
 
 .PHONY: clean
-clean: ## Remove what was built here; the control plane in the user's cache stays
+clean: ## Remove build results; the cached control plane stays
 	rm -rf bin dist

@@ -36,14 +36,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
-// attention is how long a reconcile waits for answers. Who takes longer must not
-// keep it from what the Alert needs elsewhere: that answer comes to the ledger.
+// attention is how long a reconcile waits for answers. Later answers are recorded by another reconcile, so that a slow receiver does
+// not delay the others.
 const attention = 100 * time.Millisecond
 
-// act makes the requests of a step, all at once, and returns when they are
-// answered, or when attention is over. What came is recorded while others are
-// still under way. An error means that what has to be on record before a request
-// could not be written: that one was not made.
+// act sends the requests of a step concurrently, and returns when they are answered, or after attention. Outcomes are recorded while
+// other requests are in flight. After an error a status could not be written before its requests, which were not sent.
 func (r *AlertReconciler) act(ctx context.Context, v *view, s lifecycle.Plan) error {
 	alert, parties := v.alert, v.world.Targets
 	ahead, sends := r.admit(v, s)
@@ -68,7 +66,7 @@ func (r *AlertReconciler) act(ctx context.Context, v *view, s lifecycle.Plan) er
 	return err
 }
 
-// refrain makes no requests of which the record could not be written, or nobody says that it was.
+// refrain drops requests whose record could not be written, or may not have been.
 func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitted, err error) {
 	for _, t := range ahead {
 		var unsent []intent
@@ -80,14 +78,13 @@ func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitt
 	}
 }
 
-// admitted is a turn whose request has a slot.
+// admitted is a delivery whose request has a slot.
 type admitted struct {
 	lifecycle.DeliveryPlan
 	leave limiter.Leave
 }
 
-// admit gets a slot for each request of a step, of which some must be on record
-// first; v.queued are those that wait for one.
+// admit gets a slot for each request of a step; v.queued are the requests that wait for one.
 func (r *AlertReconciler) admit(v *view, s lifecycle.Plan) (ahead, sends []admitted) {
 	name, now := nameOf(v.alert), v.world.Now
 	v.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
@@ -108,7 +105,7 @@ func (r *AlertReconciler) admit(v *view, s lifecycle.Plan) (ahead, sends []admit
 				sends = append(sends, admitted{t, leave})
 			}
 		} else {
-			leave(now, limiter.Result{Unasked: true}) // the process is being stopped
+			leave(now, limiter.Result{Unasked: true}) // the process stops
 		}
 	}
 	for _, ref := range r.ledger.queue(v.alert, v.queued) {
@@ -117,7 +114,7 @@ func (r *AlertReconciler) admit(v *view, s lifecycle.Plan) (ahead, sends []admit
 	return ahead, sends
 }
 
-// ticketFor asks for a slot in the name of the Alert, in its namespace's lane.
+// ticketFor returns the request for a slot, in the flow of the Alert's namespace.
 func ticketFor(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Ticket {
 	if s.ResendEvery > 0 {
 		return limiter.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
@@ -136,7 +133,7 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 	return limiter.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
 }
 
-// intend records what is about to be sent where that has to be on record first, and returns the Alert with that.
+// intend records the requests that have to be on record before they are sent (R1), and returns the Alert with that record.
 func (r *AlertReconciler) writeAhead(ctx context.Context, v *view, sends []admitted) (intended *v1beta1.Alert, err error) {
 	intended, w := v.alert.DeepCopy(), v.world
 	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}
@@ -161,7 +158,7 @@ type watch struct {
 	over     atomic.Bool
 }
 
-// attend waits for answers, and records them as they come.
+// attend waits for answers, and records them as they arrive.
 func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watch *watch) {
 	timeout := time.NewTimer(r.attention)
 	defer timeout.Stop()
@@ -185,7 +182,7 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 	}
 }
 
-// fly makes a request and brings its lifecycle.Outcome to the ledger. The Alert is its own copy.
+// fly sends a request and stores its outcome. The Alert is a copy.
 func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admitted, p lifecycle.Target, watch *watch) {
 	o := r.send(ctx, alert, t.DeliveryPlan, p)
 	o.Verdict = t.leave(o.At, resultOf(o.Failure))
@@ -199,11 +196,10 @@ func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admit
 	}
 }
 
-// unasked are reasons for which a receiver was not asked, or not to the end.
+// unasked are the reasons of requests that were not sent, or were canceled.
 var unasked = []string{result.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
 
-// resultOf says what a failure means for others' requests. A receiver that refuses
-// a message does answer.
+// resultOf returns what a failure means for other requests to the receiver. A refusal is an answer.
 func resultOf(failure *result.Error) limiter.Result {
 	switch {
 	case failure == nil:
@@ -220,16 +216,16 @@ func resultOf(failure *result.Error) limiter.Result {
 	return limiter.Result{Failed: true}
 }
 
-// unsaid leaves a trace of what no status can say any more.
+// unsaid logs a delivery that no status can record any more.
 func unsaid(ctx context.Context, o lifecycle.Outcome) {
-	log.FromContext(ctx).Info("Alert is gone and cannot say what was sent", "receiver", o.Ref, "event", o.Event)
+	log.FromContext(ctx).Info("Alert is gone, a delivery is not recorded", "receiver", o.Ref, "event", o.Event)
 }
 
-// send makes one request and says what came of it.
+// send sends one request and returns its outcome.
 func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, p lifecycle.Target) (o lifecycle.Outcome) {
 	o = lifecycle.Outcome{Request: *t.Send, Ref: lifecycle.RefOf(t.Row), Began: lifecycle.Seconds(r.clock.Now()).Time}
 	defer func() {
-		if broken := recover(); broken != nil { // one message must not take down everybody's
+		if broken := recover(); broken != nil { // a panic for one message must not end the process
 			o.At, o.Failure = r.clock.Now(), panicked(ctx, o.Ref, broken)
 		}
 	}()
@@ -277,18 +273,18 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 	return m
 }
 
-// panicked is the failure of a provider that did, which leaves a trace.
+// panicked logs a panic of a provider, and returns it as a failure.
 func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *result.Error {
-	err, _ := broken.(runtime.Error) // the text of another panic may have content
+	err, _ := broken.(runtime.Error) // the text of other panics may have the content of a message
 	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
 	return failureOf(nil)
 }
 
-// failureOf is what a sender said. An error without a class is of unknown
-// outcome: repeating it with the same key is right.
+// failureOf returns the failure of a sender. An error without a class has an unknown outcome, so that the request is repeated under the
+// same key.
 func failureOf(err error) *result.Error {
 	if failure, ok := errors.AsType[*result.Error](err); ok {
 		return failure
 	}
-	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "the request failed in a way that has no name"}
+	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "the request failed with an unexpected error"}
 }

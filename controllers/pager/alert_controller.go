@@ -36,19 +36,19 @@ import (
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/patch"
+	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// recordTimeout is how long a write may take that says what has happened. It is
-// not cut short when the process is asked to stop.
+// recordTimeout bounds a write of a result. It also holds while the process stops.
 const recordTimeout = 10 * time.Second
 
 // What is not recorded when the process is stopped is tried so often, so far apart.
 const drainRounds, drainPause = 20, 100 * time.Millisecond
 
-// AlertReconciler brings Alerts to their receivers.
+// AlertReconciler delivers Alerts to their receivers.
 type AlertReconciler struct {
-	client   client.Client // reads are from the cache and show our own writes
+	client   client.Client // reads the cache, and shows this process's own writes
 	live     client.Reader
 	barrier  *consistency.CacheBarrier
 	fresh    *consistency.ObjectFreshness
@@ -62,11 +62,11 @@ type AlertReconciler struct {
 	wake     enqueue.Enqueuer
 	began    sync.Once
 	since    time.Time // when this process began to lead
-	// attention is the constant of that name, but where a test needs more or less.
+	// attention is the constant of that name; tests set another.
 	attention time.Duration
 }
 
-// view is what a reconcile sees of an Alert.
+// view is an Alert during a reconcile.
 type view struct {
 	before     *v1beta1.Alert // as the API server has it
 	alert      *v1beta1.Alert // the same, with what is not recorded yet
@@ -82,7 +82,7 @@ type view struct {
 // +kubebuilder:rbac:groups="",resources=secrets;namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// Reconcile reads, decides, acts and records.
+// Reconcile observes, decides, executes and records.
 func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
@@ -106,7 +106,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
-	if r.ledger.isReleased(before) { // it is gone, or another's finalizer holds it
+	if r.ledger.isReleased(before) { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
 	v := &view{before: before}
@@ -121,10 +121,10 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if next.AddFinalizer {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
-	if ctx.Err() != nil { // a process that stops, or no longer leads, begins no request
+	if ctx.Err() != nil { // a process that stops, or no longer leads, sends no request
 		return ctrl.Result{}, ctx.Err()
 	}
-	// What is under way is finished and recorded also when the process stops.
+	// Requests in flight are finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
 	if err := r.act(ctx, v, next); err != nil {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
@@ -144,12 +144,12 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	case v.isPatient(), next.Sends(): // what is due at once is said when it waits, or has been answered
 		return result, nil
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
-		return ctrl.Result{}, nil // we are done; another's finalizer holds it
+		return ctrl.Result{}, nil // released; it has the finalizer of another controller
 	}
 	return patch.RequeueOnConflict(ctx, result, r.record(ctx, v, v.alert, next))
 }
 
-// decide decides, and does not let an Alert go because of what a cache does not show.
+// decide decides. An Alert is not released because a cache does not show a receiver.
 func (r *AlertReconciler) decide(ctx context.Context, v *view) (lifecycle.Plan, error) {
 	v.world.Recovered = map[v1beta1.ReceiverRef]time.Time{}
 	for ref := range v.world.Targets {
@@ -157,8 +157,8 @@ func (r *AlertReconciler) decide(ctx context.Context, v *view) (lifecycle.Plan, 
 	}
 	v.world.ResendEvery = map[v1beta1.ReceiverRef]time.Duration{}
 	for _, row := range v.alert.Status.Deliveries {
-		if ref := lifecycle.RefOf(row); isForgotten(row) {
-			v.world.ResendEvery[ref] = remindEvery(v.world.Targets[ref].Spec)
+		if ref := lifecycle.RefOf(row); providers.Forgets(row.ExternalID) {
+			v.world.ResendEvery[ref] = providers.ResendEvery(v.world.Targets[ref].Spec)
 		}
 	}
 	next := lifecycle.Decide(v.alert, v.world)
@@ -172,8 +172,7 @@ func (r *AlertReconciler) decide(ctx context.Context, v *view) (lifecycle.Plan, 
 	return lifecycle.Decide(v.alert, v.world), nil
 }
 
-// renew brings the view up to what the ledger knows, and says whether any of
-// that is to be recorded.
+// renew applies the outcomes that are not recorded yet to the view, and reports whether there are any.
 func (r *AlertReconciler) renew(v *view) bool {
 	v.alert = v.before.DeepCopy()
 	v.unrecorded = r.ledger.apply(v.alert, &v.world)
@@ -181,12 +180,12 @@ func (r *AlertReconciler) renew(v *view) bool {
 	return v.unrecorded > 0
 }
 
-// drain records, when the process is stopped, what was still under way.
+// drain records the outcomes of requests that were in flight when the process stopped.
 func (r *AlertReconciler) drain(ctx context.Context) error {
 	<-ctx.Done()
 	r.ledger.close()
 	ctx = context.WithoutCancel(ctx)
-	for range drainRounds { // one that was edited just now needs another
+	for range drainRounds { // an edit may cause a conflict
 		names := r.ledger.unrecorded()
 		for _, name := range names {
 			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
@@ -201,7 +200,7 @@ func (r *AlertReconciler) drain(ctx context.Context) error {
 	return nil
 }
 
-// record makes the one write that says what has happened.
+// record writes the status.
 func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Alert, s lifecycle.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
@@ -233,15 +232,14 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 	return nil
 }
 
-// purge deletes an Alert whose time to live is over. The finalizer goes first:
-// what is then deleted is a cleanup and tells the receivers nothing.
+// purge deletes an Alert whose time to live has passed. The finalizer is removed first: a TTL does not resolve anything.
 func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
-	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // not if the cache has yet to show that it is gone
+	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // unless the cache still shows it
 		if err := patch.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
 			return err
 		}
 	}
-	return client.IgnoreNotFound(patch.Delete(ctx, r.client, alert)) // nor if it has gone, too
+	return client.IgnoreNotFound(patch.Delete(ctx, r.client, alert)) // it may be gone
 }
 
 // isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.

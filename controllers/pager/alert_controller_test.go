@@ -53,6 +53,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -201,7 +202,7 @@ func TestWhatIsConfirmedIsNotSentAgain(t *testing.T) {
 			want := alert.Status.Deliveries[0].State
 			if test.state == v1beta1.AlertResolved {
 				row := &alert.Status.Deliveries[0]
-				row.State, row.ContentHash, row.TriedHash = v1beta1.DeliveryResolved, lifecycle.ResolvedHash(), lifecycle.ResolvedHash()
+				row.State, row.ContentHash, row.LastAttemptedHash = v1beta1.DeliveryResolved, lifecycle.ResolvedHash(), lifecycle.ResolvedHash()
 				want = v1beta1.DeliveryResolved
 			}
 			r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
@@ -364,7 +365,7 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
 		t.Fatal(err)
 	}
-	if row := alert.Status.Deliveries[0]; row.State != v1beta1.DeliveryPending || row.NextAttemptTime == nil || !row.Uncertain {
+	if row := alert.Status.Deliveries[0]; row.State != v1beta1.DeliveryPending || row.NextAttemptTime == nil || !row.OutcomeUnknown {
 		t.Errorf("the delivery is %+v", row)
 	}
 }
@@ -666,7 +667,7 @@ func TestADeliveryProvesTheVersionThatItWasSentTo(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil {
 		t.Fatal(err)
 	}
-	if ready := meta.FindStatusCondition(receiver.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Reason != v1beta1.ReasonAnswered {
+	if ready := meta.FindStatusCondition(receiver.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Reason != v1beta1.ReasonReachable {
 		t.Errorf("after a delivery it says %+v", ready)
 	}
 }
@@ -738,7 +739,7 @@ func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 	barrier := newCacheBarrier(c, c)
 	return &AlertReconciler{
 		client: c, live: c, barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
-		book: receivers.Resolver{Cache: c}, senders: newSenders(c, workshop{guard: guard}),
+		book: receivers.Resolver{Cache: c}, senders: newSenders(c, providers.Factory{Guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{}, attention: time.Minute,
 	}

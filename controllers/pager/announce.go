@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// announce makes events and counts of what a written status changed.
+// announce emits events about a written status, and counts its deliveries.
 func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertStatus, w lifecycle.Inputs) {
 	for _, row := range after.Deliveries {
 		old := lifecycle.DeliveryIn(before.Status.Deliveries, row)
@@ -47,7 +47,7 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Not known whether %s got it: %s", name, row.Message)
 		case row.State == v1beta1.DeliveryExpired:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
-		case row.Attempts == 1 && row.NextAttemptTime != nil: // later ones would be noise
+		case row.Attempts == 1 && row.NextAttemptTime != nil: // once per delivery
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (known(old) != known(row) || old.Sequence != row.Sequence) && known(row) != v1beta1.DeliveryPending {
@@ -56,15 +56,14 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 	}
 	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
 	was := meta.FindStatusCondition(before.Status.Conditions, v1beta1.ConditionStalled)
-	waits := []string{v1beta1.ReasonFailed, v1beta1.ReasonExpired} // said above
+	waits := []string{v1beta1.ReasonFailed, v1beta1.ReasonExpired} // these have an event of their own
 	if meta.IsStatusConditionTrue(after.Conditions, v1beta1.ConditionStalled) && !slices.Contains(waits, stalled.Reason) &&
 		(was == nil || was.Reason != stalled.Reason) {
 		r.event(before, corev1.EventTypeWarning, stalled.Reason, "Send", "%s", stalled.Message)
 	}
 }
 
-// known is the state as far as it is known: what is being sent, and Unknown only in
-// case that nothing else is recorded, is Pending.
+// known returns the state of a row; Pending for a request in flight, whose Unknown is recorded ahead.
 func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 	if row.State == v1beta1.DeliveryUnknown && row.Reason == v1beta1.ReasonSending {
 		return v1beta1.DeliveryPending
@@ -72,7 +71,7 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 	return row.State
 }
 
-// announceRelease makes events of how an Alert was let go.
+// announceRelease emits events about the release of an Alert.
 func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifecycle.Inputs) {
 	for _, t := range s.Deliveries {
 		name := string(t.Row.Kind) + "/" + t.Row.Name
@@ -88,7 +87,7 @@ func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s lifecycle.Plan
 	}
 }
 
-// maxNote is the API server's bound of an event's note, in bytes; it refuses longer ones.
+// maxNote is the API server's limit of an event's note, in bytes.
 const maxNote = 1024
 
 func (r *AlertReconciler) event(about *v1beta1.Alert, kind, reason, action, note string, args ...any) {

@@ -14,8 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pager has the reconciler of Alerts. Each reconcile is four steps: read
-// the Alert and what it refers to from the cache, decide (decide.go, pure), act
-// through internal/notify, and record in one status patch what the receivers
-// confirmed. What happens next is said by decide and nowhere else.
+// Package pager has the reconcilers of Alerts and of receivers. A reconcile of an Alert has four steps: observe the Alert and what it
+// refers to in the cache; decide, in internal/lifecycle/alert; execute, through internal/notify; record what the receivers confirmed,
+// in one status patch.
 package pager

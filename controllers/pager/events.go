@@ -34,11 +34,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// eventTimeout is how long making an Event may take.
+// eventTimeout bounds the creation of an Event.
 const eventTimeout = 10 * time.Second
 
-// eventCreator makes the Events of receivers that are Events. The recorder is
-// not for them: it drops what is too much, and tells nobody.
+// eventCreator creates the Events of receivers with the provider event. The recorder drops Events without an error.
 type eventCreator struct {
 	events   clienteventsv1.EventsGetter
 	instance string // of the operator: the name of its Pod
@@ -46,14 +45,14 @@ type eventCreator struct {
 
 var _ event.Creator = (*eventCreator)(nil)
 
-// Create makes an Event, unless it is there already.
+// Create creates an Event, unless it exists.
 func (c *eventCreator) Create(ctx context.Context, e event.Event) (existed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, eventTimeout)
 	defer cancel()
 	_, err = c.events.Events(e.Namespace).Create(ctx, &eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{Namespace: e.Namespace, Name: e.Name},
 		EventTime:           metav1.NewMicroTime(e.Time),
-		ReportingController: "bellhop", // as the recorder's
+		ReportingController: "bellhop", // as in Events of the recorder
 		ReportingInstance:   c.instance,
 		Action:              e.Action,
 		Reason:              e.Reason,
@@ -70,14 +69,14 @@ func (c *eventCreator) Create(ctx context.Context, e event.Event) (existed bool,
 	switch {
 	case err == nil:
 		return false, nil
-	case apierrors.IsAlreadyExists(err): // the name is the message's: it is this Event
+	case apierrors.IsAlreadyExists(err): // the name is derived from the message's key: it is this Event
 		return true, nil
 	}
 	return false, eventFailure(err)
 }
 
-// eventFailure classifies as event.Creator says. What the API server says is
-// not repeated: it may be some webhook's, and names the operator's account.
+// eventFailure classifies an error as event.Creator documents it. The API server's message is left out: it may come from a webhook, and
+// names the operator's account.
 func eventFailure(err error) *result.Error {
 	if _, answered := errors.AsType[*apierrors.StatusError](err); answered {
 		return eventRefusal(err)
@@ -105,9 +104,9 @@ func eventRefusal(err error) *result.Error {
 	case apierrors.IsNotFound(err):
 		e.Class, e.Reason = result.Configuration, result.ReasonGone
 		e.Message = "the namespace does not exist any more"
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err): // nobody here would notice that a role or a quota was mended
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err): // no event follows when a role or a quota changes
 		e.Class, e.Reason = result.Temporary, result.ReasonUnauthorized
-	case apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse): // not the API server's own words
+	case apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse): // not an error of the API server
 		e.Class, e.Reason = result.Configuration, result.ReasonRejected
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
 		e.Class, e.Reason = result.Permanent, result.ReasonRejected

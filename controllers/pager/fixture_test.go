@@ -56,7 +56,7 @@ func sentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) {
 		hash := lifecycle.ContentHash(&a.Spec)
 		a.Status.Deliveries = append(a.Status.Deliveries, v1beta1.Delivery{
-			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, TriedHash: hash,
+			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, LastAttemptedHash: hash,
 			Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(t0), SentTime: lifecycle.Seconds(t0),
 		})
 	}

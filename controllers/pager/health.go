@@ -27,47 +27,46 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// health is what this process saw of receivers, from deliveries and from asking.
+// health is what this process has observed of receivers, in deliveries and probes.
 type health struct {
 	mu      sync.Mutex
 	seen    map[senderKey]sighting
 	changed func(senderKey) // may be nil
 }
 
-// sighting is what was seen of one receiver.
+// sighting is what was observed of one receiver.
 type sighting struct {
 	delivered time.Time // when it last confirmed a message
 	failed    time.Time // when it last did not
 	lastError string    // what it answered then
 	verdict   verdict
-	// asked is how often, since the last change, it was asked without an answer, and
-	// next when it is asked again; asking: a request is under way.
+	// asked is the number of probes without an answer since the last change, next when the next one is due; asking: one is in flight.
 	asked   int32
 	next    time.Time
 	asking  bool
 	written time.Time // when its status was
-	// probeAt is when the next Alert is sent to a receiver that looks misconfigured, slow that the quick retries have failed.
+	// probeAt is when the next Alert is sent to a receiver that looks misconfigured; slow: the quick retries have failed.
 	probeAt time.Time
 	slow    bool
 }
 
-// verdict is what an answer says of a receiver. The zero value says nothing.
+// verdict is what an answer shows of a receiver. The zero value shows nothing.
 type verdict struct {
 	version string        // of the receiver, as in lifecycle.Target
 	failure *result.Error // nil: it works
-	untried bool          // it cannot be asked without sending something
-	// delivery: a delivery showed it, and the next one will show whether that has changed.
+	untried bool          // the provider has no harmless call
+	// delivery: it was a delivery, and the next one will show whether that has changed.
 	delivery bool
 }
 
-// of is what was seen of a receiver.
+// of returns what was observed of a receiver.
 func (h *health) of(key senderKey) sighting {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.seen[key]
 }
 
-// update changes what was seen of a receiver, and says so if that is news.
+// update changes what was observed of a receiver, and reconciles it if the change is to be shown.
 func (h *health) update(key senderKey, change func(s *sighting) (isNews bool)) {
 	h.mu.Lock()
 	if h.seen == nil {
@@ -82,14 +81,14 @@ func (h *health) update(key senderKey, change func(s *sighting) (isNews bool)) {
 	}
 }
 
-// forget is for a receiver that is gone.
+// forget drops a receiver that was deleted.
 func (h *health) forget(key senderKey) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.seen, key)
 }
 
-// note takes in what came of a delivery.
+// note records the outcome of a delivery.
 func (h *health) note(key senderKey, o lifecycle.Outcome) {
 	h.update(key, func(s *sighting) bool {
 		before := s.verdict
@@ -110,8 +109,7 @@ func (h *health) note(key senderKey, o lifecycle.Outcome) {
 	})
 }
 
-// forAllToSee leaves a provider's words about one namespace's Alert out of what all
-// who use a ClusterReceiver can read; they are in the Alert.
+// forAllToSee removes the provider's text about an Alert from a failure that all users of a ClusterReceiver can read; the Alert has it.
 func forAllToSee(key senderKey, failure *result.Error) *result.Error {
 	if key.ref.Kind != v1beta1.KindClusterReceiver || !strings.HasPrefix(failure.Message, "HTTP ") {
 		return failure
@@ -121,15 +119,13 @@ func forAllToSee(key senderKey, failure *result.Error) *result.Error {
 	return &short
 }
 
-// saysSomethingOf tells a failure of the receiver from one of a message, and from
-// a receiver that is busy.
+// saysSomethingOf reports whether a failure is of the receiver, and not of a message or a busy receiver.
 func saysSomethingOf(failure *result.Error) bool {
 	ofMessage := []string{result.ReasonRateLimited, result.ReasonCanceled, result.ReasonConflict}
 	return failure.Class != result.Permanent && !slices.Contains(ofMessage, failure.Reason)
 }
 
-// settled says whether the receiver has answered, one way or the other, or cannot
-// be asked: from then on only deliveries and changes say more.
+// settled reports whether the receiver has answered, or cannot be probed: from then on only deliveries and changes matter.
 func (v verdict) settled(version string) bool {
 	return v.version == version && (v.failure == nil || v.delivery && v.failure.Class == result.Configuration)
 }

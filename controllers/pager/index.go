@@ -21,19 +21,19 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/providers"
 )
 
 // Names of the cache's indexes, and keys in waitingIndex.
 const (
-	// waitingIndex finds Alerts that are not finished, by what they wait for:
-	// a waitingKey, defaultReceiver or anyReceiver.
+	// waitingIndex has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver.
 	waitingIndex = "waitingFor"
 
 	anyReceiver     = "*"
 	defaultReceiver = "default"
 )
 
-// waitingKey is the key of Alerts that wait for a receiver.
+// waitingKey returns the key of Alerts that wait for a receiver.
 func waitingKey(ref v1beta1.ReceiverRef) string {
 	return string(ref.Kind) + "/" + ref.Name
 }
@@ -59,11 +59,10 @@ func waitsFor(obj client.Object) []string {
 	return keys
 }
 
-// forgottenBy are the receivers that have to be told again what they hold, as soon
-// as that is possible again.
+// forgottenBy returns the receivers that forget an active alert unless it is sent again.
 func forgottenBy(a *v1beta1.Alert) (keys []string) {
 	for _, row := range a.Status.Deliveries {
-		if isForgotten(row) {
+		if providers.Forgets(row.ExternalID) {
 			keys = append(keys, waitingKey(lifecycle.RefOf(row)))
 		}
 	}

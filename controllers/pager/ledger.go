@@ -30,13 +30,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
-// remindAgain is after how long a reminder is repeated that did not arrive.
+// remindAgain is the delay before a failed resend is repeated.
 const remindAgain = 30 * time.Second
 
-// ledger holds what this process knows of Alerts beyond their statuses: requests
-// that are under way, outcomes that are not recorded yet, so that none is dropped
-// when a write fails, and when receivers that forget were last told. The next
-// reconcile starts from there.
+// ledger holds what this process knows of Alerts beyond their status: requests in flight, outcomes that are not recorded yet, so that
+// none is lost when a write fails, and times of resends. The next reconcile continues from there.
 type ledger struct {
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*entry
@@ -55,7 +53,7 @@ type entry struct {
 	failed   map[v1beta1.ReceiverRef]lifecycle.FailedAttempt // since the receiver last confirmed something
 	queued   []v1beta1.ReceiverRef                           // where it waits for a slot
 	unsent   map[v1beta1.ReceiverRef][]intent
-	released bool // our finalizer is off, which the cache need not show
+	released bool // the finalizer was removed, whatever the cache shows
 }
 
 // intent is what was to be on record before a request that was then not made, since nobody
@@ -72,7 +70,7 @@ func nameOf(a *v1beta1.Alert) types.NamespacedName {
 	return types.NamespacedName{Namespace: a.Namespace, Name: a.Name}
 }
 
-// of is the entry of an Alert, and of no other of its name; nil if there is none.
+// of returns the entry of an Alert; nil: there is none, or it is of another Alert of the name.
 func (l *ledger) of(a *v1beta1.Alert) *entry {
 	if e := l.entries[nameOf(a)]; e != nil && e.uid == a.UID {
 		return e
@@ -80,7 +78,7 @@ func (l *ledger) of(a *v1beta1.Alert) *entry {
 	return nil
 }
 
-// begin says that a receiver is being asked, unless the ledger is closed.
+// begin records a request in flight, unless the ledger is closed.
 func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,7 +90,7 @@ func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.Op
 	return true
 }
 
-// open is the entry of an Alert, made if there is none.
+// open returns the entry of an Alert, and creates it if there is none.
 func (l *ledger) open(a *v1beta1.Alert) *entry {
 	e := l.of(a)
 	if e == nil {
@@ -103,8 +101,7 @@ func (l *ledger) open(a *v1beta1.Alert) *entry {
 	return e
 }
 
-// queue says where an Alert waits for a slot, and returns where it did until now
-// and does not any more.
+// queue records where an Alert waits for a slot, and returns where it no longer does.
 func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait) (left []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,8 +114,7 @@ func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.
 	return left
 }
 
-// end says what came of it; of a reminder only when it was. It returns false if
-// the Alert is not there any more.
+// end records the outcome of a request; of a resend only its time. It returns false if the Alert is gone.
 func (l *ledger) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,7 +127,7 @@ func (l *ledger) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	delete(e.underWay, o.Ref)
 	e.noteFailure(o)
 	switch {
-	case o.Verdict.FailedProbe && !o.WriteAhead: // the receiver's status says what came of it
+	case o.Verdict.FailedProbe && !o.WriteAhead: // the receiver's status has the outcome
 	case o.ResendEvery == 0:
 		l.number++
 		o.Number = l.number
@@ -155,8 +151,8 @@ func (e *entry) noteFailure(o lifecycle.Outcome) {
 	}
 }
 
-// cancel says that a request was not made after all, as what had to be on record first may not
-// be. It may be nevertheless: an answer is then not lost, since there is none.
+// cancel records that a request was not sent, as the write of its record failed. The record may have been written nevertheless; no answer
+// is lost then.
 func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,7 +164,7 @@ func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...int
 	}
 }
 
-// commit says that a request is made now of which the record is written: from now on it counts.
+// commit records that a request whose record is written is sent now.
 func (l *ledger) commit(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,9 +173,8 @@ func (l *ledger) commit(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	}
 }
 
-// apply folds what is not recorded yet into a, and tells w what is under way: in
-// one, so that no request is in neither. It returns the number of the last lifecycle.Outcome,
-// 0 if there is none.
+// apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to w, in one critical section, so that no
+// request is missing in both. It returns the number of the last outcome; 0: there is none.
 func (l *ledger) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,7 +192,7 @@ func (l *ledger) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	return last
 }
 
-// takeBack leaves out of a what is on record of requests that were not made.
+// takeBack removes the records of requests that were not sent from a.
 func (e *entry) takeBack(a *v1beta1.Alert) {
 	for ref, unsent := range e.unsent {
 		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
@@ -209,7 +204,7 @@ func (e *entry) takeBack(a *v1beta1.Alert) {
 	}
 }
 
-// settle forgets the outcomes up to the one with a number, which are recorded.
+// settle drops the outcomes up to the one with a number, which are recorded.
 func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -223,7 +218,7 @@ func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 	}
 }
 
-// release says that an Alert was let go: with the last finalizer it is gone, but in the cache.
+// release records that an Alert was released: without finalizers it is gone, though the cache may still show it.
 func (l *ledger) release(a *v1beta1.Alert) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -237,8 +232,8 @@ func (l *ledger) isReleased(a *v1beta1.Alert) bool {
 	return e != nil && e.released
 }
 
-// drop forgets an Alert of the name that is not there any more: any but the one
-// with uid. It returns what was sent for it, and where it waits.
+// drop removes the entry of an Alert of the name that is gone: any but the one with uid. It returns what was sent for it, and where it
+// waits.
 func (l *ledger) drop(name types.NamespacedName, uid types.UID) (outcomes []lifecycle.Outcome, queued []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -250,7 +245,7 @@ func (l *ledger) drop(name types.NamespacedName, uid types.UID) (outcomes []life
 	return e.outcomes, e.queued
 }
 
-// close lets no request begin any more and waits for those under way.
+// close begins no more requests, and waits for those in flight.
 func (l *ledger) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -260,7 +255,7 @@ func (l *ledger) close() {
 	}
 }
 
-// unrecorded are the Alerts with outcomes that are not in their status.
+// unrecorded returns the Alerts with outcomes that are not in their status.
 func (l *ledger) unrecorded() []types.NamespacedName {
 	l.mu.Lock()
 	defer l.mu.Unlock()

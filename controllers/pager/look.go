@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// look reads of the world that a decision about a is made in what is in caches.
+// look observes in the caches what a decision about an Alert depends on.
 func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) (err error) {
 	w.Targets, w.Blocked = map[v1beta1.ReceiverRef]lifecycle.Target{}, map[v1beta1.ReceiverRef]bool{}
 	if w.Refs, err = r.refs(ctx, a, w); err != nil {
@@ -43,14 +43,14 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *lifecyc
 		if w.Targets[ref], err = r.party(ctx, r.book, a.Namespace, ref); err != nil {
 			return err
 		}
-		if !a.DeletionTimestamp.IsZero() { // it matters to nobody else
+		if !a.DeletionTimestamp.IsZero() { // only deletions depend on it
 			w.Blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.Now)
 		}
 	}
 	return nil
 }
 
-// party is a receiver, of which the book knows all but the version.
+// party completes a receiver with its version.
 func (r *AlertReconciler) party(ctx context.Context, book receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
 	p, err := book.Target(ctx, namespace, ref)
 	if err == nil {
@@ -59,8 +59,8 @@ func (r *AlertReconciler) party(ctx context.Context, book receivers.Resolver, na
 	return p, err
 }
 
-// lookTwice asks the API server for receivers that seem to be missing, where one would still
-// have to be told: the cache may not show yet what was made together with the Alert.
+// lookTwice reads the receivers from the API server that the cache does not show and that something has to be sent to: they may have
+// been created together with the Alert.
 func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s lifecycle.Plan, w *lifecycle.Inputs) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
@@ -86,8 +86,7 @@ func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s lif
 	return nil
 }
 
-// refs are the receivers that a names, or was tried with by default, or would be
-// now: a later default never sends again.
+// refs returns the receivers that an Alert names, or was sent to by default, or would be now: a later default never sends again.
 func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
 	if len(a.Spec.ReceiverRefs) > 0 {
 		return a.Spec.ReceiverRefs, nil

@@ -29,9 +29,10 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/providers"
 )
 
-// metrics are about deliveries. Labels are from closed sets: never a name.
+// metrics are about deliveries. Labels are from closed sets, without names.
 type metrics struct {
 	attempts   *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
@@ -39,8 +40,7 @@ type metrics struct {
 	abandoned  prometheus.Counter
 }
 
-// newMetrics registers the metrics. The number of waiting Alerts is counted in
-// cache when it is asked for.
+// newMetrics registers the metrics. Waiting Alerts are counted in the cache at each collection.
 func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, error) {
 	m := &metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -71,7 +71,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 
 func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o lifecycle.Outcome) {
 	came := "Confirmed"
-	provider := providerOf(spec)
+	provider := providers.NameOf(spec)
 	if o.Failure != nil {
 		came = string(o.Failure.Class)
 	}
@@ -82,7 +82,7 @@ func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, 
 }
 
 func (m *metrics) reached(spec *v1beta1.CommonReceiverSpec, state v1beta1.DeliveryState) {
-	provider := providerOf(spec)
+	provider := providers.NameOf(spec)
 	m.deliveries.WithLabelValues(provider, string(state)).Inc()
 }
 
@@ -98,12 +98,12 @@ func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	var waiting v1beta1.AlertList
 	if err := c.cache.List(ctx, &waiting, client.MatchingFields{waitingIndex: anyReceiver}, client.UnsafeDisableDeepCopy); err != nil {
-		return // not synced yet: no value is better than a wrong one
+		return // not synced yet
 	}
 	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(len(waiting.Items)))
 }
 
-// receiverCollector counts the receivers by whether they work.
+// receiverCollector counts the receivers by their condition Ready.
 type receiverCollector struct{ cache client.Reader }
 
 var receiversDesc = prometheus.NewDesc("bellhop_receivers", "Receivers of both kinds, by provider and by their condition Ready (True, False, Unknown).", []string{"provider", "ready"}, nil)
@@ -116,7 +116,7 @@ func (c receiverCollector) Collect(ch chan<- prometheus.Metric) {
 	var local v1beta1.ReceiverList
 	var shared v1beta1.ClusterReceiverList
 	if err := errors.Join(c.cache.List(ctx, &local, client.UnsafeDisableDeepCopy), c.cache.List(ctx, &shared, client.UnsafeDisableDeepCopy)); err != nil {
-		return // as above
+		return // not synced yet
 	}
 	count := map[[2]string]int{}
 	add := func(r v1beta1.ReceiverObject) {
@@ -124,7 +124,7 @@ func (c receiverCollector) Collect(ch chan<- prometheus.Metric) {
 		if c := meta.FindStatusCondition(r.CommonStatus().Conditions, v1beta1.ConditionReady); c != nil {
 			ready = c.Status
 		}
-		count[[2]string{providerOf(r.Common()), string(ready)}]++
+		count[[2]string{providers.NameOf(r.Common()), string(ready)}]++
 	}
 	for i := range local.Items {
 		add(&local.Items[i])

@@ -44,18 +44,17 @@ import (
 )
 
 const (
-	// statusEvery bounds how often a receiver's counts are written while much is
-	// sent, urgentEvery how often it is written whether it works.
+	// statusEvery is the interval between writes of a receiver's counts, urgentEvery that between writes of its conditions.
 	statusEvery, urgentEvery = 10 * time.Second, time.Second
-	// askPatience is how long it is asked before the status says so.
+	// askPatience is how long a probe takes before the status says so.
 	askPatience = time.Second
-	// countAfter is how soon after an Alert's change it is counted anew what waits.
+	// countAfter is the delay between a change of an Alert and the count of waiting Alerts.
 	countAfter = 2 * time.Second
-	// maxAsked bounds how many receivers are asked at once.
+	// maxAsked bounds the concurrent probes.
 	maxAsked = 32
 )
 
-// ReceiverReconciler says of one kind of receiver whether it works.
+// ReceiverReconciler keeps the status of the receivers of one kind.
 type ReceiverReconciler struct {
 	client  client.Client
 	kind    v1beta1.ReceiverKind
@@ -69,7 +68,7 @@ type ReceiverReconciler struct {
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers/status;clusterreceivers/status,verbs=patch
 
-// Reconcile reads, examines, asks and records.
+// Reconcile observes, evaluates, probes and records.
 func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	receiver := receivers.NewOf(r.kind)
 	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
@@ -106,7 +105,7 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	return r.record(ctx, receiver, key, party, seen)
 }
 
-// record counts what waits, which is worth it only where it is written, and writes.
+// record counts the waiting Alerts, and writes the status.
 func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key senderKey, party lifecycle.Target, seen sighting) (ctrl.Result, error) {
 	waiting, err := r.waiting(ctx, key)
 	if err != nil {
@@ -128,7 +127,7 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 	return result, nil
 }
 
-// waiting counts the Alerts that have something open for a receiver.
+// waiting counts the Alerts with an unconfirmed delivery to a receiver.
 func (r *ReceiverReconciler) waiting(ctx context.Context, key senderKey) (n int32, err error) {
 	var alerts v1beta1.AlertList
 	err = r.book.Cache.List(ctx, &alerts, client.InNamespace(key.namespace), client.MatchingFields{waitingIndex: waitingKey(key.ref)}, client.UnsafeDisableDeepCopy)
@@ -140,9 +139,8 @@ func (r *ReceiverReconciler) waiting(ctx context.Context, key senderKey) (n int3
 	return n, err
 }
 
-// ask makes the provider's harmless call, in the background: one receiver that
-// hangs must not keep the others from being asked. The answer comes before it is looked at
-// again, or is late, and then the status says so.
+// ask probes a receiver in the background, so that a receiver that hangs does not delay the others. The receiver is reconciled again
+// with the answer, or after askPatience.
 func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p lifecycle.Target) ctrl.Result {
 	r.health.update(key, func(s *sighting) bool { s.asking = true; return false })
 	go func() {
@@ -153,7 +151,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p lifecycle
 		r.health.update(key, func(s *sighting) bool {
 			s.asking = false
 			if s.verdict.settled(v.version) {
-				return true // a delivery has told meanwhile
+				return true // a delivery was faster
 			}
 			if s.verdict.version != v.version {
 				s.asked = 0
@@ -176,7 +174,7 @@ func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p lifecycle
 func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p lifecycle.Target) (v verdict) {
 	v.version = p.Version
 	defer func() {
-		if broken := recover(); broken != nil { // one receiver must not take down all
+		if broken := recover(); broken != nil { // a panic for one receiver must not end the process
 			v.failure = panicked(ctx, key.ref, broken)
 		}
 	}()
@@ -196,7 +194,7 @@ func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p lifecyc
 	return v
 }
 
-// withSecret are the receivers of the kind whose Secret has changed.
+// withSecret returns the receivers of the kind that use a Secret.
 func (r *ReceiverReconciler) withSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, receiver := range r.book.WithSecret(ctx, secret) {
@@ -207,7 +205,7 @@ func (r *ReceiverReconciler) withSecret(ctx context.Context, secret client.Objec
 	return requests
 }
 
-// countLater counts anew what waits for a receiver, some time after it changed.
+// countLater reconciles the receivers of a changed Alert after countAfter.
 func (r *ReceiverReconciler) countLater() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	later := func(q queue, alerts ...client.Object) {

@@ -31,18 +31,18 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// check is what to do next about a receiver.
+// check is the result of an evaluation.
 type check struct {
 	status v1beta1.ReceiverStatus
-	// ask it now, without sending anything.
+	// ask: probe it now.
 	ask bool
-	// urgent: who reads the status should not have to wait for it.
+	// urgent: the conditions have changed.
 	urgent bool
-	// wake is when to look again; zero: never.
+	// wake is when to reconcile again; zero: with the next event.
 	wake time.Time
 }
 
-// examine says how a receiver is. It is pure: no client, no clock.
+// examine evaluates a receiver. It is pure: no client, no clock.
 func examine(r v1beta1.ReceiverObject, p lifecycle.Target, s sighting, waiting int32, now time.Time) check {
 	was := r.CommonStatus()
 	c := check{status: *was.DeepCopy()}
@@ -74,7 +74,7 @@ func examine(r v1beta1.ReceiverObject, p lifecycle.Target, s sighting, waiting i
 		if known || c.status.TestedWith != p.Version {
 			c.judge(p, s, known, now)
 		}
-		for i := range c.status.Conditions { // what an edit leaves as it was holds for the edited receiver, too
+		for i := range c.status.Conditions { // conditions that an edit does not change hold for the new generation
 			c.status.Conditions[i].ObservedGeneration = r.GetGeneration()
 		}
 	}
@@ -82,17 +82,17 @@ func examine(r v1beta1.ReceiverObject, p lifecycle.Target, s sighting, waiting i
 	return c
 }
 
-// judge says what the last answer means; known: there was one with this version.
+// judge sets the conditions for the last answer; known: there was one with this version.
 func (c *check) judge(p lifecycle.Target, s sighting, known bool, now time.Time) {
 	v := s.verdict
 	switch {
 	case known && v.untried:
 		c.say(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
 	case known && v.failure == nil:
-		c.say(now, metav1.ConditionTrue, v1beta1.ReasonAnswered, "The receiver answers", "")
+		c.say(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers", "")
 	case known && v.failure.Class == result.Configuration:
 		c.sayMisconfigured(s, now)
-	case known && c.status.TestedWith == p.Version: // it answered before: deliveries will tell
+	case known && c.status.TestedWith == p.Version: // it has answered before: deliveries decide
 		open := ""
 		if c.status.Waiting > 0 {
 			open = v1beta1.ConditionReconciling
@@ -105,7 +105,7 @@ func (c *check) judge(p lifecycle.Target, s sighting, known bool, now time.Time)
 		}
 		c.say(now, metav1.ConditionFalse, v.failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
-		c.say(now, metav1.ConditionUnknown, v1beta1.ReasonAsking, "The receiver is being asked", v1beta1.ConditionReconciling)
+		c.say(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being asked", v1beta1.ConditionReconciling)
 	}
 	if v.settled(p.Version) {
 		c.status.TestedWith = p.Version
@@ -120,7 +120,7 @@ func (c *check) judge(p lifecycle.Target, s sighting, known bool, now time.Time)
 	c.ask = true
 }
 
-// sayMisconfigured says when a receiver is tried again that answers as one that is misconfigured: with an Alert, or asked without one.
+// sayMisconfigured sets the conditions of a receiver that looks misconfigured, with the time of its next delivery or probe.
 func (c *check) sayMisconfigured(s sighting, now time.Time) {
 	message, slow := s.verdict.failure.Message, s.slow
 	switch {
@@ -141,7 +141,7 @@ func (c *check) sayMisconfigured(s sighting, now time.Time) {
 	c.say(now, metav1.ConditionFalse, s.verdict.failure.Reason, message, open)
 }
 
-// say sets the three conditions; open is the one beside Ready that is True.
+// say sets the three conditions; open is the one beside Ready that is True; empty: none.
 func (c *check) say(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
 		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
@@ -158,7 +158,7 @@ func (c *check) say(now time.Time, ready metav1.ConditionStatus, reason, message
 	}
 }
 
-// summary is what of conditions changes seldom.
+// summary returns types, statuses and reasons.
 func summary(conditions []metav1.Condition) []string {
 	var s []string
 	for _, c := range conditions {
@@ -167,7 +167,7 @@ func summary(conditions []metav1.Condition) []string {
 	return s
 }
 
-// hasOpen says whether an Alert has something for a receiver that it has not confirmed.
+// hasOpen reports whether an Alert has an unconfirmed delivery to a receiver.
 func hasOpen(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
 	row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 	if !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved {

@@ -55,10 +55,10 @@ func TestExamine(t *testing.T) {
 		waiting int32
 		want    string // Ready, its reason, the one beside it that is True; whether it is asked, when to look again
 	}{
-		"new":                   {why: "it is asked", party: usable("v1"), want: "Unknown Asking Reconciling, ask"},
-		"being asked":           {why: "once at a time", party: usable("v1"), seen: sighting{asking: true}, want: "Unknown Asking Reconciling"},
-		"answered":              {why: "it works", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1"}}, want: "True Answered"},
-		"answered, changed":     {why: "that was another one", party: usable("v2"), edit: tested, seen: sighting{verdict: verdict{version: "v1"}}, want: "Unknown Asking Reconciling, ask"},
+		"new":                   {why: "it is asked", party: usable("v1"), want: "Unknown Probing Reconciling, ask"},
+		"being asked":           {why: "once at a time", party: usable("v1"), seen: sighting{asking: true}, want: "Unknown Probing Reconciling"},
+		"answered":              {why: "it works", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1"}}, want: "True Reachable"},
+		"answered, changed":     {why: "that was another one", party: usable("v2"), edit: tested, seen: sighting{verdict: verdict{version: "v1"}}, want: "Unknown Probing Reconciling, ask"},
 		"after a restart":       {why: "what is on record is not asked again", party: usable("v1"), edit: tested, want: ""},
 		"F-P1 refuses":          {why: "it is asked again soon", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Configuration)}, asked: 1, next: t0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
 		"F-P1 still refuses":    {why: "a person should look", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Configuration)}, asked: 4, next: t0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
@@ -69,13 +69,13 @@ func TestExamine(t *testing.T) {
 		"did not answer":        {why: "now", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Temporary)}, next: t0}, want: "False Why Reconciling, ask"},
 		"fails":                 {why: "deliveries will tell", party: usable("v1"), edit: tested, seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Unknown)}}, want: "False Why"},
 		"fails, with a queue":   {why: "who waits tries it", party: usable("v1"), edit: tested, waiting: 2, seen: sighting{verdict: verdict{version: "v1", failure: fails(result.Unknown)}}, want: "False Why Reconciling"},
-		"failed, restarted":     {why: "nothing waits that would tell", party: usable("v1"), edit: failing, want: "Unknown Asking Reconciling, ask"},
+		"failed, restarted":     {why: "nothing waits that would tell", party: usable("v1"), edit: failing, want: "Unknown Probing Reconciling, ask"},
 		"fails, restarted":      {why: "who waits tries it", party: usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
 		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), party: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
 		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), party: noSecret, want: "False SecretNotFound Stalled"},
 		"suspended":             {why: "and asked anew when it is not any more", edit: tested, party: lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
 		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", party: usable("v1"), seen: sighting{verdict: verdict{version: "v1", untried: true}}, want: "True NotProbed"},
-		"F-P9 was Unknown":      {why: "an earlier version left it so", party: usable("v1"), edit: untried, waiting: 2, want: "Unknown Asking Reconciling, ask"},
+		"F-P9 was Unknown":      {why: "an earlier version left it so", party: usable("v1"), edit: untried, waiting: 2, want: "Unknown Probing Reconciling, ask"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r", Generation: 3}}

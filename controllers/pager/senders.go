@@ -35,15 +35,15 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
-// senders keeps a sender ready for each receiver, made once for each revision of
-// the receiver and its Secret.
+// senders has a sender for each receiver, created once for each revision of the receiver and its Secret.
 type senders struct {
-	live client.Reader // Secrets are read one at a time, never cached
-	workshop
+	live    client.Reader // Secrets are read one at a time, and not cached
+	factory providers.Factory
 
 	ready     *versioned.Cache[senderKey, *prepared]
 	bulkheads limiter.Bulkheads[senderKey] // whatever version a receiver is of
@@ -55,11 +55,11 @@ type senderKey struct {
 	ref       v1beta1.ReceiverRef
 }
 
-func newSenders(live client.Reader, w workshop) *senders {
-	return &senders{live: live, workshop: w, ready: versioned.NewCache[senderKey, *prepared]()}
+func newSenders(live client.Reader, factory providers.Factory) *senders {
+	return &senders{live: live, factory: factory, ready: versioned.NewCache[senderKey, *prepared]()}
 }
 
-// keyOf is the key of a receiver, as seen from a namespace.
+// keyOf returns the key of a receiver that is referred to in a namespace.
 func keyOf(namespace string, ref v1beta1.ReceiverRef) senderKey {
 	if ref.Kind == v1beta1.KindClusterReceiver {
 		namespace = ""
@@ -67,28 +67,28 @@ func keyOf(namespace string, ref v1beta1.ReceiverRef) senderKey {
 	return senderKey{namespace: namespace, ref: ref}
 }
 
-// isBlocked says whether a receiver takes nothing from a namespace for some time.
+// isBlocked reports whether requests of a namespace to a receiver wait for some time.
 func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
 	b := s.bulkheads.Known(keyOf(namespace, ref))
 	return b != nil && b.Blocked(laneOf(namespace), now) != ""
 }
 
-// prepared is what a receiver's spec and Secret make: once for each revision of them.
+// prepared is the sender of one revision of a receiver and its Secret.
 type prepared struct {
 	sender  notify.Sender
 	failure error  // why there is no sender
 	version string // as in lifecycle.Target
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (p *prepared) Close() {
 	if p.sender != nil {
 		p.sender.Close()
 	}
 }
 
-// identify sets the version of a receiver, for which its Secret is read once in each of its versions. It reports false where the
-// Secret cannot be read now: then the version stands for the receiver until it can, and the attempt says why.
+// identify sets the version of a receiver, for which its Secret is read once in each of its versions. It returns false where the
+// Secret cannot be read now: then the revision stands for the version, and the attempt has the error.
 func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *lifecycle.Target) bool {
 	if p.Spec == nil || p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSecretNotFound {
 		return false
@@ -102,7 +102,7 @@ func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.Re
 	return true
 }
 
-// of is the sender for a receiver, and the version that it is of: p may be from when the Secret could not be read. Errors are of
+// of returns the sender of a receiver and its version: p may have been identified while the Secret could not be read. An error is a
 // *result.Error.
 func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (sender notify.Sender, version string, err error) {
 	prepared, err := s.prepare(ctx, namespace, ref, p)
@@ -118,7 +118,7 @@ func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.Rec
 		if err != nil {
 			return nil, err
 		}
-		sender, err := s.newSender(p.Spec, secret.Data)
+		sender, err := s.factory.NewSender(p.Spec, secret.Data)
 		if _, ok := errors.AsType[*result.Error](err); err != nil && !ok {
 			err = &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
 		}
@@ -140,7 +140,7 @@ func endpointVersion(p lifecycle.Target, secret *corev1.Secret) string {
 	return lifecycle.HashVersion + ":" + lifecycle.Fingerprint(parts...)
 }
 
-// secret reads a Secret's content; it is empty where the receiver has none.
+// secret reads a receiver's Secret; it is empty where the receiver has none.
 func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (*corev1.Secret, error) {
 	if ref == nil {
 		return &corev1.Secret{}, nil
@@ -157,7 +157,7 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 	return secret, nil
 }
 
-// recovery is when receivers last worked again after they had failed.
+// recovery is when receivers last recovered from failures.
 type recovery struct {
 	mu sync.Mutex
 	at map[senderKey]time.Time

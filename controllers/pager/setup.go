@@ -41,25 +41,26 @@ import (
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// receiverWorkers is how many receivers of a kind are looked after at once.
+// receiverWorkers is the number of concurrent reconciles of receivers of a kind.
 const receiverWorkers = 4
 
-// Options are what the controllers of the group have to be told.
+// Options of the controllers of the group.
 type Options struct {
-	// Workers is how many Alerts are worked on at once.
+	// Workers is the number of concurrent reconciles of Alerts.
 	Workers int
-	// OperatorNamespace is where the Secrets of ClusterReceivers are.
+	// OperatorNamespace has the Secrets of ClusterReceivers.
 	OperatorNamespace string
 	// Instance is the name of this process in Events.
 	Instance string
-	// Guard says which addresses may be talked to.
+	// Guard refuses addresses.
 	Guard *outbound.Guard
-	// Recorder is of events about Alerts.
+	// Recorder emits events about Alerts.
 	Recorder events.EventRecorder
-	// Metrics is where metrics are registered.
+	// Metrics registers metrics.
 	Metrics prometheus.Registerer
 }
 
@@ -76,7 +77,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	s := newSenders(mgr.GetAPIReader(), workshop{guard: o.Guard, events: &eventCreator{events: clients, instance: o.Instance}})
+	s := newSenders(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: &eventCreator{events: clients, instance: o.Instance}})
 	book := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	barrier := newCacheBarrier(mgr.GetCache(), mgr.GetAPIReader())
 	h := &health{}
@@ -115,8 +116,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-// newCacheBarrier is of receivers, as one that is not seen is not told that an Alert is over, and of
-// namespaces, whose labels say which default is theirs.
+// newCacheBarrier returns the barrier for receivers, as a resolve is not sent to one that the cache does not show, and for namespaces,
+// whose labels select the ClusterReceivers that they may use.
 func newCacheBarrier(cache, live client.Reader) *consistency.CacheBarrier {
 	barrier := &consistency.CacheBarrier{Cache: cache, Live: live}
 	barrier.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindReceiver)), &v1beta1.Receiver{})
@@ -127,7 +128,7 @@ func newCacheBarrier(cache, live client.Reader) *consistency.CacheBarrier {
 
 func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 	list := waitingList{r.book}
-	// What a receiver's waiting Alerts care about; a status is not part of it.
+	// The changes of a receiver that matter to waiting Alerts; those of its status do not.
 	edited := builder.WithPredicates(predicate.Or(enqueue.SpecChanged, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
@@ -144,7 +145,7 @@ func setupAlerts(mgr ctrl.Manager, r *AlertReconciler, o Options) error {
 func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(string(r.kind))).
-		For(receivers.NewOf(r.kind)). // with its status: a former leader's may come late
+		For(receivers.NewOf(r.kind)). // also changes of the status: a former leader's write may come late
 		Watches(&v1beta1.Alert{}, r.countLater()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
@@ -152,23 +153,23 @@ func setupReceivers(mgr ctrl.Manager, r *ReceiverReconciler) error {
 		Complete(r)
 }
 
-// wakeWaiting has the Alerts tried again now that wait for a receiver which works again after it had failed.
+// wakeWaiting reconciles the Alerts that wait for a receiver that has recovered.
 func (r *AlertReconciler) wakeWaiting(ctx context.Context, key senderKey) {
 	r.senders.recovered.set(key, r.clock.Now())
 	var alerts v1beta1.AlertList
 	err := r.book.Cache.List(ctx, &alerts, client.InNamespace(key.namespace), client.MatchingFields{waitingIndex: waitingKey(key.ref)}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return // only when the cache is being stopped
+		return // only while the cache stops
 	}
 	for i := range alerts.Items {
-		r.wake.Add(nameOf(&alerts.Items[i])) // whatever its status says: the last attempt may not be recorded yet
+		r.wake.Add(nameOf(&alerts.Items[i])) // whatever the status says: the last attempt may not be recorded yet
 	}
 }
 
-// waitingList finds the Alerts that a change elsewhere may help.
+// waitingList finds the Alerts that a change of another object may unblock.
 type waitingList struct{ receivers.Resolver }
 
-// waitingFor are the Alerts that a change of a receiver may help.
+// waitingFor returns the Alerts that a change of a receiver may unblock.
 func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []reconcile.Request {
 	ref := v1beta1.ReceiverRef{Kind: receivers.KindOf(receiver), Name: receiver.GetName()}
 	requests := b.waiting(ctx, receiver.GetNamespace(), waitingKey(ref))
@@ -178,7 +179,7 @@ func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []r
 	return requests
 }
 
-// waitingForSecret are the Alerts that a change of a Secret may help.
+// waitingForSecret returns the Alerts that a change of a Secret may unblock.
 func (b waitingList) waitingForSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, receiver := range b.WithSecret(ctx, secret) {
@@ -187,7 +188,7 @@ func (b waitingList) waitingForSecret(ctx context.Context, secret client.Object)
 	return requests
 }
 
-// waitingInNamespace are the Alerts that a change of a namespace's labels may help.
+// waitingInNamespace returns the Alerts that a change of a namespace's labels may unblock.
 func (b waitingList) waitingInNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return b.waiting(ctx, namespace.GetName(), anyReceiver)
 }
@@ -195,7 +196,7 @@ func (b waitingList) waitingInNamespace(ctx context.Context, namespace client.Ob
 func (b waitingList) waiting(ctx context.Context, namespace, key string) []reconcile.Request {
 	var alerts v1beta1.AlertList
 	if err := b.Cache.List(ctx, &alerts, client.InNamespace(namespace), client.MatchingFields{waitingIndex: key}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil // only when the cache is being stopped
+		return nil // only while the cache stops
 	}
 	requests := make([]reconcile.Request, len(alerts.Items))
 	for i := range alerts.Items {

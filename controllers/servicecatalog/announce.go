@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// quiet are reasons that are no news.
+// quiet are reasons of conditions without an event.
 var quiet = map[string]bool{
 	v1beta1.ReasonQueued:                        true,
 	v1beta1.ReasonProvisionRequestInFlight:      true,
@@ -37,14 +37,13 @@ var quiet = map[string]bool{
 	v1beta1.ReasonBindingRequestInFlight:        true,
 }
 
-// isQuiet says whether Ready has such a reason.
+// isQuiet reports whether Ready has such a reason.
 func isQuiet(conditions []v1beta1.Condition) bool {
 	ready := conditionOf(conditions, v1beta1.ConditionReady)
 	return ready != nil && quiet[ready.Reason]
 }
 
-// isOpen says whether an event has told of something that has not ended. Conditions that
-// are quiet do not show it, so for them it is remembered.
+// isOpen reports whether an event has announced a problem that has not ended. Quiet conditions do not show that, so it is remembered.
 func isOpen(conditions []v1beta1.Condition, remembered bool) bool {
 	if isQuiet(conditions) {
 		return remembered
@@ -53,12 +52,11 @@ func isOpen(conditions []v1beta1.Condition, remembered bool) bool {
 	return ready != nil && !isTrue(ready)
 }
 
-// announce makes events of what a user could not expect, and of its end; open says that
-// there is something to end. What goes as asked is left to the conditions and the log: its
-// events were a tenth of what an object costs the API server.
+// announce emits events about problems, and about their end where open. Expected changes have no events, which were a tenth of the
+// API server's cost of an object: conditions and log have them.
 func announce(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition, open bool) {
 	if failed := conditionOf(after, v1beta1.ConditionFailed); isTrue(failed) && !isTrue(conditionOf(before, v1beta1.ConditionFailed)) {
-		log.FromContext(ctx).Info("Given up", "reason", failed.Reason, "message", failed.Message)
+		log.FromContext(ctx).Info("Failed", "reason", failed.Reason, "message", failed.Message)
 	}
 	is, was := conditionOf(after, v1beta1.ConditionReady), conditionOf(before, v1beta1.ConditionReady)
 	stalls := isTrue(conditionOf(after, v1beta1.ConditionStalled)) && !isTrue(conditionOf(before, v1beta1.ConditionStalled))
@@ -76,7 +74,7 @@ func announce(ctx context.Context, recorder events.EventRecorder, about client.O
 	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(is.Message, maxNote))
 }
 
-// announceRelease says that an object is let go, as announce does.
+// announceRelease emits an event about the release of an object.
 func announceRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, why word, open bool) {
 	kind := corev1.EventTypeNormal
 	switch {
@@ -89,6 +87,3 @@ func announceRelease(ctx context.Context, recorder events.EventRecorder, about c
 	}
 	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", redact.Shorten(why.message, maxNote))
 }
-
-// maxNote is how much of a message an event takes, in bytes.
-const maxNote = 1000

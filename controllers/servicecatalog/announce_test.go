@@ -53,7 +53,7 @@ func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 	failing.stalled, failing.failed = true, &word{v1beta1.ReasonProvisionCallFailed, "HTTP 400: no room"}
 	second := failing.conditions(first, noon)
 	announce(ctx, recorder, about, first, second, true)
-	if said := logged(); !strings.Contains(said, `"msg"="Given up"`) || !strings.Contains(said, "no room") {
+	if said := logged(); !strings.Contains(said, `"msg"="Failed"`) || !strings.Contains(said, "no room") {
 		t.Errorf("logged is %q", said)
 	}
 	announce(ctx, recorder, about, second, second, true)
@@ -133,7 +133,7 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 
 func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
 	ctx, logged := heard(t)
-	b := readBroker()
+	b := &v1beta1.ClusterServiceBroker{}
 	status := func(v verdict) v1beta1.ServiceBrokerStatus {
 		return v1beta1.ServiceBrokerStatus{Conditions: v.conditions(nil, noon)}
 	}

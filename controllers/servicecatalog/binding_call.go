@@ -31,8 +31,7 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// act makes the call of a step and takes what came of it into the view. If none was made
-// it says when to go on.
+// act sends the request of a step and applies the answer to the view. If none was sent, it returns when to continue.
 func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindingStep) (made bool, _ ctrl.Result, _ error) {
 	broker, problem, err := r.connect(ctx, v.world.broker)
 	switch {
@@ -44,7 +43,7 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 		return false, ctrl.Result{}, err
 	}
 	var first *v1beta1.ServiceBindingStatus
-	if next.journal || v.known.unrecorded != nil && v.calls == 0 { // what follows from an answer comes after its record
+	if next.journal || v.known.unrecorded != nil && v.calls == 0 { // an answer is recorded before the next request
 		first = &next.status
 	}
 	var a bindingAnswer
@@ -67,18 +66,18 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 	return true, ctrl.Result{}, nil
 }
 
-// make makes the call of a step. An error means that nothing was sent.
+// make sends the request of a step. After an error none was sent.
 func (r *BindingReconciler) make(ctx context.Context, v *bindingView, broker *osb.Client, next bindingStep) (bindingAnswer, error) {
 	before := v.b.Status
 	v.b.Status = *next.status.DeepCopy()
 	a, err := r.call(ctx, v, broker, next.call)
-	if err != nil && !next.journal { // else it is on record
+	if err != nil && !next.journal { // otherwise the status is on record
 		v.b.Status = before
 	}
 	return a, err
 }
 
-// take takes an answer into the view.
+// take applies an answer to the view.
 func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnswer) {
 	call := next.call
 	v.calls++
@@ -90,8 +89,7 @@ func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnsw
 	v.world.polled, v.world.asked = v.known.polled, v.known.asked
 }
 
-// orphanOf is what a call has made, should its object be gone when that is to be
-// recorded; nil: nothing.
+// orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
 func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindingAnswer) *orphan {
 	accepted := a.Class == osbresult.Accepted
 	if call.verb != bind || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
@@ -109,16 +107,18 @@ func params(call *bindingCall) osb.Params {
 	return osb.Params{InstanceID: call.target.InstanceID, ServiceID: call.target.ServiceID, PlanID: call.target.PlanID}
 }
 
-// call makes a request. An error means that none was made.
+// call sends a request. After an error none was sent.
 func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingCall) (a bindingAnswer, err error) {
 	p := params(call)
-	p.Identity = asker(v.b)
+	if isUsers(v.b) {
+		p.Identity = identityOf(v.b.Spec.UserInfo)
+	}
 	p.Secrets = r.secretsOf(ctx, v)
-	effective := (&bindingDecision{w: v.world}).effective()
+	effective := v.world.ground.effective()
 	switch call.verb {
 	case bind:
 		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.memory.app}
-		request.AcceptsIncomplete = effective.BindingRetrievable // else nobody could get the credentials
+		request.AcceptsIncomplete = effective.BindingRetrievable // otherwise the credentials could not be fetched
 		if request.Context, request.AppGUID, err = r.context(ctx, v.b.Namespace, v.b.Spec.InstanceRef.Name); err != nil {
 			return a, err
 		}
@@ -138,20 +138,9 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 	return a, nil
 }
 
-// asker is who a request is made for; nil: nobody, or it is not known who has asked for
-// other credentials.
-func asker(b *v1beta1.ServiceBinding) *osb.Identity {
-	s := &b.Status
-	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != "" || s.CurrentOperation == v1beta1.OperationUnbind
-	if b.DeletionTimestamp.IsZero() && (replaces || s.OrphanMitigationInProgress) {
-		return nil
-	}
-	return identityOf(b.Spec.UserInfo)
-}
-
-// secretsOf returns what a broker may repeat of a binding: values from Secrets that it has, or is
-// sent, as parameters, and credentials that it has given out; nil: there are none. They are read
-// when an answer has text to be shown, and are all where the Secrets are as they were (R7).
+// secretsOf returns the secrets of a binding that the broker knows: values of Secrets that it has, or is sent, as parameters, and
+// credentials that it has returned; nil: there are none. They are read when an answer has text to show, and are complete where the
+// Secrets are unchanged (R7).
 func (r *BindingReconciler) secretsOf(ctx context.Context, v *bindingView) osb.Secrets {
 	ids, told := givenOut(v.b), v.known.memory.told
 	if len(ids) == 0 && told == nil && len(v.b.Spec.ParametersFrom) == 0 {
@@ -177,7 +166,7 @@ func (r *BindingReconciler) secretsOf(ctx context.Context, v *bindingView) osb.S
 	}
 }
 
-// parametersOf returns the values from Secrets among the parameters that the broker has, or is sent.
+// parametersOf returns the values of Secrets among the parameters that the broker has, or is sent.
 func (r *BindingReconciler) parametersOf(ctx context.Context, v *bindingView) (values []string, all bool) {
 	if len(v.b.Spec.ParametersFrom) == 0 {
 		return nil, true
@@ -197,7 +186,7 @@ func (r *BindingReconciler) parametersOf(ctx context.Context, v *bindingView) (v
 	return p.Secrets, true
 }
 
-// givenOut are the ids of a binding whose credentials the broker has told.
+// givenOut returns the ids of a binding whose credentials the broker has returned.
 func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 	s := &b.Status
 	if s.PredecessorID != "" {
@@ -209,8 +198,7 @@ func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 	return ids
 }
 
-// hasAll says whether a Secret has all that the broker has told under an id: nobody has
-// changed what was written, and nothing was taken from it before.
+// hasAll reports whether a Secret has all credentials of an id: it is unmodified, and they were written without transforms.
 func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
 	return credentials.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && credentials.IsIntact(secret, id)
 }

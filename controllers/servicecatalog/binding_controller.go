@@ -32,27 +32,25 @@ import (
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
-// maxCalls is how many requests one reconcile makes: one, and those that only say again,
-// in other words, what was asked for, or take what has been made.
+// maxCalls bounds the requests of one reconcile: one, and those that repeat it in the form that the broker requires, or fetch its result.
 const maxCalls = 3
 
-// BindingReconciler has brokers make what ServiceBindings say, and keeps what they tell in
-// Secrets.
+// BindingReconciler creates ServiceBindings at their brokers, and keeps the credentials in Secrets.
 type BindingReconciler struct {
 	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
-	instances *consistency.ObjectFreshness // of what bindings are made on
+	instances *consistency.ObjectFreshness
 	secrets   *credentials.Keeper
 }
 
-// bindingView is what a reconcile sees of a binding.
+// bindingView is a binding during a reconcile.
 type bindingView struct {
 	*view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
 	b     *v1beta1.ServiceBinding // the object
 	world bindingWorld
-	// calls were made by this reconcile, and more may be made to the same end.
+	// calls is the number of requests of this reconcile; more: another one may follow at once.
 	calls int
 	more  bool
-	// shown: the cache knows of the Secret what this process does.
+	// shown: the cache shows the Secret as this process knows it.
 	shown bool
 }
 
@@ -64,7 +62,7 @@ type bindingView struct {
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// attend reads, decides, acts and records.
+// attend observes, decides, executes and records.
 func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]) (ctrl.Result, error) {
 	v := &bindingView{view: of, b: of.object}
 	v.troubled = func(why *blocker) v1beta1.ServiceBindingStatus {
@@ -74,7 +72,7 @@ func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.Servic
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
-	if t := v.known.memory.told; t != nil && t.binding != nil { // what was in the way may be gone
+	if t := v.known.memory.told; t != nil && t.binding != nil { // the Secret may have changed
 		v.known.memory.told = &told{id: t.id, binding: t.binding}
 	}
 	result, err := r.steps(ctx, v)
@@ -82,7 +80,7 @@ func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.Servic
 	return result, err
 }
 
-// steps takes one step after the other, until there is nothing to do or to wait for.
+// steps takes steps until there is nothing to do, or to wait for.
 func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Result, error) {
 	for {
 		next, err := r.decide(ctx, v)
@@ -107,7 +105,7 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 	}
 }
 
-// decide decides, and reads what that takes.
+// decide decides, and reads what the decision needs.
 func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (bindingStep, error) {
 	for {
 		v.world.now, v.world.known = r.clock.Now(), v.known.memory.callMemory
@@ -131,7 +129,7 @@ func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (binding
 	}
 }
 
-// do does to the Secret what a step says.
+// do writes the Secret as a step says.
 func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next bindingStep) error {
 	if next.journal {
 		if err := r.record(ctx, v.view, next.status); err != nil {
@@ -145,7 +143,7 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 	case withdrawKeys:
 		version, err := r.secrets.Put(ctx, v.b, "", nil)
 		if err != nil {
-			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("taking credentials out of the Secret: %s", credentials.Refusal(err, nil)))
+			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("removing the credentials from the Secret: %s", credentials.Refusal(err, nil)))
 		}
 		r.wrote(v, "", version)
 		v.b.Status = foldWithdrawn(v.b.Status, version)
@@ -155,8 +153,7 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 	}
 }
 
-// inject puts the credentials that were told into the Secret. What keeps it from that is
-// said in the status; it is an error where trying again may help.
+// inject writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
 func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 	t := v.known.memory.told
 	version, data, err := r.put(ctx, v.b, t)
@@ -169,13 +166,13 @@ func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
 	}
 	text := credentials.Refusal(err, data)
 	own, ok := errors.AsType[*credentials.Error](err)
-	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, v.b) { // else nobody may tell when that one is gone
+	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, v.b) { // otherwise no event may follow when the other Secret is deleted
 		return inTheWay(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
 	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.Occupied, r.clock.Now())
 	r.keep(v.view, v.b.Status)
 	v.known.memory.told = &told{id: t.id, binding: t.binding, unfit: true}
-	if !own.Foreign { // no other Secret makes them fit
+	if !own.Foreign { // no Secret can hold them
 		v.known.memory.told.binding = nil
 	}
 	return nil
@@ -193,7 +190,7 @@ func (r *BindingReconciler) put(ctx context.Context, b *v1beta1.ServiceBinding, 
 	return version, data, err
 }
 
-// wrote keeps in mind what the Secret has now: the cache will know it later.
+// wrote remembers what the Secret has now, until the cache shows it.
 func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
 	known := &v.known.memory
 	known.seen, known.seenOf, known.edited, known.at = version, id, false, r.clock.Now()
@@ -227,7 +224,7 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 	return nil
 }
 
-// settle records a step without a call.
+// settle records a step without a request.
 func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bindingStep) (ctrl.Result, error) {
 	r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
 	if next.release != nil {
@@ -238,13 +235,13 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 	}
 	if next.leave != nil {
 		announceRelease(ctx, r.recorder, v.before, *next.leave, r.isOpen(v.view))
-		r.metrics.released(r.name, *next.leave)
+		r.released(r.name, *next.leave)
 	}
 	return sooner(r.later(next.wake, &next.status), r.untilShown(ctx, v)), nil
 }
 
-// untilShown is for how long the Secret may be gone without that it was noticed; 0: the cache
-// shows it, or there is none.
+// untilShown returns when to check the Secret again, whose deletion causes no event until the cache has shown it; 0: it has, or there
+// is no Secret.
 func (r *BindingReconciler) untilShown(ctx context.Context, v *bindingView) time.Duration {
 	switch {
 	case v.world.secret == secretOthers && !r.secrets.ShowsOther(ctx, v.b):
@@ -255,7 +252,7 @@ func (r *BindingReconciler) untilShown(ctx context.Context, v *bindingView) time
 	return max(0, v.known.memory.at.Add(settling).Sub(r.clock.Now()))
 }
 
-// letGo lets the object go.
+// letGo releases the object.
 func (r *BindingReconciler) letGo(ctx context.Context, v *bindingView, why word) error {
 	if err := r.release(ctx, v.view, why); err != nil {
 		return err

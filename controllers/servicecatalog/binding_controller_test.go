@@ -83,7 +83,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 	}{
 		"its parameters":           {ss(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
 		"its Secret":               {ss(bound, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
-		"its Secret, to be edited": {ss(bound, asksForNewCredentials), "False", v1beta1.ReasonErrorEjectingServiceBinding, "taking credentials out of the Secret", false},
+		"its Secret, to be edited": {ss(bound, asksForNewCredentials), "False", v1beta1.ReasonErrorEjectingServiceBinding, "removing the credentials from the Secret", false},
 		"its Secret, when deleted": {ss(bound, unseen, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
 		"its Secret, to go":        {ss(bound, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
 		"its kind":                 {ss(bound, beingDeleted), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},
@@ -141,14 +141,14 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := newFakeCluster(t, interceptor.Funcs{}, secret)
 	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
-	binding := newCredentials("x")
+	returned := newCredentials("x")
 	v := viewOf(f.b, f.w)
-	v.known.memory.told = &told{id: "id", binding: binding}
-	binding.Credentials = json.RawMessage(`{"password":"0123456789"}`)
+	v.known.memory.told = &told{id: "id", binding: returned}
+	returned.Credentials = json.RawMessage(`{"password":"0123456789"}`)
 	if err := r.inject(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.known.memory.told; got == nil || got.binding != binding || !got.unfit {
+	if got := v.known.memory.told; got == nil || got.binding != returned || !got.unfit {
 		t.Errorf("it keeps %+v", got)
 	}
 	if ready := conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {

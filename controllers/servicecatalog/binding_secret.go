@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 )
 
-// seeSecret says what the cache knows of the binding's Secret.
+// seeSecret observes the binding's Secret in the cache.
 func (r *BindingReconciler) seeSecret(ctx context.Context, v *bindingView) error {
 	meta, err := r.secrets.See(ctx, v.b)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 	return nil
 }
 
-// readSecret reads the Secret that has a binding's name for it; nil: there is none.
+// readSecret reads the Secret of the binding's secretName; nil: there is none.
 func (r *BindingReconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	secret, err := r.secrets.Read(ctx, b)
 	if err == nil {

@@ -45,7 +45,7 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("servicebinding").
 		For(&v1beta1.ServiceBinding{}).
-		// One that goes may be what another waits for.
+		// A deletion may unblock another object with the same id.
 		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(l.withSameID), builder.WithPredicates(ownership)).
 		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(l.toInstance), builder.WithPredicates(bindability)).
 		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(l.ofClass), edited).
@@ -60,7 +60,7 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 		Complete(r)
 }
 
-// bindingKind is where ServiceBindings have what both kinds have.
+// bindingKind is the access to ServiceBindings.
 var bindingKind = kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
 	name:       "ServiceBinding",
 	new:        func() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} },
@@ -84,7 +84,7 @@ func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *B
 	return r
 }
 
-// hasHeir says whether another object has the id of something that was left behind.
+// hasHeir reports whether another object has the id of an orphan.
 func (r *BindingReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error) {
 	others, err := r.index.BindingsWithID(ctx, o.remove.BindingID)
 	for _, other := range others {
@@ -95,7 +95,7 @@ func (r *BindingReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error
 	return false, err
 }
 
-// bindability lets through what of an instance its bindings care about.
+// bindability passes the changes of an instance that matter to its bindings.
 var bindability = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
@@ -106,8 +106,7 @@ var bindability = predicate.Funcs{
 	},
 }
 
-// bindingLookup finds the bindings that a change elsewhere may help. What fails does so
-// only while the cache is being stopped.
+// bindingLookup finds the bindings that a change of another object may unblock. Its reads fail only while the cache stops.
 type bindingLookup struct{ index.Index }
 
 func (l bindingLookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
@@ -155,7 +154,7 @@ func (l bindingLookup) atBroker(ctx context.Context, o client.Object) []reconcil
 func (l bindingLookup) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {
 	name := client.ObjectKeyFromObject(o)
 	into, _ := l.BindingsInto(ctx, name)
-	for _, b := range into { // also of those that are Ready; one that goes looks before it does anything
+	for _, b := range into { // also Ready ones; a binding that is being deleted reads its Secret anyway
 		if b.DeletionTimestamp.IsZero() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
@@ -169,12 +168,10 @@ func (l bindingLookup) ofSecret(ctx context.Context, o client.Object) (requests 
 	return requests
 }
 
-// unsettledBindings are those for which something is still to be done.
+// unsettledBindings returns the bindings that have to be reconciled.
 func unsettledBindings(bindings []*v1beta1.ServiceBinding) (requests []reconcile.Request) {
 	for _, b := range bindings {
-		ready := conditionOf(b.Status.Conditions, v1beta1.ConditionReady)
-		renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
-		if ready == nil || ready.Status != v1beta1.ConditionTrue || renews || b.Status.PredecessorID != "" || !b.DeletionTimestamp.IsZero() {
+		if !isSettled(b) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
 	}

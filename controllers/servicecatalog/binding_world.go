@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
-// look looks up what a binding refers to. All of it is in the cache.
+// look observes what a binding refers to, in the cache.
 func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error) {
 	v.world = bindingWorld{definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
 	w := &v.world
@@ -64,8 +64,8 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 	return r.seeSecret(ctx, v)
 }
 
-// findGround finds what a binding is to be made on. The cache is waited for, though not for ever,
-// to show what this process has recorded of the instance: that its broker calls it unusable, say.
+// findGround looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
+// the instance, such as that it is unusable.
 func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBinding) (g ground, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
 	waiting, cancel := context.WithTimeout(ctx, recordTimeout)
@@ -107,7 +107,7 @@ func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBi
 	return g, err
 }
 
-// claimantsOf are the other objects of the broker whose spec or status has an id.
+// claimantsOf returns the other objects of the broker that have an id in spec or status.
 func (r *BindingReconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (all claimants, err error) {
 	others, err := r.index.BindingsWithID(ctx, id)
 	if err != nil {
@@ -132,7 +132,7 @@ func (r *BindingReconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceB
 	return all, nil
 }
 
-// claimOf is how a binding's id at an instance is reserved.
+// claimOf returns the key of a reservation of a binding's id at an instance.
 func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) claimKey {
 	key := brokerKey{name: target.Name}
 	if target.Kind == "ServiceBroker" {
@@ -141,14 +141,13 @@ func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindin
 	return claimKey{key, target.InstanceID + "/" + id}
 }
 
-// samePlace says whether two targets, of bindings in two namespaces, are one instance.
+// samePlace reports whether two targets, of bindings in two namespaces, are the same instance.
 func samePlace(a *v1beta1.ServiceBindingTarget, in string, b *v1beta1.ServiceBindingTarget, within string) bool {
 	local := a.Kind == "ServiceBroker"
 	return a.Kind == b.Kind && a.Name == b.Name && a.InstanceID == b.InstanceID && (!local || in == within)
 }
 
-// readParameters puts a binding's parameters together, and checks them against what the
-// plan says of them.
+// readParameters reads a binding's parameters, and validates them with the plan's schema.
 func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) error {
 	p, err := readParameters(ctx, r.live, v.b, v.b.Spec.Parameters, v.b.Spec.ParametersFrom, v.world.parameters)
 	if err != nil {

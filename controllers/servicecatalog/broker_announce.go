@@ -28,8 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// announceBroker makes an event of a change in what the conditions of a broker say: with
-// their reason, unless there is one of its own.
+// announceBroker emits an event about a change of a broker's conditions, with the given reason, or else that of Ready.
 func announceBroker(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus, reason string) {
 	is, was := conditionOf(after.Conditions, v1beta1.ConditionReady), conditionOf(before.CommonStatus().Conditions, v1beta1.ConditionReady)
 	if is == nil || quiet[is.Reason] {
@@ -46,7 +45,7 @@ func announceBroker(recorder events.EventRecorder, before v1beta1.Broker, after 
 	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, maxNote))
 }
 
-// logBroker leaves a trace of a broker that begins to fail, and of one that works again.
+// logBroker logs that a broker begins to fail, and that it works again.
 func logBroker(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
 	is, was := conditionOf(after.Conditions, v1beta1.ConditionReady), conditionOf(before.CommonStatus().Conditions, v1beta1.ConditionReady)
 	failed := was != nil && !isTrue(was) && !quiet[was.Reason]

@@ -46,29 +46,27 @@ import (
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
-// lookAgain is how soon a broker is looked at again that was not as the cache had it: what
-// brings it up to date may be no event for us.
+// lookAgain is when a broker is reconciled again that the cache shows out of date: the update may cause no event.
 const lookAgain = time.Second
 
-// BrokerReconciler keeps the classes and plans of the brokers of one scope as their
-// catalogs have them.
+// BrokerReconciler keeps the classes and plans of the brokers of one scope in sync with their catalogs.
 type BrokerReconciler struct {
 	librarian
 
-	cached      index.Index // for who must not wait for our own writes
-	live        client.Reader
-	barrier     *consistency.CacheBarrier
-	fresh       *consistency.ObjectFreshness
-	connections *connections
-	secrets     *secretKeeper
-	metrics     *metrics
-	recorder    events.EventRecorder
-	clock       clock.PassiveClock
-	interval    time.Duration
-	wake        enqueue.Enqueuer
+	cached        index.Index // does not wait for this process's own writes
+	live          client.Reader
+	barrier       *consistency.CacheBarrier
+	fresh         *consistency.ObjectFreshness
+	connections   *connections
+	secrets       *secretKeeper
+	forgetMetrics func(brokerKey)
+	recorder      events.EventRecorder
+	clock         clock.PassiveClock
+	interval      time.Duration
+	wake          enqueue.Enqueuer
 
 	mu       sync.Mutex
-	demanded map[brokerKey]time.Time // whose catalog is to be read, as an answer said then that it has changed
+	demanded map[brokerKey]time.Time // when an answer said that the catalog has changed
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterservicebrokers;servicebrokers,verbs=get;list;watch;patch
@@ -79,7 +77,7 @@ type BrokerReconciler struct {
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// Reconcile reads, decides, and reads the catalog or lets the broker go.
+// Reconcile observes a broker, decides, and reads its catalog or releases it.
 func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
@@ -104,8 +102,7 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if !b.GetDeletionTimestamp().IsZero() {
 		return ctrl.Result{}, r.finalize(ctx, b)
 	}
-	// One that was never looked at may have come around admission. Whoever takes it off
-	// later wants to be rid of the broker.
+	// A broker without status may have bypassed admission. A finalizer that is removed later releases the broker.
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
 			r.withdraw(keyOf(b))
@@ -123,7 +120,7 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if facts.touched {
 		return r.renameCredentials(ctx, b, facts.credentials)
 	}
-	if connection, err := r.connections.to(ctx, b); err == nil { // else the relist says what is wrong
+	if connection, err := r.connections.to(ctx, b); err == nil { // otherwise the relist has the error
 		r.connections.bulkheads.Of(keyOf(b), facts.now).Renew(connection.endpoint, facts.now)
 	}
 	next := decideRelist(b, facts)
@@ -133,8 +130,8 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	return r.rest(ctx, b, held, next)
 }
 
-// renameCredentials records what the credentials on record are called since we have put
-// our finalizer on them, or taken it off: after a restart nobody would know that it was us.
+// renameCredentials records the new version of Secrets that differ from the recorded ones by this operator's finalizer only: a later
+// process could not tell.
 func (r *BrokerReconciler) renameCredentials(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
 	status := *b.CommonStatus().DeepCopy()
 	status.CredentialsVersion = version
@@ -145,7 +142,7 @@ func (r *BrokerReconciler) renameCredentials(ctx context.Context, b v1beta1.Brok
 	return r.afterwards(ctx, recorded)
 }
 
-// look looks up what there is of a broker.
+// look observes the classes, plans and Secrets of a broker.
 func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h holding, f brokerFacts, err error) {
 	if h, err = r.hold(ctx, b); err != nil {
 		return h, f, err
@@ -158,7 +155,7 @@ func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h holdin
 	return h, f, err
 }
 
-// digest is that of what comes from the catalog.
+// digest returns the digest of the classes and plans that come from the catalog.
 func (r *BrokerReconciler) digest(h holding) string {
 	var classes []v1beta1.Class
 	for _, class := range h.classes {
@@ -175,11 +172,10 @@ func (r *BrokerReconciler) digest(h holding) string {
 	return catalogDigest(classes, plans)
 }
 
-// rest deletes what nobody needs any more, and waits.
+// rest deletes removed classes and plans without users, and waits.
 func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h holding, next relist) (ctrl.Result, error) {
 	result := enqueue.Requeue(next.at, r.clock.Now())
-	// One that offers nothing may only have lost its catalog for a while: what is marked
-	// is kept, with what people have added to it.
+	// An empty catalog may be a temporary loss: removed classes and plans are kept, with what people have added to them.
 	if b.CommonStatus().ServiceClasses == 0 {
 		return result, nil
 	}
@@ -187,7 +183,7 @@ func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h holding
 	return result, err
 }
 
-// demand has a broker's catalog read, since an answer said that it has changed.
+// demand requests a relist, since an answer said that the catalog has changed.
 func (r *BrokerReconciler) demand(key brokerKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,17 +191,17 @@ func (r *BrokerReconciler) demand(key brokerKey) {
 	r.wake.Add(types.NamespacedName{Namespace: key.namespace, Name: key.name})
 }
 
-// forget drops what is kept of a broker that is gone.
+// forget drops what is kept for a broker that was deleted.
 func (r *BrokerReconciler) forget(key brokerKey) {
 	r.mu.Lock()
 	delete(r.demanded, key)
 	r.mu.Unlock()
 	r.withdraw(key)
 	r.connections.forget(key)
-	r.metrics.forget(key)
+	r.forgetMetrics(key)
 }
 
-// withdraw is for a broker whose catalog is not read any more.
+// withdraw removes the relist of a broker from its queue.
 func (r *BrokerReconciler) withdraw(key brokerKey) {
 	r.connections.bulkheads.Withdraw(key, r.ticket(key), r.clock.Now())
 }
@@ -214,7 +210,7 @@ func (r *BrokerReconciler) ticket(key brokerKey) ticket {
 	return ticket{r.BrokerKind(), types.NamespacedName{Namespace: key.namespace, Name: key.name}}
 }
 
-// relist reads the catalog, brings classes and plans to it, and records what came of it.
+// relist reads the catalog, syncs classes and plans, and records the result.
 func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerFacts, next relist) (ctrl.Result, error) {
 	key := keyOf(b)
 	name := client.ObjectKeyFromObject(b)
@@ -242,7 +238,7 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 	return r.afterwards(ctx, recorded)
 }
 
-// heeded is for a catalog that was read from a time on: what was said later may be news.
+// heeded drops requests for a relist from before a time.
 func (r *BrokerReconciler) heeded(key brokerKey, since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -251,12 +247,11 @@ func (r *BrokerReconciler) heeded(key brokerKey, since time.Time) {
 	}
 }
 
-// fetch reads the catalog and leaves the slot for that; nil: it could not, or it is what is
-// held. An error means that nothing is known.
+// fetch reads the catalog, and returns the slot; nil: it could not be read, or is unchanged. After an error there is no result.
 func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Leave, etag string, v *visit) (*osb.Catalog, error) {
 	result := limiter.Result{Unasked: true}
 	defer func() { leave(r.clock.Now(), result) }()
-	broker, err := r.connections.to(ctx, b)
+	connection, err := r.connections.to(ctx, b)
 	if err != nil {
 		bad, ok := errors.AsType[*credentialsError](err)
 		if !ok {
@@ -268,27 +263,27 @@ func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave li
 		}
 		return nil, nil
 	}
-	found, out := broker.Catalog(ctx, etag)
+	found, out := connection.Catalog(ctx, etag)
 	switch {
-	case ctx.Err() != nil: // the process is being stopped
+	case ctx.Err() != nil: // the process stops
 		return nil, ctx.Err()
 	case out.Class != osbresult.Done:
 		v.fault = faultOf(b, out)
 	default:
-		v.version, v.unchanged = broker.Version(), found == nil
+		v.version, v.unchanged = connection.Version(), found == nil
 	}
 	result = resultOf(out)
 	return found, nil
 }
 
-// stock brings classes and plans to a catalog.
+// stock syncs classes and plans with a catalog.
 func (r *BrokerReconciler) stock(ctx context.Context, b v1beta1.Broker, found *osb.Catalog, v *visit) error {
 	restrictions, errs := catalog.ParseRestrictions(b.Common().CatalogRestrictions, r.Scope)
 	if len(errs) > 0 {
 		v.fault = &fault{reason: v1beta1.ReasonErrorSyncingCatalog, message: errs.ToAggregate().Error(), stalled: true}
 		return nil
 	}
-	h, err := r.hold(ctx, b) // while the broker was asked, much may have changed
+	h, err := r.hold(ctx, b) // they may have changed during the request
 	if err != nil {
 		return err
 	}
@@ -308,7 +303,7 @@ func (r *BrokerReconciler) stock(ctx context.Context, b v1beta1.Broker, found *o
 	return err
 }
 
-// present counts what is there.
+// present counts the objects that exist.
 func present[T client.Object](list []T) (n int) {
 	for _, o := range list {
 		if o.GetUID() != "" {
@@ -318,7 +313,7 @@ func present[T client.Object](list []T) (n int) {
 	return n
 }
 
-// owner finds out which broker has the class or plan of a name.
+// owner returns a function that looks up the broker of a class or plan.
 func (r *BrokerReconciler) owner(ctx context.Context, namespace string) func(kind, name string) string {
 	return func(kind, name string) string {
 		if kind == r.ClassKind() {
@@ -330,12 +325,11 @@ func (r *BrokerReconciler) owner(ctx context.Context, namespace string) func(kin
 		if plan, err := r.index.PlanNamed(ctx, r.Scope, namespace, name); err == nil {
 			return plan.BrokerName()
 		}
-		return "" // if it is only not known, creating it will fail
+		return "" // where the cache does not show it, the creation fails
 	}
 }
 
-// namesakes says which services another broker offers under the same name, so that the
-// name alone does not say which one is meant.
+// namesakes returns a remark about services that another broker offers under the same name, which makes the name ambiguous.
 func (r *BrokerReconciler) namesakes(ctx context.Context, b v1beta1.Broker, classes []v1beta1.Class) ([]string, error) {
 	var names []string
 	for _, class := range classes {
@@ -353,8 +347,8 @@ func (r *BrokerReconciler) namesakes(ctx context.Context, b v1beta1.Broker, clas
 	return []string{fmt.Sprintf("Another %s offers services of the same name, so refer to them by %s or id: %s", r.BrokerKind(), r.ClassKind(), enumerate(names))}, nil
 }
 
-// record writes what came of a visit: onto the broker as it is now, if it was changed
-// meanwhile. A status that is another was written by who leads now, and knows better.
+// record writes the result of a relist, also onto a broker that was changed meanwhile. A status that was changed meanwhile is newer:
+// another leader has written it.
 func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit) (v1beta1.Broker, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
@@ -372,8 +366,8 @@ func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit
 	return r.write(ctx, now, statusAfter(now, v, r.clock.Now()), v.event())
 }
 
-// write writes a status if it is another than on record, and announces what changed: with
-// the reason of its own if there is one. It returns the broker as it is on record then.
+// write writes a status, if it differs from the one on record, and emits an event about the change, with the given reason or else that
+// of Ready. It returns the broker as it is on record then.
 func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1.ServiceBrokerStatus, reason string) (v1beta1.Broker, error) {
 	if equality.Semantic.DeepEqual(status, *b.CommonStatus()) {
 		return b, nil
@@ -387,7 +381,7 @@ func (r *BrokerReconciler) write(ctx context.Context, b v1beta1.Broker, status v
 	return after, nil
 }
 
-// afterwards says when to look at a broker again that was just recorded.
+// afterwards returns when to reconcile a broker again that was just recorded.
 func (r *BrokerReconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
 	held, facts, err := r.look(ctx, b)
 	if err != nil {
@@ -396,8 +390,7 @@ func (r *BrokerReconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ct
 	return r.rest(ctx, b, held, decideRelist(b, facts))
 }
 
-// queued says that a catalog that was never read waits for its turn, or that all requests to the
-// broker wait for one that shows that it is not misconfigured any more.
+// queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.
 func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.Wait, now time.Time) error {
 	status := *b.CommonStatus().DeepCopy()
 	var v verdict
@@ -429,7 +422,7 @@ func (r *BrokerReconciler) misconfigured(key brokerKey, now time.Time) verdict {
 	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorFetchingCatalog, message: message}.slow(v1beta1.ReasonErrorFetchingCatalog)
 }
 
-// finalize lets a broker go, once nothing needs it.
+// finalize releases a broker once no instance and binding needs it.
 func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
 	r.withdraw(keyOf(b))
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
@@ -441,7 +434,7 @@ func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error
 	if err := r.seeAll(ctx, b); err != nil {
 		return err
 	}
-	if used, err := r.inUse(ctx, b); used || err != nil { // by what the cache had not seen
+	if used, err := r.inUse(ctx, b); used || err != nil { // by objects that the cache had not shown
 		return err
 	}
 	held, err := r.hold(ctx, b)
@@ -454,11 +447,11 @@ func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error
 	if err := patch.RemoveFinalizer(ctx, r.client, b.DeepCopyObject().(v1beta1.Broker), v1beta1.Finalizer); err != nil {
 		return err
 	}
-	r.recorder.Eventf(b, nil, "Normal", r.deleted, "Release", "The broker was let go: nothing is left at it")
+	r.recorder.Eventf(b, nil, "Normal", r.deleted, "Release", "The broker was released: no instance or binding is left at it")
 	return nil
 }
 
-// inUse says whether a broker is needed, and for what.
+// inUse reports whether a broker is needed, and sets its conditions then.
 func (r *BrokerReconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, error) {
 	instances, bindings, err := r.users(ctx, b)
 	if err != nil || len(instances)+len(bindings) == 0 {
@@ -468,7 +461,7 @@ func (r *BrokerReconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, e
 	return true, err
 }
 
-// users are the instances and bindings that are, or may be, at a broker.
+// users returns the instances and bindings that are, or may be, at a broker.
 func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instances, bindings []string, err error) {
 	found, err := r.index.InstancesOfBroker(ctx, b)
 	if err != nil {
@@ -489,8 +482,7 @@ func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instanc
 	return instances, bindings, nil
 }
 
-// seeAll makes sure that the cache has all instances and bindings, no older than they are now:
-// one of which it does not know that it is the broker's would be left without it.
+// seeAll checks that the cache shows all instances and bindings as they are now: one that it does not show would lose its broker.
 func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
 		see := func(now *metav1.PartialObjectMetadata) error {
@@ -500,7 +492,7 @@ func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 			return nil
 		}
 		_, err := consistency.ListMetadata(ctx, r.live, v1beta1.GroupVersion.WithKind(kind), see, client.InNamespace(b.GetNamespace()))
-		if err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) { // else not even their definition is left
+		if err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) { // otherwise their CRD does not exist either
 			return fmt.Errorf("making sure that every %s is seen: %w", kind, err)
 		}
 	}

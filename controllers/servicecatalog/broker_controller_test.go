@@ -96,8 +96,8 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: versioned.NewCache[brokerKey, *connection]()},
-		secrets: newSecretKeeper(c, c, x, recorder, barrier),
-		metrics: m, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
+		secrets:       newSecretKeeper(c, c, x, recorder, barrier),
+		forgetMetrics: m.forget, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at
 }
 

@@ -31,16 +31,16 @@ type Object interface {
 	runtime.Object
 }
 
-// steps lead from the classes, or the plans, that are there to those that should be.
+// steps are the writes that lead from the existing classes, or plans, to the desired ones.
 type steps[T Object] struct {
 	create []T
 	update []T
-	// unmark are in the catalog again, after the update if there is one; mark no longer.
+	// unmark are in the catalog again, to be written after an update; mark are no longer in it.
 	unmark, mark []T
 }
 
-// diff says what is to be written, and nothing else. want are copies of what is there with
-// what is to change. What is kept, and what is not ours, is left alone. It is pure.
+// diff returns the writes that are needed. want are changed copies of existing objects, or new ones. Objects in kept, and those that
+// come from no catalog, stay unchanged.
 func diff[T Object](have map[string]T, want, kept []T, isOurs func(Object) bool) (s steps[T]) {
 	wanted := make(map[string]bool, len(want))
 	for _, k := range kept {

@@ -23,8 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// catalogDigest tells one set of classes and plans from another, in whatever order. Those that
-// are marked as removed do not count.
+// catalogDigest identifies a set of classes and plans, in any order. Those that are marked as removed do not count.
 func catalogDigest(classes []v1beta1.Class, plans []v1beta1.Plan) string {
 	var count, sum uint64
 	add := func(o Object) {
@@ -44,7 +43,7 @@ func catalogDigest(classes []v1beta1.Class, plans []v1beta1.Plan) string {
 	return fmt.Sprintf("%d-%016x", count, sum)
 }
 
-// removedFlag is the status of a class or plan.
+// removedFlag returns status.removedFromBrokerCatalog of a class or plan.
 func removedFlag(o Object) *bool {
 	switch o := o.(type) {
 	case v1beta1.Class:
@@ -52,6 +51,6 @@ func removedFlag(o Object) *bool {
 	case v1beta1.Plan:
 		return &o.CommonStatus().RemovedFromBrokerCatalog
 	default:
-		panic(fmt.Sprintf("%T is neither a class nor a plan", o)) // a mistake in the program
+		panic(fmt.Sprintf("%T is neither a class nor a plan", o)) // a programming error
 	}
 }

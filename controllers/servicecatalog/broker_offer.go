@@ -32,42 +32,40 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
-// holding is what there is of a broker in the cluster, by name. It is the cache's own.
+// holding is the classes and plans of a broker that exist, by name. The objects belong to the cache.
 type holding struct {
 	classes map[string]v1beta1.Class
 	plans   map[string]v1beta1.Plan
 }
 
-// selection is what a catalog comes to.
+// selection is the classes and plans that a catalog leads to.
 type selection struct {
-	// classes and plans as they should be. One that exists is a copy of it with what is
-	// to change.
+	// classes and plans as they are desired: changed copies of existing ones, or new ones.
 	classes []v1beta1.Class
 	plans   []v1beta1.Plan
-	// keptClasses and keptPlans stay as they are, since the catalog has them in a form
-	// that cannot be used.
+	// keptClasses and keptPlans stay unchanged, since the catalog has them in a form that cannot be used.
 	keptClasses []v1beta1.Class
 	keptPlans   []v1beta1.Plan
-	// missing is what is not offered as the catalog has it, and why.
+	// missing says what of the catalog is left out, and why.
 	missing []string
-	// collides: some of it may be offered once what is in its way has changed.
+	// collides: some of it was left out because of another object, and may follow once that has changed.
 	collides bool
 }
 
-// assortment makes a selection of a catalog.
+// assortment builds a selection from a catalog.
 type assortment struct {
 	scope
 	broker       v1beta1.Broker
 	restrictions catalog.Restrictions
 	held         holding
-	// owner names the broker that has the class or plan of a kind and name; "": there is none.
+	// owner returns the broker of an existing class or plan; "": there is none.
 	owner     func(kind, name string) string
 	selection selection
-	// unusable are ids of classes and plans that stay as they are.
+	// unusable are the ids of classes and plans that stay unchanged.
 	unusable []string
 }
 
-// selectionOf says which classes and plans a catalog comes to. It is pure.
+// selectionOf returns the classes and plans that a catalog leads to.
 func selectionOf(a assortment, c *osb.Catalog) selection {
 	for _, problem := range c.Problems {
 		a.miss("%s", problem)
@@ -110,8 +108,7 @@ func (a *assortment) add(service osb.Service) {
 	}
 }
 
-// keep keeps what there is of services and plans that were left out: a mistake in a
-// catalog takes nothing away.
+// keep keeps the existing classes and plans of services that were left out: a mistake in a catalog removes nothing.
 func (a *assortment) keep(ids []string) {
 	leftOut := map[string]bool{}
 	for _, id := range ids {
@@ -138,7 +135,7 @@ func (a *assortment) keep(ids []string) {
 	}
 }
 
-// class is a service as a class, and what is in its way.
+// class returns a service as a class, and why it cannot be used.
 func (a *assortment) class(service osb.Service) (v1beta1.Class, string) {
 	name := nameIn(a.held.classes, service.ID)
 	class, problem := takeOrMake(a, a.held.classes, a.newClass, a.ClassKind(), name)
@@ -152,7 +149,7 @@ func (a *assortment) class(service osb.Service) (v1beta1.Class, string) {
 	return class, problem
 }
 
-// plan is a plan of a catalog as a plan of a class, and what is in its way.
+// plan returns a plan of a catalog as a plan of a class, and why it cannot be used.
 func (a *assortment) plan(class v1beta1.Class, p osb.Plan) (v1beta1.Plan, string) {
 	name := nameIn(a.held.plans, p.ID)
 	plan, problem := takeOrMake(a, a.held.plans, a.newPlan, a.PlanKind(), name)
@@ -169,21 +166,20 @@ func (a *assortment) plan(class v1beta1.Class, p osb.Plan) (v1beta1.Plan, string
 	return plan, problem
 }
 
-// isOfAnother says whether the object that an id comes to is that of another id, which it
-// has. If its name does not go with that, somebody has edited the id, and it is put back.
+// isOfAnother reports whether an object under the name for id belongs to another id, has. An id that does not match the object's name
+// was edited by a person, and is restored.
 func (s scope) isOfAnother(o Object, has, id string) bool {
 	return has != "" && has != id && (!s.isOurs(o) || o.GetName() == has || o.GetName() == catalog.ObjectName(has))
 }
 
-// taken says that there is something of another id under a name. It stays as it is.
+// taken says that an object of the name has another id, and leaves it unchanged.
 func (a *assortment) taken(kind, name, id string) string {
 	a.unusable = append(a.unusable, id)
 	a.selection.collides = true
 	return fmt.Sprintf("%s %s has another external id, %q", kind, name, display(id))
 }
 
-// nameIn is the name of the class or plan with an id. On clusters of old it can be the
-// id itself, and a name never changes.
+// nameIn returns the name of the class or plan with an id. Objects of the original service-catalog may have the id as their name.
 func nameIn[T Object](held map[string]T, id string) string {
 	if _, ok := held[id]; ok {
 		return id
@@ -191,7 +187,7 @@ func nameIn[T Object](held map[string]T, id string) string {
 	return catalog.ObjectName(id)
 }
 
-// takeOrMake is a copy of the object that has a name, or a new one, and what is in its way.
+// takeOrMake returns a copy of the object of a name, or a new one, and why it cannot be used.
 func takeOrMake[T Object](a *assortment, held map[string]T, newObject func() T, kind, name string) (T, string) {
 	if have, ok := held[name]; ok {
 		return have.DeepCopyObject().(T), ""
@@ -206,7 +202,7 @@ func takeOrMake[T Object](a *assortment, held map[string]T, newObject func() T, 
 	return object, ""
 }
 
-// own makes the broker the owner, so that nothing is left if it vanishes.
+// own makes the broker an owner, so that the garbage collector deletes the object with it.
 func (a *assortment) own(o Object) {
 	owner := metav1.OwnerReference{
 		APIVersion: v1beta1.GroupVersion.String(), Kind: a.BrokerKind(), Name: a.broker.GetName(), UID: a.broker.GetUID(),
@@ -214,22 +210,22 @@ func (a *assortment) own(o Object) {
 	}
 	rest := slices.DeleteFunc(slices.Clone(o.GetOwnerReferences()), a.isBroker)
 	if slices.ContainsFunc(rest, func(r metav1.OwnerReference) bool { return ptr.Deref(r.Controller, false) }) {
-		owner.Controller = nil // there can be but one
+		owner.Controller = nil // an object has one controller
 	}
 	o.SetOwnerReferences(append(rest, owner))
 }
 
-// isBroker says whether an owner is a broker of the scope, be it a former one.
+// isBroker reports whether an owner is a broker of the scope, also one that no longer exists.
 func (s scope) isBroker(r metav1.OwnerReference) bool {
 	return r.Kind == s.BrokerKind() && r.APIVersion == v1beta1.GroupVersion.String()
 }
 
-// isOurs tells classes and plans that come from a catalog from those that a person made.
+// isOurs reports whether a class or plan comes from a catalog, and was not created by a person.
 func (s scope) isOurs(o Object) bool {
 	return slices.ContainsFunc(o.GetOwnerReferences(), s.isBroker)
 }
 
-// describeClass copies what a catalog says. What is a person's stays as it is.
+// describeClass copies the fields of a catalog. Fields that belong to people stay unchanged.
 func describeClass(c *v1beta1.CommonServiceClassSpec, s osb.Service) {
 	c.ExternalName, c.ExternalID, c.Description = s.Name, s.ID, s.Description
 	c.Bindable, c.PlanUpdatable = s.Bindable, s.PlanUpdateable
@@ -254,8 +250,8 @@ func describePlan(p *v1beta1.CommonServicePlanSpec, from osb.Plan) {
 	p.ServiceBindingCreateParameterSchema = freeForm(p.ServiceBindingCreateParameterSchema, from.CreateBinding)
 }
 
-// freeForm is free-form JSON in the form in which the API server keeps it: what was not
-// changed must not look changed. It is the old one if that is the same.
+// freeForm returns free-form JSON in the form in which the API server stores it, so that an unchanged value does not look changed. It
+// is old if the values are equal.
 func freeForm(old *runtime.RawExtension, raw []byte) *runtime.RawExtension {
 	if len(raw) == 0 {
 		return nil
@@ -266,11 +262,11 @@ func freeForm(old *runtime.RawExtension, raw []byte) *runtime.RawExtension {
 	return old
 }
 
-// canonical is JSON with its keys in order and its numbers as the API server takes them.
+// canonical returns JSON with sorted keys and with numbers as the API server stores them.
 func canonical(raw []byte) []byte {
 	var value any
 	if err := json.Unmarshal(raw, &value); err != nil {
-		return raw // the API server will say what is wrong with it
+		return raw // the API server refuses it with a message
 	}
 	kept, err := json.Marshal(value)
 	if err != nil {

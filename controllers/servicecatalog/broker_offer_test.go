@@ -36,7 +36,6 @@ import (
 )
 
 // scopes are both; what is said of one holds for the other.
-var scopes = []scope{clusterWide, namespaced}
 
 // shop is a broker with its catalog, and what there is of it in the cluster.
 type shop struct {

@@ -21,15 +21,18 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// scope is all that differs between brokers of the cluster and those of a namespace.
+// scope is what differs between ClusterServiceBrokers and ServiceBrokers.
 type scope struct {
 	catalog.Scope
 	newBroker func() v1beta1.Broker
 	newClass  func() v1beta1.Class
 	newPlan   func() v1beta1.Plan
-	// deleted is the reason of the event that says that a broker was let go.
+	// deleted is the reason of the event about the release of a broker.
 	deleted string
 }
+
+// scopes are both.
+var scopes = []scope{clusterWide, namespaced}
 
 var clusterWide = scope{
 	Scope:     catalog.Cluster,

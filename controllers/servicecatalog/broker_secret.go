@@ -43,30 +43,29 @@ import (
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
-// secretKeeper keeps a finalizer on the Secrets by which brokers are reached for as long
-// as there is something at these brokers, and touches no others.
+// secretKeeper keeps a finalizer on the Secrets of brokers as long as instances or bindings are at these brokers. It changes no other
+// Secrets.
 type secretKeeper struct {
-	cache    client.Reader // of metadata: for the client Secrets are never cached
+	cache    client.Reader // has the metadata of Secrets
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
 	barrier  *consistency.CacheBarrier
 	wake     enqueue.Enqueuer
 
-	// locks are of Secrets, by name: while one is touched nobody can ask for its versions, as
-	// it would look as if somebody else had changed it.
+	// locks are by the name of a Secret: while the finalizer is changed, the version must not be read, as the change would look like
+	// another's.
 	locks keymutex.KeyMutex
 
 	mu      sync.Mutex
 	touched map[types.UID]touched
-	uses    map[types.UID]int  // how often it was held for something new
-	told    map[types.UID]bool // of which Secrets it was said that they are kept
+	uses    map[types.UID]int  // how often it was kept for a new instance
+	told    map[types.UID]bool // Secrets with an event that they are kept
 }
 
-// touched is what we have done to a Secret.
+// touched is what this process has done to a Secret.
 type touched struct {
-	// versions of which each was made from the one before by our putting the finalizer on or
-	// taking it off: nothing else is different in them.
+	// versions differ by the finalizer only: this process has made each from the one before.
 	versions []string
 	isKept   bool // in the last one
 }
@@ -75,13 +74,13 @@ func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, record
 	return &secretKeeper{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks), touched: map[types.UID]touched{}, uses: map[types.UID]int{}, told: map[types.UID]bool{}}
 }
 
-// maxTouched is how many versions of a Secret are known; each broker needs but the last few.
+// maxTouched bounds the versions that are kept of a Secret; a broker needs the last few.
 const maxTouched = 16
 
-// secretLocks is how many Secrets can be touched at once, at most.
+// secretLocks is the number of locks.
 const secretLocks = 64
 
-// Reconcile puts the finalizer on a Secret, or takes it off.
+// Reconcile adds the finalizer to a Secret, or removes it.
 func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := k.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
@@ -108,8 +107,7 @@ func (k *secretKeeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Re
 	return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 }
 
-// neededFor is a broker that is reached with a Secret and at which something is left, and
-// how much that is.
+// neededFor returns a broker that uses a Secret and has instances or bindings, and their number; nil: there is none.
 func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, string, error) {
 	brokers, err := k.index.BrokersWith(ctx, secret)
 	if err != nil {
@@ -131,8 +129,7 @@ func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedNam
 	return nil, "", nil
 }
 
-// hold puts the finalizer on the Secrets by which a broker is reached, before there is
-// something that could not be removed without them.
+// hold adds the finalizer to the Secrets of a broker, before a request creates something that could not be removed without them.
 func (k *secretKeeper) hold(ctx context.Context, b v1beta1.Broker) error {
 	for _, name := range v1beta1.AuthSecrets(b) {
 		secret := apiserver.Metadata("Secret")
@@ -167,7 +164,7 @@ func (k *secretKeeper) usesOf(uid types.UID) int {
 	return k.uses[uid]
 }
 
-// keep puts the finalizer on a Secret, unless it is there.
+// keep adds the finalizer to a Secret, unless it has it.
 func (k *secretKeeper) keep(ctx context.Context, secret client.Object) error {
 	defer k.lock(client.ObjectKeyFromObject(secret))()
 	k.use(secret.GetUID())
@@ -177,7 +174,7 @@ func (k *secretKeeper) keep(ctx context.Context, secret client.Object) error {
 	return k.touch(ctx, secret, true)
 }
 
-// letGo takes it off, unless the Secret has come to be needed since it was used so often.
+// letGo removes the finalizer, unless the Secret was kept for a new instance since it had that number of uses.
 func (k *secretKeeper) letGo(ctx context.Context, secret client.Object, uses int) error {
 	defer k.lock(client.ObjectKeyFromObject(secret))()
 	if k.usesOf(secret.GetUID()) != uses {
@@ -186,8 +183,7 @@ func (k *secretKeeper) letGo(ctx context.Context, secret client.Object, uses int
 	return k.touch(ctx, secret, false)
 }
 
-// isKept says whether the finalizer is there, also where the cache has yet to show what we have
-// done to it.
+// isKept reports whether a Secret has the finalizer, also where the cache does not show this process's last write yet.
 func (k *secretKeeper) isKept(secret client.Object) bool {
 	if since := k.since(secret); since != nil {
 		return since.isKept
@@ -195,7 +191,7 @@ func (k *secretKeeper) isKept(secret client.Object) bool {
 	return controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
 }
 
-// since is what we have done to a Secret that the cache has yet to show; nil: nothing.
+// since returns this process's writes of a Secret that the cache does not show yet; nil: there are none.
 func (k *secretKeeper) since(secret client.Object) *touched {
 	known := k.known(secret.GetUID())
 	if i := slices.Index(known.versions, secret.GetResourceVersion()); i < 0 || i == len(known.versions)-1 {
@@ -210,8 +206,7 @@ func (k *secretKeeper) known(uid types.UID) touched {
 	return k.touched[uid]
 }
 
-// touch puts the finalizer on a Secret, or takes it off, and changes nothing else about it.
-// Its lock is held.
+// touch adds the finalizer to a Secret, or removes it, and changes nothing else. The caller holds the lock.
 func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep bool) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
@@ -237,8 +232,7 @@ func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep boo
 	return nil
 }
 
-// run are the versions of a Secret that differ from one by nothing but our finalizer; that
-// one is the last.
+// run returns the versions of a Secret that differ from the given one by the finalizer only; that one is the last.
 func (k *secretKeeper) run(uid types.UID, version string) []string {
 	if run := k.known(uid).versions; len(run) > 0 && run[len(run)-1] == version {
 		return run
@@ -246,8 +240,7 @@ func (k *secretKeeper) run(uid types.UID, version string) []string {
 	return []string{version}
 }
 
-// version tells which versions of Secrets a broker is reached with, and whether they are
-// others than are on record by nothing but what we have done to them.
+// version returns the versions of a broker's Secrets, and whether they differ from the recorded ones by the finalizer only.
 func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (version string, touched bool, err error) {
 	recorded := b.CommonStatus().CredentialsVersion
 	var now, before []string
@@ -268,8 +261,7 @@ func (k *secretKeeper) version(ctx context.Context, b v1beta1.Broker) (version s
 	return version, version != recorded && strings.Join(before, " ") == recorded, nil
 }
 
-// same is what a field names, in all versions that are the same to the broker; the present
-// one is the last.
+// same returns the versions of the Secret of a field that are the same to the broker; the present one is the last.
 func (k *secretKeeper) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
 	defer k.lock(name)()
 	secret := apiserver.Metadata("Secret")
@@ -287,7 +279,7 @@ func (k *secretKeeper) same(ctx context.Context, field string, name types.Namesp
 	return same, nil
 }
 
-// forget drops what is known of a Secret that is gone.
+// forget drops what is known of a Secret that was deleted.
 func (k *secretKeeper) forget(uid types.UID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

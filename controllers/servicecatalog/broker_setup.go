@@ -43,23 +43,22 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 )
 
-// settleTime is how soon after a change of what is at a broker, or comes from it, the
-// broker is looked at: once for many changes.
+// settleTime is the delay between a change of a broker's objects and its reconcile, which covers many changes.
 const settleTime = 500 * time.Millisecond
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// setupBrokers registers the controllers of brokers of both scopes and of the Secrets
-// by which they are reached.
-func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
+// setupBrokers registers the controllers of brokers of both scopes and of their Secrets.
+func setupBrokers(mgr ctrl.Manager, k *kit, o Options, forgetMetrics func(brokerKey)) error {
 	current := index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}
-	k.authSecrets = newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.barrier)
+	keeper := newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.barrier)
+	k.keepSecrets = keeper.hold
 	byScope := map[catalog.Scope]*BrokerReconciler{}
-	for _, s := range []scope{clusterWide, namespaced} {
+	for _, s := range scopes {
 		r := &BrokerReconciler{
 			librarian: librarian{scope: s, client: mgr.GetClient(), index: current},
 			cached:    k.index, live: mgr.GetAPIReader(), barrier: &k.barrier, fresh: k.barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
-			connections: k.connections, secrets: k.authSecrets, metrics: k.metrics, recorder: k.recorder, clock: k.clock,
+			connections: k.connections, secrets: keeper, forgetMetrics: forgetMetrics, recorder: k.recorder, clock: k.clock,
 			interval: o.RelistInterval, demanded: map[brokerKey]time.Time{},
 		}
 		byScope[s.Scope] = r
@@ -76,7 +75,7 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options) error {
 			byScope[catalog.Namespaced].demand(key)
 		}
 	}
-	return setupSecrets(mgr, k.authSecrets)
+	return setupSecrets(mgr, keeper)
 }
 
 func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
@@ -102,7 +101,7 @@ func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 		Complete(r)
 }
 
-// holdChanged is for objects that get or lose our finalizer.
+// holdChanged passes updates that add or remove the finalizer.
 var holdChanged = predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
 	DeleteFunc: func(event.DeleteEvent) bool { return false },
@@ -112,15 +111,14 @@ var holdChanged = predicate.Funcs{
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// later looks at brokers, a little later.
+// later reconciles brokers after settleTime.
 func (r *BrokerReconciler) later(q queue, names ...types.NamespacedName) {
 	for _, name := range names {
 		q.AddAfter(reconcile.Request{NamespacedName: name}, settleTime)
 	}
 }
 
-// placed looks at the brokers of an instance: later, but for what it is deprovisioned with,
-// which must not get lost meanwhile.
+// placed reconciles the brokers of an instance later, and their Secrets at once: without them it could not be deprovisioned.
 func (r *BrokerReconciler) placed(ctx context.Context, q queue, names []types.NamespacedName) {
 	r.later(q, names...)
 	for _, name := range names {
@@ -137,8 +135,7 @@ func (r *BrokerReconciler) placed(ctx context.Context, q queue, names []types.Na
 	}
 }
 
-// offered looks at the broker of a class or plan that was edited or deleted behind our
-// back. What we do ourselves is no news to it.
+// offered reconciles the broker of a class or plan that was edited or deleted by others. This operator's own writes do not count.
 func (r *BrokerReconciler) offered() handler.EventHandler {
 	brokerOf := func(o client.Object) types.NamespacedName {
 		return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.(interface{ BrokerName() string }).BrokerName()}
@@ -153,7 +150,7 @@ func (r *BrokerReconciler) offered() handler.EventHandler {
 	}
 }
 
-// detached looks at the broker of a binding that is gone, or at another one now.
+// detached reconciles the broker of a binding that was deleted, or has another target now.
 func (r *BrokerReconciler) detached() handler.EventHandler {
 	return handler.Funcs{
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, r.targetOf(e.Object)...) },
@@ -165,7 +162,7 @@ func (r *BrokerReconciler) detached() handler.EventHandler {
 	}
 }
 
-// place is what of an instance matters to brokers.
+// place is the part of an instance that matters to brokers.
 type place struct {
 	broker       v1beta1.BrokerReference
 	refs         [2]catalog.Refs // by scope
@@ -186,7 +183,7 @@ func whereIs(o client.Object) (p place) {
 	return p
 }
 
-// brokersOf are those of the scope that an instance is, or may be, at.
+// brokersOf returns the brokers of the scope that an instance is, or may be, at.
 func (r *BrokerReconciler) brokersOf(ctx context.Context, o client.Object) (names []types.NamespacedName) {
 	instance := o.(*v1beta1.ServiceInstance)
 	if ref := instance.Status.Broker; ref != nil && ref.Kind == r.BrokerKind() {
@@ -198,7 +195,7 @@ func (r *BrokerReconciler) brokersOf(ctx context.Context, o client.Object) (name
 	return names
 }
 
-// targetOf is the broker of the scope that a binding is at.
+// targetOf returns the broker of the scope that a binding is at.
 func (r *BrokerReconciler) targetOf(o client.Object) []types.NamespacedName {
 	target := o.(*v1beta1.ServiceBinding).Status.Target
 	if target == nil || target.Kind != r.BrokerKind() {
@@ -207,7 +204,7 @@ func (r *BrokerReconciler) targetOf(o client.Object) []types.NamespacedName {
 	return []types.NamespacedName{r.named(o.GetNamespace(), target.Name)}
 }
 
-// named is the broker of a name, as a namespace sees it.
+// named returns the name of a broker that is referred to in a namespace.
 func (r *BrokerReconciler) named(namespace, name string) types.NamespacedName {
 	if r.Scope == catalog.Cluster {
 		namespace = ""
@@ -215,11 +212,11 @@ func (r *BrokerReconciler) named(namespace, name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
-// reachedWith are the brokers of the scope that are reached with a Secret.
+// reachedWith returns the brokers of the scope that use a Secret.
 func (r *BrokerReconciler) reachedWith(ctx context.Context, secret client.Object) (requests []reconcile.Request) {
 	brokers, err := r.cached.BrokersWith(ctx, client.ObjectKeyFromObject(secret))
 	if err != nil {
-		return nil // only when the cache is being stopped
+		return nil // only while the cache stops
 	}
 	for _, broker := range brokers {
 		if catalog.ScopeOf(broker) == r.Scope {
@@ -261,7 +258,7 @@ func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 		Complete(k)
 }
 
-// seen looks at Secrets with our finalizer; brokers say which others there are.
+// seen reconciles Secrets with the finalizer; events of brokers cover the others.
 func (k *secretKeeper) seen(q queue, secret client.Object) {
 	for _, finalizer := range secret.GetFinalizers() {
 		if finalizer == v1beta1.AuthSecretFinalizer {

@@ -31,38 +31,38 @@ import (
 )
 
 const (
-	// maxListed is how many problems a condition lists; the rest is counted.
+	// maxListed bounds the problems that a condition lists; the others are counted.
 	maxListed = 5
-	// maxProblem and maxBrokerMessage are how long they may be, in bytes.
+	// maxProblem and maxBrokerMessage bound their texts, in bytes.
 	maxProblem, maxBrokerMessage = 256, 2048
 )
 
-// visit is what came of reading a catalog, or of trying to.
+// visit is the result of a relist.
 type visit struct {
-	// generation and credentials are those with which it was tried.
+	// generation and credentials are of the attempt.
 	generation  int64
 	credentials string
-	// fault says why the catalog could not be read; nil: it was.
+	// fault is why the catalog could not be read; nil: it was.
 	fault *fault
-	// probe is before when no request to the broker is made, as it looks misconfigured.
+	// probe is when the next request is sent to a broker that looks misconfigured; zero: at any time.
 	probe time.Time
-	// unchanged: the broker says that it is what is held.
+	// unchanged: the broker answered 304.
 	unchanged bool
-	// etag and version are the broker's.
+	// etag of the catalog, and version of the broker API that was used.
 	etag, version string
-	// digest, classes and plans are of what is offered now.
+	// digest, and numbers of classes and plans, after the relist.
 	digest         string
 	classes, plans int
-	// missing is what of the catalog is not offered, and why; retry: it may be soon.
+	// missing says what of the catalog is left out, and why; retry: a repeat may help.
 	missing []string
 	retry   bool
-	// kept is how many classes the broker offered before, if it offers nothing now.
+	// kept is the number of classes that stay although the catalog is empty now.
 	kept int
-	// remarks are what else a person should know.
+	// remarks are added to the message.
 	remarks []string
 }
 
-// event is the reason of the event about a visit; "": the condition's.
+// event returns the reason of the event about a relist; "": that of the condition.
 func (v visit) event() string {
 	if v.fault == nil {
 		return ""
@@ -73,43 +73,42 @@ func (v visit) event() string {
 // fault is why a catalog could not be read.
 type fault struct {
 	reason, message string
-	// event is the reason of the event, if it is another.
+	// event is the reason of the event, where it differs.
 	event string
-	// stalled: it is not tried again until the spec or a Secret changes, or before stalledFrom,
-	// until when the broker is in progress.
+	// stalled: it is not retried until the spec or a Secret changes. The broker is in progress until stalledFrom.
 	stalled     bool
 	stalledFrom time.Time
-	// misconfigured: it looks so, and is tried again, after a few times seldom.
+	// misconfigured: it looks like a misconfiguration, and is retried slowly after the quick retries (R12).
 	misconfigured bool
-	// wish is how long the broker asks to be left alone.
+	// wish is the broker's Retry-After.
 	wish time.Duration
 }
 
-// faultOf is what a broker's answer means if it is no catalog.
+// faultOf returns the fault for an answer that is not a catalog.
 func faultOf(b v1beta1.Broker, out osbresult.Outcome) *fault {
 	address, hasUser := withoutUser(b.Common().URL)
 	message := fmt.Sprintf("GET %s/v2/catalog: %s", redact.Shorten(strings.TrimRight(address, "/"), maxProblem), sayOutcome(out))
 	if out.Unauthorized() && b.Common().AuthInfo == nil && !hasUser {
-		message += "; it was asked without credentials, as there is no spec.authInfo"
+		message += "; the request had no credentials, as there is no spec.authInfo"
 	}
 	return &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: message, wish: out.RetryAfter, misconfigured: out.Misconfigured()}
 }
 
-// withoutUser is a broker's address as it can be shown: manifests of old may have credentials in it.
+// withoutUser returns a broker's address as it may be shown: manifests of the original service-catalog may have credentials in it.
 func withoutUser(address string) (shown string, hasUser bool) {
 	u, err := url.Parse(strings.TrimSpace(address))
-	if err != nil { // then nobody was asked
+	if err != nil { // then no request was sent
 		return "…", false
 	}
 	hasUser, u.User = u.User != nil, nil
 	return u.String(), hasUser
 }
 
-// statusAfter is the status of a broker after a visit. It is pure.
+// statusAfter returns the status of a broker after a relist.
 func statusAfter(b v1beta1.Broker, v visit, now time.Time) v1beta1.ServiceBrokerStatus {
 	s := *b.CommonStatus().DeepCopy()
 	if s.ObservedGeneration != v.generation || s.CredentialsVersion != v.credentials {
-		s.Attempts, s.Misconfigured = 0, 0 // of something else
+		s.Attempts, s.Misconfigured = 0, 0 // of another spec, or other credentials
 	}
 	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = v.generation, v.credentials, nil
 	verdict := verdict{}
@@ -125,7 +124,7 @@ func statusAfter(b v1beta1.Broker, v visit, now time.Time) v1beta1.ServiceBroker
 	return s
 }
 
-// fail notes that the catalog could not be read. What was read before stays.
+// fail records that the catalog could not be read. Classes and plans stay.
 func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) verdict {
 	s.Attempts++
 	if s.OperationStartTime == nil {
@@ -134,7 +133,7 @@ func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.T
 	result := verdict{ready: v1beta1.ConditionFalse, reason: v.fault.reason,
 		message: "Reading the catalog failed: " + redact.Shorten(v.fault.message, maxBrokerMessage)}
 	if v.fault.stalled {
-		result.message += "; it is tried again when the spec or a Secret that it names changes"
+		result.message += "; it is retried when the spec or a Secret that it names changes"
 		if result.stalled = !now.Before(v.fault.stalledFrom); !result.stalled {
 			s.NextAttemptTime = notBefore(v.fault.stalledFrom)
 		}
@@ -151,7 +150,7 @@ func (v visit) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.T
 	return refused(result)
 }
 
-// refused is a verdict on a catalog: one that waits for somebody has Failed.
+// refused adds Failed where the broker is Stalled.
 func refused(v verdict) verdict {
 	if v.stalled {
 		v.failed = &word{v.reason, v.message}
@@ -159,7 +158,7 @@ func refused(v verdict) verdict {
 	return v
 }
 
-// succeed notes that the catalog was read, and what of it is offered.
+// succeed records that the catalog was read.
 func (v visit) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) verdict {
 	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, timeOf(now)
 	s.ReconciledGeneration, s.APIVersion, s.Misconfigured = v.generation, v.version, 0
@@ -171,7 +170,7 @@ func (v visit) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now tim
 	s.ServiceClasses, s.ServicePlans = int32(v.classes), int32(v.plans)
 	next := ""
 	if v.retry {
-		s.CatalogETag = "" // what is held is not what it stands for
+		s.CatalogETag = "" // classes and plans are not as in the catalog
 		s.Attempts++
 		s.NextAttemptTime = notBefore(now.Add(backoff(b.GetUID(), s.Attempts, 0)))
 		next = fmt.Sprintf("; %s was made, the next one is at %s", ordinal(s.Attempts), when(s.NextAttemptTime.Time))
@@ -190,7 +189,7 @@ func (v visit) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now tim
 	return refused(result)
 }
 
-// summary says what is offered, what is not, and why.
+// summary says what of the catalog exists, what was left out, and why.
 func (v visit) summary() string {
 	said := []string{fmt.Sprintf("The catalog was read: %s with %s", counted(v.classes, "class", "classes"), counted(v.plans, "plan", "plans"))}
 	if v.kept > 0 {
@@ -223,7 +222,7 @@ func notBefore(t time.Time) *metav1.Time {
 	return &rounded
 }
 
-// statusInUse is the status of a broker that is deleted while something needs it.
+// statusInUse returns the status of a broker that is being deleted while instances or bindings need it.
 func statusInUse(b v1beta1.Broker, instances, bindings []string, now time.Time) v1beta1.ServiceBrokerStatus {
 	s := *b.CommonStatus().DeepCopy()
 	s.ObservedGeneration = b.GetGeneration()
@@ -244,8 +243,7 @@ func statusInUse(b v1beta1.Broker, instances, bindings []string, now time.Time) 
 	return s
 }
 
-// statusAbandoned is the status of a broker whose finalizer somebody has removed. What was
-// read of it counts for nothing once it has one again.
+// statusAbandoned returns the status of a broker whose finalizer was removed. Its catalog is read again once it has a finalizer.
 func statusAbandoned(b v1beta1.Broker, now time.Time) v1beta1.ServiceBrokerStatus {
 	s := *b.CommonStatus().DeepCopy()
 	s.ObservedGeneration, s.ReconciledGeneration = b.GetGeneration(), 0

@@ -72,7 +72,7 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 		"failed for good": {nil, with(failed, func(v *visit) {
 			v.fault = &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: "no Secret", stalled: true}
 		}),
-			"False ErrorFetchingCatalog Stalled Failed", "no Secret; it is tried again when the spec or a Secret that it names changes", func(s v1beta1.ServiceBrokerStatus) bool {
+			"False ErrorFetchingCatalog Stalled Failed", "no Secret; it is retried when the spec or a Secret that it names changes", func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.Attempts == 1 && s.NextAttemptTime == nil && s.LastConditionState == "Failed" && s.Conditions[3].Message == s.Conditions[2].Message
 			}},
 		"partly": {nil, with(read, func(v *visit) { v.missing = []string{"a is bad", "b is bad"} }), "True PartlySynced",
@@ -135,18 +135,6 @@ func inTrouble(s *v1beta1.ServiceBrokerStatus) {
 	s.Attempts, s.OperationStartTime, s.NextAttemptTime = 7, timeOf(noon.Add(-time.Hour)), timeOf(noon)
 }
 
-// sayConditions is the status of Ready, its reason, and which of the others are True.
-func sayConditions(list []v1beta1.Condition) string {
-	ready := conditionOf(list, v1beta1.ConditionReady)
-	said := string(ready.Status) + " " + ready.Reason
-	for _, c := range list {
-		if c.Type != v1beta1.ConditionReady && c.Status == v1beta1.ConditionTrue {
-			said += " " + c.Type
-		}
-	}
-	return said
-}
-
 func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
 	b := readBroker()
 	b.Spec.URL, b.Spec.AuthInfo = "https://broker.example.com/osb/", &v1beta1.AuthInfo{}
@@ -166,7 +154,7 @@ func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
 		t.Errorf("it wants to be left alone for %v", got.wish)
 	}
 	b.Spec.AuthInfo = nil
-	if got := faultOf(b, osbresult.Outcome{Class: osbresult.Retry, Status: 401, Description: "who is it?"}); !strings.HasSuffix(got.message, "who is it?; it was asked without credentials, as there is no spec.authInfo") {
+	if got := faultOf(b, osbresult.Outcome{Class: osbresult.Retry, Status: 401, Description: "who is it?"}); !strings.HasSuffix(got.message, "who is it?; the request had no credentials, as there is no spec.authInfo") {
 		t.Errorf("without credentials it says %q", got.message)
 	}
 }
@@ -207,7 +195,7 @@ func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 
 // TestABrokersMisconfiguration has F-R12 for the catalog.
 func TestABrokersMisconfiguration(t *testing.T) {
-	b := newBrokerAt(scopes[0], "https://broker.example.com")
+	b := &v1beta1.ClusterServiceBroker{}
 	now := t0
 	for i, want := range []string{"Reconciling", "Reconciling", "Reconciling", "Stalled Failed", "Stalled Failed"} {
 		v := visit{generation: 1, fault: faultOf(b, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Description: "who are you?"})}
@@ -222,7 +210,7 @@ func TestABrokersMisconfiguration(t *testing.T) {
 
 // TestABrokersMissingSecret has F-JS2: it may be applied after the broker.
 func TestABrokersMissingSecret(t *testing.T) {
-	b := newBrokerAt(scopes[0], "https://broker.example.com")
+	b := &v1beta1.ClusterServiceBroker{}
 	b.SetCreationTimestamp(metav1.NewTime(t0))
 	v := visit{generation: 1, fault: &fault{reason: v1beta1.ReasonErrorFetchingCatalog, message: "x", stalled: true, stalledFrom: t0.Add(missingReferenceDelay)}}
 	*b.CommonStatus() = statusAfter(b, v, t0.Add(time.Minute))

@@ -33,9 +33,9 @@ import (
 )
 
 const (
-	// writers is how many classes or plans of a broker are written at once.
+	// writers bounds the concurrent writes of classes and plans of a broker.
 	writers = 8
-	// maxFailures is after how many failures no more is tried.
+	// maxFailures ends a sync.
 	maxFailures = 100
 )
 
@@ -43,10 +43,10 @@ const (
 type librarian struct {
 	scope
 	client client.Client
-	index  index.Index // shows our own writes
+	index  index.Index // shows this process's own writes
 }
 
-// hold is what there is of a broker.
+// hold returns the classes and plans of a broker that exist.
 func (l librarian) hold(ctx context.Context, b v1beta1.Broker) (h holding, err error) {
 	classes, err := l.index.Classes(ctx, b)
 	if err != nil {
@@ -67,10 +67,9 @@ func byName[T client.Object](list []T) map[string]T {
 	return named
 }
 
-// sync brings classes and plans to what is offered, and says what could not be written.
+// sync writes the changes that lead to the desired classes and plans, and returns what could not be written.
 //
-// A class is created only once all its plans are there, and are seen in our cache: as
-// long as there is but one, admission would take it for the only one.
+// A class is created after all its plans, once the cache shows them: with only one of them, admission would default to it.
 func (l librarian) sync(ctx context.Context, b v1beta1.Broker, o selection, h holding) ([]string, error) {
 	plans, classes := diff(h.plans, o.plans, o.keptPlans, l.isOurs), diff(h.classes, o.classes, o.keptClasses, l.isOurs)
 	var failed failures
@@ -92,8 +91,8 @@ func (l librarian) sync(ctx context.Context, b v1beta1.Broker, o selection, h ho
 	return failed.list, ctx.Err()
 }
 
-// complete are those of some classes of which all plans are seen, but for what the API server
-// will never take. The others are for the next time.
+// complete returns the classes whose plans the cache shows, except for plans that the API server refuses. The others are created by
+// the next sync.
 func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1beta1.Plan, failed *failures) (ready, early []v1beta1.Class) {
 	lacks := map[string]bool{}
 	for _, plan := range plans {
@@ -111,26 +110,24 @@ func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1b
 	return ready, early
 }
 
-// errTooEarly is about a class of which somebody could take one plan for the only one.
-var errTooEarly = errors.New("not all of its plans are there yet")
+// errTooEarly is about a class whose plans the cache does not show yet.
+var errTooEarly = errors.New("not all of its plans exist yet")
 
-// writeSteps makes what there should be.
+// writeSteps creates and updates objects.
 func writeSteps[T client.Object](ctx context.Context, l librarian, s steps[T], failed *failures) {
 	forEach(ctx, s.create, failed, func(ctx context.Context, o client.Object) error { return l.client.Create(ctx, o) })
 	forEach(ctx, s.update, failed, func(ctx context.Context, o client.Object) error { return l.client.Update(ctx, o) })
 	forEach(ctx, s.unmark, failed, l.mark(false))
 }
 
-// mark says of a class, or of a plan, whose status is the same, whether it is still in the
-// catalog.
+// mark writes whether a class or a plan is still in the catalog.
 func (l librarian) mark(removed bool) func(context.Context, client.Object) error {
 	return func(ctx context.Context, o client.Object) error {
 		return patch.Status(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
 	}
 }
 
-// sweep deletes what is marked and that no instance is of, or could go back to; a class
-// after its plans. It says how much it deleted.
+// sweep deletes removed classes and plans that no instance has, or may return to; a class after its plans. It returns their number.
 func (l librarian) sweep(ctx context.Context, h holding) (int, error) {
 	var plans, classes []client.Object
 	ofClass := map[string]int{}
@@ -163,7 +160,7 @@ func (l librarian) sweep(ctx context.Context, h holding) (int, error) {
 	return len(plans) + len(classes), l.remove(ctx, plans, classes)
 }
 
-// clear deletes all that came from the catalog.
+// clear deletes all classes and plans that come from the catalog.
 func (l librarian) clear(ctx context.Context, h holding) error {
 	var plans, classes []client.Object
 	for _, plan := range h.plans {
@@ -182,7 +179,7 @@ func (l librarian) clear(ctx context.Context, h holding) error {
 func (l librarian) remove(ctx context.Context, plans, classes []client.Object) error {
 	var failed failures
 	forEach(ctx, plans, &failed, l.delete)
-	if failed.first == nil { // else classes would go before their plans
+	if failed.first == nil { // a class is deleted after its plans
 		forEach(ctx, classes, &failed, l.delete)
 	}
 	return failed.first
@@ -192,7 +189,7 @@ func (l librarian) delete(ctx context.Context, o client.Object) error {
 	return client.IgnoreNotFound(patch.Delete(ctx, l.client, o))
 }
 
-// failures are what could not be written.
+// failures are writes that have failed.
 type failures struct {
 	mu      sync.Mutex
 	list    []string
@@ -221,8 +218,7 @@ func (f *failures) many() bool {
 	return len(f.list) >= maxFailures
 }
 
-// writeError is what a person is told of a failed write: what the API server says of an
-// object that is wrong, and a word for all else.
+// writeError returns the message about a failed write: the API server's about an invalid object, and the reason of other errors.
 func writeError(err error) string {
 	if isRefusal(err) {
 		return err.Error()
@@ -233,12 +229,12 @@ func writeError(err error) string {
 	return err.Error()
 }
 
-// isRefusal says whether the API server has something against an object.
+// isRefusal reports whether the API server has refused an object.
 func isRefusal(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
 }
 
-// forEach does something with all objects, a few at a time.
+// forEach calls do for all objects, with at most writers calls at a time.
 func forEach[T client.Object](ctx context.Context, objects []T, failed *failures, do func(context.Context, client.Object) error) {
 	var group errgroup.Group
 	group.SetLimit(writers)
@@ -256,7 +252,7 @@ func forEach[T client.Object](ctx context.Context, objects []T, failed *failures
 	_ = group.Wait() // failed has the errors
 }
 
-// kindOf is the kind of a class or plan.
+// kindOf returns the kind of a class or plan.
 func kindOf(o client.Object) string {
 	if _, ok := o.(v1beta1.Class); ok {
 		return catalog.ScopeOf(o).ClassKind()

@@ -25,16 +25,16 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// claimant is another object of the same broker whose spec or status has the id (R10).
+// claimant is another object of the same broker that has the id in its spec or status (R10).
 type claimant struct {
 	uid types.UID
-	// display is how people are told of it: objects in other namespaces are not named.
+	// display names it in messages; objects in other namespaces are not named.
 	display string
-	// owns: what the broker has under the id was created for it.
+	// owns: the broker's resource under the id was created for it.
 	owns bool
 	// earlier: it claimed the id before this object existed.
 	earlier bool
-	// first: it is as old as this object, and asks the broker before it.
+	// first: it is as old as this object, and its request to the broker comes first.
 	first bool
 	// leaving: it is being deleted.
 	leaving bool
@@ -42,8 +42,8 @@ type claimant struct {
 
 type claimants []claimant
 
-// blocksCreation is the claimant because of which nothing is created under the id; nil: there is
-// none. An owner that is being deleted still has to remove what it has.
+// blocksCreation returns the claimant that keeps this object from creating anything under the id; nil: there is none. An owner that
+// is being deleted blocks until it has removed its resource.
 func (all claimants) blocksCreation() *claimant {
 	for i := range all {
 		if all[i].owns {
@@ -58,8 +58,8 @@ func (all claimants) blocksCreation() *claimant {
 	return nil
 }
 
-// blocksRemoval is the live claimant because of which nothing is removed under the id; nil: there is
-// none. A later claim alone does not keep the owner from its removal.
+// blocksRemoval returns the live claimant that keeps this object from removing anything under the id; nil: there is none. A later
+// claim does not keep the owner from its removal.
 func (all claimants) blocksRemoval() *claimant {
 	for i := range all {
 		if c := &all[i]; !c.leaving && (c.owns || c.earlier) {
@@ -69,8 +69,7 @@ func (all claimants) blocksRemoval() *claimant {
 	return nil
 }
 
-// newClaimant is another object as a claimant of an object's id. asked: the broker was asked on its
-// behalf, and not on this object's.
+// newClaimant returns another object as a claimant of self's id. asked: the broker was asked for other and not yet for self.
 func newClaimant(kind string, other, self metav1.Object, owns, asked bool) claimant {
 	theirs, ours := other.GetCreationTimestamp(), self.GetCreationTimestamp()
 	c := claimant{uid: other.GetUID(), owns: owns, earlier: theirs.Before(&ours), leaving: !other.GetDeletionTimestamp().IsZero(),
@@ -81,7 +80,7 @@ func newClaimant(kind string, other, self metav1.Object, owns, asked bool) claim
 	return c
 }
 
-// inUse says why nothing is created under the id that c claims.
+// inUse is the blocker of a creation under the id that c claims.
 func (c *claimant) inUse(id string) *blocker {
 	why := "has claimed it before"
 	if c.owns {
@@ -90,12 +89,12 @@ func (c *claimant) inUse(id string) *blocker {
 	return &blocker{word: word{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("nothing is sent to the broker: spec.externalID is %q, and %s %s. Leave spec.externalID out for a service of its own, or delete the other object", id, c.display, why)}, inProgress: c.leaving}
 }
 
-// leftToClaimant is why what is there under an id that another object owns, or claimed before, stays.
+// leftToClaimant is the cause of a release where another object owns the id, or claimed it before.
 func leftToClaimant(id string, c *claimant) *word {
-	return &word{v1beta1.ReasonRetained, fmt.Sprintf("%s has the id %q, too: what is there is left to it", c.display, id)}
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("%s has the id %q as well: the broker's resource is left to it", c.display, id)}
 }
 
-// notInherited says why what the broker has made for another object is not used.
+// notInherited says why the broker's resource of another object is not used.
 func notInherited(id string) string {
-	return fmt.Sprintf("the broker still has under the id %q what it made for another object, which had the id when this object was created: it is not used. Delete this object and create it again to use it", id)
+	return fmt.Sprintf("the broker still has under the id %q what it created for another object, which had the id when this object was created: it is not used. Delete this object and create it again to use it", id)
 }

@@ -26,8 +26,8 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// claims are the supplied ids under which this process has let an object create something, since
-// the cache shows its request later than objects of the same age are reconciled.
+// claims are the supplied ids under which this process has let an object create something. The cache shows that later than objects
+// of the same age are reconciled.
 type claims struct {
 	mu      sync.Mutex
 	holders map[claimKey]types.UID
@@ -38,8 +38,7 @@ type claimKey struct {
 	id     string
 }
 
-// take reserves an id for an object, unless one of those that claim it has it already: then that
-// one is the first.
+// take reserves an id for an object, unless one of its other claimants has reserved it: that one is marked as the first.
 func (c *claims) take(key claimKey, uid types.UID, others claimants) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +55,7 @@ func (c *claims) take(key claimKey, uid types.UID, others claimants) {
 	c.holders[key] = uid
 }
 
-// release forgets an id that an object had reserved.
+// release drops a reservation.
 func (c *claims) release(key claimKey, uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +64,7 @@ func (c *claims) release(key claimKey, uid types.UID) {
 	}
 }
 
-// isDone says whether nothing more is sent for an object that is being deleted.
+// isDone reports whether an object that is being deleted was released.
 func isDone(o client.Object) bool {
 	return !o.GetDeletionTimestamp().IsZero() && !slices.Contains(o.GetFinalizers(), v1beta1.Finalizer)
 }

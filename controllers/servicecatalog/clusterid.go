@@ -30,14 +30,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// clusterIDKey is the key of the ConfigMap, as brokers have seen it for as long as there
-// is a service-catalog.
+// clusterIDKey is the key of the ConfigMap; the original service-catalog used the same.
 const clusterIDKey = "id"
 
 // +kubebuilder:rbac:groups="",namespace=system,resources=configmaps,verbs=get;create;patch
 
-// clusterID is what brokers know this cluster by. It is kept in a ConfigMap: one that is
-// there is adopted, and none is made anew while that cannot be read.
+// clusterID is the id by which brokers know this cluster. It is stored in a ConfigMap: an existing one is used, and no new id is
+// created while the ConfigMap cannot be read.
 type clusterID struct {
 	live   client.Reader
 	writer client.Client
@@ -47,7 +46,7 @@ type clusterID struct {
 	id string
 }
 
-// get reads the id once, and makes it if there is none.
+// get returns the id, and creates it if there is none.
 func (c *clusterID) get(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,7 +68,7 @@ func (c *clusterID) get(ctx context.Context) (string, error) {
 		err = c.writer.Patch(ctx, config, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.DisableReadYourWritesConsistency)
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading or making ConfigMap %s, which has the cluster's id: %s", c.name, err.Error()) // not wrapped, as for namespaceUID
+		return "", fmt.Errorf("reading or creating ConfigMap %s, which has the cluster's id: %s", c.name, err.Error()) // not wrapped, as for namespaceUID
 	}
 	c.id = config.Data[clusterIDKey]
 	return c.id, nil

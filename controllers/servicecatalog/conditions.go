@@ -26,18 +26,17 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// verdict is what the conditions of an object say. They are written from it and never
-// read to decide.
+// verdict is what the conditions of an object are written from. Conditions are never read to decide.
 type verdict struct {
 	ready           v1beta1.ConditionStatus
 	reason, message string
-	// stalled: it waits for somebody. What is neither ready nor stalled goes on by itself.
+	// stalled: a person has to act. An object that is neither ready nor stalled is in progress.
 	stalled bool
-	// failed and mitigation are there only where they are True, and failed only beside stalled.
+	// failed and mitigation are the conditions Failed and OrphanMitigation, which exist only while they are True; Failed needs Stalled.
 	failed, mitigation *word
 }
 
-// word is a condition's reason and message.
+// word is the reason and the message of a condition.
 type word struct{ reason, message string }
 
 // missingReferenceDelay is how long after its creation an object is in progress although
@@ -47,30 +46,29 @@ const missingReferenceDelay = 5 * time.Minute
 // blocker is why the next step of an object cannot be taken now.
 type blocker struct {
 	word
-	// inProgress: what the object waits for comes by itself.
+	// inProgress: the obstacle goes away by itself.
 	inProgress bool
-	// stalledFrom is when a person should look; zero: now.
+	// stalledFrom is when the object becomes Stalled; zero: at once.
 	stalledFrom time.Time
-	// failed: requests are refused, or retried slowly.
+	// failed: requests are refused or retried slowly, so that Failed is True beside Stalled.
 	failed bool
 }
 
 // blockedBy is a blocker that a person has to remove.
 func blockedBy(reason, message string) *blocker { return &blocker{word: word{reason, message}} }
 
-// inProgress is a blocker that goes by itself.
+// inProgress is a blocker that goes away by itself.
 func inProgress(reason, message string) *blocker {
 	return &blocker{word: word{reason, message}, inProgress: true}
 }
 
-// missingFor is a blocker of what does not exist: the object that refers to it is in progress
-// while it is young.
+// missingFor is a blocker for a reference to something that does not exist. The object o that refers to it is in progress until
+// missingReferenceDelay after its creation.
 func missingFor(o metav1.Object, reason, message string) *blocker {
 	return &blocker{word: word{reason, message}, stalledFrom: o.GetCreationTimestamp().Add(missingReferenceDelay)}
 }
 
-// isStalled says whether a person should look, and else from when on; zero: not before
-// something changes.
+// isStalled reports whether the blocker makes an object Stalled at a time, and otherwise from when on; zero: never.
 func (b *blocker) isStalled(now time.Time) (stalled bool, from time.Time) {
 	switch {
 	case b.inProgress:
@@ -81,7 +79,7 @@ func (b *blocker) isStalled(now time.Time) (stalled bool, from time.Time) {
 	return true, time.Time{}
 }
 
-// verdict is the one on an object that is blocked; wake is when it becomes another.
+// verdict returns the conditions of a blocked object, and when they change by the passing of time; zero: never.
 func (b *blocker) verdict(o metav1.Object, now time.Time) (v verdict, wake time.Time) {
 	v = heldUp(o, b.reason, b.message)
 	if v.stalled, wake = b.isStalled(now); v.stalled && b.failed {
@@ -90,8 +88,7 @@ func (b *blocker) verdict(o metav1.Object, now time.Time) (v verdict, wake time.
 	return v, wake
 }
 
-// heldUp is the verdict on an object whose next step something keeps from being taken,
-// which may be what its deletion waits for.
+// heldUp returns the conditions of an object whose next step is blocked. For an object that is being deleted they say how to release it (R8).
 func heldUp(o metav1.Object, reason, message string) verdict {
 	v := verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message}
 	if !o.GetDeletionTimestamp().IsZero() {
@@ -100,20 +97,18 @@ func heldUp(o metav1.Object, reason, message string) verdict {
 	return v
 }
 
-// givenUp is the verdict on what is not tried any more, of which Failed says another
-// reason.
+// givenUp returns the conditions of an object that is not retried. failed is the reason of Failed.
 func givenUp(reason, failed, message string) verdict {
 	return verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message}.slow(failed)
 }
 
-// slow is the verdict on what is refused, or retried seldom: a person should look.
+// slow adds Stalled and Failed: the request was refused, or is retried slowly.
 func (v verdict) slow(failed string) verdict {
 	v.stalled, v.failed = true, &word{failed, v.message}
 	return v
 }
 
-// cleanup is the verdict while what a failure may have left at the broker is removed. After
-// as many clean-ups as are made quickly, a person should look meanwhile.
+// cleanup returns the conditions during an orphan mitigation. From the third one on the object is Stalled meanwhile.
 func cleanup(reason, message string, a *v1beta1.Attempts, mitigation *word) verdict {
 	v := verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message, mitigation: mitigation}
 	if !isSlow(a) || a.Stopped {
@@ -125,8 +120,8 @@ func cleanup(reason, message string, a *v1beta1.Attempts, mitigation *word) verd
 	return v.slow(v1beta1.ReasonErrorReconciliationRetryTimeout)
 }
 
-// cleaned is the verdict once nothing is left at the broker of a failure. made is what is done
-// anew, such as "provisioned", and refused the reason of Failed where it is not.
+// cleaned returns the conditions after an orphan mitigation. made is what is done again, such as "provisioned"; refused is the
+// reason of Failed where the request is not repeated.
 func cleaned(made, refused string, a *v1beta1.Attempts) verdict {
 	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonOrphanMitigationSuccessful, message: "Nothing is left at the broker"}
 	said := a.LastError
@@ -145,7 +140,7 @@ func cleaned(made, refused string, a *v1beta1.Attempts) verdict {
 	return v
 }
 
-// conditions are the verdict's. One whose status stays keeps its lastTransitionTime.
+// conditions builds the list of conditions. A condition whose status stays keeps the lastTransitionTime that it has in before.
 func (v verdict) conditions(before []v1beta1.Condition, now time.Time) []v1beta1.Condition {
 	own := word{v.reason, v.message}
 	going := v.ready != v1beta1.ConditionTrue && !v.stalled
@@ -154,7 +149,7 @@ func (v verdict) conditions(before []v1beta1.Condition, now time.Time) []v1beta1
 		condition(v1beta1.ConditionStalled, statusOf(v.stalled), own),
 		condition(v1beta1.ConditionReady, v.ready, own),
 	}
-	if v.failed != nil && v.stalled { // what goes on has not failed
+	if v.failed != nil && v.stalled {
 		list = append(list, condition(v1beta1.ConditionFailed, v1beta1.ConditionTrue, *v.failed))
 	}
 	if v.mitigation != nil {
@@ -162,7 +157,7 @@ func (v verdict) conditions(before []v1beta1.Condition, now time.Time) []v1beta1
 	}
 	for i := range list {
 		if list[i].Type != v1beta1.ConditionReady && list[i].Status == v1beta1.ConditionFalse {
-			list[i].Message = "" // there is nothing to explain, and Ready says it
+			list[i].Message = "" // Ready has it
 		}
 		list[i].LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
 		if old := conditionOf(before, list[i].Type); old != nil && old.Status == list[i].Status {
@@ -183,8 +178,8 @@ func statusOf(is bool) v1beta1.ConditionStatus {
 	return v1beta1.ConditionFalse
 }
 
-// pollUnanswered is the verdict on an operation whose state the broker does not report. After
-// the operation's deadline a person should look.
+// pollUnanswered returns the conditions while the broker does not report the state of an operation. After the operation's deadline
+// the object is Stalled.
 func pollUnanswered(words string, overdue bool) verdict {
 	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorPollingLastOperation, stalled: overdue,
 		message: "The broker was asked how far the operation is, and did not say: " + words}
@@ -194,8 +189,7 @@ func pollUnanswered(words string, overdue bool) verdict {
 	return v
 }
 
-// mitigationOf is the condition that stays until what a failure may have left is removed; nil:
-// there is none.
+// mitigationOf returns the condition OrphanMitigation, which stays until the mitigation has succeeded; nil: there is none.
 func mitigationOf(conditions []v1beta1.Condition) *word {
 	if c := conditionOf(conditions, v1beta1.ConditionOrphanMitigation); isTrue(c) {
 		return &word{c.Reason, c.Message}
@@ -203,7 +197,7 @@ func mitigationOf(conditions []v1beta1.Condition) *word {
 	return nil
 }
 
-// conditionOf is the condition of a type, nil if there is none.
+// conditionOf returns the condition of a type; nil: there is none.
 func conditionOf(list []v1beta1.Condition, kind string) *v1beta1.Condition {
 	i := slices.IndexFunc(list, func(c v1beta1.Condition) bool { return c.Type == kind })
 	if i < 0 {
@@ -214,8 +208,7 @@ func conditionOf(list []v1beta1.Condition, kind string) *v1beta1.Condition {
 
 func isTrue(c *v1beta1.Condition) bool { return c != nil && c.Status == v1beta1.ConditionTrue }
 
-// lastConditionState is what the column STATUS shows: the type of the last condition if
-// it is True, else its reason.
+// lastConditionState is the text of the printer column STATUS: the type of the last condition if it is True, else its reason.
 func lastConditionState(list []v1beta1.Condition) string {
 	if len(list) == 0 {
 		return ""

@@ -47,11 +47,11 @@ type brokerKey struct{ namespace, name string }
 
 func keyOf(b v1beta1.Broker) brokerKey { return brokerKey{b.GetNamespace(), b.GetName()} }
 
-// connections keeps a client ready for each broker, made once for each version of the
-// broker's spec and Secrets, and the bulkhead that all requests to it share.
+// connections has a client for each broker, created once for each version of the broker's spec and Secrets, and the limits that all
+// requests to the broker share.
 type connections struct {
-	cache client.Reader // of Secrets' metadata
-	live  client.Reader // Secrets are read one at a time, never cached
+	cache client.Reader // has the metadata of Secrets
+	live  client.Reader // Secrets are read one at a time, and not cached
 	guard *outbound.Guard
 	// timeout of a request.
 	timeout time.Duration
@@ -61,7 +61,7 @@ type connections struct {
 	bulkheads limiter.Bulkheads[brokerKey]
 
 	mu sync.Mutex
-	// faults say what brokers last answered that looks like a misconfiguration.
+	// faults are the last answers of brokers that look like a misconfiguration.
 	faults map[brokerKey]string
 }
 
@@ -80,8 +80,8 @@ func endpointVersion(b v1beta1.Broker, auth osb.Auth) string {
 		auth.ClientCertificate, auth.ClientKey))
 }
 
-// noteFault keeps what a broker has answered that looks like a misconfiguration. The broker's
-// words stay with the object that it was asked for.
+// noteFault records an answer that looks like a misconfiguration, without the broker's description, which belongs to the object of the
+// request.
 func (c *connections) noteFault(key brokerKey, what verb, out osbresult.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *connections) noteFault(key brokerKey, what verb, out osbresult.Outcome)
 	c.faults[key] = fmt.Sprintf("%s: %s", what, withoutWords(out))
 }
 
-// forget drops what is kept for a broker that is gone.
+// forget drops what is kept for a broker that was deleted.
 func (c *connections) forget(key brokerKey) {
 	c.ready.Forget(key)
 	c.mu.Lock()
@@ -99,23 +99,22 @@ func (c *connections) forget(key brokerKey) {
 	delete(c.faults, key)
 }
 
-// lastFault is what noteFault has kept; empty: nothing.
+// lastFault returns what noteFault has recorded; empty: nothing.
 func (c *connections) lastFault(key brokerKey) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.faults[key]
 }
 
-// credentialsError says what is wrong with a broker's credentials: for a person to mend
-// unless temporary.
+// credentialsError is why a broker's credentials cannot be used. A person has to correct them, unless it is temporary.
 type credentialsError struct {
 	message   string
 	temporary bool
-	// missing: there is no Secret of the name.
+	// missing: the Secret does not exist.
 	missing bool
 }
 
-// blocks is what keeps requests to a broker from being made.
+// blocks returns the blocker of requests to a broker.
 func (e *credentialsError) blocks(b v1beta1.Broker, reason, message string) *blocker {
 	switch {
 	case e.temporary:
@@ -128,7 +127,7 @@ func (e *credentialsError) blocks(b v1beta1.Broker, reason, message string) *blo
 
 func (e *credentialsError) Error() string { return e.message }
 
-// to is the client for a broker. An error is a *credentialsError, or the cache's.
+// to returns the client of a broker. An error is a *credentialsError, or an error of the cache.
 func (c *connections) to(ctx context.Context, b v1beta1.Broker) (*connection, error) {
 	version, err := c.version(ctx, b)
 	if err != nil {
@@ -137,7 +136,7 @@ func (c *connections) to(ctx context.Context, b v1beta1.Broker) (*connection, er
 	return c.ready.Of(keyOf(b), version, func() (*connection, error) { return c.connect(ctx, b) })
 }
 
-// version changes with whatever a client is made from.
+// version returns the version of what a client is created from.
 func (c *connections) version(ctx context.Context, b v1beta1.Broker) (string, error) {
 	parts := []string{string(b.GetUID()), fmt.Sprint(b.GetGeneration())}
 	secrets := v1beta1.AuthSecrets(b)
@@ -179,7 +178,7 @@ func (c *connections) connect(ctx context.Context, b v1beta1.Broker) (*connectio
 	return &connection{made, endpointVersion(b, auth)}, nil
 }
 
-// auth reads what the broker's authInfo names.
+// auth reads the credentials that the broker's authInfo names.
 func (c *connections) auth(ctx context.Context, b v1beta1.Broker) (auth osb.Auth, err error) {
 	read := secretReader{ctx: ctx, live: c.live, secrets: v1beta1.AuthSecrets(b)}
 	switch info := b.Common().AuthInfo; {
@@ -200,7 +199,7 @@ func (c *connections) auth(ctx context.Context, b v1beta1.Broker) (auth osb.Auth
 	return auth, read.err
 }
 
-// secretReader gets values out of Secrets, until one is not there.
+// secretReader reads values of Secrets, up to the first error.
 type secretReader struct {
 	ctx     context.Context //nolint:containedctx // lives as long as one call
 	live    client.Reader
@@ -234,12 +233,12 @@ func (r *secretReader) value(field, key string) string {
 	return string(data[key])
 }
 
-// brokerNamed is how messages call a broker.
+// brokerNamed returns kind and name of a broker, for messages.
 func brokerNamed(key brokerKey) string {
 	return fmt.Sprintf("%s %q", scopeOf(key).BrokerKind(), key.name)
 }
 
-// resultOf says what an outcome means for others' requests. Who refuses one does answer.
+// resultOf returns what an outcome means for other requests to the broker. A refusal is an answer.
 func resultOf(o osbresult.Outcome) limiter.Result {
 	switch {
 	case o.Throttled():

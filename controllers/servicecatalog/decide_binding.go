@@ -24,42 +24,42 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// bindingWorld is what a binding's next step depends on beside the object.
+// bindingWorld is what the decision about a binding depends on, beside the object.
 type bindingWorld struct {
 	now time.Time
-	// ground is what the binding is to be made on, or why that is not there.
+	// ground is the instance that the spec refers to, or why it does not exist.
 	ground ground
-	// broker is the one that the binding is, or is to be, at; nil: it does not exist.
+	// broker is that of the binding's target; nil: it does not exist.
 	broker v1beta1.Broker
-	// problem is why nothing can be sent to it now.
+	// problem is why no request can be sent to the broker now.
 	problem *blocker
-	// recovered is when the broker last began to bind again, after that had failed.
+	// recovered is when the broker's bindings last recovered from failures.
 	recovered time.Time
-	// parameters are those of the spec, or why they cannot be had.
+	// parameters are those of the spec, or why they cannot be read.
 	parameters parameters
-	// claimants, and predecessorClaimants, are the other objects of the broker with the same id.
+	// claimants, and predecessorClaimants, are the other objects of the broker that have the same id.
 	claimants, predecessorClaimants claimants
 	definition                      definitionState
-	// secret is what is known of the binding's Secret, and secretOf the id whose
-	// credentials it has, where that was looked at; secretVersion is then its version.
+	// secret is what is known of the binding's Secret; secretOf is the id whose credentials it has, and secretVersion its
+	// resourceVersion, where it was read.
 	secret                  secretState
 	secretOf, secretVersion string
-	// known is what this process remembers.
+	// known is what this process remembers beyond the status.
 	known  callMemory
 	polled time.Time
 	asked  time.Duration
 }
 
-// ground is an instance, with the class and the plan that it has at the broker.
+// ground is the instance of a binding, with the class and the plan that it has at the broker.
 type ground struct {
 	instance *v1beta1.ServiceInstance
 	class    v1beta1.Class
 	plan     v1beta1.Plan
-	// target is where its bindings are; nil: it is at no broker.
+	// target is where its bindings are; nil: the instance is at no broker.
 	target *v1beta1.ServiceBindingTarget
-	// plans are the ids of the plans that it may have, the most likely one first.
+	// plans are the ids of the plans that the instance may have, the most likely one first.
 	plans []string
-	// missing is what the instance refers to and is not there.
+	// missing is why the class or the plan does not exist.
 	missing *blocker
 }
 
@@ -69,93 +69,93 @@ type secretState int
 const (
 	// secretAbsent: there is none.
 	secretAbsent secretState = iota
-	// secretUnseen: it is not known to be as it was. It may have to be looked at.
+	// secretUnseen: the cache does not show whether it is as it was written; it has to be read.
 	secretUnseen
-	// secretGood: it has what was written into it.
+	// secretGood: it is as it was written.
 	secretGood
-	// secretEdited: somebody changed what was.
+	// secretEdited: a person or program has changed it.
 	secretEdited
-	// secretOthers: what is there under the name is not the binding's.
+	// secretOthers: a Secret of the name exists, and does not belong to the binding.
 	secretOthers
 )
 
-// bindingCall is a request about a binding.
+// bindingCall is a request to the broker about a binding.
 type bindingCall struct {
 	verb   verb
 	id     string
 	target v1beta1.ServiceBindingTarget
-	// generation that it is for, and version of the parameters.
+	// generation of the spec that it follows from, and version of the parameters.
 	generation int64
 	version    string
-	// predecessor is the id of the binding that this one is to replace by rotation.
+	// predecessor is the id of the binding that this one replaces by rotation; empty: none.
 	predecessor string
-	// props are what the broker has once it is done, where it gets anything.
+	// props are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	props *v1beta1.ServiceBindingPropertiesState
-	// clean: nothing can be at the broker under the id before it.
+	// clean: the broker can have nothing under the id before the request.
 	clean bool
-	// owned: what is there under the id may be removed.
+	// owned: this object created the broker's binding, so that it may be deleted (R10).
 	owned bool
-	// kept: but nobody wants that, unless it is deleted.
+	// kept: the deletion policy is Retain.
 	kept bool
-	// keeps: what is there under the status's predecessorID may not.
+	// keeps: the predecessor may not be deleted.
 	keeps bool
-	// removal: what is polled is one.
+	// removal: the operation that is polled is an unbinding.
 	removal bool
-	// limit is how long the operation that is polled may be in progress.
+	// limit is the maximum duration of the operation that is polled.
 	limit time.Duration
-	// retrievable: what the broker has under the id can be fetched.
+	// retrievable: the binding can be fetched.
 	retrievable bool
-	// again: the binding is there, and its credentials are asked for again.
+	// again: the binding exists, and the request is for its credentials.
 	again bool
 }
 
-// cleans says whether what a request may have made is removed again.
+// cleans reports whether a failed request is followed by an orphan mitigation.
 func (c *bindingCall) cleans() bool { return c.owned && !c.kept }
 
-// secretDeed is what has to be done with a binding's Secret.
+// secretDeed is a write of a binding's Secret.
 type secretDeed string
 
 const (
-	// inject puts credentials into it.
+	// injectKeys writes the credentials.
 	injectKeys secretDeed = "inject"
-	// withdraw takes them out of it, since they are about to end.
+	// withdrawKeys removes the credentials, which are about to end.
 	withdrawKeys secretDeed = "withdraw"
-	// eject deletes it.
+	// ejectSecret deletes the Secret.
 	ejectSecret secretDeed = "eject"
 )
 
-// bindingStep is what happens next to a binding.
+// bindingStep is what the reconciler does next for a binding.
 type bindingStep struct {
-	// protect: the finalizer has to be put on first.
+	// protect: the finalizer has to be added first.
 	protect bool
-	// prove: it has to be known first whether the CRD is being deleted.
+	// prove: the CRD has to be read first, as it may be terminating (R10).
 	prove bool
-	// read: the parameters have to be known first.
+	// read: the parameters have to be read first.
 	read bool
-	// look: the Secret has to be looked at first.
+	// look: the Secret has to be read first.
 	look bool
-	// journal: the status has to be written before the deed or the call.
+	// journal: the status has to be written before the Secret and the request (R1).
 	journal bool
 	deed    secretDeed
 	call    *bindingCall
-	// release: the finalizer goes, for this reason.
+	// release is why the finalizer is removed; nil: it is not.
 	release *word
-	// leave is what stays at the broker although it was to be replaced.
+	// leave is why a binding that is replaced stays at the broker; nil: it does not.
 	leave *word
-	// status is what to write, but for what comes of the deed or the call.
+	// status is the status to write, before the outcome of the request.
 	status v1beta1.ServiceBindingStatus
-	// wake is when to look again; zero: when something changes.
+	// wake is when to reconcile again; zero: with the next event.
 	wake time.Time
 }
 
-// bindingDecision is a decision being made.
+// bindingDecision is a step while it is decided on.
 type bindingDecision struct {
 	b *v1beta1.ServiceBinding
 	w bindingWorld
 	bindingStep
 }
 
-// decideBinding says what happens next to a binding.
+// decideBinding returns the next step for a binding.
 func decideBinding(b *v1beta1.ServiceBinding, w bindingWorld) bindingStep {
 	d := &bindingDecision{b: b, w: w, bindingStep: bindingStep{status: *b.Status.DeepCopy()}}
 	status := &d.status
@@ -181,18 +181,32 @@ func decideBinding(b *v1beta1.ServiceBinding, w bindingWorld) bindingStep {
 	return d.bindingStep
 }
 
-// isBound says whether the broker has confirmed the binding, or the one that it replaces.
+// isUsers reports whether a request is made on behalf of the user who created or deleted the binding. It is not known who has
+// asked for other credentials, and nobody has for what the operator does by itself.
+func isUsers(b *v1beta1.ServiceBinding) bool {
+	s := &b.Status
+	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != "" || s.CurrentOperation == v1beta1.OperationUnbind
+	return !b.DeletionTimestamp.IsZero() || !replaces && !s.OrphanMitigationInProgress
+}
+
+// isSettled reports whether nothing is to be done for a binding until its spec or its Secret changes.
+func isSettled(b *v1beta1.ServiceBinding) bool {
+	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
+	return isTrue(conditionOf(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && b.DeletionTimestamp.IsZero()
+}
+
+// isBound reports whether the broker has confirmed the binding, or the one that it replaces.
 func isBound(s *v1beta1.ServiceBindingStatus) bool { return s.ExternalProperties != nil }
 
-// isDelivered says whether the credentials were put into the Secret and are not about to end.
+// isDelivered reports whether the credentials are in the Secret and not about to end.
 func isDelivered(s *v1beta1.ServiceBindingStatus) bool {
 	return isBound(s) && s.ReconciledGeneration > 0
 }
 
 func (d *bindingDecision) id() string { return bindingID(d.b, &d.status) }
 
-// isKept says whether what a request may have made is left as it is. What a rotation made
-// is not: it is nobody's, beside what is kept.
+// isKept reports whether the deletion policy keeps the broker's binding. The binding of a failed rotation is not kept beside its
+// predecessor.
 func (d *bindingDecision) isKept() bool {
 	return catalog.IsRetained(d.b) && d.status.PredecessorID == ""
 }
@@ -205,12 +219,12 @@ func (d *bindingDecision) ownsPredecessor() bool {
 	return ownsID(d.b, d.status.PredecessorID) && d.w.predecessorClaimants.blocksRemoval() == nil
 }
 
-// isOthers says whether what the broker has under the id, if anything, is another object's.
+// isOthers reports whether the id belongs to another object.
 func (d *bindingDecision) isOthers() bool {
 	return d.w.claimants.blocksCreation() != nil && !ownsID(d.b, d.id()) || isForAnother(d.b.UID, d.status.CreatedForUID)
 }
 
-// unprotected is a binding without our finalizer.
+// unprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
 func (d *bindingDecision) unprotected() {
 	s := &d.status
 	if len(s.Conditions) == 0 && s.UnbindStatus == "" && s.CurrentOperation == "" {
@@ -221,7 +235,7 @@ func (d *bindingDecision) unprotected() {
 		message: "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted"})
 }
 
-// isClean is that of instanceDecision.
+// isClean reports whether the broker can have nothing of the binding: every request is on record before it is sent (R1).
 func (d *bindingDecision) isClean() bool {
 	s := &d.status
 	switch s.UnbindStatus {
@@ -234,7 +248,7 @@ func (d *bindingDecision) isClean() bool {
 	}
 }
 
-// isStopped says whether nothing is tried any more for what the spec says now.
+// isStopped reports whether the present spec was refused, so that it is not tried again.
 func (d *bindingDecision) isStopped() bool {
 	if d.isRebindAsked() {
 		return false
@@ -242,7 +256,7 @@ func (d *bindingDecision) isStopped() bool {
 	if a := d.status.Attempts; a != nil {
 		return a.Stopped && !d.isNews(a)
 	}
-	// The former service-catalog left it at that.
+	// The original service-catalog did not retry after Failed=True.
 	failed := conditionOf(d.status.Conditions, v1beta1.ConditionFailed)
 	return failed != nil && failed.Status == v1beta1.ConditionTrue && d.status.ReconciledGeneration > 0
 }
@@ -251,7 +265,7 @@ func (d *bindingDecision) isNews(a *v1beta1.Attempts) bool {
 	return a.Generation != d.b.Generation || a.ParametersVersion != d.w.parameters.version || d.isRebindAsked()
 }
 
-// renewAttempts begins a new budget. What earlier requests may have left is not forgotten.
+// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *bindingDecision) renewAttempts() {
 	a := d.status.Attempts
 	if a == nil || !d.isNews(a) {
@@ -261,7 +275,7 @@ func (d *bindingDecision) renewAttempts() {
 	d.status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 }
 
-// isDue says whether the next attempt may be made, and else wakes it when it may.
+// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
 func (d *bindingDecision) isDue() bool {
 	if a := d.status.Attempts; isRecovered(a, d.w.recovered) {
 		a.Recovered, a.NextTime = true, nil
@@ -270,8 +284,7 @@ func (d *bindingDecision) isDue() bool {
 	return d.wake.IsZero()
 }
 
-// target is where the binding is, or is to be. Its plan is the one that the instance has
-// by now, if that is known.
+// target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
 func (d *bindingDecision) target() *v1beta1.ServiceBindingTarget {
 	now, then := d.w.ground.target, d.status.Target
 	if then == nil || d.isClean() {
@@ -283,7 +296,7 @@ func (d *bindingDecision) target() *v1beta1.ServiceBindingTarget {
 	return then
 }
 
-// targetOf is where a binding is, or is to be.
+// targetOf returns where a binding is, or is to be created.
 func targetOf(b *v1beta1.ServiceBinding, w bindingWorld) *v1beta1.ServiceBindingTarget {
 	return (&bindingDecision{b: b, w: w, bindingStep: bindingStep{status: b.Status}}).target()
 }
@@ -298,7 +311,7 @@ func (d *bindingDecision) newCall(v verb) *bindingCall {
 	return call
 }
 
-// mayHaveBinding says whether it is on record that the broker was asked for a binding.
+// mayHaveBinding reports whether a request for a binding is on record.
 func mayHaveBinding(s *v1beta1.ServiceBindingStatus) bool {
 	return s.CurrentOperation != "" || isBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
 }

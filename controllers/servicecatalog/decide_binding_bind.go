@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// bind asks the broker for the binding.
+// bind decides on a binding that the broker does not have.
 func (d *bindingDecision) bind() {
 	if d.isStopped() {
 		return
@@ -60,7 +60,8 @@ func (d *bindingDecision) bind() {
 	d.begin(props)
 }
 
-// hinder is that of instanceDecision.
+// hinder sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's
+// binding was created, so that this object does not inherit it.
 func (d *bindingDecision) hinder(why *blocker) {
 	if why.reason != v1beta1.ReasonExternalIDInUse {
 		d.waitFor(why)
@@ -78,10 +79,10 @@ func (d *bindingDecision) hinder(why *blocker) {
 	}
 }
 
-// begin makes the call for a binding, and says that it is under way.
+// begin makes the request for a binding, and sets the operation that it begins.
 func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
 	s := &d.status
-	if d.id() == "" { // it came around admission, and its spec cannot be changed
+	if d.id() == "" { // admission was bypassed, and the spec is immutable
 		s.ExternalID = nextBindingID(d.b, s)
 	}
 	d.call = d.newCall(bind)
@@ -95,20 +96,20 @@ func (d *bindingDecision) begin(props *v1beta1.ServiceBindingPropertiesState) {
 	d.observe()
 	if !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.journal = true
-		if isSlowBinding(s) { // the conditions stay until there is an answer
+		if isSlowBinding(s) { // the conditions stay until the broker has answered
 			return
 		}
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindingRequestInFlight, message: "The broker is being asked for the binding"})
 	}
 }
 
-// wanted are the properties that the spec asks for.
+// wanted returns the properties that the spec asks for.
 func (d *bindingDecision) wanted() *v1beta1.ServiceBindingPropertiesState {
 	params := d.w.parameters
 	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, UserInfo: d.b.Spec.UserInfo}
 }
 
-// obstacle is why nothing can be bound now.
+// obstacle returns what blocks a binding; nil: nothing does.
 func (d *bindingDecision) obstacle() *blocker {
 	if why := d.unready(); why != nil {
 		return why
@@ -122,7 +123,7 @@ func (d *bindingDecision) obstacle() *blocker {
 	return d.mute()
 }
 
-// mute is why the broker cannot be asked for anything now.
+// mute returns why no request can be sent to the broker; nil: requests can.
 func (d *bindingDecision) mute() *blocker {
 	if d.w.broker != nil {
 		return d.w.problem
@@ -131,10 +132,10 @@ func (d *bindingDecision) mute() *blocker {
 	if t := d.target(); t != nil {
 		ref = &t.BrokerReference
 	}
-	return missingFor(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+brokerName(ref)+" does not exist, so that nobody can be asked: register it again under this name")
+	return missingFor(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+brokerName(ref)+" does not exist, and cannot be asked: register it again under this name")
 }
 
-// unready is why the instance cannot be bound to.
+// unready returns why the instance cannot be bound to; nil: it can.
 func (d *bindingDecision) unready() *blocker {
 	name, g := d.b.Spec.InstanceRef.Name, d.w.ground
 	if g.instance == nil {
@@ -146,10 +147,10 @@ func (d *bindingDecision) unready() *blocker {
 		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name))
 	case g.missing != nil:
 		return g.missing
-	case !d.effective().Bindable:
+	case !d.w.ground.effective().Bindable:
 		return &blocker{word: word{v1beta1.ReasonErrorNonbindableServiceClass, fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.plan.Common().ExternalName, g.class.Common().ExternalName)}, failed: true}
-	case len(d.effective().Unsupported) > 0:
-		return &blocker{word: word{v1beta1.ReasonUnsupportedBinding, fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.class.Common().ExternalName, strings.Join(d.effective().Unsupported, ", "))}, failed: true}
+	case len(d.w.ground.effective().Unsupported) > 0:
+		return &blocker{word: word{v1beta1.ReasonUnsupportedBinding, fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.class.Common().ExternalName, strings.Join(d.w.ground.effective().Unsupported, ", "))}, failed: true}
 	case status.ProvisionStatus != v1beta1.Provisioned || g.target == nil:
 		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status)))
 	case status.Unusable:
@@ -160,8 +161,7 @@ func (d *bindingDecision) unready() *blocker {
 	return nil
 }
 
-// waitForInstance is for an instance that is there and cannot be bound to: it is in progress, or
-// a person has to do something for it.
+// waitForInstance is a blocker for an instance that exists and cannot be bound to: in progress, unless the instance is Stalled.
 func (d *bindingDecision) waitForInstance(reason, message string) *blocker {
 	if isStalled(d.w.ground.instance) {
 		return blockedBy(reason, message)
@@ -169,7 +169,7 @@ func (d *bindingDecision) waitForInstance(reason, message string) *blocker {
 	return inProgress(reason, message)
 }
 
-// saysWhy is the reason that an instance gives, in brackets; empty: it gives none.
+// saysWhy returns the reason of the instance's condition Ready in brackets; empty: there is none.
 func saysWhy(s *v1beta1.ServiceInstanceStatus) string {
 	if ready := conditionOf(s.Conditions, v1beta1.ConditionReady); ready != nil {
 		return " (" + ready.Reason + ")"
@@ -177,25 +177,23 @@ func saysWhy(s *v1beta1.ServiceInstanceStatus) string {
 	return ""
 }
 
-// effective is what the instance's plan can do; nothing where that is not known.
-func (d *bindingDecision) effective() catalog.Effective {
-	if g := d.w.ground; g.class != nil && g.plan != nil {
+// effective returns what the instance's plan supports; nothing where the plan is not known.
+func (g ground) effective() catalog.Effective {
+	if g.class != nil && g.plan != nil {
 		return catalog.EffectiveOf(g.class, g.plan)
 	}
 	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 }
 
-// present is the same of the plan that the binding is of: nothing where the instance is
-// another one by now.
+// present returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
 func (d *bindingDecision) present() catalog.Effective {
 	if now := d.w.ground.target; now != nil && d.target() != now {
 		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 	}
-	return d.effective()
+	return d.w.ground.effective()
 }
 
-// knowsParameters says whether the parameters are there to be sent. If not, they are
-// read, or the status says why they cannot be.
+// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
 func (d *bindingDecision) knowsParameters() bool {
 	params := d.w.parameters
 	switch {

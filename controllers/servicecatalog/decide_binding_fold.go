@@ -23,20 +23,20 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// bindingAnswer is what came of a call about a binding.
+// bindingAnswer is the broker's answer to a request about a binding.
 type bindingAnswer struct {
 	osbresult.Outcome
 	blame
-	// binding is what the broker told of it.
+	// binding is the broker's binding; nil: the answer has none.
 	binding *osbresult.Binding
-	// operation is what the broker calls the removal that it has begun.
+	// operation is the broker's name of the removal that it has begun.
 	operation string
-	// state and words are of a poll.
+	// state and words, the description, are of a poll.
 	state osbresult.State
 	words string
 }
 
-// bindingFold takes an answer into a status.
+// bindingFold is the application of an answer to a status.
 type bindingFold struct {
 	b      *v1beta1.ServiceBinding
 	status v1beta1.ServiceBindingStatus
@@ -45,7 +45,7 @@ type bindingFold struct {
 	now    time.Time
 }
 
-// foldBinding is the status after a call, where status is that before it.
+// foldBinding returns the status after a request; status is the one before it, as the decision has it.
 func foldBinding(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call bindingCall, a bindingAnswer, now time.Time) v1beta1.ServiceBindingStatus {
 	f := &bindingFold{b: b, status: *status.DeepCopy(), call: call, answer: a, now: now}
 	f.status.ObservedGeneration = b.Generation
@@ -62,30 +62,30 @@ func foldBinding(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus,
 	return f.status
 }
 
-// isDeleting says whether the object is being deleted.
+// isDeleting reports whether the object is being deleted.
 func (f *bindingFold) isDeleting() bool { return !f.b.DeletionTimestamp.IsZero() }
 
-// isOverdue is that of instanceFold.
+// isOverdue reports whether the answer was received after the deadline of the polled operation (R11).
 func (f *bindingFold) isOverdue() bool {
 	return f.call.limit > 0 && isOverdue(f.status.OperationStartTime, f.call.limit, f.now)
 }
 
-// isRotation says whether what is being made is to replace what is there.
+// isRotation reports whether the operation replaces an existing binding.
 func (f *bindingFold) isRotation() bool {
 	return f.status.PredecessorID != "" && f.status.CurrentOperation == v1beta1.OperationBind
 }
 
-// end has nothing under way any more.
+// end clears the operation in progress.
 func (f *bindingFold) end() {
 	s := &f.status
 	s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
 	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false
 }
 
-// accept is for a broker that has begun.
+// accept records an asynchronous operation that the broker has begun.
 func (f *bindingFold) accept(v verdict, operation string) {
 	s := &f.status
-	if !s.AsyncOpInProgress { // from now on it is asked for, with the plan of its beginning, and may be overdue
+	if !s.AsyncOpInProgress { // the deadline counts from the acceptance, and polls name the plan of the beginning
 		target := f.call.target
 		s.OperationStartTime, s.Target = timeOf(f.now), &target
 	}
@@ -98,26 +98,26 @@ func (f *bindingFold) accept(v verdict, operation string) {
 	f.say(v)
 }
 
-// untilAsked says what a person can do about a binding that is not tried any more.
+// untilAsked says how a person repeats a request that was refused.
 const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " changes"
 
-// again is for a request that is going to be repeated.
+// again records a failed request that is repeated.
 func (f *bindingFold) again(what, reason string) {
 	f.repeat(reason, what+" call failed: "+f.words())
 }
 
-// repeat is for a request that is going to be repeated, and says what has come of this one.
+// repeat records a request that is repeated, with a message about this attempt.
 func (f *bindingFold) repeat(reason, message string) {
 	f.later(message)
 	f.say(f.retried(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: f.sayAttempt(message)}))
 }
 
-// sayAttempt adds to a message when the next attempt is made.
+// sayAttempt adds to a message when the next attempt is due.
 func (f *bindingFold) sayAttempt(message string) string {
 	return sayNext(message, f.status.Attempts, f.answer.probed)
 }
 
-// retried is a verdict on what is repeated: a person should look if that is seldom.
+// retried adds Stalled where requests are retried slowly.
 func (f *bindingFold) retried(v verdict) verdict {
 	if !isSlowBinding(&f.status) {
 		return v
@@ -125,30 +125,30 @@ func (f *bindingFold) retried(v verdict) verdict {
 	return v.slow(v.reason)
 }
 
-// later counts an attempt, keeps what came of it, and says when the next one is made.
+// later records a failed attempt, its message, and when the next one is due.
 func (f *bindingFold) later(message string) {
 	a := f.attempts()
-	if !f.status.OrphanMitigationInProgress { // of which the cause is said
+	if !f.status.OrphanMitigationInProgress { // then the message stays that of its cause
 		a.LastError = message
 	}
-	taken := f.answer.Class == osbresult.Conflict && !f.call.owned // else it is ours, and found out about
+	taken := f.answer.Class == osbresult.Conflict && !f.call.owned // otherwise the id is ours, and the conflict is inspected
 	countFailure(a, f.b.UID, failure{misconfigured: taken || f.answer.Misconfigured(), ownFault: f.answer.ownFault, probed: f.answer.probed != "", asked: f.answer.RetryAfter}, f.now)
 }
 
-// attempts are those of the call's generation.
+// attempts returns the attempts of the request's generation, and creates them if there are none.
 func (f *bindingFold) attempts() *v1beta1.Attempts {
 	if f.status.Attempts == nil {
 		f.status.Attempts = &v1beta1.Attempts{}
 	}
 	a := f.status.Attempts
-	if a.Generation != f.call.generation { // what failed before was something else, such as what is deleted now
+	if a.Generation != f.call.generation { // the recorded ones are of another spec, or of before the deletion
 		a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
 	}
 	a.Generation, a.ParametersVersion = f.call.generation, f.call.version
 	return a
 }
 
-// stop has nothing tried any more.
+// stop ends the attempts.
 func (f *bindingFold) stop(reason, message string) { f.stopAs(reason, reason, message) }
 
 func (f *bindingFold) stopAs(reason, failed, message string) {
@@ -158,11 +158,10 @@ func (f *bindingFold) stopAs(reason, failed, message string) {
 	f.say(givenUp(reason, failed, message))
 }
 
-// words are what the broker said, for people.
+// words describes the outcome of the request.
 func (f *bindingFold) words() string { return sayOutcome(f.answer.Outcome) }
 
-// say has the conditions say something. As long as the Secret has credentials that work,
-// the binding is ready, whatever becomes of what is to replace them or was before them.
+// say sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of a rotation.
 func (f *bindingFold) say(v verdict) {
 	s := &f.status
 	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, f.now) && !f.isDeleting() && v.ready != v1beta1.ConditionTrue {

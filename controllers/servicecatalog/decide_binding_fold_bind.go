@@ -36,15 +36,15 @@ func (f *bindingFold) bind() {
 		if f.status.InProgressProperties == nil {
 			f.status.InProgressProperties = f.call.props
 		}
-	case osbresult.NeedsApp: // it is asked again at once, with one
+	case osbresult.NeedsApp: // repeated at once, with an application
 	default:
 		f.notDone()
 	}
 }
 
-// notDone is for a request that has not led to a binding, as far as is known.
+// notDone records a request that has led to no binding, as far as is known.
 func (f *bindingFold) notDone() {
-	if f.call.again { // the binding that was there is not in question
+	if f.call.again { // the existing binding is not affected
 		f.again("Bind", v1beta1.ReasonBindCallFailed)
 		return
 	}
@@ -57,13 +57,13 @@ func (f *bindingFold) notDone() {
 		f.rejected("Bind call failed: " + f.words())
 	case osbresult.NeedsAsync:
 		f.rejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + f.words())
-	default: // nothing has happened, and may later
+	default: // no effect; the request may be repeated
 		f.undo()
 		f.again("Bind", v1beta1.ReasonBindCallFailed)
 	}
 }
 
-// done is for a broker that has the binding.
+// done records that the broker has the binding.
 func (f *bindingFold) done() {
 	s := &f.status
 	if !f.answer.binding.Created && f.call.clean && f.call.id == f.b.Spec.ExternalID && isForAnother(f.b.UID, s.CreatedForUID) {
@@ -85,7 +85,7 @@ func (f *bindingFold) done() {
 	f.bound()
 }
 
-// unsupported is what a binding asks of the platform that no cluster can do; empty: nothing.
+// unsupported returns what a binding requires of the platform and no cluster has; empty: nothing.
 func unsupported(b *osbresult.Binding) string {
 	switch {
 	case b.SyslogDrainURL != "":
@@ -98,8 +98,7 @@ func unsupported(b *osbresult.Binding) string {
 	return ""
 }
 
-// bound is for a binding that the broker has confirmed. It is ready once its credentials
-// are in the Secret.
+// bound records a binding that the broker has confirmed. It is Ready once its credentials are in the Secret.
 func (f *bindingFold) bound() {
 	s := &f.status
 	s.UnbindStatus = v1beta1.UnbindRequired
@@ -125,11 +124,10 @@ func (f *bindingFold) bound() {
 	f.say(undelivered)
 }
 
-// undelivered is the verdict on a binding whose credentials are still to come.
+// undelivered returns the conditions of a binding whose credentials are not in its Secret yet.
 var undelivered = verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBinding, message: "The broker has the binding; its credentials are not in the Secret yet"}
 
-// rejected is for a broker that refuses. That says nothing of an earlier request that may
-// have arrived.
+// rejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
 func (f *bindingFold) rejected(message string) {
 	if !f.isRotation() {
 		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
@@ -143,7 +141,7 @@ func (f *bindingFold) rejected(message string) {
 	}
 }
 
-// dispose has removed what may have been left, if it is ours to remove.
+// dispose begins an orphan mitigation where the binding may be removed.
 func (f *bindingFold) dispose(why word) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
@@ -155,13 +153,13 @@ func (f *bindingFold) dispose(why word) {
 	}
 	s.OrphanMitigationInProgress, s.OperationStartTime = true, timeOf(f.now)
 	a := f.attempts()
-	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // else it also says what can be done
+	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.message
 	}
 	f.say(cleaning(why.message, a))
 }
 
-// undo takes back what was put on record for a request that had no effect.
+// undo removes the operation from the record of a request that had no effect.
 func (f *bindingFold) undo() {
 	if f.call.clean && !f.isRotation() {
 		f.status.UnbindStatus = v1beta1.UnbindNotRequired
@@ -169,7 +167,7 @@ func (f *bindingFold) undo() {
 	}
 }
 
-// revert goes back to the binding that a rotation was to replace.
+// revert ends a rotation: the predecessor stays the binding.
 func (f *bindingFold) revert(message string) {
 	s := &f.status
 	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
@@ -188,7 +186,7 @@ func (f *bindingFold) revert(message string) {
 	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBindCallFailed, message: message})
 }
 
-// conflict is for a broker that has something else under the id.
+// conflict records that the broker has another binding under the id.
 func (f *bindingFold) conflict() {
 	a := f.attempts()
 	switch {
@@ -196,35 +194,35 @@ func (f *bindingFold) conflict() {
 		f.dispose(word{v1beta1.ReasonBindCallFailed, "Bind call failed: " + f.words()})
 	case !f.call.owned:
 		f.undo()
-		f.repeat(v1beta1.ReasonBindCallFailed, fmt.Sprintf("the broker has another service binding under the id %q, which was brought along: %s", f.call.id, f.words()))
-	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
+		f.repeat(v1beta1.ReasonBindCallFailed, fmt.Sprintf("the broker has another service binding under the id %q, which was supplied: %s", f.call.id, f.words()))
+	case f.call.clean && a.Removals > 0: // the broker does not accept the id again after its removal
 		f.status.ExternalID = nextBindingID(f.b, &f.status)
 		f.undo()
 		f.again("Bind", v1beta1.ReasonBindCallFailed)
-	default: // a request of ours that is not on record
+	default: // one of our requests with other properties was carried out
 		a.Conflict = true
 		a.Unknown++
 		f.again("Bind", v1beta1.ReasonBindCallFailed)
 	}
 }
 
-// unsure is for a request of which it is not known what it did.
+// unsure records a request with an unknown outcome.
 func (f *bindingFold) unsure() {
-	if f.answer.Class == osbresult.Unknown { // else nothing is left that a repeat would not find
+	if f.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
 		f.attempts().Unknown++
 	}
 	f.again("Bind", v1beta1.ReasonBindCallFailed)
 }
 
-// fetch is for what a broker tells of a binding that it has.
+// fetch records what was fetched of a binding.
 func (f *bindingFold) fetch() {
-	conflict := !f.call.again // it was asked what it has under our id
+	conflict := !f.call.again // the request inspects what the broker has under an id of ours
 	switch {
 	case f.answer.Class == osbresult.Done && conflict && (f.answer.binding.Credentials == nil || !f.isWanted()):
 		f.strange("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
 	case f.answer.Class == osbresult.Done:
 		f.bound()
-	case f.answer.Class == osbresult.Gone && conflict: // after all, nothing
+	case f.answer.Class == osbresult.Gone && conflict: // nothing
 		a := f.attempts()
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osbresult.Rejected && conflict:
@@ -234,7 +232,7 @@ func (f *bindingFold) fetch() {
 	}
 }
 
-// isWanted says whether what was fetched has the parameters that were asked for.
+// isWanted reports whether the fetched binding has the requested parameters.
 func (f *bindingFold) isWanted() bool {
 	var told *runtime.RawExtension
 	if raw := f.answer.binding.Parameters; raw != nil {
@@ -244,7 +242,7 @@ func (f *bindingFold) isWanted() bool {
 	return bad == nil && has.Checksum == f.call.props.ParameterChecksum
 }
 
-// strange is for what is under the id, and not what was asked for.
+// strange records that the binding under the id has other parameters.
 func (f *bindingFold) strange(message string) {
 	if !f.call.cleans() {
 		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)

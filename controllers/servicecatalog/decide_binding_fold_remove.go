@@ -30,13 +30,13 @@ func (f *bindingFold) unbind() {
 	case osbresult.Done, osbresult.Gone:
 		f.removed()
 	case osbresult.Accepted:
-		// What is left of a rotation goes before its predecessor: only one is asked for at a time.
+		// The binding of a failed rotation is removed before its predecessor: one operation at a time.
 		if last := f.status.PredecessorID == "" || f.call.id == f.status.PredecessorID; !f.status.OrphanMitigationInProgress || f.isDeleting() && last {
 			f.beginUnbind()
 		}
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonUnbinding, message: "The binding is being removed asynchronously"}), f.answer.operation)
-	case osbresult.NeedsAsync: // it is asked again at once, so
-	case osbresult.Concurrency: // what is under way goes on
+	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
+	case osbresult.Concurrency: // the operation in progress goes on
 		message := "Unbind call failed: " + f.words()
 		f.later(message)
 		f.say(f.removing(verdict{ready: v1beta1.ConditionUnknown, reason: v1beta1.ReasonUnbindCallFailed, message: f.sayAttempt(message)}))
@@ -45,7 +45,7 @@ func (f *bindingFold) unbind() {
 	}
 }
 
-// beginUnbind says that the broker works on it since now.
+// beginUnbind records the beginning of an unbinding.
 func (f *bindingFold) beginUnbind() {
 	s := &f.status
 	if s.CurrentOperation == v1beta1.OperationUnbind && s.OperationStartTime != nil {
@@ -55,12 +55,12 @@ func (f *bindingFold) beginUnbind() {
 	s.OrphanMitigationInProgress, s.InProgressProperties = false, nil
 }
 
-// removing keeps the conditions that say why something is being removed, and says it.
+// removing adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
 func (f *bindingFold) removing(v verdict) verdict {
 	switch s := &f.status; {
 	case f.isDeleting():
 		v.message += ". " + howToLetGo(f.b)
-	case s.PredecessorID != "": // say says it
+	case s.PredecessorID != "": // say handles it
 	case s.OrphanMitigationInProgress:
 		ready := v.ready
 		v = cleanup(v.reason, cleaningUp+": "+uncapitalized(v.message), s.Attempts, nil)
@@ -71,7 +71,7 @@ func (f *bindingFold) removing(v verdict) verdict {
 	return v
 }
 
-// removed is for a broker that confirmed that it does not have a binding any more.
+// removed records that the broker has confirmed the removal of a binding.
 func (f *bindingFold) removed() {
 	s := &f.status
 	switch {
@@ -86,13 +86,13 @@ func (f *bindingFold) removed() {
 		f.revert("what was made for that could not be used, and is removed again")
 	case s.OrphanMitigationInProgress:
 		f.cleaned()
-	default: // to make way for another
+	default: // a replacement follows
 		*s = movedOn(f.b, *s, f.now)
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The binding is being replaced; the one before it is removed"})
 	}
 }
 
-// retired is for the binding that this one has replaced.
+// retired records the removal of the predecessor.
 func (f *bindingFold) retired() {
 	s := &f.status
 	s.PredecessorID = ""
@@ -108,7 +108,7 @@ func (f *bindingFold) retired() {
 	f.say(injected(f.b))
 }
 
-// sinceInjected are the attempts of a binding that is as it should be.
+// sinceInjected returns the attempts of a binding whose credentials are in its Secret.
 func (f *bindingFold) sinceInjected() *v1beta1.Attempts {
 	if s := &f.status; s.Attempts == nil || s.ExpiresAt == nil && s.RenewBefore == nil {
 		return nil
@@ -116,22 +116,22 @@ func (f *bindingFold) sinceInjected() *v1beta1.Attempts {
 	return &v1beta1.Attempts{Generation: f.b.Generation, LastTime: f.status.Attempts.LastTime}
 }
 
-// gone is for a broker that has nothing any more.
+// gone records that the broker has nothing of the object.
 func (f *bindingFold) gone() {
 	s := &f.status
 	f.end()
 	s.ExternalProperties, s.CreatedForUID, s.UnbindStatus = nil, "", v1beta1.UnbindSucceeded
 	s.ExpiresAt, s.RenewBefore = nil, nil
 	if f.call.keeps {
-		s.PredecessorID = "" // which is left to whoever it is of
+		s.PredecessorID = "" // left to its owner
 	}
 }
 
-// cleaned is for a broker that has nothing left of a failure.
+// cleaned records a successful orphan mitigation.
 func (f *bindingFold) cleaned() {
 	s := &f.status
 	f.gone()
-	s.ExternalID = nextBindingID(f.b, s) // a late removal by a former leader may still arrive
+	s.ExternalID = nextBindingID(f.b, s) // a late removal by a former leader may still arrive (R2)
 	a := f.attempts()
 	if countRemoval(a, f.b.UID, f.now); a.Stopped {
 		s.ReconciledGeneration = f.call.generation
@@ -139,7 +139,7 @@ func (f *bindingFold) cleaned() {
 	f.say(cleaned("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }
 
-// removalFailed is for a removal that has to be asked for again.
+// removalFailed records a removal that has to be repeated.
 func (f *bindingFold) removalFailed(message string) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
@@ -162,7 +162,7 @@ func (f *bindingFold) poll() {
 	switch {
 	case f.call.removal && a.Class == osbresult.Gone:
 		f.removed()
-	case f.call.removal && a.NotFound(): // which proves nothing, but another request is answered with 410
+	case f.call.removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
 		f.removalFailed("The broker does not know the operation: " + f.words())
 	case a.Class != osbresult.Done:
 		f.pollFailed()
@@ -178,12 +178,11 @@ func (f *bindingFold) poll() {
 		}
 		f.bound()
 	default:
-		f.operationFailed(cmp.Or(a.words, "the broker does not say why"))
+		f.operationFailed(cmp.Or(a.words, "the broker gives no reason"))
 	}
 }
 
-// pollFailed is for an operation of which it cannot be learned how far it is. It does
-// not say how often, which would cost a write each time, unless polls are made seldom.
+// pollFailed records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
 func (f *bindingFold) pollFailed() {
 	v := pollUnanswered(f.words(), f.isOverdue())
 	if f.answer.Misconfigured() {
@@ -194,7 +193,7 @@ func (f *bindingFold) pollFailed() {
 	f.say(f.removing(v))
 }
 
-// progress repeats what the broker says about how far it is.
+// progress records what the broker says of an operation in progress.
 func (f *bindingFold) progress() {
 	v := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonBinding, message: "The binding is being created asynchronously"}
 	if f.call.removal {
@@ -211,13 +210,13 @@ func (f *bindingFold) operationFailed(words string) {
 		f.removalFailed("Unbind call failed: " + words)
 	case f.isRotation():
 		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
-	case isBound(s): // it was there, and had to be made again
+	case isBound(s): // an existing binding was requested again
 		f.end()
 		f.repeat(v1beta1.ReasonBindCallFailed, message)
 	case f.call.cleans():
 		f.attempts().LastTime = timeOf(f.now)
 		f.dispose(word{v1beta1.ReasonBindCallFailed, message})
-	default: // nothing is removed, and the same is asked for again
+	default: // nothing is removed, and the request is repeated
 		f.end()
 		a := f.attempts()
 		a.Misconfigured, f.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured

@@ -25,8 +25,7 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// foldInjected is the status once the credentials of the present id are in the Secret, of
-// that version.
+// foldInjected returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.
 func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, of *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
 	f := &bindingFold{b: b, status: *status.DeepCopy(), now: now}
 	s := &f.status
@@ -36,7 +35,7 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	if of != nil && (f.isRotation() || saysEnd(of)) { // else it is as it was, or not known any more
+	if of != nil && (f.isRotation() || saysEnd(of)) { // otherwise the end is unchanged, or not known
 		s.ExpiresAt, s.RenewBefore = endOf(of.ExpiresAt), endOf(of.RenewBefore)
 	}
 	f.end()
@@ -49,10 +48,10 @@ func foldInjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus
 	return f.status
 }
 
-// saysEnd says whether a broker has said when credentials end.
+// saysEnd reports whether the broker has said when the credentials end.
 func saysEnd(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
 
-// endOf is a time of the broker's as a status has it; nil: it said none.
+// endOf returns a time of the broker's for the status; nil: the broker gave none.
 func endOf(t time.Time) *metav1.Time {
 	if t.IsZero() {
 		return nil
@@ -60,8 +59,7 @@ func endOf(t time.Time) *metav1.Time {
 	return timeOf(t)
 }
 
-// foldUninjected is the status if the credentials could not be put into the Secret.
-// occupied: what is there under its name is another's.
+// foldUninjected returns the status if the credentials could not be put into the Secret. occupied: the Secret belongs to another.
 func foldUninjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, why string, occupied bool, now time.Time) v1beta1.ServiceBindingStatus {
 	f := &bindingFold{b: b, status: *status.DeepCopy(), now: now}
 	f.status.ObservedGeneration = b.Generation
@@ -73,7 +71,7 @@ func foldUninjected(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStat
 	return f.status
 }
 
-// foldWithdrawn is the status once the credentials are out of the Secret.
+// foldWithdrawn returns the status once the credentials are removed from the Secret.
 func foldWithdrawn(status v1beta1.ServiceBindingStatus, version string) v1beta1.ServiceBindingStatus {
 	status = *status.DeepCopy()
 	status.SecretVersion, status.ReconciledGeneration = version, 0

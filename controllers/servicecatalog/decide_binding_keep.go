@@ -26,18 +26,17 @@ import (
 )
 
 const (
-	// renewAhead is how long before the broker's renew_before credentials are replaced.
+	// renewAhead is how long before the broker's renew_before credentials are rotated.
 	renewAhead = 10 * time.Second
-	// renewRetry is how often it is looked whether something is still in the way of that.
+	// renewRetry is the interval at which a blocked rotation is tried again.
 	renewRetry = time.Minute
-	// maxRotations is how often a rotation is made whose credentials nobody gets to see, as
-	// an answer is lost.
+	// maxRotations is the number of rotations whose credentials are lost with the answer.
 	maxRotations = 2
-	// minRenewal is how long they are kept at least, whatever the broker says.
+	// minRenewal is the shortest time between two rotations, whatever the broker says.
 	minRenewal = 10 * time.Minute
 )
 
-// keep is for a binding that the broker has: its credentials have to be in the Secret.
+// keep decides on a binding that the broker has: its credentials have to be in the Secret.
 func (d *bindingDecision) keep() {
 	s := &d.status
 	switch {
@@ -51,7 +50,7 @@ func (d *bindingDecision) keep() {
 		d.look = true
 	case d.w.secret == secretOthers:
 		d.waitFor(blockedBy(v1beta1.ReasonErrorInjectingBindResult, credentials.Occupied(d.b).Error()))
-	case d.w.secret == secretGood && !isDelivered(s) && d.w.secretOf == d.id(): // by a process that could not say so
+	case d.w.secret == secretGood && !isDelivered(s) && d.w.secretOf == d.id(): // by a process that was stopped before it could record it
 		d.status = foldInjected(d.b, *s, nil, d.w.secretVersion, d.w.now)
 	case d.w.secret != secretGood || !isDelivered(s):
 		d.recover()
@@ -66,7 +65,7 @@ func (d *bindingDecision) keep() {
 	}
 }
 
-// rest is for a binding of which nothing has to be done.
+// rest decides on a binding whose credentials are in the Secret.
 func (d *bindingDecision) rest() {
 	if ready := conditionOf(d.status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
 		d.say(injected(d.b))
@@ -74,7 +73,7 @@ func (d *bindingDecision) rest() {
 	d.wake = d.renewTime()
 }
 
-// tried is how the credentials of the present id were asked for.
+// tried returns which ways to get the credentials of the present id have failed.
 func (d *bindingDecision) tried() tried {
 	if d.w.known.tried.id != d.id() {
 		return tried{}
@@ -86,8 +85,8 @@ func (d *bindingDecision) isTold() bool {
 	return d.w.known.told != nil && d.w.known.told.id == d.id()
 }
 
-// recover gets credentials that are not in the Secret, or are not as they were, in the
-// way that changes the least.
+// recover gets credentials that are missing from the Secret, or were modified, in the way that changes the least: fetch, repeated
+// bind, rotation, a new binding.
 func (d *bindingDecision) recover() {
 	s := &d.status
 	if why := d.mute(); why != nil {
@@ -113,7 +112,7 @@ func (d *bindingDecision) recover() {
 	case !d.tried().repeat:
 		d.call = d.newCall(bind)
 		d.call.again, d.call.props, d.call.predecessor = true, d.wanted(), d.status.PredecessorID
-	case d.status.PredecessorID != "": // of which there can be one only
+	case d.status.PredecessorID != "": // a binding has one predecessor
 		d.retire()
 	case d.present().BindingRotatable && !d.w.known.triedRotation && !d.hasEnded() && removals(s) < maxRotations:
 		d.startRotation()
@@ -123,21 +122,20 @@ func (d *bindingDecision) recover() {
 			ends = "gets new ones, and leaves them valid"
 		}
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonSecretEdited, stalled: true,
-			message: fmt.Sprintf("the credentials in Secret %q were changed, and the broker does not tell them again: put back what was there, or change the annotation %s, which %s", catalog.SecretName(d.b), v1beta1.RebindAnnotation, ends)})
+			message: fmt.Sprintf("the credentials in Secret %q were modified, and the broker does not return them again: restore them, or change the annotation %s, which %s", catalog.SecretName(d.b), v1beta1.RebindAnnotation, ends)})
 	case !d.owns():
 		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorInjectingBindResult, stalled: true,
-			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not tell its credentials: to have another made under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
+			message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not return its credentials: to create another one under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
 	case removals(s) >= maxRemovals+maxRotations, removals(s) >= maxRemovals && !d.present().BindingRotatable:
 		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
-			fmt.Sprintf("the broker has the binding, and did not tell its credentials, though it was made anew %d times; it is not tried any more%s", removals(s), untilAsked))
+			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", removals(s), untilAsked))
 	default:
-		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not tell them again", catalog.SecretName(d.b)),
+		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not return them again", catalog.SecretName(d.b)),
 			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.parameters.version, Removals: removals(s) + 1})
 	}
 }
 
-// removals is how often the broker was asked to remove what it has, so that it could be
-// made anew, since somebody last asked for it.
+// removals returns how often the binding was removed at the broker to create it again, since a person last asked for that.
 func removals(s *v1beta1.ServiceBindingStatus) int32 {
 	if s.Attempts == nil {
 		return 0
@@ -145,14 +143,14 @@ func removals(s *v1beta1.ServiceBindingStatus) int32 {
 	return s.Attempts.Removals
 }
 
-// hasEnded says whether the credentials are of no use any more.
+// hasEnded reports whether the credentials have expired.
 func (d *bindingDecision) hasEnded() bool { return hasEnded(&d.status, d.w.now) }
 
 func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
 	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
 }
 
-// heedEnd has a binding that waits looked at when its credentials end, and then says so.
+// heedEnd has a binding reconciled when its credentials expire, and sets the conditions then.
 func (d *bindingDecision) heedEnd() {
 	end, ready := d.status.ExpiresAt, conditionOf(d.status.Conditions, v1beta1.ConditionReady)
 	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {
@@ -165,7 +163,7 @@ func (d *bindingDecision) heedEnd() {
 	}
 }
 
-// renewTime is when the credentials are to be replaced by rotation; zero: never.
+// renewTime returns when the credentials are rotated; zero: never.
 func (d *bindingDecision) renewTime() time.Time {
 	at := d.status.RenewBefore
 	if at == nil {
@@ -177,8 +175,8 @@ func (d *bindingDecision) renewTime() time.Time {
 	return d.notTooSoon(at.Add(-renewAhead))
 }
 
-// notTooSoon is a time at which credentials may be replaced: not right after they were,
-// whatever the broker says of them, and where that has failed, once it may be tried again.
+// notTooSoon returns at, or the earliest time at which credentials may be replaced: minRenewal after the last replacement, or when
+// the next attempt is due.
 func (d *bindingDecision) notTooSoon(at time.Time) time.Time {
 	var soonest time.Time
 	switch a := d.status.Attempts; {
@@ -193,7 +191,7 @@ func (d *bindingDecision) notTooSoon(at time.Time) time.Time {
 	return at
 }
 
-// renew replaces credentials that are about to end, once nothing is in the way of that.
+// renew rotates credentials that are about to expire, unless that is blocked.
 func (d *bindingDecision) renew() {
 	if why := d.obstacle(); why != nil {
 		d.waitFor(why)
@@ -203,25 +201,24 @@ func (d *bindingDecision) renew() {
 	d.startRotation()
 }
 
-// renewEnded gets new credentials for those that have ended: there is nothing to rotate.
+// renewEnded gets new credentials for expired ones, which cannot be rotated.
 func (d *bindingDecision) renewEnded() {
-	message := "the credentials have ended at " + when(d.status.ExpiresAt.Time)
+	message := "the credentials have expired at " + when(d.status.ExpiresAt.Time)
 	if at := d.notTooSoon(d.status.ExpiresAt.Time); d.w.now.Before(at) {
 		d.wake = at
-		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: message + "; new ones are asked for at " + when(at)})
+		d.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: message + "; new ones are requested at " + when(at)})
 		return
 	}
 	d.startAnew(message, nil)
 }
 
-// isRebindAsked says whether a person has asked for other credentials since they were
-// last asked for.
+// isRebindAsked reports whether a person has asked for new credentials since the last request.
 func (d *bindingDecision) isRebindAsked() bool {
 	asked := d.b.Annotations[v1beta1.RebindAnnotation]
 	return asked != "" && asked != d.status.Rebind
 }
 
-// rebind gets new credentials, as a person has asked.
+// rebind gets new credentials for a person who has asked for them.
 func (d *bindingDecision) rebind() {
 	switch why := d.obstacle(); {
 	case why != nil:
@@ -229,6 +226,6 @@ func (d *bindingDecision) rebind() {
 	case d.present().BindingRotatable && isDelivered(&d.status) && !d.hasEnded():
 		d.startRotation()
 	default:
-		d.startAnew("new credentials were asked for with the annotation "+v1beta1.RebindAnnotation, nil)
+		d.startAnew("new credentials were requested with the annotation "+v1beta1.RebindAnnotation, nil)
 	}
 }

@@ -24,36 +24,35 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// callMemory is what a process knows of a binding beyond its status. Without it some
-// requests are made again.
+// callMemory is what a process remembers of a binding's requests beyond the status. After a restart some requests are repeated.
 type callMemory struct {
-	// told are credentials that are not in the Secret yet.
+	// told are credentials that are not in the Secret yet; nil: there are none.
 	told  *told
 	tried tried
-	// triedRotation: credentials were asked for so, in vain.
+	// triedRotation: a rotation has not brought credentials.
 	triedRotation bool
-	// app and async: the broker wants to be asked so.
+	// app and async: the broker requires an application, or accepts_incomplete.
 	app, async bool
 }
 
-// tried is how credentials were asked for under an id, in vain, since they were last had.
+// tried is which ways to get the credentials of an id have failed.
 type tried struct {
 	id            string
 	fetch, repeat bool
-	// made: the binding was just made, and its credentials were not asked for yet.
+	// made: the binding was just created, and its credentials were not fetched yet.
 	made bool
 }
 
-// told are credentials as a broker told them, under an id.
+// told are credentials as a broker returned them for an id.
 type told struct {
 	id string
-	// binding has them; nil: they fit into no Secret.
+	// binding has them; nil: no Secret can hold them.
 	binding *osbresult.Binding
-	// unfit: they do not go into the Secret as it is.
+	// unfit: the present Secret cannot hold them.
 	unfit bool
 }
 
-// learn is what a process remembers of a binding after a call.
+// learn returns what a process remembers of a binding after an answer.
 func (m callMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a bindingAnswer) callMemory {
 	if m.tried.id != call.id && !call.removal && call.verb != unbind {
 		m.tried = tried{id: call.id}
@@ -65,7 +64,7 @@ func (m callMemory) learn(b *v1beta1.ServiceBinding, call bindingCall, a binding
 		m.learnFetch(b, call, a)
 	case unbind:
 		m.async = m.async || a.Class == osbresult.NeedsAsync
-		m.triedRotation = m.triedRotation || m.told != nil && m.told.id == call.id // they fit into no Secret
+		m.triedRotation = m.triedRotation || m.told != nil && m.told.id == call.id // no Secret can hold them
 	default:
 		switch {
 		case call.removal || a.Class != osbresult.Done:
@@ -85,7 +84,7 @@ func (m *callMemory) learnBind(call bindingCall, a bindingAnswer) {
 		m.app = true
 	case a.Class == osbresult.Done && a.binding.Credentials != nil:
 		m.told = &told{id: call.id, binding: a.binding}
-	case a.Class == osbresult.Done && !a.binding.Created && call.clean && call.owned && call.retrievable: // it may not be done, whatever it says
+	case a.Class == osbresult.Done && !a.binding.Created && call.clean && call.owned && call.retrievable: // the broker may not have finished
 		m.tried.made = true
 	case a.Class == osbresult.Done && (a.binding.Created || call.clean && call.owned): // a service without credentials
 		m.told = &told{id: call.id, binding: withoutCredentials(a.binding)}
@@ -96,13 +95,12 @@ func (m *callMemory) learnBind(call bindingCall, a bindingAnswer) {
 	}
 }
 
-// manyFetches is how often a binding that was just made is fetched although the broker
-// does not know it yet.
+// manyFetches is how often a binding that was just created is fetched while the broker does not know it.
 const manyFetches = 3
 
 func (m *callMemory) learnFetch(b *v1beta1.ServiceBinding, call bindingCall, a bindingAnswer) {
 	made := m.tried.made
-	m.tried.made = made && (!a.Sent || a.Class == osbresult.Gone || a.Class == osbresult.Concurrency) // else they may have been told, and lost
+	m.tried.made = made && (!a.Sent || a.Class == osbresult.Gone || a.Class == osbresult.Concurrency) // otherwise the credentials may have been lost with an answer
 	patient := made && (b.Status.Attempts == nil || b.Status.Attempts.Count < manyFetches)
 	switch {
 	case a.Class == osbresult.Done && a.binding.Credentials != nil:

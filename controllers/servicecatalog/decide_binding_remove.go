@@ -26,27 +26,27 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// remove is for a binding that is being deleted.
+// remove decides on a binding that is being deleted.
 func (d *bindingDecision) remove() {
 	s := &d.status
 	switch {
-	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
+	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.b):
-		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the binding is left as it is at the broker"}
+		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the binding is left at the broker"}
 	case d.isClean() && s.UnbindStatus != v1beta1.UnbindSucceeded:
 		d.release = neverMade(v1beta1.ReasonUnboundSuccessfully, d.id(), d.isOthers())
 	case d.isClean():
 		d.release = &word{v1beta1.ReasonUnboundSuccessfully, "nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindAsked():
-		d.hold(blockedBy(v1beta1.ReasonUnbindCallFailed, "the former service-catalog has given up to remove the binding; to have it tried again, change the annotation "+v1beta1.RebindAnnotation))
-	case s.OrphanMitigationInProgress && d.owns(): // which may be what the broker is working on
+		d.hold(blockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
+	case s.OrphanMitigationInProgress && d.owns(): // it may be the operation in progress
 		d.removeSecretAnd(d.id())
 	case s.PredecessorID != "" && d.ownsPredecessor():
 		d.removeSecretAnd(s.PredecessorID)
 	case d.owns():
 		d.removeSecretAnd(d.id())
 	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && d.w.claimants.blocksRemoval() == nil:
-		d.poll() // only if it succeeds is what is there ours to remove
+		d.poll() // its success proves that this object created the binding
 	case d.w.claimants.blocksRemoval() != nil:
 		d.release = leftToClaimant(d.id(), d.w.claimants.blocksRemoval())
 	default:
@@ -54,8 +54,7 @@ func (d *bindingDecision) remove() {
 	}
 }
 
-// removeSecretAnd deletes the Secret, so that nobody begins to use what is about to end,
-// and then what the broker has under an id.
+// removeSecretAnd deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
 func (d *bindingDecision) removeSecretAnd(id string) {
 	switch {
 	case d.w.definition == definitionUnknown:
@@ -71,18 +70,18 @@ func (d *bindingDecision) removeSecretAnd(id string) {
 	}
 }
 
-// mitigate removes what a failure may have left, unless it is in use after all.
+// mitigate continues an orphan mitigation, unless the Secret has the credentials of the binding after all.
 func (d *bindingDecision) mitigate() {
 	switch {
 	case d.w.secret == secretUnseen:
 		d.look = true
 	case d.w.secret == secretGood && d.w.secretOf == d.id():
-		d.status.InProgressProperties = nil // an earlier request may have had other parameters
+		d.status.InProgressProperties = nil // the earlier request may have had other parameters
 		d.status = foldInjected(d.b, d.status, nil, d.w.secretVersion, d.w.now)
 	case d.isKept():
 		d.status.OrphanMitigationInProgress, d.status.AsyncOpInProgress, d.status.LastOperation = false, false, nil
 		d.stop(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
-	case !d.owns(): // no longer, if ever
+	case !d.owns():
 		d.status.OrphanMitigationInProgress = false
 		d.stop(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
 	default:
@@ -90,7 +89,7 @@ func (d *bindingDecision) mitigate() {
 	}
 }
 
-// unbind asks the broker to remove what it has under an id, or how far that is.
+// unbind sends the unbind request for an id, or polls it.
 func (d *bindingDecision) unbind(id string) {
 	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationUnbind || d.status.OrphanMitigationInProgress)
 	call := d.newCall(unbind)
@@ -107,14 +106,14 @@ func (d *bindingDecision) unbind(id string) {
 		d.pollLater(call, true)
 	case !removing && !d.isDue():
 	default:
-		if removing { // it takes too long, and is asked for anew
+		if removing { // past its deadline
 			d.status.AsyncOpInProgress, d.status.LastOperation, d.status.OperationStartTime = false, nil, timeOf(d.w.now)
 		}
 		d.call = call
 	}
 }
 
-// poll asks how far the broker is.
+// poll polls the operation in progress.
 func (d *bindingDecision) poll() {
 	if d.status.CurrentOperation == v1beta1.OperationUnbind {
 		d.unbind(cmp.Or(d.status.PredecessorID, d.id()))
@@ -132,7 +131,7 @@ func (d *bindingDecision) poll() {
 	}
 }
 
-// pollLater asks how far the broker is, once it is time to.
+// pollLater polls the operation when the next poll is due.
 func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
 	next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now)
 	if a := d.status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
@@ -143,13 +142,13 @@ func (d *bindingDecision) pollLater(call *bindingCall, removal bool) {
 	}
 	d.wake = time.Time{}
 	call.verb, call.removal = poll, removal
-	if then := d.status.Target; then != nil { // the instance may have another plan since it began
+	if then := d.status.Target; then != nil { // the plan of the beginning; the instance may have changed
 		call.target.PlanID = then.PlanID
 	}
 	d.call = call
 }
 
-// isOverdue says whether the operation has taken longer than it may.
+// isOverdue reports whether the operation is past its deadline.
 func (d *bindingDecision) isOverdue() bool {
 	return isOverdue(d.status.OperationStartTime, d.present().MaximumPollingDuration, d.w.now)
 }

@@ -23,8 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// startRotation asks for a binding under a new id that replaces the present one, which
-// stays as it is until then.
+// startRotation begins a rotation: a bind request under a new id, with the present binding as the predecessor.
 func (d *bindingDecision) startRotation() {
 	s := &d.status
 	s.PredecessorID, s.ExternalID = d.id(), nextBindingID(d.b, s)
@@ -46,7 +45,7 @@ func (d *bindingDecision) askForSuccessor() {
 	d.call.predecessor, d.call.props = d.status.PredecessorID, d.status.InProgressProperties
 }
 
-// rotate goes on with a rotation that has begun.
+// rotate continues a rotation.
 func (d *bindingDecision) rotate() {
 	a, tried := d.status.Attempts, d.tried()
 	retrievable := d.present().BindingRetrievable && !tried.fetch
@@ -70,22 +69,21 @@ func (d *bindingDecision) rotate() {
 	case retrievable && (tried.made || tried.repeat):
 		d.call = d.newCall(fetch)
 		d.call.again = true
-	case d.hasEnded(): // what has ended can be replaced by nothing
+	case d.hasEnded(): // an expired predecessor cannot be rotated
 		d.giveUp()
 	default:
 		d.askForSuccessor()
 	}
 }
 
-// giveUp removes what a rotation may have made.
+// giveUp begins the orphan mitigation of a failed rotation.
 func (d *bindingDecision) giveUp() {
 	d.status.OrphanMitigationInProgress, d.journal = true, true
 	d.mitigate()
 }
 
-// startAnew removes the binding at the broker, so that another can be made under a new
-// id. What is not this object's to remove is left. The attempts are those that were made
-// already; nil: none.
+// startAnew removes the binding at the broker to create another one under a new id. A binding that this object does not own is
+// left there. made are the attempts so far; nil: none.
 func (d *bindingDecision) startAnew(why string, made *v1beta1.Attempts) {
 	if obstacle := d.obstacle(); obstacle != nil {
 		d.waitFor(obstacle)
@@ -99,7 +97,7 @@ func (d *bindingDecision) startAnew(why string, made *v1beta1.Attempts) {
 	d.replace()
 }
 
-// replace goes on with what startAnew has begun, or with what retire has.
+// replace continues a removal that startAnew or retire has begun.
 func (d *bindingDecision) replace() {
 	switch {
 	case d.status.PredecessorID != "":
@@ -118,16 +116,16 @@ func (d *bindingDecision) replace() {
 	}
 }
 
-// left says that what the broker has under an id is not ours to remove.
+// left is the cause for leaving a binding at the broker that this object may not remove.
 func (d *bindingDecision) left(id string, others claimants) *word {
 	why := "which this object did not create"
 	if others.blocksRemoval() != nil {
-		why = "which is another object's, too"
+		why = "which another object has as well"
 	}
-	return &word{v1beta1.ReasonRetained, fmt.Sprintf("what the broker has under the id %q, %s, is left there, and its credentials stay valid", id, why)}
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", id, why)}
 }
 
-// movedOn is the status of a binding that leaves its id and gets a new one.
+// movedOn returns the status of a binding that gets a new id.
 func movedOn(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
 	s.ExternalID = nextBindingID(b, &s)
 	s.ExternalProperties, s.InProgressProperties, s.CreatedForUID = nil, nil, ""
@@ -140,7 +138,7 @@ func movedOn(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time
 	return s
 }
 
-// remaining is what of the attempts counts until the credentials are in the Secret.
+// remaining returns the part of the attempts that counts until the credentials are in the Secret.
 func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
 	if a == nil || a.Removals == 0 {
 		return nil
@@ -148,7 +146,7 @@ func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
 	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, Removals: a.Removals}
 }
 
-// retire removes the binding that this one has replaced.
+// retire removes the predecessor.
 func (d *bindingDecision) retire() {
 	if !d.ownsPredecessor() {
 		d.leave = d.left(d.status.PredecessorID, d.w.predecessorClaimants)

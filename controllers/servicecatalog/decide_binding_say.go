@@ -25,13 +25,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// quietStart is how long a binding that was made together with its instance waits before its status says so.
+// quietStart is how long after its creation a binding waits for its instance before the status says so.
 const quietStart = 10 * time.Second
 
-// comesSoon are what a binding may wait for that was made together with its instance.
+// comesSoon are the reasons to wait of a binding that was created together with its instance.
 var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
 
-// waitFor says what has to be there first. It is looked up again when it changes.
+// waitFor sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
 func (d *bindingDecision) waitFor(why *blocker) {
 	if !d.b.DeletionTimestamp.IsZero() {
 		d.hold(why)
@@ -41,7 +41,7 @@ func (d *bindingDecision) waitFor(why *blocker) {
 	stalled, wake := why.isStalled(d.w.now)
 	d.wake = wake
 	if young := d.b.CreationTimestamp.Add(quietStart); d.w.now.Before(young) && soon && !stalled && len(d.status.Conditions) == 0 {
-		d.wake = young // until then it is no news
+		d.wake = young
 		return
 	}
 	if d.status.UnbindStatus == "" && d.isClean() {
@@ -55,34 +55,34 @@ func (d *bindingDecision) waitFor(why *blocker) {
 	d.say(v)
 }
 
-// isStalled says whether an instance waits for a person.
+// isStalled reports whether an instance is Stalled.
 func isStalled(instance *v1beta1.ServiceInstance) bool {
 	return instance != nil && isTrue(conditionOf(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 
-// isLive says whether an application can use what is in the Secret, and will not lose it at once.
+// isLive reports whether the credentials in the Secret are valid, and not about to end.
 func (d *bindingDecision) isLive() bool {
 	replaced := d.status.CurrentOperation == v1beta1.OperationUnbind && d.status.PredecessorID == ""
 	return isDelivered(&d.status) && !replaced && (d.w.secret == secretGood || d.w.secret == secretUnseen) && !d.hasEnded()
 }
 
-// injected is the verdict on a binding whose credentials are in its Secret.
+// injected returns the conditions of a binding whose credentials are in its Secret.
 func injected(b *v1beta1.ServiceBinding) verdict {
 	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
 }
 
-// stillInjected is the same where something else does not work.
+// stillInjected returns the same with a problem that does not concern these credentials.
 func stillInjected(but string) verdict {
 	return verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonInjectedBindResult, message: "The credentials are in the Secret; " + but}
 }
 
-// cleaning is the verdict while what may have been left is being removed.
+// cleaning returns the conditions during an orphan mitigation.
 func cleaning(why string, a *v1beta1.Attempts) verdict {
 	return cleanup(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, cleaningUp+": "+why, a, nil)
 }
 
-// isSlowBinding says whether requests for a binding are repeated seldom. The removals of one that
-// the broker has were made to get its credentials.
+// isSlowBinding reports whether requests for a binding are retried slowly. The removals of a binding that the broker has do not
+// count: they were made to get new credentials.
 func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
 	if a := s.Attempts; a != nil && isBound(s) {
 		return isSlow(&v1beta1.Attempts{Misconfigured: a.Misconfigured})
@@ -90,16 +90,16 @@ func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
 	return isSlow(s.Attempts)
 }
 
-// observe has the status say of which spec it is.
+// observe sets the observed generation.
 func (d *bindingDecision) observe() { d.status.ObservedGeneration = d.b.Generation }
 
-// say has the conditions say something.
+// say sets the conditions.
 func (d *bindingDecision) say(v verdict) {
 	d.observe()
 	setBindingConditions(&d.status, v, d.w.now)
 }
 
-// hold says what a deletion, or a cleanup, waits for.
+// hold sets the conditions for a blocker of a deletion or an orphan mitigation.
 func (d *bindingDecision) hold(why *blocker) {
 	v, wake := why.verdict(d.b, d.w.now)
 	d.wake = wake
@@ -109,8 +109,8 @@ func (d *bindingDecision) hold(why *blocker) {
 	d.say(v)
 }
 
-// troubled is the status where something could not be had that a request takes. That is
-// tried again.
+// troubled returns the status for a blocker that appears after the decision, such as a full queue or an API server that does not
+// answer.
 func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why *blocker) v1beta1.ServiceBindingStatus {
 	d := &bindingDecision{b: b, w: w, bindingStep: bindingStep{status: *b.Status.DeepCopy()}}
 	if d.status.UnbindStatus == "" && d.isClean() {
@@ -124,7 +124,7 @@ func troubled(b *v1beta1.ServiceBinding, w bindingWorld, why *blocker) v1beta1.S
 	return d.status
 }
 
-// stop says that nothing is tried any more until somebody asks for it.
+// stop ends the attempts until a person asks for new ones.
 func (d *bindingDecision) stop(reason, message string) {
 	if d.status.Attempts == nil {
 		d.status.Attempts = &v1beta1.Attempts{}
@@ -134,10 +134,10 @@ func (d *bindingDecision) stop(reason, message string) {
 	d.say(givenUp(reason, reason, message))
 }
 
-// setBindingConditions never says Ready of credentials that have ended.
+// setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.
 func setBindingConditions(status *v1beta1.ServiceBindingStatus, v verdict, now time.Time) {
 	if v.ready == v1beta1.ConditionTrue && hasEnded(status, now) {
-		v = verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The credentials have ended at " + when(status.ExpiresAt.Time)}
+		v = verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonRebinding, message: "The credentials have expired at " + when(status.ExpiresAt.Time)}
 	}
 	status.Conditions = v.conditions(status.Conditions, now)
 	status.LastConditionState = lastConditionState(status.Conditions)

@@ -26,29 +26,29 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 )
 
-// settling is for how long the cache may not show a Secret that this process has written or found.
+// settling is how long the cache may take to show a Secret that this process has written or read.
 const settling = 10 * time.Second
 
-// bindingMemory is what this process knows of a binding and its Secret beyond the status.
+// bindingMemory is what this process remembers of a binding and its Secret beyond the status.
 type bindingMemory struct {
 	callMemory
-	// seen is the version of the Secret that was last read or written here, which had the
-	// credentials of the id seenOf, or was edited; and when that was.
+	// seen is the resourceVersion of the Secret that this process read or wrote last, at a time. It had the credentials of the id
+	// seenOf, or was modified.
 	seen, seenOf string
 	edited       bool
 	at           time.Time
-	// ejected: it was deleted.
+	// ejected: this process has deleted it.
 	ejected bool
 }
 
-// sightOf is what a process knows of a Secret of which its cache knows seen.
+// sightOf returns what is known of a Secret: seen is its metadata in the cache; nil: the cache has none.
 func sightOf(b *v1beta1.ServiceBinding, known *bindingMemory, seen *metav1.PartialObjectMetadata, now time.Time) (is secretState, of, version string) {
 	s := &b.Status
 	deleting := !b.DeletionTimestamp.IsZero()
 	expected := isExpected(b)
 	before := seen != nil && s.SecretVersion != "" && notAfter(seen.ResourceVersion, s.SecretVersion)
-	unrecorded := s.SecretVersion == "" // the process was killed before, or it was the former service-catalog
-	// That of another may be of an object of that name that has gone.
+	unrecorded := s.SecretVersion == "" // by a process that was killed, or by the original service-catalog
+	// A Secret that belongs to another may be of an earlier binding of the name.
 	outdated := expected && (before || unrecorded && deleting)
 	switch {
 	case known.ejected:
@@ -70,18 +70,17 @@ func sightOf(b *v1beta1.ServiceBinding, known *bindingMemory, seen *metav1.Parti
 	return secretUnseen, "", ""
 }
 
-// isExpected says whether a binding's Secret should be there, or may be.
+// isExpected reports whether a binding's Secret should exist, or may.
 func isExpected(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
 	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || isBound(s) && s.CurrentOperation == "" ||
 		s.CurrentOperation == v1beta1.OperationBind && s.UnbindStatus == v1beta1.UnbindRequired
 }
 
-// contentOf says of which of a binding's ids a Secret has the credentials, and whether
-// they are not as they should be.
+// contentOf returns the id whose credentials a Secret has, and whether they were modified.
 func contentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edited bool) {
 	s := &b.Status
-	if !credentials.IsRecorded(secret) { // the former service-catalog wrote none
+	if !credentials.IsRecorded(secret) { // the original service-catalog wrote no record
 		return "", s.SecretVersion != "" || !isDelivered(s)
 	}
 	ids := []string{bindingID(b, s)}
@@ -96,14 +95,14 @@ func contentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edi
 	return "", true
 }
 
-// settle forgets what a process needs not know of a binding that is as it should be. shown: the cache shows the Secret as this
-// process knows it.
+// settle drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
+// this process knows it.
 func (k *bindingMemory) settle(s *v1beta1.ServiceBindingStatus, secret secretState, shown bool) {
 	if secret != secretGood || !isDelivered(s) || s.CurrentOperation != "" || k.told != nil {
 		return
 	}
 	k.callMemory = callMemory{}
-	if shown && k.seen == s.SecretVersion { // as cache and record say, too
+	if shown && k.seen == s.SecretVersion { // cache and status agree
 		*k = bindingMemory{}
 	}
 }

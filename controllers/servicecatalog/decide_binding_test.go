@@ -463,15 +463,14 @@ func TestARepairLeavesTheEndOfABinding(t *testing.T) {
 func TestWhatWaitsIsWoken(t *testing.T) {
 	for name, test := range map[string]struct {
 		is   []func(*bindingFixture)
-		want int
+		want bool
 	}{
-		"at rest":           {bfs(bound1), 0},
-		"a rebind":          {bfs(bound1, rebound), 1},
-		"one that will end": {bfs(expiring), 1},
+		"at rest":           {bfs(bound1), true},
+		"a rebind":          {bfs(bound1, rebound), false},
+		"one that will end": {bfs(expiring), false},
 	} {
-		f := newBindingFixture(test.is...)
-		if got := unsettledBindings([]*v1beta1.ServiceBinding{f.b}); len(got) != test.want {
-			t.Errorf("%s: %v", name, got)
+		if got := isSettled(newBindingFixture(test.is...).b); got != test.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }
@@ -502,10 +501,9 @@ func TestWhoAsksForABinding(t *testing.T) {
 		"deleted meanwhile": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), deleted1, lives1), true},
 	} {
 		f := newBindingFixture(test.is...)
-		f.b.Spec.UserInfo = &v1beta1.UserInfo{Username: "amy"}
 		f.b.Status = f.step().status
-		if got := asker(f.b); (got != nil) != test.want || test.want && got.Username != "amy" {
-			t.Errorf("%s: in the name of %+v", name, got)
+		if got := isUsers(f.b); got != test.want {
+			t.Errorf("%s: on behalf of the user: %t", name, got)
 		}
 	}
 }

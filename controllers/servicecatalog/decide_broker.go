@@ -23,39 +23,38 @@ import (
 )
 
 const (
-	// minRelist bounds how often a catalog is read while all is well.
+	// minRelist is the shortest time between two relists of a catalog that is read without errors.
 	minRelist = time.Minute
-	// minDemanded bounds how often it is read because a broker's answers ask for it, or
-	// because a Secret was changed.
+	// minDemanded is the shortest time between two relists that a broker's answer requests, or a changed Secret.
 	minDemanded = 10 * time.Second
 )
 
-// brokerFacts are what is to be known about a broker beside itself.
+// brokerFacts are what the decision about a broker depends on, beside the object.
 type brokerFacts struct {
 	now time.Time
-	// interval is after how long a catalog is read again where the broker does not say.
+	// interval between two relists where the spec has none.
 	interval time.Duration
-	// credentials is the version of the Secrets that authInfo names; touched: it is another
-	// than is on record, but only we have changed them.
+	// credentials is the version of the Secrets that authInfo names. touched: it differs from the recorded one by nothing but this
+	// operator's finalizer.
 	credentials string
 	touched     bool
-	// digest is that of the classes and plans that are offered.
+	// digest of the classes and plans that exist.
 	digest string
-	// demanded: a broker's answer said that its catalog has changed.
+	// demanded: an answer of the broker said that the catalog has changed.
 	demanded bool
 }
 
-// relist says when a catalog is to be read.
+// relist is when a catalog is read next.
 type relist struct {
-	// at: not before then; zero: not before something changes.
+	// at is the time; zero: with the next event.
 	at time.Time
-	// etag is what is held; empty: that is not known.
+	// etag of the catalog that classes and plans were created from; empty: it is not known.
 	etag string
 }
 
 func (r relist) isDue(now time.Time) bool { return !r.at.IsZero() && !r.at.After(now) }
 
-// decideRelist says when the catalog of a broker is to be read next. It is pure.
+// decideRelist returns when the catalog of a broker is read next.
 func decideRelist(b v1beta1.Broker, f brokerFacts) relist {
 	return relist{at: relistAt(b, f), etag: heldETag(b, f)}
 }
@@ -64,7 +63,7 @@ func relistAt(b v1beta1.Broker, f brokerFacts) time.Time {
 	spec, status, generation := b.Common(), b.CommonStatus(), b.GetGeneration()
 	failing, manual := status.Attempts > 0, spec.RelistBehavior == v1beta1.RelistManual
 	switch {
-	case status.ObservedGeneration != generation && status.ReconciledGeneration != generation: // not even tried
+	case status.ObservedGeneration != generation && status.ReconciledGeneration != generation: // not tried yet
 		return f.now
 	case failing && status.CredentialsVersion != f.credentials:
 		return f.now
@@ -72,9 +71,9 @@ func relistAt(b v1beta1.Broker, f brokerFacts) time.Time {
 		return status.NextAttemptTime.Time
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
-	case status.ReconciledGeneration == 0: // it was abandoned, or there is no knowing
+	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
 		return f.now
-	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the former service-catalog
+	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the original service-catalog
 		return f.now
 	}
 	last := status.LastCatalogRetrievalTime.Time
@@ -84,7 +83,7 @@ func relistAt(b v1beta1.Broker, f brokerFacts) time.Time {
 	switch {
 	case manual:
 		return time.Time{}
-	case status.CatalogDigest != f.digest: // edited or deleted behind our back
+	case status.CatalogDigest != f.digest: // classes or plans were edited or deleted by others
 		return last.Add(minRelist)
 	}
 	return last.Add(intervalOf(spec, f.interval))
@@ -97,12 +96,12 @@ func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time
 	return max(usual, minRelist)
 }
 
-// heldETag is the broker's name for the catalog that is held, if that can be relied on:
-// nothing that made classes and plans of it has changed, and neither have they.
+// heldETag returns the ETag of the catalog that classes and plans were created from; empty: they, the spec or the status have changed
+// since, so that the catalog has to be read as a whole.
 func heldETag(b v1beta1.Broker, f brokerFacts) string {
 	status := b.CommonStatus()
 	if ready := conditionOf(status.Conditions, v1beta1.ConditionReady); ready != nil && !isTrue(ready) {
-		return "" // an unchanged catalog says nothing that its conditions could be made from
+		return "" // the conditions cannot be set from an unchanged catalog
 	}
 	if status.ReconciledGeneration != b.GetGeneration() || status.Attempts > 0 || status.CatalogDigest != f.digest {
 		return ""

@@ -26,8 +26,6 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-
 // readBroker is a broker whose catalog was read a minute ago, and all is well.
 func readBroker() *v1beta1.ClusterServiceBroker {
 	b := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "b", UID: "broker", Generation: 3}}

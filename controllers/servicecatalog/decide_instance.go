@@ -26,99 +26,97 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// instanceWorld is what an instance's next step depends on beside the object.
+// instanceWorld is what the decision about an instance depends on, beside the object.
 type instanceWorld struct {
 	now time.Time
-	// offer is what the spec refers to, or why that is not there.
+	// offer is what the spec refers to, or why it does not exist.
 	offer offer
-	// present is the plan that the instance has, nil if it has none or that is gone.
+	// present is the plan that the instance has at the broker; nil: it has none, or the plan no longer exists.
 	present v1beta1.Plan
-	// working is the plan of the operation that is under way; nil if there is none, or the
-	// plan is gone.
+	// working is the plan of the operation in progress; nil: there is none, or the plan no longer exists.
 	working v1beta1.Plan
-	// refs are to be written into the spec; nil: they are there.
+	// refs have to be written into the spec; nil: it has them.
 	refs *catalogRefs
-	// problem is why nothing can be sent to the broker now.
+	// problem is why no request can be sent to the broker now.
 	problem *blocker
-	// recovered is when the broker last began to provision again, after that had failed.
+	// recovered is when the broker's provisioning last recovered from failures.
 	recovered time.Time
-	// parameters are those of the spec, or why they cannot be had.
+	// parameters are those of the spec, or why they cannot be read.
 	parameters parameters
-	// bindings are the names of those that refer to the instance.
+	// bindings are the names of the ServiceBindings that refer to the instance.
 	bindings []string
-	// unbinding: all of them are being deleted, and go by themselves.
+	// unbinding: all of them are being deleted, and none is Stalled.
 	unbinding bool
-	// claimants are the other objects of the broker with the same id.
+	// claimants are the other objects of the broker that have the same id.
 	claimants claimants
-	// definition is what is known of the CRD since the deletion was seen.
+	// definition is what a read of the CRD found that began after the deletion was seen.
 	definition definitionState
-	// polled is when this process last asked for the operation, and asked how long the
-	// broker then wanted to be left alone.
+	// polled is when this process last polled the operation, and asked the Retry-After of that answer.
 	polled time.Time
 	asked  time.Duration
 }
 
-// catalogRefs are the names of the objects that a plan reference was found to mean.
+// catalogRefs are the names of the objects that the plan reference of a spec resolves to.
 type catalogRefs struct {
 	catalog.Refs
 	scope catalog.Scope
 }
 
-// instanceCall is a request about an instance.
+// instanceCall is a request to the broker about an instance.
 type instanceCall struct {
 	verb                  verb
 	id, serviceID, planID string
-	// generation that it is for.
+	// generation of the spec that it follows from.
 	generation int64
-	// props are what the broker has once it is done, where it gets anything.
+	// props are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	props *v1beta1.ServiceInstancePropertiesState
-	// clean: nothing can be at the broker before it.
+	// clean: the broker can have nothing under the id before the request.
 	clean bool
-	// owned: what is there under the id may be removed, and kept: nobody wants that.
+	// owned: this object created the broker's instance, so that it may be deleted (R10). kept: the deletion policy is Retain.
 	owned, kept bool
-	// removal: what is polled is one.
+	// removal: the operation that is polled is a deprovisioning.
 	removal bool
-	// limit is how long the operation that is polled may be in progress.
+	// limit is the maximum duration of the operation that is polled.
 	limit time.Duration
-	// unsure: it is not known what an earlier update did.
+	// unsure: the outcome of an earlier update is not known.
 	unsure bool
-	// guessed: the broker may have another of the recorded plans than the one that is named.
+	// guessed: the instance may have another of the recorded plans than the one that the request names.
 	guessed bool
-	// changes of an update; what does not change is left out.
+	// Of an update: what changes. The request leaves out the rest.
 	newPlan, newParameters bool
 	previousPlanID         string
 	previousMaintenance    string
 }
 
-// instanceStep is what happens next to an instance.
+// instanceStep is what the reconciler does next for an instance.
 type instanceStep struct {
-	// protect: finalizer and id have to be put on first.
+	// protect: finalizer and id have to be added first.
 	protect bool
-	// refs have to be written into the spec first.
+	// refs have to be written into the spec first; nil: none.
 	refs *catalogRefs
-	// prove: it has to be known first whether the CRD is being deleted.
+	// prove: the CRD has to be read first, as it may be terminating (R10).
 	prove bool
-	// read: the parameters have to be known first.
+	// read: the parameters have to be read first.
 	read bool
-	// journal: the status has to be written before the call.
+	// journal: the status has to be written before the request (R1).
 	journal bool
 	call    *instanceCall
-	// release: the finalizer goes, for this reason.
+	// release is why the finalizer is removed; nil: it is not.
 	release *word
-	// status is what to write, but for what comes of the call.
+	// status is the status to write, before the outcome of the request.
 	status v1beta1.ServiceInstanceStatus
-	// wake is when to look again; zero: when something changes.
+	// wake is when to reconcile again; zero: with the next event.
 	wake time.Time
 }
 
-// instanceDecision is a decision being made.
+// instanceDecision is a step while it is decided on.
 type instanceDecision struct {
 	si *v1beta1.ServiceInstance
 	w  instanceWorld
 	instanceStep
 }
 
-// decideInstance says what happens next to an instance.
+// decideInstance returns the next step for an instance.
 func decideInstance(si *v1beta1.ServiceInstance, w instanceWorld) instanceStep {
 	d := &instanceDecision{si: si, w: w, instanceStep: instanceStep{status: *si.Status.DeepCopy()}}
 	status := &d.status
@@ -141,13 +139,12 @@ func decideInstance(si *v1beta1.ServiceInstance, w instanceWorld) instanceStep {
 	return d.instanceStep
 }
 
-// isBlank reports whether a status was never written: it has no field, or only the schema's
-// default, an observedGeneration of -1.
+// isBlank reports whether a status was never written: it is empty, or the schema's default, an observedGeneration of -1.
 func isBlank(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && s.CurrentOperation == ""
 }
 
-// unprotected is an instance without our finalizer.
+// unprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
 func (d *instanceDecision) unprotected() {
 	if isBlank(&d.status) {
 		d.protect = true
@@ -156,7 +153,7 @@ func (d *instanceDecision) unprotected() {
 	d.stall(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")
 }
 
-// isClean reports whether nothing can be at the broker: what is sent is on record before (R1).
+// isClean reports whether the broker can have nothing of the instance: every request is on record before it is sent (R1).
 func (d *instanceDecision) isClean() bool {
 	switch d.status.DeprovisionStatus {
 	case v1beta1.DeprovisionNotRequired, v1beta1.DeprovisionSucceeded:
@@ -168,23 +165,23 @@ func (d *instanceDecision) isClean() bool {
 	return false
 }
 
-// owns says whether what the broker has under the id may be removed as this object's (R10).
+// owns reports whether the broker's instance may be removed as this object's (R10).
 func (d *instanceDecision) owns() bool { return isOwned(d.si) && d.w.claimants.blocksRemoval() == nil }
 
-// isOthers says whether what the broker has under the id, if anything, is another object's.
+// isOthers reports whether the id belongs to another object.
 func (d *instanceDecision) isOthers() bool {
 	return d.w.claimants.blocksCreation() != nil && !isOwned(d.si) || isForAnother(d.si.UID, d.status.CreatedForUID)
 }
 
-// isForAnother says whether what the broker has was created for another object.
+// isForAnother reports whether the broker's resource was created for another object.
 func isForAnother(uid, createdFor types.UID) bool { return createdFor != "" && createdFor != uid }
 
-// isStopped says whether nothing is tried any more for what the spec says now.
+// isStopped reports whether the present spec was refused, so that it is not tried again.
 func (d *instanceDecision) isStopped() bool {
 	if a := d.status.Attempts; a != nil {
 		return a.Stopped && !d.isNews(a)
 	}
-	// The former service-catalog left it at that. What is under way has conditions from before.
+	// The original service-catalog did not retry after Failed=True. During an operation the conditions are older than that.
 	failed := conditionOf(d.status.Conditions, v1beta1.ConditionFailed)
 	return d.status.CurrentOperation == "" && failed != nil && failed.Status == v1beta1.ConditionTrue && d.status.ObservedGeneration >= d.si.Generation
 }
@@ -193,8 +190,7 @@ func (d *instanceDecision) isNews(a *v1beta1.Attempts) bool {
 	return a.Generation != d.si.Generation || a.ParametersVersion != d.w.parameters.version
 }
 
-// renewAttempts begins a new budget for a new spec. What earlier requests may have left
-// is not forgotten.
+// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *instanceDecision) renewAttempts() {
 	a := d.status.Attempts
 	if a == nil || !d.isNews(a) {
@@ -203,7 +199,7 @@ func (d *instanceDecision) renewAttempts() {
 	d.status.Attempts = renewed(a, d.si.Generation, d.w.parameters.version)
 }
 
-// isDue says whether the next attempt may be made, and else wakes it when it may.
+// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
 func (d *instanceDecision) isDue() bool {
 	if a := d.status.Attempts; isRecovered(a, d.w.recovered) {
 		a.Recovered, a.NextTime = true, nil
@@ -212,7 +208,7 @@ func (d *instanceDecision) isDue() bool {
 	return d.wake.IsZero()
 }
 
-// begin says what is going to be under way.
+// begin sets the operation that the next request begins.
 func (d *instanceDecision) begin(operation v1beta1.ServiceInstanceOperation, props *v1beta1.ServiceInstancePropertiesState) {
 	if d.status.CurrentOperation != operation || d.status.OperationStartTime == nil {
 		d.status.OperationStartTime = timeOf(d.w.now)
@@ -233,7 +229,7 @@ func (d *instanceDecision) newCall(v verb) *instanceCall {
 	return call
 }
 
-// mayHaveInstance says whether it is on record that the broker was asked for an instance.
+// mayHaveInstance reports whether a request for an instance is on record.
 func mayHaveInstance(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.CurrentOperation != "" || s.ProvisionStatus == v1beta1.Provisioned || s.DeprovisionStatus == v1beta1.DeprovisionRequired
 }

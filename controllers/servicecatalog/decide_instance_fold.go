@@ -25,21 +25,21 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// answer is what came of a call.
+// answer is the broker's answer to a request about an instance.
 type answer struct {
 	osbresult.Outcome
 	blame
-	// created: this very call has created what is there.
+	// created: this request has created the instance (201).
 	created              bool
 	dashboard, operation string
-	// state and words are of a poll.
+	// state and words, the description, are of a poll.
 	state osbresult.State
 	words string
-	// instance is what an inspection found.
+	// instance is what was fetched; nil: it was not, or cannot be.
 	instance *osbresult.Instance
 }
 
-// instanceFold takes an answer into a status.
+// instanceFold is the application of an answer to a status.
 type instanceFold struct {
 	si     *v1beta1.ServiceInstance
 	status v1beta1.ServiceInstanceStatus
@@ -48,11 +48,11 @@ type instanceFold struct {
 	now    time.Time
 }
 
-// foldInstance is the status after a call, where status is that before it.
+// foldInstance returns the status after a request; status is the one before it, as the decision has it.
 func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call instanceCall, a answer, now time.Time) v1beta1.ServiceInstanceStatus {
 	f := &instanceFold{si: si, status: *status.DeepCopy(), call: call, answer: a, now: now}
 	if call.verb == poll || f.isCleanup() {
-		f.call.generation = status.ObservedGeneration // that of the operation: later ones are still to come
+		f.call.generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
 	f.status.ObservedGeneration = f.call.generation
 	switch call.verb {
@@ -71,7 +71,7 @@ func foldInstance(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceSta
 	return f.status
 }
 
-// isDeleting says whether the object is being deleted.
+// isDeleting reports whether the object is being deleted.
 func (f *instanceFold) isDeleting() bool { return !f.si.DeletionTimestamp.IsZero() }
 
 // isOverdue reports whether the answer was received after the deadline of the operation that
@@ -80,12 +80,12 @@ func (f *instanceFold) isOverdue() bool {
 	return f.call.limit > 0 && isOverdue(f.status.OperationStartTime, f.call.limit, f.now)
 }
 
-// isCleanup says whether the call removes what a failure may have left.
+// isCleanup reports whether the request is part of an orphan mitigation.
 func (f *instanceFold) isCleanup() bool {
 	return (f.call.verb == deprovision || f.call.removal) && !f.isDeleting()
 }
 
-// succeed is for a broker that has what was asked for.
+// succeed records that the broker has what was requested.
 func (f *instanceFold) succeed(reason, message string) {
 	s := &f.status
 	if f.call.props != nil {
@@ -101,7 +101,7 @@ func (f *instanceFold) succeed(reason, message string) {
 	f.say(verdict{ready: v1beta1.ConditionTrue, reason: reason, message: message})
 }
 
-// end has nothing under way any more.
+// end clears the operation in progress.
 func (f *instanceFold) end() {
 	s := &f.status
 	s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
@@ -114,9 +114,9 @@ func (f *instanceFold) keepDashboard() {
 	}
 }
 
-// accept is for a broker that has begun.
+// accept records an asynchronous operation that the broker has begun.
 func (f *instanceFold) accept(v verdict) {
-	if !f.status.AsyncOpInProgress { // how long it was asked for before does not count
+	if !f.status.AsyncOpInProgress { // the deadline counts from the acceptance
 		f.status.OperationStartTime = timeOf(f.now)
 	}
 	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
@@ -129,26 +129,26 @@ func (f *instanceFold) accept(v verdict) {
 	f.say(v)
 }
 
-// unsure is for a request of which it is not known what it did.
+// unsure records a request with an unknown outcome.
 func (f *instanceFold) unsure(what, reason string) {
-	if f.call.verb == update || f.answer.Class == osbresult.Unknown { // else nothing is left that a repeat would not find
+	if f.call.verb == update || f.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
 		f.attempts().Unknown++
 	}
 	f.again(what, reason)
 }
 
-// again is for a request that is going to be repeated.
+// again records a failed request that is repeated.
 func (f *instanceFold) again(what, reason string) {
 	f.repeat(reason, what+" call failed: "+f.words())
 }
 
-// repeat is for a request that is going to be repeated, and says what has come of this one.
+// repeat records a request that is repeated, with a message about this attempt.
 func (f *instanceFold) repeat(reason, message string) {
 	f.later(message)
 	f.say(f.retried(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: f.sayAttempt(message)}))
 }
 
-// repeatSlowly is for an operation that the broker has carried out in vain: it takes its time.
+// repeatSlowly records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
 func (f *instanceFold) repeatSlowly(reason, message string) {
 	a := f.attempts()
 	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
@@ -156,12 +156,12 @@ func (f *instanceFold) repeatSlowly(reason, message string) {
 	f.repeat(reason, message)
 }
 
-// sayAttempt adds to a message when the next attempt is made.
+// sayAttempt adds to a message when the next attempt is due.
 func (f *instanceFold) sayAttempt(message string) string {
 	return sayNext(message, f.status.Attempts, f.answer.probed)
 }
 
-// retried is a verdict on what is repeated: a person should look if that is seldom.
+// retried adds Stalled where requests are retried slowly.
 func (f *instanceFold) retried(v verdict) verdict {
 	if !isSlow(f.status.Attempts) {
 		return v
@@ -169,17 +169,17 @@ func (f *instanceFold) retried(v verdict) verdict {
 	return v.slow(v.reason)
 }
 
-// later counts an attempt, keeps what came of it, and says when the next one is made.
+// later records a failed attempt, its message, and when the next one is due.
 func (f *instanceFold) later(message string) {
 	a := f.attempts()
-	if !f.isCleanup() { // of which the cause is said
+	if !f.isCleanup() { // then the message stays that of its cause
 		a.LastError = message
 	}
-	taken := f.answer.Class == osbresult.Conflict && !f.call.owned // else it is ours, and found out about
+	taken := f.answer.Class == osbresult.Conflict && !f.call.owned // otherwise the id is ours, and the conflict is inspected
 	countFailure(a, f.si.UID, failure{misconfigured: taken || f.answer.Misconfigured(), ownFault: f.answer.ownFault, probed: f.answer.probed != "", asked: f.answer.RetryAfter}, f.now)
 }
 
-// attempts are those of what the call is for: of a cleanup, what had failed.
+// attempts returns the attempts of the request's generation, or of the failure that is mitigated; it creates them if there are none.
 func (f *instanceFold) attempts() *v1beta1.Attempts {
 	if f.status.Attempts == nil {
 		f.status.Attempts = &v1beta1.Attempts{Generation: f.call.generation}
@@ -188,20 +188,20 @@ func (f *instanceFold) attempts() *v1beta1.Attempts {
 	if f.isCleanup() {
 		return a
 	}
-	if a.Generation != f.call.generation { // what failed before was something else
+	if a.Generation != f.call.generation { // the recorded ones are of another spec
 		*a = v1beta1.Attempts{Generation: f.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
 	}
 	a.ParametersVersion = held(cmp.Or(f.call.props, f.status.InProgressProperties)).ParametersVersion
-	if f.call.unsure { // until one has succeeded
+	if f.call.unsure { // until an update has succeeded
 		a.Unknown = max(a.Unknown, 1)
 	}
 	return a
 }
 
-// tryAgain says what a person can do about an instance that is not tried any more.
-const tryAgain = "; it is not tried any more until the spec or a Secret of parametersFrom changes: increase spec.updateRequests to try the same again"
+// tryAgain says how a person repeats a request that was refused.
+const tryAgain = "; it is not retried until the spec or a Secret of parametersFrom changes: increase spec.updateRequests to repeat it unchanged"
 
-// stop has nothing tried any more for this generation.
+// stop ends the attempts for this generation.
 func (f *instanceFold) stop(reason, failed, message string) {
 	if f.answer.UpdateNotRepeatable {
 		message += "; the broker said not to send this change again: change plan or parameters to something else"
@@ -213,7 +213,7 @@ func (f *instanceFold) stop(reason, failed, message string) {
 	f.say(givenUp(reason, failed, message))
 }
 
-// words are what the broker said, for people.
+// words describes the outcome of the request.
 func (f *instanceFold) words() string { return sayOutcome(f.answer.Outcome) }
 
 func (f *instanceFold) say(v verdict) { setInstanceConditions(&f.status, v, f.now) }

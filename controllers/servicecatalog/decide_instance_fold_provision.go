@@ -36,7 +36,7 @@ func (f *instanceFold) provision() {
 		case f.answer.created:
 			f.status.CreatedForUID = f.si.UID
 		case !f.call.owned:
-			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was brought along: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", f.call.id)
+			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was supplied: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", f.call.id)
 		}
 		f.succeed(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osbresult.Accepted:
@@ -47,13 +47,13 @@ func (f *instanceFold) provision() {
 		f.conflict()
 	case osbresult.Rejected, osbresult.Gone, osbresult.NeedsAsync, osbresult.NeedsApp:
 		f.rejected()
-	default: // nothing has happened, and may later
+	default: // no effect; the request may be repeated
 		f.undo()
 		f.again("Provision", callReason(f.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
 	}
 }
 
-// callReason tells a request without an answer from one that was answered.
+// callReason returns the reason for a request without an answer, or for one that was answered.
 func callReason(a answer, unanswered, answered string) string {
 	if a.Status == 0 {
 		return unanswered
@@ -61,8 +61,7 @@ func callReason(a answer, unanswered, answered string) string {
 	return answered
 }
 
-// rejected is for a broker that refuses to provision. That says nothing of an earlier
-// request that may have arrived.
+// rejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
 func (f *instanceFold) rejected() {
 	message := "Provision call failed: " + f.words()
 	f.stop(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
@@ -74,7 +73,7 @@ func (f *instanceFold) rejected() {
 	}
 }
 
-// undo takes back what was put on record for a request that had no effect.
+// undo removes the operation from the record of a request that had no effect.
 func (f *instanceFold) undo() {
 	if f.call.clean {
 		f.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
@@ -82,45 +81,45 @@ func (f *instanceFold) undo() {
 	}
 }
 
-// conflict is for a broker that has something else under the id.
+// conflict records that the broker has another instance under the id.
 func (f *instanceFold) conflict() {
 	a := f.attempts()
 	switch {
 	case !f.call.owned:
 		f.undo()
-		f.repeat(v1beta1.ReasonProvisionCallFailed, fmt.Sprintf("the broker has another service instance under the id %q, which was brought along: %s", f.call.id, f.words()))
-	case f.call.clean && a.Removals > 0: // it was removed, and the broker does not take it again
+		f.repeat(v1beta1.ReasonProvisionCallFailed, fmt.Sprintf("the broker has another service instance under the id %q, which was supplied: %s", f.call.id, f.words()))
+	case f.call.clean && a.Removals > 0: // the broker does not accept the id again after its removal
 		f.status.ExternalID = nextInstanceID(f.si, f.call.id)
 		f.undo()
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
-	default: // a request of ours that is not on record
+	default: // one of our requests with other properties was carried out
 		a.Conflict = true
 		a.Unknown++
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
 	}
 }
 
-// mayStartMitigation has removed what may have been left, where that may be.
+// mayStartMitigation begins an orphan mitigation where the instance may be removed.
 func (f *instanceFold) mayStartMitigation(why word) {
 	if f.call.owned && !f.call.kept {
 		f.startMitigation(why)
 	}
 }
 
-// startMitigation has removed what may have been left.
+// startMitigation begins an orphan mitigation.
 func (f *instanceFold) startMitigation(why word) {
 	f.status.OrphanMitigationInProgress = true
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	f.status.OperationStartTime = timeOf(f.now)
 	a := f.attempts()
-	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // else it also says what can be done
+	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.message
 	}
 	f.say(cleanup(v1beta1.ReasonStartingInstanceOrphanMitigation, cleaningUp+": "+why.message, a, &why))
 }
 
 func (f *instanceFold) update() {
-	f.status.Unusable = f.status.Unusable || f.answer.InstanceUnusable // whether it is tried again or not
+	f.status.Unusable = f.status.Unusable || f.answer.InstanceUnusable
 	switch f.answer.Class {
 	case osbresult.Done:
 		f.succeed(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
@@ -132,14 +131,14 @@ func (f *instanceFold) update() {
 	case osbresult.Unknown, osbresult.Malformed:
 		f.unsure("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
-		if !f.call.unsure && !f.answer.BrokerFailed() { // nothing has happened
+		if !f.call.unsure && !f.answer.BrokerFailed() { // no effect
 			f.end()
 		}
 		f.again("Update", callReason(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	}
 }
 
-// updateFailed is for an update that was not carried out: the broker has what it had.
+// updateFailed records an update that was refused or has failed: the broker has the properties from before.
 func (f *instanceFold) updateFailed(message string) {
 	if f.answer.UpdateNotRepeatable {
 		f.status.RefusedUpdate = fingerprint(held(f.status.InProgressProperties))
@@ -148,40 +147,39 @@ func (f *instanceFold) updateFailed(message string) {
 		f.status.Unusable = true
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
-	if f.answer.Class != osbresult.Done || f.answer.UpdateNotRepeatable { // it is refused, not carried out in vain
+	if f.answer.Class != osbresult.Done || f.answer.UpdateNotRepeatable { // refused
 		f.stop(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
 	} else {
 		f.repeatSlowly(v1beta1.ReasonUpdateInstanceCallFailed, message)
 	}
-	if a := f.attempts(); a.Unknown > 0 { // an earlier one may have been carried out
+	if a := f.attempts(); a.Unknown > 0 { // an earlier request may have been carried out
 		addPlan(a, planIDOf(held(f.status.InProgressProperties)))
 	}
 	f.end()
 }
 
-// inspect is for what a broker has under our id that is not what was asked for.
+// inspect records what the broker has under an id of ours after a conflict.
 func (f *instanceFold) inspect() {
 	a := f.attempts()
 	why := word{v1beta1.ReasonProvisionCallFailed, "the broker has something else under the id, from an earlier form of the spec"}
 	switch found := f.answer.instance; {
-	case f.answer.Class == osbresult.Gone: // after all, nothing
+	case f.answer.Class == osbresult.Gone: // nothing
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osbresult.Done && found != nil && found.PlanID != "" && found.PlanID == planIDOf(f.call.props):
 		f.adopt()
 	case f.answer.Class == osbresult.Done && f.answer.state == osbresult.InProgress, f.answer.Class == osbresult.Retry, f.answer.Misconfigured(), f.answer.Class == osbresult.Concurrency, f.answer.Class == osbresult.NeedsCatalog:
 		f.again("Provision", v1beta1.ReasonProvisionCallFailed)
-	case f.answer.Class == osbresult.Done && found != nil && found.PlanID != "" && !f.call.kept: // now it is known which one is to be removed
+	case f.answer.Class == osbresult.Done && found != nil && found.PlanID != "" && !f.call.kept: // the removal names this plan
 		f.status.InProgressProperties = withPlanID(*f.call.props, found.PlanID)
 		f.startMitigation(why)
 	case f.call.kept:
-		f.stop(why.reason, v1beta1.ReasonClusterServiceBrokerReturnedFailure, why.message+"; as the deletion policy is Retain, it is left there")
+		f.stop(why.reason, v1beta1.ReasonClusterServiceBrokerReturnedFailure, why.message+"; it is left there, as the deletion policy is Retain")
 	default:
 		f.startMitigation(why)
 	}
 }
 
-// adopt takes what the broker has for the instance: it is ours, from an earlier form of
-// the spec. What differs is brought up to date.
+// adopt records the broker's instance as this object's: an earlier form of the spec created it. An update follows.
 func (f *instanceFold) adopt() {
 	s := &f.status
 	found := *f.call.props
@@ -189,7 +187,7 @@ func (f *instanceFold) adopt() {
 	found.MaintenanceVersion = f.answer.instance.MaintenanceVersion
 	s.ExternalProperties, s.ProvisionStatus, s.DeprovisionStatus = &found, v1beta1.Provisioned, v1beta1.DeprovisionRequired
 	f.end()
-	s.CurrentOperation = v1beta1.OperationUpdate // so that all is sent
+	s.CurrentOperation = v1beta1.OperationUpdate // with an unknown outcome, so that everything is sent
 	s.Attempts = nil
-	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonUpdateInstanceRequestInFlight, message: "What the broker has from an earlier form of the spec is being updated"})
+	f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonUpdateInstanceRequestInFlight, message: "The broker has an instance of an earlier form of the spec, which is being updated"})
 }

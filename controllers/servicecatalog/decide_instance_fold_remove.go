@@ -32,9 +32,9 @@ func (f *instanceFold) deprovision() {
 		if f.isDeleting() {
 			f.beginDeprovision()
 		}
-		f.status.OperationStartTime = timeOf(f.now) // one that took too long was asked for anew
+		f.status.OperationStartTime = timeOf(f.now) // also of a removal that is repeated past its deadline
 		f.accept(f.removing(verdict{reason: v1beta1.ReasonDeprovisioning, message: "The instance is being deprovisioned asynchronously"}))
-	case osbresult.Concurrency: // what is under way goes on, and may leave another plan
+	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
 		message := "Deprovision call failed: " + f.words()
 		f.later(message)
 		f.say(f.removing(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionCallFailed, message: f.sayAttempt(message)}))
@@ -43,20 +43,19 @@ func (f *instanceFold) deprovision() {
 	}
 }
 
-// beginDeprovision says that the broker works on it since now.
+// beginDeprovision records the beginning of a deprovisioning.
 func (f *instanceFold) beginDeprovision() {
 	s := &f.status
 	if s.CurrentOperation == v1beta1.OperationDeprovision {
 		return
 	}
-	if s.InProgressProperties == nil { // else it may have either
+	if s.InProgressProperties == nil { // otherwise the broker may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
 	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, timeOf(f.now), false
 }
 
-// removing keeps the conditions that say why something is being removed, and tells who
-// waits for it what they can do.
+// removing adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
 func (f *instanceFold) removing(v verdict) verdict {
 	v.mitigation = mitigationOf(f.status.Conditions)
 	if f.isDeleting() {
@@ -70,7 +69,7 @@ func (f *instanceFold) removing(v verdict) verdict {
 	return v
 }
 
-// removed is for a broker that confirmed that it has nothing any more.
+// removed records that the broker has confirmed the removal.
 func (f *instanceFold) removed() {
 	s := &f.status
 	f.end()
@@ -80,12 +79,12 @@ func (f *instanceFold) removed() {
 		f.say(verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonDeprovisionedSuccessfully, message: "The instance was deprovisioned successfully"})
 		return
 	}
-	s.ExternalID = nextInstanceID(f.si, f.call.id) // a late removal by a former leader may still arrive
+	s.ExternalID = nextInstanceID(f.si, f.call.id) // a late removal by a former leader may still arrive (R2)
 	countRemoval(f.attempts(), f.si.UID, f.now)
 	f.say(cleaned("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, f.status.Attempts))
 }
 
-// removalFailed is for a removal that has to be asked for again.
+// removalFailed records a removal that has to be repeated.
 func (f *instanceFold) removalFailed(message string) {
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	if f.answer.InstanceUnusable {
@@ -109,7 +108,7 @@ func (f *instanceFold) poll() {
 	switch {
 	case f.call.removal && a.Class == osbresult.Gone:
 		f.removed()
-	case f.call.removal && a.NotFound(): // it proves nothing, but whoever knows the protocol says 410 to another request
+	case f.call.removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
 		f.removalFailed("The broker does not know the operation: " + f.words())
 	case a.Class != osbresult.Done:
 		f.pollFailed()
@@ -124,13 +123,12 @@ func (f *instanceFold) poll() {
 	}
 }
 
-// pollFailed is for an operation of which it cannot be learned how far it is. It does
-// not say how often, which would cost a write each time, unless polls are made seldom.
+// pollFailed records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
 func (f *instanceFold) pollFailed() {
 	if f.answer.Unfit() && f.call.guessed {
 		f.attempts().Refusals++
 	}
-	if f.isDeleting() && !f.call.removal { // then not of what keeps the broker from the removal
+	if f.isDeleting() && !f.call.removal { // the removal is tried instead
 		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	}
 	v := pollUnanswered(f.words(), f.isOverdue())
@@ -142,7 +140,7 @@ func (f *instanceFold) pollFailed() {
 	f.say(f.removing(v))
 }
 
-// progress repeats what the broker says about how far it is.
+// progress records what the broker says of an operation in progress.
 func (f *instanceFold) progress() {
 	v := verdict{ready: v1beta1.ConditionFalse}
 	switch {
@@ -170,7 +168,7 @@ func (f *instanceFold) operationSucceeded() {
 }
 
 func (f *instanceFold) operationFailed() {
-	words := cmp.Or(f.answer.words, "the broker does not say why")
+	words := cmp.Or(f.answer.words, "the broker gives no reason")
 	switch {
 	case f.call.removal:
 		f.removalFailed("Deprovision call failed: " + words)
@@ -181,8 +179,7 @@ func (f *instanceFold) operationFailed() {
 	}
 }
 
-// operationOverdue ends an operation that is still in progress after its deadline. The broker
-// may carry it out yet.
+// operationOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
 func (f *instanceFold) operationOverdue() {
 	words := fmt.Sprintf("it was not finished within %s", f.call.limit)
 	if f.status.CurrentOperation != v1beta1.OperationUpdate {
@@ -194,7 +191,7 @@ func (f *instanceFold) operationOverdue() {
 	f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
 }
 
-// provisionFailed is for an asynchronous provision that has failed, or counts as failed.
+// provisionFailed records an asynchronous provisioning that has failed, or is past its deadline.
 func (f *instanceFold) provisionFailed(message string) {
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	if !f.call.owned || f.call.kept {

@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// provision asks the broker for the instance.
+// provision decides on an instance that the broker does not have.
 func (d *instanceDecision) provision() {
 	if d.isStopped() {
 		return
@@ -64,8 +64,8 @@ func (d *instanceDecision) provision() {
 	d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
 }
 
-// hinder says why nothing can be asked for. Where that is because another object owns the id, it is
-// on record for whom the broker made what it has, so that this object does not inherit it.
+// hinder sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the
+// broker's instance was created, so that this object does not inherit it.
 func (d *instanceDecision) hinder(why *blocker) {
 	d.wait(why)
 	if !d.isClean() {
@@ -77,20 +77,20 @@ func (d *instanceDecision) hinder(why *blocker) {
 	}
 }
 
-// writeFirst has the status written before the call, unless it is on record (R1).
+// writeFirst has the status written before the request, unless it is on record (R1).
 func (d *instanceDecision) writeFirst(reason, message string) {
 	if equality.Semantic.DeepEqual(d.status, d.si.Status) {
 		return
 	}
 	d.journal = true
-	if isSlow(d.status.Attempts) { // the conditions stay until there is an answer
+	if isSlow(d.status.Attempts) { // the conditions stay until the broker has answered
 		d.observe()
 		return
 	}
 	d.say(verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message})
 }
 
-// obstacle is why nothing can be asked for now.
+// obstacle returns what blocks a provisioning or an update; nil: nothing does.
 func (d *instanceDecision) obstacle() *blocker {
 	switch offer := d.w.offer; {
 	case offer.missing != nil:
@@ -107,8 +107,7 @@ func (d *instanceDecision) obstacle() *blocker {
 	return d.w.problem
 }
 
-// knowsParameters says whether the parameters are there to be sent. If not, they are
-// read, or the status says why they cannot be.
+// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
 func (d *instanceDecision) knowsParameters() bool {
 	params := d.w.parameters
 	switch {
@@ -118,17 +117,17 @@ func (d *instanceDecision) knowsParameters() bool {
 		return true
 	case !params.absent || d.status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.status.ReconciledGeneration:
 		d.wait(params.problem)
-	default: // nothing else is asked for: with the Secret, only the means to repeat it are gone
+	default: // the broker has what the spec asks for; without the Secret it only cannot be repeated
 	}
 	return false
 }
 
-// hasPlan says whether the instance has the plan already.
+// hasPlan reports whether the instance has the plan at the broker.
 func (d *instanceDecision) hasPlan(plan v1beta1.Plan) bool {
 	return d.status.ProvisionStatus == v1beta1.Provisioned && d.status.ExternalProperties != nil && planIDOf(d.status.ExternalProperties) == plan.Common().ExternalID
 }
 
-// wanted are the properties that the spec asks for.
+// wanted returns the properties that the spec asks for.
 func (d *instanceDecision) wanted() *v1beta1.ServiceInstancePropertiesState {
 	plan, params := d.w.offer.plan, d.w.parameters
 	props := ofPlan(plan)
@@ -140,7 +139,7 @@ func (d *instanceDecision) wanted() *v1beta1.ServiceInstancePropertiesState {
 	return props
 }
 
-// update asks the broker to change the instance, if it has to be.
+// update decides on an instance that the broker has.
 func (d *instanceDecision) update() {
 	if d.isStopped() {
 		return
@@ -148,7 +147,7 @@ func (d *instanceDecision) update() {
 	d.renewAttempts()
 	byUser := d.si.Generation != d.status.ReconciledGeneration
 	if why := d.obstacle(); why != nil {
-		if byUser { // else it is as it was asked for
+		if byUser { // otherwise the broker has what the spec asks for
 			d.wait(why)
 		}
 		return
@@ -160,11 +159,11 @@ func (d *instanceDecision) update() {
 		return
 	}
 	props, call := d.wanted(), d.newCall(update)
-	if !byUser { // a changed Secret is no reason for maintenance
+	if !byUser { // a change of a Secret does not request maintenance
 		props.MaintenanceVersion = held(d.status.ExternalProperties).MaintenanceVersion
 	}
 	d.changes(call, props, byUser)
-	// What is unusable since an update that failed may be usable after another, even where nothing is different.
+	// An instance that is unusable since a failed update may be usable after another update, even where nothing changes.
 	touched := d.status.Unusable || byUser && d.si.Spec.UpdateRequests > held(d.status.ExternalProperties).UpdateRequests
 	switch {
 	case !call.newPlan && !call.newParameters && !touched:
@@ -184,8 +183,8 @@ func (d *instanceDecision) update() {
 	}
 }
 
-// recordFormerPlan keeps the plan of a request whose outcome is not known, and which one for other
-// properties follows: the broker may have that plan.
+// recordFormerPlan records the plan of the last request where its outcome is not known and the next one is for another plan: the
+// instance may have either.
 func (d *instanceDecision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesState) {
 	former := planIDOf(held(d.status.InProgressProperties))
 	if former != "" && former != planIDOf(props) && d.isUnsure() {
@@ -193,7 +192,7 @@ func (d *instanceDecision) recordFormerPlan(props *v1beta1.ServiceInstanceProper
 	}
 }
 
-// currentAttempts are the attempts at the present spec, begun if there are none.
+// currentAttempts returns the attempts at the present spec, and creates them if there are none.
 func (d *instanceDecision) currentAttempts() *v1beta1.Attempts {
 	if d.status.Attempts == nil {
 		d.status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.parameters.version}
@@ -201,8 +200,7 @@ func (d *instanceDecision) currentAttempts() *v1beta1.Attempts {
 	return d.status.Attempts
 }
 
-// changes says what of an instance an update changes. Where it is not known what an
-// earlier one did, all is sent, and no plan named that there was before.
+// changes sets what an update changes. Where the outcome of an earlier update is not known, everything is sent, and no previous plan.
 func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
 	before := held(d.status.ExternalProperties)
 	call.previousMaintenance = before.MaintenanceVersion
@@ -213,13 +211,13 @@ func (d *instanceDecision) changes(call *instanceCall, props *v1beta1.ServiceIns
 	call.newParameters = before.ParameterChecksum != props.ParameterChecksum || call.unsure
 }
 
-// isUnsure reports whether it is not known what an earlier request did: its outcome is not, or the
-// operation is on record without one.
+// isUnsure reports whether the outcome of an earlier request is not known: it is recorded as such, or the operation is on record
+// without an outcome.
 func (d *instanceDecision) isUnsure() bool {
 	return d.status.CurrentOperation != "" || d.status.Attempts != nil && d.status.Attempts.Unknown > 0
 }
 
-// upToDate is for an instance of which the broker has what the spec says.
+// upToDate records that the broker has what the spec asks for.
 func (d *instanceDecision) upToDate(props *v1beta1.ServiceInstancePropertiesState) {
 	if d.status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
 		d.status.ReconciledGeneration = d.si.Generation
@@ -231,10 +229,10 @@ func (d *instanceDecision) upToDate(props *v1beta1.ServiceInstancePropertiesStat
 	}
 }
 
-// mayChangePlan says whether instances of the present plan can get another.
+// mayChangePlan reports whether an instance of the present plan can change to another plan.
 func (d *instanceDecision) mayChangePlan() bool {
 	present := d.w.present
-	if present == nil { // it is gone from the catalog, so its class decides
+	if present == nil { // removed from the catalog: the class decides
 		present = d.w.offer.plan
 	}
 	return catalog.EffectiveOf(d.w.offer.class, present).PlanUpdatable

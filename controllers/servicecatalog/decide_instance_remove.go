@@ -24,12 +24,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// remove is for an instance that is being deleted.
+// remove decides on an instance that is being deleted.
 func (d *instanceDecision) remove() {
 	switch {
-	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // we are done; another's finalizer holds it
+	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.si):
-		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the service is left as it is at the broker"}
+		d.release = &word{v1beta1.ReasonRetained, "the deletion policy is Retain: the service is left at the broker"}
 	case d.isClean() && d.status.DeprovisionStatus != v1beta1.DeprovisionSucceeded:
 		d.release = neverMade(v1beta1.ReasonDeprovisionedSuccessfully, idOf(d.si), d.isOthers())
 	case d.isClean():
@@ -49,19 +49,19 @@ func (d *instanceDecision) remove() {
 	}
 }
 
-// mitigate removes what a failure may have left.
+// mitigate continues an orphan mitigation.
 func (d *instanceDecision) mitigate() {
 	switch {
 	case catalog.IsRetained(d.si):
 		d.stopMitigation("the deletion policy is Retain: what may be at the broker is left as it is")
-	case !d.owns(): // no longer, if ever
+	case !d.owns():
 		d.stopMitigation("what may be at the broker is not this object's to remove")
 	default:
 		d.deprovision()
 	}
 }
 
-// startMitigation removes what requests whose outcome is not known may have left.
+// startMitigation begins the orphan mitigation of requests with an unknown outcome.
 func (d *instanceDecision) startMitigation() {
 	d.status.OrphanMitigationInProgress, d.journal = true, true
 	a := d.currentAttempts()
@@ -77,7 +77,7 @@ func (d *instanceDecision) stopMitigation(why string) {
 	d.halt(v1beta1.ReasonOrphanMitigationFailed, why)
 }
 
-// deprovision asks the broker to remove the instance, or how far that is.
+// deprovision sends the deprovision request, or polls it.
 func (d *instanceDecision) deprovision() {
 	removing := d.status.AsyncOpInProgress && (d.status.CurrentOperation == v1beta1.OperationDeprovision || d.status.OrphanMitigationInProgress)
 	ids, missing := d.removalIDs()
@@ -92,26 +92,25 @@ func (d *instanceDecision) deprovision() {
 		d.pollLater(ids, true)
 	case !removing && d.isRefusedMeanwhile() && !d.isOverdue():
 		ids.planID = planIDOf(heldProperties(&d.status))
-		d.pollLater(ids, false) // how it ends says which plan is to be removed
+		d.pollLater(ids, false) // its end decides which plan the removal names
 	case !removing && !d.isDue():
 	default:
 		ids.verb = deprovision
-		if removing || d.isRefusedMeanwhile() { // it takes too long
+		if removing || d.isRefusedMeanwhile() { // past its deadline
 			d.status.AsyncOpInProgress, d.status.LastOperation = false, nil
 		}
 		d.call = ids
 	}
 }
 
-// isRefusedMeanwhile says whether the broker does not remove the instance as long as what
-// it does to it is under way.
+// isRefusedMeanwhile reports whether the broker has refused the removal because of an operation in progress.
 func (d *instanceDecision) isRefusedMeanwhile() bool {
 	a := d.status.Attempts
 	return d.status.AsyncOpInProgress && heldProperties(&d.status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }
 
-// plans are the ids of the plans that the broker may have, the most likely one first. The former
-// service-catalog did not always record one: then it is that of the spec.
+// plans returns the ids of the plans that the instance may have, the most likely one first. The original service-catalog did not
+// always record one; then it is the plan of the spec.
 func (d *instanceDecision) plans() []string {
 	ids := recordedPlans(&d.status)
 	if len(ids) == 0 && d.w.offer.plan != nil {
@@ -120,8 +119,7 @@ func (d *instanceDecision) plans() []string {
 	return ids
 }
 
-// removalIDs are the ids that the broker knows the instance by: those on record, since
-// the spec may say something else by now.
+// removalIDs returns a request with the recorded ids of service and plan: the spec may have changed since.
 func (d *instanceDecision) removalIDs() (*instanceCall, *blocker) {
 	call := d.newCall("")
 	if known := d.status.Broker; known != nil && known.ServiceID != "" {
@@ -139,8 +137,8 @@ func (d *instanceDecision) removalIDs() (*instanceCall, *blocker) {
 	return nil, blockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has")
 }
 
-// guessPlan is the one of the recorded plans to name next, the most likely one first: a broker may
-// refuse a request that names another than it has. guessed: there is another to try then.
+// guessPlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than
+// the instance has, and then the next one is tried. guessed: there is a next one.
 func guessPlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
 	if len(plans) == 0 {
 		return "", false
@@ -149,7 +147,7 @@ func guessPlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
 	return plans[n%len(plans)], len(plans) > 1 && n < len(plans)
 }
 
-// refusals is how often the broker has refused a request as it was made.
+// refusals returns how often the broker has refused the plan of a request.
 func refusals(a *v1beta1.Attempts) int {
 	if a == nil {
 		return 0
@@ -157,7 +155,7 @@ func refusals(a *v1beta1.Attempts) int {
 	return int(a.Refusals)
 }
 
-// poll asks how far a provisioning or an update is.
+// poll polls a provisioning or an update.
 func (d *instanceDecision) poll() {
 	ids, missing := d.removalIDs()
 	switch {
@@ -173,7 +171,7 @@ func (d *instanceDecision) poll() {
 	}
 }
 
-// pollLater asks how far the broker is, once it is time to.
+// pollLater polls the operation when the next poll is due.
 func (d *instanceDecision) pollLater(ids *instanceCall, removal bool) {
 	next := nextPoll(d.status.OperationStartTime, d.w.polled, d.w.asked, d.w.now)
 	if a := d.status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
@@ -187,7 +185,7 @@ func (d *instanceDecision) pollLater(ids *instanceCall, removal bool) {
 	d.call = ids
 }
 
-// isOverdue says whether the operation has taken longer than it may.
+// isOverdue reports whether the operation is past its deadline.
 func (d *instanceDecision) isOverdue() bool {
 	return isOverdue(d.status.OperationStartTime, d.maxPolling(), d.w.now)
 }

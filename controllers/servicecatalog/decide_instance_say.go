@@ -23,23 +23,23 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// observe has the status say what the spec is.
+// observe sets what the status says of the spec.
 func (d *instanceDecision) observe() {
 	isCleanup := d.status.OrphanMitigationInProgress && d.si.DeletionTimestamp.IsZero()
-	if !d.status.AsyncOpInProgress && !isCleanup { // which are of the generation that was observed
+	if !d.status.AsyncOpInProgress && !isCleanup { // these stay with the generation that they began with
 		d.status.ObservedGeneration = d.si.Generation
 	}
-	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // what is wrong with it was for admission
+	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // admission has refused a wrong one
 	d.status.UserSpecifiedClassName, d.status.UserSpecifiedPlanName = ref.UserSpecifiedClassName(), ref.UserSpecifiedPlanName()
 }
 
-// say has the conditions say something.
+// say sets the conditions.
 func (d *instanceDecision) say(v verdict) {
 	d.observe()
 	setInstanceConditions(&d.status, v, d.w.now)
 }
 
-// wait says what has to be there first. It is looked up again when it changes.
+// wait sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
 func (d *instanceDecision) wait(by *blocker) {
 	v, wake := by.verdict(d.si, d.w.now)
 	v.ready, v.message = v1beta1.ConditionFalse, by.message
@@ -47,12 +47,12 @@ func (d *instanceDecision) wait(by *blocker) {
 	d.say(v)
 }
 
-// stall says that nothing is going to happen.
+// stall sets the conditions of an object that the operator does nothing for.
 func (d *instanceDecision) stall(reason, message string) {
 	d.say(verdict{ready: v1beta1.ConditionUnknown, reason: reason, message: message, stalled: true})
 }
 
-// hold says what a deletion, or a cleanup, waits for.
+// hold sets the conditions for a blocker of a deletion or an orphan mitigation.
 func (d *instanceDecision) hold(by *blocker) {
 	v, wake := by.verdict(d.si, d.w.now)
 	v.mitigation = mitigationOf(d.status.Conditions)
@@ -60,8 +60,8 @@ func (d *instanceDecision) hold(by *blocker) {
 	d.say(v)
 }
 
-// troubledInstance is the status while something other than the broker keeps the next step
-// from being taken. That is tried again.
+// troubledInstance returns the status for a blocker that appears after the decision, such as a full queue or an API server that
+// does not answer.
 func troubledInstance(si *v1beta1.ServiceInstance, why *blocker, now time.Time) v1beta1.ServiceInstanceStatus {
 	status := *si.Status.DeepCopy()
 	v, _ := why.verdict(si, now)
@@ -70,7 +70,7 @@ func troubledInstance(si *v1beta1.ServiceInstance, why *blocker, now time.Time) 
 	return status
 }
 
-// stop says that nothing is tried any more until the spec changes.
+// stop ends the attempts until the spec changes.
 func (d *instanceDecision) stop(reason, message string) {
 	if d.status.Attempts == nil {
 		d.status.Attempts = &v1beta1.Attempts{}
@@ -79,7 +79,7 @@ func (d *instanceDecision) stop(reason, message string) {
 	d.halt(reason, message)
 }
 
-// halt says that nothing is tried any more of what was.
+// halt ends the recorded attempts.
 func (d *instanceDecision) halt(reason, message string) {
 	d.status.Attempts.Stopped, d.status.Attempts.NextTime = true, nil
 	d.say(givenUp(reason, reason, message))

@@ -16,7 +16,7 @@ limitations under the License.
 
 package servicecatalog
 
-// definitionState is what is known of a kind's CRD.
+// definitionState is what a live read found of a kind's CustomResourceDefinition.
 type definitionState int
 
 const (

@@ -28,25 +28,24 @@ import (
 
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
 
-// definition tells whether a CRD is being deleted, and with it all its objects, which
-// nobody may have meant to be deleted at brokers.
+// definition reads whether a CRD is being deleted. That deletes all its objects, and must not delete anything at brokers (R10).
 type definition struct {
 	live client.Reader
 	name string
 
 	mu      sync.Mutex
-	next    *reading // that has not begun
+	next    *reading // a read that has not begun
 	running sync.Mutex
 }
 
-// reading is shared by all who asked for it before it began.
+// reading is one read, shared by all callers that asked before it began.
 type reading struct {
 	done  chan struct{}
 	state definitionState
 	err   error
 }
 
-// state is what a read that begins now finds.
+// state returns what a read finds that begins after the call.
 func (d *definition) state(ctx context.Context) (definitionState, error) {
 	d.mu.Lock()
 	r := d.next
@@ -65,7 +64,7 @@ func (d *definition) state(ctx context.Context) (definitionState, error) {
 }
 
 func (d *definition) read(ctx context.Context, r *reading) {
-	d.running.Lock() // one after the other, so that many can share the next
+	d.running.Lock() // one at a time, so that many callers share the next
 	defer d.running.Unlock()
 	d.mu.Lock()
 	d.next = nil

@@ -18,7 +18,6 @@ package servicecatalog
 
 import (
 	"encoding/json"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -28,25 +27,7 @@ import (
 )
 
 // start is when the objects of these tests are created.
-var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-
-// newOffering is a class with a plan at a broker.
-func newOffering() offer {
-	class := &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
-	class.Spec.ExternalID, class.Spec.ExternalName, class.Spec.Bindable = "class-id", "mysql", true
-	plan := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
-	plan.Spec.ExternalID, plan.Spec.ExternalName = "small-id", "small"
-	return offer{class: class, plan: plan, broker: &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}}
-}
-
-// newInstance is a new instance with an id of its own.
-func newInstance() *v1beta1.ServiceInstance {
-	si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "uid", Generation: 1,
-		CreationTimestamp: metav1.NewTime(start), Finalizers: []string{v1beta1.Finalizer},
-		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", start)}}}
-	si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName, si.Spec.ExternalID = "mysql", "small", "id"
-	return si
-}
+var start = t0
 
 // provisioningInstance is one that the broker works on.
 func provisioningInstance() *v1beta1.ServiceInstance {

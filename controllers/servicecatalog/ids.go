@@ -25,66 +25,63 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// idOf is the id under which the broker knows an instance.
+// idOf returns the id under which the broker knows an instance.
 func idOf(si *v1beta1.ServiceInstance) string {
 	return cmp.Or(si.Status.ExternalID, si.Spec.ExternalID)
 }
 
-// isOwned says whether what is at the broker under the instance's id is known to be
-// this object's, so that it may be removed (R10).
+// isOwned reports whether this object created the broker's instance under its id, so that it may be deleted (R10).
 func isOwned(si *v1beta1.ServiceInstance) bool {
 	return ownsInstanceID(si, idOf(si))
 }
 
-// ownsInstanceID is the same of an id that the instance's spec or status has.
+// ownsInstanceID reports the same for one of the ids in the instance's spec and status.
 func ownsInstanceID(si *v1beta1.ServiceInstance, id string) bool {
 	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == idOf(si) ||
 		catalog.IsOurs(si, id) || catalog.IsNextID(si.UID, si.Spec.ExternalID, id)
 }
 
-// goesWithObject says whether what is there may be removed once somebody has deleted the
-// object.
+// goesWithObject reports whether the broker's instance is deprovisioned when the object is deleted.
 func goesWithObject(si *v1beta1.ServiceInstance) bool {
 	return isOwned(si) || si.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
 }
 
-// bindingID is the id under which the broker knows a binding.
+// bindingID returns the id under which the broker knows a binding.
 func bindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) string {
 	return cmp.Or(s.ExternalID, b.Spec.ExternalID)
 }
 
-// ownsID says whether what is at the broker under an id of the binding's may be removed (R10).
+// ownsID reports whether the broker's binding under one of the object's ids may be deleted (R10).
 func ownsID(b *v1beta1.ServiceBinding, id string) bool {
 	return !b.DeletionTimestamp.IsZero() && b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
 		b.UID != "" && b.Status.CreatedForUID == b.UID && id == b.Spec.ExternalID ||
 		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
 }
 
-// nextInstanceID is an id that the instance has not had yet (R2).
+// nextInstanceID returns an id that the instance has not had yet (R2).
 func nextInstanceID(si *v1beta1.ServiceInstance, present string) string {
 	return catalog.NextIDAfter(si.UID, si.Spec.ExternalID, present)
 }
 
-// nextBindingID is an id that the binding has not had yet (R2).
+// nextBindingID returns an id that the binding has not had yet (R2).
 func nextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) string {
 	return catalog.NextIDAfter(b.UID, b.Spec.ExternalID, s.ExternalID, s.LastRemovedID)
 }
 
-// leftAsBrought is why what was there under an id before the object stays.
+// leftAsBrought is the cause of a release where the id was supplied and the object did not create what the broker has under it.
 func leftAsBrought(id string) *word {
-	return &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was brought along, and this object did not create what is there: it is left as it is at the broker", id)}
+	return &word{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was supplied in spec.externalID, and this object did not create what the broker has under it: it is left there", id)}
 }
 
-// neverMade is why an object goes for which the broker has made nothing. isOthers: the id is another
-// object's, which may have something there.
+// neverMade is the cause of a release where the broker has created nothing for the object. isOthers: another object owns the id.
 func neverMade(reason, id string, isOthers bool) *word {
 	if isOthers {
-		return &word{v1beta1.ReasonRetained, fmt.Sprintf("the broker has made nothing for this object; what it has under the id %q is another object's, and is left to that", id)}
+		return &word{v1beta1.ReasonRetained, fmt.Sprintf("the broker has created nothing for this object; what it has under the id %q belongs to another object, and is left to that", id)}
 	}
-	return &word{reason, "the broker has made nothing for this object"}
+	return &word{reason, "the broker has created nothing for this object"}
 }
 
-// distinct are those ids that are not empty, each once, in the order in which they come first.
+// distinct returns the ids that are not empty, each once, in the order of their first occurrence.
 func distinct(ids ...string) (some []string) {
 	for _, id := range ids {
 		if id != "" && !slices.Contains(some, id) {

@@ -29,9 +29,8 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// secretsOf returns the values from Secrets that a broker has, or is sent, as an instance's
-// parameters; nil: there are none. They are read when an answer has text to be shown, and are all
-// where the Secrets are still those that were sent (R7).
+// secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
+// read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
 func (r *InstanceReconciler) secretsOf(ctx context.Context, v *instanceView, about verb) osb.Secrets {
 	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{v.si.Status.ExternalProperties, v.si.Status.InProgressProperties},
 		func(props *v1beta1.ServiceInstancePropertiesState) bool { return held(props).ParametersVersion == "" })
@@ -57,7 +56,7 @@ func (r *InstanceReconciler) secretsOf(ctx context.Context, v *instanceView, abo
 	}
 }
 
-// call makes a request. An error means that none was made.
+// call sends a request. After an error none was sent.
 func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall) (answer, error) {
 	params := osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true,
 		Identity: identityOf(v.si.Spec.UserInfo), Secrets: r.secretsOf(ctx, v, call.verb)}
@@ -69,11 +68,11 @@ func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *
 		return inspectInstance(ctx, broker, params, v.world.offer.class), nil
 	case deprovision:
 		if v.si.DeletionTimestamp.IsZero() {
-			params.Identity = nil // nobody asked for that
+			params.Identity = nil // an orphan mitigation is not on behalf of a user
 		}
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 		return answer{Outcome: out, operation: removal.Operation}, nil
-	default: // the broker is told where the instance is
+	default: // these have a context
 	}
 	where, space, err := r.context(ctx, v.si.Namespace, v.si.Name)
 	if err != nil {
@@ -104,14 +103,13 @@ func (r *InstanceReconciler) updateInstance(ctx context.Context, v *instanceView
 		request.MaintenanceVersion = call.props.MaintenanceVersion
 	}
 	if request.PlanID == "" && request.Parameters == nil && request.MaintenanceVersion == "" && !v.world.offer.class.Common().AllowContextUpdates {
-		request.Context = osb.Context{} // which such brokers do not take by itself
+		request.Context = osb.Context{} // the broker accepts no update of the context alone
 	}
 	updated, out := broker.Update(ctx, request)
 	return answer{Outcome: out, dashboard: updated.DashboardURL, operation: updated.Operation}
 }
 
-// orphanOf is what a call has made, should its object be gone when that is to be
-// recorded; nil: nothing.
+// orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
 func (r *InstanceReconciler) orphanOf(v *instanceView, call *instanceCall, a answer) *orphan {
 	accepted := a.Class == osbresult.Accepted
 	if call.verb != provision || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
@@ -123,7 +121,7 @@ func (r *InstanceReconciler) orphanOf(v *instanceView, call *instanceCall, a ans
 	}
 }
 
-// inspectInstance finds out what a broker has under an id: as well as it can tell.
+// inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.
 func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params, class v1beta1.Class) answer {
 	params.AcceptsIncomplete = false
 	if class.Common().InstanceRetrievable {
@@ -134,7 +132,7 @@ func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params,
 	return answer{Outcome: out, state: last.State, words: wordsOf(last, out)}
 }
 
-// protect puts finalizer and id onto an instance that came around admission.
+// protect adds finalizer and id to an instance that bypassed admission.
 func (r *InstanceReconciler) protect(ctx context.Context, si *v1beta1.ServiceInstance) error {
 	after := si.DeepCopy()
 	after.Finalizers = append(after.Finalizers, v1beta1.Finalizer)
@@ -148,7 +146,7 @@ func (r *InstanceReconciler) protect(ctx context.Context, si *v1beta1.ServiceIns
 	return r.write(ctx, si, after)
 }
 
-// writeRefs writes into the spec which class and plan were found.
+// writeRefs writes the references of class and plan into the spec.
 func (r *InstanceReconciler) writeRefs(ctx context.Context, si *v1beta1.ServiceInstance, refs *catalogRefs) error {
 	after := si.DeepCopy()
 	catalog.SetRefs(&after.Spec, refs.scope, refs.Refs)
@@ -156,8 +154,7 @@ func (r *InstanceReconciler) writeRefs(ctx context.Context, si *v1beta1.ServiceI
 	return r.write(ctx, si, after)
 }
 
-// write changes what is not the status. The lock keeps it off an object that was made
-// anew under the name.
+// write patches what is not the status. The optimistic lock protects an object that was created again under the name.
 func (r *InstanceReconciler) write(ctx context.Context, before, after *v1beta1.ServiceInstance) error {
 	return r.client.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

@@ -32,7 +32,7 @@ func claimedBy(all ...claimant) func(*fixture) {
 
 // TestClaimsOnAnInstance: a later claim neither keeps the owner from its removal nor inherits (R10).
 func TestClaimsOnAnInstance(t *testing.T) {
-	const madeNothing, left = "the broker has made nothing for this object", "is left to"
+	const madeNothing, left = "the broker has created nothing for this object", "is left to"
 	for name, test := range map[string]struct {
 		is         []func(*fixture)
 		want, says string
@@ -48,7 +48,7 @@ func TestClaimsOnAnInstance(t *testing.T) {
 		"F-S4 a claimant whose owner is being deleted":         {fs(brought, claimedBy(leavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
 		"F-S4 the same, once that is gone":                     {fs(brought, claimedBy(owner), decided, claimedBy()), "journal provision id small-id", ""},
 		"F-S4 and the broker creates one":                      {fs(brought, claimedBy(owner), decided, claimedBy(), created), "nothing: Ready", ""},
-		"F-S4 and it was left there":                           {fs(brought, claimedBy(owner), decided, claimedBy(), used), "nothing: Failed", "what it made for another object"},
+		"F-S4 and it was left there":                           {fs(brought, claimedBy(owner), decided, claimedBy(), used), "nothing: Failed", "what it created for another object"},
 		"F-S4 and this object is deleted then":                 {fs(brought, claimedBy(owner), decided, claimedBy(), used, deleted, lives), "release Retained", madeNothing},
 		"F-JS5 a claimant of something older":                  {fs(brought, claimedBy(earlierOne)), "nothing: ExternalIDInUse", "has claimed it before"},
 		"F-JS5 a claimant of the same age that came first":     {fs(brought, claimedBy(firstOne)), "nothing: ExternalIDInUse", "has claimed it before"},

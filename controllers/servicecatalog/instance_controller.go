@@ -28,17 +28,17 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// InstanceReconciler has brokers provide what ServiceInstances say.
+// InstanceReconciler provisions, updates and deprovisions ServiceInstances at their brokers.
 type InstanceReconciler struct {
 	*reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
 }
 
-// instanceView is what a reconcile sees of an instance.
+// instanceView is an instance during a reconcile.
 type instanceView struct {
 	*view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
 	si     *v1beta1.ServiceInstance // the object
 	world  instanceWorld
-	unread error // why the parameters could not be read; it is tried again
+	unread error // why the parameters could not be read, which is retried
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch;patch
@@ -47,7 +47,7 @@ type instanceView struct {
 // +kubebuilder:rbac:groups="",resources=secrets;namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// attend reads, decides, acts and records.
+// attend observes, decides, executes and records.
 func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 	v := &instanceView{view: of, si: of.object}
 	v.troubled = func(why *blocker) v1beta1.ServiceInstanceStatus { return troubledInstance(v.si, why, r.clock.Now()) }
@@ -70,7 +70,7 @@ func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.Servi
 	return result, err
 }
 
-// decide decides, and reads what that takes.
+// decide decides, and reads what the decision needs.
 func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (instanceStep, error) {
 	for {
 		v.world.now = r.clock.Now()
@@ -79,7 +79,7 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 		switch {
 		case next.prove:
 			if v.known.definition, err = r.definition.state(ctx); err != nil {
-				err = inTheWay(v1beta1.ReasonDeprovisionCallFailed, errors.New("The broker is not asked before it is known why this object is deleted: "+err.Error()))
+				err = inTheWay(v1beta1.ReasonDeprovisionCallFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition was read: "+err.Error()))
 			}
 			v.world.definition = v.known.definition
 		case next.read:
@@ -96,7 +96,7 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 	}
 }
 
-// act makes the call of a step, if there is one, and records what came of it.
+// act sends the request of a step, if it has one, and records the result.
 func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next instanceStep) (ctrl.Result, error) {
 	if next.call == nil {
 		return r.settle(ctx, v, next)
@@ -112,12 +112,12 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 		return ctrl.Result{}, err
 	}
 	if next.call.verb == provision {
-		if err := r.authSecrets.hold(ctx, at); err != nil {
+		if err := r.keepSecrets(ctx, at); err != nil {
 			return ctrl.Result{}, r.fail(ctx, v.view, err)
 		}
 	}
 	var first *v1beta1.ServiceInstanceStatus
-	if next.journal || v.known.unrecorded != nil { // what follows from an answer comes after its record
+	if next.journal || v.known.unrecorded != nil { // an answer is recorded before the next request
 		first = &next.status
 	}
 	var a answer
@@ -140,7 +140,7 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	return r.follow(ctx, v)
 }
 
-// follow records what came of a call, and says when to go on.
+// follow records the result of a request, and returns when to continue.
 func (r *InstanceReconciler) follow(ctx context.Context, v *instanceView) (ctrl.Result, error) {
 	v.world.polled, v.world.asked = v.known.polled, v.known.asked
 	next, err := r.decide(ctx, v)
@@ -153,7 +153,7 @@ func (r *InstanceReconciler) follow(ctx context.Context, v *instanceView) (ctrl.
 	return r.settle(ctx, v, next)
 }
 
-// settle records a step without a call.
+// settle records a step without a request.
 func (r *InstanceReconciler) settle(ctx context.Context, v *instanceView, next instanceStep) (ctrl.Result, error) {
 	r.line.leave(client.ObjectKeyFromObject(v.si), &v.known.queued)
 	if next.release == nil {

@@ -26,9 +26,6 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// schemaDefault is the observedGeneration of a new object: the CRDs' default of status.
-const schemaDefault = -1
-
 // fixture is an instance and what surrounds it.
 type fixture struct {
 	si    *v1beta1.ServiceInstance

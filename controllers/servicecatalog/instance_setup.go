@@ -44,7 +44,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("serviceinstance").
 		For(&v1beta1.ServiceInstance{}).
-		// One that goes may be what another waits for, and one that comes to own its id what another has to name.
+		// A deletion may unblock another object with the same id, and an owner is named in the conditions of the others.
 		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(found.withSameID), builder.WithPredicates(ownership)).
 		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(found.boundTo), builder.WithPredicates(unbinding)).
 		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
@@ -59,7 +59,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		Complete(r)
 }
 
-// instanceKind is where ServiceInstances have what both kinds have.
+// instanceKind is the access to ServiceInstances.
 var instanceKind = kind[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]{
 	name:       "ServiceInstance",
 	new:        func() *v1beta1.ServiceInstance { return &v1beta1.ServiceInstance{} },
@@ -79,13 +79,13 @@ func newInstanceReconciler(c client.Client, live client.Reader, k *kit) *Instanc
 	return r
 }
 
-// hasHeir says whether another object has the id of something that was left behind.
+// hasHeir reports whether another object has the id of an orphan.
 func (r *InstanceReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error) {
 	others, err := r.index.InstancesWithID(ctx, o.remove.InstanceID)
 	return slices.ContainsFunc(others, func(other *v1beta1.ServiceInstance) bool { return other.UID != o.object.GetUID() }), err
 }
 
-// unbinding lets through what of a binding an instance cares about that waits for it to go.
+// unbinding passes the changes of a binding that matter to an instance that is being deleted.
 var unbinding = predicate.Funcs{
 	CreateFunc: func(event.CreateEvent) bool { return false },
 	UpdateFunc: func(e event.UpdateEvent) bool {
@@ -94,8 +94,7 @@ var unbinding = predicate.Funcs{
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// lookup finds the instances that a change elsewhere may help. What fails does so only
-// while the cache is being stopped.
+// lookup finds the instances that a change of another object may unblock. Its reads fail only while the cache stops.
 type lookup struct{ index.Index }
 
 func (l lookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
@@ -108,7 +107,7 @@ func (l lookup) withSameID(ctx context.Context, o client.Object) []reconcile.Req
 	return unsettled(slices.DeleteFunc(instances, func(other *v1beta1.ServiceInstance) bool { return other.UID == si.UID }))
 }
 
-// boundTo is the instance that waits for a binding to go: one that is being deleted.
+// boundTo returns the instance of a binding, if it is being deleted.
 func (l lookup) boundTo(ctx context.Context, o client.Object) []reconcile.Request {
 	name, si := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*v1beta1.ServiceBinding).Spec.InstanceRef.Name}, &v1beta1.ServiceInstance{}
 	if err := l.Cache.Get(ctx, name, si, client.UnsafeDisableDeepCopy); err != nil || si.DeletionTimestamp.IsZero() {
@@ -142,7 +141,7 @@ func (l lookup) atBroker(ctx context.Context, o client.Object) []reconcile.Reque
 func (l lookup) readingSecret(ctx context.Context, o client.Object) []reconcile.Request {
 	instances, _ := l.InstancesReading(ctx, client.ObjectKeyFromObject(o))
 	var requests []reconcile.Request
-	for _, si := range instances { // those that are Ready are updated
+	for _, si := range instances { // Ready ones are updated
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
 	}
 	brokers, _ := l.BrokersWith(ctx, client.ObjectKeyFromObject(o))
@@ -152,8 +151,8 @@ func (l lookup) readingSecret(ctx context.Context, o client.Object) []reconcile.
 	return requests
 }
 
-// unsettled are those for which something is still to be done, or may be: parameters in a Secret may
-// have changed while the broker could not be told.
+// unsettled returns the instances that may have to be reconciled: those that are not Ready, and those with parameters in Secrets, which
+// may have changed while no request could be sent.
 func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
 	for _, si := range instances {
 		ready := conditionOf(si.Status.Conditions, v1beta1.ConditionReady)

@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// look looks up what an instance refers to. All of it is in the cache.
+// look observes what an instance refers to, in the cache.
 func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	si := v.si
 	v.world = instanceWorld{definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
@@ -60,7 +60,7 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	return nil
 }
 
-// missingRefs are the references that the spec does not have yet.
+// missingRefs returns the references that the spec lacks; nil: it has them.
 func missingRefs(si *v1beta1.ServiceInstance, o offer) *catalogRefs {
 	if o.class == nil || o.plan == nil {
 		return nil
@@ -73,7 +73,7 @@ func missingRefs(si *v1beta1.ServiceInstance, o offer) *catalogRefs {
 	return &catalogRefs{catalog.Refs{Class: o.class.GetName(), Plan: o.plan.GetName()}, catalog.ScopeOf(o.class)}
 }
 
-// claimantsOf are the other objects of the broker whose spec or status has the instance's id.
+// claimantsOf returns the other objects of the broker that have the instance's id in spec or status.
 func (r *InstanceReconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (all claimants, err error) {
 	id := idOf(si)
 	others, err := r.index.InstancesWithID(ctx, id)
@@ -98,7 +98,7 @@ func (r *InstanceReconciler) claimantsOf(ctx context.Context, si *v1beta1.Servic
 	return all, nil
 }
 
-// bindingsOf are the names of an instance's bindings, and whether all of them go by themselves.
+// bindingsOf returns the names of an instance's bindings, and whether all of them are being deleted and none is Stalled.
 func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance) (names []string, unbinding bool, err error) {
 	bindings, err := r.index.Bindings(ctx, client.ObjectKeyFromObject(si))
 	unbinding = true
@@ -109,13 +109,12 @@ func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.Service
 	return names, unbinding, err
 }
 
-// isUnbinding says whether a binding is being deleted, and nobody has to do anything for that.
+// isUnbinding reports whether a binding is being deleted, and not Stalled.
 func isUnbinding(b *v1beta1.ServiceBinding) bool {
 	return !b.DeletionTimestamp.IsZero() && !isTrue(conditionOf(b.Status.Conditions, v1beta1.ConditionStalled))
 }
 
-// readParameters puts an instance's parameters together, and checks them against what
-// the plan says of them.
+// readParameters reads an instance's parameters, and validates them with the plan's schema.
 func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView) error {
 	p, err := readParameters(ctx, r.live, v.si, v.si.Spec.Parameters, v.si.Spec.ParametersFrom, v.world.parameters)
 	if err != nil || p.problem != nil || v.world.offer.plan == nil {

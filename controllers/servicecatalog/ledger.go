@@ -24,40 +24,36 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ledger holds what this process knows of objects beyond what is on record: statuses
-// that could not be written yet, so that nothing a broker confirmed is dropped when a
-// write fails, and when something was last asked for.
+// ledger holds what this process knows of objects beyond their status: results that could not be written yet, so that none is lost
+// when a write fails, and times of polls.
 type ledger[S any, M comparable] struct {
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*entry[S, M]
-	orphans *orphans // those that objects leave behind
+	orphans *orphans // of objects that are gone
 }
 
-// entry is what is known of one object. Only the worker that has the object uses it.
+// entry is what is known of one object. Only the worker that reconciles the object uses it.
 type entry[S any, M comparable] struct {
 	uid types.UID
-	// unrecorded is the status as it is to be; nil: it is on record. It follows from recorded,
-	// which is that of the object as it had version.
+	// unrecorded is the status to write; nil: it is on record. It follows from recorded, the status at resourceVersion version.
 	unrecorded, recorded *S
 	version              string
-	// refused: the broker did not do what was last asked for.
+	// refused: the broker has refused the last request.
 	refused bool
-	// polled is when an operation was last asked for, and asked what the broker then
-	// wanted to be left alone for.
+	// polled is when the operation was last polled, and asked the Retry-After of that answer.
 	polled time.Time
 	asked  time.Duration
-	// definition is what was read of the CRD since the deletion was seen.
+	// definition is what a read of the CRD found that began after the deletion was seen.
 	definition definitionState
-	// queued is where it waits for its turn at a broker, if it does.
+	// queued is where it waits for a slot; nil: it does not.
 	queued *waiting
-	// released: the finalizer is off, whatever the cache still shows.
+	// released: the finalizer was removed, whatever the cache shows.
 	released bool
-	// open: an event has told of something that has not ended, and the conditions are too
-	// quiet to show it. The next process does without.
+	// open: an event has announced a problem that has not ended, and the present conditions do not show it.
 	open bool
-	// made is what it has at the broker that is not on record.
+	// made is what the broker has for it and is not on record; nil: nothing.
 	made *orphan
-	// memory is what only one kind has to remember.
+	// memory is what is specific to the kind.
 	memory M
 }
 
@@ -65,8 +61,8 @@ func newLedger[S any, M comparable](o *orphans) *ledger[S, M] {
 	return &ledger[S, M]{entries: map[types.NamespacedName]*entry[S, M]{}, orphans: o}
 }
 
-// of is an object's entry, made if there is none. Of one of another object of that name only the
-// place where it waits is left, which is the name's.
+// of returns an object's entry, and creates it if there is none. Of the entry of an earlier object of the name only the place in the
+// broker's queue is kept, which belongs to the name.
 func (l *ledger[S, M]) of(o client.Object) *entry[S, M] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,7 +79,7 @@ func (l *ledger[S, M]) of(o client.Object) *entry[S, M] {
 	return e
 }
 
-// drop forgets an object, and returns where it waited.
+// drop removes the entry of an object that is gone, and returns where it waited.
 func (l *ledger[S, M]) drop(name types.NamespacedName) (queued *waiting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,14 +92,14 @@ func (l *ledger[S, M]) drop(name types.NamespacedName) (queued *waiting) {
 	return queued
 }
 
-// bereave keeps in mind what an object has left behind.
+// bereave hands over what an object has left at its broker.
 func (l *ledger[S, M]) bereave(name types.NamespacedName, e *entry[S, M]) {
 	if e != nil && e.made != nil {
 		l.orphans.add(name, e.made)
 	}
 }
 
-// rest forgets an object of which nothing has to be known.
+// rest removes the entry of an object where it holds nothing.
 func (l *ledger[S, M]) rest(o client.Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // conditionsOf are the conditions that kstatus and svcat read, such as "Reconciling" or "Stalled Failed".
@@ -86,3 +88,38 @@ var (
 	laterOne     = claimant{uid: "other", display: `ServiceInstance "other"`}
 	firstOne     = claimant{uid: "other", display: `ServiceInstance "other"`, first: true}
 )
+
+var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// sayConditions is the status of Ready, its reason, and which of the others are True.
+func sayConditions(list []v1beta1.Condition) string {
+	ready := conditionOf(list, v1beta1.ConditionReady)
+	said := string(ready.Status) + " " + ready.Reason
+	for _, c := range list {
+		if c.Type != v1beta1.ConditionReady && c.Status == v1beta1.ConditionTrue {
+			said += " " + c.Type
+		}
+	}
+	return said
+}
+
+// schemaDefault is the observedGeneration of a new object: the CRDs' default of status.
+const schemaDefault = -1
+
+// newOffering is a class with a plan at a broker.
+func newOffering() offer {
+	class := &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
+	class.Spec.ExternalID, class.Spec.ExternalName, class.Spec.Bindable = "class-id", "mysql", true
+	plan := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: "small"}}
+	plan.Spec.ExternalID, plan.Spec.ExternalName = "small-id", "small"
+	return offer{class: class, plan: plan, broker: &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}}
+}
+
+// newInstance is a new instance with an id of its own.
+func newInstance() *v1beta1.ServiceInstance {
+	si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "uid", Generation: 1,
+		CreationTimestamp: metav1.NewTime(t0), Finalizers: []string{v1beta1.Finalizer},
+		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", t0)}}}
+	si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName, si.Spec.ExternalID = "mysql", "small", "id"
+	return si
+}

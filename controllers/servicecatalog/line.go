@@ -29,7 +29,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
-// pollLane is where polls wait: beside what users of all namespaces have changed.
+// askAgain is the interval at which a waiting object asks for a slot by itself; usually it is woken.
+const askAgain = limiter.QueueTimeout / 3
+
+// pollLane is the flow of polls, beside the flows of the namespaces.
 const pollLane = "polls"
 
 // line is where the objects of a kind wait for slots at their brokers.
@@ -41,23 +44,21 @@ type line struct {
 	news        *rate.Limiter
 }
 
-// waiting is where an object does so.
+// waiting is the place of an object in the queue of a broker.
 type waiting struct {
 	broker brokerKey
-	// reserved is the moment at which its status is to say so, and says is when that is; nil: that
-	// is not settled yet.
+	// reserved is the reservation for the write of the status that says so, and says its time; nil: there is none yet.
 	reserved *rate.Reservation
 	says     time.Time
 }
 
-// newsInterval is how far apart statuses are written that only say that something waits, or
-// repeat what a broker says while it works: many objects have that to say at once, and other
-// writes are more urgent.
+// newsInterval is the interval between writes of statuses that only say that an object waits, or repeat the broker's description of
+// an operation: many objects have such a status at once, and other writes are more urgent.
 const newsInterval = 200 * time.Millisecond
 
 func newNewsLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(newsInterval), 1) }
 
-// forget is for what waits no more: what it has not said need not be said.
+// forget drops a place, and its reservation.
 func (l *line) forget(queued **waiting) {
 	if *queued != nil && (*queued).reserved != nil {
 		(*queued).reserved.CancelAt(l.clock.Now())
@@ -65,8 +66,7 @@ func (l *line) forget(queued **waiting) {
 	*queued = nil
 }
 
-// sayAt is when the status of what has waited for long is to say so, or when to come again for
-// that, as many others say so before.
+// sayAt returns when the status of a waiting object is written, or when to ask again, as many others are written before.
 func (l *line) sayAt(where *waiting, now time.Time) time.Time {
 	if where.reserved == nil {
 		r := l.news.ReserveN(now, 1)
@@ -79,14 +79,14 @@ func (l *line) sayAt(where *waiting, now time.Time) time.Time {
 	return where.says
 }
 
-// ticket is by whom a broker's bulkhead knows an object.
+// ticket identifies an object in the queue of a broker.
 type ticket struct {
 	kind string
 	name types.NamespacedName
 }
 
-// enter gets a slot at a broker for an object, of which queued says where it waits. tried
-// are its attempts at the same before; nil: none. leave is nil where there is none.
+// enter gets a slot at a broker for an object. queued is its place in a queue, which enter updates; tried are its attempts at the
+// present spec; nil: none. leave, which returns the slot, is nil where there is no slot.
 func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, tried *v1beta1.Attempts) (leave limiter.Leave, wait limiter.Wait) {
 	if *queued != nil && (*queued).broker != key {
 		l.leave(client.ObjectKeyFromObject(o), queued)
@@ -113,7 +113,7 @@ func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, t
 	return leave, wait
 }
 
-// leave gives up an object's place, if it waits anywhere.
+// leave gives up the place of an object, if it has one.
 func (l *line) leave(name types.NamespacedName, queued **waiting) {
 	if *queued != nil {
 		l.connections.bulkheads.Withdraw((*queued).broker, ticket{l.kind, name}, l.clock.Now())

@@ -34,8 +34,8 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// metrics are about requests to brokers. Labels are from closed sets, and brokers, of which
-// there are few; those of the former service-catalog are for dashboards.
+// metrics are about requests to brokers. Labels are from closed sets, and names of brokers, of which there are few. The metrics of the
+// original service-catalog are for existing dashboards.
 type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
@@ -43,7 +43,7 @@ type metrics struct {
 	retained *prometheus.CounterVec
 }
 
-// newMetrics registers the metrics. What there is is counted in informers when it is asked for.
+// newMetrics registers the metrics. Objects are counted in informers at each collection.
 func newMetrics(registry prometheus.Registerer, informers cache.Informers, now clock.PassiveClock) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -57,11 +57,11 @@ func newMetrics(registry prometheus.Registerer, informers cache.Informers, now c
 		}, []string{"broker", "namespace", "operation"}),
 		legacy: prometheus.NewCounterVec(prometheus.CounterOpts{ //nolint:promlinter // dashboards know it by this name
 			Name: "servicecatalog_osb_request_count",
-			Help: "Requests to brokers, by broker, method and status (1xx to 5xx, client-error). As of the former service-catalog: brokers of one name share a series.",
+			Help: "Requests to brokers, by broker, method and status (1xx to 5xx, client-error). As in the original service-catalog: brokers of the same name share a series.",
 		}, []string{"broker", "method", "status"}),
 		retained: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_servicecatalog_retained_total",
-			Help: "Objects that were let go while the broker may still have what they asked for, by kind (ServiceInstance, ServiceBinding).",
+			Help: "Objects that were released while the broker may still have their resources, by kind (ServiceInstance, ServiceBinding).",
 		}, []string{"kind"}),
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{informers}, objectCollector{informers, now}} {
@@ -72,7 +72,7 @@ func newMetrics(registry prometheus.Registerer, informers cache.Informers, now c
 	return m, nil
 }
 
-// released counts an object that was let go, if it left something.
+// released counts a released object, if something was left at the broker.
 func (m *metrics) released(kind string, why word) {
 	if why.reason == v1beta1.ReasonRetained {
 		m.retained.WithLabelValues(kind).Inc()
@@ -86,7 +86,7 @@ func (m *metrics) observe(broker brokerKey, o osb.Observation) {
 	m.legacy.WithLabelValues(broker.name, string(o.Operation), legacyStatus(o.Outcome)).Inc()
 }
 
-// legacyStatus is an outcome as the former service-catalog counted it.
+// legacyStatus returns an outcome as the original service-catalog counted it.
 func legacyStatus(o osbresult.Outcome) string {
 	switch {
 	case o.Class == osbresult.Done, o.Class == osbresult.Accepted:
@@ -97,22 +97,21 @@ func legacyStatus(o osbresult.Outcome) string {
 	return fmt.Sprintf("%dxx", o.Status/100)
 }
 
-// forget drops the series of a broker that is gone. If another has its name they begin
-// again at 0, as after a restart.
+// forget drops the series of a broker that was deleted. They begin again at 0 for a broker of the same name, as after a restart.
 func (m *metrics) forget(broker brokerKey) {
 	m.legacy.DeletePartialMatch(prometheus.Labels{"broker": broker.name})
 	m.latency.DeletePartialMatch(prometheus.Labels{"broker": broker.name, "namespace": broker.namespace})
 }
 
-// collectTimeout is how long it may take to look into the cache.
+// collectTimeout bounds a collection.
 const collectTimeout = 5 * time.Second
 
-// brokerCollector tells how much brokers offer.
+// brokerCollector collects the numbers of classes and plans of brokers.
 type brokerCollector struct{ informers cache.Informers }
 
 var (
-	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a broker offers. As of the former service-catalog.", []string{"broker", "namespace"}, nil)
-	planCountDesc  = prometheus.NewDesc("servicecatalog_broker_service_plan_count", "Plans that a broker offers. As of the former service-catalog.", []string{"broker", "namespace"}, nil)
+	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a broker offers. As in the original service-catalog.", []string{"broker", "namespace"}, nil)
+	planCountDesc  = prometheus.NewDesc("servicecatalog_broker_service_plan_count", "Plans that a broker offers. As in the original service-catalog.", []string{"broker", "namespace"}, nil)
 )
 
 func (brokerCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -125,7 +124,7 @@ func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	brokers, err := allBrokers(ctx, c.informers)
 	if err != nil {
-		return // not synced yet: no value is better than a wrong one
+		return // not synced yet
 	}
 	for _, b := range brokers {
 		status := b.CommonStatus()
@@ -144,8 +143,7 @@ func allBrokers(ctx context.Context, informers cache.Informers) (brokers []v1bet
 	return brokers, err
 }
 
-// objectCollector counts objects by whether they are ready, and tells for how long what
-// is under way at brokers has been.
+// objectCollector counts objects by their condition Ready, and collects the age of the oldest operation in progress.
 type objectCollector struct {
 	informers cache.Informers
 	clock     clock.PassiveClock
@@ -153,7 +151,7 @@ type objectCollector struct {
 
 var (
 	objectsDesc = prometheus.NewDesc("bellhop_servicecatalog_objects", "Brokers of both kinds, instances and bindings, by kind and by their condition Ready (True, False, Unknown).", []string{"kind", "ready"}, nil)
-	ageDesc     = prometheus.NewDesc("bellhop_operation_age_seconds", "For how long the oldest operation at a broker has been under way, by kind (ServiceInstance, ServiceBinding); 0 if there is none.", []string{"kind"}, nil)
+	ageDesc     = prometheus.NewDesc("bellhop_operation_age_seconds", "Age of the oldest operation in progress at a broker, by kind (ServiceInstance, ServiceBinding); 0 if there is none.", []string{"kind"}, nil)
 )
 
 func (objectCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -166,7 +164,7 @@ func (c objectCollector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	count, oldest, err := c.count(ctx)
 	if err != nil {
-		return // as above
+		return // not synced yet
 	}
 	for labels, n := range count {
 		ch <- prometheus.MustNewConstMetric(objectsDesc, prometheus.GaugeValue, float64(n), labels[:]...)
@@ -176,7 +174,7 @@ func (c objectCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// count looks at every object once.
+// count reads every object once.
 func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, oldest map[string]time.Duration, err error) {
 	count = map[[2]string]int{}
 	oldest = map[string]time.Duration{"ServiceInstance": 0, "ServiceBinding": 0}

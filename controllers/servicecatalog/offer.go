@@ -23,15 +23,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// offer is a plan, its class, and the broker that they are of.
+// offer is a plan with its class and their broker, each nil where it does not exist.
 type offer struct {
-	class   v1beta1.Class
-	plan    v1beta1.Plan
-	broker  v1beta1.Broker
+	class  v1beta1.Class
+	plan   v1beta1.Plan
+	broker v1beta1.Broker
+	// missing is why one of them is nil.
 	missing *blocker
 }
 
-// brokerReference is what a removal has to know of an offer.
+// brokerReference is what a status records of an offering, for removals.
 func brokerReference(o offer) *v1beta1.BrokerReference {
 	return &v1beta1.BrokerReference{Kind: catalog.ScopeOf(o.broker).BrokerKind(), Name: o.broker.GetName(), ServiceID: o.class.Common().ExternalID}
 }
@@ -43,10 +44,10 @@ func brokerName(ref *v1beta1.BrokerReference) string {
 	return fmt.Sprintf("%s %q", ref.Kind, ref.Name)
 }
 
-// noBroker says why nobody can be asked for something.
+// noBroker says that a broker does not exist; what is what it would be asked, such as "to remove the service".
 func noBroker(ref *v1beta1.BrokerReference, what string) string {
 	if ref == nil {
-		return "the broker of the class does not exist, so nobody can be asked " + what
+		return "the broker of the class does not exist, and cannot be asked " + what
 	}
-	return fmt.Sprintf("%s does not exist, so nobody can be asked %s: register it again under this name", brokerName(ref), what)
+	return fmt.Sprintf("%s does not exist, and cannot be asked %s: register it again under this name", brokerName(ref), what)
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
-// findOffer finds the plan that an instance is to have, or has.
+// findOffer looks up the class, the plan and the broker of an instance.
 func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o offer, err error) {
 	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
 	if o.class, err = x.ClassOf(ctx, si); o.class == nil && err == nil && len(errs) == 0 {
@@ -54,8 +54,7 @@ func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) 
 	return o, findBroker(ctx, x, si, &o)
 }
 
-// missing tells that something does not exist, to which an object refers, or is not only one,
-// from other errors.
+// missing turns a reference that does not exist, or is ambiguous, into a blocker; other errors are returned.
 func missing(to metav1.Object, reason string, err error) (*blocker, error) {
 	switch {
 	case index.IsNotFound(err):
@@ -66,7 +65,7 @@ func missing(to metav1.Object, reason string, err error) (*blocker, error) {
 	return nil, err
 }
 
-// findBroker finds the broker that an instance is at, or that offers its class.
+// findBroker looks up the recorded broker of an instance, or the broker of its class.
 func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *offer) (err error) {
 	switch known := si.Status.Broker; {
 	case known != nil && known.Name != "":
@@ -81,8 +80,7 @@ func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance,
 	return err
 }
 
-// findPlan is the plan of the class of an offering that properties name, nil if it is gone. Mostly it is
-// the one that the spec asks for.
+// findPlan returns the plan of the offering's class that properties name; nil: it no longer exists.
 func findPlan(ctx context.Context, x index.Index, o offer, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
 	if o.class == nil || props == nil {
 		return nil, nil

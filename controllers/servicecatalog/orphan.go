@@ -17,7 +17,6 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +28,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -41,22 +39,22 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// orphan is what a request has made, or may have made, at a broker for an object that was
-// gone before that could be recorded.
+// orphan is a resource that a request has created, or may have created, at a broker for an object that was gone before the result
+// could be recorded (R2).
 type orphan struct {
-	object client.Object // as it was
+	object client.Object // as it was last
 	broker brokerKey
 	remove osb.RemovalRequest
-	// ours: that very request has made it, and under an id of ours.
+	// ours: this very request has created it, under an id of ours.
 	ours     bool
 	attempts int32
 	next     time.Time
-	// working is since when the broker removes it, and operation what it calls that.
+	// working is since when the broker removes it, and operation the broker's name of the removal; zero: it does not.
 	working   time.Time
 	operation string
 }
 
-// orphans are those of a kind, by the names that their objects had.
+// orphans are the orphans of a kind, by the names of their objects.
 type orphans struct {
 	mu     sync.Mutex
 	byName map[types.NamespacedName][]*orphan
@@ -85,8 +83,7 @@ func (l *orphans) forget(name types.NamespacedName, o *orphan) {
 	}
 }
 
-// orphanage removes what requests have made for objects that were gone before that could
-// be recorded.
+// orphanage removes orphans at their brokers.
 type orphanage struct {
 	index       index.Index
 	connections *connections
@@ -95,17 +92,16 @@ type orphanage struct {
 	clock       clock.PassiveClock
 	orphans     *orphans
 	wake        func(types.NamespacedName)
-	// remove asks a broker for a removal.
+	// remove sends the removal request of the kind.
 	remove func(*osb.Client, context.Context, osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome)
-	// claimed says whether another object has the orphan's id.
+	// claimed reports whether another object has the orphan's id.
 	claimed func(context.Context, *orphan) (bool, error)
 }
 
-// maxAttempts is how often the removal of an orphan is asked for.
+// maxAttempts bounds the removal requests for an orphan.
 const maxAttempts = 20
 
-// undo removes what former objects of a name have left behind. It says when to go on with
-// that; 0: nothing is left.
+// undo removes the orphans of a name. It returns when to continue; 0: none is left.
 func (u *orphanage) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {
 	for _, o := range u.orphans.of(name) {
 		wait, err := u.undoOne(ctx, o)
@@ -133,7 +129,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	}
 	why, err := u.mustLeave(ctx, o)
 	if broker == nil {
-		why = "its broker is gone, too"
+		why = "its broker does not exist any more"
 	}
 	switch {
 	case err != nil:
@@ -144,7 +140,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	}
 	connection, err := u.connections.to(ctx, broker)
 	if bad, ok := errors.AsType[*credentialsError](err); ok {
-		u.connections.bulkheads.Withdraw(o.broker, o, now) // it does not come for a slot before its next attempt
+		u.connections.bulkheads.Withdraw(o.broker, o, now) // it does not ask for a slot before its next attempt
 		return u.undone(o, osbresult.Outcome{Class: osbresult.Retry, Description: bad.message}), nil
 	}
 	if err != nil {
@@ -152,7 +148,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	}
 	bulkhead := u.connections.bulkheads.Of(o.broker, now)
 	name := client.ObjectKeyFromObject(o.object)
-	// A ticket of its own: the name may be another object's by now.
+	// The orphan itself identifies the request: another object may have the name by now.
 	if ctx.Err() != nil { // the process stops or no longer leads
 		return 0, errStopping
 	}
@@ -167,7 +163,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 	return u.undone(o, out), nil
 }
 
-// ask asks a broker to remove an orphan, or how far that is.
+// ask sends the removal request of an orphan, or polls it.
 func (u *orphanage) ask(ctx context.Context, broker *osb.Client, o *orphan) osbresult.Outcome {
 	if o.working.IsZero() {
 		removal, out := u.remove(broker, ctx, o.remove)
@@ -180,13 +176,13 @@ func (u *orphanage) ask(ctx context.Context, broker *osb.Client, o *orphan) osbr
 	switch {
 	case out.Class == osbresult.Done && last.State == osbresult.InProgress:
 		out.Class = osbresult.Accepted
-	case out.Class == osbresult.Done && last.State == osbresult.Failed, out.NotFound(): // it is asked for anew
+	case out.Class == osbresult.Done && last.State == osbresult.Failed, out.NotFound(): // the request is repeated
 		out.Class, o.working = osbresult.Unknown, time.Time{}
 	}
 	return out
 }
 
-// undone says what came of a removal; 0: that is the end of it.
+// undone records the outcome of a removal request, and returns when to continue; 0: the orphan is done.
 func (u *orphanage) undone(o *orphan, out osbresult.Outcome) time.Duration {
 	now := u.clock.Now()
 	if running := now.Sub(o.working); out.Class == osbresult.Accepted && running < catalog.MaximumPollingDuration {
@@ -196,7 +192,7 @@ func (u *orphanage) undone(o *orphan, out osbresult.Outcome) time.Duration {
 	}
 	switch o.attempts++; {
 	case out.Class == osbresult.Done, out.Class == osbresult.Gone:
-		u.recorder.Eventf(o.object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before what the broker has made for it could be recorded, and that is removed again")
+		u.recorder.Eventf(o.object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before the result of its request was recorded; what the broker had created for it was removed")
 		return 0
 	case out.Class == osbresult.NeedsAsync:
 		o.remove.AcceptsIncomplete = true
@@ -210,10 +206,10 @@ func (u *orphanage) undone(o *orphan, out osbresult.Outcome) time.Duration {
 	return wait
 }
 
-// mustLeave says why something is left as it is, "" if it is to be removed (R2).
+// mustLeave returns why an orphan is left at the broker; "": it is removed (R2).
 func (u *orphanage) mustLeave(ctx context.Context, o *orphan) (why string, err error) {
 	if !o.ours {
-		return "it is not known that this object has made it", nil
+		return "it is not known that this object's request has created it", nil
 	}
 	if claimed, err := u.claimed(ctx, o); err != nil || claimed {
 		return "another object has the id", err
@@ -225,21 +221,16 @@ func (u *orphanage) mustLeave(ctx context.Context, o *orphan) (why string, err e
 	return "", err
 }
 
-// leave says that something is left where it is.
+// leave announces that an orphan is left at the broker.
 func (u *orphanage) leave(o *orphan, why string) {
 	id := o.remove.InstanceID
 	if o.remove.BindingID != "" {
 		id = o.remove.BindingID
 	}
 	u.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
-		redact.Shorten(fmt.Sprintf("The object was gone before what the broker has made for it could be recorded, and what it may have under the id %q is left there: %s", id, why), maxNote))
+		redact.Shorten(fmt.Sprintf("The object was gone before the result of its request was recorded; what the broker may have under the id %q is left there: %s", id, why), maxNote))
 }
 
-// sooner is the result that comes back first.
-func sooner(result ctrl.Result, again time.Duration) ctrl.Result {
-	if again <= 0 || result.Requeue || result.RequeueAfter > 0 && result.RequeueAfter <= again { //nolint:staticcheck // it comes by the queue's backoff
-		return result
-	}
-	result.RequeueAfter, result.Priority = again, cmp.Or(result.Priority, new(0))
-	return result
-}
+// errStopping is returned where a request is not sent because the process stops or no longer leads: it would compete with those of
+// the next leader.
+var errStopping = errors.New("the process stops or no longer leads: nothing was sent")

@@ -24,7 +24,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -81,27 +80,5 @@ func TestAnOrphanThatIsLeftDoesNotWait(t *testing.T) {
 	}
 	if !freed() {
 		t.Error("it still waits")
-	}
-}
-
-// TestWhatComesSooner of a result and another time.
-func TestWhatComesSooner(t *testing.T) {
-	low := new(lowPriority)
-	for name, c := range map[string]struct {
-		result   ctrl.Result
-		again    time.Duration
-		want     time.Duration
-		priority int
-	}{
-		"nothing else":         {ctrl.Result{RequeueAfter: time.Minute, Priority: low}, 0, time.Minute, lowPriority},
-		"later":                {ctrl.Result{RequeueAfter: time.Minute, Priority: low}, time.Hour, time.Minute, lowPriority},
-		"sooner":               {ctrl.Result{RequeueAfter: time.Minute, Priority: low}, time.Second, time.Second, lowPriority},
-		"alone":                {ctrl.Result{}, time.Second, time.Second, 0},
-		"the queue's own wait": {ctrl.Result{Requeue: true, Priority: low}, time.Hour, 0, lowPriority}, //nolint:staticcheck // as it is in use
-	} {
-		got := sooner(c.result, c.again)
-		if got.RequeueAfter != c.want || got.Priority == nil || *got.Priority != c.priority {
-			t.Errorf("%s: %+v, want it after %v with priority %d", name, got, c.want, c.priority)
-		}
 	}
 }

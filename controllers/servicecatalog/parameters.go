@@ -20,16 +20,17 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// parameters are what is passed to a broker.
+// parameters are sent to a broker.
 type parameters struct {
 	catalog.Parameters
-	// known: they were read. Until then only their version is.
+	// known: they were read. Before that only their version is known.
 	known bool
-	// absent: one of the Secrets does not exist, or could not be read.
+	// absent: a Secret does not exist, or could not be read.
 	absent bool
-	// version tells the versions of the Secrets that they are from; empty: from none.
+	// version changes with the Secrets that they are read from; empty: there are none.
 	version string
+	// problem is why they cannot be put together; nil: they can.
 	problem *blocker
-	// unfit is what the plan's schema has against them.
+	// unfit is why the plan's schema refuses them; nil: it accepts them.
 	unfit *blocker
 }

@@ -35,7 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
-// versionOf tells which versions of Secrets parameters are from, without reading them.
+// versionOf returns the version of the Secrets of parameters, from the cached metadata.
 func versionOf(ctx context.Context, cache client.Reader, namespace string, from []v1beta1.ParametersFromSource) (p parameters, err error) {
 	if len(from) == 0 {
 		return p, nil
@@ -56,7 +56,7 @@ func versionOf(ctx context.Context, cache client.Reader, namespace string, from 
 	return p, nil
 }
 
-// readParameters reads the Secrets that parameters are from, once each.
+// readParameters reads the Secrets of parameters, once each, and merges the parameters.
 func readParameters(ctx context.Context, live client.Reader, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p parameters) (parameters, error) {
 	sources := make([]catalog.SecretSource, 0, len(from))
 	read := map[string]map[string][]byte{}
@@ -89,13 +89,13 @@ func readParameters(ctx context.Context, live client.Reader, of client.Object, i
 	return p, nil
 }
 
-// misfit is what a plan's schema has against parameters; nil: nothing.
+// misfit returns why a plan's schema refuses parameters; nil: it accepts them.
 func misfit(ctx context.Context, plans *runtime.RawExtension, p parameters) *blocker {
 	sent := p.Sent
 	if sent == nil {
 		sent = []byte("{}")
 	}
-	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of a schema that is broken
+	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of an invalid schema
 	if len(errs) > 0 {
 		return blockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
 	}

@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
-// namespaceUID is what brokers know a namespace by.
+// namespaceUID returns the UID of a namespace, by which brokers know it.
 func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
 	namespace := apiserver.Metadata("Namespace")
 	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy); err != nil {
@@ -51,7 +51,7 @@ func identityOf(user *v1beta1.UserInfo) *osb.Identity {
 	return identity
 }
 
-// context is what a broker is told of where an instance is, and the UID of its namespace.
+// context returns the OSB context of an instance, and the UID of its namespace.
 func (r *reconciler[O, S, M]) context(ctx context.Context, namespace, instance string) (where osb.Context, space string, err error) {
 	where = osb.Context{Namespace: namespace, InstanceName: instance}
 	if where.ClusterID, err = r.clusterID.get(ctx); err == nil {

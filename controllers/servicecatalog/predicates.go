@@ -28,7 +28,7 @@ import (
 )
 
 var (
-	// ownership lets through what others with the same id care about.
+	// ownership passes changes that matter to other objects with the same id.
 	ownership = predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
@@ -41,7 +41,7 @@ var (
 	changed = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
 
-// createdForUID is that of an instance's or a binding's status.
+// createdForUID returns status.createdForUID of an instance or a binding.
 func createdForUID(o client.Object) types.UID {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:

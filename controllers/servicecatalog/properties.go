@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// heldProperties are what the broker has, as far as that is known.
+// heldProperties returns the properties that the broker has, as far as they are recorded.
 func heldProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
 	if s.ProvisionStatus == v1beta1.Provisioned && s.ExternalProperties != nil {
 		return s.ExternalProperties
@@ -32,8 +32,8 @@ func heldProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePr
 	return cmp.Or(s.InProgressProperties, s.ExternalProperties)
 }
 
-// recordedPlans are the ids of the plans that the broker may have by what is on record, the most
-// likely one first.
+// recordedPlans returns the ids of the plans that the instance may have at the broker according to the status, the most likely one
+// first.
 func recordedPlans(s *v1beta1.ServiceInstanceStatus) []string {
 	ids := []string{planIDOf(held(heldProperties(s))), planIDOf(held(s.InProgressProperties))}
 	if s.Attempts != nil {
@@ -42,12 +42,12 @@ func recordedPlans(s *v1beta1.ServiceInstanceStatus) []string {
 	return distinct(ids...)
 }
 
-// addPlan records a plan that the broker may have.
+// addPlan records a plan that the instance may have at the broker.
 func addPlan(a *v1beta1.Attempts, id string) {
 	a.PlanIDs = distinct(append(a.PlanIDs, id)...)
 }
 
-// workingProperties are those that the operation under way is to lead to, or to remove.
+// workingProperties returns the properties that the operation in progress leads to, or removes; nil: there is no operation.
 func workingProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
 	switch {
 	case !s.AsyncOpInProgress:
@@ -58,7 +58,7 @@ func workingProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstanc
 	return heldProperties(s)
 }
 
-// held are properties, empty where there are none.
+// held returns props, or empty properties for nil.
 func held(props *v1beta1.ServiceInstancePropertiesState) *v1beta1.ServiceInstancePropertiesState {
 	if props == nil {
 		return &v1beta1.ServiceInstancePropertiesState{}
@@ -66,7 +66,7 @@ func held(props *v1beta1.ServiceInstancePropertiesState) *v1beta1.ServiceInstanc
 	return props
 }
 
-// ofPlan are properties that name a plan.
+// ofPlan returns properties that name a plan.
 func ofPlan(plan v1beta1.Plan) *v1beta1.ServiceInstancePropertiesState {
 	props := &v1beta1.ServiceInstancePropertiesState{}
 	if plan.GetNamespace() == "" {
@@ -77,7 +77,7 @@ func ofPlan(plan v1beta1.Plan) *v1beta1.ServiceInstancePropertiesState {
 	return props
 }
 
-// withPlanID are properties with another plan, of which only the id is known.
+// withPlanID returns properties with another plan, of which only the id is known.
 func withPlanID(props v1beta1.ServiceInstancePropertiesState, id string) *v1beta1.ServiceInstancePropertiesState {
 	if props.ServicePlanExternalID != "" {
 		props.ServicePlanExternalName, props.ServicePlanExternalID = "", id
@@ -87,17 +87,17 @@ func withPlanID(props v1beta1.ServiceInstancePropertiesState, id string) *v1beta
 	return &props
 }
 
-// planIDOf is the id of the plan that properties name.
+// planIDOf returns the id of the plan that properties name.
 func planIDOf(props *v1beta1.ServiceInstancePropertiesState) string {
 	return cmp.Or(props.ClusterServicePlanExternalID, props.ServicePlanExternalID)
 }
 
-// sameProperties says whether a request for b is a repeat of one for a.
+// sameProperties reports whether a request for b repeats one for a.
 func sameProperties(a, b *v1beta1.ServiceInstancePropertiesState) bool {
 	return planIDOf(a) == planIDOf(b) && a.ParameterChecksum == b.ParameterChecksum && a.MaintenanceVersion == b.MaintenanceVersion
 }
 
-// fingerprint tells an update from others.
+// fingerprint identifies the content of an update.
 func fingerprint(props *v1beta1.ServiceInstancePropertiesState) string {
 	return catalog.Hash(strings.Join([]string{planIDOf(props), props.ParameterChecksum, props.MaintenanceVersion}, "/"))
 }

@@ -26,8 +26,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
-// queued is for what waits for a slot: at first in silence, and always if it has nothing
-// to say. Who does not ask again in time loses its place, so that it does not come after others.
+// queued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
+// again in time loses its place.
 func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
 	if v.known.unrecorded == nil {
 		now := r.clock.Now()
@@ -40,23 +40,23 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 		}
 	}
 	status := *r.status(v.object)
-	if !silent && !isSlow(r.attempts(&status)) { // what is retried slowly says why already
+	if !silent && !isSlow(r.attempts(&status)) { // otherwise the conditions say why it is retried slowly
 		status = v.troubled(whyQueued(wait.Cause, v.known.queued.broker))
 	}
 	now := r.clock.Now()
 	return enqueue.Requeue(now.Add(askAgain), now), r.record(ctx, v, status)
 }
 
-// whyQueued is what keeps an object that waits for a slot at its broker.
+// whyQueued returns the blocker of an object that waits for a slot.
 func whyQueued(cause limiter.Cause, broker brokerKey) *blocker {
 	message := "Other requests to the broker come first"
 	switch cause {
 	case limiter.Misconfigured:
-		return &blocker{failed: true, word: word{v1beta1.ReasonQueued, "The broker answers all requests as one that is misconfigured; this one is retried with " + brokerNamed(broker) + ", see its status"}}
+		return &blocker{failed: true, word: word{v1beta1.ReasonQueued, "All answers of the broker look like a misconfiguration; this request is retried with " + brokerNamed(broker) + ", see its status"}}
 	case limiter.Down:
-		message = "The broker does not answer, or asked to be left alone; one request at a time tries it until it answers"
+		message = "The broker does not answer, or has sent Retry-After; one request at a time is sent until it answers"
 	case limiter.Failing:
-		message = "The broker fails again at what it is asked for again; until it does better, that is a few requests each second, in turn"
+		message = "Retries at the broker keep failing; until they succeed, a few requests each second are sent, in turn"
 	case limiter.Busy, limiter.Throttled:
 	}
 	return inProgress(v1beta1.ReasonQueued, message)

@@ -44,25 +44,20 @@ import (
 )
 
 const (
-	// recordTimeout is how long a write may take that says what has happened. It is not
-	// cut short when the process is asked to stop.
+	// recordTimeout bounds a write of a result. It also holds while the process stops.
 	recordTimeout = 10 * time.Second
-	// patience is how long an object waits for a slot at its broker at least before its
-	// status says so, which costs a write.
+	// patience is how long an object waits for its broker before the status says so, which costs a write.
 	patience = 10 * time.Second
-	// askAgain is how often it asks for a slot, should it not be called.
-	askAgain = limiter.QueueTimeout / 3
-	// lowPriority is that of polls and retries: what users change goes before them.
+	// lowPriority is the priority of polls and retries: changes by users go first.
 	lowPriority = handler.LowPriority
 )
 
-// reconciler is what instances and bindings have in common: how they are read, how a broker
-// is asked, and how what comes of it is recorded. O is the objects' type, S their status,
-// and M what is remembered of one beyond that.
+// reconciler is the reconcile shell that instances and bindings share: it observes an object, sends a request to its broker, and
+// records the result. O is the type of the objects, S that of their status, and M what a process remembers of an object beyond it.
 type reconciler[O client.Object, S any, M comparable] struct {
 	*kit
 	kind[O, S]
-	client     client.Client // reads are from the cache and show our own writes
+	client     client.Client // reads the cache, and shows this process's own writes
 	live       client.Reader
 	fresh      *consistency.ObjectFreshness
 	definition *definition
@@ -73,11 +68,11 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	wake       enqueue.Enqueuer
 	line       line
 	chatter    *rate.Limiter
-	// attend decides, acts and records.
+	// attend reconciles an object that the cache shows as it is.
 	attend func(context.Context, *view[O, S, M]) (ctrl.Result, error)
 }
 
-// kind is where objects have what both kinds have.
+// kind is how the shell accesses what both kinds have.
 type kind[O client.Object, S any] struct {
 	name       string
 	new        func() O
@@ -85,32 +80,28 @@ type kind[O client.Object, S any] struct {
 	copy       func(*S) *S
 	conditions func(*S) []v1beta1.Condition
 	attempts   func(*S) *v1beta1.Attempts
-	// working: the broker works on it.
+	// working reports whether an operation is in progress.
 	working func(*S) bool
-	// made: the broker has confirmed that it is there.
+	// made reports whether the broker has confirmed the resource.
 	made func(*S) bool
-	// atBroker are those for which something is still to be done at a broker.
+	// atBroker returns the objects that are not settled at a broker.
 	atBroker func(context.Context, index.Index, v1beta1.Broker) []reconcile.Request
 }
 
-// view is what a reconcile sees of an object.
+// view is an object during a reconcile.
 type view[O client.Object, S any, M comparable] struct {
-	before O // as the API server has it; the cache's own
-	object O // the same, with what is not recorded yet
+	before O // as it is on record; it belongs to the cache
+	object O // the same, with a status that is not recorded yet
 	known  *entry[S, M]
-	// polled: the broker was asked how far it is.
+	// polled: the request was a poll.
 	polled bool
-	// stopping is not nil once the process stops or no longer leads.
+	// stopping returns an error once the process stops or no longer leads.
 	stopping func() error
-	// blame is whose fault an answer is that looks like a misconfiguration.
+	// blame attributes an answer that looks like a misconfiguration.
 	blame blame
-	// troubled is the status that says what keeps the next step from being taken.
+	// troubled returns the status for a blocker that appears after the decision.
 	troubled func(why *blocker) S
 }
-
-// errStopping is returned where a request is not sent because the process stops or no longer
-// leads: it would arrive beside the next leader's.
-var errStopping = errors.New("the process stops or no longer leads: nothing was sent")
 
 func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
 	r := &reconciler[O, S, M]{
@@ -127,13 +118,12 @@ func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], 
 	return r
 }
 
-// freshness is how far the cache has to be with objects of a kind.
+// freshness returns the freshness of the objects of a kind.
 func freshness[O client.Object, S any](k *kit, of kind[O, S]) *consistency.ObjectFreshness {
 	return k.barrier.Of(v1beta1.GroupVersion.WithKind(of.name), of.new())
 }
 
-// Reconcile takes one step with an object, and with what former ones of its name have left
-// behind.
+// Reconcile takes one step for an object, and for the resources that earlier objects of its name have left at brokers.
 func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
@@ -151,7 +141,7 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 	}
 	var result ctrl.Result
 	again, failed := r.orphans.undo(ctx, req.NamespacedName)
-	if err == nil { // it is there
+	if err == nil { // the object exists
 		result, err = r.open(ctx, before)
 		failed = errors.Join(err, failed)
 	}
@@ -164,18 +154,18 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 	return sooner(result, again), nil
 }
 
-// open has an object attended to, if the cache shows what this process has made of it.
+// open reconciles an object, if the cache shows it as this process has left it.
 func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, error) {
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
 	v := &view[O, S, M]{before: before, object: before.DeepCopyObject().(O), known: r.ledger.of(before)}
-	if v.known.released { // it is gone, or another's finalizer holds it
+	if v.known.released { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
 	r.resume(v)
 	v.stopping = ctx.Err
-	ctx = context.WithoutCancel(ctx) // what is under way is finished and recorded also when the process stops
+	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
 	result, err := r.attend(ctx, v)
 	if !r.working(r.status(v.object)) {
 		r.ledger.rest(before)
@@ -183,14 +173,13 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 	return patch.RequeueOnConflict(ctx, result, err)
 }
 
-// keep keeps a status in mind until it is on record.
+// keep remembers a status until it is on record.
 func (r *reconciler[O, S, M]) keep(v *view[O, S, M], status S) {
 	v.known.unrecorded, v.known.recorded, v.known.version = r.copy(&status), r.status(v.before), v.before.GetResourceVersion()
 }
 
-// resume goes on from what is not recorded yet. If something else was recorded since, perhaps by
-// another process that leads, a refusal may be due to that, and is forgotten; what a broker has
-// done, or may have, is not.
+// resume continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a
+// refusal is dropped, as it may follow from that; what a broker has done, or may have, is kept.
 func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
 	if v.known.unrecorded == nil {
 		return
@@ -202,8 +191,7 @@ func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
 	*r.status(v.object) = *r.copy(v.known.unrecorded)
 }
 
-// connect is the client for a broker, or what is wrong with its credentials: with an error
-// if that may mend itself.
+// connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
 func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *blocker, error) {
 	broker, err := r.connections.to(ctx, b)
 	if err == nil {
@@ -219,8 +207,8 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 	return nil, bad.blocks(b, v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.message)), err
 }
 
-// send asks a broker once there is a slot for that; queued says what it waits for. What is
-// to be on record first is. After an error nothing was asked.
+// send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
+// before the request; nil: none. After an error no request was sent.
 func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
 	tried := r.attempts(r.status(v.object))
 	if tried != nil && tried.Generation != v.object.GetGeneration() {
@@ -261,8 +249,7 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	return nil, nil
 }
 
-// blame says whose fault an answer is. If it is the broker's, its catalog is read, so that its
-// status says what is wrong.
+// blame attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
 func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result limiter.Result, of limiter.Verdict) blame {
 	if !result.Misconfigured || of.OwnFault || !of.Slow {
 		return blame{ownFault: result.Misconfigured && of.OwnFault}
@@ -271,7 +258,7 @@ func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result limiter.Result
 	return blame{probed: brokerNamed(keyOf(broker))}
 }
 
-// later is when to look at an object again.
+// later returns when to reconcile an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	result := enqueue.Requeue(wake, r.clock.Now())
 	if r.working(status) || hasFailed(r.attempts(status)) {
@@ -280,13 +267,12 @@ func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	return result
 }
 
-// atOnce is for what goes on in a turn of its own, as it may wait for a slot.
+// atOnce returns a reconcile of its own for the next request, which may have to wait for a slot.
 func (r *reconciler[O, S, M]) atOnce(status *S) ctrl.Result {
 	return r.later(r.clock.Now(), status)
 }
 
-// observeRecovery notes what a request says of the broker's health, and wakes the objects that
-// wait for its recovery.
+// observeRecovery records what a request says of the broker's health, and wakes the objects that wait for its recovery.
 func (r *reconciler[O, S, M]) observeRecovery(ctx context.Context, broker v1beta1.Broker, before, after *S) {
 	key := keyOf(broker)
 	if r.made(after) && !r.made(before) {
@@ -297,7 +283,7 @@ func (r *reconciler[O, S, M]) observeRecovery(ctx context.Context, broker v1beta
 		}
 		return
 	}
-	// The failure of an object that was woken by a recovery is its own.
+	// A failure after a recovery is the fault of the object.
 	if a := r.attempts(after); isSlow(a) && !a.Recovered && !r.made(after) {
 		r.recoveries.failed(key)
 	}

@@ -26,13 +26,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
-// trouble is an error that keeps an object from being worked on, and that its status says.
+// trouble is an error that blocks a reconcile, with the reason that the conditions get.
 type trouble struct {
 	reason string
 	error
 }
 
-// inTheWay has an error said with a reason.
+// inTheWay returns an error with the reason that the conditions get; nil for nil.
 func inTheWay(reason string, err error) error {
 	if err == nil {
 		return nil
@@ -40,8 +40,7 @@ func inTheWay(reason string, err error) error {
 	return &trouble{reason, err}
 }
 
-// fail records what has come of requests, and what is in the way of going on. That is
-// tried again.
+// fail records the results of requests, and the error that blocks the reconcile, which is retried.
 func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
 	if t, ok := errors.AsType[*trouble](err); ok {
 		status := v.troubled(inProgress(t.reason, t.Error()))
@@ -54,7 +53,7 @@ func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err er
 	return errors.Join(err, r.record(ctx, v, *r.status(v.object)))
 }
 
-// record writes the status, if it is another than on record.
+// record writes the status, if it differs from the one on record.
 func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
 	before := r.status(v.before)
 	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && !r.chatter.AllowN(r.clock.Now(), 1) {
@@ -75,13 +74,12 @@ func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], stat
 	return nil
 }
 
-// isOpen says whether an event has told of something that has not ended.
+// isOpen reports whether an event has announced a problem that has not ended.
 func (r *reconciler[O, S, M]) isOpen(v *view[O, S, M]) bool {
 	return isOpen(r.conditions(r.status(v.before)), v.known.open)
 }
 
-// isChatter says whether nothing but words is new of what a broker works on: the next poll
-// brings others.
+// isChatter reports whether only messages differ while an operation is in progress: the next poll brings new ones.
 func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
 	a, b := r.copy(before), r.copy(after)
 	for _, status := range []*S{a, b} {
@@ -93,7 +91,7 @@ func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
 	return r.working(after) && equality.Semantic.DeepEqual(a, b)
 }
 
-// release lets the object go.
+// release removes the finalizer.
 func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why word) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
@@ -102,6 +100,6 @@ func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
 	announceRelease(ctx, r.recorder, v.before, why, r.isOpen(v))
-	r.metrics.released(r.name, why)
+	r.released(r.name, why)
 	return nil
 }

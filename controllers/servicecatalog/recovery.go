@@ -21,28 +21,26 @@ import (
 	"time"
 )
 
-// recoveries tells since when a broker does again for some objects what it failed to do for
-// others, which wait for hours until their next attempt.
+// recoveries records when brokers recovered from failures, for the objects that wait for hours until their next attempt.
 type recoveries struct {
 	mu sync.Mutex
 	of map[brokerKey]recovery
 }
 
-// recovery is what is known of one broker. The zero value is of one of which nothing is known,
-// since another process may have seen it fail.
+// recovery is what is known of one broker. The zero value is that of an unknown broker, which another process may have seen fail.
 type recovery struct {
 	healthy bool
 	since   time.Time
 }
 
-// since is when a broker did well for the first time after it had failed; zero: not yet.
+// since returns when a broker first succeeded after a failure; zero: not yet.
 func (r *recoveries) since(key brokerKey) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.of[key].since
 }
 
-// failed is for a broker at which an object begins to wait.
+// failed records a failure after which an object waits.
 func (r *recoveries) failed(key brokerKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,7 +49,7 @@ func (r *recoveries) failed(key brokerKey) {
 	r.set(key, known)
 }
 
-// succeeded is for a broker that has done something. first: it is the first time since it failed.
+// succeeded records a success. first: it is the first one after a failure.
 func (r *recoveries) succeeded(key brokerKey, now time.Time) (first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,29 +29,28 @@ import (
 )
 
 const (
-	// firstRetry and lastRetry bound how long it takes until a failed request is repeated.
+	// firstRetry and lastRetry bound the exponential backoff of failed requests.
 	firstRetry, lastRetry = time.Second, 10 * time.Minute
-	// firstPoll and lastPoll bound how long it takes until an operation is asked for again.
+	// firstPoll and lastPoll bound the interval between two polls of an operation.
 	firstPoll, lastPoll = time.Second, time.Minute
 )
 
 const (
-	// maxRepeats is how often a request whose outcome is not known is repeated as it was
-	// before what it may have left is removed.
+	// maxRepeats is how often a request with an unknown outcome is repeated unchanged before orphan mitigation.
 	maxRepeats = 3
-	// maxRemovals is how often that happens quickly for one generation; then it happens
-	// after firstRemovalDelay, which doubles up to lastRemovalDelay.
+	// maxRemovals is the number of orphan mitigations of one generation without a delay; the following ones wait for
+	// firstRemovalDelay, which doubles up to lastRemovalDelay.
 	maxRemovals                         = 3
 	firstRemovalDelay, lastRemovalDelay = time.Hour, 24 * time.Hour
 )
 
-// backoff is how long to wait after the count-th failure: ever longer, as long as the
-// broker asks at least, and not the same for all that failed at once.
+// backoff returns the delay after the count-th failure: exponential, with a jitter that is fixed for a UID and count, and at least
+// as long as the broker's Retry-After, asked.
 func backoff(uid types.UID, count int32, asked time.Duration) time.Duration {
 	return max(jittered(min(firstRetry<<min(count-1, 20), lastRetry), uid, count), asked)
 }
 
-// jittered is a delay, or up to a fifth more or less.
+// jittered returns a delay with a jitter of ± 20 %.
 func jittered(wait time.Duration, uid types.UID, count int32) time.Duration {
 	hash := fnv.New32a()
 	fmt.Fprintf(hash, "%s/%d", uid, count)
@@ -59,13 +58,12 @@ func jittered(wait time.Duration, uid types.UID, count int32) time.Duration {
 	return wait*4/5 + jitter
 }
 
-// misconfiguredBackoff is how long to wait after the count-th answer in a row that looks like
-// a misconfiguration.
+// misconfiguredBackoff returns the delay after the count-th answer in a row that looks like a misconfiguration (R12).
 func misconfiguredBackoff(uid types.UID, count int32, asked time.Duration) time.Duration {
 	return max(jittered(limiter.MisconfigurationDelay(int(count)), uid, count), asked)
 }
 
-// misconfigured is how many of the last answers look like a misconfiguration.
+// misconfigured returns how many of the last answers in a row look like a misconfiguration.
 func misconfigured(a *v1beta1.Attempts) int32 {
 	if a == nil {
 		return 0
@@ -73,12 +71,12 @@ func misconfigured(a *v1beta1.Attempts) int32 {
 	return a.Misconfigured
 }
 
-// isSlow says whether requests are repeated seldom, so that a person should look.
+// isSlow reports whether requests are retried slowly, so that the object is Stalled.
 func isSlow(a *v1beta1.Attempts) bool {
 	return a != nil && (a.Misconfigured > limiter.QuickRetries || a.Removals >= maxRemovals)
 }
 
-// repeats is how often a request whose outcome is not known is repeated as it was.
+// repeats returns how often a request with an unknown outcome is repeated unchanged.
 func repeats(a *v1beta1.Attempts) int32 {
 	if a.Removals >= maxRemovals {
 		return 0
@@ -86,21 +84,19 @@ func repeats(a *v1beta1.Attempts) int32 {
 	return maxRepeats
 }
 
-// pollInterval is how long to wait until an operation is asked for again: longer the
-// longer it runs, as the broker asks, but never so long that a user who waits is kept
-// from knowing.
+// pollInterval returns the delay before the next poll of an operation: a quarter of its running time or the broker's Retry-After,
+// asked, within firstPoll and lastPoll.
 func pollInterval(running, asked time.Duration) time.Duration {
 	return min(max(running/4, firstPoll, asked), lastPoll)
 }
 
-// isOverdue says whether an operation that began at start has taken longer than it may.
+// isOverdue reports whether an operation that began at start has exceeded its maximum duration.
 func isOverdue(start *metav1.Time, limit time.Duration, now time.Time) bool {
 	return start != nil && !now.Before(start.Add(limit))
 }
 
-// nextPoll is when an operation that began at start is to be asked for again, which was
-// last done at a time; zero: it was not yet. What began together is not asked for together
-// for ever: the moment of the last poll is as good as chance.
+// nextPoll returns when an operation that began at start is polled next; zero: now, as this process has not polled it yet. The
+// nanoseconds of the last poll are the jitter that spreads the polls of operations that began together.
 func nextPoll(start *metav1.Time, polled time.Time, asked time.Duration, now time.Time) time.Time {
 	if polled.IsZero() {
 		return time.Time{}
@@ -114,14 +110,14 @@ func nextPoll(start *metav1.Time, polled time.Time, asked time.Duration, now tim
 	return polled.Add(min(wait+wait*chance/4000, lastPoll))
 }
 
-// noteAnswer is for a broker that does what it is asked for: nothing looks misconfigured any more.
+// noteAnswer ends a series of answers that looked like a misconfiguration.
 func noteAnswer(a *v1beta1.Attempts) {
 	if a != nil {
 		a.Misconfigured, a.OwnFault, a.FailingSince = 0, false, nil
 	}
 }
 
-// latest is the later one of two times.
+// latest returns the later of two times.
 func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -129,38 +125,37 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// nextAttempt is when an object's next attempt may be made; zero: now. removing: those
-// that were made are of its removal.
+// nextAttempt returns when the next attempt for an object is due; zero: now. removing: the recorded attempts are of its removal.
 func nextAttempt(o metav1.Object, a *v1beta1.Attempts, removing bool, now time.Time) time.Time {
 	if a == nil || a.NextTime == nil || !a.NextTime.After(now) {
 		return time.Time{}
 	}
 	if a.LastTime != nil && a.LastTime.After(now) {
-		return time.Time{} // the clock was ahead and is put right: its times say nothing (R11)
+		return time.Time{} // the clock was ahead when the time was recorded (R11)
 	}
 	if a.Generation != o.GetGeneration() && !o.GetDeletionTimestamp().IsZero() && !removing {
-		return time.Time{} // they were not for the removal
+		return time.Time{} // the recorded attempts are not of the removal
 	}
 	return a.NextTime.Time
 }
 
-// hasFailed says whether the broker has failed at what is tried again.
+// hasFailed reports whether an attempt has failed since the last success.
 func hasFailed(a *v1beta1.Attempts) bool { return a != nil && a.Count > 0 }
 
-// failure is what is known of an attempt that has failed.
+// failure describes a failed attempt.
 type failure struct {
 	// misconfigured: the answer looks like a misconfiguration.
 	misconfigured bool
-	// ownFault: it is due to the object, as requests of others succeeded meanwhile.
+	// ownFault: requests of other objects succeeded meanwhile, so that the object is at fault.
 	ownFault bool
 	// probed: the broker looks misconfigured, and the object waits for the broker's probe.
 	probed bool
-	// asked is how long the broker asks to be left alone.
+	// asked is the broker's Retry-After.
 	asked time.Duration
 }
 
-// countFailure counts an attempt that has failed, and says when the next one is made. One that
-// waits for the broker's probe has no time of its own, and is counted once.
+// countFailure records a failed attempt and when the next one is due. An object that waits for the broker's probe has no time of
+// its own, and its failure is counted once.
 func countFailure(a *v1beta1.Attempts, uid types.UID, f failure, now time.Time) {
 	if f.probed && isSlow(a) && a.NextTime == nil {
 		return
@@ -183,8 +178,7 @@ func countFailure(a *v1beta1.Attempts, uid types.UID, f failure, now time.Time) 
 	}
 }
 
-// countRemoval counts a removal of what failures had left, after which a new attempt is
-// made, unless what was asked for is refused.
+// countRemoval records an orphan mitigation and when the next attempt is due; none is after a refusal.
 func countRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	a.Removals++
 	a.Count, a.Misconfigured, a.Refusals, a.Unknown, a.Conflict = 0, 0, 0, 0, false
@@ -197,14 +191,14 @@ func countRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	}
 }
 
-// isRecovered says whether the broker has done for other objects, after this one's last
-// attempt, what it failed to do before: then the next attempt is not put off, once.
+// isRecovered reports whether the broker has recovered since the last attempt of an object that waits after orphan mitigations.
+// Its next attempt is then due at once, but only once.
 func isRecovered(a *v1beta1.Attempts, recovered time.Time) bool {
 	return a != nil && a.Removals >= maxRemovals && !a.Stopped && !a.Recovered && a.LastTime != nil && recovered.After(a.LastTime.Time)
 }
 
-// renewed is a new budget, for another generation or other parameters, with what earlier
-// requests may have left; nil: they have left nothing.
+// renewed returns the attempts for a new generation or new parameters, with what earlier requests may have left at the broker; nil:
+// they have left nothing.
 func renewed(a *v1beta1.Attempts, generation int64, parametersVersion string) *v1beta1.Attempts {
 	if a.Unknown == 0 && !a.Conflict {
 		return nil
@@ -212,10 +206,10 @@ func renewed(a *v1beta1.Attempts, generation int64, parametersVersion string) *v
 	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: parametersVersion}
 }
 
-// blame is whose fault an answer is that looks like a misconfiguration.
+// blame attributes an answer that looks like a misconfiguration to the object or to the broker.
 type blame struct {
-	// ownFault: it is the object's own, as requests of others succeeded meanwhile.
+	// ownFault: the object is at fault, as requests of others succeeded meanwhile.
 	ownFault bool
-	// probed is the broker with whose probe the object is retried; empty: it has its own times.
+	// probed names the broker whose probe decides when the object is retried; empty: the object has times of its own.
 	probed string
 }

@@ -33,43 +33,25 @@ import (
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
-// Options are what the controllers of the group have to be told.
+// Options of the controllers of the group.
 type Options struct {
-	// Workers is how many instances, and as many bindings, are worked on at once;
-	// BrokerWorkers is the same for brokers of each scope.
+	// Workers is the number of concurrent reconciles of instances, and of bindings; BrokerWorkers that of brokers of each scope.
 	Workers, BrokerWorkers int
-	// ClusterID is the ConfigMap with the id that brokers know this cluster by.
+	// ClusterID is the ConfigMap with the id by which brokers know this cluster.
 	ClusterID types.NamespacedName
-	// Timeout of a request to a broker; 0: the usual one.
+	// Timeout of a request to a broker; 0: the default.
 	Timeout time.Duration
-	// RelistInterval is after how long a catalog is read again where the broker does not
-	// say.
+	// RelistInterval between two relists of a catalog, where the broker's spec has none.
 	RelistInterval time.Duration
-	// Guard says which addresses may be talked to.
+	// Guard refuses addresses.
 	Guard *outbound.Guard
-	// Recorder is of events.
+	// Recorder emits events.
 	Recorder events.EventRecorder
-	// Metrics is where metrics are registered.
+	// Metrics registers metrics.
 	Metrics prometheus.Registerer
 }
 
-// kit is what the controllers of the group share.
-type kit struct {
-	index       index.Index // does not wait for our own writes
-	connections *connections
-	clusterID   *clusterID
-	metrics     *metrics
-	recorder    events.EventRecorder
-	clock       clock.PassiveClock
-	// barrier is of all kinds of the group.
-	barrier consistency.CacheBarrier
-	// What is there once brokers are set up: relist has a broker's catalog read again.
-	relist      func(brokerKey)
-	authSecrets *secretKeeper
-}
-
-// Setup registers the controllers of the group. The indexes of internal/catalog/index have
-// to be there.
+// Setup registers the controllers of the group. The indexes of internal/catalog/index have to be added before.
 func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	m, err := newMetrics(o.Metrics, mgr.GetCache(), clock.RealClock{})
 	if err != nil {
@@ -79,7 +61,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		index:     index.Index{Cache: mgr.GetCache()},
 		barrier:   consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
-		metrics:   m,
+		released:  m.released,
 		recorder:  o.Recorder,
 		clock:     clock.RealClock{},
 		connections: &connections{
@@ -91,7 +73,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		name  string
 		setup func(ctrl.Manager, *kit, Options) error
 	}{
-		{"brokers", setupBrokers}, // first: the others ask for catalogs
+		{"brokers", func(mgr ctrl.Manager, k *kit, o Options) error { return setupBrokers(mgr, k, o, m.forget) }}, // first, as the others request relists
 		{"instances", setupInstances},
 		{"bindings", setupBindings},
 	} {

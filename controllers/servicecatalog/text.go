@@ -29,13 +29,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// howToLetGo tells a person who waits for a deletion what they can do.
+// howToLetGo says since when an object is being deleted and how a person releases it (R8).
 func howToLetGo(o metav1.Object) string {
 	return fmt.Sprintf("Deleted since %s; to let go and leave everything at the broker as it is, annotate the object with %s=%s",
 		when(o.GetDeletionTimestamp().Time), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 }
 
-// enumerate names a few of many.
+// enumerate lists up to five names, and counts the others.
 func enumerate(names []string) string {
 	const few = 5
 	slices.Sort(names)
@@ -45,10 +45,10 @@ func enumerate(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
-// unshown stands for what a broker says where that may have secrets that are not known.
-const unshown = "what the broker says is not shown, since it may repeat secrets that are not known here; look at the broker's log"
+// unshown replaces the broker's description where it may have secrets that cannot be redacted (R7).
+const unshown = "the broker's description is not shown, since it may have secrets that the operator cannot redact; see the broker's log"
 
-// wordsOf is what a broker says of an operation.
+// wordsOf returns the broker's description of an operation, as it may be shown.
 func wordsOf(last osbresult.LastOperation, out osbresult.Outcome) string {
 	if out.Withheld {
 		return unshown
@@ -56,7 +56,7 @@ func wordsOf(last osbresult.LastOperation, out osbresult.Outcome) string {
 	return last.Description
 }
 
-// sayOutcome puts an outcome into words.
+// sayOutcome describes the outcome of a request: status, error code and the broker's description.
 func sayOutcome(o osbresult.Outcome) string {
 	if o.Withheld && o.Class != osbresult.Done {
 		return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", o.Status, o.Code)) + ": " + unshown
@@ -66,16 +66,16 @@ func sayOutcome(o osbresult.Outcome) string {
 	switch isStatus := strings.HasPrefix(o.Description, status); {
 	case o.Status == 0, isStatus && o.Code == "":
 		return o.Description
-	case o.Description == "", isStatus: // the broker has said no more
+	case o.Description == "", isStatus: // the broker gave no description
 		return said
 	}
 	return said + ": " + o.Description
 }
 
-// ordinal is "attempt 3", for people.
+// ordinal returns "attempt 3".
 func ordinal(count int32) string { return fmt.Sprintf("attempt %d", count) }
 
-// when is a time as people read it in a condition.
+// when formats a time for a message.
 func when(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func timeOf(t time.Time) *metav1.Time {
@@ -83,12 +83,12 @@ func timeOf(t time.Time) *metav1.Time {
 	return &stored
 }
 
-// maxDisplay is how much of a broker's name or id is shown, in bytes.
+// maxDisplay bounds names and ids from a catalog in messages, in bytes.
 const maxDisplay = 64
 
 func display(name string) string { return redact.Shorten(name, maxDisplay) }
 
-// counted is a number of things.
+// counted returns a number with its noun: one is the singular, many the plural.
 func counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -96,8 +96,8 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// sayNext adds to a message which attempt has failed, and when the next one is made: with the
-// broker's, if that is what probed says.
+// sayNext adds to a message which attempt has failed and when the next one is due: with the probe of the broker that probed names,
+// unless it is empty.
 func sayNext(message string, a *v1beta1.Attempts, probed string) string {
 	switch {
 	case probed != "":
@@ -108,7 +108,7 @@ func sayNext(message string, a *v1beta1.Attempts, probed string) string {
 	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, ordinal(a.Count), when(a.NextTime.Time))
 }
 
-// sayProgress adds to a message what the broker says about how far it is.
+// sayProgress adds the broker's description of an operation to a message.
 func sayProgress(message, words string) string {
 	if words == "" {
 		return message
@@ -116,17 +116,19 @@ func sayProgress(message, words string) string {
 	return message + " (" + words + ")"
 }
 
-// uncapitalized is a sentence as the part of another.
+// uncapitalized returns a sentence with a small first letter, as a part of another sentence.
 func uncapitalized(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// cleaningUp is how what is said of a cleanup begins, as nobody has deleted anything.
+// cleaningUp begins the messages of an orphan mitigation.
 const cleaningUp = "What may have been left at the broker is being removed"
 
-// withoutWords says what came of a request without the broker's words: it may repeat
-// secrets of an object that is gone, and with it what is known of them.
+// withoutWords describes an outcome without the broker's description, which may have secrets of another object.
 func withoutWords(out osbresult.Outcome) string {
 	if out.Status == 0 {
 		return out.Description
 	}
 	return fmt.Sprintf("HTTP %d", out.Status)
 }
+
+// maxNote bounds the note of an event, in bytes.
+const maxNote = 1000

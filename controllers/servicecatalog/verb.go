@@ -16,7 +16,7 @@ limitations under the License.
 
 package servicecatalog
 
-// verb is what a broker is asked for.
+// verb is an operation of the Open Service Broker API.
 type verb string
 
 const (
@@ -24,15 +24,15 @@ const (
 	provision   verb = "provision"
 	update      verb = "update"
 	deprovision verb = "deprovision"
-	// inspect finds out what a broker has under an id.
+	// inspect fetches the instance, or polls it where it cannot be fetched, to learn what the broker has under an id.
 	inspect verb = "inspect"
 
 	// of service bindings
 	bind   verb = "bind"
 	unbind verb = "unbind"
-	// fetch asks again for the credentials of a binding.
+	// fetch fetches a binding for its credentials.
 	fetch verb = "fetch"
 
-	// poll asks how far an operation is, of either.
+	// poll polls the last operation of either.
 	poll verb = "poll"
 )

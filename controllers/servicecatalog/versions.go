@@ -18,6 +18,7 @@ package servicecatalog
 
 import "k8s.io/apimachinery/pkg/util/resourceversion"
 
+// notAfter reports whether resourceVersion a is b or older.
 func notAfter(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order <= 0

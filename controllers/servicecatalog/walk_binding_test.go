@@ -110,9 +110,8 @@ func TestBindingWalks(t *testing.T) {
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), now: t0, params: "p0",
 		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
-	base := newInstanceWalk(t, 0)
-	w.class, w.plan, w.broker, w.instance = base.class, base.plans["small"], base.broker, base.si
-	w.class.Spec.Bindable = true
+	o := newOffering()
+	w.class, w.plan, w.broker, w.instance = o.class.(*v1beta1.ClusterServiceClass), o.plan.(*v1beta1.ClusterServicePlan), o.broker.(*v1beta1.ClusterServiceBroker), newInstance()
 	w.class.Spec.BindingRetrievable = seed&1 != 0
 	w.async = seed&1 != 0 && seed&2 != 0
 	w.oneShot = seed&4 != 0

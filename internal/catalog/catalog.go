@@ -14,29 +14,28 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package catalog is what webhooks and controllers both know of brokers' catalogs and
-// of what refers to them: names and labels of classes and plans, restrictions, plan
-// references, external ids, and parameters. It is pure: no client, no clock, no cache.
+// Package catalog has what webhooks and controllers share about the catalogs of brokers: names and labels of classes and plans,
+// restrictions, plan references, external ids, and parameters. It is pure: no client, no clock, no cache.
 package catalog
 
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Scope says for whom a broker, its classes and its plans are.
+// Scope is that of a broker and of its classes and plans.
 type Scope string
 
 const (
-	// Cluster is for all namespaces.
+	// Cluster-scoped.
 	Cluster Scope = "Cluster"
-	// Namespaced is for one namespace.
+	// In a namespace.
 	Namespaced Scope = "Namespaced"
 )
 
-// Scopes are both.
+// Scopes has both.
 var Scopes = []Scope{Cluster, Namespaced}
 
-// ScopeOf is the scope of a Broker, Class or Plan.
+// ScopeOf returns the scope of a Broker, Class or Plan.
 func ScopeOf(obj any) Scope {
 	switch obj.(type) {
 	case *v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceClass, *v1beta1.ClusterServicePlan:
@@ -46,7 +45,7 @@ func ScopeOf(obj any) Scope {
 	}
 }
 
-// ScopeOfBroker is the scope of brokers of a kind, as a BrokerReference has it.
+// ScopeOfBroker returns the scope of a kind of broker, as in a BrokerReference.
 func ScopeOfBroker(kind string) Scope {
 	if kind == Cluster.BrokerKind() {
 		return Cluster
@@ -54,13 +53,13 @@ func ScopeOfBroker(kind string) Scope {
 	return Namespaced
 }
 
-// BrokerKind is the kind of brokers of the scope.
+// BrokerKind returns the kind of brokers of the scope.
 func (s Scope) BrokerKind() string { return s.prefix() + "ServiceBroker" }
 
-// ClassKind is the kind of classes of the scope.
+// ClassKind returns the kind of classes of the scope.
 func (s Scope) ClassKind() string { return s.prefix() + "ServiceClass" }
 
-// PlanKind is the kind of plans of the scope.
+// PlanKind returns the kind of plans of the scope.
 func (s Scope) PlanKind() string { return s.prefix() + "ServicePlan" }
 
 func (s Scope) prefix() string {

@@ -24,13 +24,12 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// IsRetained says whether everything that an object has at its broker is to be left as it is.
+// IsRetained reports whether the deletion policy of an object is Retain.
 func IsRetained(o metav1.Object) bool {
 	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyRetain
 }
 
-// WaitsForBindings says whether an instance that is deleted goes only after its bindings, if
-// anything of it is at its broker.
+// WaitsForBindings reports whether the deletion of an instance waits for its bindings: the broker may have it.
 func WaitsForBindings(si *v1beta1.ServiceInstance) bool {
 	return !IsRetained(si) && slices.Contains(si.Finalizers, v1beta1.Finalizer)
 }

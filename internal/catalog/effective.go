@@ -26,7 +26,7 @@ import (
 // sets no shorter time.
 const MaximumPollingDuration = 7 * 24 * time.Hour
 
-// Effective is what class and plan say together.
+// Effective is what a plan of a class supports.
 type Effective struct {
 	Bindable           bool
 	PlanUpdatable      bool
@@ -34,13 +34,11 @@ type Effective struct {
 	BindingRetrievable bool
 	// MaximumPollingDuration is for how long an operation may be in progress.
 	MaximumPollingDuration time.Duration
-	// Unsupported is what bindings require and a cluster cannot give, such as
-	// syslog_drain.
+	// Unsupported lists what bindings require and no cluster has, such as syslog_drain.
 	Unsupported []string
 }
 
-// EffectiveOf says what a plan of a class can do: what the plan says, and where it
-// says nothing the class.
+// EffectiveOf returns what a plan supports: the values of the plan, and those of its class where it has none.
 func EffectiveOf(class v1beta1.Class, plan v1beta1.Plan) Effective {
 	c, p := class.Common(), plan.Common()
 	e := Effective{
@@ -57,7 +55,7 @@ func EffectiveOf(class v1beta1.Class, plan v1beta1.Plan) Effective {
 	if p.PlanUpdatable != nil {
 		e.PlanUpdatable = *p.PlanUpdatable
 	}
-	// In seconds, since a broker may give a number that no Duration can hold.
+	// In seconds: a broker's number may be too large for a Duration.
 	if s := p.MaximumPollingDurationSeconds; s != nil && *s > 0 && *s < int64(MaximumPollingDuration/time.Second) {
 		e.MaximumPollingDuration = time.Duration(*s) * time.Second
 	}

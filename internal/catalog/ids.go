@@ -31,27 +31,25 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// recordTolerance is how far the record of an id and the creation of its object may be
-// apart: two clocks, and other webhooks between them.
+// recordTolerance bounds the time between the record of an id and the creation of its object: two clocks, and other webhooks
+// between them.
 const recordTolerance = 5 * time.Minute
 
-// NewID is a random external id, a UUID.
+// NewID returns a random external id, a UUID.
 func NewID() string { return string(uuid.NewUUID()) }
 
-// MadeID is the value of v1beta1.MadeIDAnnotation for an id that was made at a time.
+// MadeID returns the value of v1beta1.MadeIDAnnotation for an id that was generated at a time.
 func MadeID(id string, at time.Time) string { return id + " " + at.UTC().Format(time.RFC3339) }
 
-// RecordsID says whether the record of an object names exactly this id, whenever it
-// was made. It is for webhooks, before the object has a creationTimestamp; else see
-// IsOurs.
+// RecordsID reports whether the record of an object names this id, at any time. It is for webhooks, where the object has no
+// creationTimestamp yet; see IsOurs.
 func RecordsID(obj metav1.Object, id string) bool {
 	_, recorded := record(obj, id)
 	return recorded
 }
 
-// IsOurs says whether admission made an id for this very object: its record names the
-// id, and is about as old as the object. The record of a copy, or of an object that was
-// restored, is older than the object.
+// IsOurs reports whether the id was generated for this very object: its record names the id, and is about as old as the object. The
+// record of a copy, or of a restored object, is older.
 func IsOurs(obj metav1.Object, id string) bool {
 	at, recorded := record(obj, id)
 	created := obj.GetCreationTimestamp()
@@ -67,9 +65,7 @@ func record(obj metav1.Object, id string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// NextID is the n-th id after an object's first one, which the broker has removed and
-// refuses to use again. It is the same whenever it is asked for, and nobody but this
-// object comes by it.
+// NextID returns the n-th id after the first one of an object. It is deterministic, and no other object gets it.
 func NextID(uid types.UID, id string, n int32) string {
 	b := nextIDs(uid, id)
 	counter := binary.BigEndian.Uint32(b[12:])
@@ -78,15 +74,13 @@ func NextID(uid types.UID, id string, n int32) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// IsNextID says whether an id is one that NextID makes for an object whose first one
-// was id.
+// IsNextID reports whether an id is one of NextID for an object with the given first id.
 func IsNextID(uid types.UID, id, next string) bool {
 	_, is := numberOf(uid, id, next)
 	return is
 }
 
-// NextIDAfter is the one after all of those that the object has had, each of which is its
-// first one or one of NextID's.
+// NextIDAfter returns the id after all ids that the object has had.
 func NextIDAfter(uid types.UID, id string, had ...string) string {
 	last := int32(0)
 	for _, one := range had {
@@ -96,7 +90,7 @@ func NextIDAfter(uid types.UID, id string, had ...string) string {
 	return NextID(uid, id, last+1)
 }
 
-// numberOf is the n for which NextID makes an id, 0 if there is none.
+// numberOf returns the n of NextID for an id; 0: it is none.
 func numberOf(uid types.UID, id, next string) (n int32, is bool) {
 	b, err := hex.DecodeString(strings.ReplaceAll(next, "-", ""))
 	if err != nil || len(b) != 16 {
@@ -110,8 +104,8 @@ func numberOf(uid types.UID, id, next string) (n int32, is bool) {
 	return n, true
 }
 
-// nextIDs is what all of an object's next ids have, but for the last four bytes, which
-// count. It says that it is a UUID of version 5, which is one that was computed.
+// nextIDs returns what all next ids of an object share: all but the last four bytes, which count. It is a UUID of version 5, which
+// is computed from a name.
 func nextIDs(uid types.UID, id string) []byte {
 	digest := sha256.Sum256([]byte(string(uid) + "\x00" + id))
 	b := digest[:16]

@@ -26,20 +26,20 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Hash is what the value of a field becomes in a label: its SHA-224 in lower-case hex.
+// Hash returns the label value for the value of a field: its SHA-224 in lower-case hex.
 func Hash(value string) string {
 	digest := sha256.Sum224([]byte(value))
 	return hex.EncodeToString(digest[:])
 }
 
-// ClassLabels are the labels of a class.
+// ClassLabels returns the labels of a class.
 func ClassLabels(class v1beta1.Class) map[string]string {
 	labels := commonLabels(class.Common().ExternalID, class.Common().ExternalName)
 	labels[brokerLabel(class)] = Hash(class.BrokerName())
 	return labels
 }
 
-// PlanLabels are the labels of a plan.
+// PlanLabels returns the labels of a plan.
 func PlanLabels(plan v1beta1.Plan) map[string]string {
 	labels := commonLabels(plan.Common().ExternalID, plan.Common().ExternalName)
 	labels[brokerLabel(plan)] = Hash(plan.BrokerName())
@@ -62,7 +62,7 @@ func brokerLabel(obj any) string {
 	return v1beta1.LabelServiceBrokerName
 }
 
-// InstanceLabels are the labels of an instance: those of the references that it has.
+// InstanceLabels returns the labels of an instance, for the references that it has.
 func InstanceLabels(instance *v1beta1.ServiceInstance) map[string]string {
 	labels, spec := map[string]string{}, &instance.Spec
 	if ref := spec.ClusterServiceClassRef; ref != nil {
@@ -80,8 +80,8 @@ func InstanceLabels(instance *v1beta1.ServiceInstance) map[string]string {
 	return labels
 }
 
-// SetLabels sets labels of an object, leaves its others alone, and says whether
-// anything changed. The map that the object had stays as it was: it may be a cache's.
+// SetLabels sets labels of an object, keeps its other labels, and reports whether anything changed. The object's map is not
+// modified: it may belong to a cache.
 func SetLabels(obj metav1.Object, labels map[string]string) bool {
 	old := obj.GetLabels()
 	set := make(map[string]string, len(old)+len(labels))

@@ -27,17 +27,16 @@ import (
 )
 
 const (
-	// maxName is how long a name of a class or plan is at most.
+	// maxName bounds the names of classes and plans.
 	maxName = 63
-	// keptName is how much of a longer one is kept before its digest.
+	// keptName is the length of the prefix of a longer id before its digest.
 	keptName = 30
 )
 
-// ObjectName is the name of the class or plan that a broker calls externalID. Names are
-// in users' manifests: what this function makes of an id must never change.
-//
-// Letters but for z, digits, and dots and dashes where a name may have them stay; all
-// else becomes z, the code point in hex, z.
+// ObjectName returns the name of the class or plan with an externalID. Users' manifests have these names: the result for an id must
+// never change.
+// Letters except z, digits, and dots and dashes where a name may have them stay; every other character becomes z, its code point in
+// hex, z.
 func ObjectName(externalID string) string {
 	var name strings.Builder
 	for i, r := range externalID {
@@ -55,7 +54,7 @@ func ObjectName(externalID string) string {
 	return strings.TrimSuffix(name.String()[:keptName], ".") + "-" + hex.EncodeToString(digest[:])
 }
 
-// isKept says whether a rune may follow what the name has so far as it is.
+// isKept reports whether a rune may follow the given prefix of a name unchanged.
 func isKept(r rune, name string, last bool) bool {
 	switch {
 	case r >= 'a' && r <= 'y', r >= '0' && r <= '9':
@@ -69,5 +68,5 @@ func isKept(r rune, name string, last bool) bool {
 	}
 }
 
-// SecretName is the name of a binding's Secret, also where admission could not fill it in.
+// SecretName returns the name of a binding's Secret, also where admission was bypassed.
 func SecretName(b *v1beta1.ServiceBinding) string { return cmp.Or(b.Spec.SecretName, b.Name) }

@@ -33,38 +33,35 @@ import (
 )
 
 const (
-	// Redacted stands in a status for each parameter that came from a Secret.
+	// Redacted replaces the parameters from Secrets in a status.
 	Redacted = "<redacted>"
-	// minSecret is the shortest value that is looked for in the texts of brokers. A
-	// shorter one occurs by chance.
+	// minSecret is the length of the shortest value that is redacted in the texts of brokers. A shorter one occurs by chance.
 	minSecret = 4
 )
 
-// SecretSource is one element of parametersFrom, with what its Secret has.
+// SecretSource is an element of parametersFrom with the data of its Secret.
 type SecretSource struct {
-	// Secret and Key are what the element names.
+	// Secret and Key are named by the element.
 	Secret, Key string
-	// Data is the Secret's; nil: it does not exist.
+	// Data of the Secret; nil: the Secret does not exist.
 	Data map[string][]byte
 }
 
-// Parameters are those of one request, from all sources.
+// Parameters are the parameters of a request, from all sources.
 type Parameters struct {
-	// Sent is what a broker is sent, a JSON object; nil: there are no parameters.
-	// Values stand as they were written, so that no number loses digits.
+	// Sent is the JSON object for the broker; nil: there are no parameters. Values are kept as they were written, so that no number
+	// loses digits.
 	Sent json.RawMessage
-	// Checksum is that of the former service-catalog; empty: there are no
-	// parameters.
+	// Checksum as in the original service-catalog; empty: there are no parameters.
 	Checksum string
 	// Redacted is what a status may show; nil: there are no parameters.
 	Redacted *runtime.RawExtension
-	// Secrets are the strings and numbers that came from Secrets, but for the
-	// shortest. No text of a broker may repeat them to others.
+	// Secrets are the strings and numbers from Secrets, except for the shortest. They are redacted in the texts of brokers.
 	Secrets []string
 }
 
-// Merge puts parameters together: those of parametersFrom, in their order, and inline
-// ones. An error names Secret and key, never a value; its path is below "spec".
+// Merge merges the parameters of parametersFrom, in their order, and the inline ones. An error names Secret and key, never a value;
+// its path is below "spec".
 func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *field.Error) {
 	m := merge{values: values{}, origin: map[string]string{}}
 	var p Parameters
@@ -107,13 +104,13 @@ func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *fiel
 	return p, nil
 }
 
-// merge is what was put together so far.
+// merge is an incomplete result of Merge.
 type merge struct {
 	values values
 	origin map[string]string
 }
 
-// add puts more parameters to those that are there.
+// add adds parameters.
 func (m merge) add(more values, path *field.Path, origin string) *field.Error {
 	for _, name := range slices.Sorted(maps.Keys(more)) {
 		if other, taken := m.origin[name]; taken {
@@ -168,7 +165,7 @@ func readObject(raw []byte) (values, error) {
 // json writes an object with sorted names.
 func (v values) json() json.RawMessage { return encode(v, false) }
 
-// encode writes what came from JSON, and so always can be written.
+// encode encodes a value that was decoded from JSON, which cannot fail.
 func encode(v any, escapeHTML bool) json.RawMessage {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -179,9 +176,8 @@ func encode(v any, escapeHTML bool) json.RawMessage {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
-// checksum is the SHA-256 of parameters as the former service-catalog wrote them: with
-// sorted names at any depth, every number through a float64, and escapes for HTML. It
-// is in the status of instances that it made, where another one would mean an update.
+// checksum returns the SHA-256 of parameters in the form of the original service-catalog: with sorted names at any depth, numbers
+// as float64, and escapes for HTML. It is in the status of its instances, where another checksum would cause an update.
 func checksum(parameters json.RawMessage) string {
 	var decoded map[string]any
 	text := parameters
@@ -192,8 +188,7 @@ func checksum(parameters json.RawMessage) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// scalars are the strings and numbers in a JSON value at any depth, names apart, but
-// for the shortest.
+// scalars returns the strings and numbers in a JSON value at any depth, without names, except for the shortest.
 func scalars(value json.RawMessage) (found []string) {
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.UseNumber()

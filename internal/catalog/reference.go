@@ -29,25 +29,25 @@ import (
 type Spelling string
 
 const (
-	// ByExternalName names them as the broker's catalog does.
+	// ByExternalName: by their names in the catalog.
 	ByExternalName Spelling = "ExternalName"
-	// ByExternalID gives the broker's ids.
+	// ByExternalID: by their ids in the catalog.
 	ByExternalID Spelling = "ExternalID"
-	// ByName names the objects.
+	// ByName: by the names of the objects.
 	ByName Spelling = "Name"
 )
 
-// Reference is what a PlanReference says, in one form for all its spellings.
+// Reference is a PlanReference in one form.
 type Reference struct {
 	Scope    Scope
 	Spelling Spelling
-	// Class is what the spelling's field for the class has.
+	// Class is the value of the field for the class.
 	Class string
-	// Plan is what the one for the plan has; empty: the class's only plan.
+	// Plan is the value of the field for the plan; empty: the class's only plan.
 	Plan string
 }
 
-// slot is the two fields of a PlanReference that belong together.
+// slot is a pair of fields of a PlanReference.
 type slot struct {
 	Reference
 	class, plan *string
@@ -68,8 +68,7 @@ func slotsOf(spec *v1beta1.PlanReference) []slot {
 	return slots
 }
 
-// ReferenceOf reads a PlanReference, and says what is wrong with it, with paths below
-// "spec".
+// ReferenceOf reads a PlanReference. The paths of its errors are below "spec".
 func ReferenceOf(spec v1beta1.PlanReference) (Reference, field.ErrorList) {
 	var used []slot
 	for _, s := range slotsOf(&spec) {
@@ -139,22 +138,21 @@ func fields(slots []slot, name func(Reference) string) string {
 func (r Reference) class() string { return r.Class }
 func (r Reference) plan() string  { return r.Plan }
 
-// ClassField is the JSON name of the field that names the class.
+// ClassField returns the JSON name of the field for the class.
 func (r Reference) ClassField() string { return lowerFirst(r.Scope.ClassKind() + string(r.Spelling)) }
 
-// PlanField is the JSON name of the field that names the plan.
+// PlanField returns the JSON name of the field for the plan.
 func (r Reference) PlanField() string { return lowerFirst(r.Scope.PlanKind() + string(r.Spelling)) }
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// ClassPath is the path of the field that names the class.
+// ClassPath returns the path of the field for the class.
 func (r Reference) ClassPath() *field.Path { return field.NewPath("spec", r.ClassField()) }
 
-// PlanPath is the path of the field that names the plan.
+// PlanPath returns the path of the field for the plan.
 func (r Reference) PlanPath() *field.Path { return field.NewPath("spec", r.PlanField()) }
 
-// NamePlan names a plan in spec, in the spelling of the reference. It is for the default
-// plan.
+// NamePlan sets the plan in spec, in the form of the reference, for a defaulted plan.
 func (r Reference) NamePlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) {
 	for _, s := range slotsOf(spec) {
 		if s.Scope == r.Scope && s.Spelling == r.Spelling {
@@ -163,7 +161,7 @@ func (r Reference) NamePlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) {
 	}
 }
 
-// ReferencesTo are all references that name a class, without a plan.
+// ReferencesTo returns all references that name a class, without a plan.
 func ReferencesTo(class v1beta1.Class) []Reference {
 	refs := make([]Reference, 0, 3)
 	for _, spelling := range []Spelling{ByExternalName, ByExternalID, ByName} {
@@ -176,25 +174,23 @@ func ReferencesTo(class v1beta1.Class) []Reference {
 	return refs
 }
 
-// Changed says what differs between two references. Another spelling is another class,
-// and another plan.
+// Changed reports what differs between two references. A reference in another form is to another class and plan.
 func Changed(old, updated Reference) (class, plan bool) {
 	spelling := old.Scope != updated.Scope || old.Spelling != updated.Spelling
 	return spelling || old.Class != updated.Class, spelling || old.Plan != updated.Plan
 }
 
-// MatchesPlan says whether the reference names a plan, or no plan at all. Of which class
-// the plan is, is for the caller to know.
+// MatchesPlan reports whether the reference names a plan of its class, or no plan at all.
 func (r Reference) MatchesPlan(plan v1beta1.Plan) bool {
 	return r.Scope == ScopeOf(plan) && (r.Plan == "" || r.Plan == r.Spelling.OfPlan(plan))
 }
 
-// OfClass is how a class is spelled.
+// OfClass returns the value that names a class in this form.
 func (s Spelling) OfClass(class v1beta1.Class) string {
 	return s.of(class.GetName(), class.Common().ExternalName, class.Common().ExternalID)
 }
 
-// OfPlan is how a plan is spelled.
+// OfPlan returns the value that names a plan in this form.
 func (s Spelling) OfPlan(plan v1beta1.Plan) string {
 	return s.of(plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID)
 }
@@ -210,17 +206,17 @@ func (s Spelling) of(name, externalName, externalID string) string {
 	}
 }
 
-// UserSpecifiedClassName is how a status shows the class: after its kind.
+// UserSpecifiedClassName returns status.userSpecifiedClassName.
 func (r Reference) UserSpecifiedClassName() string { return r.Scope.ClassKind() + "/" + r.Class }
 
-// UserSpecifiedPlanName is how a status shows the plan.
+// UserSpecifiedPlanName returns status.userSpecifiedPlanName.
 func (r Reference) UserSpecifiedPlanName() string { return r.Plan }
 
-// String is class/plan.
+// String returns class/plan.
 func (r Reference) String() string { return r.Class + "/" + r.Plan }
 
-// ClassString is the class with its field, as clusterServiceClassExternalName "x".
+// ClassString returns the class with its field, such as clusterServiceClassExternalName "x".
 func (r Reference) ClassString() string { return fmt.Sprintf("%s %q", r.ClassField(), r.Class) }
 
-// PlanString is the plan with its field, as clusterServicePlanExternalName "y".
+// PlanString returns the plan with its field, such as clusterServicePlanExternalName "y".
 func (r Reference) PlanString() string { return fmt.Sprintf("%s %q", r.PlanField(), r.Plan) }

@@ -23,7 +23,7 @@ import (
 // Refs are the names in an instance's references; empty: there is none.
 type Refs struct{ Class, Plan string }
 
-// RefsOf are the references to objects of a scope.
+// RefsOf returns the references to objects of a scope.
 func RefsOf(spec *v1beta1.ServiceInstanceSpec, scope Scope) (r Refs) {
 	if scope == Cluster {
 		if ref := spec.ClusterServiceClassRef; ref != nil {

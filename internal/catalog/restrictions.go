@@ -37,13 +37,12 @@ const (
 	propertyFree         = "spec.free"
 )
 
-// Restrictions select what of a broker's catalog is offered. Without any, all is.
+// Restrictions select what of a catalog becomes classes and plans; without any, all does.
 type Restrictions struct {
 	class, plan labels.Selector
 }
 
-// ParseRestrictions reads the catalogRestrictions of a broker of a scope. If there are
-// errors, the Restrictions let nothing through.
+// ParseRestrictions parses the catalogRestrictions of a broker of a scope. After errors, the Restrictions select nothing.
 func ParseRestrictions(restrictions *v1beta1.CatalogRestrictions, scope Scope) (Restrictions, field.ErrorList) {
 	if restrictions == nil {
 		return Restrictions{}, nil
@@ -62,7 +61,7 @@ func planProperties(scope Scope) []string {
 	return append(classProperties(), propertyFree, propertyClass(scope))
 }
 
-// propertyClass is not spelled as the label that says the same.
+// propertyClass differs from the name of the label.
 func propertyClass(scope Scope) string {
 	if scope == Cluster {
 		return "spec.clusterServiceClass.name"
@@ -70,12 +69,11 @@ func propertyClass(scope Scope) string {
 	return "spec.serviceClass.name"
 }
 
-// operator ends the property that a selector begins with.
+// operator ends the property at the beginning of a selector.
 var operator = regexp.MustCompile(`=|!=| in | notin `)
 
-// parseSelectors reads selectors that all have to match. As ever, only the property
-// that each begins with is looked at: what follows a comma may name one that nothing
-// has.
+// parseSelectors parses selectors that all have to match. As in the original service-catalog, only the property at the beginning is
+// checked: a property after a comma may be one that nothing has.
 func parseSelectors(selectors []string, path *field.Path, properties []string) (labels.Selector, field.ErrorList) {
 	var errs field.ErrorList
 	for i, s := range selectors {
@@ -101,8 +99,7 @@ func parseSelectors(selectors []string, path *field.Path, properties []string) (
 	return selector, nil
 }
 
-// MatchesClass says whether the restrictions let a class through. It is offered only
-// if they let one of its plans through, too.
+// MatchesClass reports whether the restrictions select a class. It also needs a plan that they select.
 func (r Restrictions) MatchesClass(class v1beta1.Class) bool {
 	return r.class == nil || r.class.Matches(labels.Set{
 		propertyName:         class.GetName(),
@@ -111,7 +108,7 @@ func (r Restrictions) MatchesClass(class v1beta1.Class) bool {
 	})
 }
 
-// MatchesPlan says whether the restrictions let a plan through.
+// MatchesPlan reports whether the restrictions select a plan.
 func (r Restrictions) MatchesPlan(plan v1beta1.Plan) bool {
 	return r.plan == nil || r.plan.Matches(labels.Set{
 		propertyName:                 plan.GetName(),

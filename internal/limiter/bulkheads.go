@@ -22,12 +22,13 @@ import (
 	"time"
 )
 
-// sweepFrom is from how many bulkheads on those that are idle are dropped.
+// sweepFrom is the number of Bulkheads from which idle ones are dropped.
 const sweepFrom = 1024
 
-// Bulkheads has a bulkhead for each party. The zero value is ready to use.
+// Bulkheads has a Bulkhead for each endpoint. The zero value is ready to use.
 type Bulkheads[K comparable] struct {
-	// OnRecovery is called with the key of a party of which a request succeeds again after the party had failed; it may be nil.
+	// OnRecovery is called with the key of an endpoint that has recovered: a request succeeds after the endpoint had failed; it may
+	// be nil.
 	OnRecovery func(K)
 
 	mu      sync.Mutex
@@ -35,7 +36,7 @@ type Bulkheads[K comparable] struct {
 	sweepAt int // of so many
 }
 
-// Of is a party's, made if there is none. One that is idle may be replaced by another.
+// Of returns the Bulkhead of an endpoint, and creates it if there is none. An idle one may be replaced.
 func (s *Bulkheads[K]) Of(key K, now time.Time) *Bulkhead {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,14 +58,14 @@ func (s *Bulkheads[K]) Of(key K, now time.Time) *Bulkhead {
 	return b
 }
 
-// Known is a party's, nil where nothing was sent yet.
+// Known returns the Bulkhead of an endpoint; nil: no request was sent yet.
 func (s *Bulkheads[K]) Known(key K) *Bulkhead {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.of[key]
 }
 
-// Withdraw gives up somebody's place in a party's queue, if it has one.
+// Withdraw drops a place in the queue of an endpoint, if there is one.
 func (s *Bulkheads[K]) Withdraw(key K, who any, now time.Time) {
 	if b := s.Known(key); b != nil {
 		b.Withdraw(who, now)

@@ -18,7 +18,7 @@ package limiter
 
 import "time"
 
-// leave counts a request as ended. What became of it says nothing of the party if that has become another meanwhile.
+// leave counts a request as ended. Its outcome does not count if the version of the endpoint has changed meanwhile.
 func (b *Bulkhead) leave(e entry, now time.Time, r Result) (v Verdict) {
 	b.mu.Lock()
 	b.busy--
@@ -39,15 +39,15 @@ func (b *Bulkhead) leave(e entry, now time.Time, r Result) (v Verdict) {
 	return v
 }
 
-// judge decides when the party may be asked again, and reports whether this is the first success after a failure of the party.
+// judge decides when the next request may be sent, and reports whether this is the first success after a failure of the endpoint.
 func (b *Bulkhead) judge(now time.Time, r Result, e entry, ownFault bool) (recovered bool) {
 	if wish := now.Add(min(r.Wish, maxWish)); wish.After(b.wish) {
-		b.wish = wish // whatever comes of those that were under way already
+		b.wish = wish // whatever the outcomes of requests in flight are
 	}
 	switch {
 	case r.Unasked:
 	case r.Wish > 0:
-		b.recovers = b.recovers || r.Wish > lastRest // what waits less long need not be woken
+		b.recovers = b.recovers || r.Wish > lastRest // shorter waits end by themselves
 	case r.Misconfigured:
 		b.judgeMisconfigured(now, r, e, ownFault)
 	case r.Failed:
@@ -69,12 +69,12 @@ func (b *Bulkhead) countRefailed(now time.Time, t Ticket) {
 	}
 }
 
-// judgeMisconfigured takes in an answer that looks like a misconfiguration. One that is the object's own fault blocks nobody else,
-// unless others are blocked already: then it was the probe.
+// judgeMisconfigured records an answer that looks like a misconfiguration. One that the object causes does not block the endpoint,
+// unless it is blocked already: then the request was the probe.
 func (b *Bulkhead) judgeMisconfigured(now time.Time, r Result, e entry, ownFault bool) {
 	blocking := b.misconfigured.isBlocking()
 	switch {
-	case blocking && !e.probe: // it was under way before the endpoint was blocked
+	case blocking && !e.probe: // it was in flight before the endpoint was blocked
 		return
 	case !blocking && (ownFault || e.OwnFault):
 		b.countRefailed(now, e.Ticket)
@@ -84,10 +84,10 @@ func (b *Bulkhead) judgeMisconfigured(now time.Time, r Result, e entry, ownFault
 	b.recovers = b.recovers || b.misconfigured.isBlocking()
 }
 
-// judgeFailed takes in a request without an answer. After several in a row the party is left alone, ever longer.
+// judgeFailed records a request without an answer. After several in a row the circuit breaker opens, for growing intervals.
 func (b *Bulkhead) judgeFailed(now time.Time) {
-	b.misconfigured.probeAt = time.Time{} // the endpoint fails in another way now, which has delays of its own
-	if b.tripped() && b.busy > 0 {        // it was under way when the party failed
+	b.misconfigured.probeAt = time.Time{} // another kind of failure, with delays of its own
+	if b.tripped() && b.busy > 0 {        // it was in flight when the endpoint failed
 		return
 	}
 	if b.failures++; !b.tripped() {
@@ -107,8 +107,8 @@ func (b *Bulkhead) isDown(now time.Time) bool {
 	return now.Before(b.until) || now.Before(b.wish) || now.Before(b.misconfigured.probeAt)
 }
 
-// NextProbe returns when the next probe of a party that looks misconfigured is due, and whether its quick retries have failed; a
-// zero time means that the party does not look misconfigured.
+// NextProbe returns when the next probe of an endpoint that looks misconfigured is due, and whether its quick retries have failed;
+// zero: the endpoint does not look misconfigured.
 func (b *Bulkhead) NextProbe() (at time.Time, slow bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -127,8 +127,8 @@ func (b *Bulkhead) mayProbe(own *place, now time.Time) bool {
 	return next == nil || next == own
 }
 
-// nextProbe returns the one that is to be the probe: the one that has waited longest, among those that have not got such an answer
-// themselves, if there is one. What another object's request is answered tells the fault of an object from that of the endpoint.
+// nextProbe returns the waiter that is to be the probe: the one that has waited longest, preferably among those without such an
+// answer of their own. The answer to another object's request distinguishes the fault of an object from that of the endpoint.
 func (b *Bulkhead) nextProbe(now time.Time) (next *place) {
 	if !b.misconfigured.isBlocking() || len(b.called) > 0 {
 		return nil

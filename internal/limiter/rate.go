@@ -18,18 +18,18 @@ package limiter
 
 import "time"
 
-// Rate is at most Count in any Period. The zero value is no limit.
+// Rate is at most Count requests in any Period. The zero value is no limit.
 type Rate struct {
 	Count  int
 	Period time.Duration
 }
 
-// window remembers when it was used, as far as its rate asks for it.
+// window has the times of the requests that a rate needs.
 type window struct {
 	uses []time.Time // oldest first
 }
 
-// room is how often it may be used now.
+// room returns how many requests are allowed now.
 func (w *window) room(r Rate, now time.Time) int {
 	if r.Count <= 0 {
 		w.uses = nil
@@ -43,7 +43,7 @@ func (w *window) room(r Rate, now time.Time) int {
 	return r.Count - len(w.uses)
 }
 
-// opens is when there is room again, for a window without.
+// opens returns when a full window has room again.
 func (w *window) opens(r Rate) time.Time {
 	return w.uses[len(w.uses)-r.Count].Add(r.Period)
 }

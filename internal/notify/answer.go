@@ -27,12 +27,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// Decode reads the body of an answer, and says whether it came whole and is of that form.
+// Decode reads the body of an answer, and reports whether it is complete and has that form.
 func Decode(resp *outbound.Response, into any) bool {
 	return resp.BodyErr == nil && json.Unmarshal(resp.Body, into) == nil
 }
 
-// IsID tells whether the text, whoever we have it from, is an id that can be kept in a status and shown, and put into a path
+// IsID reports whether the text, whoever we have it from, is an id that can be kept in a status and shown, and put into a path
 // if the pattern says so: it is of the pattern, and no credential is in it.
 func IsID(pattern *regexp.Regexp, text string, redact *redact.Redactor) bool {
 	return pattern.MatchString(text) && redact.Clean(text, len(text)) == text

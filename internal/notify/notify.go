@@ -18,7 +18,7 @@ limitations under the License.
 // answer. Each receiver is a package below it.
 //
 // It knows receivers and what their answers mean. It knows nothing of Kubernetes, sends each message once per call and never
-// waits or repeats: when to try again is decided by who called.
+// waits or repeats: when to try again is decided by the caller.
 package notify
 
 import (
@@ -38,7 +38,7 @@ const (
 	Critical Severity = "Critical"
 )
 
-// Message is what one receiver is to be told.
+// Message is a message to one receiver.
 type Message struct {
 	Event     result.Event
 	UID       string // of the alert
@@ -70,7 +70,7 @@ type Key struct {
 type Sender interface {
 	// Send makes one attempt. An error is a *result.Error.
 	Send(ctx context.Context, m Message, k Key) (result.Receipt, error)
-	// Close lets go of the connections.
+	// Close closes idle connections.
 	Close()
 }
 

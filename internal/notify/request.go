@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// UserAgent is what receivers see of us.
+// UserAgent of requests to receivers.
 const UserAgent = "bellhop"
 
 const notURL = "must be an absolute http or https URL"

@@ -33,8 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Auth is how we authenticate: with nothing, with one of the three kinds of credentials,
-// and in any case with a client certificate if there is one. It prints as nothing.
+// Auth has the credentials of a broker: none, or one of three kinds, and optionally a client certificate. It prints as nothing.
 type Auth struct {
 	Username, Password string
 	BearerToken        string
@@ -43,8 +42,7 @@ type Auth struct {
 	ClientCertificate, ClientKey []byte // PEM
 }
 
-// OAuth2 is where tokens come from, by the client credentials grant. The server's
-// certificate is always verified, whatever is said of the broker's.
+// OAuth2 gets tokens with the client credentials grant. The certificate of the token server is always verified.
 type OAuth2 struct {
 	TokenURL               string
 	ClientID, ClientSecret string
@@ -69,7 +67,7 @@ func (a Auth) isNone() bool {
 	return a.Username == "" && a.Password == "" && a.BearerToken == "" && a.OAuth2 == nil
 }
 
-// credential is what one request is authenticated with.
+// credential authenticates one request.
 type credential struct {
 	header    string   // Authorization; empty: none
 	secrets   []string // what of it must not be shown
@@ -77,11 +75,11 @@ type credential struct {
 	renewable bool     // refused, another one may be accepted
 }
 
-// authorizer has the credential for the next request.
+// authorizer returns the credential for the next request.
 type authorizer interface {
-	// authorize returns the outcome of the request if there is no credential for it.
+	// authorize returns an outcome if there is no credential.
 	authorize(ctx context.Context) (credential, *result.Outcome)
-	// drop says that the credential was refused.
+	// drop removes a credential that was refused.
 	drop(credential)
 	close()
 }
@@ -122,20 +120,19 @@ func basic(username, password string) credential {
 
 func trimBreak(s string) string { return strings.TrimRight(s, "\r\n") }
 
-// isVisible tells whether a text can stand in a header as one word.
+// isVisible reports whether a text can be one word of a header.
 func isVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// fixed is a credential that stays the same.
+// fixed is a credential that does not change.
 type fixed credential
 
 func (f fixed) authorize(context.Context) (credential, *result.Outcome) { return credential(f), nil }
 func (fixed) drop(credential)                                           {}
 func (fixed) close()                                                    {}
 
-// tokens gets tokens and keeps one until shortly before its end. Whoever needs one while
-// it is being got waits for that.
+// tokens gets tokens, and caches one until shortly before its expiry. Concurrent callers wait for the same token.
 type tokens struct {
 	client  *outbound.Client
 	url     string
@@ -197,7 +194,7 @@ func (t *tokens) authorize(ctx context.Context) (credential, *result.Outcome) {
 	}
 	if t.pending == nil {
 		t.pending = &pendingToken{done: make(chan struct{})}
-		// Others wait for it, so it does not end with who asked first.
+		// Other callers wait for it, so the first caller's context does not end it.
 		go t.renew(context.WithoutCancel(ctx), t.pending)
 	}
 	pending := t.pending
@@ -210,7 +207,7 @@ func (t *tokens) authorize(ctx context.Context) (credential, *result.Outcome) {
 	}
 }
 
-// renew gets a token for all who wait.
+// renew gets a token for all callers that wait.
 func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
 	got, lifetime, failed := t.get(ctx)
 	t.mu.Lock()
@@ -223,7 +220,7 @@ func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
 	close(pending.done)
 }
 
-// get makes one request for a token.
+// get sends one request for a token.
 func (t *tokens) get(ctx context.Context) (credential, time.Duration, *result.Outcome) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, strings.NewReader(t.form))
 	if err != nil {
@@ -256,13 +253,13 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *result.Ou
 	return credential{header: "Bearer " + token, secrets: append([]string{token}, t.secrets...), names: t.names, renewable: true}, lifetime, nil
 }
 
-// noToken is the outcome of a request that was not sent for want of a token.
+// noToken returns the outcome of a request that was not sent, as there is no token.
 func noToken(class result.Class, why string, wait time.Duration) *result.Outcome {
 	return &result.Outcome{Class: class, Description: "there is no OAuth2 token for the broker: " + why, RetryAfter: wait}
 }
 
-// tokenError is what a token server says is wrong, if that is one of the words it may use
-// (RFC 6749, 5.2). Who wrote the URL must not see answers of a server that only we reach.
+// tokenError returns the error code of a token server, if it is one of RFC 6749, 5.2. Other text is not shown: the author of the
+// URL must not read answers of servers that only the operator reaches.
 func tokenError(body []byte) string {
 	o := readObject(body)
 	word := o.text("error")

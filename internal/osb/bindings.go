@@ -27,9 +27,8 @@ func bindingPath(instanceID, bindingID string) []string {
 	return append(instancePath(instanceID), "service_bindings", bindingID)
 }
 
-// Bind asks for a binding, or with a predecessor for one that replaces another: then no
-// parameters are sent, since they are the other's. The same request can be made again. The
-// credentials may be told only once.
+// Bind creates a binding, or replaces its predecessor: then no parameters are sent, since the predecessor's stay. The request can
+// be repeated. The credentials may be returned only once.
 func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *result.Binding, out result.Outcome) {
 	type resourceBody struct {
 		AppGUID string `json:"app_guid"`
@@ -66,8 +65,8 @@ func (c *Client) Bind(ctx context.Context, r BindRequest) (binding *result.Bindi
 	return binding, out
 }
 
-// FetchBinding asks what the broker knows of a binding. Gone is also said of one that is
-// being made. It need not tell the credentials of one that was made at once.
+// FetchBinding fetches a binding. Gone is also the answer for one that is being created. The credentials of a binding that was
+// created synchronously may be missing.
 func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (binding *result.Binding, out result.Outcome) {
 	e := &exchange{
 		operation: GetBinding, method: http.MethodGet, path: bindingPath(p.InstanceID, bindingID),
@@ -80,8 +79,7 @@ func (c *Client) FetchBinding(ctx context.Context, p Params, bindingID string) (
 	return binding, out
 }
 
-// Unbind asks to remove a binding. Anything but Done, Accepted and Gone means that the
-// binding must be remembered, and the request made again.
+// Unbind removes a binding. After anything but Done, Accepted and Gone the request has to be repeated.
 func (c *Client) Unbind(ctx context.Context, r RemovalRequest) (RemovalResponse, result.Outcome) {
 	return c.remove(ctx, Unbind, bindingPath(r.InstanceID, r.BindingID), r, pair{"instance_id", r.InstanceID}, pair{"binding_id", r.BindingID})
 }

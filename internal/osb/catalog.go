@@ -32,7 +32,7 @@ import (
 )
 
 const (
-	// maxOffered bounds the services and plans of one catalog: each becomes an object.
+	// maxOffered bounds the services and plans of a catalog: each becomes an object.
 	maxOffered  = 50_000
 	maxSchema   = 64 << 10
 	maxETag     = 1024
@@ -40,12 +40,9 @@ const (
 	maxProblem  = 512
 )
 
-// Catalog asks what the broker offers, unless that is what is held already, by the ETag of
-// which it was read: then the catalog is nil, and the outcome is Done.
-//
-// A broker that refuses our version of the API is asked with the others, newest first, and
-// the first that it takes stays in use until the catalog is read as a whole again: then it
-// may take a newer one.
+// Catalog reads the catalog, unless it has the given ETag: then the catalog is nil, and the outcome Done.
+// If the broker refuses the version of the API, the others are tried, newest first. The first that the broker accepts is used until
+// the catalog is read as a whole again.
 func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, result.Outcome) {
 	start, tried := c.now(), c.Version()
 	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}}
@@ -81,7 +78,7 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, result.Out
 	return catalog, out
 }
 
-// catalogAs asks in one version of the API.
+// catalogAs reads the catalog in one version of the API.
 func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*Catalog, result.Outcome) {
 	var catalog *Catalog
 	e.version = version
@@ -99,13 +96,13 @@ func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*C
 	return catalog, out
 }
 
-// isETag tells whether a text can stand in a header.
+// isETag reports whether a text can be in a header.
 func isETag(s string) bool {
 	return s != "" && len(s) <= maxETag && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 func readCatalog(a answer) (*Catalog, error) {
-	// What is nested too deep costs itself only; and so does what is encoded wrongly.
+	// A value that is nested too deeply, or has an invalid encoding, invalidates itself only.
 	o := readNested(bytes.ToValidUTF8(a.body, []byte("\ufffd")), math.MaxInt)
 	if o.err() != nil {
 		return nil, o.err()
@@ -125,7 +122,7 @@ func readCatalog(a answer) (*Catalog, error) {
 	return r.catalog, r.read(services)
 }
 
-// catalogReader takes from a catalog what can be used.
+// catalogReader reads the usable entries of a catalog.
 type catalogReader struct {
 	catalog                *Catalog
 	words                  *cleaner
@@ -152,7 +149,7 @@ func (r *catalogReader) read(services []byte) error {
 	return nil
 }
 
-// note tells of a problem.
+// note records a problem.
 func (r *catalogReader) note(format string, args ...any) {
 	if len(r.catalog.Problems) == maxProblems {
 		r.left++
@@ -161,14 +158,14 @@ func (r *catalogReader) note(format string, args ...any) {
 	r.catalog.Problems = append(r.catalog.Problems, r.words.clean(fmt.Sprintf(format, args...), maxProblem))
 }
 
-// leaveOut notes the id of a service or plan that was not taken.
+// leaveOut records the id of a service or plan that was left out.
 func (r *catalogReader) leaveOut(taken bool, id string) {
 	if !taken && id != "" {
 		r.catalog.LeftOut = append(r.catalog.LeftOut, id)
 	}
 }
 
-// entry opens a service or plan, or says why that cannot be done.
+// entry reads a service or plan, or records why it cannot.
 func (r *catalogReader) entry(path string, text []byte) *object {
 	if kindOf(text) != "an object" {
 		r.note("%s is left out: it must be an object, not %s", path, kindOf(text))
@@ -179,7 +176,7 @@ func (r *catalogReader) entry(path string, text []byte) *object {
 	return o
 }
 
-// shallow is what is passed on as it is written, unless it is nested too deep.
+// shallow returns a raw value, unless it is nested too deeply.
 func (r *catalogReader) shallow(path string, text json.RawMessage) json.RawMessage {
 	if depth(text) > maxDepth {
 		r.note("%s is left out: it is nested deeper than %d levels", path, maxDepth)
@@ -188,7 +185,7 @@ func (r *catalogReader) shallow(path string, text json.RawMessage) json.RawMessa
 	return text
 }
 
-// requirable is what a service can require.
+// requirable are the permissions that a service can require.
 var requirable = []string{"syslog_drain", "route_forwarding", "volume_mount"}
 
 func (r *catalogReader) service(path string, text []byte) {
@@ -242,7 +239,7 @@ func (r *catalogReader) service(path string, text []byte) {
 	r.catalog.Services = append(r.catalog.Services, s)
 }
 
-// described is a path with the name that people know an entry by.
+// described returns a path with the name of an entry.
 func described(path, name string) string {
 	if name == "" {
 		return path
@@ -298,7 +295,7 @@ func (r *catalogReader) plan(s *Service, path string, text []byte) {
 var semVer = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)` +
 	`(-((0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$`)
 
-// schemas takes those that can be used. A plan is none the worse for one that cannot.
+// schemas reads the valid schemas. An invalid one does not invalidate the plan.
 func (r *catalogReader) schemas(p *Plan, path string, plan *object) {
 	for _, schema := range []struct {
 		of, when string

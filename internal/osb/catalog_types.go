@@ -14,11 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package osb speaks the Open Service Broker API, versions 2.13 to 2.17, from the
-// platform's side. It makes one request for each call and says what came of it as an
-// Outcome: what the caller may do next. It repeats none, but for two that were refused
-// unread: where an OAuth2 token has ended, and a catalog in a version that the broker does
-// not speak. It knows no Kubernetes.
 package osb
 
 import (
@@ -26,22 +21,20 @@ import (
 	"time"
 )
 
-// MaintenanceInfo is which version of a service a plan offers or an instance has.
+// MaintenanceInfo is the version of a service that a plan offers or an instance has.
 type MaintenanceInfo struct {
 	Version     string `json:"version"`
 	Description string `json:"description,omitempty"`
 }
 
-// Catalog is what a broker offers.
+// Catalog is a broker's catalog.
 type Catalog struct {
 	Services []Service
-	// ETag is to be given with the next request.
+	// ETag for the next request.
 	ETag string
-	// Problems are what is wrong with single services, plans and schemas, most of which are
-	// left out.
+	// Problems describe services, plans and schemas that are invalid, most of which are left out.
 	Problems []string
-	// LeftOut are the ids of services and plans that are left out, where they are known:
-	// the broker has not taken them from its catalog.
+	// LeftOut are the known ids of services and plans that are left out, and are still in the catalog.
 	LeftOut []string
 }
 
@@ -58,7 +51,7 @@ type Service struct {
 	Plans                 []Plan
 }
 
-// Plan is a service plan. What is nil is as its service says.
+// Plan is a service plan. A nil field has the value of its service.
 type Plan struct {
 	ID, Name, Description  string
 	Free                   bool

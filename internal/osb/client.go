@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	// DefaultTimeout is how long a request and its answer may take if Options do not say.
+	// DefaultTimeout of a request with its answer.
 	DefaultTimeout = 60 * time.Second
 
 	maxAnswer  = 1 << 20
@@ -38,13 +38,13 @@ const (
 	userAgent  = "bellhop"
 )
 
-// versions are those that we speak, newest first.
+// versions are the supported versions, newest first.
 var versions = []string{"2.17", "2.16", "2.15", "2.14", "2.13"}
 
-// Operation is one of the calls a broker has.
+// Operation is an operation of the protocol.
 type Operation string
 
-// The calls of the protocol.
+// The operations of the protocol.
 const (
 	GetCatalog               Operation = "GetCatalog"
 	ProvisionInstance        Operation = "ProvisionInstance"
@@ -63,30 +63,27 @@ type Observation struct {
 	Operation Operation
 	Outcome   result.Outcome
 	Duration  time.Duration
-	// RequestID is by what the request, or the last of them, is found in the broker's log;
-	// empty: there was none.
+	// RequestID of the last request, as in the broker's log; empty: none was sent.
 	RequestID string
 }
 
-// Options say which broker, and how to speak to it.
+// Options of a client.
 type Options struct {
-	// URL is what "/v2/…" is appended to.
+	// URL is the prefix of "/v2/…".
 	URL string
-	// Version to begin with: the last that Client.Version told. Empty, or one that is not
-	// known: the newest.
+	// Version to begin with: the last result of Client.Version. Empty or unknown: the newest.
 	Version string
 	Auth    Auth
 	Guard   *outbound.Guard
-	// Outbound has the time limit and what TLS is to trust. How much of an answer is read
-	// is not for the caller to say.
+	// Outbound has the timeout and the TLS settings. The limits of answers are the client's.
 	Outbound outbound.Options
-	// Observe is told of every call; nil: nobody is.
+	// Observe is called after every call; nil: nothing is.
 	Observe func(context.Context, Observation)
 	// Now is the clock; nil: the real one.
 	Now func() time.Time
 }
 
-// Client speaks to one broker. It is safe for concurrent use.
+// Client is a client of one broker. It is safe for concurrent use.
 type Client struct {
 	base    string // without a slash at its end
 	version atomic.Value
@@ -97,8 +94,7 @@ type Client struct {
 	now     func() time.Time
 }
 
-// NewClient returns a client with connections of its own. An error names the option and
-// nothing of its content.
+// NewClient returns a client with connections of its own. An error names the option, without its content.
 func NewClient(o Options) (*Client, error) {
 	base, user, err := parseBase(o.URL)
 	if err != nil {
@@ -125,7 +121,7 @@ func NewClient(o Options) (*Client, error) {
 	return c, nil
 }
 
-// connect makes the clients beneath.
+// connect creates the HTTP clients.
 func (c *Client) connect(o Options) error {
 	limits := o.Outbound
 	if limits.Timeout <= 0 {
@@ -147,19 +143,17 @@ func (c *Client) connect(o Options) error {
 	return err
 }
 
-// Version is the version of the protocol that is spoken: after a catalog was read, one
-// that the broker does not refuse.
+// Version returns the version of the protocol in use: after a catalog was read, one that the broker supports.
 func (c *Client) Version() string { return c.version.Load().(string) }
 
-// Close lets go of the connections. The client can still be used.
+// Close closes idle connections. The client can still be used.
 func (c *Client) Close() {
 	c.client.CloseIdleConnections()
 	c.catalog.CloseIdleConnections()
 	c.auth.close()
 }
 
-// parseBase reads a broker's address. A user in it is what brokers of old were given their
-// credentials by.
+// parseBase parses a broker's address. A user in it is how older manifests gave credentials.
 func parseBase(value string) (string, *url.Userinfo, error) {
 	u, err := url.Parse(strings.TrimSpace(value))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {

@@ -37,7 +37,7 @@ const (
 	maxDashboard = 8 << 10
 )
 
-// orEmpty reads a body that brokers leave out where they have nothing to say.
+// orEmpty reads a body that brokers may omit.
 func orEmpty(body []byte) []byte {
 	if text := bytes.TrimSpace(body); len(text) == 0 || string(text) == "null" {
 		return []byte("{}")
@@ -45,13 +45,11 @@ func orEmpty(body []byte) []byte {
 	return body
 }
 
-// minLongSecret is how many bytes a secret has that may not be in the name of an operation.
-// A shorter one, such as a region that happens to be in a Secret, may be there by chance,
-// and then nothing asynchronous could be had from that broker.
+// minLongSecret is the length of secrets that may not be in the name of an operation, in bytes. A shorter one may be there by
+// chance, and would make asynchronous operations impossible.
 const minLongSecret = 12
 
-// operation is what a broker calls an operation. It is stored where people see it, and
-// has to be repeated as it is.
+// operation reads the broker's name of an operation. It is stored in a status, and sent unchanged.
 func (o *object) operation(words *cleaner) string {
 	operation := o.text("operation")
 	if operation == "" {
@@ -67,7 +65,7 @@ func (o *object) operation(words *cleaner) string {
 	return operation
 }
 
-// dashboard is an address for people. One that cannot be shown is as none.
+// dashboard reads the dashboard URL. One that cannot be shown is dropped.
 func (o *object) dashboard(words *cleaner) string {
 	address := o.text("dashboard_url")
 	if address != words.clean(address, maxDashboard) {
@@ -76,8 +74,7 @@ func (o *object) dashboard(words *cleaner) string {
 	return address
 }
 
-// done refuses a body that says the opposite, as do brokers that take 200 for 202: the
-// credentials or the dashboard are not in it.
+// done refuses a body that contradicts the status: brokers that send 200 for 202 return no credentials or dashboard.
 func (o *object) done() {
 	if state := o.members["state"]; string(state) == strconv.Quote(string(result.InProgress)) {
 		o.fail("it says that the operation is in progress, for which the status must be 202")
@@ -172,7 +169,7 @@ func (o *object) endpoints() []result.Endpoint {
 	return endpoints
 }
 
-// ports are single ones and ranges. Some brokers write numbers.
+// ports reads ports and ranges. Some brokers write numbers.
 func (o *object) ports() []string {
 	var ports []string
 	for i, value := range o.list("ports") {
@@ -195,7 +192,7 @@ func isPort(s string) bool {
 	return err == nil && port > 0
 }
 
-// lastOperation is what a poll says, with what concerns the instance.
+// lastOperation reads the answer to a poll.
 type lastOperation struct {
 	result.LastOperation
 	unusable, notRepeatable bool
@@ -216,7 +213,7 @@ func readLastOperation(a answer) (lastOperation, error) {
 	return last, o.err()
 }
 
-// errorBody is what a broker says of a failure, as it is written.
+// errorBody is the body of an error.
 type errorBody struct {
 	Code, Description       string
 	Unusable, NotRepeatable bool
@@ -224,8 +221,7 @@ type errorBody struct {
 	Documented bool
 }
 
-// readError takes what is right in the body of an error: wrong types make it no better,
-// and no worse; nor does an encoding that spoils its words.
+// readError reads the valid members of an error body.
 func readError(body []byte) errorBody {
 	o := readObject(bytes.ToValidUTF8(body, []byte("\ufffd")))
 	isObject := o.err() == nil
@@ -236,8 +232,8 @@ func readError(body []byte) errorBody {
 	}
 }
 
-// isErrorBody says whether an object has the form of an error of the protocol, in which every
-// member is optional. An object that has members and none of these is a gateway's.
+// isErrorBody reports whether an object has the form of an error of the protocol, in which every member is optional. An object with
+// members but none of these is a proxy's.
 func (o *object) isErrorBody() bool {
 	for _, member := range []string{"error", "description", "instance_usable", "update_repeatable"} {
 		if _, ok := o.members[member]; ok {

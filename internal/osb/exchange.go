@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// exchange is one call: what is asked, and how the answer is read.
+// exchange is a call: the request, and how the answer is read.
 type exchange struct {
 	operation Operation
 	method    string
@@ -37,24 +37,21 @@ type exchange struct {
 	query     []pair
 	body      any // nil: none
 	about     Params
-	// required has what must not be empty.
+	// required are values that must not be empty.
 	required []pair
-	// version and etag are for a catalog; a version that is empty is the client's.
+	// version and etag are for a catalog; an empty version is the client's.
 	version, etag string
-	// id is by what the request that was sent last is known to the broker.
+	// id of the request that was sent last.
 	id string
-	// asyncSent, appSent, ofRemoval: what was asked makes a difference to what the answer
-	// means. ofRemoval is for polls.
+	// asyncSent, appSent and ofRemoval affect the meaning of the answer. ofRemoval is for polls.
 	asyncSent, appSent, ofRemoval bool
-	// read takes the body of an answer that is a success. Its error says what is wrong with
-	// it, by the name of the field and without any value. What is said for people is to be
-	// cleaned first.
+	// read reads the body of a success. Its error names the field, without a value. Texts for people are redacted first.
 	read func(a answer) error
 }
 
 type pair struct{ name, value string }
 
-// answer is one that can be a success.
+// answer is an answer that may be a success.
 type answer struct {
 	status int
 	header http.Header
@@ -62,7 +59,7 @@ type answer struct {
 	words  *cleaner
 }
 
-// do makes the call, and says what came of it.
+// do makes the call, and returns its outcome.
 func (c *Client) do(ctx context.Context, e *exchange) result.Outcome {
 	start := c.now()
 	out := c.ask(ctx, e)
@@ -70,7 +67,7 @@ func (c *Client) do(ctx context.Context, e *exchange) result.Outcome {
 	return out
 }
 
-// ask makes the request; once more if that was refused with a token that can be renewed.
+// ask sends the request; once more if its OAuth2 token was refused and can be renewed.
 func (c *Client) ask(ctx context.Context, e *exchange) result.Outcome {
 	if e.version == "" {
 		e.version = c.Version()
@@ -96,7 +93,7 @@ func (c *Client) ask(ctx context.Context, e *exchange) result.Outcome {
 	return e.judge(resp, out, &cleaner{names: cred.names, credentials: cred.secrets, about: e.about.Secrets})
 }
 
-// problem says why the request must not be sent; "" if it may.
+// problem returns why the request must not be sent; "": it may.
 func (e *exchange) problem() string {
 	for _, field := range e.required {
 		if field.value == "" {
@@ -104,7 +101,7 @@ func (e *exchange) problem() string {
 		}
 	}
 	for _, segment := range e.path {
-		// Whoever is on the way may take them for a path of another resource.
+		// A proxy may take them for the path of another resource.
 		if segment == "." || segment == ".." {
 			return "an id must be neither . nor .."
 		}
@@ -112,7 +109,7 @@ func (e *exchange) problem() string {
 	return ""
 }
 
-// send makes one request. Without an answer, the outcome says all.
+// send sends one request. Without an answer, the outcome is complete.
 func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbound.Response, result.Outcome) {
 	req, err := c.request(ctx, e, cred)
 	if err != nil {
@@ -129,7 +126,7 @@ func (c *Client) send(ctx context.Context, e *exchange, cred credential) (*outbo
 	return resp, result.Outcome{Status: resp.StatusCode, Sent: true, Incomplete: resp.BodyErr != nil, RetryAfter: outbound.RetryAfter(resp.Header, c.now())}
 }
 
-// request is what goes out. Its errors have nothing of the URL or the body.
+// request builds the HTTP request. Its errors have nothing of the URL or the body.
 func (c *Client) request(ctx context.Context, e *exchange, cred credential) (*http.Request, error) {
 	var body []byte
 	if e.body != nil {
@@ -162,7 +159,7 @@ func (c *Client) request(ctx context.Context, e *exchange, cred credential) (*ht
 	return req, nil
 }
 
-// target is the address of the call.
+// target returns the URL of the call.
 func (c *Client) target(e *exchange) string {
 	var target strings.Builder
 	target.WriteString(c.base + "/v2")
@@ -179,11 +176,10 @@ func (c *Client) target(e *exchange) string {
 	return target.String()
 }
 
-// escape leaves only unreserved characters as they are. A blank is %20 everywhere: whether
-// "+" means one depends on who reads it.
+// escape escapes all but unreserved characters. A blank is %20: programs differ about "+".
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-// encode writes JSON; numbers in it stay as they are written.
+// encode encodes JSON; numbers stay as they are written.
 func encode(body any) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)

@@ -38,8 +38,7 @@ func (c Context) body() *contextBody {
 	return &contextBody{platform, c.Namespace, c.ClusterID, c.InstanceName}
 }
 
-// required is what the profile wants of a context, but for the name, which bindings do not
-// have.
+// required are the fields of a context that the profile requires, without the name, which bindings lack.
 func (c Context) required() []pair {
 	return []pair{{"context.namespace", c.Namespace}, {"context.clusterid", c.ClusterID}}
 }
@@ -55,7 +54,7 @@ func maintenance(version string) *maintenanceBody {
 	return &maintenanceBody{version}
 }
 
-// parameters is what a user wants to configure: an object, or nothing.
+// parameters are the user's parameters: an object, or nothing.
 type parameters json.RawMessage
 
 func (p parameters) MarshalJSON() ([]byte, error) {
@@ -65,7 +64,7 @@ func (p parameters) MarshalJSON() ([]byte, error) {
 	return p, nil
 }
 
-// given is nil for what says nothing.
+// given returns nil for an empty value.
 func given(raw json.RawMessage) parameters {
 	if text := bytes.TrimSpace(raw); len(text) == 0 || string(text) == "null" {
 		return nil
@@ -73,7 +72,7 @@ func given(raw json.RawMessage) parameters {
 	return parameters(raw)
 }
 
-// ids are those by which brokers find what a request is about.
+// ids are the ids of a request.
 func (p Params) ids() []pair {
 	return []pair{{"service_id", p.ServiceID}, {"plan_id", p.PlanID}}
 }
@@ -87,8 +86,7 @@ func accepts(incomplete bool) pair {
 
 func instancePath(id string) []string { return []string{"service_instances", id} }
 
-// Provision asks for an instance. The same request can be made again: a broker that has
-// the instance says so.
+// Provision provisions an instance. The request can be repeated: a broker that has the instance answers 200.
 func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response ProvisionResponse, out result.Outcome) {
 	e := &exchange{
 		operation: ProvisionInstance, method: http.MethodPut, path: instancePath(r.InstanceID),
@@ -113,8 +111,7 @@ func (c *Client) Provision(ctx context.Context, r ProvisionRequest) (response Pr
 	return response, out
 }
 
-// Update asks to change an instance. Nothing of a change that is Unknown is left behind
-// that a removal would have to undo: the same request is to be made again.
+// Update updates an instance. An Unknown update leaves nothing that a removal would have to undo: the same request is repeated.
 func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateResponse, out result.Outcome) {
 	type previousBody struct {
 		PlanID          string           `json:"plan_id,omitempty"`
@@ -148,8 +145,7 @@ func (c *Client) Update(ctx context.Context, r UpdateRequest) (response UpdateRe
 	return response, out
 }
 
-// Deprovision asks to remove an instance. Anything but Done, Accepted and Gone means that
-// the instance must be remembered, and the request made again.
+// Deprovision removes an instance. After anything but Done, Accepted and Gone the request has to be repeated.
 func (c *Client) Deprovision(ctx context.Context, r RemovalRequest) (RemovalResponse, result.Outcome) {
 	return c.remove(ctx, DeprovisionInstance, instancePath(r.InstanceID), r, pair{"instance_id", r.InstanceID})
 }
@@ -167,8 +163,8 @@ func (c *Client) remove(ctx context.Context, operation Operation, path []string,
 	return response, out
 }
 
-// FetchInstance asks what the broker knows of an instance. Gone is also said of one that
-// is being provisioned. ServiceID and PlanID are sent if they are known.
+// FetchInstance fetches an instance. Gone is also the answer for one that is being provisioned. ServiceID and PlanID are sent if
+// they are known.
 func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *result.Instance, out result.Outcome) {
 	e := &exchange{
 		operation: GetInstance, method: http.MethodGet, path: instancePath(p.InstanceID),
@@ -181,12 +177,9 @@ func (c *Client) FetchInstance(ctx context.Context, p Params) (instance *result.
 	return instance, out
 }
 
-// Poll asks how far an operation is. Done means that LastOperation says it; Gone, that what
-// was to be removed is not there any more. After anything else it is to be asked again,
-// until the time for the operation is over. During a change of plan, PlanID is the old one.
-//
-// InstanceUnusable and UpdateNotRepeatable can come with Failed. Of a provisioning they are
-// to be ignored.
+// Poll polls an operation. Done: LastOperation has its state; Gone: a removal has succeeded. After anything else the poll is
+// repeated until the deadline of the operation. During a change of plan, PlanID is the old one.
+// InstanceUnusable and UpdateNotRepeatable can come with Failed; they have no meaning for a provisioning.
 func (c *Client) Poll(ctx context.Context, r PollRequest) (result.LastOperation, result.Outcome) {
 	var last lastOperation
 	e := &exchange{

@@ -14,18 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package osb speaks the Open Service Broker API, versions 2.13 to 2.17, from the
-// platform's side. It makes one request for each call and says what came of it as an
-// Outcome: what the caller may do next. It repeats none, but for two that were refused
-// unread: where an OAuth2 token has ended, and a catalog in a version that the broker does
-// not speak. It knows no Kubernetes.
+// Package osb is a client of the Open Service Broker API, versions 2.13 to 2.17. A call sends one request and returns its
+// result.Outcome, which says what the caller may do next. It repeats a request only where the broker refused it unread: after the
+// expiry of an OAuth2 token, and for a catalog in an unsupported version. It knows no Kubernetes.
 package osb
 
 import (
 	"encoding/json"
 )
 
-// Identity is who caused a request: the originating identity of the Kubernetes profile.
+// Identity is the originating identity of the Kubernetes profile: the user of a request.
 type Identity struct {
 	Username string
 	UID      string
@@ -40,25 +38,24 @@ type Context struct {
 	InstanceName string
 }
 
-// Params is what all requests about an instance or binding have in common.
+// Params are common to all requests about an instance or binding.
 type Params struct {
-	// Identity of the user who caused the request; nil: nobody did.
+	// Identity of the user; nil: the request is not on behalf of a user.
 	Identity *Identity
-	// InstanceID, ServiceID and PlanID are required but where a request says otherwise.
+	// InstanceID, ServiceID and PlanID are required unless a request says otherwise.
 	InstanceID, ServiceID, PlanID string
-	// AcceptsIncomplete lets the broker answer before it is done.
+	// AcceptsIncomplete allows an asynchronous operation.
 	AcceptsIncomplete bool
-	// Secrets are what must not show in what the broker is quoted with, beside our own
-	// credentials: what of the parameters came from a Secret, and a binding's credentials.
-	// They are not sent. nil: there are none.
+	// Secrets are redacted in what the broker returns, beside the endpoint's own credentials: values of Secrets among the
+	// parameters, and a binding's credentials. They are not sent. nil: there are none.
 	Secrets Secrets
 }
 
-// Secrets returns texts that must not be shown; all is false where some of them are not known.
-// It is called at most once for an answer, and only for one that has text to be shown or recorded.
+// Secrets returns texts that must not be shown; all is false where some are not known. It is called at most once for an answer, and
+// only for one with text to show or record.
 type Secrets func() (values []string, all bool)
 
-// ProvisionRequest asks for an instance.
+// ProvisionRequest provisions an instance.
 type ProvisionRequest struct {
 	Params
 	Context            Context
@@ -68,16 +65,15 @@ type ProvisionRequest struct {
 	MaintenanceVersion string
 }
 
-// ProvisionResponse is what the broker says of an instance that it makes, or has made.
+// ProvisionResponse is the answer about a new instance.
 type ProvisionResponse struct {
-	// Created: this request has created the instance (201), and not one before.
+	// Created: this request has created the instance (201).
 	Created      bool
 	DashboardURL string
 	Operation    string // of Accepted; often empty
 }
 
-// UpdateRequest asks to change an instance. PlanID, Parameters and MaintenanceVersion
-// are left out where they do not change.
+// UpdateRequest updates an instance. PlanID, Parameters and MaintenanceVersion are empty where they do not change.
 type UpdateRequest struct {
 	Params
 	Context            Context
@@ -87,7 +83,7 @@ type UpdateRequest struct {
 	PreviousPlanID, PreviousMaintenanceVersion string
 }
 
-// UpdateResponse is what the broker says of a change.
+// UpdateResponse is the answer to an update.
 type UpdateResponse struct {
 	DashboardURL string // empty: as it was
 	Operation    string // of Accepted; often empty
@@ -98,32 +94,32 @@ type RemovalResponse struct {
 	Operation string // of Accepted; often empty
 }
 
-// BindRequest asks for a binding.
+// BindRequest creates a binding.
 type BindRequest struct {
 	Params
 	BindingID string
 	Context   Context
-	// AppGUID is what the binding is for; empty: nothing.
+	// AppGUID of the application; empty: none.
 	AppGUID string
-	// TopLevelAppGUID sends it where brokers of old look for it, too.
+	// TopLevelAppGUID also sends it where older brokers expect it.
 	TopLevelAppGUID bool
 	Parameters      json.RawMessage // an object; nil: none; not sent with a PredecessorID
-	// PredecessorID is the binding that this one replaces, for a rotation.
+	// PredecessorID is the binding that this one replaces by rotation.
 	PredecessorID string
 }
 
-// RemovalRequest asks to deprovision an instance, or to unbind if BindingID is set.
+// RemovalRequest deprovisions an instance, or unbinds if BindingID is set.
 type RemovalRequest struct {
 	Params
 	BindingID string
 }
 
-// PollRequest asks how far an operation is: of a binding if BindingID is set.
+// PollRequest polls an operation: of a binding if BindingID is set.
 type PollRequest struct {
 	Params
 	BindingID string
-	// Operation as the broker called it; empty: it did not.
+	// Operation is the broker's name of it; empty: none.
 	Operation string
-	// Removal: the operation is a deprovisioning or an unbinding, of which Gone is an end.
+	// Removal: the operation is a deprovisioning or an unbinding, which Gone ends.
 	Removal bool
 }

@@ -28,8 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// Codes by which a broker says, with a 422, what is to be done. Only they count; what it
-// says in its description is for people.
+// Error codes of a 422 with a meaning. Descriptions have none.
 const (
 	codeAsync       = "AsyncRequired"
 	codeConcurrency = "ConcurrencyError"
@@ -42,7 +41,7 @@ const (
 	maxCode        = 128
 )
 
-// judge says what an answer means.
+// judge returns the outcome of an answer.
 func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cleaner) result.Outcome {
 	line := statusLine(resp.StatusCode)
 	switch {
@@ -82,7 +81,7 @@ func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cle
 	return out
 }
 
-// isSuccess tells whether the call defines the status as one. Any other 2xx is none.
+// isSuccess reports whether the operation defines the status as a success. Any other 2xx is none.
 func (e *exchange) isSuccess(status int) bool {
 	switch status {
 	case http.StatusOK:
@@ -97,7 +96,7 @@ func (e *exchange) isSuccess(status int) bool {
 	return false
 }
 
-// The calls differ in what their answers mean only by what they do.
+// The operations differ in the meaning of answers only by these.
 
 func (e *exchange) creates() bool { return e.operation == ProvisionInstance || e.operation == Bind }
 func (e *exchange) removes() bool { return e.operation == DeprovisionInstance || e.operation == Unbind }
@@ -107,8 +106,8 @@ func (e *exchange) polls() bool {
 }
 func (e *exchange) fetches() bool { return e.operation == GetInstance || e.operation == GetBinding }
 
-// lost is what it means if the broker may have got the request, but we have no answer. A
-// change or removal of which that is Unknown can be sent again as it was.
+// lost returns the class where the broker may have received the request, and there is no answer. An Unknown change or removal can
+// be sent again unchanged.
 func (e *exchange) lost() result.Class {
 	if e.reads() {
 		return result.Retry
@@ -116,7 +115,7 @@ func (e *exchange) lost() result.Class {
 	return result.Unknown
 }
 
-// unanswered says what it means that there is no answer.
+// unanswered returns the outcome of a request without an answer.
 func (e *exchange) unanswered(err error) result.Outcome {
 	failure, ok := errors.AsType[*outbound.Error](err)
 	if !ok {
@@ -128,8 +127,7 @@ func (e *exchange) unanswered(err error) result.Outcome {
 	return result.Outcome{Class: e.lost(), Sent: true, Description: failure.Message}
 }
 
-// classOfUnsent tells a network that fails from an address, a name or certificates that are
-// wrong: the latter are mended by a person.
+// classOfUnsent distinguishes a network failure from a wrong address, name or certificate, which a person has to correct.
 func classOfUnsent(failure *outbound.Error) result.Class {
 	switch failure.Kind {
 	case outbound.Refused, outbound.Unresolved, outbound.TLS:
@@ -139,7 +137,7 @@ func classOfUnsent(failure *outbound.Error) result.Class {
 	return result.Retry
 }
 
-// failed says what an answer means that is no success.
+// failed returns the outcome of an answer that is no success.
 func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cleaner) result.Outcome {
 	said, whole := errorBody{}, resp.BodyErr == nil && !resp.Truncated
 	if resp.StatusCode >= http.StatusBadRequest && whole {
@@ -167,7 +165,7 @@ func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cl
 	return out
 }
 
-// meaning is the table of what statuses mean that are no success.
+// meaning is the table of the statuses that are no success.
 func (e *exchange) meaning(status int, code string) result.Class {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
@@ -215,8 +213,7 @@ func (e *exchange) meaning(status int, code string) result.Class {
 	return e.lost()
 }
 
-// isTemporary says whether a status promises that the same request may succeed later, without
-// that anybody changes anything.
+// isTemporary reports whether a status means that the same request may succeed later without a change by a person.
 func isTemporary(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -225,8 +222,8 @@ func isTemporary(status int) bool {
 	return status >= http.StatusInternalServerError
 }
 
-// unprocessable is what the codes of a 422 mean, where they mean anything. One that asks
-// for what was sent is a plain refusal: else the caller would send the same for ever.
+// unprocessable returns the class of an error code of a 422, where it has one. A code that asks for what was sent is a plain
+// refusal: otherwise the caller would repeat the request for ever.
 func (e *exchange) unprocessable(code string) result.Class {
 	switch {
 	case code == codeConcurrency && e.operation != GetCatalog:
@@ -241,7 +238,7 @@ func (e *exchange) unprocessable(code string) result.Class {
 	return result.Rejected
 }
 
-// statusLine is a status as people know it, such as "HTTP 404 Not Found".
+// statusLine returns a status with its text, such as "HTTP 404 Not Found".
 func statusLine(status int) string {
 	line := "HTTP " + strconv.Itoa(status)
 	if text := http.StatusText(status); text != "" {
@@ -250,7 +247,7 @@ func statusLine(status int) string {
 	return line
 }
 
-// isCode reports whether a code is one of the protocol, which can be no secret.
+// isCode reports whether a code is one of the protocol, which cannot be a secret.
 func isCode(code string) bool {
 	switch code {
 	case codeAsync, codeConcurrency, codeApp, codeMaintenance:
@@ -259,13 +256,13 @@ func isCode(code string) bool {
 	return false
 }
 
-// cleaner redacts what a broker says, so that it can be shown.
+// cleaner redacts texts of a broker.
 type cleaner struct {
 	names, credentials []string // the endpoint's own
 	about              Secrets  // those of the instance or binding; nil: it has none
 	known              []string // what about returned
 	redactor           *redact.Redactor
-	// withheld is true once a text was left out, since not all secrets are known.
+	// withheld: a text was left out, since not all secrets are known.
 	withheld bool
 }
 
@@ -281,7 +278,7 @@ func (c *cleaner) clean(text string, limit int) string {
 	return strings.TrimSpace(c.redactor.Clean(text, limit))
 }
 
-// secrets are those that are known of the endpoint and of the instance or binding.
+// secrets returns the known secrets of the endpoint and of the instance or binding.
 func (c *cleaner) secrets() []string {
 	c.load()
 	return slices.Concat(c.credentials, c.known)

@@ -14,10 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package receivers is what webhooks and controllers both know of receivers:
-// which ones an Alert goes to, and what is wrong with them. It reads caches,
-// unless somebody has to be certain, and of Secrets their metadata; it talks to
-// no receiver.
+// Package receivers resolves the receivers of an Alert, for webhooks and controllers, and says why a receiver cannot be used. It
+// reads caches, or the API server where certainty is needed, and only the metadata of Secrets.
 package receivers
 
 import (
@@ -45,11 +43,10 @@ const (
 
 // Resolver finds receivers.
 type Resolver struct {
-	// Cache has the indexes of AddIndexes, unless it is the API server itself.
-	Cache client.Reader
-	// Unindexed says so.
+	// Cache has the indexes of AddIndexes, unless Unindexed: then it is the API server.
+	Cache     client.Reader
 	Unindexed bool
-	// OperatorNamespace is where Secrets of ClusterReceivers are.
+	// OperatorNamespace has the Secrets of ClusterReceivers.
 	OperatorNamespace string
 }
 
@@ -77,7 +74,7 @@ func secretOf(obj client.Object) []string {
 	return nil
 }
 
-// NewOf is an empty receiver of a kind.
+// NewOf returns an empty receiver of a kind.
 func NewOf(kind v1beta1.ReceiverKind) v1beta1.ReceiverObject {
 	if kind == v1beta1.KindClusterReceiver {
 		return &v1beta1.ClusterReceiver{}
@@ -85,7 +82,7 @@ func NewOf(kind v1beta1.ReceiverKind) v1beta1.ReceiverObject {
 	return &v1beta1.Receiver{}
 }
 
-// KindOf is the kind of a receiver.
+// KindOf returns the kind of a receiver.
 func KindOf(receiver metav1.Object) v1beta1.ReceiverKind {
 	if receiver.GetNamespace() == "" {
 		return v1beta1.KindClusterReceiver
@@ -93,13 +90,12 @@ func KindOf(receiver metav1.Object) v1beta1.ReceiverKind {
 	return v1beta1.KindReceiver
 }
 
-// IsDefault says whether a receiver is marked as a default.
+// IsDefault reports whether a receiver is marked as a default.
 func IsDefault(receiver metav1.Object) bool {
 	return receiver.GetAnnotations()[v1beta1.DefaultReceiverAnnotation] == "true"
 }
 
-// Default is the default Receiver of the namespace, else the default
-// ClusterReceiver that selects it; nil if there is none.
+// Default returns the default Receiver of a namespace, else the default ClusterReceiver that selects it; nil: there is none.
 func (b Resolver) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
 	var local v1beta1.ReceiverList
 	if err := b.Cache.List(ctx, &local, append(b.defaults(), client.InNamespace(namespace))...); err != nil {
@@ -129,7 +125,7 @@ func (b Resolver) Default(ctx context.Context, namespace string) (*v1beta1.Recei
 	return nil, nil
 }
 
-// defaults finds those that are marked as a default, where there is an index.
+// defaults lists the receivers that are marked as a default, by index where there is one.
 func (b Resolver) defaults() []client.ListOption {
 	if b.Unindexed {
 		return nil
@@ -137,7 +133,7 @@ func (b Resolver) defaults() []client.ListOption {
 	return []client.ListOption{client.MatchingFields{defaultIndex: "true"}, client.UnsafeDisableDeepCopy}
 }
 
-// newest is the one that wins where several are marked as default.
+// newest returns the newest of several defaults.
 func newest[T any](items []T, meta func(*T) *metav1.ObjectMeta) *metav1.ObjectMeta {
 	var winner *metav1.ObjectMeta
 	for i := range items {
@@ -175,7 +171,7 @@ func (b Resolver) Target(ctx context.Context, namespace string, ref v1beta1.Rece
 	return p, nil
 }
 
-// Of is a receiver, and what is wrong with it whoever uses it.
+// Of returns a receiver as a target, and why it cannot be used by any Alert.
 func (b Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (alert.Target, error) {
 	p := alert.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: b.SecretNamespace(receiver)}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
@@ -210,7 +206,7 @@ func (b Resolver) selects(ctx context.Context, r *v1beta1.ClusterReceiver, names
 	}
 	selector, err := metav1.LabelSelectorAsSelector(r.Spec.NamespaceSelector)
 	if err != nil {
-		selector = labels.Nothing() // admission refuses a broken one; what slipped through selects nobody
+		selector = labels.Nothing() // admission refuses an invalid selector; one that bypassed it selects nothing
 	}
 	if selector.Empty() {
 		return true, nil
@@ -222,7 +218,7 @@ func (b Resolver) selects(ctx context.Context, r *v1beta1.ClusterReceiver, names
 	return selector.Matches(labels.Set(ns.Labels)), nil
 }
 
-// secretVersion is what changes with the receiver's Secret.
+// secretVersion returns the version of the receiver's Secret.
 func (b Resolver) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (version string, missing bool, err error) {
 	ref := r.Common().SecretRef
 	if ref == nil {
@@ -236,7 +232,7 @@ func (b Resolver) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (
 	return string(secret.UID) + "/" + secret.ResourceVersion, false, nil
 }
 
-// SecretNamespace is where the receiver's Secret is.
+// SecretNamespace returns the namespace of a receiver's Secret.
 func (b Resolver) SecretNamespace(r v1beta1.ReceiverObject) string {
 	if r.GetNamespace() == "" {
 		return b.OperatorNamespace
@@ -244,12 +240,12 @@ func (b Resolver) SecretNamespace(r v1beta1.ReceiverObject) string {
 	return r.GetNamespace()
 }
 
-// WithSecret are the receivers whose Secret it is.
+// WithSecret returns the receivers that use a Secret.
 func (b Resolver) WithSecret(ctx context.Context, secret metav1.Object) []client.Object {
 	var found []client.Object
 	named := client.MatchingFields{SecretIndex: secret.GetName()}
 	var local v1beta1.ReceiverList
-	if err := b.Cache.List(ctx, &local, named, client.InNamespace(secret.GetNamespace()), client.UnsafeDisableDeepCopy); err == nil { // it fails only while the cache is being stopped
+	if err := b.Cache.List(ctx, &local, named, client.InNamespace(secret.GetNamespace()), client.UnsafeDisableDeepCopy); err == nil { // it fails only while the cache stops
 		for i := range local.Items {
 			found = append(found, &local.Items[i])
 		}

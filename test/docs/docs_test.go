@@ -191,7 +191,7 @@ var _ = Describe("The documentation", func() {
 		const page = "docs/how-to/troubleshoot.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		const declared = `\bReason[A-Za-z]+ += "([A-Za-z]+)"`
-		own := []string{"Answered", "NotProbed", "Asking"}
+		own := []string{"Reachable", "NotProbed", "Probing"}
 		alerts := slices.DeleteFunc(findInCode(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) })
 		Expect(alerts).To(ContainElement("ResolveTimedOut"))
 		expectTable(alerts, column(page, "reason of an Alert", reason))

@@ -96,7 +96,7 @@ func (w *world) of(line string) *addressee {
 // What the Ready condition of receivers says, as describe writes it.
 const (
 	notProbed = `"reason":"NotProbed","status":"True","type":"Ready"`
-	answered  = `"reason":"Answered","status":"True","type":"Ready"`
+	answered  = `"reason":"Reachable","status":"True","type":"Ready"`
 )
 
 var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+) (.*)$`)
@@ -110,7 +110,7 @@ func (w *world) leavesOpen(line, expected string) bool {
 		return false
 	}
 	if is[1] != "Alert" {
-		return w.addressees[is[2]].once || (w.fault.kills() || w.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbed, answered), "NotProbed", "Answered") == should[3]
+		return w.addressees[is[2]].once || (w.fault.kills() || w.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbed, answered), "NotProbed", "Reachable") == should[3]
 	}
 	var a, b v1beta1.Alert
 	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {

@@ -229,7 +229,7 @@ func identityScenarios() []scenario {
 			si := w.instance("db", syncClass, syncPlan)
 			si.Spec.ExternalID, si.Spec.Parameters = id, parameters(`{"size":2}`)
 			w.create(si)
-			w.tells(si, "brought along")
+			w.tells(si, "supplied")
 			w.remove(si)
 			w.gone(si)
 		}},
@@ -244,7 +244,7 @@ func identityScenarios() []scenario {
 			si := w.foreign()
 			si.Spec.Parameters = parameters(`{"size":3}`)
 			w.create(si)
-			w.tells(si, "brought along")
+			w.tells(si, "supplied")
 			w.remove(si)
 			w.gone(si)
 		}},

@@ -151,7 +151,7 @@ func ofSome(parameters json.RawMessage) json.RawMessage {
 }
 
 var (
-	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore)$`)
+	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|lastattemptedreceiver|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|outcomeunknown|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore)$`)
 	// becameReady is how something became Ready, which depends on what a fault has kept from being sent.
 	becameReady = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
 	randomText  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)

@@ -92,7 +92,7 @@ func variants() []variant {
 `, `	"maps"
 	"os"
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
-		{name: "repeats-what-may-have-arrived", edits: []mistake{{alerts + "deliver.go", `	return row.TriedHash == hash && row.AnswerLost && isAtMostOnce(p)`, `	return false`}},
+		{name: "repeats-what-may-have-arrived", edits: []mistake{{alerts + "deliver.go", `	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p)`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, lifecycle.Decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
@@ -145,9 +145,9 @@ func variants() []variant {
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
 		{name: "one-key", edits: []mistake{{alerts + "keys.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
 			scenario: "alert", fault: "none", oracle: "key"},
-		{name: "what-only-one-process-knows", edits: []mistake{{alerts + "deliver.go", `	return row.TriedHash == hash && row.AnswerLost && isAtMostOnce(p)
+		{name: "what-only-one-process-knows", edits: []mistake{{alerts + "deliver.go", `	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p)
 }
-`, `	return row.TriedHash == hash && row.AnswerLost && isAtMostOnce(p) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
+`, `	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
 }
 
 var lostHere bool

@@ -129,9 +129,9 @@ var _ = Describe("The budget of API requests", serial, func() {
 		Eventually(func() int { return len(reasons()) - writes() }).Should(BeZero())
 		said, most := reasons(), int(time.Since(began)/(10*time.Second))
 		news := slices.Compact(slices.Clone(said))
-		inTurn := []string{"Asking", "NotProbed", "Answered"} // where the next one comes within a second, it is not said
+		inTurn := []string{"Probing", "NotProbed", "Reachable"} // where the next one comes within a second, it is not said
 		Expect(news).To(Equal(slices.DeleteFunc(inTurn, func(reason string) bool { return !slices.Contains(news, reason) })))
-		Expect(news).To(ContainElement("Answered"))
+		Expect(news).To(ContainElement("Reachable"))
 		Expect(len(said)-len(news)).To(BeNumerically("<=", most), "writes that say nothing else of it")
 
 		By("editing")

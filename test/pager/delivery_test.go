@@ -205,7 +205,7 @@ var _ = Describe("Alert", func() {
 			Expect(hook.about(a)).To(HaveLen(1), "every attempt has the same key")
 			Expect(hook.about(a)[0].Attempts).To(BeNumerically(">=", 3))
 			Expect(a.Status.Deliveries[0].NextAttemptTime).To(BeNil())
-			Expect(a.Status.Deliveries[0].TriedWith).To(BeEmpty())
+			Expect(a.Status.Deliveries[0].LastAttemptedReceiver).To(BeEmpty())
 		})
 
 		It("waits as long as Retry-After says", func(ctx SpecContext) {

@@ -50,7 +50,7 @@ const (
 )
 
 var (
-	answered  = haveCondition("Ready", metav1.ConditionTrue, "Answered")
+	answered  = haveCondition("Ready", metav1.ConditionTrue, "Reachable")
 	notProbed = haveCondition("Ready", metav1.ConditionTrue, "NotProbed")
 )
 

@@ -62,7 +62,7 @@ var _ = Describe("A receiver's status", func() {
 			HaveField("LastError", ContainSubstring("HTTP 401")), HaveField("ObservedGeneration", BeEquivalentTo(1))))
 		update(ctx, secret, func(s *corev1.Secret) { s.Data["token"] = []byte("good") })
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
-			haveCondition("Ready", metav1.ConditionTrue, "Answered"), haveCondition("Stalled", metav1.ConditionFalse, "Answered")))
+			haveCondition("Ready", metav1.ConditionTrue, "Reachable"), haveCondition("Stalled", metav1.ConditionFalse, "Reachable")))
 		Expect(matrix.Seen()).To(BeEmpty(), "nothing was sent")
 		Expect(k8s.Delete(ctx, secret)).To(Succeed())
 		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionFalse, "SecretNotFound"))
@@ -84,10 +84,10 @@ var _ = Describe("A receiver's status", func() {
 		newSecret(ctx, map[string]string{"token": "good"})
 		r := newReceiver(ctx, namespace, "room", "", gotoMatrix(server.URL))
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(haveCondition("Ready", metav1.ConditionFalse, "ServerError"), haveCondition("Reconciling", metav1.ConditionTrue, "ServerError")))
-		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
+		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		enough := asked.Load()
 		other := newReceiver(ctx, namespace, "later", "", gotoMatrix(server.URL))
-		Eventually(receiverStatus(ctx, other)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
+		Eventually(receiverStatus(ctx, other)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		Expect(asked.Load()).To(Equal(enough+enough-2), "the first one took two attempts more, each a request")
 	})
 
@@ -105,7 +105,7 @@ var _ = Describe("A receiver's status", func() {
 
 		hook.Respond(nil)
 		Eventually(status(ctx, a)).Should(sent(a))
-		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(haveCondition("Ready", metav1.ConditionTrue, "Answered"),
+		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(haveCondition("Ready", metav1.ConditionTrue, "Reachable"),
 			HaveField("Waiting", BeZero()), HaveField("LastDeliveryTime.Time", BeTemporally(">=", a.CreationTimestamp.Time))))
 		Expect(r.Status.LastError).NotTo(BeEmpty(), "it stays on record, with its time")
 		Expect(r.Status.LastErrorTime.Time).To(BeTemporally("~", time.Now(), time.Minute))
@@ -116,7 +116,7 @@ var _ = Describe("A receiver's status", func() {
 		BeforeEach(func(ctx SpecContext) {
 			r = newReceiver(ctx, namespace, "hook", newInbox().URL)
 			Eventually(status(ctx, newAlert(ctx, namespace, "a", nil, "hook"))).Should(haveCondition("Ready", metav1.ConditionTrue, "Sent"))
-			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
+			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		})
 		overwrite := func(ctx SpecContext) {
 			GinkgoHelper()
@@ -130,7 +130,7 @@ var _ = Describe("A receiver's status", func() {
 
 		It("is put right by who knows better", func(ctx SpecContext) {
 			overwrite(ctx)
-			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Answered"))
+			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		})
 
 		It("is as if it was never probed where nobody tries it", serial, func(ctx SpecContext) {

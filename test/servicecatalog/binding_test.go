@@ -477,13 +477,13 @@ var _ = Describe("A binding", func() {
 			}
 			Eventually(func() int { return len(s.about(b.Spec.ExternalID, osb.Bind)) }).WithTimeout(time.Minute).Should(BeNumerically(">", often), name)
 		}
-		By("an id that was brought along, and is another's at the broker")
+		By("a supplied id that is another's at the broker")
 		Expect(k8s.Patch(ctx, strange, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
 		Expect(k8s.Delete(ctx, strange)).To(Succeed())
 		conflict := s.binding(ctx, "conflict", "db", func(b *v1beta1.ServiceBinding) {
 			b.Spec.ExternalID, b.Spec.Parameters = strange.Spec.ExternalID, &runtime.RawExtension{Raw: []byte(`{"other":1}`)}
 		})
-		Eventually(bindingOf(ctx, conflict)).Should(waiting("BindCallFailed", "brought along"))
+		Eventually(bindingOf(ctx, conflict)).Should(waiting("BindCallFailed", "which was supplied"))
 		Expect(k8s.Delete(ctx, conflict)).To(Succeed())
 		Eventually(gone(ctx, conflict)).Should(Succeed())
 		Expect(s.brokersBinding(strange.Spec.ExternalID).State).To(Equal(osbtest.Ready))

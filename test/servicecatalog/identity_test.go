@@ -48,7 +48,7 @@ var _ = Describe("Whose an id is", func() {
 		Expect(s.History(id).Deletes).To(Equal(before.Deletes))
 		Eventually(eventsAbout(ctx, si)).Should(ContainElement(And(HavePrefix("Warning Retained: "), ContainSubstring(why))))
 	}
-	const broughtAlong = "was brought along, and this object did not create what is there"
+	const broughtAlong = "was supplied in spec.externalID, and this object did not create"
 
 	// stranger has the broker hold something that no object knows.
 	stranger := func(ctx context.Context, s *site, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
@@ -77,7 +77,7 @@ var _ = Describe("Whose an id is", func() {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			id := stranger(ctx, s, "theirs").Spec.ExternalID
 			si := s.instance(ctx, "ours", withID(id))
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(waiting("ProvisionCallFailed", "the broker has another service instance under the id \""+id+"\", which was brought along"),
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(waiting("ProvisionCallFailed", "the broker has another service instance under the id \""+id+"\", which was supplied"),
 				HaveField("DeprovisionStatus", v1beta1.DeprovisionNotRequired)))
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 			Eventually(gone(ctx, si)).Should(Succeed())
@@ -125,7 +125,7 @@ var _ = Describe("Whose an id is", func() {
 			abandon(ctx, si)
 			Eventually(gone(ctx, si)).Should(Succeed())
 			Eventually(func() error { return k8s.Create(ctx, twin) }).Should(Succeed())
-			Eventually(instanceStatus(ctx, twin)).Should(waiting("ProvisionCallFailed", "which was brought along"))
+			Eventually(instanceStatus(ctx, twin)).Should(waiting("ProvisionCallFailed", "which was supplied"))
 			Expect(s.held(si.Spec.ExternalID).State).To(Equal(osbtest.Ready))
 		})
 	})
@@ -274,7 +274,7 @@ var _ = Describe("Whose an id is", func() {
 			}
 			for _, si := range refused {
 				Eventually(gone(ctx, si)).Should(Succeed())
-				Eventually(eventsAbout(ctx, si)).Should(ContainElement(And(HavePrefix("Warning Retained: "), ContainSubstring("the broker has made nothing for this object"))))
+				Eventually(eventsAbout(ctx, si)).Should(ContainElement(And(HavePrefix("Warning Retained: "), ContainSubstring("the broker has created nothing for this object"))))
 			}
 			Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance"}))
 			for _, si := range []*v1beta1.ServiceInstance{creator, others[len(others)-1]} {

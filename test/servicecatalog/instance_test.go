@@ -485,7 +485,7 @@ var _ = Describe("An instance", func() {
 			s := newSite(ctx, namespaced, osbtest.Options{})
 			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(http.StatusBadRequest, "", "the \x1b[31mregion\x00 is\nnot known "+strings.Repeat("x", 5000))})
 			si, other := s.instance(ctx, "db", parameters(`{"region":"nowhere"}`)), s.instance(ctx, "other")
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("LastConditionState", "Failed"), saying("increase spec.updateRequests to try the same again")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("LastConditionState", "Failed"), saying("increase spec.updateRequests to repeat it unchanged")))
 			Expect(conditions(si.Status.Conditions)).To(Equal([]string{"Reconciling=False/ProvisionCallFailed", "Stalled=True/ProvisionCallFailed",
 				"Ready=False/ProvisionCallFailed", "Failed=True/ClusterServiceBrokerReturnedFailure"}))
 			for _, c := range si.Status.Conditions[1:] { // what does not go on has nothing to say

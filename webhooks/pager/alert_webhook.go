@@ -31,14 +31,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/gitops"
 )
 
-// Metadata-only updates pass without asking us, also while we are away; but not
-// a new annotation of ours, which v1beta1 refuses. One that got in while we were
-// away stays and means nothing.
+// Metadata-only updates do not reach the webhook, and pass while the operator is down, except for a new annotation of the operator,
+// which v1beta1 refuses. One that was set while the operator was down has no effect.
 // +kubebuilder:webhook:path=/mutate-pager-k8s-co-v1beta1-alert,mutating=true,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alerts,verbs=create,versions=v1beta1,name=malert.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alert,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alerts,verbs=create;update,versions=v1beta1,name=valert.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"content-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec || (has(object.metadata.annotations) && 'pager.k8s.co/title' in object.metadata.annotations && !(has(oldObject.metadata.annotations) && 'pager.k8s.co/title' in oldObject.metadata.annotations && oldObject.metadata.annotations['pager.k8s.co/title'] == object.metadata.annotations['pager.k8s.co/title']))"}]}`
 
-// alertDefaulter puts the finalizer there before an Alert exists, so that it
-// costs no write.
+// alertDefaulter adds the finalizer at creation, so that it costs no write.
 type alertDefaulter struct{}
 
 func (alertDefaulter) Default(_ context.Context, a *v1beta1.Alert) error {
@@ -46,11 +44,10 @@ func (alertDefaulter) Default(_ context.Context, a *v1beta1.Alert) error {
 	return nil
 }
 
-// alertValidator refuses what the schema cannot, and warns of what will wait.
+// alertValidator refuses what the schema cannot, and warns of what blocks the Alert.
 type alertValidator struct{ knowledge }
 
-// maxTitle is the schema's bound of a title, in characters. The schema of
-// v1alpha1 cannot see its annotation.
+// maxTitle is the schema's limit of a title, in characters; the schema of v1alpha1 does not see the annotation.
 const maxTitle = 256
 
 func (v alertValidator) ValidateCreate(ctx context.Context, a *v1beta1.Alert) (ctrladmission.Warnings, error) {
@@ -87,7 +84,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ct
 	return warnings, nil
 }
 
-// hadTitle says whether the annotation was there before, with that value.
+// hadTitle reports whether the annotation had that value before.
 func hadTitle(old *v1beta1.Alert, value string) bool {
 	if old == nil {
 		return false
@@ -96,7 +93,7 @@ func hadTitle(old *v1beta1.Alert, value string) bool {
 	return ok && before == value
 }
 
-// receiverWarnings say for which receivers the Alert will wait, and why.
+// receiverWarnings returns warnings about receivers that the Alert waits for.
 func (v alertValidator) receiverWarnings(ctx context.Context, a *v1beta1.Alert) ctrladmission.Warnings {
 	if !v.knowsReceivers(ctx) {
 		return ctrladmission.Warnings{"receivers were not checked: Bellhop is still starting"}

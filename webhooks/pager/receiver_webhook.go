@@ -19,10 +19,7 @@ package pager
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,18 +32,20 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// A receiver sends a Secret's content to an address, so these fail closed. The
-// deletions, which are only warned of, are entries of their own.
+// The content of a Secret is sent to the address of a receiver, so these fail closed. Deletions only have warnings, and are entries
+// of their own.
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-receiver,mutating=false,failurePolicy=fail,sideEffects=None,groups=pager.k8s.co,resources=receivers,verbs=create;update,versions=v1beta1,name=vreceiver.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-clusterreceiver,mutating=false,failurePolicy=fail,sideEffects=None,groups=pager.k8s.co,resources=clusterreceivers,verbs=create;update,versions=v1beta1,name=vclusterreceiver.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-receiver,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=receivers,verbs=delete,versions=v1beta1,name=vreceiver-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-clusterreceiver,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=clusterreceivers,verbs=delete,versions=v1beta1,name=vclusterreceiver-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
 
-// receiverValidator is of both kinds of receiver.
+// receiverValidator is the validator of both kinds of receiver.
 type receiverValidator[R v1beta1.ReceiverObject] struct {
 	knowledge
 	access admission.Reviewer
@@ -82,7 +81,7 @@ func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (ctrladmi
 	return ctrladmission.Warnings{fmt.Sprintf("Alerts that are not delivered to %s %q yet, and wait until it exists again: %d", receivers.KindOf(r), r.GetName(), waiting)}, nil
 }
 
-// needs says whether an Alert still has to reach a receiver.
+// needs reports whether an Alert has an unconfirmed delivery to a receiver.
 func needs(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 	for _, row := range a.Status.Deliveries {
 		if row.Kind == kind && row.Name == name {
@@ -110,13 +109,12 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 	return v.warnings(ctx, r), nil
 }
 
-// validateAddresses refuses what the operator would refuse to dial. A name is
-// judged by what it resolves to, when it is dialled.
+// validateAddresses refuses addresses that the operator would not dial. A name is checked by its addresses when it is dialed.
 func (v receiverValidator[R]) validateAddresses(spec *v1beta1.CommonReceiverSpec) (errs field.ErrorList) {
 	for _, a := range addressesOf(spec) {
-		if ip, ok := outbound.Literal(a.host); ok {
+		if ip, ok := outbound.Literal(a.Host); ok {
 			if err := v.guard.Check(ip); err != nil {
-				errs = append(errs, field.Invalid(a.path, a.host, err.Error()))
+				errs = append(errs, field.Invalid(field.NewPath("spec", a.Field), a.Host, err.Error()))
 			}
 		}
 	}
@@ -128,59 +126,16 @@ func isLoopback(host string) bool {
 	return ok && ip.IsLoopback()
 }
 
-// address is where a receiver's messages go.
-type address struct {
-	path  *field.Path
-	host  string
-	plain bool // not encrypted
+// addressesOf returns the addresses in a spec. Others are in the Secret, or the provider's own.
+func addressesOf(spec *v1beta1.CommonReceiverSpec) []notify.Address {
+	p, ok := providers.Of(spec)
+	if !ok {
+		return nil
+	}
+	return p.Addresses()
 }
 
-// addressesOf are those that the spec has; others are in the Secret, or the
-// provider's own.
-func addressesOf(spec *v1beta1.CommonReceiverSpec) (addresses []address) {
-	add := func(value string, path ...string) {
-		// One that is no URL is the schema's business.
-		if u, err := url.Parse(value); err == nil && value != "" {
-			addresses = append(addresses, address{field.NewPath("spec", path...), u.Hostname(), u.Scheme == "http"})
-		}
-	}
-	switch p := spec.Provider; {
-	case p.Webhook != nil:
-		add(p.Webhook.URL, "webhook", "url")
-	case p.Pushbullet != nil:
-		add(p.Pushbullet.URL, "pushbullet", "url")
-	case p.Slack != nil:
-		add(p.Slack.URL, "slack", "url")
-	case p.PagerDuty != nil:
-		add(p.PagerDuty.URL, "pagerDuty", "url")
-	case p.Telegram != nil:
-		add(p.Telegram.URL, "telegram", "url")
-	case p.Mattermost != nil:
-		add(p.Mattermost.URL, "mattermost", "url")
-	case p.Matrix != nil:
-		add(p.Matrix.URL, "matrix", "url")
-	case p.Ntfy != nil:
-		add(p.Ntfy.URL, "ntfy", "url")
-	case p.Gotify != nil:
-		add(p.Gotify.URL, "gotify", "url")
-	case p.Pushover != nil:
-		add(p.Pushover.URL, "pushover", "url")
-	case p.Alertmanager != nil:
-		for i, u := range p.Alertmanager.URLs {
-			add(u, "alertmanager", fmt.Sprintf("urls[%d]", i))
-		}
-	case p.Email != nil:
-		host, _, err := net.SplitHostPort(p.Email.Host)
-		if err != nil {
-			host = strings.Trim(p.Email.Host, "[]")
-		}
-		addresses = append(addresses, address{field.NewPath("spec", "email", "host"), host, p.Email.TLS == v1beta1.EmailTLSNone})
-	}
-	return addresses
-}
-
-// leadsElsewhere says whether credentials would go where they did not before,
-// or others would.
+// leadsElsewhere reports whether an update changes where credentials are sent, or which ones.
 func leadsElsewhere(old, spec *v1beta1.CommonReceiverSpec) bool {
 	return old == nil || !equality.Semantic.DeepEqual(old.Provider, spec.Provider) || !equality.Semantic.DeepEqual(old.SecretRef, spec.SecretRef)
 }
@@ -189,12 +144,12 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.W
 	var warnings ctrladmission.Warnings
 	spec := r.Common()
 	for _, a := range addressesOf(spec) {
-		if a.plain && !isLoopback(a.host) {
-			warnings = append(warnings, a.path.String()+": the connection is not encrypted: who is between can read the messages and their credentials")
+		if a.Plain && !isLoopback(a.Host) {
+			warnings = append(warnings, "spec."+a.Field+": the connection is not encrypted: who is between can read the messages and their credentials")
 		}
 	}
-	if spec.Webhook != nil && spec.Webhook.InsecureSkipTLSVerify {
-		warnings = append(warnings, "spec.webhook.insecureSkipTLSVerify: messages and credentials go to whoever answers")
+	if p, ok := providers.Of(spec); ok && p.SkipsTLSVerify() {
+		warnings = append(warnings, "spec."+p.Name+".insecureSkipTLSVerify: messages and credentials go to whoever answers")
 	}
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")

@@ -35,11 +35,11 @@ import (
 	"github.com/gophernetes/bellhop/webhooks/pager/conversion"
 )
 
-// Options are what the webhooks of the group have to be told.
+// Options of the webhooks of the group.
 type Options struct {
-	// OperatorNamespace is where the Secrets of ClusterReceivers are.
+	// OperatorNamespace has the Secrets of ClusterReceivers.
 	OperatorNamespace string
-	// Guard says which addresses may be talked to.
+	// Guard refuses addresses.
 	Guard *outbound.Guard
 }
 
@@ -65,19 +65,19 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	)
 }
 
-// knowledge is what the caches know. A cache that is not synced knows nothing:
-// what depends on it is accepted, and left to the controller.
+// knowledge looks up objects in the caches. A cache that is not synced knows nothing: what depends on it is accepted, and left to
+// the controller.
 type knowledge struct {
 	cache cache.Cache
 	book  receivers.Resolver
 }
 
-// synced says whether the cache has all objects of the kinds of objs.
+// synced reports whether the caches have all objects of the kinds of objs.
 func (k knowledge) synced(ctx context.Context, objs ...client.Object) bool {
 	return admission.Synced(ctx, k.cache, objs...)
 }
 
-// knowsReceivers says whether the caches have all that a Book looks up.
+// knowsReceivers reports whether the caches are synced with all that a Resolver looks up.
 func (k knowledge) knowsReceivers(ctx context.Context) bool {
 	return k.synced(ctx, &v1beta1.Receiver{}, &v1beta1.ClusterReceiver{}, apiserver.Metadata("Secret"), apiserver.Metadata("Namespace"))
 }

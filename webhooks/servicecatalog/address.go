@@ -30,13 +30,13 @@ import (
 
 var specPath = field.NewPath("spec")
 
-// address is where requests about a broker go.
+// address is an address of a broker, or of its token endpoint.
 type address struct {
-	token bool // tokens are got there
+	token bool // it is the token endpoint
 	value string
 }
 
-// addressesOf are the broker's own, and where tokens for it are got.
+// addressesOf returns the addresses of a broker and of its token endpoint.
 func addressesOf(spec *v1beta1.CommonServiceBrokerSpec) []address {
 	addresses := []address{{value: spec.URL}}
 	if auth := spec.AuthInfo; auth != nil && auth.Basic == nil && auth.Bearer == nil && auth.OAuth2 != nil {
@@ -52,7 +52,7 @@ func (a address) path() *field.Path {
 	return specPath.Child("url")
 }
 
-// parse says what is wrong with an address. What it repeats of it has no credentials.
+// parse parses an address. Its error repeats the address without credentials.
 func (a address) parse() (*url.URL, *field.Error) {
 	u, err := url.Parse(a.value)
 	if err != nil {
@@ -70,9 +70,8 @@ func (a address) parse() (*url.URL, *field.Error) {
 	return u, nil
 }
 
-// checkAddresses refuses addresses that cannot be used, that the operator would not dial,
-// or that the policy does not permit; but only new ones. A name is judged by what it
-// resolves to, when it is dialled.
+// checkAddresses refuses new addresses that cannot be used, that the operator would not dial, or that the policy forbids. A name is
+// checked by its addresses when it is dialed.
 func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServiceBrokerSpec, b B) {
 	strict := v.options.BrokerPolicy == BrokerPolicyStrict && catalog.ScopeOf(b) == catalog.Namespaced
 	risk := func(fresh bool, path *field.Path, text string) {
@@ -110,8 +109,7 @@ func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServi
 	}
 }
 
-// inCluster says whether a name is, by its form, a Service's. One of a single label is
-// looked for there first.
+// inCluster reports whether a name has the form of a Service's name. A single label is resolved there first.
 func inCluster(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.")

@@ -43,13 +43,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// As for instances. A spec that differs is put back, so that there is nothing to check in
-// an update but our own annotations.
+// As for instances. A changed spec is reverted, so that an update only has the operator's annotations to check.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"creation-or-own-annotations-change","expression":"request.operation == 'CREATE' || ['deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
-// bindingDefaulter puts all there before a binding exists that would cost a write later,
-// and keeps its spec from then on.
+// bindingDefaulter sets what would cost a write after the creation, and reverts changes of the spec.
 type bindingDefaulter struct {
 	decoder ctrladmission.Decoder
 	now     func() time.Time
@@ -70,13 +68,13 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 	}
 	controllerutil.AddFinalizer(b, v1beta1.Finalizer)
 	giveID(b, &b.Spec.ExternalID, d.now())
-	// A name that is still to be generated is not known here: left empty, it is the binding's.
+	// A generated name is not known here: an empty secretName means the binding's name.
 	b.Spec.SecretName = catalog.SecretName(b)
 	b.Spec.UserInfo, err = requester(ctx)
 	return err
 }
 
-// bindingHook warns, besides, of what the defaulter puts back: a validator does not see it.
+// bindingHook also warns of the changes that the defaulter reverts: a validator does not see them.
 type bindingHook struct {
 	ctrladmission.Handler
 	decoder ctrladmission.Decoder
@@ -104,8 +102,8 @@ func (h bindingHook) Handle(ctx context.Context, request ctrladmission.Request) 
 	return response
 }
 
-// putBack are the fields of a spec that an update asks to change, in vain. A manifest that
-// replaces the object may leave out what was filled in.
+// putBack returns the fields of a spec whose change is reverted. A manifest that replaces the object may omit fields that the
+// operator has set.
 func putBack(old, asked *v1beta1.ServiceBinding) (fields []string) {
 	was, is := old.Spec, asked.Spec
 	differs := func(name string, a, b any) {
@@ -122,7 +120,7 @@ func putBack(old, asked *v1beta1.ServiceBinding) (fields []string) {
 	return fields
 }
 
-// bindingValidator refuses what the schema cannot, and warns of what will wait.
+// bindingValidator refuses what the schema cannot, and warns of what blocks the binding.
 type bindingValidator struct {
 	knowledge
 	access admission.Reviewer
@@ -147,7 +145,7 @@ func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding)
 	return nil, nil
 }
 
-// checkInstance refuses a binding to what is going away, and warns of what it waits for.
+// checkInstance refuses a binding to an instance that is being deleted, and warns of what the binding waits for.
 func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1beta1.ServiceBinding) {
 	path, name := specPath.Child("instanceRef", "name"), b.Spec.InstanceRef.Name
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
@@ -169,7 +167,7 @@ func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1b
 	}
 	o := v.instanceOffer(ctx, i)
 	if o.class == nil || o.plan == nil {
-		return // the instance says what it waits for
+		return // the conditions of the instance say why
 	}
 	if !catalog.EffectiveOf(o.class, o.plan).Bindable {
 		f.warn("%s: the plan of ServiceInstance %q has no bindings: the broker will not be asked for one", path, name)
@@ -181,14 +179,13 @@ func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1b
 	checkParameters(ctx, f, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)
 }
 
-// isObject says whether parameters are what they have to be. That those of bindings are
-// was never checked, so the schema does not.
+// isObject reports whether parameters are an object. The schema does not require it, since bindings of the original service-catalog
+// may have others.
 func isObject(parameters *runtime.RawExtension) bool {
 	return parameters == nil || json.Unmarshal(parameters.Raw, &map[string]json.RawMessage{}) == nil
 }
 
-// checkTransforms refuses transformations that could never be made. It returns the Secrets
-// that are copied from.
+// checkTransforms refuses transforms that cannot be applied. It returns the Secrets that they copy from.
 func checkTransforms(f *findings, b *v1beta1.ServiceBinding) (uses []secretUse) {
 	for i, t := range b.Spec.SecretTransforms {
 		path := specPath.Child("secretTransforms").Index(i)
@@ -215,7 +212,7 @@ func checkTransforms(f *findings, b *v1beta1.ServiceBinding) (uses []secretUse) 
 	return uses
 }
 
-// checkExpression warns of what is valid and still no path.
+// checkExpression warns of a valid expression that is not a path.
 func checkExpression(f *findings, path *field.Path, expression string) {
 	if _, err := jsonpath.Parse("", expression); err != nil {
 		f.refuse(field.Invalid(path, expression, err.Error()))
@@ -224,8 +221,7 @@ func checkExpression(f *findings, path *field.Path, expression string) {
 	}
 }
 
-// named refuses not to say which key is meant. The schema requires it, but by its turn the
-// defaulting webhook has written an empty one.
+// named refuses an empty key. The schema requires the key, but the defaulting webhook has written an empty one before.
 func named(path *field.Path, key string) field.ErrorList {
 	if key == "" {
 		return field.ErrorList{field.Required(path, "must be a key of the credentials")}
@@ -237,8 +233,7 @@ func checkKey(path *field.Path, key string) (errs field.ErrorList) {
 	return checkName(path, key, "must be a key of a Secret", validation.IsConfigMapKey)
 }
 
-// checkTarget warns of a Secret that is there already and that this binding, which is
-// not there yet, cannot be the owner of.
+// checkTarget warns of an existing Secret of the name, which the new binding cannot own.
 func (v bindingValidator) checkTarget(ctx context.Context, f *findings, b *v1beta1.ServiceBinding) {
 	name := types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}
 	if name.Name == "" || !v.synced(ctx, apiserver.Metadata("Secret")) || v.index.Cache.Get(ctx, name, apiserver.Metadata("Secret")) != nil {

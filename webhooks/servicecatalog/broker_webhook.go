@@ -36,8 +36,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// Metadata-only updates, also such as remove a finalizer, and deletions pass without
-// asking us, also while we are away.
+// Metadata-only updates, such as the removal of a finalizer, and deletions do not reach the webhook, and pass while the operator is
+// down.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterservicebroker,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterservicebrokers,verbs=create;update,versions=v1beta1,name=mclusterservicebroker.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebroker,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebrokers,verbs=create;update,versions=v1beta1,name=mservicebroker.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterservicebroker,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterservicebrokers,verbs=create;update,versions=v1beta1,name=vclusterservicebroker.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
@@ -45,7 +45,7 @@ import (
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterservicebroker,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterservicebrokers,verbs=delete,versions=v1beta1,name=vclusterservicebroker-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebroker,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebrokers,verbs=delete,versions=v1beta1,name=vservicebroker-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
-// brokerDefaulter is of both kinds of broker.
+// brokerDefaulter is the defaulter of both kinds of broker.
 type brokerDefaulter[B v1beta1.Broker] struct{ decoder ctrladmission.Decoder }
 
 func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
@@ -62,7 +62,7 @@ func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
 		}
 		return nil
 	}
-	// We are asked only where the spec changes, if only by what it leaves out.
+	// matchConditions let only changes of the spec through, also those by omission.
 	keepHold(old, b, true)
 	if spec.RelistRequests == 0 {
 		spec.RelistRequests = before.RelistRequests
@@ -73,8 +73,7 @@ func (d brokerDefaulter[B]) Default(ctx context.Context, b B) error {
 	return nil
 }
 
-// brokerValidator refuses what the schema cannot: a broker is where credentials and
-// everybody's parameters go.
+// brokerValidator refuses what the schema cannot: credentials and the parameters of all users are sent to a broker.
 type brokerValidator[B v1beta1.Broker] struct {
 	knowledge
 	access  admission.Reviewer
@@ -85,13 +84,12 @@ func (v brokerValidator[B]) ValidateCreate(ctx context.Context, b B) (ctrladmiss
 	return v.validate(ctx, &v1beta1.CommonServiceBrokerSpec{}, b)
 }
 
-// ValidateUpdate checks a broker that is being deleted as any other: it is used until its
-// instances are gone.
+// ValidateUpdate also checks a broker that is being deleted: it is used until its instances are gone.
 func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, old.Common(), b)
 }
 
-// ValidateDelete says what the broker waits for before it goes.
+// ValidateDelete warns of what the deletion of the broker waits for.
 func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.ServiceInstance{}) {
 		return nil, nil
@@ -103,8 +101,7 @@ func (v brokerValidator[B]) ValidateDelete(ctx context.Context, b B) (ctrladmiss
 	return ctrladmission.Warnings{fmt.Sprintf("%s %q stays until its ServiceInstances are gone: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), someNames(instances))}, nil
 }
 
-// validate checks what differs from an old spec: what is there already is not refused
-// because somebody changes something else.
+// validate checks what differs from the old spec: existing values are not refused because of another change.
 func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) (ctrladmission.Warnings, error) {
 	var f findings
 	spec := b.Common()
@@ -136,8 +133,7 @@ func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonSer
 	return f.result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
 }
 
-// leadsElsewhere says whether credentials would go where they did not before, or others
-// would, or the same ones less well guarded.
+// leadsElsewhere reports whether an update changes where credentials are sent, which ones, or how they are protected.
 func leadsElsewhere(old, spec *v1beta1.CommonServiceBrokerSpec) bool {
 	return old.URL != spec.URL || old.InsecureSkipTLSVerify != spec.InsecureSkipTLSVerify ||
 		!slices.Equal(old.CABundle, spec.CABundle) || !equality.Semantic.DeepEqual(old.AuthInfo, spec.AuthInfo)
@@ -145,8 +141,7 @@ func leadsElsewhere(old, spec *v1beta1.CommonServiceBrokerSpec) bool {
 
 func authPath(name string) *field.Path { return specPath.Child("authInfo", name, "secretRef") }
 
-// checkSecretRefs checks how Secrets are named. Those of a ServiceBroker are in its
-// namespace.
+// checkSecretRefs checks the references to Secrets. Those of a ServiceBroker are in its namespace.
 func checkSecretRefs(b v1beta1.Broker) (errs field.ErrorList) {
 	for name, ref := range authRefs(b.Common().AuthInfo) {
 		path := authPath(name)
@@ -165,7 +160,7 @@ func checkSecretName(path *field.Path, name string) field.ErrorList {
 	return checkName(path, name, "must name a Secret", validation.IsDNS1123Subdomain)
 }
 
-// checkName checks a name; where there is none, missing says what it is to be.
+// checkName checks a name; missing describes the name that is required.
 func checkName(path *field.Path, name, missing string, check func(string) []string) (errs field.ErrorList) {
 	if name == "" {
 		return field.ErrorList{field.Required(path, missing)}
@@ -176,8 +171,7 @@ func checkName(path *field.Path, name, missing string, check func(string) []stri
 	return errs
 }
 
-// authRefs are the references to Secrets that an authInfo has and that are used, by the
-// field that has them.
+// authRefs returns the references to Secrets in authInfo, by their fields.
 func authRefs(auth *v1beta1.AuthInfo) map[string]v1beta1.ObjectReference {
 	// Seen from a cluster-scoped broker every reference is told as it is.
 	used := v1beta1.AuthSecrets(&v1beta1.ClusterServiceBroker{Spec: v1beta1.ClusterServiceBrokerSpec{CommonServiceBrokerSpec: v1beta1.CommonServiceBrokerSpec{AuthInfo: auth}}})
@@ -188,10 +182,10 @@ func authRefs(auth *v1beta1.AuthInfo) map[string]v1beta1.ObjectReference {
 	return refs
 }
 
-// maxNames is how many objects a warning names.
+// maxNames bounds the objects that a warning names.
 const maxNames = 5
 
-// someNames lists objects for people, the first few by name.
+// someNames lists the first names of objects, and counts the others.
 func someNames[T interface {
 	GetNamespace() string
 	GetName() string

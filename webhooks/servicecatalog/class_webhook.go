@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// The schema says all there is to refuse. Deletions are only warned of.
+// The schema has all validations. Deletions have warnings.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterserviceclass,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceclasses,verbs=create;update,versions=v1beta1,name=mclusterserviceclass.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceclass,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceclasses,verbs=create;update,versions=v1beta1,name=mserviceclass.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=create;update,versions=v1beta1,name=mclusterserviceplan.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
@@ -36,8 +36,7 @@ import (
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=delete,versions=v1beta1,name=vclusterserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceplans,verbs=delete,versions=v1beta1,name=vserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
-// classDefaulter is of both kinds of class: it keeps the labels by which svcat finds
-// them, and whose they are.
+// classDefaulter is the defaulter of both kinds of class: it sets the labels that svcat uses.
 type classDefaulter[C v1beta1.Class] struct{ decoder ctrladmission.Decoder }
 
 func (d classDefaulter[C]) Default(ctx context.Context, c C) error {
@@ -69,7 +68,7 @@ func (d planDefaulter[P]) Default(ctx context.Context, p P) error {
 	return nil
 }
 
-// classValidator warns of instances that a deleted class leaves behind.
+// classValidator warns of instances whose class is deleted.
 type classValidator[C v1beta1.Class] struct{ knowledge }
 
 func (classValidator[C]) ValidateCreate(context.Context, C) (ctrladmission.Warnings, error) {
@@ -88,7 +87,7 @@ func (v classValidator[C]) ValidateDelete(ctx context.Context, c C) (ctrladmissi
 	return v.left(catalog.ScopeOf(c).ClassKind(), c.GetName(), instances, err), nil
 }
 
-// planValidator warns of those that a deleted plan does.
+// planValidator warns of instances whose plan is deleted.
 type planValidator[P v1beta1.Plan] struct{ knowledge }
 
 func (planValidator[P]) ValidateCreate(context.Context, P) (ctrladmission.Warnings, error) {
@@ -107,10 +106,10 @@ func (v planValidator[P]) ValidateDelete(ctx context.Context, p P) (ctrladmissio
 	return v.left(catalog.ScopeOf(p).PlanKind(), p.GetName(), instances, err), nil
 }
 
-// left says which instances lose their class or plan.
+// left returns a warning about the instances that lose their class or plan.
 func (knowledge) left(kind, name string, instances []*v1beta1.ServiceInstance, err error) ctrladmission.Warnings {
 	if err != nil || len(instances) == 0 {
-		return nil // a warning is not worth a refusal
+		return nil // an error must not refuse the deletion
 	}
 	return ctrladmission.Warnings{fmt.Sprintf("ServiceInstances of %s %q are left, and cannot be updated until its broker's catalog has it again: %s", kind, name, someNames(instances))}
 }

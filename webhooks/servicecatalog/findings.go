@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// findings are what a validator has to say of an object.
+// findings are the errors and warnings of a validation.
 type findings struct {
 	warnings ctrladmission.Warnings
 	errs     field.ErrorList
@@ -38,7 +38,7 @@ func (f *findings) warn(format string, args ...any) {
 
 func (f *findings) refuse(errs ...*field.Error) { f.errs = append(f.errs, errs...) }
 
-// result is the answer about an object of a kind. Who is refused is not warned besides.
+// result returns the answer about an object of a kind. A refused object has no warnings.
 func (f *findings) result(kind, name string) (ctrladmission.Warnings, error) {
 	if len(f.errs) > 0 {
 		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(kind).GroupKind(), name, f.errs)

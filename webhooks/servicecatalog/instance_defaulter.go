@@ -29,12 +29,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// Metadata-only updates pass without asking us, also while we are away, and so does who
-// removes the finalizer and nothing else; but not changes of our own annotations.
+// Metadata-only updates, and the removal of the finalizer and nothing else, do not reach the webhook, and pass while the operator
+// is down; changes of the operator's annotations do.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=mserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
-// instanceDefaulter puts all there before an instance exists that would cost a write
-// later: finalizer, id, references.
+// instanceDefaulter sets what would cost a write after the creation: finalizer, id and references.
 type instanceDefaulter struct {
 	knowledge
 	decoder ctrladmission.Decoder
@@ -85,12 +84,11 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 	}
 	ref = keepPlan(old.Spec, spec, ref)
 	before := usersOwn(old.Spec)
-	before.ExternalID = spec.ExternalID // cannot change, unless there was none
+	before.ExternalID = spec.ExternalID // immutable, unless it was empty
 	given := catalog.Refs{}
 	if equality.Semantic.DeepEqual(before, usersOwn(*spec)) {
-		// It is the controller who sets references. Nobody changes them, since that would be
-		// another plan than the spec names, or takes them away: a manifest that replaces the
-		// object knows nothing of them.
+		// The controller sets references. A user neither changes them, which would name another plan than the spec does, nor
+		// removes them: a manifest that replaces the object lacks them.
 		given = catalog.RefsOf(spec, ref.Scope)
 		catalog.SetRefs(spec, ref.Scope, catalog.RefsOf(&old.Spec, ref.Scope))
 		spec.UserInfo = old.Spec.UserInfo
@@ -103,8 +101,8 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 	}
 }
 
-// refsAfter are the references after a user's change: that of the class stays, that of
-// the plan unless another is named. What the user made of them is ignored.
+// refsAfter returns the references after a user's change: that of the class stays, that of the plan unless another plan is named.
+// The user's own references are ignored.
 func refsAfter(old, spec v1beta1.ServiceInstanceSpec, scope catalog.Scope) catalog.Refs {
 	r := catalog.RefsOf(&old, scope)
 	if old.PlanReference != spec.PlanReference {
@@ -113,15 +111,14 @@ func refsAfter(old, spec v1beta1.ServiceInstanceSpec, scope catalog.Scope) catal
 	return r
 }
 
-// usersOwn is the part of a spec that is the user's.
+// usersOwn returns the part of a spec that belongs to the user.
 func usersOwn(spec v1beta1.ServiceInstanceSpec) v1beta1.ServiceInstanceSpec {
 	catalog.SetRefs(&spec, "", catalog.Refs{})
 	spec.UserInfo = nil
 	return spec
 }
 
-// keepPlan names the plan again where an update does not any more. It may have been the
-// default, of which a manifest knows nothing.
+// keepPlan restores the name of the plan where an update omits it: it may have been defaulted, and the manifest lacks it.
 func keepPlan(old v1beta1.ServiceInstanceSpec, spec *v1beta1.ServiceInstanceSpec, ref catalog.Reference) catalog.Reference {
 	before, errs := catalog.ReferenceOf(old.PlanReference)
 	if class, _ := catalog.Changed(before, ref); len(errs) > 0 || class || ref.Plan != "" {
@@ -131,8 +128,7 @@ func keepPlan(old v1beta1.ServiceInstanceSpec, spec *v1beta1.ServiceInstanceSpec
 	return before
 }
 
-// resolve names the plan, where the class has only one, and fills in references that are
-// missing: as the caches know, or else as they were given.
+// resolve defaults the plan of a class with only one, and sets missing references, from the caches.
 func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference, given catalog.Refs) {
 	has := catalog.RefsOf(&i.Spec, ref.Scope)
 	if has.Class == "" || has.Plan == "" {

@@ -34,7 +34,7 @@ import (
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=delete,versions=v1beta1,name=vserviceinstance-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
-// instanceValidator refuses what the schema cannot, and warns of what will wait.
+// instanceValidator refuses what the schema cannot, and warns of what blocks the instance.
 type instanceValidator struct {
 	knowledge
 	access admission.Reviewer
@@ -57,7 +57,7 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 
 func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.ServiceInstance) (ctrladmission.Warnings, error) {
 	if !old.DeletionTimestamp.IsZero() {
-		return nil, nil // nothing of it is used any more
+		return nil, nil // the spec is no longer used
 	}
 	var f findings
 	f.refuse(checkDeletionPolicy(old.Annotations, i)...)
@@ -74,7 +74,7 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 		v.checkPlanChange(ctx, &f, old, ref)
 		v.checkOffer(ctx, &f, i, ref)
 	}
-	// An update sends parameters only where they change.
+	// An update sends parameters only if they change.
 	if parametersChange(old.Spec, i.Spec) || planChanges && old.Status.ProvisionStatus != v1beta1.Provisioned {
 		checkParameters(ctx, &f, nextSchema(old, v.instanceOffer(ctx, i).plan), i.Spec.Parameters, i.Spec.ParametersFrom)
 	}
@@ -82,12 +82,12 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 	return f.result("ServiceInstance", i.Name)
 }
 
-// parametersChange says whether what can be checked of parameters differs.
+// parametersChange reports whether the parameters that can be validated differ.
 func parametersChange(old, spec v1beta1.ServiceInstanceSpec) bool {
 	return !equality.Semantic.DeepEqual(old.Parameters, spec.Parameters) || (len(old.ParametersFrom) > 0) != (len(spec.ParametersFrom) > 0)
 }
 
-// ValidateDelete says what the instance waits for before it goes.
+// ValidateDelete warns of what the deletion of the instance waits for.
 func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.ServiceInstance) (ctrladmission.Warnings, error) {
 	isClean := i.Status.DeprovisionStatus == v1beta1.DeprovisionNotRequired || i.Status.DeprovisionStatus == v1beta1.DeprovisionSucceeded
 	if isClean || !catalog.WaitsForBindings(i) || !v.synced(ctx, &v1beta1.ServiceBinding{}) {
@@ -100,8 +100,7 @@ func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.Servic
 	return ctrladmission.Warnings{fmt.Sprintf("ServiceInstance %q stays until its ServiceBindings are gone: %s", i.Name, someNames(bindings))}, nil
 }
 
-// nextSchema is the one that the next request to the broker has to keep to: before
-// anything was provisioned that is a request to do so.
+// nextSchema returns the schema for the next request to the broker: that of provisioning until the instance is provisioned.
 func nextSchema(old *v1beta1.ServiceInstance, plan v1beta1.Plan) *runtime.RawExtension {
 	switch {
 	case plan == nil:
@@ -113,8 +112,7 @@ func nextSchema(old *v1beta1.ServiceInstance, plan v1beta1.Plan) *runtime.RawExt
 	}
 }
 
-// checkOffer warns of a class or plan that is not there (yet), and refuses only where one
-// would have to be chosen here.
+// checkOffer warns of a class or plan that does not exist yet, and refuses an ambiguous one.
 func (v instanceValidator) checkOffer(ctx context.Context, f *findings, i *v1beta1.ServiceInstance, ref catalog.Reference) offer {
 	o := v.offerOf(ctx, i, ref)
 	path := ref.ClassPath()
@@ -144,7 +142,7 @@ func (v instanceValidator) checkOffer(ctx context.Context, f *findings, i *v1bet
 	return o
 }
 
-// checkBroker warns of a broker that takes no new instances.
+// checkBroker warns of a broker that accepts no new instances.
 func (v instanceValidator) checkBroker(ctx context.Context, f *findings, ref catalog.Reference, o offer) {
 	if o.class == nil {
 		return
@@ -154,7 +152,7 @@ func (v instanceValidator) checkBroker(ctx context.Context, f *findings, ref cat
 	}
 }
 
-// warnIfGone says that a broker offers something no more.
+// warnIfGone warns of a class or plan that the broker no longer offers.
 func warnIfGone(f *findings, o offer, ref catalog.Reference) {
 	if o.class.CommonStatus().RemovedFromBrokerCatalog {
 		f.warn("%s: the broker's catalog does not have %q any more", ref.ClassPath(), ref.Class)
@@ -164,8 +162,8 @@ func warnIfGone(f *findings, o offer, ref catalog.Reference) {
 	}
 }
 
-// checkPlanChange refuses another plan where the broker would. Before anything was
-// provisioned any plan can be named, unless the broker works on it.
+// checkPlanChange refuses a change of the plan that the broker does not support. Until the instance is provisioned, any plan can be
+// named, unless an operation is in progress.
 func (v instanceValidator) checkPlanChange(ctx context.Context, f *findings, old *v1beta1.ServiceInstance, ref catalog.Reference) {
 	if old.Status.ProvisionStatus != v1beta1.Provisioned && !old.Status.AsyncOpInProgress {
 		return
@@ -185,7 +183,7 @@ func (v instanceValidator) checkPlanChange(ctx context.Context, f *findings, old
 	f.refuse(field.Forbidden(ref.PlanPath(), fmt.Sprintf("instances of %s cannot change their plan: make another ServiceInstance with the plan %q", of, ref.Plan)))
 }
 
-// mayLeave says whether instances can leave the plan for another.
+// mayLeave reports whether instances of the plan can change to another plan.
 func mayLeave(o offer) bool {
 	if o.plan == nil {
 		return o.class.Common().PlanUpdatable

@@ -31,24 +31,24 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
-// knowledge is what the caches know. A cache that is not synced knows nothing: what
-// depends on it is accepted, and left to the controller.
+// knowledge looks up objects in the caches. A cache that is not synced knows nothing: what depends on it is accepted, and left to
+// the controller.
 type knowledge struct {
 	index index.Index
-	// synced says whether the cache has all objects of the kinds of objs.
+	// synced reports whether the caches have all objects of the kinds of objs.
 	synced func(ctx context.Context, objs ...client.Object) bool
 }
 
-// offer is what the caches say about the class and plan that a reference names.
+// offer is the class and the plan that a reference names.
 type offer struct {
 	// class and plan are nil where they are not known.
 	class v1beta1.Class
 	plan  v1beta1.Plan
-	// problem says why one of them is not there; nil if both are, or if it is not known.
+	// problem is why one of them does not exist; nil: both exist, or it is not known.
 	problem error
-	// unknown says why nobody can tell yet; empty if everybody can.
+	// unknown is why it is not known; empty: it is.
 	unknown string
-	// instead is what there is in place of what is unknown; empty: nothing that helps.
+	// instead lists what exists in place of what does not; empty: nothing similar.
 	instead string
 }
 
@@ -62,8 +62,8 @@ func (o offer) refs() (r catalog.Refs) {
 	return r
 }
 
-// offerOf looks up what a reference of an instance names. Without a plan in the
-// reference it is the class's only one, if the class's catalog was read to its end.
+// offerOf looks up the reference of an instance. Without a plan it is the class's only one, if the catalog of the class was read
+// completely.
 func (k knowledge) offerOf(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) offer {
 	if !k.knowsCatalogs(ctx) {
 		return offer{unknown: "Bellhop is still starting"}
@@ -81,7 +81,7 @@ func (k knowledge) offerOf(ctx context.Context, i *v1beta1.ServiceInstance, ref 
 	if o.plan, err = k.index.Plan(ctx, class, ref); err != nil {
 		o.plan, o.problem = nil, err
 	}
-	// A class may be there before all of its plans are.
+	// A class may exist before all of its plans do.
 	if o.problem != nil || ref.Plan == "" {
 		if half := k.halfRead(ctx, class); half != "" {
 			return offer{class: class, unknown: half}
@@ -90,8 +90,8 @@ func (k knowledge) offerOf(ctx context.Context, i *v1beta1.ServiceInstance, ref 
 	return o
 }
 
-// classOf is the class that an instance is of; until that is written into it, the one
-// that its reference names. By then that may be the name of another.
+// classOf returns the class of an instance by its reference in the spec, or else by the name in its plan reference, which may be
+// the name of another class later.
 func (k knowledge) classOf(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) (v1beta1.Class, error) {
 	if own := catalog.RefsOf(&i.Spec, ref.Scope).Class; own != "" {
 		return k.index.ClassNamed(ctx, ref.Scope, i.Namespace, own)
@@ -99,8 +99,7 @@ func (k knowledge) classOf(ctx context.Context, i *v1beta1.ServiceInstance, ref 
 	return k.index.Class(ctx, i.Namespace, ref)
 }
 
-// instanceOffer is what the references of an instance name, or where it has none yet
-// what it asks for.
+// instanceOffer looks up the references of an instance, or what its spec names where it has none.
 func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance) offer {
 	ref, errs := catalog.ReferenceOf(i.Spec.PlanReference)
 	if len(errs) > 0 {
@@ -120,19 +119,18 @@ func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance
 	return offer{class: class, plan: plan}
 }
 
-// knowsCatalogs is of both scopes: what is not in one may be in the other.
+// knowsCatalogs reports whether the caches of both scopes are synced: a name may be in either.
 func (k knowledge) knowsCatalogs(ctx context.Context) bool {
 	return k.synced(ctx, &v1beta1.ClusterServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ClusterServicePlan{},
 		&v1beta1.ServiceBroker{}, &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{})
 }
 
-// halfRead says that a class is newer than its broker's last complete catalog, so that
-// more plans of it may come.
+// halfRead reports that a class is newer than its broker's last complete catalog, so that more of its plans may follow.
 func (k knowledge) halfRead(ctx context.Context, class v1beta1.Class) string {
 	broker, err := k.index.BrokerOf(ctx, class)
 	switch {
 	case index.IsNotFound(err):
-		return "" // whoever made the class without a broker has made its plans
+		return "" // a class without a broker is created by hand, with its plans
 	case err != nil:
 		return err.Error()
 	}
@@ -144,7 +142,7 @@ func (k knowledge) halfRead(ctx context.Context, class v1beta1.Class) string {
 	return ""
 }
 
-// lacksSecret says that a Secret does not exist, as far as is known.
+// lacksSecret reports that a Secret does not exist, as far as the cache is synced.
 func (k knowledge) lacksSecret(ctx context.Context, name types.NamespacedName) bool {
 	return k.synced(ctx, apiserver.Metadata("Secret")) && apierrors.IsNotFound(k.index.Cache.Get(ctx, name, apiserver.Metadata("Secret")))
 }

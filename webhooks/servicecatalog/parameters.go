@@ -35,8 +35,7 @@ var (
 	parametersFromPath = specPath.Child("parametersFrom")
 )
 
-// checkParameters checks inline parameters against a plan's schema; without one they are
-// the broker's business. What comes from Secrets is not known here.
+// checkParameters validates inline parameters with a plan's schema, if it has one. Parameters from Secrets are not known here.
 func checkParameters(ctx context.Context, f *findings, planSchema, parameters *runtime.RawExtension, from []v1beta1.ParametersFromSource) {
 	if planSchema == nil || len(planSchema.Raw) == 0 {
 		return
@@ -52,15 +51,15 @@ func checkParameters(ctx context.Context, f *findings, planSchema, parameters *r
 	}
 }
 
-// secretUse is a Secret of an object's namespace that the object names.
+// secretUse is a Secret of an object's namespace that the object refers to.
 type secretUse struct {
 	path *field.Path
 	name string
-	// without is what it means that it does not exist.
+	// without says what follows if it does not exist.
 	without string
 }
 
-// sourceUses are the Secrets of parametersFrom that old does not name already.
+// sourceUses returns the Secrets of parametersFrom that old does not refer to.
 func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 	for i, source := range from {
 		known := slices.ContainsFunc(old, func(o v1beta1.ParametersFromSource) bool { return ptr.Equal(o.SecretKeyRef, source.SecretKeyRef) })
@@ -71,9 +70,8 @@ func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 	return uses
 }
 
-// checkUses refuses Secrets that the user may not read: their content would come to a
-// broker, or into another Secret. Each is asked for once, and none for what is refused
-// already. Of others it says which do not exist.
+// checkUses refuses Secrets that the user may not read, since their content would be sent to a broker or copied into another
+// Secret, and warns of Secrets that do not exist. Each is checked once.
 func (k knowledge) checkUses(ctx context.Context, f *findings, access admission.Reviewer, namespace string, uses []secretUse) {
 	if len(f.errs) > 0 {
 		return

@@ -37,28 +37,26 @@ import (
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterservicebrokers;servicebrokers;clusterserviceclasses;serviceclasses;clusterserviceplans;serviceplans;serviceinstances;servicebindings,verbs=get;list;watch
 
-// BrokerPolicy says what is made of addresses of brokers that are risky, and that old
-// manifests have: plain http, addresses in the cluster, certificates that nobody checks.
+// BrokerPolicy decides on risky addresses of brokers, which manifests of the original service-catalog have: plain http, addresses
+// in the cluster, certificates that are not verified.
 type BrokerPolicy string
 
 const (
 	// BrokerPolicyCompatible warns.
 	BrokerPolicyCompatible BrokerPolicy = "compatible"
-	// BrokerPolicyStrict refuses them for ServiceBrokers, which anybody with some rights
-	// in a namespace may make, and warns for ClusterServiceBrokers.
+	// BrokerPolicyStrict refuses them for ServiceBrokers, and warns for ClusterServiceBrokers.
 	BrokerPolicyStrict BrokerPolicy = "strict"
 )
 
-// Options are what the webhooks of the group have to be told.
+// Options of the webhooks of the group.
 type Options struct {
-	// BrokerPolicy is one of the above; empty: BrokerPolicyCompatible.
+	// BrokerPolicy; empty: BrokerPolicyCompatible.
 	BrokerPolicy BrokerPolicy
-	// Guard says which addresses may be talked to.
+	// Guard refuses addresses.
 	Guard *outbound.Guard
 }
 
-// Setup registers every webhook of the group. The manager's cache has the indexes of
-// index.AddIndexes.
+// Setup registers every webhook of the group. The indexes of index.AddIndexes have to be added before.
 func Setup(mgr ctrl.Manager, o Options) error {
 	if o.BrokerPolicy == "" {
 		o.BrokerPolicy = BrokerPolicyCompatible

@@ -24,8 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
-// suggestions are names of classes that there are, and that are like the one that was not
-// found. Of plans the error has them.
+// suggestions returns existing names similar to the class that was not found. The error about a plan lists its choices.
 func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalog.Reference, o offer) string {
 	if o.class != nil || index.IsAmbiguous(o.problem) { // which lists the choices
 		return ""
@@ -37,11 +36,11 @@ func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalo
 	return "; the catalog has " + strings.Join(similar, ", ")
 }
 
-// classNames are those of all offered classes of the reference's scope, in its spelling.
+// classNames returns the names of all classes of the reference's scope that are offered.
 func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog.Reference) (names []string) {
 	brokers, err := k.index.Brokers(ctx, ref.Scope, namespace)
 	if err != nil {
-		return nil // a suggestion is not worth an error
+		return nil // a suggestion is optional
 	}
 	for _, broker := range brokers {
 		classes, err := k.index.Classes(ctx, broker)

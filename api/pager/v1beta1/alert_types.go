@@ -20,15 +20,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AlertFinalizer keeps an Alert until every receiver that holds its message
-// was told that it is over, or was given up on.
+// AlertFinalizer keeps a deleted Alert until the resolve was sent to every receiver that was notified, or its retries have ended.
 const AlertFinalizer = "pager.k8s.co/alert"
 
-// TitleAnnotation is where an Alert of v1alpha1 has its title. On an Alert of
-// v1beta1 it is refused: the title is spec.title there.
+// TitleAnnotation has the title of an Alert in v1alpha1. It is refused in v1beta1, where the title is spec.title.
 const TitleAnnotation = "pager.k8s.co/title"
 
-// Severity says how urgent an Alert is.
+// Severity is how urgent an Alert is.
 // +kubebuilder:validation:Enum=Info;Warning;Critical
 type Severity string
 
@@ -38,14 +36,14 @@ const (
 	SeverityCritical Severity = "Critical"
 )
 
-// AlertState says whether what an Alert tells of is still so.
+// AlertState is whether an Alert is active.
 // +kubebuilder:validation:Enum=Firing;Resolved
 type AlertState string
 
 const (
-	// AlertFiring pages the receivers.
+	// AlertFiring notifies the receivers.
 	AlertFiring AlertState = "Firing"
-	// AlertResolved tells the receivers that were paged that it is over.
+	// AlertResolved sends a resolve to the receivers that were notified.
 	AlertResolved AlertState = "Resolved"
 )
 
@@ -71,18 +69,17 @@ type ReceiverRef struct {
 	Name string `json:"name,omitempty"`
 }
 
-// AlertSpec says what people are to be told, and who.
+// AlertSpec is the desired message, and its receivers.
 type AlertSpec struct {
-	// title is the headline. Plain text, at most 256 characters. Left empty it
-	// is "Kubernetes alert for NAMESPACE/NAME", made when the alert is sent and
-	// not stored.
+	// title of the message. Plain text, at most 256 characters. An empty title is
+	// sent as "Kubernetes alert for NAMESPACE/NAME", which is not stored.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	Title string `json:"title,omitempty"`
 
-	// content is what people read. Plain text, 1 byte to 16 KiB of UTF-8.
-	// Emoji shortcodes such as :wave: become emoji. Changed content updates the message where
-	// the receiver can do that, and is sent anew where it cannot.
+	// content of the message. Plain text, 1 byte to 16 KiB of UTF-8. Emoji
+	// shortcodes such as :wave: are replaced. A change updates the message where the
+	// provider can, and is a new message where it cannot.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
 	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 16384",message="must be at most 16384 bytes (16 KiB) in UTF-8"
@@ -95,15 +92,15 @@ type AlertSpec struct {
 	// +optional
 	Severity Severity `json:"severity,omitempty"`
 
-	// state is Firing or Resolved. Resolved tells the receivers that were paged
-	// that it is over, and keeps the Alert. Default Firing.
+	// state is Firing or Resolved. Resolved sends a resolve to the receivers that
+	// were notified, and keeps the Alert. Default Firing.
 	// +default="Firing"
 	// +optional
 	State AlertState `json:"state,omitempty"`
 
-	// receiverRefs are the receivers to page, at most 16. Left empty it is the
-	// default Receiver of the namespace, else the default ClusterReceiver, as
-	// found when the alert is first sent.
+	// receiverRefs are the receivers to notify, at most 16. Default: the default
+	// Receiver of the namespace, else the default ClusterReceiver, at the time of
+	// the first attempt.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=kind
@@ -111,49 +108,45 @@ type AlertSpec struct {
 	// +optional
 	ReceiverRefs []ReceiverRef `json:"receiverRefs,omitempty"`
 
-	// expireAfterSeconds is for how long, in seconds from the Alert's creation,
-	// its content is still worth sending: past it nobody is paged any more.
-	// Default: it never expires.
+	// expireAfterSeconds is how long, in seconds from the Alert's creation, the
+	// Alert is sent; later it is Expired. Default: it never expires.
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	ExpireAfterSeconds *int32 `json:"expireAfterSeconds,omitempty"`
 
-	// ttlSecondsAfterFinished is how long, in seconds, the Alert is kept once it
-	// is sent, filtered, resolved or expired; then it deletes itself. A cleanup: receivers
-	// are not told that it is over. It does not delete an Alert that carries the
-	// tracking metadata of Argo CD, Flux or Helm, which would create it again.
-	// Default: it is kept.
+	// ttlSecondsAfterFinished is how long, in seconds, the Alert is kept once it is
+	// sent, filtered, resolved or expired; then it is deleted, without a resolve. An
+	// Alert with the tracking metadata of Argo CD, Flux or Helm, which would create
+	// it again, is kept. Default: it is kept.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
-// DeliveryState says how far the delivery to one receiver is.
+// DeliveryState is the state of the delivery to one receiver.
 // +kubebuilder:validation:Enum=Pending;Sent;Unknown;Filtered;Failed;Expired;Resolved
 type DeliveryState string
 
 const (
-	// DeliveryPending is not confirmed yet: waiting, or tried and to be tried again.
+	// DeliveryPending is not confirmed yet: it waits, or is retried.
 	DeliveryPending DeliveryState = "Pending"
 	// DeliverySent is confirmed by the receiver.
 	DeliverySent DeliveryState = "Sent"
-	// DeliveryUnknown may have arrived and, as the receiver's policy is
-	// AtMostOnce, is not sent again by itself.
+	// DeliveryUnknown may have arrived, and is not sent again, as the receiver's
+	// deliveryPolicy is AtMostOnce.
 	DeliveryUnknown DeliveryState = "Unknown"
 	// DeliveryFiltered is below the receiver's minSeverity.
 	DeliveryFiltered DeliveryState = "Filtered"
-	// DeliveryFailed was refused for good, for what it says; it is tried again once
-	// the Alert's content, the receiver's provider or the content of its Secret
-	// changes.
+	// DeliveryFailed: the receiver refused the content; it is sent again once the
+	// Alert's content, the receiver's provider or its Secret changes.
 	DeliveryFailed DeliveryState = "Failed"
 	// DeliveryExpired was not confirmed before the Alert expired.
 	DeliveryExpired DeliveryState = "Expired"
-	// DeliveryResolved means that the receiver knows that it is over, or was
-	// never told that it began.
+	// DeliveryResolved: the receiver confirmed the resolve, or was never notified.
 	DeliveryResolved DeliveryState = "Resolved"
 )
 
-// Delivery is the durable record of what one receiver was sent.
+// Delivery is the durable record of the messages to one receiver.
 type Delivery struct {
 	// kind of the receiver: Receiver or ClusterReceiver.
 	// +required
@@ -168,51 +161,52 @@ type Delivery struct {
 	// +required
 	State DeliveryState `json:"state,omitempty"`
 
-	// contentHash is of what the receiver confirmed that it holds; empty while
-	// it confirmed nothing.
+	// contentHash is the hash of the content that the receiver confirmed last; empty:
+	// none.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	ContentHash string `json:"contentHash,omitempty"`
 
-	// triedHash is of what was last tried, confirmed or not.
+	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
+	// not.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
-	TriedHash string `json:"triedHash,omitempty"`
+	LastAttemptedHash string `json:"lastAttemptedHash,omitempty"`
 
-	// filteredHash is of the content that was last kept back because of the
-	// receiver's minSeverity; an edited receiver is not asked about it again.
+	// filteredHash is the hash of the content that was last filtered by the
+	// receiver's minSeverity; it stays filtered when the receiver is edited.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	FilteredHash string `json:"filteredHash,omitempty"`
 
-	// triedWith identifies the receiver's spec and Secret that the last attempt
-	// used, while it is not confirmed: when they change it is tried again.
+	// lastAttemptedReceiver identifies the receiver's provider and Secret of the last
+	// attempt, while that is not confirmed: a change of them causes a retry.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
-	TriedWith string `json:"triedWith,omitempty"`
+	LastAttemptedReceiver string `json:"lastAttemptedReceiver,omitempty"`
 
-	// uncertain is true while an answer was lost since the receiver last confirmed
-	// something: it may hold more than that.
+	// outcomeUnknown is true where an answer was lost since the last confirmation: the
+	// receiver may have more than it confirmed.
 	// +optional
-	Uncertain bool `json:"uncertain,omitempty"`
+	OutcomeUnknown bool `json:"outcomeUnknown,omitempty"`
 
-	// answerLost is true while it is not known whether what was last tried
-	// arrived: a receiver whose deliveryPolicy is AtMostOnce is not asked again.
+	// answerLost is true while the outcome of the last attempt is not known: with
+	// the deliveryPolicy AtMostOnce it is not repeated.
 	// +optional
 	AnswerLost bool `json:"answerLost,omitempty"`
 
 	// misconfiguredAnswers counts the answers in a row that look like a
-	// misconfiguration of the receiver, of its Secret, or of a proxy before it:
-	// after three quick retries it is tried again every few minutes only.
+	// misconfiguration of the receiver, its Secret or a proxy: after three quick
+	// retries the next ones are minutes apart.
 	// +optional
 	MisconfiguredAnswers int32 `json:"misconfiguredAnswers,omitempty"`
 
 	// byDefault is true where the spec names no receiver and this one was the
-	// default when its turn came; a later default does not take its place.
+	// default at the first attempt; a later default does not replace it.
 	// +optional
 	ByDefault bool `json:"byDefault,omitempty"`
 
-	// sequence counts the contents tried so far, confirmed or not.
+	// sequence counts the contents that were attempted so far, confirmed or not.
 	// +optional
 	Sequence int64 `json:"sequence,omitempty"`
 
@@ -220,12 +214,12 @@ type Delivery struct {
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`
 
-	// externalID is the receiver's own name of the message.
+	// externalID is the provider's id of the message.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	ExternalID string `json:"externalID,omitempty"`
 
-	// firstAttemptTime is when the current content was first tried.
+	// firstAttemptTime is when the current content was first attempted.
 	// +optional
 	FirstAttemptTime *metav1.Time `json:"firstAttemptTime,omitempty"`
 
@@ -233,40 +227,39 @@ type Delivery struct {
 	// +optional
 	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
 
-	// nextAttemptTime is when it is tried again, if nothing changes before.
+	// nextAttemptTime is when the next attempt is due, if nothing changes before.
 	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
 
-	// sentTime is when the receiver last confirmed a page.
+	// sentTime is when the receiver last confirmed a message.
 	// +optional
 	SentTime *metav1.Time `json:"sentTime,omitempty"`
 
-	// reason says in one CamelCase word why the state is what it is, such as
-	// Timeout, ServerError, RateLimited, Unauthorized, Rejected or SecretNotFound.
+	// reason of the state, such as Timeout, ServerError, RateLimited, Unauthorized,
+	// Rejected or SecretNotFound.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	Reason string `json:"reason,omitempty"`
 
-	// message says it for people, where the receiver said why in its words.
+	// message explains the reason, with the receiver's text where it gave one.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`
 }
 
-// AlertStatus says what the receivers confirmed.
+// AlertStatus is what the receivers confirmed.
 type AlertStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// sent is true once each receiver that the Alert is for confirmed it or is
-	// Filtered, and at least one confirmed it. It stays true while, and after,
-	// they are told that it is over.
+	// sent is true once every receiver confirmed the Alert or is Filtered, and at
+	// least one confirmed it. It stays true during the resolve and after it.
 	// +optional
 	Sent bool `json:"sent"`
 
-	// receivers is how many of the receivers were reached, as in "2/3"; those that
-	// filter it are not counted.
+	// receivers is the number of receivers that confirmed the Alert, such as "2/3";
+	// those that filter it are not counted.
 	// +kubebuilder:validation:MaxLength=16
 	// +optional
 	Receivers string `json:"receivers,omitempty"`
@@ -282,7 +275,7 @@ type AlertStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// deliveries is one row for each receiver: what it was sent and confirmed.
+	// deliveries has a row for each receiver: what was sent, and what it confirmed.
 	// +listType=map
 	// +listMapKey=kind
 	// +listMapKey=name
@@ -302,8 +295,8 @@ type AlertStatus struct {
 // +kubebuilder:printcolumn:name="Title",type=string,priority=1,JSONPath=`.spec.title`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 
-// Alert pages people: its content is sent to each of its receivers until that
-// confirms it, anew when it changes, and the status says what they confirmed.
+// Alert notifies people: its content is sent to each of its receivers until the
+// receiver confirms it, and again when it changes. The status is what they confirmed.
 type Alert struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -311,11 +304,11 @@ type Alert struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec says what people are to be told, and who.
+	// spec is the desired message, and its receivers.
 	// +required
 	Spec AlertSpec `json:"spec,omitzero"`
 
-	// status says what the receivers confirmed.
+	// status is what the receivers confirmed.
 	// +default={"observedGeneration": -1}
 	// +optional
 	Status AlertStatus `json:"status,omitzero"`

@@ -16,15 +16,14 @@ limitations under the License.
 
 package v1beta1
 
-// Condition types of Alerts and receivers, as kstatus knows them. All three are
-// always there.
+// Condition types of Alerts and receivers, as in kstatus. All three always exist.
 const (
-	// ConditionReady is True once all receivers hold what the spec says; of a
-	// receiver, once it has answered, or where its provider has no harmless call.
+	// ConditionReady is True once all receivers confirmed the spec; of a receiver, once
+	// it has answered, or where its provider has no harmless call.
 	ConditionReady = "Ready"
-	// ConditionReconciling is True while Bellhop goes on by itself.
+	// ConditionReconciling is True while the operator continues by itself.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled is True while it waits for somebody to change something.
+	// ConditionStalled is True while a person has to act.
 	ConditionStalled = "Stalled"
 )
 
@@ -32,26 +31,26 @@ const (
 const (
 	// ReasonSent: all receivers confirmed the content. Ready.
 	ReasonSent = "Sent"
-	// ReasonResolved: all receivers know that it is over. Ready.
+	// ReasonResolved: all receivers confirmed the resolve. Ready.
 	ReasonResolved = "Resolved"
 	// ReasonFiltered: every receiver's minSeverity is above the Alert's. Ready.
 	ReasonFiltered = "Filtered"
-	// ReasonRetrying: an attempt failed in a way that another may not. Reconciling.
+	// ReasonRetrying: an attempt failed and is retried. Reconciling.
 	ReasonRetrying = "Retrying"
 	// ReasonQueued: other requests to the same receiver come first. Reconciling.
 	ReasonQueued = "Queued"
-	// ReasonThrottled: the receiver's rateLimit or namespaceRateLimit is used up
-	// for now. Reconciling.
+	// ReasonThrottled: the receiver's rateLimit or namespaceRateLimit is reached.
+	// Reconciling.
 	ReasonThrottled = "Throttled"
-	// ReasonMisconfigured: the receiver keeps answering as one that is
-	// misconfigured; every few minutes one request tries it.
+	// ReasonMisconfigured: the receiver's answers look like a misconfiguration; one
+	// request is sent every few minutes. Stalled.
 	ReasonMisconfigured = "Misconfigured"
-	// ReasonSending: a request is under way. Reconciling.
+	// ReasonSending: a request is in flight. Reconciling.
 	ReasonSending = "Sending"
-	// ReasonResolving: a receiver is still to be told that it is over. Reconciling.
+	// ReasonResolving: a resolve is not confirmed yet. Reconciling.
 	ReasonResolving = "Resolving"
 
-	// ReasonNoReceiver: none is named and there is no default. Stalled.
+	// ReasonNoReceiver: the spec names none, and there is no default. Stalled.
 	ReasonNoReceiver = "NoReceiver"
 	// ReasonReceiverNotFound: a named receiver does not exist. Stalled.
 	ReasonReceiverNotFound = "ReceiverNotFound"
@@ -65,29 +64,29 @@ const (
 	ReasonSecretNotRead = "SecretNotRead"
 	// ReasonSuspended: a receiver is suspended. Stalled.
 	ReasonSuspended = "Suspended"
-	// ReasonFailed: a receiver refused it for good, or cannot be asked as it is
-	// described; the message says which. Stalled.
+	// ReasonFailed: a receiver refused the content, or its spec cannot be used; the
+	// message says which. Stalled.
 	ReasonFailed = "Failed"
 	// ReasonExpired: expireAfterSeconds passed before it was confirmed. Stalled.
 	ReasonExpired = "Expired"
 	// ReasonOutcomeUnknown: an answer was lost, and the receiver's deliveryPolicy
 	// is AtMostOnce. Stalled.
 	ReasonOutcomeUnknown = "OutcomeUnknown"
-	// ReasonRestored: the Alert came back from a backup. Stalled.
+	// ReasonRestored: the Alert was restored from a backup. Stalled.
 	ReasonRestored = "Restored"
-	// ReasonResolveTimedOut: resolveTimeoutSeconds passed before a receiver
-	// confirmed that it knows that it is over. Stalled.
+	// ReasonResolveTimedOut: resolveTimeoutSeconds passed before a receiver confirmed
+	// the resolve. Stalled.
 	ReasonResolveTimedOut = "ResolveTimedOut"
 )
 
 // Reasons of a receiver's conditions, beside SecretNotFound, SecretNotRead,
 // Suspended and those of deliveries that failed.
 const (
-	// ReasonAnswered: it answered a harmless call or a delivery. Ready.
-	ReasonAnswered = "Answered"
+	// ReasonReachable: it has answered a probe or a delivery. Ready.
+	ReasonReachable = "Reachable"
 	// ReasonNotProbed: its configuration is complete and its provider has no harmless
 	// call, so that the first delivery proves it. Ready.
 	ReasonNotProbed = "NotProbed"
-	// ReasonAsking: it is being asked. Reconciling.
-	ReasonAsking = "Asking"
+	// ReasonProbing: a probe is in flight, or due. Reconciling.
+	ReasonProbing = "Probing"
 )

@@ -31,9 +31,10 @@ const DefaultReceiverAnnotation = "pager.k8s.co/is-default-receiver"
 type DeliveryPolicy string
 
 const (
-	// AtLeastOnce sends it again, with the same key where the receiver knows one.
+	// AtLeastOnce repeats a message whose outcome is not known, under the same key
+	// where the provider has one.
 	AtLeastOnce DeliveryPolicy = "AtLeastOnce"
-	// AtMostOnce does not, and says so in the delivery: its state is Unknown.
+	// AtMostOnce does not repeat it: the state of the delivery is Unknown.
 	AtMostOnce DeliveryPolicy = "AtMostOnce"
 )
 
@@ -46,8 +47,8 @@ type SecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// RateLimit bounds how many messages are sent in any time of a length: pages,
-// updates, resolves and their repeats alike. More than that wait.
+// RateLimit bounds the messages in a sliding window, including updates, resolves
+// and retries. Further messages wait.
 type RateLimit struct {
 	// count of messages, 1 to 10000.
 	// +kubebuilder:validation:Minimum=1
@@ -55,7 +56,7 @@ type RateLimit struct {
 	// +required
 	Count int32 `json:"count,omitempty"`
 
-	// periodSeconds in which at most count messages are sent, in seconds.
+	// periodSeconds is the length of the window, in seconds.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	// +required
@@ -82,13 +83,13 @@ type RateLimit struct {
 type CommonReceiverSpec struct {
 	Provider `json:",inline"`
 
-	// secretRef names the Secret that has the receiver's credentials: in the
-	// receiver's namespace, or for a ClusterReceiver in the operator's. Which
-	// keys it has depends on the provider and stands there.
+	// secretRef names the Secret with the receiver's credentials: in the receiver's
+	// namespace, or for a ClusterReceiver in the operator's. Its keys are described
+	// with each provider.
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
-	// timeoutSeconds is how long one request may take, in seconds, 1 to 30.
+	// timeoutSeconds is the timeout of a request, in seconds, 1 to 30.
 	// Default 15.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=30
@@ -96,61 +97,60 @@ type CommonReceiverSpec struct {
 	// +optional
 	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
 
-	// resolveTimeoutSeconds is for how long, in seconds, it is tried to tell the
-	// receiver that an Alert is over, and so for how long at most the deletion
-	// of an Alert waits for this receiver. 0 to 86400, default 600.
+	// resolveTimeoutSeconds is how long, in seconds, a resolve is retried, and so
+	// how long the deletion of an Alert waits for this receiver at most. 0 to 86400,
+	// default 600.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=86400
 	// +default=600
 	// +optional
 	ResolveTimeoutSeconds *int32 `json:"resolveTimeoutSeconds,omitempty"`
 
-	// deliveryPolicy says what happens when it is not known whether a message
-	// arrived. AtLeastOnce sends it again, under the same key where the provider
-	// knows one. AtMostOnce does not: the delivery becomes Unknown and is not sent
-	// again by itself; it costs a write before each attempt. Default AtLeastOnce.
+	// deliveryPolicy is for messages whose outcome is not known. AtLeastOnce repeats
+	// them, under the same key where the provider has one. AtMostOnce does not: the
+	// delivery becomes Unknown; it costs a write before each attempt. Default
+	// AtLeastOnce.
 	// +default="AtLeastOnce"
 	// +optional
 	DeliveryPolicy DeliveryPolicy `json:"deliveryPolicy,omitempty"`
 
-	// minSeverity is the severity, Info, Warning or Critical, below which an
-	// Alert is not sent here. Default Info: all are sent.
+	// minSeverity is the lowest severity, Info, Warning or Critical, of the Alerts
+	// that are sent to this receiver. Default Info.
 	// +optional
 	MinSeverity Severity `json:"minSeverity,omitempty"`
 
-	// suspend stops deliveries to this receiver while it is true; they wait.
+	// suspend makes deliveries to this receiver wait while it is true.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 
-	// rateLimit bounds what this receiver is sent in all. Default: no bound.
+	// rateLimit bounds all messages to this receiver. Default: no limit.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }
 
-// ReceiverSpec says where a Receiver's messages go, and how.
+// ReceiverSpec is where a Receiver's messages are sent, and how.
 type ReceiverSpec struct {
 	CommonReceiverSpec `json:",inline"`
 }
 
-// ClusterReceiverSpec says where a ClusterReceiver's messages go, how, and who
-// may use it.
+// ClusterReceiverSpec is where a ClusterReceiver's messages are sent, how, and
+// which namespaces may use it.
 type ClusterReceiverSpec struct {
 	CommonReceiverSpec `json:",inline"`
 
-	// namespaceSelector selects the namespaces whose Alerts may use this
-	// receiver, by their labels. Left out: none. {}: all.
+	// namespaceSelector selects the namespaces whose Alerts may use this receiver,
+	// by their labels. Default: none. {} selects all.
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 
-	// namespaceRateLimit bounds what the Alerts of each namespace may have sent to
-	// this receiver, so that one team's storm does not use up what is for all.
-	// Namespaces take turns also without it. Default: no bound.
+	// namespaceRateLimit bounds the messages of each namespace to this receiver.
+	// Namespaces take turns also without it. Default: no limit.
 	// +optional
 	NamespaceRateLimit *RateLimit `json:"namespaceRateLimit,omitempty"`
 }
 
-// ReceiverStatus says whether a receiver works. While much is sent it is up to
-// ten seconds behind.
+// ReceiverStatus is whether a receiver works. It is written at most every ten
+// seconds while messages are sent.
 type ReceiverStatus struct {
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
@@ -165,8 +165,8 @@ type ReceiverStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// testedWith identifies the spec and the Secret that Ready is about: when they
-	// change, the receiver is asked anew.
+	// testedWith identifies the provider and the Secret that Ready is about: a change
+	// of them causes another probe.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	TestedWith string `json:"testedWith,omitempty"`
@@ -175,29 +175,29 @@ type ReceiverStatus struct {
 	// +optional
 	LastDeliveryTime *metav1.Time `json:"lastDeliveryTime,omitempty"`
 
-	// lastErrorTime is when it last did not.
+	// lastErrorTime is when the receiver last failed to confirm a message or a probe.
 	// +optional
 	LastErrorTime *metav1.Time `json:"lastErrorTime,omitempty"`
 
-	// lastError is what it answered then, in its words where they can be shown.
+	// lastError is the error at lastErrorTime, with the receiver's text where it may be
+	// shown.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	LastError string `json:"lastError,omitempty"`
 
-	// waiting is how many Alerts have something for it that it has not confirmed.
+	// waiting is the number of Alerts with an unconfirmed delivery to this receiver.
 	// +optional
 	Waiting int32 `json:"waiting"`
 }
 
-// ReceiverObject is what code that does not care about scope sees of a
-// Receiver or ClusterReceiver.
+// ReceiverObject is a Receiver or a ClusterReceiver.
 // +kubebuilder:object:generate=false
 type ReceiverObject interface {
 	metav1.Object
 	runtime.Object
-	// Common is the part of the spec that both kinds have.
+	// Common returns the part of the spec that both kinds have.
 	Common() *CommonReceiverSpec
-	// CommonStatus is the status, which both kinds have.
+	// CommonStatus returns the status.
 	CommonStatus() *ReceiverStatus
 }
 
@@ -214,7 +214,7 @@ type ReceiverObject interface {
 // +kubebuilder:printcolumn:name="Secret",type=string,priority=1,JSONPath=`.spec.secretRef.name`
 // +kubebuilder:printcolumn:name="Last Error",type=string,priority=1,JSONPath=`.status.lastError`
 
-// Receiver is where the Alerts of its namespace can be sent.
+// Receiver is where Alerts of its namespace can be sent.
 type Receiver struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -222,11 +222,11 @@ type Receiver struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec says where messages go, and how.
+	// spec is where messages are sent, and how.
 	// +required
 	Spec ReceiverSpec `json:"spec,omitzero"`
 
-	// status says whether the receiver works.
+	// status is whether the receiver works.
 	// +default={"observedGeneration": -1}
 	// +optional
 	Status ReceiverStatus `json:"status,omitzero"`
@@ -260,8 +260,7 @@ type ReceiverList struct {
 // +kubebuilder:printcolumn:name="Secret",type=string,priority=1,JSONPath=`.spec.secretRef.name`
 // +kubebuilder:printcolumn:name="Last Error",type=string,priority=1,JSONPath=`.status.lastError`
 
-// ClusterReceiver is where the Alerts of all namespaces that it selects can be
-// sent.
+// ClusterReceiver is where Alerts of the namespaces that it selects can be sent.
 type ClusterReceiver struct {
 	metav1.TypeMeta `json:",inline"`
 
@@ -269,11 +268,11 @@ type ClusterReceiver struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec says where messages go, how, and who may use the receiver.
+	// spec is where messages are sent, how, and which namespaces may use the receiver.
 	// +required
 	Spec ClusterReceiverSpec `json:"spec,omitzero"`
 
-	// status says whether the receiver works.
+	// status is whether the receiver works.
 	// +default={"observedGeneration": -1}
 	// +optional
 	Status ReceiverStatus `json:"status,omitzero"`

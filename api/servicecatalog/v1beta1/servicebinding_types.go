@@ -140,7 +140,7 @@ type ServiceBindingSpec struct {
 
 // ServiceBindingPropertiesState is what was sent to the broker, or what it has.
 type ServiceBindingPropertiesState struct {
-	// parameters that were sent; each that came from a Secret reads "<redacted>".
+	// parameters that were sent; values from Secrets are "<redacted>".
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	Parameters *runtime.RawExtension `json:"parameters,omitempty"`
@@ -149,7 +149,7 @@ type ServiceBindingPropertiesState struct {
 	// +optional
 	ParameterChecksum string `json:"parameterChecksum,omitempty"`
 
-	// userInfo is who asked for it.
+	// userInfo is the user of the request.
 	// +optional
 	UserInfo *UserInfo `json:"userInfo,omitempty"`
 }
@@ -206,12 +206,12 @@ type ServiceBindingStatus struct {
 	// +optional
 	Conditions []Condition `json:"conditions"`
 
-	// asyncOpInProgress is true while the broker works on currentOperation and is
-	// asked how far it is.
+	// asyncOpInProgress is true while currentOperation is in progress at the broker, and
+	// is polled.
 	// +optional
 	AsyncOpInProgress bool `json:"asyncOpInProgress"`
 
-	// lastOperation is what the broker called the operation that it works on.
+	// lastOperation is the broker's name of the operation in progress.
 	// +kubebuilder:validation:MaxLength=10000
 	// +optional
 	LastOperation *string `json:"lastOperation,omitempty"`
@@ -240,8 +240,7 @@ type ServiceBindingStatus struct {
 	// +optional
 	ExternalProperties *ServiceBindingPropertiesState `json:"externalProperties,omitempty"`
 
-	// orphanMitigationInProgress is true while something is being removed that may
-	// have been left at the broker.
+	// orphanMitigationInProgress is true during an orphan mitigation.
 	// +optional
 	OrphanMitigationInProgress bool `json:"orphanMitigationInProgress"`
 
@@ -260,8 +259,8 @@ type ServiceBindingStatus struct {
 	// +optional
 	ExternalID string `json:"externalID,omitempty"`
 
-	// createdForUID is the UID of the object whose request made what the broker has.
-	// If it is this object's, that is removed with it.
+	// createdForUID is the UID of the object whose request created the broker's
+	// resource, which is deleted with that object.
 	// +optional
 	CreatedForUID types.UID `json:"createdForUID,omitempty"`
 
@@ -279,7 +278,7 @@ type ServiceBindingStatus struct {
 	// +optional
 	Target *ServiceBindingTarget `json:"target,omitempty"`
 
-	// attempts are those of the present generation.
+	// attempts of the present generation.
 	// +optional
 	Attempts *Attempts `json:"attempts,omitempty"`
 
@@ -322,7 +321,7 @@ type ServiceBinding struct {
 	// spec says which instance is to be bound to, and where its credentials go.
 	// +required
 	Spec ServiceBindingSpec `json:"spec,omitempty"`
-	// status is what the broker has confirmed, and what is being tried.
+	// status is what the broker has confirmed, and the operation in progress.
 	// +default={"observedGeneration": -1}
 	// +optional
 	Status ServiceBindingStatus `json:"status,omitempty"`

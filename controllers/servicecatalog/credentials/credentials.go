@@ -14,9 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package credentials is what is in a binding's Secret, and how it gets there: what a
-// broker told becomes keys of it, beside those that are others'. It knows no broker and
-// no status.
+// Package credentials has the content of a binding's Secret: the credentials that a broker returned become keys of it, beside keys
+// of others. It knows no broker and no status.
 package credentials
 
 import (
@@ -26,12 +25,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// Error says why credentials cannot go into a Secret. It names keys and fields, never
-// values.
+// Error is why credentials cannot be written into a Secret. It names keys and fields, never values.
 type Error struct {
 	message string
-	// Foreign: they can go there once others' Secrets, or others' keys in it, are as they
-	// have to be; and Occupied: the binding's Secret is another's.
+	// Foreign: a change of another Secret, or of others' keys in this one, can remove the cause. Occupied: the Secret does not
+	// belong to the binding.
 	Foreign, Occupied bool
 }
 
@@ -41,7 +39,7 @@ func unfit(format string, args ...any) error {
 	return &Error{message: fmt.Sprintf(format, args...)}
 }
 
-// Occupied says what is in the way of a binding's Secret.
+// Occupied returns the error about a Secret of the name that does not belong to the binding.
 func Occupied(b *v1beta1.ServiceBinding) error {
 	return &Error{message: fmt.Sprintf("Secret %q is there already and does not belong to this ServiceBinding: delete it, or make a ServiceBinding with another spec.secretName", catalog.SecretName(b)), Foreign: true, Occupied: true}
 }

@@ -34,38 +34,35 @@ import (
 )
 
 const (
-	// maxRecord bounds what the names of a Secret's keys take in its annotation; all
-	// annotations may have 256 KiB.
+	// maxRecord bounds the names of a Secret's keys in its annotation; all annotations may have 256 KiB.
 	maxRecord = 128 << 10
-	// maxWrites is how often a Secret is written anew that others write, too.
+	// maxWrites bounds the attempts to write a Secret that others write at the same time.
 	maxWrites = 4
-	// maxRefusal is how much of what the API server says stands in a condition.
+	// maxRefusal bounds the API server's message in a condition.
 	maxRefusal = 512
 )
 
-// Keeper keeps the Secrets of bindings. Their content is not cached.
+// Keeper reads and writes the Secrets of bindings. Their content is not cached.
 type Keeper struct {
-	Cache  client.Reader // of metadata
+	Cache  client.Reader // has the metadata of Secrets
 	Live   client.Reader
 	Writer client.Client
 }
 
-// See is what the cache knows of a binding's Secret; nil: nothing. It is the cache's own:
-// nobody may change it.
+// See returns the metadata of a binding's Secret in the cache; nil: there is none. It belongs to the cache.
 func (k *Keeper) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
 	meta := apiserver.Metadata("Secret")
 	return found(meta, k.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
 }
 
-// ShowsOther says whether the cache shows another's Secret under the binding's name: then it will
-// show, too, when that is gone.
+// ShowsOther reports whether the cache shows a Secret of the name that does not belong to the binding: then its deletion causes an
+// event.
 func (k *Keeper) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool {
 	seen, err := k.See(ctx, b)
 	return err == nil && seen != nil && !IsOwned(seen, b)
 }
 
-// Read is the Secret that has a binding's name for it, with its content; nil: there is
-// none.
+// Read returns the Secret of the binding's secretName, with its content; nil: there is none.
 func (k *Keeper) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	return k.read(ctx, b.Namespace, catalog.SecretName(b))
 }
@@ -74,7 +71,7 @@ func (k *Keeper) read(ctx context.Context, namespace, name string) (*corev1.Secr
 	return found(secrets.Read(ctx, k.Live, types.NamespacedName{Namespace: namespace, Name: name}))
 }
 
-// found is an object, or nil if there is none.
+// found returns an object; nil: it does not exist.
 func found[T any](object *T, err error) (*T, error) {
 	if err != nil {
 		return nil, client.IgnoreNotFound(err)
@@ -82,9 +79,8 @@ func found[T any](object *T, err error) (*T, error) {
 	return object, nil
 }
 
-// Put writes the data, which the broker told under an id, into the binding's Secret,
-// which is made if there is none, and says of which version it is now. An error is an
-// *Error, or the API server's.
+// Put writes the data of an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
+// an *Error, or the API server's.
 func (k *Keeper) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (version string, err error) {
 	if size := len(recordOf(id, data).String()); size > maxRecord {
 		return "", unfit("the names of the credentials' keys have %d bytes; they can have %d", size, maxRecord)
@@ -94,7 +90,7 @@ func (k *Keeper) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, 
 	if err != nil {
 		return "", err
 	}
-	for range maxWrites { // others may write it, too, and the cache may lag behind them
+	for range maxWrites { // others may write it as well, and the cache may lag
 		if seen == nil {
 			version, err = k.create(ctx, b, id, data)
 		} else {
@@ -135,7 +131,7 @@ func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 	if size := sizeOf(secret.Data); size > corev1.MaxSecretSize { // the binding's alone would fit
 		return "", &Error{message: fmt.Sprintf("with what else is in it, the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize), Foreign: true}
 	}
-	// The resourceVersion in the patch keeps it from landing on another of the name.
+	// The resourceVersion in the patch protects another Secret of the name.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := k.Writer.Patch(ctx, secret, patch, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
@@ -143,14 +139,14 @@ func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 	return secret.ResourceVersion, nil
 }
 
-// Remove deletes a Secret as it was seen, and no other.
+// Remove deletes the Secret that was read, and no other of its name.
 func (k *Keeper) Remove(ctx context.Context, seen metav1.Object) error {
 	secret, uid := &corev1.Secret{}, seen.GetUID()
 	secret.Namespace, secret.Name = seen.GetNamespace(), seen.GetName()
 	return client.IgnoreNotFound(k.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
 }
 
-// Others reads the Secrets from which a binding copies keys.
+// Others reads the Secrets whose keys a binding copies.
 func (k *Keeper) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
 	others := map[string]map[string][]byte{}
 	for _, name := range sourcesOf(b) {
@@ -165,8 +161,7 @@ func (k *Keeper) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[str
 	return others, nil
 }
 
-// Refusal is what the API server says of a Secret that it does not take, without
-// anything of what was to be in it.
+// Refusal returns the API server's message about a Secret that it refuses, without anything of its content.
 func Refusal(err error, data map[string][]byte) string {
 	var values []string
 	for _, value := range data {

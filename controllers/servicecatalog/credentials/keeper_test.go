@@ -23,6 +23,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,7 +33,7 @@ import (
 )
 
 func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
-	got := Refusal(unfit("policy: value \"hunter2\" in %s", strings.Repeat("x", 2000)), dataOf("password", "hunter2"))
+	got := Refusal(unfit("policy: value \"hunter2\" in %s", strings.Repeat("x", 2000)), newData("password", "hunter2"))
 	if strings.Contains(got, "hunter2") || !strings.HasPrefix(got, "policy") || len(got) > maxRefusal {
 		t.Errorf("got %q", got)
 	}
@@ -46,8 +47,8 @@ func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*Kee
 }
 
 func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
-	b := bindingWith()
-	ours := NewSecret(b, "old", dataOf("user", "u", "old", "o"))
+	b := newBinding()
+	ours := NewSecret(b, "old", newData("user", "u", "old", "o"))
 	ours.Data["theirs"] = []byte("stays")
 	again := b.DeepCopy()
 	again.UID = "uid-before"
@@ -56,13 +57,13 @@ func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
 		want     map[string][]byte
 		occupied bool
 	}{
-		"nothing is there":           {nil, dataOf("user", "v"), false},
-		"it is there already":        {[]client.Object{ours.DeepCopy()}, dataOf("user", "v", "theirs", "stays"), false},
-		"somebody else's":            {[]client.Object{&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1"}, Data: dataOf("theirs", "x")}}, dataOf("theirs", "x"), true},
-		"of one of that name before": {[]client.Object{NewSecret(again, "x", dataOf("theirs", "x"))}, dataOf("theirs", "x"), true},
+		"nothing is there":           {nil, newData("user", "v"), false},
+		"it is there already":        {[]client.Object{ours.DeepCopy()}, newData("user", "v", "theirs", "stays"), false},
+		"somebody else's":            {[]client.Object{&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1"}, Data: newData("theirs", "x")}}, newData("theirs", "x"), true},
+		"of one of that name before": {[]client.Object{NewSecret(again, "x", newData("theirs", "x"))}, newData("theirs", "x"), true},
 	} {
 		keep, server := keeper(t, interceptor.Funcs{}, c.there...)
-		version, err := keep.Put(t.Context(), b, "id", dataOf("user", "v"))
+		version, err := keep.Put(t.Context(), b, "id", newData("user", "v"))
 		own, _ := errors.AsType[*Error](err)
 		if (own != nil && own.Occupied) != c.occupied || (err != nil) != c.occupied {
 			t.Errorf("%s: %v", name, err)
@@ -78,29 +79,29 @@ func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
 }
 
 func TestASecretIsWrittenAgainWhenOthersWriteItToo(t *testing.T) {
-	b, conflicts := bindingWith(), 2
+	b, conflicts := newBinding(), 2
 	funcs := interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 		if conflicts--; conflicts >= 0 {
 			return apierrors.NewConflict(corev1.Resource("secrets"), o.GetName(), errors.New("it was changed"))
 		}
 		return c.Patch(ctx, o, p, opts...)
 	}}
-	keep, _ := keeper(t, funcs, NewSecret(b, "id", dataOf("user", "u")))
-	if _, err := keep.Put(t.Context(), b, "id", dataOf("user", "v")); err != nil {
+	keep, _ := keeper(t, funcs, NewSecret(b, "id", newData("user", "u")))
+	if _, err := keep.Put(t.Context(), b, "id", newData("user", "v")); err != nil {
 		t.Error(err)
 	}
 	conflicts = 100
-	if _, err := keep.Put(t.Context(), b, "id", dataOf("user", "w")); !apierrors.IsConflict(err) {
+	if _, err := keep.Put(t.Context(), b, "id", newData("user", "w")); !apierrors.IsConflict(err) {
 		t.Errorf("for ever: %v", err)
 	}
 }
 
 func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
-	b := bindingWith()
-	large := NewSecret(b, "id", dataOf("user", "u"))
+	b := newBinding()
+	large := NewSecret(b, "id", newData("user", "u"))
 	large.Data["theirs"] = make([]byte, corev1.MaxSecretSize-100)
 	keep, _ := keeper(t, interceptor.Funcs{}, large)
-	if _, err := keep.Put(t.Context(), b, "id", dataOf("user", strings.Repeat("u", 200))); err == nil || !strings.Contains(err.Error(), "1048576") {
+	if _, err := keep.Put(t.Context(), b, "id", newData("user", strings.Repeat("u", 200))); err == nil || !strings.Contains(err.Error(), "1048576") {
 		t.Errorf("got %v", err)
 	}
 	many := map[string][]byte{}
@@ -113,7 +114,7 @@ func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
 }
 
 func TestOnlyTheSecretThatWasSeenIsDeleted(t *testing.T) {
-	secret := NewSecret(bindingWith(), "id", nil)
+	secret := NewSecret(newBinding(), "id", nil)
 	secret.UID = "uid-secret"
 	funcs := interceptor.Funcs{Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 		if on := (&client.DeleteOptions{}).ApplyOptions(opts).Preconditions; on == nil || on.UID == nil || *on.UID != "uid-secret" {
@@ -127,4 +128,19 @@ func TestOnlyTheSecretThatWasSeenIsDeleted(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+func newBinding(transforms ...v1beta1.SecretTransform) *v1beta1.ServiceBinding {
+	return &v1beta1.ServiceBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1", UID: "uid-b1"},
+		Spec:       v1beta1.ServiceBindingSpec{SecretTransforms: transforms},
+	}
+}
+
+func newData(pairs ...string) map[string][]byte {
+	data := map[string][]byte{}
+	for i := 0; i < len(pairs); i += 2 {
+		data[pairs[i]] = []byte(pairs[i+1])
+	}
+	return data
 }

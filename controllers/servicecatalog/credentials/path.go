@@ -30,18 +30,17 @@ import (
 )
 
 const (
-	// maxExpression is how long a JSONPath expression may be, in bytes.
+	// maxExpression bounds a JSONPath expression, in bytes.
 	maxExpression = 4 << 10
-	// maxVisits is how many values one may look at: the library cannot be stopped.
+	// maxVisits bounds the values that an expression visits: the library cannot be stopped.
 	maxVisits = 1 << 20
 )
 
-// evaluate is what a JSONPath expression makes of the values: kubectl's, where text
-// outside of braces stands for itself. Its errors have nothing of the values. Where an
-// expression takes all fields of an object, their order is not defined.
+// evaluate applies a JSONPath expression of kubectl's form to values. Its errors have nothing of the values. The order of an
+// object's fields is not defined.
 func evaluate(expression string, values map[string]any) (text string, err error) {
 	defer func() {
-		if recover() != nil { // the library has no promise to keep that it does not
+		if recover() != nil { // the library may panic
 			text, err = "", errors.New("the expression cannot be evaluated")
 		}
 	}()
@@ -73,7 +72,7 @@ func evaluate(expression string, values map[string]any) (text string, err error)
 	return "", errors.New("the expression does not fit the credentials")
 }
 
-// operand is a number as the library compares and prints it.
+// operand returns a number as the library compares and prints it.
 func operand(n json.Number) any {
 	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
 		return i
@@ -89,9 +88,8 @@ func operand(n json.Number) any {
 	return n.String()
 }
 
-// visits is an upper bound of how many values an evaluation looks at. Each value is met
-// once at most by a path without .., unions and filters; those multiply that, and after
-// a range all does that follows it.
+// visits returns an upper bound of the values that an evaluation visits. Each value is visited at most once by a path without ..,
+// unions and filters; those multiply that, and after a range everything that follows does.
 func visits(nodes []jsonpath.Node, values any) int {
 	size, depth := extent(values)
 	var total func(nodes []jsonpath.Node) int
@@ -112,10 +110,10 @@ func visits(nodes []jsonpath.Node, values any) int {
 	return capped(times * size)
 }
 
-// capped keeps products of two of them from overflowing.
+// capped bounds a count, so that a product of two does not overflow.
 func capped(n int) int { return min(n, maxVisits+1) }
 
-// multiplicity is how often a node of the expression may meet the same value.
+// multiplicity returns how often a node of the expression may visit the same value.
 func multiplicity(node jsonpath.Node, depth int) int {
 	switch node := node.(type) {
 	case *jsonpath.ListNode:
@@ -138,7 +136,7 @@ func multiplicity(node jsonpath.Node, depth int) int {
 	return 1
 }
 
-// isRange says whether the node begins a range.
+// isRange reports whether the node begins a range.
 func isRange(node jsonpath.Node) bool {
 	switch node := node.(type) {
 	case *jsonpath.IdentifierNode:
@@ -153,7 +151,7 @@ func isRange(node jsonpath.Node) bool {
 	return false
 }
 
-// takesMany says whether one step of the expression may lead to more than one value.
+// takesMany reports whether a step of the expression may lead to more than one value.
 func takesMany(nodes []jsonpath.Node) bool {
 	for _, node := range nodes {
 		switch node := node.(type) {
@@ -168,8 +166,7 @@ func takesMany(nodes []jsonpath.Node) bool {
 	return false
 }
 
-// extent is how many values there are, and how deep they are nested. The library takes
-// each byte of a string for one.
+// extent returns the number of values, and their depth. The library treats each byte of a string as one.
 func extent(value any) (size, depth int) {
 	inner := func(value any) {
 		s, d := extent(value)
@@ -194,7 +191,7 @@ func extent(value any) (size, depth int) {
 
 var errTooLong = fmt.Errorf("the result is longer than the %d bytes that a Secret can have", corev1.MaxSecretSize)
 
-// limited is a buffer for what a Secret can hold.
+// limited is a buffer with the size limit of a Secret.
 type limited struct{ bytes.Buffer }
 
 func (l *limited) Write(p []byte) (int, error) {

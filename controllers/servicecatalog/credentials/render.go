@@ -35,12 +35,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// maxShown is how much of a name that others chose stands in a message.
+// maxShown bounds names from manifests in messages.
 const maxShown = 200
 
-// Render is the data of a binding's Secret: a key for each of the credentials, once the
-// binding's transforms have been applied. The others are Secrets of the namespace, by
-// name, from which keys are copied. What is wrong with them is an *Error.
+// Render returns the data of a binding's Secret: a key for each of the credentials, after the transforms of the binding. others are
+// Secrets of the namespace, by name, whose keys are copied. An error about the transforms is an *Error.
 func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[string]map[string][]byte) (map[string][]byte, error) {
 	values, err := decode(credentials)
 	if err != nil {
@@ -64,7 +63,7 @@ func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[s
 	return data, checkSize(data)
 }
 
-// sourcesOf are the names of the Secrets from which a binding copies keys.
+// sourcesOf returns the names of the Secrets whose keys a binding copies.
 func sourcesOf(b *v1beta1.ServiceBinding) []string {
 	var names []string
 	for _, t := range b.Spec.SecretTransforms {
@@ -76,7 +75,7 @@ func sourcesOf(b *v1beta1.ServiceBinding) []string {
 	return slices.Compact(names)
 }
 
-// decode reads what a broker told. None at all are none, and may be added to.
+// decode decodes the credentials. Missing ones are an empty object, which transforms can extend.
 func decode(raw json.RawMessage) (map[string]any, error) {
 	values := map[string]any{}
 	if len(raw) == 0 {
@@ -97,7 +96,7 @@ func decode(raw json.RawMessage) (map[string]any, error) {
 	return values, nil
 }
 
-// withNumbers is a decoded value with each number in it as convert makes it.
+// withNumbers returns a decoded value with its numbers converted.
 func withNumbers(value any, convert func(json.Number) any) any {
 	switch value := value.(type) {
 	case json.Number:
@@ -118,9 +117,8 @@ func withNumbers(value any, convert func(json.Number) any) any {
 	return value
 }
 
-// numberText is a number as the original service-catalog wrote it, who took all for
-// float64: 1.50 is 1.5, and 1e3 is 1000. One that a float64 cannot hold, such as
-// 12345678901234567890, stays as the broker wrote it.
+// numberText returns a number as the original service-catalog wrote it, which used float64: 1.50 is 1.5, and 1e3 is 1000. A number
+// that a float64 cannot represent, such as 12345678901234567890, stays as the broker wrote it.
 func numberText(n json.Number) any {
 	f, err := strconv.ParseFloat(n.String(), 64)
 	if err != nil {
@@ -133,7 +131,7 @@ func numberText(n json.Number) any {
 	return json.Number(text)
 }
 
-// decimal is a number as digits × 10^exponent, of which each number has one.
+// decimal is a number as digits × 10^exponent, which is unique.
 type decimal struct {
 	negative bool
 	digits   string
@@ -154,15 +152,14 @@ func decimalOf(number string) (d decimal) {
 	return d
 }
 
-// rendering is credentials on their way into a Secret.
+// rendering is a Secret's data during Render.
 type rendering struct {
 	binding *v1beta1.ServiceBinding
 	others  map[string]map[string][]byte
 	values  map[string]any
 }
 
-// transform does what one element of the spec's secretTransforms, at path, asks for.
-// The first of its members that is set counts.
+// transform applies an element of secretTransforms. The first of its members that is set is used.
 func (r *rendering) transform(t v1beta1.SecretTransform, path string) error {
 	switch {
 	case t.AddKey != nil:
@@ -196,8 +193,8 @@ func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
 	return nil
 }
 
-// addKeysFrom copies the data of another Secret of the namespace, and of no other: it is
-// read with our rights, not with those of who reads the result.
+// addKeysFrom copies the data of another Secret of the namespace, and of no other: it is read with the operator's rights, and not
+// with those of the reader of the result.
 func (r *rendering) addKeysFrom(ref *v1beta1.ObjectReference, path string) error {
 	switch {
 	case ref == nil || ref.Name == "":
@@ -217,7 +214,7 @@ func (r *rendering) addKeysFrom(ref *v1beta1.ObjectReference, path string) error
 	return nil
 }
 
-// valueOf is a value as it stands in a Secret: a string as it is, anything else as JSON.
+// valueOf returns a value as it is stored in a Secret: a string unchanged, anything else as JSON.
 func valueOf(value any) ([]byte, error) {
 	switch value := value.(type) {
 	case string:
@@ -228,7 +225,7 @@ func valueOf(value any) ([]byte, error) {
 	return json.Marshal(value)
 }
 
-// checkSize keeps from the API server what it would refuse.
+// checkSize refuses data that the API server would refuse.
 func checkSize(data map[string][]byte) error {
 	if size := sizeOf(data); size > corev1.MaxSecretSize {
 		return unfit("the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize)
@@ -243,5 +240,5 @@ func sizeOf(data map[string][]byte) (size int) {
 	return size
 }
 
-// shown is a name as a message quotes it.
+// shown returns a name for a message.
 func shown(name string) string { return fmt.Sprintf("%q", redact.Shorten(name, maxShown)) }

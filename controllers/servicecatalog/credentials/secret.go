@@ -32,8 +32,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// keyRecord says which keys of a Secret are a binding's, and tells whether they are as
-// they were written, and under which id the broker told them.
+// keyRecord records which keys of a Secret belong to a binding, under which id the broker returned them, and a digest of their
+// values.
 type keyRecord struct {
 	digest string
 	keys   []string
@@ -45,12 +45,12 @@ func recordOf(id string, data map[string][]byte) keyRecord {
 	return r
 }
 
-// String is the value of the annotation. It begins with its version.
+// String returns the value of the annotation, which begins with its version.
 func (r keyRecord) String() string {
 	return strings.Join([]string{"v1", r.digest, strings.Join(r.keys, ",")}, " ")
 }
 
-// parseRecord reads an annotation; ok is false where there is none that can be read.
+// parseRecord parses an annotation; ok is false where it is missing or invalid.
 func parseRecord(annotation string) (r keyRecord, ok bool) {
 	parts := strings.Split(annotation, " ")
 	if len(parts) != 3 || parts[0] != "v1" {
@@ -63,13 +63,12 @@ func parseRecord(annotation string) (r keyRecord, ok bool) {
 	return r, true
 }
 
-// isIn says whether the data has the keys of the record as they were written for an id.
+// isIn reports whether the data has the keys of the record as they were written for an id.
 func (r keyRecord) isIn(data map[string][]byte, id string) bool {
 	return digestOf(id, data, r.keys) == r.digest
 }
 
-// digestOf is that of an id and some of the data's keys. One that is missing is not one
-// that is empty.
+// digestOf returns the digest of an id and some of the data's keys. A missing key differs from an empty one.
 func digestOf(id string, data map[string][]byte, keys []string) string {
 	hash := sha256.New()
 	write := func(text []byte) {
@@ -86,19 +85,19 @@ func digestOf(id string, data map[string][]byte, keys []string) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// IsRecorded says whether a Secret tells which of its keys are a binding's.
+// IsRecorded reports whether a Secret has the record of a binding.
 func IsRecorded(secret *corev1.Secret) bool {
 	_, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
 	return ok
 }
 
-// IsIntact says whether a Secret has all that was written into it, and that for an id.
+// IsIntact reports whether a Secret has all that was written for an id, unmodified.
 func IsIntact(secret *corev1.Secret, id string) bool {
 	r, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
 	return ok && r.isIn(secret.Data, id)
 }
 
-// NewSecret is a binding's Secret as it is made.
+// NewSecret returns a new Secret of a binding.
 func NewSecret(b *v1beta1.ServiceBinding, id string, data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -114,9 +113,8 @@ func NewSecret(b *v1beta1.ServiceBinding, id string, data map[string][]byte) *co
 	}
 }
 
-// Merge puts the data, which the broker told under an id, into a binding's Secret: what
-// was the binding's before goes, and what is others' stays. It says whether that changed
-// anything.
+// Merge writes the data of an id into a binding's Secret: the binding's earlier keys are removed, and keys of others stay. It
+// reports whether the Secret changed.
 func Merge(secret *corev1.Secret, id string, data map[string][]byte) (changed bool) {
 	annotation := secret.Annotations[v1beta1.CredentialsAnnotation]
 	before, _ := parseRecord(annotation)
@@ -143,8 +141,7 @@ func Merge(secret *corev1.Secret, id string, data map[string][]byte) (changed bo
 	return changed
 }
 
-// IsOwned says whether a Secret is a binding's, and not that of another, or of one of the
-// same name that was there before.
+// IsOwned reports whether a Secret belongs to a binding, and not to another one of the same name.
 func IsOwned(secret metav1.Object, b *v1beta1.ServiceBinding) bool {
 	owner := metav1.GetControllerOfNoCopy(secret)
 	return owner != nil && owner.UID == b.UID

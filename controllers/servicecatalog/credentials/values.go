@@ -25,8 +25,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Values are those in a broker's credentials, so that they can be found where they must
-// not be: as they are written into a Secret, and as the broker wrote them.
+// Values returns the values in a broker's credentials, to redact them: as they are written into a Secret, and as the broker wrote
+// them.
 func Values(credentials json.RawMessage) []string {
 	values, err := decode(credentials)
 	if err != nil {
@@ -35,7 +35,7 @@ func Values(credentials json.RawMessage) []string {
 	return within(collect(nil, values), credentials)
 }
 
-// ValuesIn are those in a binding's Secret, also those within a value.
+// ValuesIn returns the values in a binding's Secret, also those within a value.
 func ValuesIn(secret *corev1.Secret) (values []string) {
 	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 		values = within(append(values, string(secret.Data[key])), secret.Data[key])

@@ -25,14 +25,13 @@ import (
 )
 
 const (
-	// maxSuggestions is how many names are proposed.
+	// maxSuggestions bounds the suggested names.
 	maxSuggestions = 3
-	// maxCompared is how many names are compared with the one that was not found, and
-	// maxLetters how long they are at most: tenants choose them all.
+	// maxCompared bounds the names that are compared, and maxLetters their length: tenants choose them.
 	maxCompared, maxLetters = 200, 64
 )
 
-// Closest are the few names that are most like a name; of few names all are.
+// Closest returns the names that are most similar to a name; all of them where they are few.
 func Closest(ctx context.Context, name string, names []string) []string {
 	if len(name) > maxLetters {
 		return nil
@@ -63,8 +62,7 @@ func Closest(ctx context.Context, name string, names []string) []string {
 	return similar[:min(len(similar), maxSuggestions)]
 }
 
-// distance is how many letters have to be changed, put in or left out to get from one
-// name to the other.
+// distance returns the edit distance of two names.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

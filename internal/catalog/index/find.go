@@ -30,13 +30,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// NotFoundError says that what was looked for does not exist.
+// NotFoundError: the object does not exist.
 type NotFoundError struct {
 	// Kind of what was looked for.
 	Kind string
 	// What was looked for.
 	What string
-	// Instead is what there is; empty: nothing that helps.
+	// Instead lists what exists; empty: nothing similar.
 	Instead string
 	// Unread names a broker that may still bring it; empty: none.
 	Unread string
@@ -54,14 +54,13 @@ func (e *NotFoundError) Error() string {
 	return said
 }
 
-// AmbiguousError says that more than one was found where one has to be chosen.
+// AmbiguousError: several objects match, and one is needed.
 type AmbiguousError struct {
 	// Kind of what was looked for.
 	Kind string
 	// What was looked for.
 	What string
-	// Names of what was found, in order, as the field takes them that Choose names; of
-	// classes each with its broker's.
+	// Names of the matches, sorted, as values of the field that Choose names; classes with their brokers.
 	Names []string
 	// Choose says how to choose.
 	Choose string
@@ -77,13 +76,13 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("there is more than one %s %s: %s%s; %s", e.Kind, e.What, strings.Join(names, ", "), more, e.Choose)
 }
 
-// IsNotFound says whether an error is, or wraps, a NotFoundError.
+// IsNotFound reports whether an error is, or wraps, a NotFoundError.
 func IsNotFound(err error) bool { return errors.As(err, new(*NotFoundError)) }
 
-// IsAmbiguous says whether an error is, or wraps, an AmbiguousError.
+// IsAmbiguous reports whether an error is, or wraps, an AmbiguousError.
 func IsAmbiguous(err error) bool { return errors.As(err, new(*AmbiguousError)) }
 
-// get reads an object of a name.
+// get reads an object by name.
 func get[T client.Object](ctx context.Context, cache client.Reader, kind string, scope catalog.Scope, namespace, name string, obj T) (none T, err error) {
 	key := client.ObjectKey{Namespace: within(scope, namespace), Name: name}
 	err = cache.Get(ctx, key, obj, client.UnsafeDisableDeepCopy)
@@ -96,7 +95,7 @@ func get[T client.Object](ctx context.Context, cache client.Reader, kind string,
 	return obj, nil
 }
 
-// BrokerNamed is the broker of a name.
+// BrokerNamed returns the broker of a name.
 func (x Index) BrokerNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Broker, error) {
 	var broker v1beta1.Broker = &v1beta1.ServiceBroker{}
 	if scope == catalog.Cluster {
@@ -105,7 +104,7 @@ func (x Index) BrokerNamed(ctx context.Context, scope catalog.Scope, namespace, 
 	return get(ctx, x.Cache, scope.BrokerKind(), scope, namespace, name, broker)
 }
 
-// ClassNamed is the class of a name.
+// ClassNamed returns the class of a name.
 func (x Index) ClassNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Class, error) {
 	var class v1beta1.Class = &v1beta1.ServiceClass{}
 	if scope == catalog.Cluster {
@@ -114,7 +113,7 @@ func (x Index) ClassNamed(ctx context.Context, scope catalog.Scope, namespace, n
 	return get(ctx, x.Cache, scope.ClassKind(), scope, namespace, name, class)
 }
 
-// PlanNamed is the plan of a name.
+// PlanNamed returns the plan of a name.
 func (x Index) PlanNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Plan, error) {
 	var plan v1beta1.Plan = &v1beta1.ServicePlan{}
 	if scope == catalog.Cluster {
@@ -123,17 +122,17 @@ func (x Index) PlanNamed(ctx context.Context, scope catalog.Scope, namespace, na
 	return get(ctx, x.Cache, scope.PlanKind(), scope, namespace, name, plan)
 }
 
-// BrokerOf is the broker that offers a class.
+// BrokerOf returns the broker of a class.
 func (x Index) BrokerOf(ctx context.Context, class v1beta1.Class) (v1beta1.Broker, error) {
 	return x.BrokerNamed(ctx, catalog.ScopeOf(class), class.GetNamespace(), class.BrokerName())
 }
 
-// Broker is the one that the status of an instance in a namespace names.
+// Broker returns the broker in the status of an instance of a namespace.
 func (x Index) Broker(ctx context.Context, namespace string, ref v1beta1.BrokerReference) (v1beta1.Broker, error) {
 	return x.BrokerNamed(ctx, catalog.ScopeOfBroker(ref.Kind), namespace, ref.Name)
 }
 
-// ClassOf is the class that the references of an instance name; nil if it has none.
+// ClassOf returns the class of an instance's references; nil: it has none.
 func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Class, error) {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
@@ -144,7 +143,7 @@ func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (
 	return nil, nil
 }
 
-// wasNamed says besides how the spec names what its references name: those are ids.
+// wasNamed adds to an error how the spec names what its references name by id.
 func wasNamed(err error, instance *v1beta1.ServiceInstance, how func(catalog.Reference) string) error {
 	missing, ok := errors.AsType[*NotFoundError](err)
 	if ref, wrong := catalog.ReferenceOf(instance.Spec.PlanReference); ok && len(wrong) == 0 {
@@ -153,7 +152,7 @@ func wasNamed(err error, instance *v1beta1.ServiceInstance, how func(catalog.Ref
 	return err
 }
 
-// PlanOf is the plan that the references of an instance name; nil if it has none.
+// PlanOf returns the plan of an instance's references; nil: it has none.
 func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Plan, error) {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
@@ -164,7 +163,7 @@ func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v
 	return nil, nil
 }
 
-// Class is the one that a reference in a namespace names.
+// Class returns the class that a reference in a namespace names.
 func (x Index) Class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
 	class, err := x.class(ctx, namespace, ref)
 	if missing, ok := errors.AsType[*NotFoundError](err); ok {
@@ -173,7 +172,7 @@ func (x Index) Class(ctx context.Context, namespace string, ref catalog.Referenc
 	return class, err
 }
 
-// elsewhere says that there is a class of the name in the other scope.
+// elsewhere reports that a class of the name exists in the other scope.
 func (x Index) elsewhere(ctx context.Context, namespace string, ref catalog.Reference) string {
 	for _, scope := range catalog.Scopes {
 		if scope == ref.Scope {
@@ -221,17 +220,15 @@ func (x Index) class(ctx context.Context, namespace string, ref catalog.Referenc
 		func(c v1beta1.Class) string { return fmt.Sprintf("%s (of broker %s)", c.GetName(), c.BrokerName()) })
 }
 
-// byName is where objects of the reference's scope are named.
+// byName returns where objects of the reference's scope are named.
 func byName(ref catalog.Reference) catalog.Reference {
 	return catalog.Reference{Scope: ref.Scope, Spelling: catalog.ByName}
 }
 
-// anew is how to choose by a field that an instance cannot get any more: how it names its
-// class does not change, and its plan is named in the same way.
+// anew says how to choose by a field that an existing instance cannot get any more.
 func anew(field string) string { return "make a ServiceInstance that names one of them with " + field }
 
-// Plan is the one of a class that a reference names; without a plan in the reference
-// the only one that the class offers.
+// Plan returns the plan of a class that a reference names; without a plan in the reference, the class's only one.
 func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Reference) (v1beta1.Plan, error) {
 	plans, err := x.PlansOf(ctx, class)
 	if err != nil {
@@ -252,8 +249,7 @@ func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Refere
 	return one(plans, kind, of, "name one of them with "+ref.PlanField(), ref.Spelling.OfPlan)
 }
 
-// similarPlans are names of plans that are offered, and that are like the one that was not
-// found.
+// similarPlans returns names of offered plans that are similar to the one that was not found.
 func similarPlans(ctx context.Context, ref catalog.Reference, plans []v1beta1.Plan) string {
 	var names []string
 	for _, p := range plans {
@@ -272,9 +268,8 @@ func removedClass(s *v1beta1.ServiceClassStatus) bool { return s.RemovedFromBrok
 
 func removedPlan(s *v1beta1.ServicePlanStatus) bool { return s.RemovedFromBrokerCatalog }
 
-// offered leaves out what the broker no longer offers, unless that is all there is: a
-// catalog may replace a service by another of the same name, and the old one stays
-// until its last instance is gone.
+// offered drops what the broker no longer offers, unless nothing else is left: a catalog may replace a service by another of the
+// same name, and the old class stays until its last instance is gone.
 func offered[T any, S any](found []T, status func(T) S, removed func(S) bool) []T {
 	var live []T
 	for _, f := range found {
@@ -288,7 +283,7 @@ func offered[T any, S any](found []T, status func(T) S, removed func(S) bool) []
 	return found
 }
 
-// one is the only one of what was found. Of several, name says how each can be chosen.
+// one returns the only match. For several, name returns the value to choose each by.
 func one[T any](found []T, kind, what, choose string, name func(T) string) (none T, err error) {
 	switch len(found) {
 	case 1:

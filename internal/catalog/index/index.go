@@ -14,9 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package index is what is looked up in the manager's cache by webhooks and controllers
-// both: classes and plans by what refers to them, and who refers to what. What it
-// returns is the cache's own: nobody may change it.
+// Package index looks up objects in the manager's cache, for webhooks and controllers: classes and plans by reference, and the
+// objects that refer to others. Returned objects belong to the cache, and must not be modified.
 package index
 
 import (
@@ -33,8 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// Names of indexes of the cache. Each costs a few hundred bytes an object, so there are
-// none for what can be read off a few objects found otherwise.
+// Names of indexes of the cache. Each costs a few hundred bytes an object, so there are none for what a few other lookups find.
 const (
 	byClass        = "class"        // instances: the class of the references, or what is spelled until there are some; plans: the class
 	byPlan         = "plan"         // instances
@@ -73,127 +71,23 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return errors.Join(errs...)
 }
 
-// of indexes objects by one value, and those where it is empty not at all.
+// of indexes objects by one value; objects with an empty value are not indexed.
 func of[T any](value func(T) string) client.IndexerFunc {
 	return func(obj client.Object) []string { return set(value(obj.(T))) }
 }
 
-// set is the values without empty and repeated ones.
-func set(values ...string) []string {
-	slices.Sort(values)
-	return slices.DeleteFunc(slices.Compact(values), func(v string) bool { return v == "" })
-}
-
-func classExternalName(class v1beta1.Class) string { return class.Common().ExternalName }
-
-func classExternalID(class v1beta1.Class) string { return class.Common().ExternalID }
-
-// instanceClass is the class that an instance is of, or else how it spells the one that
-// it waits for. No two of these keys are alike: "/" is in no name of an object.
-func instanceClass(instance *v1beta1.ServiceInstance) string {
-	for _, scope := range catalog.Scopes {
-		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
-			return resolved(scope, name)
-		}
-	}
-	ref, errs := catalog.ReferenceOf(instance.Spec.PlanReference)
-	if len(errs) > 0 {
-		return ""
-	}
-	return spelled(ref)
-}
-
-func instancePlan(instance *v1beta1.ServiceInstance) string {
-	for _, scope := range catalog.Scopes {
-		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
-			return resolved(scope, name)
-		}
-	}
-	return ""
-}
-
-func instanceBroker(instance *v1beta1.ServiceInstance) string {
-	if broker := instance.Status.Broker; broker != nil {
-		return resolved(catalog.ScopeOfBroker(broker.Kind), broker.Name)
-	}
-	return ""
-}
-
-func resolved(scope catalog.Scope, name string) string { return string(scope) + "/" + name }
-
-func spelled(ref catalog.Reference) string { return ref.ClassField() + "/" + ref.Class }
-
-func instanceIDs(obj client.Object) []string {
-	instance := obj.(*v1beta1.ServiceInstance)
-	return set(instance.Spec.ExternalID, instance.Status.ExternalID)
-}
-
-func instanceSources(obj client.Object) []string {
-	return set(sources(obj.(*v1beta1.ServiceInstance).Spec.ParametersFrom)...)
-}
-
-func bindingInstance(binding *v1beta1.ServiceBinding) string { return binding.Spec.InstanceRef.Name }
-
-func bindingBroker(binding *v1beta1.ServiceBinding) string {
-	if target := binding.Status.Target; target != nil {
-		return resolved(catalog.ScopeOfBroker(target.Kind), target.Name)
-	}
-	return ""
-}
-
-func bindingIDs(obj client.Object) []string {
-	binding := obj.(*v1beta1.ServiceBinding)
-	return set(binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID)
-}
-
-func secretNamedOtherwise(binding *v1beta1.ServiceBinding) string {
-	if secret := catalog.SecretName(binding); secret != binding.Name {
-		return secret
-	}
-	return ""
-}
-
-// bindingSources are names only: a binding reads no other namespace.
-func bindingSources(obj client.Object) []string {
-	spec := obj.(*v1beta1.ServiceBinding).Spec
-	names := sources(spec.ParametersFrom)
-	for _, t := range spec.SecretTransforms {
-		if t.AddKeysFrom != nil && t.AddKeysFrom.SecretRef != nil {
-			names = append(names, t.AddKeysFrom.SecretRef.Name)
-		}
-	}
-	return set(names...)
-}
-
-func sources(from []v1beta1.ParametersFromSource) (names []string) {
-	for _, source := range from {
-		if source.SecretKeyRef != nil {
-			names = append(names, source.SecretKeyRef.Name)
-		}
-	}
-	return names
-}
-
-// brokerSources have the namespace in them, which a ClusterServiceBroker chooses.
-func brokerSources(obj client.Object) (names []string) {
-	for _, secret := range v1beta1.AuthSecrets(obj.(v1beta1.Broker)) {
-		names = append(names, secret.String())
-	}
-	return set(names...)
-}
-
-// Index looks things up.
+// Index looks up objects.
 type Index struct {
 	// Cache has the indexes of AddIndexes.
 	Cache client.Reader
 }
 
-// named finds objects by an index; in one namespace, or for an empty one in all.
+// named lists objects by an index; in one namespace, or in all for an empty one.
 func named(namespace, index, value string) []client.ListOption {
 	return []client.ListOption{client.InNamespace(namespace), client.MatchingFields{index: value}}
 }
 
-// list finds objects and returns pointers to them as what I says of them.
+// list lists objects, as pointers of type I.
 func list[T any, I any](ctx context.Context, cache client.Reader, into client.ObjectList, items *[]T, as func(*T) I, options ...client.ListOption) ([]I, error) {
 	if err := cache.List(ctx, into, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		return nil, err
@@ -242,12 +136,12 @@ func (x Index) plans(ctx context.Context, scope catalog.Scope, options ...client
 	return list(ctx, x.Cache, &l, &l.Items, func(p *v1beta1.ServicePlan) v1beta1.Plan { return p }, options...)
 }
 
-// Brokers are those of a scope; namespaced ones of one namespace.
+// Brokers returns the brokers of a scope; namespaced ones of one namespace.
 func (x Index) Brokers(ctx context.Context, scope catalog.Scope, namespace string) ([]v1beta1.Broker, error) {
 	return x.brokers(ctx, scope, client.InNamespace(within(scope, namespace)))
 }
 
-// BrokersWith are those whose credentials are in a Secret.
+// BrokersWith returns the brokers that use a Secret.
 func (x Index) BrokersWith(ctx context.Context, secret types.NamespacedName) ([]v1beta1.Broker, error) {
 	shared, err := x.brokers(ctx, catalog.Cluster, named("", bySource, secret.String())...)
 	if err != nil {
@@ -257,44 +151,44 @@ func (x Index) BrokersWith(ctx context.Context, secret types.NamespacedName) ([]
 	return append(shared, own...), err
 }
 
-// Classes are those of a broker.
+// Classes returns the classes of a broker.
 func (x Index) Classes(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Class, error) {
 	return x.classes(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
 }
 
-// Plans are those of a broker.
+// Plans returns the plans of a broker.
 func (x Index) Plans(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Plan, error) {
 	return x.plans(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
 }
 
-// PlansOf are those of a class.
+// PlansOf returns the plans of a class.
 func (x Index) PlansOf(ctx context.Context, class v1beta1.Class) ([]v1beta1.Plan, error) {
 	return x.plans(ctx, catalog.ScopeOf(class), named(class.GetNamespace(), byClass, class.GetName())...)
 }
 
-// InstancesWithID are all, in any namespace, whose spec or status has an external id.
+// InstancesWithID returns the instances, in all namespaces, with an external id in spec or status.
 func (x Index) InstancesWithID(ctx context.Context, id string) ([]*v1beta1.ServiceInstance, error) {
 	return x.instances(ctx, named("", byExternalID, id)...)
 }
 
-// InstancesOfClass are those whose references name a class.
+// InstancesOfClass returns the instances whose references name a class.
 func (x Index) InstancesOfClass(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
 	return x.instances(ctx, ofClass(class)...)
 }
 
-// InstancesOfPlan are those whose references name a plan.
+// InstancesOfPlan returns the instances whose references name a plan.
 func (x Index) InstancesOfPlan(ctx context.Context, plan v1beta1.Plan) ([]*v1beta1.ServiceInstance, error) {
 	return x.instances(ctx, ofPlan(plan)...)
 }
 
-// ClassInUse says whether the references of any instance name a class.
+// ClassInUse reports whether the references of an instance name a class.
 func (x Index) ClassInUse(ctx context.Context, class v1beta1.Class) (bool, error) {
 	found, err := x.instances(ctx, append(ofClass(class), client.Limit(1))...)
 	return len(found) > 0, err
 }
 
-// PlanInUse says whether the references of any instance name a plan, or its broker has
-// the instance with that plan or was asked to: there is a way back then.
+// PlanInUse reports whether the references of an instance name a plan, or an instance has the plan at its broker, or was requested
+// with it, and may return to it.
 func (x Index) PlanInUse(ctx context.Context, plan v1beta1.Plan) (bool, error) {
 	found, err := x.instances(ctx, append(ofPlan(plan), client.Limit(1))...)
 	if err != nil || len(found) > 0 {
@@ -318,21 +212,20 @@ func ofPlan(plan v1beta1.Plan) []client.ListOption {
 	return named(plan.GetNamespace(), byPlan, resolved(catalog.ScopeOf(plan), plan.GetName()))
 }
 
-// InstancesOfBroker are those that are, or may be, at a broker, as their status says,
-// and those of its classes.
+// InstancesOfBroker returns the instances that are, or may be, at a broker according to their status, and those of its classes.
 func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
 	unsent, err := x.instancesNotSent(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
-	// After the others: what is sent while this looks is found twice then, and not never.
+	// After the others: an instance that is sent meanwhile is found twice, and not missed.
 	sent, err := x.instances(ctx, atBroker(broker)...)
 	found := sets.KeySet(unsent)
 	sent = slices.DeleteFunc(sent, func(i *v1beta1.ServiceInstance) bool { return found.Has(client.ObjectKeyFromObject(i)) })
 	return slices.AppendSeq(sent, maps.Values(unsent)), err
 }
 
-// instancesNotSent are those of a broker's classes whose status names no broker yet.
+// instancesNotSent returns the instances of a broker's classes whose status has no broker yet.
 func (x Index) instancesNotSent(ctx context.Context, broker v1beta1.Broker) (map[client.ObjectKey]*v1beta1.ServiceInstance, error) {
 	classes, err := x.Classes(ctx, broker)
 	if err != nil {
@@ -353,7 +246,7 @@ func (x Index) instancesNotSent(ctx context.Context, broker v1beta1.Broker) (map
 	return found, nil
 }
 
-// BindingsOfBroker are those that are, or may be, at a broker, as their status says.
+// BindingsOfBroker returns the bindings that are, or may be, at a broker according to their status.
 func (x Index) BindingsOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceBinding, error) {
 	return x.bindings(ctx, atBroker(broker)...)
 }
@@ -362,7 +255,7 @@ func atBroker(broker v1beta1.Broker) []client.ListOption {
 	return named(broker.GetNamespace(), byBroker, resolved(catalog.ScopeOf(broker), broker.GetName()))
 }
 
-// InstancesWaitingFor are those that have no references yet and name a class.
+// InstancesWaitingFor returns the instances without references that name a class.
 func (x Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
 	var found []*v1beta1.ServiceInstance
 	for _, ref := range catalog.ReferencesTo(class) {
@@ -375,23 +268,22 @@ func (x Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([]
 	return found, nil
 }
 
-// InstancesReading are those with parameters from a Secret.
+// InstancesReading returns the instances with parameters from a Secret.
 func (x Index) InstancesReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceInstance, error) {
 	return x.instances(ctx, named(secret.Namespace, bySource, secret.Name)...)
 }
 
-// Bindings are those to an instance.
+// Bindings returns the bindings of an instance.
 func (x Index) Bindings(ctx context.Context, instance types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
 	return x.bindings(ctx, named(instance.Namespace, byInstance, instance.Name)...)
 }
 
-// BindingsWithID are all, in any namespace, whose spec or status has an external id,
-// also as that of a predecessor which is still to be removed.
+// BindingsWithID returns the bindings, in all namespaces, with an external id in spec or status, also as that of a predecessor.
 func (x Index) BindingsWithID(ctx context.Context, id string) ([]*v1beta1.ServiceBinding, error) {
 	return x.bindings(ctx, named("", byExternalID, id)...)
 }
 
-// BindingsInto are those that keep their credentials in a Secret.
+// BindingsInto returns the bindings whose credentials are in a Secret.
 func (x Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
 	into, err := x.bindings(ctx, named(secret.Namespace, bySecret, secret.Name)...)
 	if err != nil {
@@ -405,7 +297,7 @@ func (x Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([
 	return into, client.IgnoreNotFound(err)
 }
 
-// BindingsReading are those with parameters or keys from a Secret.
+// BindingsReading returns the bindings with parameters or keys from a Secret.
 func (x Index) BindingsReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
 	return x.bindings(ctx, named(secret.Namespace, bySource, secret.Name)...)
 }

@@ -76,8 +76,8 @@ func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limit
 // request makes the request for the content of a hash, if it is due: it waits between attempts, and after a final refusal until the
 // receiver changes.
 func (t *DeliveryPlan) request(p Target, hash string, event result.Event, reason string, w Inputs) {
-	again := t.Row.TriedHash == hash
-	unchanged := again && t.Row.TriedWith == p.Version
+	again := t.Row.LastAttemptedHash == hash
+	unchanged := again && t.Row.LastAttemptedReceiver == p.Version
 	if unchanged && t.Row.State == v1beta1.DeliveryFailed {
 		t.phase, t.reason = phaseBlocked, v1beta1.ReasonFailed
 		return
@@ -95,7 +95,7 @@ func (t *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 		return
 	}
 	t.Send = &Request{Event: event, Hash: hash, Sequence: t.Row.Sequence, Attempt: t.Row.Attempts + 1, Version: p.Version,
-		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), OutcomeUnknown: t.Row.Uncertain, ByDefault: t.Row.ByDefault}
+		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), OutcomeUnknown: t.Row.OutcomeUnknown, ByDefault: t.Row.ByDefault}
 	if !again {
 		t.Send.Sequence++
 		t.Send.Attempt = 1
@@ -125,12 +125,12 @@ func (t *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time
 		t.Wake = due
 		return
 	}
-	t.Send = &Request{Event: result.Fired, Hash: t.Row.TriedHash, Sequence: t.Row.Sequence, Attempt: t.Row.Attempts, Version: p.Version, ResendEvery: every}
+	t.Send = &Request{Event: result.Fired, Hash: t.Row.LastAttemptedHash, Sequence: t.Row.Sequence, Attempt: t.Row.Attempts, Version: p.Version, ResendEvery: every}
 }
 
 // isOutcomeUnknown reports whether the answer to the content of a hash was lost, and must not be repeated.
 func isOutcomeUnknown(row v1beta1.Delivery, hash string, p Target) bool {
-	return row.TriedHash == hash && row.AnswerLost && isAtMostOnce(p)
+	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p)
 }
 
 func isAtMostOnce(p Target) bool {

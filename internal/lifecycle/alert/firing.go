@@ -37,7 +37,7 @@ func (t *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 	case expired(a, now):
 		t.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		return
-	case isRestored(a) && t.Row.TriedHash == "":
+	case isRestored(a) && t.Row.LastAttemptedHash == "":
 		t.waitFor(Problem{
 			Reason:  v1beta1.ReasonRestored,
 			Message: "restored from a backup, so it may be old news; to send it, remove the label " + restoreLabel,
@@ -49,7 +49,7 @@ func (t *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 		t.Row.FilteredHash = page
 		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
-	case IsNotified(t.Row) && !isResolved(t.Row.TriedHash):
+	case IsNotified(t.Row) && !isResolved(t.Row.LastAttemptedHash):
 		t.request(p, page, result.Updated, v1beta1.ReasonRetrying, w)
 	default:
 		t.request(p, page, result.Fired, v1beta1.ReasonRetrying, w)
@@ -60,7 +60,7 @@ func (t *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 
 // writeAhead has the content recorded before it is sent, where another content was attempted before, or may have been (R1).
 func (t *DeliveryPlan) writeAhead(edited bool) {
-	if t.Send != nil && t.Send.Hash != t.Row.TriedHash && (t.Row.TriedHash != "" || edited) {
+	if t.Send != nil && t.Send.Hash != t.Row.LastAttemptedHash && (t.Row.LastAttemptedHash != "" || edited) {
 		t.Send.WriteAhead = true
 	}
 }

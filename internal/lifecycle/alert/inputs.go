@@ -109,7 +109,7 @@ func (w Inputs) lastFailure(row v1beta1.Delivery) time.Time {
 	if f, ok := w.Failed[RefOf(row)]; ok {
 		return f.At
 	}
-	if row.TriedWith == "" || row.LastAttemptTime == nil {
+	if row.LastAttemptedReceiver == "" || row.LastAttemptTime == nil {
 		return time.Time{}
 	}
 	return row.LastAttemptTime.Add(time.Second)

@@ -33,7 +33,7 @@ const (
 
 // Apply returns the row after an outcome. Applying an outcome twice is applying it once.
 func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
-	row.TriedHash, row.Sequence, row.Attempts = o.Hash, o.Sequence, o.Attempt
+	row.LastAttemptedHash, row.Sequence, row.Attempts = o.Hash, o.Sequence, o.Attempt
 	row.ByDefault = o.ByDefault
 	row.FilteredHash = "" // another content was filtered
 	row.LastAttemptTime = Seconds(o.At)
@@ -47,9 +47,9 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	if o.Failure == nil {
 		return applyConfirmed(row, o)
 	}
-	row.TriedWith, row.MisconfiguredAnswers = o.Version, 0
+	row.LastAttemptedReceiver, row.MisconfiguredAnswers = o.Version, 0
 	row.AnswerLost = o.Failure.Class == result.Unknown
-	row.Uncertain = o.OutcomeUnknown || row.AnswerLost
+	row.OutcomeUnknown = o.OutcomeUnknown || row.AnswerLost
 	row.Reason, row.Message = o.Failure.Reason, o.Failure.Message
 	switch class := o.Failure.Class; {
 	case class == result.Permanent:
@@ -98,7 +98,7 @@ func WriteAhead(row v1beta1.Delivery, s Request, now time.Time) v1beta1.Delivery
 }
 
 func applyConfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
-	row.ContentHash, row.TriedWith, row.Uncertain, row.AnswerLost, row.MisconfiguredAnswers = o.Hash, "", false, false, 0
+	row.ContentHash, row.LastAttemptedReceiver, row.OutcomeUnknown, row.AnswerLost, row.MisconfiguredAnswers = o.Hash, "", false, false, 0
 	row.Reason, row.Message = "", o.Receipt.Note
 	if o.Event == result.Resolved {
 		row.State = v1beta1.DeliveryResolved

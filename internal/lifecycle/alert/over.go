@@ -25,13 +25,13 @@ import (
 
 // planResolved sends that the alert is over to a receiver that was notified, or may have been.
 func (t *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, w Inputs) {
-	now, begun := w.Now, isResolved(t.Row.TriedHash)
+	now, begun := w.Now, isResolved(t.Row.LastAttemptedHash)
 	if isOutcomeUnknown(t.Row, ResolvedHash(), p) {
 		t.planUnknown()
 		return
 	}
 	unrecorded := t.Wanted && isUnrecorded(a) && isEdited(a)
-	if confirmed(t.Row, ResolvedHash()) || !IsNotified(t.Row) && !t.Row.Uncertain && !begun && !unrecorded {
+	if confirmed(t.Row, ResolvedHash()) || !IsNotified(t.Row) && !t.Row.OutcomeUnknown && !begun && !unrecorded {
 		t.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
@@ -39,7 +39,7 @@ func (t *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, w Inputs) {
 	if begun && t.Row.FirstAttemptTime != nil {
 		until = t.Row.FirstAttemptTime.Add(p.ResolveTimeout())
 	}
-	changed := p.Problem == nil && t.Row.TriedWith != p.Version
+	changed := p.Problem == nil && t.Row.LastAttemptedReceiver != p.Version
 	if !until.IsZero() && !now.Before(until) && !changed {
 		t.Row.NextAttemptTime = nil
 		t.phase, t.reason = phaseBlocked, v1beta1.ReasonResolveTimedOut
@@ -60,7 +60,7 @@ func (t *DeliveryPlan) planDeleted(a *v1beta1.Alert, p Target, w Inputs) {
 	case isOutcomeUnknown(t.Row, ResolvedHash(), p):
 		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	case mayBeNotified(t.Row) && p.Spec != nil && now.Before(limit):
-		if t.Row.State == v1beta1.DeliveryFailed && isResolved(t.Row.TriedHash) && t.Row.LastAttemptTime.Before(a.DeletionTimestamp) {
+		if t.Row.State == v1beta1.DeliveryFailed && isResolved(t.Row.LastAttemptedHash) && t.Row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			t.Row.State = v1beta1.DeliverySent // the deletion is tried again
 		}
 		t.resolve(p, limit, w)
@@ -82,7 +82,7 @@ func (w Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) 
 		return began.Add(max(timeout, graceAfterCreation))
 	case timeout == 0:
 		return a.DeletionTimestamp.Time
-	case isResolved(row.TriedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
+	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
 		began = Earliest(began, latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time))
 	}
 	return began.Add(timeout)
@@ -91,7 +91,7 @@ func (w Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) 
 // eligibleForLastAttempt reports whether an Alert that is being deleted is so young that its author expects it to be sent, and it was
 // not attempted yet.
 func eligibleForLastAttempt(a *v1beta1.Alert, row v1beta1.Delivery, p Target, now time.Time) bool {
-	return isYoung(a) && row.TriedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
+	return isYoung(a) && row.LastAttemptedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
 		!expired(a, now) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
 }
 

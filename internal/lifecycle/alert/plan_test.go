@@ -76,7 +76,7 @@ func newAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
 func holding(a *v1beta1.Alert, ref v1beta1.ReceiverRef) v1beta1.Delivery {
 	hash := ContentHash(&a.Spec)
 	return v1beta1.Delivery{
-		Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, TriedHash: hash,
+		Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, LastAttemptedHash: hash,
 		Sequence: 1, Attempts: 1, LastAttemptTime: Seconds(t0), SentTime: Seconds(t0),
 	}
 }
@@ -84,13 +84,13 @@ func holding(a *v1beta1.Alert, ref v1beta1.ReceiverRef) v1beta1.Delivery {
 // failing is a row whose last attempt failed in a way that leads to the state.
 func failing(a *v1beta1.Alert, ref v1beta1.ReceiverRef, state v1beta1.DeliveryState, next time.Time) v1beta1.Delivery {
 	row := v1beta1.Delivery{
-		Kind: ref.Kind, Name: ref.Name, State: state, TriedHash: ContentHash(&a.Spec), TriedWith: "v1",
+		Kind: ref.Kind, Name: ref.Name, State: state, LastAttemptedHash: ContentHash(&a.Spec), LastAttemptedReceiver: "v1",
 		Sequence: 1, Attempts: 3, FirstAttemptTime: Seconds(t0), LastAttemptTime: Seconds(t0),
 	}
 	if !next.IsZero() {
 		row.NextAttemptTime = Seconds(next)
 	}
-	row.Uncertain = state == v1beta1.DeliveryPending
+	row.OutcomeUnknown = state == v1beta1.DeliveryPending
 	row.AnswerLost = state == v1beta1.DeliveryUnknown
 	return row
 }
@@ -154,8 +154,10 @@ func TestDecide(t *testing.T) {
 		"changed": {why: "new content has a new key", alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.Content = "B" }), Refs: one, Targets: good, Now: t0,
 			want: "Updated#2.1"},
 		"back again": {why: "A, B, A is sent anew also where B never got through", Refs: one, Targets: good, Now: t0,
-			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Status.Deliveries[0].TriedHash, a.Status.Deliveries[0].Sequence = "1:b", 2 }),
-			want:  "Updated#3.1"},
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
+				a.Status.Deliveries[0].LastAttemptedHash, a.Status.Deliveries[0].Sequence = "1:b", 2
+			}),
+			want: "Updated#3.1"},
 		"waiting": {why: "not before it is due", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute)))), Refs: one, Targets: good, Now: t0,
 			want: "wake 1m0s"},
 		"due": {why: "a repeat has the same sequence, so the same key", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute)))), Refs: one, Targets: good, Now: at(time.Minute),
@@ -180,29 +182,29 @@ func TestDecide(t *testing.T) {
 			want: "Resolved#2.1"},
 		"resolved, certainly not sent": {why: "a refused connection is nothing to take back", Refs: one, Targets: good, Now: t0,
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), func(a *v1beta1.Alert) {
-				a.Spec.State, a.Status.Deliveries[0].Uncertain = v1beta1.AlertResolved, false
+				a.Spec.State, a.Status.Deliveries[0].OutcomeUnknown = v1beta1.AlertResolved, false
 			}), want: ""},
 		"resolved, unknown and then refused": {why: "the refusal says nothing of the attempt before", Refs: one, Targets: good, Now: t0,
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryFailed, time.Time{})), func(a *v1beta1.Alert) {
-				a.Spec.State, a.Status.Deliveries[0].Uncertain = v1beta1.AlertResolved, true
+				a.Spec.State, a.Status.Deliveries[0].OutcomeUnknown = v1beta1.AlertResolved, true
 			}), want: "Resolved#2.1"},
 		"resolve limit, receiver away": {why: "no wake-up in the past", Refs: one, Now: at(time.Hour),
 			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Problem: &Problem{Reason: "ReceiverNotFound"}}},
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.TriedHash, row.TriedWith, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
 			}), want: ""},
 		"deleted after the resolve limit": {why: "a deletion is a reason to try again", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.TriedHash, row.TriedWith, row.Sequence, row.Attempts, row.FirstAttemptTime = ResolvedHash(), "v1", 2, 5, Seconds(t0)
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.Attempts, row.FirstAttemptTime = ResolvedHash(), "v1", 2, 5, Seconds(t0)
 			}), want: "Resolved#2.6, wake 10m0s"},
 		"deleted after a refused resolve": {why: "once, as it may be mended", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
 				row := &a.Status.Deliveries[0]
-				row.State, row.TriedHash, row.TriedWith, row.Sequence = v1beta1.DeliveryFailed, ResolvedHash(), "v1", 2
+				row.State, row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence = v1beta1.DeliveryFailed, ResolvedHash(), "v1", 2
 			}), want: "Resolved#2.2, wake 10m0s"},
 		"restored, expired": {why: "old news ends", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(func(a *v1beta1.Alert) {
@@ -213,13 +215,13 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.State = v1beta1.AlertResolved
 				row := &a.Status.Deliveries[0]
-				row.TriedHash, row.TriedWith, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
 			}), want: ""},
 		"deleted, held": {why: "the receiver is told first", alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour))), Refs: one, Targets: good, Now: at(time.Hour),
 			want: "Resolved#2.1, wake 10m0s"},
 		"deleted, told": {why: "nothing is left", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(rows(holds(oncall)), deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
-				a.Status.Deliveries[0].ContentHash, a.Status.Deliveries[0].TriedHash = ResolvedHash(), ResolvedHash()
+				a.Status.Deliveries[0].ContentHash, a.Status.Deliveries[0].LastAttemptedHash = ResolvedHash(), ResolvedHash()
 			}), want: "release"},
 		"deleted, limit over": {why: "deletion ends", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Targets: good, Now: at(10 * time.Minute),
 			want: "release"},
@@ -229,7 +231,7 @@ func TestDecide(t *testing.T) {
 			want: "release"},
 		"deleted, tried before a restart": {why: "restarts do not hold it up", Refs: one, Targets: good, Now: at(10 * time.Minute), Since: at(9 * time.Minute), want: "release",
 			alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) {
-				a.Status.Deliveries[0].TriedHash, a.Status.Deliveries[0].FirstAttemptTime = ResolvedHash(), Seconds(t0)
+				a.Status.Deliveries[0].LastAttemptedHash, a.Status.Deliveries[0].FirstAttemptTime = ResolvedHash(), Seconds(t0)
 			})},
 		"deleted, receiver gone": {why: "there is nobody to tell", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
 			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Problem: &Problem{Reason: "ReceiverNotFound"}}}, want: "release"},
@@ -287,7 +289,7 @@ func TestDecide(t *testing.T) {
 		"once, lost, resolved": {why: "who may have been paged is told that it is over", Refs: one, Now: at(time.Hour), Targets: policy(v1beta1.AtMostOnce),
 			alert: newAlert(func(a *v1beta1.Alert) {
 				row := failing(a, oncall, v1beta1.DeliveryUnknown, time.Time{})
-				row.Uncertain = true
+				row.OutcomeUnknown = true
 				a.Status.Deliveries = []v1beta1.Delivery{row}
 				a.Spec.State = v1beta1.AlertResolved
 			}), want: "once Resolved#2.1"},

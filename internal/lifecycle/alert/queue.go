@@ -59,7 +59,7 @@ func (t *DeliveryPlan) queue(cause limiter.Cause) {
 		t.phase = phaseBlocked
 	}
 	t.reason, t.waitsFor = whyQueued(cause, t.Row)
-	if t.Row.TriedHash != t.Send.Hash || t.Row.Message == "" {
+	if t.Row.LastAttemptedHash != t.Send.Hash || t.Row.Message == "" {
 		t.Row.Reason, t.Row.Message = t.reason, t.waitsFor
 		t.waitsFor = ""
 	}

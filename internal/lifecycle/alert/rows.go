@@ -70,12 +70,12 @@ func withInFlight(rows []v1beta1.Delivery, w Inputs) []v1beta1.Delivery {
 
 // IsConsidered reports whether a message was attempted at the receiver, or filtered. From then on a default is not resolved again.
 func IsConsidered(row v1beta1.Delivery) bool {
-	return row.TriedHash != "" || row.FilteredHash != ""
+	return row.LastAttemptedHash != "" || row.FilteredHash != ""
 }
 
 // confirmed reports whether the last attempt was the content of a hash, and succeeded.
 func confirmed(row v1beta1.Delivery, hash string) bool {
-	return row.ContentHash == hash && row.TriedHash == hash && row.TriedWith == ""
+	return row.ContentHash == hash && row.LastAttemptedHash == hash && row.LastAttemptedReceiver == ""
 }
 
 // IsNotified reports whether the receiver confirmed a message, and not yet that the alert is over.
@@ -86,7 +86,7 @@ func IsNotified(row v1beta1.Delivery) bool {
 // mayBeNotified reports whether the receiver confirmed a message, and may not know that the alert is over: where neither is certain,
 // the Alert fired again after a resolve whose answer was lost.
 func mayBeNotified(row v1beta1.Delivery) bool {
-	return IsNotified(row) || row.ContentHash == "" && row.SentTime != nil && row.Uncertain
+	return IsNotified(row) || row.ContentHash == "" && row.SentTime != nil && row.OutcomeUnknown
 }
 
 // RefOf is the receiver of a row.

@@ -275,7 +275,7 @@ func (w *walk) accept(key string, o *Outcome) {
 // checkStatus: a status claims only what a receiver confirmed.
 func (w *walk) checkStatus(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
-		if row.State == v1beta1.DeliverySent && row.ContentHash != row.TriedHash && !isResolved(row.TriedHash) {
+		if row.State == v1beta1.DeliverySent && row.ContentHash != row.LastAttemptedHash && !isResolved(row.LastAttemptedHash) {
 			w.failf("%s is Sent, but something else was tried since", row.Name)
 		}
 	}
@@ -312,7 +312,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 // time is over, or there is no receiver any more.
 func (w *walk) checkRelease(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
-		lost := RefOf(row) == pager && row.AnswerLost && isResolved(row.TriedHash)
+		lost := RefOf(row) == pager && row.AnswerLost && isResolved(row.LastAttemptedHash)
 		if p := w.Targets[RefOf(row)]; p.Spec != nil && IsNotified(row) && !lost && w.Now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
 			w.failf("let go while %s holds a page", row.Name)
 		}

@@ -26,7 +26,7 @@ limitations under the License.
 // learns of it that way, and if nobody repeats it, it ends by itself. A message is delivered when one replica accepted it; the
 // others get it with the next repeat, and an end that they did not get comes by Validity.
 //
-// It knows Alertmanager's API and nothing of who calls it.
+// It knows Alertmanager's API, and no Kubernetes.
 package alertmanager
 
 import (
@@ -166,5 +166,5 @@ func (s *Sender) askOne(ctx context.Context, method string, target *url.URL, bod
 	return notify.FromStatus(resp, s.now())
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -90,7 +90,7 @@ type held struct {
 
 func (h held) String() string { return h.severity + "@" + h.since.Format(time.RFC3339) }
 
-// IsHeld says whether an ExternalID is of an alert that an Alertmanager holds.
+// IsHeld reports whether an ExternalID is that of an active alert in an Alertmanager.
 func IsHeld(externalID string) bool {
 	_, ok := parseHeld(externalID)
 	return ok

@@ -25,7 +25,7 @@ limitations under the License.
 // below it, which takes twice as much and has a colour. Nothing in an alert mentions anybody, and its text is shown as typed,
 // with one exception: what looks like a link is a link.
 //
-// It knows Discord's API and nothing of who calls it.
+// It knows Discord's API, and no Kubernetes.
 package discord
 
 import (
@@ -53,9 +53,9 @@ const (
 	needsThread    = 220001 // the channel is a forum
 )
 
-// Config says where messages go.
+// Config is the configuration of a Sender.
 type Config struct {
-	URL      string // of the channel's webhook; who has it can post
+	URL      string // of the channel's webhook; a credential
 	ThreadID string // of the thread of that channel to post in; "" for the channel itself
 }
 
@@ -67,7 +67,7 @@ type Sender struct {
 	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Discord itself: what a server at
-	// another address answers may not be for the eyes of who chose the address.
+	// another address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -137,7 +137,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 
 // post makes a new message.
 func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, error) {
-	if m.Event == result.Resolved { // what it was about stands in an earlier message, or was never told
+	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.Content = ""
 	}
 	body, cuts := render(m)
@@ -217,5 +217,5 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	return e
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -29,7 +29,7 @@ limitations under the License.
 // It quotes a server's codes and none of its words: who chose the address may not be allowed to read what lies there. HTTP
 // proxies do not apply.
 //
-// It knows SMTP, by way of go-mail, and nothing of who calls it.
+// It knows SMTP, by way of go-mail, and no Kubernetes.
 package email
 
 import (
@@ -57,7 +57,7 @@ const (
 // maxTo bounds the recipients of a mail.
 const maxTo = 16
 
-// Config says where mails go, and who they are from.
+// Config is the configuration of a Sender.
 type Config struct {
 	// Host is the mail server, as host or host:port. The port is 587 if it is left out, 465 with Implicit and 25 with None.
 	Host string

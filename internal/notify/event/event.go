@@ -149,5 +149,5 @@ func name(alert, key string) string {
 	return alert + suffix
 }
 
-// Close has nothing to let go of.
+// Close does nothing.
 func (*Sender) Close() {}

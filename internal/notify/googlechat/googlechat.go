@@ -24,7 +24,7 @@ limitations under the License.
 // shown as typed and mentions nobody. What a notification shows is the message's fallback text, which is plain. There is no
 // Probe: a webhook can post and nothing else.
 //
-// It knows Google Chat's API and nothing of who calls it.
+// It knows Google Chat's API, and no Kubernetes.
 package googlechat
 
 import (
@@ -41,9 +41,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// Config says where messages go.
+// Config is the configuration of a Sender.
 type Config struct {
-	URL string // of the space's webhook; who has it can post
+	URL string // of the space's webhook; a credential
 }
 
 // Sender is a notify.Sender.
@@ -54,7 +54,7 @@ type Sender struct {
 	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Google: what a server at another
-	// address answers may not be for the eyes of who chose the address.
+	// address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -152,5 +152,5 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	return e
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -19,13 +19,13 @@ limitations under the License.
 //
 // Gotify knows no key by which it would recognise a repeat: after a lost answer people may see a message twice.
 //
-// The text is marked as plain, so clients read no markup in it, and nobody can be mentioned. Severity is in the title, and the
+// The text is marked as plain, so clients read no markup in it, and mentions have no effect. Severity is in the title, and the
 // priority decides whether a phone rings.
 //
 // There is no Probe: an application's token may send and do nothing else, so nothing that is asked without sending shows
 // whether it is right.
 //
-// It knows Gotify's API and nothing of who calls it.
+// It knows Gotify's API, and no Kubernetes.
 package gotify
 
 import (
@@ -43,7 +43,7 @@ import (
 // over is the text of a message that says in its title what is over.
 const over = "The alert is over."
 
-// Config says where messages go.
+// Config is the configuration of a Sender.
 type Config struct {
 	URL   string // of the server, such as https://gotify.example.com
 	Token string // of the application
@@ -139,5 +139,5 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	return notify.FromStatus(resp, s.now())
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -25,7 +25,7 @@ limitations under the License.
 // told by an empty m.mentions; older ones look for names and @room in the text, and @room notifies only if the account has the
 // power level for it. Messages are never encrypted, also in a room that is.
 //
-// It knows Matrix's client-server API and nothing of who calls it.
+// It knows Matrix's client-server API, and no Kubernetes.
 package matrix
 
 import (
@@ -43,7 +43,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// Config says where messages go.
+// Config is the configuration of a Sender.
 type Config struct {
 	URL    string // of the homeserver, such as https://matrix.example.com
 	RoomID string // such as !abc:example.com; an alias, such as #ops:example.com, is none
@@ -251,5 +251,5 @@ func (s *Sender) code(resp *outbound.Response) string {
 	return answer.Code
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

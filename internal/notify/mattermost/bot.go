@@ -79,7 +79,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 
 // create makes a new post.
 func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Event == result.Resolved { // what it was about stands in an earlier post, or was never told
+	if m.Event == result.Resolved { // the content is in an earlier post, or was never sent
 		m.Content = ""
 	}
 	text, cuts := render(m)

@@ -29,7 +29,7 @@ limitations under the License.
 // prevented: people whose own keywords are in the text are notified; emoticons such as ;) and formulas between dollar signs may be
 // drawn; blanks and empty lines in a row become one.
 //
-// It knows Mattermost's API and nothing of who calls it.
+// It knows Mattermost's API, and no Kubernetes.
 package mattermost
 
 import (
@@ -46,7 +46,7 @@ import (
 
 // Config says where messages go: through an incoming webhook, or from a bot, which has URL, ChannelID and Token.
 type Config struct {
-	WebhookURL string // of the incoming webhook; who has it can post
+	WebhookURL string // of the incoming webhook; a credential
 	URL        string // of the server, for a bot
 	ChannelID  string // of the channel that the bot posts to
 	Token      string // of the bot
@@ -149,5 +149,5 @@ func (c *connection) failure(resp *outbound.Response) *result.Error {
 	return e
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (c *connection) Close() { c.client.CloseIdleConnections() }

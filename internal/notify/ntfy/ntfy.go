@@ -21,10 +21,10 @@ limitations under the License.
 // twice; it is seen once. Servers before 2.16 know no sequence id, which their answer shows and the receipt says; then each
 // message is a notification of its own. So it is in apps that cannot replace, such as that for iOS.
 //
-// The text is plain, nothing in it is markup, and nobody can be mentioned. Severity is the priority, for which the apps have
+// The text is plain, nothing in it is markup, and mentions have no effect. Severity is the priority, for which the apps have
 // symbols and sounds.
 //
-// It knows ntfy's API and nothing of who calls it.
+// It knows ntfy's API, and no Kubernetes.
 package ntfy
 
 import (
@@ -67,7 +67,7 @@ type Sender struct {
 	redact        *redact.Redactor
 	now           func() time.Time
 	// quotes says that the other side is ntfy.sh: what a server at another
-	// address answers may not be for the eyes of who chose the address.
+	// address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -206,5 +206,5 @@ func untilMidnight(now time.Time) time.Duration {
 	return now.Truncate(day).Add(day).Sub(now)
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

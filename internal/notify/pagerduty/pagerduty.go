@@ -25,7 +25,7 @@ limitations under the License.
 // PagerDuty confirms only that it queued an event. There is no Probe, since whatever can be sent is an event. Text is shown as
 // typed: the API knows neither markup nor mentions.
 //
-// It knows PagerDuty's API and nothing of who calls it.
+// It knows PagerDuty's API, and no Kubernetes.
 package pagerduty
 
 import (
@@ -69,7 +69,7 @@ type Sender struct {
 	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is PagerDuty itself: what a server at
-	// another address answers may not be for the eyes of who chose the address.
+	// another address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -230,5 +230,5 @@ func (p problem) words() string {
 	return said
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

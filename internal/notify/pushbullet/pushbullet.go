@@ -19,9 +19,9 @@ limitations under the License.
 // is sent.
 //
 // The delivery key is the push's guid, by which Pushbullet knows a repeat after a lost answer; it promises that for most cases.
-// The text is plain, and nobody can be mentioned. A note does not show how bad it is.
+// The text is plain, and mentions have no effect. A note does not show how bad it is.
 //
-// It knows Pushbullet's API and nothing of who calls it.
+// It knows Pushbullet's API, and no Kubernetes.
 package pushbullet
 
 import (
@@ -62,7 +62,7 @@ type Sender struct {
 	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Pushbullet itself: what a server at
-	// another address answers may not be for the eyes of who chose the address.
+	// another address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -237,5 +237,5 @@ func untilReset(header http.Header, now time.Time) time.Duration {
 	return notify.Seconds(float64(int64(reset) - now.Unix()))
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

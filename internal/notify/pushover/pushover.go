@@ -21,9 +21,9 @@ limitations under the License.
 // Pushover knows no key by which it would recognise a repeat: after a lost answer people may see a message twice. Emergencies
 // carry the key of the incident as a tag, and are ended by it, so they end also if the answer with the receipt was lost.
 //
-// The text is plain, no markup in it is read, and nobody can be mentioned.
+// The text is plain, no markup in it is read, and mentions have no effect.
 //
-// It knows Pushover's API and nothing of who calls it.
+// It knows Pushover's API, and no Kubernetes.
 package pushover
 
 import (
@@ -49,7 +49,7 @@ const DefaultURL = "https://api.pushover.net"
 // patience is how soon Pushover wants to be asked again after an error of its own.
 const patience = 5 * time.Second
 
-// Config says where messages go.
+// Config is the configuration of a Sender.
 type Config struct {
 	URL    string // DefaultURL if empty
 	Token  string // of the application
@@ -70,7 +70,7 @@ type Sender struct {
 	// anybody.
 	places chan struct{}
 	// quotes says that the other side is Pushover itself: what a server at
-	// another address answers may not be for the eyes of who chose the address.
+	// another address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -239,5 +239,5 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	return e
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -82,7 +82,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 
 // post makes a new message.
 func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Event == result.Resolved { // what it was about stands in an earlier message, or was never told
+	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.Content = ""
 	}
 	message, cuts := render(m)

@@ -27,7 +27,7 @@ limitations under the License.
 // for new messages only, not for edits. Nothing in an alert mentions anybody, and its text is shown as typed, with one exception:
 // Slack may show what looks like an emoji code of the workspace as the emoji.
 //
-// It knows Slack's API and nothing of who calls it.
+// It knows Slack's API, and no Kubernetes.
 package slack
 
 import (
@@ -50,7 +50,7 @@ const DefaultURL = slack.APIURL
 
 // Config says where messages go: through an incoming webhook, or from a bot, which has Token and Channel.
 type Config struct {
-	WebhookURL string // of the incoming webhook; who has it can post
+	WebhookURL string // of the incoming webhook; a credential
 	Token      string // of the bot
 	Channel    string // id of the channel that the bot posts to
 	URL        string // of the Web API, for a bot; DefaultURL if empty
@@ -62,7 +62,7 @@ type connection struct {
 	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Slack itself: what a server at
-	// another address answers may not be for the eyes of who chose the address.
+	// another address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -137,5 +137,5 @@ func (c *connection) explain(e *result.Error, words string) {
 	}
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (c *connection) Close() { c.client.CloseIdleConnections() }

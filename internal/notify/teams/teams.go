@@ -24,7 +24,7 @@ limitations under the License.
 // shown as typed, but for the date functions of Adaptive Cards, such as {{DATE(…)}}. A mention needs an entity in the card, and
 // there is none: nobody is notified by name. Links are text.
 //
-// It knows the workflow's format and nothing of who calls it.
+// It knows the workflow's format, and no Kubernetes.
 package teams
 
 import (
@@ -41,9 +41,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// Config says where messages go.
+// Config is the configuration of a Sender.
 type Config struct {
-	URL string // of the workflow; who has it can start it
+	URL string // of the workflow; a credential
 }
 
 // Sender is a notify.Sender.
@@ -53,7 +53,7 @@ type Sender struct {
 	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Microsoft: what a server at another
-	// address answers may not be for the eyes of who chose the address.
+	// address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -123,5 +123,5 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	return e
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -86,7 +86,7 @@ type outcome int
 const (
 	edited    outcome = iota
 	unchanged         // it had that text already
-	gone              // somebody deleted it
+	gone              // it was deleted
 	fixed             // it is there, but not for us to edit
 )
 

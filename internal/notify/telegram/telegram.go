@@ -25,7 +25,7 @@ limitations under the License.
 // joiner (U+2060, which has no width) after its @; e-mail addresses stay as they are. What cannot be prevented is that apps show
 // URLs, e-mail addresses, #hashtags and /commands as links; none of them notifies anybody.
 //
-// It knows Telegram's API and nothing of who calls it.
+// It knows Telegram's API, and no Kubernetes.
 package telegram
 
 import (
@@ -64,7 +64,7 @@ type Sender struct {
 	redact *redact.Redactor
 	now    func() time.Time
 	// quotes says that the other side is Telegram itself: what a server at
-	// another address answers may not be for the eyes of who chose the address.
+	// another address answers may be hidden from the author of the receiver.
 	quotes bool
 }
 
@@ -208,5 +208,5 @@ func (s *Sender) messageID(externalID string) int {
 	return id
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -184,5 +184,5 @@ func problem(body []byte) string {
 	return p.Title + p.Detail
 }
 
-// Close lets go of the connections.
+// Close closes idle connections.
 func (s *Sender) Close() { s.client.CloseIdleConnections() }

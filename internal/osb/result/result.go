@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package result has what came of a request to a broker: its class, and what the broker told. It knows no HTTP but status codes.
+// Package result has the results of requests to a broker: their class, and what the broker returned. It knows no HTTP but status
+// codes.
 package result
 
 import (
@@ -22,76 +23,70 @@ import (
 	"time"
 )
 
-// Class is what an answer, or its absence, means. The set is closed.
+// Class is the meaning of an answer, or of its absence. The set is closed.
 type Class string
 
 const (
-	// Done: the broker has carried it out, or had before.
+	// Done: the broker has carried out the request, now or before.
 	Done Class = "Done"
-	// Accepted: the broker works on it; last_operation says how far it is.
+	// Accepted: the broker has begun an asynchronous operation, which is polled.
 	Accepted Class = "Accepted"
-	// Rejected: the broker refuses the content of this request, and nothing has changed
-	// there. The same request will be refused again.
+	// Rejected: the broker refuses the content of the request, which had no effect. The same request will be refused again.
 	Rejected Class = "Rejected"
-	// Retry: nothing has changed, and the same request may succeed later, not before
-	// Outcome.RetryAfter. If Outcome.Sent is false it has not even arrived.
+	// Retry: the request had no effect, and may succeed later, not before Outcome.RetryAfter. If Outcome.Sent is false it has not
+	// arrived.
 	Retry Class = "Retry"
-	// Misconfigured: nothing has changed, and the same request succeeds once a person mends
-	// something else: credentials, an address, a certificate, a proxy. It is no refusal of
-	// the content. If Outcome.Sent is false it has not even arrived.
+	// Misconfigured: the request had no effect, and succeeds once a person corrects credentials, an address, a certificate or a
+	// proxy. It is no refusal of the content. If Outcome.Sent is false it has not arrived.
 	Misconfigured Class = "Misconfigured"
-	// Unknown: it may have been carried out, wholly or in part. Of a provisioning or a
-	// binding something may be left behind; a change or a removal is to be sent again.
+	// Unknown: the request may have been carried out, completely or in part. A provisioning or binding may have left a resource; a
+	// change or removal is repeated.
 	Unknown Class = "Unknown"
-	// Gone: the broker does not have it. The answer to a removal that was not needed.
+	// Gone: the broker does not have the resource. It is the answer to an unnecessary removal.
 	Gone Class = "Gone"
-	// Conflict: the broker has something else under this id.
+	// Conflict: the broker has another resource under the id.
 	Conflict Class = "Conflict"
-	// NeedsAsync: only with AcceptsIncomplete.
+	// NeedsAsync: the broker requires AcceptsIncomplete.
 	NeedsAsync Class = "NeedsAsync"
-	// NeedsApp: only with an app_guid.
+	// NeedsApp: the broker requires an app_guid.
 	NeedsApp Class = "NeedsApp"
-	// NeedsCatalog: the catalog has changed since it was read, or the broker takes our
-	// version of the API no more, which reading the catalog settles. Nothing has changed.
+	// NeedsCatalog: the catalog has changed since it was read, or the broker no longer supports the version of the API, which a
+	// relist settles. The request had no effect.
 	NeedsCatalog Class = "NeedsCatalog"
-	// Concurrency: another operation holds the resource; nothing has changed. It must
-	// not be answered by a removal.
+	// Concurrency: another operation of the resource is in progress; the request had no effect. It must not be followed by a
+	// removal.
 	Concurrency Class = "Concurrency"
-	// Malformed: the answer cannot be understood, and does not mean that anything is
-	// left behind.
+	// Malformed: the answer cannot be understood, and does not mean that anything was left.
 	Malformed Class = "Malformed"
 )
 
-// Outcome is what came of a request.
+// Outcome is the result of a request.
 type Outcome struct {
 	Class Class
-	// Status is that of the answer, 0 if there was none.
+	// Status of the answer; 0: there was none.
 	Status int
-	// Code is the broker's error, such as ConcurrencyError; often empty.
+	// Code is the broker's error code, such as ConcurrencyError; often empty.
 	Code string
-	// Description is what the broker says about it, for people: shortened, without
-	// control characters and without our own secrets. Without an answer it says what
-	// happened to the request. It must not be used to decide anything.
+	// Description is the broker's description: shortened, without control characters and secrets. Without an answer it describes
+	// the failure. It must not be used for decisions.
 	Description string
 	// Withheld: text of the broker was left out, since not all Params.Secrets are known.
 	Withheld bool
-	// RetryAfter is how long the broker asks to be left alone; 0: it does not say.
+	// RetryAfter is the broker's Retry-After; 0: none.
 	RetryAfter time.Duration
-	// Sent says whether the broker may have got the request.
+	// Sent reports whether the broker may have received the request.
 	Sent bool
-	// Incomplete: the answer began, and did not come whole.
+	// Incomplete: the answer was cut off.
 	Incomplete bool
-	// InstanceUnusable and UpdateNotRepeatable are said of failed updates and
-	// deprovisionings only.
+	// InstanceUnusable and UpdateNotRepeatable are of failed updates and deprovisionings only.
 	InstanceUnusable, UpdateNotRepeatable bool
 }
 
-// Unauthorized says whether the broker wants to know who asks.
+// Unauthorized reports whether the broker refused the credentials.
 func (o Outcome) Unauthorized() bool { return o.Status == 401 }
 
-// Misconfigured says whether the outcome looks like a misconfiguration between here and the
-// broker, or like another program in the broker's place: the request is to be repeated, after
-// three quick repeats seldom, and is never refused for good.
+// Misconfigured reports whether the outcome looks like a misconfiguration, or like another program in the broker's place: the
+// request is retried, after three quick retries slowly, and never fails for good.
 func (o Outcome) Misconfigured() bool {
 	switch o.Class {
 	case Misconfigured:
@@ -105,19 +100,17 @@ func (o Outcome) Misconfigured() bool {
 	}
 }
 
-// NotFound says whether the broker does not know what it was asked about. That proves
-// nothing: whoever knows the protocol says Gone to a removal.
+// NotFound reports whether the broker does not know the resource. It proves nothing: a broker that follows the specification
+// answers a removal with Gone.
 func (o Outcome) NotFound() bool { return o.Status == 404 }
 
-// Unfit says whether the broker refuses a request as one that does not fit what it has, such as
-// by another plan.
+// Unfit reports whether the broker refuses a request as one that does not match its resource, such as by naming another plan.
 func (o Outcome) Unfit() bool { return o.Class == Rejected && o.Status == 400 }
 
-// Throttled says whether the broker wants fewer requests.
+// Throttled reports whether the broker asks for fewer requests.
 func (o Outcome) Throttled() bool { return o.Status == 429 }
 
-// Unavailable says whether there was no answer, or only one that there is none now, or one
-// without an end.
+// Unavailable reports whether there was no complete answer, or one that the broker is unavailable.
 func (o Outcome) Unavailable() bool {
 	switch o.Status {
 	case 0, 502, 503, 504:
@@ -126,23 +119,23 @@ func (o Outcome) Unavailable() bool {
 	return o.Incomplete
 }
 
-// BrokerFailed says whether the broker answered that something went wrong there.
+// BrokerFailed reports whether the broker answered with an internal error.
 func (o Outcome) BrokerFailed() bool { return o.Status >= 500 }
 
-// Instance is what a broker says of an instance; what it does not tell is empty.
+// Instance is an instance as the broker returned it; missing fields are empty.
 type Instance struct {
 	ServiceID, PlanID, DashboardURL string
 	Parameters                      json.RawMessage
 	MaintenanceVersion              string
 }
 
-// Binding is what a broker says of a binding.
+// Binding is a binding as the broker returned it.
 type Binding struct {
-	// Created: this request has created the binding (201), and not one before.
+	// Created: this request has created the binding (201).
 	Created bool
-	// Credentials is an object; nil: the broker told none. They are secret.
+	// Credentials is an object; nil: the broker returned none. They are secret.
 	Credentials json.RawMessage
-	// ExpiresAt and RenewBefore are zero where the broker does not say.
+	// ExpiresAt and RenewBefore are zero where the broker returned none.
 	ExpiresAt, RenewBefore time.Time
 	SyslogDrainURL         string
 	RouteServiceURL        string
@@ -152,27 +145,27 @@ type Binding struct {
 	Operation              string // of Accepted; often empty
 }
 
-// Endpoint is where an application reaches a service.
+// Endpoint is an address of a service for applications.
 type Endpoint struct {
 	Host     string
 	Ports    []string // "443", or a range as "9000-9010"
 	Protocol string   // tcp, udp or all
 }
 
-// State is how far an operation is.
+// State is the state of an operation.
 type State string
 
-// What brokers say of operations.
+// States of an operation.
 const (
 	InProgress State = "in progress"
 	Succeeded  State = "succeeded"
 	Failed     State = "failed"
 )
 
-// LastOperation is what a broker says of an operation.
+// LastOperation is the answer to a poll.
 type LastOperation struct {
 	State State
-	// Description is for people; prepared as Outcome.Description. It is empty for an operation
-	// in progress that has Params.Secrets, which are not read for that.
+	// Description as Outcome.Description. It is empty for an operation in progress with Params.Secrets, which are not read for
+	// that.
 	Description string
 }

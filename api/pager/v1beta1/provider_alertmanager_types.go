@@ -1,0 +1,43 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+// AlertmanagerProvider sends through Alertmanager. Keys of the Secret:
+// username and password, or token.
+type AlertmanagerProvider struct {
+	// urls are the base addresses of all replicas, at most 8.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=2048
+	// +kubebuilder:validation:items:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
+	// +listType=set
+	// +required
+	URLs []string `json:"urls,omitempty"`
+
+	// labels are added to those of every message, at most 32. alertname, namespace,
+	// severity and bellhop_incident are Bellhop's own.
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(name, name.matches('^[a-zA-Z_][a-zA-Z0-9_]*$'))",message="the name of a label is of letters, digits and _, and does not begin with a digit"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['alertname', 'namespace', 'severity', 'bellhop_incident'])",message="alertname, namespace, severity and bellhop_incident are set by Bellhop itself"
+	// +optional
+	Labels map[string]LabelValue `json:"labels,omitempty"`
+}
+
+// LabelValue is the value of a label in Alertmanager.
+// +kubebuilder:validation:MaxLength=1024
+type LabelValue string

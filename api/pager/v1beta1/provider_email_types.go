@@ -1,0 +1,63 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+// EmailProvider sends through e-mail. Keys of the Secret: username and
+// password.
+type EmailProvider struct {
+	// host is the mail server, as host or host:port. Default port 587, 465 with
+	// Implicit, 25 with None.
+	// +kubebuilder:validation:MaxLength=260
+	// +required
+	Host string `json:"host,omitempty"`
+
+	// tls is StartTLS, Implicit or None, which cannot be used with a username.
+	// Default StartTLS.
+	// +default="StartTLS"
+	// +optional
+	TLS EmailTLS `json:"tls,omitempty"`
+
+	// from is the address that mails come from, such as alerts@example.com or
+	// Alerts <alerts@example.com>, in ASCII.
+	// +kubebuilder:validation:MaxLength=320
+	// +kubebuilder:validation:Pattern=`^[ -~]+@[ -~]+$`
+	// +required
+	From string `json:"from,omitempty"`
+
+	// to are the addresses that mails go to, at most 16. All see each other. One
+	// that is refused does not keep the others from getting it.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=320
+	// +kubebuilder:validation:items:Pattern=`^[ -~]+@[ -~]+$`
+	// +listType=set
+	// +required
+	To []string `json:"to,omitempty"`
+}
+
+// EmailTLS says how a connection to a mail server is protected.
+// +kubebuilder:validation:Enum=StartTLS;Implicit;None
+type EmailTLS string
+
+const (
+	// EmailStartTLS begins in the clear and goes on over TLS, or not at all.
+	EmailStartTLS EmailTLS = "StartTLS"
+	// EmailTLSImplicit is TLS from the start.
+	EmailTLSImplicit EmailTLS = "Implicit"
+	// EmailTLSNone is not encrypted.
+	EmailTLSNone EmailTLS = "None"
+)

@@ -1,0 +1,36 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+// +kubebuilder:validation:XValidation:rule="has(self.url) == has(self.channelID)",message="url and channelID are for a bot and belong together"
+
+// MattermostProvider sends through Mattermost. Keys of the Secret: url of the
+// incoming webhook, or token of the bot.
+type MattermostProvider struct {
+	// url of the server, for a bot.
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
+	// +optional
+	URL string `json:"url,omitempty"`
+
+	// channelID is the channel that the bot posts to.
+	// +kubebuilder:validation:MaxLength=26
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]{26}$`
+	// +optional
+	ChannelID string `json:"channelID,omitempty"`
+}

@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+// WebhookProvider sends to any HTTP endpoint. Keys of the Secret: url, where
+// spec.webhook.url is left out because the URL is itself a credential;
+// signingSecret and, during a rotation, signingSecretNext (whsec_ and base64
+// of 24 to 64 bytes); token, sent as bearer token; username and password;
+// ca.crt, tls.crt and tls.key; and the secretKey of each header.
+type WebhookProvider struct {
+	// url that the messages are sent to. Http or https. Default: the key url of
+	// the Secret.
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="must have no user and password: put them into the Secret (username and password), or the whole URL (url)"
+	// +optional
+	URL string `json:"url,omitempty"`
+
+	// method of the request, POST or PUT. Default POST.
+	// +default="POST"
+	// +optional
+	Method WebhookMethod `json:"method,omitempty"`
+
+	// headers are sent with each request, at most 16.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Headers []WebhookHeader `json:"headers,omitempty"`
+
+	// insecureSkipTLSVerify sends messages to a server whose certificate was not
+	// checked. Default false.
+	// +optional
+	InsecureSkipTLSVerify bool `json:"insecureSkipTLSVerify,omitempty"`
+}
+
+// WebhookMethod is an HTTP method.
+// +kubebuilder:validation:Enum=POST;PUT
+type WebhookMethod string
+
+// +kubebuilder:validation:ExactlyOneOf=value;secretKey
+// +kubebuilder:validation:XValidation:rule="self.name.lowerAscii() != 'authorization' || has(self.secretKey)",message="the value of Authorization belongs into the Secret: give its key in secretKey"
+
+// WebhookHeader is a header of a request. Its value is given here or, where it
+// is a credential, in the Secret.
+type WebhookHeader struct {
+	// name of the header, such as X-Team. Headers that Bellhop sets itself
+	// (Host, Content-Type, User-Agent, webhook-*, …) are refused.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`
+	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['host', 'content-length', 'content-type', 'content-encoding', 'user-agent', 'accept-encoding', 'connection', 'keep-alive', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'proxy-authorization', 'proxy-connection']) && !self.lowerAscii().startsWith('webhook-')",message="is set by Bellhop itself"
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// value of the header.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^[\t -~]*$`
+	// +optional
+	Value string `json:"value,omitempty"`
+
+	// secretKey is the key of the receiver's Secret that has the value.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	SecretKey string `json:"secretKey,omitempty"`
+}

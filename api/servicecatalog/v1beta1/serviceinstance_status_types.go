@@ -1,0 +1,310 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// ServiceInstancePropertiesState is what was sent to the broker, or what it has.
+type ServiceInstancePropertiesState struct {
+	// clusterServicePlanExternalName is the name of the plan in the catalog of a
+	// ClusterServiceBroker.
+	// +optional
+	ClusterServicePlanExternalName string `json:"clusterServicePlanExternalName"`
+
+	// clusterServicePlanExternalID is its id.
+	// +optional
+	ClusterServicePlanExternalID string `json:"clusterServicePlanExternalID"`
+
+	// servicePlanExternalName is the name of the plan in the catalog of a
+	// ServiceBroker.
+	// +optional
+	ServicePlanExternalName string `json:"servicePlanExternalName,omitempty"`
+
+	// servicePlanExternalID is its id.
+	// +optional
+	ServicePlanExternalID string `json:"servicePlanExternalID,omitempty"`
+
+	// parameters that were sent; values from Secrets are "<redacted>".
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	Parameters *runtime.RawExtension `json:"parameters,omitempty"`
+
+	// parameterChecksum is the SHA-256, in lower-case hex, of all parameters.
+	// +optional
+	ParameterChecksum string `json:"parameterChecksum,omitempty"`
+
+	// parametersVersion changes with the Secrets in parametersFrom.
+	// +optional
+	ParametersVersion string `json:"parametersVersion,omitempty"`
+
+	// maintenanceVersion is the version of the plan's maintenanceInfo.
+	// +optional
+	MaintenanceVersion string `json:"maintenanceVersion,omitempty"`
+
+	// updateRequests is the spec's updateRequests.
+	// +optional
+	UpdateRequests int64 `json:"updateRequests,omitempty"`
+
+	// userInfo is the user of the request.
+	// +optional
+	UserInfo *UserInfo `json:"userInfo,omitempty"`
+}
+
+// ServiceInstanceOperation is the operation in progress at the broker.
+// +kubebuilder:validation:Enum="";Provision;Update;Deprovision
+type ServiceInstanceOperation string
+
+const (
+	// OperationProvision creates the instance.
+	OperationProvision ServiceInstanceOperation = "Provision"
+	// OperationUpdate changes it.
+	OperationUpdate ServiceInstanceOperation = "Update"
+	// OperationDeprovision removes it.
+	OperationDeprovision ServiceInstanceOperation = "Deprovision"
+)
+
+// ProvisionStatus is whether the broker has the instance.
+// +kubebuilder:validation:Enum="";Provisioned;NotProvisioned
+type ProvisionStatus string
+
+// Values of a ProvisionStatus; empty: not yet.
+const (
+	Provisioned    ProvisionStatus = "Provisioned"
+	NotProvisioned ProvisionStatus = "NotProvisioned"
+)
+
+// DeprovisionStatus is whether the broker may have something that is removed when the
+// object is deleted.
+// +kubebuilder:validation:Enum="";NotRequired;Required;Succeeded;Failed
+type DeprovisionStatus string
+
+// Values of a DeprovisionStatus; empty: not known.
+const (
+	// DeprovisionNotRequired: no request was sent, or the broker has refused it.
+	DeprovisionNotRequired DeprovisionStatus = "NotRequired"
+	// DeprovisionRequired: the broker may have something.
+	DeprovisionRequired DeprovisionStatus = "Required"
+	// DeprovisionSucceeded: the broker confirmed that it has nothing.
+	DeprovisionSucceeded DeprovisionStatus = "Succeeded"
+	// DeprovisionFailed is of the original service-catalog, which did not retry; here it
+	// is retried.
+	DeprovisionFailed DeprovisionStatus = "Failed"
+)
+
+// Attempts count the requests for one generation of a spec, or for a deletion.
+type Attempts struct {
+	// generation of the spec.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+
+	// count is the number of requests that failed, or have an unknown outcome.
+	// +optional
+	Count int32 `json:"count,omitempty"`
+
+	// misconfigured is the number of answers in a row that look like a misconfiguration,
+	// and are no refusal of the content. The first three are retried within a minute,
+	// later ones after 5 to 30 minutes.
+	// +optional
+	Misconfigured int32 `json:"misconfigured,omitempty"`
+
+	// ownFault is true where this object causes them, as requests of others succeeded
+	// meanwhile. Otherwise all objects of the broker wait for one request, its probe.
+	// +optional
+	OwnFault bool `json:"ownFault,omitempty"`
+
+	// lastError is the error of the last failed request. It stays during the orphan
+	// mitigation that follows.
+	// +optional
+	LastError string `json:"lastError,omitempty"`
+
+	// unknown is the number of requests with an unknown outcome.
+	// +optional
+	Unknown int32 `json:"unknown,omitempty"`
+
+	// removals is the number of orphan mitigations.
+	// +optional
+	Removals int32 `json:"removals,omitempty"`
+
+	// recovered is true once a request was sent earlier than planned, since the broker
+	// had recovered.
+	// +optional
+	Recovered bool `json:"recovered,omitempty"`
+
+	// refusals is the number of refused requests that name the plan. Where the status
+	// records more than one plan that the instance may have, the next request names
+	// another.
+	// +optional
+	Refusals int32 `json:"refusals,omitempty"`
+
+	// planIDs are the ids of plans that the instance may have beside those of
+	// externalProperties and inProgressProperties: of earlier updates with an unknown
+	// outcome.
+	// +optional
+	// +listType=atomic
+	PlanIDs []string `json:"planIDs,omitempty"`
+
+	// parametersVersion is the version of the Secrets of the parameters.
+	// +optional
+	ParametersVersion string `json:"parametersVersion,omitempty"`
+
+	// stopped is true after a refusal: nothing is retried until the spec or one of those
+	// Secrets changes.
+	// +optional
+	Stopped bool `json:"stopped,omitempty"`
+
+	// conflict is true after the broker reported another resource under the id, until
+	// it was inspected.
+	// +optional
+	Conflict bool `json:"conflict,omitempty"`
+
+	// failingSince is when the first of the failures in a row occurred.
+	// +optional
+	FailingSince *metav1.Time `json:"failingSince,omitempty"`
+
+	// lastTime is when the last request was sent.
+	// +optional
+	LastTime *metav1.Time `json:"lastTime,omitempty"`
+
+	// nextTime is when the next request is due.
+	// +optional
+	NextTime *metav1.Time `json:"nextTime,omitempty"`
+}
+
+// BrokerReference names the broker that an instance is, or may be, at.
+type BrokerReference struct {
+	// kind of the broker: ClusterServiceBroker, or ServiceBroker for one in the same
+	// namespace.
+	// +optional
+	Kind string `json:"kind,omitempty"`
+
+	// name of the broker.
+	// +optional
+	Name string `json:"name,omitempty"`
+
+	// serviceID is the service's id in its catalog.
+	// +optional
+	ServiceID string `json:"serviceID,omitempty"`
+}
+
+// ServiceInstanceStatus is what the broker has confirmed, and the operation in progress.
+type ServiceInstanceStatus struct {
+	// conditions of the instance: Reconciling, Stalled, Ready, and where they apply
+	// Failed and OrphanMitigation, in this order.
+	// +listType=atomic
+	// +nullable
+	// +optional
+	Conditions []Condition `json:"conditions"`
+
+	// asyncOpInProgress is true while currentOperation is in progress at the broker, and
+	// is polled.
+	// +optional
+	AsyncOpInProgress bool `json:"asyncOpInProgress"`
+
+	// orphanMitigationInProgress is true during an orphan mitigation.
+	// +optional
+	OrphanMitigationInProgress bool `json:"orphanMitigationInProgress"`
+
+	// lastOperation is the broker's name of the operation in progress.
+	// +kubebuilder:validation:MaxLength=10000
+	// +optional
+	LastOperation *string `json:"lastOperation,omitempty"`
+
+	// dashboardURL is the address of the service's own user interface.
+	// +optional
+	DashboardURL *string `json:"dashboardURL,omitempty"`
+
+	// currentOperation is the operation in progress: Provision, Update or Deprovision.
+	// +optional
+	CurrentOperation ServiceInstanceOperation `json:"currentOperation,omitempty"`
+
+	// reconciledGeneration is the generation that the broker last confirmed.
+	// +optional
+	ReconciledGeneration int64 `json:"reconciledGeneration"`
+
+	// observedGeneration is the generation that the conditions are about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration"`
+
+	// operationStartTime is when currentOperation began.
+	// +optional
+	OperationStartTime *metav1.Time `json:"operationStartTime,omitempty"`
+
+	// inProgressProperties are those of currentOperation.
+	// +optional
+	InProgressProperties *ServiceInstancePropertiesState `json:"inProgressProperties,omitempty"`
+
+	// externalProperties are what the broker has confirmed.
+	// +optional
+	ExternalProperties *ServiceInstancePropertiesState `json:"externalProperties,omitempty"`
+
+	// provisionStatus is Provisioned once the broker has the instance.
+	// +optional
+	ProvisionStatus ProvisionStatus `json:"provisionStatus"`
+
+	// deprovisionStatus is whether the broker may have something to remove.
+	// +optional
+	DeprovisionStatus DeprovisionStatus `json:"deprovisionStatus"`
+
+	// defaultProvisionParameters are of the original service-catalog, and are kept.
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	DefaultProvisionParameters *runtime.RawExtension `json:"defaultProvisionParameters,omitempty"`
+
+	// lastConditionState is the type of the last condition if it is True, else its
+	// reason.
+	// +optional
+	LastConditionState string `json:"lastConditionState"`
+
+	// userSpecifiedClassName is the class as the spec names it, after its kind.
+	// +optional
+	UserSpecifiedClassName string `json:"userSpecifiedClassName"`
+
+	// userSpecifiedPlanName is the plan as the spec names it.
+	// +optional
+	UserSpecifiedPlanName string `json:"userSpecifiedPlanName"`
+
+	// externalID is the id under which the broker knows the instance, where it differs
+	// from the spec's: each orphan mitigation is followed by a new id.
+	// +optional
+	ExternalID string `json:"externalID,omitempty"`
+
+	// createdForUID is the UID of the object whose request created the broker's
+	// resource, which is deleted with that object.
+	// +optional
+	CreatedForUID types.UID `json:"createdForUID,omitempty"`
+
+	// broker is where the instance is, or may be.
+	// +optional
+	Broker *BrokerReference `json:"broker,omitempty"`
+
+	// attempts of the present generation.
+	// +optional
+	Attempts *Attempts `json:"attempts,omitempty"`
+
+	// unusable is true while the broker reports that the instance cannot be used; it is
+	// not bound to then.
+	// +optional
+	Unusable bool `json:"unusable,omitempty"`
+
+	// refusedUpdate identifies an update that the broker must not be sent again.
+	// +optional
+	RefusedUpdate string `json:"refusedUpdate,omitempty"`
+}

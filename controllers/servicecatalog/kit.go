@@ -1,0 +1,45 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/consistency"
+)
+
+// kit is what the controllers of the group share.
+type kit struct {
+	index       index.Index // does not wait for this process's own writes
+	connections *connections
+	clusterID   *clusterID
+	recorder    events.EventRecorder
+	clock       clock.PassiveClock
+	// barrier has all kinds of the group.
+	barrier consistency.CacheBarrier
+	// relist requests a relist of a broker.
+	relist func(brokerKey)
+	// keepSecrets keeps the Secrets of a broker from being deleted, before a request creates something there.
+	keepSecrets func(context.Context, v1beta1.Broker) error
+	// released counts a released object, by its kind.
+	released func(kind string, why word)
+}

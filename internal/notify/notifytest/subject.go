@@ -1,0 +1,326 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notifytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+)
+
+type subject struct {
+	Provider
+	server *Server
+	sender notify.Sender
+	forms  map[string]string // how a canary can be written, and what that is called
+}
+
+func (s subject) send(ctx context.Context, delivery string) (result.Receipt, error) {
+	return s.sender.Send(ctx, Message(result.Fired), Key(delivery, ""))
+}
+
+// failure sends, and returns the error that must come of it.
+func (s subject) failure(ctx context.Context, t *testing.T) *result.Error {
+	t.Helper()
+	receipt, err := s.send(ctx, "delivery")
+	own, ok := errors.AsType[*result.Error](err)
+	if !ok {
+		t.Fatalf("got %+v, %v, want a *result.Error", receipt, err)
+	}
+	if own.Reason == "" || own.Message == "" {
+		t.Errorf("reason or message is missing: %+v", own)
+	}
+	return own
+}
+
+func (s subject) keys(t *testing.T) {
+	s.server.Answer(Status(http.StatusOK, s.Accept))
+	var got []string
+	for _, delivery := range []string{"first", "first", "second"} {
+		receipt, err := s.send(t.Context(), delivery)
+		if err != nil || receipt.ExternalID != s.ExternalID {
+			t.Fatalf("got %+v, %v; want the id %q", receipt, err, s.ExternalID)
+		}
+		for _, r := range s.server.Requests() {
+			if s.Key != nil {
+				got = append(got, s.Key(r))
+			} else {
+				got = append(got, delivery)
+			}
+			if agent := r.Header.Get("User-Agent"); agent != "bellhop" {
+				t.Errorf("sent as %q", agent)
+			}
+			text := string(r.Body)
+			if s.Text != nil {
+				text = s.Text(r)
+			}
+			if !strings.Contains(text, "Hello KubeCon 👋") || !strings.Contains(text, "Hi 🎉") {
+				t.Errorf("the text has no emoji: %s", text)
+			}
+		}
+	}
+	if fmt.Sprint(got) != "[first first second]" {
+		t.Errorf("repeats must carry the key of the message, once per call: got %q", got)
+	}
+}
+
+// together is for the race detector.
+func (s subject) together(t *testing.T) {
+	s.server.Answer(Status(http.StatusOK, s.Accept))
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if receipt, err := s.send(t.Context(), "delivery"); err != nil || receipt.ExternalID != s.ExternalID {
+				t.Errorf("got %+v, %v", receipt, err)
+			}
+		})
+	}
+	all.Wait()
+	s.server.Requests()
+}
+
+// odd sends what an alert can have but hardly has, and ids that are none.
+func (s subject) odd(t *testing.T) {
+	for _, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
+		for _, text := range []string{
+			"", " \n", "\x00", "\xff\x01\x7f\u0085\u2028\r\n", strings.Repeat("<", 16384), strings.Repeat("👋", 4096), strings.Repeat("@a :us: `b` ", 1365),
+		} {
+			m := Message(event)
+			m.Title, m.Content, m.Severity = text, text, ""
+			s.sendOdd(t, m, "")
+		}
+		for _, id := range []string{"../../odd-id?x=#", "odd-id\x00\r\nX: y", strings.Repeat("odd-id", 1000)} {
+			s.sendOdd(t, Message(event), id)
+		}
+	}
+}
+
+// sendOdd sends a message that the service takes, and then does not.
+func (s subject) sendOdd(t *testing.T, m notify.Message, externalID string) {
+	t.Helper()
+	what := fmt.Sprintf("%s, %.20q, %.20q", m.Event, m.Content, externalID)
+	contentType, words := s.Refuse("no such thing")
+	for _, answer := range []http.HandlerFunc{
+		Status(http.StatusOK, s.Accept, "Content-Type", contentType), Status(http.StatusNotFound, words, "Content-Type", contentType),
+	} {
+		s.server.Answer(answer)
+		receipt, err := s.sender.Send(t.Context(), m, Key("delivery", externalID))
+		if own, ok := errors.AsType[*result.Error](err); err != nil && (!ok || own.Reason == "" || own.Message == "") {
+			t.Errorf("%s: got %v, want a *result.Error", what, err)
+		}
+		if id := receipt.ExternalID; len(id) > 256 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("%s: got the id %q", what, id)
+		}
+		for _, r := range s.server.Requests() {
+			if strings.Contains(r.URI, "odd-id") || !utf8.Valid(r.Body) {
+				t.Errorf("%s: sent %s %.100q", what, r.URI, r.Body)
+			}
+		}
+	}
+}
+
+func (s subject) bodies(t *testing.T) {
+	for why, answer := range map[string]http.HandlerFunc{
+		"garbage":       Status(http.StatusOK, "<html>"),
+		"empty":         Status(http.StatusOK, ""),
+		"empty object":  Status(http.StatusOK, "{}"),
+		"endless":       Flood,
+		"never ends":    HangInBody,
+		"cut off early": Status(http.StatusOK, "{", "Content-Length", "100"),
+	} {
+		t.Run(why, func(t *testing.T) {
+			s.server.Answer(answer)
+			if s.NeedsBody {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				if e := s.failure(ctx, t); e.Class != result.Unknown {
+					t.Errorf("got %s (%s), want Unknown: it has most likely been accepted", e.Class, e.Message)
+				}
+				return
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if _, err := s.send(ctx, "delivery"); err != nil || ctx.Err() != nil {
+				t.Errorf("the status says that it was delivered, but: %v, %v", err, ctx.Err())
+			}
+		})
+	}
+}
+
+// waits are never longer than anybody may ask for, and no overflow.
+func (s subject) waits(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		for _, wait := range []string{"99999999999999999999", "-5", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+			s.server.Answer(Status(status, "", "Retry-After", wait))
+			if e := s.failure(t.Context(), t); e.RetryAfter < 0 || e.RetryAfter > outbound.MaxRetryAfter {
+				t.Errorf("HTTP %d, %s: got %s", status, wait, e.RetryAfter)
+			}
+		}
+	}
+	s.server.Requests()
+}
+
+// ended is for a caller who does not want it any more.
+func (s subject) ended(t *testing.T) {
+	s.server.Requests()
+	s.server.Answer(Status(http.StatusOK, s.Accept))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if e := s.failure(ctx, t); e.Class != result.Temporary || e.Reason != result.ReasonCanceled {
+		t.Errorf("got %s, %s (%s), want what says that nothing was sent", e.Class, e.Reason, e.Message)
+	}
+	if n := len(s.server.Requests()); n != 0 {
+		t.Errorf("%d requests, want none", n)
+	}
+}
+
+func (s subject) unreachable(t *testing.T) {
+	s.server.Answer(Hang)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if e := s.failure(ctx, t); e.Class != result.Unknown || e.Reason != result.ReasonTimeout {
+		t.Errorf("no answer: got %s, %s", e.Class, e.Reason)
+	}
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	strict, err := outbound.NewClient(&outbound.Guard{}, outbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		why, url, reason string
+		client           *outbound.Client
+		class            result.Class
+	}{
+		{"nobody listens", closed.URL, result.ReasonConnectionFailed, outboundtest.Client(t), result.Temporary},
+		{"an address that is refused", s.server.URL, result.ReasonAddressRefused, strict, result.Configuration},
+	} {
+		sender, err := s.New(c.url, c.client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sender.Close()
+		other := s
+		other.sender = sender
+		e := other.failure(t.Context(), t)
+		if e.Class != c.class || e.Reason != c.reason {
+			t.Errorf("%s: got %s, %s (%s)", c.why, e.Class, e.Reason, e.Message)
+		}
+		s.wantNoCanary(t, c.why, e.Message)
+	}
+}
+
+// leaks lets the server echo all that it got, and all that it should not even know, in every spelling and at the beginning of
+// the text, where it is not cut off.
+func (s subject) leaks(t *testing.T) {
+	s.server.Answer(Status(http.StatusUnauthorized, ""))
+	_ = s.failure(t.Context(), t)
+	pieces := append([]string{}, s.Canaries...)
+	for _, r := range s.server.Requests() {
+		pieces = append(pieces, r.URI, string(r.Body))
+		for _, values := range r.Header {
+			pieces = append(pieces, strings.Join(values, ","))
+		}
+	}
+	for _, piece := range pieces {
+		for spelling, echo := range redacttest.Spellings(piece) {
+			contentType, body := s.Refuse(echo)
+			s.server.Answer(Status(http.StatusUnauthorized, body, "Content-Type", contentType, "Location", "/"+echo, "X-Echo", echo))
+			s.wantNoCanary(t, spelling, s.failure(t.Context(), t).Message)
+			if !s.NeedsBody {
+				continue
+			}
+			s.server.Answer(Status(http.StatusOK, strings.ReplaceAll(s.Accept, s.ExternalID, echo), "Content-Type", contentType))
+			receipt, err := s.send(t.Context(), "delivery")
+			s.wantNoCanary(t, spelling, fmt.Sprint(receipt, err))
+		}
+	}
+}
+
+// probe checks the harmless call, where there is one.
+func (s subject) probe(t *testing.T) {
+	prober, ok := s.sender.(notify.Prober)
+	if !ok {
+		if s.ProbeAccept != "" {
+			t.Fatal("not a notify.Prober")
+		}
+		return
+	}
+	s.server.Requests() // what came before
+	s.server.Answer(Status(http.StatusOK, s.ProbeAccept))
+	if err := prober.Probe(t.Context()); err != nil {
+		t.Errorf("got %v, want no error", err)
+	}
+	requests := s.server.Requests()
+	if len(requests) == 0 {
+		t.Error("nobody was asked")
+	}
+	for _, r := range requests {
+		if strings.Contains(string(r.Body), "KubeCon") {
+			t.Errorf("a message was sent: %s %s %s", r.Method, r.URI, r.Body)
+		}
+	}
+	for _, c := range []struct {
+		why    string
+		limit  time.Duration
+		answer http.HandlerFunc
+		class  []result.Class
+	}{
+		{"no credential", 10 * time.Second, Status(http.StatusUnauthorized, ""), []result.Class{result.Configuration}},
+		{"slow down", 10 * time.Second, Status(http.StatusTooManyRequests, ""), []result.Class{result.Temporary, result.Configuration}},
+		{"server error", 10 * time.Second, Status(http.StatusInternalServerError, ""), []result.Class{result.Temporary, result.Unknown}},
+		{"no answer", 100 * time.Millisecond, Hang, []result.Class{result.Temporary, result.Unknown}},
+	} {
+		s.server.Answer(c.answer)
+		ctx, cancel := context.WithTimeout(t.Context(), c.limit)
+		err := prober.Probe(ctx)
+		cancel()
+		if own, ok := errors.AsType[*result.Error](err); !ok || !slices.Contains(c.class, own.Class) {
+			t.Errorf("%s: got %v, want one of %v", c.why, err, c.class)
+		}
+	}
+	for _, canary := range s.Canaries {
+		for spelling, echo := range redacttest.Spellings(canary) {
+			contentType, body := s.Refuse(echo)
+			s.server.Answer(Status(http.StatusForbidden, body, "Content-Type", contentType))
+			s.wantNoCanary(t, "probe, "+spelling, fmt.Sprint(prober.Probe(t.Context())))
+		}
+	}
+}
+
+func (s subject) wantNoCanary(t *testing.T, why, text string) {
+	t.Helper()
+	for form, name := range s.forms {
+		if strings.Contains(text, form) {
+			t.Errorf("%s: %s is in %q", why, name, text)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notify
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Provider describes a provider to the registry, internal/providers. S is the type of its settings: its member of the union in
+// a receiver's spec.
+type Provider[S any] struct {
+	// Addresses returns the addresses in the settings; nil: there are none, as the address is the provider's own or in the Secret.
+	Addresses func(*S) []Address
+	// SkipsTLSVerify reports whether the settings turn off the verification of certificates; nil: they cannot.
+	SkipsTLSVerify func(*S) bool
+	// New returns the sender of a receiver. An error names the field or the key of the Secret that is wrong, never a value.
+	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
+	// ResendEvery is the interval at which an active alert is sent again, as the receiver forgets it otherwise; 0: it does not.
+	ResendEvery time.Duration
+}
+
+// Address is where a receiver's requests go.
+type Address struct {
+	// Field is its path in the settings, such as url.
+	Field string
+	Host  string
+	// Plain: the connection is not encrypted.
+	Plain bool
+}
+
+// URLAddress returns the address of a URL; none where it is empty, or no URL, which the schema refuses.
+func URLAddress(field, value string) []Address {
+	u, err := url.Parse(value)
+	if err != nil || value == "" {
+		return nil
+	}
+	return []Address{{Field: field, Host: u.Hostname(), Plain: u.Scheme == "http"}}
+}
+
+// HostAddress returns the address of a host, with or without a port.
+func HostAddress(field, value string, plain bool) []Address {
+	host, _, err := net.SplitHostPort(value)
+	if err != nil {
+		host = strings.Trim(value, "[]")
+	}
+	return []Address{{Field: field, Host: host, Plain: plain}}
+}
+
+// maxCredential bounds a credential, in bytes: redacting it from what others answer costs as much as it is long.
+const maxCredential = 4096
+
+// Secret has the credentials of a receiver.
+type Secret struct {
+	data map[string][]byte
+	err  error
+}
+
+// NewSecret returns the credentials in the data of a Secret.
+func NewSecret(data map[string][]byte) *Secret { return &Secret{data: data} }
+
+// Get returns the value of a key; empty: there is none.
+func (s *Secret) Get(key string) string {
+	value := s.data[key]
+	if len(value) > maxCredential && s.err == nil {
+		s.err = fmt.Errorf("the Secret's key %s has %d bytes: at most %d are taken", key, len(value), maxCredential)
+	}
+	return string(value)
+}
+
+// Err returns why one of the values that were read cannot be a credential; nil: all can.
+func (s *Secret) Err() error { return s.err }

@@ -1,0 +1,33 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// The operator of Bellhop: it pages people (Alert) and provisions services of Open Service Brokers (ServiceInstance,
+// ServiceBinding).
+package telegram
+
+import (
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Provider describes Telegram to the registry.
+var Provider = notify.Provider[v1beta1.TelegramProvider]{
+	Addresses: func(s *v1beta1.TelegramProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
+	New: func(s *v1beta1.TelegramProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
+		return New(Config{URL: s.URL, Token: secret.Get("token"), ChatID: s.ChatID, MessageThreadID: int(s.MessageThreadID)}, client)
+	},
+}

@@ -1,0 +1,63 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// The operator of Bellhop: it pages people (Alert) and provisions services of Open Service Brokers (ServiceInstance,
+// ServiceBinding).
+package webhook
+
+import (
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// Provider describes webhooks to the registry.
+var Provider = notify.Provider[v1beta1.WebhookProvider]{
+	Addresses:      func(s *v1beta1.WebhookProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
+	SkipsTLSVerify: func(s *v1beta1.WebhookProvider) bool { return s.InsecureSkipTLSVerify },
+	New: func(s *v1beta1.WebhookProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
+		config, err := configOf(s, secret)
+		if err != nil {
+			return nil, err
+		}
+		return New(config, client)
+	},
+}
+
+func configOf(s *v1beta1.WebhookProvider, secret *notify.Secret) (Config, error) {
+	c := Config{URL: s.URL, Method: string(s.Method),
+		Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}
+	if c.URL == "" { // only then: who may write the Secret but not the receiver cannot redirect the other credentials
+		c.URL = secret.Get("url")
+	}
+	for _, key := range []string{"signingSecret", "signingSecretNext"} {
+		if value := secret.Get(key); value != "" {
+			c.SigningSecrets = append(c.SigningSecrets, value)
+		}
+	}
+	for _, h := range s.Headers {
+		value := h.Value
+		if h.SecretKey != "" {
+			if value = secret.Get(h.SecretKey); value == "" {
+				return c, fmt.Errorf("spec.webhook.headers: the Secret has no key %q for the header %s", h.SecretKey, h.Name)
+			}
+		}
+		c.Headers = append(c.Headers, Header{Name: h.Name, Value: value})
+	}
+	return c, secret.Err()
+}

@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// The operator of Bellhop: it pages people (Alert) and provisions services of Open Service Brokers (ServiceInstance,
+// ServiceBinding).
+package providers
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// TestEveryProviderIsRegistered: a member of the union without an entry would be accepted, and could not be sent to.
+func TestEveryProviderIsRegistered(t *testing.T) {
+	union := reflect.TypeFor[v1beta1.Provider]()
+	if union.NumField() != len(registry) {
+		t.Errorf("the union has %d members, and the registry %d entries", union.NumField(), len(registry))
+	}
+	for i := range union.NumField() {
+		spec := &v1beta1.CommonReceiverSpec{}
+		reflect.ValueOf(&spec.Provider).Elem().Field(i).Set(reflect.New(union.Field(i).Type.Elem()))
+		p, ok := Of(spec)
+		if name := strings.ToLower(union.Field(i).Name); !ok || p.newSender == nil || strings.ToLower(p.Name) != name || NameOf(spec) != p.Name {
+			t.Errorf("%s: %+v", union.Field(i).Name, p)
+		}
+	}
+	if name := NameOf(&v1beta1.CommonReceiverSpec{}); name != "none" {
+		t.Errorf("a spec without a provider has %q", name)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for want, provider := range map[string]v1beta1.Provider{
+		"webhook.url example.com plain":                  {Webhook: &v1beta1.WebhookProvider{URL: "http://example.com:8080/hook"}},
+		"pagerDuty.url events.eu.pagerduty.com":          {PagerDuty: &v1beta1.PagerDutyProvider{URL: "https://events.eu.pagerduty.com"}},
+		"email.host mail.example.com plain":              {Email: &v1beta1.EmailProvider{Host: "mail.example.com:25", TLS: v1beta1.EmailTLSNone}},
+		"email.host ::1":                                 {Email: &v1beta1.EmailProvider{Host: "[::1]"}},
+		"alertmanager.urls[0] a, alertmanager.urls[1] b": {Alertmanager: &v1beta1.AlertmanagerProvider{URLs: []string{"https://a", "https://b"}}},
+		"": {Discord: &v1beta1.DiscordProvider{}},
+	} {
+		p, _ := Of(&v1beta1.CommonReceiverSpec{Provider: provider})
+		var got []string
+		for _, a := range p.Addresses() {
+			text := a.Field + " " + a.Host
+			if a.Plain {
+				text += " plain"
+			}
+			got = append(got, text)
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
