@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -39,7 +40,7 @@ var quiet = map[string]bool{
 
 // isQuiet reports whether Ready has such a reason.
 func isQuiet(conditions []v1beta1.Condition) bool {
-	ready := conditionOf(conditions, v1beta1.ConditionReady)
+	ready := lifecycle.FindCondition(conditions, v1beta1.ConditionReady)
 	return ready != nil && quiet[ready.Reason]
 }
 
@@ -48,42 +49,42 @@ func isOpen(conditions []v1beta1.Condition, remembered bool) bool {
 	if isQuiet(conditions) {
 		return remembered
 	}
-	ready := conditionOf(conditions, v1beta1.ConditionReady)
-	return ready != nil && !isTrue(ready)
+	ready := lifecycle.FindCondition(conditions, v1beta1.ConditionReady)
+	return ready != nil && !lifecycle.IsTrue(ready)
 }
 
 // announce emits events about problems, and about their end where open. Expected changes have no events, which were a tenth of the
 // API server's cost of an object: conditions and log have them.
 func announce(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition, open bool) {
-	if failed := conditionOf(after, v1beta1.ConditionFailed); isTrue(failed) && !isTrue(conditionOf(before, v1beta1.ConditionFailed)) {
+	if failed := lifecycle.FindCondition(after, v1beta1.ConditionFailed); lifecycle.IsTrue(failed) && !lifecycle.IsTrue(lifecycle.FindCondition(before, v1beta1.ConditionFailed)) {
 		log.FromContext(ctx).Info("Failed", "reason", failed.Reason, "message", failed.Message)
 	}
-	is, was := conditionOf(after, v1beta1.ConditionReady), conditionOf(before, v1beta1.ConditionReady)
-	stalls := isTrue(conditionOf(after, v1beta1.ConditionStalled)) && !isTrue(conditionOf(before, v1beta1.ConditionStalled))
+	is, was := lifecycle.FindCondition(after, v1beta1.ConditionReady), lifecycle.FindCondition(before, v1beta1.ConditionReady)
+	stalls := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled)) && !lifecycle.IsTrue(lifecycle.FindCondition(before, v1beta1.ConditionStalled))
 	if is == nil || quiet[is.Reason] || was != nil && was.Reason == is.Reason && was.Status == is.Status && !stalls {
 		return
 	}
-	if isTrue(is) && !open {
+	if lifecycle.IsTrue(is) && !open {
 		log.FromContext(ctx).Info("Ready", "reason", is.Reason)
 		return
 	}
 	kind := corev1.EventTypeWarning
-	if is.Status == v1beta1.ConditionTrue || conditionOf(after, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue && !strings.Contains(is.Reason, "Fail") && !strings.HasPrefix(is.Reason, "Error") {
+	if is.Status == v1beta1.ConditionTrue || lifecycle.FindCondition(after, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue && !strings.Contains(is.Reason, "Fail") && !strings.HasPrefix(is.Reason, "Error") {
 		kind = corev1.EventTypeNormal
 	}
-	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(is.Message, maxNote))
+	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
 }
 
 // announceRelease emits an event about the release of an object.
-func announceRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, why word, open bool) {
+func announceRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, why lifecycle.Cause, open bool) {
 	kind := corev1.EventTypeNormal
 	switch {
-	case why.reason == v1beta1.ReasonRetained:
+	case why.Reason == v1beta1.ReasonRetained:
 		kind = corev1.EventTypeWarning
-		log.FromContext(ctx).Info("Retained", "message", why.message)
+		log.FromContext(ctx).Info("Retained", "message", why.Message)
 	case !open:
-		log.FromContext(ctx).Info("Released", "reason", why.reason)
+		log.FromContext(ctx).Info("Released", "reason", why.Reason)
 		return
 	}
-	recorder.Eventf(about, nil, kind, why.reason, "Release", "%s", redact.Shorten(why.message, maxNote))
+	recorder.Eventf(about, nil, kind, why.Reason, "Release", "%s", redact.Shorten(why.Message, lifecycle.MaxNote))
 }

@@ -27,6 +27,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
 // heard notes what is logged at the level that is always on.
@@ -44,24 +46,24 @@ func heard(t *testing.T) (context.Context, func() string) {
 func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 	ctx, logged := heard(t)
 	recorder, about := events.NewFakeRecorder(100), &v1beta1.ServiceInstance{}
-	failing := verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonProvisionCallFailed, message: "HTTP 500"}
-	first := failing.conditions(nil, noon)
+	failing := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 500"}
+	first := failing.Conditions(nil, lifecycletest.Noon)
 	announce(ctx, recorder, about, nil, first, false)
 	if said := logged(); said != "" {
 		t.Errorf("what is tried again is logged: %s", said)
 	}
-	failing.stalled, failing.failed = true, &word{v1beta1.ReasonProvisionCallFailed, "HTTP 400: no room"}
-	second := failing.conditions(first, noon)
+	failing.Stalled, failing.Failed = true, &lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 400: no room"}
+	second := failing.Conditions(first, lifecycletest.Noon)
 	announce(ctx, recorder, about, first, second, true)
 	if said := logged(); !strings.Contains(said, `"msg"="Failed"`) || !strings.Contains(said, "no room") {
 		t.Errorf("logged is %q", said)
 	}
 	announce(ctx, recorder, about, second, second, true)
-	announceRelease(ctx, recorder, about, word{v1beta1.ReasonDeprovisionedSuccessfully, "done"}, true)
+	announceRelease(ctx, recorder, about, lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "done"}, true)
 	if said := logged(); said != "" {
 		t.Errorf("logged again is %q", said)
 	}
-	announceRelease(ctx, recorder, about, word{v1beta1.ReasonRetained, "the deletion policy is Retain"}, false)
+	announceRelease(ctx, recorder, about, lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain"}, false)
 	if said := logged(); !strings.Contains(said, `"msg"="Retained"`) || !strings.Contains(said, "the deletion policy is Retain") {
 		t.Errorf("logged is %q", said)
 	}
@@ -109,10 +111,10 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		for _, step := range c.life {
 			status, reason, isVerdict := strings.Cut(step, " ")
 			if !isVerdict {
-				announceRelease(ctx, recorder, &v1beta1.ServiceInstance{}, word{step, "because"}, isOpen(conditions, open))
+				announceRelease(ctx, recorder, &v1beta1.ServiceInstance{}, lifecycle.Cause{Reason: step, Message: "because"}, isOpen(conditions, open))
 				continue
 			}
-			after := verdict{ready: v1beta1.ConditionStatus(status), reason: reason, message: "because"}.conditions(conditions, noon)
+			after := lifecycle.ConditionSet{Ready: v1beta1.ConditionStatus(status), Reason: reason, Message: "because"}.Conditions(conditions, lifecycletest.Noon)
 			open = isOpen(conditions, open)
 			announce(ctx, recorder, &v1beta1.ServiceInstance{}, conditions, after, open)
 			conditions = after
@@ -134,19 +136,19 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
 	ctx, logged := heard(t)
 	b := &v1beta1.ClusterServiceBroker{}
-	status := func(v verdict) v1beta1.ServiceBrokerStatus {
-		return v1beta1.ServiceBrokerStatus{Conditions: v.conditions(nil, noon)}
+	status := func(v lifecycle.ConditionSet) v1beta1.ServiceBrokerStatus {
+		return v1beta1.ServiceBrokerStatus{Conditions: v.Conditions(nil, lifecycletest.Noon)}
 	}
 	for _, c := range []struct {
 		why  string
-		now  verdict
+		now  lifecycle.ConditionSet
 		want string
 	}{
-		{"it waits for its turn", verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonQueued}, ""},
-		{"it works from the beginning", verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonFetchedCatalog}, ""},
-		{"it fails", verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorFetchingCatalog, message: "HTTP 500"}, "Broker does not work"},
-		{"it fails again", verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorFetchingCatalog, message: "HTTP 502"}, ""},
-		{"it works", verdict{ready: v1beta1.ConditionTrue, reason: v1beta1.ReasonPartlySynced}, "Broker works again"},
+		{"it waits for its turn", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonQueued}, ""},
+		{"it works from the beginning", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog}, ""},
+		{"it fails", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 500"}, "Broker does not work"},
+		{"it fails again", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 502"}, ""},
+		{"it works", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced}, "Broker works again"},
 	} {
 		after := status(c.now)
 		logBroker(ctx, b, after)

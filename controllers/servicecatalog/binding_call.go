@@ -26,28 +26,30 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // act sends the request of a step and applies the answer to the view. If none was sent, it returns when to continue.
-func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindingStep) (made bool, _ ctrl.Result, _ error) {
-	broker, problem, err := r.connect(ctx, v.world.broker)
+func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindingrules.Decision) (made bool, _ ctrl.Result, _ error) {
+	broker, problem, err := r.connect(ctx, v.world.Broker)
 	switch {
 	case problem != nil:
-		v.world.problem = problem
-		result, unrecorded := r.settle(ctx, v, decideBinding(v.b, v.world))
+		v.world.BrokerBlocker = problem
+		result, unrecorded := r.settle(ctx, v, bindingrules.Decide(v.b, v.world))
 		return false, result, errors.Join(err, unrecorded)
 	case err != nil:
 		return false, ctrl.Result{}, err
 	}
 	var first *v1beta1.ServiceBindingStatus
-	if next.journal || v.known.unrecorded != nil && v.calls == 0 { // an answer is recorded before the next request
-		first = &next.status
+	if next.WriteAhead || v.known.unrecorded != nil && v.calls == 0 { // an answer is recorded before the next request
+		first = &next.Status
 	}
-	var a bindingAnswer
-	queued, err := r.send(ctx, v.view, v.world.broker, next.call.verb, first, func() (osbresult.Outcome, error) {
+	var a bindingrules.Answer
+	queued, err := r.send(ctx, v.view, v.world.Broker, next.Request.Operation, first, func() (osbresult.Outcome, error) {
 		var err error
 		a, err = r.make(ctx, v, broker, next)
 		return a.Outcome, err
@@ -56,84 +58,84 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 	case err != nil:
 		return false, ctrl.Result{}, r.fail(ctx, v.view, err)
 	case queued != nil:
-		works := isTrue(conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady)) && v.b.DeletionTimestamp.IsZero()
+		works := lifecycle.IsTrue(lifecycle.FindCondition(v.b.Status.Conditions, v1beta1.ConditionReady)) && v.b.DeletionTimestamp.IsZero()
 		result, err := r.queued(ctx, v.view, *queued, v.b.Status.AsyncOpInProgress || works)
 		return false, result, err
 	}
-	a.blame = v.blame
+	a.Attribution = v.blame
 	r.take(v, next, a)
-	r.observeRecovery(ctx, v.world.broker, &next.status, &v.b.Status)
+	r.observeRecovery(ctx, v.world.Broker, &next.Status, &v.b.Status)
 	return true, ctrl.Result{}, nil
 }
 
 // make sends the request of a step. After an error none was sent.
-func (r *BindingReconciler) make(ctx context.Context, v *bindingView, broker *osb.Client, next bindingStep) (bindingAnswer, error) {
+func (r *BindingReconciler) make(ctx context.Context, v *bindingView, broker *osb.Client, next bindingrules.Decision) (bindingrules.Answer, error) {
 	before := v.b.Status
-	v.b.Status = *next.status.DeepCopy()
-	a, err := r.call(ctx, v, broker, next.call)
-	if err != nil && !next.journal { // otherwise the status is on record
+	v.b.Status = *next.Status.DeepCopy()
+	a, err := r.call(ctx, v, broker, next.Request)
+	if err != nil && !next.WriteAhead { // otherwise the status is on record
 		v.b.Status = before
 	}
 	return a, err
 }
 
 // take applies an answer to the view.
-func (r *BindingReconciler) take(v *bindingView, next bindingStep, a bindingAnswer) {
-	call := next.call
+func (r *BindingReconciler) take(v *bindingView, next bindingrules.Decision, a bindingrules.Answer) {
+	call := next.Request
 	v.calls++
-	v.more = a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.verb == unbind || call.verb == poll && a.state == osbresult.Succeeded && !call.removal
-	v.known.memory.callMemory = v.known.memory.learn(v.b, *call, a)
-	v.b.Status = foldBinding(v.b, next.status, *call, a, r.clock.Now())
+	v.more = a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
+	v.known.memory.RequestMemory = v.known.memory.ObserveAnswer(v.b, *call, a)
+	v.b.Status = bindingrules.Apply(v.b, next.Status, *call, a, r.clock.Now())
 	v.known.made = r.orphanOf(v, call, a)
 	r.keep(v.view, v.b.Status)
-	v.world.polled, v.world.asked = v.known.polled, v.known.asked
+	v.world.LastPoll, v.world.PollAfter = v.known.polled, v.known.asked
 }
 
 // orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
-func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingCall, a bindingAnswer) *orphan {
+func (r *BindingReconciler) orphanOf(v *bindingView, call *bindingrules.Request, a bindingrules.Answer) *orphan {
 	accepted := a.Class == osbresult.Accepted
-	if call.verb != bind || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
+	if call.Operation != lifecycle.Bind || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
 		return v.known.made
 	}
-	created := a.binding != nil && a.binding.Created
-	wasReady := isBound(&v.before.Status)
+	created := a.Binding != nil && a.Binding.Created
+	wasReady := bindingrules.IsBound(&v.before.Status)
 	return &orphan{
-		object: v.before, broker: keyOf(v.world.broker), ours: call.cleans() && !wasReady && (created || accepted),
-		remove: osb.RemovalRequest{Params: params(call), BindingID: call.id},
+		object: v.before, broker: keyOf(v.world.Broker), ours: call.MayMitigate() && !wasReady && (created || accepted),
+		remove: osb.RemovalRequest{Params: params(call), BindingID: call.BindingID},
 	}
 }
 
-func params(call *bindingCall) osb.Params {
-	return osb.Params{InstanceID: call.target.InstanceID, ServiceID: call.target.ServiceID, PlanID: call.target.PlanID}
+func params(call *bindingrules.Request) osb.Params {
+	return osb.Params{InstanceID: call.Target.InstanceID, ServiceID: call.Target.ServiceID, PlanID: call.Target.PlanID}
 }
 
 // call sends a request. After an error none was sent.
-func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingCall) (a bindingAnswer, err error) {
+func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *osb.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
 	p := params(call)
-	if isUsers(v.b) {
+	if bindingrules.IsOnBehalfOfUser(v.b) {
 		p.Identity = identityOf(v.b.Spec.UserInfo)
 	}
 	p.Secrets = r.secretsOf(ctx, v)
-	effective := v.world.ground.effective()
-	switch call.verb {
-	case bind:
-		request := osb.BindRequest{Params: p, BindingID: call.id, PredecessorID: call.predecessor, Parameters: v.world.parameters.Sent, TopLevelAppGUID: v.known.memory.app}
+	effective := v.world.BoundInstance.Effective()
+	switch call.Operation {
+	case lifecycle.Bind:
+		request := osb.BindRequest{Params: p, BindingID: call.BindingID, PredecessorID: call.PredecessorID, Parameters: v.world.Parameters.Sent, TopLevelAppGUID: v.known.memory.NeedsApp}
 		request.AcceptsIncomplete = effective.BindingRetrievable // otherwise the credentials could not be fetched
 		if request.Context, request.AppGUID, err = r.context(ctx, v.b.Namespace, v.b.Spec.InstanceRef.Name); err != nil {
 			return a, err
 		}
-		a.binding, a.Outcome = broker.Bind(ctx, request)
-	case fetch:
-		a.binding, a.Outcome = broker.FetchBinding(ctx, p, call.id)
-	case poll:
+		a.Binding, a.Outcome = broker.Bind(ctx, request)
+	case lifecycle.Fetch:
+		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.BindingID)
+	case lifecycle.Poll:
 		var last osbresult.LastOperation
-		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.id, Removal: call.removal, Operation: ptr.Deref(v.b.Status.LastOperation, "")})
-		a.state, a.words = last.State, wordsOf(last, a.Outcome)
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.BindingID, Removal: call.Removal, Operation: ptr.Deref(v.b.Status.LastOperation, "")})
+		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
 	default:
-		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.memory.async
+		p.AcceptsIncomplete = effective.BindingRetrievable || v.known.memory.NeedsAsync
 		var removal osb.RemovalResponse
-		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.id})
-		a.operation = removal.Operation
+		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.BindingID})
+		a.Operation = removal.Operation
 	}
 	return a, nil
 }
@@ -142,15 +144,15 @@ func (r *BindingReconciler) call(ctx context.Context, v *bindingView, broker *os
 // credentials that it has returned; nil: there are none. They are read when an answer has text to show, and are complete where the
 // Secrets are unchanged (R7).
 func (r *BindingReconciler) secretsOf(ctx context.Context, v *bindingView) osb.Secrets {
-	ids, told := givenOut(v.b), v.known.memory.told
+	ids, told := givenOut(v.b), v.known.memory.Received
 	if len(ids) == 0 && told == nil && len(v.b.Spec.ParametersFrom) == 0 {
 		return nil
 	}
 	return func() (values []string, all bool) {
 		values, all = r.parametersOf(ctx, v)
-		if told != nil && told.binding != nil {
-			values = append(values, credentials.Values(told.binding.Credentials)...)
-			ids = slices.DeleteFunc(ids, func(id string) bool { return id == told.id })
+		if told != nil && told.Binding != nil {
+			values = append(values, bindingsecret.Values(told.Binding.Credentials)...)
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id == told.BindingID })
 		}
 		if len(ids) == 0 {
 			return values, all
@@ -160,7 +162,7 @@ func (r *BindingReconciler) secretsOf(ctx context.Context, v *bindingView) osb.S
 			if err != nil || secret == nil || !hasAll(secret, v.b, id) {
 				return values, false
 			}
-			values = append(values, credentials.ValuesIn(secret)...)
+			values = append(values, bindingsecret.ValuesIn(secret)...)
 		}
 		return values, all
 	}
@@ -171,8 +173,8 @@ func (r *BindingReconciler) parametersOf(ctx context.Context, v *bindingView) (v
 	if len(v.b.Spec.ParametersFrom) == 0 {
 		return nil, true
 	}
-	p := v.world.parameters
-	if !p.known {
+	p := v.world.Parameters
+	if !p.Known {
 		var err error
 		if p, err = readParameters(ctx, r.live, v.b, v.b.Spec.Parameters, v.b.Spec.ParametersFrom, p); err != nil {
 			return nil, false
@@ -192,13 +194,13 @@ func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 	if s.PredecessorID != "" {
 		ids = append(ids, s.PredecessorID)
 	}
-	if rotates := s.PredecessorID != "" && s.CurrentOperation == v1beta1.OperationBind; isBound(s) && !rotates {
-		ids = append(ids, bindingID(b, s))
+	if rotates := s.PredecessorID != "" && s.CurrentOperation == v1beta1.OperationBind; bindingrules.IsBound(s) && !rotates {
+		ids = append(ids, lifecycle.BindingID(b, s))
 	}
 	return ids
 }
 
 // hasAll reports whether a Secret has all credentials of an id: it is unmodified, and they were written without transforms.
 func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
-	return credentials.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && credentials.IsIntact(secret, id)
+	return bindingsecret.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && bindingsecret.IsIntact(secret, id)
 }

@@ -29,6 +29,9 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -37,16 +40,16 @@ const maxCalls = 3
 
 // BindingReconciler creates ServiceBindings at their brokers, and keeps the credentials in Secrets.
 type BindingReconciler struct {
-	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
+	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]
 	instances *consistency.ObjectFreshness
 	secrets   *credentials.Keeper
 }
 
 // bindingView is a binding during a reconcile.
 type bindingView struct {
-	*view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]
+	*view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]
 	b     *v1beta1.ServiceBinding // the object
-	world bindingWorld
+	world bindingrules.Inputs
 	// calls is the number of requests of this reconcile; more: another one may follow at once.
 	calls int
 	more  bool
@@ -63,20 +66,20 @@ type bindingView struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
 // attend observes, decides, executes and records.
-func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]) (ctrl.Result, error) {
+func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]) (ctrl.Result, error) {
 	v := &bindingView{view: of, b: of.object}
-	v.troubled = func(why *blocker) v1beta1.ServiceBindingStatus {
-		v.world.now = r.clock.Now()
-		return troubled(v.b, v.world, why)
+	v.troubled = func(why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
+		v.world.Now = r.clock.Now()
+		return bindingrules.StatusForBlocker(v.b, v.world, why)
 	}
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
-	if t := v.known.memory.told; t != nil && t.binding != nil { // the Secret may have changed
-		v.known.memory.told = &told{id: t.id, binding: t.binding}
+	if t := v.known.memory.Received; t != nil && t.Binding != nil { // the Secret may have changed
+		v.known.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding}
 	}
 	result, err := r.steps(ctx, v)
-	v.known.memory.settle(&v.b.Status, v.world.secret, v.shown)
+	v.known.memory.ForgetSettled(&v.b.Status, v.world.Secret, v.shown)
 	return result, err
 }
 
@@ -87,15 +90,15 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 		switch {
 		case err != nil:
 			return ctrl.Result{}, r.fail(ctx, v.view, err)
-		case next.protect:
+		case next.NeedFinalizer:
 			return ctrl.Result{}, patch.AddFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer)
-		case next.deed != "":
+		case next.SecretAction != "":
 			if err := r.do(ctx, v, next); err != nil {
 				return ctrl.Result{}, r.fail(ctx, v.view, err)
 			}
-		case next.call != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
-			return r.atOnce(&next.status), r.record(ctx, v.view, v.b.Status)
-		case next.call != nil:
+		case next.Request != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
+			return r.atOnce(&next.Status), r.record(ctx, v.view, v.b.Status)
+		case next.Request != nil:
 			if made, result, err := r.act(ctx, v, next); !made || err != nil {
 				return result, err
 			}
@@ -106,19 +109,19 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 }
 
 // decide decides, and reads what the decision needs.
-func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (bindingStep, error) {
+func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (bindingrules.Decision, error) {
 	for {
-		v.world.now, v.world.known = r.clock.Now(), v.known.memory.callMemory
-		next := decideBinding(v.b, v.world)
+		v.world.Now, v.world.Memory = r.clock.Now(), v.known.memory.RequestMemory
+		next := bindingrules.Decide(v.b, v.world)
 		var err error
 		switch {
-		case next.prove:
+		case next.NeedDefinition:
 			v.known.definition, err = r.definition.state(ctx)
-			v.world.definition = v.known.definition
+			v.world.Definition = v.known.definition
 			err = inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, err)
-		case next.read:
+		case next.NeedParameters:
 			err = inTheWay(v1beta1.ReasonErrorWithParameters, r.readParameters(ctx, v))
-		case next.look:
+		case next.NeedSecret:
 			err = r.lookAtSecret(ctx, v)
 		default:
 			return next, nil
@@ -130,23 +133,23 @@ func (r *BindingReconciler) decide(ctx context.Context, v *bindingView) (binding
 }
 
 // do writes the Secret as a step says.
-func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next bindingStep) error {
-	if next.journal {
-		if err := r.record(ctx, v.view, next.status); err != nil {
+func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next bindingrules.Decision) error {
+	if next.WriteAhead {
+		if err := r.record(ctx, v.view, next.Status); err != nil {
 			return err
 		}
 	}
-	v.b.Status = next.status
-	switch next.deed {
-	case injectKeys:
+	v.b.Status = next.Status
+	switch next.SecretAction {
+	case bindingrules.WriteSecret:
 		return r.inject(ctx, v)
-	case withdrawKeys:
+	case bindingrules.ClearSecret:
 		version, err := r.secrets.Put(ctx, v.b, "", nil)
 		if err != nil {
 			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("removing the credentials from the Secret: %s", credentials.Refusal(err, nil)))
 		}
 		r.wrote(v, "", version)
-		v.b.Status = foldWithdrawn(v.b.Status, version)
+		v.b.Status = bindingrules.ApplySecretCleared(v.b.Status, version)
 		return nil
 	default:
 		return r.eject(ctx, v)
@@ -155,46 +158,46 @@ func (r *BindingReconciler) do(ctx context.Context, v *bindingView, next binding
 
 // inject writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
 func (r *BindingReconciler) inject(ctx context.Context, v *bindingView) error {
-	t := v.known.memory.told
+	t := v.known.memory.Received
 	version, data, err := r.put(ctx, v.b, t)
 	if err == nil {
-		v.b.Status = foldInjected(v.b, v.b.Status, t.binding, version, r.clock.Now())
-		v.known.memory.callMemory = callMemory{app: v.known.memory.app, async: v.known.memory.async}
-		r.wrote(v, t.id, version)
+		v.b.Status = bindingrules.ApplySecretWritten(v.b, v.b.Status, t.Binding, version, r.clock.Now())
+		v.known.memory.RequestMemory = bindingrules.RequestMemory{NeedsApp: v.known.memory.NeedsApp, NeedsAsync: v.known.memory.NeedsAsync}
+		r.wrote(v, t.BindingID, version)
 		r.keep(v.view, v.b.Status)
 		return nil
 	}
 	text := credentials.Refusal(err, data)
-	own, ok := errors.AsType[*credentials.Error](err)
+	own, ok := errors.AsType[*bindingsecret.Error](err)
 	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, v.b) { // otherwise no event may follow when the other Secret is deleted
 		return inTheWay(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
-	v.b.Status = foldUninjected(v.b, v.b.Status, text, own.Occupied, r.clock.Now())
+	v.b.Status = bindingrules.ApplySecretRefused(v.b, v.b.Status, text, own.Occupied, r.clock.Now())
 	r.keep(v.view, v.b.Status)
-	v.known.memory.told = &told{id: t.id, binding: t.binding, unfit: true}
+	v.known.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding, DoesNotFit: true}
 	if !own.Foreign { // no Secret can hold them
-		v.known.memory.told.binding = nil
+		v.known.memory.Received.Binding = nil
 	}
 	return nil
 }
 
-func (r *BindingReconciler) put(ctx context.Context, b *v1beta1.ServiceBinding, t *told) (version string, data map[string][]byte, err error) {
+func (r *BindingReconciler) put(ctx context.Context, b *v1beta1.ServiceBinding, t *bindingrules.Received) (version string, data map[string][]byte, err error) {
 	others, err := r.secrets.Others(ctx, b)
 	if err != nil {
 		return "", nil, err
 	}
-	if data, err = credentials.Render(t.binding.Credentials, b, others); err != nil {
+	if data, err = bindingsecret.Render(t.Binding.Credentials, b, others); err != nil {
 		return "", nil, err
 	}
-	version, err = r.secrets.Put(ctx, b, t.id, data)
+	version, err = r.secrets.Put(ctx, b, t.BindingID, data)
 	return version, data, err
 }
 
 // wrote remembers what the Secret has now, until the cache shows it.
 func (r *BindingReconciler) wrote(v *bindingView, id, version string) {
 	known := &v.known.memory
-	known.seen, known.seenOf, known.edited, known.at = version, id, false, r.clock.Now()
-	v.world.secret, v.world.secretOf, v.world.secretVersion = secretGood, id, version
+	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = version, id, false, r.clock.Now()
+	v.world.Secret, v.world.SecretID, v.world.SecretVersion = bindingrules.SecretInSync, id, version
 }
 
 // eject deletes the Secret.
@@ -202,14 +205,14 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 	var seen client.Object
 	if meta, err := r.secrets.See(ctx, v.b); err != nil {
 		return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("looking up the binding's Secret: %s", apierrors.ReasonForError(err)))
-	} else if meta != nil && credentials.IsOwned(meta, v.b) {
+	} else if meta != nil && bindingsecret.IsOwned(meta, v.b) {
 		seen = meta
 	} else {
 		secret, err := r.readSecret(ctx, v.b)
 		if err != nil {
 			return err
 		}
-		if secret != nil && credentials.IsOwned(secret, v.b) {
+		if secret != nil && bindingsecret.IsOwned(secret, v.b) {
 			seen = secret
 		}
 	}
@@ -218,46 +221,46 @@ func (r *BindingReconciler) eject(ctx context.Context, v *bindingView) error {
 			return inTheWay(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
 		}
 	}
-	v.known.memory = bindingMemory{callMemory: v.known.memory.callMemory, ejected: true}
-	v.world.secret, v.world.secretOf, v.world.secretVersion = secretAbsent, "", ""
+	v.known.memory = bindingrules.Memory{RequestMemory: v.known.memory.RequestMemory, Deleted: true}
+	v.world.Secret, v.world.SecretID, v.world.SecretVersion = bindingrules.SecretAbsent, "", ""
 	v.b.Status.SecretVersion = ""
 	return nil
 }
 
 // settle records a step without a request.
-func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bindingStep) (ctrl.Result, error) {
+func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bindingrules.Decision) (ctrl.Result, error) {
 	r.line.leave(client.ObjectKeyFromObject(v.b), &v.known.queued)
-	if next.release != nil {
-		return ctrl.Result{}, r.letGo(ctx, v, *next.release)
+	if next.Release != nil {
+		return ctrl.Result{}, r.letGo(ctx, v, *next.Release)
 	}
-	if err := r.record(ctx, v.view, next.status); err != nil {
+	if err := r.record(ctx, v.view, next.Status); err != nil {
 		return ctrl.Result{}, err
 	}
-	if next.leave != nil {
-		announceRelease(ctx, r.recorder, v.before, *next.leave, r.isOpen(v.view))
-		r.released(r.name, *next.leave)
+	if next.Retained != nil {
+		announceRelease(ctx, r.recorder, v.before, *next.Retained, r.isOpen(v.view))
+		r.released(r.name, *next.Retained)
 	}
-	return sooner(r.later(next.wake, &next.status), r.untilShown(ctx, v)), nil
+	return sooner(r.later(next.RequeueAt, &next.Status), r.untilShown(ctx, v)), nil
 }
 
 // untilShown returns when to check the Secret again, whose deletion causes no event until the cache has shown it; 0: it has, or there
 // is no Secret.
 func (r *BindingReconciler) untilShown(ctx context.Context, v *bindingView) time.Duration {
 	switch {
-	case v.world.secret == secretOthers && !r.secrets.ShowsOther(ctx, v.b):
-		return settling
-	case v.shown || v.known.memory.seen == "":
+	case v.world.Secret == bindingrules.SecretNotOwned && !r.secrets.ShowsOther(ctx, v.b):
+		return bindingrules.SecretCacheDelay
+	case v.shown || v.known.memory.SecretVersion == "":
 		return 0
 	}
-	return max(0, v.known.memory.at.Add(settling).Sub(r.clock.Now()))
+	return max(0, v.known.memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.clock.Now()))
 }
 
 // letGo releases the object.
-func (r *BindingReconciler) letGo(ctx context.Context, v *bindingView, why word) error {
+func (r *BindingReconciler) letGo(ctx context.Context, v *bindingView, why lifecycle.Cause) error {
 	if err := r.release(ctx, v.view, why); err != nil {
 		return err
 	}
-	if t := targetOf(v.b, v.world); t != nil {
+	if t := bindingrules.TargetOf(v.b, v.world); t != nil {
 		r.claims.release(claimOf(v.b, v.b.Spec.ExternalID, t), v.b.UID)
 	}
 	return nil

@@ -34,8 +34,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -58,11 +60,13 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconci
 }
 
 // viewOf is what a reconcile sees of a binding that is on record.
-func viewOf(b *v1beta1.ServiceBinding, w bindingWorld) *bindingView {
+func viewOf(b *v1beta1.ServiceBinding, w bindingrules.Inputs) *bindingView {
 	v := &bindingView{b: b.DeepCopy(), world: w}
-	v.view = &view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingMemory]{
-		before: b, object: v.b, known: &entry[v1beta1.ServiceBindingStatus, bindingMemory]{},
-		troubled: func(why *blocker) v1beta1.ServiceBindingStatus { return troubled(v.b, v.world, why) },
+	v.view = &view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]{
+		before: b, object: v.b, known: &entry[v1beta1.ServiceBindingStatus, bindingrules.Memory]{},
+		troubled: func(why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
+			return bindingrules.StatusForBlocker(v.b, v.world, why)
+		},
 	}
 	return v
 }
@@ -70,9 +74,9 @@ func viewOf(b *v1beta1.ServiceBinding, w bindingWorld) *bindingView {
 // TestABindingSaysWhatIsInTheWayOfARequest: also where the API server is, and until it
 // is not.
 func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
-	unseen := func(f *bindingSample) { f.w.secret = secretUnseen }
+	unseen := func(f *bindingSample) { f.w.Secret = bindingrules.SecretUnknown }
 	given := func(f *bindingSample) {
-		f.w.parameters.known = false
+		f.w.Parameters.Known = false
 		f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
 	}
 	for name, test := range map[string]struct {
@@ -101,7 +105,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 			switch {
 			case err != nil:
 				err = r.fail(t.Context(), v.view, err)
-			case next.deed != "":
+			case next.SecretAction != "":
 				if err = r.do(t.Context(), v, next); err != nil {
 					err = r.fail(t.Context(), v.view, err)
 				}
@@ -122,7 +126,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
 				t.Fatal(err)
 			}
-			ready, stalled := conditionOf(after.Status.Conditions, v1beta1.ConditionReady), conditionOf(after.Status.Conditions, v1beta1.ConditionStalled)
+			ready, stalled := lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionStalled)
 			if ready == nil || ready.Status != test.ready || ready.Reason != test.reason || !strings.Contains(ready.Message, test.says) || stalled.Status != v1beta1.ConditionFalse {
 				t.Fatalf("it says %+v", after.Status.Conditions)
 			}
@@ -137,21 +141,21 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 // and the broker may tell but once.
 func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	f := newBindingSample()
-	secret := credentials.NewSecret(f.b, "", nil)
+	secret := bindingsecret.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := newFakeCluster(t, interceptor.Funcs{}, secret)
 	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 	returned := newCredentials("x")
 	v := viewOf(f.b, f.w)
-	v.known.memory.told = &told{id: "id", binding: returned}
+	v.known.memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
 	returned.Credentials = json.RawMessage(`{"password":"0123456789"}`)
 	if err := r.inject(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.known.memory.told; got == nil || got.binding != returned || !got.unfit {
+	if got := v.known.memory.Received; got == nil || got.Binding != returned || !got.DoesNotFit {
 		t.Errorf("it keeps %+v", got)
 	}
-	if ready := conditionOf(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
+	if ready := lifecycle.FindCondition(v.b.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
 		t.Errorf("it says %s", ready.Message)
 	}
 }
@@ -171,10 +175,10 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 	} {
 		r := newBindingReconciler(c, test.cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 		v := viewOf(f.b, f.w)
-		v.known.memory.told = &told{id: "id", binding: newCredentials("x")}
+		v.known.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
 		err := r.inject(t.Context(), v)
-		if (err != nil) != test.again || v.known.memory.told.unfit == test.again {
-			t.Errorf("%s: %v, and it keeps %+v", name, err, v.known.memory.told)
+		if (err != nil) != test.again || v.known.memory.Received.DoesNotFit == test.again {
+			t.Errorf("%s: %v, and it keeps %+v", name, err, v.known.memory.Received)
 		}
 		if err != nil && !strings.Contains(err.Error(), "is there already and does not belong to this ServiceBinding") {
 			t.Errorf("%s: it says %v", name, err)
@@ -187,8 +191,8 @@ func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample()
 	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
 	v := viewOf(f.b, f.w)
-	v.known.memory.seen, v.known.memory.at = "7", start.Add(-time.Second)
-	if got := r.untilShown(t.Context(), v); got != settling-time.Second {
+	v.known.memory.SecretVersion, v.known.memory.SeenAt = "7", start.Add(-time.Second)
+	if got := r.untilShown(t.Context(), v); got != bindingrules.SecretCacheDelay-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}
 	v.shown = true
@@ -202,7 +206,7 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample(bound)
 	stranger := &corev1.Secret{}
 	stranger.Namespace, stranger.Name = f.b.Namespace, catalog.SecretName(f.b)
-	for name, secret := range map[string]*corev1.Secret{"ours": credentials.NewSecret(f.b, "id", nil), "another's": stranger} {
+	for name, secret := range map[string]*corev1.Secret{"ours": bindingsecret.NewSecret(f.b, "id", nil), "another's": stranger} {
 		c := newFakeCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: newFakeCluster(t, interceptor.Funcs{}), true: c} {
 			r := newBindingReconciler(c, cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
@@ -225,20 +229,20 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 // TestABindingSaysWhoseCredentialsAreMissing: there may be many brokers.
 func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	f := newBindingSample()
-	broker := f.w.broker.DeepCopyObject().(*v1beta1.ClusterServiceBroker)
+	broker := f.w.Broker.DeepCopyObject().(*v1beta1.ClusterServiceBroker)
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
-	f.w.broker = broker
+	f.w.Broker = broker
 	c := newFakeCluster(t, interceptor.Funcs{}, f.b)
 	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(start), recorder: events.NewFakeRecorder(10), connections: &connections{cache: c, live: c}})
 	v := viewOf(f.b, f.w)
-	if made, _, err := r.act(t.Context(), v, decideBinding(v.b, f.w)); made || err != nil {
+	if made, _, err := r.act(t.Context(), v, bindingrules.Decide(v.b, f.w)); made || err != nil {
 		t.Fatalf("a request was made: %t, %v", made, err)
 	}
 	after := &v1beta1.ServiceBinding{}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
 		t.Fatal(err)
 	}
-	ready := conditionOf(after.Status.Conditions, v1beta1.ConditionReady)
+	ready := lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionReady)
 	if want := `ClusterServiceBroker "` + broker.Name + `": spec.authInfo.basic.secretRef: Secret "login" does not exist in namespace "osba"`; ready == nil ||
 		ready.Reason != v1beta1.ReasonErrorGettingAuthCredentials || !strings.Contains(ready.Message, want) {
 		t.Errorf("it says %+v, want %q", ready, want)
@@ -265,7 +269,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 		"gone":                  {ss(bound, beingDeleted), nil, "[] false"},
 		"told, and not written": {ss(bound, unwritten("hunter3")), nil, "[hunter3] true"},
 		"what is to be repeated": {ss(func(f *bindingSample) {
-			f.answered(bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Status: 500, Sent: true}})
+			f.answered(bindingrules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Status: 500, Sent: true}})
 		}), nil, "none"},
 	} {
 		f := newBindingSample(test.is...)
@@ -277,7 +281,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 			}
 		}
 		v, got := viewOf(f.b, f.w), "none"
-		v.known.memory.callMemory = f.w.known
+		v.known.memory.RequestMemory = f.w.Memory
 		if secrets := r.secretsOf(t.Context(), v); secrets != nil {
 			values, all := secrets()
 			got = fmt.Sprint(slices.Compact(values), all)
@@ -291,6 +295,6 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 // unwritten has credentials told that are not in the Secret yet.
 func unwritten(password string) func(*bindingSample) {
 	return func(f *bindingSample) {
-		f.w.known.told = &told{id: "id", binding: newCredentials(password)}
+		f.w.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials(password)}
 	}
 }

@@ -25,7 +25,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 )
 
 // seeSecret observes the binding's Secret in the cache.
@@ -35,8 +37,8 @@ func (r *BindingReconciler) seeSecret(ctx context.Context, v *bindingView) error
 		return err
 	}
 	known := &v.known.memory
-	v.shown = meta != nil && known.seen != "" && notAfter(known.seen, meta.ResourceVersion)
-	v.world.secret, v.world.secretOf, v.world.secretVersion = sightOf(v.b, known, meta, r.clock.Now())
+	v.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
+	v.world.Secret, v.world.SecretID, v.world.SecretVersion = bindingrules.ObserveSecret(v.b, known, meta, r.clock.Now())
 	return nil
 }
 
@@ -47,20 +49,20 @@ func (r *BindingReconciler) lookAtSecret(ctx context.Context, v *bindingView) er
 		return err
 	}
 	w, known := &v.world, &v.known.memory
-	known.seen, known.seenOf, known.edited, known.at = "", "", false, time.Time{}
+	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = "", "", false, time.Time{}
 	switch {
 	case secret == nil:
-		w.secret, w.secretOf, w.secretVersion = secretAbsent, "", ""
+		w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretAbsent, "", ""
 		return nil
-	case !credentials.IsOwned(secret, v.b):
-		w.secret, w.secretOf, w.secretVersion = secretOthers, "", ""
+	case !bindingsecret.IsOwned(secret, v.b):
+		w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretNotOwned, "", ""
 		return nil
 	}
-	known.seen, known.at = secret.ResourceVersion, r.clock.Now()
-	known.seenOf, known.edited = contentOf(secret, v.b)
-	w.secret, w.secretOf, w.secretVersion = secretGood, known.seenOf, known.seen
-	if known.edited {
-		w.secret = secretEdited
+	known.SecretVersion, known.SeenAt = secret.ResourceVersion, r.clock.Now()
+	known.SecretID, known.Modified = bindingrules.ContentOf(secret, v.b)
+	w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretInSync, known.SecretID, known.SecretVersion
+	if known.Modified {
+		w.Secret = bindingrules.SecretModified
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -69,13 +71,13 @@ var bindingKind = kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
 	conditions: func(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition { return s.Conditions },
 	attempts:   func(s *v1beta1.ServiceBindingStatus) *v1beta1.Attempts { return s.Attempts },
 	working:    func(s *v1beta1.ServiceBindingStatus) bool { return s.AsyncOpInProgress },
-	made:       isBound,
+	made:       bindingrules.IsBound,
 	atBroker:   bindingsAtBroker,
 }
 
 func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {
 	r := &BindingReconciler{
-		reconciler: newReconciler[bindingMemory](k, bindingKind, c, live),
+		reconciler: newReconciler[bindingrules.Memory](k, bindingKind, c, live),
 		instances:  freshness(k, instanceKind),
 		secrets:    &credentials.Keeper{Cache: cache, Live: live, Writer: c},
 	}
@@ -101,8 +103,8 @@ var bindability = predicate.Funcs{
 		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
 		was, is := &before.Status, &after.Status
 		return enqueue.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
-			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || planIDOf(held(was.ExternalProperties)) != planIDOf(held(is.ExternalProperties)) ||
-			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || isStalled(before) != isStalled(after)
+			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || lifecycle.PlanID(lifecycle.NonNil(was.ExternalProperties)) != lifecycle.PlanID(lifecycle.NonNil(is.ExternalProperties)) ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || bindingrules.IsStalled(before) != bindingrules.IsStalled(after)
 	},
 }
 
@@ -112,7 +114,7 @@ type bindingLookup struct{ index.Index }
 func (l bindingLookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	b := o.(*v1beta1.ServiceBinding)
 	var bindings []*v1beta1.ServiceBinding
-	for _, id := range distinct(b.Spec.ExternalID, b.Status.ExternalID, b.Status.PredecessorID) {
+	for _, id := range lifecycle.Distinct(b.Spec.ExternalID, b.Status.ExternalID, b.Status.PredecessorID) {
 		some, _ := l.BindingsWithID(ctx, id)
 		bindings = append(bindings, some...)
 	}
@@ -171,7 +173,7 @@ func (l bindingLookup) ofSecret(ctx context.Context, o client.Object) (requests 
 // unsettledBindings returns the bindings that have to be reconciled.
 func unsettledBindings(bindings []*v1beta1.ServiceBinding) (requests []reconcile.Request) {
 	for _, b := range bindings {
-		if !isSettled(b) {
+		if !bindingrules.IsSettled(b) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
 	}

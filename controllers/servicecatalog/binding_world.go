@@ -24,36 +24,38 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 )
 
 // look observes what a binding refers to, in the cache.
 func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error) {
-	v.world = bindingWorld{definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
+	v.world = bindingrules.Inputs{Definition: v.known.definition, LastPoll: v.known.polled, PollAfter: v.known.asked}
 	w := &v.world
-	if w.ground, err = r.findGround(ctx, v.b); err != nil {
+	if w.BoundInstance, err = r.findGround(ctx, v.b); err != nil {
 		return err
 	}
-	target := targetOf(v.b, *w)
+	target := bindingrules.TargetOf(v.b, *w)
 	if target != nil {
-		if w.broker, err = r.index.Broker(ctx, v.b.Namespace, target.BrokerReference); index.IsNotFound(err) {
-			w.broker, err = nil, nil
+		if w.Broker, err = r.index.Broker(ctx, v.b.Namespace, target.BrokerReference); index.IsNotFound(err) {
+			w.Broker, err = nil, nil
 		}
 		if err != nil {
 			return err
 		}
-		if w.broker != nil {
-			w.recovered = r.recoveries.since(keyOf(w.broker))
+		if w.Broker != nil {
+			w.Recovered = r.recoveries.since(keyOf(w.Broker))
 		}
 	}
-	if w.claimants, err = r.claimantsOf(ctx, v.b, bindingID(v.b, &v.b.Status), target); err != nil {
+	if w.Claimants, err = r.claimantsOf(ctx, v.b, lifecycle.BindingID(v.b, &v.b.Status), target); err != nil {
 		return err
 	}
 	if id := v.b.Status.PredecessorID; id != "" {
-		if w.predecessorClaimants, err = r.claimantsOf(ctx, v.b, id, target); err != nil {
+		if w.PredecessorClaimants, err = r.claimantsOf(ctx, v.b, id, target); err != nil {
 			return err
 		}
 	}
-	if w.parameters, err = versionOf(ctx, r.index.Cache, v.b.Namespace, v.b.Spec.ParametersFrom); err != nil {
+	if w.Parameters, err = versionOf(ctx, r.index.Cache, v.b.Namespace, v.b.Spec.ParametersFrom); err != nil {
 		return err
 	}
 	if len(v.b.Spec.ParametersFrom) == 0 {
@@ -66,49 +68,49 @@ func (r *BindingReconciler) look(ctx context.Context, v *bindingView) (err error
 
 // findGround looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
 // the instance, such as that it is unusable.
-func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBinding) (g ground, err error) {
+func (r *BindingReconciler) findGround(ctx context.Context, b *v1beta1.ServiceBinding) (g bindingrules.BoundInstance, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
 	waiting, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	if err := r.instances.Read(waiting, r.client, key, instance, client.UnsafeDisableDeepCopy); err != nil {
 		return g, client.IgnoreNotFound(err)
 	}
-	g.instance = instance
+	g.Instance = instance
 	o, err := findOffer(ctx, r.index, instance)
 	if err != nil {
 		return g, err
 	}
-	g.class, g.plan, g.missing = o.class, o.plan, o.missing
-	if g.missing != nil {
-		reason := g.missing.reason
+	g.Class, g.Plan, g.Missing = o.Class, o.Plan, o.Missing
+	if g.Missing != nil {
+		reason := g.Missing.Reason
 		if instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
 			reason = v1beta1.ReasonErrorInstanceRefsUnresolved
 		}
-		missing := *g.missing
-		missing.word = word{reason, fmt.Sprintf("ServiceInstance %q: %s", instance.Name, missing.message)}
-		g.missing = &missing
+		missing := *g.Missing
+		missing.Cause = lifecycle.Cause{Reason: reason, Message: fmt.Sprintf("ServiceInstance %q: %s", instance.Name, missing.Message)}
+		g.Missing = &missing
 	}
 	props := instance.Status.ExternalProperties
 	if instance.Status.ProvisionStatus != v1beta1.Provisioned || props == nil {
 		return g, nil
 	}
 	at := instance.Status.Broker
-	if at == nil && o.broker != nil && o.class != nil {
-		at = brokerReference(o)
+	if at == nil && o.Broker != nil && o.Class != nil {
+		at = lifecycle.ReferenceTo(o)
 	}
 	if at != nil {
-		g.target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: planIDOf(props), InstanceID: idOf(instance)}
-		g.plans = recordedPlans(&instance.Status)
+		g.Target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: lifecycle.PlanID(props), InstanceID: lifecycle.InstanceID(instance)}
+		g.Plans = lifecycle.RecordedPlans(&instance.Status)
 	}
 	has, err := findPlan(ctx, r.index, o, props)
 	if has != nil { // the spec may ask for another
-		g.plan = has
+		g.Plan = has
 	}
 	return g, err
 }
 
 // claimantsOf returns the other objects of the broker that have an id in spec or status.
-func (r *BindingReconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (all claimants, err error) {
+func (r *BindingReconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (all lifecycle.Claimants, err error) {
 	others, err := r.index.BindingsWithID(ctx, id)
 	if err != nil {
 		return nil, err
@@ -121,12 +123,12 @@ func (r *BindingReconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceB
 		if err != nil {
 			return nil, err
 		}
-		theirs := targetOf(other, bindingWorld{ground: g})
+		theirs := bindingrules.TargetOf(other, bindingrules.Inputs{BoundInstance: g})
 		if target == nil || theirs == nil || samePlace(target, b.Namespace, theirs, other.Namespace) {
-			all = append(all, newClaimant("ServiceBinding", other, b, ownsID(other, id), mayHaveBinding(&other.Status) && !mayHaveBinding(&b.Status)))
+			all = append(all, lifecycle.NewClaimant("ServiceBinding", other, b, lifecycle.OwnsBindingID(other, id), bindingrules.MayExist(&other.Status) && !bindingrules.MayExist(&b.Status)))
 		}
 	}
-	if mayCreate := b.DeletionTimestamp.IsZero() && !ownsID(b, id) && !mayHaveBinding(&b.Status); mayCreate && target != nil && all.blocksCreation() == nil {
+	if mayCreate := b.DeletionTimestamp.IsZero() && !lifecycle.OwnsBindingID(b, id) && !bindingrules.MayExist(&b.Status); mayCreate && target != nil && all.BlocksCreation() == nil {
 		r.claims.take(claimOf(b, id, target), b.UID, all)
 	}
 	return all, nil
@@ -149,13 +151,13 @@ func samePlace(a *v1beta1.ServiceBindingTarget, in string, b *v1beta1.ServiceBin
 
 // readParameters reads a binding's parameters, and validates them with the plan's schema.
 func (r *BindingReconciler) readParameters(ctx context.Context, v *bindingView) error {
-	p, err := readParameters(ctx, r.live, v.b, v.b.Spec.Parameters, v.b.Spec.ParametersFrom, v.world.parameters)
+	p, err := readParameters(ctx, r.live, v.b, v.b.Spec.Parameters, v.b.Spec.ParametersFrom, v.world.Parameters)
 	if err != nil {
 		return err
 	}
-	if plan := v.world.ground.plan; p.problem == nil && plan != nil {
-		p.problem = misfit(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
+	if plan := v.world.BoundInstance.Plan; p.Blocker == nil && plan != nil {
+		p.Blocker = misfit(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
 	}
-	v.world.parameters = p
+	v.world.Parameters = p
 	return nil
 }

@@ -28,13 +28,13 @@ import (
 // TestABindingSeesWhatIsOnRecordOfItsInstance: one was asked for that the broker had just called unusable.
 func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
 	f := newBindingSample()
-	f.w.ground.instance.Name = f.b.Spec.InstanceRef.Name
-	shown := f.w.ground.instance
+	f.w.BoundInstance.Instance.Name = f.b.Spec.InstanceRef.Name
+	shown := f.w.BoundInstance.Instance
 	recorded := shown.DeepCopy()
 	recorded.Status.Unusable = true
 	cache, c := newFakeCluster(t, interceptor.Funcs{}, shown), newFakeCluster(t, interceptor.Funcs{}, recorded)
 	r := newBindingReconciler(c, cache, c, &kit{index: index.Index{Cache: cache}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
-	if g, err := r.findGround(t.Context(), f.b); err != nil || g.instance == nil || !g.instance.Status.Unusable {
-		t.Errorf("it sees %+v, %v", g.instance, err)
+	if g, err := r.findGround(t.Context(), f.b); err != nil || g.Instance == nil || !g.Instance.Status.Unusable {
+		t.Errorf("it sees %+v, %v", g.Instance, err)
 	}
 }

@@ -25,12 +25,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // announceBroker emits an event about a change of a broker's conditions, with the given reason, or else that of Ready.
 func announceBroker(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus, reason string) {
-	is, was := conditionOf(after.Conditions, v1beta1.ConditionReady), conditionOf(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
 	if is == nil || quiet[is.Reason] {
 		return
 	}
@@ -42,18 +43,18 @@ func announceBroker(recorder events.EventRecorder, before v1beta1.Broker, after 
 	if is.Reason == v1beta1.ReasonFetchedCatalog {
 		kind = corev1.EventTypeNormal
 	}
-	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, maxNote))
+	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
 }
 
 // logBroker logs that a broker begins to fail, and that it works again.
 func logBroker(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
-	is, was := conditionOf(after.Conditions, v1beta1.ConditionReady), conditionOf(before.CommonStatus().Conditions, v1beta1.ConditionReady)
-	failed := was != nil && !isTrue(was) && !quiet[was.Reason]
+	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	failed := was != nil && !lifecycle.IsTrue(was) && !quiet[was.Reason]
 	switch {
 	case is == nil || quiet[is.Reason]:
-	case !failed && !isTrue(is):
+	case !failed && !lifecycle.IsTrue(is):
 		log.FromContext(ctx).Info("Broker does not work", "reason", is.Reason, "message", is.Message)
-	case failed && isTrue(is):
+	case failed && lifecycle.IsTrue(is):
 		log.FromContext(ctx).Info("Broker works again")
 	}
 }

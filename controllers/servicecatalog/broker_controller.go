@@ -40,8 +40,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
@@ -82,7 +84,7 @@ func (r *BrokerReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	b := r.newBroker()
+	b := r.NewBroker()
 	if err := r.fresh.Read(ctx, r.client, req.NamespacedName, b); err != nil {
 		r.forget(brokerKey{req.Namespace, req.Name})
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -106,7 +108,7 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
 			r.withdraw(keyOf(b))
-			_, err := r.write(ctx, b, statusAbandoned(b, r.clock.Now()), "")
+			_, err := r.write(ctx, b, brokerrules.StatusAbandoned(b, r.clock.Now()), "")
 			return ctrl.Result{}, err
 		}
 		if err := patch.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
@@ -117,14 +119,14 @@ func (r *BrokerReconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.R
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if facts.touched {
-		return r.renameCredentials(ctx, b, facts.credentials)
+	if facts.FinalizerChanged {
+		return r.renameCredentials(ctx, b, facts.Credentials)
 	}
 	if connection, err := r.connections.to(ctx, b); err == nil { // otherwise the relist has the error
-		r.connections.bulkheads.Of(keyOf(b), facts.now).Renew(connection.endpoint, facts.now)
+		r.connections.bulkheads.Of(keyOf(b), facts.Now).Renew(connection.endpoint, facts.Now)
 	}
-	next := decideRelist(b, facts)
-	if next.isDue(facts.now) {
+	next := brokerrules.Decide(b, facts)
+	if next.IsDue(facts.Now) {
 		return r.relist(ctx, b, facts, next)
 	}
 	return r.rest(ctx, b, held, next)
@@ -143,38 +145,38 @@ func (r *BrokerReconciler) renameCredentials(ctx context.Context, b v1beta1.Brok
 }
 
 // look observes the classes, plans and Secrets of a broker.
-func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h holding, f brokerFacts, err error) {
+func (r *BrokerReconciler) look(ctx context.Context, b v1beta1.Broker) (h catalogsync.Existing, f brokerrules.Inputs, err error) {
 	if h, err = r.hold(ctx, b); err != nil {
 		return h, f, err
 	}
-	f = brokerFacts{now: r.clock.Now(), interval: r.interval, digest: r.digest(h)}
-	f.credentials, f.touched, err = r.secrets.version(ctx, b)
+	f = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(h)}
+	f.Credentials, f.FinalizerChanged, err = r.secrets.version(ctx, b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	f.demanded = !r.demanded[keyOf(b)].IsZero()
+	f.RelistRequested = !r.demanded[keyOf(b)].IsZero()
 	return h, f, err
 }
 
 // digest returns the digest of the classes and plans that come from the catalog.
-func (r *BrokerReconciler) digest(h holding) string {
+func (r *BrokerReconciler) digest(h catalogsync.Existing) string {
 	var classes []v1beta1.Class
-	for _, class := range h.classes {
-		if r.isOurs(class) {
+	for _, class := range h.Classes {
+		if r.IsOurs(class) {
 			classes = append(classes, class)
 		}
 	}
 	var plans []v1beta1.Plan
-	for _, plan := range h.plans {
-		if r.isOurs(plan) {
+	for _, plan := range h.Plans {
+		if r.IsOurs(plan) {
 			plans = append(plans, plan)
 		}
 	}
-	return catalogDigest(classes, plans)
+	return catalogsync.Digest(classes, plans)
 }
 
 // rest deletes removed classes and plans without users, and waits.
-func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h holding, next relist) (ctrl.Result, error) {
-	result := enqueue.Requeue(next.at, r.clock.Now())
+func (r *BrokerReconciler) rest(ctx context.Context, b v1beta1.Broker, h catalogsync.Existing, next brokerrules.Decision) (ctrl.Result, error) {
+	result := enqueue.Requeue(next.RelistAt, r.clock.Now())
 	// An empty catalog may be a temporary loss: removed classes and plans are kept, with what people have added to them.
 	if b.CommonStatus().ServiceClasses == 0 {
 		return result, nil
@@ -211,16 +213,16 @@ func (r *BrokerReconciler) ticket(key brokerKey) ticket {
 }
 
 // relist reads the catalog, syncs classes and plans, and records the result.
-func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerFacts, next relist) (ctrl.Result, error) {
+func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules.Inputs, next brokerrules.Decision) (ctrl.Result, error) {
 	key := keyOf(b)
 	name := client.ObjectKeyFromObject(b)
-	bulkhead := r.connections.bulkheads.Of(key, f.now)
-	leave, wait := bulkhead.Enter(limiter.Ticket{Who: r.ticket(key), Lane: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Call: func() { r.wake.AddFirst(name) }}, f.now)
+	bulkhead := r.connections.bulkheads.Of(key, f.Now)
+	leave, wait := bulkhead.Enter(limiter.Ticket{Who: r.ticket(key), Lane: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Call: func() { r.wake.AddFirst(name) }}, f.Now)
 	if leave == nil {
-		return enqueue.Requeue(f.now.Add(askAgain), f.now), r.queued(ctx, b, wait, f.now)
+		return enqueue.Requeue(f.Now.Add(askAgain), f.Now), r.queued(ctx, b, wait, f.Now)
 	}
-	v := visit{generation: b.GetGeneration(), credentials: f.credentials}
-	found, err := r.fetch(ctx, b, leave, next.etag, &v)
+	v := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: f.Credentials}
+	found, err := r.fetch(ctx, b, leave, next.ETag, &v)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -229,12 +231,12 @@ func (r *BrokerReconciler) relist(ctx context.Context, b v1beta1.Broker, f broke
 			return ctrl.Result{}, err
 		}
 	}
-	v.probe, _ = bulkhead.NextProbe()
+	v.NextProbe, _ = bulkhead.NextProbe()
 	recorded, err := r.record(ctx, b, v)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.heeded(key, f.now)
+	r.heeded(key, f.Now)
 	return r.afterwards(ctx, recorded)
 }
 
@@ -248,7 +250,7 @@ func (r *BrokerReconciler) heeded(key brokerKey, since time.Time) {
 }
 
 // fetch reads the catalog, and returns the slot; nil: it could not be read, or is unchanged. After an error there is no result.
-func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Leave, etag string, v *visit) (*osb.Catalog, error) {
+func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Leave, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
 	result := limiter.Result{Unasked: true}
 	defer func() { leave(r.clock.Now(), result) }()
 	connection, err := r.connections.to(ctx, b)
@@ -257,9 +259,9 @@ func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave li
 		if !ok {
 			return nil, err
 		}
-		v.fault = &fault{reason: v1beta1.ReasonErrorFetchingCatalog, event: v1beta1.ReasonErrorGettingAuthCredentials, message: bad.message, stalled: !bad.temporary}
+		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Event: v1beta1.ReasonErrorGettingAuthCredentials, Message: bad.message, Stalled: !bad.temporary}
 		if bad.missing {
-			v.fault.stalledFrom = b.GetCreationTimestamp().Add(missingReferenceDelay)
+			v.Error.StalledFrom = b.GetCreationTimestamp().Add(lifecycle.MissingReferenceDelay)
 		}
 		return nil, nil
 	}
@@ -268,38 +270,38 @@ func (r *BrokerReconciler) fetch(ctx context.Context, b v1beta1.Broker, leave li
 	case ctx.Err() != nil: // the process stops
 		return nil, ctx.Err()
 	case out.Class != osbresult.Done:
-		v.fault = faultOf(b, out)
+		v.Error = brokerrules.ErrorOf(b, out)
 	default:
-		v.version, v.unchanged = connection.Version(), found == nil
+		v.Version, v.Unchanged = connection.Version(), found == nil
 	}
 	result = resultOf(out)
 	return found, nil
 }
 
 // stock syncs classes and plans with a catalog.
-func (r *BrokerReconciler) stock(ctx context.Context, b v1beta1.Broker, found *osb.Catalog, v *visit) error {
+func (r *BrokerReconciler) stock(ctx context.Context, b v1beta1.Broker, found *osbresult.Catalog, v *brokerrules.RelistResult) error {
 	restrictions, errs := catalog.ParseRestrictions(b.Common().CatalogRestrictions, r.Scope)
 	if len(errs) > 0 {
-		v.fault = &fault{reason: v1beta1.ReasonErrorSyncingCatalog, message: errs.ToAggregate().Error(), stalled: true}
+		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorSyncingCatalog, Message: errs.ToAggregate().Error(), Stalled: true}
 		return nil
 	}
 	h, err := r.hold(ctx, b) // they may have changed during the request
 	if err != nil {
 		return err
 	}
-	chosen := selectionOf(assortment{scope: r.scope, broker: b, restrictions: restrictions, held: h, owner: r.owner(ctx, b.GetNamespace())}, found)
+	chosen := catalogsync.Desire(catalogsync.Builder{Kinds: r.Kinds, Broker: b, Restrictions: restrictions, Existing: h, Owner: r.owner(ctx, b.GetNamespace())}, found)
 	failed, err := r.sync(ctx, b, chosen, h)
 	if err != nil {
 		return err
 	}
-	classes, plans := append(chosen.classes, chosen.keptClasses...), append(chosen.plans, chosen.keptPlans...)
-	v.etag, v.digest = found.ETag, catalogDigest(classes, plans)
-	v.classes, v.plans = present(classes), present(plans)
-	v.missing, v.retry = append(chosen.missing, failed...), chosen.collides || len(failed) > 0
+	classes, plans := append(chosen.Classes, chosen.KeptClasses...), append(chosen.Plans, chosen.KeptPlans...)
+	v.ETag, v.Digest = found.ETag, catalogsync.Digest(classes, plans)
+	v.Classes, v.Plans = present(classes), present(plans)
+	v.Missing, v.Retry = append(chosen.Missing, failed...), chosen.Collides || len(failed) > 0
 	if len(found.Services) == 0 && len(found.Problems) == 0 {
-		v.kept = len(h.classes)
+		v.RetainedClasses = len(h.Classes)
 	}
-	v.remarks, err = r.namesakes(ctx, b, chosen.classes)
+	v.Remarks, err = r.namesakes(ctx, b, chosen.Classes)
 	return err
 }
 
@@ -336,7 +338,7 @@ func (r *BrokerReconciler) namesakes(ctx context.Context, b v1beta1.Broker, clas
 		_, err := r.index.Class(ctx, b.GetNamespace(), catalog.Reference{Scope: r.Scope, Spelling: catalog.ByExternalName, Class: class.Common().ExternalName})
 		switch {
 		case index.IsAmbiguous(err):
-			names = append(names, fmt.Sprintf("%q", display(class.Common().ExternalName)))
+			names = append(names, fmt.Sprintf("%q", lifecycle.DisplayName(class.Common().ExternalName)))
 		case err != nil && !index.IsNotFound(err):
 			return nil, err
 		}
@@ -344,26 +346,26 @@ func (r *BrokerReconciler) namesakes(ctx context.Context, b v1beta1.Broker, clas
 	if len(names) == 0 {
 		return nil, nil
 	}
-	return []string{fmt.Sprintf("Another %s offers services of the same name, so refer to them by %s or id: %s", r.BrokerKind(), r.ClassKind(), enumerate(names))}, nil
+	return []string{fmt.Sprintf("Another %s offers services of the same name, so refer to them by %s or id: %s", r.BrokerKind(), r.ClassKind(), lifecycle.Enumerate(names))}, nil
 }
 
 // record writes the result of a relist, also onto a broker that was changed meanwhile. A status that was changed meanwhile is newer:
 // another leader has written it.
-func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v visit) (v1beta1.Broker, error) {
+func (r *BrokerReconciler) record(ctx context.Context, b v1beta1.Broker, v brokerrules.RelistResult) (v1beta1.Broker, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	recorded, err := r.write(ctx, b, statusAfter(b, v, r.clock.Now()), v.event())
+	recorded, err := r.write(ctx, b, brokerrules.Apply(b, v, r.clock.Now()), v.Event())
 	if !errors.Is(err, patch.ErrStale) {
 		return recorded, err
 	}
-	now := r.newBroker()
+	now := r.NewBroker()
 	if err := r.live.Get(ctx, client.ObjectKeyFromObject(b), now); err != nil {
 		return nil, err
 	}
 	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() || !equality.Semantic.DeepEqual(now.CommonStatus(), b.CommonStatus()) {
 		return nil, patch.ErrStale
 	}
-	return r.write(ctx, now, statusAfter(now, v, r.clock.Now()), v.event())
+	return r.write(ctx, now, brokerrules.Apply(now, v, r.clock.Now()), v.Event())
 }
 
 // write writes a status, if it differs from the one on record, and emits an event about the change, with the given reason or else that
@@ -387,13 +389,13 @@ func (r *BrokerReconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return r.rest(ctx, b, held, decideRelist(b, facts))
+	return r.rest(ctx, b, held, brokerrules.Decide(b, facts))
 }
 
 // queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.
 func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.Wait, now time.Time) error {
 	status := *b.CommonStatus().DeepCopy()
-	var v verdict
+	var v lifecycle.ConditionSet
 	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
 	case wait.Cause == limiter.Misconfigured:
 		v = r.misconfigured(keyOf(b), now)
@@ -401,25 +403,25 @@ func (r *BrokerReconciler) queued(ctx context.Context, b v1beta1.Broker, wait li
 		return nil
 	default:
 		why := whyQueued(wait.Cause, keyOf(b))
-		v = verdict{ready: v1beta1.ConditionFalse, reason: why.reason, message: why.message}
+		v = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: why.Reason, Message: why.Message}
 	}
-	status.Conditions = v.conditions(status.Conditions, now)
-	status.LastConditionState = lastConditionState(status.Conditions)
+	status.Conditions = v.Conditions(status.Conditions, now)
+	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
 	_, err := r.write(ctx, b, status, "")
 	return err
 }
 
 // misconfigured is the verdict on a broker that answers all requests as one that is misconfigured.
-func (r *BrokerReconciler) misconfigured(key brokerKey, now time.Time) verdict {
+func (r *BrokerReconciler) misconfigured(key brokerKey, now time.Time) lifecycle.ConditionSet {
 	at, _ := r.connections.bulkheads.Of(key, now).NextProbe()
 	message := "Requests to the broker fail in a way that looks like a misconfiguration"
 	if words := r.connections.lastFault(key); words != "" {
 		message += ": " + words
 	}
 	if !at.IsZero() {
-		message += "; one of them is repeated at " + when(at)
+		message += "; one of them is repeated at " + lifecycle.FormatTime(at)
 	}
-	return verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonErrorFetchingCatalog, message: message}.slow(v1beta1.ReasonErrorFetchingCatalog)
+	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message}.WithStalled(v1beta1.ReasonErrorFetchingCatalog)
 }
 
 // finalize releases a broker once no instance and binding needs it.
@@ -447,7 +449,7 @@ func (r *BrokerReconciler) finalize(ctx context.Context, b v1beta1.Broker) error
 	if err := patch.RemoveFinalizer(ctx, r.client, b.DeepCopyObject().(v1beta1.Broker), v1beta1.Finalizer); err != nil {
 		return err
 	}
-	r.recorder.Eventf(b, nil, "Normal", r.deleted, "Release", "The broker was released: no instance or binding is left at it")
+	r.recorder.Eventf(b, nil, "Normal", r.Deleted, "Release", "The broker was released: no instance or binding is left at it")
 	return nil
 }
 
@@ -457,7 +459,7 @@ func (r *BrokerReconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, e
 	if err != nil || len(instances)+len(bindings) == 0 {
 		return false, err
 	}
-	_, err = r.write(ctx, b, statusInUse(b, instances, bindings, r.clock.Now()), "")
+	_, err = r.write(ctx, b, brokerrules.StatusInUse(b, instances, bindings, r.clock.Now()), "")
 	return true, err
 }
 
@@ -486,7 +488,7 @@ func (r *BrokerReconciler) users(ctx context.Context, b v1beta1.Broker) (instanc
 func (r *BrokerReconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
 		see := func(now *metav1.PartialObjectMetadata) error {
-			if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(now), cached, client.UnsafeDisableDeepCopy); err != nil || !notAfter(now.ResourceVersion, cached.GetResourceVersion()) {
+			if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(now), cached, client.UnsafeDisableDeepCopy); err != nil || !lifecycle.NotAfter(now.ResourceVersion, cached.GetResourceVersion()) {
 				return fmt.Errorf("waiting for the cache to have %s %s/%s as it is now: %w", kind, now.Namespace, now.Name, patch.ErrStale)
 			}
 			return nil

@@ -50,6 +50,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
@@ -83,7 +87,7 @@ func newFakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Obj
 }
 
 // newBrokerReconciler works with a fake cluster and a clock of its own.
-func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) (*BrokerReconciler, *clocktesting.FakePassiveClock) {
+func newBrokerReconciler(t *testing.T, s catalogsync.Kinds, c client.Client, now time.Time) (*BrokerReconciler, *clocktesting.FakePassiveClock) {
 	t.Helper()
 	at := clocktesting.NewFakePassiveClock(now)
 	m, err := newMetrics(prometheus.NewRegistry(), nil, at)
@@ -92,8 +96,8 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 	}
 	x, recorder, barrier := index.Index{Cache: c}, events.NewFakeRecorder(1000), &consistency.CacheBarrier{Cache: c, Live: c}
 	return &BrokerReconciler{
-		librarian: librarian{scope: s, client: c, index: x}, cached: x, live: c,
-		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
+		librarian: librarian{Kinds: s, client: c, index: x}, cached: x, live: c,
+		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
 			timeout: time.Minute, observe: m.observe, ready: versioned.NewCache[brokerKey, *connection]()},
 		secrets:       newSecretKeeper(c, c, x, recorder, barrier),
@@ -102,8 +106,8 @@ func newBrokerReconciler(t *testing.T, s scope, c client.Client, now time.Time) 
 }
 
 // newBrokerAt is a broker object for a server, as admission lets it in.
-func newBrokerAt(s scope, url string) v1beta1.Broker {
-	b := s.newBroker()
+func newBrokerAt(s catalogsync.Kinds, url string) v1beta1.Broker {
+	b := s.NewBroker()
 	b.SetName("osba")
 	b.SetUID("broker")
 	b.SetGeneration(1)
@@ -122,7 +126,7 @@ func reconcileBroker(t *testing.T, r *BrokerReconciler, b v1beta1.Broker) (v1bet
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := r.newBroker()
+	now := r.NewBroker()
 	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), now); err != nil {
 		t.Fatal(err)
 	}
@@ -130,19 +134,19 @@ func reconcileBroker(t *testing.T, r *BrokerReconciler, b v1beta1.Broker) (v1bet
 }
 
 func TestABrokerThatCameAroundAdmissionGetsTheFinalizer(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		b := newBrokerAt(s, osbtest.Start(t, osbtest.Options{}).URL)
 		b.SetFinalizers(nil)
-		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
 		got, result := reconcileBroker(t, r, b)
-		if !slices.Equal(got.GetFinalizers(), []string{v1beta1.Finalizer}) || sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || result.RequeueAfter != 24*time.Hour {
-			t.Errorf("%s: finalizers are %q, %s, again after %v", s.Scope, got.GetFinalizers(), sayConditions(got.CommonStatus().Conditions), result.RequeueAfter)
+		if !slices.Equal(got.GetFinalizers(), []string{v1beta1.Finalizer}) || lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || result.RequeueAfter != 24*time.Hour {
+			t.Errorf("%s: finalizers are %q, %s, again after %v", s.Scope, got.GetFinalizers(), lifecycletest.SayConditions(got.CommonStatus().Conditions), result.RequeueAfter)
 		}
 	}
 }
 
 func TestWhatWasReadIsRecordedOnABrokerThatWasChangedMeanwhile(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})
 		b := newBrokerAt(s, server.URL)
 		stale := true
@@ -153,7 +157,7 @@ func TestWhatWasReadIsRecordedOnABrokerThatWasChangedMeanwhile(t *testing.T) {
 			}
 			return c.SubResource(sub).Patch(ctx, o, p, opts...)
 		}}, b)
-		r, _ := newBrokerReconciler(t, s, c, noon)
+		r, _ := newBrokerReconciler(t, s, c, lifecycletest.Noon)
 		if got, _ := reconcileBroker(t, r, b); got.CommonStatus().ReconciledGeneration != 1 {
 			t.Errorf("%s: status is %+v", s.Scope, got.CommonStatus())
 		}
@@ -173,11 +177,11 @@ func (r replaced) Get(ctx context.Context, key client.ObjectKey, o client.Object
 }
 
 func TestNothingIsRecordedOnAnotherBrokerOfTheName(t *testing.T) {
-	b := newBrokerAt(clusterWide, osbtest.Start(t, osbtest.Options{}).URL)
+	b := newBrokerAt(catalogsync.ClusterWide, osbtest.Start(t, osbtest.Options{}).URL)
 	c := newFakeCluster(t, interceptor.Funcs{SubResourcePatch: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
 	}}, b)
-	r, _ := newBrokerReconciler(t, clusterWide, c, noon)
+	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, lifecycletest.Noon)
 	r.live = replaced{c}
 	if got, result := reconcileBroker(t, r, b); got.CommonStatus().ReconciledGeneration != 0 || result.IsZero() {
 		t.Errorf("status is %+v, again: %v", got.CommonStatus(), !result.IsZero())
@@ -185,10 +189,10 @@ func TestNothingIsRecordedOnAnotherBrokerOfTheName(t *testing.T) {
 }
 
 func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		b := newBrokerAt(s, "http://127.0.0.1:1")
-		b.SetDeletionTimestamp(&metav1.Time{Time: noon})
-		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
 		r.live = newFakeCluster(t, interceptor.Funcs{}, &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "late"}})
 		if got, result := reconcileBroker(t, r, b); len(got.GetFinalizers()) != 1 || result.IsZero() {
 			t.Errorf("%s: finalizers are %q, again: %v", s.Scope, got.GetFinalizers(), !result.IsZero())
@@ -197,36 +201,36 @@ func TestABrokerIsNotLetGoWhileTheCacheLacksAnInstance(t *testing.T) {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), s.newBroker()); !apierrors.IsNotFound(err) {
+		if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), s.NewBroker()); !apierrors.IsNotFound(err) {
 			t.Errorf("%s: the broker is still there: %v", s.Scope, err)
 		}
 	}
 }
 
 func TestABrokerGoesThoughTheDefinitionOfInstancesIsGone(t *testing.T) {
-	b := newBrokerAt(clusterWide, "http://127.0.0.1:1")
-	b.SetDeletionTimestamp(&metav1.Time{Time: noon})
-	r, _ := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+	b := newBrokerAt(catalogsync.ClusterWide, "http://127.0.0.1:1")
+	b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
+	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
 	r.live = newFakeCluster(t, interceptor.Funcs{List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
 		return apierrors.NewNotFound(schema.GroupResource{}, fmt.Sprintf("%T", list))
 	}})
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), clusterWide.newBroker()); !apierrors.IsNotFound(err) {
+	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), catalogsync.ClusterWide.NewBroker()); !apierrors.IsNotFound(err) {
 		t.Errorf("the broker is still there: %v", err)
 	}
 }
 
 func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		b := newBrokerAt(s, "http://127.0.0.1:1")
-		b.SetDeletionTimestamp(&metav1.Time{Time: noon})
+		b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
 		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
-		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding), noon)
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding), lifecycletest.Noon)
 		got, _ := reconcileBroker(t, r, b)
-		if said := sayConditions(got.CommonStatus().Conditions); said != "False InUse Stalled" || !strings.Contains(conditionOf(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message, "1 ServiceBinding (demo/app)") {
+		if said := lifecycletest.SayConditions(got.CommonStatus().Conditions); said != "False InUse Stalled" || !strings.Contains(lifecycle.FindCondition(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message, "1 ServiceBinding (demo/app)") {
 			t.Errorf("%s: conditions say %q", s.Scope, said)
 		}
 		if names := r.targetOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
@@ -236,14 +240,14 @@ func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
 }
 
 func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		b := newBrokerAt(s, "http://127.0.0.1:1")
 		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
-		secret.DeletionTimestamp = &metav1.Time{Time: noon}
+		secret.DeletionTimestamp = &metav1.Time{Time: lifecycletest.Noon}
 		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
-		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding, secret), noon)
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding, secret), lifecycletest.Noon)
 		finalizers := func() []string {
 			t.Helper()
 			if _, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
@@ -274,14 +278,14 @@ func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
 	c := newFakeCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
 	}}, secret)
-	r, _ := newBrokerReconciler(t, clusterWide, c, noon)
+	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, lifecycletest.Noon)
 	if result, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
 	}
 }
 
 func TestASecretIsHeldOnce(t *testing.T) {
-	b := newBrokerAt(namespaced, "https://osba.example")
+	b := newBrokerAt(catalogsync.Namespaced, "https://osba.example")
 	b.SetNamespace("demo")
 	ref := &v1beta1.ObjectReference{Name: "login"}
 	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: ref}, ClientCertificate: &v1beta1.SecretAuth{SecretRef: ref}}
@@ -313,7 +317,7 @@ func TestASecretIsHeldOnce(t *testing.T) {
 // TestASecretThatWasLetGoIsHeldAgain: the cache may still show our finalizer on it, or a look for
 // what it is needed for may have been too early.
 func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
-	b := newBrokerAt(clusterWide, "https://osba.example")
+	b := newBrokerAt(catalogsync.ClusterWide, "https://osba.example")
 	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
 	name := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}
@@ -345,7 +349,7 @@ func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
 }
 
 func TestOurFinalizerOnASecretIsNoNewsEvenAfterARestart(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{Username: "alice", Password: "x"})
 		b := newBrokerAt(s, server.URL)
 		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
@@ -353,7 +357,7 @@ func TestOurFinalizerOnASecretIsNoNewsEvenAfterARestart(t *testing.T) {
 		si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "db", UID: "db"}}
 		si.Status.Broker = &v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}
 		c := newFakeCluster(t, interceptor.Funcs{}, b, secret)
-		r, at := newBrokerReconciler(t, s, c, noon)
+		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
 		touch := func() {
 			t.Helper()
 			if _, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
@@ -361,7 +365,7 @@ func TestOurFinalizerOnASecretIsNoNewsEvenAfterARestart(t *testing.T) {
 			}
 		}
 		reconcileBroker(t, r, b)
-		at.SetTime(noon.Add(time.Minute))
+		at.SetTime(lifecycletest.Noon.Add(time.Minute))
 		if err := c.Create(t.Context(), si); err != nil {
 			t.Fatal(err)
 		}
@@ -381,7 +385,7 @@ func TestOurFinalizerOnASecretIsNoNewsEvenAfterARestart(t *testing.T) {
 		touch()
 		got, _ = reconcileBroker(t, r, got)
 
-		r, _ = newBrokerReconciler(t, s, c, noon.Add(time.Hour))
+		r, _ = newBrokerReconciler(t, s, c, lifecycletest.Noon.Add(time.Hour))
 		again, _ := reconcileBroker(t, r, b)
 		if n := server.Counts()[osb.GetCatalog]; n != 1 || again.GetResourceVersion() != got.GetResourceVersion() {
 			t.Errorf("%s: after a restart the catalog was read %d times, and the broker is %+v", s.Scope, n, again)
@@ -390,7 +394,7 @@ func TestOurFinalizerOnASecretIsNoNewsEvenAfterARestart(t *testing.T) {
 }
 
 func TestWhatCannotBeWrittenIsTriedAgainAndHoldsUpNothingElse(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})
 		b := newBrokerAt(s, server.URL)
 		broken := true
@@ -404,21 +408,21 @@ func TestWhatCannotBeWrittenIsTriedAgainAndHoldsUpNothingElse(t *testing.T) {
 			o.SetUID(types.UID("of " + o.GetName())) // which the API server does
 			return c.Create(ctx, o, opts...)
 		}}, b)
-		r, at := newBrokerReconciler(t, s, c, noon)
+		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
 		got, result := reconcileBroker(t, r, b)
 		status := got.CommonStatus()
-		if sayConditions(status.Conditions) != "True PartlySynced" || status.ServiceClasses != 1 || status.ServicePlans != 3 || status.Attempts != 1 || status.CatalogETag != "" || result.RequeueAfter > 3*time.Second {
-			t.Errorf("%s: %s, again after %v, status is %+v", s.Scope, sayConditions(status.Conditions), result.RequeueAfter, status)
+		if lifecycletest.SayConditions(status.Conditions) != "True PartlySynced" || status.ServiceClasses != 1 || status.ServicePlans != 3 || status.Attempts != 1 || status.CatalogETag != "" || result.RequeueAfter > 3*time.Second {
+			t.Errorf("%s: %s, again after %v, status is %+v", s.Scope, lifecycletest.SayConditions(status.Conditions), result.RequeueAfter, status)
 		}
-		message := conditionOf(status.Conditions, v1beta1.ConditionReady).Message
+		message := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady).Message
 		for _, want := range []string{fmt.Sprintf("%s %q could not be written: ", s.PlanKind(), osbtest.SyncPlan), "is invalid", fmt.Sprintf("%s %q could not be written: InternalError", s.ClassKind(), osbtest.AsyncService)} {
 			if !strings.Contains(message, want) {
 				t.Errorf("%s: message %q lacks %q", s.Scope, message, want)
 			}
 		}
 		broken = false
-		at.SetTime(noon.Add(time.Minute))
-		if got, _ := reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServicePlans != 4 || got.CommonStatus().Attempts != 0 {
+		at.SetTime(lifecycletest.Noon.Add(time.Minute))
+		if got, _ := reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServicePlans != 4 || got.CommonStatus().Attempts != 0 {
 			t.Errorf("%s: status is %+v", s.Scope, got.CommonStatus())
 		}
 	}
@@ -434,7 +438,7 @@ func TestAClassComesAfterAllOfItsPlans(t *testing.T) {
 		}
 		return false
 	}
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		for name, test := range map[string]struct {
 			unwritten, unseen bool
 			want              int32
@@ -459,15 +463,15 @@ func TestAClassComesAfterAllOfItsPlans(t *testing.T) {
 					return c.List(ctx, list, opts...)
 				},
 			}, b)
-			r, at := newBrokerReconciler(t, s, c, noon)
+			r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
 			got, result := reconcileBroker(t, r, b)
-			message := conditionOf(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message
+			message := lifecycle.FindCondition(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message
 			if n := got.CommonStatus().ServiceClasses; n != test.want || !strings.Contains(message, errTooEarly.Error()) || result.RequeueAfter > 3*time.Second {
 				t.Errorf("%s, %s: %d classes, %q, again after %s", s.Scope, name, n, message, result.RequeueAfter)
 			}
 			broken = false
-			at.SetTime(noon.Add(time.Minute))
-			if got, _ := reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServiceClasses != 2 {
+			at.SetTime(lifecycletest.Noon.Add(time.Minute))
+			if got, _ := reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" || got.CommonStatus().ServiceClasses != 2 {
 				t.Errorf("%s, %s: then status is %+v", s.Scope, name, got.CommonStatus())
 			}
 		}
@@ -475,16 +479,16 @@ func TestAClassComesAfterAllOfItsPlans(t *testing.T) {
 }
 
 func TestACatalogIsReadWhenAnAnswerSaysThatItHasChanged(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})
 		b := newBrokerAt(s, server.URL)
-		r, at := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		r, at := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
 		reconcileBroker(t, r, b)
 		r.demand(keyOf(b))
-		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != minDemanded {
+		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != brokerrules.MinDemanded {
 			t.Errorf("%s: it was read just now; again after %v", s.Scope, result.RequeueAfter)
 		}
-		at.SetTime(noon.Add(minDemanded))
+		at.SetTime(lifecycletest.Noon.Add(brokerrules.MinDemanded))
 		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != 24*time.Hour {
 			t.Errorf("%s: again after %v", s.Scope, result.RequeueAfter)
 		}
@@ -496,23 +500,23 @@ func TestACatalogIsReadWhenAnAnswerSaysThatItHasChanged(t *testing.T) {
 
 // TestACatalogIsReadAgainWhenItHasChangedMeanwhile: what was read may be the former one.
 func TestACatalogIsReadAgainWhenItHasChangedMeanwhile(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})
 		b := newBrokerAt(s, server.URL)
-		r, at := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		r, at := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
 		server.Inject(osbtest.Fault{On: osb.GetCatalog, Times: 1, Acts: true, Match: func(osbtest.Call) bool {
-			at.SetTime(noon.Add(time.Second))
+			at.SetTime(lifecycletest.Noon.Add(time.Second))
 			r.demand(keyOf(b))
 			return false
 		}})
-		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != minDemanded {
+		if _, result := reconcileBroker(t, r, b); result.RequeueAfter != brokerrules.MinDemanded {
 			t.Errorf("%s: again after %v", s.Scope, result.RequeueAfter)
 		}
 	}
 }
 
 func TestABrokerThatIsDeletedDoesNotWaitForItsCatalog(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		now := time.Now() // the bulkhead has a clock of its own
 		b := newBrokerAt(s, "http://127.0.0.1:1")
 		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), now)
@@ -534,12 +538,12 @@ func TestWhatIsReadWhileTheProcessStopsIsNotRecorded(t *testing.T) {
 	server := osbtest.Start(t, osbtest.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	server.Inject(osbtest.Fault{On: osb.GetCatalog, Match: func(osbtest.Call) bool { cancel(); return true }, Answer: osbtest.Hang})
-	b := newBrokerAt(clusterWide, server.URL)
-	r, _ := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+	b := newBrokerAt(catalogsync.ClusterWide, server.URL)
+	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
 	if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
-	now := clusterWide.newBroker()
+	now := catalogsync.ClusterWide.NewBroker()
 	if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(b), now); err != nil || now.CommonStatus().ObservedGeneration != 0 {
 		t.Errorf("status is %+v, %v", now.CommonStatus(), err)
 	}
@@ -547,32 +551,32 @@ func TestWhatIsReadWhileTheProcessStopsIsNotRecorded(t *testing.T) {
 
 func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 	server := osbtest.Start(t, osbtest.Options{})
-	b := newBrokerAt(clusterWide, server.URL)
+	b := newBrokerAt(catalogsync.ClusterWide, server.URL)
 	start := time.Now() // the bulkhead has a clock of its own
-	r, at := newBrokerReconciler(t, clusterWide, newFakeCluster(t, interceptor.Funcs{}, b), start)
+	r, at := newBrokerReconciler(t, catalogsync.ClusterWide, newFakeCluster(t, interceptor.Funcs{}, b), start)
 	freed := full(t, r.connections, keyOf(b), start)
 	got, result := reconcileBroker(t, r, b)
 	if len(got.CommonStatus().Conditions) > 0 || result.RequeueAfter != askAgain {
 		t.Errorf("at first in silence: %+v, again after %v", got.CommonStatus(), result.RequeueAfter)
 	}
 	at.SetTime(start.Add(patience))
-	if got, _ = reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "False Queued Reconciling" {
-		t.Errorf("conditions say %q", sayConditions(got.CommonStatus().Conditions))
+	if got, _ = reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "False Queued Reconciling" {
+		t.Errorf("conditions say %q", lifecycletest.SayConditions(got.CommonStatus().Conditions))
 	}
 	freed()
-	if got, _ = reconcileBroker(t, r, b); sayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" {
-		t.Errorf("conditions say %q", sayConditions(got.CommonStatus().Conditions))
+	if got, _ = reconcileBroker(t, r, b); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "True FetchedCatalog" {
+		t.Errorf("conditions say %q", lifecycletest.SayConditions(got.CommonStatus().Conditions))
 	}
 }
 
 // TestABrokerThatIsMendedIsAskedAtOnce: what was at its former address does not keep it waiting.
 func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
 	start := time.Now() // the bulkhead has a clock of its own
-	b := newBrokerAt(clusterWide, osbtest.Start(t, osbtest.Options{}).URL)
+	b := newBrokerAt(catalogsync.ClusterWide, osbtest.Start(t, osbtest.Options{}).URL)
 	b.CommonStatus().ObservedGeneration, b.CommonStatus().Attempts = 1, 3
 	b.CommonStatus().NextAttemptTime = &metav1.Time{Time: start.Add(2 * time.Second)}
 	c := newFakeCluster(t, interceptor.Funcs{}, b)
-	r, at := newBrokerReconciler(t, clusterWide, c, start)
+	r, at := newBrokerReconciler(t, catalogsync.ClusterWide, c, start)
 	now, _ := reconcileBroker(t, r, b)
 	leave, _ := r.connections.bulkheads.Of(keyOf(b), start).Enter(limiter.Ticket{Who: "another"}, start)
 	leave(start, limiter.Result{Wish: time.Minute})
@@ -585,8 +589,8 @@ func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
 	if err := c.Update(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if now, _ = reconcileBroker(t, r, now); sayConditions(now.CommonStatus().Conditions) != "True FetchedCatalog" {
-		t.Errorf("conditions say %q", sayConditions(now.CommonStatus().Conditions))
+	if now, _ = reconcileBroker(t, r, now); lifecycletest.SayConditions(now.CommonStatus().Conditions) != "True FetchedCatalog" {
+		t.Errorf("conditions say %q", lifecycletest.SayConditions(now.CommonStatus().Conditions))
 	}
 }
 
@@ -601,10 +605,10 @@ func (q *delayed) AddAfter(req reconcile.Request, _ time.Duration) {
 }
 
 func TestWhatIsChangedBehindOurBackIsLookedAt(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		b := newBrokerAt(s, "http://127.0.0.1:1")
-		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
-		class, plan := s.newClass(), s.newPlan()
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		class, plan := s.NewClass(), s.NewPlan()
 		class.SetBrokerName("osba")
 		plan.SetOwners("osba", "class")
 		for _, o := range []client.Object{class, plan} {
@@ -629,9 +633,9 @@ func TestWhatIsChangedBehindOurBackIsLookedAt(t *testing.T) {
 
 // TestABindingThatMovesIsGoneFromABroker: which may wait for just that.
 func TestABindingThatMovesIsGoneFromABroker(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		b := newBrokerAt(s, "http://127.0.0.1:1")
-		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), noon)
+		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
 		at := func(broker string) *v1beta1.ServiceBinding {
 			target := &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: broker}}
 			return &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}, Status: v1beta1.ServiceBindingStatus{Target: target}}

@@ -40,6 +40,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -123,7 +124,7 @@ func (k *secretKeeper) neededFor(ctx context.Context, secret types.NamespacedNam
 			return nil, "", fmt.Errorf("looking up bindings of broker %s: %w", broker.GetName(), err)
 		}
 		if len(instances)+len(bindings) > 0 {
-			return broker, counted(len(instances), "ServiceInstance", "ServiceInstances") + " and " + counted(len(bindings), "ServiceBinding", "ServiceBindings"), nil
+			return broker, lifecycle.Count(len(instances), "ServiceInstance", "ServiceInstances") + " and " + lifecycle.Count(len(bindings), "ServiceBinding", "ServiceBindings"), nil
 		}
 	}
 	return nil, "", nil

@@ -41,6 +41,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 )
 
 // settleTime is the delay between a change of a broker's objects and its reconcile, which covers many changes.
@@ -54,16 +56,16 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options, forgetMetrics func(broker
 	keeper := newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.barrier)
 	k.keepSecrets = keeper.hold
 	byScope := map[catalog.Scope]*BrokerReconciler{}
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		r := &BrokerReconciler{
-			librarian: librarian{scope: s, client: mgr.GetClient(), index: current},
-			cached:    k.index, live: mgr.GetAPIReader(), barrier: &k.barrier, fresh: k.barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.newBroker()),
+			librarian: librarian{Kinds: s, client: mgr.GetClient(), index: current},
+			cached:    k.index, live: mgr.GetAPIReader(), barrier: &k.barrier, fresh: k.barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
 			connections: k.connections, secrets: keeper, forgetMetrics: forgetMetrics, recorder: k.recorder, clock: k.clock,
 			interval: o.RelistInterval, demanded: map[brokerKey]time.Time{},
 		}
 		byScope[s.Scope] = r
-		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.newClass())
-		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.newPlan())
+		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.NewClass())
+		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.NewPlan())
 		if err := setupScope(mgr, r, o); err != nil {
 			return err
 		}
@@ -81,9 +83,9 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options, forgetMetrics func(broker
 func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.BrokerKind())).
-		For(r.newBroker(), builder.WithPredicates(predicate.Or(enqueue.SpecChanged, holdChanged))).
-		Watches(r.newClass(), r.offered()).
-		Watches(r.newPlan(), r.offered()).
+		For(r.NewBroker(), builder.WithPredicates(predicate.Or(enqueue.SpecChanged, holdChanged))).
+		Watches(r.NewClass(), r.offered()).
+		Watches(r.NewPlan(), r.offered()).
 		Watches(&v1beta1.ServiceInstance{}, handler.Funcs{
 			DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { r.later(q, r.brokersOf(ctx, e.Object)...) },
 			CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { r.placed(ctx, q, r.brokersOf(ctx, e.Object)) },
@@ -178,8 +180,8 @@ func whereIs(o client.Object) (p place) {
 	for i, scope := range catalog.Scopes {
 		p.refs[i] = catalog.RefsOf(&instance.Spec, scope)
 	}
-	p.heldPlan = planIDOf(held(instance.Status.ExternalProperties))
-	p.inFlightPlan = planIDOf(held(instance.Status.InProgressProperties))
+	p.heldPlan = lifecycle.PlanID(lifecycle.NonNil(instance.Status.ExternalProperties))
+	p.inFlightPlan = lifecycle.PlanID(lifecycle.NonNil(instance.Status.InProgressProperties))
 	return p
 }
 

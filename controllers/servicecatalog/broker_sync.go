@@ -29,6 +29,8 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -41,13 +43,13 @@ const (
 
 // librarian writes classes and plans.
 type librarian struct {
-	scope
+	catalogsync.Kinds
 	client client.Client
 	index  index.Index // shows this process's own writes
 }
 
 // hold returns the classes and plans of a broker that exist.
-func (l librarian) hold(ctx context.Context, b v1beta1.Broker) (h holding, err error) {
+func (l librarian) hold(ctx context.Context, b v1beta1.Broker) (h catalogsync.Existing, err error) {
 	classes, err := l.index.Classes(ctx, b)
 	if err != nil {
 		return h, fmt.Errorf("listing %s: %w", l.ClassKind(), err)
@@ -56,7 +58,7 @@ func (l librarian) hold(ctx context.Context, b v1beta1.Broker) (h holding, err e
 	if err != nil {
 		return h, fmt.Errorf("listing %s: %w", l.PlanKind(), err)
 	}
-	return holding{byName(classes), byName(plans)}, nil
+	return catalogsync.Existing{Classes: byName(classes), Plans: byName(plans)}, nil
 }
 
 func byName[T client.Object](list []T) map[string]T {
@@ -70,21 +72,21 @@ func byName[T client.Object](list []T) map[string]T {
 // sync writes the changes that lead to the desired classes and plans, and returns what could not be written.
 //
 // A class is created after all its plans, once the cache shows them: with only one of them, admission would default to it.
-func (l librarian) sync(ctx context.Context, b v1beta1.Broker, o selection, h holding) ([]string, error) {
-	plans, classes := diff(h.plans, o.plans, o.keptPlans, l.isOurs), diff(h.classes, o.classes, o.keptClasses, l.isOurs)
+func (l librarian) sync(ctx context.Context, b v1beta1.Broker, o catalogsync.Desired, h catalogsync.Existing) ([]string, error) {
+	plans, classes := catalogsync.Diff(h.Plans, o.Plans, o.KeptPlans, l.IsOurs), catalogsync.Diff(h.Classes, o.Classes, o.KeptClasses, l.IsOurs)
 	var failed failures
 	var early []v1beta1.Class
 	writeSteps(ctx, l, plans, &failed)
-	if len(plans.create) > 0 {
+	if len(plans.Create) > 0 {
 		seen, err := l.index.Plans(ctx, b)
 		if err != nil {
 			return nil, fmt.Errorf("waiting for plans to be in the cache: %w", err)
 		}
-		classes.create, early = complete(classes.create, plans.create, byName(seen), &failed)
+		classes.Create, early = complete(classes.Create, plans.Create, byName(seen), &failed)
 	}
 	writeSteps(ctx, l, classes, &failed)
-	forEach(ctx, classes.mark, &failed, l.mark(true))
-	forEach(ctx, plans.mark, &failed, l.mark(true))
+	forEach(ctx, classes.SetRemoved, &failed, l.mark(true))
+	forEach(ctx, plans.SetRemoved, &failed, l.mark(true))
 	for _, class := range early {
 		failed.add(class, errTooEarly)
 	}
@@ -114,10 +116,10 @@ func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1b
 var errTooEarly = errors.New("not all of its plans exist yet")
 
 // writeSteps creates and updates objects.
-func writeSteps[T client.Object](ctx context.Context, l librarian, s steps[T], failed *failures) {
-	forEach(ctx, s.create, failed, func(ctx context.Context, o client.Object) error { return l.client.Create(ctx, o) })
-	forEach(ctx, s.update, failed, func(ctx context.Context, o client.Object) error { return l.client.Update(ctx, o) })
-	forEach(ctx, s.unmark, failed, l.mark(false))
+func writeSteps[T client.Object](ctx context.Context, l librarian, s catalogsync.Changes[T], failed *failures) {
+	forEach(ctx, s.Create, failed, func(ctx context.Context, o client.Object) error { return l.client.Create(ctx, o) })
+	forEach(ctx, s.Update, failed, func(ctx context.Context, o client.Object) error { return l.client.Update(ctx, o) })
+	forEach(ctx, s.ClearRemoved, failed, l.mark(false))
 }
 
 // mark writes whether a class or a plan is still in the catalog.
@@ -128,12 +130,12 @@ func (l librarian) mark(removed bool) func(context.Context, client.Object) error
 }
 
 // sweep deletes removed classes and plans that no instance has, or may return to; a class after its plans. It returns their number.
-func (l librarian) sweep(ctx context.Context, h holding) (int, error) {
+func (l librarian) sweep(ctx context.Context, h catalogsync.Existing) (int, error) {
 	var plans, classes []client.Object
 	ofClass := map[string]int{}
-	for _, plan := range h.plans {
+	for _, plan := range h.Plans {
 		ofClass[plan.ClassName()]++
-		if !*removedFlag(plan) || !plan.GetDeletionTimestamp().IsZero() {
+		if !*catalogsync.RemovedFlag(plan) || !plan.GetDeletionTimestamp().IsZero() {
 			continue
 		}
 		used, err := l.index.PlanInUse(ctx, plan)
@@ -145,8 +147,8 @@ func (l librarian) sweep(ctx context.Context, h holding) (int, error) {
 			ofClass[plan.ClassName()]--
 		}
 	}
-	for _, class := range h.classes {
-		if !*removedFlag(class) || !class.GetDeletionTimestamp().IsZero() || ofClass[class.GetName()] > 0 {
+	for _, class := range h.Classes {
+		if !*catalogsync.RemovedFlag(class) || !class.GetDeletionTimestamp().IsZero() || ofClass[class.GetName()] > 0 {
 			continue
 		}
 		used, err := l.index.ClassInUse(ctx, class)
@@ -161,15 +163,15 @@ func (l librarian) sweep(ctx context.Context, h holding) (int, error) {
 }
 
 // clear deletes all classes and plans that come from the catalog.
-func (l librarian) clear(ctx context.Context, h holding) error {
+func (l librarian) clear(ctx context.Context, h catalogsync.Existing) error {
 	var plans, classes []client.Object
-	for _, plan := range h.plans {
-		if l.isOurs(plan) && plan.GetDeletionTimestamp().IsZero() {
+	for _, plan := range h.Plans {
+		if l.IsOurs(plan) && plan.GetDeletionTimestamp().IsZero() {
 			plans = append(plans, plan)
 		}
 	}
-	for _, class := range h.classes {
-		if l.isOurs(class) && class.GetDeletionTimestamp().IsZero() {
+	for _, class := range h.Classes {
+		if l.IsOurs(class) && class.GetDeletionTimestamp().IsZero() {
 			classes = append(classes, class)
 		}
 	}
@@ -209,7 +211,7 @@ func (f *failures) add(o client.Object, err error) {
 		}
 		f.refused[o] = true
 	}
-	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), display(o.GetName()), writeError(err)))
+	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), lifecycle.DisplayName(o.GetName()), writeError(err)))
 }
 
 func (f *failures) many() bool {

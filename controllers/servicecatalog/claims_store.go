@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // claims are the supplied ids under which this process has let an object create something. The cache shows that later than objects
@@ -39,13 +40,13 @@ type claimKey struct {
 }
 
 // take reserves an id for an object, unless one of its other claimants has reserved it: that one is marked as the first.
-func (c *claims) take(key claimKey, uid types.UID, others claimants) {
+func (c *claims) take(key claimKey, uid types.UID, others lifecycle.Claimants) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	holder := c.holders[key]
 	for i := range others {
-		if others[i].uid == holder {
-			others[i].first = true
+		if others[i].UID == holder {
+			others[i].First = true
 			return
 		}
 	}

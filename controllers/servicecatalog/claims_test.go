@@ -29,14 +29,15 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
 // TestClaimantsOfAnID: what others' claims are worth, from the cache and from what this process has
 // let begin.
 func TestClaimantsOfAnID(t *testing.T) {
-	o := newOffering()
+	o := lifecycletest.NewOffering()
 	claims := func(name string, age time.Duration, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
-		si := newInstance()
+		si := lifecycletest.NewInstance()
 		si.Name, si.UID, si.Annotations, si.CreationTimestamp = name, types.UID("uid-"+name), nil, metav1.NewTime(start.Add(-age))
 		for _, edit := range edits {
 			edit(si)
@@ -80,13 +81,13 @@ func TestClaimantsOfAnID(t *testing.T) {
 				t.Fatal(err)
 			}
 			said := ""
-			if c := all.blocksCreation(); c != nil {
-				said = c.inUse("id").message
+			if c := all.BlocksCreation(); c != nil {
+				said = c.InUse("id").Message
 			}
 			if (said == "") != (test.creation == "") || !strings.Contains(said, test.creation) {
 				t.Errorf("of a creation: %q, want %q", said, test.creation)
 			}
-			if is := all.blocksRemoval() != nil; is != test.removal {
+			if is := all.BlocksRemoval() != nil; is != test.removal {
 				t.Errorf("it keeps it from its removal: %t", is)
 			}
 		})
@@ -100,12 +101,12 @@ func TestClaimantsOfAnID(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return all.blocksCreation() != nil
+			return all.BlocksCreation() != nil
 		}
 		if blocked(b) || !blocked(a) || blocked(b) {
 			t.Error("b was first, and a is to wait")
 		}
-		r.claims.release(claimKey{keyOf(o.broker), "id"}, b.UID)
+		r.claims.release(claimKey{keyOf(o.Broker), "id"}, b.UID)
 		if blocked(a) || !blocked(b) {
 			t.Error("a is first once b has let go")
 		}

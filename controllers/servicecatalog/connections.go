@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -82,13 +83,13 @@ func endpointVersion(b v1beta1.Broker, auth osb.Auth) string {
 
 // noteFault records an answer that looks like a misconfiguration, without the broker's description, which belongs to the object of the
 // request.
-func (c *connections) noteFault(key brokerKey, what verb, out osbresult.Outcome) {
+func (c *connections) noteFault(key brokerKey, what lifecycle.Operation, out osbresult.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.faults == nil {
 		c.faults = map[brokerKey]string{}
 	}
-	c.faults[key] = fmt.Sprintf("%s: %s", what, withoutWords(out))
+	c.faults[key] = fmt.Sprintf("%s: %s", what, lifecycle.StatusOnly(out))
 }
 
 // forget drops what is kept for a broker that was deleted.
@@ -115,14 +116,14 @@ type credentialsError struct {
 }
 
 // blocks returns the blocker of requests to a broker.
-func (e *credentialsError) blocks(b v1beta1.Broker, reason, message string) *blocker {
+func (e *credentialsError) blocks(b v1beta1.Broker, reason, message string) *lifecycle.Blocker {
 	switch {
 	case e.temporary:
-		return inProgress(reason, message)
+		return lifecycle.InProgress(reason, message)
 	case e.missing:
-		return missingFor(b, reason, message)
+		return lifecycle.MissingReference(b, reason, message)
 	}
-	return blockedBy(reason, message)
+	return lifecycle.BlockedBy(reason, message)
 }
 
 func (e *credentialsError) Error() string { return e.message }

@@ -24,6 +24,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
@@ -41,12 +43,12 @@ type definition struct {
 // reading is one read, shared by all callers that asked before it began.
 type reading struct {
 	done  chan struct{}
-	state definitionState
+	state lifecycle.Definition
 	err   error
 }
 
 // state returns what a read finds that begins after the call.
-func (d *definition) state(ctx context.Context) (definitionState, error) {
+func (d *definition) state(ctx context.Context) (lifecycle.Definition, error) {
 	d.mu.Lock()
 	r := d.next
 	if r == nil {
@@ -59,7 +61,7 @@ func (d *definition) state(ctx context.Context) (definitionState, error) {
 	case <-r.done:
 		return r.state, r.err
 	case <-ctx.Done():
-		return definitionUnknown, ctx.Err()
+		return lifecycle.DefinitionUnknown, ctx.Err()
 	}
 }
 
@@ -75,17 +77,17 @@ func (d *definition) read(ctx context.Context, r *reading) {
 	close(r.done)
 }
 
-func (d *definition) find(ctx context.Context) (definitionState, error) {
+func (d *definition) find(ctx context.Context) (lifecycle.Definition, error) {
 	crd := &metav1.PartialObjectMetadata{}
 	crd.APIVersion, crd.Kind = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
 	err := d.live.Get(ctx, client.ObjectKey{Name: d.name}, crd)
 	switch {
 	case apierrors.IsNotFound(err):
-		return definitionTerminating, nil
+		return lifecycle.DefinitionTerminating, nil
 	case err != nil:
-		return definitionUnknown, fmt.Errorf("reading CustomResourceDefinition %s: %w", d.name, err)
+		return lifecycle.DefinitionUnknown, fmt.Errorf("reading CustomResourceDefinition %s: %w", d.name, err)
 	case !crd.DeletionTimestamp.IsZero():
-		return definitionTerminating, nil
+		return lifecycle.DefinitionTerminating, nil
 	}
-	return definitionLives, nil
+	return lifecycle.DefinitionLives, nil
 }

@@ -23,39 +23,43 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // start is when the objects of these tests are created.
-var start = t0
+var start = lifecycletest.T0
 
 // provisioningInstance is one that the broker works on.
 func provisioningInstance() *v1beta1.ServiceInstance {
-	si := newInstance()
+	si := lifecycletest.NewInstance()
 	si.Status.CurrentOperation, si.Status.AsyncOpInProgress = v1beta1.OperationProvision, true
 	si.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
-	setInstanceConditions(&si.Status, verdict{ready: v1beta1.ConditionFalse, reason: v1beta1.ReasonProvisioning}, start)
+	instancerules.SetConditions(&si.Status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisioning}, start)
 	return si
 }
 
 // bindingSample is a binding with what its reconcile looks up.
 type bindingSample struct {
 	b *v1beta1.ServiceBinding
-	w bindingWorld
+	w bindingrules.Inputs
 }
 
 // newBindingSample is a new binding to an instance that is provisioned.
 func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
-	o, si := newOffering(), newInstance()
+	o, si := lifecycletest.NewOffering(), lifecycletest.NewInstance()
 	si.Status.ProvisionStatus = v1beta1.Provisioned
 	si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
 	b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
 		CreationTimestamp: metav1.NewTime(start), Finalizers: []string{v1beta1.Finalizer},
 		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", start)}}}
 	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
-	s := &bindingSample{b: b, w: bindingWorld{now: start, broker: o.broker, ground: ground{instance: si, class: o.class, plan: o.plan,
-		target: &v1beta1.ServiceBindingTarget{BrokerReference: *brokerReference(o), PlanID: "small-id", InstanceID: "id"}}}}
-	s.w.parameters.known = true
+	s := &bindingSample{b: b, w: bindingrules.Inputs{Now: start, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
+		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *lifecycle.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
+	s.w.Parameters.Known = true
 	for _, edit := range edits {
 		edit(s)
 	}
@@ -63,17 +67,17 @@ func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
 }
 
 // answered takes an answer to the next request into the status, and puts credentials into the Secret if there are any.
-func (s *bindingSample) answered(a bindingAnswer) {
-	next := decideBinding(s.b, s.w)
-	s.w.known = s.w.known.learn(s.b, *next.call, a)
-	s.b.Status = foldBinding(s.b, next.status, *next.call, a, s.w.now)
-	if next = decideBinding(s.b, s.w); next.deed != injectKeys {
+func (s *bindingSample) answered(a bindingrules.Answer) {
+	next := bindingrules.Decide(s.b, s.w)
+	s.w.Memory = s.w.Memory.ObserveAnswer(s.b, *next.Request, a)
+	s.b.Status = bindingrules.Apply(s.b, next.Status, *next.Request, a, s.w.Now)
+	if next = bindingrules.Decide(s.b, s.w); next.SecretAction != bindingrules.WriteSecret {
 		return
 	}
-	t := s.w.known.told
-	s.b.Status = foldInjected(s.b, next.status, t.binding, "7", s.w.now)
-	s.w.known = callMemory{}
-	s.w.secret, s.w.secretOf, s.w.secretVersion = secretGood, t.id, "7"
+	t := s.w.Memory.Received
+	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.w.Now)
+	s.w.Memory = bindingrules.RequestMemory{}
+	s.w.Secret, s.w.SecretID, s.w.SecretVersion = bindingrules.SecretInSync, t.BindingID, "7"
 }
 
 // newCredentials are a binding's, as a broker returns them.
@@ -82,7 +86,7 @@ func newCredentials(password string) *osbresult.Binding {
 }
 
 func bound(s *bindingSample) {
-	s.answered(bindingAnswer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 201, Sent: true}, binding: newCredentials("x")})
+	s.answered(bindingrules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 201, Sent: true}, Binding: newCredentials("x")})
 }
 
 func beingDeleted(s *bindingSample) {
@@ -90,7 +94,7 @@ func beingDeleted(s *bindingSample) {
 	s.b.Generation++
 }
 
-func hasDefinition(s *bindingSample) { s.w.definition = definitionLives }
+func hasDefinition(s *bindingSample) { s.w.Definition = lifecycle.DefinitionLives }
 
 func asksForNewCredentials(s *bindingSample) {
 	metav1.SetMetaDataAnnotation(&s.b.ObjectMeta, v1beta1.RebindAnnotation, "now")

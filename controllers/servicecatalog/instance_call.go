@@ -25,22 +25,26 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
 // read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
-func (r *InstanceReconciler) secretsOf(ctx context.Context, v *instanceView, about verb) osb.Secrets {
+func (r *InstanceReconciler) secretsOf(ctx context.Context, v *instanceView, about lifecycle.Operation) osb.Secrets {
 	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{v.si.Status.ExternalProperties, v.si.Status.InProgressProperties},
-		func(props *v1beta1.ServiceInstancePropertiesState) bool { return held(props).ParametersVersion == "" })
-	isSending := (about == provision || about == update) && len(v.world.parameters.Secrets) > 0
+		func(props *v1beta1.ServiceInstancePropertiesState) bool {
+			return lifecycle.NonNil(props).ParametersVersion == ""
+		})
+	isSending := (about == lifecycle.Provision || about == lifecycle.Update) && len(v.world.Parameters.Secrets) > 0
 	if len(sent) == 0 && !isSending {
 		return nil
 	}
 	return func() (values []string, all bool) {
-		p := v.world.parameters
-		if !p.known {
+		p := v.world.Parameters
+		if !p.Known {
 			var err error
 			if p, err = versionOf(ctx, r.index.Cache, v.si.Namespace, v.si.Spec.ParametersFrom); err == nil {
 				p, err = readParameters(ctx, r.live, v.si, v.si.Spec.Parameters, v.si.Spec.ParametersFrom, p)
@@ -50,86 +54,86 @@ func (r *InstanceReconciler) secretsOf(ctx context.Context, v *instanceView, abo
 			}
 		}
 		isOther := func(props *v1beta1.ServiceInstancePropertiesState) bool {
-			return props.ParametersVersion != p.version && props.ParameterChecksum != p.Checksum
+			return props.ParametersVersion != p.Version && props.ParameterChecksum != p.Checksum
 		}
-		return p.Secrets, p.problem == nil && !slices.ContainsFunc(sent, isOther)
+		return p.Secrets, p.Blocker == nil && !slices.ContainsFunc(sent, isOther)
 	}
 }
 
 // call sends a request. After an error none was sent.
-func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall) (answer, error) {
-	params := osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true,
-		Identity: identityOf(v.si.Spec.UserInfo), Secrets: r.secretsOf(ctx, v, call.verb)}
-	switch call.verb {
-	case poll:
-		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.removal, Operation: ptr.Deref(v.si.Status.LastOperation, "")})
-		return answer{Outcome: out, state: last.State, words: wordsOf(last, out)}, nil
-	case inspect:
-		return inspectInstance(ctx, broker, params, v.world.offer.class), nil
-	case deprovision:
+func (r *InstanceReconciler) call(ctx context.Context, v *instanceView, broker *osb.Client, call *instancerules.Request) (instancerules.Answer, error) {
+	params := osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
+		Identity: identityOf(v.si.Spec.UserInfo), Secrets: r.secretsOf(ctx, v, call.Operation)}
+	switch call.Operation {
+	case lifecycle.Poll:
+		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: ptr.Deref(v.si.Status.LastOperation, "")})
+		return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}, nil
+	case lifecycle.Inspect:
+		return inspectInstance(ctx, broker, params, v.world.Offering.Class), nil
+	case lifecycle.Deprovision:
 		if v.si.DeletionTimestamp.IsZero() {
 			params.Identity = nil // an orphan mitigation is not on behalf of a user
 		}
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
-		return answer{Outcome: out, operation: removal.Operation}, nil
+		return instancerules.Answer{Outcome: out, Operation: removal.Operation}, nil
 	default: // these have a context
 	}
 	where, space, err := r.context(ctx, v.si.Namespace, v.si.Name)
 	if err != nil {
-		return answer{}, err
+		return instancerules.Answer{}, err
 	}
-	if call.verb == update {
+	if call.Operation == lifecycle.Update {
 		return r.updateInstance(ctx, v, broker, call, params, where), nil
 	}
 	made, out := broker.Provision(ctx, osb.ProvisionRequest{
 		Params: params, Context: where, OrganizationGUID: where.ClusterID, SpaceGUID: space,
-		Parameters: v.world.parameters.Sent, MaintenanceVersion: call.props.MaintenanceVersion,
+		Parameters: v.world.Parameters.Sent, MaintenanceVersion: call.Properties.MaintenanceVersion,
 	})
-	return answer{Outcome: out, created: made.Created, dashboard: made.DashboardURL, operation: made.Operation}, nil
+	return instancerules.Answer{Outcome: out, Created: made.Created, DashboardURL: made.DashboardURL, Operation: made.Operation}, nil
 }
 
-func (r *InstanceReconciler) updateInstance(ctx context.Context, v *instanceView, broker *osb.Client, call *instanceCall, params osb.Params, where osb.Context) answer {
+func (r *InstanceReconciler) updateInstance(ctx context.Context, v *instanceView, broker *osb.Client, call *instancerules.Request, params osb.Params, where osb.Context) instancerules.Answer {
 	request := osb.UpdateRequest{Params: params, Context: where,
-		PreviousPlanID: call.previousPlanID, PreviousMaintenanceVersion: call.previousMaintenance}
-	if !call.newPlan {
+		PreviousPlanID: call.PreviousPlanID, PreviousMaintenanceVersion: call.PreviousMaintenanceVersion}
+	if !call.NewPlan {
 		request.PlanID = ""
 	}
-	if call.newParameters {
-		if request.Parameters = v.world.parameters.Sent; request.Parameters == nil {
+	if call.NewParameters {
+		if request.Parameters = v.world.Parameters.Sent; request.Parameters == nil {
 			request.Parameters = []byte("{}") // all were removed
 		}
 	}
-	if call.newPlan || call.props.MaintenanceVersion != call.previousMaintenance {
-		request.MaintenanceVersion = call.props.MaintenanceVersion
+	if call.NewPlan || call.Properties.MaintenanceVersion != call.PreviousMaintenanceVersion {
+		request.MaintenanceVersion = call.Properties.MaintenanceVersion
 	}
-	if request.PlanID == "" && request.Parameters == nil && request.MaintenanceVersion == "" && !v.world.offer.class.Common().AllowContextUpdates {
+	if request.PlanID == "" && request.Parameters == nil && request.MaintenanceVersion == "" && !v.world.Offering.Class.Common().AllowContextUpdates {
 		request.Context = osb.Context{} // the broker accepts no update of the context alone
 	}
 	updated, out := broker.Update(ctx, request)
-	return answer{Outcome: out, dashboard: updated.DashboardURL, operation: updated.Operation}
+	return instancerules.Answer{Outcome: out, DashboardURL: updated.DashboardURL, Operation: updated.Operation}
 }
 
 // orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
-func (r *InstanceReconciler) orphanOf(v *instanceView, call *instanceCall, a answer) *orphan {
+func (r *InstanceReconciler) orphanOf(v *instanceView, call *instancerules.Request, a instancerules.Answer) *orphan {
 	accepted := a.Class == osbresult.Accepted
-	if call.verb != provision || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
+	if call.Operation != lifecycle.Provision || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
 		return nil
 	}
 	return &orphan{
-		object: v.before, broker: keyOf(v.world.offer.broker), ours: call.owned && !call.kept && (a.created || accepted),
-		remove: osb.RemovalRequest{Params: osb.Params{InstanceID: call.id, ServiceID: call.serviceID, PlanID: call.planID, AcceptsIncomplete: true}},
+		object: v.before, broker: keyOf(v.world.Offering.Broker), ours: call.Owned && !call.Retained && (a.Created || accepted),
+		remove: osb.RemovalRequest{Params: osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true}},
 	}
 }
 
 // inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.
-func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params, class v1beta1.Class) answer {
+func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params, class v1beta1.Class) instancerules.Answer {
 	params.AcceptsIncomplete = false
 	if class.Common().InstanceRetrievable {
 		found, out := broker.FetchInstance(ctx, params)
-		return answer{Outcome: out, instance: found}
+		return instancerules.Answer{Outcome: out, Instance: found}
 	}
 	last, out := broker.Poll(ctx, osb.PollRequest{Params: params})
-	return answer{Outcome: out, state: last.State, words: wordsOf(last, out)}
+	return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}
 }
 
 // protect adds finalizer and id to an instance that bypassed admission.
@@ -147,9 +151,9 @@ func (r *InstanceReconciler) protect(ctx context.Context, si *v1beta1.ServiceIns
 }
 
 // writeRefs writes the references of class and plan into the spec.
-func (r *InstanceReconciler) writeRefs(ctx context.Context, si *v1beta1.ServiceInstance, refs *catalogRefs) error {
+func (r *InstanceReconciler) writeRefs(ctx context.Context, si *v1beta1.ServiceInstance, refs *instancerules.References) error {
 	after := si.DeepCopy()
-	catalog.SetRefs(&after.Spec, refs.scope, refs.Refs)
+	catalog.SetRefs(&after.Spec, refs.Scope, refs.Refs)
 	catalog.SetLabels(after, catalog.InstanceLabels(after))
 	return r.write(ctx, si, after)
 }

@@ -25,6 +25,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -37,7 +39,7 @@ type InstanceReconciler struct {
 type instanceView struct {
 	*view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
 	si     *v1beta1.ServiceInstance // the object
-	world  instanceWorld
+	world  instancerules.Inputs
 	unread error // why the parameters could not be read, which is retried
 }
 
@@ -50,7 +52,9 @@ type instanceView struct {
 // attend observes, decides, executes and records.
 func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 	v := &instanceView{view: of, si: of.object}
-	v.troubled = func(why *blocker) v1beta1.ServiceInstanceStatus { return troubledInstance(v.si, why, r.clock.Now()) }
+	v.troubled = func(why *lifecycle.Blocker) v1beta1.ServiceInstanceStatus {
+		return instancerules.StatusForBlocker(v.si, why, r.clock.Now())
+	}
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the instance refers to: %w", err)
 	}
@@ -58,10 +62,10 @@ func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.Servi
 	switch {
 	case err != nil:
 		return ctrl.Result{}, r.fail(ctx, v.view, err)
-	case next.protect:
+	case next.NeedFinalizer:
 		return ctrl.Result{}, r.protect(ctx, v.before)
-	case next.refs != nil:
-		return ctrl.Result{}, r.writeRefs(ctx, v.before, next.refs)
+	case next.NeedReferences != nil:
+		return ctrl.Result{}, r.writeRefs(ctx, v.before, next.NeedReferences)
 	}
 	result, err := r.act(ctx, v, next)
 	if err == nil {
@@ -71,21 +75,21 @@ func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.Servi
 }
 
 // decide decides, and reads what the decision needs.
-func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (instanceStep, error) {
+func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (instancerules.Decision, error) {
 	for {
-		v.world.now = r.clock.Now()
-		next := decideInstance(v.si, v.world)
+		v.world.Now = r.clock.Now()
+		next := instancerules.Decide(v.si, v.world)
 		var err error
 		switch {
-		case next.prove:
+		case next.NeedDefinition:
 			if v.known.definition, err = r.definition.state(ctx); err != nil {
 				err = inTheWay(v1beta1.ReasonDeprovisionCallFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition was read: "+err.Error()))
 			}
-			v.world.definition = v.known.definition
-		case next.read:
+			v.world.Definition = v.known.definition
+		case next.NeedParameters:
 			if err := r.readParameters(ctx, v); err != nil {
-				v.world.parameters.known, v.world.parameters.absent, v.unread = true, true, err
-				v.world.parameters.problem = inProgress(v1beta1.ReasonErrorWithParameters, err.Error())
+				v.world.Parameters.Known, v.world.Parameters.SecretMissing, v.unread = true, true, err
+				v.world.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
 			}
 		default:
 			return next, nil
@@ -97,33 +101,33 @@ func (r *InstanceReconciler) decide(ctx context.Context, v *instanceView) (insta
 }
 
 // act sends the request of a step, if it has one, and records the result.
-func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next instanceStep) (ctrl.Result, error) {
-	if next.call == nil {
+func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next instancerules.Decision) (ctrl.Result, error) {
+	if next.Request == nil {
 		return r.settle(ctx, v, next)
 	}
-	at := v.world.offer.broker
+	at := v.world.Offering.Broker
 	broker, problem, err := r.connect(ctx, at)
 	switch {
 	case problem != nil:
-		v.world.problem = problem
-		result, unrecorded := r.settle(ctx, v, decideInstance(v.si, v.world))
+		v.world.BrokerBlocker = problem
+		result, unrecorded := r.settle(ctx, v, instancerules.Decide(v.si, v.world))
 		return result, errors.Join(err, unrecorded)
 	case err != nil:
 		return ctrl.Result{}, err
 	}
-	if next.call.verb == provision {
+	if next.Request.Operation == lifecycle.Provision {
 		if err := r.keepSecrets(ctx, at); err != nil {
 			return ctrl.Result{}, r.fail(ctx, v.view, err)
 		}
 	}
 	var first *v1beta1.ServiceInstanceStatus
-	if next.journal || v.known.unrecorded != nil { // an answer is recorded before the next request
-		first = &next.status
+	if next.WriteAhead || v.known.unrecorded != nil { // an answer is recorded before the next request
+		first = &next.Status
 	}
-	var a answer
-	queued, err := r.send(ctx, v.view, at, next.call.verb, first, func() (osbresult.Outcome, error) {
+	var a instancerules.Answer
+	queued, err := r.send(ctx, v.view, at, next.Request.Operation, first, func() (osbresult.Outcome, error) {
 		var err error
-		a, err = r.call(ctx, v, broker, next.call)
+		a, err = r.call(ctx, v, broker, next.Request)
 		return a.Outcome, err
 	})
 	switch {
@@ -132,38 +136,38 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	case queued != nil:
 		return r.queued(ctx, v.view, *queued, v.si.Status.AsyncOpInProgress)
 	}
-	a.blame = v.blame
-	v.si.Status = foldInstance(v.si, next.status, *next.call, a, r.clock.Now())
-	r.observeRecovery(ctx, at, &next.status, &v.si.Status)
-	v.known.made = r.orphanOf(v, next.call, a)
+	a.Attribution = v.blame
+	v.si.Status = instancerules.Apply(v.si, next.Status, *next.Request, a, r.clock.Now())
+	r.observeRecovery(ctx, at, &next.Status, &v.si.Status)
+	v.known.made = r.orphanOf(v, next.Request, a)
 	r.keep(v.view, v.si.Status)
 	return r.follow(ctx, v)
 }
 
 // follow records the result of a request, and returns when to continue.
 func (r *InstanceReconciler) follow(ctx context.Context, v *instanceView) (ctrl.Result, error) {
-	v.world.polled, v.world.asked = v.known.polled, v.known.asked
+	v.world.LastPoll, v.world.PollAfter = v.known.polled, v.known.asked
 	next, err := r.decide(ctx, v)
 	switch {
 	case err != nil:
 		return ctrl.Result{}, r.fail(ctx, v.view, err)
-	case next.call != nil, next.refs != nil:
-		return r.atOnce(&next.status), r.record(ctx, v.view, v.si.Status)
+	case next.Request != nil, next.NeedReferences != nil:
+		return r.atOnce(&next.Status), r.record(ctx, v.view, v.si.Status)
 	}
 	return r.settle(ctx, v, next)
 }
 
 // settle records a step without a request.
-func (r *InstanceReconciler) settle(ctx context.Context, v *instanceView, next instanceStep) (ctrl.Result, error) {
+func (r *InstanceReconciler) settle(ctx context.Context, v *instanceView, next instancerules.Decision) (ctrl.Result, error) {
 	r.line.leave(client.ObjectKeyFromObject(v.si), &v.known.queued)
-	if next.release == nil {
-		return r.later(next.wake, &next.status), r.record(ctx, v.view, next.status)
+	if next.Release == nil {
+		return r.later(next.RequeueAt, &next.Status), r.record(ctx, v.view, next.Status)
 	}
-	if err := r.release(ctx, v.view, *next.release); err != nil {
+	if err := r.release(ctx, v.view, *next.Release); err != nil {
 		return ctrl.Result{}, err
 	}
-	if b := v.world.offer.broker; b != nil {
-		r.claims.release(claimKey{keyOf(b), idOf(v.si)}, v.si.UID)
+	if b := v.world.Offering.Broker; b != nil {
+		r.claims.release(claimKey{keyOf(b), lifecycle.InstanceID(v.si)}, v.si.UID)
 	}
 	return ctrl.Result{}, nil
 }

@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -100,7 +101,7 @@ type lookup struct{ index.Index }
 func (l lookup) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	si := o.(*v1beta1.ServiceInstance)
 	var instances []*v1beta1.ServiceInstance
-	for _, id := range distinct(si.Spec.ExternalID, si.Status.ExternalID) {
+	for _, id := range lifecycle.Distinct(si.Spec.ExternalID, si.Status.ExternalID) {
 		some, _ := l.InstancesWithID(ctx, id)
 		instances = append(instances, some...)
 	}
@@ -155,7 +156,7 @@ func (l lookup) readingSecret(ctx context.Context, o client.Object) []reconcile.
 // may have changed while no request could be sent.
 func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
 	for _, si := range instances {
-		ready := conditionOf(si.Status.Conditions, v1beta1.ConditionReady)
+		ready := lifecycle.FindCondition(si.Status.Conditions, v1beta1.ConditionReady)
 		mayBeBehind := si.Status.ReconciledGeneration != si.Generation || len(si.Spec.ParametersFrom) > 0
 		if ready == nil || ready.Status != v1beta1.ConditionTrue || mayBeBehind || !si.DeletionTimestamp.IsZero() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})

@@ -23,35 +23,37 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 )
 
 // look observes what an instance refers to, in the cache.
 func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 	si := v.si
-	v.world = instanceWorld{definition: v.known.definition, polled: v.known.polled, asked: v.known.asked}
+	v.world = instancerules.Inputs{Definition: v.known.definition, LastPoll: v.known.polled, PollAfter: v.known.asked}
 	w := &v.world
 	var err error
-	if w.offer, err = findOffer(ctx, r.index, si); err != nil {
+	if w.Offering, err = findOffer(ctx, r.index, si); err != nil {
 		return err
 	}
-	if w.offer.broker != nil {
-		w.recovered = r.recoveries.since(keyOf(w.offer.broker))
+	if w.Offering.Broker != nil {
+		w.Recovered = r.recoveries.since(keyOf(w.Offering.Broker))
 	}
-	w.refs = missingRefs(si, w.offer)
-	if w.claimants, err = r.claimantsOf(ctx, si, w.offer); err != nil {
+	w.Refs = missingRefs(si, w.Offering)
+	if w.Claimants, err = r.claimantsOf(ctx, si, w.Offering); err != nil {
 		return err
 	}
-	if w.working, err = findPlan(ctx, r.index, w.offer, workingProperties(&si.Status)); err != nil {
+	if w.OperationPlan, err = findPlan(ctx, r.index, w.Offering, lifecycle.OperationProperties(&si.Status)); err != nil {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
-		w.bindings, w.unbinding, err = r.bindingsOf(ctx, si)
+		w.Bindings, w.BindingsGoing, err = r.bindingsOf(ctx, si)
 		return err
 	}
-	if w.present, err = findPlan(ctx, r.index, w.offer, si.Status.ExternalProperties); err != nil {
+	if w.PresentPlan, err = findPlan(ctx, r.index, w.Offering, si.Status.ExternalProperties); err != nil {
 		return err
 	}
-	if w.parameters, err = versionOf(ctx, r.index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
+	if w.Parameters, err = versionOf(ctx, r.index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
 		return err
 	}
 	if len(si.Spec.ParametersFrom) == 0 {
@@ -61,8 +63,8 @@ func (r *InstanceReconciler) look(ctx context.Context, v *instanceView) error {
 }
 
 // missingRefs returns the references that the spec lacks; nil: it has them.
-func missingRefs(si *v1beta1.ServiceInstance, o offer) *catalogRefs {
-	if o.class == nil || o.plan == nil {
+func missingRefs(si *v1beta1.ServiceInstance, o lifecycle.Offering) *instancerules.References {
+	if o.Class == nil || o.Plan == nil {
 		return nil
 	}
 	for _, scope := range catalog.Scopes {
@@ -70,12 +72,12 @@ func missingRefs(si *v1beta1.ServiceInstance, o offer) *catalogRefs {
 			return nil
 		}
 	}
-	return &catalogRefs{catalog.Refs{Class: o.class.GetName(), Plan: o.plan.GetName()}, catalog.ScopeOf(o.class)}
+	return &instancerules.References{Refs: catalog.Refs{Class: o.Class.GetName(), Plan: o.Plan.GetName()}, Scope: catalog.ScopeOf(o.Class)}
 }
 
 // claimantsOf returns the other objects of the broker that have the instance's id in spec or status.
-func (r *InstanceReconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, o offer) (all claimants, err error) {
-	id := idOf(si)
+func (r *InstanceReconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, o lifecycle.Offering) (all lifecycle.Claimants, err error) {
+	id := lifecycle.InstanceID(si)
 	others, err := r.index.InstancesWithID(ctx, id)
 	if err != nil {
 		return nil, err
@@ -88,12 +90,12 @@ func (r *InstanceReconciler) claimantsOf(ctx context.Context, si *v1beta1.Servic
 		if err != nil {
 			return nil, err
 		}
-		if theirs.broker == nil || o.broker == nil || keyOf(theirs.broker) == keyOf(o.broker) {
-			all = append(all, newClaimant("ServiceInstance", other, si, ownsInstanceID(other, id), mayHaveInstance(&other.Status) && !mayHaveInstance(&si.Status)))
+		if theirs.Broker == nil || o.Broker == nil || keyOf(theirs.Broker) == keyOf(o.Broker) {
+			all = append(all, lifecycle.NewClaimant("ServiceInstance", other, si, lifecycle.OwnsInstanceID(other, id), instancerules.MayExist(&other.Status) && !instancerules.MayExist(&si.Status)))
 		}
 	}
-	if mayCreate := si.DeletionTimestamp.IsZero() && !isOwned(si) && !mayHaveInstance(&si.Status); mayCreate && o.broker != nil && all.blocksCreation() == nil {
-		r.claims.take(claimKey{keyOf(o.broker), id}, si.UID, all)
+	if mayCreate := si.DeletionTimestamp.IsZero() && !lifecycle.OwnsInstance(si) && !instancerules.MayExist(&si.Status); mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
+		r.claims.take(claimKey{keyOf(o.Broker), id}, si.UID, all)
 	}
 	return all, nil
 }
@@ -111,22 +113,22 @@ func (r *InstanceReconciler) bindingsOf(ctx context.Context, si *v1beta1.Service
 
 // isUnbinding reports whether a binding is being deleted, and not Stalled.
 func isUnbinding(b *v1beta1.ServiceBinding) bool {
-	return !b.DeletionTimestamp.IsZero() && !isTrue(conditionOf(b.Status.Conditions, v1beta1.ConditionStalled))
+	return !b.DeletionTimestamp.IsZero() && !lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionStalled))
 }
 
 // readParameters reads an instance's parameters, and validates them with the plan's schema.
 func (r *InstanceReconciler) readParameters(ctx context.Context, v *instanceView) error {
-	p, err := readParameters(ctx, r.live, v.si, v.si.Spec.Parameters, v.si.Spec.ParametersFrom, v.world.parameters)
-	if err != nil || p.problem != nil || v.world.offer.plan == nil {
-		v.world.parameters = p
+	p, err := readParameters(ctx, r.live, v.si, v.si.Spec.Parameters, v.si.Spec.ParametersFrom, v.world.Parameters)
+	if err != nil || p.Blocker != nil || v.world.Offering.Plan == nil {
+		v.world.Parameters = p
 		return err
 	}
-	common := v.world.offer.plan.Common()
+	common := v.world.Offering.Plan.Common()
 	plans := common.InstanceCreateParameterSchema
 	if v.si.Status.ProvisionStatus == v1beta1.Provisioned {
 		plans = common.InstanceUpdateParameterSchema
 	}
-	p.unfit = misfit(ctx, plans, p)
-	v.world.parameters = p
+	p.Invalid = misfit(ctx, plans, p)
+	v.world.Parameters = p
 	return nil
 }

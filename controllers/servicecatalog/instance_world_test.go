@@ -48,11 +48,11 @@ func TestAPlanOfAnotherClassIsNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		said := ""
-		if o.missing != nil && o.missing.reason == v1beta1.ReasonReferencesNonexistentServicePlan {
-			said = o.missing.message
+		if o.Missing != nil && o.Missing.Reason == v1beta1.ReasonReferencesNonexistentServicePlan {
+			said = o.Missing.Message
 		}
-		if said != want || (o.plan == nil) != (want != "") {
-			t.Errorf("%s: plan %v, %q", plan, o.plan, said)
+		if said != want || (o.Plan == nil) != (want != "") {
+			t.Errorf("%s: plan %v, %q", plan, o.Plan, said)
 		}
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // kit is what the controllers of the group share.
@@ -41,5 +42,5 @@ type kit struct {
 	// keepSecrets keeps the Secrets of a broker from being deleted, before a request creates something there.
 	keepSecrets func(context.Context, v1beta1.Broker) error
 	// released counts a released object, by its kind.
-	released func(kind string, why word)
+	released func(kind string, why lifecycle.Cause)
 }

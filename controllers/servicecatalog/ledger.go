@@ -22,6 +22,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // ledger holds what this process knows of objects beyond their status: results that could not be written yet, so that none is lost
@@ -44,7 +46,7 @@ type entry[S any, M comparable] struct {
 	polled time.Time
 	asked  time.Duration
 	// definition is what a read of the CRD found that began after the deletion was seen.
-	definition definitionState
+	definition lifecycle.Definition
 	// queued is where it waits for a slot; nil: it does not.
 	queued *waiting
 	// released: the finalizer was removed, whatever the cache shows.
@@ -104,7 +106,7 @@ func (l *ledger[S, M]) rest(o client.Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := l.entries[name]; e != nil && e.unrecorded == nil && !e.released && !e.open && e.made == nil && e.queued == nil && e.definition == definitionUnknown && e.memory == *new(M) {
+	if e := l.entries[name]; e != nil && e.unrecorded == nil && !e.released && !e.open && e.made == nil && e.queued == nil && e.definition == lifecycle.DefinitionUnknown && e.memory == *new(M) {
 		delete(l.entries, name)
 	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
@@ -87,16 +88,16 @@ type ticket struct {
 
 // enter gets a slot at a broker for an object. queued is its place in a queue, which enter updates; tried are its attempts at the
 // present spec; nil: none. leave, which returns the slot, is nil where there is no slot.
-func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v verb, tried *v1beta1.Attempts) (leave limiter.Leave, wait limiter.Wait) {
+func (l *line) enter(o client.Object, queued **waiting, key brokerKey, v lifecycle.Operation, tried *v1beta1.Attempts) (leave limiter.Leave, wait limiter.Wait) {
 	if *queued != nil && (*queued).broker != key {
 		l.leave(client.ObjectKeyFromObject(o), queued)
 	}
 	name, bulkhead := client.ObjectKeyFromObject(o), l.connections.bulkheads.Of(key, l.clock.Now())
 	lane := "namespace " + o.GetNamespace()
-	if v == poll {
+	if v == lifecycle.Poll {
 		lane = pollLane
 	}
-	asks := limiter.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: hasFailed(tried), Call: func() { l.wake.AddFirst(name) }}
+	asks := limiter.Ticket{Who: ticket{l.kind, name}, Lane: lane, Retry: lifecycle.HasFailed(tried), Call: func() { l.wake.AddFirst(name) }}
 	if tried != nil {
 		asks.Misconfigured, asks.OwnFault = int(tried.Misconfigured), tried.OwnFault
 		if tried.FailingSince != nil {

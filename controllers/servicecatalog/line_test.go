@@ -24,6 +24,8 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
@@ -113,13 +115,13 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	now := time.Now() // the bulkhead has a clock of its own
 	c := &connections{}
 	l := line{kind: "ServiceInstance", connections: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
-	si, former, next := newInstance(), brokerKey{name: "former"}, brokerKey{name: "next"}
+	si, former, next := lifecycletest.NewInstance(), brokerKey{name: "former"}, brokerKey{name: "next"}
 	freed := full(t, c, former, now)
 	var queued *waiting
-	if leave, _ := l.enter(si, &queued, former, provision, nil); leave != nil || queued == nil || queued.broker != former {
+	if leave, _ := l.enter(si, &queued, former, lifecycle.Provision, nil); leave != nil || queued == nil || queued.broker != former {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
-	leave, _ := l.enter(si, &queued, next, provision, nil)
+	leave, _ := l.enter(si, &queued, next, lifecycle.Provision, nil)
 	if leave == nil || queued != nil {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
@@ -132,7 +134,7 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 // TestAPlaceIsTheNames: the next object of the name has it, and with it the means to give it up.
 func TestAPlaceIsTheNames(t *testing.T) {
 	ledger := newLedger[v1beta1.ServiceInstanceStatus, struct{}](newOrphans())
-	si := newInstance()
+	si := lifecycletest.NewInstance()
 	ledger.of(si).queued = &waiting{broker: brokerKey{name: "former"}, says: start}
 	si.UID = "another"
 	if e := ledger.of(si); e.uid != "another" || e.queued == nil || *e.queued != (waiting{broker: brokerKey{name: "former"}}) {

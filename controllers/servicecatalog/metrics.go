@@ -30,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -73,8 +74,8 @@ func newMetrics(registry prometheus.Registerer, informers cache.Informers, now c
 }
 
 // released counts a released object, if something was left at the broker.
-func (m *metrics) released(kind string, why word) {
-	if why.reason == v1beta1.ReasonRetained {
+func (m *metrics) released(kind string, why lifecycle.Cause) {
+	if why.Reason == v1beta1.ReasonRetained {
 		m.retained.WithLabelValues(kind).Inc()
 	}
 }
@@ -180,7 +181,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 	oldest = map[string]time.Duration{"ServiceInstance": 0, "ServiceBinding": 0}
 	add := func(kind string, conditions []v1beta1.Condition) {
 		ready := v1beta1.ConditionUnknown
-		if is := conditionOf(conditions, v1beta1.ConditionReady); is != nil {
+		if is := lifecycle.FindCondition(conditions, v1beta1.ConditionReady); is != nil {
 			ready = is.Status
 		}
 		count[[2]string{kind, string(ready)}]++

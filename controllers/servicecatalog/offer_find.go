@@ -25,71 +25,72 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // findOffer looks up the class, the plan and the broker of an instance.
-func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o offer, err error) {
+func findOffer(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o lifecycle.Offering, err error) {
 	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
-	if o.class, err = x.ClassOf(ctx, si); o.class == nil && err == nil && len(errs) == 0 {
-		o.class, err = x.Class(ctx, si.Namespace, ref)
+	if o.Class, err = x.ClassOf(ctx, si); o.Class == nil && err == nil && len(errs) == 0 {
+		o.Class, err = x.Class(ctx, si.Namespace, ref)
 	}
-	if o.missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
+	if o.Missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
 		return o, err
 	}
-	if o.class == nil && o.missing == nil {
-		o.missing = blockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
+	if o.Class == nil && o.Missing == nil {
+		o.Missing = lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
 	}
-	if o.class != nil {
-		if o.plan, err = x.PlanOf(ctx, si); o.plan == nil && err == nil {
-			o.plan, err = x.Plan(ctx, o.class, ref)
+	if o.Class != nil {
+		if o.Plan, err = x.PlanOf(ctx, si); o.Plan == nil && err == nil {
+			o.Plan, err = x.Plan(ctx, o.Class, ref)
 		}
-		if o.missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
+		if o.Missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
 			return o, err
 		}
-		if o.plan != nil && o.plan.ClassName() != o.class.GetName() {
-			o.missing = blockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.plan.GetName(), o.class.GetName()))
-			o.plan = nil
+		if o.Plan != nil && o.Plan.ClassName() != o.Class.GetName() {
+			o.Missing = lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.Plan.GetName(), o.Class.GetName()))
+			o.Plan = nil
 		}
 	}
 	return o, findBroker(ctx, x, si, &o)
 }
 
 // missing turns a reference that does not exist, or is ambiguous, into a blocker; other errors are returned.
-func missing(to metav1.Object, reason string, err error) (*blocker, error) {
+func missing(to metav1.Object, reason string, err error) (*lifecycle.Blocker, error) {
 	switch {
 	case index.IsNotFound(err):
-		return missingFor(to, reason, err.Error()), nil
+		return lifecycle.MissingReference(to, reason, err.Error()), nil
 	case index.IsAmbiguous(err):
-		return blockedBy(reason, err.Error()), nil
+		return lifecycle.BlockedBy(reason, err.Error()), nil
 	}
 	return nil, err
 }
 
 // findBroker looks up the recorded broker of an instance, or the broker of its class.
-func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *offer) (err error) {
+func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *lifecycle.Offering) (err error) {
 	switch known := si.Status.Broker; {
 	case known != nil && known.Name != "":
-		o.broker, err = x.Broker(ctx, si.Namespace, *known)
-	case o.class != nil:
-		o.broker, err = x.BrokerOf(ctx, o.class)
+		o.Broker, err = x.Broker(ctx, si.Namespace, *known)
+	case o.Class != nil:
+		o.Broker, err = x.BrokerOf(ctx, o.Class)
 	}
 	gone, err := missing(si, v1beta1.ReasonReferencesNonexistentBroker, err)
-	if gone != nil && o.missing == nil {
-		o.missing = gone
+	if gone != nil && o.Missing == nil {
+		o.Missing = gone
 	}
 	return err
 }
 
 // findPlan returns the plan of the offering's class that properties name; nil: it no longer exists.
-func findPlan(ctx context.Context, x index.Index, o offer, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
-	if o.class == nil || props == nil {
+func findPlan(ctx context.Context, x index.Index, o lifecycle.Offering, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
+	if o.Class == nil || props == nil {
 		return nil, nil
 	}
-	id := planIDOf(props)
-	if o.plan != nil && o.plan.Common().ExternalID == id {
-		return o.plan, nil
+	id := lifecycle.PlanID(props)
+	if o.Plan != nil && o.Plan.Common().ExternalID == id {
+		return o.Plan, nil
 	}
-	plans, err := x.PlansOf(ctx, o.class)
+	plans, err := x.PlansOf(ctx, o.Class)
 	for _, p := range plans {
 		if p.Common().ExternalID == id {
 			return p, err

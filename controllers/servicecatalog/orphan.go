@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -186,7 +187,7 @@ func (u *orphanage) ask(ctx context.Context, broker *osb.Client, o *orphan) osbr
 func (u *orphanage) undone(o *orphan, out osbresult.Outcome) time.Duration {
 	now := u.clock.Now()
 	if running := now.Sub(o.working); out.Class == osbresult.Accepted && running < catalog.MaximumPollingDuration {
-		wait := pollInterval(running, out.RetryAfter)
+		wait := lifecycle.PollInterval(running, out.RetryAfter)
 		o.next = now.Add(wait)
 		return wait
 	}
@@ -198,10 +199,10 @@ func (u *orphanage) undone(o *orphan, out osbresult.Outcome) time.Duration {
 		o.remove.AcceptsIncomplete = true
 		return time.Millisecond
 	case o.attempts >= maxAttempts:
-		u.leave(o, "the broker did not remove it: "+withoutWords(out))
+		u.leave(o, "the broker did not remove it: "+lifecycle.StatusOnly(out))
 		return 0
 	}
-	wait := max(backoff(o.object.GetUID(), o.attempts, out.RetryAfter), time.Second)
+	wait := max(lifecycle.Backoff(o.object.GetUID(), o.attempts, out.RetryAfter), time.Second)
 	o.next = now.Add(wait)
 	return wait
 }
@@ -215,7 +216,7 @@ func (u *orphanage) mustLeave(ctx context.Context, o *orphan) (why string, err e
 		return "another object has the id", err
 	}
 	state, err := u.definition.state(ctx)
-	if state == definitionTerminating {
+	if state == lifecycle.DefinitionTerminating {
 		return "the CustomResourceDefinition is being deleted", nil
 	}
 	return "", err
@@ -228,7 +229,7 @@ func (u *orphanage) leave(o *orphan, why string) {
 		id = o.remove.BindingID
 	}
 	u.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
-		redact.Shorten(fmt.Sprintf("The object was gone before the result of its request was recorded; what the broker may have under the id %q is left there: %s", id, why), maxNote))
+		redact.Shorten(fmt.Sprintf("The object was gone before the result of its request was recorded; what the broker may have under the id %q is left there: %s", id, why), lifecycle.MaxNote))
 }
 
 // errStopping is returned where a request is not sent because the process stops or no longer leads: it would compete with those of

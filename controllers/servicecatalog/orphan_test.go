@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -57,7 +58,7 @@ func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
 		if clock.SetTime(clock.Now().Add(wait)); clock.Since(start) > 2*catalog.MaximumPollingDuration {
 			t.Fatal("it is polled for ever")
 		}
-		if wait = u.undone(o, osbresult.Outcome{Class: osbresult.Accepted}); wait > 2*lastRetry {
+		if wait = u.undone(o, osbresult.Outcome{Class: osbresult.Accepted}); wait > 2*lifecycle.LastRetry {
 			t.Fatalf("it waits %s", wait)
 		}
 	}

@@ -32,11 +32,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/schema"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // versionOf returns the version of the Secrets of parameters, from the cached metadata.
-func versionOf(ctx context.Context, cache client.Reader, namespace string, from []v1beta1.ParametersFromSource) (p parameters, err error) {
+func versionOf(ctx context.Context, cache client.Reader, namespace string, from []v1beta1.ParametersFromSource) (p lifecycle.Parameters, err error) {
 	if len(from) == 0 {
 		return p, nil
 	}
@@ -52,12 +53,12 @@ func versionOf(ctx context.Context, cache client.Reader, namespace string, from 
 		}
 		versions = append(versions, string(secret.UID)+"/"+secret.ResourceVersion)
 	}
-	p.version = catalog.Hash(strings.Join(versions, " "))
+	p.Version = catalog.Hash(strings.Join(versions, " "))
 	return p, nil
 }
 
 // readParameters reads the Secrets of parameters, once each, and merges the parameters.
-func readParameters(ctx context.Context, live client.Reader, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p parameters) (parameters, error) {
+func readParameters(ctx context.Context, live client.Reader, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
 	sources := make([]catalog.SecretSource, 0, len(from))
 	read := map[string]map[string][]byte{}
 	for _, source := range from {
@@ -78,26 +79,26 @@ func readParameters(ctx context.Context, live client.Reader, of client.Object, i
 		sources = append(sources, catalog.SecretSource{Secret: ref.Name, Key: ref.Key, Data: read[ref.Name]})
 	}
 	merged, bad := catalog.Merge(inline, sources)
-	p.Parameters, p.known = merged, true
-	p.absent = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
+	p.Parameters, p.Known = merged, true
+	p.SecretMissing = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
 	if bad != nil {
-		p.problem = blockedBy(v1beta1.ReasonErrorWithParameters, bad.Error())
-		if p.absent {
-			p.problem = missingFor(of, v1beta1.ReasonErrorWithParameters, bad.Error())
+		p.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, bad.Error())
+		if p.SecretMissing {
+			p.Blocker = lifecycle.MissingReference(of, v1beta1.ReasonErrorWithParameters, bad.Error())
 		}
 	}
 	return p, nil
 }
 
 // misfit returns why a plan's schema refuses parameters; nil: it accepts them.
-func misfit(ctx context.Context, plans *runtime.RawExtension, p parameters) *blocker {
+func misfit(ctx context.Context, plans *runtime.RawExtension, p lifecycle.Parameters) *lifecycle.Blocker {
 	sent := p.Sent
 	if sent == nil {
 		sent = []byte("{}")
 	}
 	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of an invalid schema
 	if len(errs) > 0 {
-		return blockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
+		return lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
 	}
 	return nil
 }

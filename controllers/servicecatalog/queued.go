@@ -23,6 +23,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
@@ -40,7 +41,7 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 		}
 	}
 	status := *r.status(v.object)
-	if !silent && !isSlow(r.attempts(&status)) { // otherwise the conditions say why it is retried slowly
+	if !silent && !lifecycle.IsSlow(r.attempts(&status)) { // otherwise the conditions say why it is retried slowly
 		status = v.troubled(whyQueued(wait.Cause, v.known.queued.broker))
 	}
 	now := r.clock.Now()
@@ -48,16 +49,16 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 }
 
 // whyQueued returns the blocker of an object that waits for a slot.
-func whyQueued(cause limiter.Cause, broker brokerKey) *blocker {
+func whyQueued(cause limiter.Cause, broker brokerKey) *lifecycle.Blocker {
 	message := "Other requests to the broker come first"
 	switch cause {
 	case limiter.Misconfigured:
-		return &blocker{failed: true, word: word{v1beta1.ReasonQueued, "All answers of the broker look like a misconfiguration; this request is retried with " + brokerNamed(broker) + ", see its status"}}
+		return &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonQueued, Message: "All answers of the broker look like a misconfiguration; this request is retried with " + brokerNamed(broker) + ", see its status"}}
 	case limiter.Down:
 		message = "The broker does not answer, or has sent Retry-After; one request at a time is sent until it answers"
 	case limiter.Failing:
 		message = "Retries at the broker keep failing; until they succeed, a few requests each second are sent, in turn"
 	case limiter.Busy, limiter.Throttled:
 	}
-	return inProgress(v1beta1.ReasonQueued, message)
+	return lifecycle.InProgress(v1beta1.ReasonQueued, message)
 }

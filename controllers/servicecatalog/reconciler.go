@@ -37,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -98,9 +99,9 @@ type view[O client.Object, S any, M comparable] struct {
 	// stopping returns an error once the process stops or no longer leads.
 	stopping func() error
 	// blame attributes an answer that looks like a misconfiguration.
-	blame blame
+	blame lifecycle.Attribution
 	// troubled returns the status for a blocker that appears after the decision.
-	troubled func(why *blocker) S
+	troubled func(why *lifecycle.Blocker) S
 }
 
 func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
@@ -184,7 +185,7 @@ func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
 	if v.known.unrecorded == nil {
 		return
 	}
-	if v.known.refused && !notAfter(v.before.GetResourceVersion(), v.known.version) && !equality.Semantic.DeepEqual(r.status(v.before), v.known.recorded) {
+	if v.known.refused && !lifecycle.NotAfter(v.before.GetResourceVersion(), v.known.version) && !equality.Semantic.DeepEqual(r.status(v.before), v.known.recorded) {
 		v.known.unrecorded = nil
 		return
 	}
@@ -192,7 +193,7 @@ func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
 }
 
 // connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
-func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *blocker, error) {
+func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *lifecycle.Blocker, error) {
 	broker, err := r.connections.to(ctx, b)
 	if err == nil {
 		return broker.Client, nil, nil
@@ -209,7 +210,7 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 
 // send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
 // before the request; nil: none. After an error no request was sent.
-func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what verb, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
+func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what lifecycle.Operation, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
 	tried := r.attempts(r.status(v.object))
 	if tried != nil && tried.Generation != v.object.GetGeneration() {
 		tried = nil
@@ -238,30 +239,30 @@ func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker
 	if out.Misconfigured() {
 		r.connections.noteFault(keyOf(broker), what, out)
 	}
-	result, v.polled, v.known.refused = resultOf(out), what == poll, out.Class == osbresult.Rejected
+	result, v.polled, v.known.refused = resultOf(out), what == lifecycle.Poll, out.Class == osbresult.Rejected
 	if out.Class == osbresult.NeedsCatalog {
 		r.relist(keyOf(broker))
 	}
 	v.known.polled, v.known.asked = time.Time{}, 0
-	if what == poll || out.Class == osbresult.Accepted {
+	if what == lifecycle.Poll || out.Class == osbresult.Accepted {
 		v.known.polled, v.known.asked = r.clock.Now(), out.RetryAfter
 	}
 	return nil, nil
 }
 
 // blame attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
-func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result limiter.Result, of limiter.Verdict) blame {
+func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result limiter.Result, of limiter.Verdict) lifecycle.Attribution {
 	if !result.Misconfigured || of.OwnFault || !of.Slow {
-		return blame{ownFault: result.Misconfigured && of.OwnFault}
+		return lifecycle.Attribution{OwnFault: result.Misconfigured && of.OwnFault}
 	}
 	r.relist(keyOf(broker))
-	return blame{probed: brokerNamed(keyOf(broker))}
+	return lifecycle.Attribution{Probed: brokerNamed(keyOf(broker))}
 }
 
 // later returns when to reconcile an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	result := enqueue.Requeue(wake, r.clock.Now())
-	if r.working(status) || hasFailed(r.attempts(status)) {
+	if r.working(status) || lifecycle.HasFailed(r.attempts(status)) {
 		result.Priority = new(lowPriority)
 	}
 	return result
@@ -284,7 +285,7 @@ func (r *reconciler[O, S, M]) observeRecovery(ctx context.Context, broker v1beta
 		return
 	}
 	// A failure after a recovery is the fault of the object.
-	if a := r.attempts(after); isSlow(a) && !a.Recovered && !r.made(after) {
+	if a := r.attempts(after); lifecycle.IsSlow(a) && !a.Recovered && !r.made(after) {
 		r.recoveries.failed(key)
 	}
 }

@@ -33,12 +33,15 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
 func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
-	si := newInstance()
+	si := lifecycletest.NewInstance()
 	conflict := apierrors.NewConflict(schema.GroupResource{}, si.Name, errors.New("it was changed"))
 	c := newFakeCluster(t, interceptor.Funcs{}, si)
 	r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}})
@@ -54,7 +57,7 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 func TestAStoppingProcessSendsNothing(t *testing.T) {
 	for name, stops := range map[string]bool{"F-S5 it stops, or no longer leads": true, "it leads": false} {
 		t.Run(name, func(t *testing.T) {
-			si := newInstance()
+			si := lifecycletest.NewInstance()
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			c := newFakeCluster(t, interceptor.Funcs{}, si)
@@ -64,7 +67,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 				if stops {
 					stop()
 				}
-				_, err := r.send(ctx, v, newOffering().broker, provision, nil, func() (osbresult.Outcome, error) {
+				_, err := r.send(ctx, v, lifecycletest.NewOffering().Broker, lifecycle.Provision, nil, func() (osbresult.Outcome, error) {
 					asked = true
 					return osbresult.Outcome{Class: osbresult.Done}, nil
 				})
@@ -79,7 +82,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 
 // TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt: else an instance goes that a binding still needs.
 func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
-	si, b := newInstance(), newBindingSample().b
+	si, b := lifecycletest.NewInstance(), newBindingSample().b
 	var asked atomic.Bool // the cache is behind until somebody doubts it
 	get := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 		if _, ok := o.(*v1beta1.ServiceBinding); ok && !asked.Load() {
@@ -128,7 +131,7 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	say := func(reason, message string) {
 		t.Helper()
 		status := *v.object.Status.DeepCopy()
-		setInstanceConditions(&status, verdict{ready: v1beta1.ConditionFalse, reason: reason, message: message}, clock.Now())
+		instancerules.SetConditions(&status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}, clock.Now())
 		if err := r.record(t.Context(), v, status); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +142,7 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), now); err != nil {
 			t.Fatal(err)
 		}
-		if got := conditionOf(now.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
+		if got := lifecycle.FindCondition(now.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
 			t.Errorf("it says %q, want %q", got, want)
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -43,7 +44,7 @@ func inTheWay(reason string, err error) error {
 // fail records the results of requests, and the error that blocks the reconcile, which is retried.
 func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
 	if t, ok := errors.AsType[*trouble](err); ok {
-		status := v.troubled(inProgress(t.reason, t.Error()))
+		status := v.troubled(lifecycle.InProgress(t.reason, t.Error()))
 		*r.status(v.object) = status
 		r.keep(v, status)
 	}
@@ -92,7 +93,7 @@ func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
 }
 
 // release removes the finalizer.
-func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why word) error {
+func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why lifecycle.Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {

@@ -22,6 +22,11 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -44,15 +49,15 @@ func TestRecoveries(t *testing.T) {
 // TestABlockedBroker has F-R12: its status says what is wrong, when the next request is made, and
 // ends with the next catalog that is read, though that has not changed.
 func TestABlockedBroker(t *testing.T) {
-	b := newBrokerAt(scopes[0], "https://broker.example.com")
+	b := newBrokerAt(catalogsync.AllKinds[0], "https://broker.example.com")
 	b.SetGeneration(1)
-	*b.CommonStatus() = statusAfter(b, visit{generation: 1, etag: "e", digest: "d", classes: 1}, start)
-	if got := heldETag(b, brokerFacts{digest: "d"}); got != "e" {
+	*b.CommonStatus() = brokerrules.Apply(b, brokerrules.RelistResult{Generation: 1, ETag: "e", Digest: "d", Classes: 1}, start)
+	if got := brokerrules.HeldETag(b, brokerrules.Inputs{Digest: "d"}); got != "e" {
 		t.Errorf("a broker that works is asked with %q", got)
 	}
 	r := &BrokerReconciler{connections: &connections{}}
 	key := keyOf(b)
-	r.connections.noteFault(key, provision, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Description: "words of one object's broker"})
+	r.connections.noteFault(key, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Description: "words of one object's broker"})
 	bulkhead := r.connections.bulkheads.Of(key, start)
 	for range 4 {
 		leave, _ := bulkhead.Enter(limiter.Ticket{Who: "db", Misconfigured: 3, Call: func() {}}, start)
@@ -62,12 +67,12 @@ func TestABlockedBroker(t *testing.T) {
 		leave(start, limiter.Result{Misconfigured: true})
 	}
 	v := r.misconfigured(key, start)
-	b.CommonStatus().Conditions = v.conditions(b.CommonStatus().Conditions, start)
-	wantState(t, "blocked", b.CommonStatus().Conditions, "Stalled Failed")
-	if message := conditionOf(b.CommonStatus().Conditions, v1beta1.ConditionFailed).Message; !strings.Contains(message, "provision: HTTP 403") || !strings.Contains(message, "one of them is repeated at 2026-11-20T12:") || strings.Contains(message, "words of one") {
+	b.CommonStatus().Conditions = v.Conditions(b.CommonStatus().Conditions, start)
+	lifecycletest.WantState(t, "blocked", b.CommonStatus().Conditions, "Stalled Failed")
+	if message := lifecycle.FindCondition(b.CommonStatus().Conditions, v1beta1.ConditionFailed).Message; !strings.Contains(message, "provision: HTTP 403") || !strings.Contains(message, "one of them is repeated at 2026-11-20T12:") || strings.Contains(message, "words of one") {
 		t.Errorf("it says %s", message)
 	}
-	if got := heldETag(b, brokerFacts{digest: "d"}); got != "" {
+	if got := brokerrules.HeldETag(b, brokerrules.Inputs{Digest: "d"}); got != "" {
 		t.Errorf("a blocked broker is asked with %q", got)
 	}
 }
@@ -75,7 +80,7 @@ func TestABlockedBroker(t *testing.T) {
 // TestAnEndpointIsItsAddressAndCredentials has F-P7: a request to read the catalog does not reset
 // what is known of the broker.
 func TestAnEndpointIsItsAddressAndCredentials(t *testing.T) {
-	b := newBrokerAt(scopes[0], "https://broker.example.com")
+	b := newBrokerAt(catalogsync.AllKinds[0], "https://broker.example.com")
 	before := endpointVersion(b, osb.Auth{Password: "c1"})
 	b.Common().RelistRequests++
 	b.SetGeneration(b.GetGeneration() + 1)
@@ -93,17 +98,17 @@ func TestAnEndpointIsItsAddressAndCredentials(t *testing.T) {
 // TestWhoseFaultItIs has F-R12: an object waits for the broker's probe unless the fault is its own,
 // and then the broker's catalog is read, so that its status says what is wrong.
 func TestWhoseFaultItIs(t *testing.T) {
-	b := newBrokerAt(clusterWide, "https://broker.example.com")
+	b := newBrokerAt(catalogsync.ClusterWide, "https://broker.example.com")
 	for name, test := range map[string]struct {
 		result   limiter.Result
 		verdict  limiter.Verdict
-		want     blame
+		want     lifecycle.Attribution
 		relisted bool
 	}{
-		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Verdict{Slow: true}, blame{probed: `ClusterServiceBroker "osba"`}, true},
-		"its own":        {limiter.Result{Misconfigured: true}, limiter.Verdict{OwnFault: true}, blame{ownFault: true}, false},
-		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Verdict{}, blame{}, false},
-		"another answer": {limiter.Result{Error: true}, limiter.Verdict{Slow: true, OwnFault: true}, blame{}, false},
+		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Verdict{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true},
+		"its own":        {limiter.Result{Misconfigured: true}, limiter.Verdict{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false},
+		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Verdict{}, lifecycle.Attribution{}, false},
+		"another answer": {limiter.Result{Error: true}, limiter.Verdict{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false},
 	} {
 		relisted := false
 		r := &InstanceReconciler{&reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{kit: &kit{relist: func(brokerKey) { relisted = true }}}}
@@ -119,9 +124,9 @@ func TestWhatWaitsForAProbeIsStalled(t *testing.T) {
 		limiter.Misconfigured: "Stalled Failed", limiter.Down: "Reconciling", limiter.Busy: "Reconciling", limiter.Throttled: "Reconciling", limiter.Failing: "Reconciling",
 	} {
 		why := whyQueued(cause, brokerKey{name: "osba"})
-		wantState(t, string(cause), troubledInstance(newInstance(), why, start).Conditions, want)
-		if names := strings.Contains(why.message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == limiter.Misconfigured) {
-			t.Errorf("%s: %s", cause, why.message)
+		lifecycletest.WantState(t, string(cause), instancerules.StatusForBlocker(lifecycletest.NewInstance(), why, start).Conditions, want)
+		if names := strings.Contains(why.Message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == limiter.Misconfigured) {
+			t.Errorf("%s: %s", cause, why.Message)
 		}
 	}
 }

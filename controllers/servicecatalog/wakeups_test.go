@@ -26,6 +26,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 )
 
 // TestAnInstancesOtherPlanWakesItsBindings: one may have waited for a plan that it can be bound to.
@@ -91,7 +92,7 @@ func TestAnOwnerWakesTheClaimantsOfItsID(t *testing.T) {
 
 // TestABindingOutlivesItsInstanceAtABroker: what mends the broker wakes it, too.
 func TestABindingOutlivesItsInstanceAtABroker(t *testing.T) {
-	for _, s := range scopes {
+	for _, s := range catalogsync.AllKinds {
 		broker := newBrokerAt(s, "http://127.0.0.1:1")
 		b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}

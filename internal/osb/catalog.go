@@ -43,7 +43,7 @@ const (
 // Catalog reads the catalog, unless it has the given ETag: then the catalog is nil, and the outcome Done.
 // If the broker refuses the version of the API, the others are tried, newest first. The first that the broker accepts is used until
 // the catalog is read as a whole again.
-func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, result.Outcome) {
+func (c *Client) Catalog(ctx context.Context, etag string) (*result.Catalog, result.Outcome) {
 	start, tried := c.now(), c.Version()
 	e := &exchange{operation: GetCatalog, method: http.MethodGet, path: []string{"catalog"}}
 	if isETag(etag) {
@@ -79,8 +79,8 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*Catalog, result.Out
 }
 
 // catalogAs reads the catalog in one version of the API.
-func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*Catalog, result.Outcome) {
-	var catalog *Catalog
+func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*result.Catalog, result.Outcome) {
+	var catalog *result.Catalog
 	e.version = version
 	e.read = func(a answer) (err error) {
 		if a.status == http.StatusNotModified {
@@ -101,7 +101,7 @@ func isETag(s string) bool {
 	return s != "" && len(s) <= maxETag && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-func readCatalog(a answer) (*Catalog, error) {
+func readCatalog(a answer) (*result.Catalog, error) {
 	// A value that is nested too deeply, or has an invalid encoding, invalidates itself only.
 	o := readNested(bytes.ToValidUTF8(a.body, []byte("\ufffd")), math.MaxInt)
 	if o.err() != nil {
@@ -112,7 +112,7 @@ func readCatalog(a answer) (*Catalog, error) {
 		return nil, errors.New("services must be an array")
 	}
 	r := catalogReader{
-		catalog:  &Catalog{ETag: a.header.Get("ETag")},
+		catalog:  &result.Catalog{ETag: a.header.Get("ETag")},
 		words:    a.words,
 		services: map[string]bool{}, names: map[string]bool{}, plans: map[string]bool{},
 	}
@@ -124,7 +124,7 @@ func readCatalog(a answer) (*Catalog, error) {
 
 // catalogReader reads the usable entries of a catalog.
 type catalogReader struct {
-	catalog                *Catalog
+	catalog                *result.Catalog
 	words                  *cleaner
 	services, names, plans map[string]bool // ids and names seen so far
 	offered, left          int             // entries read; problems that are not told
@@ -193,7 +193,7 @@ func (r *catalogReader) service(path string, text []byte) {
 	if o == nil {
 		return
 	}
-	s := Service{
+	s := result.Service{
 		ID: o.text("id"), Name: o.text("name"), Description: o.text("description"),
 		Tags: o.texts("tags"), Requires: o.texts("requires"), Bindable: o.isSet("bindable"),
 		InstancesRetrievable: o.isSet("instances_retrievable"), BindingsRetrievable: o.isSet("bindings_retrievable"),
@@ -247,20 +247,20 @@ func described(path, name string) string {
 	return fmt.Sprintf("%s (%.64q)", path, name)
 }
 
-func (r *catalogReader) plan(s *Service, path string, text []byte) {
+func (r *catalogReader) plan(s *result.Service, path string, text []byte) {
 	o := r.entry(path, text)
 	if o == nil {
 		return
 	}
 	free := o.flag("free")
-	p := Plan{
+	p := result.Plan{
 		ID: o.text("id"), Name: o.text("name"), Description: o.text("description"),
 		Free: free == nil || *free, Bindable: o.flag("bindable"), PlanUpdateable: o.flag("plan_updateable"),
 		BindingRotatable: o.isSet("binding_rotatable"), MaximumPollingDuration: o.seconds("maximum_polling_duration"),
 		Metadata: o.raw("metadata"),
 	}
 	if info := o.object("maintenance_info"); info.members != nil {
-		p.MaintenanceInfo = &MaintenanceInfo{Version: info.text("version"), Description: info.text("description")}
+		p.MaintenanceInfo = &result.MaintenanceInfo{Version: info.text("version"), Description: info.text("description")}
 	}
 	path = described(path, p.Name)
 	taken := false
@@ -275,7 +275,7 @@ func (r *catalogReader) plan(s *Service, path string, text []byte) {
 	case r.plans[p.ID]:
 		r.note("%s is left out: its id %q is that of another plan", path, p.ID)
 		return
-	case slices.ContainsFunc(s.Plans, func(other Plan) bool { return other.Name == p.Name }):
+	case slices.ContainsFunc(s.Plans, func(other result.Plan) bool { return other.Name == p.Name }):
 		r.note("%s is left out: its name is that of another plan of the service", path)
 		return
 	case p.MaintenanceInfo != nil && p.MaintenanceInfo.Version == "":
@@ -296,7 +296,7 @@ var semVer = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)` +
 	`(-((0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?$`)
 
 // schemas reads the valid schemas. An invalid one does not invalidate the plan.
-func (r *catalogReader) schemas(p *Plan, path string, plan *object) {
+func (r *catalogReader) schemas(p *result.Plan, path string, plan *object) {
 	for _, schema := range []struct {
 		of, when string
 		to       *json.RawMessage

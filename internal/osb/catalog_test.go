@@ -119,7 +119,7 @@ func TestCatalogProblems(t *testing.T) {
 		if told != (test.problem != "") || test.problem == "" && len(catalog.Problems) > 0 {
 			t.Errorf("%s: got the problems %q", test.why, catalog.Problems)
 		}
-		if !test.left && !slices.ContainsFunc(catalog.Services[1].Plans, func(p Plan) bool { return p.ID == "ok" || p.ID == "p2" }) {
+		if !test.left && !slices.ContainsFunc(catalog.Services[1].Plans, func(p result.Plan) bool { return p.ID == "ok" || p.ID == "p2" }) {
 			t.Errorf("%s: got the plans %+v", test.why, catalog.Services[1].Plans)
 		}
 	}

@@ -665,7 +665,7 @@ func everyBody(t *testing.T) []got {
 	return all
 }
 
-func parseCatalog(t *testing.T, body string) *Catalog {
+func parseCatalog(t *testing.T, body string) *result.Catalog {
 	t.Helper()
 	s := newScript(t, status(200, body))
 	catalog, out := newClient(t, s.URL).Catalog(t.Context(), "")

@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/redact"
 	"github.com/gophernetes/bellhop/internal/secrets"
 )
@@ -59,7 +60,7 @@ func (k *Keeper) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.Pa
 // event.
 func (k *Keeper) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool {
 	seen, err := k.See(ctx, b)
-	return err == nil && seen != nil && !IsOwned(seen, b)
+	return err == nil && seen != nil && !bindingsecret.IsOwned(seen, b)
 }
 
 // Read returns the Secret of the binding's secretName, with its content; nil: there is none.
@@ -82,8 +83,8 @@ func found[T any](object *T, err error) (*T, error) {
 // Put writes the data of an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
 // an *Error, or the API server's.
 func (k *Keeper) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (version string, err error) {
-	if size := len(recordOf(id, data).String()); size > maxRecord {
-		return "", unfit("the names of the credentials' keys have %d bytes; they can have %d", size, maxRecord)
+	if size := len(bindingsecret.RecordOf(id, data).String()); size > maxRecord {
+		return "", bindingsecret.Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, maxRecord)
 	}
 	ctx = secrets.Silent(ctx)
 	seen, err := k.See(ctx, b)
@@ -109,7 +110,7 @@ func (k *Keeper) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, 
 }
 
 func (k *Keeper) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
-	secret := NewSecret(b, id, data)
+	secret := bindingsecret.NewSecret(b, id, data)
 	if err := k.Writer.Create(ctx, secret, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
@@ -121,15 +122,15 @@ func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 	if err != nil {
 		return "", err
 	}
-	if !IsOwned(secret, b) {
-		return "", Occupied(b)
+	if !bindingsecret.IsOwned(secret, b) {
+		return "", bindingsecret.Occupied(b)
 	}
 	before := secret.DeepCopy()
-	if !Merge(secret, id, data) {
+	if !bindingsecret.Merge(secret, id, data) {
 		return secret.ResourceVersion, nil
 	}
-	if size := sizeOf(secret.Data); size > corev1.MaxSecretSize { // the binding's alone would fit
-		return "", &Error{message: fmt.Sprintf("with what else is in it, the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize), Foreign: true}
+	if size := bindingsecret.SizeOf(secret.Data); size > corev1.MaxSecretSize { // the binding's alone would fit
+		return "", &bindingsecret.Error{Message: fmt.Sprintf("with what else is in it, the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize), Foreign: true}
 	}
 	// The resourceVersion in the patch protects another Secret of the name.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
@@ -149,7 +150,7 @@ func (k *Keeper) Remove(ctx context.Context, seen metav1.Object) error {
 // Others reads the Secrets whose keys a binding copies.
 func (k *Keeper) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
 	others := map[string]map[string][]byte{}
-	for _, name := range sourcesOf(b) {
+	for _, name := range bindingsecret.SourcesOf(b) {
 		secret, err := k.read(ctx, b.Namespace, name)
 		if err != nil {
 			return nil, fmt.Errorf("reading Secret %q: %w", name, err)

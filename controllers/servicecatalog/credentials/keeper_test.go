@@ -23,17 +23,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 )
 
 func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
-	got := Refusal(unfit("policy: value \"hunter2\" in %s", strings.Repeat("x", 2000)), newData("password", "hunter2"))
+	got := Refusal(bindingsecret.Unfit("policy: value \"hunter2\" in %s", strings.Repeat("x", 2000)), newData("password", "hunter2"))
 	if strings.Contains(got, "hunter2") || !strings.HasPrefix(got, "policy") || len(got) > maxRefusal {
 		t.Errorf("got %q", got)
 	}
@@ -48,7 +50,7 @@ func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*Kee
 
 func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
 	b := newBinding()
-	ours := NewSecret(b, "old", newData("user", "u", "old", "o"))
+	ours := bindingsecret.NewSecret(b, "old", newData("user", "u", "old", "o"))
 	ours.Data["theirs"] = []byte("stays")
 	again := b.DeepCopy()
 	again.UID = "uid-before"
@@ -60,11 +62,11 @@ func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
 		"nothing is there":           {nil, newData("user", "v"), false},
 		"it is there already":        {[]client.Object{ours.DeepCopy()}, newData("user", "v", "theirs", "stays"), false},
 		"somebody else's":            {[]client.Object{&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1"}, Data: newData("theirs", "x")}}, newData("theirs", "x"), true},
-		"of one of that name before": {[]client.Object{NewSecret(again, "x", newData("theirs", "x"))}, newData("theirs", "x"), true},
+		"of one of that name before": {[]client.Object{bindingsecret.NewSecret(again, "x", newData("theirs", "x"))}, newData("theirs", "x"), true},
 	} {
 		keep, server := keeper(t, interceptor.Funcs{}, c.there...)
 		version, err := keep.Put(t.Context(), b, "id", newData("user", "v"))
-		own, _ := errors.AsType[*Error](err)
+		own, _ := errors.AsType[*bindingsecret.Error](err)
 		if (own != nil && own.Occupied) != c.occupied || (err != nil) != c.occupied {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -86,7 +88,7 @@ func TestASecretIsWrittenAgainWhenOthersWriteItToo(t *testing.T) {
 		}
 		return c.Patch(ctx, o, p, opts...)
 	}}
-	keep, _ := keeper(t, funcs, NewSecret(b, "id", newData("user", "u")))
+	keep, _ := keeper(t, funcs, bindingsecret.NewSecret(b, "id", newData("user", "u")))
 	if _, err := keep.Put(t.Context(), b, "id", newData("user", "v")); err != nil {
 		t.Error(err)
 	}
@@ -98,7 +100,7 @@ func TestASecretIsWrittenAgainWhenOthersWriteItToo(t *testing.T) {
 
 func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
 	b := newBinding()
-	large := NewSecret(b, "id", newData("user", "u"))
+	large := bindingsecret.NewSecret(b, "id", newData("user", "u"))
 	large.Data["theirs"] = make([]byte, corev1.MaxSecretSize-100)
 	keep, _ := keeper(t, interceptor.Funcs{}, large)
 	if _, err := keep.Put(t.Context(), b, "id", newData("user", strings.Repeat("u", 200))); err == nil || !strings.Contains(err.Error(), "1048576") {
@@ -114,7 +116,7 @@ func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
 }
 
 func TestOnlyTheSecretThatWasSeenIsDeleted(t *testing.T) {
-	secret := NewSecret(newBinding(), "id", nil)
+	secret := bindingsecret.NewSecret(newBinding(), "id", nil)
 	secret.UID = "uid-secret"
 	funcs := interceptor.Funcs{Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 		if on := (&client.DeleteOptions{}).ApplyOptions(opts).Preconditions; on == nil || on.UID == nil || *on.UID != "uid-secret" {

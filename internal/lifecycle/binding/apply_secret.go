@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.
+func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, of *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
+	f := &application{b: b, status: *status.DeepCopy(), now: now}
+	s := &f.status
+	if s.InProgressProperties != nil {
+		s.ExternalProperties = s.InProgressProperties
+	}
+	if s.ExternalProperties == nil {
+		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
+	}
+	if of != nil && (f.isRotation() || saysEnd(of)) { // otherwise the end is unchanged, or not known
+		s.ExpiresAt, s.RenewBefore = endOf(of.ExpiresAt), endOf(of.RenewBefore)
+	}
+	f.end()
+	s.SecretVersion, s.UnbindStatus = version, v1beta1.UnbindRequired
+	s.ObservedGeneration, s.ReconciledGeneration = b.Generation, b.Generation
+	if s.Attempts = nil; s.ExpiresAt != nil || s.RenewBefore != nil {
+		s.Attempts = &v1beta1.Attempts{Generation: b.Generation, LastTime: lifecycle.Timestamp(now)}
+	}
+	f.say(injected(f.b))
+	return f.status
+}
+
+// saysEnd reports whether the broker has said when the credentials end.
+func saysEnd(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
+
+// endOf returns a time of the broker's for the status; nil: the broker gave none.
+func endOf(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return lifecycle.Timestamp(t)
+}
+
+// ApplySecretRefused returns the status if the credentials could not be put into the Secret. occupied: the Secret belongs to another.
+func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, why string, occupied bool, now time.Time) v1beta1.ServiceBindingStatus {
+	f := &application{b: b, status: *status.DeepCopy(), now: now}
+	f.status.ObservedGeneration = b.Generation
+	if occupied {
+		f.status.ReconciledGeneration = 0
+	}
+	f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
+		Message: "The credentials cannot be put into the Secret: " + why})
+	return f.status
+}
+
+// ApplySecretCleared returns the status once the credentials are removed from the Secret.
+func ApplySecretCleared(status v1beta1.ServiceBindingStatus, version string) v1beta1.ServiceBindingStatus {
+	status = *status.DeepCopy()
+	status.SecretVersion, status.ReconciledGeneration = version, 0
+	return status
+}

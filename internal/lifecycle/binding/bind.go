@@ -1,0 +1,209 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+)
+
+// bind decides on a binding that the broker does not have.
+func (d *decision) bind() {
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	if why := d.obstacle(); why != nil {
+		d.hinder(why)
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	props, a := d.wanted(), d.Status.Attempts
+	isUnsure := d.Status.CurrentOperation != "" || a != nil && a.Unknown > 0
+	unwanted := isUnsure && d.Status.InProgressProperties != nil && d.Status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
+	conflict := a != nil && a.Conflict
+	switch {
+	case conflict && d.present().BindingRetrievable:
+		d.Request = d.newCall(lifecycle.Fetch)
+		d.Request.Properties = props
+		return
+	case conflict || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsOf(a):
+		if d.owns() && !IsBound(&d.Status) && !d.isKept() {
+			d.Status.OrphanMitigationInProgress, d.WriteAhead = true, true
+			d.say(cleaning("it is not known what came of a request", a))
+			d.mitigate()
+			return
+		}
+	}
+	d.begin(props)
+}
+
+// hinder sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's
+// binding was created, so that this object does not inherit it.
+func (d *decision) hinder(why *lifecycle.Blocker) {
+	if why.Reason != v1beta1.ReasonExternalIDInUse {
+		d.waitFor(why)
+		return
+	}
+	c := d.w.Claimants.BlocksCreation()
+	v, _ := why.ConditionSet(d.b, d.w.Now)
+	d.say(v)
+	if !d.isClean() {
+		return
+	}
+	d.Status.UnbindStatus = v1beta1.UnbindNotRequired
+	if c.Owns {
+		d.Status.CreatedForUID = c.UID
+	}
+}
+
+// begin makes the request for a binding, and sets the operation that it begins.
+func (d *decision) begin(props *v1beta1.ServiceBindingPropertiesState) {
+	s := &d.Status
+	if d.id() == "" { // admission was bypassed, and the spec is immutable
+		s.ExternalID = lifecycle.NextBindingID(d.b, s)
+	}
+	d.Request = d.newCall(lifecycle.Bind)
+	d.Request.Properties = props
+	if s.CurrentOperation != v1beta1.OperationBind || s.OperationStartTime == nil {
+		s.OperationStartTime = lifecycle.Timestamp(d.w.Now)
+	}
+	target := d.Request.Target
+	s.CurrentOperation, s.InProgressProperties, s.Target = v1beta1.OperationBind, props, &target
+	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
+	d.observe()
+	if !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
+		d.WriteAhead = true
+		if isSlowBinding(s) { // the conditions stay until the broker has answered
+			return
+		}
+		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The broker is being asked for the binding"})
+	}
+}
+
+// wanted returns the properties that the spec asks for.
+func (d *decision) wanted() *v1beta1.ServiceBindingPropertiesState {
+	params := d.w.Parameters
+	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, UserInfo: d.b.Spec.UserInfo}
+}
+
+// obstacle returns what blocks a binding; nil: nothing does.
+func (d *decision) obstacle() *lifecycle.Blocker {
+	if why := d.unready(); why != nil {
+		return why
+	}
+	switch {
+	case d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()):
+		return d.w.Claimants.BlocksCreation().InUse(d.id())
+	case d.w.Secret == SecretNotOwned:
+		return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error())
+	}
+	return d.mute()
+}
+
+// mute returns why no request can be sent to the broker; nil: requests can.
+func (d *decision) mute() *lifecycle.Blocker {
+	if d.w.Broker != nil {
+		return d.w.BrokerBlocker
+	}
+	var ref *v1beta1.BrokerReference
+	if t := d.target(); t != nil {
+		ref = &t.BrokerReference
+	}
+	return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+lifecycle.BrokerName(ref)+" does not exist, and cannot be asked: register it again under this name")
+}
+
+// unready returns why the instance cannot be bound to; nil: it can.
+func (d *decision) unready() *lifecycle.Blocker {
+	name, g := d.b.Spec.InstanceRef.Name, d.w.BoundInstance
+	if g.Instance == nil {
+		return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, d.b.Namespace))
+	}
+	status := &g.Instance.Status
+	switch {
+	case !g.Instance.DeletionTimestamp.IsZero():
+		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name))
+	case g.Missing != nil:
+		return g.Missing
+	case !d.w.BoundInstance.Effective().Bindable:
+		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.Plan.Common().ExternalName, g.Class.Common().ExternalName)}, Failed: true}
+	case len(d.w.BoundInstance.Effective().Unsupported) > 0:
+		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.Class.Common().ExternalName, strings.Join(d.w.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
+	case status.ProvisionStatus != v1beta1.Provisioned || g.Target == nil:
+		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status)))
+	case status.Unusable:
+		return lifecycle.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
+	case status.AsyncOpInProgress:
+		return d.waitForInstance(v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name))
+	}
+	return nil
+}
+
+// waitForInstance is a blocker for an instance that exists and cannot be bound to: in progress, unless the instance is Stalled.
+func (d *decision) waitForInstance(reason, message string) *lifecycle.Blocker {
+	if IsStalled(d.w.BoundInstance.Instance) {
+		return lifecycle.BlockedBy(reason, message)
+	}
+	return lifecycle.InProgress(reason, message)
+}
+
+// saysWhy returns the reason of the instance's condition Ready in brackets; empty: there is none.
+func saysWhy(s *v1beta1.ServiceInstanceStatus) string {
+	if ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady); ready != nil {
+		return " (" + ready.Reason + ")"
+	}
+	return ""
+}
+
+// Effective returns what the instance's plan supports; nothing where the plan is not known.
+func (g BoundInstance) Effective() catalog.Effective {
+	if g.Class != nil && g.Plan != nil {
+		return catalog.EffectiveOf(g.Class, g.Plan)
+	}
+	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+}
+
+// present returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
+func (d *decision) present() catalog.Effective {
+	if now := d.w.BoundInstance.Target; now != nil && d.target() != now {
+		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
+	}
+	return d.w.BoundInstance.Effective()
+}
+
+// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
+func (d *decision) knowsParameters() bool {
+	params := d.w.Parameters
+	switch {
+	case !params.Known:
+		d.NeedParameters = true
+	case params.Blocker == nil:
+		return true
+	default:
+		d.waitFor(params.Blocker)
+	}
+	return false
+}

@@ -1,0 +1,56 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"testing"
+
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+)
+
+func claimedBy1(all ...lifecycle.Claimant) func(*fixture) {
+	return func(f *fixture) { f.w.Claimants = all }
+}
+
+// TestClaimsOnABinding: the same for bindings.
+func TestClaimsOnABinding(t *testing.T) {
+	recorded := func(f *fixture) { f.b.Status = f.step().Status }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"F-S4 an owner is deleted, claimed later": {bfs(bound1, claimedBy1(lifecycletest.LaterOne), secretGone, deleted1, lives1), "unbind id"},
+		"F-S4 claimed before it existed":          {bfs(brought1, bound1, claimedBy1(lifecycletest.EarlierOne), secretGone, deleted1, lives1), "release Retained"},
+		"F-S4 a later claimant":                   {bfs(brought1, claimedBy1(lifecycletest.Owner)), "nothing: ExternalIDInUse"},
+		"F-S4 the same, once the owner is gone":   {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1()), "journal bind id"},
+		"F-S4 and the broker creates one":         {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(201)) }), "nothing: Ready"},
+		"F-S4 and it was left there":              {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(200)) }), "nothing: Failed"},
+		"F-JS5 a refused claimant is deleted":     {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, deleted1, lives1), "release Retained"},
+		"F-JS5 one that nothing was sent for":     {bfs(deleted1, lives1), "release UnboundSuccessfully"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := f.step().say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if f.w.Secret == SecretInSync && test.want == "nothing: Failed" {
+				t.Error("the credentials of another object are in its Secret")
+			}
+		})
+	}
+}

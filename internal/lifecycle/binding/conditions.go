@@ -1,0 +1,145 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// quietStart is how long after its creation a binding waits for its instance before the status says so.
+const quietStart = 10 * time.Second
+
+// comesSoon are the reasons to wait of a binding that was created together with its instance.
+var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
+
+// waitFor sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
+func (d *decision) waitFor(why *lifecycle.Blocker) {
+	if !d.b.DeletionTimestamp.IsZero() {
+		d.hold(why)
+		return
+	}
+	soon := slices.Contains(comesSoon, why.Reason)
+	stalled, wake := why.IsStalled(d.w.Now)
+	d.RequeueAt = wake
+	if young := d.b.CreationTimestamp.Add(quietStart); d.w.Now.Before(young) && soon && !stalled && len(d.Status.Conditions) == 0 {
+		d.RequeueAt = young
+		return
+	}
+	if d.Status.UnbindStatus == "" && d.isClean() {
+		d.Status.UnbindStatus = v1beta1.UnbindNotRequired
+	}
+	if d.isLive() {
+		d.say(stillInjected("they cannot be replaced yet: " + why.Message))
+		return
+	}
+	v, _ := why.ConditionSet(d.b, d.w.Now)
+	d.say(v)
+}
+
+// IsStalled reports whether an instance is Stalled.
+func IsStalled(instance *v1beta1.ServiceInstance) bool {
+	return instance != nil && lifecycle.IsTrue(lifecycle.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
+}
+
+// isLive reports whether the credentials in the Secret are valid, and not about to end.
+func (d *decision) isLive() bool {
+	replaced := d.Status.CurrentOperation == v1beta1.OperationUnbind && d.Status.PredecessorID == ""
+	return isDelivered(&d.Status) && !replaced && (d.w.Secret == SecretInSync || d.w.Secret == SecretUnknown) && !d.hasEnded()
+}
+
+// injected returns the conditions of a binding whose credentials are in its Secret.
+func injected(b *v1beta1.ServiceBinding) lifecycle.ConditionSet {
+	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
+}
+
+// stillInjected returns the same with a problem that does not concern these credentials.
+func stillInjected(but string) lifecycle.ConditionSet {
+	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: "The credentials are in the Secret; " + but}
+}
+
+// cleaning returns the conditions during an orphan mitigation.
+func cleaning(why string, a *v1beta1.Attempts) lifecycle.ConditionSet {
+	return lifecycle.Mitigating(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, lifecycle.MitigationPrefix+": "+why, a, nil)
+}
+
+// isSlowBinding reports whether requests for a binding are retried slowly. The removals of a binding that the broker has do not
+// count: they were made to get new credentials.
+func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
+	if a := s.Attempts; a != nil && IsBound(s) {
+		return lifecycle.IsSlow(&v1beta1.Attempts{Misconfigured: a.Misconfigured})
+	}
+	return lifecycle.IsSlow(s.Attempts)
+}
+
+// observe sets the observed generation.
+func (d *decision) observe() { d.Status.ObservedGeneration = d.b.Generation }
+
+// say sets the conditions.
+func (d *decision) say(v lifecycle.ConditionSet) {
+	d.observe()
+	setBindingConditions(&d.Status, v, d.w.Now)
+}
+
+// hold sets the conditions for a blocker of a deletion or an orphan mitigation.
+func (d *decision) hold(why *lifecycle.Blocker) {
+	v, wake := why.ConditionSet(d.b, d.w.Now)
+	d.RequeueAt = wake
+	if d.b.DeletionTimestamp.IsZero() && d.isLive() {
+		v = stillInjected("what was there before them cannot be removed at the broker yet: " + why.Message)
+	}
+	d.say(v)
+}
+
+// StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that does not
+// answer.
+func StatusForBlocker(b *v1beta1.ServiceBinding, w Inputs, why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
+	d := &decision{b: b, w: w, Decision: Decision{Status: *b.Status.DeepCopy()}}
+	if d.Status.UnbindStatus == "" && d.isClean() {
+		d.Status.UnbindStatus = v1beta1.UnbindNotRequired
+	}
+	v, _ := why.ConditionSet(b, d.w.Now)
+	if b.DeletionTimestamp.IsZero() && d.isLive() {
+		v = stillInjected(why.Message)
+	}
+	d.say(v)
+	return d.Status
+}
+
+// stop ends the attempts until a person asks for new ones.
+func (d *decision) stop(reason, message string) {
+	if d.Status.Attempts == nil {
+		d.Status.Attempts = &v1beta1.Attempts{}
+	}
+	a := d.Status.Attempts
+	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = d.b.Generation, d.w.Parameters.Version, true, nil
+	d.say(lifecycle.Terminal(reason, reason, message))
+}
+
+// setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.
+func setBindingConditions(status *v1beta1.ServiceBindingStatus, v lifecycle.ConditionSet, now time.Time) {
+	if v.Ready == v1beta1.ConditionTrue && hasEnded(status, now) {
+		v = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The credentials have expired at " + lifecycle.FormatTime(status.ExpiresAt.Time)}
+	}
+	status.Conditions = v.Conditions(status.Conditions, now)
+	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+}

@@ -1,0 +1,94 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// TestWhatIsLeftAtTheBrokerIsSaid: where credentials stay valid that were to be replaced.
+func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
+	adopted := func(f *fixture) { brought1(f); f.after(with(200)) }
+	f := newFixture(adopted, rebound, withdrawn)
+	next := f.step()
+	if next.Retained == nil || next.Retained.Reason != v1beta1.ReasonRetained || !strings.Contains(next.Retained.Message, `"id"`) {
+		t.Errorf("replaced: %+v", next.Retained)
+	}
+	if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("replaced: %s", ready.Message)
+	}
+	f = newFixture(rotatable, adopted, rebound, bound1)
+	next = f.step()
+	if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.Retained == nil || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
+		t.Errorf("rotated: %+v, Ready is %s: %s", next.Retained, ready.Status, ready.Message)
+	}
+}
+
+// TestADeletedBindingSaysWhatItWaitsFor: also while it has still to be made.
+func TestADeletedBindingSaysWhatItWaitsFor(t *testing.T) {
+	f := newFixture(brought1, binding1, deleted1, lives1, func(f *fixture) { f.w.Broker = nil })
+	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {
+		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+	}
+}
+
+// TestABindingSaysWhatIsBeingRemoved: before it is, and while it is.
+func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		says string
+	}{
+		"to be removed":     {bfs(repeated(4, saidOf(osbresult.Unknown, 500))), "What may have been left at the broker is being removed: it is not known"},
+		"being removed":     {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Accepted, 202)) }), "What may have been left at the broker is being removed: the binding"},
+		"not to be removed": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
+		"being replaced":    {bfs(bound1, rebound, withdrawn, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "The binding is being replaced: unbind call failed: HTTP 500"},
+	} {
+		f := newFixture(test.is...)
+		if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {
+			t.Errorf("%s: %s", name, ready.Message)
+		}
+	}
+}
+
+// TestABindingBeingReplacedIsNotReady: what keeps it from being replaced does not make it Ready again, as its credentials may be
+// withdrawn at any time.
+func TestABindingBeingReplacedIsNotReady(t *testing.T) {
+	f := newFixture(bound1, rebound)
+	f.b.Status = f.step().Status
+	says := StatusForBlocker(f.b, f.w, lifecycle.InProgress(v1beta1.ReasonErrorEjectingServiceBinding, "x"))
+	if ready := lifecycle.FindCondition(says.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
+		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+	}
+	f.w.Broker = nil
+	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue {
+		t.Errorf("without a broker Ready is %s: %s", ready.Status, ready.Message)
+	}
+}
+
+// TestWhatNeverWasSentNeedsNotBeRemoved: a request that was not even made leaves nothing.
+func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
+	f := newFixture()
+	status := StatusForBlocker(f.b, f.w, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
+	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
+		t.Errorf("it says %+v", status)
+	}
+}

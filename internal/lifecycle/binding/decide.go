@@ -1,0 +1,319 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+)
+
+// Inputs is what the decision about a binding depends on, beside the object.
+type Inputs struct {
+	Now time.Time
+	// BoundInstance is the instance that the spec refers to, or why it does not exist.
+	BoundInstance BoundInstance
+	// Broker is that of the binding's target; nil: it does not exist.
+	Broker v1beta1.Broker
+	// BrokerBlocker is why no request can be sent to the broker now.
+	BrokerBlocker *lifecycle.Blocker
+	// Recovered is when the broker's bindings last recovered from failures.
+	Recovered time.Time
+	// Parameters are those of the spec, or why they cannot be read.
+	Parameters lifecycle.Parameters
+	// Claimants, and predecessorClaimants, are the other objects of the broker that have the same id.
+	Claimants, PredecessorClaimants lifecycle.Claimants
+	Definition                      lifecycle.Definition
+	// Secret is what is known of the binding's Secret; secretOf is the id whose credentials it has, and secretVersion its
+	// resourceVersion, where it was read.
+	Secret                  SecretState
+	SecretID, SecretVersion string
+	// Memory is what this process remembers beyond the status.
+	Memory    RequestMemory
+	LastPoll  time.Time
+	PollAfter time.Duration
+}
+
+// BoundInstance is the instance of a binding, with the class and the plan that it has at the broker.
+type BoundInstance struct {
+	Instance *v1beta1.ServiceInstance
+	Class    v1beta1.Class
+	Plan     v1beta1.Plan
+	// Target is where its bindings are; nil: the instance is at no broker.
+	Target *v1beta1.ServiceBindingTarget
+	// Plans are the ids of the plans that the instance may have, the most likely one first.
+	Plans []string
+	// Missing is why the class or the plan does not exist.
+	Missing *lifecycle.Blocker
+}
+
+// SecretState is what is known of a binding's Secret.
+type SecretState int
+
+const (
+	// SecretAbsent: there is none.
+	SecretAbsent SecretState = iota
+	// SecretUnknown: the cache does not show whether it is as it was written; it has to be read.
+	SecretUnknown
+	// SecretInSync: it is as it was written.
+	SecretInSync
+	// SecretModified: a person or program has changed it.
+	SecretModified
+	// SecretNotOwned: a Secret of the name exists, and does not belong to the binding.
+	SecretNotOwned
+)
+
+// Request is a request to the broker about a binding.
+type Request struct {
+	Operation lifecycle.Operation
+	BindingID string
+	Target    v1beta1.ServiceBindingTarget
+	// generation of the spec that it follows from, and version of the parameters.
+	generation        int64
+	ParametersVersion string
+	// PredecessorID is the id of the binding that this one replaces by rotation; empty: none.
+	PredecessorID string
+	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
+	Properties *v1beta1.ServiceBindingPropertiesState
+	// NothingAtBroker: the broker can have nothing under the id before the request.
+	NothingAtBroker bool
+	// Owned: this object created the broker's binding, so that it may be deleted (R10).
+	Owned bool
+	// Retained: the deletion policy is Retain.
+	Retained bool
+	// RetainsPredecessor: the predecessor may not be deleted.
+	RetainsPredecessor bool
+	// Removal: the operation that is polled is an unbinding.
+	Removal bool
+	// MaxDuration is the maximum duration of the operation that is polled.
+	MaxDuration time.Duration
+	// retrievable: the binding can be fetched.
+	retrievable bool
+	// Repeat: the binding exists, and the request is for its credentials.
+	Repeat bool
+}
+
+// MayMitigate reports whether a failed request is followed by an orphan mitigation.
+func (c *Request) MayMitigate() bool { return c.Owned && !c.Retained }
+
+// SecretAction is a write of a binding's Secret.
+type SecretAction string
+
+const (
+	// WriteSecret writes the credentials.
+	WriteSecret SecretAction = "inject"
+	// ClearSecret removes the credentials, which are about to end.
+	ClearSecret SecretAction = "withdraw"
+	// DeleteSecret deletes the Secret.
+	DeleteSecret SecretAction = "eject"
+)
+
+// Decision is what the reconciler does next for a binding.
+type Decision struct {
+	// NeedFinalizer: the finalizer has to be added first.
+	NeedFinalizer bool
+	// NeedDefinition: the CRD has to be read first, as it may be terminating (R10).
+	NeedDefinition bool
+	// NeedParameters: the parameters have to be read first.
+	NeedParameters bool
+	// NeedSecret: the Secret has to be read first.
+	NeedSecret bool
+	// WriteAhead: the status has to be written before the Secret and the request (R1).
+	WriteAhead   bool
+	SecretAction SecretAction
+	Request      *Request
+	// Release is why the finalizer is removed; nil: it is not.
+	Release *lifecycle.Cause
+	// Retained is why a binding that is replaced stays at the broker; nil: it does not.
+	Retained *lifecycle.Cause
+	// Status is the status to write, before the outcome of the request.
+	Status v1beta1.ServiceBindingStatus
+	// RequeueAt is when to reconcile again; zero: with the next event.
+	RequeueAt time.Time
+}
+
+// decision is a step while it is decided on.
+type decision struct {
+	b *v1beta1.ServiceBinding
+	w Inputs
+	Decision
+}
+
+// Decide returns the next step for a binding.
+func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
+	d := &decision{b: b, w: w, Decision: Decision{Status: *b.Status.DeepCopy()}}
+	status := &d.Status
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		d.remove()
+	case !slices.Contains(b.Finalizers, v1beta1.Finalizer):
+		d.unprotected()
+	case status.OrphanMitigationInProgress:
+		d.mitigate()
+	case status.AsyncOpInProgress:
+		d.poll()
+	case status.CurrentOperation == v1beta1.OperationUnbind:
+		d.replace()
+	case status.CurrentOperation == v1beta1.OperationBind && status.PredecessorID != "":
+		d.rotate()
+	case IsBound(status) && status.CurrentOperation == "":
+		d.keep()
+	default:
+		d.bind()
+	}
+	d.heedEnd()
+	return d.Decision
+}
+
+// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created or deleted the binding. It is not known who has
+// asked for other credentials, and nobody has for what the operator does by itself.
+func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
+	s := &b.Status
+	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != "" || s.CurrentOperation == v1beta1.OperationUnbind
+	return !b.DeletionTimestamp.IsZero() || !replaces && !s.OrphanMitigationInProgress
+}
+
+// IsSettled reports whether nothing is to be done for a binding until its spec or its Secret changes.
+func IsSettled(b *v1beta1.ServiceBinding) bool {
+	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
+	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && b.DeletionTimestamp.IsZero()
+}
+
+// IsBound reports whether the broker has confirmed the binding, or the one that it replaces.
+func IsBound(s *v1beta1.ServiceBindingStatus) bool { return s.ExternalProperties != nil }
+
+// isDelivered reports whether the credentials are in the Secret and not about to end.
+func isDelivered(s *v1beta1.ServiceBindingStatus) bool {
+	return IsBound(s) && s.ReconciledGeneration > 0
+}
+
+func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
+
+// isKept reports whether the deletion policy keeps the broker's binding. The binding of a failed rotation is not kept beside its
+// predecessor.
+func (d *decision) isKept() bool {
+	return catalog.IsRetained(d.b) && d.Status.PredecessorID == ""
+}
+
+func (d *decision) owns() bool {
+	return lifecycle.OwnsBindingID(d.b, d.id()) && d.w.Claimants.BlocksRemoval() == nil
+}
+
+func (d *decision) ownsPredecessor() bool {
+	return lifecycle.OwnsBindingID(d.b, d.Status.PredecessorID) && d.w.PredecessorClaimants.BlocksRemoval() == nil
+}
+
+// isOthers reports whether the id belongs to another object.
+func (d *decision) isOthers() bool {
+	return d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()) || instancerules.IsForAnother(d.b.UID, d.Status.CreatedForUID)
+}
+
+// unprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
+func (d *decision) unprotected() {
+	s := &d.Status
+	if len(s.Conditions) == 0 && s.UnbindStatus == "" && s.CurrentOperation == "" {
+		d.NeedFinalizer = true
+		return
+	}
+	d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
+		Message: "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted"})
+}
+
+// isClean reports whether the broker can have nothing of the binding: every request is on record before it is sent (R1).
+func (d *decision) isClean() bool {
+	s := &d.Status
+	switch s.UnbindStatus {
+	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
+		return s.PredecessorID == ""
+	case "":
+		return !MayExist(s)
+	default:
+		return false
+	}
+}
+
+// isStopped reports whether the present spec was refused, so that it is not tried again.
+func (d *decision) isStopped() bool {
+	if d.isRebindAsked() {
+		return false
+	}
+	if a := d.Status.Attempts; a != nil {
+		return a.Stopped && !d.isNews(a)
+	}
+	// The original service-catalog did not retry after Failed=True.
+	failed := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionFailed)
+	return failed != nil && failed.Status == v1beta1.ConditionTrue && d.Status.ReconciledGeneration > 0
+}
+
+func (d *decision) isNews(a *v1beta1.Attempts) bool {
+	return a.Generation != d.b.Generation || a.ParametersVersion != d.w.Parameters.Version || d.isRebindAsked()
+}
+
+// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
+func (d *decision) renewAttempts() {
+	a := d.Status.Attempts
+	if a == nil || !d.isNews(a) {
+		return
+	}
+	d.Status.Attempts = lifecycle.RenewAttempts(a, d.b.Generation, d.w.Parameters.Version)
+	d.Status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
+}
+
+// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
+func (d *decision) isDue() bool {
+	if a := d.Status.Attempts; lifecycle.IsRecovered(a, d.w.Recovered) {
+		a.Recovered, a.NextTime = true, nil
+	}
+	d.RequeueAt = lifecycle.NextAttempt(d.b, d.Status.Attempts, d.Status.CurrentOperation == v1beta1.OperationUnbind, d.w.Now)
+	return d.RequeueAt.IsZero()
+}
+
+// target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
+func (d *decision) target() *v1beta1.ServiceBindingTarget {
+	now, then := d.w.BoundInstance.Target, d.Status.Target
+	if then == nil || d.isClean() {
+		return now
+	}
+	if now != nil && now.BrokerReference == then.BrokerReference && now.InstanceID == then.InstanceID {
+		return now
+	}
+	return then
+}
+
+// TargetOf returns where a binding is, or is to be created.
+func TargetOf(b *v1beta1.ServiceBinding, w Inputs) *v1beta1.ServiceBindingTarget {
+	return (&decision{b: b, w: w, Decision: Decision{Status: b.Status}}).target()
+}
+
+func (d *decision) newCall(v lifecycle.Operation) *Request {
+	call := &Request{Operation: v, BindingID: d.id(), generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, NothingAtBroker: d.isClean(), Owned: d.owns(), Retained: d.isKept(),
+		retrievable:        d.present().BindingRetrievable,
+		RetainsPredecessor: d.Status.PredecessorID != "" && !d.ownsPredecessor()}
+	if t := d.target(); t != nil {
+		call.Target = *t
+	}
+	return call
+}
+
+// MayExist reports whether a request for a binding is on record.
+func MayExist(s *v1beta1.ServiceBindingStatus) bool {
+	return s.CurrentOperation != "" || IsBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
+}

@@ -1,0 +1,239 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// fixture is a binding and what surrounds it.
+type fixture struct {
+	b *v1beta1.ServiceBinding
+	w Inputs
+}
+
+func newFixture(edits ...func(*fixture)) *fixture {
+	walk := newBindingWalk(nil, 0)
+	f := &fixture{b: walk.b, w: walk.world(walk.b)}
+	f.w.Definition = lifecycle.DefinitionUnknown
+	for _, edit := range edits {
+		edit(f)
+	}
+	return f
+}
+
+// step is what happens next; what it wants to know of the Secret first is as it was.
+func (f *fixture) step() Decision { return Decide(f.b, f.w) }
+
+// after takes an answer into the status, as the shell does, and puts credentials into the
+// Secret if there are any.
+func (f *fixture) after(a Answer) {
+	next := f.step()
+	f.w.Memory = f.w.Memory.ObserveAnswer(f.b, *next.Request, a)
+	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.w.Now)
+	f.w.LastPoll = time.Time{}
+	if next.Request.Operation == lifecycle.Poll {
+		f.w.LastPoll = f.w.Now
+	}
+	if next = f.step(); next.SecretAction == WriteSecret {
+		f.inject(next)
+	}
+}
+
+func (f *fixture) inject(next Decision) {
+	t := f.w.Memory.Received
+	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.w.Now)
+	f.w.Memory = RequestMemory{}
+	f.w.Secret, f.w.SecretID, f.w.SecretVersion = SecretInSync, t.BindingID, "7"
+}
+
+// say describes a step in words.
+func (s Decision) say() string {
+	var parts []string
+	switch {
+	case s.NeedFinalizer:
+		parts = append(parts, "protect")
+	case s.NeedDefinition:
+		parts = append(parts, "prove")
+	case s.NeedParameters:
+		parts = append(parts, "read")
+	case s.NeedSecret:
+		parts = append(parts, "look")
+	case s.Release != nil:
+		parts = append(parts, "release", s.Release.Reason)
+	}
+	if s.WriteAhead {
+		parts = append(parts, "journal")
+	}
+	if s.SecretAction != "" {
+		parts = append(parts, string(s.SecretAction))
+	}
+	if c := s.Request; c != nil {
+		parts = append(parts, string(c.Operation), tail(c.BindingID))
+		if c.PredecessorID != "" {
+			parts = append(parts, "for", tail(c.PredecessorID))
+		}
+		if c.Removal {
+			parts = append(parts, "(removal)")
+		}
+		if c.Repeat {
+			parts = append(parts, "again")
+		}
+	}
+	if !s.RequeueAt.IsZero() {
+		parts = append(parts, "wait")
+	}
+	if len(parts) == 0 {
+		return "nothing: " + s.Status.LastConditionState
+	}
+	return strings.Join(parts, " ")
+}
+
+func bfs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+// with is an answer with credentials.
+func with(status int) Answer {
+	a := saidOf(osbresult.Done, status)
+	a.Binding = &osbresult.Binding{Created: status == 201, Credentials: json.RawMessage(`{"password":"x"}`)}
+	return a
+}
+
+// without is one that has none.
+func without(class osbresult.Class, status int) Answer {
+	a := saidOf(class, status)
+	a.Binding = &osbresult.Binding{Created: status == 201}
+	return a
+}
+
+func pollOf(state osbresult.State) Answer {
+	a := saidOf(osbresult.Done, 200)
+	a.State, a.OperationDescription = state, "words"
+	return a
+}
+
+func bound1(f *fixture)      { f.after(with(201)) }
+func binding1(f *fixture)    { retrievable(f); f.after(without(osbresult.Accepted, 202)) }
+func retrievable(f *fixture) { f.w.BoundInstance.Class.Common().BindingRetrievable = true }
+func rotatable(f *fixture)   { f.w.BoundInstance.Plan.Common().BindingRotatable = true }
+func brought1(f *fixture)    { f.b.Annotations = nil }
+func lives1(f *fixture)      { f.w.Definition = lifecycle.DefinitionLives }
+func secretGone(f *fixture)  { f.w.Secret, f.w.SecretID = SecretAbsent, "" }
+func secretOurs(f *fixture)  { f.w.Secret = SecretModified }
+func rebound(f *fixture)     { rebind("now")(f) }
+
+// restarted1 is that of instances.
+func restarted1(f *fixture) {
+	if next := f.step(); next.WriteAhead {
+		f.b.Status = next.Status
+	}
+	f.w.Memory = RequestMemory{}
+}
+
+// rebind has a person ask for new credentials.
+func rebind(value string) func(*fixture) {
+	return func(f *fixture) {
+		metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RebindAnnotation, value)
+	}
+}
+
+func deleted1(f *fixture) {
+	at := metav1.NewTime(lifecycletest.T0)
+	f.b.DeletionTimestamp = &at
+	f.b.Generation++
+}
+
+func ejected(f *fixture) {
+	f.w.Secret, f.w.SecretID = SecretAbsent, ""
+	f.b.Status.SecretVersion = ""
+}
+
+func in(d time.Duration) func(*fixture) {
+	return func(f *fixture) { f.w.Now = f.w.Now.Add(d) }
+}
+
+func policy(value string) func(*fixture) {
+	return func(f *fixture) {
+		metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.DeletionPolicyAnnotation, value)
+	}
+}
+
+// repeated answers the same so often, an hour apart.
+func repeated(n int, a Answer) func(*fixture) {
+	return func(f *fixture) {
+		for range n {
+			f.after(a)
+			f.w.Now = f.w.Now.Add(time.Hour)
+		}
+	}
+}
+
+// next1 is the binding's second id.
+var next1 = tail(catalog.NextID("uid-b", "id", 1))
+
+func withdrawn(f *fixture) {
+	next := f.step()
+	f.b.Status = ApplySecretCleared(next.Status, "8")
+	f.w.SecretID = ""
+}
+
+// unbindable is one that waits since its plan has no bindings.
+func unbindable(f *fixture) {
+	f.w.BoundInstance.Plan.Common().Bindable = new(bool)
+	f.b.Status = f.step().Status
+}
+
+// expiring is a binding that ends in an hour.
+func expiring(f *fixture) {
+	a := with(201)
+	a.Binding.ExpiresAt, a.Binding.RenewBefore = f.w.Now.Add(time.Hour), f.w.Now.Add(45*time.Minute)
+	f.after(a)
+}
+
+// unfit is a binding whose credentials were told, and fit into no Secret.
+func unfit(f *fixture) {
+	next, a := f.step(), with(201)
+	f.w.Memory = f.w.Memory.ObserveAnswer(f.b, *next.Request, a)
+	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.w.Now)
+	f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.w.Now)
+	f.w.Memory.Received = &Received{BindingID: next.Request.BindingID, DoesNotFit: true}
+}
+
+// legacy is what the former service-catalog left of a binding that is Ready (G63).
+func legacy(f *fixture) {
+	f.b.Annotations = nil
+	f.w.Secret = SecretInSync
+	f.b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, UnbindStatus: v1beta1.UnbindRequired, LastConditionState: "Ready",
+		ExternalProperties: &v1beta1.ServiceBindingPropertiesState{},
+		Conditions:         []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult}}}
+}
+
+// legacyFailed is what it left of one that the broker refused (G64).
+func legacyFailed(f *fixture) {
+	f.b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, UnbindStatus: v1beta1.UnbindRequired, LastConditionState: "Failed",
+		Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed},
+			{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonServiceBindingReturnedFailure}}}
+}

@@ -1,0 +1,156 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+)
+
+// remove decides on a binding that is being deleted.
+func (d *decision) remove() {
+	s := &d.Status
+	switch {
+	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
+	case catalog.IsRetained(d.b):
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
+	case d.isClean() && s.UnbindStatus != v1beta1.UnbindSucceeded:
+		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.isOthers())
+	case d.isClean():
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "nothing is left at the broker"}
+	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindAsked():
+		d.hold(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
+	case s.OrphanMitigationInProgress && d.owns(): // it may be the operation in progress
+		d.removeSecretAnd(d.id())
+	case s.PredecessorID != "" && d.ownsPredecessor():
+		d.removeSecretAnd(s.PredecessorID)
+	case d.owns():
+		d.removeSecretAnd(d.id())
+	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && d.w.Claimants.BlocksRemoval() == nil:
+		d.poll() // its success proves that this object created the binding
+	case d.w.Claimants.BlocksRemoval() != nil:
+		d.Release = lifecycle.RetainedForClaimant(d.id(), d.w.Claimants.BlocksRemoval())
+	default:
+		d.Release = lifecycle.RetainedAsSupplied(d.id())
+	}
+}
+
+// removeSecretAnd deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
+func (d *decision) removeSecretAnd(id string) {
+	switch {
+	case d.w.Definition == lifecycle.DefinitionUnknown:
+		d.NeedDefinition = true
+	case d.w.Definition == lifecycle.DefinitionTerminating:
+		d.hold(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
+	case d.w.Secret == SecretUnknown:
+		d.NeedSecret = true
+	case d.w.Secret == SecretInSync || d.w.Secret == SecretModified:
+		d.SecretAction = DeleteSecret
+	default:
+		d.unbind(id)
+	}
+}
+
+// mitigate continues an orphan mitigation, unless the Secret has the credentials of the binding after all.
+func (d *decision) mitigate() {
+	switch {
+	case d.w.Secret == SecretUnknown:
+		d.NeedSecret = true
+	case d.w.Secret == SecretInSync && d.w.SecretID == d.id():
+		d.Status.InProgressProperties = nil // the earlier request may have had other parameters
+		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.w.SecretVersion, d.w.Now)
+	case d.isKept():
+		d.Status.OrphanMitigationInProgress, d.Status.AsyncOpInProgress, d.Status.LastOperation = false, false, nil
+		d.stop(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
+	case !d.owns():
+		d.Status.OrphanMitigationInProgress = false
+		d.stop(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
+	default:
+		d.unbind(d.id())
+	}
+}
+
+// unbind sends the unbind request for an id, or polls it.
+func (d *decision) unbind(id string) {
+	removing := d.Status.AsyncOpInProgress && (d.Status.CurrentOperation == v1beta1.OperationUnbind || d.Status.OrphanMitigationInProgress)
+	call := d.newCall(lifecycle.Unbind)
+	call.BindingID = id
+	if plans := d.w.BoundInstance.Plans; len(plans) > 0 && d.target() == d.w.BoundInstance.Target {
+		call.Target.PlanID, _ = instancerules.GuessPlan(plans, d.Status.Attempts)
+	}
+	switch why := d.mute(); {
+	case d.target() == nil:
+		d.hold(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name)))
+	case why != nil:
+		d.hold(why)
+	case removing && !d.isOverdue():
+		d.pollLater(call, true)
+	case !removing && !d.isDue():
+	default:
+		if removing { // past its deadline
+			d.Status.AsyncOpInProgress, d.Status.LastOperation, d.Status.OperationStartTime = false, nil, lifecycle.Timestamp(d.w.Now)
+		}
+		d.Request = call
+	}
+}
+
+// poll polls the operation in progress.
+func (d *decision) poll() {
+	if d.Status.CurrentOperation == v1beta1.OperationUnbind {
+		d.unbind(cmp.Or(d.Status.PredecessorID, d.id()))
+		return
+	}
+	call := d.newCall(lifecycle.Poll)
+	switch why := d.mute(); {
+	case d.target() == nil:
+		d.waitFor(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"))
+	case why != nil:
+		d.waitFor(why)
+	default:
+		call.MaxDuration = d.present().MaximumPollingDuration
+		d.pollLater(call, false)
+	}
+}
+
+// pollLater polls the operation when the next poll is due.
+func (d *decision) pollLater(call *Request, removal bool) {
+	next := lifecycle.NextPoll(d.Status.OperationStartTime, d.w.LastPoll, d.w.PollAfter, d.w.Now)
+	if a := d.Status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
+		next = lifecycle.Latest(next, d.RequeueAt)
+	}
+	if d.RequeueAt = next; next.After(d.w.Now) {
+		return
+	}
+	d.RequeueAt = time.Time{}
+	call.Operation, call.Removal = lifecycle.Poll, removal
+	if then := d.Status.Target; then != nil { // the plan of the beginning; the instance may have changed
+		call.Target.PlanID = then.PlanID
+	}
+	d.Request = call
+}
+
+// isOverdue reports whether the operation is past its deadline.
+func (d *decision) isOverdue() bool {
+	return lifecycle.IsOverdue(d.Status.OperationStartTime, d.present().MaximumPollingDuration, d.w.Now)
+}

@@ -1,0 +1,90 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// TestConditionsOfABindingThatWaits: Stalled would have Helm end with a failure.
+func TestConditionsOfABindingThatWaits(t *testing.T) {
+	instance := func(edit func(*v1beta1.ServiceInstance)) func(*fixture) {
+		return func(f *fixture) {
+			f.w.BoundInstance.Instance = f.w.BoundInstance.Instance.DeepCopy()
+			edit(f.w.BoundInstance.Instance)
+		}
+	}
+	notProvisioned := instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })
+	stalled := instance(func(si *v1beta1.ServiceInstance) {
+		si.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue}}
+	})
+	none := func(f *fixture) { f.w.BoundInstance = BoundInstance{} }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"F-JS2 the instance is provisioned": {bfs(notProvisioned, in(time.Minute)), "Reconciling"},
+		"F-JS2 that takes long":             {bfs(notProvisioned, in(time.Hour)), "Reconciling"},
+		"F-JS2 the instance is stalled":     {bfs(notProvisioned, stalled), "Stalled"},
+		"F-JS2 the instance is busy":        {bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true }), in(time.Minute)), "Reconciling"},
+		"F-JS2 no instance, young":          {bfs(none, in(time.Minute)), "Reconciling"},
+		"F-JS2 no instance, old":            {bfs(none, in(lifecycle.MissingReferenceDelay)), "Stalled"},
+		"F-JS2 not bindable":                {bfs(func(f *fixture) { f.w.BoundInstance.Plan.Common().Bindable = new(bool) }), "Stalled Failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lifecycletest.WantState(t, "it says", newFixture(test.is...).step().Status.Conditions, test.want)
+		})
+	}
+}
+
+// TestABindingIsNotGivenUp has F-S8: requests that had no effect do not use up its attempts.
+func TestABindingIsNotGivenUp(t *testing.T) {
+	f := newFixture()
+	for range 30 {
+		f.after(Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}})
+		f.w.Now = f.w.Now.Add(time.Hour)
+	}
+	f.after(saidOf(osbresult.Malformed, 200))
+	lifecycletest.WantState(t, "after a body that cannot be read", f.b.Status.Conditions, "Reconciling")
+	f.w.Now = f.w.Now.Add(time.Hour)
+	if got := f.step().say(); got != "bind id" {
+		t.Errorf("then: %s", got)
+	}
+}
+
+// TestABindingsClockThatIsPutRight: times from when it was ahead put nothing off (R11).
+func TestABindingsClockThatIsPutRight(t *testing.T) {
+	failed := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	const month = 30 * 24 * time.Hour
+	for name, test := range map[string]struct {
+		is    []func(*fixture)
+		waits bool
+	}{
+		"F-S17 a binding":          {bfs(in(month), failed, in(-month)), false},
+		"F-S17 a binding, in time": {bfs(in(month), failed), true},
+	} {
+		if got := newFixture(test.is...).step().say(); (got == "wait") != test.waits {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}

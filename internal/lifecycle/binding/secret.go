@@ -1,0 +1,109 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+)
+
+// SecretCacheDelay is how long the cache may take to show a Secret that this process has written or read.
+const SecretCacheDelay = 10 * time.Second
+
+// Memory is what this process remembers of a binding and its Secret beyond the status.
+type Memory struct {
+	RequestMemory
+	// SecretVersion is the resourceVersion of the Secret that this process read or wrote last, at a time. It had the credentials of the id
+	// seenOf, or was modified.
+	SecretVersion, SecretID string
+	Modified                bool
+	SeenAt                  time.Time
+	// Deleted: this process has deleted it.
+	Deleted bool
+}
+
+// ObserveSecret returns what is known of a Secret: seen is its metadata in the cache; nil: the cache has none.
+func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.PartialObjectMetadata, now time.Time) (is SecretState, of, version string) {
+	s := &b.Status
+	deleting := !b.DeletionTimestamp.IsZero()
+	expected := isExpected(b)
+	before := seen != nil && s.SecretVersion != "" && lifecycle.NotAfter(seen.ResourceVersion, s.SecretVersion)
+	unrecorded := s.SecretVersion == "" // by a process that was killed, or by the original service-catalog
+	// A Secret that belongs to another may be of an earlier binding of the name.
+	outdated := expected && (before || unrecorded && deleting)
+	switch {
+	case known.Deleted:
+		return SecretAbsent, "", ""
+	case seen == nil && known.SecretVersion != "" && now.Before(known.SeenAt.Add(SecretCacheDelay)), seen != nil && known.SecretVersion != "" && lifecycle.NotAfter(seen.ResourceVersion, known.SecretVersion):
+		if known.Modified {
+			return SecretModified, "", ""
+		}
+		return SecretInSync, known.SecretID, known.SecretVersion
+	case seen == nil && !expected:
+		return SecretAbsent, "", ""
+	case seen == nil:
+		return SecretUnknown, "", ""
+	case !bindingsecret.IsOwned(seen, b) && !outdated:
+		return SecretNotOwned, "", ""
+	case bindingsecret.IsOwned(seen, b) && isDelivered(s) && (before || unrecorded):
+		return SecretInSync, "", seen.ResourceVersion
+	}
+	return SecretUnknown, "", ""
+}
+
+// isExpected reports whether a binding's Secret should exist, or may.
+func isExpected(b *v1beta1.ServiceBinding) bool {
+	s := &b.Status
+	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || IsBound(s) && s.CurrentOperation == "" ||
+		s.CurrentOperation == v1beta1.OperationBind && s.UnbindStatus == v1beta1.UnbindRequired
+}
+
+// ContentOf returns the id whose credentials a Secret has, and whether they were modified.
+func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edited bool) {
+	s := &b.Status
+	if !bindingsecret.IsRecorded(secret) { // the original service-catalog wrote no record
+		return "", s.SecretVersion != "" || !isDelivered(s)
+	}
+	ids := []string{lifecycle.BindingID(b, s)}
+	if s.PredecessorID != "" && s.CurrentOperation != "" {
+		ids = append(ids, s.PredecessorID)
+	}
+	for _, id := range ids {
+		if bindingsecret.IsIntact(secret, id) {
+			return id, false
+		}
+	}
+	return "", true
+}
+
+// ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
+// this process knows it.
+func (k *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
+	if secret != SecretInSync || !isDelivered(s) || s.CurrentOperation != "" || k.Received != nil {
+		return
+	}
+	k.RequestMemory = RequestMemory{}
+	if shown && k.SecretVersion == s.SecretVersion { // cache and status agree
+		*k = Memory{}
+	}
+}

@@ -1,0 +1,684 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// bindingWalk takes a binding through edits of it and of its Secret, answers, lost
+// answers, crashes and time, beside a broker that knows what is right.
+type bindingWalk struct {
+	*testing.T
+	seed uint64
+	rnd  *rand.Rand
+	// absences are long times without the operator, drawn apart from the rest
+	absences *rand.Rand
+	now      time.Time
+
+	instance *v1beta1.ServiceInstance
+	class    *v1beta1.ClusterServiceClass
+	plan     *v1beta1.ClusterServicePlan
+	broker   *v1beta1.ClusterServiceBroker
+	b        *v1beta1.ServiceBinding // as the API server has it
+	secret   *corev1.Secret          // as the API server has it
+	cached   *corev1.Secret          // as the process has it
+	version  int
+	params   string
+
+	// What the process knows, until it crashes.
+	unrecorded *v1beta1.ServiceBindingStatus
+	known      Memory
+	polled     time.Time
+	reported   osbresult.State // that of instanceWalk
+
+	held      map[string]*heldBinding // at the broker, by id
+	oneShot   bool                    // it tells credentials once only
+	lifetime  time.Duration           // of the credentials; 0: they do not end
+	async     bool
+	made      int
+	calm      bool            // every request is answered, nothing crashes, nobody edits
+	wasReady  map[string]bool // ids that were Ready
+	removed   map[string]bool // ids under which a removal was asked for
+	endless   map[string]bool // tokens of which a crash has lost when they end
+	disturbed bool            // somebody has asked for new credentials, or meddled with the Secret
+	brought   bool
+	stranger  bool // what is under the brought id is somebody else's
+	released  bool
+	calls     int
+	lastCalls []string
+}
+
+// heldBinding is what the broker has under an id.
+type heldBinding struct {
+	params, predecessor string
+	token               string
+	told                bool
+	ends                time.Time
+	working             string // bind, unbind, failed; empty: nothing
+	polls               int    // until that is done
+	fails               bool
+}
+
+// TestBindingWalks: wherever it stands, nothing that was Ready is removed unless somebody
+// has asked for that or meddled with the Secret, nothing is Ready whose credentials have
+// ended, and once all is calm there is one binding with its credentials in the Secret, or nothing.
+func TestBindingWalks(t *testing.T) {
+	for seed := range uint64(4000) {
+		w := newBindingWalk(t, seed)
+		for range 40 {
+			w.edit()
+			if w.reconcile(); w.released {
+				break
+			}
+		}
+		w.settle()
+	}
+}
+
+func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), now: lifecycletest.T0, params: "p0",
+		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
+	o := lifecycletest.NewOffering()
+	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
+	w.class.Spec.BindingRetrievable = seed&1 != 0
+	w.async = seed&1 != 0 && seed&2 != 0
+	w.oneShot = seed&4 != 0
+	w.plan.Spec.BindingRotatable = seed&8 != 0
+	if seed&16 != 0 {
+		w.lifetime, w.disturbed = 20*time.Minute, true
+	}
+	w.instance.Status.ProvisionStatus = v1beta1.Provisioned
+	w.instance.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
+	w.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
+		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer}, Annotations: map[string]string{}}}
+	w.b.Spec.InstanceRef.Name, w.b.Spec.ExternalID = "db", "id"
+	if seed&32 == 0 { // objects of the former service-catalog have none
+		w.b.Status.ObservedGeneration = lifecycletest.SchemaDefault
+	}
+	if w.brought = seed%5 == 4; !w.brought {
+		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", lifecycletest.T0)
+	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
+		theirs, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf([]string{"p0", "theirs"}[w.rnd.IntN(2)])}, nil)
+		w.held["id"] = &heldBinding{params: theirs.Checksum, token: "theirs", told: w.oneShot}
+	}
+	return w
+}
+
+func (w *bindingWalk) failf(format string, args ...any) {
+	w.Helper()
+	secret := "none"
+	if w.secret != nil {
+		secret = fmt.Sprintf("%q of version %s", w.secret.Data, w.secret.ResourceVersion)
+	}
+	w.Fatalf("seed %d: %s\nbroker: %s\ncalls: %s\nSecret: %s\nstatus: %+v\nattempts: %+v\nknown: %+v", w.seed, fmt.Sprintf(format, args...), w.describe(), strings.Join(w.lastCalls, " "), secret, w.b.Status, w.b.Status.Attempts, w.known)
+}
+
+func (w *bindingWalk) describe() string {
+	var b strings.Builder
+	for id, h := range w.held {
+		fmt.Fprintf(&b, "%s: %+v ", id, *h)
+	}
+	return b.String()
+}
+
+func (w *bindingWalk) edit() {
+	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
+	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
+		w.now = w.now.Add(8 * 24 * time.Hour)
+		if w.reported == osbresult.InProgress {
+			w.reported = ""
+		}
+	}
+	if w.rnd.IntN(3) > 0 {
+		w.cached = w.secret.DeepCopy()
+	}
+	switch w.rnd.IntN(20) {
+	case 0:
+		w.params = fmt.Sprint("p", w.rnd.IntN(2))
+	case 1:
+		metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.RebindAnnotation, fmt.Sprint(w.rnd.IntN(9)))
+		w.disturbed = true
+	case 2:
+		if w.secret != nil {
+			w.secret, w.disturbed = nil, true
+		}
+	case 3:
+		if w.secret != nil && len(w.secret.Data["token"]) > 0 {
+			edited := w.secret.DeepCopy()
+			edited.Data["token"] = []byte("edited")
+			w.write(edited)
+			w.disturbed = true
+		}
+	case 4:
+		if w.secret != nil {
+			edited := w.secret.DeepCopy()
+			edited.Data = map[string][]byte{"theirs": []byte("stays")}
+			maps.Copy(edited.Data, w.secret.Data)
+			w.write(edited)
+		}
+	case 5:
+		if w.b.DeletionTimestamp.IsZero() && w.rnd.IntN(3) == 0 {
+			at := metav1.NewTime(w.now)
+			w.b.DeletionTimestamp = &at
+			w.b.Generation++
+		}
+	}
+}
+
+// write is the API server taking a Secret.
+func (w *bindingWalk) write(secret *corev1.Secret) {
+	w.version++
+	w.secret = secret.DeepCopy()
+	w.secret.ResourceVersion = strconv.Itoa(w.version)
+}
+
+// world is what the shell would look up.
+func (w *bindingWalk) world(b *v1beta1.ServiceBinding) Inputs {
+	world := Inputs{Now: w.now, LastPoll: w.polled, Definition: lifecycle.DefinitionLives, Broker: w.broker, Memory: w.known.RequestMemory,
+		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
+			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
+	merged, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(w.params)}, nil)
+	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, merged.Checksum, w.params
+	var seen *metav1.PartialObjectMetadata
+	if w.cached != nil {
+		seen = &metav1.PartialObjectMetadata{ObjectMeta: w.cached.ObjectMeta}
+	}
+	world.Secret, world.SecretID, world.SecretVersion = ObserveSecret(b, &w.known, seen, w.now)
+	return world
+}
+
+// parametersOf are the parameters that a word stands for.
+func parametersOf(word string) []byte { return fmt.Appendf(nil, `{"is":%q}`, word) }
+
+// reconcile is what the shell does, with a crash or a lost write wherever there may be one.
+func (w *bindingWalk) reconcile() {
+	w.now = w.now.Add(time.Second)
+	b := w.b.DeepCopy()
+	if w.unrecorded != nil {
+		b.Status = *w.unrecorded.DeepCopy()
+	}
+	if t := w.known.Received; t != nil {
+		w.known.Received = &Received{BindingID: t.BindingID, Binding: t.Binding}
+	}
+	world := w.world(b)
+	for calls := 0; ; {
+		world.Now, world.Memory = w.now, w.known.RequestMemory
+		next := Decide(b, world)
+		switch {
+		case next.NeedFinalizer || next.NeedDefinition || next.NeedParameters:
+			w.failf("a needless step: %+v", next)
+		case next.NeedSecret:
+			w.look(b, &world)
+		case next.Release != nil:
+			w.release()
+			return
+		case next.SecretAction != "":
+			if next.WriteAhead && !w.record(next.Status) || w.crashes() {
+				return
+			}
+			b.Status = next.Status
+			if !w.do(b, next.SecretAction, &world) || w.crashes() {
+				return
+			}
+		case next.Request != nil && calls > 0:
+			w.record(b.Status)
+			return
+		case next.Request != nil:
+			if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
+				return
+			}
+			w.check(b, &next)
+			a := w.ask(next.Request)
+			calls++
+			if w.crashes() {
+				return
+			}
+			w.polled = time.Time{}
+			if next.Request.Operation == lifecycle.Poll {
+				w.polled, w.reported = w.now, a.State
+			}
+			w.known.RequestMemory = w.known.ObserveAnswer(b, *next.Request, a)
+			b.Status = Apply(b, next.Status, *next.Request, a, w.now)
+			if twice := Apply(b, b.Status, *next.Request, a, w.now); len(twice.Conditions) == 0 {
+				w.failf("a fold without conditions")
+			}
+			world.LastPoll = w.polled
+			w.unrecorded = b.Status.DeepCopy()
+		default:
+			end := next.Status.ExpiresAt
+			if w.record(next.Status) && w.isReady() && end != nil && (next.RequeueAt.IsZero() || next.RequeueAt.After(end.Time)) {
+				w.failf("it is looked at again at %s, and ends at %s", next.RequeueAt, end)
+			}
+			return
+		}
+	}
+}
+
+// check is what must hold of every call.
+func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
+	call := next.Request
+	if on := &w.b.Status; call.Operation == lifecycle.Bind && !call.Repeat && (on.CurrentOperation != v1beta1.OperationBind || on.InProgressProperties == nil ||
+		on.InProgressProperties.ParameterChecksum != call.Properties.ParameterChecksum || on.Target == nil || on.ObservedGeneration != b.Generation || lifecycle.BindingID(w.b, on) != call.BindingID) {
+		w.failf("R1: a bind is sent and not on record")
+	}
+	if w.removed[call.BindingID] && call.Operation == lifecycle.Bind {
+		w.failf("F-S5: what was removed is bound again under its id")
+	}
+	w.removed[call.BindingID] = w.removed[call.BindingID] || call.Operation == lifecycle.Unbind
+	if call.PredecessorID != "" && !w.plan.Spec.BindingRotatable {
+		w.failf("a rotation that the plan cannot do")
+	}
+	if call.Operation == lifecycle.Fetch && !w.class.Spec.BindingRetrievable {
+		w.failf("a fetch that the class cannot do")
+	}
+	if call.Operation != lifecycle.Unbind {
+		return
+	}
+	if w.secret != nil && bindingsecret.IsOwned(w.secret, b) && w.held[call.BindingID] != nil && string(w.secret.Data["token"]) == w.held[call.BindingID].token {
+		w.failf("what is removed under %s is in the Secret", call.BindingID)
+	}
+	if b.DeletionTimestamp.IsZero() && w.wasReady[call.BindingID] && !w.disturbed {
+		w.failf("what was Ready under %s is removed", call.BindingID)
+	}
+}
+
+func (w *bindingWalk) look(b *v1beta1.ServiceBinding, world *Inputs) {
+	w.known.SecretVersion, w.known.SecretID, w.known.Modified, w.known.SeenAt = "", "", false, time.Time{}
+	if w.secret == nil {
+		world.Secret, world.SecretID, world.SecretVersion = SecretAbsent, "", ""
+		return
+	}
+	w.known.SecretVersion = w.secret.ResourceVersion
+	w.known.SecretID, w.known.Modified = ContentOf(w.secret, b)
+	world.Secret, world.SecretID, world.SecretVersion = SecretInSync, w.known.SecretID, w.known.SecretVersion
+	if w.known.Modified {
+		world.Secret = SecretModified
+	}
+}
+
+// do does to the Secret what a step says; false: the API server was away.
+func (w *bindingWalk) do(b *v1beta1.ServiceBinding, deed SecretAction, world *Inputs) bool {
+	if !w.calm && w.rnd.IntN(8) == 0 {
+		return false
+	}
+	switch deed {
+	case WriteSecret:
+		t := w.known.Received
+		data, err := bindingsecret.Render(t.Binding.Credentials, b, nil)
+		if err != nil {
+			w.failf("%v", err)
+		}
+		w.put(b, t.BindingID, data)
+		if w.crashes() {
+			return false
+		}
+		b.Status = ApplySecretWritten(b, b.Status, t.Binding, w.secret.ResourceVersion, w.now)
+		w.known.RequestMemory = RequestMemory{}
+		w.unrecorded = b.Status.DeepCopy()
+		w.wrote(t.BindingID, world)
+	case ClearSecret:
+		w.put(b, "", nil)
+		if w.crashes() {
+			return false
+		}
+		b.Status = ApplySecretCleared(b.Status, w.secret.ResourceVersion)
+		w.wrote("", world)
+	default:
+		w.secret = nil
+		w.known = Memory{RequestMemory: w.known.RequestMemory, Deleted: true}
+		b.Status.SecretVersion = ""
+		world.Secret, world.SecretID, world.SecretVersion = SecretAbsent, "", ""
+	}
+	return true
+}
+
+func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, data map[string][]byte) {
+	if w.secret == nil {
+		w.write(bindingsecret.NewSecret(b, id, data))
+		return
+	}
+	changed := w.secret.DeepCopy()
+	_, had := changed.Data["theirs"]
+	if bindingsecret.Merge(changed, id, data) {
+		w.write(changed)
+	}
+	if _, has := w.secret.Data["theirs"]; had != has {
+		w.failf("what is others' is gone")
+	}
+}
+
+func (w *bindingWalk) wrote(id string, world *Inputs) {
+	w.known.SecretVersion, w.known.SecretID, w.known.Modified, w.known.SeenAt = w.secret.ResourceVersion, id, false, w.now
+	world.Secret, world.SecretID, world.SecretVersion = SecretInSync, id, w.known.SecretVersion
+}
+
+// record writes a status, unless the write fails.
+func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
+	if what := lifecycletest.Contradiction(status.Conditions); what != "" {
+		w.failf("%s: %+v", what, status.Conditions)
+	}
+	if same := equality.Semantic.DeepEqual(status, w.b.Status); !same && !w.calm && w.rnd.IntN(8) == 0 {
+		return false
+	}
+	if was := &w.b.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationBind && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && w.reported == "" {
+		w.failf("F-S1: what is in progress is removed, and was not asked for")
+	}
+	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
+	if !w.isReady() {
+		return true
+	}
+	if end := status.ExpiresAt; end != nil && !w.now.Before(end.Time) || w.hasEnded() {
+		w.failf("Ready, and the credentials have ended")
+	}
+	if status.CurrentOperation == "" {
+		w.wasReady[lifecycle.BindingID(w.b, &w.b.Status)] = true
+	}
+	return true
+}
+
+// isReady says whether it is said to be, and is to stay.
+func (w *bindingWalk) isReady() bool {
+	ready := lifecycle.FindCondition(w.b.Status.Conditions, v1beta1.ConditionReady)
+	return ready != nil && ready.Status == v1beta1.ConditionTrue && w.b.DeletionTimestamp.IsZero()
+}
+
+// hasEnded says whether the Secret has credentials that the broker does not take any more,
+// as it has said.
+func (w *bindingWalk) hasEnded() bool {
+	if w.secret == nil {
+		return false
+	}
+	token := string(w.secret.Data["token"])
+	for _, h := range w.held {
+		if h.token == token && !h.ends.IsZero() && !w.now.Before(h.ends) && !w.endless[token] {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *bindingWalk) release() {
+	if !w.calm && w.rnd.IntN(4) == 0 {
+		return // the write failed
+	}
+	w.released = true
+	for id, h := range w.held {
+		if id == "id" && w.brought && (w.stranger || w.b.Status.CreatedForUID == "") {
+			continue
+		}
+		w.failf("released, and the broker has %s: %+v", id, *h)
+	}
+}
+
+func (w *bindingWalk) crashes() bool {
+	if w.calm || w.rnd.IntN(10) > 0 {
+		return false
+	}
+	if w.secret != nil && w.secret.ResourceVersion != w.b.Status.SecretVersion {
+		w.endless[string(w.secret.Data["token"])] = true
+	}
+	w.unrecorded, w.polled, w.reported, w.known = nil, time.Time{}, "", Memory{}
+	w.cached = w.secret.DeepCopy()
+	return true
+}
+
+// ask is the network and the broker.
+func (w *bindingWalk) ask(call *Request) Answer {
+	w.calls++
+	a := w.answer(call)
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)=%s%s", call.Operation, tail(call.BindingID), tail(call.PredecessorID), a.Class, a.State))
+	return a
+}
+
+// tail is what an id differs in from another.
+func tail(id string) string { return id[max(0, len(id)-3):] }
+
+func (w *bindingWalk) answer(call *Request) Answer {
+	if w.calm {
+		return w.act(call)
+	}
+	lost := osbresult.Unknown
+	if call.Operation == lifecycle.Poll || call.Operation == lifecycle.Fetch {
+		lost = osbresult.Retry
+	}
+	switch w.rnd.IntN(12) {
+	case 0:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Description: "no connection"}}
+	case 1, 2:
+		w.act(call)
+		return Answer{Outcome: osbresult.Outcome{Class: lost, Description: "no answer", Sent: true}}
+	case 3:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
+	case 4:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Sent: true}}
+	case 5:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Concurrency, Status: 422, Sent: true}}
+	}
+	return w.act(call)
+}
+
+func saidOf(class osbresult.Class, status int) Answer {
+	return Answer{Outcome: osbresult.Outcome{Class: class, Status: status, Sent: true}}
+}
+
+// act is the broker.
+func (w *bindingWalk) act(call *Request) Answer {
+	if h := w.held[call.BindingID]; h != nil && h.working != "" && h.working != "failed" {
+		w.work(call.BindingID, h)
+	}
+	h := w.held[call.BindingID]
+	switch call.Operation {
+	case lifecycle.Bind:
+		return w.bind(call, h)
+	case lifecycle.Fetch:
+		if h == nil || h.working != "" {
+			return saidOf(osbresult.Gone, 404)
+		}
+		a := saidOf(osbresult.Done, 200)
+		a.Binding = &osbresult.Binding{}
+		for _, word := range []string{"p0", "p1"} {
+			if is, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(word)}, nil); is.Checksum == h.params {
+				a.Binding.Parameters = parametersOf(word)
+			}
+		}
+		return w.tell(a, h, !w.oneShot)
+	case lifecycle.Unbind:
+		return w.unbind(call, h)
+	default:
+		return w.poll(call, h)
+	}
+}
+
+// tell has the broker tell the credentials, if it does that again or for the first time.
+func (w *bindingWalk) tell(a Answer, h *heldBinding, again bool) Answer {
+	if a.Binding == nil {
+		a.Binding = &osbresult.Binding{}
+	}
+	if again || !h.told {
+		a.Binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q}`, h.token))
+		a.Binding.ExpiresAt = h.ends
+		h.told = true
+	}
+	return a
+}
+
+// work is what the broker does beside.
+func (w *bindingWalk) work(id string, h *heldBinding) {
+	if h.polls--; h.polls > 0 && !w.calm {
+		return
+	}
+	switch {
+	case h.working == "unbind" && !h.fails:
+		delete(w.held, id)
+	case h.working == "bind" && h.fails:
+		h.working = "failed"
+		return
+	}
+	h.working = ""
+}
+
+func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
+	params := call.Properties.ParameterChecksum
+	if call.PredecessorID != "" {
+		params = ""
+		p := w.held[call.PredecessorID]
+		if h == nil && p != nil && !p.ends.IsZero() && !w.now.Before(p.ends) && w.b.Status.ExpiresAt != nil {
+			w.failf("what has ended is to be replaced by rotation")
+		}
+		if h == nil && (p == nil || p.working != "") {
+			return saidOf(osbresult.Rejected, 400)
+		}
+	}
+	switch {
+	case h == nil:
+		w.made++
+		h = &heldBinding{params: params, predecessor: call.PredecessorID, token: fmt.Sprint("token-", w.made)}
+		if w.lifetime > 0 {
+			h.ends = w.now.Add(w.lifetime).Truncate(time.Second)
+		}
+		w.held[call.BindingID] = h
+		if w.async && w.rnd.IntN(2) == 0 {
+			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+			a := saidOf(osbresult.Accepted, 202)
+			a.Binding = &osbresult.Binding{}
+			return a
+		}
+		a := saidOf(osbresult.Done, 201)
+		a.Binding = &osbresult.Binding{Created: true}
+		return w.tell(a, h, true)
+	case h.params != params || h.predecessor != call.PredecessorID || h.working == "unbind" || h.working == "failed":
+		return saidOf(osbresult.Conflict, 409)
+	case h.working != "":
+		a := saidOf(osbresult.Accepted, 202)
+		a.Binding = &osbresult.Binding{}
+		return a
+	}
+	return w.tell(saidOf(osbresult.Done, 200), h, !w.oneShot)
+}
+
+func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
+	if w.brought && w.stranger && call.BindingID == "id" {
+		w.failf("a stranger's binding is removed")
+	}
+	switch {
+	case h == nil:
+		return saidOf(osbresult.Gone, 410)
+	case h.working == "unbind":
+		return saidOf(osbresult.Accepted, 202)
+	case w.async && w.rnd.IntN(2) == 0:
+		h.working, h.polls, h.fails = "unbind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+		return saidOf(osbresult.Accepted, 202)
+	}
+	delete(w.held, call.BindingID)
+	return saidOf(osbresult.Done, 200)
+}
+
+func (w *bindingWalk) poll(call *Request, h *heldBinding) Answer {
+	if h == nil {
+		if call.Removal {
+			return saidOf(osbresult.Gone, 410)
+		}
+		return saidOf(osbresult.Malformed, 404)
+	}
+	a := saidOf(osbresult.Done, 200)
+	switch {
+	case h.working == "failed", h.fails && h.working == "":
+		a.State = osbresult.Failed
+	case h.working != "":
+		a.State = osbresult.InProgress
+	default:
+		a.State = osbresult.Succeeded
+	}
+	return a
+}
+
+// settle: once all is calm, what is there is what should be.
+func (w *bindingWalk) settle() {
+	w.calm, w.lifetime = true, 0 // what ends is replaced by what does not
+	before := 0
+	for range 200 {
+		if w.released {
+			return
+		}
+		w.cached = w.secret.DeepCopy()
+		if a := w.b.Status.Attempts; a != nil && a.NextTime != nil && w.now.Before(a.NextTime.Time) {
+			w.now = a.NextTime.Time
+		}
+		w.now = w.now.Add(2 * time.Minute)
+		before = w.calls
+		w.reconcile()
+	}
+	if w.calls != before && !lifecycle.IsSlow(w.b.Status.Attempts) {
+		w.failf("it does not come to rest")
+	}
+	w.end()
+}
+
+func (w *bindingWalk) end() {
+	if !w.b.DeletionTimestamp.IsZero() {
+		w.failf("it is not released")
+	}
+	s := &w.b.Status
+	ready, stalled := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled)
+	id := lifecycle.BindingID(w.b, s)
+	h := w.held[id]
+	for other := range w.held {
+		if theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == ""); other != id && !theirs {
+			w.failf("the broker has another one under %s", other)
+		}
+	}
+	token := ""
+	if w.secret != nil {
+		token = string(w.secret.Data["token"])
+	}
+	switch {
+	case ready.Status == v1beta1.ConditionTrue:
+		// A crash between Secret and status loses the end.
+		if h == nil || h.working != "" || token != h.token || !h.ends.IsZero() && s.ExpiresAt != nil {
+			w.failf("Ready, and the Secret has %q", token)
+		}
+		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {
+			w.failf("Ready, and the broker has other parameters than %s", has)
+		}
+	case stalled.Status != v1beta1.ConditionTrue:
+		w.failf("neither Ready nor Stalled")
+	case ready.Reason == v1beta1.ReasonSecretEdited && h != nil:
+	case w.brought:
+	case h != nil:
+		w.failf("failed, and something is left")
+	}
+}

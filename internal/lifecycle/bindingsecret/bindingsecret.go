@@ -1,0 +1,45 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package credentials has the content of a binding's Secret: the credentials that a broker returned become keys of it, beside keys
+// of others. It knows no broker and no status.
+package bindingsecret
+
+import (
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// Error is why credentials cannot be written into a Secret. It names keys and fields, never values.
+type Error struct {
+	Message string
+	// Foreign: a change of another Secret, or of others' keys in this one, can remove the cause. Occupied: the Secret does not
+	// belong to the binding.
+	Foreign, Occupied bool
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func Unfit(format string, args ...any) error {
+	return &Error{Message: fmt.Sprintf(format, args...)}
+}
+
+// Occupied returns the error about a Secret of the name that does not belong to the binding.
+func Occupied(b *v1beta1.ServiceBinding) error {
+	return &Error{Message: fmt.Sprintf("Secret %q is there already and does not belong to this ServiceBinding: delete it, or make a ServiceBinding with another spec.secretName", catalog.SecretName(b)), Foreign: true, Occupied: true}
+}

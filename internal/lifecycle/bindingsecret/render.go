@@ -1,0 +1,244 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package bindingsecret
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+// maxShown bounds names from manifests in messages.
+const maxShown = 200
+
+// Render returns the data of a binding's Secret: a key for each of the credentials, after the transforms of the binding. others are
+// Secrets of the namespace, by name, whose keys are copied. An error about the transforms is an *Error.
+func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[string]map[string][]byte) (map[string][]byte, error) {
+	values, err := decode(credentials)
+	if err != nil {
+		return nil, err
+	}
+	r := rendering{binding: b, others: others, values: values}
+	for i, t := range b.Spec.SecretTransforms {
+		if err := r.transform(t, fmt.Sprintf("spec.secretTransforms[%d]", i)); err != nil {
+			return nil, err
+		}
+	}
+	data := make(map[string][]byte, len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
+			return nil, Unfit("the credentials have a key %s, which no Secret can have: %s; a renameKey or removeKey in spec.secretTransforms helps", shown(key), problems[0])
+		}
+		if data[key], err = valueOf(values[key]); err != nil {
+			return nil, Unfit("the credentials' key %s cannot be written", shown(key))
+		}
+	}
+	return data, checkSize(data)
+}
+
+// SourcesOf returns the names of the Secrets whose keys a binding copies.
+func SourcesOf(b *v1beta1.ServiceBinding) []string {
+	var names []string
+	for _, t := range b.Spec.SecretTransforms {
+		if t.AddKey == nil && t.RenameKey == nil && t.AddKeysFrom != nil && t.AddKeysFrom.SecretRef != nil {
+			names = append(names, t.AddKeysFrom.SecretRef.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// decode decodes the credentials. Missing ones are an empty object, which transforms can extend.
+func decode(raw json.RawMessage) (map[string]any, error) {
+	values := map[string]any{}
+	if len(raw) == 0 {
+		return values, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	err := decoder.Decode(&values)
+	if _, more := decoder.Token(); err != nil || !errors.Is(more, io.EOF) {
+		return nil, Unfit("the broker's credentials are not a JSON object")
+	}
+	if values == nil { // null
+		values = map[string]any{}
+	}
+	for key, value := range values {
+		values[key] = withNumbers(value, numberText)
+	}
+	return values, nil
+}
+
+// withNumbers returns a decoded value with its numbers converted.
+func withNumbers(value any, convert func(json.Number) any) any {
+	switch value := value.(type) {
+	case json.Number:
+		return convert(value)
+	case map[string]any:
+		converted := make(map[string]any, len(value))
+		for key, inner := range value {
+			converted[key] = withNumbers(inner, convert)
+		}
+		return converted
+	case []any:
+		converted := make([]any, len(value))
+		for i, inner := range value {
+			converted[i] = withNumbers(inner, convert)
+		}
+		return converted
+	}
+	return value
+}
+
+// numberText returns a number as the original service-catalog wrote it, which used float64: 1.50 is 1.5, and 1e3 is 1000. A number
+// that a float64 cannot represent, such as 12345678901234567890, stays as the broker wrote it.
+func numberText(n json.Number) any {
+	f, err := strconv.ParseFloat(n.String(), 64)
+	if err != nil {
+		return n
+	}
+	text, err := json.Marshal(f)
+	if err != nil || decimalOf(n.String()) != decimalOf(string(text)) {
+		return n
+	}
+	return json.Number(text)
+}
+
+// decimal is a number as digits × 10^exponent, which is unique.
+type decimal struct {
+	negative bool
+	digits   string
+	exponent int64
+}
+
+func decimalOf(number string) (d decimal) {
+	number, d.negative = strings.CutPrefix(number, "-")
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	d.digits = strings.TrimRight(digits, "0")
+	if d.digits == "" {
+		return d
+	}
+	e, _ := strconv.ParseInt(exponent, 10, 64) // out of range it is at its end, where no float64 is
+	d.exponent = e - int64(len(fraction)) + int64(len(digits)-len(d.digits))
+	return d
+}
+
+// rendering is a Secret's data during Render.
+type rendering struct {
+	binding *v1beta1.ServiceBinding
+	others  map[string]map[string][]byte
+	values  map[string]any
+}
+
+// transform applies an element of secretTransforms. The first of its members that is set is used.
+func (r *rendering) transform(t v1beta1.SecretTransform, path string) error {
+	switch {
+	case t.AddKey != nil:
+		return r.addKey(t.AddKey, path+".addKey")
+	case t.RenameKey != nil:
+		if value, ok := r.values[t.RenameKey.From]; ok {
+			delete(r.values, t.RenameKey.From)
+			r.values[t.RenameKey.To] = value
+		}
+	case t.AddKeysFrom != nil:
+		return r.addKeysFrom(t.AddKeysFrom.SecretRef, path+".addKeysFrom.secretRef")
+	case t.RemoveKey != nil:
+		delete(r.values, t.RemoveKey.Key)
+	}
+	return nil
+}
+
+func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
+	switch {
+	case add.JSONPathExpression != nil:
+		text, err := evaluate(*add.JSONPathExpression, r.values)
+		if err != nil {
+			return Unfit("%s.jsonPathExpression %s: %v", path, shown(*add.JSONPathExpression), err)
+		}
+		r.values[add.Key] = text
+	case add.StringValue != nil:
+		r.values[add.Key] = *add.StringValue
+	default:
+		r.values[add.Key] = add.Value
+	}
+	return nil
+}
+
+// addKeysFrom copies the data of another Secret of the namespace, and of no other: it is read with the operator's rights, and not
+// with those of the reader of the result.
+func (r *rendering) addKeysFrom(ref *v1beta1.ObjectReference, path string) error {
+	switch {
+	case ref == nil || ref.Name == "":
+		return Unfit("%s.name is empty: it has to name a Secret", path)
+	case ref.Namespace != "" && ref.Namespace != r.binding.Namespace:
+		return Unfit("%s.namespace is %s: keys are copied only from Secrets of the binding's namespace, %q", path, shown(ref.Namespace), r.binding.Namespace)
+	case ref.Name == catalog.SecretName(r.binding):
+		return Unfit("%s.name is %q, which is the binding's own Secret", path, ref.Name)
+	}
+	data, ok := r.others[ref.Name]
+	if !ok {
+		return &Error{Message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, r.binding.Namespace), Foreign: true}
+	}
+	for key, value := range data {
+		r.values[key] = value
+	}
+	return nil
+}
+
+// valueOf returns a value as it is stored in a Secret: a string unchanged, anything else as JSON.
+func valueOf(value any) ([]byte, error) {
+	switch value := value.(type) {
+	case string:
+		return []byte(value), nil
+	case []byte:
+		return value, nil
+	}
+	return json.Marshal(value)
+}
+
+// checkSize refuses data that the API server would refuse.
+func checkSize(data map[string][]byte) error {
+	if size := SizeOf(data); size > corev1.MaxSecretSize {
+		return Unfit("the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize)
+	}
+	return nil
+}
+
+func SizeOf(data map[string][]byte) (size int) {
+	for _, value := range data {
+		size += len(value)
+	}
+	return size
+}
+
+// shown returns a name for a message.
+func shown(name string) string { return fmt.Sprintf("%q", redact.Shorten(name, maxShown)) }

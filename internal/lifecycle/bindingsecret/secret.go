@@ -1,0 +1,148 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package bindingsecret
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// keyRecord records which keys of a Secret belong to a binding, under which id the broker returned them, and a digest of their
+// values.
+type keyRecord struct {
+	digest string
+	keys   []string
+}
+
+func RecordOf(id string, data map[string][]byte) keyRecord {
+	r := keyRecord{keys: slices.Sorted(maps.Keys(data))}
+	r.digest = digestOf(id, data, r.keys)
+	return r
+}
+
+// String returns the value of the annotation, which begins with its version.
+func (r keyRecord) String() string {
+	return strings.Join([]string{"v1", r.digest, strings.Join(r.keys, ",")}, " ")
+}
+
+// parseRecord parses an annotation; ok is false where it is missing or invalid.
+func parseRecord(annotation string) (r keyRecord, ok bool) {
+	parts := strings.Split(annotation, " ")
+	if len(parts) != 3 || parts[0] != "v1" {
+		return r, false
+	}
+	r.digest = parts[1]
+	if parts[2] != "" {
+		r.keys = strings.Split(parts[2], ",")
+	}
+	return r, true
+}
+
+// isIn reports whether the data has the keys of the record as they were written for an id.
+func (r keyRecord) isIn(data map[string][]byte, id string) bool {
+	return digestOf(id, data, r.keys) == r.digest
+}
+
+// digestOf returns the digest of an id and some of the data's keys. A missing key differs from an empty one.
+func digestOf(id string, data map[string][]byte, keys []string) string {
+	hash := sha256.New()
+	write := func(text []byte) {
+		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
+		hash.Write(text)
+	}
+	write([]byte(id))
+	for _, key := range keys {
+		if value, ok := data[key]; ok {
+			write([]byte(key))
+			write(value)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// IsRecorded reports whether a Secret has the record of a binding.
+func IsRecorded(secret *corev1.Secret) bool {
+	_, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
+	return ok
+}
+
+// IsIntact reports whether a Secret has all that was written for an id, unmodified.
+func IsIntact(secret *corev1.Secret, id string) bool {
+	r, ok := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
+	return ok && r.isIn(secret.Data, id)
+}
+
+// NewSecret returns a new Secret of a binding.
+func NewSecret(b *v1beta1.ServiceBinding, id string, data map[string][]byte) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:   b.Namespace,
+			Name:        catalog.SecretName(b),
+			Annotations: map[string]string{v1beta1.CredentialsAnnotation: RecordOf(id, data).String()},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: v1beta1.GroupVersion.String(), Kind: "ServiceBinding", Name: b.Name, UID: b.UID,
+				Controller: new(true), BlockOwnerDeletion: new(false),
+			}},
+		},
+		Data: data,
+	}
+}
+
+// Merge writes the data of an id into a binding's Secret: the binding's earlier keys are removed, and keys of others stay. It
+// reports whether the Secret changed.
+func Merge(secret *corev1.Secret, id string, data map[string][]byte) (changed bool) {
+	annotation := secret.Annotations[v1beta1.CredentialsAnnotation]
+	before, _ := parseRecord(annotation)
+	for _, key := range before.keys {
+		if _, stays := data[key]; !stays {
+			_, had := secret.Data[key]
+			changed = changed || had
+			delete(secret.Data, key)
+		}
+	}
+	for key, value := range data {
+		if old, ok := secret.Data[key]; ok && bytes.Equal(old, value) {
+			continue
+		}
+		if secret.Data == nil {
+			secret.Data = map[string][]byte{}
+		}
+		secret.Data[key], changed = value, true
+	}
+	if record := RecordOf(id, data).String(); record != annotation {
+		metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1beta1.CredentialsAnnotation, record)
+		changed = true
+	}
+	return changed
+}
+
+// IsOwned reports whether a Secret belongs to a binding, and not to another one of the same name.
+func IsOwned(secret metav1.Object, b *v1beta1.ServiceBinding) bool {
+	owner := metav1.GetControllerOfNoCopy(secret)
+	return owner != nil && owner.UID == b.UID
+}

@@ -1,0 +1,74 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package bindingsecret
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Values returns the values in a broker's credentials, to redact them: as they are written into a Secret, and as the broker wrote
+// them.
+func Values(credentials json.RawMessage) []string {
+	values, err := decode(credentials)
+	if err != nil {
+		return []string{string(credentials)}
+	}
+	return within(collect(nil, values), credentials)
+}
+
+// ValuesIn returns the values in a binding's Secret, also those within a value.
+func ValuesIn(secret *corev1.Secret) (values []string) {
+	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+		values = within(append(values, string(secret.Data[key])), secret.Data[key])
+	}
+	return values
+}
+
+// within adds the strings and numbers in a text that is JSON.
+func within(values []string, text []byte) []string {
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber() // else they would lose digits
+	if !json.Valid(text) || decoder.Decode(&value) != nil {
+		return values
+	}
+	return collect(values, value)
+}
+
+// collect adds the strings and numbers in a decoded value.
+func collect(values []string, value any) []string {
+	switch value := value.(type) {
+	case string:
+		return append(values, value)
+	case json.Number:
+		return append(values, value.String())
+	case []any:
+		for _, inner := range value {
+			values = collect(values, inner)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			values = collect(values, value[key])
+		}
+	}
+	return values
+}

@@ -1,0 +1,111 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+const (
+	// minRelist is the shortest time between two relists of a catalog that is read without errors.
+	minRelist = time.Minute
+	// MinDemanded is the shortest time between two relists that a broker's answer requests, or a changed Secret.
+	MinDemanded = 10 * time.Second
+)
+
+// Inputs are what the decision about a broker depends on, beside the object.
+type Inputs struct {
+	Now time.Time
+	// Interval between two relists where the spec has none.
+	Interval time.Duration
+	// Credentials is the version of the Secrets that authInfo names. touched: it differs from the recorded one by nothing but this
+	// operator's finalizer.
+	Credentials      string
+	FinalizerChanged bool
+	// Digest of the classes and plans that exist.
+	Digest string
+	// RelistRequested: an answer of the broker said that the catalog has changed.
+	RelistRequested bool
+}
+
+// Decision is when a catalog is read next.
+type Decision struct {
+	// RelistAt is the time; zero: with the next event.
+	RelistAt time.Time
+	// ETag of the catalog that classes and plans were created from; empty: it is not known.
+	ETag string
+}
+
+func (r Decision) IsDue(now time.Time) bool { return !r.RelistAt.IsZero() && !r.RelistAt.After(now) }
+
+// Decide returns when the catalog of a broker is read next.
+func Decide(b v1beta1.Broker, f Inputs) Decision {
+	return Decision{RelistAt: relistAt(b, f), ETag: HeldETag(b, f)}
+}
+
+func relistAt(b v1beta1.Broker, f Inputs) time.Time {
+	spec, status, generation := b.Common(), b.CommonStatus(), b.GetGeneration()
+	failing, manual := status.Attempts > 0, spec.RelistBehavior == v1beta1.RelistManual
+	switch {
+	case status.ObservedGeneration != generation && status.ReconciledGeneration != generation: // not tried yet
+		return f.Now
+	case failing && status.CredentialsVersion != f.Credentials:
+		return f.Now
+	case status.NextAttemptTime != nil:
+		return status.NextAttemptTime.Time
+	case failing: // until the spec or a Secret changes
+		return time.Time{}
+	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
+		return f.Now
+	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the original service-catalog
+		return f.Now
+	}
+	last := status.LastCatalogRetrievalTime.Time
+	if f.RelistRequested || !manual && status.CredentialsVersion != f.Credentials {
+		return last.Add(MinDemanded)
+	}
+	switch {
+	case manual:
+		return time.Time{}
+	case status.CatalogDigest != f.Digest: // classes or plans were edited or deleted by others
+		return last.Add(minRelist)
+	}
+	return last.Add(intervalOf(spec, f.Interval))
+}
+
+func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time.Duration {
+	if spec.RelistDuration != nil {
+		usual = spec.RelistDuration.Duration
+	}
+	return max(usual, minRelist)
+}
+
+// HeldETag returns the ETag of the catalog that classes and plans were created from; empty: they, the spec or the status have changed
+// since, so that the catalog has to be read as a whole.
+func HeldETag(b v1beta1.Broker, f Inputs) string {
+	status := b.CommonStatus()
+	if ready := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady); ready != nil && !lifecycle.IsTrue(ready) {
+		return "" // the conditions cannot be set from an unchanged catalog
+	}
+	if status.ReconciledGeneration != b.GetGeneration() || status.Attempts > 0 || status.CatalogDigest != f.Digest {
+		return ""
+	}
+	return status.CatalogETag
+}

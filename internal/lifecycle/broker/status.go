@@ -1,0 +1,257 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+const (
+	// maxListed bounds the problems that a condition lists; the others are counted.
+	maxListed = 5
+	// maxProblem and maxBrokerMessage bound their texts, in bytes.
+	maxProblem, maxBrokerMessage = 256, 2048
+)
+
+// RelistResult is the result of a relist.
+type RelistResult struct {
+	// Generation and credentials are of the attempt.
+	Generation  int64
+	Credentials string
+	// Error is why the catalog could not be read; nil: it was.
+	Error *RelistError
+	// NextProbe is when the next request is sent to a broker that looks misconfigured; zero: at any time.
+	NextProbe time.Time
+	// Unchanged: the broker answered 304.
+	Unchanged bool
+	// ETag of the catalog, and version of the broker API that was used.
+	ETag, Version string
+	// Digest, and numbers of classes and plans, after the relist.
+	Digest         string
+	Classes, Plans int
+	// Missing says what of the catalog is left out, and why; retry: a repeat may help.
+	Missing []string
+	Retry   bool
+	// RetainedClasses is the number of classes that stay although the catalog is empty now.
+	RetainedClasses int
+	// Remarks are added to the message.
+	Remarks []string
+}
+
+// Event returns the reason of the event about a relist; "": that of the condition.
+func (v RelistResult) Event() string {
+	if v.Error == nil {
+		return ""
+	}
+	return v.Error.Event
+}
+
+// RelistError is why a catalog could not be read.
+type RelistError struct {
+	Reason, Message string
+	// Event is the reason of the event, where it differs.
+	Event string
+	// Stalled: it is not retried until the spec or a Secret changes. The broker is in progress until stalledFrom.
+	Stalled     bool
+	StalledFrom time.Time
+	// misconfigured: it looks like a misconfiguration, and is retried slowly after the quick retries (R12).
+	misconfigured bool
+	// RetryAfter is the broker's Retry-After.
+	RetryAfter time.Duration
+}
+
+// ErrorOf returns the fault for an answer that is not a catalog.
+func ErrorOf(b v1beta1.Broker, out osbresult.Outcome) *RelistError {
+	address, hasUser := withoutUser(b.Common().URL)
+	message := fmt.Sprintf("GET %s/v2/catalog: %s", redact.Shorten(strings.TrimRight(address, "/"), maxProblem), lifecycle.DescribeOutcome(out))
+	if out.Unauthorized() && b.Common().AuthInfo == nil && !hasUser {
+		message += "; the request had no credentials, as there is no spec.authInfo"
+	}
+	return &RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message, RetryAfter: out.RetryAfter, misconfigured: out.Misconfigured()}
+}
+
+// withoutUser returns a broker's address as it may be shown: manifests of the original service-catalog may have credentials in it.
+func withoutUser(address string) (shown string, hasUser bool) {
+	u, err := url.Parse(strings.TrimSpace(address))
+	if err != nil { // then no request was sent
+		return "…", false
+	}
+	hasUser, u.User = u.User != nil, nil
+	return u.String(), hasUser
+}
+
+// Apply returns the status of a broker after a relist.
+func Apply(b v1beta1.Broker, v RelistResult, now time.Time) v1beta1.ServiceBrokerStatus {
+	s := *b.CommonStatus().DeepCopy()
+	if s.ObservedGeneration != v.Generation || s.CredentialsVersion != v.Credentials {
+		s.Attempts, s.Misconfigured = 0, 0 // of another spec, or other credentials
+	}
+	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = v.Generation, v.Credentials, nil
+	verdict := lifecycle.ConditionSet{}
+	if v.Error != nil {
+		verdict = v.fail(&s, b, now)
+	} else {
+		verdict = v.succeed(&s, b, now)
+	}
+	if !v.Unchanged {
+		s.Conditions = verdict.Conditions(s.Conditions, now)
+	}
+	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
+	return s
+}
+
+// fail records that the catalog could not be read. Classes and plans stay.
+func (v RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
+	s.Attempts++
+	if s.OperationStartTime == nil {
+		s.OperationStartTime = lifecycle.Timestamp(now)
+	}
+	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v.Error.Reason,
+		Message: "Reading the catalog failed: " + redact.Shorten(v.Error.Message, maxBrokerMessage)}
+	if v.Error.Stalled {
+		result.Message += "; it is retried when the spec or a Secret that it names changes"
+		if result.Stalled = !now.Before(v.Error.StalledFrom); !result.Stalled {
+			s.NextAttemptTime = notBefore(v.Error.StalledFrom)
+		}
+		return refused(result)
+	}
+	wait := lifecycle.Backoff(b.GetUID(), s.Attempts, v.Error.RetryAfter)
+	if s.Misconfigured++; v.Error.misconfigured {
+		wait, result.Stalled = lifecycle.MisconfiguredBackoff(b.GetUID(), s.Misconfigured, v.Error.RetryAfter), s.Misconfigured > limiter.QuickRetries
+	} else {
+		s.Misconfigured = 0
+	}
+	s.NextAttemptTime = notBefore(lifecycle.Latest(now.Add(wait), v.NextProbe))
+	result.Message += fmt.Sprintf("; that was %s, the next one is at %s", lifecycle.AttemptNumber(s.Attempts), lifecycle.FormatTime(s.NextAttemptTime.Time))
+	return refused(result)
+}
+
+// refused adds Failed where the broker is Stalled.
+func refused(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+	if v.Stalled {
+		v.Failed = &lifecycle.Cause{Reason: v.Reason, Message: v.Message}
+	}
+	return v
+}
+
+// succeed records that the catalog was read.
+func (v RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
+	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, lifecycle.Timestamp(now)
+	s.ReconciledGeneration, s.APIVersion, s.Misconfigured = v.Generation, v.Version, 0
+	if v.Unchanged {
+		s.Attempts = 0
+		return lifecycle.ConditionSet{}
+	}
+	s.CatalogETag, s.CatalogDigest = v.ETag, v.Digest
+	s.ServiceClasses, s.ServicePlans = int32(v.Classes), int32(v.Plans)
+	next := ""
+	if v.Retry {
+		s.CatalogETag = "" // classes and plans are not as in the catalog
+		s.Attempts++
+		s.NextAttemptTime = notBefore(now.Add(lifecycle.Backoff(b.GetUID(), s.Attempts, 0)))
+		next = fmt.Sprintf("; %s was made, the next one is at %s", lifecycle.AttemptNumber(s.Attempts), lifecycle.FormatTime(s.NextAttemptTime.Time))
+	} else {
+		s.Attempts = 0
+	}
+	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog, Message: v.summary()}
+	switch {
+	case len(v.Missing) == 0:
+	case v.Classes == 0:
+		result.Ready, result.Reason, result.Stalled = v1beta1.ConditionFalse, v1beta1.ReasonErrorSyncingCatalog, !v.Retry
+	default:
+		result.Reason = v1beta1.ReasonPartlySynced
+	}
+	result.Message += next
+	return refused(result)
+}
+
+// summary says what of the catalog exists, what was left out, and why.
+func (v RelistResult) summary() string {
+	said := []string{fmt.Sprintf("The catalog was read: %s with %s", lifecycle.Count(v.Classes, "class", "classes"), lifecycle.Count(v.Plans, "plan", "plans"))}
+	if v.RetainedClasses > 0 {
+		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", lifecycle.Count(v.RetainedClasses, "class", "classes")))
+	}
+	if len(v.Missing) > 0 {
+		said = append(said, fmt.Sprintf("Not as the catalog has it: %s", fewOf(v.Missing)))
+	}
+	if len(v.Remarks) > 0 {
+		said = append(said, fewOf(v.Remarks))
+	}
+	return redact.Shorten(strings.Join(said, ". "), maxBrokerMessage)
+}
+
+// fewOf is a few of a list, and how many more there are.
+func fewOf(items []string) string {
+	var said []string
+	for _, item := range items[:min(maxListed, len(items))] {
+		said = append(said, redact.Shorten(item, maxProblem))
+	}
+	if more := len(items) - maxListed; more > 0 {
+		said = append(said, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(said, "; ")
+}
+
+// notBefore is a time as the API keeps it, never too early.
+func notBefore(t time.Time) *metav1.Time {
+	rounded := metav1.NewTime(t.Add(time.Second - 1).Truncate(time.Second))
+	return &rounded
+}
+
+// StatusInUse returns the status of a broker that is being deleted while instances or bindings need it.
+func StatusInUse(b v1beta1.Broker, instances, bindings []string, now time.Time) v1beta1.ServiceBrokerStatus {
+	s := *b.CommonStatus().DeepCopy()
+	s.ObservedGeneration = b.GetGeneration()
+	var by []string
+	for _, users := range []struct {
+		one, many string
+		names     []string
+	}{{"ServiceInstance", "ServiceInstances", instances}, {"ServiceBinding", "ServiceBindings", bindings}} {
+		if n := len(users.names); n > 0 {
+			by = append(by, fmt.Sprintf("%s (%s)", lifecycle.Count(n, users.one, users.many), lifecycle.Enumerate(users.names)))
+		}
+	}
+	message := fmt.Sprintf("Deleted at %s, and kept until nothing is left at the broker. There are still %s. Delete them; one that has the annotation %s=%s when it is deleted goes without the broker being told, and what it has there stays",
+		lifecycle.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse, Message: message, Stalled: true}
+	s.Conditions = verdict.Conditions(s.Conditions, now)
+	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
+	return s
+}
+
+// StatusAbandoned returns the status of a broker whose finalizer was removed. Its catalog is read again once it has a finalizer.
+func StatusAbandoned(b v1beta1.Broker, now time.Time) v1beta1.ServiceBrokerStatus {
+	s := *b.CommonStatus().DeepCopy()
+	s.ObservedGeneration, s.ReconciledGeneration = b.GetGeneration(), 0
+	s.Attempts, s.Misconfigured, s.OperationStartTime, s.NextAttemptTime = 0, 0, nil, nil
+	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
+		Message: "the finalizer was removed: the catalog is not read any more, and this object waits for nothing when it is deleted"}
+	s.Conditions = verdict.Conditions(s.Conditions, now)
+	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
+	return s
+}

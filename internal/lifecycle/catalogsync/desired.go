@@ -1,0 +1,277 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalogsync
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// Existing is the classes and plans of a broker that exist, by name. The objects belong to the cache.
+type Existing struct {
+	Classes map[string]v1beta1.Class
+	Plans   map[string]v1beta1.Plan
+}
+
+// Desired is the classes and plans that a catalog leads to.
+type Desired struct {
+	// Classes and plans as they are desired: changed copies of existing ones, or new ones.
+	Classes []v1beta1.Class
+	Plans   []v1beta1.Plan
+	// KeptClasses and keptPlans stay unchanged, since the catalog has them in a form that cannot be used.
+	KeptClasses []v1beta1.Class
+	KeptPlans   []v1beta1.Plan
+	// Missing says what of the catalog is left out, and why.
+	Missing []string
+	// Collides: some of it was left out because of another object, and may follow once that has changed.
+	Collides bool
+}
+
+// Builder builds a selection from a catalog.
+type Builder struct {
+	Kinds
+	Broker       v1beta1.Broker
+	Restrictions catalog.Restrictions
+	Existing     Existing
+	// Owner returns the broker of an existing class or plan; "": there is none.
+	Owner   func(kind, name string) string
+	desired Desired
+	// unusable are the ids of classes and plans that stay unchanged.
+	unusable []string
+}
+
+// Desire returns the classes and plans that a catalog leads to.
+func Desire(a Builder, c *osbresult.Catalog) Desired {
+	for _, problem := range c.Problems {
+		a.miss("%s", problem)
+	}
+	for _, service := range c.Services {
+		a.add(service)
+	}
+	a.keep(append(slices.Clone(c.LeftOut), a.unusable...))
+	return a.desired
+}
+
+func (a *Builder) miss(format string, args ...any) {
+	a.desired.Missing = append(a.desired.Missing, fmt.Sprintf(format, args...))
+}
+
+// add adds a service with its plans, unless the restrictions leave none of them.
+func (a *Builder) add(service osbresult.Service) {
+	class, problem := a.class(service)
+	if !a.Restrictions.MatchesClass(class) {
+		return
+	}
+	if problem != "" {
+		a.miss("service %q: %s", lifecycle.DisplayName(service.Name), problem)
+		return
+	}
+	found := false
+	for _, p := range service.Plans {
+		plan, problem := a.plan(class, p)
+		switch {
+		case !a.Restrictions.MatchesPlan(plan):
+		case problem != "":
+			a.miss("plan %q of service %q: %s", lifecycle.DisplayName(p.Name), lifecycle.DisplayName(service.Name), problem)
+		default:
+			a.desired.Plans = append(a.desired.Plans, plan)
+			found = true
+		}
+	}
+	if found {
+		a.desired.Classes = append(a.desired.Classes, class)
+	}
+}
+
+// keep keeps the existing classes and plans of services that were left out: a mistake in a catalog removes nothing.
+func (a *Builder) keep(ids []string) {
+	leftOut := map[string]bool{}
+	for _, id := range ids {
+		leftOut[id] = true
+	}
+	chosen := map[string]bool{}
+	for _, o := range a.desired.Classes {
+		chosen["class "+o.GetName()] = true
+	}
+	for _, o := range a.desired.Plans {
+		chosen["plan "+o.GetName()] = true
+	}
+	for name, class := range a.Existing.Classes {
+		if a.IsOurs(class) && leftOut[class.Common().ExternalID] && !chosen["class "+name] {
+			a.desired.KeptClasses = append(a.desired.KeptClasses, class)
+		}
+	}
+	for name, plan := range a.Existing.Plans {
+		class := a.Existing.Classes[plan.ClassName()]
+		ofKept := class != nil && leftOut[class.Common().ExternalID] && !chosen["class "+plan.ClassName()]
+		if a.IsOurs(plan) && (ofKept || leftOut[plan.Common().ExternalID]) && !chosen["plan "+name] {
+			a.desired.KeptPlans = append(a.desired.KeptPlans, plan)
+		}
+	}
+}
+
+// class returns a service as a class, and why it cannot be used.
+func (a *Builder) class(service osbresult.Service) (v1beta1.Class, string) {
+	name := nameIn(a.Existing.Classes, service.ID)
+	class, problem := takeOrMake(a, a.Existing.Classes, a.NewClass, a.ClassKind(), name)
+	if id := class.Common().ExternalID; a.isOfAnother(class, id, service.ID) {
+		problem = a.taken(a.ClassKind(), name, id)
+	}
+	describeClass(class.Common(), service)
+	class.SetBrokerName(a.Broker.GetName())
+	a.own(class)
+	catalog.SetLabels(class, catalog.ClassLabels(class))
+	return class, problem
+}
+
+// plan returns a plan of a catalog as a plan of a class, and why it cannot be used.
+func (a *Builder) plan(class v1beta1.Class, p osbresult.Plan) (v1beta1.Plan, string) {
+	name := nameIn(a.Existing.Plans, p.ID)
+	plan, problem := takeOrMake(a, a.Existing.Plans, a.NewPlan, a.PlanKind(), name)
+	if id := plan.Common().ExternalID; a.isOfAnother(plan, id, p.ID) {
+		problem = a.taken(a.PlanKind(), name, id)
+	} else if old := plan.ClassName(); old != "" && old != class.GetName() {
+		problem = fmt.Sprintf("%s %s is of %s %s, and a plan cannot go to another service", a.PlanKind(), name, a.ClassKind(), old)
+		a.unusable = append(a.unusable, p.ID)
+	}
+	describePlan(plan.Common(), p)
+	plan.SetOwners(a.Broker.GetName(), class.GetName())
+	a.own(plan)
+	catalog.SetLabels(plan, catalog.PlanLabels(plan))
+	return plan, problem
+}
+
+// isOfAnother reports whether an object under the name for id belongs to another id, has. An id that does not match the object's name
+// was edited by a person, and is restored.
+func (s Kinds) isOfAnother(o Object, has, id string) bool {
+	return has != "" && has != id && (!s.IsOurs(o) || o.GetName() == has || o.GetName() == catalog.ObjectName(has))
+}
+
+// taken says that an object of the name has another id, and leaves it unchanged.
+func (a *Builder) taken(kind, name, id string) string {
+	a.unusable = append(a.unusable, id)
+	a.desired.Collides = true
+	return fmt.Sprintf("%s %s has another external id, %q", kind, name, lifecycle.DisplayName(id))
+}
+
+// nameIn returns the name of the class or plan with an id. Objects of the original service-catalog may have the id as their name.
+func nameIn[T Object](held map[string]T, id string) string {
+	if _, ok := held[id]; ok {
+		return id
+	}
+	return catalog.ObjectName(id)
+}
+
+// takeOrMake returns a copy of the object of a name, or a new one, and why it cannot be used.
+func takeOrMake[T Object](a *Builder, held map[string]T, newObject func() T, kind, name string) (T, string) {
+	if have, ok := held[name]; ok {
+		return have.DeepCopyObject().(T), ""
+	}
+	object := newObject()
+	object.SetName(name)
+	object.SetNamespace(a.Broker.GetNamespace())
+	if other := a.Owner(kind, name); other != "" {
+		a.desired.Collides = true
+		return object, fmt.Sprintf("%s %s of %s %q has the same id; it is left as it is", kind, name, a.BrokerKind(), other)
+	}
+	return object, ""
+}
+
+// own makes the broker an owner, so that the garbage collector deletes the object with it.
+func (a *Builder) own(o Object) {
+	owner := metav1.OwnerReference{
+		APIVersion: v1beta1.GroupVersion.String(), Kind: a.BrokerKind(), Name: a.Broker.GetName(), UID: a.Broker.GetUID(),
+		Controller: new(true), BlockOwnerDeletion: new(false),
+	}
+	rest := slices.DeleteFunc(slices.Clone(o.GetOwnerReferences()), a.isBroker)
+	if slices.ContainsFunc(rest, func(r metav1.OwnerReference) bool { return ptr.Deref(r.Controller, false) }) {
+		owner.Controller = nil // an object has one controller
+	}
+	o.SetOwnerReferences(append(rest, owner))
+}
+
+// isBroker reports whether an owner is a broker of the scope, also one that no longer exists.
+func (s Kinds) isBroker(r metav1.OwnerReference) bool {
+	return r.Kind == s.BrokerKind() && r.APIVersion == v1beta1.GroupVersion.String()
+}
+
+// IsOurs reports whether a class or plan comes from a catalog, and was not created by a person.
+func (s Kinds) IsOurs(o Object) bool {
+	return slices.ContainsFunc(o.GetOwnerReferences(), s.isBroker)
+}
+
+// describeClass copies the fields of a catalog. Fields that belong to people stay unchanged.
+func describeClass(c *v1beta1.CommonServiceClassSpec, s osbresult.Service) {
+	c.ExternalName, c.ExternalID, c.Description = s.Name, s.ID, s.Description
+	c.Bindable, c.PlanUpdatable = s.Bindable, s.PlanUpdateable
+	c.BindingRetrievable, c.InstanceRetrievable, c.AllowContextUpdates = s.BindingsRetrievable, s.InstancesRetrievable, s.AllowContextUpdates
+	c.Tags, c.Requires = s.Tags, s.Requires
+	c.ExternalMetadata = freeForm(c.ExternalMetadata, s.Metadata)
+}
+
+func describePlan(p *v1beta1.CommonServicePlanSpec, from osbresult.Plan) {
+	p.ExternalName, p.ExternalID, p.Description = from.Name, from.ID, from.Description
+	p.Free, p.Bindable, p.PlanUpdatable, p.BindingRotatable = from.Free, from.Bindable, from.PlanUpdateable, from.BindingRotatable
+	p.MaximumPollingDurationSeconds, p.MaintenanceInfo = nil, nil
+	if d := from.MaximumPollingDuration; d > 0 {
+		p.MaximumPollingDurationSeconds = new(int64(d / time.Second))
+	}
+	if m := from.MaintenanceInfo; m != nil {
+		p.MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: m.Version, Description: m.Description}
+	}
+	p.ExternalMetadata = freeForm(p.ExternalMetadata, from.Metadata)
+	p.InstanceCreateParameterSchema = freeForm(p.InstanceCreateParameterSchema, from.CreateInstance)
+	p.InstanceUpdateParameterSchema = freeForm(p.InstanceUpdateParameterSchema, from.UpdateInstance)
+	p.ServiceBindingCreateParameterSchema = freeForm(p.ServiceBindingCreateParameterSchema, from.CreateBinding)
+}
+
+// freeForm returns free-form JSON in the form in which the API server stores it, so that an unchanged value does not look changed. It
+// is old if the values are equal.
+func freeForm(old *runtime.RawExtension, raw []byte) *runtime.RawExtension {
+	if len(raw) == 0 {
+		return nil
+	}
+	if kept := canonical(raw); old == nil || !bytes.Equal(kept, canonical(old.Raw)) {
+		return &runtime.RawExtension{Raw: kept}
+	}
+	return old
+}
+
+// canonical returns JSON with sorted keys and with numbers as the API server stores them.
+func canonical(raw []byte) []byte {
+	var value any
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return raw // the API server refuses it with a message
+	}
+	kept, err := json.Marshal(value)
+	if err != nil {
+		return raw
+	}
+	return kept
+}

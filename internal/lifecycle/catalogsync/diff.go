@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalogsync
+
+import (
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Object is a class or a plan.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Changes are the writes that lead from the existing classes, or plans, to the desired ones.
+type Changes[T Object] struct {
+	Create []T
+	Update []T
+	// ClearRemoved are in the catalog again, to be written after an update; mark are no longer in it.
+	ClearRemoved, SetRemoved []T
+}
+
+// Diff returns the writes that are needed. want are changed copies of existing objects, or new ones. Objects in kept, and those that
+// come from no catalog, stay unchanged.
+func Diff[T Object](have map[string]T, want, kept []T, isOurs func(Object) bool) (s Changes[T]) {
+	wanted := make(map[string]bool, len(want))
+	for _, k := range kept {
+		wanted[k.GetName()] = true
+	}
+	for _, w := range want {
+		wanted[w.GetName()] = true
+		old, ok := have[w.GetName()]
+		switch {
+		case !ok:
+			s.Create = append(s.Create, w)
+			continue
+		case !equality.Semantic.DeepEqual(old, w):
+			s.Update = append(s.Update, w)
+		}
+		if *RemovedFlag(w) {
+			s.ClearRemoved = append(s.ClearRemoved, w)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		old := have[name]
+		if !wanted[name] && isOurs(old) && !*RemovedFlag(old) && old.GetDeletionTimestamp().IsZero() {
+			s.SetRemoved = append(s.SetRemoved, old.DeepCopyObject().(T))
+		}
+	}
+	return s
+}

@@ -1,0 +1,221 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// ConditionSet is what the conditions of an object are written from. Conditions are never read to decide.
+type ConditionSet struct {
+	Ready           v1beta1.ConditionStatus
+	Reason, Message string
+	// Stalled: a person has to act. An object that is neither ready nor stalled is in progress.
+	Stalled bool
+	// Failed and mitigation are the conditions Failed and OrphanMitigation, which exist only while they are True; Failed needs Stalled.
+	Failed, Mitigation *Cause
+}
+
+// Cause is the reason and the message of a condition.
+type Cause struct{ Reason, Message string }
+
+// MissingReferenceDelay is how long after its creation an object is in progress although
+// something that it refers to does not exist: manifests are applied together in any order.
+const MissingReferenceDelay = 5 * time.Minute
+
+// Blocker is why the next step of an object cannot be taken now.
+type Blocker struct {
+	Cause
+	// InProgress: the obstacle goes away by itself.
+	InProgress bool
+	// stalledFrom is when the object becomes Stalled; zero: at once.
+	stalledFrom time.Time
+	// Failed: requests are refused or retried slowly, so that Failed is True beside Stalled.
+	Failed bool
+}
+
+// BlockedBy is a blocker that a person has to remove.
+func BlockedBy(reason, message string) *Blocker { return &Blocker{Cause: Cause{reason, message}} }
+
+// InProgress is a blocker that goes away by itself.
+func InProgress(reason, message string) *Blocker {
+	return &Blocker{Cause: Cause{reason, message}, InProgress: true}
+}
+
+// MissingReference is a blocker for a reference to something that does not exist. The object o that refers to it is in progress until
+// missingReferenceDelay after its creation.
+func MissingReference(o metav1.Object, reason, message string) *Blocker {
+	return &Blocker{Cause: Cause{reason, message}, stalledFrom: o.GetCreationTimestamp().Add(MissingReferenceDelay)}
+}
+
+// IsStalled reports whether the blocker makes an object Stalled at a time, and otherwise from when on; zero: never.
+func (b *Blocker) IsStalled(now time.Time) (stalled bool, from time.Time) {
+	switch {
+	case b.InProgress:
+		return false, time.Time{}
+	case now.Before(b.stalledFrom):
+		return false, b.stalledFrom
+	}
+	return true, time.Time{}
+}
+
+// ConditionSet returns the conditions of a blocked object, and when they change by the passing of time; zero: never.
+func (b *Blocker) ConditionSet(o metav1.Object, now time.Time) (v ConditionSet, wake time.Time) {
+	v = blocked(o, b.Reason, b.Message)
+	if v.Stalled, wake = b.IsStalled(now); v.Stalled && b.Failed {
+		v = v.WithStalled(b.Reason)
+	}
+	return v, wake
+}
+
+// blocked returns the conditions of an object whose next step is blocked. For an object that is being deleted they say how to release it (R8).
+func blocked(o metav1.Object, reason, message string) ConditionSet {
+	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}
+	if !o.GetDeletionTimestamp().IsZero() {
+		v.Ready, v.Message = v1beta1.ConditionUnknown, message+". "+HowToRelease(o)
+	}
+	return v
+}
+
+// Terminal returns the conditions of an object that is not retried. failed is the reason of Failed.
+func Terminal(reason, failed, message string) ConditionSet {
+	return ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}.WithStalled(failed)
+}
+
+// WithStalled adds Stalled and Failed: the request was refused, or is retried slowly.
+func (v ConditionSet) WithStalled(failed string) ConditionSet {
+	v.Stalled, v.Failed = true, &Cause{failed, v.Message}
+	return v
+}
+
+// Mitigating returns the conditions during an orphan mitigation. From the third one on the object is Stalled meanwhile.
+func Mitigating(reason, message string, a *v1beta1.Attempts, mitigation *Cause) ConditionSet {
+	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message, Mitigation: mitigation}
+	if !IsSlow(a) || a.Stopped {
+		return v
+	}
+	if a.LastError != "" {
+		v.Message = a.LastError + ". " + v.Message
+	}
+	return v.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
+}
+
+// Mitigated returns the conditions after an orphan mitigation. made is what is done again, such as "provisioned"; refused is the
+// reason of Failed where the request is not repeated.
+func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
+	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonOrphanMitigationSuccessful, Message: "Nothing is left at the broker"}
+	said := a.LastError
+	if said != "" {
+		said += ". "
+	}
+	switch {
+	case a.Stopped:
+		v.Message = said + v.Message
+		return v.WithStalled(refused)
+	case IsSlow(a):
+		v.Message = fmt.Sprintf("%sIt was cleaned up %d times, and nothing is left at the broker; it is %s anew at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
+		return v.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
+	}
+	v.Message += ", and it is " + made + " anew at " + FormatTime(a.NextTime.Time)
+	return v
+}
+
+// Conditions builds the list of conditions. A condition whose status stays keeps the lastTransitionTime that it has in before.
+func (v ConditionSet) Conditions(before []v1beta1.Condition, now time.Time) []v1beta1.Condition {
+	own := Cause{v.Reason, v.Message}
+	going := v.Ready != v1beta1.ConditionTrue && !v.Stalled
+	list := []v1beta1.Condition{
+		condition(v1beta1.ConditionReconciling, statusOf(going), own),
+		condition(v1beta1.ConditionStalled, statusOf(v.Stalled), own),
+		condition(v1beta1.ConditionReady, v.Ready, own),
+	}
+	if v.Failed != nil && v.Stalled {
+		list = append(list, condition(v1beta1.ConditionFailed, v1beta1.ConditionTrue, *v.Failed))
+	}
+	if v.Mitigation != nil {
+		list = append(list, condition(v1beta1.ConditionOrphanMitigation, v1beta1.ConditionTrue, *v.Mitigation))
+	}
+	for i := range list {
+		if list[i].Type != v1beta1.ConditionReady && list[i].Status == v1beta1.ConditionFalse {
+			list[i].Message = "" // Ready has it
+		}
+		list[i].LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+		if old := FindCondition(before, list[i].Type); old != nil && old.Status == list[i].Status {
+			list[i].LastTransitionTime = old.LastTransitionTime
+		}
+	}
+	return list
+}
+
+func condition(kind string, status v1beta1.ConditionStatus, w Cause) v1beta1.Condition {
+	return v1beta1.Condition{Type: kind, Status: status, Reason: w.Reason, Message: w.Message}
+}
+
+func statusOf(is bool) v1beta1.ConditionStatus {
+	if is {
+		return v1beta1.ConditionTrue
+	}
+	return v1beta1.ConditionFalse
+}
+
+// PollUnanswered returns the conditions while the broker does not report the state of an operation. After the operation's deadline
+// the object is Stalled.
+func PollUnanswered(words string, overdue bool) ConditionSet {
+	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorPollingLastOperation, Stalled: overdue,
+		Message: "The broker was asked how far the operation is, and did not say: " + words}
+	if overdue {
+		v.Message += "; the operation has taken longer than its plan allows, and ends once the broker reports its state"
+	}
+	return v
+}
+
+// MitigationCause returns the condition OrphanMitigation, which stays until the mitigation has succeeded; nil: there is none.
+func MitigationCause(conditions []v1beta1.Condition) *Cause {
+	if c := FindCondition(conditions, v1beta1.ConditionOrphanMitigation); IsTrue(c) {
+		return &Cause{c.Reason, c.Message}
+	}
+	return nil
+}
+
+// FindCondition returns the condition of a type; nil: there is none.
+func FindCondition(list []v1beta1.Condition, kind string) *v1beta1.Condition {
+	i := slices.IndexFunc(list, func(c v1beta1.Condition) bool { return c.Type == kind })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
+}
+
+func IsTrue(c *v1beta1.Condition) bool { return c != nil && c.Status == v1beta1.ConditionTrue }
+
+// LastConditionState is the text of the printer column STATUS: the type of the last condition if it is True, else its reason.
+func LastConditionState(list []v1beta1.Condition) string {
+	if len(list) == 0 {
+		return ""
+	}
+	last := list[len(list)-1]
+	if last.Status == v1beta1.ConditionTrue {
+		return last.Type
+	}
+	return last.Reason
+}

@@ -1,0 +1,204 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+func (f *application) deprovision() {
+	switch f.answer.Class {
+	case osbresult.Done, osbresult.Gone:
+		f.removed()
+	case osbresult.Accepted:
+		if f.isDeleting() {
+			f.beginDeprovision()
+		}
+		f.status.OperationStartTime = lifecycle.Timestamp(f.now) // also of a removal that is repeated past its deadline
+		f.accept(f.removing(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
+	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
+		message := "Deprovision call failed: " + f.words()
+		f.later(message)
+		f.say(f.removing(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: f.sayAttempt(message)}))
+	default:
+		f.removalFailed("Deprovision call failed: " + f.words())
+	}
+}
+
+// beginDeprovision records the beginning of a deprovisioning.
+func (f *application) beginDeprovision() {
+	s := &f.status
+	if s.CurrentOperation == v1beta1.OperationDeprovision {
+		return
+	}
+	if s.InProgressProperties == nil { // otherwise the broker may have either
+		s.InProgressProperties = s.ExternalProperties
+	}
+	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, lifecycle.Timestamp(f.now), false
+}
+
+// removing adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (f *application) removing(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+	v.Mitigation = lifecycle.MitigationCause(f.status.Conditions)
+	if f.isDeleting() {
+		v.Mitigation = nil
+		v.Message += ". " + lifecycle.HowToRelease(f.si)
+	} else if f.isCleanup() {
+		ready := v.Ready
+		v = lifecycle.Mitigating(v.Reason, lifecycle.MitigationPrefix+": "+v.Message, f.status.Attempts, v.Mitigation)
+		v.Ready = ready
+	}
+	return v
+}
+
+// removed records that the broker has confirmed the removal.
+func (f *application) removed() {
+	s := &f.status
+	f.end()
+	s.ExternalProperties, s.CreatedForUID, s.DashboardURL = nil, "", nil
+	s.ProvisionStatus, s.DeprovisionStatus = v1beta1.NotProvisioned, v1beta1.DeprovisionSucceeded
+	if f.isDeleting() {
+		f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
+		return
+	}
+	s.ExternalID = lifecycle.NextInstanceID(f.si, f.call.InstanceID) // a late removal by a former leader may still arrive (R2)
+	lifecycle.RecordRemoval(f.attempts(), f.si.UID, f.now)
+	f.say(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, f.status.Attempts))
+}
+
+// removalFailed records a removal that has to be repeated.
+func (f *application) removalFailed(message string) {
+	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	if f.answer.InstanceUnusable {
+		f.status.Unusable = true
+	}
+	f.later(message)
+	if f.answer.Unfit() {
+		f.status.Attempts.Refusals++
+	}
+	if f.isDeleting() {
+		f.beginDeprovision()
+	}
+	f.say(f.retried(f.removing(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: f.sayAttempt(message)})))
+}
+
+func (f *application) poll() {
+	a := f.answer
+	if a.Class == osbresult.Done {
+		lifecycle.RecordAnswer(f.status.Attempts)
+	}
+	switch {
+	case f.call.Removal && a.Class == osbresult.Gone:
+		f.removed()
+	case f.call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
+		f.removalFailed("The broker does not know the operation: " + f.words())
+	case a.Class != osbresult.Done:
+		f.pollFailed()
+	case a.State == osbresult.InProgress && f.isOverdue():
+		f.operationOverdue()
+	case a.State == osbresult.InProgress:
+		f.progress()
+	case a.State == osbresult.Succeeded:
+		f.operationSucceeded()
+	default:
+		f.operationFailed()
+	}
+}
+
+// pollFailed records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
+func (f *application) pollFailed() {
+	if f.answer.Unfit() && f.call.HasOtherPlans {
+		f.attempts().Refusals++
+	}
+	if f.isDeleting() && !f.call.Removal { // the removal is tried instead
+		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	}
+	v := lifecycle.PollUnanswered(f.words(), f.isOverdue())
+	if f.answer.Misconfigured() {
+		f.later(v.Message)
+		v.Message = f.sayAttempt(v.Message)
+		v = f.retried(v)
+	}
+	f.say(f.removing(v))
+}
+
+// progress records what the broker says of an operation in progress.
+func (f *application) progress() {
+	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse}
+	switch {
+	case f.call.Removal:
+		v.Reason, v.Message = v1beta1.ReasonDeprovisioning, "The instance is being deprovisioned asynchronously"
+	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+		v.Reason, v.Message = v1beta1.ReasonUpdatingInstance, "The instance is being updated asynchronously"
+	default:
+		v.Reason, v.Message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
+	}
+	v.Message = lifecycle.WithProgress(v.Message, f.answer.OperationDescription)
+	f.say(f.removing(v))
+}
+
+func (f *application) operationSucceeded() {
+	switch {
+	case f.call.Removal:
+		f.removed()
+	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+		f.succeed(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
+	default:
+		f.status.CreatedForUID = f.si.UID
+		f.succeed(v1beta1.ReasonProvisionedSuccessfully, "The instance was provisioned successfully")
+	}
+}
+
+func (f *application) operationFailed() {
+	words := cmp.Or(f.answer.OperationDescription, "the broker gives no reason")
+	switch {
+	case f.call.Removal:
+		f.removalFailed("Deprovision call failed: " + words)
+	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+		f.updateFailed("Update call failed: " + words)
+	default:
+		f.provisionFailed("Provision call failed: " + words)
+	}
+}
+
+// operationOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
+func (f *application) operationOverdue() {
+	words := fmt.Sprintf("it was not finished within %s", f.call.MaxDuration)
+	if f.status.CurrentOperation != v1beta1.OperationUpdate {
+		f.provisionFailed("Provision call failed: " + words)
+		return
+	}
+	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.repeatSlowly(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+	f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
+}
+
+// provisionFailed records an asynchronous provisioning that has failed, or is past its deadline.
+func (f *application) provisionFailed(message string) {
+	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	if !f.call.Owned || f.call.Retained {
+		f.repeatSlowly(v1beta1.ReasonProvisionCallFailed, message)
+		return
+	}
+	f.attempts().LastTime = lifecycle.Timestamp(f.now)
+	f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
+}

@@ -1,0 +1,405 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// TestProvisionAnswers has each row of the response matrix.
+func TestProvisionAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		is     []func(*fixture)
+		answer Answer
+		state  string // LastConditionState
+		undo   v1beta1.DeprovisionStatus
+		next   string // and after a day
+	}{
+		"201":                     {nil, said(osbresult.Done, 201), "Ready", "Required", "nothing: Ready"},
+		"200":                     {nil, said(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"202":                     {nil, said(osbresult.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
+		"400":                     {nil, said(osbresult.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
+		"400 to a repeat":         {fs(unknownOnce), said(osbresult.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
+		"400 after a restart":     {fs(restarted), said(osbresult.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
+		"401":                     {nil, said(osbresult.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"408":                     {nil, said(osbresult.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"429":                     {nil, said(osbresult.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"refused connection":      {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
+		"409":                     {nil, said(osbresult.Conflict, 409), "ProvisionCallFailed", "Required", "inspect id small-id"},
+		"409 under a brought id":  {fs(brought), said(osbresult.Conflict, 409), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"ConcurrencyError":        {nil, said(osbresult.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"MaintenanceInfoConflict": {nil, said(osbresult.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"412":                     {nil, said(osbresult.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"422":                     {nil, said(osbresult.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
+		"500":                     {nil, said(osbresult.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
+		"timeout":                 {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
+		"200 malformed":           {nil, said(osbresult.Malformed, 200), "ProvisionCallFailed", "Required", "provision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			call := Decide(f.si, f.w).Request
+			f.after(call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			if got := f.si.Status.DeprovisionStatus; test.undo != "" && got != test.undo {
+				t.Errorf("deprovisioning is %s, want %s", got, test.undo)
+			}
+			f.w.Now = f.w.Now.Add(24 * time.Hour)
+			if got := Decide(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestUpdateAnswers has each row of the response matrix.
+func TestUpdateAnswers(t *testing.T) {
+	unrepeatable := said(osbresult.Rejected, 422)
+	unrepeatable.UpdateNotRepeatable, unrepeatable.InstanceUnusable = true, true
+	breaks := func(class osbresult.Class, status int) Answer {
+		a := said(class, status)
+		a.InstanceUnusable = true
+		return a
+	}
+	for name, test := range map[string]struct {
+		answer Answer
+		state  string
+		plan   string // that the broker is known to have
+		next   string // after a day
+	}{
+		"200":              {said(osbresult.Done, 200), "Ready", "large-id", "nothing: Ready"},
+		"202":              {said(osbresult.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
+		"400":              {said(osbresult.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
+		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
+		"404":              {said(osbresult.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"410":              {said(osbresult.Gone, 410), "Failed", "small-id", "nothing: Failed"},
+		"429":              {said(osbresult.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"ConcurrencyError": {said(osbresult.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"500":              {said(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"500, unusable":    {breaks(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502":              {said(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"502, unusable":    {breaks(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
+		"timeout":          {Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(ready, planned)
+			f.after(Decide(f.si, f.w).Request, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			if got := lifecycle.PlanID(f.si.Status.ExternalProperties); got != test.plan {
+				t.Errorf("the broker has %s, want %s", got, test.plan)
+			}
+			f.w.Now = f.w.Now.Add(24 * time.Hour)
+			if test.answer.Class == osbresult.Accepted {
+				f.w.Now = f.w.Now.Add(-23 * time.Hour)
+			}
+			if got := Decide(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+			if test.answer.InstanceUnusable && !f.si.Status.Unusable {
+				t.Error("it is not marked as unusable")
+			}
+		})
+	}
+}
+
+// TestDeprovisionAnswers has each row of the response matrix.
+func TestDeprovisionAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer Answer
+		state  string
+		next   string // after an hour
+	}{
+		"200":              {said(osbresult.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"410":              {said(osbresult.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"202":              {said(osbresult.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
+		"400":              {said(osbresult.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
+		"404":              {said(osbresult.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"409":              {said(osbresult.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
+		"ConcurrencyError": {said(osbresult.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
+		"500":              {said(osbresult.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
+		"timeout":          {Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(ready, deleted, lives)
+			f.after(Decide(f.si, f.w).Request, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			f.w.Now = f.w.Now.Add(time.Hour)
+			if got := Decide(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestPollAnswers has what brokers say of operations.
+func TestPollAnswers(t *testing.T) {
+	in := func(state osbresult.State) Answer {
+		a := said(osbresult.Done, 200)
+		a.State = state
+		return a
+	}
+	updating := func(f *fixture) {
+		ready(f)
+		planned(f)
+		f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+	}
+	deprovisioning := func(f *fixture) {
+		ready(f)
+		deleted(f)
+		lives(f)
+		f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+	}
+	for name, test := range map[string]struct {
+		is     func(*fixture)
+		answer Answer
+		state  string
+		next   string // after an hour
+	}{
+		"provisioned":           {provisioning, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
+		"provisioning":          {provisioning, in(osbresult.InProgress), "Provisioning", "poll id small-id"},
+		"provisioning failed":   {provisioning, in(osbresult.Failed), "OrphanMitigation", "deprovision id small-id"},
+		"provisioning, 410":     {provisioning, said(osbresult.Malformed, 410), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, 500":     {provisioning, said(osbresult.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
+		"provisioning, timeout": {provisioning, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
+		"updated":               {updating, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
+		"updating failed":       {updating, in(osbresult.Failed), "Failed", "journal update id large-id +plan"},
+		"deprovisioned":         {deprovisioning, in(osbresult.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioned, 410":    {deprovisioning, said(osbresult.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioning, 404":   {deprovisioning, said(osbresult.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning failed": {deprovisioning, in(osbresult.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
+		"deprovisioning":        {deprovisioning, in(osbresult.InProgress), "Deprovisioning", "poll id small-id (removal)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is)
+			call := Decide(f.si, f.w).Request
+			if call == nil || call.Operation != lifecycle.Poll {
+				t.Fatalf("it is not polled: %s", Decide(f.si, f.w).say())
+			}
+			f.after(call, test.answer)
+			if got := f.si.Status.LastConditionState; got != test.state {
+				t.Errorf("says %s, want %s", got, test.state)
+			}
+			f.w.Now = f.w.Now.Add(time.Hour)
+			if got := Decide(f.si, f.w).say(); got != test.next {
+				t.Errorf("then: %s, want %s", got, test.next)
+			}
+		})
+	}
+}
+
+// TestAnOperationBeginsWhenItIsAccepted: however long the broker refused to begin.
+func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
+	f := newFixture()
+	for range 9 {
+		f.after(Decide(f.si, f.w).Request, said(osbresult.Retry, 429))
+		f.w.Now = f.w.Now.Add(24 * time.Hour)
+	}
+	f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+	f.w.Now = f.w.Now.Add(time.Minute)
+	if next := Decide(f.si, f.w); next.Request == nil || next.Request.Operation != lifecycle.Poll {
+		t.Errorf("after a minute: %s", next.say())
+	}
+}
+
+// TestWhatHadNoEffectDoesNotUseUpTheAttempts: however long the broker could not be had.
+func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
+	f := newFixture()
+	asked := func(verb lifecycle.Operation, class osbresult.Class, status, times int) {
+		t.Helper()
+		for i := range times {
+			next := Decide(f.si, f.w)
+			if next.Request == nil || next.Request.Operation != verb {
+				t.Fatalf("the %s is not made that is to end in %s: %s", lifecycle.AttemptNumber(int32(i+1)), class, next.say())
+			}
+			f.after(next.Request, said(class, status))
+			f.w.Now = f.w.Now.Add(time.Hour)
+		}
+	}
+	asked(lifecycle.Provision, osbresult.Retry, 429, 25)
+	asked(lifecycle.Provision, osbresult.Unknown, 500, 4)
+	asked(lifecycle.Deprovision, osbresult.Unknown, 500, 25)
+	asked(lifecycle.Deprovision, osbresult.Done, 200, 1)
+	asked(lifecycle.Provision, osbresult.Malformed, 200, 20)
+	asked(lifecycle.Provision, osbresult.Unknown, 500, 4)
+	asked(lifecycle.Deprovision, osbresult.Done, 200, 1)
+	asked(lifecycle.Provision, osbresult.Done, 201, 1)
+}
+
+// TestAnInstanceHasANewIDAfterEachRemoval: a removal that is carried out late hits nothing (R2).
+func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
+	mitigated := func(f *fixture) {
+		unknownTimes(4)(f)
+		f.after(Decide(f.si, f.w).Request, said(osbresult.Gone, 410))
+		later(time.Hour)(f)
+	}
+	supplied := func(f *fixture) { // and created by this object
+		brought(f)
+		provisioning(f)
+		f.si.Status.CreatedForUID = f.si.UID
+		operationFailed(f)
+		f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200))
+		edited2(f)
+	}
+	first, second := catalog.NextID("uid", "id", 1), catalog.NextID("uid", "id", 2)
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"once":                        {fs(mitigated), "journal provision " + first + " small-id"},
+		"twice":                       {fs(mitigated, mitigated), "journal provision " + second + " small-id"},
+		"a supplied id":               {fs(supplied), "journal provision " + first + " small-id"},
+		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "journal provision " + second + " small-id"},
+		"deleted after the new id":    {fs(mitigated, created, deleted, lives), "deprovision " + first + " small-id"},
+		"deleted, supplied":           {fs(supplied, created, deleted, lives), "deprovision " + first + " small-id"},
+		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, lives), "release Retained"},
+		"what is asked for is kept":   {fs(mitigated, created), "nothing: Ready"},
+		"the first one was not given": {fs(unknownTimes(3)), "provision id small-id"},
+	} {
+		t.Run("F-S5 "+name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := Decide(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			if f.si.Spec.ExternalID != "id" {
+				t.Errorf("spec.externalID became %s", f.si.Spec.ExternalID)
+			}
+		})
+	}
+}
+
+// TestAnIDIsNotReplacedByOneThatWasRefused: whatever was changed in between.
+func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
+	f := newFixture()
+	had := map[string]bool{}
+	for round := range 5 {
+		id := lifecycle.InstanceID(f.si)
+		if had[id] {
+			t.Fatalf("round %d: %s once more", round, id)
+		}
+		had[id] = true
+		unknownTimes(4)(f)
+		edited := round%2 == 0
+		if edited {
+			edited2(f)
+		}
+		for range 30 { // until it is asked for under another
+			next := Decide(f.si, f.w)
+			switch {
+			case next.Request.Operation == lifecycle.Deprovision:
+				f.after(next.Request, said(osbresult.Done, 200))
+				if !edited {
+					edited2(f)
+					edited = true
+				}
+			case next.Request.Operation == lifecycle.Inspect:
+				f.after(next.Request, said(osbresult.Gone, 404))
+			case next.Request.InstanceID == id:
+				f.after(next.Request, said(osbresult.Conflict, 409))
+			}
+			f.w.Now = f.w.Now.Add(time.Hour)
+		}
+		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, lifecycle.InstanceID(f.si)) {
+			t.Fatalf("round %d: the id is %s", round, lifecycle.InstanceID(f.si))
+		}
+	}
+}
+
+// TestAnInstanceIsRememberedUntilTheBrokerHasNone: whatever else it answers.
+// conformance: F02
+func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
+	for _, out := range []Answer{said(osbresult.Retry, 500), said(osbresult.Retry, 401), said(osbresult.Retry, 429), said(osbresult.Concurrency, 422), said(osbresult.Malformed, 200), said(osbresult.Malformed, 301), said(osbresult.Rejected, 400), said(osbresult.Rejected, 410),
+		{Outcome: osbresult.Outcome{Class: osbresult.Retry}}} {
+		f := newFixture(conflicting, later(time.Hour))
+		next := Decide(f.si, f.w)
+		if next.Request == nil || next.Request.Operation != lifecycle.Inspect {
+			t.Fatal(next.say())
+		}
+		f.after(next.Request, out)
+		deleted(f)
+		lives(f)
+		if got := Decide(f.si, f.w).say(); got != "deprovision id small-id" {
+			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
+		}
+	}
+}
+
+// TestWhatABrokerDoesNotTellHasNotChanged: what a fetch leaves out is not missing there.
+// conformance: F05
+func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
+	f := newFixture()
+	f.after(Decide(f.si, f.w).Request, said(osbresult.Conflict, 409))
+	f.w.Now = f.w.Now.Add(time.Hour)
+	found := said(osbresult.Done, 200)
+	found.Instance = &osbresult.Instance{PlanID: "small-id"} // and no parameters
+	f.after(Decide(f.si, f.w).Request, found)
+	if got, want := Decide(f.si, f.w).say(), "journal update id small-id +plan +parameters"; got != want {
+		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
+	}
+	f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200))
+	if got := Decide(f.si, f.w).say(); got != "nothing: Ready" {
+		t.Error("then:", got)
+	}
+}
+
+// TestAFailureIsOfWhatWasAskedFor: what was asked for since is asked for once the rest of
+// the failure is removed, and nothing else is.
+func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
+	fromSecret := func(f *fixture) { f.w.Parameters.Version = "v1" }
+	removed := func(f *fixture) {
+		f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200))
+		f.w.Now = f.w.Now.Add(time.Hour)
+	}
+	notRemoved := func(f *fixture) {
+		f.after(Decide(f.si, f.w).Request, said(osbresult.Unknown, 500))
+		f.w.Now = f.w.Now.Add(time.Hour)
+	}
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"not edited":                   {fs(provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "wait"},
+		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.Parameters.Version = "v2" }, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited while nobody is asked": {fs(provisioning, operationFailed, planned, unreachable, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited, then to be kept":      {fs(provisioning, operationFailed, planned, toBeKept, decided), "journal provision id large-id"},
+		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, planned, removed),
+			"journal provision " + catalog.NextID("uid", "id", 3) + " large-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := Decide(f.si, f.w).say(); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}

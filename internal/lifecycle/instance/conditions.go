@@ -1,0 +1,92 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// observe sets what the status says of the spec.
+func (d *decision) observe() {
+	isCleanup := d.Status.OrphanMitigationInProgress && d.si.DeletionTimestamp.IsZero()
+	if !d.Status.AsyncOpInProgress && !isCleanup { // these stay with the generation that they began with
+		d.Status.ObservedGeneration = d.si.Generation
+	}
+	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // admission has refused a wrong one
+	d.Status.UserSpecifiedClassName, d.Status.UserSpecifiedPlanName = ref.UserSpecifiedClassName(), ref.UserSpecifiedPlanName()
+}
+
+// say sets the conditions.
+func (d *decision) say(v lifecycle.ConditionSet) {
+	d.observe()
+	SetConditions(&d.Status, v, d.w.Now)
+}
+
+// wait sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
+func (d *decision) wait(by *lifecycle.Blocker) {
+	v, wake := by.ConditionSet(d.si, d.w.Now)
+	v.Ready, v.Message = v1beta1.ConditionFalse, by.Message
+	d.RequeueAt = wake
+	d.say(v)
+}
+
+// stall sets the conditions of an object that the operator does nothing for.
+func (d *decision) stall(reason, message string) {
+	d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: reason, Message: message, Stalled: true})
+}
+
+// hold sets the conditions for a blocker of a deletion or an orphan mitigation.
+func (d *decision) hold(by *lifecycle.Blocker) {
+	v, wake := by.ConditionSet(d.si, d.w.Now)
+	v.Mitigation = lifecycle.MitigationCause(d.Status.Conditions)
+	d.RequeueAt = wake
+	d.say(v)
+}
+
+// StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that
+// does not answer.
+func StatusForBlocker(si *v1beta1.ServiceInstance, why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
+	status := *si.Status.DeepCopy()
+	v, _ := why.ConditionSet(si, now)
+	v.Mitigation = lifecycle.MitigationCause(status.Conditions)
+	SetConditions(&status, v, now)
+	return status
+}
+
+// stop ends the attempts until the spec changes.
+func (d *decision) stop(reason, message string) {
+	if d.Status.Attempts == nil {
+		d.Status.Attempts = &v1beta1.Attempts{}
+	}
+	d.Status.Attempts.Generation, d.Status.Attempts.ParametersVersion = d.si.Generation, d.w.Parameters.Version
+	d.halt(reason, message)
+}
+
+// halt ends the recorded attempts.
+func (d *decision) halt(reason, message string) {
+	d.Status.Attempts.Stopped, d.Status.Attempts.NextTime = true, nil
+	d.say(lifecycle.Terminal(reason, reason, message))
+}
+
+func SetConditions(status *v1beta1.ServiceInstanceStatus, v lifecycle.ConditionSet, now time.Time) {
+	status.Conditions = v.Conditions(status.Conditions, now)
+	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+}

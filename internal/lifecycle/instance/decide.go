@@ -1,0 +1,238 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// Inputs is what the decision about an instance depends on, beside the object.
+type Inputs struct {
+	Now time.Time
+	// Offering is what the spec refers to, or why it does not exist.
+	Offering lifecycle.Offering
+	// PresentPlan is the plan that the instance has at the broker; nil: it has none, or the plan no longer exists.
+	PresentPlan v1beta1.Plan
+	// OperationPlan is the plan of the operation in progress; nil: there is none, or the plan no longer exists.
+	OperationPlan v1beta1.Plan
+	// Refs have to be written into the spec; nil: it has them.
+	Refs *References
+	// BrokerBlocker is why no request can be sent to the broker now.
+	BrokerBlocker *lifecycle.Blocker
+	// Recovered is when the broker's provisioning last recovered from failures.
+	Recovered time.Time
+	// Parameters are those of the spec, or why they cannot be read.
+	Parameters lifecycle.Parameters
+	// Bindings are the names of the ServiceBindings that refer to the instance.
+	Bindings []string
+	// BindingsGoing: all of them are being deleted, and none is Stalled.
+	BindingsGoing bool
+	// Claimants are the other objects of the broker that have the same id.
+	Claimants lifecycle.Claimants
+	// Definition is what a read of the CRD found that began after the deletion was seen.
+	Definition lifecycle.Definition
+	// LastPoll is when this process last polled the operation, and asked the Retry-After of that answer.
+	LastPoll  time.Time
+	PollAfter time.Duration
+}
+
+// References are the names of the objects that the plan reference of a spec resolves to.
+type References struct {
+	catalog.Refs
+	Scope catalog.Scope
+}
+
+// Request is a request to the broker about an instance.
+type Request struct {
+	Operation                     lifecycle.Operation
+	InstanceID, ServiceID, PlanID string
+	// generation of the spec that it follows from.
+	generation int64
+	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
+	Properties *v1beta1.ServiceInstancePropertiesState
+	// NothingAtBroker: the broker can have nothing under the id before the request.
+	NothingAtBroker bool
+	// Owned: this object created the broker's instance, so that it may be deleted (R10). kept: the deletion policy is Retain.
+	Owned, Retained bool
+	// Removal: the operation that is polled is a deprovisioning.
+	Removal bool
+	// MaxDuration is the maximum duration of the operation that is polled.
+	MaxDuration time.Duration
+	// OutcomeUnknown: the outcome of an earlier update is not known.
+	OutcomeUnknown bool
+	// HasOtherPlans: the instance may have another of the recorded plans than the one that the request names.
+	HasOtherPlans bool
+	// Of an update: what changes. The request leaves out the rest.
+	NewPlan, NewParameters     bool
+	PreviousPlanID             string
+	PreviousMaintenanceVersion string
+}
+
+// Decision is what the reconciler does next for an instance.
+type Decision struct {
+	// NeedFinalizer: finalizer and id have to be added first.
+	NeedFinalizer bool
+	// NeedReferences have to be written into the spec first; nil: none.
+	NeedReferences *References
+	// NeedDefinition: the CRD has to be read first, as it may be terminating (R10).
+	NeedDefinition bool
+	// NeedParameters: the parameters have to be read first.
+	NeedParameters bool
+	// WriteAhead: the status has to be written before the request (R1).
+	WriteAhead bool
+	Request    *Request
+	// Release is why the finalizer is removed; nil: it is not.
+	Release *lifecycle.Cause
+	// Status is the status to write, before the outcome of the request.
+	Status v1beta1.ServiceInstanceStatus
+	// RequeueAt is when to reconcile again; zero: with the next event.
+	RequeueAt time.Time
+}
+
+// decision is a step while it is decided on.
+type decision struct {
+	si *v1beta1.ServiceInstance
+	w  Inputs
+	Decision
+}
+
+// Decide returns the next step for an instance.
+func Decide(si *v1beta1.ServiceInstance, w Inputs) Decision {
+	d := &decision{si: si, w: w, Decision: Decision{Status: *si.Status.DeepCopy()}}
+	status := &d.Status
+	switch {
+	case !si.DeletionTimestamp.IsZero():
+		d.remove()
+	case !slices.Contains(si.Finalizers, v1beta1.Finalizer):
+		d.unprotected()
+	case status.OrphanMitigationInProgress:
+		d.mitigate()
+	case status.AsyncOpInProgress:
+		d.poll()
+	case w.Refs != nil && (status.ProvisionStatus != v1beta1.Provisioned || si.Generation != status.ReconciledGeneration):
+		d.NeedReferences = w.Refs
+	case status.ProvisionStatus == v1beta1.Provisioned:
+		d.update()
+	default:
+		d.provision()
+	}
+	return d.Decision
+}
+
+// isBlank reports whether a status was never written: it is empty, or the schema's default, an observedGeneration of -1.
+func isBlank(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && s.CurrentOperation == ""
+}
+
+// unprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
+func (d *decision) unprotected() {
+	if isBlank(&d.Status) {
+		d.NeedFinalizer = true
+		return
+	}
+	d.stall(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")
+}
+
+// isClean reports whether the broker can have nothing of the instance: every request is on record before it is sent (R1).
+func (d *decision) isClean() bool {
+	switch d.Status.DeprovisionStatus {
+	case v1beta1.DeprovisionNotRequired, v1beta1.DeprovisionSucceeded:
+		return true
+	case "":
+		return !MayExist(&d.Status)
+	case v1beta1.DeprovisionRequired, v1beta1.DeprovisionFailed:
+	}
+	return false
+}
+
+// owns reports whether the broker's instance may be removed as this object's (R10).
+func (d *decision) owns() bool {
+	return lifecycle.OwnsInstance(d.si) && d.w.Claimants.BlocksRemoval() == nil
+}
+
+// isOthers reports whether the id belongs to another object.
+func (d *decision) isOthers() bool {
+	return d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si) || IsForAnother(d.si.UID, d.Status.CreatedForUID)
+}
+
+// IsForAnother reports whether the broker's resource was created for another object.
+func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && createdFor != uid }
+
+// isStopped reports whether the present spec was refused, so that it is not tried again.
+func (d *decision) isStopped() bool {
+	if a := d.Status.Attempts; a != nil {
+		return a.Stopped && !d.isNews(a)
+	}
+	// The original service-catalog did not retry after Failed=True. During an operation the conditions are older than that.
+	failed := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionFailed)
+	return d.Status.CurrentOperation == "" && failed != nil && failed.Status == v1beta1.ConditionTrue && d.Status.ObservedGeneration >= d.si.Generation
+}
+
+func (d *decision) isNews(a *v1beta1.Attempts) bool {
+	return a.Generation != d.si.Generation || a.ParametersVersion != d.w.Parameters.Version
+}
+
+// renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
+func (d *decision) renewAttempts() {
+	a := d.Status.Attempts
+	if a == nil || !d.isNews(a) {
+		return
+	}
+	d.Status.Attempts = lifecycle.RenewAttempts(a, d.si.Generation, d.w.Parameters.Version)
+}
+
+// isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
+func (d *decision) isDue() bool {
+	if a := d.Status.Attempts; lifecycle.IsRecovered(a, d.w.Recovered) {
+		a.Recovered, a.NextTime = true, nil
+	}
+	d.RequeueAt = lifecycle.NextAttempt(d.si, d.Status.Attempts, d.Status.CurrentOperation == v1beta1.OperationDeprovision, d.w.Now)
+	return d.RequeueAt.IsZero()
+}
+
+// begin sets the operation that the next request begins.
+func (d *decision) begin(operation v1beta1.ServiceInstanceOperation, props *v1beta1.ServiceInstancePropertiesState) {
+	if d.Status.CurrentOperation != operation || d.Status.OperationStartTime == nil {
+		d.Status.OperationStartTime = lifecycle.Timestamp(d.w.Now)
+	}
+	d.Status.CurrentOperation, d.Status.InProgressProperties = operation, props
+	d.Status.Broker = lifecycle.ReferenceTo(d.w.Offering)
+	d.observe()
+}
+
+func (d *decision) newCall(v lifecycle.Operation) *Request {
+	call := &Request{Operation: v, InstanceID: lifecycle.InstanceID(d.si), generation: d.si.Generation, NothingAtBroker: d.isClean(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}
+	if d.w.Offering.Class != nil {
+		call.ServiceID = d.w.Offering.Class.Common().ExternalID
+	}
+	if d.w.Offering.Plan != nil {
+		call.PlanID = d.w.Offering.Plan.Common().ExternalID
+	}
+	return call
+}
+
+// MayExist reports whether a request for an instance is on record.
+func MayExist(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.CurrentOperation != "" || s.ProvisionStatus == v1beta1.Provisioned || s.DeprovisionStatus == v1beta1.DeprovisionRequired
+}

@@ -1,0 +1,244 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// fixture is an instance and what surrounds it.
+type fixture struct {
+	si    *v1beta1.ServiceInstance
+	w     Inputs
+	plans map[string]*v1beta1.ClusterServicePlan
+}
+
+func newFixture(edits ...func(*fixture)) *fixture {
+	walk := newInstanceWalk(nil, 0)
+	f := &fixture{si: walk.si, w: walk.world(), plans: walk.plans}
+	f.w.Definition = lifecycle.DefinitionUnknown
+	for _, edit := range edits {
+		edit(f)
+	}
+	return f
+}
+
+// look looks up the plans that the status names.
+func (f *fixture) look() {
+	f.w.PresentPlan, f.w.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, lifecycle.OperationProperties(&f.si.Status))
+}
+
+// after takes an answer into the status, as the shell does.
+func (f *fixture) after(call *Request, a Answer) {
+	f.si.Status = Apply(f.si, Decide(f.si, f.w).Status, *call, a, f.w.Now)
+	f.w.LastPoll = time.Time{}
+	if call.Operation == lifecycle.Poll {
+		f.w.LastPoll = f.w.Now
+	}
+	f.look()
+}
+
+// say describes a step in words.
+func (s Decision) say() string {
+	var parts []string
+	switch {
+	case s.NeedFinalizer:
+		parts = append(parts, "protect")
+	case s.NeedDefinition:
+		parts = append(parts, "prove")
+	case s.NeedParameters:
+		parts = append(parts, "read")
+	case s.Release != nil:
+		parts = append(parts, "release "+s.Release.Reason)
+	}
+	if s.WriteAhead {
+		parts = append(parts, "journal")
+	}
+	if c := s.Request; c != nil {
+		parts = append(parts, string(c.Operation), c.InstanceID, c.PlanID)
+		if c.NewPlan {
+			parts = append(parts, "+plan")
+		}
+		if c.NewParameters {
+			parts = append(parts, "+parameters")
+		}
+		if c.Removal {
+			parts = append(parts, "(removal)")
+		}
+	}
+	if !s.RequeueAt.IsZero() {
+		parts = append(parts, "wait")
+	}
+	if len(parts) == 0 {
+		return "nothing: " + s.Status.LastConditionState
+	}
+	return strings.Join(parts, " ")
+}
+
+func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
+
+// noDefault is an object from before the schema had a default status.
+func noDefault(f *fixture) { f.si.Status.ObservedGeneration = 0 }
+
+func ready(f *fixture) {
+	f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 201))
+}
+
+func provisioning(f *fixture) {
+	f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+}
+
+func edited2(f *fixture) {
+	f.si.Generation++
+	f.w.Parameters.Checksum = "p9"
+}
+
+func planned(f *fixture) { plannedTo("large")(f) }
+
+// plannedTo has the spec name another plan.
+func plannedTo(name string) func(*fixture) {
+	return func(f *fixture) {
+		f.si.Generation++
+		f.w.Offering.Plan = f.plans[name]
+	}
+}
+
+func deleted(f *fixture) {
+	at := metav1.NewTime(lifecycletest.T0)
+	f.si.DeletionTimestamp = &at
+	f.si.Generation++
+}
+
+func brought(f *fixture) { f.si.Annotations = nil }
+
+func lives(f *fixture) { f.w.Definition = lifecycle.DefinitionLives }
+
+func later(d time.Duration) func(*fixture) {
+	return func(f *fixture) { f.w.Now = f.w.Now.Add(d) }
+}
+
+// restarted is after a process that was killed once its next request was on record.
+func restarted(f *fixture) {
+	if next := Decide(f.si, f.w); next.WriteAhead {
+		f.si.Status = next.Status
+	}
+	f.look()
+}
+
+// plannedBack has the plan be the first one again.
+func plannedBack(f *fixture) { plannedTo("small")(f) }
+
+// broughtToDelete is brought, and to be removed once the object is deleted.
+func broughtToDelete(f *fixture) {
+	f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
+}
+
+// unknownTimes has requests end in an outcome that is not known.
+func unknownTimes(times int) func(*fixture) {
+	return func(f *fixture) {
+		for range times {
+			f.after(Decide(f.si, f.w).Request, said(osbresult.Unknown, 500))
+			f.w.Now = f.w.Now.Add(time.Hour)
+		}
+	}
+}
+
+func unknownOnce(f *fixture) {
+	f.after(Decide(f.si, f.w).Request, said(osbresult.Unknown, 500))
+	f.w.Now = f.w.Now.Add(time.Hour)
+}
+
+func conflicting(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Conflict, 409)) }
+
+// operationFailed is what the broker says of the operation.
+func operationFailed(f *fixture) {
+	a := said(osbresult.Done, 200)
+	a.State = osbresult.Failed
+	f.after(Decide(f.si, f.w).Request, a)
+}
+
+// operationBroke is the same, and that the instance cannot be used any more.
+func operationBroke(f *fixture) {
+	a := said(osbresult.Done, 200)
+	a.State, a.InstanceUnusable = osbresult.Failed, true
+	f.after(Decide(f.si, f.w).Request, a)
+}
+
+func refusedParameters(f *fixture) {
+	f.w.Parameters.Invalid = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
+}
+
+func boundTo(f *fixture) { f.w.Bindings = []string{"b"} }
+
+// used is an instance that was at the broker before.
+func used(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200)) }
+
+// created is one that this very object has created.
+func created(f *fixture) {
+	a := said(osbresult.Done, 201)
+	a.Created = true
+	f.after(Decide(f.si, f.w).Request, a)
+}
+
+// rotated is another version of the Secret that the parameters are from.
+func rotated(version, checksum string) func(*fixture) {
+	return func(f *fixture) { f.w.Parameters.Version, f.w.Parameters.Checksum = version, checksum }
+}
+
+// tooLate is when an operation has taken longer than it may, and the broker says so.
+func tooLate(f *fixture) {
+	later(8 * 24 * time.Hour)(f)
+	f.after(Decide(f.si, f.w).Request, stateOf(osbresult.InProgress))
+}
+
+// unreachable is when the broker's credentials were missing for a while.
+func unreachable(f *fixture) {
+	f.w.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
+	decided(f)
+	f.w.BrokerBlocker = nil
+}
+
+// decided records a step without a call.
+func decided(f *fixture) { f.si.Status = Decide(f.si, f.w).Status }
+
+func toBeKept(f *fixture) {
+	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
+}
+
+// accepted has the broker begin.
+func accepted(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202)) }
+
+// broken has the broker refuse the request, and say that the instance cannot be used any more.
+func broken(f *fixture) {
+	refusal := said(osbresult.Rejected, 422)
+	refusal.InstanceUnusable = true
+	f.after(Decide(f.si, f.w).Request, refusal)
+}
+
+func unanswered(f *fixture) {
+	f.after(Decide(f.si, f.w).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}})
+}
+
+func refusedOnce(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Rejected, 400)) }

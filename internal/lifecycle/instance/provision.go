@@ -1,0 +1,240 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// provision decides on an instance that the broker does not have.
+func (d *decision) provision() {
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	attempts := d.Status.Attempts
+	if why := d.obstacle(); why != nil {
+		d.hinder(why)
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	if unfit := d.w.Parameters.Invalid; unfit != nil {
+		d.wait(unfit)
+		return
+	}
+	props := d.wanted()
+	unwanted := d.isUnsure() && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
+	switch {
+	case attempts != nil && attempts.Conflict:
+		d.Request = d.newCall(lifecycle.Inspect)
+		d.Request.Properties = props
+		return
+	case unwanted || attempts != nil && attempts.Unknown > lifecycle.MaxRepeatsOf(attempts):
+		if d.owns() && !catalog.IsRetained(d.si) {
+			d.startMitigation()
+			return
+		}
+	}
+	d.Request = d.newCall(lifecycle.Provision)
+	d.Request.Properties = props
+	d.recordFormerPlan(props)
+	d.begin(v1beta1.OperationProvision, props)
+	d.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
+	d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
+}
+
+// hinder sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the
+// broker's instance was created, so that this object does not inherit it.
+func (d *decision) hinder(why *lifecycle.Blocker) {
+	d.wait(why)
+	if !d.isClean() {
+		return
+	}
+	d.Status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
+	if c := d.w.Claimants.BlocksCreation(); why.Reason == v1beta1.ReasonExternalIDInUse && c.Owns {
+		d.Status.CreatedForUID = c.UID
+	}
+}
+
+// writeFirst has the status written before the request, unless it is on record (R1).
+func (d *decision) writeFirst(reason, message string) {
+	if equality.Semantic.DeepEqual(d.Status, d.si.Status) {
+		return
+	}
+	d.WriteAhead = true
+	if lifecycle.IsSlow(d.Status.Attempts) { // the conditions stay until the broker has answered
+		d.observe()
+		return
+	}
+	d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message})
+}
+
+// obstacle returns what blocks a provisioning or an update; nil: nothing does.
+func (d *decision) obstacle() *lifecycle.Blocker {
+	switch offer := d.w.Offering; {
+	case offer.Missing != nil:
+		return offer.Missing
+	case !offer.Broker.GetDeletionTimestamp().IsZero() && d.Status.ProvisionStatus != v1beta1.Provisioned:
+		return lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.Broker.GetName()))
+	case d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si):
+		return d.w.Claimants.BlocksCreation().InUse(lifecycle.InstanceID(d.si))
+	case offer.Class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
+		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.Class.Common().ExternalName))
+	case offer.Plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
+		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.Plan.Common().ExternalName))
+	}
+	return d.w.BrokerBlocker
+}
+
+// knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
+func (d *decision) knowsParameters() bool {
+	params := d.w.Parameters
+	switch {
+	case !params.Known:
+		d.NeedParameters = true
+	case params.Blocker == nil:
+		return true
+	case !params.SecretMissing || d.Status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.Status.ReconciledGeneration:
+		d.wait(params.Blocker)
+	default: // the broker has what the spec asks for; without the Secret it only cannot be repeated
+	}
+	return false
+}
+
+// hasPlan reports whether the instance has the plan at the broker.
+func (d *decision) hasPlan(plan v1beta1.Plan) bool {
+	return d.Status.ProvisionStatus == v1beta1.Provisioned && d.Status.ExternalProperties != nil && lifecycle.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
+}
+
+// wanted returns the properties that the spec asks for.
+func (d *decision) wanted() *v1beta1.ServiceInstancePropertiesState {
+	plan, params := d.w.Offering.Plan, d.w.Parameters
+	props := lifecycle.PropertiesOf(plan)
+	props.Parameters, props.ParameterChecksum, props.ParametersVersion = params.Redacted, params.Checksum, params.Version
+	props.UpdateRequests, props.UserInfo = d.si.Spec.UpdateRequests, d.si.Spec.UserInfo
+	if info := plan.Common().MaintenanceInfo; info != nil {
+		props.MaintenanceVersion = info.Version
+	}
+	return props
+}
+
+// update decides on an instance that the broker has.
+func (d *decision) update() {
+	if d.isStopped() {
+		return
+	}
+	d.renewAttempts()
+	byUser := d.si.Generation != d.Status.ReconciledGeneration
+	if why := d.obstacle(); why != nil {
+		if byUser { // otherwise the broker has what the spec asks for
+			d.wait(why)
+		}
+		return
+	}
+	if !byUser && !d.isUnsure() && lifecycle.NonNil(d.Status.ExternalProperties).ParametersVersion == d.w.Parameters.Version {
+		return
+	}
+	if !d.isDue() || !d.knowsParameters() {
+		return
+	}
+	props, call := d.wanted(), d.newCall(lifecycle.Update)
+	if !byUser { // a change of a Secret does not request maintenance
+		props.MaintenanceVersion = lifecycle.NonNil(d.Status.ExternalProperties).MaintenanceVersion
+	}
+	d.changes(call, props, byUser)
+	// An instance that is unusable since a failed update may be usable after another update, even where nothing changes.
+	touched := d.Status.Unusable || byUser && d.si.Spec.UpdateRequests > lifecycle.NonNil(d.Status.ExternalProperties).UpdateRequests
+	switch {
+	case !call.NewPlan && !call.NewParameters && !touched:
+		d.upToDate(props)
+	case call.NewPlan && !d.mayChangePlan():
+		d.wait(lifecycle.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", lifecycle.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+lifecycle.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
+	case d.Status.RefusedUpdate != "" && d.Status.RefusedUpdate == lifecycle.Fingerprint(props):
+		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
+	case call.NewParameters && d.w.Parameters.Invalid != nil:
+		d.wait(d.w.Parameters.Invalid)
+	default:
+		call.Properties = props
+		d.Request = call
+		d.recordFormerPlan(props)
+		d.begin(v1beta1.OperationUpdate, props)
+		d.writeFirst(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
+	}
+}
+
+// recordFormerPlan records the plan of the last request where its outcome is not known and the next one is for another plan: the
+// instance may have either.
+func (d *decision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesState) {
+	former := lifecycle.PlanID(lifecycle.NonNil(d.Status.InProgressProperties))
+	if former != "" && former != lifecycle.PlanID(props) && d.isUnsure() {
+		lifecycle.AddPlan(d.currentAttempts(), former)
+	}
+}
+
+// currentAttempts returns the attempts at the present spec, and creates them if there are none.
+func (d *decision) currentAttempts() *v1beta1.Attempts {
+	if d.Status.Attempts == nil {
+		d.Status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.Parameters.Version}
+	}
+	return d.Status.Attempts
+}
+
+// changes sets what an update changes. Where the outcome of an earlier update is not known, everything is sent, and no previous plan.
+func (d *decision) changes(call *Request, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
+	before := lifecycle.NonNil(d.Status.ExternalProperties)
+	call.PreviousMaintenanceVersion = before.MaintenanceVersion
+	if call.OutcomeUnknown = d.isUnsure(); !call.OutcomeUnknown {
+		call.PreviousPlanID = lifecycle.PlanID(before)
+	}
+	call.NewPlan = lifecycle.PlanID(before) != lifecycle.PlanID(props) || call.OutcomeUnknown && byUser && d.mayChangePlan()
+	call.NewParameters = before.ParameterChecksum != props.ParameterChecksum || call.OutcomeUnknown
+}
+
+// isUnsure reports whether the outcome of an earlier request is not known: it is recorded as such, or the operation is on record
+// without an outcome.
+func (d *decision) isUnsure() bool {
+	return d.Status.CurrentOperation != "" || d.Status.Attempts != nil && d.Status.Attempts.Unknown > 0
+}
+
+// upToDate records that the broker has what the spec asks for.
+func (d *decision) upToDate(props *v1beta1.ServiceInstancePropertiesState) {
+	if d.Status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
+		d.Status.ReconciledGeneration = d.si.Generation
+		d.Status.Attempts = nil
+		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has what the spec says"})
+	}
+	if d.Status.ExternalProperties != nil && props.ParametersVersion != d.Status.ExternalProperties.ParametersVersion {
+		d.Status.ExternalProperties.ParametersVersion = props.ParametersVersion
+	}
+}
+
+// mayChangePlan reports whether an instance of the present plan can change to another plan.
+func (d *decision) mayChangePlan() bool {
+	present := d.w.PresentPlan
+	if present == nil { // removed from the catalog: the class decides
+		present = d.w.Offering.Plan
+	}
+	return catalog.EffectiveOf(d.w.Offering.Class, present).PlanUpdatable
+}

@@ -1,0 +1,522 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// instanceWalk takes an instance through edits, answers, lost answers, crashes and time,
+// beside a broker that knows what is right.
+type instanceWalk struct {
+	*testing.T
+	seed uint64
+	rnd  *rand.Rand
+	// absences are long times without the operator, drawn apart from the rest
+	absences *rand.Rand
+	now      time.Time
+
+	class  *v1beta1.ClusterServiceClass
+	plans  map[string]*v1beta1.ClusterServicePlan
+	broker *v1beta1.ClusterServiceBroker
+	si     *v1beta1.ServiceInstance // as the API server has it
+	params string                   // the checksum of those in the spec, or in a Secret
+	secret int                      // the version of that; 0: there is none
+
+	// What the process knows, until it crashes.
+	unrecorded *v1beta1.ServiceInstanceStatus
+	polled     time.Time
+	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
+
+	held      map[string]*heldInstance // at the broker, by id
+	calm      bool                     // every request is answered, nothing crashes, nobody edits
+	wasReady  map[string]bool          // ids that were Ready
+	removed   map[string]bool          // ids under which a removal was asked for
+	brought   bool
+	stranger  bool // what is under the brought id is somebody else's
+	kept      bool // the policy is to remove nothing
+	policy    bool // the policy is to remove also what was brought, with the object
+	released  bool
+	calls     int
+	lastCalls []string
+	asked     heldInstance // what the broker was last asked for
+}
+
+// heldInstance is what the broker has under an id.
+type heldInstance struct {
+	plan, params string
+	working      string // provision, update, deprovision; empty: nothing
+	polls        int    // until that is done
+	fails        bool
+	nextPlan     string
+	nextParams   string
+}
+
+// TestInstanceWalks: wherever it stands, the broker has at most one live thing for the
+// object, nothing that was Ready is removed but with the object, and once all is calm the
+// broker has what the spec says, or nothing.
+func TestInstanceWalks(t *testing.T) {
+	for seed := range uint64(4000) {
+		w := newInstanceWalk(t, seed)
+		for range 40 {
+			w.edit()
+			if w.reconcile(); w.released {
+				break
+			}
+		}
+		w.settle()
+	}
+}
+
+func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), now: lifecycletest.T0, params: "p0",
+		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
+	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
+	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
+	w.class.Spec.ExternalID, w.class.Spec.ExternalName, w.class.Spec.PlanUpdatable = "class-id", "mysql", true
+	w.class.Spec.InstanceRetrievable = seed%2 == 0
+	for _, name := range []string{"small", "medium", "large"} {
+		plan := &v1beta1.ClusterServicePlan{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		plan.Spec.ExternalID, plan.Spec.ExternalName = name+"-id", name
+		w.plans[name] = plan
+	}
+	w.si = &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "db", UID: "uid", Generation: 1,
+		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer}}}
+	w.si.Spec.ClusterServiceClassExternalName, w.si.Spec.ClusterServicePlanExternalName = "mysql", "small"
+	w.si.Spec.ExternalID = "id"
+	if seed%4 < 2 { // objects of the former service-catalog have none
+		w.si.Status.ObservedGeneration = lifecycletest.SchemaDefault
+	}
+	if w.brought = seed%5 == 4; !w.brought {
+		w.si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}
+	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
+		w.held["id"] = &heldInstance{plan: "small-id", params: []string{"p0", "theirs"}[w.rnd.IntN(2)]}
+	}
+	if w.kept = seed%7 == 6; w.kept {
+		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+	}
+	if seed%3 == 1 {
+		w.secret = 1
+	}
+	if w.policy = seed%7 == 5; w.policy {
+		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
+	}
+	return w
+}
+
+func (w *instanceWalk) failf(format string, args ...any) {
+	w.Helper()
+	w.Fatalf("seed %d: %s\nbroker: %s\ncalls: %s\nstatus: %+v\nattempts: %+v", w.seed, fmt.Sprintf(format, args...), w.describe(), strings.Join(w.lastCalls, " "), w.si.Status, w.si.Status.Attempts)
+}
+
+func (w *instanceWalk) describe() string {
+	var b strings.Builder
+	for id, h := range w.held {
+		fmt.Fprintf(&b, "%s: %+v ", id, *h)
+	}
+	return b.String()
+}
+
+func (w *instanceWalk) edit() {
+	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
+	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
+		w.now = w.now.Add(8 * 24 * time.Hour)
+		if w.reported == osbresult.InProgress {
+			w.reported = ""
+		}
+	}
+	if !w.si.DeletionTimestamp.IsZero() {
+		return
+	}
+	switch w.rnd.IntN(14) {
+	case 0:
+		w.si.Spec.ClusterServicePlanExternalName = []string{"small", "medium", "large"}[w.rnd.IntN(3)]
+		w.si.Generation++
+	case 1:
+		w.params = fmt.Sprint("p", w.rnd.IntN(3))
+		if w.secret > 0 { // of which the generation says nothing
+			w.secret++
+		} else {
+			w.si.Generation++
+		}
+	case 2:
+		w.si.Spec.UpdateRequests++
+		w.si.Generation++
+	case 3:
+		if w.rnd.IntN(3) == 0 {
+			at := metav1.NewTime(w.now)
+			w.si.DeletionTimestamp = &at
+			w.si.Generation++
+		}
+	}
+}
+
+// world is what the shell would look up.
+func (w *instanceWalk) world() Inputs {
+	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
+	world := Inputs{Now: w.now, LastPoll: w.polled, Definition: lifecycle.DefinitionLives,
+		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
+	world.Parameters.Known, world.Parameters.Checksum = true, w.params
+	if w.secret > 0 {
+		world.Parameters.Version = fmt.Sprint("v", w.secret)
+	}
+	world.PresentPlan, world.OperationPlan = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, lifecycle.OperationProperties(&w.si.Status))
+	return world
+}
+
+// planIn is the plan that properties name.
+func planIn(plans map[string]*v1beta1.ClusterServicePlan, props *v1beta1.ServiceInstancePropertiesState) v1beta1.Plan {
+	for _, p := range plans {
+		if props != nil && p.Spec.ExternalID == lifecycle.PlanID(props) {
+			return p
+		}
+	}
+	return nil
+}
+
+// reconcile is what the shell does, with a crash or a lost write wherever there may be one.
+func (w *instanceWalk) reconcile() {
+	w.now = w.now.Add(time.Second)
+	si := w.si.DeepCopy()
+	if w.unrecorded != nil {
+		si.Status = *w.unrecorded.DeepCopy()
+	}
+	next := Decide(si, w.world())
+	switch {
+	case next.NeedFinalizer || next.NeedDefinition || next.NeedParameters || next.NeedReferences != nil:
+		w.failf("a needless step: %+v", next)
+	case next.Release != nil:
+		w.release()
+		return
+	case next.Request == nil:
+		w.record(next.Status)
+		return
+	}
+	if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
+		return
+	}
+	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.InstanceID] {
+		w.failf("what was Ready is removed")
+	}
+	if w.removed[next.Request.InstanceID] && next.Request.Operation == lifecycle.Provision {
+		w.failf("F-S5: what was removed is provisioned again under its id")
+	}
+	w.removed[next.Request.InstanceID] = w.removed[next.Request.InstanceID] || next.Request.Operation == lifecycle.Deprovision
+	if verb, on := next.Request.Operation, &w.si.Status; (verb == lifecycle.Provision || verb == lifecycle.Update) &&
+		(on.CurrentOperation == "" || on.InProgressProperties == nil || !lifecycle.SameProperties(on.InProgressProperties, next.Request.Properties) || on.ObservedGeneration != si.Generation) {
+		w.failf("R1: %s is sent and not on record", verb)
+	}
+	a := w.ask(si, next.Request)
+	if w.crashes() {
+		return
+	}
+	if next.Request.Operation == lifecycle.Poll {
+		w.polled, w.reported = w.now, a.State
+	} else {
+		w.polled = time.Time{}
+	}
+	status := Apply(si, next.Status, *next.Request, a, w.now)
+	w.unrecorded = status.DeepCopy()
+	si.Status = status
+	if after := Decide(si, w.worldAt(si)); after.Release != nil {
+		w.release()
+	} else if after.Request == nil && after.NeedReferences == nil {
+		w.record(after.Status)
+	} else {
+		w.record(status)
+	}
+}
+
+func (w *instanceWalk) worldAt(si *v1beta1.ServiceInstance) Inputs {
+	before := w.si
+	w.si = si
+	defer func() { w.si = before }()
+	return w.world()
+}
+
+// record writes a status, unless the write fails.
+func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
+	if what := lifecycletest.Contradiction(status.Conditions); what != "" {
+		w.failf("%s: %+v", what, status.Conditions)
+	}
+	if equality.Semantic.DeepEqual(status, w.si.Status) {
+		w.unrecorded = nil
+		return true
+	}
+	if !w.calm && w.rnd.IntN(8) == 0 {
+		return false
+	}
+	if was := &w.si.Status; was.AsyncOpInProgress && was.CurrentOperation == v1beta1.OperationProvision && status.OrphanMitigationInProgress && !was.OrphanMitigationInProgress && w.reported == "" {
+		w.failf("F-S1: what is in progress is removed, and was not asked for")
+	}
+	w.si.Status, w.unrecorded = *status.DeepCopy(), nil
+	if c := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady); c.Status == v1beta1.ConditionTrue {
+		w.wasReady[lifecycle.InstanceID(w.si)] = true
+		if h := w.held[lifecycle.InstanceID(w.si)]; h == nil {
+			w.failf("Ready, and the broker has nothing")
+		}
+	}
+	return true
+}
+
+func (w *instanceWalk) release() {
+	if !w.calm && w.rnd.IntN(4) == 0 {
+		return // the write failed
+	}
+	w.released = true
+	for id, h := range w.held {
+		if w.kept {
+			continue
+		}
+		if !w.brought || !w.stranger && w.si.Status.CreatedForUID != "" {
+			w.failf("released, and the broker has %s: %+v", id, *h)
+		}
+	}
+}
+
+func (w *instanceWalk) crashes() bool {
+	if w.calm || w.rnd.IntN(10) > 0 {
+		return false
+	}
+	w.unrecorded, w.polled, w.reported = nil, time.Time{}, ""
+	return true
+}
+
+// ask is the network and the broker.
+func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
+	w.calls++
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.Operation, call.InstanceID, call.PlanID))
+	if call.Properties != nil {
+		w.asked = heldInstance{plan: lifecycle.PlanID(call.Properties), params: call.Properties.ParameterChecksum}
+	}
+	if w.calm {
+		return w.act(si, call)
+	}
+	switch w.rnd.IntN(12) {
+	case 0:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Description: "no connection"}}
+	case 1:
+		w.act(si, call)
+		return Answer{Outcome: osbresult.Outcome{Class: unknownTo(call), Description: "no answer", Sent: true}}
+	case 2:
+		return Answer{Outcome: osbresult.Outcome{Class: unknownTo(call), Status: 500, Sent: true}}
+	case 3:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: 5 * time.Second}}
+	case 4:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Sent: true}}
+	case 5:
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Concurrency, Status: 422, Sent: true}}
+	}
+	return w.act(si, call)
+}
+
+// unknownTo is how a request whose outcome is not known is classed.
+func unknownTo(call *Request) osbresult.Class {
+	if call.Operation == lifecycle.Poll || call.Operation == lifecycle.Inspect {
+		return osbresult.Malformed
+	}
+	return osbresult.Unknown
+}
+
+// act is the broker.
+func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *Request) Answer {
+	h := w.held[call.InstanceID]
+	if h != nil && h.working != "" {
+		w.work(call.InstanceID, h)
+		h = w.held[call.InstanceID]
+	}
+	switch call.Operation {
+	case lifecycle.Provision:
+		return w.provision(call, h)
+	case lifecycle.Update:
+		return w.update(call, h)
+	case lifecycle.Deprovision:
+		return w.deprovision(si, call, h)
+	case lifecycle.Inspect:
+		if h == nil || !w.class.Spec.InstanceRetrievable {
+			return w.poll(call, h)
+		}
+		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200, Sent: true}, Instance: &osbresult.Instance{PlanID: h.plan}}
+	default:
+		return w.poll(call, h)
+	}
+}
+
+func said(class osbresult.Class, status int) Answer {
+	return Answer{Outcome: osbresult.Outcome{Class: class, Status: status, Sent: true}}
+}
+
+// work is what the broker does beside.
+func (w *instanceWalk) work(id string, h *heldInstance) {
+	if h.polls--; h.polls > 0 && !w.calm {
+		return
+	}
+	switch {
+	case h.working == "deprovision" && !h.fails:
+		delete(w.held, id)
+	case h.working == "update" && !h.fails:
+		h.plan, h.params = h.nextPlan, h.nextParams
+	}
+	if h.working == "provision" && h.fails {
+		h.working = "failed"
+		return
+	}
+	h.working = ""
+}
+
+func (w *instanceWalk) provision(call *Request, h *heldInstance) Answer {
+	plan, params := lifecycle.PlanID(call.Properties), call.Properties.ParameterChecksum
+	switch {
+	case h == nil && w.rnd.IntN(2) == 0:
+		w.held[call.InstanceID] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
+		return said(osbresult.Accepted, 202)
+	case h == nil:
+		w.held[call.InstanceID] = &heldInstance{plan: plan, params: params}
+		done := said(osbresult.Done, 201)
+		done.Created = true
+		return done
+	case h.plan != plan || h.params != params || h.working == "deprovision" || h.working == "failed":
+		return said(osbresult.Conflict, 409)
+	case h.working != "":
+		return said(osbresult.Accepted, 202)
+	}
+	return said(osbresult.Done, 200)
+}
+
+func (w *instanceWalk) update(call *Request, h *heldInstance) Answer {
+	if h == nil || h.working == "failed" {
+		return said(osbresult.Misconfigured, 404)
+	}
+	if h.working != "" {
+		return said(osbresult.Concurrency, 422)
+	}
+	h.nextPlan, h.nextParams = h.plan, h.params
+	if call.NewPlan {
+		h.nextPlan = lifecycle.PlanID(call.Properties)
+	}
+	if call.NewParameters {
+		h.nextParams = call.Properties.ParameterChecksum
+	}
+	if w.rnd.IntN(2) == 0 {
+		h.working, h.polls, h.fails = "update", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+		return said(osbresult.Accepted, 202)
+	}
+	h.plan, h.params = h.nextPlan, h.nextParams
+	return said(osbresult.Done, 200)
+}
+
+func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h *heldInstance) Answer {
+	if goes := w.policy && !si.DeletionTimestamp.IsZero(); w.stranger && !goes {
+		w.failf("a stranger's instance is removed")
+	}
+	if w.kept {
+		w.failf("what is to be kept is removed")
+	}
+	switch {
+	case h == nil:
+		return said(osbresult.Gone, 410)
+	case h.working == "deprovision":
+		return said(osbresult.Accepted, 202)
+	case call.PlanID != h.plan && !w.stranger: // whose plan is not on record
+		return said(osbresult.Rejected, 400)
+	case h.working != "" && h.working != "failed" && w.seed%3 == 0: // it first ends what it has begun
+		return said(osbresult.Concurrency, 422)
+	case w.rnd.IntN(2) == 0:
+		h.working, h.polls, h.fails = "deprovision", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
+		return said(osbresult.Accepted, 202)
+	}
+	delete(w.held, call.InstanceID)
+	return said(osbresult.Done, 200)
+}
+
+func (w *instanceWalk) poll(call *Request, h *heldInstance) Answer {
+	if h == nil {
+		class := osbresult.Malformed
+		if call.Removal {
+			class = osbresult.Gone
+		}
+		return said(class, 410)
+	}
+	a := said(osbresult.Done, 200)
+	switch {
+	case h.working == "failed", h.fails && h.working == "":
+		a.State = osbresult.Failed
+	case h.working != "":
+		a.State = osbresult.InProgress
+	default:
+		a.State = osbresult.Succeeded
+	}
+	return a
+}
+
+// settle: once all is calm, what is there is what should be.
+func (w *instanceWalk) settle() {
+	w.calm = true
+	before := 0
+	for range 200 {
+		if w.released {
+			return
+		}
+		if attempts := w.si.Status.Attempts; attempts != nil && attempts.NextTime != nil && w.now.Before(attempts.NextTime.Time) {
+			w.now = attempts.NextTime.Time
+		}
+		w.now = w.now.Add(2 * time.Minute)
+		before = w.calls
+		w.reconcile()
+	}
+	if w.calls != before && !lifecycle.IsSlow(w.si.Status.Attempts) {
+		w.failf("it does not come to rest")
+	}
+	w.check()
+}
+
+func (w *instanceWalk) check() {
+	if !w.si.DeletionTimestamp.IsZero() {
+		w.failf("it is not released")
+	}
+	ready := lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionReady)
+	if len(w.held) > 1 {
+		w.failf("the broker has more than one")
+	}
+	h := w.held[lifecycle.InstanceID(w.si)]
+	switch {
+	case ready.Status == v1beta1.ConditionTrue:
+		isTheirs := w.brought && w.stranger
+		if !isTheirs && (h == nil || h.plan != w.si.Spec.ClusterServicePlanExternalName+"-id" || h.params != w.params) {
+			w.failf("Ready, and the broker has another: want %s %s", w.si.Spec.ClusterServicePlanExternalName, w.params)
+		}
+	case lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
+		w.failf("neither Ready nor Stalled")
+	case w.asked != heldInstance{plan: w.si.Spec.ClusterServicePlanExternalName + "-id", params: w.params}:
+		w.failf("given up, and never asked for: want %s %s, asked for %+v", w.si.Spec.ClusterServicePlanExternalName, w.params, w.asked)
+	case h != nil && !w.brought && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
+		w.failf("failed, and something is left")
+	}
+}

@@ -1,0 +1,215 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
+)
+
+const (
+	// FirstRetry and lastRetry bound the exponential backoff of failed requests.
+	FirstRetry, LastRetry = time.Second, 10 * time.Minute
+	// firstPoll and lastPoll bound the interval between two polls of an operation.
+	firstPoll, lastPoll = time.Second, time.Minute
+)
+
+const (
+	// MaxRepeats is how often a request with an unknown outcome is repeated unchanged before orphan mitigation.
+	MaxRepeats = 3
+	// MaxRemovals is the number of orphan mitigations of one generation without a delay; the following ones wait for
+	// firstRemovalDelay, which doubles up to lastRemovalDelay.
+	MaxRemovals                         = 3
+	firstRemovalDelay, lastRemovalDelay = time.Hour, 24 * time.Hour
+)
+
+// Backoff returns the delay after the count-th failure: exponential, with a jitter that is fixed for a UID and count, and at least
+// as long as the broker's Retry-After, asked.
+func Backoff(uid types.UID, count int32, asked time.Duration) time.Duration {
+	return max(jittered(min(FirstRetry<<min(count-1, 20), LastRetry), uid, count), asked)
+}
+
+// jittered returns a delay with a jitter of ± 20 %.
+func jittered(wait time.Duration, uid types.UID, count int32) time.Duration {
+	hash := fnv.New32a()
+	fmt.Fprintf(hash, "%s/%d", uid, count)
+	jitter := time.Duration(hash.Sum32()%400) * wait / 1000 // up to 40 %
+	return wait*4/5 + jitter
+}
+
+// MisconfiguredBackoff returns the delay after the count-th answer in a row that looks like a misconfiguration (R12).
+func MisconfiguredBackoff(uid types.UID, count int32, asked time.Duration) time.Duration {
+	return max(jittered(limiter.MisconfigurationDelay(int(count)), uid, count), asked)
+}
+
+// MisconfiguredAnswers returns how many of the last answers in a row look like a misconfiguration.
+func MisconfiguredAnswers(a *v1beta1.Attempts) int32 {
+	if a == nil {
+		return 0
+	}
+	return a.Misconfigured
+}
+
+// IsSlow reports whether requests are retried slowly, so that the object is Stalled.
+func IsSlow(a *v1beta1.Attempts) bool {
+	return a != nil && (a.Misconfigured > limiter.QuickRetries || a.Removals >= MaxRemovals)
+}
+
+// MaxRepeatsOf returns how often a request with an unknown outcome is repeated unchanged.
+func MaxRepeatsOf(a *v1beta1.Attempts) int32 {
+	if a.Removals >= MaxRemovals {
+		return 0
+	}
+	return MaxRepeats
+}
+
+// PollInterval returns the delay before the next poll of an operation: a quarter of its running time or the broker's Retry-After,
+// asked, within firstPoll and lastPoll.
+func PollInterval(running, asked time.Duration) time.Duration {
+	return min(max(running/4, firstPoll, asked), lastPoll)
+}
+
+// IsOverdue reports whether an operation that began at start has exceeded its maximum duration.
+func IsOverdue(start *metav1.Time, limit time.Duration, now time.Time) bool {
+	return start != nil && !now.Before(start.Add(limit))
+}
+
+// NextPoll returns when an operation that began at start is polled next; zero: now, as this process has not polled it yet. The
+// nanoseconds of the last poll are the jitter that spreads the polls of operations that began together.
+func NextPoll(start *metav1.Time, polled time.Time, asked time.Duration, now time.Time) time.Time {
+	if polled.IsZero() {
+		return time.Time{}
+	}
+	running := time.Duration(0)
+	if start != nil {
+		running = now.Sub(start.Time)
+	}
+	wait := PollInterval(running, asked)
+	chance := time.Duration(polled.Nanosecond() % 1000)
+	return polled.Add(min(wait+wait*chance/4000, lastPoll))
+}
+
+// RecordAnswer ends a series of answers that looked like a misconfiguration.
+func RecordAnswer(a *v1beta1.Attempts) {
+	if a != nil {
+		a.Misconfigured, a.OwnFault, a.FailingSince = 0, false, nil
+	}
+}
+
+// Latest returns the later of two times.
+func Latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// NextAttempt returns when the next attempt for an object is due; zero: now. removing: the recorded attempts are of its removal.
+func NextAttempt(o metav1.Object, a *v1beta1.Attempts, removing bool, now time.Time) time.Time {
+	if a == nil || a.NextTime == nil || !a.NextTime.After(now) {
+		return time.Time{}
+	}
+	if a.LastTime != nil && a.LastTime.After(now) {
+		return time.Time{} // the clock was ahead when the time was recorded (R11)
+	}
+	if a.Generation != o.GetGeneration() && !o.GetDeletionTimestamp().IsZero() && !removing {
+		return time.Time{} // the recorded attempts are not of the removal
+	}
+	return a.NextTime.Time
+}
+
+// HasFailed reports whether an attempt has failed since the last success.
+func HasFailed(a *v1beta1.Attempts) bool { return a != nil && a.Count > 0 }
+
+// Failure describes a failed attempt.
+type Failure struct {
+	// Misconfigured: the answer looks like a misconfiguration.
+	Misconfigured bool
+	// OwnFault: requests of other objects succeeded meanwhile, so that the object is at fault.
+	OwnFault bool
+	// Probed: the broker looks misconfigured, and the object waits for the broker's probe.
+	Probed bool
+	// RetryAfter is the broker's Retry-After.
+	RetryAfter time.Duration
+}
+
+// RecordFailure records a failed attempt and when the next one is due. An object that waits for the broker's probe has no time of
+// its own, and its failure is counted once.
+func RecordFailure(a *v1beta1.Attempts, uid types.UID, f Failure, now time.Time) {
+	if f.Probed && IsSlow(a) && a.NextTime == nil {
+		return
+	}
+	a.Count++
+	if a.FailingSince == nil {
+		a.FailingSince = Timestamp(now)
+	}
+	a.OwnFault, a.LastTime = f.Misconfigured && f.OwnFault, Timestamp(now)
+	wait := Backoff(uid, a.Count, f.RetryAfter)
+	if f.Misconfigured {
+		a.Misconfigured++
+		wait = MisconfiguredBackoff(uid, a.Misconfigured, f.RetryAfter)
+	} else {
+		a.Misconfigured = 0
+	}
+	a.NextTime = Timestamp(now.Add(max(wait, time.Second)))
+	if f.Probed {
+		a.Misconfigured, a.NextTime = max(a.Misconfigured, limiter.QuickRetries+1), nil
+	}
+}
+
+// RecordRemoval records an orphan mitigation and when the next attempt is due; none is after a refusal.
+func RecordRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
+	a.Removals++
+	a.Count, a.Misconfigured, a.Refusals, a.Unknown, a.Conflict = 0, 0, 0, 0, false
+	wait := Backoff(uid, a.Removals, 0)
+	if a.Removals >= MaxRemovals {
+		wait = jittered(min(firstRemovalDelay<<min(a.Removals-MaxRemovals, 10), lastRemovalDelay), uid, a.Removals)
+	}
+	if a.NextTime = Timestamp(now.Add(wait)); a.Stopped {
+		a.NextTime = nil
+	}
+}
+
+// IsRecovered reports whether the broker has recovered since the last attempt of an object that waits after orphan mitigations.
+// Its next attempt is then due at once, but only once.
+func IsRecovered(a *v1beta1.Attempts, recovered time.Time) bool {
+	return a != nil && a.Removals >= MaxRemovals && !a.Stopped && !a.Recovered && a.LastTime != nil && recovered.After(a.LastTime.Time)
+}
+
+// RenewAttempts returns the attempts for a new generation or new parameters, with what earlier requests may have left at the broker; nil:
+// they have left nothing.
+func RenewAttempts(a *v1beta1.Attempts, generation int64, parametersVersion string) *v1beta1.Attempts {
+	if a.Unknown == 0 && !a.Conflict {
+		return nil
+	}
+	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: parametersVersion}
+}
+
+// Attribution attributes an answer that looks like a misconfiguration to the object or to the broker.
+type Attribution struct {
+	// OwnFault: the object is at fault, as requests of others succeeded meanwhile.
+	OwnFault bool
+	// Probed names the broker whose probe decides when the object is retried; empty: the object has times of its own.
+	Probed string
+}

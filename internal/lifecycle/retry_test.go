@@ -1,0 +1,44 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestPollsComeApart: what began together is not asked for together for ever, nor less
+// often than a user would want.
+func TestPollsComeApart(t *testing.T) {
+	t0 := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	start := metav1.NewTime(t0)
+	next := func(polled time.Time, asked time.Duration) time.Duration {
+		return NextPoll(&start, polled, asked, polled).Sub(polled)
+	}
+	first, second := next(t0.Add(20*time.Second), 0), next(t0.Add(20*time.Second+900), 0)
+	if first != 5*time.Second || second <= first || second > 5*time.Second*5/4 {
+		t.Errorf("they are asked for again in %s and %s", first, second)
+	}
+	if got := next(t0.Add(time.Second+999), 30*time.Second); got < 30*time.Second {
+		t.Errorf("the broker wanted 30 s, and is asked again in %s", got)
+	}
+	if got := next(t0.Add(time.Hour+999), 0); got != lastPoll {
+		t.Errorf("a user waits %s", got)
+	}
+}

@@ -1,0 +1,37 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"testing"
+
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+func TestAnOutcomeIsSaidOnce(t *testing.T) {
+	for want, out := range map[string]osbresult.Outcome{
+		"HTTP 502 Bad Gateway":            {Status: 502, Description: "HTTP 502 Bad Gateway"},
+		"HTTP 422 ConcurrencyError":       {Status: 422, Code: "ConcurrencyError", Description: "HTTP 422 Unprocessable Entity"},
+		"HTTP 422 ConcurrencyError: busy": {Status: 422, Code: "ConcurrencyError", Description: "busy"},
+		"HTTP 400: no":                    {Status: 400, Description: "no"},
+		"no connection":                   {Description: "no connection"},
+	} {
+		if got := DescribeOutcome(out); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package result
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// MaintenanceInfo is the version of a service that a plan offers or an instance has.
+type MaintenanceInfo struct {
+	Version     string `json:"version"`
+	Description string `json:"description,omitempty"`
+}
+
+// Catalog is a broker's catalog.
+type Catalog struct {
+	Services []Service
+	// ETag for the next request.
+	ETag string
+	// Problems describe services, plans and schemas that are invalid, most of which are left out.
+	Problems []string
+	// LeftOut are the known ids of services and plans that are left out, and are still in the catalog.
+	LeftOut []string
+}
+
+// Service is a service offering.
+type Service struct {
+	ID, Name, Description string
+	Tags, Requires        []string
+	Bindable              bool
+	InstancesRetrievable  bool
+	BindingsRetrievable   bool
+	AllowContextUpdates   bool
+	PlanUpdateable        bool
+	Metadata              json.RawMessage
+	Plans                 []Plan
+}
+
+// Plan is a service plan. A nil field has the value of its service.
+type Plan struct {
+	ID, Name, Description  string
+	Free                   bool
+	Bindable               *bool
+	PlanUpdateable         *bool
+	BindingRotatable       bool
+	MaximumPollingDuration time.Duration // 0: none
+	MaintenanceInfo        *MaintenanceInfo
+	Metadata               json.RawMessage
+	// JSON Schemas of parameters; nil: none.
+	CreateInstance, UpdateInstance, CreateBinding json.RawMessage
+}
