@@ -461,7 +461,7 @@ func documented(column, row string) map[string]string {
 	GinkgoHelper()
 	repo, err := local.FindRepo()
 	Expect(err).NotTo(HaveOccurred())
-	page, err := os.ReadFile(filepath.Join(repo, "docs", "receivers.md"))
+	page, err := os.ReadFile(filepath.Join(repo, "docs", "reference", "receivers.md"))
 	Expect(err).NotTo(HaveOccurred())
 	var columns []string
 	for line := range strings.Lines(link.ReplaceAllString(string(page), "$1")) {

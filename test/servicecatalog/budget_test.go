@@ -153,7 +153,7 @@ var _ = Describe("The budget of API requests", serial, func() {
 			return try.Spec.ServicePlanRef, err
 		}).ShouldNot(BeNil())
 		last := s.provisioned(ctx, "last")
-		Eventually(func() map[string][]string { return about(s.namespace, start) }).Should(Equal(map[string][]string{last.Name: {"patch serviceinstances/status"}}))
+		Eventually(func() map[string][]string { return about(s.namespace, start) }).Should(Equal(map[string][]string{last.Name: {"patch serviceinstances/status", "patch serviceinstances/status"}}), "before the request and after it")
 		Expect(s.Counts()).To(Equal(map[osb.Operation]int{osb.ProvisionInstance: 1}))
 		Expect(k8s.DeleteAllOf(ctx, &v1beta1.ServiceBinding{}, inNamespace(s.namespace))).To(Succeed())
 		Eventually(func() int { return len(s.Holds().Bindings) }).Should(BeZero(), "and it is known well enough to be removed")

@@ -583,7 +583,7 @@ var _ = Describe("An instance", func() {
 					all = append(all, list.Items[i].Status)
 				}
 				return all, err
-			}).WithTimeout(time.Minute).Should(ContainElement(SatisfyAll(haveCondition("Ready", "False", "Queued"), saying("fails again"))))
+			}).WithTimeout(time.Minute).Should(ContainElement(SatisfyAll(haveCondition("Ready", "False", "Queued"), saying("keep failing"))))
 			latest := s.instance(ctx, "latest")
 			Eventually(func() int { return s.History(latest.Spec.ExternalID).Puts }).Should(BeNumerically(">", 0))
 			lift()
