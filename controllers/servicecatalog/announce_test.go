@@ -17,31 +17,16 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/go-logr/logr/funcr"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
-
-// heard notes what is logged at the level that is always on.
-func heard(t *testing.T) (context.Context, func() string) {
-	t.Helper()
-	var lines []string
-	logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
-	return log.IntoContext(t.Context(), logger), func() string {
-		said := strings.Join(lines, "\n")
-		lines = nil
-		return said
-	}
-}
 
 func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 	ctx, logged := heard(t)
@@ -130,31 +115,5 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		if lines := logged(); lines != strings.Join(c.logged, "\n") {
 			t.Errorf("%s: logged is\n%s\nwant\n%s", what, lines, strings.Join(c.logged, "\n"))
 		}
-	}
-}
-
-func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
-	ctx, logged := heard(t)
-	b := &v1beta1.ClusterServiceBroker{}
-	status := func(v lifecycle.ConditionSet) v1beta1.ServiceBrokerStatus {
-		return v1beta1.ServiceBrokerStatus{Conditions: v.Conditions(nil, lifecycletest.Noon)}
-	}
-	for _, c := range []struct {
-		why  string
-		now  lifecycle.ConditionSet
-		want string
-	}{
-		{"it waits for its turn", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonQueued}, ""},
-		{"it works from the beginning", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog}, ""},
-		{"it fails", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 500"}, "Broker does not work"},
-		{"it fails again", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 502"}, ""},
-		{"it works", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced}, "Broker works again"},
-	} {
-		after := status(c.now)
-		logBroker(ctx, b, after)
-		if said := logged(); (said != "") != (c.want != "") || !strings.Contains(said, c.want) {
-			t.Errorf("%s: logged is %q, want %q", c.why, said, c.want)
-		}
-		b.Status = after
 	}
 }

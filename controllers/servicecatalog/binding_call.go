@@ -56,10 +56,10 @@ func (r *BindingReconciler) act(ctx context.Context, v *bindingView, next bindin
 	})
 	switch {
 	case err != nil:
-		return false, ctrl.Result{}, r.fail(ctx, v.view, err)
+		return false, ctrl.Result{}, r.fail(ctx, v, err)
 	case queued != nil:
 		works := lifecycle.IsTrue(lifecycle.FindCondition(v.b.Status.Conditions, v1beta1.ConditionReady)) && v.b.DeletionTimestamp.IsZero()
-		result, err := r.queued(ctx, v.view, *queued, v.b.Status.AsyncOpInProgress || works)
+		result, err := r.queued(ctx, v, *queued, v.b.Status.AsyncOpInProgress || works)
 		return false, result, err
 	}
 	a.Attribution = v.blame

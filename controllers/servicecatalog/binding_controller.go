@@ -41,6 +41,7 @@ const maxCalls = 3
 // BindingReconciler creates ServiceBindings at their brokers, and keeps the credentials in Secrets.
 type BindingReconciler struct {
 	*reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]
+	lookup    bindingLookup
 	instances *consistency.ObjectFreshness
 	secrets   *credentials.Keeper
 }
@@ -57,6 +58,12 @@ type bindingView struct {
 	shown bool
 }
 
+// StatusForBlocker returns the status of a binding whose reconcile is blocked.
+func (v *bindingView) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceBindingStatus {
+	v.world.Now = now
+	return bindingrules.StatusForBlocker(v.b, v.world, why)
+}
+
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings/status,verbs=patch
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings/finalizers,verbs=update
@@ -65,13 +72,9 @@ type bindingView struct {
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// attend observes, decides, executes and records.
-func (r *BindingReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]) (ctrl.Result, error) {
+// ReconcileObject observes, decides, executes and records.
+func (r *BindingReconciler) ReconcileObject(ctx context.Context, of *view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]) (ctrl.Result, error) {
 	v := &bindingView{view: of, b: of.object}
-	v.troubled = func(why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
-		v.world.Now = r.clock.Now()
-		return bindingrules.StatusForBlocker(v.b, v.world, why)
-	}
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
@@ -89,12 +92,12 @@ func (r *BindingReconciler) steps(ctx context.Context, v *bindingView) (ctrl.Res
 		next, err := r.decide(ctx, v)
 		switch {
 		case err != nil:
-			return ctrl.Result{}, r.fail(ctx, v.view, err)
+			return ctrl.Result{}, r.fail(ctx, v, err)
 		case next.NeedFinalizer:
 			return ctrl.Result{}, patch.AddFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.Finalizer)
 		case next.SecretAction != "":
 			if err := r.do(ctx, v, next); err != nil {
-				return ctrl.Result{}, r.fail(ctx, v.view, err)
+				return ctrl.Result{}, r.fail(ctx, v, err)
 			}
 		case next.Request != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
 			return r.atOnce(&next.Status), r.record(ctx, v.view, v.b.Status)
@@ -238,7 +241,7 @@ func (r *BindingReconciler) settle(ctx context.Context, v *bindingView, next bin
 	}
 	if next.Retained != nil {
 		announceRelease(ctx, r.recorder, v.before, *next.Retained, r.isOpen(v.view))
-		r.released(r.name, *next.Retained)
+		r.released(r.Name(), *next.Retained)
 	}
 	return sooner(r.later(next.RequeueAt, &next.Status), r.untilShown(ctx, v)), nil
 }

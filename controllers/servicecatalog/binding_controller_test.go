@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -54,7 +55,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconci
 		},
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
-	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start), recorder: events.NewFakeRecorder(10),
+	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), recorder: events.NewFakeRecorder(10),
 		clusterID: &clusterID{live: c, writer: c, name: types.NamespacedName{Namespace: "bellhop", Name: "cluster"}}})
 	return r, c
 }
@@ -64,9 +65,6 @@ func viewOf(b *v1beta1.ServiceBinding, w bindingrules.Inputs) *bindingView {
 	v := &bindingView{b: b.DeepCopy(), world: w}
 	v.view = &view[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]{
 		before: b, object: v.b, known: &entry[v1beta1.ServiceBindingStatus, bindingrules.Memory]{},
-		troubled: func(why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
-			return bindingrules.StatusForBlocker(v.b, v.world, why)
-		},
 	}
 	return v
 }
@@ -104,16 +102,16 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 			next, err := r.decide(t.Context(), v)
 			switch {
 			case err != nil:
-				err = r.fail(t.Context(), v.view, err)
+				err = r.fail(t.Context(), v, err)
 			case next.SecretAction != "":
 				if err = r.do(t.Context(), v, next); err != nil {
-					err = r.fail(t.Context(), v.view, err)
+					err = r.fail(t.Context(), v, err)
 				}
 			default:
 				broker, connection := connected(t)
 				_, err = r.make(t.Context(), v, connection, next)
 				if err != nil {
-					err = r.fail(t.Context(), v.view, err)
+					err = r.fail(t.Context(), v, err)
 				}
 				if n := len(broker.Calls()); n > 0 {
 					t.Errorf("%d requests", n)
@@ -144,7 +142,7 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	secret := bindingsecret.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := newFakeCluster(t, interceptor.Funcs{}, secret)
-	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	returned := newCredentials("x")
 	v := viewOf(f.b, f.w)
 	v.known.memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
@@ -173,7 +171,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		"shown":     {c, false},
 		"not shown": {newFakeCluster(t, interceptor.Funcs{}), true},
 	} {
-		r := newBindingReconciler(c, test.cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+		r := newBindingReconciler(c, test.cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 		v := viewOf(f.b, f.w)
 		v.known.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
 		err := r.inject(t.Context(), v)
@@ -189,9 +187,9 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 // TestASecretIsLookedForUntilTheCacheShowsIt: it may have been deleted before that.
 func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample()
-	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+	r := newBindingReconciler(nil, nil, nil, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	v := viewOf(f.b, f.w)
-	v.known.memory.SecretVersion, v.known.memory.SeenAt = "7", start.Add(-time.Second)
+	v.known.memory.SecretVersion, v.known.memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
 	if got := r.untilShown(t.Context(), v); got != bindingrules.SecretCacheDelay-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}
@@ -209,7 +207,7 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	for name, secret := range map[string]*corev1.Secret{"ours": bindingsecret.NewSecret(f.b, "id", nil), "another's": stranger} {
 		c := newFakeCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: newFakeCluster(t, interceptor.Funcs{}), true: c} {
-			r := newBindingReconciler(c, cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+			r := newBindingReconciler(c, cache, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 			v := viewOf(f.b, f.w)
 			if err := r.lookAtSecret(t.Context(), v); err != nil {
 				t.Fatal(err)
@@ -233,7 +231,7 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
 	f.w.Broker = broker
 	c := newFakeCluster(t, interceptor.Funcs{}, f.b)
-	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(start), recorder: events.NewFakeRecorder(10), connections: &connections{cache: c, live: c}})
+	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), recorder: events.NewFakeRecorder(10), connections: &connections{cache: c, live: c}})
 	v := viewOf(f.b, f.w)
 	if made, _, err := r.act(t.Context(), v, bindingrules.Decide(v.b, f.w)); made || err != nil {
 		t.Fatalf("a request was made: %t, %v", made, err)
@@ -274,7 +272,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 	} {
 		f := newBindingSample(test.is...)
 		c := newFakeCluster(t, interceptor.Funcs{}, f.b)
-		r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+		r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 		if test.put != nil {
 			if err := test.put(f, r); err != nil {
 				t.Fatal(err)

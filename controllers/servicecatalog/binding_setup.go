@@ -37,64 +37,37 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	"github.com/gophernetes/bellhop/internal/osb"
 )
 
 // setupBindings registers the controller of ServiceBindings.
 func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 	r := newBindingReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), k)
-	l := bindingLookup{k.index}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("servicebinding").
 		For(&v1beta1.ServiceBinding{}).
 		// A deletion may unblock another object with the same id.
-		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(l.withSameID), builder.WithPredicates(ownership)).
-		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(l.toInstance), builder.WithPredicates(bindability)).
-		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(l.ofClass), edited).
-		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(l.ofClass), edited).
-		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(l.ofPlan), edited).
-		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(l.ofPlan), edited).
-		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(l.atBroker), edited).
-		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(l.atBroker), edited).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(l.ofSecret)).
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(r.lookup.withSameID), builder.WithPredicates(ownership)).
+		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(r.lookup.toInstance), builder.WithPredicates(bindability)).
+		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofClass), edited).
+		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofClass), edited).
+		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofPlan), edited).
+		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofPlan), edited).
+		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.lookup.atBroker), edited).
+		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.lookup.atBroker), edited).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
-// bindingKind is the access to ServiceBindings.
-var bindingKind = kind[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus]{
-	name:       "ServiceBinding",
-	new:        func() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} },
-	status:     func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus { return &b.Status },
-	copy:       (*v1beta1.ServiceBindingStatus).DeepCopy,
-	conditions: func(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition { return s.Conditions },
-	attempts:   func(s *v1beta1.ServiceBindingStatus) *v1beta1.Attempts { return s.Attempts },
-	working:    func(s *v1beta1.ServiceBindingStatus) bool { return s.AsyncOpInProgress },
-	made:       bindingrules.IsBound,
-	atBroker:   bindingsAtBroker,
-}
-
 func newBindingReconciler(c client.Client, cache, live client.Reader, k *kit) *BindingReconciler {
 	r := &BindingReconciler{
-		reconciler: newReconciler[bindingrules.Memory](k, bindingKind, c, live),
-		instances:  freshness(k, instanceKind),
-		secrets:    &credentials.Keeper{Cache: cache, Live: live, Writer: c},
+		lookup:    bindingLookup{k.index},
+		instances: k.freshness("ServiceInstance", &v1beta1.ServiceInstance{}),
+		secrets:   &credentials.Keeper{Cache: cache, Live: live, Writer: c},
 	}
-	r.reconciler.attend = r.attend
-	r.orphans.remove, r.orphans.claimed = (*osb.Client).Unbind, r.hasHeir
+	r.reconciler = newReconciler(k, r, c, live)
 	return r
-}
-
-// hasHeir reports whether another object has the id of an orphan.
-func (r *BindingReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error) {
-	others, err := r.index.BindingsWithID(ctx, o.remove.BindingID)
-	for _, other := range others {
-		if other.UID != o.object.GetUID() {
-			return true, nil
-		}
-	}
-	return false, err
 }
 
 // bindability passes the changes of an instance that matter to its bindings.
@@ -178,8 +151,4 @@ func unsettledBindings(bindings []*v1beta1.ServiceBinding) (requests []reconcile
 		}
 	}
 	return requests
-}
-
-func bindingsAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
-	return bindingLookup{x}.atBroker(ctx, b)
 }

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
 // TestABindingSeesWhatIsOnRecordOfItsInstance: one was asked for that the broker had just called unusable.
@@ -33,7 +34,7 @@ func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
 	recorded := shown.DeepCopy()
 	recorded.Status.Unusable = true
 	cache, c := newFakeCluster(t, interceptor.Funcs{}, shown), newFakeCluster(t, interceptor.Funcs{}, recorded)
-	r := newBindingReconciler(c, cache, c, &kit{index: index.Index{Cache: cache}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+	r := newBindingReconciler(c, cache, c, &kit{index: index.Index{Cache: cache}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	if g, err := r.findGround(t.Context(), f.b); err != nil || g.Instance == nil || !g.Instance.Status.Unusable {
 		t.Errorf("it sees %+v, %v", g.Instance, err)
 	}

@@ -26,28 +26,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/apiserver"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -58,65 +51,22 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
-
-// indexes is a client.FieldIndexer for a fake client.
-type indexes struct{ builder *fake.ClientBuilder }
-
-func (i indexes) IndexField(_ context.Context, obj client.Object, field string, values client.IndexerFunc) error {
-	i.builder.WithIndex(obj, field, values)
-	return nil
-}
-
-// newFakeCluster is an API server in memory, with the indexes of the manager's cache.
-func newFakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.WithWatch {
-	t.Helper()
-	known := runtime.NewScheme()
-	if err := errors.Join(v1beta1.AddToScheme(known), clientgoscheme.AddToScheme(known)); err != nil {
-		t.Fatal(err)
-	}
-	builder := fake.NewClientBuilder().WithScheme(known).WithObjects(objects...).WithInterceptorFuncs(funcs).WithStatusSubresource(
-		&v1beta1.ClusterServiceBroker{}, &v1beta1.ServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{},
-		&v1beta1.ClusterServicePlan{}, &v1beta1.ServicePlan{}, &v1beta1.ServiceInstance{}, &v1beta1.ServiceBinding{})
-	if err := index.AddIndexes(t.Context(), indexes{builder}); err != nil {
-		t.Fatal(err)
-	}
-	return builder.Build()
-}
 
 // newBrokerReconciler works with a fake cluster and a clock of its own.
 func newBrokerReconciler(t *testing.T, s catalogsync.Kinds, c client.Client, now time.Time) (*BrokerReconciler, *clocktesting.FakePassiveClock) {
 	t.Helper()
 	at := clocktesting.NewFakePassiveClock(now)
-	m, err := newMetrics(prometheus.NewRegistry(), nil, at)
-	if err != nil {
-		t.Fatal(err)
-	}
 	x, recorder, barrier := index.Index{Cache: c}, events.NewFakeRecorder(1000), &consistency.CacheBarrier{Cache: c, Live: c}
 	return &BrokerReconciler{
 		librarian: librarian{Kinds: s, client: c, index: x}, cached: x, live: c,
 		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
 		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
-			timeout: time.Minute, observe: m.observe, ready: versioned.NewCache[brokerKey, *connection]()},
+			timeout: time.Minute, observe: func(brokerKey, osb.Observation) {}, ready: versioned.NewCache[brokerKey, *connection]()},
 		secrets:       newSecretKeeper(c, c, x, recorder, barrier),
-		forgetMetrics: m.forget, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
+		forgetMetrics: func(brokerKey) {}, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at
-}
-
-// newBrokerAt is a broker object for a server, as admission lets it in.
-func newBrokerAt(s catalogsync.Kinds, url string) v1beta1.Broker {
-	b := s.NewBroker()
-	b.SetName("osba")
-	b.SetUID("broker")
-	b.SetGeneration(1)
-	b.SetFinalizers([]string{v1beta1.Finalizer})
-	b.Common().URL, b.Common().RelistBehavior = url, v1beta1.RelistDuration
-	if s.Scope == catalog.Namespaced {
-		b.SetNamespace("demo")
-	}
-	return b
 }
 
 // reconcileBroker reconciles once and returns the broker as it then is.
@@ -235,115 +185,6 @@ func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
 		}
 		if names := r.targetOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
 			t.Errorf("%s: whose going is of interest to %v", s.Scope, names)
-		}
-	}
-}
-
-func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
-	for _, s := range catalogsync.AllKinds {
-		b := newBrokerAt(s, "http://127.0.0.1:1")
-		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
-		secret.DeletionTimestamp = &metav1.Time{Time: lifecycletest.Noon}
-		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
-		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
-		r, _ := newBrokerReconciler(t, s, newFakeCluster(t, interceptor.Funcs{}, b, binding, secret), lifecycletest.Noon)
-		finalizers := func() []string {
-			t.Helper()
-			if _, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
-				t.Fatal(err)
-			}
-			if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
-				t.Fatal(err)
-			}
-			return secret.Finalizers
-		}
-		if got := finalizers(); !slices.Contains(got, v1beta1.AuthSecretFinalizer) {
-			t.Fatalf("%s: finalizers are %q while a binding is to be removed", s.Scope, got)
-		}
-		if said := <-r.recorder.(*events.FakeRecorder).Events; !strings.Contains(said, "0 ServiceInstances and 1 ServiceBinding") {
-			t.Errorf("%s: the event is %q", s.Scope, said)
-		}
-		if err := r.client.Delete(t.Context(), binding); err != nil {
-			t.Fatal(err)
-		}
-		if got := finalizers(); slices.Contains(got, v1beta1.AuthSecretFinalizer) {
-			t.Errorf("%s: finalizers are %q though nothing is left", s.Scope, got)
-		}
-	}
-}
-
-func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
-	c := newFakeCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
-		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
-	}}, secret)
-	r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, lifecycletest.Noon)
-	if result, err := r.secrets.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
-		t.Errorf("again %v, %v", !result.IsZero(), err)
-	}
-}
-
-func TestASecretIsHeldOnce(t *testing.T) {
-	b := newBrokerAt(catalogsync.Namespaced, "https://osba.example")
-	b.SetNamespace("demo")
-	ref := &v1beta1.ObjectReference{Name: "login"}
-	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: ref}, ClientCertificate: &v1beta1.SecretAuth{SecretRef: ref}}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}}
-	var patches int
-	c := newFakeCluster(t, interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
-		patches++
-		return c.Patch(ctx, o, p, opts...)
-	}}, secret)
-	before := newFakeCluster(t, interceptor.Funcs{}, secret) // what the cache shows
-	k := newSecretKeeper(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
-	for range 2 {
-		if err := k.hold(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil || patches != 1 || !controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
-		t.Errorf("%v, %d patches: %v", err, patches, secret.Finalizers)
-	}
-	asSeen := apiserver.Metadata("Secret")
-	if err := before.Get(t.Context(), client.ObjectKeyFromObject(secret), asSeen); err != nil {
-		t.Fatal(err)
-	}
-	if err := k.letGo(t.Context(), asSeen, k.usesOf("login")); !errors.Is(err, patch.ErrStale) {
-		t.Errorf("taken off by who has not seen it: %v", err)
-	}
-}
-
-// TestASecretThatWasLetGoIsHeldAgain: the cache may still show our finalizer on it, or a look for
-// what it is needed for may have been too early.
-func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
-	b := newBrokerAt(catalogsync.ClusterWide, "https://osba.example")
-	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
-	name := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}
-	for _, shown := range []bool{true, false} {
-		c := newFakeCluster(t, interceptor.Funcs{}, secret)
-		cache := client.Reader(c)
-		if !shown {
-			cache = newFakeCluster(t, interceptor.Funcs{}, secret)
-		}
-		k := newSecretKeeper(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
-		uses, asSeen := k.usesOf("login"), apiserver.Metadata("Secret")
-		if err := cache.Get(t.Context(), name.NamespacedName, asSeen); err != nil {
-			t.Fatal(err)
-		}
-		if err := k.hold(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-		if err := k.letGo(t.Context(), asSeen, uses); !errors.Is(err, patch.ErrStale) {
-			t.Errorf("let go by who has looked before it was held: %v", err)
-		}
-		if _, err := k.Reconcile(t.Context(), name); err != nil { // nothing needs it
-			t.Fatal(err)
-		}
-		is := &corev1.Secret{}
-		if err := errors.Join(k.hold(t.Context(), b), c.Get(t.Context(), name.NamespacedName, is)); shown && (err != nil || len(is.Finalizers) != 1) || !shown && !errors.Is(err, patch.ErrStale) {
-			t.Errorf("held again, where the cache shows that it was let go (%t): %v, %v", shown, err, is.Finalizers)
 		}
 	}
 }

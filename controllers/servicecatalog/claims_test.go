@@ -38,7 +38,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 	o := lifecycletest.NewOffering()
 	claims := func(name string, age time.Duration, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
 		si := lifecycletest.NewInstance()
-		si.Name, si.UID, si.Annotations, si.CreationTimestamp = name, types.UID("uid-"+name), nil, metav1.NewTime(start.Add(-age))
+		si.Name, si.UID, si.Annotations, si.CreationTimestamp = name, types.UID("uid-"+name), nil, metav1.NewTime(lifecycletest.T0.Add(-age))
 		for _, edit := range edits {
 			edit(si)
 		}
@@ -54,7 +54,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 		si.Spec.ExternalID, si.Status.ExternalID = "first", "id"
 	}
 	elsewhere := func(si *v1beta1.ServiceInstance) { si.Namespace = "elsewhere" }
-	leaving := func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(start)) }
+	leaving := func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0)) }
 	released := func(si *v1beta1.ServiceInstance) { si.Finalizers = []string{"someone/else"} }
 	for name, test := range map[string]struct {
 		other    *v1beta1.ServiceInstance

@@ -17,20 +17,13 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"context"
 	"net/netip"
 	"testing"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 // connected is a broker and a client for it.
@@ -42,22 +35,6 @@ func connected(t *testing.T) (*osbtest.Broker, *osb.Client) {
 	}
 	t.Cleanup(client.Close)
 	return broker, client
-}
-
-// nothingThere is a cache that has nothing.
-type nothingThere struct{ client.Reader }
-
-func (nothingThere) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
-	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
-}
-
-// TestWhatBrokersAreToldIsLookedUpAgain: that it is not there yet does not mean that the
-// object is gone.
-func TestWhatBrokersAreToldIsLookedUpAgain(t *testing.T) {
-	_, err := namespaceUID(t.Context(), nothingThere{}, "ns")
-	if _, err := patch.RequeueOnConflict(t.Context(), ctrl.Result{}, err); err == nil {
-		t.Errorf("it is not tried again after %v", err)
-	}
 }
 
 // conformance: F01

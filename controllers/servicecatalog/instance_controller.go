@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,6 +34,7 @@ import (
 // InstanceReconciler provisions, updates and deprovisions ServiceInstances at their brokers.
 type InstanceReconciler struct {
 	*reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
+	lookup lookup
 }
 
 // instanceView is an instance during a reconcile.
@@ -43,25 +45,27 @@ type instanceView struct {
 	unread error // why the parameters could not be read, which is retried
 }
 
+// StatusForBlocker returns the status of an instance whose reconcile is blocked.
+func (v *instanceView) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
+	return instancerules.StatusForBlocker(v.si, why, now)
+}
+
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances/status,verbs=patch
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// attend observes, decides, executes and records.
-func (r *InstanceReconciler) attend(ctx context.Context, of *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+// ReconcileObject observes, decides, executes and records.
+func (r *InstanceReconciler) ReconcileObject(ctx context.Context, of *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 	v := &instanceView{view: of, si: of.object}
-	v.troubled = func(why *lifecycle.Blocker) v1beta1.ServiceInstanceStatus {
-		return instancerules.StatusForBlocker(v.si, why, r.clock.Now())
-	}
 	if err := r.look(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the instance refers to: %w", err)
 	}
 	next, err := r.decide(ctx, v)
 	switch {
 	case err != nil:
-		return ctrl.Result{}, r.fail(ctx, v.view, err)
+		return ctrl.Result{}, r.fail(ctx, v, err)
 	case next.NeedFinalizer:
 		return ctrl.Result{}, r.protect(ctx, v.before)
 	case next.NeedReferences != nil:
@@ -117,7 +121,7 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	}
 	if next.Request.Operation == lifecycle.Provision {
 		if err := r.keepSecrets(ctx, at); err != nil {
-			return ctrl.Result{}, r.fail(ctx, v.view, err)
+			return ctrl.Result{}, r.fail(ctx, v, err)
 		}
 	}
 	var first *v1beta1.ServiceInstanceStatus
@@ -132,9 +136,9 @@ func (r *InstanceReconciler) act(ctx context.Context, v *instanceView, next inst
 	})
 	switch {
 	case err != nil:
-		return ctrl.Result{}, r.fail(ctx, v.view, err)
+		return ctrl.Result{}, r.fail(ctx, v, err)
 	case queued != nil:
-		return r.queued(ctx, v.view, *queued, v.si.Status.AsyncOpInProgress)
+		return r.queued(ctx, v, *queued, v.si.Status.AsyncOpInProgress)
 	}
 	a.Attribution = v.blame
 	v.si.Status = instancerules.Apply(v.si, next.Status, *next.Request, a, r.clock.Now())
@@ -150,7 +154,7 @@ func (r *InstanceReconciler) follow(ctx context.Context, v *instanceView) (ctrl.
 	next, err := r.decide(ctx, v)
 	switch {
 	case err != nil:
-		return ctrl.Result{}, r.fail(ctx, v.view, err)
+		return ctrl.Result{}, r.fail(ctx, v, err)
 	case next.Request != nil, next.NeedReferences != nil:
 		return r.atOnce(&next.Status), r.record(ctx, v.view, v.si.Status)
 	}

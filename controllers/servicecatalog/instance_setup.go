@@ -35,55 +35,33 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/osb"
 )
 
 // setupInstances registers the controller of ServiceInstances.
 func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 	r := newInstanceReconciler(mgr.GetClient(), mgr.GetAPIReader(), k)
-	found := lookup{k.index}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("serviceinstance").
 		For(&v1beta1.ServiceInstance{}).
 		// A deletion may unblock another object with the same id, and an owner is named in the conditions of the others.
-		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(found.withSameID), builder.WithPredicates(ownership)).
-		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(found.boundTo), builder.WithPredicates(unbinding)).
-		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
-		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(found.ofClass), changed).
-		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(found.ofPlan), changed).
-		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(found.ofPlan), changed).
-		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(found.atBroker), edited).
-		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(found.atBroker), edited).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(found.readingSecret)).
+		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(r.lookup.withSameID), builder.WithPredicates(ownership)).
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(r.lookup.boundTo), builder.WithPredicates(unbinding)).
+		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofClass), changed).
+		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofClass), changed).
+		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofPlan), changed).
+		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofPlan), changed).
+		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.lookup.atBroker), edited).
+		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.lookup.atBroker), edited).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.lookup.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(o.Workers)).
 		Complete(r)
 }
 
-// instanceKind is the access to ServiceInstances.
-var instanceKind = kind[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus]{
-	name:       "ServiceInstance",
-	new:        func() *v1beta1.ServiceInstance { return &v1beta1.ServiceInstance{} },
-	status:     func(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus { return &si.Status },
-	copy:       (*v1beta1.ServiceInstanceStatus).DeepCopy,
-	conditions: func(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition { return s.Conditions },
-	attempts:   func(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts { return s.Attempts },
-	working:    func(s *v1beta1.ServiceInstanceStatus) bool { return s.AsyncOpInProgress },
-	made:       func(s *v1beta1.ServiceInstanceStatus) bool { return s.ProvisionStatus == v1beta1.Provisioned },
-	atBroker:   instancesAtBroker,
-}
-
 func newInstanceReconciler(c client.Client, live client.Reader, k *kit) *InstanceReconciler {
-	r := &InstanceReconciler{newReconciler[struct{}](k, instanceKind, c, live)}
-	r.reconciler.attend = r.attend
-	r.orphans.remove, r.orphans.claimed = (*osb.Client).Deprovision, r.hasHeir
+	r := &InstanceReconciler{lookup: lookup{k.index}}
+	r.reconciler = newReconciler(k, r, c, live)
 	return r
-}
-
-// hasHeir reports whether another object has the id of an orphan.
-func (r *InstanceReconciler) hasHeir(ctx context.Context, o *orphan) (bool, error) {
-	others, err := r.index.InstancesWithID(ctx, o.remove.InstanceID)
-	return slices.ContainsFunc(others, func(other *v1beta1.ServiceInstance) bool { return other.UID != o.object.GetUID() }), err
 }
 
 // unbinding passes the changes of a binding that matter to an instance that is being deleted.
@@ -163,8 +141,4 @@ func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Reque
 		}
 	}
 	return requests
-}
-
-func instancesAtBroker(ctx context.Context, x index.Index, b v1beta1.Broker) []reconcile.Request {
-	return lookup{x}.atBroker(ctx, b)
 }

@@ -21,6 +21,7 @@ import (
 
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
@@ -43,4 +44,9 @@ type kit struct {
 	keepSecrets func(context.Context, v1beta1.Broker) error
 	// released counts a released object, by its kind.
 	released func(kind string, why lifecycle.Cause)
+}
+
+// freshness returns the freshness of the objects of a kind.
+func (k *kit) freshness(kind string, o client.Object) *consistency.ObjectFreshness {
+	return k.barrier.Of(v1beta1.GroupVersion.WithKind(kind), o)
 }

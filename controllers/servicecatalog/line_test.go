@@ -22,7 +22,6 @@ import (
 
 	clocktesting "k8s.io/utils/clock/testing"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
@@ -34,18 +33,18 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 	l := line{news: newNewsLimiter()}
 	first, second := &waiting{}, &waiting{}
 	for _, where := range []*waiting{first, second, first} {
-		l.sayAt(where, start)
+		l.sayAt(where, lifecycletest.T0)
 	}
-	if got := []time.Time{first.says, second.says}; !got[0].Equal(start) || !got[1].Equal(start.Add(newsInterval)) {
+	if got := []time.Time{first.says, second.says}; !got[0].Equal(lifecycletest.T0) || !got[1].Equal(lifecycletest.T0.Add(newsInterval)) {
 		t.Errorf("they say so at %v", got)
 	}
-	if l.news.AllowN(start, 1) {
+	if l.news.AllowN(lifecycletest.T0, 1) {
 		t.Error("others may say something at the same time")
 	}
-	if later := start.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
+	if later := lifecycletest.T0.Add(time.Hour); !l.sayAt(&waiting{}, later).Equal(later) {
 		t.Error("one alone has to wait for long")
 	}
-	if later := start.Add(2 * time.Hour); !l.news.AllowN(later, 1) || l.news.AllowN(later, 1) {
+	if later := lifecycletest.T0.Add(2 * time.Hour); !l.news.AllowN(later, 1) || l.news.AllowN(later, 1) {
 		t.Error("it is not one at a time")
 	}
 }
@@ -53,12 +52,12 @@ func TestWhatWaitsSaysSoInTurn(t *testing.T) {
 // TestWhatGetsItsTurnLeavesItsMomentToOthers: else those who come after many that are served before
 // they have said anything would never say so.
 func TestWhatGetsItsTurnLeavesItsMomentToOthers(t *testing.T) {
-	l := &line{clock: clocktesting.NewFakePassiveClock(start), news: newNewsLimiter()}
+	l := &line{clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), news: newNewsLimiter()}
 	for range 1000 {
 		w := &waiting{}
-		l.sayAt(w, start)
-		if w.says.After(start.Add(newsInterval)) {
-			t.Fatalf("it says so after %s", w.says.Sub(start))
+		l.sayAt(w, lifecycletest.T0)
+		if w.says.After(lifecycletest.T0.Add(newsInterval)) {
+			t.Fatalf("it says so after %s", w.says.Sub(lifecycletest.T0))
 		}
 		l.forget(&w)
 	}
@@ -71,9 +70,9 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 	many := make([]waiting, 10_000)
 	said := 0
 	for i := range many {
-		at := l.sayAt(&many[i], start)
-		if at.After(start.Add(askAgain)) {
-			t.Fatalf("number %d comes again after %v", i, at.Sub(start))
+		at := l.sayAt(&many[i], lifecycletest.T0)
+		if at.After(lifecycletest.T0.Add(askAgain)) {
+			t.Fatalf("number %d comes again after %v", i, at.Sub(lifecycletest.T0))
 		}
 		if !many[i].says.IsZero() {
 			said++
@@ -83,30 +82,8 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 		t.Errorf("%d say so within %v, want %d", said, askAgain, want)
 	}
 	late := &waiting{}
-	if now := start.Add(askAgain + newsInterval); !l.sayAt(late, now).Equal(now) {
+	if now := lifecycletest.T0.Add(askAgain + newsInterval); !l.sayAt(late, now).Equal(now) {
 		t.Errorf("the next one says so at %v, %v later", late.says, late.says.Sub(now))
-	}
-}
-
-// full is a broker of which all slots are taken, and freed gives them back and says whether nobody
-// waits there any more.
-func full(t *testing.T, c *connections, key brokerKey, now time.Time) (freed func() bool) {
-	t.Helper()
-	b := c.bulkheads.Of(key, now)
-	var leaves []limiter.Leave
-	for n := 0; ; n++ {
-		leave, _ := b.Enter(limiter.Ticket{Who: n, Call: func() {}}, now)
-		if leave == nil {
-			b.Withdraw(n, now)
-			break
-		}
-		leaves = append(leaves, leave)
-	}
-	return func() bool {
-		for _, leave := range leaves {
-			leave(now, limiter.Result{})
-		}
-		return b.Idle(now)
 	}
 }
 
@@ -128,16 +105,5 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	leave(now, limiter.Result{})
 	if !freed() {
 		t.Error("its place at the former broker is still there")
-	}
-}
-
-// TestAPlaceIsTheNames: the next object of the name has it, and with it the means to give it up.
-func TestAPlaceIsTheNames(t *testing.T) {
-	ledger := newLedger[v1beta1.ServiceInstanceStatus, struct{}](newOrphans())
-	si := lifecycletest.NewInstance()
-	ledger.of(si).queued = &waiting{broker: brokerKey{name: "former"}, says: start}
-	si.UID = "another"
-	if e := ledger.of(si); e.uid != "another" || e.queued == nil || *e.queued != (waiting{broker: brokerKey{name: "former"}}) {
-		t.Errorf("%+v", e)
 	}
 }

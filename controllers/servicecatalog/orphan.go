@@ -84,6 +84,14 @@ func (l *orphans) forget(name types.NamespacedName, o *orphan) {
 	}
 }
 
+// OrphanRemover removes the orphans of a kind.
+type OrphanRemover interface {
+	// Remove sends the removal request of the kind.
+	Remove(context.Context, *osb.Client, osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome)
+	// IsClaimed reports whether another object has the orphan's id.
+	IsClaimed(context.Context, *orphan) (bool, error)
+}
+
 // orphanage removes orphans at their brokers.
 type orphanage struct {
 	index       index.Index
@@ -91,12 +99,9 @@ type orphanage struct {
 	definition  *definition
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
-	orphans     *orphans
+	left        *orphans
 	wake        func(types.NamespacedName)
-	// remove sends the removal request of the kind.
-	remove func(*osb.Client, context.Context, osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome)
-	// claimed reports whether another object has the orphan's id.
-	claimed func(context.Context, *orphan) (bool, error)
+	remover     OrphanRemover
 }
 
 // maxAttempts bounds the removal requests for an orphan.
@@ -104,14 +109,14 @@ const maxAttempts = 20
 
 // undo removes the orphans of a name. It returns when to continue; 0: none is left.
 func (u *orphanage) undo(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {
-	for _, o := range u.orphans.of(name) {
+	for _, o := range u.left.of(name) {
 		wait, err := u.undoOne(ctx, o)
 		switch {
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case wait == 0:
 			u.connections.bulkheads.Withdraw(o.broker, o, u.clock.Now())
-			u.orphans.forget(name, o)
+			u.left.forget(name, o)
 		case again == 0 || wait < again:
 			again = wait
 		}
@@ -167,7 +172,7 @@ func (u *orphanage) undoOne(ctx context.Context, o *orphan) (wait time.Duration,
 // ask sends the removal request of an orphan, or polls it.
 func (u *orphanage) ask(ctx context.Context, broker *osb.Client, o *orphan) osbresult.Outcome {
 	if o.working.IsZero() {
-		removal, out := u.remove(broker, ctx, o.remove)
+		removal, out := u.remover.Remove(ctx, broker, o.remove)
 		if out.Class == osbresult.Accepted {
 			o.working, o.operation = u.clock.Now(), removal.Operation
 		}
@@ -212,7 +217,7 @@ func (u *orphanage) mustLeave(ctx context.Context, o *orphan) (why string, err e
 	if !o.ours {
 		return "it is not known that this object's request has created it", nil
 	}
-	if claimed, err := u.claimed(ctx, o); err != nil || claimed {
+	if claimed, err := u.remover.IsClaimed(ctx, o); err != nil || claimed {
 		return "another object has the id", err
 	}
 	state, err := u.definition.state(ctx)

@@ -30,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -39,7 +40,7 @@ import (
 // with the object.
 func TestAnOrphanIsLeftWithoutTheBrokersWords(t *testing.T) {
 	said := events.NewFakeRecorder(1)
-	u := &orphanage{recorder: said, clock: clocktesting.NewFakePassiveClock(start)}
+	u := &orphanage{recorder: said, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)}
 	o := &orphan{object: &v1beta1.ServiceInstance{}, attempts: maxAttempts - 1, remove: osb.RemovalRequest{Params: osb.Params{InstanceID: "id"}}}
 	if wait := u.undone(o, osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Code: "open-sesame", Description: "you said open-sesame"}); wait != 0 {
 		t.Errorf("it is tried again after %s", wait)
@@ -51,11 +52,11 @@ func TestAnOrphanIsLeftWithoutTheBrokersWords(t *testing.T) {
 
 // TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone: in the end.
 func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
-	clock := clocktesting.NewFakePassiveClock(start)
+	clock := clocktesting.NewFakePassiveClock(lifecycletest.T0)
 	u := &orphanage{recorder: events.NewFakeRecorder(1), clock: clock}
-	o := &orphan{object: &v1beta1.ServiceInstance{}, working: start}
+	o := &orphan{object: &v1beta1.ServiceInstance{}, working: lifecycletest.T0}
 	for wait := time.Minute; wait != 0; {
-		if clock.SetTime(clock.Now().Add(wait)); clock.Since(start) > 2*catalog.MaximumPollingDuration {
+		if clock.SetTime(clock.Now().Add(wait)); clock.Since(lifecycletest.T0) > 2*catalog.MaximumPollingDuration {
 			t.Fatal("it is polled for ever")
 		}
 		if wait = u.undone(o, osbresult.Outcome{Class: osbresult.Accepted}); wait > 2*lifecycle.LastRetry {
@@ -69,9 +70,9 @@ func TestAnOrphanThatIsLeftDoesNotWait(t *testing.T) {
 	now, key := time.Now(), brokerKey{name: "osba"}
 	c := &connections{}
 	u := &orphanage{index: index.Index{Cache: newFakeCluster(t, interceptor.Funcs{})}, connections: c, recorder: events.NewFakeRecorder(1), clock: clocktesting.NewFakePassiveClock(now)}
-	u.orphans = newOrphans()
+	u.left = newOrphans()
 	o, name := &orphan{object: &v1beta1.ServiceInstance{}, broker: key}, types.NamespacedName{Name: "db"}
-	u.orphans.add(name, o)
+	u.left.add(name, o)
 	freed := full(t, c, key, now)
 	if leave, _ := c.bulkheads.Of(key, now).Enter(limiter.Ticket{Who: o, Call: func() {}}, now); leave != nil {
 		t.Fatal("there was a slot")

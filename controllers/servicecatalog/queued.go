@@ -29,9 +29,10 @@ import (
 
 // queued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
 // again in time loses its place.
-func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
+func (r *reconciler[O, S, M]) queued(ctx context.Context, of KindScope[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
+	v := of.scope()
+	now := r.clock.Now()
 	if v.known.unrecorded == nil {
-		now := r.clock.Now()
 		at := wait.Since.Add(patience)
 		if !now.Before(at) && !silent {
 			at = r.line.sayAt(v.known.queued, now)
@@ -40,11 +41,10 @@ func (r *reconciler[O, S, M]) queued(ctx context.Context, v *view[O, S, M], wait
 			return enqueue.Requeue(at, now), nil
 		}
 	}
-	status := *r.status(v.object)
-	if !silent && !lifecycle.IsSlow(r.attempts(&status)) { // otherwise the conditions say why it is retried slowly
-		status = v.troubled(whyQueued(wait.Cause, v.known.queued.broker))
+	status := *r.kind.Status(v.object)
+	if !silent && !lifecycle.IsSlow(r.kind.Attempts(&status)) { // otherwise the conditions say why it is retried slowly
+		status = of.StatusForBlocker(whyQueued(wait.Cause, v.known.queued.broker), now)
 	}
-	now := r.clock.Now()
 	return enqueue.Requeue(now.Add(askAgain), now), r.record(ctx, v, status)
 }
 

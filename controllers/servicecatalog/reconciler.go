@@ -34,7 +34,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -57,7 +56,7 @@ const (
 // records the result. O is the type of the objects, S that of their status, and M what a process remembers of an object beyond it.
 type reconciler[O client.Object, S any, M comparable] struct {
 	*kit
-	kind[O, S]
+	kind       Kind[O, S, M]
 	client     client.Client // reads the cache, and shows this process's own writes
 	live       client.Reader
 	fresh      *consistency.ObjectFreshness
@@ -69,24 +68,26 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	wake       enqueue.Enqueuer
 	line       line
 	chatter    *rate.Limiter
-	// attend reconciles an object that the cache shows as it is.
-	attend func(context.Context, *view[O, S, M]) (ctrl.Result, error)
 }
 
-// kind is how the shell accesses what both kinds have.
-type kind[O client.Object, S any] struct {
-	name       string
-	new        func() O
-	status     func(O) *S
-	copy       func(*S) *S
-	conditions func(*S) []v1beta1.Condition
-	attempts   func(*S) *v1beta1.Attempts
-	// working reports whether an operation is in progress.
-	working func(*S) bool
-	// made reports whether the broker has confirmed the resource.
-	made func(*S) bool
-	// atBroker returns the objects that are not settled at a broker.
-	atBroker func(context.Context, index.Index, v1beta1.Broker) []reconcile.Request
+// Kind is what differs between the kinds of objects that the engine reconciles.
+type Kind[O client.Object, S any, M comparable] interface {
+	OrphanRemover
+	// Name returns the kind, such as ServiceInstance.
+	Name() string
+	New() O
+	Status(O) *S
+	CopyStatus(*S) *S
+	Conditions(*S) []v1beta1.Condition
+	Attempts(*S) *v1beta1.Attempts
+	// IsInProgress reports whether an operation is in progress.
+	IsInProgress(*S) bool
+	// IsCreated reports whether the broker has confirmed the resource.
+	IsCreated(*S) bool
+	// UnsettledAt returns the objects that are not settled at a broker.
+	UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request
+	// ReconcileObject takes one step for an object that the cache shows as it is.
+	ReconcileObject(context.Context, *view[O, S, M]) (ctrl.Result, error)
 }
 
 // view is an object during a reconcile.
@@ -100,28 +101,30 @@ type view[O client.Object, S any, M comparable] struct {
 	stopping func() error
 	// blame attributes an answer that looks like a misconfiguration.
 	blame lifecycle.Attribution
-	// troubled returns the status for a blocker that appears after the decision.
-	troubled func(why *lifecycle.Blocker) S
 }
 
-func newReconciler[M comparable, O client.Object, S any](k *kit, of kind[O, S], c client.Client, live client.Reader) *reconciler[O, S, M] {
+func (v *view[O, S, M]) scope() *view[O, S, M] { return v }
+
+// KindScope is a Scope, together with what a kind looks up for its object.
+type KindScope[O client.Object, S any, M comparable] interface {
+	// StatusForBlocker returns the status of an object whose reconcile is blocked.
+	StatusForBlocker(why *lifecycle.Blocker, now time.Time) S
+	scope() *view[O, S, M]
+}
+
+func newReconciler[O client.Object, S any, M comparable](k *kit, of Kind[O, S, M], c client.Client, live client.Reader) *reconciler[O, S, M] {
 	r := &reconciler[O, S, M]{
 		kit: k, kind: of, client: c, live: live, chatter: newNewsLimiter(),
-		fresh:      freshness(k, of),
-		definition: &definition{live: live, name: strings.ToLower(of.name) + "s." + v1beta1.GroupVersion.Group},
+		fresh:      k.freshness(of.Name(), of.New()),
+		definition: &definition{live: live, name: strings.ToLower(of.Name()) + "s." + v1beta1.GroupVersion.Group},
 	}
-	r.line = line{kind: of.name, connections: k.connections, clock: k.clock, wake: &r.wake, news: newNewsLimiter()}
+	r.line = line{kind: of.Name(), connections: k.connections, clock: k.clock, wake: &r.wake, news: newNewsLimiter()}
 	left := newOrphans()
 	r.ledger = newLedger[S, M](left)
 	r.orphans = &orphanage{
-		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, orphans: left, wake: r.wake.AddFirst,
+		index: k.index, connections: k.connections, definition: r.definition, recorder: k.recorder, clock: k.clock, left: left, wake: r.wake.AddFirst, remover: of,
 	}
 	return r
-}
-
-// freshness returns the freshness of the objects of a kind.
-func freshness[O client.Object, S any](k *kit, of kind[O, S]) *consistency.ObjectFreshness {
-	return k.barrier.Of(v1beta1.GroupVersion.WithKind(of.name), of.new())
 }
 
 // Reconcile takes one step for an object, and for the resources that earlier objects of its name have left at brokers.
@@ -129,7 +132,7 @@ func (r *reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	before := r.new()
+	before := r.kind.New()
 	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before, client.UnsafeDisableDeepCopy)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -167,8 +170,8 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 	r.resume(v)
 	v.stopping = ctx.Err
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
-	result, err := r.attend(ctx, v)
-	if !r.working(r.status(v.object)) {
+	result, err := r.kind.ReconcileObject(ctx, v)
+	if !r.kind.IsInProgress(r.kind.Status(v.object)) {
 		r.ledger.rest(before)
 	}
 	return patch.RequeueOnConflict(ctx, result, err)
@@ -176,7 +179,7 @@ func (r *reconciler[O, S, M]) open(ctx context.Context, before O) (ctrl.Result, 
 
 // keep remembers a status until it is on record.
 func (r *reconciler[O, S, M]) keep(v *view[O, S, M], status S) {
-	v.known.unrecorded, v.known.recorded, v.known.version = r.copy(&status), r.status(v.before), v.before.GetResourceVersion()
+	v.known.unrecorded, v.known.recorded, v.known.version = r.kind.CopyStatus(&status), r.kind.Status(v.before), v.before.GetResourceVersion()
 }
 
 // resume continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a
@@ -185,11 +188,11 @@ func (r *reconciler[O, S, M]) resume(v *view[O, S, M]) {
 	if v.known.unrecorded == nil {
 		return
 	}
-	if v.known.refused && !lifecycle.NotAfter(v.before.GetResourceVersion(), v.known.version) && !equality.Semantic.DeepEqual(r.status(v.before), v.known.recorded) {
+	if v.known.refused && !lifecycle.NotAfter(v.before.GetResourceVersion(), v.known.version) && !equality.Semantic.DeepEqual(r.kind.Status(v.before), v.known.recorded) {
 		v.known.unrecorded = nil
 		return
 	}
-	*r.status(v.object) = *r.copy(v.known.unrecorded)
+	*r.kind.Status(v.object) = *r.kind.CopyStatus(v.known.unrecorded)
 }
 
 // connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
@@ -211,7 +214,7 @@ func (r *reconciler[O, S, M]) connect(ctx context.Context, b v1beta1.Broker) (*o
 // send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
 // before the request; nil: none. After an error no request was sent.
 func (r *reconciler[O, S, M]) send(ctx context.Context, v *view[O, S, M], broker v1beta1.Broker, what lifecycle.Operation, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
-	tried := r.attempts(r.status(v.object))
+	tried := r.kind.Attempts(r.kind.Status(v.object))
 	if tried != nil && tried.Generation != v.object.GetGeneration() {
 		tried = nil
 	}
@@ -262,7 +265,7 @@ func (r *reconciler[O, S, M]) blame(broker v1beta1.Broker, result limiter.Result
 // later returns when to reconcile an object again.
 func (r *reconciler[O, S, M]) later(wake time.Time, status *S) ctrl.Result {
 	result := enqueue.Requeue(wake, r.clock.Now())
-	if r.working(status) || lifecycle.HasFailed(r.attempts(status)) {
+	if r.kind.IsInProgress(status) || lifecycle.HasFailed(r.kind.Attempts(status)) {
 		result.Priority = new(lowPriority)
 	}
 	return result
@@ -276,16 +279,16 @@ func (r *reconciler[O, S, M]) atOnce(status *S) ctrl.Result {
 // observeRecovery records what a request says of the broker's health, and wakes the objects that wait for its recovery.
 func (r *reconciler[O, S, M]) observeRecovery(ctx context.Context, broker v1beta1.Broker, before, after *S) {
 	key := keyOf(broker)
-	if r.made(after) && !r.made(before) {
+	if r.kind.IsCreated(after) && !r.kind.IsCreated(before) {
 		if r.recoveries.succeeded(key, r.clock.Now()) {
-			for _, waiting := range r.atBroker(ctx, r.index, broker) {
+			for _, waiting := range r.kind.UnsettledAt(ctx, broker) {
 				r.wake.Add(waiting.NamespacedName)
 			}
 		}
 		return
 	}
 	// A failure after a recovery is the fault of the object.
-	if a := r.attempts(after); lifecycle.IsSlow(a) && !a.Recovered && !r.made(after) {
+	if a := r.kind.Attempts(after); lifecycle.IsSlow(a) && !a.Recovered && !r.kind.IsCreated(after) {
 		r.recoveries.failed(key)
 	}
 }

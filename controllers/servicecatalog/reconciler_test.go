@@ -19,7 +19,6 @@ package servicecatalog
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -31,7 +30,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
@@ -44,8 +42,8 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 	si := lifecycletest.NewInstance()
 	conflict := apierrors.NewConflict(schema.GroupResource{}, si.Name, errors.New("it was changed"))
 	c := newFakeCluster(t, interceptor.Funcs{}, si)
-	r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}})
-	r.reconciler.attend = func(context.Context, *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+	r := newStub(c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}})
+	r.reconcile = func(context.Context, *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 		return ctrl.Result{}, conflict
 	}
 	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || result.IsZero() {
@@ -61,9 +59,9 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			c := newFakeCluster(t, interceptor.Funcs{}, si)
-			r := newInstanceReconciler(c, c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)})
+			r := newStub(c, &kit{barrier: consistency.CacheBarrier{Cache: c, Live: c}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 			asked := false
-			r.reconciler.attend = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+			r.reconcile = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 				if stops {
 					stop()
 				}
@@ -80,47 +78,13 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 	}
 }
 
-// TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt: else an instance goes that a binding still needs.
-func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
-	si, b := lifecycletest.NewInstance(), newBindingSample().b
-	var asked atomic.Bool // the cache is behind until somebody doubts it
-	get := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-		if _, ok := o.(*v1beta1.ServiceBinding); ok && !asked.Load() {
-			return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
-		}
-		return c.Get(ctx, key, o, opts...)
-	}
-	list := func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-		if _, ok := list.(*v1beta1.ServiceBindingList); ok && !asked.Load() {
-			return nil
-		}
-		return c.List(ctx, list, opts...)
-	}
-	doubt := func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-		asked.Store(true)
-		return c.Get(ctx, key, o, opts...)
-	}
-	cache, live := newFakeCluster(t, interceptor.Funcs{Get: get, List: list}, si, b), newFakeCluster(t, interceptor.Funcs{Get: doubt}, si, b)
-	k := &kit{index: index.Index{Cache: cache}, barrier: consistency.CacheBarrier{Cache: cache, Live: live}, connections: &connections{}, clock: clocktesting.NewFakePassiveClock(start)}
-	r := newInstanceReconciler(cache, live, k)
-	newBindingReconciler(cache, cache, live, k)
-	var needed []string
-	r.reconciler.attend = func(ctx context.Context, v *view[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (_ ctrl.Result, err error) {
-		needed, _, err = r.bindingsOf(ctx, v.object)
-		return ctrl.Result{}, err
-	}
-	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || len(needed) != 1 {
-		t.Errorf("it knows of bindings %q: %v", needed, err)
-	}
-}
-
 // TestABrokersChatterIsWrittenNowAndThen: it may say something else at each poll, of each
 // of thousands.
 func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	si := provisioningInstance()
 	c := newFakeCluster(t, interceptor.Funcs{}, si)
-	clock := clocktesting.NewFakePassiveClock(start)
-	r := newInstanceReconciler(c, c, &kit{clock: clock, recorder: events.NewFakeRecorder(10), connections: &connections{}})
+	clock := clocktesting.NewFakePassiveClock(lifecycletest.T0)
+	r := newStub(c, &kit{clock: clock, recorder: events.NewFakeRecorder(10), connections: &connections{}})
 	before := &v1beta1.ServiceInstance{}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
 		t.Fatal(err)
@@ -155,4 +119,13 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	clock.SetTime(clock.Now().Add(newsInterval))
 	say(v1beta1.ReasonErrorPollingLastOperation, "still none")
 	says("still none")
+}
+
+// provisioningInstance is one that the broker works on.
+func provisioningInstance() *v1beta1.ServiceInstance {
+	si := lifecycletest.NewInstance()
+	si.Status.CurrentOperation, si.Status.AsyncOpInProgress = v1beta1.OperationProvision, true
+	si.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
+	instancerules.SetConditions(&si.Status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisioning}, lifecycletest.T0)
+	return si
 }

@@ -42,21 +42,22 @@ func inTheWay(reason string, err error) error {
 }
 
 // fail records the results of requests, and the error that blocks the reconcile, which is retried.
-func (r *reconciler[O, S, M]) fail(ctx context.Context, v *view[O, S, M], err error) error {
+func (r *reconciler[O, S, M]) fail(ctx context.Context, of KindScope[O, S, M], err error) error {
+	v := of.scope()
 	if t, ok := errors.AsType[*trouble](err); ok {
-		status := v.troubled(lifecycle.InProgress(t.reason, t.Error()))
-		*r.status(v.object) = status
+		status := of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.clock.Now())
+		*r.kind.Status(v.object) = status
 		r.keep(v, status)
 	}
 	if v.known.unrecorded == nil {
 		return err
 	}
-	return errors.Join(err, r.record(ctx, v, *r.status(v.object)))
+	return errors.Join(err, r.record(ctx, v, *r.kind.Status(v.object)))
 }
 
 // record writes the status, if it differs from the one on record.
 func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], status S) error {
-	before := r.status(v.before)
+	before := r.kind.Status(v.before)
 	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isChatter(before, &status) && !r.chatter.AllowN(r.clock.Now(), 1) {
 		v.known.unrecorded, v.known.made = nil, nil
 		return nil
@@ -68,8 +69,8 @@ func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], stat
 		return err
 	}
 	open := r.isOpen(v)
-	announce(ctx, r.recorder, v.before, r.conditions(before), r.conditions(&status), open)
-	v.known.open = open && isQuiet(r.conditions(&status))
+	announce(ctx, r.recorder, v.before, r.kind.Conditions(before), r.kind.Conditions(&status), open)
+	v.known.open = open && isQuiet(r.kind.Conditions(&status))
 	v.known.unrecorded, v.known.made = nil, nil
 	v.before = after
 	return nil
@@ -77,19 +78,19 @@ func (r *reconciler[O, S, M]) record(ctx context.Context, v *view[O, S, M], stat
 
 // isOpen reports whether an event has announced a problem that has not ended.
 func (r *reconciler[O, S, M]) isOpen(v *view[O, S, M]) bool {
-	return isOpen(r.conditions(r.status(v.before)), v.known.open)
+	return isOpen(r.kind.Conditions(r.kind.Status(v.before)), v.known.open)
 }
 
 // isChatter reports whether only messages differ while an operation is in progress: the next poll brings new ones.
 func (r *reconciler[O, S, M]) isChatter(before, after *S) bool {
-	a, b := r.copy(before), r.copy(after)
+	a, b := r.kind.CopyStatus(before), r.kind.CopyStatus(after)
 	for _, status := range []*S{a, b} {
-		conditions := r.conditions(status)
+		conditions := r.kind.Conditions(status)
 		for i := range conditions {
 			conditions[i].Message = ""
 		}
 	}
-	return r.working(after) && equality.Semantic.DeepEqual(a, b)
+	return r.kind.IsInProgress(after) && equality.Semantic.DeepEqual(a, b)
 }
 
 // release removes the finalizer.
@@ -101,6 +102,6 @@ func (r *reconciler[O, S, M]) release(ctx context.Context, v *view[O, S, M], why
 	}
 	v.known.unrecorded, v.known.made, v.known.released = nil, nil, true
 	announceRelease(ctx, r.recorder, v.before, why, r.isOpen(v))
-	r.released(r.name, why)
+	r.released(r.kind.Name(), why)
 	return nil
 }

@@ -25,22 +25,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
-
-// start is when the objects of these tests are created.
-var start = lifecycletest.T0
-
-// provisioningInstance is one that the broker works on.
-func provisioningInstance() *v1beta1.ServiceInstance {
-	si := lifecycletest.NewInstance()
-	si.Status.CurrentOperation, si.Status.AsyncOpInProgress = v1beta1.OperationProvision, true
-	si.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
-	instancerules.SetConditions(&si.Status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisioning}, start)
-	return si
-}
 
 // bindingSample is a binding with what its reconcile looks up.
 type bindingSample struct {
@@ -54,10 +41,10 @@ func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
 	si.Status.ProvisionStatus = v1beta1.Provisioned
 	si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
 	b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
-		CreationTimestamp: metav1.NewTime(start), Finalizers: []string{v1beta1.Finalizer},
-		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", start)}}}
+		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer},
+		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}}}
 	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
-	s := &bindingSample{b: b, w: bindingrules.Inputs{Now: start, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
+	s := &bindingSample{b: b, w: bindingrules.Inputs{Now: lifecycletest.T0, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
 		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *lifecycle.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
 	s.w.Parameters.Known = true
 	for _, edit := range edits {
@@ -90,7 +77,7 @@ func bound(s *bindingSample) {
 }
 
 func beingDeleted(s *bindingSample) {
-	s.b.DeletionTimestamp = new(metav1.NewTime(start))
+	s.b.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0))
 	s.b.Generation++
 }
 
