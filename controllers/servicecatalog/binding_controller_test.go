@@ -56,7 +56,7 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*BindingReconci
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
 	r := newBindingReconciler(c, c, c, &kit{connections: &connections{}, clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), recorder: events.NewFakeRecorder(10),
-		clusterID: &clusterID{live: c, writer: c, name: types.NamespacedName{Namespace: "bellhop", Name: "cluster"}}})
+		clusterID: newClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	return r, c
 }
 
@@ -231,7 +231,7 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
 	f.w.Broker = broker
 	c := newFakeCluster(t, interceptor.Funcs{}, f.b)
-	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), recorder: events.NewFakeRecorder(10), connections: &connections{cache: c, live: c}})
+	r := newBindingReconciler(c, c, c, &kit{clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), recorder: events.NewFakeRecorder(10), connections: newConnections(c, c, nil, 0, nil)})
 	v := viewOf(f.b, f.w)
 	if made, _, err := r.act(t.Context(), v, bindingrules.Decide(v.b, f.w)); made || err != nil {
 		t.Fatalf("a request was made: %t, %v", made, err)

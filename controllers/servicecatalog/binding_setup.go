@@ -40,7 +40,7 @@ import (
 )
 
 // setupBindings registers the controller of ServiceBindings.
-func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
+func setupBindings(mgr ctrl.Manager, k *kit, workers int) error {
 	r := newBindingReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), k)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("servicebinding").
@@ -56,7 +56,7 @@ func setupBindings(mgr ctrl.Manager, k *kit, o Options) error {
 		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.lookup.atBroker), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.lookup.ofSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(enqueue.ControllerOptions(o.Workers)).
+		WithOptions(enqueue.ControllerOptions(workers)).
 		Complete(r)
 }
 

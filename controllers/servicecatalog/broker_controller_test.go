@@ -51,7 +51,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 // newBrokerReconciler works with a fake cluster and a clock of its own.
@@ -62,8 +61,7 @@ func newBrokerReconciler(t *testing.T, s catalogsync.Kinds, c client.Client, now
 	return &BrokerReconciler{
 		librarian: librarian{Kinds: s, client: c, index: x}, cached: x, live: c,
 		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
-		connections: &connections{cache: c, live: c, guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil),
-			timeout: time.Minute, observe: func(brokerKey, osb.Observation) {}, ready: versioned.NewCache[brokerKey, *connection]()},
+		connections:   newConnections(c, c, outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil), time.Minute, func(brokerKey, osb.Observation) {}),
 		secrets:       newSecretKeeper(c, c, x, recorder, barrier),
 		forgetMetrics: func(brokerKey) {}, recorder: recorder, clock: at, interval: 24 * time.Hour, demanded: map[brokerKey]time.Time{},
 	}, at

@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -77,6 +78,9 @@ func newSecretKeeper(cache client.Reader, c client.Client, x index.Index, record
 
 // maxTouched bounds the versions that are kept of a Secret; a broker needs the last few.
 const maxTouched = 16
+
+// writeTimeout bounds a write of the finalizer.
+const writeTimeout = 10 * time.Second
 
 // secretLocks is the number of locks.
 const secretLocks = 64
@@ -209,7 +213,7 @@ func (k *secretKeeper) known(uid types.UID) touched {
 
 // touch adds the finalizer to a Secret, or removes it, and changes nothing else. The caller holds the lock.
 func (k *secretKeeper) touch(ctx context.Context, secret client.Object, keep bool) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	uid, before := secret.GetUID(), secret.GetResourceVersion()
 	switch since := k.since(secret); {

@@ -50,23 +50,31 @@ const settleTime = 500 * time.Millisecond
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// setupBrokers registers the controllers of brokers of both scopes and of their Secrets.
-func setupBrokers(mgr ctrl.Manager, k *kit, o Options, forgetMetrics func(brokerKey)) error {
+// brokerOptions are the options of the controllers of brokers.
+type brokerOptions struct {
+	// workers is the number of concurrent reconciles of brokers of each scope.
+	workers int
+	// relistInterval between two relists of a catalog, where the broker's spec has none.
+	relistInterval time.Duration
+	// forgetMetrics drops the series of a broker that was deleted.
+	forgetMetrics func(brokerKey)
+}
+
+// setupBrokers registers the controllers of brokers of both scopes.
+func setupBrokers(mgr ctrl.Manager, k *kit, secrets *secretKeeper, o brokerOptions) error {
 	current := index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}
-	keeper := newSecretKeeper(mgr.GetCache(), mgr.GetClient(), current, k.recorder, &k.barrier)
-	k.keepSecrets = keeper.hold
 	byScope := map[catalog.Scope]*BrokerReconciler{}
 	for _, s := range catalogsync.AllKinds {
 		r := &BrokerReconciler{
 			librarian: librarian{Kinds: s, client: mgr.GetClient(), index: current},
 			cached:    k.index, live: mgr.GetAPIReader(), barrier: &k.barrier, fresh: k.barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
-			connections: k.connections, secrets: keeper, forgetMetrics: forgetMetrics, recorder: k.recorder, clock: k.clock,
-			interval: o.RelistInterval, demanded: map[brokerKey]time.Time{},
+			connections: k.connections, secrets: secrets, forgetMetrics: o.forgetMetrics, recorder: k.recorder, clock: k.clock,
+			interval: o.relistInterval, demanded: map[brokerKey]time.Time{},
 		}
 		byScope[s.Scope] = r
 		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.NewClass())
 		k.barrier.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.NewPlan())
-		if err := setupScope(mgr, r, o); err != nil {
+		if err := setupScope(mgr, r, o.workers); err != nil {
 			return err
 		}
 	}
@@ -77,10 +85,10 @@ func setupBrokers(mgr ctrl.Manager, k *kit, o Options, forgetMetrics func(broker
 			byScope[catalog.Namespaced].demand(key)
 		}
 	}
-	return setupSecrets(mgr, keeper)
+	return nil
 }
 
-func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
+func setupScope(mgr ctrl.Manager, r *BrokerReconciler, workers int) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.BrokerKind())).
 		For(r.NewBroker(), builder.WithPredicates(predicate.Or(enqueue.SpecChanged, holdChanged))).
@@ -99,7 +107,7 @@ func setupScope(mgr ctrl.Manager, r *BrokerReconciler, o Options) error {
 		Watches(&v1beta1.ServiceBinding{}, r.detached()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(enqueue.ControllerOptions(o.BrokerWorkers)).
+		WithOptions(enqueue.ControllerOptions(workers)).
 		Complete(r)
 }
 

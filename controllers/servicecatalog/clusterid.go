@@ -46,6 +46,10 @@ type clusterID struct {
 	id string
 }
 
+func newClusterID(live client.Reader, writer client.Client, name types.NamespacedName) *clusterID {
+	return &clusterID{live: live, writer: writer, name: name}
+}
+
 // get returns the id, and creates it if there is none.
 func (c *clusterID) get(ctx context.Context) (string, error) {
 	c.mu.Lock()

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,6 +65,10 @@ type connections struct {
 	mu sync.Mutex
 	// faults are the last answers of brokers that look like a misconfiguration.
 	faults map[brokerKey]string
+}
+
+func newConnections(cache, live client.Reader, guard *outbound.Guard, timeout time.Duration, observe func(brokerKey, osb.Observation)) *connections {
+	return &connections{cache: cache, live: live, guard: guard, timeout: timeout, observe: observe, ready: versioned.NewCache[brokerKey, *connection]()}
 }
 
 // connection is a client, and the version of the broker's endpoint: of its address, its TLS settings and the content of its
@@ -260,3 +265,7 @@ func scopeOf(key brokerKey) catalog.Scope {
 	}
 	return catalog.Namespaced
 }
+
+// errStopping is returned where a request is not sent because the process stops or no longer leads: it would compete with those of
+// the next leader.
+var errStopping = errors.New("the process stops or no longer leads: nothing was sent")

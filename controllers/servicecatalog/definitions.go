@@ -19,14 +19,20 @@ package servicecatalog
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
+
+// definitionTimeout bounds a read.
+const definitionTimeout = 10 * time.Second
 
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
 
@@ -41,6 +47,10 @@ type definition struct {
 }
 
 // reading is one read, shared by all callers that asked before it began.
+func newDefinition(live client.Reader, kind string) *definition {
+	return &definition{live: live, name: strings.ToLower(kind) + "s." + v1beta1.GroupVersion.Group}
+}
+
 type reading struct {
 	done  chan struct{}
 	state lifecycle.Definition
@@ -71,7 +81,7 @@ func (d *definition) read(ctx context.Context, r *reading) {
 	d.mu.Lock()
 	d.next = nil
 	d.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	ctx, cancel := context.WithTimeout(ctx, definitionTimeout)
 	defer cancel()
 	r.state, r.err = d.find(ctx)
 	close(r.done)

@@ -17,25 +17,12 @@ limitations under the License.
 package servicecatalog
 
 import (
-	"net/netip"
 	"testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
-
-// connected is a broker and a client for it.
-func connected(t *testing.T) (*osbtest.Broker, *osb.Client) {
-	broker := osbtest.Start(t, osbtest.Options{})
-	client, err := osb.NewClient(osb.Options{URL: broker.URL, Guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return broker, client
-}
 
 // conformance: F01
 func TestAnInstanceIsFetchedOnlyWhereTheBrokerCan(t *testing.T) {

@@ -38,7 +38,7 @@ import (
 )
 
 // setupInstances registers the controller of ServiceInstances.
-func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
+func setupInstances(mgr ctrl.Manager, k *kit, workers int) error {
 	r := newInstanceReconciler(mgr.GetClient(), mgr.GetAPIReader(), k)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("serviceinstance").
@@ -54,7 +54,7 @@ func setupInstances(mgr ctrl.Manager, k *kit, o Options) error {
 		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.lookup.atBroker), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.lookup.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
-		WithOptions(enqueue.ControllerOptions(o.Workers)).
+		WithOptions(enqueue.ControllerOptions(workers)).
 		Complete(r)
 }
 

@@ -31,7 +31,7 @@ import (
 type ledger[S any, M comparable] struct {
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*entry[S, M]
-	orphans *orphans // of objects that are gone
+	orphans *orphanList // of objects that are gone
 }
 
 // entry is what is known of one object. Only the worker that reconciles the object uses it.
@@ -59,7 +59,7 @@ type entry[S any, M comparable] struct {
 	memory M
 }
 
-func newLedger[S any, M comparable](o *orphans) *ledger[S, M] {
+func newLedger[S any, M comparable](o *orphanList) *ledger[S, M] {
 	return &ledger[S, M]{entries: map[types.NamespacedName]*entry[S, M]{}, orphans: o}
 }
 

@@ -27,7 +27,7 @@ import (
 func TestAPlaceIsTheNames(t *testing.T) {
 	ledger := newLedger[v1beta1.ServiceInstanceStatus, struct{}](newOrphans())
 	si := lifecycletest.NewInstance()
-	ledger.of(si).queued = &waiting{broker: brokerKey{name: "former"}, says: lifecycletest.T0}
+	ledger.of(si).queued = &waiting{broker: brokerKey{name: "former"}}
 	si.UID = "another"
 	if e := ledger.of(si); e.uid != "another" || e.queued == nil || *e.queued != (waiting{broker: brokerKey{name: "former"}}) {
 		t.Errorf("%+v", e)

@@ -45,6 +45,10 @@ type line struct {
 	news        *rate.Limiter
 }
 
+func newLine(kind string, c *connections, now clock.PassiveClock, wake *enqueue.Enqueuer) *line {
+	return &line{kind: kind, connections: c, clock: now, wake: wake, news: newNewsLimiter()}
+}
+
 // waiting is the place of an object in the queue of a broker.
 type waiting struct {
 	broker brokerKey

@@ -55,27 +55,27 @@ type orphan struct {
 	operation string
 }
 
-// orphans are the orphans of a kind, by the names of their objects.
-type orphans struct {
+// orphanList has the orphans of a kind, by the names of their objects.
+type orphanList struct {
 	mu     sync.Mutex
 	byName map[types.NamespacedName][]*orphan
 }
 
-func newOrphans() *orphans { return &orphans{byName: map[types.NamespacedName][]*orphan{}} }
+func newOrphans() *orphanList { return &orphanList{byName: map[types.NamespacedName][]*orphan{}} }
 
-func (l *orphans) add(name types.NamespacedName, o *orphan) {
+func (l *orphanList) add(name types.NamespacedName, o *orphan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.byName[name] = append(l.byName[name], o)
 }
 
-func (l *orphans) of(name types.NamespacedName) []*orphan {
+func (l *orphanList) of(name types.NamespacedName) []*orphan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.byName[name])
 }
 
-func (l *orphans) forget(name types.NamespacedName, o *orphan) {
+func (l *orphanList) forget(name types.NamespacedName, o *orphan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.byName[name] = slices.DeleteFunc(l.byName[name], func(other *orphan) bool { return other == o })
@@ -99,7 +99,7 @@ type orphanage struct {
 	definition  *definition
 	recorder    events.EventRecorder
 	clock       clock.PassiveClock
-	left        *orphans
+	left        *orphanList
 	wake        func(types.NamespacedName)
 	remover     OrphanRemover
 }
@@ -236,7 +236,3 @@ func (u *orphanage) leave(o *orphan, why string) {
 	u.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
 		redact.Shorten(fmt.Sprintf("The object was gone before the result of its request was recorded; what the broker may have under the id %q is left there: %s", id, why), lifecycle.MaxNote))
 }
-
-// errStopping is returned where a request is not sent because the process stops or no longer leads: it would compete with those of
-// the next leader.
-var errStopping = errors.New("the process stops or no longer leads: nothing was sent")

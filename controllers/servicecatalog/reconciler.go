@@ -21,7 +21,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -66,7 +65,7 @@ type reconciler[O client.Object, S any, M comparable] struct {
 	claims     claims
 	recoveries recoveries
 	wake       enqueue.Enqueuer
-	line       line
+	line       *line
 	chatter    *rate.Limiter
 }
 
@@ -116,9 +115,9 @@ func newReconciler[O client.Object, S any, M comparable](k *kit, of Kind[O, S, M
 	r := &reconciler[O, S, M]{
 		kit: k, kind: of, client: c, live: live, chatter: newNewsLimiter(),
 		fresh:      k.freshness(of.Name(), of.New()),
-		definition: &definition{live: live, name: strings.ToLower(of.Name()) + "s." + v1beta1.GroupVersion.Group},
+		definition: newDefinition(live, of.Name()),
 	}
-	r.line = line{kind: of.Name(), connections: k.connections, clock: k.clock, wake: &r.wake, news: newNewsLimiter()}
+	r.line = newLine(of.Name(), k.connections, k.clock, &r.wake)
 	left := newOrphans()
 	r.ledger = newLedger[S, M](left)
 	r.orphans = &orphanage{

@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
+// setupSecrets registers the controller of the Secrets of brokers.
 func setupSecrets(mgr ctrl.Manager, k *secretKeeper) error {
 	named := func(q queue, objects ...client.Object) {
 		for _, o := range objects {

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +31,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 // Options of the controllers of the group.
@@ -58,28 +58,24 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	k := &kit{
-		index:     index.Index{Cache: mgr.GetCache()},
-		barrier:   consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
-		clusterID: &clusterID{live: mgr.GetAPIReader(), writer: mgr.GetClient(), name: o.ClusterID},
-		released:  m.released,
-		recorder:  o.Recorder,
-		clock:     clock.RealClock{},
-		connections: &connections{
-			cache: mgr.GetCache(), live: mgr.GetAPIReader(), guard: o.Guard, timeout: o.Timeout,
-			observe: m.observe, ready: versioned.NewCache[brokerKey, *connection](),
-		},
+		index:       index.Index{Cache: mgr.GetCache()},
+		barrier:     consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
+		clusterID:   newClusterID(mgr.GetAPIReader(), mgr.GetClient(), o.ClusterID),
+		released:    m.released,
+		recorder:    o.Recorder,
+		clock:       clock.RealClock{},
+		connections: newConnections(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, m.observe),
 	}
-	for _, s := range []struct {
-		name  string
-		setup func(ctrl.Manager, *kit, Options) error
-	}{
-		{"brokers", func(mgr ctrl.Manager, k *kit, o Options) error { return setupBrokers(mgr, k, o, m.forget) }}, // first, as the others request relists
-		{"instances", setupInstances},
-		{"bindings", setupBindings},
-	} {
-		if err := s.setup(mgr, k, o); err != nil {
-			return fmt.Errorf("setting up %s: %w", s.name, err)
-		}
+	secrets := newSecretKeeper(mgr.GetCache(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &k.barrier)
+	k.keepSecrets = secrets.hold
+	err = errors.Join(
+		setupSecrets(mgr, secrets),
+		setupBrokers(mgr, k, secrets, brokerOptions{workers: o.BrokerWorkers, relistInterval: o.RelistInterval, forgetMetrics: m.forget}), // before the others, which request relists
+		setupInstances(mgr, k, o.Workers),
+		setupBindings(mgr, k, o.Workers),
+	)
+	if err != nil {
+		return fmt.Errorf("setting up the controllers of services: %w", err)
 	}
 	return mgr.Add(&k.barrier)
 }
