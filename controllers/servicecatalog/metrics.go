@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -81,10 +82,10 @@ func (m *metrics) released(kind string, why lifecycle.Cause) {
 }
 
 // observe counts a request.
-func (m *metrics) observe(broker brokerKey, o osb.Observation) {
+func (m *metrics) observe(broker brokers.Key, o osb.Observation) {
 	m.requests.WithLabelValues(string(o.Operation), string(o.Outcome.Class)).Inc()
-	m.latency.WithLabelValues(broker.name, broker.namespace, string(o.Operation)).Observe(o.Duration.Seconds())
-	m.legacy.WithLabelValues(broker.name, string(o.Operation), legacyStatus(o.Outcome)).Inc()
+	m.latency.WithLabelValues(broker.Name, broker.Namespace, string(o.Operation)).Observe(o.Duration.Seconds())
+	m.legacy.WithLabelValues(broker.Name, string(o.Operation), legacyStatus(o.Outcome)).Inc()
 }
 
 // legacyStatus returns an outcome as the original service-catalog counted it.
@@ -99,9 +100,9 @@ func legacyStatus(o osbresult.Outcome) string {
 }
 
 // forget drops the series of a broker that was deleted. They begin again at 0 for a broker of the same name, as after a restart.
-func (m *metrics) forget(broker brokerKey) {
-	m.legacy.DeletePartialMatch(prometheus.Labels{"broker": broker.name})
-	m.latency.DeletePartialMatch(prometheus.Labels{"broker": broker.name, "namespace": broker.namespace})
+func (m *metrics) forget(broker brokers.Key) {
+	m.legacy.DeletePartialMatch(prometheus.Labels{"broker": broker.Name})
+	m.latency.DeletePartialMatch(prometheus.Labels{"broker": broker.Name, "namespace": broker.Namespace})
 }
 
 // collectTimeout bounds a collection.

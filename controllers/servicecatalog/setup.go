@@ -28,6 +28,12 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/authsecret"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/binding"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/broker"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/instance"
+	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -57,25 +63,25 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	k := &kit{
-		index:       index.Index{Cache: mgr.GetCache()},
-		barrier:     consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
-		clusterID:   newClusterID(mgr.GetAPIReader(), mgr.GetClient(), o.ClusterID),
-		released:    m.released,
-		recorder:    o.Recorder,
-		clock:       clock.RealClock{},
-		connections: newConnections(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, m.observe),
+	k := &engine.Config{
+		Index:        index.Index{Cache: mgr.GetCache()},
+		Barrier:      consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
+		ClusterID:    brokers.NewClusterID(mgr.GetAPIReader(), mgr.GetClient(), o.ClusterID),
+		CountRelease: m.released,
+		Recorder:     o.Recorder,
+		Clock:        clock.RealClock{},
+		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, m.observe),
 	}
-	secrets := newSecretKeeper(mgr.GetCache(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &k.barrier)
-	k.keepSecrets = secrets.hold
+	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &k.Barrier)
+	k.ProtectSecrets = secrets.Protect
 	err = errors.Join(
-		setupSecrets(mgr, secrets),
-		setupBrokers(mgr, k, secrets, brokerOptions{workers: o.BrokerWorkers, relistInterval: o.RelistInterval, forgetMetrics: m.forget}), // before the others, which request relists
-		setupInstances(mgr, k, o.Workers),
-		setupBindings(mgr, k, o.Workers),
+		authsecret.Setup(mgr, secrets),
+		broker.Setup(mgr, k, secrets, broker.Options{Workers: o.BrokerWorkers, RelistInterval: o.RelistInterval, ForgetMetrics: m.forget}), // before the others, which request relists
+		instance.Setup(mgr, k, o.Workers),
+		binding.Setup(mgr, k, o.Workers),
 	)
 	if err != nil {
 		return fmt.Errorf("setting up the controllers of services: %w", err)
 	}
-	return mgr.Add(&k.barrier)
+	return mgr.Add(&k.Barrier)
 }

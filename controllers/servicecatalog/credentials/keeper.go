@@ -43,32 +43,32 @@ const (
 	maxRefusal = 512
 )
 
-// Keeper reads and writes the Secrets of bindings. Their content is not cached.
-type Keeper struct {
+// Store reads and writes the Secrets of bindings. Their content is not cached.
+type Store struct {
 	Cache  client.Reader // has the metadata of Secrets
 	Live   client.Reader
 	Writer client.Client
 }
 
 // See returns the metadata of a binding's Secret in the cache; nil: there is none. It belongs to the cache.
-func (k *Keeper) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
+func (k *Store) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
 	meta := apiserver.Metadata("Secret")
 	return found(meta, k.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
 }
 
 // ShowsOther reports whether the cache shows a Secret of the name that does not belong to the binding: then its deletion causes an
 // event.
-func (k *Keeper) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool {
+func (k *Store) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool {
 	seen, err := k.See(ctx, b)
 	return err == nil && seen != nil && !bindingsecret.IsOwned(seen, b)
 }
 
 // Read returns the Secret of the binding's secretName, with its content; nil: there is none.
-func (k *Keeper) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+func (k *Store) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	return k.read(ctx, b.Namespace, catalog.SecretName(b))
 }
 
-func (k *Keeper) read(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
+func (k *Store) read(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
 	return found(secrets.Read(ctx, k.Live, types.NamespacedName{Namespace: namespace, Name: name}))
 }
 
@@ -82,7 +82,7 @@ func found[T any](object *T, err error) (*T, error) {
 
 // Put writes the data of an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
 // an *Error, or the API server's.
-func (k *Keeper) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (version string, err error) {
+func (k *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (version string, err error) {
 	if size := len(bindingsecret.RecordOf(id, data).String()); size > maxRecord {
 		return "", bindingsecret.Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, maxRecord)
 	}
@@ -109,7 +109,7 @@ func (k *Keeper) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, 
 	return "", err
 }
 
-func (k *Keeper) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
+func (k *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
 	secret := bindingsecret.NewSecret(b, id, data)
 	if err := k.Writer.Create(ctx, secret, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
@@ -117,7 +117,7 @@ func (k *Keeper) create(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 	return secret.ResourceVersion, nil
 }
 
-func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
+func (k *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
 	secret, err := secrets.Read(ctx, k.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
 	if err != nil {
 		return "", err
@@ -141,14 +141,14 @@ func (k *Keeper) update(ctx context.Context, b *v1beta1.ServiceBinding, id strin
 }
 
 // Remove deletes the Secret that was read, and no other of its name.
-func (k *Keeper) Remove(ctx context.Context, seen metav1.Object) error {
+func (k *Store) Remove(ctx context.Context, seen metav1.Object) error {
 	secret, uid := &corev1.Secret{}, seen.GetUID()
 	secret.Namespace, secret.Name = seen.GetNamespace(), seen.GetName()
 	return client.IgnoreNotFound(k.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
 }
 
 // Others reads the Secrets whose keys a binding copies.
-func (k *Keeper) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
+func (k *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
 	others := map[string]map[string][]byte{}
 	for _, name := range bindingsecret.SourcesOf(b) {
 		secret, err := k.read(ctx, b.Namespace, name)

@@ -42,10 +42,10 @@ func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
 }
 
 // keeper keeps Secrets at an API server with some, of which its cache knows none.
-func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*Keeper, client.Client) {
+func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*Store, client.Client) {
 	t.Helper()
 	server := fake.NewClientBuilder().WithObjects(there...).WithInterceptorFuncs(funcs).Build()
-	return &Keeper{Cache: fake.NewClientBuilder().Build(), Live: server, Writer: server}, server
+	return &Store{Cache: fake.NewClientBuilder().Build(), Live: server, Writer: server}, server
 }
 
 func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {

@@ -1,0 +1,154 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package authsecret
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
+	for _, s := range catalogsync.AllKinds {
+		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
+		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer, "example.com/theirs"}}}
+		secret.DeletionTimestamp = &metav1.Time{Time: lifecycletest.Noon}
+		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
+		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
+		c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, binding, secret), events.NewFakeRecorder(10)
+		k := NewReconciler(c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
+		finalizers := func() []string {
+			t.Helper()
+			if _, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+				t.Fatal(err)
+			}
+			return secret.Finalizers
+		}
+		if got := finalizers(); !slices.Contains(got, v1beta1.AuthSecretFinalizer) {
+			t.Fatalf("%s: finalizers are %q while a binding is to be removed", s.Scope, got)
+		}
+		if said := <-recorder.Events; !strings.Contains(said, "0 ServiceInstances and 1 ServiceBinding") {
+			t.Errorf("%s: the event is %q", s.Scope, said)
+		}
+		if err := c.Delete(t.Context(), binding); err != nil {
+			t.Fatal(err)
+		}
+		if got := finalizers(); slices.Contains(got, v1beta1.AuthSecretFinalizer) {
+			t.Errorf("%s: finalizers are %q though nothing is left", s.Scope, got)
+		}
+	}
+}
+
+func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
+	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
+		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
+	}}, secret)
+	k := NewReconciler(c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{Cache: c, Live: c})
+	if result, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
+		t.Errorf("again %v, %v", !result.IsZero(), err)
+	}
+}
+
+func TestASecretIsHeldOnce(t *testing.T) {
+	b := controllertest.NewBroker(catalogsync.Namespaced, "https://osba.example")
+	b.SetNamespace("demo")
+	ref := &v1beta1.ObjectReference{Name: "login"}
+	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: ref}, ClientCertificate: &v1beta1.SecretAuth{SecretRef: ref}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}}
+	var patches int
+	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		patches++
+		return c.Patch(ctx, o, p, opts...)
+	}}, secret)
+	before := controllertest.NewCluster(t, interceptor.Funcs{}, secret) // what the cache shows
+	k := NewReconciler(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
+	for range 2 {
+		if err := k.Protect(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil || patches != 1 || !controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
+		t.Errorf("%v, %d patches: %v", err, patches, secret.Finalizers)
+	}
+	asSeen := apiserver.Metadata("Secret")
+	if err := before.Get(t.Context(), client.ObjectKeyFromObject(secret), asSeen); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.release(t.Context(), asSeen, k.usesOf("login")); !errors.Is(err, patch.ErrStale) {
+		t.Errorf("taken off by who has not seen it: %v", err)
+	}
+}
+
+// TestASecretThatWasLetGoIsHeldAgain: the cache may still show our finalizer on it, or a look for
+// what it is needed for may have been too early.
+func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
+	b := controllertest.NewBroker(catalogsync.ClusterWide, "https://osba.example")
+	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
+	name := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}
+	for _, shown := range []bool{true, false} {
+		c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
+		cache := client.Reader(c)
+		if !shown {
+			cache = controllertest.NewCluster(t, interceptor.Funcs{}, secret)
+		}
+		k := NewReconciler(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
+		uses, asSeen := k.usesOf("login"), apiserver.Metadata("Secret")
+		if err := cache.Get(t.Context(), name.NamespacedName, asSeen); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Protect(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.release(t.Context(), asSeen, uses); !errors.Is(err, patch.ErrStale) {
+			t.Errorf("let go by who has looked before it was held: %v", err)
+		}
+		if _, err := k.Reconcile(t.Context(), name); err != nil { // nothing needs it
+			t.Fatal(err)
+		}
+		is := &corev1.Secret{}
+		if err := errors.Join(k.Protect(t.Context(), b), c.Get(t.Context(), name.NamespacedName, is)); shown && (err != nil || len(is.Finalizers) != 1) || !shown && !errors.Is(err, patch.ErrStale) {
+			t.Errorf("held again, where the cache shows that it was let go (%t): %v, %v", shown, err, is.Finalizers)
+		}
+	}
+}

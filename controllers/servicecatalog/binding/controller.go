@@ -1,0 +1,272 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+// maxCalls bounds the requests of one reconcile: one, and those that repeat it in the form that the broker requires, or fetch its result.
+const maxCalls = 3
+
+// Reconciler creates ServiceBindings at their brokers, and keeps the credentials in Secrets.
+type Reconciler struct {
+	*engine.Reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]
+	dependents dependents
+	instances  *consistency.ObjectFreshness
+	secrets    *credentials.Store
+}
+
+// scope is a binding during a reconcile.
+type scope struct {
+	*engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]
+	binding *v1beta1.ServiceBinding // the object
+	inputs  bindingrules.Inputs
+	// calls is the number of requests of this reconcile; more: another one may follow at once.
+	calls int
+	more  bool
+	// shown: the cache shows the Secret as this process knows it.
+	shown bool
+}
+
+// StatusForBlocker returns the status of a binding whose reconcile is blocked.
+func (v *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceBindingStatus {
+	v.inputs.Now = now
+	return bindingrules.StatusForBlocker(v.binding, v.inputs, why)
+}
+
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings/status,verbs=patch
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings/finalizers,verbs=update
+// +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// ReconcileObject observes, decides, executes and records.
+func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]) (ctrl.Result, error) {
+	v := &scope{Scope: of, binding: of.Object}
+	if err := r.observe(ctx, v); err != nil {
+		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
+	}
+	if t := v.Record.Memory.Received; t != nil && t.Binding != nil { // the Secret may have changed
+		v.Record.Memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding}
+	}
+	result, err := r.steps(ctx, v)
+	v.Record.Memory.ForgetSettled(&v.binding.Status, v.inputs.Secret, v.shown)
+	return result, err
+}
+
+// steps takes steps until there is nothing to do, or to wait for.
+func (r *Reconciler) steps(ctx context.Context, v *scope) (ctrl.Result, error) {
+	for {
+		next, err := r.decide(ctx, v)
+		switch {
+		case err != nil:
+			return ctrl.Result{}, r.Fail(ctx, v, err)
+		case next.NeedFinalizer:
+			return ctrl.Result{}, patch.AddFinalizer(ctx, r.Client, v.Before.DeepCopy(), v1beta1.Finalizer)
+		case next.SecretAction != "":
+			if err := r.executeSecretAction(ctx, v, next); err != nil {
+				return ctrl.Result{}, r.Fail(ctx, v, err)
+			}
+		case next.Request != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
+			return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, v.binding.Status)
+		case next.Request != nil:
+			if made, result, err := r.execute(ctx, v, next); !made || err != nil {
+				return result, err
+			}
+		default:
+			return r.finish(ctx, v, next)
+		}
+	}
+}
+
+// decide decides, and reads what the decision needs.
+func (r *Reconciler) decide(ctx context.Context, v *scope) (bindingrules.Decision, error) {
+	for {
+		v.inputs.Now, v.inputs.Memory = r.Clock.Now(), v.Record.Memory.RequestMemory
+		next := bindingrules.Decide(v.binding, v.inputs)
+		var err error
+		switch {
+		case next.NeedDefinition:
+			v.Record.Definition, err = r.Definition.Read(ctx)
+			v.inputs.Definition = v.Record.Definition
+			err = engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, err)
+		case next.NeedParameters:
+			err = engine.WithReason(v1beta1.ReasonErrorWithParameters, r.readParameters(ctx, v))
+		case next.NeedSecret:
+			err = r.inspectSecret(ctx, v)
+		default:
+			return next, nil
+		}
+		if err != nil {
+			return next, err
+		}
+	}
+}
+
+// executeSecretAction writes the Secret as a step says.
+func (r *Reconciler) executeSecretAction(ctx context.Context, v *scope, next bindingrules.Decision) error {
+	if next.WriteAhead {
+		if err := r.Record(ctx, v.Scope, next.Status); err != nil {
+			return err
+		}
+	}
+	v.binding.Status = next.Status
+	switch next.SecretAction {
+	case bindingrules.WriteSecret:
+		return r.writeSecret(ctx, v)
+	case bindingrules.ClearSecret:
+		version, err := r.secrets.Put(ctx, v.binding, "", nil)
+		if err != nil {
+			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("removing the credentials from the Secret: %s", credentials.Refusal(err, nil)))
+		}
+		r.rememberSecret(v, "", version)
+		v.binding.Status = bindingrules.ApplySecretCleared(v.binding.Status, version)
+		return nil
+	default:
+		return r.deleteSecret(ctx, v)
+	}
+}
+
+// writeSecret writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
+func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
+	t := v.Record.Memory.Received
+	version, data, err := r.renderAndWrite(ctx, v.binding, t)
+	if err == nil {
+		v.binding.Status = bindingrules.ApplySecretWritten(v.binding, v.binding.Status, t.Binding, version, r.Clock.Now())
+		v.Record.Memory.RequestMemory = bindingrules.RequestMemory{NeedsApp: v.Record.Memory.NeedsApp, NeedsAsync: v.Record.Memory.NeedsAsync}
+		r.rememberSecret(v, t.BindingID, version)
+		r.KeepPending(v.Scope, v.binding.Status)
+		return nil
+	}
+	text := credentials.Refusal(err, data)
+	own, ok := errors.AsType[*bindingsecret.Error](err)
+	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, v.binding) { // otherwise no event may follow when the other Secret is deleted
+		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
+	}
+	v.binding.Status = bindingrules.ApplySecretRefused(v.binding, v.binding.Status, text, own.Occupied, r.Clock.Now())
+	r.KeepPending(v.Scope, v.binding.Status)
+	v.Record.Memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding, DoesNotFit: true}
+	if !own.Foreign { // no Secret can hold them
+		v.Record.Memory.Received.Binding = nil
+	}
+	return nil
+}
+
+func (r *Reconciler) renderAndWrite(ctx context.Context, b *v1beta1.ServiceBinding, t *bindingrules.Received) (version string, data map[string][]byte, err error) {
+	others, err := r.secrets.Others(ctx, b)
+	if err != nil {
+		return "", nil, err
+	}
+	if data, err = bindingsecret.Render(t.Binding.Credentials, b, others); err != nil {
+		return "", nil, err
+	}
+	version, err = r.secrets.Put(ctx, b, t.BindingID, data)
+	return version, data, err
+}
+
+// rememberSecret remembers what the Secret has now, until the cache shows it.
+func (r *Reconciler) rememberSecret(v *scope, id, version string) {
+	known := &v.Record.Memory
+	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = version, id, false, r.Clock.Now()
+	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.SecretInSync, id, version
+}
+
+// deleteSecret deletes the Secret.
+func (r *Reconciler) deleteSecret(ctx context.Context, v *scope) error {
+	var seen client.Object
+	if meta, err := r.secrets.See(ctx, v.binding); err != nil {
+		return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("looking up the binding's Secret: %s", apierrors.ReasonForError(err)))
+	} else if meta != nil && bindingsecret.IsOwned(meta, v.binding) {
+		seen = meta
+	} else {
+		secret, err := r.readSecret(ctx, v.binding)
+		if err != nil {
+			return err
+		}
+		if secret != nil && bindingsecret.IsOwned(secret, v.binding) {
+			seen = secret
+		}
+	}
+	if seen != nil {
+		if err := r.secrets.Remove(ctx, seen); err != nil {
+			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
+		}
+	}
+	v.Record.Memory = bindingrules.Memory{RequestMemory: v.Record.Memory.RequestMemory, Deleted: true}
+	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.SecretAbsent, "", ""
+	v.binding.Status.SecretVersion = ""
+	return nil
+}
+
+// finish records a step without a request.
+func (r *Reconciler) finish(ctx context.Context, v *scope, next bindingrules.Decision) (ctrl.Result, error) {
+	r.Queue.Leave(client.ObjectKeyFromObject(v.binding), &v.Record.Place)
+	if next.Release != nil {
+		return ctrl.Result{}, r.release(ctx, v, *next.Release)
+	}
+	if err := r.Record(ctx, v.Scope, next.Status); err != nil {
+		return ctrl.Result{}, err
+	}
+	if next.Retained != nil {
+		engine.EmitRelease(ctx, r.Recorder, v.Before, *next.Retained, r.HasOpenProblem(v.Scope))
+		r.CountRelease(r.Name(), *next.Retained)
+	}
+	return enqueue.Sooner(r.Requeue(next.RequeueAt, &next.Status), r.untilShown(ctx, v)), nil
+}
+
+// untilShown returns when to check the Secret again, whose deletion causes no event until the cache has shown it; 0: it has, or there
+// is no Secret.
+func (r *Reconciler) untilShown(ctx context.Context, v *scope) time.Duration {
+	switch {
+	case v.inputs.Secret == bindingrules.SecretNotOwned && !r.secrets.ShowsOther(ctx, v.binding):
+		return bindingrules.SecretCacheDelay
+	case v.shown || v.Record.Memory.SecretVersion == "":
+		return 0
+	}
+	return max(0, v.Record.Memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.Clock.Now()))
+}
+
+// release releases the object.
+func (r *Reconciler) release(ctx context.Context, v *scope, why lifecycle.Cause) error {
+	if err := r.Release(ctx, v.Scope, why); err != nil {
+		return err
+	}
+	if t := bindingrules.TargetOf(v.binding, v.inputs); t != nil {
+		r.Claims.Release(claimOf(v.binding, v.binding.Spec.ExternalID, t), v.binding.UID)
+	}
+	return nil
+}

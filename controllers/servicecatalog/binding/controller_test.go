@@ -1,0 +1,301 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// newDeafReconciler has an API server that takes statuses, and gives out nothing else.
+func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, client.Client) {
+	t.Helper()
+	deaf := apierrors.NewServiceUnavailable("away")
+	c := controllertest.NewCluster(t, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if _, ok := o.(*v1beta1.ServiceBinding); ok {
+				return c.Get(ctx, key, o, opts...)
+			}
+			return deaf
+		},
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
+	}, b)
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10),
+		ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
+	return r, c
+}
+
+// viewOf is what a reconcile sees of a binding that is on record.
+func viewOf(b *v1beta1.ServiceBinding, w bindingrules.Inputs) *scope {
+	v := &scope{binding: b.DeepCopy(), inputs: w}
+	v.Scope = &engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]{
+		Before: b, Object: v.binding, Record: &engine.Record[v1beta1.ServiceBindingStatus, bindingrules.Memory]{},
+	}
+	return v
+}
+
+// TestABindingSaysWhatIsInTheWayOfARequest: also where the API server is, and until it
+// is not.
+func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
+	unseen := func(f *bindingSample) { f.w.Secret = bindingrules.SecretUnknown }
+	given := func(f *bindingSample) {
+		f.w.Parameters.Known = false
+		f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
+	}
+	for name, test := range map[string]struct {
+		is           []func(*bindingSample)
+		ready        v1beta1.ConditionStatus
+		reason, says string
+		letsGo       bool
+	}{
+		"its parameters":           {ss(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
+		"its Secret":               {ss(bound, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
+		"its Secret, to be edited": {ss(bound, asksForNewCredentials), "False", v1beta1.ReasonErrorEjectingServiceBinding, "removing the credentials from the Secret", false},
+		"its Secret, when deleted": {ss(bound, unseen, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
+		"its Secret, to go":        {ss(bound, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
+		"its kind":                 {ss(bound, beingDeleted), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},
+		"the cluster's id":         {nil, "False", v1beta1.ReasonErrorGettingClusterID, "the cluster's id", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingSample(test.is...)
+			r, c := newDeafReconciler(t, f.b)
+			before := &v1beta1.ServiceBinding{}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), before); err != nil {
+				t.Fatal(err)
+			}
+			v := viewOf(before, f.w)
+			next, err := r.decide(t.Context(), v)
+			switch {
+			case err != nil:
+				err = r.Fail(t.Context(), v, err)
+			case next.SecretAction != "":
+				if err = r.executeSecretAction(t.Context(), v, next); err != nil {
+					err = r.Fail(t.Context(), v, err)
+				}
+			default:
+				broker, connection := controllertest.StartBroker(t)
+				_, err = r.send(t.Context(), v, connection, next)
+				if err != nil {
+					err = r.Fail(t.Context(), v, err)
+				}
+				if n := len(broker.Calls()); n > 0 {
+					t.Errorf("%d requests", n)
+				}
+			}
+			if err == nil {
+				t.Error("it is not tried again")
+			}
+			after := &v1beta1.ServiceBinding{}
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
+				t.Fatal(err)
+			}
+			ready, stalled := lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionStalled)
+			if ready == nil || ready.Status != test.ready || ready.Reason != test.reason || !strings.Contains(ready.Message, test.says) || stalled.Status != v1beta1.ConditionFalse {
+				t.Fatalf("it says %+v", after.Status.Conditions)
+			}
+			if strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain) != test.letsGo {
+				t.Errorf("how to let go: %s", ready.Message)
+			}
+		})
+	}
+}
+
+// TestCredentialsAreKeptUntilTheyFit: what others have in the Secret is theirs to remove,
+// and the broker may tell but once.
+func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
+	f := newBindingSample()
+	secret := bindingsecret.NewSecret(f.b, "", nil)
+	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	returned := newCredentials("x")
+	v := viewOf(f.b, f.w)
+	v.Record.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
+	returned.Credentials = json.RawMessage(`{"password":"0123456789"}`)
+	if err := r.writeSecret(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.Record.Memory.Received; got == nil || got.Binding != returned || !got.DoesNotFit {
+		t.Errorf("it keeps %+v", got)
+	}
+	if ready := lifecycle.FindCondition(v.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
+		t.Errorf("it says %s", ready.Message)
+	}
+}
+
+// TestASecretInTheWayIsWatched: what the cache has never shown may go without a word.
+func TestASecretInTheWayIsWatched(t *testing.T) {
+	f := newBindingSample()
+	theirs := &corev1.Secret{}
+	theirs.Namespace, theirs.Name = f.b.Namespace, catalog.SecretName(f.b)
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, theirs)
+	for name, test := range map[string]struct {
+		cache client.Client
+		again bool
+	}{
+		"shown":     {c, false},
+		"not shown": {controllertest.NewCluster(t, interceptor.Funcs{}), true},
+	} {
+		r := newReconciler(c, test.cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		v := viewOf(f.b, f.w)
+		v.Record.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
+		err := r.writeSecret(t.Context(), v)
+		if (err != nil) != test.again || v.Record.Memory.Received.DoesNotFit == test.again {
+			t.Errorf("%s: %v, and it keeps %+v", name, err, v.Record.Memory.Received)
+		}
+		if err != nil && !strings.Contains(err.Error(), "is there already and does not belong to this ServiceBinding") {
+			t.Errorf("%s: it says %v", name, err)
+		}
+	}
+}
+
+// TestASecretIsLookedForUntilTheCacheShowsIt: it may have been deleted before that.
+func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
+	f := newBindingSample()
+	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	v := viewOf(f.b, f.w)
+	v.Record.Memory.SecretVersion, v.Record.Memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
+	if got := r.untilShown(t.Context(), v); got != bindingrules.SecretCacheDelay-time.Second {
+		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
+	}
+	v.shown = true
+	if got := r.untilShown(t.Context(), v); got != 0 {
+		t.Errorf("one that is shown is looked at in %s", got)
+	}
+}
+
+// TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt: ours or another's.
+func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
+	f := newBindingSample(bound)
+	stranger := &corev1.Secret{}
+	stranger.Namespace, stranger.Name = f.b.Namespace, catalog.SecretName(f.b)
+	for name, secret := range map[string]*corev1.Secret{"ours": bindingsecret.NewSecret(f.b, "id", nil), "another's": stranger} {
+		c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
+		for shown, cache := range map[bool]client.Client{false: controllertest.NewCluster(t, interceptor.Funcs{}), true: c} {
+			r := newReconciler(c, cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			v := viewOf(f.b, f.w)
+			if err := r.inspectSecret(t.Context(), v); err != nil {
+				t.Fatal(err)
+			}
+			if secret != stranger { // as the next reconcile does
+				if err := r.observeSecret(t.Context(), v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := r.untilShown(t.Context(), v); shown != (got == 0) {
+				t.Errorf("%s, shown (%t): looked at again in %s", name, shown, got)
+			}
+		}
+	}
+}
+
+// TestABindingSaysWhoseCredentialsAreMissing: there may be many brokers.
+func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
+	f := newBindingSample()
+	broker := f.w.Broker.DeepCopyObject().(*v1beta1.ClusterServiceBroker)
+	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
+	f.w.Broker = broker
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
+	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil)})
+	v := viewOf(f.b, f.w)
+	if made, _, err := r.execute(t.Context(), v, bindingrules.Decide(v.binding, f.w)); made || err != nil {
+		t.Fatalf("a request was made: %t, %v", made, err)
+	}
+	after := &v1beta1.ServiceBinding{}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
+		t.Fatal(err)
+	}
+	ready := lifecycle.FindCondition(after.Status.Conditions, v1beta1.ConditionReady)
+	if want := `ClusterServiceBroker "` + broker.Name + `": spec.authInfo.basic.secretRef: Secret "login" does not exist in namespace "osba"`; ready == nil ||
+		ready.Reason != v1beta1.ReasonErrorGettingAuthCredentials || !strings.Contains(ready.Message, want) {
+		t.Errorf("it says %+v, want %q", ready, want)
+	}
+}
+
+// TestTheSecretsThatABrokerMayRepeat: they are all known as long as the Secret has what the broker told.
+func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
+	password := map[string][]byte{"password": []byte("hunter2")}
+	for name, test := range map[string]struct {
+		is   []func(*bindingSample)
+		put  func(*bindingSample, *Reconciler) error
+		want string
+	}{
+		"nothing was told": {ss(), nil, "none"},
+		"as it was written": {ss(bound), func(f *bindingSample, r *Reconciler) error {
+			_, err := r.secrets.Put(t.Context(), f.b, "id", password)
+			return err
+		}, "[hunter2] true"},
+		"of another id": {ss(bound), func(f *bindingSample, r *Reconciler) error {
+			_, err := r.secrets.Put(t.Context(), f.b, "other", password)
+			return err
+		}, "[] false"},
+		"gone":                  {ss(bound, beingDeleted), nil, "[] false"},
+		"told, and not written": {ss(bound, unwritten("hunter3")), nil, "[hunter3] true"},
+		"what is to be repeated": {ss(func(f *bindingSample) {
+			f.answered(bindingrules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Status: 500, Sent: true}})
+		}), nil, "none"},
+	} {
+		f := newBindingSample(test.is...)
+		c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
+		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		if test.put != nil {
+			if err := test.put(f, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v, got := viewOf(f.b, f.w), "none"
+		v.Record.Memory.RequestMemory = f.w.Memory
+		if secrets := r.secretsOf(t.Context(), v); secrets != nil {
+			values, all := secrets()
+			got = fmt.Sprint(slices.Compact(values), all)
+		}
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// unwritten has credentials told that are not in the Secret yet.
+func unwritten(password string) func(*bindingSample) {
+	return func(f *bindingSample) {
+		f.w.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials(password)}
+	}
+}

@@ -1,0 +1,209 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// execute sends the request of a step and applies the answer to the view. If none was sent, it returns when to continue.
+func (r *Reconciler) execute(ctx context.Context, v *scope, next bindingrules.Decision) (made bool, _ ctrl.Result, _ error) {
+	broker, problem, err := r.Connect(ctx, v.inputs.Broker)
+	switch {
+	case problem != nil:
+		v.inputs.BrokerBlocker = problem
+		result, unrecorded := r.finish(ctx, v, bindingrules.Decide(v.binding, v.inputs))
+		return false, result, errors.Join(err, unrecorded)
+	case err != nil:
+		return false, ctrl.Result{}, err
+	}
+	var first *v1beta1.ServiceBindingStatus
+	if next.WriteAhead || v.Record.PendingStatus != nil && v.calls == 0 { // an answer is recorded before the next request
+		first = &next.Status
+	}
+	var a bindingrules.Answer
+	queued, err := r.Send(ctx, v.Scope, v.inputs.Broker, next.Request.Operation, first, func() (osbresult.Outcome, error) {
+		var err error
+		a, err = r.send(ctx, v, broker, next)
+		return a.Outcome, err
+	})
+	switch {
+	case err != nil:
+		return false, ctrl.Result{}, r.Fail(ctx, v, err)
+	case queued != nil:
+		works := lifecycle.IsTrue(lifecycle.FindCondition(v.binding.Status.Conditions, v1beta1.ConditionReady)) && v.binding.DeletionTimestamp.IsZero()
+		result, err := r.ReconcileQueued(ctx, v, *queued, v.binding.Status.AsyncOpInProgress || works)
+		return false, result, err
+	}
+	a.Attribution = v.Attribution
+	r.applyAnswer(v, next, a)
+	r.ObserveRecovery(ctx, v.inputs.Broker, &next.Status, &v.binding.Status)
+	return true, ctrl.Result{}, nil
+}
+
+// send sends the request of a step. After an error none was sent.
+func (r *Reconciler) send(ctx context.Context, v *scope, broker *osb.Client, next bindingrules.Decision) (bindingrules.Answer, error) {
+	before := v.binding.Status
+	v.binding.Status = *next.Status.DeepCopy()
+	a, err := r.sendRequest(ctx, v, broker, next.Request)
+	if err != nil && !next.WriteAhead { // otherwise the status is on record
+		v.binding.Status = before
+	}
+	return a, err
+}
+
+// applyAnswer applies an answer to the view.
+func (r *Reconciler) applyAnswer(v *scope, next bindingrules.Decision, a bindingrules.Answer) {
+	call := next.Request
+	v.calls++
+	v.more = a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
+	v.Record.Memory.RequestMemory = v.Record.Memory.ObserveAnswer(v.binding, *call, a)
+	v.binding.Status = bindingrules.Apply(v.binding, next.Status, *call, a, r.Clock.Now())
+	v.Record.Orphan = r.orphanOf(v, call, a)
+	r.KeepPending(v.Scope, v.binding.Status)
+	v.inputs.LastPoll, v.inputs.PollAfter = v.Record.LastPoll, v.Record.PollAfter
+}
+
+// orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
+func (r *Reconciler) orphanOf(v *scope, call *bindingrules.Request, a bindingrules.Answer) *orphans.Orphan {
+	accepted := a.Class == osbresult.Accepted
+	if call.Operation != lifecycle.Bind || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
+		return v.Record.Orphan
+	}
+	created := a.Binding != nil && a.Binding.Created
+	wasReady := bindingrules.IsBound(&v.Before.Status)
+	return &orphans.Orphan{
+		Object: v.Before, Broker: brokers.KeyOf(v.inputs.Broker), IsOwned: call.MayMitigate() && !wasReady && (created || accepted),
+		Request: osb.RemovalRequest{Params: params(call), BindingID: call.BindingID},
+	}
+}
+
+func params(call *bindingrules.Request) osb.Params {
+	return osb.Params{InstanceID: call.Target.InstanceID, ServiceID: call.Target.ServiceID, PlanID: call.Target.PlanID}
+}
+
+// sendRequest sends a request. After an error none was sent.
+func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
+	p := params(call)
+	if bindingrules.IsOnBehalfOfUser(v.binding) {
+		p.Identity = engine.OriginatingIdentity(v.binding.Spec.UserInfo)
+	}
+	p.Secrets = r.secretsOf(ctx, v)
+	effective := v.inputs.BoundInstance.Effective()
+	switch call.Operation {
+	case lifecycle.Bind:
+		request := osb.BindRequest{Params: p, BindingID: call.BindingID, PredecessorID: call.PredecessorID, Parameters: v.inputs.Parameters.Sent, TopLevelAppGUID: v.Record.Memory.NeedsApp}
+		request.AcceptsIncomplete = effective.BindingRetrievable // otherwise the credentials could not be fetched
+		if request.Context, request.AppGUID, err = r.OSBContext(ctx, v.binding.Namespace, v.binding.Spec.InstanceRef.Name); err != nil {
+			return a, err
+		}
+		a.Binding, a.Outcome = broker.Bind(ctx, request)
+	case lifecycle.Fetch:
+		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.BindingID)
+	case lifecycle.Poll:
+		var last osbresult.LastOperation
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.BindingID, Removal: call.Removal, Operation: ptr.Deref(v.binding.Status.LastOperation, "")})
+		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
+	default:
+		p.AcceptsIncomplete = effective.BindingRetrievable || v.Record.Memory.NeedsAsync
+		var removal osb.RemovalResponse
+		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.BindingID})
+		a.Operation = removal.Operation
+	}
+	return a, nil
+}
+
+// secretsOf returns the secrets of a binding that the broker knows: values of Secrets that it has, or is sent, as parameters, and
+// credentials that it has returned; nil: there are none. They are read when an answer has text to show, and are complete where the
+// Secrets are unchanged (R7).
+func (r *Reconciler) secretsOf(ctx context.Context, v *scope) osb.Secrets {
+	ids, told := givenOut(v.binding), v.Record.Memory.Received
+	if len(ids) == 0 && told == nil && len(v.binding.Spec.ParametersFrom) == 0 {
+		return nil
+	}
+	return func() (values []string, all bool) {
+		values, all = r.parametersOf(ctx, v)
+		if told != nil && told.Binding != nil {
+			values = append(values, bindingsecret.Values(told.Binding.Credentials)...)
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id == told.BindingID })
+		}
+		if len(ids) == 0 {
+			return values, all
+		}
+		secret, err := r.readSecret(ctx, v.binding)
+		for _, id := range ids {
+			if err != nil || secret == nil || !hasAll(secret, v.binding, id) {
+				return values, false
+			}
+			values = append(values, bindingsecret.ValuesIn(secret)...)
+		}
+		return values, all
+	}
+}
+
+// parametersOf returns the values of Secrets among the parameters that the broker has, or is sent.
+func (r *Reconciler) parametersOf(ctx context.Context, v *scope) (values []string, all bool) {
+	if len(v.binding.Spec.ParametersFrom) == 0 {
+		return nil, true
+	}
+	p := v.inputs.Parameters
+	if !p.Known {
+		var err error
+		if p, err = engine.ReadParameters(ctx, r.Live, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, p); err != nil {
+			return nil, false
+		}
+	}
+	for _, props := range []*v1beta1.ServiceBindingPropertiesState{v.binding.Status.ExternalProperties, v.binding.Status.InProgressProperties} {
+		if props != nil && props.ParameterChecksum != p.Checksum {
+			return p.Secrets, false
+		}
+	}
+	return p.Secrets, true
+}
+
+// givenOut returns the ids of a binding whose credentials the broker has returned.
+func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
+	s := &b.Status
+	if s.PredecessorID != "" {
+		ids = append(ids, s.PredecessorID)
+	}
+	if rotates := s.PredecessorID != "" && s.CurrentOperation == v1beta1.OperationBind; bindingrules.IsBound(s) && !rotates {
+		ids = append(ids, lifecycle.BindingID(b, s))
+	}
+	return ids
+}
+
+// hasAll reports whether a Secret has all credentials of an id: it is unmodified, and they were written without transforms.
+func hasAll(secret *corev1.Secret, b *v1beta1.ServiceBinding, id string) bool {
+	return bindingsecret.IsOwned(secret, b) && len(b.Spec.SecretTransforms) == 0 && bindingsecret.IsIntact(secret, id)
+}

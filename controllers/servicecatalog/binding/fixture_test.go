@@ -1,0 +1,90 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"encoding/json"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// bindingSample is a binding with what its reconcile looks up.
+type bindingSample struct {
+	b *v1beta1.ServiceBinding
+	w bindingrules.Inputs
+}
+
+// newBindingSample is a new binding to an instance that is provisioned.
+func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
+	o, si := lifecycletest.NewOffering(), lifecycletest.NewInstance()
+	si.Status.ProvisionStatus = v1beta1.Provisioned
+	si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
+	b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
+		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer},
+		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}}}
+	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
+	s := &bindingSample{b: b, w: bindingrules.Inputs{Now: lifecycletest.T0, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
+		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *lifecycle.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
+	s.w.Parameters.Known = true
+	for _, edit := range edits {
+		edit(s)
+	}
+	return s
+}
+
+// answered takes an answer to the next request into the status, and puts credentials into the Secret if there are any.
+func (s *bindingSample) answered(a bindingrules.Answer) {
+	next := bindingrules.Decide(s.b, s.w)
+	s.w.Memory = s.w.Memory.ObserveAnswer(s.b, *next.Request, a)
+	s.b.Status = bindingrules.Apply(s.b, next.Status, *next.Request, a, s.w.Now)
+	if next = bindingrules.Decide(s.b, s.w); next.SecretAction != bindingrules.WriteSecret {
+		return
+	}
+	t := s.w.Memory.Received
+	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.w.Now)
+	s.w.Memory = bindingrules.RequestMemory{}
+	s.w.Secret, s.w.SecretID, s.w.SecretVersion = bindingrules.SecretInSync, t.BindingID, "7"
+}
+
+// newCredentials are a binding's, as a broker returns them.
+func newCredentials(password string) *osbresult.Binding {
+	return &osbresult.Binding{Created: true, Credentials: json.RawMessage(`{"password":"` + password + `"}`)}
+}
+
+func bound(s *bindingSample) {
+	s.answered(bindingrules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 201, Sent: true}, Binding: newCredentials("x")})
+}
+
+func beingDeleted(s *bindingSample) {
+	s.b.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0))
+	s.b.Generation++
+}
+
+func hasDefinition(s *bindingSample) { s.w.Definition = lifecycle.DefinitionLives }
+
+func asksForNewCredentials(s *bindingSample) {
+	metav1.SetMetaDataAnnotation(&s.b.ObjectMeta, v1beta1.RebindAnnotation, "now")
+}
+
+func ss(edits ...func(*bindingSample)) []func(*bindingSample) { return edits }

@@ -1,0 +1,76 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"context"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// Name, New, Status, CopyStatus, Conditions, Attempts, IsInProgress and IsCreated give the engine access to ServiceBindings.
+
+func (*Reconciler) Name() string { return "ServiceBinding" }
+
+func (*Reconciler) New() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} }
+
+func (*Reconciler) Status(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus {
+	return &b.Status
+}
+
+func (*Reconciler) CopyStatus(s *v1beta1.ServiceBindingStatus) *v1beta1.ServiceBindingStatus {
+	return s.DeepCopy()
+}
+
+func (*Reconciler) Conditions(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition {
+	return s.Conditions
+}
+
+func (*Reconciler) Attempts(s *v1beta1.ServiceBindingStatus) *v1beta1.Attempts {
+	return s.Attempts
+}
+
+func (*Reconciler) IsInProgress(s *v1beta1.ServiceBindingStatus) bool {
+	return s.AsyncOpInProgress
+}
+
+func (*Reconciler) IsCreated(s *v1beta1.ServiceBindingStatus) bool {
+	return bindingrules.IsBound(s)
+}
+
+// UnsettledAt returns the bindings that are not settled at a broker.
+func (r *Reconciler) UnsettledAt(ctx context.Context, b v1beta1.Broker) []reconcile.Request {
+	return r.dependents.atBroker(ctx, b)
+}
+
+// Remove sends the removal request of an orphan.
+func (*Reconciler) Remove(ctx context.Context, broker *osb.Client, request osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome) {
+	return broker.Unbind(ctx, request)
+}
+
+// IsClaimed reports whether another object has the id of an orphan.
+func (r *Reconciler) IsClaimed(ctx context.Context, o *orphans.Orphan) (bool, error) {
+	others, err := r.Index.BindingsWithID(ctx, o.Request.BindingID)
+	return slices.ContainsFunc(others, func(other *v1beta1.ServiceBinding) bool { return other.UID != o.Object.GetUID() }), err
+}

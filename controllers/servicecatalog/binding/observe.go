@@ -1,0 +1,165 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+)
+
+// observe observes what a binding refers to, in the cache.
+func (r *Reconciler) observe(ctx context.Context, v *scope) (err error) {
+	v.inputs = bindingrules.Inputs{Definition: v.Record.Definition, LastPoll: v.Record.LastPoll, PollAfter: v.Record.PollAfter}
+	w := &v.inputs
+	if w.BoundInstance, err = r.findBoundInstance(ctx, v.binding); err != nil {
+		return err
+	}
+	target := bindingrules.TargetOf(v.binding, *w)
+	if target != nil {
+		if w.Broker, err = r.Index.Broker(ctx, v.binding.Namespace, target.BrokerReference); index.IsNotFound(err) {
+			w.Broker, err = nil, nil
+		}
+		if err != nil {
+			return err
+		}
+		if w.Broker != nil {
+			w.Recovered = r.Recoveries.Since(brokers.KeyOf(w.Broker))
+		}
+	}
+	if w.Claimants, err = r.claimantsOf(ctx, v.binding, lifecycle.BindingID(v.binding, &v.binding.Status), target); err != nil {
+		return err
+	}
+	if id := v.binding.Status.PredecessorID; id != "" {
+		if w.PredecessorClaimants, err = r.claimantsOf(ctx, v.binding, id, target); err != nil {
+			return err
+		}
+	}
+	if w.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, v.binding.Namespace, v.binding.Spec.ParametersFrom); err != nil {
+		return err
+	}
+	if len(v.binding.Spec.ParametersFrom) == 0 {
+		if err := r.readParameters(ctx, v); err != nil {
+			return err
+		}
+	}
+	return r.observeSecret(ctx, v)
+}
+
+// findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
+// the instance, such as that it is unusable.
+func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (g bindingrules.BoundInstance, err error) {
+	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
+	waiting, cancel := context.WithTimeout(ctx, engine.RecordTimeout)
+	defer cancel()
+	if err := r.instances.Read(waiting, r.Client, key, instance, client.UnsafeDisableDeepCopy); err != nil {
+		return g, client.IgnoreNotFound(err)
+	}
+	g.Instance = instance
+	o, err := engine.FindOffering(ctx, r.Index, instance)
+	if err != nil {
+		return g, err
+	}
+	g.Class, g.Plan, g.Missing = o.Class, o.Plan, o.Missing
+	if g.Missing != nil {
+		reason := g.Missing.Reason
+		if instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
+			reason = v1beta1.ReasonErrorInstanceRefsUnresolved
+		}
+		missing := *g.Missing
+		missing.Cause = lifecycle.Cause{Reason: reason, Message: fmt.Sprintf("ServiceInstance %q: %s", instance.Name, missing.Message)}
+		g.Missing = &missing
+	}
+	props := instance.Status.ExternalProperties
+	if instance.Status.ProvisionStatus != v1beta1.Provisioned || props == nil {
+		return g, nil
+	}
+	at := instance.Status.Broker
+	if at == nil && o.Broker != nil && o.Class != nil {
+		at = lifecycle.ReferenceTo(o)
+	}
+	if at != nil {
+		g.Target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: lifecycle.PlanID(props), InstanceID: lifecycle.InstanceID(instance)}
+		g.Plans = lifecycle.RecordedPlans(&instance.Status)
+	}
+	has, err := engine.FindPlan(ctx, r.Index, o, props)
+	if has != nil { // the spec may ask for another
+		g.Plan = has
+	}
+	return g, err
+}
+
+// claimantsOf returns the other objects of the broker that have an id in spec or status.
+func (r *Reconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) (all lifecycle.Claimants, err error) {
+	others, err := r.Index.BindingsWithID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range others {
+		if other.UID == b.UID || engine.IsReleased(other) {
+			continue
+		}
+		g, err := r.findBoundInstance(ctx, other)
+		if err != nil {
+			return nil, err
+		}
+		theirs := bindingrules.TargetOf(other, bindingrules.Inputs{BoundInstance: g})
+		if target == nil || theirs == nil || samePlace(target, b.Namespace, theirs, other.Namespace) {
+			all = append(all, lifecycle.NewClaimant("ServiceBinding", other, b, lifecycle.OwnsBindingID(other, id), bindingrules.MayExist(&other.Status) && !bindingrules.MayExist(&b.Status)))
+		}
+	}
+	if mayCreate := b.DeletionTimestamp.IsZero() && !lifecycle.OwnsBindingID(b, id) && !bindingrules.MayExist(&b.Status); mayCreate && target != nil && all.BlocksCreation() == nil {
+		r.Claims.Reserve(claimOf(b, id, target), b.UID, all)
+	}
+	return all, nil
+}
+
+// claimOf returns the key of a reservation of a binding's id at an instance.
+func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) engine.ClaimKey {
+	key := brokers.Key{Name: target.Name}
+	if target.Kind == "ServiceBroker" {
+		key.Namespace = b.Namespace
+	}
+	return engine.ClaimKey{Broker: key, ID: target.InstanceID + "/" + id}
+}
+
+// samePlace reports whether two targets, of bindings in two namespaces, are the same instance.
+func samePlace(a *v1beta1.ServiceBindingTarget, in string, b *v1beta1.ServiceBindingTarget, within string) bool {
+	local := a.Kind == "ServiceBroker"
+	return a.Kind == b.Kind && a.Name == b.Name && a.InstanceID == b.InstanceID && (!local || in == within)
+}
+
+// readParameters reads a binding's parameters, and validates them with the plan's schema.
+func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
+	p, err := engine.ReadParameters(ctx, r.Live, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, v.inputs.Parameters)
+	if err != nil {
+		return err
+	}
+	if plan := v.inputs.BoundInstance.Plan; p.Blocker == nil && plan != nil {
+		p.Blocker = engine.ValidateParameters(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
+	}
+	v.inputs.Parameters = p
+	return nil
+}

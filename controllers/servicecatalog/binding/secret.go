@@ -1,0 +1,82 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+)
+
+// observeSecret observes the binding's Secret in the cache.
+func (r *Reconciler) observeSecret(ctx context.Context, v *scope) error {
+	meta, err := r.secrets.See(ctx, v.binding)
+	if err != nil {
+		return err
+	}
+	known := &v.Record.Memory
+	v.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
+	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.ObserveSecret(v.binding, known, meta, r.Clock.Now())
+	return nil
+}
+
+// inspectSecret reads the binding's Secret, and compares it with what was written.
+func (r *Reconciler) inspectSecret(ctx context.Context, v *scope) error {
+	secret, err := r.readSecret(ctx, v.binding)
+	if err != nil {
+		return err
+	}
+	w, known := &v.inputs, &v.Record.Memory
+	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = "", "", false, time.Time{}
+	switch {
+	case secret == nil:
+		w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretAbsent, "", ""
+		return nil
+	case !bindingsecret.IsOwned(secret, v.binding):
+		w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretNotOwned, "", ""
+		return nil
+	}
+	known.SecretVersion, known.SeenAt = secret.ResourceVersion, r.Clock.Now()
+	known.SecretID, known.Modified = bindingrules.ContentOf(secret, v.binding)
+	w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretInSync, known.SecretID, known.SecretVersion
+	if known.Modified {
+		w.Secret = bindingrules.SecretModified
+	}
+	return nil
+}
+
+// readSecret reads the Secret of the binding's secretName; nil: there is none.
+func (r *Reconciler) readSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+	secret, err := r.secrets.Read(ctx, b)
+	if err == nil {
+		return secret, nil
+	}
+	reason := v1beta1.ReasonErrorInjectingBindResult
+	if !b.DeletionTimestamp.IsZero() {
+		reason = v1beta1.ReasonErrorEjectingServiceBinding
+	}
+	return nil, engine.WithReason(reason, fmt.Errorf("reading the binding's Secret: %s", apierrors.ReasonForError(err)))
+}

@@ -1,0 +1,155 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+)
+
+// Setup registers the controller of ServiceBindings.
+func Setup(mgr ctrl.Manager, k *engine.Config, workers int) error {
+	r := newReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), k)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("servicebinding").
+		For(&v1beta1.ServiceBinding{}).
+		// A deletion may unblock another object with the same id.
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(r.dependents.withSameID), builder.WithPredicates(engine.OwnershipChanged)).
+		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(r.dependents.toInstance), builder.WithPredicates(instanceChanged)).
+		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofClass), engine.SpecChanged).
+		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofClass), engine.SpecChanged).
+		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofPlan), engine.SpecChanged).
+		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofPlan), engine.SpecChanged).
+		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.SpecChanged).
+		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.SpecChanged).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofSecret)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.Wake.Start)).
+		WithOptions(enqueue.ControllerOptions(workers)).
+		Complete(r)
+}
+
+func newReconciler(c client.Client, cache, live client.Reader, k *engine.Config) *Reconciler {
+	r := &Reconciler{
+		dependents: dependents{k.Index},
+		instances:  k.Freshness("ServiceInstance", &v1beta1.ServiceInstance{}),
+		secrets:    &credentials.Store{Cache: cache, Live: live, Writer: c},
+	}
+	r.Reconciler = engine.NewReconciler(k, r, c, live)
+	return r
+}
+
+// instanceChanged passes the changes of an instance that matter to its bindings.
+var instanceChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
+		was, is := &before.Status, &after.Status
+		return enqueue.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
+			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || lifecycle.PlanID(lifecycle.NonNil(was.ExternalProperties)) != lifecycle.PlanID(lifecycle.NonNil(is.ExternalProperties)) ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || bindingrules.IsStalled(before) != bindingrules.IsStalled(after)
+	},
+}
+
+// dependents finds the bindings that a change of another object may unblock. Its reads fail only while the cache stops.
+type dependents struct{ index.Index }
+
+func (l dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
+	b := o.(*v1beta1.ServiceBinding)
+	var bindings []*v1beta1.ServiceBinding
+	for _, id := range lifecycle.Distinct(b.Spec.ExternalID, b.Status.ExternalID, b.Status.PredecessorID) {
+		some, _ := l.BindingsWithID(ctx, id)
+		bindings = append(bindings, some...)
+	}
+	return unsettled(slices.DeleteFunc(bindings, func(other *v1beta1.ServiceBinding) bool { return other.UID == b.UID }))
+}
+
+func (l dependents) toInstance(ctx context.Context, o client.Object) []reconcile.Request {
+	bindings, _ := l.Bindings(ctx, client.ObjectKeyFromObject(o))
+	return unsettled(bindings)
+}
+
+func (l dependents) toInstances(ctx context.Context, instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
+	for _, si := range instances {
+		requests = append(requests, l.toInstance(ctx, si)...)
+	}
+	return requests
+}
+
+func (l dependents) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesOfClass(ctx, o.(v1beta1.Class))
+	return l.toInstances(ctx, instances)
+}
+
+func (l dependents) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
+	plan := o.(v1beta1.Plan)
+	class, err := l.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName())
+	if err != nil {
+		return nil
+	}
+	return l.ofClass(ctx, class) // an instance may have another plan than its spec says
+}
+
+func (l dependents) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesOfBroker(ctx, o.(v1beta1.Broker))
+	bindings, _ := l.BindingsOfBroker(ctx, o.(v1beta1.Broker)) // their instances may be gone, or elsewhere
+	return append(l.toInstances(ctx, instances), unsettled(bindings)...)
+}
+
+func (l dependents) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {
+	name := client.ObjectKeyFromObject(o)
+	into, _ := l.BindingsInto(ctx, name)
+	for _, b := range into { // also Ready ones; a binding that is being deleted reads its Secret anyway
+		if b.DeletionTimestamp.IsZero() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		}
+	}
+	reading, _ := l.BindingsReading(ctx, name)
+	requests = append(requests, unsettled(reading)...)
+	brokers, _ := l.BrokersWith(ctx, name)
+	for _, b := range brokers {
+		requests = append(requests, l.atBroker(ctx, b)...)
+	}
+	return requests
+}
+
+// unsettled returns the bindings that have to be reconciled.
+func unsettled(bindings []*v1beta1.ServiceBinding) (requests []reconcile.Request) {
+	for _, b := range bindings {
+		if !bindingrules.IsSettled(b) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		}
+	}
+	return requests
+}

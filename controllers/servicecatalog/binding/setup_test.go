@@ -1,0 +1,58 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+)
+
+// TestAnInstancesOtherPlanWakesItsBindings: one may have waited for a plan that it can be bound to.
+func TestAnInstancesOtherPlanWakesItsBindings(t *testing.T) {
+	of := func(plan string) *v1beta1.ServiceInstance {
+		return &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{
+			ProvisionStatus: v1beta1.Provisioned, ExternalProperties: &v1beta1.ServiceInstancePropertiesState{ServicePlanExternalID: plan},
+		}}
+	}
+	if !instanceChanged.Update(event.UpdateEvent{ObjectOld: of("small"), ObjectNew: of("large")}) {
+		t.Error("another plan is no news")
+	}
+	if instanceChanged.Update(event.UpdateEvent{ObjectOld: of("small"), ObjectNew: of("small")}) {
+		t.Error("the same plan is news")
+	}
+}
+
+// TestABindingOutlivesItsInstanceAtABroker: what mends the broker wakes it, too.
+func TestABindingOutlivesItsInstanceAtABroker(t *testing.T) {
+	for _, s := range catalogsync.AllKinds {
+		broker := controllertest.NewBroker(s, "http://127.0.0.1:1")
+		b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
+		b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
+		l := dependents{index.Index{Cache: controllertest.NewCluster(t, interceptor.Funcs{}, broker, b)}}
+		if got := l.atBroker(t.Context(), broker); len(got) != 1 || got[0].Name != "app" {
+			t.Errorf("%s: woken is %v", s.Scope, got)
+		}
+	}
+}

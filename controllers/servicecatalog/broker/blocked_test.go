@@ -1,0 +1,63 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// TestABlockedBroker has F-R12: its status says what is wrong, when the next request is made, and
+// ends with the next catalog that is read, though that has not changed.
+func TestABlockedBroker(t *testing.T) {
+	b := controllertest.NewBroker(catalogsync.AllKinds[0], "https://broker.example.com")
+	b.SetGeneration(1)
+	*b.CommonStatus() = brokerrules.Apply(b, brokerrules.RelistResult{Generation: 1, ETag: "e", Digest: "d", Classes: 1}, lifecycletest.T0)
+	if got := brokerrules.HeldETag(b, brokerrules.Inputs{Digest: "d"}); got != "e" {
+		t.Errorf("a broker that works is asked with %q", got)
+	}
+	r := &Reconciler{connections: &brokers.Clients{}}
+	key := brokers.KeyOf(b)
+	r.connections.RecordMisconfiguration(key, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Description: "words of one object's broker"})
+	bulkhead := r.connections.Limiters.Of(key, lifecycletest.T0)
+	for range 4 {
+		leave, _ := bulkhead.Enter(limiter.Ticket{Who: "db", Misconfigured: 3, Call: func() {}}, lifecycletest.T0)
+		if leave == nil {
+			break
+		}
+		leave(lifecycletest.T0, limiter.Result{Misconfigured: true})
+	}
+	v := r.misconfigured(key, lifecycletest.T0)
+	b.CommonStatus().Conditions = v.Conditions(b.CommonStatus().Conditions, lifecycletest.T0)
+	lifecycletest.WantState(t, "blocked", b.CommonStatus().Conditions, "Stalled Failed")
+	if message := lifecycle.FindCondition(b.CommonStatus().Conditions, v1beta1.ConditionFailed).Message; !strings.Contains(message, "provision: HTTP 403") || !strings.Contains(message, "one of them is repeated at 2026-11-20T12:") || strings.Contains(message, "words of one") {
+		t.Errorf("it says %s", message)
+	}
+	if got := brokerrules.HeldETag(b, brokerrules.Inputs{Digest: "d"}); got != "" {
+		t.Errorf("a blocked broker is asked with %q", got)
+	}
+}

@@ -1,0 +1,61 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"cmp"
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+// emitEvents emits an event about a change of a broker's conditions, with the given reason, or else that of Ready.
+func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus, reason string) {
+	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	if is == nil || engine.QuietReasons[is.Reason] {
+		return
+	}
+	same := was != nil && was.Reason == is.Reason && was.Status == is.Status
+	if same && (after.Attempts > 1 || is.Reason != v1beta1.ReasonPartlySynced || was.Message == is.Message) {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if is.Reason == v1beta1.ReasonFetchedCatalog {
+		kind = corev1.EventTypeNormal
+	}
+	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
+}
+
+// logTransition logs that a broker begins to fail, and that it works again.
+func logTransition(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
+	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	failed := was != nil && !lifecycle.IsTrue(was) && !engine.QuietReasons[was.Reason]
+	switch {
+	case is == nil || engine.QuietReasons[is.Reason]:
+	case !failed && !lifecycle.IsTrue(is):
+		log.FromContext(ctx).Info("Broker does not work", "reason", is.Reason, "message", is.Message)
+	case failed && lifecycle.IsTrue(is):
+		log.FromContext(ctx).Info("Broker works again")
+	}
+}

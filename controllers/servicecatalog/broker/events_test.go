@@ -1,0 +1,53 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+)
+
+func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
+	ctx, logged := controllertest.RecordLog(t)
+	b := &v1beta1.ClusterServiceBroker{}
+	status := func(v lifecycle.ConditionSet) v1beta1.ServiceBrokerStatus {
+		return v1beta1.ServiceBrokerStatus{Conditions: v.Conditions(nil, lifecycletest.Noon)}
+	}
+	for _, c := range []struct {
+		why  string
+		now  lifecycle.ConditionSet
+		want string
+	}{
+		{"it waits for its turn", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonQueued}, ""},
+		{"it works from the beginning", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog}, ""},
+		{"it fails", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 500"}, "Broker does not work"},
+		{"it fails again", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 502"}, ""},
+		{"it works", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced}, "Broker works again"},
+	} {
+		after := status(c.now)
+		logTransition(ctx, b, after)
+		if said := logged(); (said != "") != (c.want != "") || !strings.Contains(said, c.want) {
+			t.Errorf("%s: logged is %q, want %q", c.why, said, c.want)
+		}
+		b.Status = after
+	}
+}

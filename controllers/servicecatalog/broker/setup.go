@@ -1,0 +1,239 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+)
+
+// settleTime is the delay between a change of a broker's objects and its reconcile, which covers many changes.
+const settleTime = 500 * time.Millisecond
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// Options are the options of the controllers of brokers.
+type Options struct {
+	// Workers is the number of concurrent reconciles of brokers of each scope.
+	Workers int
+	// RelistInterval between two relists of a catalog, where the broker's spec has none.
+	RelistInterval time.Duration
+	// ForgetMetrics drops the series of a broker that was deleted.
+	ForgetMetrics func(brokers.Key)
+}
+
+// Setup registers the controllers of brokers of both scopes.
+func Setup(mgr ctrl.Manager, k *engine.Config, secrets AuthSecrets, o Options) error {
+	current := index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}
+	byScope := map[catalog.Scope]*Reconciler{}
+	for _, s := range catalogsync.AllKinds {
+		r := &Reconciler{
+			catalogWriter: catalogWriter{Kinds: s, client: mgr.GetClient(), index: current},
+			cached:        k.Index, live: mgr.GetAPIReader(), barrier: &k.Barrier, fresh: k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
+			connections: k.Clients, secrets: secrets, forgetMetrics: o.ForgetMetrics, recorder: k.Recorder, clock: k.Clock,
+			interval: o.RelistInterval, requested: map[brokers.Key]time.Time{},
+		}
+		byScope[s.Scope] = r
+		k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.NewClass())
+		k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.NewPlan())
+		if err := setupScope(mgr, r, o.Workers); err != nil {
+			return err
+		}
+	}
+	k.RequestRelist = func(key brokers.Key) {
+		if key.Namespace == "" {
+			byScope[catalog.Cluster].RequestRelist(key)
+		} else {
+			byScope[catalog.Namespaced].RequestRelist(key)
+		}
+	}
+	return nil
+}
+
+func setupScope(mgr ctrl.Manager, r *Reconciler, workers int) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(strings.ToLower(r.BrokerKind())).
+		For(r.NewBroker(), builder.WithPredicates(predicate.Or(enqueue.SpecChanged, holdChanged))).
+		Watches(r.NewClass(), r.offered()).
+		Watches(r.NewPlan(), r.offered()).
+		Watches(&v1beta1.ServiceInstance{}, handler.Funcs{
+			DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { r.later(q, r.brokersOf(ctx, e.Object)...) },
+			CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { r.placed(ctx, q, r.brokersOf(ctx, e.Object)) },
+			UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+				if whereIs(e.ObjectOld) != whereIs(e.ObjectNew) {
+					r.later(q, r.brokersOf(ctx, e.ObjectOld)...)
+					r.placed(ctx, q, r.brokersOf(ctx, e.ObjectNew))
+				}
+			},
+		}).
+		Watches(&v1beta1.ServiceBinding{}, r.detached()).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
+		WithOptions(enqueue.ControllerOptions(workers)).
+		Complete(r)
+}
+
+// holdChanged passes updates that add or remove the finalizer.
+var holdChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return controllerutil.ContainsFinalizer(e.ObjectOld, v1beta1.Finalizer) != controllerutil.ContainsFinalizer(e.ObjectNew, v1beta1.Finalizer)
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// later reconciles brokers after settleTime.
+func (r *Reconciler) later(q queue, names ...types.NamespacedName) {
+	for _, name := range names {
+		q.AddAfter(reconcile.Request{NamespacedName: name}, settleTime)
+	}
+}
+
+// placed reconciles the brokers of an instance later, and their Secrets at once: without them it could not be deprovisioned.
+func (r *Reconciler) placed(ctx context.Context, q queue, names []types.NamespacedName) {
+	r.later(q, names...)
+	for _, name := range names {
+		b, err := r.cached.BrokerNamed(ctx, r.Scope, name.Namespace, name.Name)
+		if err != nil {
+			continue
+		}
+		for _, secret := range v1beta1.AuthSecrets(b) {
+			meta := apiserver.Metadata("Secret")
+			if r.cached.Cache.Get(ctx, secret, meta, client.UnsafeDisableDeepCopy) == nil && !controllerutil.ContainsFinalizer(meta, v1beta1.AuthSecretFinalizer) {
+				r.secrets.Enqueue(secret)
+			}
+		}
+	}
+}
+
+// offered reconciles the broker of a class or plan that was edited or deleted by others. This operator's own writes do not count.
+func (r *Reconciler) offered() handler.EventHandler {
+	brokerOf := func(o client.Object) types.NamespacedName {
+		return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.(interface{ BrokerName() string }).BrokerName()}
+	}
+	return handler.Funcs{
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, brokerOf(e.Object)) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if enqueue.SpecChanged.Update(e) {
+				r.later(q, slices.Compact([]types.NamespacedName{brokerOf(e.ObjectOld), brokerOf(e.ObjectNew)})...)
+			}
+		},
+	}
+}
+
+// detached reconciles the broker of a binding that was deleted, or has another target now.
+func (r *Reconciler) detached() handler.EventHandler {
+	return handler.Funcs{
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, r.targetOf(e.Object)...) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if was := r.targetOf(e.ObjectOld); !slices.Equal(was, r.targetOf(e.ObjectNew)) {
+				r.later(q, was...)
+			}
+		},
+	}
+}
+
+// place is the part of an instance that matters to brokers.
+type place struct {
+	broker       v1beta1.BrokerReference
+	refs         [2]catalog.Refs // by scope
+	heldPlan     string
+	inFlightPlan string
+}
+
+func whereIs(o client.Object) (p place) {
+	instance := o.(*v1beta1.ServiceInstance)
+	if ref := instance.Status.Broker; ref != nil {
+		p.broker = *ref
+	}
+	for i, scope := range catalog.Scopes {
+		p.refs[i] = catalog.RefsOf(&instance.Spec, scope)
+	}
+	p.heldPlan = lifecycle.PlanID(lifecycle.NonNil(instance.Status.ExternalProperties))
+	p.inFlightPlan = lifecycle.PlanID(lifecycle.NonNil(instance.Status.InProgressProperties))
+	return p
+}
+
+// brokersOf returns the brokers of the scope that an instance is, or may be, at.
+func (r *Reconciler) brokersOf(ctx context.Context, o client.Object) (names []types.NamespacedName) {
+	instance := o.(*v1beta1.ServiceInstance)
+	if ref := instance.Status.Broker; ref != nil && ref.Kind == r.BrokerKind() {
+		names = append(names, r.named(instance.Namespace, ref.Name))
+	}
+	if class, err := r.cached.ClassOf(ctx, instance); err == nil && class != nil && catalog.ScopeOf(class) == r.Scope {
+		names = append(names, r.named(instance.Namespace, class.BrokerName()))
+	}
+	return names
+}
+
+// targetOf returns the broker of the scope that a binding is at.
+func (r *Reconciler) targetOf(o client.Object) []types.NamespacedName {
+	target := o.(*v1beta1.ServiceBinding).Status.Target
+	if target == nil || target.Kind != r.BrokerKind() {
+		return nil
+	}
+	return []types.NamespacedName{r.named(o.GetNamespace(), target.Name)}
+}
+
+// named returns the name of a broker that is referred to in a namespace.
+func (r *Reconciler) named(namespace, name string) types.NamespacedName {
+	if r.Scope == catalog.Cluster {
+		namespace = ""
+	}
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+// reachedWith returns the brokers of the scope that use a Secret.
+func (r *Reconciler) reachedWith(ctx context.Context, secret client.Object) (requests []reconcile.Request) {
+	brokers, err := r.cached.BrokersWith(ctx, client.ObjectKeyFromObject(secret))
+	if err != nil {
+		return nil // only while the cache stops
+	}
+	for _, broker := range brokers {
+		if catalog.ScopeOf(broker) == r.Scope {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(broker)})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,263 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+const (
+	// writers bounds the concurrent writes of classes and plans of a broker.
+	writers = 8
+	// maxFailures ends a sync.
+	maxFailures = 100
+)
+
+// catalogWriter writes classes and plans.
+type catalogWriter struct {
+	catalogsync.Kinds
+	client client.Client
+	index  index.Index // shows this process's own writes
+}
+
+// hold returns the classes and plans of a broker that exist.
+func (l catalogWriter) hold(ctx context.Context, b v1beta1.Broker) (h catalogsync.Existing, err error) {
+	classes, err := l.index.Classes(ctx, b)
+	if err != nil {
+		return h, fmt.Errorf("listing %s: %w", l.ClassKind(), err)
+	}
+	plans, err := l.index.Plans(ctx, b)
+	if err != nil {
+		return h, fmt.Errorf("listing %s: %w", l.PlanKind(), err)
+	}
+	return catalogsync.Existing{Classes: byName(classes), Plans: byName(plans)}, nil
+}
+
+func byName[T client.Object](list []T) map[string]T {
+	named := make(map[string]T, len(list))
+	for _, o := range list {
+		named[o.GetName()] = o
+	}
+	return named
+}
+
+// sync writes the changes that lead to the desired classes and plans, and returns what could not be written.
+//
+// A class is created after all its plans, once the cache shows them: with only one of them, admission would default to it.
+func (l catalogWriter) sync(ctx context.Context, b v1beta1.Broker, o catalogsync.Desired, h catalogsync.Existing) ([]string, error) {
+	plans, classes := catalogsync.Diff(h.Plans, o.Plans, o.KeptPlans, l.IsOurs), catalogsync.Diff(h.Classes, o.Classes, o.KeptClasses, l.IsOurs)
+	var failed failures
+	var early []v1beta1.Class
+	writeSteps(ctx, l, plans, &failed)
+	if len(plans.Create) > 0 {
+		seen, err := l.index.Plans(ctx, b)
+		if err != nil {
+			return nil, fmt.Errorf("waiting for plans to be in the cache: %w", err)
+		}
+		classes.Create, early = complete(classes.Create, plans.Create, byName(seen), &failed)
+	}
+	writeSteps(ctx, l, classes, &failed)
+	forEach(ctx, classes.SetRemoved, &failed, l.mark(true))
+	forEach(ctx, plans.SetRemoved, &failed, l.mark(true))
+	for _, class := range early {
+		failed.add(class, errTooEarly)
+	}
+	return failed.list, ctx.Err()
+}
+
+// complete returns the classes whose plans the cache shows, except for plans that the API server refuses. The others are created by
+// the next sync.
+func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1beta1.Plan, failed *failures) (ready, early []v1beta1.Class) {
+	lacks := map[string]bool{}
+	for _, plan := range plans {
+		if seen[plan.GetName()] == nil && !failed.refused[plan] {
+			lacks[plan.ClassName()] = true
+		}
+	}
+	for _, class := range classes {
+		if lacks[class.GetName()] {
+			early = append(early, class)
+		} else {
+			ready = append(ready, class)
+		}
+	}
+	return ready, early
+}
+
+// errTooEarly is about a class whose plans the cache does not show yet.
+var errTooEarly = errors.New("not all of its plans exist yet")
+
+// writeSteps creates and updates objects.
+func writeSteps[T client.Object](ctx context.Context, l catalogWriter, s catalogsync.Changes[T], failed *failures) {
+	forEach(ctx, s.Create, failed, func(ctx context.Context, o client.Object) error { return l.client.Create(ctx, o) })
+	forEach(ctx, s.Update, failed, func(ctx context.Context, o client.Object) error { return l.client.Update(ctx, o) })
+	forEach(ctx, s.ClearRemoved, failed, l.mark(false))
+}
+
+// mark writes whether a class or a plan is still in the catalog.
+func (l catalogWriter) mark(removed bool) func(context.Context, client.Object) error {
+	return func(ctx context.Context, o client.Object) error {
+		return patch.Status(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
+	}
+}
+
+// sweep deletes removed classes and plans that no instance has, or may return to; a class after its plans. It returns their number.
+func (l catalogWriter) sweep(ctx context.Context, h catalogsync.Existing) (int, error) {
+	var plans, classes []client.Object
+	ofClass := map[string]int{}
+	for _, plan := range h.Plans {
+		ofClass[plan.ClassName()]++
+		if !*catalogsync.RemovedFlag(plan) || !plan.GetDeletionTimestamp().IsZero() {
+			continue
+		}
+		used, err := l.index.PlanInUse(ctx, plan)
+		if err != nil {
+			return 0, fmt.Errorf("looking up who uses %s %s: %w", l.PlanKind(), plan.GetName(), err)
+		}
+		if !used {
+			plans = append(plans, plan)
+			ofClass[plan.ClassName()]--
+		}
+	}
+	for _, class := range h.Classes {
+		if !*catalogsync.RemovedFlag(class) || !class.GetDeletionTimestamp().IsZero() || ofClass[class.GetName()] > 0 {
+			continue
+		}
+		used, err := l.index.ClassInUse(ctx, class)
+		if err != nil {
+			return 0, fmt.Errorf("looking up who uses %s %s: %w", l.ClassKind(), class.GetName(), err)
+		}
+		if !used {
+			classes = append(classes, class)
+		}
+	}
+	return len(plans) + len(classes), l.remove(ctx, plans, classes)
+}
+
+// clear deletes all classes and plans that come from the catalog.
+func (l catalogWriter) clear(ctx context.Context, h catalogsync.Existing) error {
+	var plans, classes []client.Object
+	for _, plan := range h.Plans {
+		if l.IsOurs(plan) && plan.GetDeletionTimestamp().IsZero() {
+			plans = append(plans, plan)
+		}
+	}
+	for _, class := range h.Classes {
+		if l.IsOurs(class) && class.GetDeletionTimestamp().IsZero() {
+			classes = append(classes, class)
+		}
+	}
+	return l.remove(ctx, plans, classes)
+}
+
+func (l catalogWriter) remove(ctx context.Context, plans, classes []client.Object) error {
+	var failed failures
+	forEach(ctx, plans, &failed, l.delete)
+	if failed.first == nil { // a class is deleted after its plans
+		forEach(ctx, classes, &failed, l.delete)
+	}
+	return failed.first
+}
+
+func (l catalogWriter) delete(ctx context.Context, o client.Object) error {
+	return client.IgnoreNotFound(patch.Delete(ctx, l.client, o))
+}
+
+// failures are writes that have failed.
+type failures struct {
+	mu      sync.Mutex
+	list    []string
+	first   error
+	refused map[client.Object]bool // for good
+}
+
+func (f *failures) add(o client.Object, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.first == nil {
+		f.first = fmt.Errorf("%s %s: %w", kindOf(o), o.GetName(), err)
+	}
+	if isRefusal(err) {
+		if f.refused == nil {
+			f.refused = map[client.Object]bool{}
+		}
+		f.refused[o] = true
+	}
+	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), lifecycle.DisplayName(o.GetName()), writeError(err)))
+}
+
+func (f *failures) many() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.list) >= maxFailures
+}
+
+// writeError returns the message about a failed write: the API server's about an invalid object, and the reason of other errors.
+func writeError(err error) string {
+	if isRefusal(err) {
+		return err.Error()
+	}
+	if reason := apierrors.ReasonForError(err); reason != "" {
+		return string(reason)
+	}
+	return err.Error()
+}
+
+// isRefusal reports whether the API server has refused an object.
+func isRefusal(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
+}
+
+// forEach calls do for all objects, with at most writers calls at a time.
+func forEach[T client.Object](ctx context.Context, objects []T, failed *failures, do func(context.Context, client.Object) error) {
+	var group errgroup.Group
+	group.SetLimit(writers)
+	for _, o := range objects {
+		if ctx.Err() != nil || failed.many() {
+			break
+		}
+		group.Go(func() error {
+			if err := do(ctx, o); err != nil {
+				failed.add(o, err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // failed has the errors
+}
+
+// kindOf returns the kind of a class or plan.
+func kindOf(o client.Object) string {
+	if _, ok := o.(v1beta1.Class); ok {
+		return catalog.ScopeOf(o).ClassKind()
+	}
+	return catalog.ScopeOf(o).PlanKind()
+}

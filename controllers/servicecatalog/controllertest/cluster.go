@@ -1,0 +1,72 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package controllertest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+)
+
+// indexes is a client.FieldIndexer for a fake client.
+type indexes struct{ builder *fake.ClientBuilder }
+
+func (i indexes) IndexField(_ context.Context, obj client.Object, field string, values client.IndexerFunc) error {
+	i.builder.WithIndex(obj, field, values)
+	return nil
+}
+
+// NewCluster is an API server in memory, with the indexes of the manager's cache.
+func NewCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	known := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(known), clientgoscheme.AddToScheme(known)); err != nil {
+		t.Fatal(err)
+	}
+	builder := fake.NewClientBuilder().WithScheme(known).WithObjects(objects...).WithInterceptorFuncs(funcs).WithStatusSubresource(
+		&v1beta1.ClusterServiceBroker{}, &v1beta1.ServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{},
+		&v1beta1.ClusterServicePlan{}, &v1beta1.ServicePlan{}, &v1beta1.ServiceInstance{}, &v1beta1.ServiceBinding{})
+	if err := index.AddIndexes(t.Context(), indexes{builder}); err != nil {
+		t.Fatal(err)
+	}
+	return builder.Build()
+}
+
+// NewBroker is a broker object for a server, as admission lets it in.
+func NewBroker(s catalogsync.Kinds, url string) v1beta1.Broker {
+	b := s.NewBroker()
+	b.SetName("osba")
+	b.SetUID("broker")
+	b.SetGeneration(1)
+	b.SetFinalizers([]string{v1beta1.Finalizer})
+	b.Common().URL, b.Common().RelistBehavior = url, v1beta1.RelistDuration
+	if s.Scope == catalog.Namespaced {
+		b.SetNamespace("demo")
+	}
+	return b
+}

@@ -1,0 +1,72 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// claims are the supplied ids under which this process has let an object create something. The cache shows that later than objects
+// of the same age are reconciled.
+type claims struct {
+	mu      sync.Mutex
+	holders map[ClaimKey]types.UID
+}
+
+type ClaimKey struct {
+	Broker brokers.Key
+	ID     string
+}
+
+// Reserve reserves an id for an object, unless one of its other claimants has reserved it: that one is marked as the first.
+func (c *claims) Reserve(key ClaimKey, uid types.UID, others lifecycle.Claimants) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	holder := c.holders[key]
+	for i := range others {
+		if others[i].UID == holder {
+			others[i].First = true
+			return
+		}
+	}
+	if c.holders == nil {
+		c.holders = map[ClaimKey]types.UID{}
+	}
+	c.holders[key] = uid
+}
+
+// Release drops a reservation.
+func (c *claims) Release(key ClaimKey, uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.holders[key] == uid {
+		delete(c.holders, key)
+	}
+}
+
+// IsReleased reports whether an object that is being deleted was released.
+func IsReleased(o client.Object) bool {
+	return !o.GetDeletionTimestamp().IsZero() && !slices.Contains(o.GetFinalizers(), v1beta1.Finalizer)
+}

@@ -1,0 +1,53 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// Config is what the controllers of the group share.
+type Config struct {
+	Index     index.Index // does not wait for this process's own writes
+	Clients   *brokers.Clients
+	ClusterID *brokers.ClusterID
+	Recorder  events.EventRecorder
+	Clock     clock.PassiveClock
+	// Barrier has all kinds of the group.
+	Barrier consistency.CacheBarrier
+	// RequestRelist requests a relist of a broker.
+	RequestRelist func(brokers.Key)
+	// ProtectSecrets keeps the Secrets of a broker from being deleted, before a request creates something there.
+	ProtectSecrets func(context.Context, v1beta1.Broker) error
+	// CountRelease counts a released object, by its kind.
+	CountRelease func(kind string, why lifecycle.Cause)
+}
+
+// Freshness returns the freshness of the objects of a kind.
+func (k *Config) Freshness(kind string, o client.Object) *consistency.ObjectFreshness {
+	return k.Barrier.Of(v1beta1.GroupVersion.WithKind(kind), o)
+}

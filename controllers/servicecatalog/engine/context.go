@@ -1,0 +1,61 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// namespaceUID returns the UID of a namespace, by which brokers know it.
+func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
+	namespace := apiserver.Metadata("Namespace")
+	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy); err != nil {
+		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err.Error()) // not wrapped: it is not the object that is gone
+	}
+	return string(namespace.UID), nil
+}
+
+func OriginatingIdentity(user *v1beta1.UserInfo) *osb.Identity {
+	if user == nil {
+		return nil
+	}
+	identity := &osb.Identity{Username: user.Username, UID: user.UID, Groups: user.Groups}
+	if len(user.Extra) > 0 {
+		identity.Extra = make(map[string][]string, len(user.Extra))
+		for key, values := range user.Extra {
+			identity.Extra[key] = values
+		}
+	}
+	return identity
+}
+
+// OSBContext returns the OSB context of an instance, and the UID of its namespace.
+func (r *Reconciler[O, S, M]) OSBContext(ctx context.Context, namespace, instance string) (where osb.Context, space string, err error) {
+	where = osb.Context{Namespace: namespace, InstanceName: instance}
+	if where.ClusterID, err = r.ClusterID.Get(ctx); err == nil {
+		space, err = namespaceUID(ctx, r.Client, namespace)
+	}
+	return where, space, WithReason(v1beta1.ReasonErrorGettingClusterID, err)
+}

@@ -1,0 +1,120 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/tools/events"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+)
+
+func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
+	ctx, logged := controllertest.RecordLog(t)
+	recorder, about := events.NewFakeRecorder(100), &v1beta1.ServiceInstance{}
+	failing := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 500"}
+	first := failing.Conditions(nil, lifecycletest.Noon)
+	emitEvents(ctx, recorder, about, nil, first, false)
+	if said := logged(); said != "" {
+		t.Errorf("what is tried again is logged: %s", said)
+	}
+	failing.Stalled, failing.Failed = true, &lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "HTTP 400: no room"}
+	second := failing.Conditions(first, lifecycletest.Noon)
+	emitEvents(ctx, recorder, about, first, second, true)
+	if said := logged(); !strings.Contains(said, `"msg"="Failed"`) || !strings.Contains(said, "no room") {
+		t.Errorf("logged is %q", said)
+	}
+	emitEvents(ctx, recorder, about, second, second, true)
+	EmitRelease(ctx, recorder, about, lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "done"}, true)
+	if said := logged(); said != "" {
+		t.Errorf("logged again is %q", said)
+	}
+	EmitRelease(ctx, recorder, about, lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain"}, false)
+	if said := logged(); !strings.Contains(said, `"msg"="Retained"`) || !strings.Contains(said, "the deletion policy is Retain") {
+		t.Errorf("logged is %q", said)
+	}
+}
+
+// A life is what Ready says one after another, as "status reason"; what begins with a word
+// alone is a release.
+func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
+	const (
+		provisioned, updated, bound = "True ProvisionedSuccessfully", "True InstanceUpdatedSuccessfully", "True InjectedBindResult"
+		asked, waits                = "False ProvisionRequestInFlight", "False Queued"
+		failed                      = "False ProvisionCallFailed"
+		removed                     = "DeprovisionedSuccessfully"
+		isReady, isReleased         = `"level"=0 "msg"="Ready" "reason"=`, `"level"=0 "msg"="Released" "reason"=`
+	)
+	for what, c := range map[string]struct{ life, events, logged []string }{
+		"uneventful": {[]string{provisioned, removed}, nil,
+			[]string{isReady + `"ProvisionedSuccessfully"`, isReleased + `"DeprovisionedSuccessfully"`}},
+		"of a binding": {[]string{"False BindingRequestInFlight", bound, "UnboundSuccessfully"}, nil,
+			[]string{isReady + `"InjectedBindResult"`, isReleased + `"UnboundSuccessfully"`}},
+		"never sent": {[]string{removed}, nil, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"in a queue": {[]string{waits, asked, provisioned, waits, removed}, nil,
+			[]string{isReady + `"ProvisionedSuccessfully"`, isReleased + `"DeprovisionedSuccessfully"`}},
+		"with updates": {[]string{provisioned, updated, "False UpdateInstanceRequestInFlight", updated, provisioned}, nil,
+			[]string{isReady + `"ProvisionedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"ProvisionedSuccessfully"`}},
+		"in the broker's own time": {[]string{"False Provisioning", provisioned, "False Deprovisioning", removed},
+			[]string{"Normal Provisioning", "Normal ProvisionedSuccessfully", "Normal Deprovisioning", "Normal DeprovisionedSuccessfully"}, nil},
+		"with a failure": {[]string{failed, provisioned, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"with a failure, and asked again": {[]string{failed, waits, asked, provisioned, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"with a failure, and deleted while it is asked again": {[]string{failed, asked, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal DeprovisionedSuccessfully"}, nil},
+		"with a failure, and made anew": {[]string{failed, asked, provisioned, waits, removed},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+		"with a failure to remove": {[]string{provisioned, "Unknown DeprovisionCallFailed", waits, removed},
+			[]string{"Warning DeprovisionCallFailed", "Normal DeprovisionedSuccessfully"}, []string{isReady + `"ProvisionedSuccessfully"`}},
+		"let go": {[]string{provisioned, v1beta1.ReasonRetained},
+			[]string{"Warning Retained"}, []string{isReady + `"ProvisionedSuccessfully"`, `"level"=0 "msg"="Retained" "message"="because"`}},
+	} {
+		ctx, logged := controllertest.RecordLog(t)
+		recorder := events.NewFakeRecorder(100)
+		var conditions []v1beta1.Condition
+		open := false
+		for _, step := range c.life {
+			status, reason, isVerdict := strings.Cut(step, " ")
+			if !isVerdict {
+				EmitRelease(ctx, recorder, &v1beta1.ServiceInstance{}, lifecycle.Cause{Reason: step, Message: "because"}, hasOpenProblem(conditions, open))
+				continue
+			}
+			after := lifecycle.ConditionSet{Ready: v1beta1.ConditionStatus(status), Reason: reason, Message: "because"}.Conditions(conditions, lifecycletest.Noon)
+			open = hasOpenProblem(conditions, open)
+			emitEvents(ctx, recorder, &v1beta1.ServiceInstance{}, conditions, after, open)
+			conditions = after
+		}
+		close(recorder.Events)
+		var said []string
+		for e := range recorder.Events {
+			said = append(said, strings.TrimSuffix(e, " because"))
+		}
+		if !slices.Equal(said, c.events) {
+			t.Errorf("%s: events are %q, want %q", what, said, c.events)
+		}
+		if lines := logged(); lines != strings.Join(c.logged, "\n") {
+			t.Errorf("%s: logged is\n%s\nwant\n%s", what, lines, strings.Join(c.logged, "\n"))
+		}
+	}
+}

@@ -1,0 +1,100 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// FindOffering looks up the class, the plan and the broker of an instance.
+func FindOffering(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o lifecycle.Offering, err error) {
+	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
+	if o.Class, err = x.ClassOf(ctx, si); o.Class == nil && err == nil && len(errs) == 0 {
+		o.Class, err = x.Class(ctx, si.Namespace, ref)
+	}
+	if o.Missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
+		return o, err
+	}
+	if o.Class == nil && o.Missing == nil {
+		o.Missing = lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
+	}
+	if o.Class != nil {
+		if o.Plan, err = x.PlanOf(ctx, si); o.Plan == nil && err == nil {
+			o.Plan, err = x.Plan(ctx, o.Class, ref)
+		}
+		if o.Missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
+			return o, err
+		}
+		if o.Plan != nil && o.Plan.ClassName() != o.Class.GetName() {
+			o.Missing = lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, fmt.Sprintf("the plan %q is not of the class %q", o.Plan.GetName(), o.Class.GetName()))
+			o.Plan = nil
+		}
+	}
+	return o, findBroker(ctx, x, si, &o)
+}
+
+// missing turns a reference that does not exist, or is ambiguous, into a blocker; other errors are returned.
+func missing(to metav1.Object, reason string, err error) (*lifecycle.Blocker, error) {
+	switch {
+	case index.IsNotFound(err):
+		return lifecycle.MissingReference(to, reason, err.Error()), nil
+	case index.IsAmbiguous(err):
+		return lifecycle.BlockedBy(reason, err.Error()), nil
+	}
+	return nil, err
+}
+
+// findBroker looks up the recorded broker of an instance, or the broker of its class.
+func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *lifecycle.Offering) (err error) {
+	switch known := si.Status.Broker; {
+	case known != nil && known.Name != "":
+		o.Broker, err = x.Broker(ctx, si.Namespace, *known)
+	case o.Class != nil:
+		o.Broker, err = x.BrokerOf(ctx, o.Class)
+	}
+	gone, err := missing(si, v1beta1.ReasonReferencesNonexistentBroker, err)
+	if gone != nil && o.Missing == nil {
+		o.Missing = gone
+	}
+	return err
+}
+
+// FindPlan returns the plan of the offering's class that properties name; nil: it no longer exists.
+func FindPlan(ctx context.Context, x index.Index, o lifecycle.Offering, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
+	if o.Class == nil || props == nil {
+		return nil, nil
+	}
+	id := lifecycle.PlanID(props)
+	if o.Plan != nil && o.Plan.Common().ExternalID == id {
+		return o.Plan, nil
+	}
+	plans, err := x.PlansOf(ctx, o.Class)
+	for _, p := range plans {
+		if p.Common().ExternalID == id {
+			return p, err
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,104 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/schema"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/secrets"
+)
+
+// ParametersVersion returns the version of the Secrets of parameters, from the cached metadata.
+func ParametersVersion(ctx context.Context, cache client.Reader, namespace string, from []v1beta1.ParametersFromSource) (p lifecycle.Parameters, err error) {
+	if len(from) == 0 {
+		return p, nil
+	}
+	var versions []string
+	for _, source := range from {
+		if source.SecretKeyRef == nil {
+			continue
+		}
+		secret := apiserver.Metadata("Secret")
+		err := cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: source.SecretKeyRef.Name}, secret, client.UnsafeDisableDeepCopy)
+		if client.IgnoreNotFound(err) != nil {
+			return p, err
+		}
+		versions = append(versions, string(secret.UID)+"/"+secret.ResourceVersion)
+	}
+	p.Version = catalog.Hash(strings.Join(versions, " "))
+	return p, nil
+}
+
+// ReadParameters reads the Secrets of parameters, once each, and merges the parameters.
+func ReadParameters(ctx context.Context, live client.Reader, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
+	sources := make([]catalog.SecretSource, 0, len(from))
+	read := map[string]map[string][]byte{}
+	for _, source := range from {
+		ref := source.SecretKeyRef
+		if ref == nil {
+			continue
+		}
+		if _, ok := read[ref.Name]; !ok {
+			secret, err := secrets.Read(ctx, live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
+			if client.IgnoreNotFound(err) != nil {
+				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
+			}
+			if err == nil && secret.Data == nil {
+				secret.Data = map[string][]byte{}
+			}
+			read[ref.Name] = secret.Data
+		}
+		sources = append(sources, catalog.SecretSource{Secret: ref.Name, Key: ref.Key, Data: read[ref.Name]})
+	}
+	merged, bad := catalog.Merge(inline, sources)
+	p.Parameters, p.Known = merged, true
+	p.SecretMissing = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
+	if bad != nil {
+		p.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, bad.Error())
+		if p.SecretMissing {
+			p.Blocker = lifecycle.MissingReference(of, v1beta1.ReasonErrorWithParameters, bad.Error())
+		}
+	}
+	return p, nil
+}
+
+// ValidateParameters returns why a plan's schema refuses parameters; nil: it accepts them.
+func ValidateParameters(ctx context.Context, plans *runtime.RawExtension, p lifecycle.Parameters) *lifecycle.Blocker {
+	sent := p.Sent
+	if sent == nil {
+		sent = []byte("{}")
+	}
+	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of an invalid schema
+	if len(errs) > 0 {
+		return lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// pending holds what this process knows of objects beyond their status: results that could not be written yet, so that none is lost
+// when a write fails, and times of polls.
+type pending[S any, M comparable] struct {
+	mu      sync.Mutex
+	entries map[types.NamespacedName]*Record[S, M]
+	orphans *orphans.List // of objects that are gone
+}
+
+// Record is what is known of one object. Only the worker that reconciles the object uses it.
+type Record[S any, M comparable] struct {
+	uid types.UID
+	// PendingStatus is the status to write; nil: it is on record. It follows from recorded, the status at resourceVersion version.
+	PendingStatus, recorded *S
+	version                 string
+	// refused: the broker has refused the last request.
+	refused bool
+	// LastPoll is when the operation was last polled, and asked the Retry-After of that answer.
+	LastPoll  time.Time
+	PollAfter time.Duration
+	// Definition is what a read of the CRD found that began after the deletion was seen.
+	Definition lifecycle.Definition
+	// Place is where it waits for a slot; nil: it does not.
+	Place *brokers.Place
+	// released: the finalizer was removed, whatever the cache shows.
+	released bool
+	// open: an event has announced a problem that has not ended, and the present conditions do not show it.
+	open bool
+	// Orphan is what the broker has for it and is not on record; nil: nothing.
+	Orphan *orphans.Orphan
+	// Memory is what is specific to the kind.
+	Memory M
+}
+
+func newPending[S any, M comparable](o *orphans.List) *pending[S, M] {
+	return &pending[S, M]{entries: map[types.NamespacedName]*Record[S, M]{}, orphans: o}
+}
+
+// of returns an object's entry, and creates it if there is none. Of the entry of an earlier object of the name only the place in the
+// broker's queue is kept, which belongs to the name.
+func (l *pending[S, M]) of(o client.Object) *Record[S, M] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := client.ObjectKeyFromObject(o)
+	e := l.entries[name]
+	if e == nil || e.uid != o.GetUID() {
+		l.handOver(name, e)
+		next := &Record[S, M]{uid: o.GetUID()}
+		if e != nil && e.Place != nil {
+			next.Place = &brokers.Place{Broker: e.Place.Broker}
+		}
+		l.entries[name], e = next, next
+	}
+	return e
+}
+
+// drop removes the entry of an object that is gone, and returns where it waited.
+func (l *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[name]
+	if e != nil {
+		queued = e.Place
+	}
+	l.handOver(name, e)
+	delete(l.entries, name)
+	return queued
+}
+
+// handOver hands over what an object has left at its broker.
+func (l *pending[S, M]) handOver(name types.NamespacedName, e *Record[S, M]) {
+	if e != nil && e.Orphan != nil {
+		l.orphans.Add(name, e.Orphan)
+	}
+}
+
+// forgetIdle removes the entry of an object where it holds nothing.
+func (l *pending[S, M]) forgetIdle(o client.Object) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := client.ObjectKeyFromObject(o)
+	if e := l.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Orphan == nil && e.Place == nil && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
+		delete(l.entries, name)
+	}
+}

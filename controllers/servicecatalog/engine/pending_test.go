@@ -1,0 +1,37 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+)
+
+// TestAPlaceIsTheNames: the next object of the name has it, and with it the means to give it up.
+func TestAPlaceIsTheNames(t *testing.T) {
+	ledger := newPending[v1beta1.ServiceInstanceStatus, struct{}](orphans.NewList())
+	si := lifecycletest.NewInstance()
+	ledger.of(si).Place = &brokers.Place{Broker: brokers.Key{Name: "former"}}
+	si.UID = "another"
+	if e := ledger.of(si); e.uid != "another" || e.Place == nil || *e.Place != (brokers.Place{Broker: brokers.Key{Name: "former"}}) {
+		t.Errorf("%+v", e)
+	}
+}

@@ -1,0 +1,53 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+)
+
+var (
+	// OwnershipChanged passes changes that matter to other objects with the same id.
+	OwnershipChanged = predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			is := createdForUID(e.ObjectNew)
+			return enqueue.IsReplaced(e) || is == e.ObjectNew.GetUID() && is != createdForUID(e.ObjectOld)
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+	SpecChanged            = builder.WithPredicates(enqueue.SpecChanged)
+	ResourceVersionChanged = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+)
+
+// createdForUID returns status.createdForUID of an instance or a binding.
+func createdForUID(o client.Object) types.UID {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		return o.Status.CreatedForUID
+	case *v1beta1.ServiceBinding:
+		return o.Status.CreatedForUID
+	}
+	return ""
+}

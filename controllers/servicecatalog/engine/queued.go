@@ -1,0 +1,65 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/limiter"
+)
+
+// ReconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
+// again in time loses its place.
+func (r *Reconciler[O, S, M]) ReconcileQueued(ctx context.Context, of KindScope[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
+	v := of.scope()
+	now := r.Clock.Now()
+	if v.Record.PendingStatus == nil {
+		at := wait.Since.Add(QueuedConditionDelay)
+		if !now.Before(at) && !silent {
+			at = r.Queue.StatusTime(v.Record.Place, now)
+		}
+		if now.Before(at) {
+			return enqueue.Requeue(at, now), nil
+		}
+	}
+	status := *r.kind.Status(v.Object)
+	if !silent && !lifecycle.IsSlow(r.kind.Attempts(&status)) { // otherwise the conditions say why it is retried slowly
+		status = of.StatusForBlocker(BlockerForQueue(wait.Cause, v.Record.Place.Broker), now)
+	}
+	return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), r.Record(ctx, v, status)
+}
+
+// BlockerForQueue returns the blocker of an object that waits for a slot.
+func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker {
+	message := "Other requests to the broker come first"
+	switch cause {
+	case limiter.Misconfigured:
+		return &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonQueued, Message: "All answers of the broker look like a misconfiguration; this request is retried with " + brokers.NameOf(broker) + ", see its status"}}
+	case limiter.Down:
+		message = "The broker does not answer, or has sent Retry-After; one request at a time is sent until it answers"
+	case limiter.Failing:
+		message = "Retries at the broker keep failing; until they succeed, a few requests each second are sent, in turn"
+	case limiter.Busy, limiter.Throttled:
+	}
+	return lifecycle.InProgress(v1beta1.ReasonQueued, message)
+}

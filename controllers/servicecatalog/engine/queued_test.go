@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/limiter"
+)
+
+// TestWhoseFaultItIs has F-R12: an object waits for the broker's probe unless the fault is its own,
+// and then the broker's catalog is read, so that its status says what is wrong.
+func TestWhoseFaultItIs(t *testing.T) {
+	b := controllertest.NewBroker(catalogsync.ClusterWide, "https://broker.example.com")
+	for name, test := range map[string]struct {
+		result   limiter.Result
+		verdict  limiter.Verdict
+		want     lifecycle.Attribution
+		relisted bool
+	}{
+		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Verdict{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true},
+		"its own":        {limiter.Result{Misconfigured: true}, limiter.Verdict{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false},
+		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Verdict{}, lifecycle.Attribution{}, false},
+		"another answer": {limiter.Result{Error: true}, limiter.Verdict{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false},
+	} {
+		relisted := false
+		r := &Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{Config: &Config{RequestRelist: func(brokers.Key) { relisted = true }}}
+		if got := r.attribute(b, test.result, test.verdict); got != test.want || relisted != test.relisted {
+			t.Errorf("%s: %+v, its catalog is read: %v", name, got, relisted)
+		}
+	}
+}
+
+// TestWhatWaitsForAProbeIsStalled has F-R12: what was never sent to a broker that is blocked.
+func TestWhatWaitsForAProbeIsStalled(t *testing.T) {
+	for cause, want := range map[limiter.Cause]string{
+		limiter.Misconfigured: "Stalled Failed", limiter.Down: "Reconciling", limiter.Busy: "Reconciling", limiter.Throttled: "Reconciling", limiter.Failing: "Reconciling",
+	} {
+		why := BlockerForQueue(cause, brokers.Key{Name: "osba"})
+		lifecycletest.WantState(t, string(cause), instancerules.StatusForBlocker(lifecycletest.NewInstance(), why, lifecycletest.T0).Conditions, want)
+		if names := strings.Contains(why.Message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == limiter.Misconfigured) {
+			t.Errorf("%s: %s", cause, why.Message)
+		}
+	}
+}

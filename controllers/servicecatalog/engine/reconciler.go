@@ -1,0 +1,296 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+const (
+	// RecordTimeout bounds a write of a result. It also holds while the process stops.
+	RecordTimeout = 10 * time.Second
+	// QueuedConditionDelay is how long an object waits for its broker before the status says so, which costs a write.
+	QueuedConditionDelay = 10 * time.Second
+	// lowPriority is the priority of polls and retries: changes by users go first.
+	lowPriority = handler.LowPriority
+)
+
+// Reconciler is the reconcile shell that instances and bindings share: it observes an object, sends a request to its broker, and
+// records the result. O is the type of the objects, S that of their status, and M what a process remembers of an object beyond it.
+type Reconciler[O client.Object, S any, M comparable] struct {
+	*Config
+	kind           Kind[O, S, M]
+	Client         client.Client // reads the cache, and shows this process's own writes
+	Live           client.Reader
+	fresh          *consistency.ObjectFreshness
+	Definition     *apiserver.DefinitionReader
+	pending        *pending[S, M]
+	orphans        *orphans.Collector
+	Claims         claims
+	Recoveries     brokers.Recoveries
+	Wake           enqueue.Enqueuer
+	Queue          *brokers.Queue
+	progressWrites *rate.Limiter
+}
+
+// Kind is what differs between the kinds of objects that the engine reconciles.
+type Kind[O client.Object, S any, M comparable] interface {
+	orphans.Remover
+	// Name returns the kind, such as ServiceInstance.
+	Name() string
+	New() O
+	Status(O) *S
+	CopyStatus(*S) *S
+	Conditions(*S) []v1beta1.Condition
+	Attempts(*S) *v1beta1.Attempts
+	// IsInProgress reports whether an operation is in progress.
+	IsInProgress(*S) bool
+	// IsCreated reports whether the broker has confirmed the resource.
+	IsCreated(*S) bool
+	// UnsettledAt returns the objects that are not settled at a broker.
+	UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request
+	// ReconcileObject takes one step for an object that the cache shows as it is.
+	ReconcileObject(context.Context, *Scope[O, S, M]) (ctrl.Result, error)
+}
+
+// Scope is an object during a reconcile.
+type Scope[O client.Object, S any, M comparable] struct {
+	Before O // as it is on record; it belongs to the cache
+	Object O // the same, with a status that is not recorded yet
+	Record *Record[S, M]
+	// polled: the request was a poll.
+	polled bool
+	// stopping returns an error once the process stops or no longer leads.
+	stopping func() error
+	// Attribution attributes an answer that looks like a misconfiguration.
+	Attribution lifecycle.Attribution
+}
+
+func (v *Scope[O, S, M]) scope() *Scope[O, S, M] { return v }
+
+// KindScope is a Scope, together with what a kind looks up for its object.
+type KindScope[O client.Object, S any, M comparable] interface {
+	// StatusForBlocker returns the status of an object whose reconcile is blocked.
+	StatusForBlocker(why *lifecycle.Blocker, now time.Time) S
+	scope() *Scope[O, S, M]
+}
+
+func NewReconciler[O client.Object, S any, M comparable](k *Config, of Kind[O, S, M], c client.Client, live client.Reader) *Reconciler[O, S, M] {
+	r := &Reconciler[O, S, M]{
+		Config: k, kind: of, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
+		fresh:      k.Freshness(of.Name(), of.New()),
+		Definition: apiserver.NewDefinitionReader(live, of.Name()),
+	}
+	r.Queue = brokers.NewQueue(of.Name(), k.Clients, k.Clock, &r.Wake)
+	left := orphans.NewList()
+	r.pending = newPending[S, M](left)
+	r.orphans = &orphans.Collector{
+		Index: k.Index, Clients: k.Clients, Definition: r.Definition, Recorder: k.Recorder, Clock: k.Clock, List: left, Wake: r.Wake.AddFirst, Remover: of,
+	}
+	return r
+}
+
+// Reconcile takes one step for an object, and for the resources that earlier objects of its name have left at brokers.
+func (r *Reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.Barrier.WaitForSync(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+	before := r.kind.New()
+	err := r.fresh.Read(ctx, r.Client, req.NamespacedName, before, client.UnsafeDisableDeepCopy)
+	switch {
+	case apierrors.IsNotFound(err):
+		queued := r.pending.drop(req.NamespacedName)
+		r.Queue.Leave(req.NamespacedName, &queued)
+	case err != nil:
+		return ctrl.Result{}, err
+	default:
+		r.pending.of(before)
+	}
+	var result ctrl.Result
+	again, failed := r.orphans.Collect(ctx, req.NamespacedName)
+	if err == nil { // the object exists
+		result, err = r.admit(ctx, before)
+		failed = errors.Join(err, failed)
+	}
+	if errors.Is(failed, brokers.ErrStopping) {
+		return ctrl.Result{}, nil
+	}
+	if failed != nil {
+		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, failed
+	}
+	return enqueue.Sooner(result, again), nil
+}
+
+// admit reconciles an object, if the cache shows it as this process has left it.
+func (r *Reconciler[O, S, M]) admit(ctx context.Context, before O) (ctrl.Result, error) {
+	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
+		return ctrl.Result{}, err
+	}
+	v := &Scope[O, S, M]{Before: before, Object: before.DeepCopyObject().(O), Record: r.pending.of(before)}
+	if v.Record.released { // it is gone, or has the finalizer of another controller
+		return ctrl.Result{}, nil
+	}
+	r.resumePending(v)
+	v.stopping = ctx.Err
+	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
+	result, err := r.kind.ReconcileObject(ctx, v)
+	if !r.kind.IsInProgress(r.kind.Status(v.Object)) {
+		r.pending.forgetIdle(before)
+	}
+	return patch.RequeueOnConflict(ctx, result, err)
+}
+
+// KeepPending remembers a status until it is on record.
+func (r *Reconciler[O, S, M]) KeepPending(v *Scope[O, S, M], status S) {
+	v.Record.PendingStatus, v.Record.recorded, v.Record.version = r.kind.CopyStatus(&status), r.kind.Status(v.Before), v.Before.GetResourceVersion()
+}
+
+// resumePending continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a
+// refusal is dropped, as it may follow from that; what a broker has done, or may have, is kept.
+func (r *Reconciler[O, S, M]) resumePending(v *Scope[O, S, M]) {
+	if v.Record.PendingStatus == nil {
+		return
+	}
+	if v.Record.refused && !lifecycle.NotAfter(v.Before.GetResourceVersion(), v.Record.version) && !equality.Semantic.DeepEqual(r.kind.Status(v.Before), v.Record.recorded) {
+		v.Record.PendingStatus = nil
+		return
+	}
+	*r.kind.Status(v.Object) = *r.kind.CopyStatus(v.Record.PendingStatus)
+}
+
+// Connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
+func (r *Reconciler[O, S, M]) Connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *lifecycle.Blocker, error) {
+	broker, err := r.Clients.For(ctx, b)
+	if err == nil {
+		return broker.Client, nil, nil
+	}
+	bad, ok := errors.AsType[*brokers.CredentialsError](err)
+	if !ok {
+		return nil, nil, err
+	}
+	if !bad.Temporary {
+		err = nil
+	}
+	return nil, bad.Blocker(b, v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.Message)), err
+}
+
+// Send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
+// before the request; nil: none. After an error no request was sent.
+func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broker v1beta1.Broker, what lifecycle.Operation, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
+	tried := r.kind.Attempts(r.kind.Status(v.Object))
+	if tried != nil && tried.Generation != v.Object.GetGeneration() {
+		tried = nil
+	}
+	leave, wait := r.Queue.Enter(v.Object, &v.Record.Place, brokers.KeyOf(broker), what, tried)
+	if leave == nil {
+		return &wait, nil
+	}
+	result := limiter.Result{Unasked: true}
+	defer func() {
+		verdict := leave(r.Clock.Now(), result)
+		v.Attribution = r.attribute(broker, result, verdict)
+	}()
+	if first != nil {
+		if err := r.Record(ctx, v, *first); err != nil {
+			return nil, err
+		}
+	}
+	if v.stopping() != nil {
+		return nil, brokers.ErrStopping
+	}
+	out, err := ask()
+	if err != nil {
+		return nil, err
+	}
+	if out.Misconfigured() {
+		r.Clients.RecordMisconfiguration(brokers.KeyOf(broker), what, out)
+	}
+	result, v.polled, v.Record.refused = brokers.ResultOf(out), what == lifecycle.Poll, out.Class == osbresult.Rejected
+	if out.Class == osbresult.NeedsCatalog {
+		r.RequestRelist(brokers.KeyOf(broker))
+	}
+	v.Record.LastPoll, v.Record.PollAfter = time.Time{}, 0
+	if what == lifecycle.Poll || out.Class == osbresult.Accepted {
+		v.Record.LastPoll, v.Record.PollAfter = r.Clock.Now(), out.RetryAfter
+	}
+	return nil, nil
+}
+
+// attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
+func (r *Reconciler[O, S, M]) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Verdict) lifecycle.Attribution {
+	if !result.Misconfigured || of.OwnFault || !of.Slow {
+		return lifecycle.Attribution{OwnFault: result.Misconfigured && of.OwnFault}
+	}
+	r.RequestRelist(brokers.KeyOf(broker))
+	return lifecycle.Attribution{Probed: brokers.NameOf(brokers.KeyOf(broker))}
+}
+
+// Requeue returns when to reconcile an object again.
+func (r *Reconciler[O, S, M]) Requeue(wake time.Time, status *S) ctrl.Result {
+	result := enqueue.Requeue(wake, r.Clock.Now())
+	if r.kind.IsInProgress(status) || lifecycle.HasFailed(r.kind.Attempts(status)) {
+		result.Priority = new(lowPriority)
+	}
+	return result
+}
+
+// RequeueNow returns a reconcile of its own for the next request, which may have to wait for a slot.
+func (r *Reconciler[O, S, M]) RequeueNow(status *S) ctrl.Result {
+	return r.Requeue(r.Clock.Now(), status)
+}
+
+// ObserveRecovery records what a request says of the broker's health, and wakes the objects that wait for its recovery.
+func (r *Reconciler[O, S, M]) ObserveRecovery(ctx context.Context, broker v1beta1.Broker, before, after *S) {
+	key := brokers.KeyOf(broker)
+	if r.kind.IsCreated(after) && !r.kind.IsCreated(before) {
+		if r.Recoveries.RecordSuccess(key, r.Clock.Now()) {
+			for _, waiting := range r.kind.UnsettledAt(ctx, broker) {
+				r.Wake.Add(waiting.NamespacedName)
+			}
+		}
+		return
+	}
+	// A failure after a recovery is the fault of the object.
+	if a := r.kind.Attempts(after); lifecycle.IsSlow(a) && !a.Recovered && !r.kind.IsCreated(after) {
+		r.Recoveries.RecordFailure(key)
+	}
+}

@@ -1,0 +1,133 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
+func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
+	si := lifecycletest.NewInstance()
+	conflict := apierrors.NewConflict(schema.GroupResource{}, si.Name, errors.New("it was changed"))
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
+	r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}})
+	r.reconcile = func(context.Context, *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+		return ctrl.Result{}, conflict
+	}
+	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || result.IsZero() {
+		t.Errorf("again %v, %v", !result.IsZero(), err)
+	}
+}
+
+// TestAStoppingProcessSendsNothing: what it began to decide before is left to the next leader.
+func TestAStoppingProcessSendsNothing(t *testing.T) {
+	for name, stops := range map[string]bool{"F-S5 it stops, or no longer leads": true, "it leads": false} {
+		t.Run(name, func(t *testing.T) {
+			si := lifecycletest.NewInstance()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
+			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			asked := false
+			r.reconcile = func(ctx context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+				if stops {
+					stop()
+				}
+				_, err := r.Send(ctx, v, lifecycletest.NewOffering().Broker, lifecycle.Provision, nil, func() (osbresult.Outcome, error) {
+					asked = true
+					return osbresult.Outcome{Class: osbresult.Done}, nil
+				})
+				return ctrl.Result{}, err
+			}
+			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || asked == stops {
+				t.Errorf("the broker was asked: %t, %v", asked, err)
+			}
+		})
+	}
+}
+
+// TestABrokersChatterIsWrittenNowAndThen: it may say something else at each poll, of each
+// of thousands.
+func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
+	si := provisioningInstance()
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
+	clock := clocktesting.NewFakePassiveClock(lifecycletest.T0)
+	r := newStub(c, &Config{Clock: clock, Recorder: events.NewFakeRecorder(10), Clients: &brokers.Clients{}})
+	before := &v1beta1.ServiceInstance{}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
+		t.Fatal(err)
+	}
+	v := &Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{
+		Before: before, Object: before.DeepCopy(), Record: &Record[v1beta1.ServiceInstanceStatus, struct{}]{}, polled: true,
+	}
+	say := func(reason, message string) {
+		t.Helper()
+		status := *v.Object.Status.DeepCopy()
+		instancerules.SetConditions(&status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}, clock.Now())
+		if err := r.Record(t.Context(), v, status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(want string) {
+		t.Helper()
+		now := &v1beta1.ServiceInstance{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), now); err != nil {
+			t.Fatal(err)
+		}
+		if got := lifecycle.FindCondition(now.Status.Conditions, v1beta1.ConditionReady).Message; got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+	say(v1beta1.ReasonProvisioning, "10 %")
+	says("10 %")
+	say(v1beta1.ReasonProvisioning, "11 %")
+	says("10 %")
+	say(v1beta1.ReasonErrorPollingLastOperation, "no answer")
+	says("no answer")
+	clock.SetTime(clock.Now().Add(brokers.StatusInterval))
+	say(v1beta1.ReasonErrorPollingLastOperation, "still none")
+	says("still none")
+}
+
+// provisioningInstance is one that the broker works on.
+func provisioningInstance() *v1beta1.ServiceInstance {
+	si := lifecycletest.NewInstance()
+	si.Status.CurrentOperation, si.Status.AsyncOpInProgress = v1beta1.OperationProvision, true
+	si.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
+	instancerules.SetConditions(&si.Status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisioning}, lifecycletest.T0)
+	return si
+}

@@ -1,0 +1,107 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+// reasonError is an error that blocks a reconcile, with the reason that the conditions get.
+type reasonError struct {
+	reason string
+	error
+}
+
+// WithReason returns an error with the reason that the conditions get; nil for nil.
+func WithReason(reason string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &reasonError{reason, err}
+}
+
+// Fail records the results of requests, and the error that blocks the reconcile, which is retried.
+func (r *Reconciler[O, S, M]) Fail(ctx context.Context, of KindScope[O, S, M], err error) error {
+	v := of.scope()
+	if t, ok := errors.AsType[*reasonError](err); ok {
+		status := of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now())
+		*r.kind.Status(v.Object) = status
+		r.KeepPending(v, status)
+	}
+	if v.Record.PendingStatus == nil {
+		return err
+	}
+	return errors.Join(err, r.Record(ctx, v, *r.kind.Status(v.Object)))
+}
+
+// Record writes the status, if it differs from the one on record.
+func (r *Reconciler[O, S, M]) Record(ctx context.Context, v *Scope[O, S, M], status S) error {
+	before := r.kind.Status(v.Before)
+	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isProgressOnly(before, &status) && !r.progressWrites.AllowN(r.Clock.Now(), 1) {
+		v.Record.PendingStatus, v.Record.Orphan = nil, nil
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
+	defer cancel()
+	after := v.Before.DeepCopyObject().(O)
+	if err := patch.Status(ctx, r.Client, after, status); err != nil {
+		return err
+	}
+	open := r.HasOpenProblem(v)
+	emitEvents(ctx, r.Recorder, v.Before, r.kind.Conditions(before), r.kind.Conditions(&status), open)
+	v.Record.open = open && isQuiet(r.kind.Conditions(&status))
+	v.Record.PendingStatus, v.Record.Orphan = nil, nil
+	v.Before = after
+	return nil
+}
+
+// HasOpenProblem reports whether an event has announced a problem that has not ended.
+func (r *Reconciler[O, S, M]) HasOpenProblem(v *Scope[O, S, M]) bool {
+	return hasOpenProblem(r.kind.Conditions(r.kind.Status(v.Before)), v.Record.open)
+}
+
+// isProgressOnly reports whether only messages differ while an operation is in progress: the next poll brings new ones.
+func (r *Reconciler[O, S, M]) isProgressOnly(before, after *S) bool {
+	a, b := r.kind.CopyStatus(before), r.kind.CopyStatus(after)
+	for _, status := range []*S{a, b} {
+		conditions := r.kind.Conditions(status)
+		for i := range conditions {
+			conditions[i].Message = ""
+		}
+	}
+	return r.kind.IsInProgress(after) && equality.Semantic.DeepEqual(a, b)
+}
+
+// Release removes the finalizer.
+func (r *Reconciler[O, S, M]) Release(ctx context.Context, v *Scope[O, S, M], why lifecycle.Cause) error {
+	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
+	defer cancel()
+	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+		return err
+	}
+	v.Record.PendingStatus, v.Record.Orphan, v.Record.released = nil, nil, true
+	EmitRelease(ctx, r.Recorder, v.Before, why, r.HasOpenProblem(v))
+	r.CountRelease(r.kind.Name(), why)
+	return nil
+}

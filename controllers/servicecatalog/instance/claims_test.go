@@ -1,0 +1,123 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+)
+
+// TestClaimantsOfAnID: what others' claims are worth, from the cache and from what this process has
+// let begin.
+func TestClaimantsOfAnID(t *testing.T) {
+	o := lifecycletest.NewOffering()
+	claims := func(name string, age time.Duration, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
+		si := lifecycletest.NewInstance()
+		si.Name, si.UID, si.Annotations, si.CreationTimestamp = name, types.UID("uid-"+name), nil, metav1.NewTime(lifecycletest.T0.Add(-age))
+		for _, edit := range edits {
+			edit(si)
+		}
+		return si
+	}
+	ours := func(si *v1beta1.ServiceInstance) {
+		si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", si.CreationTimestamp.Time)}
+	}
+	createdFor := func(si *v1beta1.ServiceInstance) {
+		si.Status.CreatedForUID, si.Status.ProvisionStatus = si.UID, v1beta1.Provisioned
+	}
+	moved := func(si *v1beta1.ServiceInstance) {
+		si.Spec.ExternalID, si.Status.ExternalID = "first", "id"
+	}
+	elsewhere := func(si *v1beta1.ServiceInstance) { si.Namespace = "elsewhere" }
+	leaving := func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0)) }
+	released := func(si *v1beta1.ServiceInstance) { si.Finalizers = []string{"someone/else"} }
+	for name, test := range map[string]struct {
+		other    *v1beta1.ServiceInstance
+		creation string
+		removal  bool
+	}{
+		"a made id":               {claims("other", 0, ours), "owns it", true},
+		"created for it":          {claims("other", -time.Hour, createdFor), "owns it", true},
+		"in the status only":      {claims("other", -time.Hour, moved, createdFor), "owns it", true},
+		"elsewhere":               {claims("other", time.Hour, elsewhere), "a ServiceInstance in another namespace has claimed it before", true},
+		"older":                   {claims("other", time.Hour), `ServiceInstance "other" has claimed it before`, true},
+		"younger":                 {claims("other", -time.Hour), "", false},
+		"as old":                  {claims("other", 0), "", false},
+		"being deleted, owner":    {claims("other", 0, createdFor, leaving), "owns it", false},
+		"being deleted, older":    {claims("other", time.Hour, leaving), "", false},
+		"deleted and let go":      {claims("other", time.Hour, createdFor, leaving, released), "", false},
+		"as old, and asked first": {claims("other", 0, func(si *v1beta1.ServiceInstance) { si.Status.CurrentOperation = v1beta1.OperationProvision }), "has claimed it before", false},
+	} {
+		t.Run("F-S4 "+name, func(t *testing.T) {
+			si := claims("db", 0)
+			r := claimsReconciler(t, si, test.other)
+			all, err := r.claimantsOf(t.Context(), si, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := ""
+			if c := all.BlocksCreation(); c != nil {
+				said = c.InUse("id").Message
+			}
+			if (said == "") != (test.creation == "") || !strings.Contains(said, test.creation) {
+				t.Errorf("of a creation: %q, want %q", said, test.creation)
+			}
+			if is := all.BlocksRemoval() != nil; is != test.removal {
+				t.Errorf("it keeps it from its removal: %t", is)
+			}
+		})
+	}
+
+	t.Run("F-JS5 of the same age, the one that is reconciled first", func(t *testing.T) {
+		a, b := claims("a", 0), claims("b", 0)
+		r := claimsReconciler(t, a, b)
+		blocked := func(si *v1beta1.ServiceInstance) bool {
+			all, err := r.claimantsOf(t.Context(), si, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all.BlocksCreation() != nil
+		}
+		if blocked(b) || !blocked(a) || blocked(b) {
+			t.Error("b was first, and a is to wait")
+		}
+		r.Claims.Release(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: "id"}, b.UID)
+		if blocked(a) || !blocked(b) {
+			t.Error("a is first once b has let go")
+		}
+	})
+}
+
+// claimsReconciler has a cache with some instances.
+func claimsReconciler(t *testing.T, objects ...client.Object) *Reconciler {
+	cache := controllertest.NewCluster(t, interceptor.Funcs{}, objects...)
+	return newReconciler(cache, cache, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}})
+}

@@ -1,0 +1,167 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
+// read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
+func (r *Reconciler) secretsOf(ctx context.Context, v *scope, about lifecycle.Operation) osb.Secrets {
+	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{v.instance.Status.ExternalProperties, v.instance.Status.InProgressProperties},
+		func(props *v1beta1.ServiceInstancePropertiesState) bool {
+			return lifecycle.NonNil(props).ParametersVersion == ""
+		})
+	isSending := (about == lifecycle.Provision || about == lifecycle.Update) && len(v.inputs.Parameters.Secrets) > 0
+	if len(sent) == 0 && !isSending {
+		return nil
+	}
+	return func() (values []string, all bool) {
+		p := v.inputs.Parameters
+		if !p.Known {
+			var err error
+			if p, err = engine.ParametersVersion(ctx, r.Index.Cache, v.instance.Namespace, v.instance.Spec.ParametersFrom); err == nil {
+				p, err = engine.ReadParameters(ctx, r.Live, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, p)
+			}
+			if err != nil {
+				return nil, false
+			}
+		}
+		isOther := func(props *v1beta1.ServiceInstancePropertiesState) bool {
+			return props.ParametersVersion != p.Version && props.ParameterChecksum != p.Checksum
+		}
+		return p.Secrets, p.Blocker == nil && !slices.ContainsFunc(sent, isOther)
+	}
+}
+
+// sendRequest sends a request. After an error none was sent.
+func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Client, call *instancerules.Request) (instancerules.Answer, error) {
+	params := osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
+		Identity: engine.OriginatingIdentity(v.instance.Spec.UserInfo), Secrets: r.secretsOf(ctx, v, call.Operation)}
+	switch call.Operation {
+	case lifecycle.Poll:
+		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: ptr.Deref(v.instance.Status.LastOperation, "")})
+		return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}, nil
+	case lifecycle.Inspect:
+		return inspectInstance(ctx, broker, params, v.inputs.Offering.Class), nil
+	case lifecycle.Deprovision:
+		if v.instance.DeletionTimestamp.IsZero() {
+			params.Identity = nil // an orphan mitigation is not on behalf of a user
+		}
+		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
+		return instancerules.Answer{Outcome: out, Operation: removal.Operation}, nil
+	default: // these have a context
+	}
+	where, space, err := r.OSBContext(ctx, v.instance.Namespace, v.instance.Name)
+	if err != nil {
+		return instancerules.Answer{}, err
+	}
+	if call.Operation == lifecycle.Update {
+		return r.updateInstance(ctx, v, broker, call, params, where), nil
+	}
+	made, out := broker.Provision(ctx, osb.ProvisionRequest{
+		Params: params, Context: where, OrganizationGUID: where.ClusterID, SpaceGUID: space,
+		Parameters: v.inputs.Parameters.Sent, MaintenanceVersion: call.Properties.MaintenanceVersion,
+	})
+	return instancerules.Answer{Outcome: out, Created: made.Created, DashboardURL: made.DashboardURL, Operation: made.Operation}, nil
+}
+
+func (r *Reconciler) updateInstance(ctx context.Context, v *scope, broker *osb.Client, call *instancerules.Request, params osb.Params, where osb.Context) instancerules.Answer {
+	request := osb.UpdateRequest{Params: params, Context: where,
+		PreviousPlanID: call.PreviousPlanID, PreviousMaintenanceVersion: call.PreviousMaintenanceVersion}
+	if !call.NewPlan {
+		request.PlanID = ""
+	}
+	if call.NewParameters {
+		if request.Parameters = v.inputs.Parameters.Sent; request.Parameters == nil {
+			request.Parameters = []byte("{}") // all were removed
+		}
+	}
+	if call.NewPlan || call.Properties.MaintenanceVersion != call.PreviousMaintenanceVersion {
+		request.MaintenanceVersion = call.Properties.MaintenanceVersion
+	}
+	if request.PlanID == "" && request.Parameters == nil && request.MaintenanceVersion == "" && !v.inputs.Offering.Class.Common().AllowContextUpdates {
+		request.Context = osb.Context{} // the broker accepts no update of the context alone
+	}
+	updated, out := broker.Update(ctx, request)
+	return instancerules.Answer{Outcome: out, DashboardURL: updated.DashboardURL, Operation: updated.Operation}
+}
+
+// orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
+func (r *Reconciler) orphanOf(v *scope, call *instancerules.Request, a instancerules.Answer) *orphans.Orphan {
+	accepted := a.Class == osbresult.Accepted
+	if call.Operation != lifecycle.Provision || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
+		return nil
+	}
+	return &orphans.Orphan{
+		Object: v.Before, Broker: brokers.KeyOf(v.inputs.Offering.Broker), IsOwned: call.Owned && !call.Retained && (a.Created || accepted),
+		Request: osb.RemovalRequest{Params: osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true}},
+	}
+}
+
+// inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.
+func inspectInstance(ctx context.Context, broker *osb.Client, params osb.Params, class v1beta1.Class) instancerules.Answer {
+	params.AcceptsIncomplete = false
+	if class.Common().InstanceRetrievable {
+		found, out := broker.FetchInstance(ctx, params)
+		return instancerules.Answer{Outcome: out, Instance: found}
+	}
+	last, out := broker.Poll(ctx, osb.PollRequest{Params: params})
+	return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}
+}
+
+// addFinalizerAndID adds finalizer and id to an instance that bypassed admission.
+func (r *Reconciler) addFinalizerAndID(ctx context.Context, si *v1beta1.ServiceInstance) error {
+	after := si.DeepCopy()
+	after.Finalizers = append(after.Finalizers, v1beta1.Finalizer)
+	if after.Spec.ExternalID == "" {
+		after.Spec.ExternalID = catalog.NewID()
+		if after.Annotations == nil {
+			after.Annotations = map[string]string{}
+		}
+		after.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID(after.Spec.ExternalID, r.Clock.Now())
+	}
+	return r.write(ctx, si, after)
+}
+
+// writeReferences writes the references of class and plan into the spec.
+func (r *Reconciler) writeReferences(ctx context.Context, si *v1beta1.ServiceInstance, refs *instancerules.References) error {
+	after := si.DeepCopy()
+	catalog.SetRefs(&after.Spec, refs.Scope, refs.Refs)
+	catalog.SetLabels(after, catalog.InstanceLabels(after))
+	return r.write(ctx, si, after)
+}
+
+// write patches what is not the status. The optimistic lock protects an object that was created again under the name.
+func (r *Reconciler) write(ctx context.Context, before, after *v1beta1.ServiceInstance) error {
+	return r.Client.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}

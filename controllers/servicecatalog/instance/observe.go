@@ -1,0 +1,136 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+)
+
+// observe observes what an instance refers to, in the cache.
+func (r *Reconciler) observe(ctx context.Context, v *scope) error {
+	si := v.instance
+	v.inputs = instancerules.Inputs{Definition: v.Record.Definition, LastPoll: v.Record.LastPoll, PollAfter: v.Record.PollAfter}
+	w := &v.inputs
+	var err error
+	if w.Offering, err = engine.FindOffering(ctx, r.Index, si); err != nil {
+		return err
+	}
+	if w.Offering.Broker != nil {
+		w.Recovered = r.Recoveries.Since(brokers.KeyOf(w.Offering.Broker))
+	}
+	w.Refs = missingRefs(si, w.Offering)
+	if w.Claimants, err = r.claimantsOf(ctx, si, w.Offering); err != nil {
+		return err
+	}
+	if w.OperationPlan, err = engine.FindPlan(ctx, r.Index, w.Offering, lifecycle.OperationProperties(&si.Status)); err != nil {
+		return err
+	}
+	if !si.DeletionTimestamp.IsZero() {
+		w.Bindings, w.BindingsGoing, err = r.bindingsOf(ctx, si)
+		return err
+	}
+	if w.PresentPlan, err = engine.FindPlan(ctx, r.Index, w.Offering, si.Status.ExternalProperties); err != nil {
+		return err
+	}
+	if w.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
+		return err
+	}
+	if len(si.Spec.ParametersFrom) == 0 {
+		return r.readParameters(ctx, v)
+	}
+	return nil
+}
+
+// missingRefs returns the references that the spec lacks; nil: it has them.
+func missingRefs(si *v1beta1.ServiceInstance, o lifecycle.Offering) *instancerules.References {
+	if o.Class == nil || o.Plan == nil {
+		return nil
+	}
+	for _, scope := range catalog.Scopes {
+		if has := catalog.RefsOf(&si.Spec, scope); has.Class != "" && has.Plan != "" {
+			return nil
+		}
+	}
+	return &instancerules.References{Refs: catalog.Refs{Class: o.Class.GetName(), Plan: o.Plan.GetName()}, Scope: catalog.ScopeOf(o.Class)}
+}
+
+// claimantsOf returns the other objects of the broker that have the instance's id in spec or status.
+func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, o lifecycle.Offering) (all lifecycle.Claimants, err error) {
+	id := lifecycle.InstanceID(si)
+	others, err := r.Index.InstancesWithID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range others {
+		if other.UID == si.UID || engine.IsReleased(other) {
+			continue
+		}
+		theirs, err := engine.FindOffering(ctx, r.Index, other)
+		if err != nil {
+			return nil, err
+		}
+		if theirs.Broker == nil || o.Broker == nil || brokers.KeyOf(theirs.Broker) == brokers.KeyOf(o.Broker) {
+			all = append(all, lifecycle.NewClaimant("ServiceInstance", other, si, lifecycle.OwnsInstanceID(other, id), instancerules.MayExist(&other.Status) && !instancerules.MayExist(&si.Status)))
+		}
+	}
+	if mayCreate := si.DeletionTimestamp.IsZero() && !lifecycle.OwnsInstance(si) && !instancerules.MayExist(&si.Status); mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
+		r.Claims.Reserve(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: id}, si.UID, all)
+	}
+	return all, nil
+}
+
+// bindingsOf returns the names of an instance's bindings, and whether all of them are being deleted and none is Stalled.
+func (r *Reconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance) (names []string, unbinding bool, err error) {
+	bindings, err := r.Index.Bindings(ctx, client.ObjectKeyFromObject(si))
+	unbinding = true
+	for _, b := range bindings {
+		names = append(names, b.Name)
+		unbinding = unbinding && isUnbinding(b)
+	}
+	return names, unbinding, err
+}
+
+// isUnbinding reports whether a binding is being deleted, and not Stalled.
+func isUnbinding(b *v1beta1.ServiceBinding) bool {
+	return !b.DeletionTimestamp.IsZero() && !lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionStalled))
+}
+
+// readParameters reads an instance's parameters, and validates them with the plan's schema.
+func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
+	p, err := engine.ReadParameters(ctx, r.Live, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, v.inputs.Parameters)
+	if err != nil || p.Blocker != nil || v.inputs.Offering.Plan == nil {
+		v.inputs.Parameters = p
+		return err
+	}
+	common := v.inputs.Offering.Plan.Common()
+	plans := common.InstanceCreateParameterSchema
+	if v.instance.Status.ProvisionStatus == v1beta1.Provisioned {
+		plans = common.InstanceUpdateParameterSchema
+	}
+	p.Invalid = engine.ValidateParameters(ctx, plans, p)
+	v.inputs.Parameters = p
+	return nil
+}

@@ -1,0 +1,145 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// Setup registers the controller of ServiceInstances.
+func Setup(mgr ctrl.Manager, k *engine.Config, workers int) error {
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), k)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("serviceinstance").
+		For(&v1beta1.ServiceInstance{}).
+		// A deletion may unblock another object with the same id, and an owner is named in the conditions of the others.
+		Watches(&v1beta1.ServiceInstance{}, handler.EnqueueRequestsFromMapFunc(r.dependents.withSameID), builder.WithPredicates(engine.OwnershipChanged)).
+		Watches(&v1beta1.ServiceBinding{}, handler.EnqueueRequestsFromMapFunc(r.dependents.boundTo), builder.WithPredicates(bindingRemoval)).
+		Watches(&v1beta1.ClusterServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofClass), engine.ResourceVersionChanged).
+		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofClass), engine.ResourceVersionChanged).
+		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofPlan), engine.ResourceVersionChanged).
+		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofPlan), engine.ResourceVersionChanged).
+		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.SpecChanged).
+		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.SpecChanged).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependents.readingSecret)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.Wake.Start)).
+		WithOptions(enqueue.ControllerOptions(workers)).
+		Complete(r)
+}
+
+func newReconciler(c client.Client, live client.Reader, k *engine.Config) *Reconciler {
+	r := &Reconciler{dependents: dependents{k.Index}}
+	r.Reconciler = engine.NewReconciler(k, r, c, live)
+	return r
+}
+
+// bindingRemoval passes the changes of a binding that matter to an instance that is being deleted.
+var bindingRemoval = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return enqueue.IsReplaced(e) || isUnbinding(e.ObjectOld.(*v1beta1.ServiceBinding)) != isUnbinding(e.ObjectNew.(*v1beta1.ServiceBinding))
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// dependents finds the instances that a change of another object may unblock. Its reads fail only while the cache stops.
+type dependents struct{ index.Index }
+
+func (l dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
+	si := o.(*v1beta1.ServiceInstance)
+	var instances []*v1beta1.ServiceInstance
+	for _, id := range lifecycle.Distinct(si.Spec.ExternalID, si.Status.ExternalID) {
+		some, _ := l.InstancesWithID(ctx, id)
+		instances = append(instances, some...)
+	}
+	return unsettled(slices.DeleteFunc(instances, func(other *v1beta1.ServiceInstance) bool { return other.UID == si.UID }))
+}
+
+// boundTo returns the instance of a binding, if it is being deleted.
+func (l dependents) boundTo(ctx context.Context, o client.Object) []reconcile.Request {
+	name, si := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*v1beta1.ServiceBinding).Spec.InstanceRef.Name}, &v1beta1.ServiceInstance{}
+	if err := l.Cache.Get(ctx, name, si, client.UnsafeDisableDeepCopy); err != nil || si.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: name}}
+}
+
+func (l dependents) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
+	waiting, _ := l.InstancesWaitingFor(ctx, o.(v1beta1.Class))
+	instances, _ := l.InstancesOfClass(ctx, o.(v1beta1.Class))
+	return unsettled(append(waiting, instances...))
+}
+
+func (l dependents) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
+	plan := o.(v1beta1.Plan)
+	instances, _ := l.InstancesOfPlan(ctx, plan)
+	if class, err := l.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName()); err == nil {
+		waiting, _ := l.InstancesWaitingFor(ctx, class)
+		same, _ := l.InstancesOfClass(ctx, class)
+		instances = append(append(instances, waiting...), same...)
+	}
+	return unsettled(instances)
+}
+
+func (l dependents) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesOfBroker(ctx, o.(v1beta1.Broker))
+	return unsettled(instances)
+}
+
+func (l dependents) readingSecret(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := l.InstancesReading(ctx, client.ObjectKeyFromObject(o))
+	var requests []reconcile.Request
+	for _, si := range instances { // Ready ones are updated
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
+	}
+	brokers, _ := l.BrokersWith(ctx, client.ObjectKeyFromObject(o))
+	for _, b := range brokers {
+		requests = append(requests, l.atBroker(ctx, b)...)
+	}
+	return requests
+}
+
+// unsettled returns the instances that may have to be reconciled: those that are not Ready, and those with parameters in Secrets, which
+// may have changed while no request could be sent.
+func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
+	for _, si := range instances {
+		ready := lifecycle.FindCondition(si.Status.Conditions, v1beta1.ConditionReady)
+		mayBeBehind := si.Status.ReconciledGeneration != si.Generation || len(si.Spec.ParametersFrom) > 0
+		if ready == nil || ready.Status != v1beta1.ConditionTrue || mayBeBehind || !si.DeletionTimestamp.IsZero() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,103 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// definitionTimeout bounds a read.
+const definitionTimeout = 10 * time.Second
+
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=serviceinstances.servicecatalog.k8s.io;servicebindings.servicecatalog.k8s.io,verbs=get
+
+// DefinitionReader reads whether a CRD is being deleted. That deletes all its objects, and must not delete anything at brokers (R10).
+type DefinitionReader struct {
+	live client.Reader
+	name string
+
+	mu      sync.Mutex
+	next    *reading // a read that has not begun
+	running sync.Mutex
+}
+
+// reading is one read, shared by all callers that asked before it began.
+func NewDefinitionReader(live client.Reader, kind string) *DefinitionReader {
+	return &DefinitionReader{live: live, name: strings.ToLower(kind) + "s." + v1beta1.GroupVersion.Group}
+}
+
+type reading struct {
+	done  chan struct{}
+	state lifecycle.Definition
+	err   error
+}
+
+// Read returns what a read finds that begins after the call.
+func (d *DefinitionReader) Read(ctx context.Context) (lifecycle.Definition, error) {
+	d.mu.Lock()
+	r := d.next
+	if r == nil {
+		r = &reading{done: make(chan struct{})}
+		d.next = r
+		go d.readShared(context.WithoutCancel(ctx), r)
+	}
+	d.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.state, r.err
+	case <-ctx.Done():
+		return lifecycle.DefinitionUnknown, ctx.Err()
+	}
+}
+
+func (d *DefinitionReader) readShared(ctx context.Context, r *reading) {
+	d.running.Lock() // one at a time, so that many callers share the next
+	defer d.running.Unlock()
+	d.mu.Lock()
+	d.next = nil
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, definitionTimeout)
+	defer cancel()
+	r.state, r.err = d.find(ctx)
+	close(r.done)
+}
+
+func (d *DefinitionReader) find(ctx context.Context) (lifecycle.Definition, error) {
+	crd := &metav1.PartialObjectMetadata{}
+	crd.APIVersion, crd.Kind = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
+	err := d.live.Get(ctx, client.ObjectKey{Name: d.name}, crd)
+	switch {
+	case apierrors.IsNotFound(err):
+		return lifecycle.DefinitionTerminating, nil
+	case err != nil:
+		return lifecycle.DefinitionUnknown, fmt.Errorf("reading CustomResourceDefinition %s: %w", d.name, err)
+	case !crd.DeletionTimestamp.IsZero():
+		return lifecycle.DefinitionTerminating, nil
+	}
+	return lifecycle.DefinitionLives, nil
+}

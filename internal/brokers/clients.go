@@ -1,0 +1,271 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/secrets"
+	"github.com/gophernetes/bellhop/internal/versioned"
+)
+
+// Key names a broker; of a ClusterServiceBroker the namespace is empty.
+type Key struct{ Namespace, Name string }
+
+func KeyOf(b v1beta1.Broker) Key { return Key{b.GetNamespace(), b.GetName()} }
+
+// Clients has a client for each broker, created once for each version of the broker's spec and Secrets, and the limits that all
+// requests to the broker share.
+type Clients struct {
+	cache client.Reader // has the metadata of Secrets
+	live  client.Reader // Secrets are read one at a time, and not cached
+	guard *outbound.Guard
+	// timeout of a request.
+	timeout time.Duration
+	observe func(Key, osb.Observation)
+
+	clients  *versioned.Cache[Key, *Client]
+	Limiters limiter.Bulkheads[Key]
+
+	mu sync.Mutex
+	// misconfigurations are the last answers of brokers that look like a misconfiguration.
+	misconfigurations map[Key]string
+}
+
+func NewClients(cache, live client.Reader, guard *outbound.Guard, timeout time.Duration, observe func(Key, osb.Observation)) *Clients {
+	return &Clients{cache: cache, live: live, guard: guard, timeout: timeout, observe: observe, clients: versioned.NewCache[Key, *Client]()}
+}
+
+// Client is a client, and the version of the broker's endpoint: of its address, its TLS settings and the content of its
+// credentials. Neither a request to read its catalog nor another resourceVersion of its Secret makes it another endpoint.
+type Client struct {
+	*osb.Client
+	EndpointVersion string
+}
+
+func endpointVersion(b v1beta1.Broker, auth osb.Auth) string {
+	spec := b.Common()
+	oauth := ptr.Deref(auth.OAuth2, osb.OAuth2{})
+	return catalog.Hash(fmt.Sprintf("%s %q %x %t %q %q %q %q %q %q %q %x %x", b.GetUID(), spec.URL, spec.CABundle, spec.InsecureSkipTLSVerify,
+		auth.Username, auth.Password, auth.BearerToken, oauth.TokenURL, oauth.ClientID, oauth.ClientSecret, oauth.Scopes,
+		auth.ClientCertificate, auth.ClientKey))
+}
+
+// RecordMisconfiguration records an answer that looks like a misconfiguration, without the broker's description, which belongs to the object of the
+// request.
+func (c *Clients) RecordMisconfiguration(key Key, what lifecycle.Operation, out osbresult.Outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.misconfigurations == nil {
+		c.misconfigurations = map[Key]string{}
+	}
+	c.misconfigurations[key] = fmt.Sprintf("%s: %s", what, lifecycle.StatusOnly(out))
+}
+
+// Forget drops what is kept for a broker that was deleted.
+func (c *Clients) Forget(key Key) {
+	c.clients.Forget(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.misconfigurations, key)
+}
+
+// LastMisconfiguration returns what noteFault has recorded; empty: nothing.
+func (c *Clients) LastMisconfiguration(key Key) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.misconfigurations[key]
+}
+
+// CredentialsError is why a broker's credentials cannot be used. A person has to correct them, unless it is temporary.
+type CredentialsError struct {
+	Message   string
+	Temporary bool
+	// Missing: the Secret does not exist.
+	Missing bool
+}
+
+// Blocker returns the blocker of requests to a broker.
+func (e *CredentialsError) Blocker(b v1beta1.Broker, reason, message string) *lifecycle.Blocker {
+	switch {
+	case e.Temporary:
+		return lifecycle.InProgress(reason, message)
+	case e.Missing:
+		return lifecycle.MissingReference(b, reason, message)
+	}
+	return lifecycle.BlockedBy(reason, message)
+}
+
+func (e *CredentialsError) Error() string { return e.Message }
+
+// For returns the client of a broker. An error is a *credentialsError, or an error of the cache.
+func (c *Clients) For(ctx context.Context, b v1beta1.Broker) (*Client, error) {
+	version, err := c.sourceVersion(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	return c.clients.Of(KeyOf(b), version, func() (*Client, error) { return c.newClient(ctx, b) })
+}
+
+// sourceVersion returns the version of what a client is created from.
+func (c *Clients) sourceVersion(ctx context.Context, b v1beta1.Broker) (string, error) {
+	parts := []string{string(b.GetUID()), fmt.Sprint(b.GetGeneration())}
+	secrets := v1beta1.AuthSecrets(b)
+	for _, field := range slices.Sorted(maps.Keys(secrets)) {
+		meta := apiserver.Metadata("Secret")
+		if err := c.cache.Get(ctx, secrets[field], meta, client.UnsafeDisableDeepCopy); err != nil {
+			if apierrors.IsNotFound(err) {
+				return "", noSecret(field, secrets[field])
+			}
+			return "", fmt.Errorf("looking up Secret %s: %w", secrets[field], err)
+		}
+		parts = append(parts, string(meta.UID), meta.ResourceVersion)
+	}
+	return strings.Join(parts, "/"), nil
+}
+
+func noSecret(field string, name types.NamespacedName) error {
+	return &CredentialsError{Missing: true, Message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q does not exist in namespace %q", field, name.Name, name.Namespace)}
+}
+
+func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, error) {
+	spec, key := b.Common(), KeyOf(b)
+	auth, err := c.auth(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	made, err := osb.NewClient(osb.Options{
+		URL: spec.URL, Version: b.CommonStatus().APIVersion, Auth: auth, Guard: c.guard,
+		Outbound: outbound.Options{Timeout: c.timeout, CABundle: spec.CABundle, InsecureSkipVerify: spec.InsecureSkipTLSVerify},
+		Observe: func(ctx context.Context, o osb.Observation) {
+			c.observe(key, o)
+			log.FromContext(ctx).V(1).Info("Broker answered", "broker", types.NamespacedName{Namespace: key.Namespace, Name: key.Name},
+				"operation", o.Operation, "class", o.Outcome.Class, "status", o.Outcome.Status, "requestID", o.RequestID, "duration", o.Duration)
+		},
+	})
+	if err != nil {
+		return nil, &CredentialsError{Message: err.Error()}
+	}
+	return &Client{made, endpointVersion(b, auth)}, nil
+}
+
+// auth reads the credentials that the broker's authInfo names.
+func (c *Clients) auth(ctx context.Context, b v1beta1.Broker) (auth osb.Auth, err error) {
+	read := secretReader{ctx: ctx, live: c.live, secrets: v1beta1.AuthSecrets(b)}
+	switch info := b.Common().AuthInfo; {
+	case info == nil:
+		return auth, nil
+	case info.Basic != nil:
+		auth.Username, auth.Password = read.value("basic", "username"), read.value("basic", "password")
+	case info.Bearer != nil:
+		auth.BearerToken = read.value("bearer", "token")
+	case info.OAuth2 != nil:
+		auth.OAuth2 = &osb.OAuth2{TokenURL: info.OAuth2.TokenURL, Scopes: info.OAuth2.Scopes,
+			ClientID: read.value("oauth2", "clientID"), ClientSecret: read.value("oauth2", "clientSecret")}
+	}
+	if _, ok := read.secrets["clientCertificate"]; ok {
+		auth.ClientCertificate = []byte(read.value("clientCertificate", "tls.crt"))
+		auth.ClientKey = []byte(read.value("clientCertificate", "tls.key"))
+	}
+	return auth, read.err
+}
+
+// secretReader reads values of Secrets, up to the first error.
+type secretReader struct {
+	ctx     context.Context //nolint:containedctx // lives as long as one call
+	live    client.Reader
+	secrets map[string]types.NamespacedName
+	read    map[types.NamespacedName]map[string][]byte
+	err     error
+}
+
+func (r *secretReader) value(field, key string) string {
+	name, ok := r.secrets[field]
+	if r.err != nil || !ok {
+		return ""
+	}
+	data, ok := r.read[name]
+	if !ok {
+		secret, err := secrets.Read(r.ctx, r.live, name)
+		switch {
+		case apierrors.IsNotFound(err):
+			r.err = noSecret(field, name)
+			return ""
+		case err != nil:
+			r.err = &CredentialsError{Temporary: true, Message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q could not be read: %s", field, name.Name, apierrors.ReasonForError(err))}
+			return ""
+		}
+		data = secret.Data
+		r.read = map[types.NamespacedName]map[string][]byte{name: data}
+	}
+	if len(data[key]) == 0 {
+		r.err = &CredentialsError{Message: fmt.Sprintf("spec.authInfo.%s.secretRef: the key %q of Secret %q in namespace %q is missing or empty", field, key, name.Name, name.Namespace)}
+	}
+	return string(data[key])
+}
+
+// NameOf returns kind and name of a broker, for messages.
+func NameOf(key Key) string {
+	return fmt.Sprintf("%s %q", ScopeOf(key).BrokerKind(), key.Name)
+}
+
+// ResultOf returns what an outcome means for other requests to the broker. A refusal is an answer.
+func ResultOf(o osbresult.Outcome) limiter.Result {
+	switch {
+	case o.Throttled():
+		return limiter.Result{Wish: max(o.RetryAfter, time.Second)}
+	case o.Status == 0 && o.Class == osbresult.Rejected:
+		return limiter.Result{Unasked: true}
+	case o.Misconfigured():
+		return limiter.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
+	case o.Unavailable():
+		return limiter.Result{Failed: true}
+	}
+	return limiter.Result{Error: o.Class != osbresult.Done && o.Class != osbresult.Accepted && o.Class != osbresult.Gone}
+}
+
+func ScopeOf(key Key) catalog.Scope {
+	if key.Namespace == "" {
+		return catalog.Cluster
+	}
+	return catalog.Namespaced
+}
+
+// ErrStopping is returned where a request is not sent because the process stops or no longer leads: it would compete with those of
+// the next leader.
+var ErrStopping = errors.New("the process stops or no longer leads: nothing was sent")

@@ -1,0 +1,79 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// clusterIDKey is the key of the ConfigMap; the original service-catalog used the same.
+const clusterIDKey = "id"
+
+// +kubebuilder:rbac:groups="",namespace=system,resources=configmaps,verbs=get;create;patch
+
+// ClusterID is the id by which brokers know this cluster. It is stored in a ConfigMap: an existing one is used, and no new id is
+// created while the ConfigMap cannot be read.
+type ClusterID struct {
+	live   client.Reader
+	writer client.Client
+	name   types.NamespacedName
+
+	mu sync.Mutex
+	id string
+}
+
+func NewClusterID(live client.Reader, writer client.Client, name types.NamespacedName) *ClusterID {
+	return &ClusterID{live: live, writer: writer, name: name}
+}
+
+// Get returns the id, and creates it if there is none.
+func (c *ClusterID) Get(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id != "" {
+		return c.id, nil
+	}
+	config := &corev1.ConfigMap{}
+	err := c.live.Get(ctx, c.name, config)
+	switch {
+	case apierrors.IsNotFound(err):
+		config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: c.name.Namespace, Name: c.name.Name}, Data: map[string]string{clusterIDKey: catalog.NewID()}}
+		err = c.writer.Create(ctx, config, client.DisableReadYourWritesConsistency)
+	case err == nil && config.Data[clusterIDKey] == "":
+		before := config.DeepCopy()
+		if config.Data == nil {
+			config.Data = map[string]string{}
+		}
+		config.Data[clusterIDKey] = catalog.NewID()
+		err = c.writer.Patch(ctx, config, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.DisableReadYourWritesConsistency)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading or creating ConfigMap %s, which has the cluster's id: %s", c.name, err.Error()) // not wrapped, as for namespaceUID
+	}
+	c.id = config.Data[clusterIDKey]
+	return c.id, nil
+}

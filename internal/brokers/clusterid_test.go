@@ -1,0 +1,56 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+)
+
+func TestTheClusterIDIsMadeOnceAndNothingElseIsTouched(t *testing.T) {
+	name := types.NamespacedName{Namespace: "bellhop-system", Name: "cluster-info"}
+	config := func(data map[string]string) []client.Object {
+		return []client.Object{&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}, Data: data}}
+	}
+	for why, objects := range map[string][]client.Object{
+		"none is there":         nil,
+		"it is there":           config(map[string]string{"id": "known", "team": "x"}),
+		"it has no id":          config(map[string]string{"team": "x"}),
+		"it has nothing at all": config(nil),
+	} {
+		c := controllertest.NewCluster(t, interceptor.Funcs{}, objects...)
+		id, err := (&ClusterID{live: c, writer: c, name: name}).Get(t.Context())
+		again, errAgain := (&ClusterID{live: c, writer: c, name: name}).Get(t.Context())
+		if err != nil || errAgain != nil || id == "" || again != id || why == "it is there" && id != "known" {
+			t.Errorf("%s: it is %q, %v, and then %q, %v", why, id, err, again, errAgain)
+		}
+		var now corev1.ConfigMap
+		if err := c.Get(t.Context(), name, &now); err != nil {
+			t.Fatal(err)
+		}
+		if had := len(objects) > 0 && objects[0].(*corev1.ConfigMap).Data["team"] != ""; had && now.Data["team"] != "x" {
+			t.Errorf("%s: what else was there is gone: %v", why, now.Data)
+		}
+	}
+}

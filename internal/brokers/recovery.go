@@ -1,0 +1,68 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"sync"
+	"time"
+)
+
+// Recoveries records when brokers recovered from failures, for the objects that wait for hours until their next attempt.
+type Recoveries struct {
+	mu sync.Mutex
+	of map[Key]recovery
+}
+
+// recovery is what is known of one broker. The zero value is that of an unknown broker, which another process may have seen fail.
+type recovery struct {
+	healthy bool
+	since   time.Time
+}
+
+// Since returns when a broker first succeeded after a failure; zero: not yet.
+func (r *Recoveries) Since(key Key) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of[key].since
+}
+
+// RecordFailure records a failure after which an object waits.
+func (r *Recoveries) RecordFailure(key Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.of[key]
+	known.healthy = false
+	r.set(key, known)
+}
+
+// RecordSuccess records a success. first: it is the first one after a failure.
+func (r *Recoveries) RecordSuccess(key Key, now time.Time) (first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of[key].healthy {
+		return false
+	}
+	r.set(key, recovery{healthy: true, since: now})
+	return true
+}
+
+func (r *Recoveries) set(key Key, is recovery) {
+	if r.of == nil {
+		r.of = map[Key]recovery{}
+	}
+	r.of[key] = is
+}
