@@ -74,14 +74,14 @@ func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitt
 			unsent = []intent{{before: t.Row, after: lifecycle.DeliveryIn(intended.Status.Deliveries, t.Row)}}
 		}
 		r.ledger.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
-		t.leave(r.clock.Now(), limiter.Result{Unasked: true})
+		t.leave(r.clock.Now(), limiter.Result{NotSent: true})
 	}
 }
 
 // admitted is a delivery whose request has a slot.
 type admitted struct {
 	lifecycle.DeliveryPlan
-	leave limiter.Leave
+	leave limiter.Release
 }
 
 // admit gets a slot for each request of a step; v.queued are the requests that wait for one.
@@ -94,9 +94,9 @@ func (r *AlertReconciler) admit(v *view, s lifecycle.Plan) (ahead, sends []admit
 			continue
 		}
 		ticket := ticketFor(v.alert, v.world.Targets[ref], *t.Send)
-		ticket.Call = func() { r.wake.AddFirst(name) }
-		bulkhead := r.senders.bulkheads.Of(keyOf(v.alert.Namespace, ref), now)
-		if leave, wait := bulkhead.Enter(ticket, now); leave == nil {
+		ticket.Notify = func() { r.wake.AddFirst(name) }
+		endpoint := r.senders.limiters.Of(keyOf(v.alert.Namespace, ref), now)
+		if leave, wait := endpoint.Enter(ticket, now); leave == nil {
 			v.queued[ref] = wait
 		} else if r.ledger.begin(v.alert, ref, lifecycle.OpenRequest{Since: now, IsResend: t.Send.ResendEvery > 0, ByDefault: t.Row.ByDefault}) {
 			if t.Send.WriteAhead {
@@ -105,23 +105,23 @@ func (r *AlertReconciler) admit(v *view, s lifecycle.Plan) (ahead, sends []admit
 				sends = append(sends, admitted{t, leave})
 			}
 		} else {
-			leave(now, limiter.Result{Unasked: true}) // the process stops
+			leave(now, limiter.Result{NotSent: true}) // the process stops
 		}
 	}
 	for _, ref := range r.ledger.queue(v.alert, v.queued) {
-		r.senders.bulkheads.Withdraw(keyOf(v.alert.Namespace, ref), name, now)
+		r.senders.limiters.Cancel(keyOf(v.alert.Namespace, ref), name, now)
 	}
 	return ahead, sends
 }
 
 // ticketFor returns the request for a slot, in the flow of the Alert's namespace.
-func ticketFor(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Ticket {
+func ticketFor(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Request {
 	if s.ResendEvery > 0 {
-		return limiter.Ticket{Who: nameOf(alert), Lane: "reminders", Exempt: true}
+		return limiter.Request{ID: nameOf(alert), Flow: "reminders", Exempt: true}
 	}
-	return limiter.Ticket{Who: nameOf(alert), Lane: laneOf(alert.Namespace),
+	return limiter.Request{ID: nameOf(alert), Flow: laneOf(alert.Namespace),
 		FailingSince: s.FailingSince, Misconfigured: int(s.Misconfigured), OwnFault: s.OwnFault,
-		Total: rateOf(p.Spec.RateLimit), PerLane: rateOf(p.NamespaceRateLimit)}
+		Total: rateOf(p.Spec.RateLimit), PerFlow: rateOf(p.NamespaceRateLimit)}
 }
 
 func laneOf(namespace string) string { return "namespace " + namespace }
@@ -205,9 +205,9 @@ func resultOf(failure *result.Error) limiter.Result {
 	case failure == nil:
 		return limiter.Result{}
 	case failure.Reason == result.ReasonRateLimited || failure.RetryAfter > 0:
-		return limiter.Result{Wish: max(failure.RetryAfter, time.Second)}
+		return limiter.Result{RetryAfter: max(failure.RetryAfter, time.Second)}
 	case slices.Contains(unasked, failure.Reason):
-		return limiter.Result{Unasked: true}
+		return limiter.Result{NotSent: true}
 	case failure.Class == result.Configuration:
 		return limiter.Result{Misconfigured: true, Unauthorized: failure.Reason == result.ReasonUnauthorized}
 	case failure.Class == result.Permanent, failure.Reason == result.ReasonConflict:

@@ -98,7 +98,7 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		unsaid(ctx, o)
 	}
 	for _, ref := range queued {
-		r.senders.bulkheads.Withdraw(keyOf(req.Namespace, ref), req.NamespacedName, r.clock.Now())
+		r.senders.limiters.Cancel(keyOf(req.Namespace, ref), req.NamespacedName, r.clock.Now())
 	}
 	if before.UID == "" {
 		return ctrl.Result{}, nil

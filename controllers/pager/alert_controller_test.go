@@ -689,7 +689,7 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 		t.Error("nothing was sent to it yet")
 	}
 	for range 3 {
-		leave, _ := r.senders.bulkheads.Of(key, time.Now()).Enter(limiter.Ticket{}, time.Now())
+		leave, _ := r.senders.limiters.Of(key, time.Now()).Enter(limiter.Request{}, time.Now())
 		leave(time.Now(), limiter.Result{Failed: true})
 	}
 	if !isDown() {

@@ -66,7 +66,7 @@ func newService(t *testing.T, objects ...client.Object) *service {
 	s.now = clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
 	s.AlertReconciler = newReconciler(t, fakeCluster(t, interceptor.Funcs{}, append(objects, s.receiver)...))
 	s.clock = s.now
-	s.senders.bulkheads.OnRecovery = func(key senderKey) {
+	s.senders.limiters.OnRecovery = func(key senderKey) {
 		s.senders.recovered.set(key, s.now.Now())
 		for name := range s.due {
 			s.due[name] = s.now.Now()

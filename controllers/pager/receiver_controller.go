@@ -86,11 +86,11 @@ func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	}
 	isIdentified := r.senders.identify(ctx, req.Namespace, key.ref, &party)
 	seen, now := r.health.of(key), r.clock.Now()
-	bulkhead := r.senders.bulkheads.Of(key, now)
+	endpoint := r.senders.limiters.Of(key, now)
 	if isIdentified {
-		bulkhead.Renew(party.Version, now)
+		endpoint.Reset(party.Version, now)
 	}
-	seen.probeAt, seen.slow = bulkhead.NextProbe()
+	seen.probeAt, seen.slow = endpoint.NextProbe()
 	next := examine(receiver, party, seen, receiver.CommonStatus().Waiting, now)
 	if next.ask {
 		return r.ask(ctx, key, party), nil

@@ -46,7 +46,7 @@ type senders struct {
 	factory providers.Factory
 
 	ready     *versioned.Cache[senderKey, *prepared]
-	bulkheads limiter.Bulkheads[senderKey] // whatever version a receiver is of
+	limiters  limiter.Limiters[senderKey] // whatever version a receiver is of
 	recovered recovery
 }
 
@@ -69,7 +69,7 @@ func keyOf(namespace string, ref v1beta1.ReceiverRef) senderKey {
 
 // isBlocked reports whether requests of a namespace to a receiver wait for some time.
 func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
-	b := s.bulkheads.Known(keyOf(namespace, ref))
+	b := s.limiters.Known(keyOf(namespace, ref))
 	return b != nil && b.Blocked(laneOf(namespace), now) != ""
 }
 

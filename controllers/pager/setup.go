@@ -96,7 +96,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 
 		attention: attention,
 	}
-	s.bulkheads.OnRecovery = func(key senderKey) { alerts.wakeWaiting(ctx, key) }
+	s.limiters.OnRecovery = func(key senderKey) { alerts.wakeWaiting(ctx, key) }
 	if err := errors.Join(setupAlerts(mgr, alerts, o), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(alerts.drain))); err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ type Clients struct {
 	observe func(Key, osb.Observation)
 
 	clients  *versioned.Cache[Key, *Client]
-	Limiters limiter.Bulkheads[Key]
+	Limiters limiter.Limiters[Key]
 
 	mu sync.Mutex
 	// misconfigurations are the last answers of brokers that look like a misconfiguration.
@@ -248,9 +248,9 @@ func NameOf(key Key) string {
 func ResultOf(o osbresult.Outcome) limiter.Result {
 	switch {
 	case o.Throttled():
-		return limiter.Result{Wish: max(o.RetryAfter, time.Second)}
+		return limiter.Result{RetryAfter: max(o.RetryAfter, time.Second)}
 	case o.Status == 0 && o.Class == osbresult.Rejected:
-		return limiter.Result{Unasked: true}
+		return limiter.Result{NotSent: true}
 	case o.Misconfigured():
 		return limiter.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
 	case o.Unavailable():

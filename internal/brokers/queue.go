@@ -92,23 +92,23 @@ type QueueKey struct {
 
 // Enter gets a slot at a broker for an object. queued is its place in a queue, which enter updates; tried are its attempts at the
 // present spec; nil: none. leave, which returns the slot, is nil where there is no slot.
-func (l *Queue) Enter(o client.Object, queued **Place, key Key, v lifecycle.Operation, tried *v1beta1.Attempts) (leave limiter.Leave, wait limiter.Wait) {
+func (l *Queue) Enter(o client.Object, queued **Place, key Key, v lifecycle.Operation, tried *v1beta1.Attempts) (leave limiter.Release, wait limiter.Wait) {
 	if *queued != nil && (*queued).Broker != key {
 		l.Leave(client.ObjectKeyFromObject(o), queued)
 	}
-	name, bulkhead := client.ObjectKeyFromObject(o), l.clients.Limiters.Of(key, l.clock.Now())
+	name, endpoint := client.ObjectKeyFromObject(o), l.clients.Limiters.Of(key, l.clock.Now())
 	lane := "namespace " + o.GetNamespace()
 	if v == lifecycle.Poll {
 		lane = pollFlow
 	}
-	asks := limiter.Ticket{Who: QueueKey{l.kind, name}, Lane: lane, Retry: lifecycle.HasFailed(tried), Call: func() { l.wake.AddFirst(name) }}
+	asks := limiter.Request{ID: QueueKey{l.kind, name}, Flow: lane, Retry: lifecycle.HasFailed(tried), Notify: func() { l.wake.AddFirst(name) }}
 	if tried != nil {
 		asks.Misconfigured, asks.OwnFault = int(tried.Misconfigured), tried.OwnFault
 		if tried.FailingSince != nil {
 			asks.FailingSince = tried.FailingSince.Time
 		}
 	}
-	leave, wait = bulkhead.Enter(asks, l.clock.Now())
+	leave, wait = endpoint.Enter(asks, l.clock.Now())
 	switch {
 	case leave != nil:
 		l.forget(queued)
@@ -121,7 +121,7 @@ func (l *Queue) Enter(o client.Object, queued **Place, key Key, v lifecycle.Oper
 // Leave gives up the place of an object, if it has one.
 func (l *Queue) Leave(name types.NamespacedName, queued **Place) {
 	if *queued != nil {
-		l.clients.Limiters.Withdraw((*queued).Broker, QueueKey{l.kind, name}, l.clock.Now())
+		l.clients.Limiters.Cancel((*queued).Broker, QueueKey{l.kind, name}, l.clock.Now())
 		l.forget(queued)
 	}
 }

@@ -90,7 +90,7 @@ func TestWhatWaitsAsksInTime(t *testing.T) {
 
 // TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore: a slot would be kept for it there.
 func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
-	now := time.Now() // the bulkhead has a clock of its own
+	now := time.Now() // the limiter has a clock of its own
 	c := &Clients{}
 	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
 	si, former, next := lifecycletest.NewInstance(), Key{Name: "former"}, Key{Name: "next"}

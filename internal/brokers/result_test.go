@@ -54,9 +54,9 @@ func TestWhatOutcomesMeanForOthers(t *testing.T) {
 		"no connection":            {osbresult.Outcome{Class: osbresult.Retry}, failed},
 		"its gateway's words":      {osbresult.Outcome{Class: osbresult.Unknown, Status: 502, Sent: true}, failed},
 		"not now":                  {osbresult.Outcome{Class: osbresult.Retry, Status: 503, Sent: true}, failed},
-		"fewer, please":            {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true}, limiter.Result{Wish: time.Second}},
-		"not for a minute":         {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, limiter.Result{Wish: time.Minute}},
-		"what cannot be sent":      {osbresult.Outcome{Class: osbresult.Rejected}, limiter.Result{Unasked: true}},
+		"fewer, please":            {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true}, limiter.Result{RetryAfter: time.Second}},
+		"not for a minute":         {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, limiter.Result{RetryAfter: time.Minute}},
+		"what cannot be sent":      {osbresult.Outcome{Class: osbresult.Rejected}, limiter.Result{NotSent: true}},
 	} {
 		if got := ResultOf(c.outcome); got != c.want {
 			t.Errorf("%s: %+v instead of %+v", why, got, c.want)
@@ -75,10 +75,10 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	now, bulkhead := time.Now(), &limiter.Bulkhead{}
+	now, endpoint := time.Now(), &limiter.Limiter{}
 	for _, status := range []int{201, 200, 422} {
 		server.Inject(osbtest.Fault{Times: 1, Answer: osbtest.Drip(status, 20*time.Millisecond)})
-		leave, _ := bulkhead.Enter(limiter.Ticket{Who: status}, now)
+		leave, _ := endpoint.Enter(limiter.Request{ID: status}, now)
 		if leave == nil {
 			t.Fatalf("before %d it was down", status)
 		}
@@ -91,7 +91,7 @@ func TestABrokerThatNeverEndsIsDown(t *testing.T) {
 		}
 		leave(now, ResultOf(out))
 	}
-	if cause := bulkhead.Blocked("", now); cause != limiter.Down {
+	if cause := endpoint.Blocked("", now); cause != limiter.Down {
 		t.Errorf("it is %q", cause)
 	}
 }

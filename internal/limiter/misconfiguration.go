@@ -37,7 +37,7 @@ func MisconfigurationDelay(answers int) time.Duration {
 // sent.
 const answersToBlock = 3
 
-// misconfiguration is what a Bulkhead knows of answers that look like a misconfiguration of the endpoint: its credentials, its
+// misconfiguration is what a Limiter knows of answers that look like a misconfiguration of the endpoint: its credentials, its
 // address, its TLS settings, or a proxy. The zero value knows of none.
 type misconfiguration struct {
 	answers int       // in a row

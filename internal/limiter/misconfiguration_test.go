@@ -40,7 +40,7 @@ func (p *party) enterObject(o *object) bool {
 }
 
 func (p *party) askFor(o *object) (bool, limiter.Wait) {
-	return p.Enter(limiter.Ticket{Who: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Call: func() {
+	return p.Enter(limiter.Request{ID: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Notify: func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.called = append(p.called, o.name)
@@ -48,7 +48,7 @@ func (p *party) askFor(o *object) (bool, limiter.Wait) {
 }
 
 // refuse answers the object's request, which is the oldest in flight, like an endpoint that is misconfigured.
-func (p *party) refuse(o *object, unauthorized bool) limiter.Verdict {
+func (p *party) refuse(o *object, unauthorized bool) limiter.Attribution {
 	p.mu.Lock()
 	leave := p.under[0]
 	p.under = p.under[1:]
@@ -258,13 +258,13 @@ func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
 func TestF_P22_TheFirstSuccessIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		recovered := 0
-		all := limiter.Bulkheads[string]{OnRecovery: func(string) { recovered++ }}
+		all := limiter.Limiters[string]{OnRecovery: func(string) { recovered++ }}
 		send := func(r limiter.Result) {
 			time.Sleep(time.Hour)
-			leave, _ := all.Of("receiver", time.Now()).Enter(limiter.Ticket{Who: "o"}, time.Now())
+			leave, _ := all.Of("receiver", time.Now()).Enter(limiter.Request{ID: "o"}, time.Now())
 			leave(time.Now(), r)
 		}
-		for name, r := range map[string]limiter.Result{"down": {Failed: true}, "misconfigured": {Misconfigured: true}, "Retry-After": {Wish: time.Hour}} {
+		for name, r := range map[string]limiter.Result{"down": {Failed: true}, "misconfigured": {Misconfigured: true}, "Retry-After": {RetryAfter: time.Hour}} {
 			before := recovered
 			for range 3 {
 				send(r)
@@ -277,7 +277,7 @@ func TestF_P22_TheFirstSuccessIsAnnounced(t *testing.T) {
 			}
 		}
 		before := recovered
-		for _, r := range []limiter.Result{{Failed: true}, {}, {Misconfigured: true}, {}, {Wish: time.Second}, {}} {
+		for _, r := range []limiter.Result{{Failed: true}, {}, {Misconfigured: true}, {}, {RetryAfter: time.Second}, {}} {
 			send(r)
 		}
 		if recovered != before {

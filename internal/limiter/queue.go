@@ -23,37 +23,37 @@ import (
 	"time"
 )
 
-// laneKey identifies a flow.
-type laneKey struct {
+// flowKey identifies a flow.
+type flowKey struct {
 	name  string
 	retry bool
 }
 
-type lane struct {
-	laneKey
+type flow struct {
+	flowKey
 	used  window
 	queue list.List // of *place
 }
 
-type place struct {
-	Ticket
+type waiter struct {
+	Request
 	since, seen time.Time
-	called      time.Time // zero: not yet
+	notified    time.Time // zero: not yet
 	late        bool      // it was notified and did not come in time: it has lost the slot, but not its place
-	lane        *lane
+	lane        *flow
 	element     *list.Element
 }
 
 // entry is a request that has a slot.
 type entry struct {
-	Ticket
+	Request
 	epoch int
 	probe bool // it is the probe of an endpoint that looks misconfigured
 }
 
 // pick selects the waiters for whom there is room, flow by flow, and keeps slots for them.
-func (b *Bulkhead) pick(now time.Time) (calls []func()) {
-	b.forgetUncome(now)
+func (b *Limiter) pick(now time.Time) (calls []func()) {
+	b.dropLate(now)
 	for !b.isDown(now) && b.free(nil) > 0 {
 		p := b.nextProbe(now)
 		if !b.misconfigured.isBlocking() {
@@ -62,31 +62,31 @@ func (b *Bulkhead) pick(now time.Time) (calls []func()) {
 		if p == nil {
 			break
 		}
-		p.called = now
-		b.called = append(b.called, p)
-		calls = append(calls, p.Call)
+		p.notified = now
+		b.notified = append(b.notified, p)
+		calls = append(calls, p.Notify)
 	}
 	b.arm(now)
 	return calls
 }
 
 // next returns the next waiter to notify; its flow moves to the end of the turns.
-func (b *Bulkhead) next(now time.Time) *place {
-	for i, l := range b.turns {
+func (b *Limiter) next(now time.Time) *waiter {
+	for i, l := range b.active {
 		for e := l.queue.Front(); e != nil; {
-			p := e.Value.(*place)
+			p := e.Value.(*waiter)
 			e = e.Next()
 			if now.Sub(p.seen) > QueueTimeout {
 				b.remove(p)
 				return b.next(now) // the turns may have changed
 			}
-			if !p.called.IsZero() || p.late {
+			if !p.notified.IsZero() || p.late {
 				continue
 			}
 			if !p.Exempt && b.room(l, nil, now) <= 0 || l.retry && b.refailed.room(retryRate, now) <= 0 {
 				break // nor is there for the waiters behind it
 			}
-			b.turns = append(slices.Delete(b.turns, i, i+1), l)
+			b.active = append(slices.Delete(b.active, i, i+1), l)
 			return p
 		}
 	}
@@ -94,7 +94,7 @@ func (b *Bulkhead) next(now time.Time) *place {
 }
 
 // free returns the number of slots for own, beside those that are kept for others.
-func (b *Bulkhead) free(own *place) int {
+func (b *Limiter) free(own *waiter) int {
 	limit := slots
 	if b.tripped() || b.misconfigured.isBlocking() {
 		limit = 1
@@ -102,19 +102,19 @@ func (b *Bulkhead) free(own *place) int {
 	if own != nil && own.late { // it has waited before
 		return limit - b.busy
 	}
-	return limit - b.busy - b.kept(func(p *place) bool { return p != own })
+	return limit - b.busy - b.kept(func(p *waiter) bool { return p != own })
 }
 
 // room returns how many requests of a flow the rates allow, beside those that were notified.
-func (b *Bulkhead) room(l *lane, own *place, now time.Time) int {
-	counts := func(p *place) bool { return p != own && !p.Exempt }
+func (b *Limiter) room(l *flow, own *waiter, now time.Time) int {
+	counts := func(p *waiter) bool { return p != own && !p.Exempt }
 	return min(
 		b.used.room(b.total, now)-b.kept(counts),
-		l.used.room(b.perLane, now)-b.kept(func(p *place) bool { return counts(p) && p.lane == l }))
+		l.used.room(b.perFlow, now)-b.kept(func(p *waiter) bool { return counts(p) && p.lane == l }))
 }
 
-func (b *Bulkhead) kept(counts func(*place) bool) (n int) {
-	for _, p := range b.called {
+func (b *Limiter) kept(counts func(*waiter) bool) (n int) {
+	for _, p := range b.notified {
 		if counts(p) {
 			n++
 		}
@@ -122,33 +122,33 @@ func (b *Bulkhead) kept(counts func(*place) bool) (n int) {
 	return n
 }
 
-func (b *Bulkhead) lane(key laneKey, now time.Time) *lane {
-	l := b.lanes[key]
+func (b *Limiter) flow(key flowKey, now time.Time) *flow {
+	l := b.flows[key]
 	if l != nil {
 		return l
 	}
-	if len(b.lanes) >= b.sweepAt {
-		maps.DeleteFunc(b.lanes, func(_ laneKey, l *lane) bool { return b.isIdle(l, now) })
-		b.sweepAt = 2*len(b.lanes) + 16
+	if len(b.flows) >= b.sweepAt {
+		maps.DeleteFunc(b.flows, func(_ flowKey, l *flow) bool { return b.isIdle(l, now) })
+		b.sweepAt = 2*len(b.flows) + 16
 	}
-	if b.lanes == nil {
-		b.lanes = map[laneKey]*lane{}
+	if b.flows == nil {
+		b.flows = map[flowKey]*flow{}
 	}
-	l = &lane{laneKey: key}
-	b.lanes[key] = l
+	l = &flow{flowKey: key}
+	b.flows[key] = l
 	return l
 }
 
 // isIdle reports whether a flow has no state.
-func (b *Bulkhead) isIdle(l *lane, now time.Time) bool {
-	return l.queue.Len() == 0 && (b.perLane.Count <= 0 || l.used.room(b.perLane, now) == b.perLane.Count)
+func (b *Limiter) isIdle(l *flow, now time.Time) bool {
+	return l.queue.Len() == 0 && (b.perFlow.Count <= 0 || l.used.room(b.perFlow, now) == b.perFlow.Count)
 }
 
-// Idle reports whether the endpoint has no request in flight or waiting, and no state: a new Bulkhead is equivalent.
-func (b *Bulkhead) Idle(now time.Time) bool {
+// Idle reports whether the endpoint has no request in flight or waiting, and no state: a new Limiter is equivalent.
+func (b *Limiter) Idle(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, l := range b.lanes {
+	for _, l := range b.flows {
 		if !b.isIdle(l, now) {
 			return false
 		}
@@ -156,40 +156,40 @@ func (b *Bulkhead) Idle(now time.Time) bool {
 	return b.busy == 0 && b.failures == 0 && b.misconfigured.answers == 0 && !b.isDown(now) && b.refailed.room(retryRate, now) == retryRate.Count && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
 }
 
-func (b *Bulkhead) queue(l *lane, t Ticket, now time.Time) *place {
-	p := &place{Ticket: t, since: now, lane: l}
+func (b *Limiter) queue(l *flow, t Request, now time.Time) *waiter {
+	p := &waiter{Request: t, since: now, lane: l}
 	if l.queue.Len() == 0 {
-		b.turns = append(b.turns, l)
+		b.active = append(b.active, l)
 	}
 	p.element = l.queue.PushBack(p)
-	if b.places == nil {
-		b.places = map[any]*place{}
+	if b.waiters == nil {
+		b.waiters = map[any]*waiter{}
 	}
-	b.places[t.Who] = p
+	b.waiters[t.ID] = p
 	return p
 }
 
-func (b *Bulkhead) remove(p *place) {
+func (b *Limiter) remove(p *waiter) {
 	if p == nil {
 		return
 	}
-	b.uncall(p)
-	delete(b.places, p.Who)
+	b.unnotify(p)
+	delete(b.waiters, p.ID)
 	p.lane.queue.Remove(p.element)
 	if p.lane.queue.Len() == 0 {
-		b.turns = slices.DeleteFunc(b.turns, func(l *lane) bool { return l == p.lane })
+		b.active = slices.DeleteFunc(b.active, func(l *flow) bool { return l == p.lane })
 	}
 }
 
-func (b *Bulkhead) uncall(p *place) {
-	p.called = time.Time{}
-	b.called = slices.DeleteFunc(b.called, func(c *place) bool { return c == p })
+func (b *Limiter) unnotify(p *waiter) {
+	p.notified = time.Time{}
+	b.notified = slices.DeleteFunc(b.notified, func(c *waiter) bool { return c == p })
 }
 
-// forgetUncome drops the slots that are kept for waiters that did not come.
-func (b *Bulkhead) forgetUncome(now time.Time) {
-	for len(b.called) > 0 && now.Sub(b.called[0].called) > callTimeout {
-		b.called[0].late = true
-		b.uncall(b.called[0])
+// dropLate drops the slots that are kept for waiters that did not come.
+func (b *Limiter) dropLate(now time.Time) {
+	for len(b.notified) > 0 && now.Sub(b.notified[0].notified) > notifyTimeout {
+		b.notified[0].late = true
+		b.unnotify(b.notified[0])
 	}
 }

@@ -43,9 +43,9 @@ func TestABlockedBroker(t *testing.T) {
 	r := &Reconciler{connections: &brokers.Clients{}}
 	key := brokers.KeyOf(b)
 	r.connections.RecordMisconfiguration(key, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Description: "words of one object's broker"})
-	bulkhead := r.connections.Limiters.Of(key, lifecycletest.T0)
+	endpoint := r.connections.Limiters.Of(key, lifecycletest.T0)
 	for range 4 {
-		leave, _ := bulkhead.Enter(limiter.Ticket{Who: "db", Misconfigured: 3, Call: func() {}}, lifecycletest.T0)
+		leave, _ := endpoint.Enter(limiter.Request{ID: "db", Misconfigured: 3, Notify: func() {}}, lifecycletest.T0)
 		if leave == nil {
 			break
 		}

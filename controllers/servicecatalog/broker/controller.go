@@ -133,7 +133,7 @@ func (r *Reconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.Result,
 		return r.renameCredentials(ctx, b, facts.Credentials)
 	}
 	if connection, err := r.connections.For(ctx, b); err == nil { // otherwise the relist has the error
-		r.connections.Limiters.Of(brokers.KeyOf(b), facts.Now).Renew(connection.EndpointVersion, facts.Now)
+		r.connections.Limiters.Of(brokers.KeyOf(b), facts.Now).Reset(connection.EndpointVersion, facts.Now)
 	}
 	next := brokerrules.Decide(b, facts)
 	if next.IsDue(facts.Now) {
@@ -215,7 +215,7 @@ func (r *Reconciler) forget(key brokers.Key) {
 
 // withdraw removes the relist of a broker from its queue.
 func (r *Reconciler) withdraw(key brokers.Key) {
-	r.connections.Limiters.Withdraw(key, r.ticket(key), r.clock.Now())
+	r.connections.Limiters.Cancel(key, r.ticket(key), r.clock.Now())
 }
 
 func (r *Reconciler) ticket(key brokers.Key) brokers.QueueKey {
@@ -226,8 +226,8 @@ func (r *Reconciler) ticket(key brokers.Key) brokers.QueueKey {
 func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules.Inputs, next brokerrules.Decision) (ctrl.Result, error) {
 	key := brokers.KeyOf(b)
 	name := client.ObjectKeyFromObject(b)
-	bulkhead := r.connections.Limiters.Of(key, f.Now)
-	leave, wait := bulkhead.Enter(limiter.Ticket{Who: r.ticket(key), Lane: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Call: func() { r.wake.AddFirst(name) }}, f.Now)
+	endpoint := r.connections.Limiters.Of(key, f.Now)
+	leave, wait := endpoint.Enter(limiter.Request{ID: r.ticket(key), Flow: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
 	if leave == nil {
 		return enqueue.Requeue(f.Now.Add(brokers.QueueHeartbeat), f.Now), r.queued(ctx, b, wait, f.Now)
 	}
@@ -241,7 +241,7 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 			return ctrl.Result{}, err
 		}
 	}
-	v.NextProbe, _ = bulkhead.NextProbe()
+	v.NextProbe, _ = endpoint.NextProbe()
 	recorded, err := r.record(ctx, b, v)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -260,8 +260,8 @@ func (r *Reconciler) heeded(key brokers.Key, since time.Time) {
 }
 
 // fetch reads the catalog, and returns the slot; nil: it could not be read, or is unchanged. After an error there is no result.
-func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Leave, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
-	result := limiter.Result{Unasked: true}
+func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Release, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
+	result := limiter.Result{NotSent: true}
 	defer func() { leave(r.clock.Now(), result) }()
 	connection, err := r.connections.For(ctx, b)
 	if err != nil {

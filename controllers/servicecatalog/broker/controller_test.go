@@ -361,7 +361,7 @@ func TestACatalogIsReadAgainWhenItHasChangedMeanwhile(t *testing.T) {
 
 func TestABrokerThatIsDeletedDoesNotWaitForItsCatalog(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
-		now := time.Now() // the bulkhead has a clock of its own
+		now := time.Now() // the limiter has a clock of its own
 		b := controllertest.NewBroker(s, "http://127.0.0.1:1")
 		r, _ := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), now)
 		freed := limitertest.FillSlots(t, r.connections.Limiters.Of(brokers.KeyOf(b), now), now)
@@ -396,7 +396,7 @@ func TestWhatIsReadWhileTheProcessStopsIsNotRecorded(t *testing.T) {
 func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 	server := osbtest.Start(t, osbtest.Options{})
 	b := controllertest.NewBroker(catalogsync.ClusterWide, server.URL)
-	start := time.Now() // the bulkhead has a clock of its own
+	start := time.Now() // the limiter has a clock of its own
 	r, at := newBrokerReconciler(t, catalogsync.ClusterWide, controllertest.NewCluster(t, interceptor.Funcs{}, b), start)
 	freed := limitertest.FillSlots(t, r.connections.Limiters.Of(brokers.KeyOf(b), start), start)
 	got, result := reconcileBroker(t, r, b)
@@ -415,15 +415,15 @@ func TestACatalogWaitsForItsTurnAndThenSaysSo(t *testing.T) {
 
 // TestABrokerThatIsMendedIsAskedAtOnce: what was at its former address does not keep it waiting.
 func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
-	start := time.Now() // the bulkhead has a clock of its own
+	start := time.Now() // the limiter has a clock of its own
 	b := controllertest.NewBroker(catalogsync.ClusterWide, osbtest.Start(t, osbtest.Options{}).URL)
 	b.CommonStatus().ObservedGeneration, b.CommonStatus().Attempts = 1, 3
 	b.CommonStatus().NextAttemptTime = &metav1.Time{Time: start.Add(2 * time.Second)}
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, b)
 	r, at := newBrokerReconciler(t, catalogsync.ClusterWide, c, start)
 	now, _ := reconcileBroker(t, r, b)
-	leave, _ := r.connections.Limiters.Of(brokers.KeyOf(b), start).Enter(limiter.Ticket{Who: "another"}, start)
-	leave(start, limiter.Result{Wish: time.Minute})
+	leave, _ := r.connections.Limiters.Of(brokers.KeyOf(b), start).Enter(limiter.Request{ID: "another"}, start)
+	leave(start, limiter.Result{RetryAfter: time.Minute})
 	at.SetTime(start.Add(10 * time.Second))
 	if now, _ = reconcileBroker(t, r, now); now.CommonStatus().LastCatalogRetrievalTime != nil {
 		t.Error("it is not left alone")

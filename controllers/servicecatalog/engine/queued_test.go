@@ -36,14 +36,14 @@ func TestWhoseFaultItIs(t *testing.T) {
 	b := controllertest.NewBroker(catalogsync.ClusterWide, "https://broker.example.com")
 	for name, test := range map[string]struct {
 		result   limiter.Result
-		verdict  limiter.Verdict
+		verdict  limiter.Attribution
 		want     lifecycle.Attribution
 		relisted bool
 	}{
-		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Verdict{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true},
-		"its own":        {limiter.Result{Misconfigured: true}, limiter.Verdict{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false},
-		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Verdict{}, lifecycle.Attribution{}, false},
-		"another answer": {limiter.Result{Error: true}, limiter.Verdict{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false},
+		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Attribution{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true},
+		"its own":        {limiter.Result{Misconfigured: true}, limiter.Attribution{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false},
+		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Attribution{}, lifecycle.Attribution{}, false},
+		"another answer": {limiter.Result{Error: true}, limiter.Attribution{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false},
 	} {
 		relisted := false
 		r := &Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{Config: &Config{RequestRelist: func(brokers.Key) { relisted = true }}}

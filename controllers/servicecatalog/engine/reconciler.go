@@ -224,7 +224,7 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 	if leave == nil {
 		return &wait, nil
 	}
-	result := limiter.Result{Unasked: true}
+	result := limiter.Result{NotSent: true}
 	defer func() {
 		verdict := leave(r.Clock.Now(), result)
 		v.Attribution = r.attribute(broker, result, verdict)
@@ -256,7 +256,7 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 }
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
-func (r *Reconciler[O, S, M]) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Verdict) lifecycle.Attribution {
+func (r *Reconciler[O, S, M]) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Attribution) lifecycle.Attribution {
 	if !result.Misconfigured || of.OwnFault || !of.Slow {
 		return lifecycle.Attribution{OwnFault: result.Misconfigured && of.OwnFault}
 	}

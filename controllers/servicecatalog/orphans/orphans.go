@@ -117,7 +117,7 @@ func (u *Collector) Collect(ctx context.Context, name types.NamespacedName) (aga
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case wait == 0:
-			u.Clients.Limiters.Withdraw(o.Broker, o, u.Clock.Now())
+			u.Clients.Limiters.Cancel(o.Broker, o, u.Clock.Now())
 			u.List.forget(name, o)
 		case again == 0 || wait < again:
 			again = wait
@@ -148,23 +148,23 @@ func (u *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Durati
 	}
 	connection, err := u.Clients.For(ctx, broker)
 	if bad, ok := errors.AsType[*brokers.CredentialsError](err); ok {
-		u.Clients.Limiters.Withdraw(o.Broker, o, now) // it does not ask for a slot before its next attempt
+		u.Clients.Limiters.Cancel(o.Broker, o, now) // it does not ask for a slot before its next attempt
 		return u.recordOutcome(o, osbresult.Outcome{Class: osbresult.Retry, Description: bad.Message}), nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	bulkhead := u.Clients.Limiters.Of(o.Broker, now)
+	endpoint := u.Clients.Limiters.Of(o.Broker, now)
 	name := client.ObjectKeyFromObject(o.Object)
 	// The orphan itself identifies the request: another object may have the name by now.
 	if ctx.Err() != nil { // the process stops or no longer leads
 		return 0, brokers.ErrStopping
 	}
-	leave, _ := bulkhead.Enter(limiter.Ticket{Who: o, Lane: "namespace " + name.Namespace, Call: func() { u.Wake(name) }}, now)
+	leave, _ := endpoint.Enter(limiter.Request{ID: o, Flow: "namespace " + name.Namespace, Notify: func() { u.Wake(name) }}, now)
 	if leave == nil {
 		return brokers.QueueHeartbeat, nil
 	}
-	result := limiter.Result{Unasked: true}
+	result := limiter.Result{NotSent: true}
 	defer func() { leave(u.Clock.Now(), result) }()
 	out := u.send(context.WithoutCancel(ctx), connection.Client, o)
 	result = brokers.ResultOf(out)

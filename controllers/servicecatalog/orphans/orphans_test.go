@@ -77,7 +77,7 @@ func TestAnOrphanThatIsLeftDoesNotWait(t *testing.T) {
 	o, name := &Orphan{Object: &v1beta1.ServiceInstance{}, Broker: key}, types.NamespacedName{Name: "db"}
 	u.List.Add(name, o)
 	freed := limitertest.FillSlots(t, c.Limiters.Of(key, now), now)
-	if leave, _ := c.Limiters.Of(key, now).Enter(limiter.Ticket{Who: o, Call: func() {}}, now); leave != nil {
+	if leave, _ := c.Limiters.Of(key, now).Enter(limiter.Request{ID: o, Notify: func() {}}, now); leave != nil {
 		t.Fatal("there was a slot")
 	}
 	if again, err := u.Collect(t.Context(), name); again != 0 || err != nil {

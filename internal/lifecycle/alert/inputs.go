@@ -192,5 +192,5 @@ type Outcome struct {
 	Began   time.Time     // in whole seconds
 	At      time.Time     // of the answer
 	Number  uint64        // in the order of the process's outcomes
-	Verdict limiter.Verdict
+	Verdict limiter.Attribution
 }

@@ -256,7 +256,7 @@ func (w *walk) deliver(o *Outcome) {
 		w.tried[key] = false
 	case roll == 7: // F-P1: never final
 		o.Failure = &result.Error{Class: result.Configuration, Reason: "NotFound"}
-		o.Verdict = limiter.Verdict{OwnFault: w.rnd.IntN(2) == 0}
+		o.Verdict = limiter.Attribution{OwnFault: w.rnd.IntN(2) == 0}
 		w.tried[key] = false
 	default:
 		o.Failure = &result.Error{Class: result.Permanent, Reason: "Rejected"}

@@ -25,13 +25,13 @@ import (
 )
 
 // FillSlots takes all slots of an endpoint. release returns them, and reports whether no request waits any more.
-func FillSlots(t *testing.T, b *limiter.Bulkhead, now time.Time) (release func() bool) {
+func FillSlots(t *testing.T, b *limiter.Limiter, now time.Time) (release func() bool) {
 	t.Helper()
-	var leaves []limiter.Leave
+	var leaves []limiter.Release
 	for n := 0; ; n++ {
-		leave, _ := b.Enter(limiter.Ticket{Who: n, Call: func() {}}, now)
+		leave, _ := b.Enter(limiter.Request{ID: n, Notify: func() {}}, now)
 		if leave == nil {
-			b.Withdraw(n, now)
+			b.Cancel(n, now)
 			break
 		}
 		leaves = append(leaves, leave)

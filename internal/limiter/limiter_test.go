@@ -32,18 +32,18 @@ import (
 
 // party counts who entered and who was called.
 type party struct {
-	limiter.Bulkhead
+	limiter.Limiter
 	total, perLane limiter.Rate
 	retries        func(who string) bool // nil: none
 
 	mu     sync.Mutex
 	called []string
-	under  []limiter.Leave // way, who entered first comes first
+	under  []limiter.Release // way, who entered first comes first
 }
 
 // Enter notes who has entered.
-func (p *party) Enter(t limiter.Ticket, now time.Time) (bool, limiter.Wait) {
-	leave, wait := p.Bulkhead.Enter(t, now)
+func (p *party) Enter(t limiter.Request, now time.Time) (bool, limiter.Wait) {
+	leave, wait := p.Limiter.Enter(t, now)
 	if leave != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -79,7 +79,7 @@ func (p *party) enter(who string) bool {
 
 func (p *party) ask(who string) (bool, limiter.Wait) {
 	name, _, _ := strings.Cut(who, "/")
-	return p.Enter(limiter.Ticket{Who: who, Lane: name, Total: p.total, PerLane: p.perLane, Retry: p.retries != nil && p.retries(who), Call: func() {
+	return p.Enter(limiter.Request{ID: who, Flow: name, Total: p.total, PerFlow: p.perLane, Retry: p.retries != nil && p.retries(who), Notify: func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.called = append(p.called, who)
@@ -99,7 +99,7 @@ func inBubble(t *testing.T, test func(t *testing.T, p *party)) {
 	synctest.Test(t, func(t *testing.T) { test(t, &party{}) })
 }
 
-func TestBulkheadHasFourSlots(t *testing.T) {
+func TestLimiterHasFourSlots(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		began := time.Now()
 		for i := range 6 {
@@ -122,7 +122,7 @@ func TestBulkheadHasFourSlots(t *testing.T) {
 	})
 }
 
-func TestBulkheadTripsAndProbes(t *testing.T) {
+func TestLimiterTripsAndProbes(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		for _, who := range []string{"a", "b", "c", "d", "x/e", "x/f", "x/g", "x/h"} {
 			p.enter(who)
@@ -153,7 +153,7 @@ func TestBulkheadTripsAndProbes(t *testing.T) {
 			}
 			p.leave(true)
 			p.enter("x/g") // again: it goes to the end
-			p.Withdraw("x/h", time.Now())
+			p.Cancel("x/h", time.Now())
 		}
 		time.Sleep(30 * time.Second)
 		p.take()
@@ -167,17 +167,17 @@ func TestBulkheadTripsAndProbes(t *testing.T) {
 	})
 }
 
-func TestBulkheadLeavesAloneWhoAsksForIt(t *testing.T) {
+func TestLimiterLeavesAloneWhoAsksForIt(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.enter("a")
-		p.Leave(time.Now(), limiter.Result{Wish: 7 * time.Second})
+		p.Leave(time.Now(), limiter.Result{RetryAfter: 7 * time.Second})
 		if _, wait := p.ask("b"); wait.Cause != limiter.Down {
 			t.Errorf("waits because it is %s", wait.Cause)
 		}
 		time.Sleep(7 * time.Second)
 		p.wantCalled(t, "as long as it wants", "b")
 		p.enter("b")
-		p.Leave(time.Now(), limiter.Result{Wish: 24 * time.Hour})
+		p.Leave(time.Now(), limiter.Result{RetryAfter: 24 * time.Hour})
 		time.Sleep(4 * time.Minute)
 		p.enter("c")
 		p.wantCalled(t, "four minutes later")
@@ -186,7 +186,7 @@ func TestBulkheadLeavesAloneWhoAsksForIt(t *testing.T) {
 	})
 }
 
-func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
+func TestLimiterTakesAPartyThatWasChangedForAnother(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		fails := func() {
 			for range 3 {
@@ -196,7 +196,7 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 		}
 		wishes := func() {
 			p.enter("a")
-			p.Leave(time.Now(), limiter.Result{Wish: time.Minute})
+			p.Leave(time.Now(), limiter.Result{RetryAfter: time.Minute})
 		}
 		refuses := func() {
 			for range 3 {
@@ -204,15 +204,15 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 				p.Leave(time.Now(), limiter.Result{Misconfigured: true})
 			}
 		}
-		p.Renew("0", time.Now())
+		p.Reset("0", time.Now())
 		for version, before := range []func(){fails, wishes, refuses} {
 			before()
 			if p.enter("b") || p.enter("c") {
 				t.Fatal("they need not wait")
 			}
-			p.Renew(fmt.Sprint(version), time.Now())
+			p.Reset(fmt.Sprint(version), time.Now())
 			p.wantCalled(t, "it is what it was")
-			p.Renew(fmt.Sprint(version+1), time.Now())
+			p.Reset(fmt.Sprint(version+1), time.Now())
 			p.wantCalled(t, "it is another", "b", "c")
 			for _, who := range []string{"b", "c", "d", "e"} {
 				if !p.enter(who) {
@@ -227,11 +227,11 @@ func TestBulkheadTakesAPartyThatWasChangedForAnother(t *testing.T) {
 }
 
 // F-S2, F-P6: whatever is edited, requests in flight count until they end, and then say nothing of what the party is now.
-func TestBulkheadCountsRequestsOfFormerVersions(t *testing.T) {
+func TestLimiterCountsRequestsOfFormerVersions(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		entered := 0
 		for version := range 50 {
-			p.Renew(fmt.Sprint(version), time.Now())
+			p.Reset(fmt.Sprint(version), time.Now())
 			for i := range 8 {
 				if p.enter(fmt.Sprint(version, "/", i)) {
 					entered++
@@ -242,30 +242,30 @@ func TestBulkheadCountsRequestsOfFormerVersions(t *testing.T) {
 			t.Errorf("%d requests are in flight after 50 edits, want 4", entered)
 		}
 		p.take()
-		p.Leave(time.Now(), limiter.Result{Failed: true, Wish: time.Minute})
+		p.Leave(time.Now(), limiter.Result{Failed: true, RetryAfter: time.Minute})
 		if called := p.take(); len(called) != 1 {
 			t.Errorf("called %v when a request of a former version ended, want one", called)
 		}
 	})
 }
 
-func TestBulkheadIsNotMovedByItsFirstVersion(t *testing.T) {
+func TestLimiterIsNotMovedByItsFirstVersion(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		for range 3 {
 			p.enter("a")
 			p.leave(true)
 		}
-		if p.Renew("1", time.Now()); p.enter("b") {
+		if p.Reset("1", time.Now()); p.enter("b") {
 			t.Error("it is taken for another")
 		}
 	})
 }
 
-func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
+func TestLimiterJudgesByWhatWasAsked(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.enter("a")
 		p.enter("b")
-		p.Leave(time.Now(), limiter.Result{Wish: time.Minute})
+		p.Leave(time.Now(), limiter.Result{RetryAfter: time.Minute})
 		p.Leave(time.Now(), limiter.Result{}) // it was under way before
 		if p.enter("c") {
 			t.Error("a success from before is no reason to ask before the time")
@@ -276,7 +276,7 @@ func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
 			p.leave(true)
 			time.Sleep(time.Minute)
 		}
-		for _, r := range []limiter.Result{{Unasked: true}, {Wish: time.Second}} {
+		for _, r := range []limiter.Result{{NotSent: true}, {RetryAfter: time.Second}} {
 			if !p.enter("probe") {
 				t.Fatal("the probe did not enter")
 			}
@@ -285,17 +285,17 @@ func TestBulkheadJudgesByWhatWasAsked(t *testing.T) {
 			if !p.enter("one") || p.enter("another") {
 				t.Errorf("%+v says nothing of whether it works", r)
 			}
-			p.Leave(time.Now(), limiter.Result{Unasked: true})
-			p.Withdraw("another", time.Now())
+			p.Leave(time.Now(), limiter.Result{NotSent: true})
+			p.Cancel("another", time.Now())
 		}
 	})
 }
 
 // Where all come late to their call, as on a machine that is overloaded, all get in nevertheless.
-func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
+func TestLimiterGetsDoneWithLateComers(t *testing.T) {
 	for _, late := range []time.Duration{0, 1900 * time.Millisecond, 2100 * time.Millisecond, 5 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			var b limiter.Bulkhead
+			var b limiter.Limiter
 			var mu sync.Mutex
 			in := map[int]bool{}
 			var ask func(who int)
@@ -306,7 +306,7 @@ func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
 				if in[who] {
 					return
 				}
-				leave, _ := b.Enter(limiter.Ticket{Who: who, Call: call}, time.Now())
+				leave, _ := b.Enter(limiter.Request{ID: who, Notify: call}, time.Now())
 				if in[who] = leave != nil; in[who] {
 					time.AfterFunc(50*time.Millisecond, func() { leave(time.Now(), limiter.Result{}) })
 				} else {
@@ -327,7 +327,7 @@ func TestBulkheadGetsDoneWithLateComers(t *testing.T) {
 	}
 }
 
-func TestBulkheadPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
+func TestLimiterPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.total = limiter.Rate{Count: 4, Period: time.Hour}
 		for i := range 4 {
@@ -335,7 +335,7 @@ func TestBulkheadPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
 		}
 		var called []string
 		exempt := func(who string) {
-			p.Enter(limiter.Ticket{Who: who, Lane: "reminders", Exempt: true, Call: func() { called = append(called, who) }}, time.Now())
+			p.Enter(limiter.Request{ID: who, Flow: "reminders", Exempt: true, Notify: func() { called = append(called, who) }}, time.Now())
 		}
 		exempt("x/edited")
 		exempt("x/other")
@@ -347,7 +347,7 @@ func TestBulkheadPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
 	})
 }
 
-func TestBulkheadIsIdleOnceItHasNothingToRemember(t *testing.T) {
+func TestLimiterIsIdleOnceItHasNothingToRemember(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.perLane = limiter.Rate{Count: 1, Period: time.Minute}
 		if !p.Idle(time.Now()) {
@@ -365,7 +365,7 @@ func TestBulkheadIsIdleOnceItHasNothingToRemember(t *testing.T) {
 	})
 }
 
-func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
+func TestLimiterForgetsWhoDoesNotCome(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		for _, who := range []string{"a", "b", "c", "d", "x/gone", "x/late", "x/waits"} {
 			p.enter(who)
@@ -378,7 +378,7 @@ func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
 		p.wantCalled(t, "another slot is free", "x/waits")
 
 		for _, who := range []string{"x/gone", "x/late", "x/waits"} {
-			p.Withdraw(who, time.Now())
+			p.Cancel(who, time.Now())
 		}
 		for _, who := range []string{"a", "b", "x/forgotten", "x/patient"} {
 			p.enter(who)
@@ -390,22 +390,22 @@ func TestBulkheadForgetsWhoDoesNotCome(t *testing.T) {
 	})
 }
 
-func TestBulkheadCallsTheNextForWhoWithdraws(t *testing.T) {
+func TestLimiterCallsTheNextForWhoWithdraws(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		for _, who := range []string{"a", "b", "c", "d", "x/e", "x/f", "x/g"} {
 			p.enter(who)
 		}
-		p.Withdraw("x/f", time.Now())
+		p.Cancel("x/f", time.Now())
 		p.wantCalled(t, "there is no slot yet")
 		p.leave(false)
 		p.wantCalled(t, "a slot is free", "x/e")
-		p.Withdraw("x/e", time.Now())
+		p.Cancel("x/e", time.Now())
 		p.wantCalled(t, "e wants it no more, nor does f", "x/g")
-		p.Withdraw("nobody", time.Now())
+		p.Cancel("nobody", time.Now())
 	})
 }
 
-func TestBulkheadCallsLanesInTurn(t *testing.T) {
+func TestLimiterCallsLanesInTurn(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		for _, who := range []string{"1", "2", "3", "4", "storm/1", "storm/2", "storm/3", "storm/4", "calm/1", "calm/2"} {
 			p.enter(who)
@@ -417,7 +417,7 @@ func TestBulkheadCallsLanesInTurn(t *testing.T) {
 	})
 }
 
-func TestBulkheadKeepsToARate(t *testing.T) {
+func TestLimiterKeepsToARate(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.total = limiter.Rate{Count: 2, Period: time.Minute}
 		for i, who := range []string{"a", "b", "x/c", "x/d", "x/e"} {
@@ -442,14 +442,14 @@ func TestBulkheadKeepsToARate(t *testing.T) {
 		time.Sleep(time.Second)
 		p.wantCalled(t, "a minute after the second", "x/d")
 
-		exempt := limiter.Ticket{Who: "again", Lane: "again", Exempt: true}
+		exempt := limiter.Request{ID: "again", Flow: "again", Exempt: true}
 		if entered, _ := p.Enter(exempt, time.Now()); !entered {
 			t.Error("who is exempt had to wait")
 		}
 	})
 }
 
-func TestBulkheadKeepsToARatePerLane(t *testing.T) {
+func TestLimiterKeepsToARatePerLane(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		p.perLane = limiter.Rate{Count: 1, Period: time.Minute}
 		for who, want := range map[string]bool{"storm/1": true, "calm/1": true} {
@@ -471,17 +471,17 @@ func TestBulkheadKeepsToARatePerLane(t *testing.T) {
 	})
 }
 
-// TestBulkheadBoundsRetriesThatFail: ten a second, whatever succeeds beside them.
-func TestBulkheadBoundsRetriesThatFail(t *testing.T) {
+// TestLimiterBoundsRetriesThatFail: ten a second, whatever succeeds beside them.
+func TestLimiterBoundsRetriesThatFail(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		ask := func(who string, retry bool, result limiter.Result) bool {
-			entered, wait := p.Enter(limiter.Ticket{Who: who, Retry: retry, Call: func() {}}, time.Now())
+			entered, wait := p.Enter(limiter.Request{ID: who, Retry: retry, Notify: func() {}}, time.Now())
 			if entered {
 				p.Leave(time.Now(), result)
 			} else if wait.Cause != limiter.Failing {
 				t.Errorf("%s waits as it is %s", who, wait.Cause)
 			}
-			p.Withdraw(who, time.Now())
+			p.Cancel(who, time.Now())
 			return entered
 		}
 		wrong, right := limiter.Result{Error: true}, limiter.Result{}
@@ -508,15 +508,15 @@ func TestBulkheadBoundsRetriesThatFail(t *testing.T) {
 	})
 }
 
-// TestBulkheadCallsRetriesAtTheirRate: each in its turn, and first requests between them.
-func TestBulkheadCallsRetriesAtTheirRate(t *testing.T) {
+// TestLimiterCallsRetriesAtTheirRate: each in its turn, and first requests between them.
+func TestLimiterCallsRetriesAtTheirRate(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *party) {
 		var mu sync.Mutex
 		came := map[time.Duration]int{}
 		began, waiting := time.Now(), 35
 		var ask func(who int)
 		ask = func(who int) {
-			entered, _ := p.Enter(limiter.Ticket{Who: who, Retry: true, Call: func() { ask(who) }}, time.Now())
+			entered, _ := p.Enter(limiter.Request{ID: who, Retry: true, Notify: func() { ask(who) }}, time.Now())
 			if entered {
 				mu.Lock()
 				defer mu.Unlock()
@@ -545,7 +545,7 @@ func TestBulkheadCallsRetriesAtTheirRate(t *testing.T) {
 
 // Whatever is asked for: never more than four at once, never more than the rates
 // let in, and in the end everybody was in.
-func TestBulkheadHoldsItsPromises(t *testing.T) {
+func TestLimiterHoldsItsPromises(t *testing.T) {
 	for seed := range uint64(200) {
 		inBubble(t, func(t *testing.T, p *party) {
 			r := rand.New(rand.NewPCG(seed, 0))

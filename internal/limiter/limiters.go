@@ -22,35 +22,35 @@ import (
 	"time"
 )
 
-// sweepFrom is the number of Bulkheads from which idle ones are dropped.
+// sweepFrom is the number of Limiters from which idle ones are dropped.
 const sweepFrom = 1024
 
-// Bulkheads has a Bulkhead for each endpoint. The zero value is ready to use.
-type Bulkheads[K comparable] struct {
+// Limiters has a Limiter for each endpoint. The zero value is ready to use.
+type Limiters[K comparable] struct {
 	// OnRecovery is called with the key of an endpoint that has recovered: a request succeeds after the endpoint had failed; it may
 	// be nil.
 	OnRecovery func(K)
 
 	mu      sync.Mutex
-	of      map[K]*Bulkhead
+	of      map[K]*Limiter
 	sweepAt int // of so many
 }
 
-// Of returns the Bulkhead of an endpoint, and creates it if there is none. An idle one may be replaced.
-func (s *Bulkheads[K]) Of(key K, now time.Time) *Bulkhead {
+// Of returns the Limiter of an endpoint, and creates it if there is none. An idle one may be replaced.
+func (s *Limiters[K]) Of(key K, now time.Time) *Limiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b, ok := s.of[key]; ok {
 		return b
 	}
 	if s.of == nil {
-		s.of = map[K]*Bulkhead{}
+		s.of = map[K]*Limiter{}
 	}
 	if len(s.of) >= s.sweepAt {
-		maps.DeleteFunc(s.of, func(_ K, b *Bulkhead) bool { return b.Idle(now) })
+		maps.DeleteFunc(s.of, func(_ K, b *Limiter) bool { return b.Idle(now) })
 		s.sweepAt = 2*len(s.of) + sweepFrom
 	}
-	b := &Bulkhead{}
+	b := &Limiter{}
 	if s.OnRecovery != nil {
 		b.onRecovery = func() { s.OnRecovery(key) }
 	}
@@ -58,16 +58,16 @@ func (s *Bulkheads[K]) Of(key K, now time.Time) *Bulkhead {
 	return b
 }
 
-// Known returns the Bulkhead of an endpoint; nil: no request was sent yet.
-func (s *Bulkheads[K]) Known(key K) *Bulkhead {
+// Known returns the Limiter of an endpoint; nil: no request was sent yet.
+func (s *Limiters[K]) Known(key K) *Limiter {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.of[key]
 }
 
-// Withdraw drops a place in the queue of an endpoint, if there is one.
-func (s *Bulkheads[K]) Withdraw(key K, who any, now time.Time) {
+// Cancel drops a place in the queue of an endpoint, if there is one.
+func (s *Limiters[K]) Cancel(key K, who any, now time.Time) {
 	if b := s.Known(key); b != nil {
-		b.Withdraw(who, now)
+		b.Cancel(who, now)
 	}
 }

@@ -19,43 +19,43 @@ package limiter
 import "time"
 
 // leave counts a request as ended. Its outcome does not count if the version of the endpoint has changed meanwhile.
-func (b *Bulkhead) leave(e entry, now time.Time, r Result) (v Verdict) {
+func (b *Limiter) leave(e entry, now time.Time, r Result) (v Attribution) {
 	b.mu.Lock()
 	b.busy--
 	if e.epoch != b.epoch {
-		b.unlockAndCall(now)
+		b.unlockAndNotify(now)
 		return v
 	}
 	v.OwnFault = !e.FailingSince.IsZero() && b.succeeded.After(e.FailingSince)
 	wasSlow := b.misconfigured.isSlow()
-	recovered := b.judge(now, r, e, v.OwnFault)
+	recovered := b.assess(now, r, e, v.OwnFault)
 	v.Slow = b.misconfigured.isSlow()
 	v.FailedProbe = wasSlow && v.Slow && r.Misconfigured
 	if recovered && b.onRecovery != nil {
-		b.unlockAndCall(now, b.onRecovery)
+		b.unlockAndNotify(now, b.onRecovery)
 	} else {
-		b.unlockAndCall(now)
+		b.unlockAndNotify(now)
 	}
 	return v
 }
 
-// judge decides when the next request may be sent, and reports whether this is the first success after a failure of the endpoint.
-func (b *Bulkhead) judge(now time.Time, r Result, e entry, ownFault bool) (recovered bool) {
-	if wish := now.Add(min(r.Wish, maxWish)); wish.After(b.wish) {
-		b.wish = wish // whatever the outcomes of requests in flight are
+// assess decides when the next request may be sent, and reports whether this is the first success after a failure of the endpoint.
+func (b *Limiter) assess(now time.Time, r Result, e entry, ownFault bool) (recovered bool) {
+	if wish := now.Add(min(r.RetryAfter, maxRetryAfter)); wish.After(b.retryAfter) {
+		b.retryAfter = wish // whatever the outcomes of requests in flight are
 	}
 	switch {
-	case r.Unasked:
-	case r.Wish > 0:
-		b.recovers = b.recovers || r.Wish > lastRest // shorter waits end by themselves
+	case r.NotSent:
+	case r.RetryAfter > 0:
+		b.recovers = b.recovers || r.RetryAfter > lastOpen // shorter waits end by themselves
 	case r.Misconfigured:
-		b.judgeMisconfigured(now, r, e, ownFault)
+		b.assessMisconfiguration(now, r, e, ownFault)
 	case r.Failed:
-		b.judgeFailed(now)
+		b.assessFailure(now)
 	default:
-		b.failures, b.rests, b.until, b.misconfigured = 0, 0, time.Time{}, misconfiguration{}
+		b.failures, b.openCount, b.until, b.misconfigured = 0, 0, time.Time{}, misconfiguration{}
 		if r.Error {
-			b.countRefailed(now, e.Ticket)
+			b.countRefailed(now, e.Request)
 			return false
 		}
 		recovered, b.recovers, b.succeeded = b.recovers, false, now
@@ -63,29 +63,29 @@ func (b *Bulkhead) judge(now time.Time, r Result, e entry, ownFault bool) (recov
 	return recovered
 }
 
-func (b *Bulkhead) countRefailed(now time.Time, t Ticket) {
+func (b *Limiter) countRefailed(now time.Time, t Request) {
 	if t.Retry {
 		b.refailed.use(retryRate, now)
 	}
 }
 
-// judgeMisconfigured records an answer that looks like a misconfiguration. One that the object causes does not block the endpoint,
+// assessMisconfiguration records an answer that looks like a misconfiguration. One that the object causes does not block the endpoint,
 // unless it is blocked already: then the request was the probe.
-func (b *Bulkhead) judgeMisconfigured(now time.Time, r Result, e entry, ownFault bool) {
+func (b *Limiter) assessMisconfiguration(now time.Time, r Result, e entry, ownFault bool) {
 	blocking := b.misconfigured.isBlocking()
 	switch {
 	case blocking && !e.probe: // it was in flight before the endpoint was blocked
 		return
 	case !blocking && (ownFault || e.OwnFault):
-		b.countRefailed(now, e.Ticket)
+		b.countRefailed(now, e.Request)
 		return
 	}
 	b.misconfigured.add(e.Misconfigured+1, r.Unauthorized, now)
 	b.recovers = b.recovers || b.misconfigured.isBlocking()
 }
 
-// judgeFailed records a request without an answer. After several in a row the circuit breaker opens, for growing intervals.
-func (b *Bulkhead) judgeFailed(now time.Time) {
+// assessFailure records a request without an answer. After several in a row the circuit breaker opens, for growing intervals.
+func (b *Limiter) assessFailure(now time.Time) {
 	b.misconfigured.probeAt = time.Time{} // another kind of failure, with delays of its own
 	if b.tripped() && b.busy > 0 {        // it was in flight when the endpoint failed
 		return
@@ -94,33 +94,33 @@ func (b *Bulkhead) judgeFailed(now time.Time) {
 		return
 	}
 	b.recovers = true
-	rest := min(firstRest<<min(b.rests, 10), lastRest)
-	b.rests++
+	rest := min(firstOpen<<min(b.openCount, 10), lastOpen)
+	b.openCount++
 	if at := now.Add(rest); at.After(b.until) {
 		b.until = at
 	}
 }
 
-func (b *Bulkhead) tripped() bool { return b.failures >= failuresToTrip }
+func (b *Limiter) tripped() bool { return b.failures >= failuresToTrip }
 
-func (b *Bulkhead) isDown(now time.Time) bool {
-	return now.Before(b.until) || now.Before(b.wish) || now.Before(b.misconfigured.probeAt)
+func (b *Limiter) isDown(now time.Time) bool {
+	return now.Before(b.until) || now.Before(b.retryAfter) || now.Before(b.misconfigured.probeAt)
 }
 
 // NextProbe returns when the next probe of an endpoint that looks misconfigured is due, and whether its quick retries have failed;
 // zero: the endpoint does not look misconfigured.
-func (b *Bulkhead) NextProbe() (at time.Time, slow bool) {
+func (b *Limiter) NextProbe() (at time.Time, slow bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.misconfigured.probeAt, b.misconfigured.isSlow()
 }
 
 // mayProbe reports whether own may be the probe.
-func (b *Bulkhead) mayProbe(own *place, now time.Time) bool {
+func (b *Limiter) mayProbe(own *waiter, now time.Time) bool {
 	if b.isDown(now) || b.busy > 0 {
 		return false
 	}
-	if own != nil && (!own.called.IsZero() || own.late) {
+	if own != nil && (!own.notified.IsZero() || own.late) {
 		return true
 	}
 	next := b.nextProbe(now)
@@ -129,13 +129,13 @@ func (b *Bulkhead) mayProbe(own *place, now time.Time) bool {
 
 // nextProbe returns the waiter that is to be the probe: the one that has waited longest, preferably among those without such an
 // answer of their own. The answer to another object's request distinguishes the fault of an object from that of the endpoint.
-func (b *Bulkhead) nextProbe(now time.Time) (next *place) {
-	if !b.misconfigured.isBlocking() || len(b.called) > 0 {
+func (b *Limiter) nextProbe(now time.Time) (next *waiter) {
+	if !b.misconfigured.isBlocking() || len(b.notified) > 0 {
 		return nil
 	}
-	for _, p := range b.places {
+	for _, p := range b.waiters {
 		switch {
-		case !p.called.IsZero() || p.late, !p.Exempt && b.room(p.lane, nil, now) <= 0:
+		case !p.notified.IsZero() || p.late, !p.Exempt && b.room(p.lane, nil, now) <= 0:
 		case next == nil, p.hasPrecedence(next):
 			next = p
 		}
@@ -143,7 +143,7 @@ func (b *Bulkhead) nextProbe(now time.Time) (next *place) {
 	return next
 }
 
-func (p *place) hasPrecedence(over *place) bool {
+func (p *waiter) hasPrecedence(over *waiter) bool {
 	if untried := p.Misconfigured == 0; untried != (over.Misconfigured == 0) {
 		return untried
 	}

@@ -28,12 +28,12 @@ const (
 	slots = 4
 	// failuresToTrip is the number of failures in a row that opens the circuit breaker.
 	failuresToTrip = 3
-	// firstRest and lastRest bound the time between two requests while the circuit breaker is open.
-	firstRest, lastRest = time.Second, 30 * time.Second
-	// maxWish bounds the Retry-After that is applied to all requests of an endpoint.
-	maxWish = 5 * time.Minute
-	// callTimeout is how long a slot is kept for a waiter that was notified.
-	callTimeout = 2 * time.Second
+	// firstOpen and lastRest bound the time between two requests while the circuit breaker is open.
+	firstOpen, lastOpen = time.Second, 30 * time.Second
+	// maxRetryAfter bounds the Retry-After that is applied to all requests of an endpoint.
+	maxRetryAfter = 5 * time.Minute
+	// notifyTimeout is how long a slot is kept for a waiter that was notified.
+	notifyTimeout = 2 * time.Second
 	// QueueTimeout is the time within which a waiter has to ask again; later its place is dropped.
 	QueueTimeout = 15 * time.Minute
 )
@@ -41,14 +41,14 @@ const (
 // retryRate bounds the retries that fail: enough to notice a recovery soon.
 var retryRate = Rate{Count: 10, Period: time.Second}
 
-// Ticket is a request for a slot.
-type Ticket struct {
-	// Who identifies the caller, also when it asks again.
-	Who any
-	// Lane is the flow of the request. Flows take turns: a long queue in one does not delay another.
-	Lane string
+// Request is a request for a slot.
+type Request struct {
+	// ID identifies the caller, also when it asks again.
+	ID any
+	// Flow is the flow of the request. Flows take turns: a long queue in one does not delay another.
+	Flow string
 	// Total and PerLane are the rate limits of all requests and of each flow; the last request sets them.
-	Total, PerLane Rate
+	Total, PerFlow Rate
 	// Retry: the request is a retry. Retries have flows of their own, so that they do not delay first requests.
 	Retry bool
 	// FailingSince is when the first of the object's failures in a row occurred; zero: the last request succeeded.
@@ -59,8 +59,8 @@ type Ticket struct {
 	OwnFault bool
 	// Exempt: the rate limits do not apply. Such requests have a flow of their own.
 	Exempt bool
-	// Call is called, from another goroutine, when a slot may be free. It is not guaranteed.
-	Call func()
+	// Notify is called, from another goroutine, when a slot may be free. It is not guaranteed.
+	Notify func()
 }
 
 // Cause is why a request waits. The set is closed.
@@ -92,14 +92,14 @@ type Result struct {
 	Misconfigured bool
 	// Unauthorized: it is Misconfigured, and the credentials were refused.
 	Unauthorized bool
-	// Wish is the Retry-After of the answer.
-	Wish time.Duration
-	// Unasked: no request was sent.
-	Unasked bool
+	// RetryAfter is the Retry-After of the answer.
+	RetryAfter time.Duration
+	// NotSent: no request was sent.
+	NotSent bool
 }
 
-// Verdict is what a Result says of the object of the request.
-type Verdict struct {
+// Attribution is what a Result says of the object of the request.
+type Attribution struct {
 	// OwnFault: requests of other objects have succeeded since this object's began to fail.
 	OwnFault bool
 	// Slow: the endpoint looks misconfigured, and one request at a time, the probe, is sent every few minutes. The object waits for
@@ -109,46 +109,46 @@ type Verdict struct {
 	FailedProbe bool
 }
 
-// Bulkhead limits the requests to an endpoint: requests in flight, rates, and a circuit breaker, which opens after several failures
+// Limiter limits the requests to an endpoint: requests in flight, rates, and a circuit breaker, which opens after several failures
 // in a row; one request at a time then tries the endpoint, with growing intervals, until it succeeds. Retries that the endpoint
 // answers with errors are bounded, however many objects retry; successful ones are not, so that all objects continue once the
 // endpoint has recovered. The zero value is ready to use.
-type Bulkhead struct {
+type Limiter struct {
 	mu             sync.Mutex
 	version        string    // of the endpoint; "": not known yet
 	epoch          int       // number of changes of the version
 	busy           int       // requests in flight, of all epochs
 	failures       int       // in a row
-	rests          int       // since the circuit breaker has opened
+	openCount      int       // since the circuit breaker has opened
 	until          time.Time // when the next request may be sent after a failure
-	wish           time.Time // end of Retry-After
+	retryAfter     time.Time // end of Retry-After
 	succeeded      time.Time // when a request last succeeded
 	recovers       bool      // the next success is a recovery: objects wait because of a failure of the endpoint
 	misconfigured  misconfiguration
 	onRecovery     func() // may be nil
-	total, perLane Rate
+	total, perFlow Rate
 	used, refailed window
-	lanes          map[laneKey]*lane
+	flows          map[flowKey]*flow
 	sweepAt        int     // number of flows
-	turns          []*lane // flows with a queue, the next one first
-	places         map[any]*place
-	called         []*place
+	active         []*flow // flows with a queue, the next one first
+	waiters        map[any]*waiter
+	notified       []*waiter
 	timer          *time.Timer
 }
 
-// Leave returns a slot, with the outcome of the request.
-type Leave func(now time.Time, r Result) Verdict
+// Release returns a slot, with the outcome of the request.
+type Release func(now time.Time, r Result) Attribution
 
 // Enter takes a slot, or queues the request: then leave is nil.
-func (b *Bulkhead) Enter(t Ticket, now time.Time) (leave Leave, wait Wait) {
+func (b *Limiter) Enter(t Request, now time.Time) (leave Release, wait Wait) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !t.Exempt {
-		b.total, b.perLane = t.Total, t.PerLane
+		b.total, b.perFlow = t.Total, t.PerFlow
 	}
-	b.forgetUncome(now)
-	l := b.lane(laneKey{t.Lane, t.Retry}, now)
-	own := b.places[t.Who]
+	b.dropLate(now)
+	l := b.flow(flowKey{t.Flow, t.Retry}, now)
+	own := b.waiters[t.ID]
 	if own != nil && own.lane != l { // it asks for another flow
 		since := own.since
 		b.remove(own)
@@ -160,22 +160,22 @@ func (b *Bulkhead) Enter(t Ticket, now time.Time) (leave Leave, wait Wait) {
 		b.busy++
 		if !t.Exempt {
 			b.used.use(b.total, now)
-			l.used.use(b.perLane, now)
+			l.used.use(b.perFlow, now)
 		}
-		e := entry{Ticket: t, epoch: b.epoch, probe: b.misconfigured.isBlocking()}
-		return func(now time.Time, r Result) Verdict { return b.leave(e, now, r) }, Wait{}
+		e := entry{Request: t, epoch: b.epoch, probe: b.misconfigured.isBlocking()}
+		return func(now time.Time, r Result) Attribution { return b.leave(e, now, r) }, Wait{}
 	}
 	if own == nil {
 		own = b.queue(l, t, now)
 	}
-	own.Ticket, own.seen, own.late = t, now, false
-	b.uncall(own)
+	own.Request, own.seen, own.late = t, now, false
+	b.unnotify(own)
 	b.arm(now)
 	return nil, Wait{Since: own.since, Cause: cause}
 }
 
 // cause returns why own cannot take a slot now; "": it can.
-func (b *Bulkhead) cause(l *lane, own *place, exempt bool, now time.Time) Cause {
+func (b *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Cause {
 	switch {
 	case b.misconfigured.isSlow() && !b.mayProbe(own, now):
 		return Misconfigured
@@ -192,12 +192,12 @@ func (b *Bulkhead) cause(l *lane, own *place, exempt bool, now time.Time) Cause 
 }
 
 // Blocked returns why requests of a flow wait for some time; "": they do not. Requests in flight are no reason.
-func (b *Bulkhead) Blocked(name string, now time.Time) Cause {
+func (b *Limiter) Blocked(name string, now time.Time) Cause {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l := b.lanes[laneKey{name: name}]
+	l := b.flows[flowKey{name: name}]
 	if l == nil {
-		l = &lane{}
+		l = &flow{}
 	}
 	if cause := b.cause(l, nil, false, now); cause != Busy {
 		return cause
@@ -208,8 +208,8 @@ func (b *Bulkhead) Blocked(name string, now time.Time) Cause {
 	return ""
 }
 
-// unlockAndCall notifies the waiters for whom there are slots, and calls further.
-func (b *Bulkhead) unlockAndCall(now time.Time, further ...func()) {
+// unlockAndNotify notifies the waiters for whom there are slots, and calls further.
+func (b *Limiter) unlockAndNotify(now time.Time, further ...func()) {
 	calls := append(b.pick(now), further...)
 	b.mu.Unlock()
 	for _, call := range calls {
@@ -217,10 +217,10 @@ func (b *Bulkhead) unlockAndCall(now time.Time, further ...func()) {
 	}
 }
 
-// Renew sets the version of the endpoint: its address, TLS settings and credentials. Another version resets the circuit breaker and
+// Reset sets the version of the endpoint: its address, TLS settings and credentials. Another version resets the circuit breaker and
 // Retry-After, and notifies the waiters. Requests in flight keep their slots until they end, but their outcomes do not count. The
 // rates stay.
-func (b *Bulkhead) Renew(version string, now time.Time) {
+func (b *Limiter) Reset(version string, now time.Time) {
 	b.mu.Lock()
 	former := b.version
 	b.version = version
@@ -229,31 +229,31 @@ func (b *Bulkhead) Renew(version string, now time.Time) {
 		return
 	}
 	b.epoch++
-	b.failures, b.rests, b.until, b.wish, b.recovers, b.misconfigured = 0, 0, time.Time{}, time.Time{}, false, misconfiguration{}
-	b.unlockAndCall(now)
+	b.failures, b.openCount, b.until, b.retryAfter, b.recovers, b.misconfigured = 0, 0, time.Time{}, time.Time{}, false, misconfiguration{}
+	b.unlockAndNotify(now)
 }
 
-// Withdraw drops a place in the queue, if there is one.
-func (b *Bulkhead) Withdraw(who any, now time.Time) {
+// Cancel drops a place in the queue, if there is one.
+func (b *Limiter) Cancel(who any, now time.Time) {
 	b.mu.Lock()
-	own := b.places[who]
+	own := b.waiters[who]
 	if own == nil {
 		b.mu.Unlock()
 		return
 	}
 	b.remove(own)
-	b.unlockAndCall(now)
+	b.unlockAndNotify(now)
 }
 
 // arm notifies waiters again when there is room, or when a notified waiter has not come.
-func (b *Bulkhead) arm(now time.Time) {
+func (b *Limiter) arm(now time.Time) {
 	if b.timer != nil {
 		b.timer.Stop()
 		b.timer = nil
 	}
-	opens := b.opens(now)
-	if len(b.called) > 0 && len(b.places) > len(b.called) {
-		late := b.called[0].called.Add(callTimeout + time.Millisecond)
+	opens := b.roomAt(now)
+	if len(b.notified) > 0 && len(b.waiters) > len(b.notified) {
+		late := b.notified[0].notified.Add(notifyTimeout + time.Millisecond)
 		if opens.IsZero() || late.Before(opens) {
 			opens = late
 		}
@@ -263,19 +263,19 @@ func (b *Bulkhead) arm(now time.Time) {
 	}
 	b.timer = time.AfterFunc(opens.Sub(now), func() {
 		b.mu.Lock()
-		b.unlockAndCall(time.Now())
+		b.unlockAndNotify(time.Now())
 	})
 }
 
-// opens returns when the next waiter can enter, for whom there is a slot; zero: there is none.
-func (b *Bulkhead) opens(now time.Time) (at time.Time) {
+// roomAt returns when the next waiter can enter, for whom there is a slot; zero: there is none.
+func (b *Limiter) roomAt(now time.Time) (at time.Time) {
 	if b.free(nil) <= 0 {
 		return at
 	}
-	for _, l := range b.turns {
+	for _, l := range b.active {
 		var opens time.Time
 		if b.isDown(now) {
-			opens = latest(latest(b.until, b.wish), b.misconfigured.probeAt)
+			opens = latest(latest(b.until, b.retryAfter), b.misconfigured.probeAt)
 		}
 		if b.used.room(b.total, now) <= 0 {
 			opens = latest(opens, b.used.opens(b.total))
@@ -283,8 +283,8 @@ func (b *Bulkhead) opens(now time.Time) (at time.Time) {
 		if l.retry && b.refailed.room(retryRate, now) <= 0 {
 			opens = latest(opens, b.refailed.opens(retryRate))
 		}
-		if l.used.room(b.perLane, now) <= 0 {
-			opens = latest(opens, l.used.opens(b.perLane))
+		if l.used.room(b.perFlow, now) <= 0 {
+			opens = latest(opens, l.used.opens(b.perFlow))
 		}
 		if !opens.IsZero() && (at.IsZero() || opens.Before(at)) {
 			at = opens
