@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -123,8 +122,6 @@ func ticketFor(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) li
 		FailingSince: s.FailingSince, Misconfigured: int(s.Misconfigured), OwnFault: s.OwnFault,
 		Total: rateOf(p.Spec.RateLimit), PerFlow: rateOf(p.NamespaceRateLimit)}
 }
-
-func laneOf(namespace string) string { return "namespace " + namespace }
 
 func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 	if limit == nil {
@@ -234,7 +231,7 @@ func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t life
 	if err != nil {
 		o.Failure = failureOf(err)
 	}
-	r.metrics.attempted(alert, p.Spec, o)
+	r.metrics.CountAttempt(alert, p.Spec, o)
 	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.Ref, "event", o.Event, "attempt", o.Attempt, "failure", o.Failure)
 	return o
 }
@@ -271,20 +268,4 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 		m.Time = row.FirstAttemptTime.Time
 	}
 	return m
-}
-
-// panicked logs a panic of a provider, and returns it as a failure.
-func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *result.Error {
-	err, _ := broken.(runtime.Error) // the text of other panics may have the content of a message
-	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
-	return failureOf(nil)
-}
-
-// failureOf returns the failure of a sender. An error without a class has an unknown outcome, so that the request is repeated under the
-// same key.
-func failureOf(err error) *result.Error {
-	if failure, ok := errors.AsType[*result.Error](err); ok {
-		return failure
-	}
-	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "the request failed with an unexpected error"}
 }

@@ -46,6 +46,16 @@ const recordTimeout = 10 * time.Second
 // What is not recorded when the process is stopped is tried so often, so far apart.
 const drainRounds, drainPause = 20, 100 * time.Millisecond
 
+// Metrics counts deliveries.
+type Metrics interface {
+	// CountAttempt counts a request to a receiver.
+	CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, lifecycle.Outcome)
+	// CountDelivery counts a delivery that reached a state.
+	CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)
+	// CountAbandoned counts a delivery that was abandoned when its Alert was released.
+	CountAbandoned()
+}
+
 // AlertReconciler delivers Alerts to their receivers.
 type AlertReconciler struct {
 	client   client.Client // reads the cache, and shows this process's own writes
@@ -55,7 +65,7 @@ type AlertReconciler struct {
 	book     receivers.Resolver
 	senders  *senders
 	recorder events.EventRecorder
-	metrics  *metrics
+	metrics  Metrics
 	clock    clock.PassiveClock
 	ledger   *ledger
 	health   *health

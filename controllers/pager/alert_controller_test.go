@@ -24,30 +24,25 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
@@ -56,16 +51,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
-
-// newPage is an Alert of now, and the receiver at a URL that it is for.
-func newPage(url string) (*v1beta1.Alert, *v1beta1.Receiver) {
-	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: url}
-	return newAlert(func(a *v1beta1.Alert) {
-		a.CreationTimestamp.Time = time.Now()
-		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: receiver.Name}}
-	}), receiver
-}
 
 // TestAResultIsNotDropped: what was sent is not sent again because it could not
 // be recorded at once.
@@ -607,37 +592,6 @@ func TestATimeToLiveIsNotForgotten(t *testing.T) {
 	}
 }
 
-// TestAReceiversStatusIsNotLost: an annotation is no event for who watches specs.
-func TestAReceiversStatusIsNotLost(t *testing.T) {
-	receiver := &v1beta1.Receiver{}
-	receiver.UID = "receiver"
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
-	stale := true
-	c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-		if stale {
-			stale = false
-			return apierrors.NewConflict(schema.GroupResource{Resource: "receivers"}, o.GetName(), errors.New("annotated"))
-		}
-		return c.SubResource(sub).Patch(ctx, o, p, opts...)
-	}}, receiver)
-	r := newReceiverReconciler(t, c)
-	party, err := r.book.Target(t.Context(), "ns", team)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.senders.identify(t.Context(), "ns", team, &party)
-	r.health.update(keyOf("ns", team), func(s *sighting) bool { s.verdict = verdict{version: party.Version, untried: true}; return false })
-	for range 2 {
-		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
-		if err != nil || result.RequeueAfter == 0 && receiver.Status.TestedWith != "" {
-			t.Errorf("got %+v, %v", result, err)
-		}
-	}
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil || receiver.Status.TestedWith != party.Version {
-		t.Errorf("the status is %+v, %v", receiver.Status, err)
-	}
-}
-
 // TestADeliveryProvesTheVersionThatItWasSentTo: the receiver's Secret may be unreadable when the Alert is looked at, and be read
 // for the request.
 func TestADeliveryProvesTheVersionThatItWasSentTo(t *testing.T) {
@@ -655,8 +609,8 @@ func TestADeliveryProvesTheVersionThatItWasSentTo(t *testing.T) {
 		}
 		return c.Get(ctx, key, o, opts...)
 	}}, alert, receiver, secret)
-	r, statuses := newReconciler(t, c), newReceiverReconciler(t, c)
-	statuses.senders, statuses.health = r.senders, r.health
+	r := newReconciler(t, c)
+	statuses := newReceiverReconciler(c, v1beta1.KindReceiver, r.book, r.senders, r.health, r.clock)
 	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || r.health.of(key).delivered.IsZero() {
 		t.Fatalf("the Alert was not sent: %+v, %v", r.health.of(key), err)
@@ -672,82 +626,21 @@ func TestADeliveryProvesTheVersionThatItWasSentTo(t *testing.T) {
 	}
 }
 
-// TestAReceiverThatIsMendedGetsWhatWaitsAtOnce: what was at its former address does not keep it waiting.
-func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
-	_, receiver := newPage("http://127.0.0.1:1")
-	receiver.UID = "receiver"
-	c := fakeCluster(t, interceptor.Funcs{}, receiver)
-	r := newReceiverReconciler(t, c)
-	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
-	isDown := func() bool {
-		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
-			t.Fatal(err)
-		}
-		return r.senders.isBlocked(receiver.Namespace, key.ref, time.Now())
-	}
-	if isDown() {
-		t.Error("nothing was sent to it yet")
-	}
-	for range 3 {
-		leave, _ := r.senders.limiters.Of(key, time.Now()).Enter(limiter.Request{}, time.Now())
-		leave(time.Now(), limiter.Result{Failed: true})
-	}
-	if !isDown() {
-		t.Error("it is asked while it is down")
-	}
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil {
-		t.Fatal(err)
-	}
-	receiver.Generation++
-	receiver.Spec.TimeoutSeconds = 7 // F-S2: which mends nothing
-	if err := c.Update(t.Context(), receiver); err != nil {
-		t.Fatal(err)
-	}
-	if !isDown() {
-		t.Error("an edit that is not of the endpoint resets what is known of it")
-	}
-	receiver.Generation++
-	receiver.Spec.Webhook.URL = "http://127.0.0.1:2"
-	if err := c.Update(t.Context(), receiver); err != nil {
-		t.Fatal(err)
-	}
-	if isDown() {
-		t.Error("it is taken for what it was")
-	}
-}
-
-func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
-	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
-		t.Fatal(err)
-	}
-	isDefault := func(o client.Object) []string { return []string{strconv.FormatBool(receivers.IsDefault(o))} }
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1beta1.Alert{}, &v1beta1.Receiver{}).
-		WithIndex(&v1beta1.Receiver{}, "isDefault", isDefault).WithIndex(&v1beta1.ClusterReceiver{}, "isDefault", isDefault).
-		WithIndex(&v1beta1.Alert{}, waitingIndex, waitsFor).
-		WithInterceptorFuncs(funcs).Build()
-}
-
 func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
 	t.Helper()
-	m, err := newMetrics(prometheus.NewRegistry(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
 	barrier := newCacheBarrier(c, c)
 	return &AlertReconciler{
 		client: c, live: c, barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		book: receivers.Resolver{Cache: c}, senders: newSenders(c, providers.Factory{Guard: guard}),
-		recorder: events.NewFakeRecorder(100), metrics: m, clock: clock.RealClock{},
+		recorder: events.NewFakeRecorder(100), metrics: uncounted{}, clock: clock.RealClock{},
 		ledger: newLedger(), health: &health{}, attention: time.Minute,
 	}
 }
 
-func newReceiverReconciler(t *testing.T, c client.Client) *ReceiverReconciler {
-	t.Helper()
-	alerts := newReconciler(t, c)
-	return &ReceiverReconciler{client: c, kind: v1beta1.KindReceiver, book: alerts.book, senders: alerts.senders,
-		health: &health{}, asked: make(chan struct{}, 1), clock: clock.RealClock{}}
-}
+// uncounted are Metrics that count nothing.
+type uncounted struct{}
+
+func (uncounted) CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, lifecycle.Outcome) {}
+func (uncounted) CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)            {}
+func (uncounted) CountAbandoned()                                                             {}

@@ -51,7 +51,7 @@ func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertSta
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (known(old) != known(row) || old.Sequence != row.Sequence) && known(row) != v1beta1.DeliveryPending {
-			r.metrics.reached(w.Targets[lifecycle.RefOf(row)].Spec, row.State)
+			r.metrics.CountDelivery(w.Targets[lifecycle.RefOf(row)].Spec, row.State)
 		}
 	}
 	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
@@ -78,10 +78,10 @@ func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s lifecycle.Plan
 		before := lifecycle.DeliveryIn(alert.Status.Deliveries, t.Row)
 		switch {
 		case t.Row.State == v1beta1.DeliveryResolved && t.Row.Sequence > before.Sequence:
-			r.metrics.reached(w.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
+			r.metrics.CountDelivery(w.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case lifecycle.IsNotified(t.Row):
-			r.metrics.abandoned.Inc()
+			r.metrics.CountAbandoned()
 			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Let go although %s was not told that it is over", name)
 		}
 	}

@@ -43,6 +43,10 @@ type eventCreator struct {
 	instance string // of the operator: the name of its Pod
 }
 
+func newEventCreator(events clienteventsv1.EventsGetter, instance string) event.Creator {
+	return &eventCreator{events: events, instance: instance}
+}
+
 var _ event.Creator = (*eventCreator)(nil)
 
 // Create creates an Event, unless it exists.

@@ -17,11 +17,15 @@ limitations under the License.
 package pager
 
 import (
+	"context"
+
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 // Names of the cache's indexes, and keys in waitingIndex.
@@ -67,4 +71,65 @@ func forgottenBy(a *v1beta1.Alert) (keys []string) {
 		}
 	}
 	return keys
+}
+
+// waitingList finds the Alerts that a change of another object may unblock.
+type waitingList struct{ receivers.Resolver }
+
+// waitingFor returns the Alerts that a change of a receiver may unblock.
+func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []reconcile.Request {
+	ref := v1beta1.ReceiverRef{Kind: receivers.KindOf(receiver), Name: receiver.GetName()}
+	requests := b.forKey(ctx, receiver.GetNamespace(), waitingKey(ref))
+	if receivers.IsDefault(receiver) {
+		requests = append(requests, b.forKey(ctx, receiver.GetNamespace(), defaultReceiver)...)
+	}
+	return requests
+}
+
+// waitingForSecret returns the Alerts that a change of a Secret may unblock.
+func (b waitingList) waitingForSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, receiver := range b.WithSecret(ctx, secret) {
+		requests = append(requests, b.waitingFor(ctx, receiver)...)
+	}
+	return requests
+}
+
+// waitingInNamespace returns the Alerts that a change of a namespace's labels may unblock.
+func (b waitingList) waitingInNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return b.forKey(ctx, namespace.GetName(), anyReceiver)
+}
+
+// forKey returns the Alerts with a key in the index.
+func (b waitingList) forKey(ctx context.Context, namespace, key string) []reconcile.Request {
+	alerts, err := alertsFor(ctx, b.Cache, namespace, key)
+	if err != nil {
+		return nil // only while the cache stops
+	}
+	requests := make([]reconcile.Request, len(alerts))
+	for i := range alerts {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&alerts[i])
+	}
+	return requests
+}
+
+// alertsWaitingFor returns the Alerts that wait for a receiver; the namespace of a ClusterReceiver is empty.
+func alertsWaitingFor(ctx context.Context, cache client.Reader, namespace string, ref v1beta1.ReceiverRef) ([]v1beta1.Alert, error) {
+	return alertsFor(ctx, cache, namespace, waitingKey(ref))
+}
+
+// unfinished returns the Alerts that are not finished.
+func unfinished(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
+	return alertsFor(ctx, cache, "", anyReceiver)
+}
+
+func alertsFor(ctx context.Context, cache client.Reader, namespace, key string) ([]v1beta1.Alert, error) {
+	var alerts v1beta1.AlertList
+	err := cache.List(ctx, &alerts, client.InNamespace(namespace), client.MatchingFields{waitingIndex: key}, client.UnsafeDisableDeepCopy)
+	return alerts.Items, err
+}
+
+// addIndex adds the index to a cache.
+func addIndex(ctx context.Context, indexer client.FieldIndexer) error {
+	return indexer.IndexField(ctx, &v1beta1.Alert{}, waitingIndex, waitsFor)
 }

@@ -69,7 +69,8 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 	return m, nil
 }
 
-func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o lifecycle.Outcome) {
+// CountAttempt counts a request to a receiver.
+func (m *metrics) CountAttempt(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o lifecycle.Outcome) {
 	came := "Confirmed"
 	provider := providers.NameOf(spec)
 	if o.Failure != nil {
@@ -81,10 +82,14 @@ func (m *metrics) attempted(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, 
 	}
 }
 
-func (m *metrics) reached(spec *v1beta1.CommonReceiverSpec, state v1beta1.DeliveryState) {
+// CountDelivery counts a delivery that reached a state.
+func (m *metrics) CountDelivery(spec *v1beta1.CommonReceiverSpec, state v1beta1.DeliveryState) {
 	provider := providers.NameOf(spec)
 	m.deliveries.WithLabelValues(provider, string(state)).Inc()
 }
+
+// CountAbandoned counts a delivery that was abandoned when its Alert was released.
+func (m *metrics) CountAbandoned() { m.abandoned.Inc() }
 
 // waitingCollector counts the Alerts that are not finished.
 type waitingCollector struct{ cache client.Reader }
@@ -96,11 +101,11 @@ func (waitingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc
 func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	var waiting v1beta1.AlertList
-	if err := c.cache.List(ctx, &waiting, client.MatchingFields{waitingIndex: anyReceiver}, client.UnsafeDisableDeepCopy); err != nil {
+	waiting, err := unfinished(ctx, c.cache)
+	if err != nil {
 		return // not synced yet
 	}
-	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(len(waiting.Items)))
+	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(len(waiting)))
 }
 
 // receiverCollector counts the receivers by their condition Ready.

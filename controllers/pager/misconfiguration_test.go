@@ -331,8 +331,7 @@ func TestF_P7_OnlyTheContentOfASecretIsAnotherVersion(t *testing.T) {
 	}
 	observeReceiver := func() {
 		t.Helper()
-		r := newReceiverReconciler(t, s.client)
-		r.senders, r.clock = s.senders, s.now
+		r := newReceiverReconciler(s.client, v1beta1.KindReceiver, s.book, s.senders, &health{}, s.now)
 		if _, err := r.Reconcile(s.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(s.receiver)}); err != nil {
 			t.Fatal(err)
 		}

@@ -129,10 +129,9 @@ func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.Receiv
 
 // waiting counts the Alerts with an unconfirmed delivery to a receiver.
 func (r *ReceiverReconciler) waiting(ctx context.Context, key senderKey) (n int32, err error) {
-	var alerts v1beta1.AlertList
-	err = r.book.Cache.List(ctx, &alerts, client.InNamespace(key.namespace), client.MatchingFields{waitingIndex: waitingKey(key.ref)}, client.UnsafeDisableDeepCopy)
-	for i := range alerts.Items {
-		if hasOpen(&alerts.Items[i], key.ref) {
+	alerts, err := alertsWaitingFor(ctx, r.book.Cache, key.namespace, key.ref)
+	for i := range alerts {
+		if hasOpen(&alerts[i], key.ref) {
 			n++
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
@@ -182,4 +184,23 @@ func (r *recovery) forget(key senderKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.at, key)
+}
+
+// laneOf returns the flow of the requests of a namespace.
+func laneOf(namespace string) string { return "namespace " + namespace }
+
+// panicked logs a panic of a provider, and returns it as a failure.
+func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *result.Error {
+	err, _ := broken.(runtime.Error) // the text of other panics may have the content of a message
+	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
+	return failureOf(nil)
+}
+
+// failureOf returns the failure of a sender. An error without a class has an unknown outcome, so that the request is repeated under the
+// same key.
+func failureOf(err error) *result.Error {
+	if failure, ok := errors.AsType[*result.Error](err); ok {
+		return failure
+	}
+	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "the request failed with an unexpected error"}
 }

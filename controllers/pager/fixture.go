@@ -17,8 +17,6 @@ limitations under the License.
 package pager
 
 import (
-	"slices"
-	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -59,12 +57,5 @@ func sentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
 			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, LastAttemptedHash: hash,
 			Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(t0), SentTime: lifecycle.Seconds(t0),
 		})
-	}
-}
-
-// TestAnAlertWithoutReceiversWaitsForADefault: the receivers of its status are no longer named.
-func TestAnAlertWithoutReceiversWaitsForADefault(t *testing.T) {
-	if a := newAlert(sentTo(team)); !slices.Contains(waitsFor(a), defaultReceiver) {
-		t.Error("a default would not be noticed")
 	}
 }

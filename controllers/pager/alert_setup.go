@@ -1,0 +1,110 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+// alertOptions are the options of the controller of Alerts.
+type alertOptions struct {
+	// workers is the number of concurrent reconciles.
+	workers  int
+	book     receivers.Resolver
+	senders  *senders
+	health   *health
+	recorder events.EventRecorder
+	metrics  Metrics
+}
+
+// setupAlerts registers the controller of Alerts.
+func setupAlerts(ctx context.Context, mgr ctrl.Manager, o alertOptions) error {
+	barrier := newCacheBarrier(mgr.GetCache(), mgr.GetAPIReader())
+	r := &AlertReconciler{
+		client:    mgr.GetClient(),
+		live:      mgr.GetAPIReader(),
+		barrier:   barrier,
+		fresh:     barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
+		book:      o.book,
+		senders:   o.senders,
+		recorder:  o.recorder,
+		metrics:   o.metrics,
+		clock:     clock.RealClock{},
+		ledger:    newLedger(),
+		health:    o.health,
+		attention: attention,
+	}
+	o.senders.limiters.OnRecovery = func(key senderKey) { r.wakeWaiting(ctx, key) }
+	return errors.Join(r.watch(mgr, o.workers), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(r.drain)))
+}
+
+func (r *AlertReconciler) watch(mgr ctrl.Manager, workers int) error {
+	list := waitingList{r.book}
+	// The changes of a receiver that matter to waiting Alerts; those of its status do not.
+	edited := builder.WithPredicates(predicate.Or(enqueue.SpecChanged, predicate.AnnotationChangedPredicate{}))
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("alert").
+		For(&v1beta1.Alert{}).
+		Watches(&v1beta1.Receiver{}, handler.EnqueueRequestsFromMapFunc(list.waitingFor), edited).
+		Watches(&v1beta1.ClusterReceiver{}, handler.EnqueueRequestsFromMapFunc(list.waitingFor), edited).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.waitingForSecret)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.waitingInNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
+		WithOptions(enqueue.ControllerOptions(workers)).
+		Complete(r)
+}
+
+// newCacheBarrier returns the barrier for receivers, as a resolve is not sent to one that the cache does not show, and for namespaces,
+// whose labels select the ClusterReceivers that they may use.
+func newCacheBarrier(cache, live client.Reader) *consistency.CacheBarrier {
+	barrier := &consistency.CacheBarrier{Cache: cache, Live: live}
+	barrier.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindReceiver)), &v1beta1.Receiver{})
+	barrier.Of(v1beta1.GroupVersion.WithKind(string(v1beta1.KindClusterReceiver)), &v1beta1.ClusterReceiver{})
+	barrier.Of(corev1.SchemeGroupVersion.WithKind("Namespace"), apiserver.Metadata("Namespace"))
+	return barrier
+}
+
+// wakeWaiting reconciles the Alerts that wait for a receiver that has recovered.
+func (r *AlertReconciler) wakeWaiting(ctx context.Context, key senderKey) {
+	r.senders.recovered.set(key, r.clock.Now())
+	alerts, err := alertsWaitingFor(ctx, r.book.Cache, key.namespace, key.ref)
+	if err != nil {
+		return // only while the cache stops
+	}
+	for i := range alerts {
+		r.wake.Add(nameOf(&alerts[i])) // whatever the status says: the last attempt may not be recorded yet
+	}
+}

@@ -1,0 +1,56 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	isDefault := func(o client.Object) []string { return []string{strconv.FormatBool(receivers.IsDefault(o))} }
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1beta1.Alert{}, &v1beta1.Receiver{}).
+		WithIndex(&v1beta1.Receiver{}, "isDefault", isDefault).WithIndex(&v1beta1.ClusterReceiver{}, "isDefault", isDefault).
+		WithIndex(&v1beta1.Alert{}, waitingIndex, waitsFor).
+		WithInterceptorFuncs(funcs).Build()
+}
+
+// newPage is an Alert of now, and the receiver at a URL that it is for.
+func newPage(url string) (*v1beta1.Alert, *v1beta1.Receiver) {
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: url}
+	return newAlert(func(a *v1beta1.Alert) {
+		a.CreationTimestamp.Time = time.Now()
+		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: receiver.Name}}
+	}), receiver
+}

@@ -1,0 +1,119 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+// TestAReceiversStatusIsNotLost: an annotation is no event for who watches specs.
+func TestAReceiversStatusIsNotLost(t *testing.T) {
+	receiver := &v1beta1.Receiver{}
+	receiver.UID = "receiver"
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
+	stale := true
+	c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		if stale {
+			stale = false
+			return apierrors.NewConflict(schema.GroupResource{Resource: "receivers"}, o.GetName(), errors.New("annotated"))
+		}
+		return c.SubResource(sub).Patch(ctx, o, p, opts...)
+	}}, receiver)
+	r := newStatusReconciler(t, c)
+	party, err := r.book.Target(t.Context(), "ns", team)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.senders.identify(t.Context(), "ns", team, &party)
+	r.health.update(keyOf("ns", team), func(s *sighting) bool { s.verdict = verdict{version: party.Version, untried: true}; return false })
+	for range 2 {
+		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
+		if err != nil || result.RequeueAfter == 0 && receiver.Status.TestedWith != "" {
+			t.Errorf("got %+v, %v", result, err)
+		}
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil || receiver.Status.TestedWith != party.Version {
+		t.Errorf("the status is %+v, %v", receiver.Status, err)
+	}
+}
+
+// TestAReceiverThatIsMendedGetsWhatWaitsAtOnce: what was at its former address does not keep it waiting.
+func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
+	_, receiver := newPage("http://127.0.0.1:1")
+	receiver.UID = "receiver"
+	c := fakeCluster(t, interceptor.Funcs{}, receiver)
+	r := newStatusReconciler(t, c)
+	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
+	isDown := func() bool {
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
+			t.Fatal(err)
+		}
+		return r.senders.isBlocked(receiver.Namespace, key.ref, time.Now())
+	}
+	if isDown() {
+		t.Error("nothing was sent to it yet")
+	}
+	for range 3 {
+		leave, _ := r.senders.limiters.Of(key, time.Now()).Enter(limiter.Request{}, time.Now())
+		leave(time.Now(), limiter.Result{Failed: true})
+	}
+	if !isDown() {
+		t.Error("it is asked while it is down")
+	}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil {
+		t.Fatal(err)
+	}
+	receiver.Generation++
+	receiver.Spec.TimeoutSeconds = 7 // F-S2: which mends nothing
+	if err := c.Update(t.Context(), receiver); err != nil {
+		t.Fatal(err)
+	}
+	if !isDown() {
+		t.Error("an edit that is not of the endpoint resets what is known of it")
+	}
+	receiver.Generation++
+	receiver.Spec.Webhook.URL = "http://127.0.0.1:2"
+	if err := c.Update(t.Context(), receiver); err != nil {
+		t.Fatal(err)
+	}
+	if isDown() {
+		t.Error("it is taken for what it was")
+	}
+}
+
+func newStatusReconciler(t *testing.T, c client.Client) *ReceiverReconciler {
+	t.Helper()
+	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
+	return newReceiverReconciler(c, v1beta1.KindReceiver, receivers.Resolver{Cache: c}, newSenders(c, providers.Factory{Guard: guard}), &health{}, clock.RealClock{})
+}

@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/receivers"
+)
+
+// receiverWorkers is the number of concurrent reconciles of receivers of a kind.
+const receiverWorkers = 4
+
+// setupReceivers registers the controllers of receivers of both kinds.
+func setupReceivers(mgr ctrl.Manager, book receivers.Resolver, s *senders, h *health) error {
+	byKind := map[v1beta1.ReceiverKind]*ReceiverReconciler{}
+	h.changed = func(key senderKey) {
+		byKind[key.ref.Kind].wake.Add(types.NamespacedName{Namespace: key.namespace, Name: key.ref.Name})
+	}
+	for _, kind := range []v1beta1.ReceiverKind{v1beta1.KindReceiver, v1beta1.KindClusterReceiver} {
+		byKind[kind] = newReceiverReconciler(mgr.GetClient(), kind, book, s, h, clock.RealClock{})
+		if err := byKind[kind].watch(mgr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newReceiverReconciler(c client.Client, kind v1beta1.ReceiverKind, book receivers.Resolver, s *senders, h *health, now clock.PassiveClock) *ReceiverReconciler {
+	return &ReceiverReconciler{client: c, kind: kind, book: book, senders: s, health: h, asked: make(chan struct{}, maxAsked), clock: now}
+}
+
+func (r *ReceiverReconciler) watch(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(strings.ToLower(string(r.kind))).
+		For(receivers.NewOf(r.kind)). // also changes of the status: a former leader's write may come late
+		Watches(&v1beta1.Alert{}, r.countLater()).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
+		WithOptions(enqueue.ControllerOptions(receiverWorkers)).
+		Complete(r)
+}
