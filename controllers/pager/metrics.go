@@ -30,6 +30,7 @@ import (
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/receivers/waiting"
 )
 
 // metrics are about deliveries. Labels are from closed sets, without names.
@@ -101,7 +102,7 @@ func (waitingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc
 func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	waiting, err := unfinished(ctx, c.cache)
+	waiting, err := waiting.Unfinished(ctx, c.cache)
 	if err != nil {
 		return // not synced yet
 	}

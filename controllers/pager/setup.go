@@ -25,9 +25,13 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/gophernetes/bellhop/controllers/pager/alert"
+	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/receivers/waiting"
 )
 
 // Options of the controllers of the group.
@@ -48,7 +52,7 @@ type Options struct {
 
 // Setup registers the controllers of the group.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
-	if err := addIndex(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := waiting.AddIndex(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	m, err := newMetrics(o.Metrics, mgr.GetCache())
@@ -59,10 +63,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	s := newSenders(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: newEventCreator(clients, o.Instance)})
-	book, h := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}, &health{}
+	s := endpoints.NewCache(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: endpoints.NewEventCreator(clients, o.Instance)})
+	book, h := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}, &endpoints.Health{}
 	return errors.Join(
-		setupAlerts(ctx, mgr, alertOptions{workers: o.Workers, book: book, senders: s, health: h, recorder: o.Recorder, metrics: m}),
-		setupReceivers(mgr, book, s, h),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: book, Endpoints: s, Health: h, Recorder: o.Recorder, Metrics: m}),
+		receiver.Setup(mgr, book, s, h),
 	)
 }

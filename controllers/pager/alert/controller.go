@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"context"
@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // recordTimeout bounds a write of a result. It also holds while the process stops.
@@ -56,32 +57,32 @@ type Metrics interface {
 	CountAbandoned()
 }
 
-// AlertReconciler delivers Alerts to their receivers.
-type AlertReconciler struct {
-	client   client.Client // reads the cache, and shows this process's own writes
-	live     client.Reader
-	barrier  *consistency.CacheBarrier
-	fresh    *consistency.ObjectFreshness
-	book     receivers.Resolver
-	senders  *senders
-	recorder events.EventRecorder
-	metrics  Metrics
-	clock    clock.PassiveClock
-	ledger   *ledger
-	health   *health
-	wake     enqueue.Enqueuer
-	began    sync.Once
-	since    time.Time // when this process began to lead
-	// attention is the constant of that name; tests set another.
-	attention time.Duration
+// Reconciler delivers Alerts to their receivers.
+type Reconciler struct {
+	client    client.Client // reads the cache, and shows this process's own writes
+	live      client.Reader
+	barrier   *consistency.CacheBarrier
+	fresh     *consistency.ObjectFreshness
+	resolver  receivers.Resolver
+	endpoints *endpoints.Cache
+	recorder  events.EventRecorder
+	metrics   Metrics
+	clock     clock.PassiveClock
+	pending   *pending
+	health    *endpoints.Health
+	wake      enqueue.Enqueuer
+	began     sync.Once
+	since     time.Time // when this process began to lead
+	// answerTimeout is the constant of that name; tests set another.
+	answerTimeout time.Duration
 }
 
-// view is an Alert during a reconcile.
-type view struct {
+// scope is an Alert during a reconcile.
+type scope struct {
 	before     *v1beta1.Alert // as the API server has it
 	alert      *v1beta1.Alert // the same, with what is not recorded yet
 	unrecorded uint64         // number of the last lifecycle.Outcome in alert that is not in before; 0: none
-	world      lifecycle.Inputs
+	inputs     lifecycle.Inputs
 	queued     map[v1beta1.ReceiverRef]limiter.Wait // for a slot
 	certain    bool                                 // who is missing was asked for
 }
@@ -93,7 +94,7 @@ type view struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
 // Reconcile observes, decides, executes and records.
-func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -103,12 +104,12 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, err
 	}
-	outcomes, queued := r.ledger.drop(req.NamespacedName, before.UID)
+	outcomes, queued := r.pending.drop(req.NamespacedName, before.UID)
 	for _, o := range outcomes {
-		unsaid(ctx, o)
+		logUnrecorded(ctx, o)
 	}
 	for _, ref := range queued {
-		r.senders.limiters.Cancel(keyOf(req.Namespace, ref), req.NamespacedName, r.clock.Now())
+		r.endpoints.Limiters.Cancel(endpoints.KeyOf(req.Namespace, ref), req.NamespacedName, r.clock.Now())
 	}
 	if before.UID == "" {
 		return ctrl.Result{}, nil
@@ -116,12 +117,12 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
-	if r.ledger.isReleased(before) { // it is gone, or has the finalizer of another controller
+	if r.pending.isReleased(before) { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
-	v := &view{before: before}
-	r.renew(v)
-	if err := r.look(ctx, v.alert, &v.world); err != nil {
+	v := &scope{before: before}
+	r.applyPending(v)
+	if err := r.observe(ctx, v.alert, &v.inputs); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
 	}
 	next, err := r.decide(ctx, v)
@@ -136,19 +137,19 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	}
 	// Requests in flight are finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
-	if err := r.act(ctx, v, next); err != nil {
+	if err := r.execute(ctx, v, next); err != nil {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 	}
-	r.renew(v)
+	r.applyPending(v)
 	if next, err = r.decide(ctx, v); err != nil {
 		return ctrl.Result{}, err
 	}
-	next = next.Waiting(v.queued, v.world.Now)
+	next = next.Waiting(v.queued, v.inputs.Now)
 	wake := next.Wake
 	if next.Sends() {
-		wake = v.world.Now
+		wake = v.inputs.Now
 	}
-	result := enqueue.Requeue(wake, v.world.Now)
+	result := enqueue.Requeue(wake, v.inputs.Now)
 	switch {
 	case v.unrecorded > 0:
 	case v.isPatient(), next.Sends(): // what is due at once is said when it waits, or has been answered
@@ -160,43 +161,43 @@ func (r *AlertReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 }
 
 // decide decides. An Alert is not released because a cache does not show a receiver.
-func (r *AlertReconciler) decide(ctx context.Context, v *view) (lifecycle.Plan, error) {
-	v.world.Recovered = map[v1beta1.ReceiverRef]time.Time{}
-	for ref := range v.world.Targets {
-		v.world.Recovered[ref] = r.senders.recovered.of(keyOf(v.alert.Namespace, ref))
+func (r *Reconciler) decide(ctx context.Context, v *scope) (lifecycle.Plan, error) {
+	v.inputs.Recovered = map[v1beta1.ReceiverRef]time.Time{}
+	for ref := range v.inputs.Targets {
+		v.inputs.Recovered[ref] = r.endpoints.Recoveries.At(endpoints.KeyOf(v.alert.Namespace, ref))
 	}
-	v.world.ResendEvery = map[v1beta1.ReceiverRef]time.Duration{}
+	v.inputs.ResendEvery = map[v1beta1.ReceiverRef]time.Duration{}
 	for _, row := range v.alert.Status.Deliveries {
 		if ref := lifecycle.RefOf(row); providers.Forgets(row.ExternalID) {
-			v.world.ResendEvery[ref] = providers.ResendEvery(v.world.Targets[ref].Spec)
+			v.inputs.ResendEvery[ref] = providers.ResendEvery(v.inputs.Targets[ref].Spec)
 		}
 	}
-	next := lifecycle.Decide(v.alert, v.world)
+	next := lifecycle.Decide(v.alert, v.inputs)
 	if !next.Release || v.certain {
 		return next, nil
 	}
 	v.certain = true
-	if err := r.lookTwice(ctx, v.alert, next, &v.world); err != nil {
+	if err := r.observeLive(ctx, v.alert, next, &v.inputs); err != nil {
 		return next, fmt.Errorf("asking the API server for receivers: %w", err)
 	}
-	return lifecycle.Decide(v.alert, v.world), nil
+	return lifecycle.Decide(v.alert, v.inputs), nil
 }
 
-// renew applies the outcomes that are not recorded yet to the view, and reports whether there are any.
-func (r *AlertReconciler) renew(v *view) bool {
+// applyPending applies the outcomes that are not recorded yet to the view, and reports whether there are any.
+func (r *Reconciler) applyPending(v *scope) bool {
 	v.alert = v.before.DeepCopy()
-	v.unrecorded = r.ledger.apply(v.alert, &v.world)
-	v.world.Now, v.world.LeaderSince = r.clock.Now(), r.since
+	v.unrecorded = r.pending.apply(v.alert, &v.inputs)
+	v.inputs.Now, v.inputs.LeaderSince = r.clock.Now(), r.since
 	return v.unrecorded > 0
 }
 
 // drain records the outcomes of requests that were in flight when the process stopped.
-func (r *AlertReconciler) drain(ctx context.Context) error {
+func (r *Reconciler) drain(ctx context.Context) error {
 	<-ctx.Done()
-	r.ledger.close()
+	r.pending.close()
 	ctx = context.WithoutCancel(ctx)
 	for range drainRounds { // an edit may cause a conflict
-		names := r.ledger.unrecorded()
+		names := r.pending.unrecorded()
 		for _, name := range names {
 			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
 				log.FromContext(ctx).Error(err, "Could not record a delivery", "alert", name)
@@ -211,7 +212,7 @@ func (r *AlertReconciler) drain(ctx context.Context) error {
 }
 
 // record writes the status.
-func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Alert, s lifecycle.Plan) error {
+func (r *Reconciler) record(ctx context.Context, v *scope, alert *v1beta1.Alert, s lifecycle.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	before, after := v.before, v.before.DeepCopy()
@@ -220,30 +221,30 @@ func (r *AlertReconciler) record(ctx context.Context, v *view, alert *v1beta1.Al
 		if err := patch.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
 			return err
 		}
-		r.announceRelease(before, s, v.world)
-		r.ledger.release(before)
+		r.emitRelease(before, s, v.inputs)
+		r.pending.release(before)
 	case s.Purge:
 		if err := r.purge(ctx, after); err != nil {
 			return err
 		}
 	default:
-		status := lifecycle.Report(alert, s, v.world)
+		status := lifecycle.Report(alert, s, v.inputs)
 		if equality.Semantic.DeepEqual(status, before.Status) {
 			break
 		}
 		if err := patch.Status(ctx, r.client, after, status); err != nil {
 			return err
 		}
-		r.announce(before, status, v.world)
+		r.emitEvents(before, status, v.inputs)
 		*before = *after
 	}
-	r.ledger.settle(before, v.unrecorded)
+	r.pending.markRecorded(before, v.unrecorded)
 	v.unrecorded = 0
 	return nil
 }
 
 // purge deletes an Alert whose time to live has passed. The finalizer is removed first: a TTL does not resolve anything.
-func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
+func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
 	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // unless the cache still shows it
 		if err := patch.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
 			return err
@@ -253,16 +254,16 @@ func (r *AlertReconciler) purge(ctx context.Context, alert *v1beta1.Alert) error
 }
 
 // isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.
-func (v *view) isPatient() bool {
-	for _, f := range v.world.InFlight {
-		if v.world.Now.Sub(f.Since) >= lifecycle.ConditionDelay {
+func (v *scope) isPatient() bool {
+	for _, f := range v.inputs.InFlight {
+		if v.inputs.Now.Sub(f.Since) >= lifecycle.ConditionDelay {
 			return false
 		}
 	}
 	for _, wait := range v.queued {
-		if v.world.Now.Sub(wait.Since) >= lifecycle.ConditionDelay {
+		if v.inputs.Now.Sub(wait.Since) >= lifecycle.ConditionDelay {
 			return false
 		}
 	}
-	return len(v.world.InFlight)+len(v.queued) > 0
+	return len(v.inputs.InFlight)+len(v.queued) > 0
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"context"
@@ -33,92 +33,93 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/patch"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
-// attention is how long a reconcile waits for answers. Later answers are recorded by another reconcile, so that a slow receiver does
+// answerTimeout is how long a reconcile waits for answers. Later answers are recorded by another reconcile, so that a slow receiver does
 // not delay the others.
-const attention = 100 * time.Millisecond
+const answerTimeout = 100 * time.Millisecond
 
-// act sends the requests of a step concurrently, and returns when they are answered, or after attention. Outcomes are recorded while
+// execute sends the requests of a step concurrently, and returns when they are answered, or after attention. Outcomes are recorded while
 // other requests are in flight. After an error a status could not be written before its requests, which were not sent.
-func (r *AlertReconciler) act(ctx context.Context, v *view, s lifecycle.Plan) error {
-	alert, parties := v.alert, v.world.Targets
-	ahead, sends := r.admit(v, s)
+func (r *Reconciler) execute(ctx context.Context, v *scope, s lifecycle.Plan) error {
+	alert, parties := v.alert, v.inputs.Targets
+	ahead, sends := r.acquireSlots(v, s)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
-	fly := func(sends []admitted) {
+	fly := func(sends []acquired) {
 		for _, t := range sends {
-			go r.fly(ctx, alert.DeepCopy(), t, parties[lifecycle.RefOf(t.Row)], watch)
+			go r.deliver(ctx, alert.DeepCopy(), t, parties[lifecycle.RefOf(t.Row)], watch)
 		}
 	}
 	fly(sends)
 	intended, err := r.writeAhead(ctx, v, append(slices.Clone(ahead), sends...))
 	if err == nil {
 		for _, t := range ahead {
-			r.ledger.commit(alert, lifecycle.RefOf(t.Row))
+			r.pending.confirm(alert, lifecycle.RefOf(t.Row))
 		}
 		fly(ahead)
 		sends = append(sends, ahead...)
 	} else {
-		r.refrain(alert, intended, ahead, err)
+		r.abortUnrecorded(alert, intended, ahead, err)
 	}
-	r.attend(ctx, v, len(sends), watch)
+	r.awaitAnswers(ctx, v, len(sends), watch)
 	return err
 }
 
-// refrain drops requests whose record could not be written, or may not have been.
-func (r *AlertReconciler) refrain(alert, intended *v1beta1.Alert, ahead []admitted, err error) {
+// abortUnrecorded drops requests whose record could not be written, or may not have been.
+func (r *Reconciler) abortUnrecorded(alert, intended *v1beta1.Alert, ahead []acquired, err error) {
 	for _, t := range ahead {
 		var unsent []intent
 		if !errors.Is(err, patch.ErrStale) {
 			unsent = []intent{{before: t.Row, after: lifecycle.DeliveryIn(intended.Status.Deliveries, t.Row)}}
 		}
-		r.ledger.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
+		r.pending.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
 		t.leave(r.clock.Now(), limiter.Result{NotSent: true})
 	}
 }
 
-// admitted is a delivery whose request has a slot.
-type admitted struct {
+// acquired is a delivery whose request has a slot.
+type acquired struct {
 	lifecycle.DeliveryPlan
 	leave limiter.Release
 }
 
-// admit gets a slot for each request of a step; v.queued are the requests that wait for one.
-func (r *AlertReconciler) admit(v *view, s lifecycle.Plan) (ahead, sends []admitted) {
-	name, now := nameOf(v.alert), v.world.Now
+// acquireSlots gets a slot for each request of a step; v.queued are the requests that wait for one.
+func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []acquired) {
+	name, now := nameOf(v.alert), v.inputs.Now
 	v.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
 	for _, t := range s.Deliveries {
 		ref := lifecycle.RefOf(t.Row)
 		if t.Send == nil {
 			continue
 		}
-		ticket := ticketFor(v.alert, v.world.Targets[ref], *t.Send)
+		ticket := limiterRequest(v.alert, v.inputs.Targets[ref], *t.Send)
 		ticket.Notify = func() { r.wake.AddFirst(name) }
-		endpoint := r.senders.limiters.Of(keyOf(v.alert.Namespace, ref), now)
+		endpoint := r.endpoints.Limiters.Of(endpoints.KeyOf(v.alert.Namespace, ref), now)
 		if leave, wait := endpoint.Enter(ticket, now); leave == nil {
 			v.queued[ref] = wait
-		} else if r.ledger.begin(v.alert, ref, lifecycle.OpenRequest{Since: now, IsResend: t.Send.ResendEvery > 0, ByDefault: t.Row.ByDefault}) {
+		} else if r.pending.begin(v.alert, ref, lifecycle.OpenRequest{Since: now, IsResend: t.Send.ResendEvery > 0, ByDefault: t.Row.ByDefault}) {
 			if t.Send.WriteAhead {
-				ahead = append(ahead, admitted{t, leave})
+				ahead = append(ahead, acquired{t, leave})
 			} else {
-				sends = append(sends, admitted{t, leave})
+				sends = append(sends, acquired{t, leave})
 			}
 		} else {
 			leave(now, limiter.Result{NotSent: true}) // the process stops
 		}
 	}
-	for _, ref := range r.ledger.queue(v.alert, v.queued) {
-		r.senders.limiters.Cancel(keyOf(v.alert.Namespace, ref), name, now)
+	for _, ref := range r.pending.queue(v.alert, v.queued) {
+		r.endpoints.Limiters.Cancel(endpoints.KeyOf(v.alert.Namespace, ref), name, now)
 	}
 	return ahead, sends
 }
 
-// ticketFor returns the request for a slot, in the flow of the Alert's namespace.
-func ticketFor(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Request {
+// limiterRequest returns the request for a slot, in the flow of the Alert's namespace.
+func limiterRequest(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Request {
 	if s.ResendEvery > 0 {
 		return limiter.Request{ID: nameOf(alert), Flow: "reminders", Exempt: true}
 	}
-	return limiter.Request{ID: nameOf(alert), Flow: laneOf(alert.Namespace),
+	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace),
 		FailingSince: s.FailingSince, Misconfigured: int(s.Misconfigured), OwnFault: s.OwnFault,
 		Total: rateOf(p.Spec.RateLimit), PerFlow: rateOf(p.NamespaceRateLimit)}
 }
@@ -131,10 +132,10 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 }
 
 // intend records the requests that have to be on record before they are sent (R1), and returns the Alert with that record.
-func (r *AlertReconciler) writeAhead(ctx context.Context, v *view, sends []admitted) (intended *v1beta1.Alert, err error) {
-	intended, w := v.alert.DeepCopy(), v.world
+func (r *Reconciler) writeAhead(ctx context.Context, v *scope, sends []acquired) (intended *v1beta1.Alert, err error) {
+	intended, w := v.alert.DeepCopy(), v.inputs
 	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}
-	maps.Copy(w.InFlight, v.world.InFlight)
+	maps.Copy(w.InFlight, v.inputs.InFlight)
 	ahead := false
 	for _, t := range sends {
 		w.InFlight[lifecycle.RefOf(t.Row)] = lifecycle.OpenRequest{Since: w.Now, IsResend: t.Send.ResendEvery > 0}
@@ -155,9 +156,9 @@ type watch struct {
 	over     atomic.Bool
 }
 
-// attend waits for answers, and records them as they arrive.
-func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watch *watch) {
-	timeout := time.NewTimer(r.attention)
+// awaitAnswers waits for answers, and records them as they arrive.
+func (r *Reconciler) awaitAnswers(ctx context.Context, v *scope, pending int, watch *watch) {
+	timeout := time.NewTimer(r.answerTimeout)
 	defer timeout.Stop()
 	for ; pending > 0; pending-- {
 		select {
@@ -166,12 +167,12 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 			watch.over.Store(true)
 			return
 		}
-		if pending == 1 || len(watch.answered) > 0 || !r.renew(v) {
+		if pending == 1 || len(watch.answered) > 0 || !r.applyPending(v) {
 			continue
 		}
 		next, err := r.decide(ctx, v)
 		if err == nil {
-			err = r.record(ctx, v, v.alert, next.Waiting(v.queued, v.world.Now))
+			err = r.record(ctx, v, v.alert, next.Waiting(v.queued, v.inputs.Now))
 		}
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())
@@ -179,13 +180,13 @@ func (r *AlertReconciler) attend(ctx context.Context, v *view, pending int, watc
 	}
 }
 
-// fly sends a request and stores its outcome. The Alert is a copy.
-func (r *AlertReconciler) fly(ctx context.Context, alert *v1beta1.Alert, t admitted, p lifecycle.Target, watch *watch) {
+// deliver sends a request and stores its outcome. The Alert is a copy.
+func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, t acquired, p lifecycle.Target, watch *watch) {
 	o := r.send(ctx, alert, t.DeliveryPlan, p)
 	o.Verdict = t.leave(o.At, resultOf(o.Failure))
-	r.health.note(keyOf(alert.Namespace, o.Ref), o)
-	if !r.ledger.end(alert, o) {
-		unsaid(ctx, o)
+	r.health.ObserveDelivery(endpoints.KeyOf(alert.Namespace, o.Ref), o)
+	if !r.pending.end(alert, o) {
+		logUnrecorded(ctx, o)
 	}
 	watch.answered <- struct{}{}
 	if watch.over.Load() {
@@ -213,31 +214,31 @@ func resultOf(failure *result.Error) limiter.Result {
 	return limiter.Result{Failed: true}
 }
 
-// unsaid logs a delivery that no status can record any more.
-func unsaid(ctx context.Context, o lifecycle.Outcome) {
+// logUnrecorded logs a delivery that no status can record any more.
+func logUnrecorded(ctx context.Context, o lifecycle.Outcome) {
 	log.FromContext(ctx).Info("Alert is gone, a delivery is not recorded", "receiver", o.Ref, "event", o.Event)
 }
 
 // send sends one request and returns its outcome.
-func (r *AlertReconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, p lifecycle.Target) (o lifecycle.Outcome) {
+func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, p lifecycle.Target) (o lifecycle.Outcome) {
 	o = lifecycle.Outcome{Request: *t.Send, Ref: lifecycle.RefOf(t.Row), Began: lifecycle.Seconds(r.clock.Now()).Time}
 	defer func() {
 		if broken := recover(); broken != nil { // a panic for one message must not end the process
-			o.At, o.Failure = r.clock.Now(), panicked(ctx, o.Ref, broken)
+			o.At, o.Failure = r.clock.Now(), endpoints.FailureOfPanic(ctx, o.Ref, broken)
 		}
 	}()
 	receipt, err := r.attempt(ctx, alert, t, &o, p)
 	o.At, o.Receipt = r.clock.Now(), receipt
 	if err != nil {
-		o.Failure = failureOf(err)
+		o.Failure = endpoints.FailureOf(err)
 	}
 	r.metrics.CountAttempt(alert, p.Spec, o)
 	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.Ref, "event", o.Event, "attempt", o.Attempt, "failure", o.Failure)
 	return o
 }
 
-func (r *AlertReconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, o *lifecycle.Outcome, p lifecycle.Target) (result.Receipt, error) {
-	sender, version, err := r.senders.of(ctx, alert.Namespace, o.Ref, p)
+func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, o *lifecycle.Outcome, p lifecycle.Target) (result.Receipt, error) {
+	sender, version, err := r.endpoints.Sender(ctx, alert.Namespace, o.Ref, p)
 	o.Version = version
 	if err != nil {
 		return result.Receipt{}, err

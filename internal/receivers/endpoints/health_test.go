@@ -14,24 +14,25 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package endpoints
 
 import (
 	"testing"
 	"time"
 
+	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 func TestHealthTakesInWhatDeliveriesShow(t *testing.T) {
-	key := keyOf("ns", team)
+	key := KeyOf("ns", controllertest.Team)
 	news := 0
-	h := &health{changed: func(senderKey) { news++ }}
-	at := func(o lifecycle.Outcome) sighting {
-		o.Version, o.At = "v1", t0
-		h.note(key, o)
-		return h.of(key)
+	h := &Health{OnChange: func(Key) { news++ }}
+	at := func(o lifecycle.Outcome) Observation {
+		o.Version, o.At = "v1", controllertest.T0
+		h.ObserveDelivery(key, o)
+		return h.Of(key)
 	}
 	for _, c := range []struct {
 		why     string
@@ -46,11 +47,11 @@ func TestHealthTakesInWhatDeliveriesShow(t *testing.T) {
 		{"a reminder that fails", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}, Failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}, false, 4},
 		{"and one that does not, again", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}}, true, 5},
 	} {
-		if s := at(c.outcome); (s.verdict.failure == nil) != c.works || news != c.news {
-			t.Errorf("%s: it works: %v, news: %d", c.why, s.verdict.failure == nil, news)
+		if s := at(c.outcome); (s.Proof.Failure == nil) != c.works || news != c.news {
+			t.Errorf("%s: it works: %v, news: %d", c.why, s.Proof.Failure == nil, news)
 		}
 	}
-	if h.forget(key); h.of(key).verdict.version != "" {
+	if h.Forget(key); h.Of(key).Proof.Version != "" {
 		t.Error("a receiver that is gone is remembered")
 	}
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package receiver
 
 import (
 	"context"
@@ -41,162 +41,164 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/receivers/waiting"
 )
 
 const (
 	// statusEvery is the interval between writes of a receiver's counts, urgentEvery that between writes of its conditions.
 	statusEvery, urgentEvery = 10 * time.Second, time.Second
-	// askPatience is how long a probe takes before the status says so.
-	askPatience = time.Second
+	// probeConditionDelay is how long a probe takes before the status says so.
+	probeConditionDelay = time.Second
 	// countAfter is the delay between a change of an Alert and the count of waiting Alerts.
 	countAfter = 2 * time.Second
-	// maxAsked bounds the concurrent probes.
-	maxAsked = 32
+	// maxProbes bounds the concurrent probes.
+	maxProbes = 32
 )
 
-// ReceiverReconciler keeps the status of the receivers of one kind.
-type ReceiverReconciler struct {
-	client  client.Client
-	kind    v1beta1.ReceiverKind
-	book    receivers.Resolver
-	senders *senders
-	health  *health
-	asked   chan struct{} // a slot for each receiver that is being asked
-	clock   clock.PassiveClock
-	wake    enqueue.Enqueuer
+// Reconciler keeps the status of the receivers of one kind.
+type Reconciler struct {
+	client     client.Client
+	kind       v1beta1.ReceiverKind
+	resolver   receivers.Resolver
+	endpoints  *endpoints.Cache
+	health     *endpoints.Health
+	probeSlots chan struct{} // a slot for each receiver that is being asked
+	clock      clock.PassiveClock
+	wake       enqueue.Enqueuer
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers/status;clusterreceivers/status,verbs=patch
 
 // Reconcile observes, evaluates, probes and records.
-func (r *ReceiverReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	receiver := receivers.NewOf(r.kind)
-	key := keyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
-	if err := consistency.ReadYourWrites(r.client, r.book.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
-		r.health.forget(key)
-		r.senders.recovered.forget(key)
+	key := endpoints.KeyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
+	if err := consistency.ReadYourWrites(r.client, r.resolver.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
+		r.health.Forget(key)
+		r.endpoints.Recoveries.Forget(key)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !receiver.GetDeletionTimestamp().IsZero() {
 		return ctrl.Result{}, nil
 	}
-	party, err := r.book.Of(ctx, receiver)
+	party, err := r.resolver.Of(ctx, receiver)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
-	isIdentified := r.senders.identify(ctx, req.Namespace, key.ref, &party)
-	seen, now := r.health.of(key), r.clock.Now()
-	endpoint := r.senders.limiters.Of(key, now)
+	isIdentified := r.endpoints.Identify(ctx, req.Namespace, key.Ref, &party)
+	seen, now := r.health.Of(key), r.clock.Now()
+	endpoint := r.endpoints.Limiters.Of(key, now)
 	if isIdentified {
 		endpoint.Reset(party.Version, now)
 	}
-	seen.probeAt, seen.slow = endpoint.NextProbe()
-	next := examine(receiver, party, seen, receiver.CommonStatus().Waiting, now)
-	if next.ask {
-		return r.ask(ctx, key, party), nil
+	seen.NextDelivery, seen.Slow = endpoint.NextProbe()
+	next := evaluate(receiver, party, seen, receiver.CommonStatus().Waiting, now)
+	if next.probe {
+		return r.startProbe(ctx, key, party), nil
 	}
-	due := seen.written.Add(statusEvery)
+	due := seen.Written.Add(statusEvery)
 	if next.urgent {
-		due = seen.written.Add(urgentEvery)
+		due = seen.Written.Add(urgentEvery)
 	}
 	if now.Before(due) {
-		return enqueue.Requeue(lifecycle.Earliest(next.wake, due), now), nil
+		return enqueue.Requeue(lifecycle.Earliest(next.requeueAt, due), now), nil
 	}
 	return r.record(ctx, receiver, key, party, seen)
 }
 
 // record counts the waiting Alerts, and writes the status.
-func (r *ReceiverReconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key senderKey, party lifecycle.Target, seen sighting) (ctrl.Result, error) {
+func (r *Reconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, party lifecycle.Target, seen endpoints.Observation) (ctrl.Result, error) {
 	waiting, err := r.waiting(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("counting what waits: %w", err)
 	}
 	now := r.clock.Now()
-	next := examine(receiver, party, seen, waiting, now)
-	if next.ask {
-		return r.ask(ctx, key, party), nil
+	next := evaluate(receiver, party, seen, waiting, now)
+	if next.probe {
+		return r.startProbe(ctx, key, party), nil
 	}
-	result := enqueue.Requeue(next.wake, now)
+	result := enqueue.Requeue(next.requeueAt, now)
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {
 		return result, nil
 	}
 	if err := patch.Status(ctx, r.client, receiver, next.status); err != nil {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 	}
-	r.health.update(key, func(s *sighting) bool { s.written = now; return false })
+	r.health.Update(key, func(s *endpoints.Observation) bool { s.Written = now; return false })
 	return result, nil
 }
 
 // waiting counts the Alerts with an unconfirmed delivery to a receiver.
-func (r *ReceiverReconciler) waiting(ctx context.Context, key senderKey) (n int32, err error) {
-	alerts, err := alertsWaitingFor(ctx, r.book.Cache, key.namespace, key.ref)
+func (r *Reconciler) waiting(ctx context.Context, key endpoints.Key) (n int32, err error) {
+	alerts, err := waiting.AlertsFor(ctx, r.resolver.Cache, key.Namespace, key.Ref)
 	for i := range alerts {
-		if hasOpen(&alerts[i], key.ref) {
+		if hasOpen(&alerts[i], key.Ref) {
 			n++
 		}
 	}
 	return n, err
 }
 
-// ask probes a receiver in the background, so that a receiver that hangs does not delay the others. The receiver is reconciled again
+// startProbe probes a receiver in the background, so that a receiver that hangs does not delay the others. The receiver is reconciled again
 // with the answer, or after askPatience.
-func (r *ReceiverReconciler) ask(ctx context.Context, key senderKey, p lifecycle.Target) ctrl.Result {
-	r.health.update(key, func(s *sighting) bool { s.asking = true; return false })
+func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, p lifecycle.Target) ctrl.Result {
+	r.health.Update(key, func(s *endpoints.Observation) bool { s.Probing = true; return false })
 	go func() {
-		r.asked <- struct{}{}
-		defer func() { <-r.asked }()
+		r.probeSlots <- struct{}{}
+		defer func() { <-r.probeSlots }()
 		v := r.probe(ctx, key, p)
 		now := r.clock.Now()
-		r.health.update(key, func(s *sighting) bool {
-			s.asking = false
-			if s.verdict.settled(v.version) {
+		r.health.Update(key, func(s *endpoints.Observation) bool {
+			s.Probing = false
+			if s.Proof.IsFinal(v.Version) {
 				return true // a delivery was faster
 			}
-			if s.verdict.version != v.version {
-				s.asked = 0
+			if s.Proof.Version != v.Version {
+				s.Probes = 0
 			}
-			s.asked++
-			s.next = now.Add(lifecycle.Backoff(key.ref.Name, s.asked))
-			if v.failure != nil && v.failure.Class == result.Configuration {
-				s.next = now.Add(limiter.MisconfigurationDelay(int(s.asked)))
+			s.Probes++
+			s.NextProbe = now.Add(lifecycle.Backoff(key.Ref.Name, s.Probes))
+			if v.Failure != nil && v.Failure.Class == result.Configuration {
+				s.NextProbe = now.Add(limiter.MisconfigurationDelay(int(s.Probes)))
 			}
-			s.verdict = v
-			if v.failure != nil {
-				s.failed, s.lastError = now, v.failure.Message
+			s.Proof = v
+			if v.Failure != nil {
+				s.Failed, s.LastError = now, v.Failure.Message
 			}
 			return true
 		})
 	}()
-	return ctrl.Result{RequeueAfter: askPatience}
+	return ctrl.Result{RequeueAfter: probeConditionDelay}
 }
 
-func (r *ReceiverReconciler) probe(ctx context.Context, key senderKey, p lifecycle.Target) (v verdict) {
-	v.version = p.Version
+func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, p lifecycle.Target) (v endpoints.Proof) {
+	v.Version = p.Version
 	defer func() {
 		if broken := recover(); broken != nil { // a panic for one receiver must not end the process
-			v.failure = panicked(ctx, key.ref, broken)
+			v.Failure = endpoints.FailureOfPanic(ctx, key.Ref, broken)
 		}
 	}()
-	sender, version, err := r.senders.of(ctx, key.namespace, key.ref, p)
-	v.version = version
+	sender, version, err := r.endpoints.Sender(ctx, key.Namespace, key.Ref, p)
+	v.Version = version
 	if err == nil {
 		prober, ok := sender.(notify.Prober)
 		if !ok {
-			v.untried = true
+			v.NotProbed = true
 			return v
 		}
 		err = prober.Probe(ctx)
 	}
 	if err != nil {
-		v.failure = failureOf(err)
+		v.Failure = endpoints.FailureOf(err)
 	}
 	return v
 }
 
 // withSecret returns the receivers of the kind that use a Secret.
-func (r *ReceiverReconciler) withSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+func (r *Reconciler) withSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	for _, receiver := range r.book.WithSecret(ctx, secret) {
+	for _, receiver := range r.resolver.WithSecret(ctx, secret) {
 		if receivers.KindOf(receiver) == r.kind {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
 		}
@@ -205,7 +207,7 @@ func (r *ReceiverReconciler) withSecret(ctx context.Context, secret client.Objec
 }
 
 // countLater reconciles the receivers of a changed Alert after countAfter.
-func (r *ReceiverReconciler) countLater() handler.EventHandler {
+func (r *Reconciler) countLater() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	later := func(q queue, alerts ...client.Object) {
 		for _, obj := range alerts {
@@ -216,8 +218,8 @@ func (r *ReceiverReconciler) countLater() handler.EventHandler {
 			}
 			for _, ref := range refs {
 				if ref.Kind == r.kind {
-					key := keyOf(a.Namespace, ref)
-					q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.namespace, Name: ref.Name}}, countAfter)
+					key := endpoints.KeyOf(a.Namespace, ref)
+					q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: ref.Name}}, countAfter)
 				}
 			}
 		}

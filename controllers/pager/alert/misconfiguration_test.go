@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"context"
@@ -38,13 +38,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
+	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // service is a receiver of type webhook, with a clock and a reconciler that nothing but the test moves.
 type service struct {
 	*testing.T
-	*AlertReconciler
+	*Reconciler
 	now *clocktesting.FakePassiveClock
 
 	mu       sync.Mutex
@@ -61,13 +64,13 @@ func newService(t *testing.T, objects ...client.Object) *service {
 	s := &service{T: t, status: http.StatusOK, statusOf: map[string]int{}, header: http.Header{}, due: map[string]time.Time{}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	_, s.receiver = newPage(server.URL)
+	_, s.receiver = controllertest.NewAlertAndReceiver(server.URL)
 	s.receiver.UID = "receiver"
 	s.now = clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
-	s.AlertReconciler = newReconciler(t, fakeCluster(t, interceptor.Funcs{}, append(objects, s.receiver)...))
+	s.Reconciler = newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, append(objects, s.receiver)...))
 	s.clock = s.now
-	s.senders.limiters.OnRecovery = func(key senderKey) {
-		s.senders.recovered.set(key, s.now.Now())
+	s.endpoints.Limiters.OnRecovery = func(key endpoints.Key) {
+		s.endpoints.Recoveries.Set(key, s.now.Now())
 		for name := range s.due {
 			s.due[name] = s.now.Now()
 		}
@@ -96,7 +99,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // page makes an Alert of now.
 func (s *service) page(name string) {
 	s.Helper()
-	a, _ := newPage("")
+	a, _ := controllertest.NewAlertAndReceiver("")
 	a.Name, a.UID = name, types.UID("uid of "+name)
 	a.CreationTimestamp.Time, a.Status.ObservedGeneration = s.now.Now(), -1
 	if err := s.client.Create(s.Context(), a); err != nil {
@@ -151,7 +154,7 @@ func (s *service) reconcileDue() {
 
 func (s *service) receiverVersion() string {
 	s.Helper()
-	p, err := s.party(s.Context(), s.book, s.receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: s.receiver.Name})
+	p, err := s.target(s.Context(), s.resolver, s.receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: s.receiver.Name})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -331,7 +334,7 @@ func TestF_P7_OnlyTheContentOfASecretIsAnotherVersion(t *testing.T) {
 	}
 	observeReceiver := func() {
 		t.Helper()
-		r := newReceiverReconciler(s.client, v1beta1.KindReceiver, s.book, s.senders, &health{}, s.now)
+		r := receiver.NewReconciler(s.client, v1beta1.KindReceiver, s.resolver, s.endpoints, &endpoints.Health{}, s.now)
 		if _, err := r.Reconcile(s.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(s.receiver)}); err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package waiting
 
 import (
 	"context"
@@ -30,8 +30,8 @@ import (
 
 // Names of the cache's indexes, and keys in waitingIndex.
 const (
-	// waitingIndex has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver.
-	waitingIndex = "waitingFor"
+	// Index has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver.
+	Index = "waitingFor"
 
 	anyReceiver     = "*"
 	defaultReceiver = "default"
@@ -42,7 +42,7 @@ func waitingKey(ref v1beta1.ReceiverRef) string {
 	return string(ref.Kind) + "/" + ref.Name
 }
 
-func waitsFor(obj client.Object) []string {
+func Keys(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation
 	if finished && a.DeletionTimestamp.IsZero() {
@@ -73,11 +73,11 @@ func forgottenBy(a *v1beta1.Alert) (keys []string) {
 	return keys
 }
 
-// waitingList finds the Alerts that a change of another object may unblock.
-type waitingList struct{ receivers.Resolver }
+// Dependents finds the Alerts that a change of another object may unblock.
+type Dependents struct{ receivers.Resolver }
 
-// waitingFor returns the Alerts that a change of a receiver may unblock.
-func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []reconcile.Request {
+// OfReceiver returns the Alerts that a change of a receiver may unblock.
+func (b Dependents) OfReceiver(ctx context.Context, receiver client.Object) []reconcile.Request {
 	ref := v1beta1.ReceiverRef{Kind: receivers.KindOf(receiver), Name: receiver.GetName()}
 	requests := b.forKey(ctx, receiver.GetNamespace(), waitingKey(ref))
 	if receivers.IsDefault(receiver) {
@@ -86,23 +86,23 @@ func (b waitingList) waitingFor(ctx context.Context, receiver client.Object) []r
 	return requests
 }
 
-// waitingForSecret returns the Alerts that a change of a Secret may unblock.
-func (b waitingList) waitingForSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+// OfSecret returns the Alerts that a change of a Secret may unblock.
+func (b Dependents) OfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	var requests []reconcile.Request
 	for _, receiver := range b.WithSecret(ctx, secret) {
-		requests = append(requests, b.waitingFor(ctx, receiver)...)
+		requests = append(requests, b.OfReceiver(ctx, receiver)...)
 	}
 	return requests
 }
 
-// waitingInNamespace returns the Alerts that a change of a namespace's labels may unblock.
-func (b waitingList) waitingInNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+// OfNamespace returns the Alerts that a change of a namespace's labels may unblock.
+func (b Dependents) OfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	return b.forKey(ctx, namespace.GetName(), anyReceiver)
 }
 
 // forKey returns the Alerts with a key in the index.
-func (b waitingList) forKey(ctx context.Context, namespace, key string) []reconcile.Request {
-	alerts, err := alertsFor(ctx, b.Cache, namespace, key)
+func (b Dependents) forKey(ctx context.Context, namespace, key string) []reconcile.Request {
+	alerts, err := alertsWithKey(ctx, b.Cache, namespace, key)
 	if err != nil {
 		return nil // only while the cache stops
 	}
@@ -113,23 +113,23 @@ func (b waitingList) forKey(ctx context.Context, namespace, key string) []reconc
 	return requests
 }
 
-// alertsWaitingFor returns the Alerts that wait for a receiver; the namespace of a ClusterReceiver is empty.
-func alertsWaitingFor(ctx context.Context, cache client.Reader, namespace string, ref v1beta1.ReceiverRef) ([]v1beta1.Alert, error) {
-	return alertsFor(ctx, cache, namespace, waitingKey(ref))
+// AlertsFor returns the Alerts that wait for a receiver; the namespace of a ClusterReceiver is empty.
+func AlertsFor(ctx context.Context, cache client.Reader, namespace string, ref v1beta1.ReceiverRef) ([]v1beta1.Alert, error) {
+	return alertsWithKey(ctx, cache, namespace, waitingKey(ref))
 }
 
-// unfinished returns the Alerts that are not finished.
-func unfinished(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
-	return alertsFor(ctx, cache, "", anyReceiver)
+// Unfinished returns the Alerts that are not finished.
+func Unfinished(ctx context.Context, cache client.Reader) ([]v1beta1.Alert, error) {
+	return alertsWithKey(ctx, cache, "", anyReceiver)
 }
 
-func alertsFor(ctx context.Context, cache client.Reader, namespace, key string) ([]v1beta1.Alert, error) {
+func alertsWithKey(ctx context.Context, cache client.Reader, namespace, key string) ([]v1beta1.Alert, error) {
 	var alerts v1beta1.AlertList
-	err := cache.List(ctx, &alerts, client.InNamespace(namespace), client.MatchingFields{waitingIndex: key}, client.UnsafeDisableDeepCopy)
+	err := cache.List(ctx, &alerts, client.InNamespace(namespace), client.MatchingFields{Index: key}, client.UnsafeDisableDeepCopy)
 	return alerts.Items, err
 }
 
-// addIndex adds the index to a cache.
-func addIndex(ctx context.Context, indexer client.FieldIndexer) error {
-	return indexer.IndexField(ctx, &v1beta1.Alert{}, waitingIndex, waitsFor)
+// AddIndex adds the index to a cache.
+func AddIndex(ctx context.Context, indexer client.FieldIndexer) error {
+	return indexer.IndexField(ctx, &v1beta1.Alert{}, Index, Keys)
 }

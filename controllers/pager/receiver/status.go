@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package receiver
 
 import (
 	"fmt"
@@ -28,42 +28,43 @@ import (
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// check is the result of an evaluation.
-type check struct {
+// evaluation is the result of an evaluation.
+type evaluation struct {
 	status v1beta1.ReceiverStatus
-	// ask: probe it now.
-	ask bool
+	// probe: probe it now.
+	probe bool
 	// urgent: the conditions have changed.
 	urgent bool
-	// wake is when to reconcile again; zero: with the next event.
-	wake time.Time
+	// requeueAt is when to reconcile again; zero: with the next event.
+	requeueAt time.Time
 }
 
-// examine evaluates a receiver. It is pure: no client, no clock.
-func examine(r v1beta1.ReceiverObject, p lifecycle.Target, s sighting, waiting int32, now time.Time) check {
+// evaluate evaluates a receiver. It is pure: no client, no clock.
+func evaluate(r v1beta1.ReceiverObject, p lifecycle.Target, s endpoints.Observation, waiting int32, now time.Time) evaluation {
 	was := r.CommonStatus()
-	c := check{status: *was.DeepCopy()}
+	c := evaluation{status: *was.DeepCopy()}
 	c.status.ObservedGeneration = r.GetGeneration()
 	c.status.Waiting = waiting
-	if t := lifecycle.Seconds(s.delivered); !s.delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
+	if t := lifecycle.Seconds(s.Delivered); !s.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
 		c.status.LastDeliveryTime = t
 	}
-	if t := lifecycle.Seconds(s.failed); !s.failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
-		c.status.LastErrorTime, c.status.LastError = t, redact.Shorten(s.lastError, lifecycle.MaxMessage)
+	if t := lifecycle.Seconds(s.Failed); !s.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
+		c.status.LastErrorTime, c.status.LastError = t, redact.Shorten(s.LastError, lifecycle.MaxMessage)
 	}
 
 	if p.Problem != nil {
 		c.status.TestedWith = ""
 		open := v1beta1.ConditionStalled
 		if from := r.GetCreationTimestamp().Add(lifecycle.OrderTolerance); p.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
-			open, c.wake = v1beta1.ConditionReconciling, from
+			open, c.requeueAt = v1beta1.ConditionReconciling, from
 		}
-		c.say(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, open)
+		c.setConditions(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, open)
 	} else {
-		known := s.verdict.version == p.Version
+		known := s.Proof.Version == p.Version
 		// The process that probed or delivered has ended and no delivery follows, or it was of a version that
 		// left receivers without a harmless call at Unknown.
 		isAbandoned := waiting == 0 && meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionReconciling) ||
@@ -72,7 +73,7 @@ func examine(r v1beta1.ReceiverObject, p lifecycle.Target, s sighting, waiting i
 			c.status.TestedWith = ""
 		}
 		if known || c.status.TestedWith != p.Version {
-			c.judge(p, s, known, now)
+			c.applyProof(p, s, known, now)
 		}
 		for i := range c.status.Conditions { // conditions that an edit does not change hold for the new generation
 			c.status.Conditions[i].ObservedGeneration = r.GetGeneration()
@@ -82,55 +83,55 @@ func examine(r v1beta1.ReceiverObject, p lifecycle.Target, s sighting, waiting i
 	return c
 }
 
-// judge sets the conditions for the last answer; known: there was one with this version.
-func (c *check) judge(p lifecycle.Target, s sighting, known bool, now time.Time) {
-	v := s.verdict
+// applyProof sets the conditions for the last answer; known: there was one with this version.
+func (c *evaluation) applyProof(p lifecycle.Target, s endpoints.Observation, known bool, now time.Time) {
+	v := s.Proof
 	switch {
-	case known && v.untried:
-		c.say(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
-	case known && v.failure == nil:
-		c.say(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers", "")
-	case known && v.failure.Class == result.Configuration:
-		c.sayMisconfigured(s, now)
+	case known && v.NotProbed:
+		c.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
+	case known && v.Failure == nil:
+		c.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers", "")
+	case known && v.Failure.Class == result.Configuration:
+		c.setMisconfigured(s, now)
 	case known && c.status.TestedWith == p.Version: // it has answered before: deliveries decide
 		open := ""
 		if c.status.Waiting > 0 {
 			open = v1beta1.ConditionReconciling
 		}
-		c.say(now, metav1.ConditionFalse, v.failure.Reason, v.failure.Message, open)
+		c.setConditions(now, metav1.ConditionFalse, v.Failure.Reason, v.Failure.Message, open)
 	case known:
-		message := v.failure.Message
-		if s.next.After(now) {
-			message = fmt.Sprintf("%s; next asked at %s", message, lifecycle.Stamp(s.next))
+		message := v.Failure.Message
+		if s.NextProbe.After(now) {
+			message = fmt.Sprintf("%s; next asked at %s", message, lifecycle.Stamp(s.NextProbe))
 		}
-		c.say(now, metav1.ConditionFalse, v.failure.Reason, message, v1beta1.ConditionReconciling)
+		c.setConditions(now, metav1.ConditionFalse, v.Failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
-		c.say(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being asked", v1beta1.ConditionReconciling)
+		c.setConditions(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being asked", v1beta1.ConditionReconciling)
 	}
-	if v.settled(p.Version) {
+	if v.IsFinal(p.Version) {
 		c.status.TestedWith = p.Version
 	}
-	if c.status.TestedWith == p.Version || s.asking {
+	if c.status.TestedWith == p.Version || s.Probing {
 		return
 	}
-	if now.Before(s.next) && known {
-		c.wake = s.next
+	if now.Before(s.NextProbe) && known {
+		c.requeueAt = s.NextProbe
 		return
 	}
-	c.ask = true
+	c.probe = true
 }
 
-// sayMisconfigured sets the conditions of a receiver that looks misconfigured, with the time of its next delivery or probe.
-func (c *check) sayMisconfigured(s sighting, now time.Time) {
-	message, slow := s.verdict.failure.Message, s.slow
+// setMisconfigured sets the conditions of a receiver that looks misconfigured, with the time of its next delivery or probe.
+func (c *evaluation) setMisconfigured(s endpoints.Observation, now time.Time) {
+	message, slow := s.Proof.Failure.Message, s.Slow
 	switch {
-	case !s.verdict.delivery:
-		slow = s.asked > limiter.QuickRetries
-		if s.next.After(now) {
-			message += "; next asked at " + lifecycle.Stamp(s.next)
+	case !s.Proof.Delivery:
+		slow = s.Probes > limiter.QuickRetries
+		if s.NextProbe.After(now) {
+			message += "; next asked at " + lifecycle.Stamp(s.NextProbe)
 		}
-	case s.probeAt.After(now):
-		message += "; an Alert is sent at " + lifecycle.Stamp(s.probeAt)
+	case s.NextDelivery.After(now):
+		message += "; an Alert is sent at " + lifecycle.Stamp(s.NextDelivery)
 	case c.status.Waiting == 0:
 		message, slow = message+"; the next Alert will show whether that has changed", true
 	}
@@ -138,11 +139,11 @@ func (c *check) sayMisconfigured(s sighting, now time.Time) {
 	if slow {
 		open = v1beta1.ConditionStalled
 	}
-	c.say(now, metav1.ConditionFalse, s.verdict.failure.Reason, message, open)
+	c.setConditions(now, metav1.ConditionFalse, s.Proof.Failure.Reason, message, open)
 }
 
-// say sets the three conditions; open is the one beside Ready that is True; empty: none.
-func (c *check) say(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
+// setConditions sets the three conditions; open is the one beside Ready that is True; empty: none.
+func (c *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
 		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
 			ObservedGeneration: c.status.ObservedGeneration, LastTransitionTime: *lifecycle.Seconds(now)}

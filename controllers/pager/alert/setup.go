@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"context"
@@ -37,51 +37,53 @@ import (
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+	"github.com/gophernetes/bellhop/internal/receivers/waiting"
 )
 
-// alertOptions are the options of the controller of Alerts.
-type alertOptions struct {
-	// workers is the number of concurrent reconciles.
-	workers  int
-	book     receivers.Resolver
-	senders  *senders
-	health   *health
-	recorder events.EventRecorder
-	metrics  Metrics
+// Options are the options of the controller of Alerts.
+type Options struct {
+	// Workers is the number of concurrent reconciles.
+	Workers   int
+	Resolver  receivers.Resolver
+	Endpoints *endpoints.Cache
+	Health    *endpoints.Health
+	Recorder  events.EventRecorder
+	Metrics   Metrics
 }
 
-// setupAlerts registers the controller of Alerts.
-func setupAlerts(ctx context.Context, mgr ctrl.Manager, o alertOptions) error {
+// Setup registers the controller of Alerts.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	barrier := newCacheBarrier(mgr.GetCache(), mgr.GetAPIReader())
-	r := &AlertReconciler{
-		client:    mgr.GetClient(),
-		live:      mgr.GetAPIReader(),
-		barrier:   barrier,
-		fresh:     barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
-		book:      o.book,
-		senders:   o.senders,
-		recorder:  o.recorder,
-		metrics:   o.metrics,
-		clock:     clock.RealClock{},
-		ledger:    newLedger(),
-		health:    o.health,
-		attention: attention,
+	r := &Reconciler{
+		client:        mgr.GetClient(),
+		live:          mgr.GetAPIReader(),
+		barrier:       barrier,
+		fresh:         barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
+		resolver:      o.Resolver,
+		endpoints:     o.Endpoints,
+		recorder:      o.Recorder,
+		metrics:       o.Metrics,
+		clock:         clock.RealClock{},
+		pending:       newPending(),
+		health:        o.Health,
+		answerTimeout: answerTimeout,
 	}
-	o.senders.limiters.OnRecovery = func(key senderKey) { r.wakeWaiting(ctx, key) }
-	return errors.Join(r.watch(mgr, o.workers), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(r.drain)))
+	o.Endpoints.Limiters.OnRecovery = func(key endpoints.Key) { r.wakeWaiting(ctx, key) }
+	return errors.Join(r.watch(mgr, o.Workers), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(r.drain)))
 }
 
-func (r *AlertReconciler) watch(mgr ctrl.Manager, workers int) error {
-	list := waitingList{r.book}
+func (r *Reconciler) watch(mgr ctrl.Manager, workers int) error {
+	list := waiting.Dependents{Resolver: r.resolver}
 	// The changes of a receiver that matter to waiting Alerts; those of its status do not.
 	edited := builder.WithPredicates(predicate.Or(enqueue.SpecChanged, predicate.AnnotationChangedPredicate{}))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
 		For(&v1beta1.Alert{}).
-		Watches(&v1beta1.Receiver{}, handler.EnqueueRequestsFromMapFunc(list.waitingFor), edited).
-		Watches(&v1beta1.ClusterReceiver{}, handler.EnqueueRequestsFromMapFunc(list.waitingFor), edited).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.waitingForSecret)).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.waitingInNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&v1beta1.Receiver{}, handler.EnqueueRequestsFromMapFunc(list.OfReceiver), edited).
+		Watches(&v1beta1.ClusterReceiver{}, handler.EnqueueRequestsFromMapFunc(list.OfReceiver), edited).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.OfSecret)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.OfNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
 		Complete(r)
@@ -98,9 +100,9 @@ func newCacheBarrier(cache, live client.Reader) *consistency.CacheBarrier {
 }
 
 // wakeWaiting reconciles the Alerts that wait for a receiver that has recovered.
-func (r *AlertReconciler) wakeWaiting(ctx context.Context, key senderKey) {
-	r.senders.recovered.set(key, r.clock.Now())
-	alerts, err := alertsWaitingFor(ctx, r.book.Cache, key.namespace, key.ref)
+func (r *Reconciler) wakeWaiting(ctx context.Context, key endpoints.Key) {
+	r.endpoints.Recoveries.Set(key, r.clock.Now())
+	alerts, err := waiting.AlertsFor(ctx, r.resolver.Cache, key.Namespace, key.Ref)
 	if err != nil {
 		return // only while the cache stops
 	}

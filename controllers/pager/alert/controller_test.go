@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"context"
@@ -42,6 +42,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
+	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
@@ -50,6 +52,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // TestAResultIsNotDropped: what was sent is not sent again because it could not
@@ -58,10 +61,10 @@ func TestAResultIsNotDropped(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
-	alert, receiver := newPage(server.URL)
+	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 
 	away := 3 // times that the API server does not take a status
-	c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 		if away--; away >= 0 {
 			return errors.New("away")
 		}
@@ -89,9 +92,9 @@ func TestAResultIsNotDropped(t *testing.T) {
 func TestAPageIsForReceiversThatTheCacheDoesNotShowYet(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	alert, receiver := newPage(server.URL)
+	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 	doubted := false
-	c := fakeCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	c := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 		switch o.(type) {
 		case *metav1.PartialObjectMetadata:
 			doubted = true
@@ -117,15 +120,15 @@ func TestNobodyIsForgottenWhomTheCacheDoesNotShow(t *testing.T) {
 		var requests atomic.Int32
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 		defer server.Close()
-		alert, receiver := newPage(server.URL)
+		alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 		alert.CreationTimestamp, alert.DeletionTimestamp = metav1.Now(), new(metav1.Now())
 		switch name {
 		case "a page by default":
 			alert.Spec.ReceiverRefs, receiver.Annotations = nil, map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
 		case "its end":
-			sentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
+			controllertest.SentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
 		}
-		cache, live := fakeCluster(t, interceptor.Funcs{}, alert), fakeCluster(t, interceptor.Funcs{}, receiver)
+		cache, live := controllertest.NewCluster(t, interceptor.Funcs{}, alert), controllertest.NewCluster(t, interceptor.Funcs{}, receiver)
 		r := newReconciler(t, cache)
 		r.live = live
 		for range 3 {
@@ -144,10 +147,10 @@ func TestReceiversAreToldAfterAnOutage(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
-	alert, receiver := newPage(server.URL)
+	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 	alert.DeletionTimestamp = new(metav1.NewTime(time.Now().Add(-24 * time.Hour)))
-	sentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
-	if _, err := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver)).Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+	controllertest.SentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
+	if _, err := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver)).Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 		t.Fatal(err)
 	}
 	if n := requests.Load(); n != 1 {
@@ -175,7 +178,7 @@ func TestWhatIsConfirmedIsNotSentAgain(t *testing.T) {
 			var requests atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 			defer server.Close()
-			alert, receiver := newPage(server.URL)
+			alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 			alert.Generation, alert.Status.ObservedGeneration, alert.Spec.State = test.generation, 5, test.state
 			if test.expired {
 				alert.CreationTimestamp.Time, alert.Spec.ExpireAfterSeconds = time.Now().Add(-time.Hour), new(int32(60))
@@ -183,14 +186,14 @@ func TestWhatIsConfirmedIsNotSentAgain(t *testing.T) {
 			if test.working {
 				alert.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue}}
 			}
-			sentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
+			controllertest.SentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})(alert)
 			want := alert.Status.Deliveries[0].State
 			if test.state == v1beta1.AlertResolved {
 				row := &alert.Status.Deliveries[0]
 				row.State, row.ContentHash, row.LastAttemptedHash = v1beta1.DeliveryResolved, lifecycle.ResolvedHash(), lifecycle.ResolvedHash()
 				want = v1beta1.DeliveryResolved
 			}
-			r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
+			r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
 			for range 3 {
 				if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 					t.Fatal(err)
@@ -220,10 +223,10 @@ func TestF_P4_WhatDiffersIsOnRecordFirst(t *testing.T) {
 					keys = append(keys, r.Header.Get("webhook-id"))
 				}))
 				defer server.Close()
-				alert, receiver := newPage(server.URL)
+				alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 				alert.Generation, alert.Status.ObservedGeneration = 1, -1
 				killed := false
-				c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+				c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 					if killed && len(keys) > 0 {
 						return errors.New("killed")
 					}
@@ -273,7 +276,7 @@ func TestF_P4_WhatDiffersIsOnRecordFirst(t *testing.T) {
 // TestADefaultIsForNamespacesAsTheyAre: a new leader's cache may have the labels of before.
 func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
 	listed := false
-	c := fakeCluster(t, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+	c := controllertest.NewCluster(t, interceptor.Funcs{List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 		listed = listed || list.GetObjectKind().GroupVersionKind().Kind == "NamespaceList"
 		return c.List(ctx, list, opts...)
 	}})
@@ -286,11 +289,11 @@ func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
 func TestAnAlertComesAgainAfterAConflict(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{}, "disk", errors.New("it was changed"))
 	for _, unprotected := range []bool{true, false} {
-		alert := newAlert()
+		alert := controllertest.NewAlert()
 		if unprotected {
 			alert.Finalizers = nil
 		}
-		r := newReconciler(t, fakeCluster(t, interceptor.Funcs{
+		r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{
 			Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
 				return conflict
 			},
@@ -308,7 +311,7 @@ func TestAnAlertComesAgainAfterAConflict(t *testing.T) {
 func TestManyReceiversAtOnce(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	alert := newAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
 	objects := []client.Object{alert}
 	for i := range 16 {
 		receiver := &v1beta1.Receiver{}
@@ -316,7 +319,7 @@ func TestManyReceiversAtOnce(t *testing.T) {
 		objects = append(objects, receiver)
 		alert.Spec.ReceiverRefs = append(alert.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
 	}
-	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, objects...))
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, objects...))
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 		t.Fatal(err)
 	}
@@ -334,14 +337,14 @@ func (panicking) Close() {}
 
 func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
-	alert := newAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team} })
-	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
-	p, err := r.book.Target(t.Context(), "ns", team)
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", controllertest.Team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{controllertest.Team} })
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
+	p, err := r.resolver.Target(t.Context(), "ns", controllertest.Team)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.senders.ready.Of(keyOf("ns", team), p.Revision, func() (*prepared, error) { return &prepared{sender: panicking{}}, nil }); err != nil {
+	if _, err := r.endpoints.Senders.Of(endpoints.KeyOf("ns", controllertest.Team), p.Revision, func() (*endpoints.Prepared, error) { return &endpoints.Prepared{Sender: panicking{}}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
@@ -358,10 +361,10 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 // TestTheFinalizerIsNoRecord: what is not in a status yet is still to be
 // recorded after the finalizer was put back.
 func TestTheFinalizerIsNoRecord(t *testing.T) {
-	alert := newAlert(func(a *v1beta1.Alert) { a.Finalizers = nil })
-	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert))
-	r.ledger.begin(alert, team, lifecycle.OpenRequest{})
-	r.ledger.end(alert, lifecycle.Outcome{Request: lifecycle.Request{Hash: lifecycle.ContentHash(&alert.Spec), Sequence: 1, Attempt: 1}, Ref: team, At: time.Now()})
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.Finalizers = nil })
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert))
+	r.pending.begin(alert, controllertest.Team, lifecycle.OpenRequest{})
+	r.pending.end(alert, lifecycle.Outcome{Request: lifecycle.Request{Hash: lifecycle.ContentHash(&alert.Spec), Sequence: 1, Attempt: 1}, Ref: controllertest.Team, At: time.Now()})
 	for range 2 {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 			t.Fatal(err)
@@ -386,13 +389,13 @@ func TestAnAlertmanagerIsReminded(t *testing.T) {
 	}))
 	defer server.Close()
 	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Alertmanager = "ns", team.Name, &v1beta1.AlertmanagerProvider{URLs: []string{server.URL}}
-	alert := newAlert(func(a *v1beta1.Alert) {
+	receiver.Namespace, receiver.Name, receiver.Spec.Alertmanager = "ns", controllertest.Team.Name, &v1beta1.AlertmanagerProvider{URLs: []string{server.URL}}
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) {
 		a.CreationTimestamp.Time = time.Now()
-		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team}
+		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{controllertest.Team}
 	})
 	writes := 0
-	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 		writes++
 		return c.SubResource(sub).Patch(ctx, o, p, opts...)
 	}}, alert, receiver))
@@ -442,9 +445,9 @@ func TestADefaultIsFoundOnce(t *testing.T) {
 		r.Spec.Webhook = &v1beta1.WebhookProvider{URL: url}
 		return r
 	}
-	alert := newAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
-	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, byDefault("old", slow.URL, t0)))
-	r.attention = time.Millisecond
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, byDefault("old", slow.URL, controllertest.T0)))
+	r.answerTimeout = time.Millisecond
 	reconcile := func() {
 		t.Helper()
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
@@ -452,12 +455,12 @@ func TestADefaultIsFoundOnce(t *testing.T) {
 		}
 	}
 	reconcile()
-	if err := r.client.Create(t.Context(), byDefault("new", fast.URL, t0.Add(time.Hour))); err != nil {
+	if err := r.client.Create(t.Context(), byDefault("new", fast.URL, controllertest.T0.Add(time.Hour))); err != nil {
 		t.Fatal(err)
 	}
 	reconcile()
 	close(answer)
-	r.ledger.close()
+	r.pending.close()
 	reconcile()
 	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil || !alert.Status.Sent || newer.Load() != 0 {
 		t.Errorf("sent: %t to %s, and %d to the new default; %v", alert.Status.Sent, alert.Status.Receivers, newer.Load(), err)
@@ -469,10 +472,10 @@ func TestALostAnswerIsNews(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGatewayTimeout) }))
 	defer server.Close()
 	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: server.URL}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", controllertest.Team.Name, &v1beta1.WebhookProvider{URL: server.URL}
 	receiver.Spec.DeliveryPolicy = v1beta1.AtMostOnce
-	alert := newAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team} })
-	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{}, alert, receiver))
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{controllertest.Team} })
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
 		t.Fatal(err)
 	}
@@ -494,11 +497,11 @@ func TestWhatIsNotSentIsNotLost(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 		defer server.Close()
 		receiver := &v1beta1.Receiver{}
-		receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: server.URL}
+		receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", controllertest.Team.Name, &v1beta1.WebhookProvider{URL: server.URL}
 		receiver.Spec.DeliveryPolicy = v1beta1.AtMostOnce
-		alert := newAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{team} })
+		alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{controllertest.Team} })
 		lost := 1
-		r := newReconciler(t, fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			if lost--; lost < 0 || written {
 				if err := c.SubResource(sub).Patch(ctx, o, p, opts...); err != nil {
 					return err
@@ -526,9 +529,9 @@ func TestReceiversAreToldOnceThatItIsOver(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
-	alert, receiver := newPage(server.URL)
+	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
 	var shown *v1beta1.Alert
-	c := fakeCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	c := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 		if a, ok := o.(*v1beta1.Alert); ok && shown != nil {
 			shown.DeepCopyInto(a)
 			return nil
@@ -557,11 +560,11 @@ func TestReceiversAreToldOnceThatItIsOver(t *testing.T) {
 	if n := requests.Load(); n != 2 {
 		t.Errorf("%d requests for a page and its end", n)
 	}
-	if shown = nil; len(r.ledger.entries) != 1 {
-		t.Errorf("kept %v", r.ledger.entries)
+	if shown = nil; len(r.pending.entries) != 1 {
+		t.Errorf("kept %v", r.pending.entries)
 	}
-	if reconcile(); len(r.ledger.entries) != 0 {
-		t.Errorf("kept %v for what has gone", r.ledger.entries)
+	if reconcile(); len(r.pending.entries) != 0 {
+		t.Errorf("kept %v for what has gone", r.pending.entries)
 	}
 }
 
@@ -571,19 +574,19 @@ func TestATimeToLiveIsNotForgotten(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
 	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: server.URL}
-	alert := newAlert(func(a *v1beta1.Alert) {
-		a.Spec.ReceiverRefs, a.Spec.TTLSecondsAfterFinished = []v1beta1.ReceiverRef{team}, new(int32(60))
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", controllertest.Team.Name, &v1beta1.WebhookProvider{URL: server.URL}
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) {
+		a.Spec.ReceiverRefs, a.Spec.TTLSecondsAfterFinished = []v1beta1.ReceiverRef{controllertest.Team}, new(int32(60))
 	})
 	lost := false
-	r := newReconciler(t, fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 		if err := c.SubResource(sub).Patch(ctx, o, p, opts...); err != nil || lost {
 			return err
 		}
 		lost = true
 		return errors.New("no answer")
 	}}, alert, receiver))
-	r.clock = clocktesting.NewFakePassiveClock(t0)
+	r.clock = clocktesting.NewFakePassiveClock(controllertest.T0)
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err == nil {
 		t.Fatal("a status that was perhaps not written is no error")
 	}
@@ -597,44 +600,44 @@ func TestATimeToLiveIsNotForgotten(t *testing.T) {
 func TestADeliveryProvesTheVersionThatItWasSentTo(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer server.Close()
-	alert, receiver := newPage(server.URL)
-	receiver.UID, receiver.Spec.SecretRef = "receiver", &v1beta1.SecretReference{Name: "login"}
+	alert, target := controllertest.NewAlertAndReceiver(server.URL)
+	target.UID, target.Spec.SecretRef = "receiver", &v1beta1.SecretReference{Name: "login"}
 	secret := &corev1.Secret{}
-	secret.Namespace, secret.Name, secret.Data = receiver.Namespace, "login", map[string][]byte{"signingSecret": []byte("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")}
+	secret.Namespace, secret.Name, secret.Data = target.Namespace, "login", map[string][]byte{"signingSecret": []byte("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")}
 	unreadable := true
-	c := fakeCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	c := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 		if _, isRead := o.(*corev1.Secret); isRead && unreadable {
 			unreadable = false
 			return apierrors.NewServiceUnavailable("restarting")
 		}
 		return c.Get(ctx, key, o, opts...)
-	}}, alert, receiver, secret)
+	}}, alert, target, secret)
 	r := newReconciler(t, c)
-	statuses := newReceiverReconciler(c, v1beta1.KindReceiver, r.book, r.senders, r.health, r.clock)
-	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
-	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || r.health.of(key).delivered.IsZero() {
-		t.Fatalf("the Alert was not sent: %+v, %v", r.health.of(key), err)
+	statuses := receiver.NewReconciler(c, v1beta1.KindReceiver, r.resolver, r.endpoints, r.health, r.clock)
+	key := endpoints.KeyOf(target.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: target.Name})
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil || r.health.Of(key).Delivered.IsZero() {
+		t.Fatalf("the Alert was not sent: %+v, %v", r.health.Of(key), err)
 	}
-	if _, err := statuses.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
+	if _, err := statuses.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(target)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil {
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(target), target); err != nil {
 		t.Fatal(err)
 	}
-	if ready := meta.FindStatusCondition(receiver.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Reason != v1beta1.ReasonReachable {
+	if ready := meta.FindStatusCondition(target.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Reason != v1beta1.ReasonReachable {
 		t.Errorf("after a delivery it says %+v", ready)
 	}
 }
 
-func newReconciler(t *testing.T, c client.Client) *AlertReconciler {
+func newReconciler(t *testing.T, c client.Client) *Reconciler {
 	t.Helper()
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
 	barrier := newCacheBarrier(c, c)
-	return &AlertReconciler{
+	return &Reconciler{
 		client: c, live: c, barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
-		book: receivers.Resolver{Cache: c}, senders: newSenders(c, providers.Factory{Guard: guard}),
+		resolver: receivers.Resolver{Cache: c}, endpoints: endpoints.NewCache(c, providers.Factory{Guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: uncounted{}, clock: clock.RealClock{},
-		ledger: newLedger(), health: &health{}, attention: time.Minute,
+		pending: newPending(), health: &endpoints.Health{}, answerTimeout: time.Minute,
 	}
 }
 

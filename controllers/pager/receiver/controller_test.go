@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package receiver
 
 import (
 	"context"
@@ -31,19 +31,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // TestAReceiversStatusIsNotLost: an annotation is no event for who watches specs.
 func TestAReceiversStatusIsNotLost(t *testing.T) {
 	receiver := &v1beta1.Receiver{}
 	receiver.UID = "receiver"
-	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", controllertest.Team.Name, &v1beta1.WebhookProvider{URL: "http://127.0.0.1:1"}
 	stale := true
-	c := fakeCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 		if stale {
 			stale = false
 			return apierrors.NewConflict(schema.GroupResource{Resource: "receivers"}, o.GetName(), errors.New("annotated"))
@@ -51,12 +53,15 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 		return c.SubResource(sub).Patch(ctx, o, p, opts...)
 	}}, receiver)
 	r := newStatusReconciler(t, c)
-	party, err := r.book.Target(t.Context(), "ns", team)
+	party, err := r.resolver.Target(t.Context(), "ns", controllertest.Team)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.senders.identify(t.Context(), "ns", team, &party)
-	r.health.update(keyOf("ns", team), func(s *sighting) bool { s.verdict = verdict{version: party.Version, untried: true}; return false })
+	r.endpoints.Identify(t.Context(), "ns", controllertest.Team, &party)
+	r.health.Update(endpoints.KeyOf("ns", controllertest.Team), func(s *endpoints.Observation) bool {
+		s.Proof = endpoints.Proof{Version: party.Version, NotProbed: true}
+		return false
+	})
 	for range 2 {
 		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
 		if err != nil || result.RequeueAfter == 0 && receiver.Status.TestedWith != "" {
@@ -70,22 +75,22 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 
 // TestAReceiverThatIsMendedGetsWhatWaitsAtOnce: what was at its former address does not keep it waiting.
 func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
-	_, receiver := newPage("http://127.0.0.1:1")
+	_, receiver := controllertest.NewAlertAndReceiver("http://127.0.0.1:1")
 	receiver.UID = "receiver"
-	c := fakeCluster(t, interceptor.Funcs{}, receiver)
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, receiver)
 	r := newStatusReconciler(t, c)
-	key := keyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
+	key := endpoints.KeyOf(receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: receiver.Name})
 	isDown := func() bool {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)}); err != nil {
 			t.Fatal(err)
 		}
-		return r.senders.isBlocked(receiver.Namespace, key.ref, time.Now())
+		return r.endpoints.IsBlocked(receiver.Namespace, key.Ref, time.Now())
 	}
 	if isDown() {
 		t.Error("nothing was sent to it yet")
 	}
 	for range 3 {
-		leave, _ := r.senders.limiters.Of(key, time.Now()).Enter(limiter.Request{}, time.Now())
+		leave, _ := r.endpoints.Limiters.Of(key, time.Now()).Enter(limiter.Request{}, time.Now())
 		leave(time.Now(), limiter.Result{Failed: true})
 	}
 	if !isDown() {
@@ -112,8 +117,8 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 	}
 }
 
-func newStatusReconciler(t *testing.T, c client.Client) *ReceiverReconciler {
+func newStatusReconciler(t *testing.T, c client.Client) *Reconciler {
 	t.Helper()
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
-	return newReceiverReconciler(c, v1beta1.KindReceiver, receivers.Resolver{Cache: c}, newSenders(c, providers.Factory{Guard: guard}), &health{}, clock.RealClock{})
+	return NewReconciler(c, v1beta1.KindReceiver, receivers.Resolver{Cache: c}, endpoints.NewCache(c, providers.Factory{Guard: guard}), &endpoints.Health{}, clock.RealClock{})
 }

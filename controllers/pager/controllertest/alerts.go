@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package controllertest
 
 import (
 	"time"
@@ -27,19 +27,19 @@ import (
 )
 
 var (
-	t0   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	team = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "team"}
+	T0   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	Team = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "team"}
 )
 
-func usable(version string) lifecycle.Target {
+func Usable(version string) lifecycle.Target {
 	return lifecycle.Target{Version: version, Spec: &v1beta1.CommonReceiverSpec{ResolveTimeoutSeconds: new(int32(600))}}
 }
 
-func newAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
+func NewAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
 	a := &v1beta1.Alert{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "ns", Name: "a", UID: types.UID("uid"), Generation: 1,
-			CreationTimestamp: metav1.NewTime(t0), Finalizers: []string{v1beta1.AlertFinalizer},
+			CreationTimestamp: metav1.NewTime(T0), Finalizers: []string{v1beta1.AlertFinalizer},
 		},
 		Spec: v1beta1.AlertSpec{Content: "A", Severity: v1beta1.SeverityInfo, State: v1beta1.AlertFiring},
 	}
@@ -49,13 +49,13 @@ func newAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
 	return a
 }
 
-// sentTo is an Alert whose content a receiver holds.
-func sentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
+// SentTo is an Alert whose content a receiver holds.
+func SentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) {
 		hash := lifecycle.ContentHash(&a.Spec)
 		a.Status.Deliveries = append(a.Status.Deliveries, v1beta1.Delivery{
 			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, LastAttemptedHash: hash,
-			Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(t0), SentTime: lifecycle.Seconds(t0),
+			Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(T0), SentTime: lifecycle.Seconds(T0),
 		})
 	}
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"fmt"
@@ -28,8 +28,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// announce emits events about a written status, and counts its deliveries.
-func (r *AlertReconciler) announce(before *v1beta1.Alert, after v1beta1.AlertStatus, w lifecycle.Inputs) {
+// emitEvents emits events about a written status, and counts its deliveries.
+func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, w lifecycle.Inputs) {
 	for _, row := range after.Deliveries {
 		old := lifecycle.DeliveryIn(before.Status.Deliveries, row)
 		if known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts {
@@ -71,8 +71,8 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 	return row.State
 }
 
-// announceRelease emits events about the release of an Alert.
-func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifecycle.Inputs) {
+// emitRelease emits events about the release of an Alert.
+func (r *Reconciler) emitRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifecycle.Inputs) {
 	for _, t := range s.Deliveries {
 		name := string(t.Row.Kind) + "/" + t.Row.Name
 		before := lifecycle.DeliveryIn(alert.Status.Deliveries, t.Row)
@@ -90,6 +90,6 @@ func (r *AlertReconciler) announceRelease(alert *v1beta1.Alert, s lifecycle.Plan
 // maxNote is the API server's limit of an event's note, in bytes.
 const maxNote = 1024
 
-func (r *AlertReconciler) event(about *v1beta1.Alert, kind, reason, action, note string, args ...any) {
+func (r *Reconciler) event(about *v1beta1.Alert, kind, reason, action, note string, args ...any) {
 	r.recorder.Eventf(about, nil, kind, reason, action, "%s", redact.Shorten(fmt.Sprintf(note, args...), maxNote))
 }

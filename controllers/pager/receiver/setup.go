@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package receiver
 
 import (
 	"strings"
@@ -31,19 +31,20 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
 // receiverWorkers is the number of concurrent reconciles of receivers of a kind.
 const receiverWorkers = 4
 
-// setupReceivers registers the controllers of receivers of both kinds.
-func setupReceivers(mgr ctrl.Manager, book receivers.Resolver, s *senders, h *health) error {
-	byKind := map[v1beta1.ReceiverKind]*ReceiverReconciler{}
-	h.changed = func(key senderKey) {
-		byKind[key.ref.Kind].wake.Add(types.NamespacedName{Namespace: key.namespace, Name: key.ref.Name})
+// Setup registers the controllers of receivers of both kinds.
+func Setup(mgr ctrl.Manager, book receivers.Resolver, s *endpoints.Cache, h *endpoints.Health) error {
+	byKind := map[v1beta1.ReceiverKind]*Reconciler{}
+	h.OnChange = func(key endpoints.Key) {
+		byKind[key.Ref.Kind].wake.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Ref.Name})
 	}
 	for _, kind := range []v1beta1.ReceiverKind{v1beta1.KindReceiver, v1beta1.KindClusterReceiver} {
-		byKind[kind] = newReceiverReconciler(mgr.GetClient(), kind, book, s, h, clock.RealClock{})
+		byKind[kind] = NewReconciler(mgr.GetClient(), kind, book, s, h, clock.RealClock{})
 		if err := byKind[kind].watch(mgr); err != nil {
 			return err
 		}
@@ -51,11 +52,11 @@ func setupReceivers(mgr ctrl.Manager, book receivers.Resolver, s *senders, h *he
 	return nil
 }
 
-func newReceiverReconciler(c client.Client, kind v1beta1.ReceiverKind, book receivers.Resolver, s *senders, h *health, now clock.PassiveClock) *ReceiverReconciler {
-	return &ReceiverReconciler{client: c, kind: kind, book: book, senders: s, health: h, asked: make(chan struct{}, maxAsked), clock: now}
+func NewReconciler(c client.Client, kind v1beta1.ReceiverKind, book receivers.Resolver, s *endpoints.Cache, h *endpoints.Health, now clock.PassiveClock) *Reconciler {
+	return &Reconciler{client: c, kind: kind, resolver: book, endpoints: s, health: h, probeSlots: make(chan struct{}, maxProbes), clock: now}
 }
 
-func (r *ReceiverReconciler) watch(mgr ctrl.Manager) error {
+func (r *Reconciler) watch(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(string(r.kind))).
 		For(receivers.NewOf(r.kind)). // also changes of the status: a former leader's write may come late

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package endpoints
 
 import (
 	"context"
@@ -42,56 +42,56 @@ import (
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
-// senders has a sender for each receiver, created once for each revision of the receiver and its Secret.
-type senders struct {
+// Cache has a sender for each receiver, created once for each revision of the receiver and its Secret.
+type Cache struct {
 	live    client.Reader // Secrets are read one at a time, and not cached
 	factory providers.Factory
 
-	ready     *versioned.Cache[senderKey, *prepared]
-	limiters  limiter.Limiters[senderKey] // whatever version a receiver is of
-	recovered recovery
+	Senders    *versioned.Cache[Key, *Prepared]
+	Limiters   limiter.Limiters[Key] // whatever version a receiver is of
+	Recoveries recoveries
 }
 
-type senderKey struct {
-	namespace string
-	ref       v1beta1.ReceiverRef
+type Key struct {
+	Namespace string
+	Ref       v1beta1.ReceiverRef
 }
 
-func newSenders(live client.Reader, factory providers.Factory) *senders {
-	return &senders{live: live, factory: factory, ready: versioned.NewCache[senderKey, *prepared]()}
+func NewCache(live client.Reader, factory providers.Factory) *Cache {
+	return &Cache{live: live, factory: factory, Senders: versioned.NewCache[Key, *Prepared]()}
 }
 
-// keyOf returns the key of a receiver that is referred to in a namespace.
-func keyOf(namespace string, ref v1beta1.ReceiverRef) senderKey {
+// KeyOf returns the key of a receiver that is referred to in a namespace.
+func KeyOf(namespace string, ref v1beta1.ReceiverRef) Key {
 	if ref.Kind == v1beta1.KindClusterReceiver {
 		namespace = ""
 	}
-	return senderKey{namespace: namespace, ref: ref}
+	return Key{Namespace: namespace, Ref: ref}
 }
 
-// isBlocked reports whether requests of a namespace to a receiver wait for some time.
-func (s *senders) isBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
-	b := s.limiters.Known(keyOf(namespace, ref))
-	return b != nil && b.Blocked(laneOf(namespace), now) != ""
+// IsBlocked reports whether requests of a namespace to a receiver wait for some time.
+func (s *Cache) IsBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
+	b := s.Limiters.Known(KeyOf(namespace, ref))
+	return b != nil && b.Blocked(FlowOf(namespace), now) != ""
 }
 
-// prepared is the sender of one revision of a receiver and its Secret.
-type prepared struct {
-	sender  notify.Sender
+// Prepared is the sender of one revision of a receiver and its Secret.
+type Prepared struct {
+	Sender  notify.Sender
 	failure error  // why there is no sender
 	version string // as in lifecycle.Target
 }
 
 // Close closes idle connections.
-func (p *prepared) Close() {
-	if p.sender != nil {
-		p.sender.Close()
+func (p *Prepared) Close() {
+	if p.Sender != nil {
+		p.Sender.Close()
 	}
 }
 
-// identify sets the version of a receiver, for which its Secret is read once in each of its versions. It returns false where the
+// Identify sets the version of a receiver, for which its Secret is read once in each of its versions. It returns false where the
 // Secret cannot be read now: then the revision stands for the version, and the attempt has the error.
-func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *lifecycle.Target) bool {
+func (s *Cache) Identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *lifecycle.Target) bool {
 	if p.Spec == nil || p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSecretNotFound {
 		return false
 	}
@@ -104,18 +104,18 @@ func (s *senders) identify(ctx context.Context, namespace string, ref v1beta1.Re
 	return true
 }
 
-// of returns the sender of a receiver and its version: p may have been identified while the Secret could not be read. An error is a
+// Sender returns the sender of a receiver and its version: p may have been identified while the Secret could not be read. An error is a
 // *result.Error.
-func (s *senders) of(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (sender notify.Sender, version string, err error) {
+func (s *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (sender notify.Sender, version string, err error) {
 	prepared, err := s.prepare(ctx, namespace, ref, p)
 	if err != nil {
 		return nil, p.Version, err
 	}
-	return prepared.sender, prepared.version, prepared.failure
+	return prepared.Sender, prepared.version, prepared.failure
 }
 
-func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (*prepared, error) {
-	return s.ready.Of(keyOf(namespace, ref), p.Revision, func() (*prepared, error) {
+func (s *Cache) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (*Prepared, error) {
+	return s.Senders.Of(KeyOf(namespace, ref), p.Revision, func() (*Prepared, error) {
 		secret, err := s.secret(ctx, p.SecretNamespace, p.Spec.SecretRef)
 		if err != nil {
 			return nil, err
@@ -124,7 +124,7 @@ func (s *senders) prepare(ctx context.Context, namespace string, ref v1beta1.Rec
 		if _, ok := errors.AsType[*result.Error](err); err != nil && !ok {
 			err = &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
 		}
-		return &prepared{sender: sender, failure: err, version: endpointVersion(p, secret)}, nil
+		return &Prepared{Sender: sender, failure: err, version: endpointVersion(p, secret)}, nil
 	})
 }
 
@@ -143,7 +143,7 @@ func endpointVersion(p lifecycle.Target, secret *corev1.Secret) string {
 }
 
 // secret reads a receiver's Secret; it is empty where the receiver has none.
-func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (*corev1.Secret, error) {
+func (s *Cache) secret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (*corev1.Secret, error) {
 	if ref == nil {
 		return &corev1.Secret{}, nil
 	}
@@ -159,46 +159,46 @@ func (s *senders) secret(ctx context.Context, namespace string, ref *v1beta1.Sec
 	return secret, nil
 }
 
-// recovery is when receivers last recovered from failures.
-type recovery struct {
+// recoveries is when receivers last recovered from failures.
+type recoveries struct {
 	mu sync.Mutex
-	at map[senderKey]time.Time
+	at map[Key]time.Time
 }
 
-func (r *recovery) set(key senderKey, at time.Time) {
+func (r *recoveries) Set(key Key, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at == nil {
-		r.at = map[senderKey]time.Time{}
+		r.at = map[Key]time.Time{}
 	}
 	r.at[key] = at
 }
 
-func (r *recovery) of(key senderKey) time.Time {
+func (r *recoveries) At(key Key) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.at[key]
 }
 
-func (r *recovery) forget(key senderKey) {
+func (r *recoveries) Forget(key Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.at, key)
 }
 
-// laneOf returns the flow of the requests of a namespace.
-func laneOf(namespace string) string { return "namespace " + namespace }
+// FlowOf returns the flow of the requests of a namespace.
+func FlowOf(namespace string) string { return "namespace " + namespace }
 
-// panicked logs a panic of a provider, and returns it as a failure.
-func panicked(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *result.Error {
+// FailureOfPanic logs a panic of a provider, and returns it as a failure.
+func FailureOfPanic(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *result.Error {
 	err, _ := broken.(runtime.Error) // the text of other panics may have the content of a message
 	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
-	return failureOf(nil)
+	return FailureOf(nil)
 }
 
-// failureOf returns the failure of a sender. An error without a class has an unknown outcome, so that the request is repeated under the
+// FailureOf returns the failure of a sender. An error without a class has an unknown outcome, so that the request is repeated under the
 // same key.
-func failureOf(err error) *result.Error {
+func FailureOf(err error) *result.Error {
 	if failure, ok := errors.AsType[*result.Error](err); ok {
 		return failure
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"context"
@@ -26,8 +26,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// look observes in the caches what a decision about an Alert depends on.
-func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) (err error) {
+// observe observes in the caches what a decision about an Alert depends on.
+func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) (err error) {
 	w.Targets, w.Blocked = map[v1beta1.ReceiverRef]lifecycle.Target{}, map[v1beta1.ReceiverRef]bool{}
 	if w.Refs, err = r.refs(ctx, a, w); err != nil {
 		return err
@@ -40,38 +40,38 @@ func (r *AlertReconciler) look(ctx context.Context, a *v1beta1.Alert, w *lifecyc
 		if _, ok := w.Targets[ref]; ok {
 			continue
 		}
-		if w.Targets[ref], err = r.party(ctx, r.book, a.Namespace, ref); err != nil {
+		if w.Targets[ref], err = r.target(ctx, r.resolver, a.Namespace, ref); err != nil {
 			return err
 		}
 		if !a.DeletionTimestamp.IsZero() { // only deletions depend on it
-			w.Blocked[ref] = r.senders.isBlocked(a.Namespace, ref, w.Now)
+			w.Blocked[ref] = r.endpoints.IsBlocked(a.Namespace, ref, w.Now)
 		}
 	}
 	return nil
 }
 
-// party completes a receiver with its version.
-func (r *AlertReconciler) party(ctx context.Context, book receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
+// target completes a receiver with its version.
+func (r *Reconciler) target(ctx context.Context, book receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
 	p, err := book.Target(ctx, namespace, ref)
 	if err == nil {
-		r.senders.identify(ctx, namespace, ref, &p)
+		r.endpoints.Identify(ctx, namespace, ref, &p)
 	}
 	return p, err
 }
 
-// lookTwice reads the receivers from the API server that the cache does not show and that something has to be sent to: they may have
+// observeLive reads the receivers from the API server that the cache does not show and that something has to be sent to: they may have
 // been created together with the Alert.
-func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s lifecycle.Plan, w *lifecycle.Inputs) (err error) {
+func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, s lifecycle.Plan, w *lifecycle.Inputs) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	live := receivers.Resolver{Cache: r.live, Unindexed: true, OperatorNamespace: r.book.OperatorNamespace}
+	live := receivers.Resolver{Cache: r.live, Unindexed: true, OperatorNamespace: r.resolver.OperatorNamespace}
 	if s.IsBlockedByMissingDefault(a, w.Now) {
 		ref, err := live.Default(ctx, a.Namespace)
 		if err != nil || ref == nil {
 			return err
 		}
 		w.Refs = []v1beta1.ReceiverRef{*ref}
-		w.Targets[*ref], err = r.party(ctx, live, a.Namespace, *ref)
+		w.Targets[*ref], err = r.target(ctx, live, a.Namespace, *ref)
 		return err
 	}
 	for _, t := range s.Deliveries {
@@ -79,7 +79,7 @@ func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s lif
 		if !t.IsBlockedByMissingTarget(a, w.Targets[ref], w.Now) {
 			continue
 		}
-		if w.Targets[ref], err = r.party(ctx, live, a.Namespace, ref); err != nil {
+		if w.Targets[ref], err = r.target(ctx, live, a.Namespace, ref); err != nil {
 			return err
 		}
 	}
@@ -87,7 +87,7 @@ func (r *AlertReconciler) lookTwice(ctx context.Context, a *v1beta1.Alert, s lif
 }
 
 // refs returns the receivers that an Alert names, or was sent to by default, or would be now: a later default never sends again.
-func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
+func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
 	if len(a.Spec.ReceiverRefs) > 0 {
 		return a.Spec.ReceiverRefs, nil
 	}
@@ -105,7 +105,7 @@ func (r *AlertReconciler) refs(ctx context.Context, a *v1beta1.Alert, w *lifecyc
 	if len(tried) > 0 {
 		return tried, nil
 	}
-	ref, err := r.book.Default(ctx, a.Namespace)
+	ref, err := r.resolver.Default(ctx, a.Namespace)
 	if err != nil || ref == nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package alert
 
 import (
 	"maps"
@@ -33,19 +33,19 @@ import (
 // remindAgain is the delay before a failed resend is repeated.
 const remindAgain = 30 * time.Second
 
-// ledger holds what this process knows of Alerts beyond their status: requests in flight, outcomes that are not recorded yet, so that
+// pending holds what this process knows of Alerts beyond their status: requests in flight, outcomes that are not recorded yet, so that
 // none is lost when a write fails, and times of resends. The next reconcile continues from there.
-type ledger struct {
+type pending struct {
 	mu      sync.Mutex
-	entries map[types.NamespacedName]*entry
+	entries map[types.NamespacedName]*record
 	flights int
 	landed  *sync.Cond // of a lifecycle.OpenRequest
 	number  uint64     // of the last lifecycle.Outcome
 	closed  bool
 }
 
-// entry is what is known of one Alert.
-type entry struct {
+// record is what is known of one Alert.
+type record struct {
 	uid      types.UID
 	outcomes []lifecycle.Outcome
 	underWay map[v1beta1.ReceiverRef]lifecycle.OpenRequest
@@ -60,8 +60,8 @@ type entry struct {
 // said that it is; before is the row without.
 type intent struct{ before, after v1beta1.Delivery }
 
-func newLedger() *ledger {
-	l := &ledger{entries: map[types.NamespacedName]*entry{}}
+func newPending() *pending {
+	l := &pending{entries: map[types.NamespacedName]*record{}}
 	l.landed = sync.NewCond(&l.mu)
 	return l
 }
@@ -71,7 +71,7 @@ func nameOf(a *v1beta1.Alert) types.NamespacedName {
 }
 
 // of returns the entry of an Alert; nil: there is none, or it is of another Alert of the name.
-func (l *ledger) of(a *v1beta1.Alert) *entry {
+func (l *pending) of(a *v1beta1.Alert) *record {
 	if e := l.entries[nameOf(a)]; e != nil && e.uid == a.UID {
 		return e
 	}
@@ -79,7 +79,7 @@ func (l *ledger) of(a *v1beta1.Alert) *entry {
 }
 
 // begin records a request in flight, unless the ledger is closed.
-func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
+func (l *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -91,10 +91,10 @@ func (l *ledger) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.Op
 }
 
 // open returns the entry of an Alert, and creates it if there is none.
-func (l *ledger) open(a *v1beta1.Alert) *entry {
+func (l *pending) open(a *v1beta1.Alert) *record {
 	e := l.of(a)
 	if e == nil {
-		e = &entry{uid: a.UID, underWay: map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
+		e = &record{uid: a.UID, underWay: map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
 			failed: map[v1beta1.ReceiverRef]lifecycle.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		l.entries[nameOf(a)] = e
 	}
@@ -102,7 +102,7 @@ func (l *ledger) open(a *v1beta1.Alert) *entry {
 }
 
 // queue records where an Alert waits for a slot, and returns where it no longer does.
-func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait) (left []v1beta1.ReceiverRef) {
+func (l *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait) (left []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.of(a) == nil && len(queued) == 0 {
@@ -115,7 +115,7 @@ func (l *ledger) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.
 }
 
 // end records the outcome of a request; of a resend only its time. It returns false if the Alert is gone.
-func (l *ledger) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
+func (l *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flights--
@@ -125,7 +125,7 @@ func (l *ledger) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 		return false
 	}
 	delete(e.underWay, o.Ref)
-	e.noteFailure(o)
+	e.observeFailure(o)
 	switch {
 	case o.Verdict.FailedProbe && !o.WriteAhead: // the receiver's status has the outcome
 	case o.ResendEvery == 0:
@@ -140,8 +140,8 @@ func (l *ledger) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	return true
 }
 
-// noteFailure remembers since when attempts fail.
-func (e *entry) noteFailure(o lifecycle.Outcome) {
+// observeFailure remembers since when attempts fail.
+func (e *record) observeFailure(o lifecycle.Outcome) {
 	since := o.At
 	if f, ok := e.failed[o.Ref]; ok && !o.FailingSince.IsZero() {
 		since = f.Since
@@ -153,7 +153,7 @@ func (e *entry) noteFailure(o lifecycle.Outcome) {
 
 // cancel records that a request was not sent, as the write of its record failed. The record may have been written nevertheless; no answer
 // is lost then.
-func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
+func (l *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flights--
@@ -164,8 +164,8 @@ func (l *ledger) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...int
 	}
 }
 
-// commit records that a request whose record is written is sent now.
-func (l *ledger) commit(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
+// confirm records that a request whose record is written is sent now.
+func (l *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.of(a); e != nil {
@@ -175,7 +175,7 @@ func (l *ledger) commit(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 
 // apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to w, in one critical section, so that no
 // request is missing in both. It returns the number of the last outcome; 0: there is none.
-func (l *ledger) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
+func (l *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w.InFlight, w.LastResent, w.Failed = nil, nil, nil
@@ -184,7 +184,7 @@ func (l *ledger) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 		return 0
 	}
 	w.InFlight, w.LastResent, w.Failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.failed)
-	e.takeBack(a)
+	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		lifecycle.PutDelivery(a, lifecycle.Apply(lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
 		last = o.Number
@@ -192,8 +192,8 @@ func (l *ledger) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	return last
 }
 
-// takeBack removes the records of requests that were not sent from a.
-func (e *entry) takeBack(a *v1beta1.Alert) {
+// removeUnsent removes the records of requests that were not sent from a.
+func (e *record) removeUnsent(a *v1beta1.Alert) {
 	for ref, unsent := range e.unsent {
 		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 		for _, i := range unsent {
@@ -204,8 +204,8 @@ func (e *entry) takeBack(a *v1beta1.Alert) {
 	}
 }
 
-// settle drops the outcomes up to the one with a number, which are recorded.
-func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
+// markRecorded drops the outcomes up to the one with a number, which are recorded.
+func (l *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of(a)
@@ -219,13 +219,13 @@ func (l *ledger) settle(a *v1beta1.Alert, last uint64) {
 }
 
 // release records that an Alert was released: without finalizers it is gone, though the cache may still show it.
-func (l *ledger) release(a *v1beta1.Alert) {
+func (l *pending) release(a *v1beta1.Alert) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open(a).released = true
 }
 
-func (l *ledger) isReleased(a *v1beta1.Alert) bool {
+func (l *pending) isReleased(a *v1beta1.Alert) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of(a)
@@ -234,7 +234,7 @@ func (l *ledger) isReleased(a *v1beta1.Alert) bool {
 
 // drop removes the entry of an Alert of the name that is gone: any but the one with uid. It returns what was sent for it, and where it
 // waits.
-func (l *ledger) drop(name types.NamespacedName, uid types.UID) (outcomes []lifecycle.Outcome, queued []v1beta1.ReceiverRef) {
+func (l *pending) drop(name types.NamespacedName, uid types.UID) (outcomes []lifecycle.Outcome, queued []v1beta1.ReceiverRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[name]
@@ -246,7 +246,7 @@ func (l *ledger) drop(name types.NamespacedName, uid types.UID) (outcomes []life
 }
 
 // close begins no more requests, and waits for those in flight.
-func (l *ledger) close() {
+func (l *pending) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
@@ -256,7 +256,7 @@ func (l *ledger) close() {
 }
 
 // unrecorded returns the Alerts with outcomes that are not in their status.
-func (l *ledger) unrecorded() []types.NamespacedName {
+func (l *pending) unrecorded() []types.NamespacedName {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var names []types.NamespacedName

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package controllertest
 
 import (
 	"errors"
@@ -30,9 +30,10 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/receivers/waiting"
 )
 
-func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
+func NewCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(v1beta1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
@@ -41,15 +42,15 @@ func fakeCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object
 	isDefault := func(o client.Object) []string { return []string{strconv.FormatBool(receivers.IsDefault(o))} }
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1beta1.Alert{}, &v1beta1.Receiver{}).
 		WithIndex(&v1beta1.Receiver{}, "isDefault", isDefault).WithIndex(&v1beta1.ClusterReceiver{}, "isDefault", isDefault).
-		WithIndex(&v1beta1.Alert{}, waitingIndex, waitsFor).
+		WithIndex(&v1beta1.Alert{}, waiting.Index, waiting.Keys).
 		WithInterceptorFuncs(funcs).Build()
 }
 
-// newPage is an Alert of now, and the receiver at a URL that it is for.
-func newPage(url string) (*v1beta1.Alert, *v1beta1.Receiver) {
+// NewAlertAndReceiver is an Alert of now, and the receiver at a URL that it is for.
+func NewAlertAndReceiver(url string) (*v1beta1.Alert, *v1beta1.Receiver) {
 	receiver := &v1beta1.Receiver{}
 	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", "hook", &v1beta1.WebhookProvider{URL: url}
-	return newAlert(func(a *v1beta1.Alert) {
+	return NewAlert(func(a *v1beta1.Alert) {
 		a.CreationTimestamp.Time = time.Now()
 		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: receiver.Name}}
 	}), receiver

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pager
+package endpoints
 
 import (
 	"context"
@@ -43,7 +43,7 @@ type eventCreator struct {
 	instance string // of the operator: the name of its Pod
 }
 
-func newEventCreator(events clienteventsv1.EventsGetter, instance string) event.Creator {
+func NewEventCreator(events clienteventsv1.EventsGetter, instance string) event.Creator {
 	return &eventCreator{events: events, instance: instance}
 }
 

@@ -1,0 +1,125 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package receiver
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
+)
+
+func TestExamine(t *testing.T) {
+	fails := func(class result.Class) *result.Error {
+		return &result.Error{Class: class, Reason: "Why", Message: "why"}
+	}
+	tested := func(r *v1beta1.Receiver) { r.Status.TestedWith = "v1" }
+	failing := func(r *v1beta1.Receiver) {
+		tested(r)
+		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Why"}, {Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: "Why"}}
+	}
+	untried := func(r *v1beta1.Receiver) {
+		tested(r)
+		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionUnknown, Reason: "Untried"}}
+	}
+	createdAgo := func(d time.Duration) func(*v1beta1.Receiver) {
+		return func(r *v1beta1.Receiver) { r.CreationTimestamp = metav1.NewTime(controllertest.T0.Add(-d)) }
+	}
+	noSecret := lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: "x"}}
+	for name, c := range map[string]struct {
+		why     string
+		edit    func(*v1beta1.Receiver)
+		party   lifecycle.Target
+		seen    endpoints.Observation
+		waiting int32
+		want    string // Ready, its reason, the one beside it that is True; whether it is asked, when to look again
+	}{
+		"new":                   {why: "it is asked", party: controllertest.Usable("v1"), want: "Unknown Probing Reconciling, ask"},
+		"being asked":           {why: "once at a time", party: controllertest.Usable("v1"), seen: endpoints.Observation{Probing: true}, want: "Unknown Probing Reconciling"},
+		"answered":              {why: "it works", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1"}}, want: "True Reachable"},
+		"answered, changed":     {why: "that was another one", party: controllertest.Usable("v2"), edit: tested, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1"}}, want: "Unknown Probing Reconciling, ask"},
+		"after a restart":       {why: "what is on record is not asked again", party: controllertest.Usable("v1"), edit: tested, want: ""},
+		"F-P1 refuses":          {why: "it is asked again soon", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration)}, Probes: 1, NextProbe: controllertest.T0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
+		"F-P1 still refuses":    {why: "a person should look", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration)}, Probes: 4, NextProbe: controllertest.T0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
+		"F-P1 refused Alerts":   {why: "an Alert tries it", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}, NextDelivery: controllertest.T0.Add(time.Minute), Slow: true}, waiting: 3, want: "False Why Stalled"},
+		"F-P1 refused one":      {why: "an Alert tries it soon", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}}, waiting: 3, want: "False Why Reconciling"},
+		"F-P1 nothing waits":    {why: "nothing is tried", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}}, want: "False Why Stalled"},
+		"does not answer":       {why: "it is asked again", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}, NextProbe: controllertest.T0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
+		"did not answer":        {why: "now", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Temporary)}, NextProbe: controllertest.T0}, want: "False Why Reconciling, ask"},
+		"fails":                 {why: "deliveries will tell", party: controllertest.Usable("v1"), edit: tested, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why"},
+		"fails, with a queue":   {why: "who waits tries it", party: controllertest.Usable("v1"), edit: tested, waiting: 2, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why Reconciling"},
+		"failed, restarted":     {why: "nothing waits that would tell", party: controllertest.Usable("v1"), edit: failing, want: "Unknown Probing Reconciling, ask"},
+		"fails, restarted":      {why: "who waits tries it", party: controllertest.Usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
+		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), party: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
+		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), party: noSecret, want: "False SecretNotFound Stalled"},
+		"suspended":             {why: "and asked anew when it is not any more", edit: tested, party: lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
+		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
+		"F-P9 was Unknown":      {why: "an earlier version left it so", party: controllertest.Usable("v1"), edit: untried, waiting: 2, want: "Unknown Probing Reconciling, ask"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r", Generation: 3}}
+			if c.edit != nil {
+				c.edit(r)
+			}
+			before := r.DeepCopy()
+			got := evaluate(r, c.party, c.seen, c.waiting, controllertest.T0)
+			if text := checkShorthand(got); text != c.want {
+				t.Errorf("%s: %q, want %q", c.why, text, c.want)
+			}
+			if !equality.Semantic.DeepEqual(before, r) {
+				t.Error("the receiver was changed")
+			}
+			for _, condition := range got.status.Conditions {
+				if condition.ObservedGeneration != r.Generation {
+					t.Errorf("%s says what held at generation %d", condition.Type, condition.ObservedGeneration)
+				}
+			}
+			r.Status = got.status
+			if again := evaluate(r, c.party, c.seen, c.waiting, controllertest.T0.Add(time.Millisecond)); !equality.Semantic.DeepEqual(again.status, got.status) || again.urgent {
+				t.Errorf("a second look writes again: %+v", again.status)
+			}
+		})
+	}
+}
+
+func checkShorthand(c evaluation) string {
+	var parts []string
+	if ready := meta.FindStatusCondition(c.status.Conditions, v1beta1.ConditionReady); ready != nil {
+		parts = append(parts, string(ready.Status)+" "+ready.Reason)
+	}
+	for _, kind := range []string{v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
+		if meta.IsStatusConditionTrue(c.status.Conditions, kind) {
+			parts[0] += " " + kind
+		}
+	}
+	if c.probe {
+		parts = append(parts, "ask")
+	}
+	if !c.requeueAt.IsZero() {
+		parts = append(parts, "wake "+c.requeueAt.Sub(controllertest.T0).String())
+	}
+	return strings.Join(parts, ", ")
+}
