@@ -25,22 +25,22 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// Spelling is how a plan reference names class and plan.
-type Spelling string
+// NamedBy is how a plan reference names class and plan.
+type NamedBy string
 
 const (
 	// ByExternalName: by their names in the catalog.
-	ByExternalName Spelling = "ExternalName"
+	ByExternalName NamedBy = "ExternalName"
 	// ByExternalID: by their ids in the catalog.
-	ByExternalID Spelling = "ExternalID"
+	ByExternalID NamedBy = "ExternalID"
 	// ByName: by the names of the objects.
-	ByName Spelling = "Name"
+	ByName NamedBy = "Name"
 )
 
 // Reference is a PlanReference in one form.
 type Reference struct {
-	Scope    Scope
-	Spelling Spelling
+	Scope   Scope
+	NamedBy NamedBy
 	// Class is the value of the field for the class.
 	Class string
 	// Plan is the value of the field for the plan; empty: the class's only plan.
@@ -55,12 +55,12 @@ type slot struct {
 
 func slotsOf(spec *v1beta1.PlanReference) []slot {
 	slots := []slot{
-		{Reference{Scope: Cluster, Spelling: ByExternalName}, &spec.ClusterServiceClassExternalName, &spec.ClusterServicePlanExternalName},
-		{Reference{Scope: Cluster, Spelling: ByExternalID}, &spec.ClusterServiceClassExternalID, &spec.ClusterServicePlanExternalID},
-		{Reference{Scope: Cluster, Spelling: ByName}, &spec.ClusterServiceClassName, &spec.ClusterServicePlanName},
-		{Reference{Scope: Namespaced, Spelling: ByExternalName}, &spec.ServiceClassExternalName, &spec.ServicePlanExternalName},
-		{Reference{Scope: Namespaced, Spelling: ByExternalID}, &spec.ServiceClassExternalID, &spec.ServicePlanExternalID},
-		{Reference{Scope: Namespaced, Spelling: ByName}, &spec.ServiceClassName, &spec.ServicePlanName},
+		{Reference{Scope: Cluster, NamedBy: ByExternalName}, &spec.ClusterServiceClassExternalName, &spec.ClusterServicePlanExternalName},
+		{Reference{Scope: Cluster, NamedBy: ByExternalID}, &spec.ClusterServiceClassExternalID, &spec.ClusterServicePlanExternalID},
+		{Reference{Scope: Cluster, NamedBy: ByName}, &spec.ClusterServiceClassName, &spec.ClusterServicePlanName},
+		{Reference{Scope: Namespaced, NamedBy: ByExternalName}, &spec.ServiceClassExternalName, &spec.ServicePlanExternalName},
+		{Reference{Scope: Namespaced, NamedBy: ByExternalID}, &spec.ServiceClassExternalID, &spec.ServicePlanExternalID},
+		{Reference{Scope: Namespaced, NamedBy: ByName}, &spec.ServiceClassName, &spec.ServicePlanName},
 	}
 	for i := range slots {
 		slots[i].Class, slots[i].Plan = *slots[i].class, *slots[i].plan
@@ -97,7 +97,7 @@ func ReferenceOf(spec v1beta1.PlanReference) (Reference, field.ErrorList) {
 		for _, s := range plans {
 			errs = append(errs, field.Invalid(s.PlanPath(), s.Plan, "must be the only one that names the plan: of "+fields(plans, Reference.PlanField)+" leave all but one out"))
 		}
-	case len(classes) == 1 && len(plans) == 1 && classes[0].Spelling != plans[0].Spelling:
+	case len(classes) == 1 && len(plans) == 1 && classes[0].NamedBy != plans[0].NamedBy:
 		errs = append(errs, field.Required(classes[0].PlanPath(), fmt.Sprintf("must name the plan, in place of %s, since %s names the class", plans[0].PlanField(), classes[0].ClassField())))
 	}
 	if len(errs) > 0 {
@@ -139,10 +139,10 @@ func (r Reference) class() string { return r.Class }
 func (r Reference) plan() string  { return r.Plan }
 
 // ClassField returns the JSON name of the field for the class.
-func (r Reference) ClassField() string { return lowerFirst(r.Scope.ClassKind() + string(r.Spelling)) }
+func (r Reference) ClassField() string { return lowerFirst(r.Scope.ClassKind() + string(r.NamedBy)) }
 
 // PlanField returns the JSON name of the field for the plan.
-func (r Reference) PlanField() string { return lowerFirst(r.Scope.PlanKind() + string(r.Spelling)) }
+func (r Reference) PlanField() string { return lowerFirst(r.Scope.PlanKind() + string(r.NamedBy)) }
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
@@ -155,8 +155,8 @@ func (r Reference) PlanPath() *field.Path { return field.NewPath("spec", r.PlanF
 // NamePlan sets the plan in spec, in the form of the reference, for a defaulted plan.
 func (r Reference) NamePlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) {
 	for _, s := range slotsOf(spec) {
-		if s.Scope == r.Scope && s.Spelling == r.Spelling {
-			*s.plan = r.Spelling.OfPlan(plan)
+		if s.Scope == r.Scope && s.NamedBy == r.NamedBy {
+			*s.plan = r.NamedBy.OfPlan(plan)
 		}
 	}
 }
@@ -164,11 +164,11 @@ func (r Reference) NamePlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) {
 // ReferencesTo returns all references that name a class, without a plan.
 func ReferencesTo(class v1beta1.Class) []Reference {
 	refs := make([]Reference, 0, 3)
-	for _, spelling := range []Spelling{ByExternalName, ByExternalID, ByName} {
+	for _, spelling := range []NamedBy{ByExternalName, ByExternalID, ByName} {
 		refs = append(refs, Reference{
-			Scope:    ScopeOf(class),
-			Spelling: spelling,
-			Class:    spelling.OfClass(class),
+			Scope:   ScopeOf(class),
+			NamedBy: spelling,
+			Class:   spelling.OfClass(class),
 		})
 	}
 	return refs
@@ -176,26 +176,26 @@ func ReferencesTo(class v1beta1.Class) []Reference {
 
 // Changed reports what differs between two references. A reference in another form is to another class and plan.
 func Changed(old, updated Reference) (class, plan bool) {
-	spelling := old.Scope != updated.Scope || old.Spelling != updated.Spelling
+	spelling := old.Scope != updated.Scope || old.NamedBy != updated.NamedBy
 	return spelling || old.Class != updated.Class, spelling || old.Plan != updated.Plan
 }
 
 // MatchesPlan reports whether the reference names a plan of its class, or no plan at all.
 func (r Reference) MatchesPlan(plan v1beta1.Plan) bool {
-	return r.Scope == ScopeOf(plan) && (r.Plan == "" || r.Plan == r.Spelling.OfPlan(plan))
+	return r.Scope == ScopeOf(plan) && (r.Plan == "" || r.Plan == r.NamedBy.OfPlan(plan))
 }
 
 // OfClass returns the value that names a class in this form.
-func (s Spelling) OfClass(class v1beta1.Class) string {
+func (s NamedBy) OfClass(class v1beta1.Class) string {
 	return s.of(class.GetName(), class.Common().ExternalName, class.Common().ExternalID)
 }
 
 // OfPlan returns the value that names a plan in this form.
-func (s Spelling) OfPlan(plan v1beta1.Plan) string {
+func (s NamedBy) OfPlan(plan v1beta1.Plan) string {
 	return s.of(plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID)
 }
 
-func (s Spelling) of(name, externalName, externalID string) string {
+func (s NamedBy) of(name, externalName, externalID string) string {
 	switch s {
 	case ByExternalName:
 		return externalName

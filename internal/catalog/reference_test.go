@@ -34,17 +34,17 @@ func TestReferenceOf(t *testing.T) {
 		planField  string
 	}{
 		{v1beta1.PlanReference{ClusterServiceClassExternalName: "c", ClusterServicePlanExternalName: "p"},
-			catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "c", Plan: "p"}, "clusterServiceClassExternalName", "clusterServicePlanExternalName"},
+			catalog.Reference{Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "c", Plan: "p"}, "clusterServiceClassExternalName", "clusterServicePlanExternalName"},
 		{v1beta1.PlanReference{ClusterServiceClassExternalID: "c", ClusterServicePlanExternalID: "p"},
-			catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByExternalID, Class: "c", Plan: "p"}, "clusterServiceClassExternalID", "clusterServicePlanExternalID"},
+			catalog.Reference{Scope: catalog.Cluster, NamedBy: catalog.ByExternalID, Class: "c", Plan: "p"}, "clusterServiceClassExternalID", "clusterServicePlanExternalID"},
 		{v1beta1.PlanReference{ClusterServiceClassName: "c", ClusterServicePlanName: "p"},
-			catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByName, Class: "c", Plan: "p"}, "clusterServiceClassName", "clusterServicePlanName"},
+			catalog.Reference{Scope: catalog.Cluster, NamedBy: catalog.ByName, Class: "c", Plan: "p"}, "clusterServiceClassName", "clusterServicePlanName"},
 		{v1beta1.PlanReference{ServiceClassExternalName: "c", ServicePlanExternalName: "p"},
-			catalog.Reference{Scope: catalog.Namespaced, Spelling: catalog.ByExternalName, Class: "c", Plan: "p"}, "serviceClassExternalName", "servicePlanExternalName"},
+			catalog.Reference{Scope: catalog.Namespaced, NamedBy: catalog.ByExternalName, Class: "c", Plan: "p"}, "serviceClassExternalName", "servicePlanExternalName"},
 		{v1beta1.PlanReference{ServiceClassExternalID: "c", ServicePlanExternalID: "p"},
-			catalog.Reference{Scope: catalog.Namespaced, Spelling: catalog.ByExternalID, Class: "c", Plan: "p"}, "serviceClassExternalID", "servicePlanExternalID"},
+			catalog.Reference{Scope: catalog.Namespaced, NamedBy: catalog.ByExternalID, Class: "c", Plan: "p"}, "serviceClassExternalID", "servicePlanExternalID"},
 		{v1beta1.PlanReference{ServiceClassName: "c", ServicePlanName: "p"},
-			catalog.Reference{Scope: catalog.Namespaced, Spelling: catalog.ByName, Class: "c", Plan: "p"}, "serviceClassName", "servicePlanName"},
+			catalog.Reference{Scope: catalog.Namespaced, NamedBy: catalog.ByName, Class: "c", Plan: "p"}, "serviceClassName", "servicePlanName"},
 	} {
 		got, errs := catalog.ReferenceOf(c.spec)
 		if len(errs) > 0 || got != c.want {
@@ -142,9 +142,9 @@ func TestReferenceMatches(t *testing.T) {
 	for _, class := range []v1beta1.Class{cluster, local} {
 		scope, refs := catalog.ScopeOf(class), catalog.ReferencesTo(class)
 		if want := []catalog.Reference{
-			{Scope: scope, Spelling: catalog.ByExternalName, Class: "azure-mysql"},
-			{Scope: scope, Spelling: catalog.ByExternalID, Class: "class-1-id"},
-			{Scope: scope, Spelling: catalog.ByName, Class: "class-1"},
+			{Scope: scope, NamedBy: catalog.ByExternalName, Class: "azure-mysql"},
+			{Scope: scope, NamedBy: catalog.ByExternalID, Class: "class-1-id"},
+			{Scope: scope, NamedBy: catalog.ByName, Class: "class-1"},
 		}; !slices.Equal(refs, want) {
 			t.Fatalf("%s is referred to by %v, want %v", scope, refs, want)
 		}
@@ -160,7 +160,7 @@ func TestReferenceMatches(t *testing.T) {
 }
 
 func TestChanged(t *testing.T) {
-	old := catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "c", Plan: "p"}
+	old := catalog.Reference{Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "c", Plan: "p"}
 	for _, c := range []struct {
 		why         string
 		change      func(*catalog.Reference)
@@ -169,7 +169,7 @@ func TestChanged(t *testing.T) {
 		{"nothing", func(*catalog.Reference) {}, false, false},
 		{"the plan", func(r *catalog.Reference) { r.Plan = "q" }, false, true},
 		{"the class", func(r *catalog.Reference) { r.Class = "d" }, true, false},
-		{"the spelling", func(r *catalog.Reference) { r.Spelling = catalog.ByName }, true, true},
+		{"the spelling", func(r *catalog.Reference) { r.NamedBy = catalog.ByName }, true, true},
 		{"the scope", func(r *catalog.Reference) { r.Scope = catalog.Namespaced }, true, true},
 	} {
 		updated := old
@@ -181,8 +181,8 @@ func TestChanged(t *testing.T) {
 }
 
 func TestHowReferencesAreShown(t *testing.T) {
-	cluster := catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "x", Plan: "y"}
-	local := catalog.Reference{Scope: catalog.Namespaced, Spelling: catalog.ByName, Class: `a"b`}
+	cluster := catalog.Reference{Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "x", Plan: "y"}
+	local := catalog.Reference{Scope: catalog.Namespaced, NamedBy: catalog.ByName, Class: `a"b`}
 	for _, c := range []struct{ got, want string }{
 		{cluster.UserSpecifiedClassName(), "ClusterServiceClass/x"},
 		{cluster.UserSpecifiedPlanName(), "y"},

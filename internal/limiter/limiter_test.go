@@ -30,8 +30,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
-// party counts who entered and who was called.
-type party struct {
+// testEndpoint counts who entered and who was called.
+type testEndpoint struct {
 	limiter.Limiter
 	total, perLane limiter.Rate
 	retries        func(who string) bool // nil: none
@@ -42,7 +42,7 @@ type party struct {
 }
 
 // Enter notes who has entered.
-func (p *party) Enter(t limiter.Request, now time.Time) (bool, limiter.Wait) {
+func (p *testEndpoint) Enter(t limiter.Request, now time.Time) (bool, limiter.Wait) {
 	leave, wait := p.Limiter.Enter(t, now)
 	if leave != nil {
 		p.mu.Lock()
@@ -53,7 +53,7 @@ func (p *party) Enter(t limiter.Request, now time.Time) (bool, limiter.Wait) {
 }
 
 // Leave has who entered first leave.
-func (p *party) Leave(now time.Time, r limiter.Result) {
+func (p *testEndpoint) Leave(now time.Time, r limiter.Result) {
 	p.mu.Lock()
 	leave := p.under[0]
 	p.under = p.under[1:]
@@ -62,7 +62,7 @@ func (p *party) Leave(now time.Time, r limiter.Result) {
 }
 
 // take is who was called since it was last asked.
-func (p *party) take() []string {
+func (p *testEndpoint) take() []string {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,12 +72,12 @@ func (p *party) take() []string {
 }
 
 // enter asks for who, whose lane is what stands before a slash.
-func (p *party) enter(who string) bool {
+func (p *testEndpoint) enter(who string) bool {
 	entered, _ := p.ask(who)
 	return entered
 }
 
-func (p *party) ask(who string) (bool, limiter.Wait) {
+func (p *testEndpoint) ask(who string) (bool, limiter.Wait) {
 	name, _, _ := strings.Cut(who, "/")
 	return p.Enter(limiter.Request{ID: who, Flow: name, Total: p.total, PerFlow: p.perLane, Retry: p.retries != nil && p.retries(who), Notify: func() {
 		p.mu.Lock()
@@ -86,21 +86,21 @@ func (p *party) ask(who string) (bool, limiter.Wait) {
 	}}, time.Now())
 }
 
-func (p *party) leave(failed bool) { p.Leave(time.Now(), limiter.Result{Failed: failed}) }
+func (p *testEndpoint) leave(failed bool) { p.Leave(time.Now(), limiter.Result{Failed: failed}) }
 
-func (p *party) wantCalled(t *testing.T, why string, want ...string) {
+func (p *testEndpoint) wantCalled(t *testing.T, why string, want ...string) {
 	t.Helper()
 	if called := p.take(); fmt.Sprint(called) != fmt.Sprint(want) {
 		t.Errorf("%s: called %v, want %v", why, called, want)
 	}
 }
 
-func inBubble(t *testing.T, test func(t *testing.T, p *party)) {
-	synctest.Test(t, func(t *testing.T) { test(t, &party{}) })
+func inBubble(t *testing.T, test func(t *testing.T, p *testEndpoint)) {
+	synctest.Test(t, func(t *testing.T) { test(t, &testEndpoint{}) })
 }
 
 func TestLimiterHasFourSlots(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		began := time.Now()
 		for i := range 6 {
 			if got, want := p.enter(fmt.Sprint(i)), i < 4; got != want {
@@ -123,7 +123,7 @@ func TestLimiterHasFourSlots(t *testing.T) {
 }
 
 func TestLimiterTripsAndProbes(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"a", "b", "c", "d", "x/e", "x/f", "x/g", "x/h"} {
 			p.enter(who)
 		}
@@ -168,7 +168,7 @@ func TestLimiterTripsAndProbes(t *testing.T) {
 }
 
 func TestLimiterLeavesAloneWhoAsksForIt(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.enter("a")
 		p.Leave(time.Now(), limiter.Result{RetryAfter: 7 * time.Second})
 		if _, wait := p.ask("b"); wait.Cause != limiter.Down {
@@ -187,7 +187,7 @@ func TestLimiterLeavesAloneWhoAsksForIt(t *testing.T) {
 }
 
 func TestLimiterTakesAPartyThatWasChangedForAnother(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		fails := func() {
 			for range 3 {
 				p.enter("a")
@@ -228,7 +228,7 @@ func TestLimiterTakesAPartyThatWasChangedForAnother(t *testing.T) {
 
 // F-S2, F-P6: whatever is edited, requests in flight count until they end, and then say nothing of what the party is now.
 func TestLimiterCountsRequestsOfFormerVersions(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		entered := 0
 		for version := range 50 {
 			p.Reset(fmt.Sprint(version), time.Now())
@@ -250,7 +250,7 @@ func TestLimiterCountsRequestsOfFormerVersions(t *testing.T) {
 }
 
 func TestLimiterIsNotMovedByItsFirstVersion(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for range 3 {
 			p.enter("a")
 			p.leave(true)
@@ -262,7 +262,7 @@ func TestLimiterIsNotMovedByItsFirstVersion(t *testing.T) {
 }
 
 func TestLimiterJudgesByWhatWasAsked(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.enter("a")
 		p.enter("b")
 		p.Leave(time.Now(), limiter.Result{RetryAfter: time.Minute})
@@ -328,7 +328,7 @@ func TestLimiterGetsDoneWithLateComers(t *testing.T) {
 }
 
 func TestLimiterPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.total = limiter.Rate{Count: 4, Period: time.Hour}
 		for i := range 4 {
 			p.enter(fmt.Sprint(i))
@@ -348,7 +348,7 @@ func TestLimiterPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
 }
 
 func TestLimiterIsIdleOnceItHasNothingToRemember(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.perLane = limiter.Rate{Count: 1, Period: time.Minute}
 		if !p.Idle(time.Now()) {
 			t.Error("a new one is not idle")
@@ -366,7 +366,7 @@ func TestLimiterIsIdleOnceItHasNothingToRemember(t *testing.T) {
 }
 
 func TestLimiterForgetsWhoDoesNotCome(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"a", "b", "c", "d", "x/gone", "x/late", "x/waits"} {
 			p.enter(who)
 		}
@@ -391,7 +391,7 @@ func TestLimiterForgetsWhoDoesNotCome(t *testing.T) {
 }
 
 func TestLimiterCallsTheNextForWhoWithdraws(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"a", "b", "c", "d", "x/e", "x/f", "x/g"} {
 			p.enter(who)
 		}
@@ -406,7 +406,7 @@ func TestLimiterCallsTheNextForWhoWithdraws(t *testing.T) {
 }
 
 func TestLimiterCallsLanesInTurn(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"1", "2", "3", "4", "storm/1", "storm/2", "storm/3", "storm/4", "calm/1", "calm/2"} {
 			p.enter(who)
 		}
@@ -418,7 +418,7 @@ func TestLimiterCallsLanesInTurn(t *testing.T) {
 }
 
 func TestLimiterKeepsToARate(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.total = limiter.Rate{Count: 2, Period: time.Minute}
 		for i, who := range []string{"a", "b", "x/c", "x/d", "x/e"} {
 			entered, wait := p.ask(who)
@@ -450,7 +450,7 @@ func TestLimiterKeepsToARate(t *testing.T) {
 }
 
 func TestLimiterKeepsToARatePerLane(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.perLane = limiter.Rate{Count: 1, Period: time.Minute}
 		for who, want := range map[string]bool{"storm/1": true, "calm/1": true} {
 			if p.enter(who) != want {
@@ -473,7 +473,7 @@ func TestLimiterKeepsToARatePerLane(t *testing.T) {
 
 // TestLimiterBoundsRetriesThatFail: ten a second, whatever succeeds beside them.
 func TestLimiterBoundsRetriesThatFail(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		ask := func(who string, retry bool, result limiter.Result) bool {
 			entered, wait := p.Enter(limiter.Request{ID: who, Retry: retry, Notify: func() {}}, time.Now())
 			if entered {
@@ -510,7 +510,7 @@ func TestLimiterBoundsRetriesThatFail(t *testing.T) {
 
 // TestLimiterCallsRetriesAtTheirRate: each in its turn, and first requests between them.
 func TestLimiterCallsRetriesAtTheirRate(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		var mu sync.Mutex
 		came := map[time.Duration]int{}
 		began, waiting := time.Now(), 35
@@ -547,7 +547,7 @@ func TestLimiterCallsRetriesAtTheirRate(t *testing.T) {
 // let in, and in the end everybody was in.
 func TestLimiterHoldsItsPromises(t *testing.T) {
 	for seed := range uint64(200) {
-		inBubble(t, func(t *testing.T, p *party) {
+		inBubble(t, func(t *testing.T, p *testEndpoint) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			p.total = limiter.Rate{Count: r.IntN(6), Period: 10 * time.Second}
 			p.perLane = limiter.Rate{Count: r.IntN(3), Period: 5 * time.Second}

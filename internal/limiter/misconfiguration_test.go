@@ -34,12 +34,12 @@ type object struct {
 }
 
 // enter asks for a slot for the object.
-func (p *party) enterObject(o *object) bool {
+func (p *testEndpoint) enterObject(o *object) bool {
 	entered, _ := p.askFor(o)
 	return entered
 }
 
-func (p *party) askFor(o *object) (bool, limiter.Wait) {
+func (p *testEndpoint) askFor(o *object) (bool, limiter.Wait) {
 	return p.Enter(limiter.Request{ID: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Notify: func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *party) askFor(o *object) (bool, limiter.Wait) {
 }
 
 // refuse answers the object's request, which is the oldest in flight, like an endpoint that is misconfigured.
-func (p *party) refuse(o *object, unauthorized bool) limiter.Attribution {
+func (p *testEndpoint) refuse(o *object, unauthorized bool) limiter.Attribution {
 	p.mu.Lock()
 	leave := p.under[0]
 	p.under = p.under[1:]
@@ -75,7 +75,7 @@ func TestMisconfigurationDelay(t *testing.T) {
 // F-P1: many objects that wait for an endpoint that looks misconfigured make one request at a time, the probe, and all go on when
 // it succeeds.
 func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		began := time.Now()
 		objects := map[string]*object{}
 		for i := range 1000 {
@@ -137,7 +137,7 @@ func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
 
 // F-P1: credentials that were refused three times in a row are used by the probe only, and not for quick retries.
 func TestF_P1_RefusedCredentialsAreSpared(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for i := range 3 {
 			o := &object{name: fmt.Sprint(i)}
 			p.enterObject(o)
@@ -163,7 +163,7 @@ func TestF_P1_RefusedCredentialsAreSpared(t *testing.T) {
 
 // The last of the requests that were under way when the endpoint was blocked is no probe.
 func TestF_P1_RequestsUnderWayAreNoProbes(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		objects := []*object{{name: "1"}, {name: "2"}, {name: "3"}, {name: "4"}}
 		for _, o := range objects {
 			p.enterObject(o)
@@ -179,7 +179,7 @@ func TestF_P1_RequestsUnderWayAreNoProbes(t *testing.T) {
 
 // An object that is refused while others succeed blocks nobody.
 func TestAnObjectsOwnFaultBlocksNobody(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		poison, healthy := &object{name: "poison"}, &object{name: "healthy"}
 		for range 20 {
 			if !p.enterObject(poison) {
@@ -210,7 +210,7 @@ func TestAnObjectsOwnFaultBlocksNobody(t *testing.T) {
 
 // What a restart forgets is not tried again and again: an object that has used up its quick retries blocks the endpoint at once.
 func TestAnObjectBlocksAtOnceThatWasRefusedBeforeARestart(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		o := &object{name: "refused", answers: 4, failingSince: time.Now().Add(-time.Hour)}
 		p.enterObject(o)
 		if v := p.refuse(o, false); v.OwnFault || !v.Slow {
@@ -228,7 +228,7 @@ func TestAnObjectBlocksAtOnceThatWasRefusedBeforeARestart(t *testing.T) {
 // An endpoint that fails in another way is retried as one that is down, and one that refuses a request for what it is, is none that
 // is misconfigured.
 func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *party) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		o := &object{name: "o"}
 		for range 4 {
 			p.enterObject(o)

@@ -103,12 +103,12 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Stage is how far an exchange over a connection has come.
-type Stage int
+// Phase is how far an exchange over a connection has come.
+type Phase int
 
 const (
 	// Handshaking: TLS is being agreed on.
-	Handshaking Stage = iota
+	Handshaking Phase = iota
 	// Talking: whatever was said, nothing would come of it if the exchange ended here.
 	Talking
 	// Asked: what the exchange is for may have been carried out.
@@ -116,7 +116,7 @@ const (
 )
 
 // FromConn classifies an error of a connection that Dial made, or of TLS on top of it.
-func FromConn(ctx context.Context, err error, at Stage) *Error {
+func FromConn(ctx context.Context, err error, at Phase) *Error {
 	var p progress
 	p.connected.Store(at != Handshaking || timedOut(ctx, err) || isNetwork(err))
 	p.badHandshake.Store(at == Handshaking)

@@ -56,7 +56,7 @@ func dial(ctx context.Context, t *testing.T, client *Client, address string) net
 	return made
 }
 
-func mute(net.Conn) {}
+func startSilentServer(net.Conn) {}
 
 func TestDial(t *testing.T) {
 	address := peer(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
@@ -71,7 +71,7 @@ func TestDial(t *testing.T) {
 }
 
 func TestDialFails(t *testing.T) {
-	address := peer(t, mute)
+	address := peer(t, startSilentServer)
 	_, port, _ := net.SplitHostPort(address)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -133,15 +133,15 @@ func TestConnEnds(t *testing.T) {
 		kind  Kind
 		says  string
 	}{
-		{"nothing comes", mute, read, time.Second, Timeout, ""},
-		{"nothing is taken", mute, func(c net.Conn) error {
+		{"nothing comes", startSilentServer, read, time.Second, Timeout, ""},
+		{"nothing is taken", startSilentServer, func(c net.Conn) error {
 			for block := make([]byte, 1<<16); ; {
 				if _, err := c.Write(block); err != nil {
 					return err
 				}
 			}
 		}, time.Second, Timeout, ""},
-		{"a library gives itself more time", mute, func(c net.Conn) error {
+		{"a library gives itself more time", startSilentServer, func(c net.Conn) error {
 			for {
 				if err := c.SetDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 					return err
@@ -153,7 +153,7 @@ func TestConnEnds(t *testing.T) {
 				}
 			}
 		}, time.Second, Timeout, ""},
-		{"a library gives itself less time", mute, func(c net.Conn) error {
+		{"a library gives itself less time", startSilentServer, func(c net.Conn) error {
 			_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
 			return read(c)
 		}, time.Minute, Timeout, ""},
@@ -186,14 +186,14 @@ func (c *conn) isOver() bool {
 }
 
 func TestConnEndsWithTheClientsTimeout(t *testing.T) {
-	made := dial(t.Context(), t, testClient(t, loopback, Options{Timeout: time.Second}), peer(t, mute))
+	made := dial(t.Context(), t, testClient(t, loopback, Options{Timeout: time.Second}), peer(t, startSilentServer))
 	_, err := made.Read(make([]byte, 1))
 	wantError(t, FromConn(t.Context(), err, Asked), Timeout, true, "")
 }
 
 func TestConnIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	made := dial(ctx, t, testClient(t, loopback, Options{}), peer(t, mute))
+	made := dial(ctx, t, testClient(t, loopback, Options{}), peer(t, startSilentServer))
 	time.AfterFunc(20*time.Millisecond, cancel)
 	_, err := made.Read(make([]byte, 1))
 	wantError(t, FromConn(ctx, err, Asked), Canceled, true, "")
@@ -240,7 +240,7 @@ func TestDialTLS(t *testing.T) {
 		{"another name", server.Listener.Addr().String(), "localhost", Options{CABundle: ca}, TLS, "another host name"},
 		{"too old", old.Listener.Addr().String(), "127.0.0.1", Options{InsecureSkipVerify: true}, TLS, "version"},
 		{"no TLS", peer(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 canary ESMTP\r\n") }), "127.0.0.1", Options{}, TLS, "may not speak TLS"},
-		{"nothing comes", peer(t, mute), "127.0.0.1", Options{Timeout: time.Second}, Timeout, ""},
+		{"nothing comes", peer(t, startSilentServer), "127.0.0.1", Options{Timeout: time.Second}, Timeout, ""},
 		{"hung up", peer(t, func(c net.Conn) { c.Close() }), "127.0.0.1", Options{}, Broken, ""},
 	} {
 		t.Run(c.why, func(t *testing.T) {

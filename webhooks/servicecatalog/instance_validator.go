@@ -176,9 +176,9 @@ func (v instanceValidator) checkPlanChange(ctx context.Context, f *findings, old
 	case mayLeave(o):
 		return
 	}
-	of := fmt.Sprintf("%q", ref.Spelling.OfClass(o.class))
+	of := fmt.Sprintf("%q", ref.NamedBy.OfClass(o.class))
 	if o.plan != nil {
-		of = fmt.Sprintf("plan %q of %s", ref.Spelling.OfPlan(o.plan), of)
+		of = fmt.Sprintf("plan %q of %s", ref.NamedBy.OfPlan(o.plan), of)
 	}
 	f.refuse(field.Forbidden(ref.PlanPath(), fmt.Sprintf("instances of %s cannot change their plan: make another ServiceInstance with the plan %q", of, ref.Plan)))
 }

@@ -49,7 +49,7 @@ func (k knowledge) classNames(ctx context.Context, namespace string, ref catalog
 		}
 		for _, class := range classes {
 			if !class.CommonStatus().RemovedFromBrokerCatalog {
-				names = append(names, ref.Spelling.OfClass(class))
+				names = append(names, ref.NamedBy.OfClass(class))
 			}
 		}
 	}

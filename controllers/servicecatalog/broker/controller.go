@@ -105,19 +105,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	for _, secret := range v1beta1.AuthSecrets(b) {
 		r.secrets.Enqueue(secret)
 	}
-	result, err := r.attend(ctx, b)
+	result, err := r.reconcileBroker(ctx, b)
 	return patch.RequeueOnConflict(ctx, result, err)
 }
 
-// attend does what is due for a broker.
-func (r *Reconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
+// reconcileBroker does what is due for a broker.
+func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
 	if !b.GetDeletionTimestamp().IsZero() {
 		return ctrl.Result{}, r.finalize(ctx, b)
 	}
 	// A broker without status may have bypassed admission. A finalizer that is removed later releases the broker.
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
-			r.withdraw(brokers.KeyOf(b))
+			r.leaveQueue(brokers.KeyOf(b))
 			_, err := r.write(ctx, b, brokerrules.StatusAbandoned(b, r.clock.Now()), "")
 			return ctrl.Result{}, err
 		}
@@ -125,12 +125,12 @@ func (r *Reconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.Result,
 			return ctrl.Result{}, err
 		}
 	}
-	held, facts, err := r.look(ctx, b)
+	held, facts, err := r.observe(ctx, b)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if facts.FinalizerChanged {
-		return r.renameCredentials(ctx, b, facts.Credentials)
+		return r.recordCredentialsVersion(ctx, b, facts.Credentials)
 	}
 	if connection, err := r.connections.For(ctx, b); err == nil { // otherwise the relist has the error
 		r.connections.Limiters.Of(brokers.KeyOf(b), facts.Now).Reset(connection.EndpointVersion, facts.Now)
@@ -139,23 +139,23 @@ func (r *Reconciler) attend(ctx context.Context, b v1beta1.Broker) (ctrl.Result,
 	if next.IsDue(facts.Now) {
 		return r.relist(ctx, b, facts, next)
 	}
-	return r.rest(ctx, b, held, next)
+	return r.finishWithoutRelist(ctx, b, held, next)
 }
 
-// renameCredentials records the new version of Secrets that differ from the recorded ones by this operator's finalizer only: a later
+// recordCredentialsVersion records the new version of Secrets that differ from the recorded ones by this operator's finalizer only: a later
 // process could not tell.
-func (r *Reconciler) renameCredentials(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
+func (r *Reconciler) recordCredentialsVersion(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
 	status := *b.CommonStatus().DeepCopy()
 	status.CredentialsVersion = version
 	recorded, err := r.write(ctx, b, status, "")
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return r.afterwards(ctx, recorded)
+	return r.continueWith(ctx, recorded)
 }
 
-// look observes the classes, plans and Secrets of a broker.
-func (r *Reconciler) look(ctx context.Context, b v1beta1.Broker) (h catalogsync.Existing, f brokerrules.Inputs, err error) {
+// observe observes the classes, plans and Secrets of a broker.
+func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (h catalogsync.Existing, f brokerrules.Inputs, err error) {
 	if h, err = r.hold(ctx, b); err != nil {
 		return h, f, err
 	}
@@ -184,8 +184,8 @@ func (r *Reconciler) digest(h catalogsync.Existing) string {
 	return catalogsync.Digest(classes, plans)
 }
 
-// rest deletes removed classes and plans without users, and waits.
-func (r *Reconciler) rest(ctx context.Context, b v1beta1.Broker, h catalogsync.Existing, next brokerrules.Decision) (ctrl.Result, error) {
+// finishWithoutRelist deletes removed classes and plans without users, and waits.
+func (r *Reconciler) finishWithoutRelist(ctx context.Context, b v1beta1.Broker, h catalogsync.Existing, next brokerrules.Decision) (ctrl.Result, error) {
 	result := enqueue.Requeue(next.RelistAt, r.clock.Now())
 	// An empty catalog may be a temporary loss: removed classes and plans are kept, with what people have added to them.
 	if b.CommonStatus().ServiceClasses == 0 {
@@ -208,17 +208,17 @@ func (r *Reconciler) forget(key brokers.Key) {
 	r.mu.Lock()
 	delete(r.requested, key)
 	r.mu.Unlock()
-	r.withdraw(key)
+	r.leaveQueue(key)
 	r.connections.Forget(key)
 	r.forgetMetrics(key)
 }
 
-// withdraw removes the relist of a broker from its queue.
-func (r *Reconciler) withdraw(key brokers.Key) {
-	r.connections.Limiters.Cancel(key, r.ticket(key), r.clock.Now())
+// leaveQueue removes the relist of a broker from its queue.
+func (r *Reconciler) leaveQueue(key brokers.Key) {
+	r.connections.Limiters.Cancel(key, r.queueKey(key), r.clock.Now())
 }
 
-func (r *Reconciler) ticket(key brokers.Key) brokers.QueueKey {
+func (r *Reconciler) queueKey(key brokers.Key) brokers.QueueKey {
 	return brokers.QueueKey{Kind: r.BrokerKind(), Name: types.NamespacedName{Namespace: key.Namespace, Name: key.Name}}
 }
 
@@ -227,7 +227,7 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 	key := brokers.KeyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	endpoint := r.connections.Limiters.Of(key, f.Now)
-	leave, wait := endpoint.Enter(limiter.Request{ID: r.ticket(key), Flow: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
+	leave, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
 	if leave == nil {
 		return enqueue.Requeue(f.Now.Add(brokers.QueueHeartbeat), f.Now), r.queued(ctx, b, wait, f.Now)
 	}
@@ -237,7 +237,7 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 		return ctrl.Result{}, err
 	}
 	if found != nil {
-		if err := r.stock(ctx, b, found, &v); err != nil {
+		if err := r.syncCatalog(ctx, b, found, &v); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -246,12 +246,12 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.heeded(key, f.Now)
-	return r.afterwards(ctx, recorded)
+	r.forgetRequest(key, f.Now)
+	return r.continueWith(ctx, recorded)
 }
 
-// heeded drops requests for a relist from before a time.
-func (r *Reconciler) heeded(key brokers.Key, since time.Time) {
+// forgetRequest drops requests for a relist from before a time.
+func (r *Reconciler) forgetRequest(key brokers.Key, since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.requested[key].After(since) {
@@ -288,8 +288,8 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.
 	return found, nil
 }
 
-// stock syncs classes and plans with a catalog.
-func (r *Reconciler) stock(ctx context.Context, b v1beta1.Broker, found *osbresult.Catalog, v *brokerrules.RelistResult) error {
+// syncCatalog syncs classes and plans with a catalog.
+func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *osbresult.Catalog, v *brokerrules.RelistResult) error {
 	restrictions, errs := catalog.ParseRestrictions(b.Common().CatalogRestrictions, r.Scope)
 	if len(errs) > 0 {
 		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorSyncingCatalog, Message: errs.ToAggregate().Error(), Stalled: true}
@@ -299,7 +299,7 @@ func (r *Reconciler) stock(ctx context.Context, b v1beta1.Broker, found *osbresu
 	if err != nil {
 		return err
 	}
-	chosen := catalogsync.Desire(catalogsync.Builder{Kinds: r.Kinds, Broker: b, Restrictions: restrictions, Existing: h, Owner: r.owner(ctx, b.GetNamespace())}, found)
+	chosen := catalogsync.Desire(catalogsync.Builder{Kinds: r.Kinds, Broker: b, Restrictions: restrictions, Existing: h, Owner: r.ownerOf(ctx, b.GetNamespace())}, found)
 	failed, err := r.sync(ctx, b, chosen, h)
 	if err != nil {
 		return err
@@ -311,7 +311,7 @@ func (r *Reconciler) stock(ctx context.Context, b v1beta1.Broker, found *osbresu
 	if len(found.Services) == 0 && len(found.Problems) == 0 {
 		v.RetainedClasses = len(h.Classes)
 	}
-	v.Remarks, err = r.namesakes(ctx, b, chosen.Classes)
+	v.Remarks, err = r.duplicateNames(ctx, b, chosen.Classes)
 	return err
 }
 
@@ -325,8 +325,8 @@ func present[T client.Object](list []T) (n int) {
 	return n
 }
 
-// owner returns a function that looks up the broker of a class or plan.
-func (r *Reconciler) owner(ctx context.Context, namespace string) func(kind, name string) string {
+// ownerOf returns a function that looks up the broker of a class or plan.
+func (r *Reconciler) ownerOf(ctx context.Context, namespace string) func(kind, name string) string {
 	return func(kind, name string) string {
 		if kind == r.ClassKind() {
 			if class, err := r.index.ClassNamed(ctx, r.Scope, namespace, name); err == nil {
@@ -341,11 +341,11 @@ func (r *Reconciler) owner(ctx context.Context, namespace string) func(kind, nam
 	}
 }
 
-// namesakes returns a remark about services that another broker offers under the same name, which makes the name ambiguous.
-func (r *Reconciler) namesakes(ctx context.Context, b v1beta1.Broker, classes []v1beta1.Class) ([]string, error) {
+// duplicateNames returns a remark about services that another broker offers under the same name, which makes the name ambiguous.
+func (r *Reconciler) duplicateNames(ctx context.Context, b v1beta1.Broker, classes []v1beta1.Class) ([]string, error) {
 	var names []string
 	for _, class := range classes {
-		_, err := r.index.Class(ctx, b.GetNamespace(), catalog.Reference{Scope: r.Scope, Spelling: catalog.ByExternalName, Class: class.Common().ExternalName})
+		_, err := r.index.Class(ctx, b.GetNamespace(), catalog.Reference{Scope: r.Scope, NamedBy: catalog.ByExternalName, Class: class.Common().ExternalName})
 		switch {
 		case index.IsAmbiguous(err):
 			names = append(names, fmt.Sprintf("%q", lifecycle.DisplayName(class.Common().ExternalName)))
@@ -393,13 +393,13 @@ func (r *Reconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1
 	return after, nil
 }
 
-// afterwards returns when to reconcile a broker again that was just recorded.
-func (r *Reconciler) afterwards(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
-	held, facts, err := r.look(ctx, b)
+// continueWith returns when to reconcile a broker again that was just recorded.
+func (r *Reconciler) continueWith(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
+	held, facts, err := r.observe(ctx, b)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return r.rest(ctx, b, held, brokerrules.Decide(b, facts))
+	return r.finishWithoutRelist(ctx, b, held, brokerrules.Decide(b, facts))
 }
 
 // queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.
@@ -408,7 +408,7 @@ func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.
 	var v lifecycle.ConditionSet
 	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
 	case wait.Cause == limiter.Misconfigured:
-		v = r.misconfigured(brokers.KeyOf(b), now)
+		v = r.misconfiguredConditions(brokers.KeyOf(b), now)
 	case isKnown, now.Sub(wait.Since) < engine.QueuedConditionDelay:
 		return nil
 	default:
@@ -421,8 +421,8 @@ func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.
 	return err
 }
 
-// misconfigured is the verdict on a broker that answers all requests as one that is misconfigured.
-func (r *Reconciler) misconfigured(key brokers.Key, now time.Time) lifecycle.ConditionSet {
+// misconfiguredConditions is the verdict on a broker that answers all requests as one that is misconfigured.
+func (r *Reconciler) misconfiguredConditions(key brokers.Key, now time.Time) lifecycle.ConditionSet {
 	at, _ := r.connections.Limiters.Of(key, now).NextProbe()
 	message := "Requests to the broker fail in a way that looks like a misconfiguration"
 	if words := r.connections.LastMisconfiguration(key); words != "" {
@@ -436,14 +436,14 @@ func (r *Reconciler) misconfigured(key brokers.Key, now time.Time) lifecycle.Con
 
 // finalize releases a broker once no instance and binding needs it.
 func (r *Reconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
-	r.withdraw(brokers.KeyOf(b))
+	r.leaveQueue(brokers.KeyOf(b))
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		return nil
 	}
 	if used, err := r.inUse(ctx, b); used || err != nil {
 		return err
 	}
-	if err := r.seeAll(ctx, b); err != nil {
+	if err := r.waitForConsumers(ctx, b); err != nil {
 		return err
 	}
 	if used, err := r.inUse(ctx, b); used || err != nil { // by objects that the cache had not shown
@@ -465,7 +465,7 @@ func (r *Reconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
 
 // inUse reports whether a broker is needed, and sets its conditions then.
 func (r *Reconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, error) {
-	instances, bindings, err := r.users(ctx, b)
+	instances, bindings, err := r.consumers(ctx, b)
 	if err != nil || len(instances)+len(bindings) == 0 {
 		return false, err
 	}
@@ -473,8 +473,8 @@ func (r *Reconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, error) 
 	return true, err
 }
 
-// users returns the instances and bindings that are, or may be, at a broker.
-func (r *Reconciler) users(ctx context.Context, b v1beta1.Broker) (instances, bindings []string, err error) {
+// consumers returns the instances and bindings that are, or may be, at a broker.
+func (r *Reconciler) consumers(ctx context.Context, b v1beta1.Broker) (instances, bindings []string, err error) {
 	found, err := r.index.InstancesOfBroker(ctx, b)
 	if err != nil {
 		return nil, nil, fmt.Errorf("looking up the broker's instances: %w", err)
@@ -494,8 +494,8 @@ func (r *Reconciler) users(ctx context.Context, b v1beta1.Broker) (instances, bi
 	return instances, bindings, nil
 }
 
-// seeAll checks that the cache shows all instances and bindings as they are now: one that it does not show would lose its broker.
-func (r *Reconciler) seeAll(ctx context.Context, b v1beta1.Broker) error {
+// waitForConsumers checks that the cache shows all instances and bindings as they are now: one that it does not show would lose its broker.
+func (r *Reconciler) waitForConsumers(ctx context.Context, b v1beta1.Broker) error {
 	for kind, cached := range map[string]client.Object{"ServiceInstance": &v1beta1.ServiceInstance{}, "ServiceBinding": &v1beta1.ServiceBinding{}} {
 		see := func(now *metav1.PartialObjectMetadata) error {
 			if err := r.cached.Cache.Get(ctx, client.ObjectKeyFromObject(now), cached, client.UnsafeDisableDeepCopy); err != nil || !lifecycle.NotAfter(now.ResourceVersion, cached.GetResourceVersion()) {

@@ -204,7 +204,7 @@ func (x Index) Unread(ctx context.Context, scope catalog.Scope, namespace string
 func (x Index) class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
 	var found []v1beta1.Class
 	var err error
-	switch ref.Spelling {
+	switch ref.NamedBy {
 	case catalog.ByExternalName:
 		found, err = x.classes(ctx, ref.Scope, named(within(ref.Scope, namespace), byExternalName, ref.Class)...)
 	case catalog.ByExternalID:
@@ -222,7 +222,7 @@ func (x Index) class(ctx context.Context, namespace string, ref catalog.Referenc
 
 // byName returns where objects of the reference's scope are named.
 func byName(ref catalog.Reference) catalog.Reference {
-	return catalog.Reference{Scope: ref.Scope, Spelling: catalog.ByName}
+	return catalog.Reference{Scope: ref.Scope, NamedBy: catalog.ByName}
 }
 
 // anew says how to choose by a field that an existing instance cannot get any more.
@@ -236,7 +236,7 @@ func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Refere
 	}
 	all := plans
 	plans = slices.DeleteFunc(slices.Clone(plans), func(p v1beta1.Plan) bool { return !ref.MatchesPlan(p) })
-	kind, of := ref.Scope.PlanKind(), fmt.Sprintf("of %s %q", ref.Scope.ClassKind(), ref.Spelling.OfClass(class))
+	kind, of := ref.Scope.PlanKind(), fmt.Sprintf("of %s %q", ref.Scope.ClassKind(), ref.NamedBy.OfClass(class))
 	if ref.Plan != "" {
 		plans = offered(plans, v1beta1.Plan.CommonStatus, removedPlan)
 		plan, err := one(plans, kind, "with "+ref.PlanString()+" "+of, anew(byName(ref).PlanField()), catalog.ByName.OfPlan)
@@ -246,7 +246,7 @@ func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Refere
 		return plan, err
 	}
 	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return p.CommonStatus().RemovedFromBrokerCatalog })
-	return one(plans, kind, of, "name one of them with "+ref.PlanField(), ref.Spelling.OfPlan)
+	return one(plans, kind, of, "name one of them with "+ref.PlanField(), ref.NamedBy.OfPlan)
 }
 
 // similarPlans returns names of offered plans that are similar to the one that was not found.
@@ -254,7 +254,7 @@ func similarPlans(ctx context.Context, ref catalog.Reference, plans []v1beta1.Pl
 	var names []string
 	for _, p := range plans {
 		if !p.CommonStatus().RemovedFromBrokerCatalog {
-			names = append(names, ref.Spelling.OfPlan(p))
+			names = append(names, ref.NamedBy.OfPlan(p))
 		}
 	}
 	similar := Closest(ctx, ref.Plan, names)

@@ -58,9 +58,9 @@ func newIndex(t *testing.T, objects ...client.Object) index.Index {
 
 const namespace = "demo"
 
-// world has the same in both scopes: the broker osba with a class and two plans, the
+// fixture has the same in both scopes: the broker osba with a class and two plans, the
 // broker other with a class of the same name, and what uses them.
-func world() []client.Object {
+func fixture() []client.Object {
 	objects := []client.Object{
 		authenticated(broker(catalog.Cluster, "osba"), "osba", "auth"),
 		broker(catalog.Cluster, "other"),
@@ -169,12 +169,12 @@ func names[T client.Object](t *testing.T) func([]T, error) string {
 }
 
 func TestClass(t *testing.T) {
-	x := newIndex(t, world()...)
+	x := newIndex(t, fixture()...)
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
-		byName, byObject := catalog.Reference{Scope: scope, Spelling: catalog.ByExternalName}, catalog.Reference{Scope: scope, Spelling: catalog.ByName}
+		byName, byObject := catalog.Reference{Scope: scope, NamedBy: catalog.ByExternalName}, catalog.Reference{Scope: scope, NamedBy: catalog.ByName}
 		for _, c := range []struct {
 			why      string
-			spelling catalog.Spelling
+			spelling catalog.NamedBy
 			class    string
 			want     string
 			err      string
@@ -189,7 +189,7 @@ func TestClass(t *testing.T) {
 			{"none of the name", catalog.ByName, "nope", "", `there is no ` + scope.ClassKind() + ` "nope"`},
 			{"two", catalog.ByExternalName, "redis", "", `there is more than one ` + scope.ClassKind() + ` with ` + byName.ClassField() + ` "redis": class-2 (of broker osba), class-3 (of broker other); make a ServiceInstance that names one of them with ` + byObject.ClassField()},
 		} {
-			got, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, Spelling: c.spelling, Class: c.class})
+			got, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, NamedBy: c.spelling, Class: c.class})
 			switch {
 			case c.err != "":
 				if err == nil || !strings.Contains(err.Error(), c.err) || index.IsNotFound(err) == index.IsAmbiguous(err) || index.IsAmbiguous(err) != (c.why == "two") {
@@ -200,7 +200,7 @@ func TestClass(t *testing.T) {
 			}
 		}
 	}
-	if _, err := x.Class(t.Context(), "elsewhere", catalog.Reference{Scope: catalog.Namespaced, Spelling: catalog.ByExternalName, Class: "mysql"}); !index.IsNotFound(err) {
+	if _, err := x.Class(t.Context(), "elsewhere", catalog.Reference{Scope: catalog.Namespaced, NamedBy: catalog.ByExternalName, Class: "mysql"}); !index.IsNotFound(err) {
 		t.Errorf("a class of another namespace is found: %v", err)
 	}
 }
@@ -216,48 +216,48 @@ func TestWhatIsNotFoundIsSaidWithWhatHelps(t *testing.T) {
 		removed(plan(catalog.Cluster, "plan-2", "smalle", "class-1", "osba")),
 		broker(catalog.Namespaced, "new"), class(catalog.Namespaced, "class-9", "kafka", "new"))
 	for want, ref := range map[string]catalog.Reference{
-		`there is no ClusterServiceClass with clusterServiceClassExternalName "nope"`: {Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "nope"},
+		`there is no ClusterServiceClass with clusterServiceClassExternalName "nope"`: {Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "nope"},
 		`there is no ClusterServiceClass with clusterServiceClassExternalName "kafka"; there is a ServiceClass with serviceClassExternalName "kafka": ` +
-			`make a ServiceInstance that names it so, and the plan with servicePlanExternalName`: {Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "kafka"},
+			`make a ServiceInstance that names it so, and the plan with servicePlanExternalName`: {Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "kafka"},
 		`there is no ServiceClass "class-1"; there is a ClusterServiceClass with clusterServiceClassName "class-1": make a ServiceInstance that names it so, ` +
-			`and the plan with clusterServicePlanName; when it was looked for, the catalog of ServiceBroker "new" was not read yet`: {Scope: catalog.Namespaced, Spelling: catalog.ByName, Class: "class-1"},
+			`and the plan with clusterServicePlanName; when it was looked for, the catalog of ServiceBroker "new" was not read yet`: {Scope: catalog.Namespaced, NamedBy: catalog.ByName, Class: "class-1"},
 	} {
 		if _, err := x.Class(t.Context(), namespace, ref); err == nil || err.Error() != want {
 			t.Errorf("%v\nwant %s", err, want)
 		}
 	}
 	want := `there is no ClusterServicePlan with clusterServicePlanExternalName "smal" of ClusterServiceClass "mysql"; the catalog has small`
-	if _, err := x.Plan(t.Context(), mysql, catalog.Reference{Scope: catalog.Cluster, Spelling: catalog.ByExternalName, Class: "mysql", Plan: "smal"}); err == nil || err.Error() != want {
+	if _, err := x.Plan(t.Context(), mysql, catalog.Reference{Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "mysql", Plan: "smal"}); err == nil || err.Error() != want {
 		t.Errorf("%v\nwant %s", err, want)
 	}
 }
 
 func TestPlan(t *testing.T) {
-	objects, called := world(), map[string]string{"class-1": "mysql", "class-2": "redis", "class-3": "redis", "class-6": "made by hand"}
+	objects, called := fixture(), map[string]string{"class-1": "mysql", "class-2": "redis", "class-3": "redis", "class-6": "made by hand"}
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
 		objects = append(objects, plan(scope, "plan-5", "twin", "class-6", "osba"), plan(scope, "plan-6", "twin", "class-6", "osba"))
 	}
 	x := newIndex(t, objects...)
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
-		byName, byObject := catalog.Reference{Scope: scope, Spelling: catalog.ByExternalName}, catalog.Reference{Scope: scope, Spelling: catalog.ByName}
+		byName, byObject := catalog.Reference{Scope: scope, NamedBy: catalog.ByExternalName}, catalog.Reference{Scope: scope, NamedBy: catalog.ByName}
 		for _, c := range []struct {
 			why, class string
 			ref        catalog.Reference
 			want       string
 			err        string
 		}{
-			{"by its name in the catalog", "class-1", catalog.Reference{Spelling: catalog.ByExternalName, Plan: "large"}, "plan-2", ""},
-			{"of its class", "class-2", catalog.Reference{Spelling: catalog.ByExternalName, Plan: "small"}, "plan-3", ""},
-			{"by its id", "class-1", catalog.Reference{Spelling: catalog.ByExternalID, Plan: "plan-1-id"}, "plan-1", ""},
-			{"by its name", "class-1", catalog.Reference{Spelling: catalog.ByName, Plan: "plan-1"}, "plan-1", ""},
-			{"one that is gone, for who has it", "class-2", catalog.Reference{Spelling: catalog.ByName, Plan: "plan-4"}, "plan-4", ""},
-			{"one of another class", "class-1", catalog.Reference{Spelling: catalog.ByName, Plan: "plan-3"}, "", `there is no ` + scope.PlanKind() + ` with ` + byObject.PlanField() + ` "plan-3" of ` + scope.ClassKind() + ` "class-1"`},
-			{"none", "class-1", catalog.Reference{Spelling: catalog.ByExternalName, Plan: "nope"}, "", "there is no"},
-			{"the only one that is offered", "class-2", catalog.Reference{Spelling: catalog.ByExternalName}, "plan-3", ""},
-			{"there are two", "class-1", catalog.Reference{Spelling: catalog.ByExternalName}, "", `there is more than one ` + scope.PlanKind() + ` of ` + scope.ClassKind() + ` "mysql": large, small; name one of them with ` + byName.PlanField()},
-			{"there are two, of an id", "class-1", catalog.Reference{Spelling: catalog.ByExternalID}, "", `of ` + scope.ClassKind() + ` "class-1-id": plan-1-id, plan-2-id; name one of them with `},
-			{"two of a name", "class-6", catalog.Reference{Spelling: catalog.ByExternalName, Plan: "twin"}, "", `there is more than one ` + scope.PlanKind() + ` with ` + byName.PlanField() + ` "twin" of ` + scope.ClassKind() + ` "made by hand": plan-5, plan-6; make a ServiceInstance that names one of them with ` + byObject.PlanField()},
-			{"there is none", "class-3", catalog.Reference{Spelling: catalog.ByName}, "", `there is no ` + scope.PlanKind() + ` of ` + scope.ClassKind() + ` "class-3"`},
+			{"by its name in the catalog", "class-1", catalog.Reference{NamedBy: catalog.ByExternalName, Plan: "large"}, "plan-2", ""},
+			{"of its class", "class-2", catalog.Reference{NamedBy: catalog.ByExternalName, Plan: "small"}, "plan-3", ""},
+			{"by its id", "class-1", catalog.Reference{NamedBy: catalog.ByExternalID, Plan: "plan-1-id"}, "plan-1", ""},
+			{"by its name", "class-1", catalog.Reference{NamedBy: catalog.ByName, Plan: "plan-1"}, "plan-1", ""},
+			{"one that is gone, for who has it", "class-2", catalog.Reference{NamedBy: catalog.ByName, Plan: "plan-4"}, "plan-4", ""},
+			{"one of another class", "class-1", catalog.Reference{NamedBy: catalog.ByName, Plan: "plan-3"}, "", `there is no ` + scope.PlanKind() + ` with ` + byObject.PlanField() + ` "plan-3" of ` + scope.ClassKind() + ` "class-1"`},
+			{"none", "class-1", catalog.Reference{NamedBy: catalog.ByExternalName, Plan: "nope"}, "", "there is no"},
+			{"the only one that is offered", "class-2", catalog.Reference{NamedBy: catalog.ByExternalName}, "plan-3", ""},
+			{"there are two", "class-1", catalog.Reference{NamedBy: catalog.ByExternalName}, "", `there is more than one ` + scope.PlanKind() + ` of ` + scope.ClassKind() + ` "mysql": large, small; name one of them with ` + byName.PlanField()},
+			{"there are two, of an id", "class-1", catalog.Reference{NamedBy: catalog.ByExternalID}, "", `of ` + scope.ClassKind() + ` "class-1-id": plan-1-id, plan-2-id; name one of them with `},
+			{"two of a name", "class-6", catalog.Reference{NamedBy: catalog.ByExternalName, Plan: "twin"}, "", `there is more than one ` + scope.PlanKind() + ` with ` + byName.PlanField() + ` "twin" of ` + scope.ClassKind() + ` "made by hand": plan-5, plan-6; make a ServiceInstance that names one of them with ` + byObject.PlanField()},
+			{"there is none", "class-3", catalog.Reference{NamedBy: catalog.ByName}, "", `there is no ` + scope.PlanKind() + ` of ` + scope.ClassKind() + ` "class-3"`},
 		} {
 			c.ref.Scope = scope
 			got, err := x.Plan(t.Context(), class(scope, c.class, called[c.class], "osba"), c.ref)
@@ -275,17 +275,17 @@ func TestPlan(t *testing.T) {
 
 // TestChoicesCanBeMade: what an error lists, the field that it names takes.
 func TestChoicesCanBeMade(t *testing.T) {
-	x := newIndex(t, world()...)
+	x := newIndex(t, fixture()...)
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
-		_, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, Spelling: catalog.ByExternalName, Class: "redis"})
+		_, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, NamedBy: catalog.ByExternalName, Class: "redis"})
 		for _, choice := range choices(t, err) {
 			name, _, _ := strings.Cut(choice, " (of broker ")
-			if _, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, Spelling: catalog.ByName, Class: name}); err != nil {
+			if _, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, NamedBy: catalog.ByName, Class: name}); err != nil {
 				t.Errorf("%s: %s: %v", scope, choice, err)
 			}
 		}
-		for _, spelling := range []catalog.Spelling{catalog.ByExternalName, catalog.ByExternalID, catalog.ByName} {
-			ref := catalog.Reference{Scope: scope, Spelling: spelling}
+		for _, spelling := range []catalog.NamedBy{catalog.ByExternalName, catalog.ByExternalID, catalog.ByName} {
+			ref := catalog.Reference{Scope: scope, NamedBy: spelling}
 			_, err := x.Plan(t.Context(), class(scope, "class-1", "mysql", "osba"), ref)
 			for _, ref.Plan = range choices(t, err) {
 				if _, err := x.Plan(t.Context(), class(scope, "class-1", "mysql", "osba"), ref); err != nil {
@@ -306,7 +306,7 @@ func choices(t *testing.T, err error) []string {
 }
 
 func TestWhatReferencesName(t *testing.T) {
-	x := newIndex(t, world()...)
+	x := newIndex(t, fixture()...)
 	shared := instance(namespace, "shared", func(i *v1beta1.ServiceInstance) {
 		i.Spec.ClusterServiceClassRef, i.Spec.ClusterServicePlanRef = &v1beta1.ClusterObjectReference{Name: "class-1"}, &v1beta1.ClusterObjectReference{Name: "plan-1"}
 	})
@@ -352,7 +352,7 @@ func TestWhatReferencesName(t *testing.T) {
 }
 
 func TestBrokersAndTheirs(t *testing.T) {
-	x := newIndex(t, world()...)
+	x := newIndex(t, fixture()...)
 	ctx := t.Context()
 	brokers, classes, plans := names[v1beta1.Broker](t), names[v1beta1.Class](t), names[v1beta1.Plan](t)
 	for _, c := range []struct{ why, got, want string }{
@@ -389,7 +389,7 @@ func TestInstances(t *testing.T) {
 		i.Spec.ServiceClassRef, i.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: "class-1"}, &v1beta1.LocalObjectReference{Name: "plan-1"}
 		i.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}
 	}
-	x := newIndex(t, append(world(),
+	x := newIndex(t, append(fixture(),
 		instance("a", "one", refs("class-1", "plan-1")),
 		instance("b", "two", func(i *v1beta1.ServiceInstance) {
 			refs("class-1", "plan-2")(i)
@@ -472,7 +472,7 @@ func (c *changing) List(ctx context.Context, list client.ObjectList, options ...
 // A broker's Secret lost its finalizer, as an instance was neither found before nor after
 // the cache learned that it was sent.
 func TestWhatIsSentMeanwhileIsFoundOnce(t *testing.T) {
-	x := newIndex(t, append(world(), instance(namespace, "db", func(i *v1beta1.ServiceInstance) {
+	x := newIndex(t, append(fixture(), instance(namespace, "db", func(i *v1beta1.ServiceInstance) {
 		i.Spec.ServiceClassRef = &v1beta1.LocalObjectReference{Name: "class-1"}
 	}))...)
 	x.Cache = &changing{Reader: x.Cache, change: func(i *v1beta1.ServiceInstance) {
@@ -552,8 +552,8 @@ func TestFailuresAreNotAbsences(t *testing.T) {
 		i.Spec.ServiceClassRef, i.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: "c"}, &v1beta1.LocalObjectReference{Name: "p"}
 	})
 	for what, do := range map[string]func() (any, error){
-		"Class":               func() (any, error) { return x.Class(ctx, "a", catalog.Reference{Spelling: catalog.ByExternalName}) },
-		"Class, by name":      func() (any, error) { return x.Class(ctx, "a", catalog.Reference{Spelling: catalog.ByName}) },
+		"Class":               func() (any, error) { return x.Class(ctx, "a", catalog.Reference{NamedBy: catalog.ByExternalName}) },
+		"Class, by name":      func() (any, error) { return x.Class(ctx, "a", catalog.Reference{NamedBy: catalog.ByName}) },
 		"Plan":                func() (any, error) { return x.Plan(ctx, c, catalog.Reference{}) },
 		"ClassOf":             func() (any, error) { return x.ClassOf(ctx, resolved) },
 		"PlanOf":              func() (any, error) { return x.PlanOf(ctx, resolved) },

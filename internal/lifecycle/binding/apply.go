@@ -52,13 +52,13 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 	f.status.ObservedGeneration = b.Generation
 	switch call.Operation {
 	case lifecycle.Bind:
-		f.bind()
+		f.applyBind()
 	case lifecycle.Fetch:
-		f.fetch()
+		f.applyFetch()
 	case lifecycle.Unbind:
-		f.unbind()
+		f.applyUnbind()
 	default:
-		f.poll()
+		f.applyPoll()
 	}
 	return f.status
 }
@@ -76,15 +76,15 @@ func (f *application) isRotation() bool {
 	return f.status.PredecessorID != "" && f.status.CurrentOperation == v1beta1.OperationBind
 }
 
-// end clears the operation in progress.
-func (f *application) end() {
+// endOperation clears the operation in progress.
+func (f *application) endOperation() {
 	s := &f.status
 	s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
 	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false
 }
 
-// accept records an asynchronous operation that the broker has begun.
-func (f *application) accept(v lifecycle.ConditionSet, operation string) {
+// recordAccepted records an asynchronous operation that the broker has begun.
+func (f *application) recordAccepted(v lifecycle.ConditionSet, operation string) {
 	s := &f.status
 	if !s.AsyncOpInProgress { // the deadline counts from the acceptance, and polls name the plan of the beginning
 		target := f.call.Target
@@ -96,38 +96,38 @@ func (f *application) accept(v lifecycle.ConditionSet, operation string) {
 		s.LastOperation = &operation
 	}
 	v.Ready = v1beta1.ConditionFalse
-	f.say(v)
+	f.setConditions(v)
 }
 
 // untilAsked says how a person repeats a request that was refused.
 const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " changes"
 
-// again records a failed request that is repeated.
-func (f *application) again(what, reason string) {
-	f.repeat(reason, what+" call failed: "+f.words())
+// recordRetry records a failed request that is repeated.
+func (f *application) recordRetry(what, reason string) {
+	f.recordRetryMessage(reason, what+" call failed: "+f.describeOutcome())
 }
 
-// repeat records a request that is repeated, with a message about this attempt.
-func (f *application) repeat(reason, message string) {
-	f.later(message)
-	f.say(f.retried(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: f.sayAttempt(message)}))
+// recordRetryMessage records a request that is repeated, with a message about this attempt.
+func (f *application) recordRetryMessage(reason, message string) {
+	f.scheduleRetry(message)
+	f.setConditions(f.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: f.withNextAttempt(message)}))
 }
 
-// sayAttempt adds to a message when the next attempt is due.
-func (f *application) sayAttempt(message string) string {
+// withNextAttempt adds to a message when the next attempt is due.
+func (f *application) withNextAttempt(message string) string {
 	return lifecycle.WithNextAttempt(message, f.status.Attempts, f.answer.Probed)
 }
 
-// retried adds Stalled where requests are retried slowly.
-func (f *application) retried(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+// withStalled adds Stalled where requests are retried slowly.
+func (f *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 	if !isSlowBinding(&f.status) {
 		return v
 	}
 	return v.WithStalled(v.Reason)
 }
 
-// later records a failed attempt, its message, and when the next one is due.
-func (f *application) later(message string) {
+// scheduleRetry records a failed attempt, its message, and when the next one is due.
+func (f *application) scheduleRetry(message string) {
 	a := f.attempts()
 	if !f.status.OrphanMitigationInProgress { // then the message stays that of its cause
 		a.LastError = message
@@ -149,24 +149,24 @@ func (f *application) attempts() *v1beta1.Attempts {
 	return a
 }
 
-// stop ends the attempts.
-func (f *application) stop(reason, message string) { f.stopAs(reason, reason, message) }
+// stopRetrying ends the attempts.
+func (f *application) stopRetrying(reason, message string) { f.stopRetryingAs(reason, reason, message) }
 
-func (f *application) stopAs(reason, failed, message string) {
+func (f *application) stopRetryingAs(reason, failed, message string) {
 	a := f.attempts()
 	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(f.now), message
 	f.status.ReconciledGeneration = f.call.generation
-	f.say(lifecycle.Terminal(reason, failed, message))
+	f.setConditions(lifecycle.Terminal(reason, failed, message))
 }
 
-// words describes the outcome of the request.
-func (f *application) words() string { return lifecycle.DescribeOutcome(f.answer.Outcome) }
+// describeOutcome describes the outcome of the request.
+func (f *application) describeOutcome() string { return lifecycle.DescribeOutcome(f.answer.Outcome) }
 
-// say sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of a rotation.
-func (f *application) say(v lifecycle.ConditionSet) {
+// setConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of a rotation.
+func (f *application) setConditions(v lifecycle.ConditionSet) {
 	s := &f.status
 	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, f.now) && !f.isDeleting() && v.Ready != v1beta1.ConditionTrue {
-		v = stillInjected(lifecycle.Uncapitalize(v.Message))
+		v = stillInjectedConditions(lifecycle.Uncapitalize(v.Message))
 	}
 	setBindingConditions(s, v, f.now)
 }

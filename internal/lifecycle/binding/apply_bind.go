@@ -28,67 +28,67 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-func (f *application) bind() {
+func (f *application) applyBind() {
 	switch f.answer.Class {
 	case osbresult.Done:
-		f.done()
+		f.recordBindDone()
 	case osbresult.Accepted:
-		f.accept(lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}, f.answer.Binding.Operation)
+		f.recordAccepted(lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}, f.answer.Binding.Operation)
 		f.status.CurrentOperation = v1beta1.OperationBind
 		if f.status.InProgressProperties == nil {
 			f.status.InProgressProperties = f.call.Properties
 		}
 	case osbresult.NeedsApp: // repeated at once, with an application
 	default:
-		f.notDone()
+		f.recordNotBound()
 	}
 }
 
-// notDone records a request that has led to no binding, as far as is known.
-func (f *application) notDone() {
+// recordNotBound records a request that has led to no binding, as far as is known.
+func (f *application) recordNotBound() {
 	if f.call.Repeat { // the existing binding is not affected
-		f.again("Bind", v1beta1.ReasonBindCallFailed)
+		f.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
 		return
 	}
 	switch f.answer.Class {
 	case osbresult.Unknown, osbresult.Malformed:
-		f.unsure()
+		f.recordUnknownOutcome()
 	case osbresult.Conflict:
-		f.conflict()
+		f.recordConflict()
 	case osbresult.Rejected, osbresult.Gone:
-		f.rejected("Bind call failed: " + f.words())
+		f.recordRejected("Bind call failed: " + f.describeOutcome())
 	case osbresult.NeedsAsync:
-		f.rejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + f.words())
+		f.recordRejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + f.describeOutcome())
 	default: // no effect; the request may be repeated
-		f.undo()
-		f.again("Bind", v1beta1.ReasonBindCallFailed)
+		f.markNothingSent()
+		f.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
 	}
 }
 
-// done records that the broker has the binding.
-func (f *application) done() {
+// recordBindDone records that the broker has the binding.
+func (f *application) recordBindDone() {
 	s := &f.status
 	if !f.answer.Binding.Created && f.call.NothingAtBroker && f.call.BindingID == f.b.Spec.ExternalID && instancerules.IsForAnother(f.b.UID, s.CreatedForUID) {
-		f.undo()
-		f.stop(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(f.call.BindingID))
+		f.markNothingSent()
+		f.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(f.call.BindingID))
 		return
 	}
 	if f.answer.Binding.Created && f.call.BindingID == f.b.Spec.ExternalID {
 		s.CreatedForUID = f.b.UID
 	}
-	if kind := unsupported(f.answer.Binding); kind != "" && !f.call.Repeat {
+	if kind := unsupportedReason(f.answer.Binding); kind != "" && !f.call.Repeat {
 		message := "the broker answered with " + kind + ", which a cluster cannot give"
 		if !f.isRotation() {
-			f.stop(v1beta1.ReasonUnsupportedBinding, message)
+			f.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
 		}
-		f.dispose(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
+		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
 		return
 	}
-	f.bound()
+	f.recordBound()
 }
 
-// unsupported returns what a binding requires of the platform and no cluster has; empty: nothing.
-func unsupported(b *osbresult.Binding) string {
+// unsupportedReason returns what a binding requires of the platform and no cluster has; empty: nothing.
+func unsupportedReason(b *osbresult.Binding) string {
 	switch {
 	case b.SyslogDrainURL != "":
 		return "a syslog_drain_url"
@@ -100,14 +100,14 @@ func unsupported(b *osbresult.Binding) string {
 	return ""
 }
 
-// bound records a binding that the broker has confirmed. It is Ready once its credentials are in the Secret.
-func (f *application) bound() {
+// recordBound records a binding that the broker has confirmed. It is Ready once its credentials are in the Secret.
+func (f *application) recordBound() {
 	s := &f.status
 	s.UnbindStatus = v1beta1.UnbindRequired
 	s.AsyncOpInProgress, s.LastOperation = false, nil
 	if f.isRotation() {
 		f.attempts().NextTime = nil
-		f.say(undelivered)
+		f.setConditions(undelivered)
 		return
 	}
 	if f.call.Properties != nil {
@@ -115,41 +115,41 @@ func (f *application) bound() {
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
-	f.end()
+	f.endOperation()
 	s.Attempts = remaining(s.Attempts)
 	if !f.call.Repeat {
 		s.ReconciledGeneration = 0
 	}
-	if found := f.answer.Binding; found != nil && (!f.call.Repeat || saysEnd(found)) {
-		s.ExpiresAt, s.RenewBefore = endOf(found.ExpiresAt), endOf(found.RenewBefore)
+	if found := f.answer.Binding; found != nil && (!f.call.Repeat || hasExpiry(found)) {
+		s.ExpiresAt, s.RenewBefore = expiryTime(found.ExpiresAt), expiryTime(found.RenewBefore)
 	}
-	f.say(undelivered)
+	f.setConditions(undelivered)
 }
 
 // undelivered returns the conditions of a binding whose credentials are not in its Secret yet.
 var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The broker has the binding; its credentials are not in the Secret yet"}
 
-// rejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
-func (f *application) rejected(message string) {
+// recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
+func (f *application) recordRejected(message string) {
 	if !f.isRotation() {
-		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
+		f.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
 	}
 	if !f.call.NothingAtBroker {
-		f.dispose(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	} else if f.isRotation() {
-		f.revert(message)
+		f.rollBackRotation(message)
 	} else {
-		f.undo()
+		f.markNothingSent()
 	}
 }
 
-// dispose begins an orphan mitigation where the binding may be removed.
-func (f *application) dispose(why lifecycle.Cause) {
+// startMitigation begins an orphan mitigation where the binding may be removed.
+func (f *application) startMitigation(why lifecycle.Cause) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
 	if !f.call.MayMitigate() || IsBound(s) && !f.isRotation() {
 		if !f.isRotation() {
-			f.end()
+			f.endOperation()
 		}
 		return
 	}
@@ -158,84 +158,84 @@ func (f *application) dispose(why lifecycle.Cause) {
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
 	}
-	f.say(cleaning(why.Message, a))
+	f.setConditions(mitigatingConditions(why.Message, a))
 }
 
-// undo removes the operation from the record of a request that had no effect.
-func (f *application) undo() {
+// markNothingSent removes the operation from the record of a request that had no effect.
+func (f *application) markNothingSent() {
 	if f.call.NothingAtBroker && !f.isRotation() {
 		f.status.UnbindStatus = v1beta1.UnbindNotRequired
-		f.end()
+		f.endOperation()
 	}
 }
 
-// revert ends a rotation: the predecessor stays the binding.
-func (f *application) revert(message string) {
+// rollBackRotation ends a rotation: the predecessor stays the binding.
+func (f *application) rollBackRotation(message string) {
 	s := &f.status
 	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
 	if s.ExternalID == f.b.Spec.ExternalID {
 		s.ExternalID = ""
 	}
-	f.later(message)
+	f.scheduleRetry(message)
 	a := s.Attempts
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
-	f.end()
+	f.endOperation()
 	if s.ReconciledGeneration > 0 {
-		f.say(stillInjected("they were to be replaced, and were not: " + message))
+		f.setConditions(stillInjectedConditions("they were to be replaced, and were not: " + message))
 		return
 	}
-	f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
 }
 
-// conflict records that the broker has another binding under the id.
-func (f *application) conflict() {
+// recordConflict records that the broker has another binding under the id.
+func (f *application) recordConflict() {
 	a := f.attempts()
 	switch {
 	case f.isRotation():
-		f.dispose(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + f.words()})
+		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + f.describeOutcome()})
 	case !f.call.Owned:
-		f.undo()
-		f.repeat(v1beta1.ReasonBindCallFailed, fmt.Sprintf("the broker has another service binding under the id %q, which was supplied: %s", f.call.BindingID, f.words()))
+		f.markNothingSent()
+		f.recordRetryMessage(v1beta1.ReasonBindCallFailed, fmt.Sprintf("the broker has another service binding under the id %q, which was supplied: %s", f.call.BindingID, f.describeOutcome()))
 	case f.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
 		f.status.ExternalID = lifecycle.NextBindingID(f.b, &f.status)
-		f.undo()
-		f.again("Bind", v1beta1.ReasonBindCallFailed)
+		f.markNothingSent()
+		f.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
 	default: // one of our requests with other properties was carried out
 		a.Conflict = true
 		a.Unknown++
-		f.again("Bind", v1beta1.ReasonBindCallFailed)
+		f.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
 	}
 }
 
-// unsure records a request with an unknown outcome.
-func (f *application) unsure() {
+// recordUnknownOutcome records a request with an unknown outcome.
+func (f *application) recordUnknownOutcome() {
 	if f.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
 		f.attempts().Unknown++
 	}
-	f.again("Bind", v1beta1.ReasonBindCallFailed)
+	f.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
 }
 
-// fetch records what was fetched of a binding.
-func (f *application) fetch() {
+// applyFetch records what was fetched of a binding.
+func (f *application) applyFetch() {
 	conflict := !f.call.Repeat // the request inspects what the broker has under an id of ours
 	switch {
-	case f.answer.Class == osbresult.Done && conflict && (f.answer.Binding.Credentials == nil || !f.isWanted()):
-		f.strange("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
+	case f.answer.Class == osbresult.Done && conflict && (f.answer.Binding.Credentials == nil || !f.matchesRequest()):
+		f.recordForeignBinding("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
 	case f.answer.Class == osbresult.Done:
-		f.bound()
+		f.recordBound()
 	case f.answer.Class == osbresult.Gone && conflict: // nothing
 		a := f.attempts()
 		a.Conflict, a.NextTime = false, nil
 	case f.answer.Class == osbresult.Rejected && conflict:
-		f.strange("the broker has something else under the id: " + f.words())
+		f.recordForeignBinding("the broker has something else under the id: " + f.describeOutcome())
 	default:
-		f.again("Fetch", v1beta1.ReasonFetchingBindingFailed)
+		f.recordRetry("Fetch", v1beta1.ReasonFetchingBindingFailed)
 	}
 }
 
-// isWanted reports whether the fetched binding has the requested parameters.
-func (f *application) isWanted() bool {
+// matchesRequest reports whether the fetched binding has the requested parameters.
+func (f *application) matchesRequest() bool {
 	var told *runtime.RawExtension
 	if raw := f.answer.Binding.Parameters; raw != nil {
 		told = &runtime.RawExtension{Raw: raw}
@@ -244,10 +244,10 @@ func (f *application) isWanted() bool {
 	return bad == nil && has.Checksum == f.call.Properties.ParameterChecksum
 }
 
-// strange records that the binding under the id has other parameters.
-func (f *application) strange(message string) {
+// recordForeignBinding records that the binding under the id has other parameters.
+func (f *application) recordForeignBinding(message string) {
 	if !f.call.MayMitigate() {
-		f.stopAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
+		f.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
 	}
-	f.dispose(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 }

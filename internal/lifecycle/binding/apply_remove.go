@@ -26,23 +26,23 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-func (f *application) unbind() {
+func (f *application) applyUnbind() {
 	switch f.answer.Class {
 	case osbresult.Done, osbresult.Gone:
-		f.removed()
+		f.recordRemoved()
 	case osbresult.Accepted:
 		// The binding of a failed rotation is removed before its predecessor: one operation at a time.
 		if last := f.status.PredecessorID == "" || f.call.BindingID == f.status.PredecessorID; !f.status.OrphanMitigationInProgress || f.isDeleting() && last {
 			f.beginUnbind()
 		}
-		f.accept(f.removing(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), f.answer.Operation)
+		f.recordAccepted(f.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), f.answer.Operation)
 	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
 	case osbresult.Concurrency: // the operation in progress goes on
-		message := "Unbind call failed: " + f.words()
-		f.later(message)
-		f.say(f.removing(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: f.sayAttempt(message)}))
+		message := "Unbind call failed: " + f.describeOutcome()
+		f.scheduleRetry(message)
+		f.setConditions(f.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: f.withNextAttempt(message)}))
 	default:
-		f.removalFailed("Unbind call failed: " + f.words())
+		f.recordRemovalFailure("Unbind call failed: " + f.describeOutcome())
 	}
 }
 
@@ -56,8 +56,8 @@ func (f *application) beginUnbind() {
 	s.OrphanMitigationInProgress, s.InProgressProperties = false, nil
 }
 
-// removing adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (f *application) removing(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+// withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (f *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 	switch s := &f.status; {
 	case f.isDeleting():
 		v.Message += ". " + lifecycle.HowToRelease(f.b)
@@ -72,29 +72,29 @@ func (f *application) removing(v lifecycle.ConditionSet) lifecycle.ConditionSet 
 	return v
 }
 
-// removed records that the broker has confirmed the removal of a binding.
-func (f *application) removed() {
+// recordRemoved records that the broker has confirmed the removal of a binding.
+func (f *application) recordRemoved() {
 	s := &f.status
 	switch {
 	case f.call.BindingID == s.PredecessorID:
-		f.retired()
+		f.recordPredecessorRemoved()
 	case f.isDeleting():
-		f.gone()
-		f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
+		f.recordGone()
+		f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case s.OrphanMitigationInProgress && s.PredecessorID != "":
 		f.attempts().Removals++
 		s.LastRemovedID = f.call.BindingID
-		f.revert("what was made for that could not be used, and is removed again")
+		f.rollBackRotation("what was made for that could not be used, and is removed again")
 	case s.OrphanMitigationInProgress:
-		f.cleaned()
+		f.recordMitigated()
 	default: // a replacement follows
-		*s = movedOn(f.b, *s, f.now)
-		f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; the one before it is removed"})
+		*s = resetForNextID(f.b, *s, f.now)
+		f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; the one before it is removed"})
 	}
 }
 
-// retired records the removal of the predecessor.
-func (f *application) retired() {
+// recordPredecessorRemoved records the removal of the predecessor.
+func (f *application) recordPredecessorRemoved() {
 	s := &f.status
 	s.PredecessorID = ""
 	s.AsyncOpInProgress, s.LastOperation = false, nil
@@ -104,23 +104,23 @@ func (f *application) retired() {
 		f.attempts().NextTime = nil
 		return
 	}
-	f.end()
-	s.Attempts = f.sinceInjected()
-	f.say(injected(f.b))
+	f.endOperation()
+	s.Attempts = f.attemptsSinceInjection()
+	f.setConditions(injectedConditions(f.b))
 }
 
-// sinceInjected returns the attempts of a binding whose credentials are in its Secret.
-func (f *application) sinceInjected() *v1beta1.Attempts {
+// attemptsSinceInjection returns the attempts of a binding whose credentials are in its Secret.
+func (f *application) attemptsSinceInjection() *v1beta1.Attempts {
 	if s := &f.status; s.Attempts == nil || s.ExpiresAt == nil && s.RenewBefore == nil {
 		return nil
 	}
 	return &v1beta1.Attempts{Generation: f.b.Generation, LastTime: f.status.Attempts.LastTime}
 }
 
-// gone records that the broker has nothing of the object.
-func (f *application) gone() {
+// recordGone records that the broker has nothing of the object.
+func (f *application) recordGone() {
 	s := &f.status
-	f.end()
+	f.endOperation()
 	s.ExternalProperties, s.CreatedForUID, s.UnbindStatus = nil, "", v1beta1.UnbindSucceeded
 	s.ExpiresAt, s.RenewBefore = nil, nil
 	if f.call.RetainsPredecessor {
@@ -128,23 +128,23 @@ func (f *application) gone() {
 	}
 }
 
-// cleaned records a successful orphan mitigation.
-func (f *application) cleaned() {
+// recordMitigated records a successful orphan mitigation.
+func (f *application) recordMitigated() {
 	s := &f.status
-	f.gone()
+	f.recordGone()
 	s.ExternalID = lifecycle.NextBindingID(f.b, s) // a late removal by a former leader may still arrive (R2)
 	a := f.attempts()
 	if lifecycle.RecordRemoval(a, f.b.UID, f.now); a.Stopped {
 		s.ReconciledGeneration = f.call.generation
 	}
-	f.say(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+	f.setConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }
 
-// removalFailed records a removal that has to be repeated.
-func (f *application) removalFailed(message string) {
+// recordRemovalFailure records a removal that has to be repeated.
+func (f *application) recordRemovalFailure(message string) {
 	s := &f.status
 	s.AsyncOpInProgress, s.LastOperation = false, nil
-	f.later(message)
+	f.scheduleRetry(message)
 	if f.answer.Unfit() {
 		s.Attempts.Refusals++
 	}
@@ -152,75 +152,75 @@ func (f *application) removalFailed(message string) {
 		f.beginUnbind()
 		s.UnbindStatus = v1beta1.UnbindRequired
 	}
-	f.say(f.retried(f.removing(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: f.sayAttempt(message)})))
+	f.setConditions(f.withStalled(f.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: f.withNextAttempt(message)})))
 }
 
-func (f *application) poll() {
+func (f *application) applyPoll() {
 	a := f.answer
 	if a.Class == osbresult.Done {
 		lifecycle.RecordAnswer(f.status.Attempts)
 	}
 	switch {
 	case f.call.Removal && a.Class == osbresult.Gone:
-		f.removed()
+		f.recordRemoved()
 	case f.call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
-		f.removalFailed("The broker does not know the operation: " + f.words())
+		f.recordRemovalFailure("The broker does not know the operation: " + f.describeOutcome())
 	case a.Class != osbresult.Done:
-		f.pollFailed()
+		f.recordPollFailure()
 	case a.State == osbresult.InProgress && f.isOverdue():
-		f.operationFailed(fmt.Sprintf("it was not finished within %s", f.call.MaxDuration))
+		f.recordOperationFailure(fmt.Sprintf("it was not finished within %s", f.call.MaxDuration))
 	case a.State == osbresult.InProgress:
-		f.progress()
+		f.recordProgress()
 	case a.State == osbresult.Succeeded && f.call.Removal:
-		f.removed()
+		f.recordRemoved()
 	case a.State == osbresult.Succeeded:
 		if f.call.BindingID == f.b.Spec.ExternalID {
 			f.status.CreatedForUID = f.b.UID
 		}
-		f.bound()
+		f.recordBound()
 	default:
-		f.operationFailed(cmp.Or(a.OperationDescription, "the broker gives no reason"))
+		f.recordOperationFailure(cmp.Or(a.OperationDescription, "the broker gives no reason"))
 	}
 }
 
-// pollFailed records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
-func (f *application) pollFailed() {
-	v := lifecycle.PollUnanswered(f.words(), f.isOverdue())
+// recordPollFailure records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
+func (f *application) recordPollFailure() {
+	v := lifecycle.PollUnanswered(f.describeOutcome(), f.isOverdue())
 	if f.answer.Misconfigured() {
-		f.later(v.Message)
-		v.Message = f.sayAttempt(v.Message)
-		v = f.retried(v)
+		f.scheduleRetry(v.Message)
+		v.Message = f.withNextAttempt(v.Message)
+		v = f.withStalled(v)
 	}
-	f.say(f.removing(v))
+	f.setConditions(f.withRemovalText(v))
 }
 
-// progress records what the broker says of an operation in progress.
-func (f *application) progress() {
+// recordProgress records what the broker says of an operation in progress.
+func (f *application) recordProgress() {
 	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}
 	if f.call.Removal {
 		v.Reason, v.Message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
 	}
 	v.Message = lifecycle.WithProgress(v.Message, f.answer.OperationDescription)
-	f.say(f.removing(v))
+	f.setConditions(f.withRemovalText(v))
 }
 
-func (f *application) operationFailed(words string) {
+func (f *application) recordOperationFailure(words string) {
 	message := "Bind call failed: " + words
 	switch s := &f.status; {
 	case f.call.Removal:
-		f.removalFailed("Unbind call failed: " + words)
+		f.recordRemovalFailure("Unbind call failed: " + words)
 	case f.isRotation():
-		f.dispose(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case IsBound(s): // an existing binding was requested again
-		f.end()
-		f.repeat(v1beta1.ReasonBindCallFailed, message)
+		f.endOperation()
+		f.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	case f.call.MayMitigate():
 		f.attempts().LastTime = lifecycle.Timestamp(f.now)
-		f.dispose(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
-		f.end()
+		f.endOperation()
 		a := f.attempts()
 		a.Misconfigured, f.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured
-		f.repeat(v1beta1.ReasonBindCallFailed, message)
+		f.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	}
 }

@@ -36,24 +36,24 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	if of != nil && (f.isRotation() || saysEnd(of)) { // otherwise the end is unchanged, or not known
-		s.ExpiresAt, s.RenewBefore = endOf(of.ExpiresAt), endOf(of.RenewBefore)
+	if of != nil && (f.isRotation() || hasExpiry(of)) { // otherwise the end is unchanged, or not known
+		s.ExpiresAt, s.RenewBefore = expiryTime(of.ExpiresAt), expiryTime(of.RenewBefore)
 	}
-	f.end()
+	f.endOperation()
 	s.SecretVersion, s.UnbindStatus = version, v1beta1.UnbindRequired
 	s.ObservedGeneration, s.ReconciledGeneration = b.Generation, b.Generation
 	if s.Attempts = nil; s.ExpiresAt != nil || s.RenewBefore != nil {
 		s.Attempts = &v1beta1.Attempts{Generation: b.Generation, LastTime: lifecycle.Timestamp(now)}
 	}
-	f.say(injected(f.b))
+	f.setConditions(injectedConditions(f.b))
 	return f.status
 }
 
-// saysEnd reports whether the broker has said when the credentials end.
-func saysEnd(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
+// hasExpiry reports whether the broker has said when the credentials end.
+func hasExpiry(b *osbresult.Binding) bool { return !b.ExpiresAt.IsZero() || !b.RenewBefore.IsZero() }
 
-// endOf returns a time of the broker's for the status; nil: the broker gave none.
-func endOf(t time.Time) *metav1.Time {
+// expiryTime returns a time of the broker's for the status; nil: the broker gave none.
+func expiryTime(t time.Time) *metav1.Time {
 	if t.IsZero() {
 		return nil
 	}
@@ -67,7 +67,7 @@ func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if occupied {
 		f.status.ReconciledGeneration = 0
 	}
-	f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
+	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 		Message: "The credentials cannot be put into the Secret: " + why})
 	return f.status
 }

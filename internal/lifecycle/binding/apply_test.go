@@ -86,7 +86,7 @@ func TestBindAnswers(t *testing.T) {
 			if got := f.b.Status.UnbindStatus; got != test.undo {
 				t.Errorf("unbinding is %s, want %s", got, test.undo)
 			}
-			f.w.Now = f.w.Now.Add(24 * time.Hour)
+			f.in.Now = f.in.Now.Add(24 * time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
@@ -129,7 +129,7 @@ func TestUnbindAnswers(t *testing.T) {
 			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {
 				t.Errorf("it does not say how to let go: %s", ready.Message)
 			}
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
@@ -172,7 +172,7 @@ func TestBindingPollAnswers(t *testing.T) {
 			if waits := f.b.DeletionTimestamp != nil && !strings.HasPrefix(test.next, "release"); waits && strings.Count(ready.Message, lifecycle.HowToRelease(f.b)) != 1 {
 				t.Errorf("it does not say how to let go: %s", ready.Message)
 			}
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
@@ -217,7 +217,7 @@ func TestBindingFetchAnswers(t *testing.T) {
 		"a conflict, and it was another": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), others, "unbind id"},
 		"a conflict, and who knows":      {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), with(200), "unbind id"},
 		"a conflict, no longer ours": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409)), func(f *fixture) {
-			f.w.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), others, "nothing: Failed"},
 		"a conflict, and it is not told": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), without(osbresult.Done, 200), "unbind id"},
 		"a conflict with nothing":        {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), saidOf(osbresult.Gone, 404), "bind id"},
@@ -225,7 +225,7 @@ func TestBindingFetchAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			f.after(test.answer)
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}

@@ -34,44 +34,44 @@ func (d *decision) bind() {
 		return
 	}
 	d.renewAttempts()
-	if why := d.obstacle(); why != nil {
-		d.hinder(why)
+	if why := d.precondition(); why != nil {
+		d.block(why)
 		return
 	}
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}
-	props, a := d.wanted(), d.Status.Attempts
+	props, a := d.desiredProperties(), d.Status.Attempts
 	isUnsure := d.Status.CurrentOperation != "" || a != nil && a.Unknown > 0
 	unwanted := isUnsure && d.Status.InProgressProperties != nil && d.Status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
 	conflict := a != nil && a.Conflict
 	switch {
-	case conflict && d.present().BindingRetrievable:
-		d.Request = d.newCall(lifecycle.Fetch)
+	case conflict && d.effectivePlan().BindingRetrievable:
+		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Properties = props
 		return
 	case conflict || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsOf(a):
-		if d.owns() && !IsBound(&d.Status) && !d.isKept() {
+		if d.owns() && !IsBound(&d.Status) && !d.isRetained() {
 			d.Status.OrphanMitigationInProgress, d.WriteAhead = true, true
-			d.say(cleaning("it is not known what came of a request", a))
+			d.setConditions(mitigatingConditions("it is not known what came of a request", a))
 			d.mitigate()
 			return
 		}
 	}
-	d.begin(props)
+	d.beginOperation(props)
 }
 
-// hinder sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's
+// block sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's
 // binding was created, so that this object does not inherit it.
-func (d *decision) hinder(why *lifecycle.Blocker) {
+func (d *decision) block(why *lifecycle.Blocker) {
 	if why.Reason != v1beta1.ReasonExternalIDInUse {
-		d.waitFor(why)
+		d.setBlocked(why)
 		return
 	}
 	c := d.w.Claimants.BlocksCreation()
 	v, _ := why.ConditionSet(d.b, d.w.Now)
-	d.say(v)
-	if !d.isClean() {
+	d.setConditions(v)
+	if !d.hasNothingAtBroker() {
 		return
 	}
 	d.Status.UnbindStatus = v1beta1.UnbindNotRequired
@@ -80,13 +80,13 @@ func (d *decision) hinder(why *lifecycle.Blocker) {
 	}
 }
 
-// begin makes the request for a binding, and sets the operation that it begins.
-func (d *decision) begin(props *v1beta1.ServiceBindingPropertiesState) {
+// beginOperation makes the request for a binding, and sets the operation that it begins.
+func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) {
 	s := &d.Status
 	if d.id() == "" { // admission was bypassed, and the spec is immutable
 		s.ExternalID = lifecycle.NextBindingID(d.b, s)
 	}
-	d.Request = d.newCall(lifecycle.Bind)
+	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.Properties = props
 	if s.CurrentOperation != v1beta1.OperationBind || s.OperationStartTime == nil {
 		s.OperationStartTime = lifecycle.Timestamp(d.w.Now)
@@ -100,19 +100,19 @@ func (d *decision) begin(props *v1beta1.ServiceBindingPropertiesState) {
 		if isSlowBinding(s) { // the conditions stay until the broker has answered
 			return
 		}
-		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The broker is being asked for the binding"})
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The broker is being asked for the binding"})
 	}
 }
 
-// wanted returns the properties that the spec asks for.
-func (d *decision) wanted() *v1beta1.ServiceBindingPropertiesState {
+// desiredProperties returns the properties that the spec asks for.
+func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
 	params := d.w.Parameters
 	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, UserInfo: d.b.Spec.UserInfo}
 }
 
-// obstacle returns what blocks a binding; nil: nothing does.
-func (d *decision) obstacle() *lifecycle.Blocker {
-	if why := d.unready(); why != nil {
+// precondition returns what blocks a binding; nil: nothing does.
+func (d *decision) precondition() *lifecycle.Blocker {
+	if why := d.instanceNotReady(); why != nil {
 		return why
 	}
 	switch {
@@ -121,11 +121,11 @@ func (d *decision) obstacle() *lifecycle.Blocker {
 	case d.w.Secret == SecretNotOwned:
 		return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error())
 	}
-	return d.mute()
+	return d.brokerUnavailable()
 }
 
-// mute returns why no request can be sent to the broker; nil: requests can.
-func (d *decision) mute() *lifecycle.Blocker {
+// brokerUnavailable returns why no request can be sent to the broker; nil: requests can.
+func (d *decision) brokerUnavailable() *lifecycle.Blocker {
 	if d.w.Broker != nil {
 		return d.w.BrokerBlocker
 	}
@@ -136,8 +136,8 @@ func (d *decision) mute() *lifecycle.Blocker {
 	return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+lifecycle.BrokerName(ref)+" does not exist, and cannot be asked: register it again under this name")
 }
 
-// unready returns why the instance cannot be bound to; nil: it can.
-func (d *decision) unready() *lifecycle.Blocker {
+// instanceNotReady returns why the instance cannot be bound to; nil: it can.
+func (d *decision) instanceNotReady() *lifecycle.Blocker {
 	name, g := d.b.Spec.InstanceRef.Name, d.w.BoundInstance
 	if g.Instance == nil {
 		return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, d.b.Namespace))
@@ -153,7 +153,7 @@ func (d *decision) unready() *lifecycle.Blocker {
 	case len(d.w.BoundInstance.Effective().Unsupported) > 0:
 		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.Class.Common().ExternalName, strings.Join(d.w.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
 	case status.ProvisionStatus != v1beta1.Provisioned || g.Target == nil:
-		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, saysWhy(status)))
+		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyMessage(status)))
 	case status.Unusable:
 		return lifecycle.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
 	case status.AsyncOpInProgress:
@@ -170,8 +170,8 @@ func (d *decision) waitForInstance(reason, message string) *lifecycle.Blocker {
 	return lifecycle.InProgress(reason, message)
 }
 
-// saysWhy returns the reason of the instance's condition Ready in brackets; empty: there is none.
-func saysWhy(s *v1beta1.ServiceInstanceStatus) string {
+// readyMessage returns the reason of the instance's condition Ready in brackets; empty: there is none.
+func readyMessage(s *v1beta1.ServiceInstanceStatus) string {
 	if ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady); ready != nil {
 		return " (" + ready.Reason + ")"
 	}
@@ -186,8 +186,8 @@ func (g BoundInstance) Effective() catalog.Effective {
 	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 }
 
-// present returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
-func (d *decision) present() catalog.Effective {
+// effectivePlan returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
+func (d *decision) effectivePlan() catalog.Effective {
 	if now := d.w.BoundInstance.Target; now != nil && d.target() != now {
 		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 	}
@@ -203,7 +203,7 @@ func (d *decision) knowsParameters() bool {
 	case params.Blocker == nil:
 		return true
 	default:
-		d.waitFor(params.Blocker)
+		d.setBlocked(params.Blocker)
 	}
 	return false
 }

@@ -24,7 +24,7 @@ import (
 )
 
 func claimedBy1(all ...lifecycle.Claimant) func(*fixture) {
-	return func(f *fixture) { f.w.Claimants = all }
+	return func(f *fixture) { f.in.Claimants = all }
 }
 
 // TestClaimsOnABinding: the same for bindings.
@@ -48,7 +48,7 @@ func TestClaimsOnABinding(t *testing.T) {
 			if got := f.step().say(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
-			if f.w.Secret == SecretInSync && test.want == "nothing: Failed" {
+			if f.in.Secret == SecretInSync && test.want == "nothing: Failed" {
 				t.Error("the credentials of another object are in its Secret")
 			}
 		})

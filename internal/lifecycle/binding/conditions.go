@@ -32,10 +32,10 @@ const quietStart = 10 * time.Second
 // comesSoon are the reasons to wait of a binding that was created together with its instance.
 var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
 
-// waitFor sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
-func (d *decision) waitFor(why *lifecycle.Blocker) {
+// setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
+func (d *decision) setBlocked(why *lifecycle.Blocker) {
 	if !d.b.DeletionTimestamp.IsZero() {
-		d.hold(why)
+		d.blockRemoval(why)
 		return
 	}
 	soon := slices.Contains(comesSoon, why.Reason)
@@ -45,15 +45,15 @@ func (d *decision) waitFor(why *lifecycle.Blocker) {
 		d.RequeueAt = young
 		return
 	}
-	if d.Status.UnbindStatus == "" && d.isClean() {
+	if d.Status.UnbindStatus == "" && d.hasNothingAtBroker() {
 		d.Status.UnbindStatus = v1beta1.UnbindNotRequired
 	}
-	if d.isLive() {
-		d.say(stillInjected("they cannot be replaced yet: " + why.Message))
+	if d.hasUsableCredentials() {
+		d.setConditions(stillInjectedConditions("they cannot be replaced yet: " + why.Message))
 		return
 	}
 	v, _ := why.ConditionSet(d.b, d.w.Now)
-	d.say(v)
+	d.setConditions(v)
 }
 
 // IsStalled reports whether an instance is Stalled.
@@ -61,24 +61,24 @@ func IsStalled(instance *v1beta1.ServiceInstance) bool {
 	return instance != nil && lifecycle.IsTrue(lifecycle.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 
-// isLive reports whether the credentials in the Secret are valid, and not about to end.
-func (d *decision) isLive() bool {
+// hasUsableCredentials reports whether the credentials in the Secret are valid, and not about to end.
+func (d *decision) hasUsableCredentials() bool {
 	replaced := d.Status.CurrentOperation == v1beta1.OperationUnbind && d.Status.PredecessorID == ""
 	return isDelivered(&d.Status) && !replaced && (d.w.Secret == SecretInSync || d.w.Secret == SecretUnknown) && !d.hasEnded()
 }
 
-// injected returns the conditions of a binding whose credentials are in its Secret.
-func injected(b *v1beta1.ServiceBinding) lifecycle.ConditionSet {
+// injectedConditions returns the conditions of a binding whose credentials are in its Secret.
+func injectedConditions(b *v1beta1.ServiceBinding) lifecycle.ConditionSet {
 	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
 }
 
-// stillInjected returns the same with a problem that does not concern these credentials.
-func stillInjected(but string) lifecycle.ConditionSet {
+// stillInjectedConditions returns the same with a problem that does not concern these credentials.
+func stillInjectedConditions(but string) lifecycle.ConditionSet {
 	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: "The credentials are in the Secret; " + but}
 }
 
-// cleaning returns the conditions during an orphan mitigation.
-func cleaning(why string, a *v1beta1.Attempts) lifecycle.ConditionSet {
+// mitigatingConditions returns the conditions during an orphan mitigation.
+func mitigatingConditions(why string, a *v1beta1.Attempts) lifecycle.ConditionSet {
 	return lifecycle.Mitigating(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, lifecycle.MitigationPrefix+": "+why, a, nil)
 }
 
@@ -94,45 +94,45 @@ func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
 // observe sets the observed generation.
 func (d *decision) observe() { d.Status.ObservedGeneration = d.b.Generation }
 
-// say sets the conditions.
-func (d *decision) say(v lifecycle.ConditionSet) {
+// setConditions sets the conditions.
+func (d *decision) setConditions(v lifecycle.ConditionSet) {
 	d.observe()
 	setBindingConditions(&d.Status, v, d.w.Now)
 }
 
-// hold sets the conditions for a blocker of a deletion or an orphan mitigation.
-func (d *decision) hold(why *lifecycle.Blocker) {
+// blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
+func (d *decision) blockRemoval(why *lifecycle.Blocker) {
 	v, wake := why.ConditionSet(d.b, d.w.Now)
 	d.RequeueAt = wake
-	if d.b.DeletionTimestamp.IsZero() && d.isLive() {
-		v = stillInjected("what was there before them cannot be removed at the broker yet: " + why.Message)
+	if d.b.DeletionTimestamp.IsZero() && d.hasUsableCredentials() {
+		v = stillInjectedConditions("what was there before them cannot be removed at the broker yet: " + why.Message)
 	}
-	d.say(v)
+	d.setConditions(v)
 }
 
 // StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that does not
 // answer.
 func StatusForBlocker(b *v1beta1.ServiceBinding, w Inputs, why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
 	d := &decision{b: b, w: w, Decision: Decision{Status: *b.Status.DeepCopy()}}
-	if d.Status.UnbindStatus == "" && d.isClean() {
+	if d.Status.UnbindStatus == "" && d.hasNothingAtBroker() {
 		d.Status.UnbindStatus = v1beta1.UnbindNotRequired
 	}
 	v, _ := why.ConditionSet(b, d.w.Now)
-	if b.DeletionTimestamp.IsZero() && d.isLive() {
-		v = stillInjected(why.Message)
+	if b.DeletionTimestamp.IsZero() && d.hasUsableCredentials() {
+		v = stillInjectedConditions(why.Message)
 	}
-	d.say(v)
+	d.setConditions(v)
 	return d.Status
 }
 
-// stop ends the attempts until a person asks for new ones.
-func (d *decision) stop(reason, message string) {
+// stopRetrying ends the attempts until a person asks for new ones.
+func (d *decision) stopRetrying(reason, message string) {
 	if d.Status.Attempts == nil {
 		d.Status.Attempts = &v1beta1.Attempts{}
 	}
 	a := d.Status.Attempts
 	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = d.b.Generation, d.w.Parameters.Version, true, nil
-	d.say(lifecycle.Terminal(reason, reason, message))
+	d.setConditions(lifecycle.Terminal(reason, reason, message))
 }
 
 // setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.

@@ -45,7 +45,7 @@ func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
 
 // TestADeletedBindingSaysWhatItWaitsFor: also while it has still to be made.
 func TestADeletedBindingSaysWhatItWaitsFor(t *testing.T) {
-	f := newFixture(brought1, binding1, deleted1, lives1, func(f *fixture) { f.w.Broker = nil })
+	f := newFixture(brought1, binding1, deleted1, lives1, func(f *fixture) { f.in.Broker = nil })
 	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
@@ -74,11 +74,11 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 func TestABindingBeingReplacedIsNotReady(t *testing.T) {
 	f := newFixture(bound1, rebound)
 	f.b.Status = f.step().Status
-	says := StatusForBlocker(f.b, f.w, lifecycle.InProgress(v1beta1.ReasonErrorEjectingServiceBinding, "x"))
+	says := StatusForBlocker(f.b, f.in, lifecycle.InProgress(v1beta1.ReasonErrorEjectingServiceBinding, "x"))
 	if ready := lifecycle.FindCondition(says.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
-	f.w.Broker = nil
+	f.in.Broker = nil
 	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue {
 		t.Errorf("without a broker Ready is %s: %s", ready.Status, ready.Message)
 	}
@@ -87,7 +87,7 @@ func TestABindingBeingReplacedIsNotReady(t *testing.T) {
 // TestWhatNeverWasSentNeedsNotBeRemoved: a request that was not even made leaves nothing.
 func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
 	f := newFixture()
-	status := StatusForBlocker(f.b, f.w, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
+	status := StatusForBlocker(f.b, f.in, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "x"))
 	if status.UnbindStatus != v1beta1.UnbindNotRequired || status.CurrentOperation != "" {
 		t.Errorf("it says %+v", status)
 	}

@@ -37,41 +37,41 @@ const (
 	minRenewal = 10 * time.Minute
 )
 
-// keep decides on a binding that the broker has: its credentials have to be in the Secret.
-func (d *decision) keep() {
+// ensureCredentials decides on a binding that the broker has: its credentials have to be in the Secret.
+func (d *decision) ensureCredentials() {
 	s := &d.Status
 	switch {
-	case d.isRebindAsked() && s.PredecessorID == "":
+	case d.isRebindRequested() && s.PredecessorID == "":
 		d.rebind()
-	case d.isTold():
+	case d.hasReceivedCredentials():
 		if !d.w.Memory.Received.DoesNotFit {
 			d.SecretAction = WriteSecret
 		}
 	case d.w.Secret == SecretUnknown:
 		d.NeedSecret = true
 	case d.w.Secret == SecretNotOwned:
-		d.waitFor(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
+		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
 	case d.w.Secret == SecretInSync && !isDelivered(s) && d.w.SecretID == d.id(): // by a process that was stopped before it could record it
 		d.Status = ApplySecretWritten(d.b, *s, nil, d.w.SecretVersion, d.w.Now)
 	case d.w.Secret != SecretInSync || !isDelivered(s):
-		d.recover()
+		d.recoverCredentials()
 	case s.PredecessorID != "":
-		d.retire()
+		d.removePredecessor()
 	case d.hasEnded():
-		d.renewEnded()
-	case !d.renewTime().IsZero() && !d.w.Now.Before(d.renewTime()):
-		d.renew()
+		d.replaceExpired()
+	case !d.renewalTime().IsZero() && !d.w.Now.Before(d.renewalTime()):
+		d.rotateBeforeExpiry()
 	default:
-		d.rest()
+		d.steady()
 	}
 }
 
-// rest decides on a binding whose credentials are in the Secret.
-func (d *decision) rest() {
+// steady decides on a binding whose credentials are in the Secret.
+func (d *decision) steady() {
 	if ready := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
-		d.say(injected(d.b))
+		d.setConditions(injectedConditions(d.b))
 	}
-	d.RequeueAt = d.renewTime()
+	d.RequeueAt = d.renewalTime()
 }
 
 // recovery returns which ways to get the credentials of the present id have failed.
@@ -82,28 +82,28 @@ func (d *decision) recovery() recovery {
 	return d.w.Memory.recovery
 }
 
-func (d *decision) isTold() bool {
+func (d *decision) hasReceivedCredentials() bool {
 	return d.w.Memory.Received != nil && d.w.Memory.Received.BindingID == d.id()
 }
 
-// recover gets credentials that are missing from the Secret, or were modified, in the way that changes the least: fetch, repeated
+// recoverCredentials gets credentials that are missing from the Secret, or were modified, in the way that changes the least: fetch, repeated
 // bind, rotation, a new binding.
-func (d *decision) recover() {
+func (d *decision) recoverCredentials() {
 	s := &d.Status
-	if why := d.mute(); why != nil {
-		d.waitFor(why)
+	if why := d.brokerUnavailable(); why != nil {
+		d.setBlocked(why)
 		return
 	}
 	if !d.isDue() {
 		return
 	}
-	if d.present().BindingRetrievable && !d.recovery().fetch {
-		d.Request = d.newCall(lifecycle.Fetch)
+	if d.effectivePlan().BindingRetrievable && !d.recovery().fetch {
+		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat = true
 		return
 	}
-	if why := d.obstacle(); why != nil {
-		d.waitFor(why)
+	if why := d.precondition(); why != nil {
+		d.setBlocked(why)
 		return
 	}
 	if !d.knowsParameters() {
@@ -111,27 +111,27 @@ func (d *decision) recover() {
 	}
 	switch {
 	case !d.recovery().repeat:
-		d.Request = d.newCall(lifecycle.Bind)
-		d.Request.Repeat, d.Request.Properties, d.Request.PredecessorID = true, d.wanted(), d.Status.PredecessorID
+		d.Request = d.newRequest(lifecycle.Bind)
+		d.Request.Repeat, d.Request.Properties, d.Request.PredecessorID = true, d.desiredProperties(), d.Status.PredecessorID
 	case d.Status.PredecessorID != "": // a binding has one predecessor
-		d.retire()
-	case d.present().BindingRotatable && !d.w.Memory.triedRotation && !d.hasEnded() && removals(s) < maxRotations:
+		d.removePredecessor()
+	case d.effectivePlan().BindingRotatable && !d.w.Memory.triedRotation && !d.hasEnded() && removals(s) < maxRotations:
 		d.startRotation()
 	case d.w.Secret == SecretModified:
 		ends := "ends them and gets new ones"
 		if !d.owns() {
 			ends = "gets new ones, and leaves them valid"
 		}
-		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonSecretEdited, Stalled: true,
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonSecretEdited, Stalled: true,
 			Message: fmt.Sprintf("the credentials in Secret %q were modified, and the broker does not return them again: restore them, or change the annotation %s, which %s", catalog.SecretName(d.b), v1beta1.RebindAnnotation, ends)})
 	case !d.owns():
-		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 			Message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not return its credentials: to create another one under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
-	case removals(s) >= lifecycle.MaxRemovals+maxRotations, removals(s) >= lifecycle.MaxRemovals && !d.present().BindingRotatable:
-		d.stop(v1beta1.ReasonErrorReconciliationRetryTimeout,
+	case removals(s) >= lifecycle.MaxRemovals+maxRotations, removals(s) >= lifecycle.MaxRemovals && !d.effectivePlan().BindingRotatable:
+		d.stopRetrying(v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", removals(s), untilAsked))
 	default:
-		d.startAnew(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not return them again", catalog.SecretName(d.b)),
+		d.startReplacement(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not return them again", catalog.SecretName(d.b)),
 			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, Removals: removals(s) + 1})
 	}
 }
@@ -151,34 +151,34 @@ func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
 	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
 }
 
-// heedEnd has a binding reconciled when its credentials expire, and sets the conditions then.
-func (d *decision) heedEnd() {
+// enforceExpiry has a binding reconciled when its credentials expire, and sets the conditions then.
+func (d *decision) enforceExpiry() {
 	end, ready := d.Status.ExpiresAt, lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)
 	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {
 		return
 	}
 	if d.hasEnded() {
-		d.say(injected(d.b))
+		d.setConditions(injectedConditions(d.b))
 	} else if d.Request == nil && d.SecretAction == "" && (d.RequeueAt.IsZero() || end.Time.Before(d.RequeueAt)) {
 		d.RequeueAt = end.Time
 	}
 }
 
-// renewTime returns when the credentials are rotated; zero: never.
-func (d *decision) renewTime() time.Time {
+// renewalTime returns when the credentials are rotated; zero: never.
+func (d *decision) renewalTime() time.Time {
 	at := d.Status.RenewBefore
 	if at == nil {
 		at = d.Status.ExpiresAt
 	}
-	if at == nil || !d.present().BindingRotatable {
+	if at == nil || !d.effectivePlan().BindingRotatable {
 		return time.Time{}
 	}
-	return d.notTooSoon(at.Add(-renewAhead))
+	return d.notBefore(at.Add(-renewAhead))
 }
 
-// notTooSoon returns at, or the earliest time at which credentials may be replaced: minRenewal after the last replacement, or when
+// notBefore returns at, or the earliest time at which credentials may be replaced: minRenewal after the last replacement, or when
 // the next attempt is due.
-func (d *decision) notTooSoon(at time.Time) time.Time {
+func (d *decision) notBefore(at time.Time) time.Time {
 	var soonest time.Time
 	switch a := d.Status.Attempts; {
 	case a != nil && a.NextTime != nil:
@@ -192,41 +192,41 @@ func (d *decision) notTooSoon(at time.Time) time.Time {
 	return at
 }
 
-// renew rotates credentials that are about to expire, unless that is blocked.
-func (d *decision) renew() {
-	if why := d.obstacle(); why != nil {
-		d.waitFor(why)
+// rotateBeforeExpiry rotates credentials that are about to expire, unless that is blocked.
+func (d *decision) rotateBeforeExpiry() {
+	if why := d.precondition(); why != nil {
+		d.setBlocked(why)
 		d.RequeueAt = d.w.Now.Add(renewRetry)
 		return
 	}
 	d.startRotation()
 }
 
-// renewEnded gets new credentials for expired ones, which cannot be rotated.
-func (d *decision) renewEnded() {
+// replaceExpired gets new credentials for expired ones, which cannot be rotated.
+func (d *decision) replaceExpired() {
 	message := "the credentials have expired at " + lifecycle.FormatTime(d.Status.ExpiresAt.Time)
-	if at := d.notTooSoon(d.Status.ExpiresAt.Time); d.w.Now.Before(at) {
+	if at := d.notBefore(d.Status.ExpiresAt.Time); d.w.Now.Before(at) {
 		d.RequeueAt = at
-		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: message + "; new ones are requested at " + lifecycle.FormatTime(at)})
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: message + "; new ones are requested at " + lifecycle.FormatTime(at)})
 		return
 	}
-	d.startAnew(message, nil)
+	d.startReplacement(message, nil)
 }
 
-// isRebindAsked reports whether a person has asked for new credentials since the last request.
-func (d *decision) isRebindAsked() bool {
+// isRebindRequested reports whether a person has asked for new credentials since the last request.
+func (d *decision) isRebindRequested() bool {
 	asked := d.b.Annotations[v1beta1.RebindAnnotation]
 	return asked != "" && asked != d.Status.Rebind
 }
 
 // rebind gets new credentials for a person who has asked for them.
 func (d *decision) rebind() {
-	switch why := d.obstacle(); {
+	switch why := d.precondition(); {
 	case why != nil:
-		d.waitFor(why)
-	case d.present().BindingRotatable && isDelivered(&d.Status) && !d.hasEnded():
+		d.setBlocked(why)
+	case d.effectivePlan().BindingRotatable && isDelivered(&d.Status) && !d.hasEnded():
 		d.startRotation()
 	default:
-		d.startAnew("new credentials were requested with the annotation "+v1beta1.RebindAnnotation, nil)
+		d.startReplacement("new credentials were requested with the annotation "+v1beta1.RebindAnnotation, nil)
 	}
 }

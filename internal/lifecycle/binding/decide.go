@@ -165,7 +165,7 @@ func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
 	case !b.DeletionTimestamp.IsZero():
 		d.remove()
 	case !slices.Contains(b.Finalizers, v1beta1.Finalizer):
-		d.unprotected()
+		d.decideUnprotected()
 	case status.OrphanMitigationInProgress:
 		d.mitigate()
 	case status.AsyncOpInProgress:
@@ -175,11 +175,11 @@ func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
 	case status.CurrentOperation == v1beta1.OperationBind && status.PredecessorID != "":
 		d.rotate()
 	case IsBound(status) && status.CurrentOperation == "":
-		d.keep()
+		d.ensureCredentials()
 	default:
 		d.bind()
 	}
-	d.heedEnd()
+	d.enforceExpiry()
 	return d.Decision
 }
 
@@ -207,9 +207,9 @@ func isDelivered(s *v1beta1.ServiceBindingStatus) bool {
 
 func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
 
-// isKept reports whether the deletion policy keeps the broker's binding. The binding of a failed rotation is not kept beside its
+// isRetained reports whether the deletion policy keeps the broker's binding. The binding of a failed rotation is not kept beside its
 // predecessor.
-func (d *decision) isKept() bool {
+func (d *decision) isRetained() bool {
 	return catalog.IsRetained(d.b) && d.Status.PredecessorID == ""
 }
 
@@ -221,24 +221,24 @@ func (d *decision) ownsPredecessor() bool {
 	return lifecycle.OwnsBindingID(d.b, d.Status.PredecessorID) && d.w.PredecessorClaimants.BlocksRemoval() == nil
 }
 
-// isOthers reports whether the id belongs to another object.
-func (d *decision) isOthers() bool {
+// belongsToAnother reports whether the id belongs to another object.
+func (d *decision) belongsToAnother() bool {
 	return d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()) || instancerules.IsForAnother(d.b.UID, d.Status.CreatedForUID)
 }
 
-// unprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
-func (d *decision) unprotected() {
+// decideUnprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
+func (d *decision) decideUnprotected() {
 	s := &d.Status
 	if len(s.Conditions) == 0 && s.UnbindStatus == "" && s.CurrentOperation == "" {
 		d.NeedFinalizer = true
 		return
 	}
-	d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
+	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
 		Message: "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted"})
 }
 
-// isClean reports whether the broker can have nothing of the binding: every request is on record before it is sent (R1).
-func (d *decision) isClean() bool {
+// hasNothingAtBroker reports whether the broker can have nothing of the binding: every request is on record before it is sent (R1).
+func (d *decision) hasNothingAtBroker() bool {
 	s := &d.Status
 	switch s.UnbindStatus {
 	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
@@ -252,25 +252,25 @@ func (d *decision) isClean() bool {
 
 // isStopped reports whether the present spec was refused, so that it is not tried again.
 func (d *decision) isStopped() bool {
-	if d.isRebindAsked() {
+	if d.isRebindRequested() {
 		return false
 	}
 	if a := d.Status.Attempts; a != nil {
-		return a.Stopped && !d.isNews(a)
+		return a.Stopped && !d.isForFormerSpec(a)
 	}
 	// The original service-catalog did not retry after Failed=True.
 	failed := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionFailed)
 	return failed != nil && failed.Status == v1beta1.ConditionTrue && d.Status.ReconciledGeneration > 0
 }
 
-func (d *decision) isNews(a *v1beta1.Attempts) bool {
-	return a.Generation != d.b.Generation || a.ParametersVersion != d.w.Parameters.Version || d.isRebindAsked()
+func (d *decision) isForFormerSpec(a *v1beta1.Attempts) bool {
+	return a.Generation != d.b.Generation || a.ParametersVersion != d.w.Parameters.Version || d.isRebindRequested()
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *decision) renewAttempts() {
 	a := d.Status.Attempts
-	if a == nil || !d.isNews(a) {
+	if a == nil || !d.isForFormerSpec(a) {
 		return
 	}
 	d.Status.Attempts = lifecycle.RenewAttempts(a, d.b.Generation, d.w.Parameters.Version)
@@ -289,7 +289,7 @@ func (d *decision) isDue() bool {
 // target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
 func (d *decision) target() *v1beta1.ServiceBindingTarget {
 	now, then := d.w.BoundInstance.Target, d.Status.Target
-	if then == nil || d.isClean() {
+	if then == nil || d.hasNothingAtBroker() {
 		return now
 	}
 	if now != nil && now.BrokerReference == then.BrokerReference && now.InstanceID == then.InstanceID {
@@ -303,9 +303,9 @@ func TargetOf(b *v1beta1.ServiceBinding, w Inputs) *v1beta1.ServiceBindingTarget
 	return (&decision{b: b, w: w, Decision: Decision{Status: b.Status}}).target()
 }
 
-func (d *decision) newCall(v lifecycle.Operation) *Request {
-	call := &Request{Operation: v, BindingID: d.id(), generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, NothingAtBroker: d.isClean(), Owned: d.owns(), Retained: d.isKept(),
-		retrievable:        d.present().BindingRetrievable,
+func (d *decision) newRequest(v lifecycle.Operation) *Request {
+	call := &Request{Operation: v, BindingID: d.id(), generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(),
+		retrievable:        d.effectivePlan().BindingRetrievable,
 		RetainsPredecessor: d.Status.PredecessorID != "" && !d.ownsPredecessor()}
 	if t := d.target(); t != nil {
 		call.Target = *t

@@ -34,9 +34,9 @@ import (
 // What runs is asked for with the plan that it began with, whichever the instance has by now.
 func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
 	newPlan := func(f *fixture) {
-		target := *f.w.BoundInstance.Target
+		target := *f.in.BoundInstance.Target
 		target.PlanID = "another"
-		f.w.BoundInstance.Target = &target
+		f.in.BoundInstance.Target = &target
 	}
 	unbinding := func(f *fixture) { f.after(saidOf(osbresult.Accepted, 202)) }
 	for name, test := range map[string]struct {
@@ -59,7 +59,7 @@ func TestDecideBindingPollsWithThePlanOfTheBeginning(t *testing.T) {
 // What is removed has the plan of its instance; where that is not known, another is tried.
 func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
 	f := newFixture(bound1, deleted1, lives1, ejected)
-	f.w.BoundInstance.Plans = []string{"small-id", "large-id"}
+	f.in.BoundInstance.Plans = []string{"small-id", "large-id"}
 	var named []string
 	for range 3 {
 		next := f.step()
@@ -68,7 +68,7 @@ func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
 		}
 		named = append(named, next.Request.Target.PlanID)
 		f.after(saidOf(osbresult.Rejected, 400))
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	if got := strings.Join(named, " "); got != "small-id large-id small-id" {
 		t.Error(got)
@@ -78,9 +78,9 @@ func TestDecideBindingUnbindsWithAnotherPlan(t *testing.T) {
 func TestDecideBinding(t *testing.T) {
 	instance := func(edit func(*v1beta1.ServiceInstance)) func(*fixture) {
 		return func(f *fixture) {
-			f.w.Now = f.w.Now.Add(time.Hour) // it is not young
-			f.w.BoundInstance.Instance = f.w.BoundInstance.Instance.DeepCopy()
-			edit(f.w.BoundInstance.Instance)
+			f.in.Now = f.in.Now.Add(time.Hour) // it is not young
+			f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
+			edit(f.in.BoundInstance.Instance)
 		}
 	}
 	for name, test := range map[string]struct {
@@ -94,14 +94,16 @@ func TestDecideBinding(t *testing.T) {
 		"abandoned":               {"the finalizer was removed", bfs(bound1, func(f *fixture) { f.b.Finalizers = nil }), "nothing: Abandoned"},
 		"ready":                   {"R6", bfs(bound1), "nothing: Ready"},
 		"without an id":           {"the spec cannot be changed", bfs(func(f *fixture) { f.b.Spec.ExternalID, f.b.Annotations = "", nil }), "journal bind " + tail(catalog.NextID("uid-b", "", 1))},
-		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *fixture) { f.w.Parameters.Known = false }), "read"},
-		"bad parameters":          {"", bfs(func(f *fixture) { f.w.Parameters.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x") }), "nothing: ErrorWithParameters"},
+		"parameters from Secrets": {"they are read when they are to be sent", bfs(func(f *fixture) { f.in.Parameters.Known = false }), "read"},
+		"bad parameters": {"", bfs(func(f *fixture) {
+			f.in.Parameters.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
+		}), "nothing: ErrorWithParameters"},
 
-		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.w.BoundInstance = BoundInstance{} }), "wait"},
-		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.w.BoundInstance = BoundInstance{} }), "nothing: ReferencesNonexistentInstance"},
-		"instance new, young": {"it is being made", bfs(func(f *fixture) { f.w.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
+		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "wait"},
+		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "nothing: ReferencesNonexistentInstance"},
+		"instance new, young": {"it is being made", bfs(func(f *fixture) { f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
 		"instance stalled, young": {"it does not come soon", bfs(func(f *fixture) {
-			f.w.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{Conditions: []v1beta1.Condition{
+			f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{Conditions: []v1beta1.Condition{
 				{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue, Reason: "x"}}}}
 		}), "nothing: ErrorInstanceNotReady"},
 		"instance not provisioned": {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })), "nothing: ErrorInstanceNotReady"},
@@ -109,17 +111,17 @@ func TestDecideBinding(t *testing.T) {
 		"instance busy":            {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true })), "nothing: ErrorAsyncOperationInProgress"},
 		"instance deleted":         {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0)) })), "nothing: ErrorInstanceNotReady"},
 		"refs unresolved": {"", bfs(in(time.Hour), func(f *fixture) {
-			f.w.BoundInstance.Missing = lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceRefsUnresolved, "x")
+			f.in.BoundInstance.Missing = lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceRefsUnresolved, "x")
 		}), "nothing: ErrorInstanceRefsUnresolved"},
-		"not bindable":           {"B01", bfs(func(f *fixture) { f.w.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
-		"a log drain":            {"B10", bfs(func(f *fixture) { f.w.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "nothing: Failed"},
-		"somebody else's Secret": {"before the broker is asked", bfs(func(f *fixture) { f.w.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
+		"not bindable":           {"B01", bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
+		"a log drain":            {"B10", bfs(func(f *fixture) { f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "nothing: Failed"},
+		"somebody else's Secret": {"before the broker is asked", bfs(func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
 		"an id of another": {"R10", bfs(brought1, func(f *fixture) {
-			f.w.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "nothing: ExternalIDInUse"},
-		"no broker": {"", bfs(in(time.Hour), func(f *fixture) { f.w.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"no broker": {"", bfs(in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"no credentials for it": {"", bfs(func(f *fixture) {
-			f.w.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
+			f.in.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
 		}), "nothing: ErrorGettingAuthCredentials"},
 
 		"being made":               {"", bfs(binding1), "poll id"},
@@ -132,13 +134,13 @@ func TestDecideBinding(t *testing.T) {
 
 		"Secret gone":                       {"", bfs(bound1, secretGone), "bind id again"},
 		"Secret gone, retrievable":          {"", bfs(retrievable, bound1, secretGone), "fetch id again"},
-		"Secret not seen":                   {"the cache may lag", bfs(bound1, func(f *fixture) { f.w.Secret = SecretUnknown }), "look"},
+		"Secret not seen":                   {"the cache may lag", bfs(bound1, func(f *fixture) { f.in.Secret = SecretUnknown }), "look"},
 		"Secret gone, credentials not told": {"confirmed, and under a new id", bfs(bound1, secretGone, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal unbind id"},
 		"Secret gone, rotatable":            {"", bfs(rotatable, bound1, secretGone, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1 + " for id"},
 		"Secret edited":                     {"", bfs(bound1, secretOurs), "bind id again"},
 		"Secret edited, not told again":     {"nobody asked to end them", bfs(bound1, secretOurs, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: SecretEdited"},
 		"Secret edited, 409":                {"the parameters have changed since", bfs(bound1, secretOurs, func(f *fixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)), "nothing: SecretEdited"},
-		"Secret replaced":                   {"never another's", bfs(bound1, func(f *fixture) { f.w.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
+		"Secret replaced":                   {"never another's", bfs(bound1, func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
 		"fetched without credentials":       {"F07", bfs(retrievable, bound1, secretOurs, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "bind id again"},
 		"fetch not answered":                {"F03", bfs(retrievable, bound1, secretGone, func(f *fixture) { f.after(saidOf(osbresult.Retry, 500)) }, in(time.Hour)), "fetch id again"},
 		"brought and not told":              {"it is not ours to remove", bfs(brought1, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: ErrorInjectingBindResult"},
@@ -170,10 +172,10 @@ func TestDecideBinding(t *testing.T) {
 		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
 		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
 		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
-		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.w.BoundInstance = BoundInstance{} }), "unbind id"},
-		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.w.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "unbind id"},
+		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
-		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.w.Definition = lifecycle.DefinitionTerminating }), "nothing: DefinitionTerminating"},
+		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "nothing: DefinitionTerminating"},
 		"brought and there":                     {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
 		"brought, with policy":                  {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
 		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
@@ -183,16 +185,16 @@ func TestDecideBinding(t *testing.T) {
 		"brought and created":                   {"R10", bfs(brought1, bound1, deleted1, lives1, ejected), "unbind id"},
 		"restored": {"R10: the record of its id is older than the object", bfs(func(f *fixture) {
 			f.b.CreationTimestamp.Time = lifecycletest.T0.Add(-time.Hour)
-			f.w.Now = lifecycletest.T0.Add(time.Minute)
+			f.in.Now = lifecycletest.T0.Add(time.Minute)
 		}, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
 		"claimed by another": {"the last one removes it", bfs(bound1, deleted1, lives1, func(f *fixture) {
-			f.w.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
 		"given up before":           {"by the former service-catalog", bfs(bound1, deleted1, lives1, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
 		"given up, and asked again": {"", bfs(bound1, deleted1, lives1, ejected, rebound, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
 
 		"deleted after waiting, and a restart": {"nothing was sent", bfs(unbindable, restarted1, deleted1, lives1), "release UnboundSuccessfully"},
-		"bindable at last":                     {"which is on record first", bfs(unbindable, func(f *fixture) { f.w.BoundInstance.Plan.Common().Bindable = nil }), "journal bind id"},
+		"bindable at last":                     {"which is on record first", bfs(unbindable, func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = nil }), "journal bind id"},
 
 		"of the former service-catalog": {"it is left as it is", bfs(legacy), "nothing: Ready"},
 		"failed under it":               {"it is left as it is", bfs(legacyFailed), "nothing: Failed"},
@@ -228,7 +230,7 @@ func TestABindingIsRepeatedThenRemoved(t *testing.T) {
 			}
 			f.after(a)
 		}
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	once := " bind bind bind bind unbind"
 	if got, want := " "+strings.Join(calls, " "), strings.Repeat(once, lifecycle.MaxRemovals); got != want {
@@ -270,14 +272,14 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 			case lifecycle.Fetch:
 				a = saidOf(osbresult.Gone, 404)
 			case lifecycle.Unbind:
-				unbinds, at = append(unbinds, next.Request.BindingID), append(at, f.w.Now.String())
+				unbinds, at = append(unbinds, next.Request.BindingID), append(at, f.in.Now.String())
 			default:
 				t.Fatalf("it asks for %s", next.say())
 			}
 			f.after(a)
 		}
 		if next = f.step(); !next.RequeueAt.IsZero() {
-			f.w.Now = next.RequeueAt
+			f.in.Now = next.RequeueAt
 		}
 	}
 	if len(unbinds) != lifecycle.MaxRemovals || len(slices.Compact(at)) != lifecycle.MaxRemovals {
@@ -304,7 +306,7 @@ func TestALostRotationIsMadeAgain(t *testing.T) {
 			a = saidOf(osbresult.Unknown, 0)
 		}
 		f.after(a)
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	one, two := next1, tail(catalog.NextID("uid-b", "id", 2))
 	want := []string{
@@ -342,7 +344,7 @@ func TestABindingIsMadeAnewUnderANewID(t *testing.T) {
 			a = with(201)
 		}
 		f.after(a)
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	if got, want := strings.Join(did, ", "), "unbind id, journal bind "+next1+", nothing: Ready"; got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -368,7 +370,7 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 		if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
 			t.Errorf("after request %d, Ready is %s: %s", i, ready.Status, ready.Message)
 		}
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	if s := &f.b.Status; s.ExternalID != "" || s.PredecessorID != "" || s.SecretVersion != "7" {
 		t.Errorf("it ends as %+v", s)
@@ -398,14 +400,14 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	}
 	brief := newFixture(rotatable)
 	a := with(201)
-	a.Binding.ExpiresAt = brief.w.Now.Add(time.Second)
+	a.Binding.ExpiresAt = brief.in.Now.Add(time.Second)
 	brief.after(a)
-	brief.w.Now = brief.w.Now.Add(time.Minute)
+	brief.in.Now = brief.in.Now.Add(time.Minute)
 	next := brief.step()
 	if next.Request != nil || next.RequeueAt.IsZero() || lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Status != v1beta1.ConditionFalse {
 		t.Errorf("of one that has ended at once: %s", next.say())
 	}
-	brief.w.Now = brief.w.Now.Add(minRenewal)
+	brief.in.Now = brief.in.Now.Add(minRenewal)
 	if got := brief.step().say(); got != "journal withdraw" {
 		t.Errorf("then: %s", got)
 	}
@@ -421,8 +423,8 @@ func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 	}
 	polled := func(f *fixture) { f.after(pollOf(osbresult.InProgress)) }
 	busy := func(f *fixture) {
-		f.w.BoundInstance.Instance = f.w.BoundInstance.Instance.DeepCopy()
-		f.w.BoundInstance.Instance.Status.AsyncOpInProgress = true
+		f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
+		f.in.BoundInstance.Instance.Status.AsyncOpInProgress = true
 	}
 	for name, is := range map[string][]func(*fixture){
 		"at rest":           bfs(expiring),
@@ -438,10 +440,10 @@ func TestABindingIsNeverReadyOnceItsCredentialsHaveEnded(t *testing.T) {
 			if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
 				t.Fatalf("before: Ready is %s: %s", ready.Status, ready.Message)
 			}
-			if next.RequeueAt.After(end) || !next.RequeueAt.After(f.w.Now) {
+			if next.RequeueAt.After(end) || !next.RequeueAt.After(f.in.Now) {
 				t.Errorf("it is looked at again at %s, and ends at %s", next.RequeueAt, end)
 			}
-			f.b.Status, f.w.Now, f.w.LastPoll = next.Status, end, end
+			f.b.Status, f.in.Now, f.in.LastPoll = next.Status, end, end
 			if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionFalse {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}

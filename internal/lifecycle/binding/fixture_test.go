@@ -32,14 +32,14 @@ import (
 
 // fixture is a binding and what surrounds it.
 type fixture struct {
-	b *v1beta1.ServiceBinding
-	w Inputs
+	b  *v1beta1.ServiceBinding
+	in Inputs
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newBindingWalk(nil, 0)
-	f := &fixture{b: walk.b, w: walk.world(walk.b)}
-	f.w.Definition = lifecycle.DefinitionUnknown
+	f := &fixture{b: walk.b, in: walk.inputs(walk.b)}
+	f.in.Definition = lifecycle.DefinitionUnknown
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -47,17 +47,17 @@ func newFixture(edits ...func(*fixture)) *fixture {
 }
 
 // step is what happens next; what it wants to know of the Secret first is as it was.
-func (f *fixture) step() Decision { return Decide(f.b, f.w) }
+func (f *fixture) step() Decision { return Decide(f.b, f.in) }
 
 // after takes an answer into the status, as the shell does, and puts credentials into the
 // Secret if there are any.
 func (f *fixture) after(a Answer) {
 	next := f.step()
-	f.w.Memory = f.w.Memory.ObserveAnswer(f.b, *next.Request, a)
-	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.w.Now)
-	f.w.LastPoll = time.Time{}
+	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
+	f.in.LastPoll = time.Time{}
 	if next.Request.Operation == lifecycle.Poll {
-		f.w.LastPoll = f.w.Now
+		f.in.LastPoll = f.in.Now
 	}
 	if next = f.step(); next.SecretAction == WriteSecret {
 		f.inject(next)
@@ -65,10 +65,10 @@ func (f *fixture) after(a Answer) {
 }
 
 func (f *fixture) inject(next Decision) {
-	t := f.w.Memory.Received
-	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.w.Now)
-	f.w.Memory = RequestMemory{}
-	f.w.Secret, f.w.SecretID, f.w.SecretVersion = SecretInSync, t.BindingID, "7"
+	t := f.in.Memory.Received
+	f.b.Status = ApplySecretWritten(f.b, next.Status, t.Binding, "7", f.in.Now)
+	f.in.Memory = RequestMemory{}
+	f.in.Secret, f.in.SecretID, f.in.SecretVersion = SecretInSync, t.BindingID, "7"
 }
 
 // say describes a step in words.
@@ -137,12 +137,12 @@ func pollOf(state osbresult.State) Answer {
 
 func bound1(f *fixture)      { f.after(with(201)) }
 func binding1(f *fixture)    { retrievable(f); f.after(without(osbresult.Accepted, 202)) }
-func retrievable(f *fixture) { f.w.BoundInstance.Class.Common().BindingRetrievable = true }
-func rotatable(f *fixture)   { f.w.BoundInstance.Plan.Common().BindingRotatable = true }
+func retrievable(f *fixture) { f.in.BoundInstance.Class.Common().BindingRetrievable = true }
+func rotatable(f *fixture)   { f.in.BoundInstance.Plan.Common().BindingRotatable = true }
 func brought1(f *fixture)    { f.b.Annotations = nil }
-func lives1(f *fixture)      { f.w.Definition = lifecycle.DefinitionLives }
-func secretGone(f *fixture)  { f.w.Secret, f.w.SecretID = SecretAbsent, "" }
-func secretOurs(f *fixture)  { f.w.Secret = SecretModified }
+func lives1(f *fixture)      { f.in.Definition = lifecycle.DefinitionLives }
+func secretGone(f *fixture)  { f.in.Secret, f.in.SecretID = SecretAbsent, "" }
+func secretOurs(f *fixture)  { f.in.Secret = SecretModified }
 func rebound(f *fixture)     { rebind("now")(f) }
 
 // restarted1 is that of instances.
@@ -150,7 +150,7 @@ func restarted1(f *fixture) {
 	if next := f.step(); next.WriteAhead {
 		f.b.Status = next.Status
 	}
-	f.w.Memory = RequestMemory{}
+	f.in.Memory = RequestMemory{}
 }
 
 // rebind has a person ask for new credentials.
@@ -167,12 +167,12 @@ func deleted1(f *fixture) {
 }
 
 func ejected(f *fixture) {
-	f.w.Secret, f.w.SecretID = SecretAbsent, ""
+	f.in.Secret, f.in.SecretID = SecretAbsent, ""
 	f.b.Status.SecretVersion = ""
 }
 
 func in(d time.Duration) func(*fixture) {
-	return func(f *fixture) { f.w.Now = f.w.Now.Add(d) }
+	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
 }
 
 func policy(value string) func(*fixture) {
@@ -186,7 +186,7 @@ func repeated(n int, a Answer) func(*fixture) {
 	return func(f *fixture) {
 		for range n {
 			f.after(a)
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(time.Hour)
 		}
 	}
 }
@@ -197,35 +197,35 @@ var next1 = tail(catalog.NextID("uid-b", "id", 1))
 func withdrawn(f *fixture) {
 	next := f.step()
 	f.b.Status = ApplySecretCleared(next.Status, "8")
-	f.w.SecretID = ""
+	f.in.SecretID = ""
 }
 
 // unbindable is one that waits since its plan has no bindings.
 func unbindable(f *fixture) {
-	f.w.BoundInstance.Plan.Common().Bindable = new(bool)
+	f.in.BoundInstance.Plan.Common().Bindable = new(bool)
 	f.b.Status = f.step().Status
 }
 
 // expiring is a binding that ends in an hour.
 func expiring(f *fixture) {
 	a := with(201)
-	a.Binding.ExpiresAt, a.Binding.RenewBefore = f.w.Now.Add(time.Hour), f.w.Now.Add(45*time.Minute)
+	a.Binding.ExpiresAt, a.Binding.RenewBefore = f.in.Now.Add(time.Hour), f.in.Now.Add(45*time.Minute)
 	f.after(a)
 }
 
 // unfit is a binding whose credentials were told, and fit into no Secret.
 func unfit(f *fixture) {
 	next, a := f.step(), with(201)
-	f.w.Memory = f.w.Memory.ObserveAnswer(f.b, *next.Request, a)
-	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.w.Now)
-	f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.w.Now)
-	f.w.Memory.Received = &Received{BindingID: next.Request.BindingID, DoesNotFit: true}
+	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
+	f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.in.Now)
+	f.in.Memory.Received = &Received{BindingID: next.Request.BindingID, DoesNotFit: true}
 }
 
 // legacy is what the former service-catalog left of a binding that is Ready (G63).
 func legacy(f *fixture) {
 	f.b.Annotations = nil
-	f.w.Secret = SecretInSync
+	f.in.Secret = SecretInSync
 	f.b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, UnbindStatus: v1beta1.UnbindRequired, LastConditionState: "Ready",
 		ExternalProperties: &v1beta1.ServiceBindingPropertiesState{},
 		Conditions:         []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult}}}

@@ -35,18 +35,18 @@ func (d *decision) remove() {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.b):
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
-	case d.isClean() && s.UnbindStatus != v1beta1.UnbindSucceeded:
-		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.isOthers())
-	case d.isClean():
+	case d.hasNothingAtBroker() && s.UnbindStatus != v1beta1.UnbindSucceeded:
+		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
+	case d.hasNothingAtBroker():
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "nothing is left at the broker"}
-	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindAsked():
-		d.hold(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
+	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindRequested():
+		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
 	case s.OrphanMitigationInProgress && d.owns(): // it may be the operation in progress
-		d.removeSecretAnd(d.id())
+		d.removeSecretThenUnbind(d.id())
 	case s.PredecessorID != "" && d.ownsPredecessor():
-		d.removeSecretAnd(s.PredecessorID)
+		d.removeSecretThenUnbind(s.PredecessorID)
 	case d.owns():
-		d.removeSecretAnd(d.id())
+		d.removeSecretThenUnbind(d.id())
 	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && d.w.Claimants.BlocksRemoval() == nil:
 		d.poll() // its success proves that this object created the binding
 	case d.w.Claimants.BlocksRemoval() != nil:
@@ -56,13 +56,13 @@ func (d *decision) remove() {
 	}
 }
 
-// removeSecretAnd deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
-func (d *decision) removeSecretAnd(id string) {
+// removeSecretThenUnbind deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
+func (d *decision) removeSecretThenUnbind(id string) {
 	switch {
 	case d.w.Definition == lifecycle.DefinitionUnknown:
 		d.NeedDefinition = true
 	case d.w.Definition == lifecycle.DefinitionTerminating:
-		d.hold(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
+		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
 	case d.w.Secret == SecretUnknown:
 		d.NeedSecret = true
 	case d.w.Secret == SecretInSync || d.w.Secret == SecretModified:
@@ -80,12 +80,12 @@ func (d *decision) mitigate() {
 	case d.w.Secret == SecretInSync && d.w.SecretID == d.id():
 		d.Status.InProgressProperties = nil // the earlier request may have had other parameters
 		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.w.SecretVersion, d.w.Now)
-	case d.isKept():
+	case d.isRetained():
 		d.Status.OrphanMitigationInProgress, d.Status.AsyncOpInProgress, d.Status.LastOperation = false, false, nil
-		d.stop(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
+		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
 	case !d.owns():
 		d.Status.OrphanMitigationInProgress = false
-		d.stop(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
+		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
 	default:
 		d.unbind(d.id())
 	}
@@ -94,18 +94,18 @@ func (d *decision) mitigate() {
 // unbind sends the unbind request for an id, or polls it.
 func (d *decision) unbind(id string) {
 	removing := d.Status.AsyncOpInProgress && (d.Status.CurrentOperation == v1beta1.OperationUnbind || d.Status.OrphanMitigationInProgress)
-	call := d.newCall(lifecycle.Unbind)
+	call := d.newRequest(lifecycle.Unbind)
 	call.BindingID = id
 	if plans := d.w.BoundInstance.Plans; len(plans) > 0 && d.target() == d.w.BoundInstance.Target {
-		call.Target.PlanID, _ = instancerules.GuessPlan(plans, d.Status.Attempts)
+		call.Target.PlanID, _ = instancerules.CandidatePlan(plans, d.Status.Attempts)
 	}
-	switch why := d.mute(); {
+	switch why := d.brokerUnavailable(); {
 	case d.target() == nil:
-		d.hold(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name)))
+		d.blockRemoval(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name)))
 	case why != nil:
-		d.hold(why)
+		d.blockRemoval(why)
 	case removing && !d.isOverdue():
-		d.pollLater(call, true)
+		d.pollWhenDue(call, true)
 	case !removing && !d.isDue():
 	default:
 		if removing { // past its deadline
@@ -121,20 +121,20 @@ func (d *decision) poll() {
 		d.unbind(cmp.Or(d.Status.PredecessorID, d.id()))
 		return
 	}
-	call := d.newCall(lifecycle.Poll)
-	switch why := d.mute(); {
+	call := d.newRequest(lifecycle.Poll)
+	switch why := d.brokerUnavailable(); {
 	case d.target() == nil:
-		d.waitFor(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"))
+		d.setBlocked(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"))
 	case why != nil:
-		d.waitFor(why)
+		d.setBlocked(why)
 	default:
-		call.MaxDuration = d.present().MaximumPollingDuration
-		d.pollLater(call, false)
+		call.MaxDuration = d.effectivePlan().MaximumPollingDuration
+		d.pollWhenDue(call, false)
 	}
 }
 
-// pollLater polls the operation when the next poll is due.
-func (d *decision) pollLater(call *Request, removal bool) {
+// pollWhenDue polls the operation when the next poll is due.
+func (d *decision) pollWhenDue(call *Request, removal bool) {
 	next := lifecycle.NextPoll(d.Status.OperationStartTime, d.w.LastPoll, d.w.PollAfter, d.w.Now)
 	if a := d.Status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
 		next = lifecycle.Latest(next, d.RequeueAt)
@@ -152,5 +152,5 @@ func (d *decision) pollLater(call *Request, removal bool) {
 
 // isOverdue reports whether the operation is past its deadline.
 func (d *decision) isOverdue() bool {
-	return lifecycle.IsOverdue(d.Status.OperationStartTime, d.present().MaximumPollingDuration, d.w.Now)
+	return lifecycle.IsOverdue(d.Status.OperationStartTime, d.effectivePlan().MaximumPollingDuration, d.w.Now)
 }

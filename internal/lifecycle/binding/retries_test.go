@@ -30,15 +30,15 @@ import (
 func TestConditionsOfABindingThatWaits(t *testing.T) {
 	instance := func(edit func(*v1beta1.ServiceInstance)) func(*fixture) {
 		return func(f *fixture) {
-			f.w.BoundInstance.Instance = f.w.BoundInstance.Instance.DeepCopy()
-			edit(f.w.BoundInstance.Instance)
+			f.in.BoundInstance.Instance = f.in.BoundInstance.Instance.DeepCopy()
+			edit(f.in.BoundInstance.Instance)
 		}
 	}
 	notProvisioned := instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })
 	stalled := instance(func(si *v1beta1.ServiceInstance) {
 		si.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue}}
 	})
-	none := func(f *fixture) { f.w.BoundInstance = BoundInstance{} }
+	none := func(f *fixture) { f.in.BoundInstance = BoundInstance{} }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
@@ -49,7 +49,7 @@ func TestConditionsOfABindingThatWaits(t *testing.T) {
 		"F-JS2 the instance is busy":        {bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.AsyncOpInProgress = true }), in(time.Minute)), "Reconciling"},
 		"F-JS2 no instance, young":          {bfs(none, in(time.Minute)), "Reconciling"},
 		"F-JS2 no instance, old":            {bfs(none, in(lifecycle.MissingReferenceDelay)), "Stalled"},
-		"F-JS2 not bindable":                {bfs(func(f *fixture) { f.w.BoundInstance.Plan.Common().Bindable = new(bool) }), "Stalled Failed"},
+		"F-JS2 not bindable":                {bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "Stalled Failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lifecycletest.WantState(t, "it says", newFixture(test.is...).step().Status.Conditions, test.want)
@@ -62,11 +62,11 @@ func TestABindingIsNotGivenUp(t *testing.T) {
 	f := newFixture()
 	for range 30 {
 		f.after(Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}})
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	f.after(saidOf(osbresult.Malformed, 200))
 	lifecycletest.WantState(t, "after a body that cannot be read", f.b.Status.Conditions, "Reconciling")
-	f.w.Now = f.w.Now.Add(time.Hour)
+	f.in.Now = f.in.Now.Add(time.Hour)
 	if got := f.step().say(); got != "bind id" {
 		t.Errorf("then: %s", got)
 	}

@@ -36,64 +36,64 @@ func (d *decision) startRotation() {
 	if a := s.Attempts; a != nil {
 		s.Attempts = &v1beta1.Attempts{Generation: a.Generation, Count: a.Count, Removals: a.Removals}
 	}
-	d.askForSuccessor()
+	d.requestSuccessor()
 	d.Request.NothingAtBroker, d.WriteAhead = true, true
 	d.observe()
 }
 
-func (d *decision) askForSuccessor() {
-	d.Request = d.newCall(lifecycle.Bind)
+func (d *decision) requestSuccessor() {
+	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.PredecessorID, d.Request.Properties = d.Status.PredecessorID, d.Status.InProgressProperties
 }
 
 // rotate continues a rotation.
 func (d *decision) rotate() {
 	a, tried := d.Status.Attempts, d.recovery()
-	retrievable := d.present().BindingRetrievable && !tried.fetch
+	retrievable := d.effectivePlan().BindingRetrievable && !tried.fetch
 	lost := tried.repeat && !retrievable
-	why := d.unready()
+	why := d.instanceNotReady()
 	if why == nil {
-		why = d.mute()
+		why = d.brokerUnavailable()
 	}
 	switch {
-	case d.isTold() && d.w.Memory.Received.Binding == nil:
-		d.giveUp()
-	case d.isTold():
+	case d.hasReceivedCredentials() && d.w.Memory.Received.Binding == nil:
+		d.rollBackRotation()
+	case d.hasReceivedCredentials():
 		if !d.w.Memory.Received.DoesNotFit {
 			d.SecretAction = WriteSecret
 		}
 	case why != nil:
-		d.waitFor(why)
+		d.setBlocked(why)
 	case !d.isDue():
 	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsOf(a) || a.Conflict):
-		d.giveUp()
+		d.rollBackRotation()
 	case retrievable && (tried.made || tried.repeat):
-		d.Request = d.newCall(lifecycle.Fetch)
+		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat = true
 	case d.hasEnded(): // an expired predecessor cannot be rotated
-		d.giveUp()
+		d.rollBackRotation()
 	default:
-		d.askForSuccessor()
+		d.requestSuccessor()
 	}
 }
 
-// giveUp begins the orphan mitigation of a failed rotation.
-func (d *decision) giveUp() {
+// rollBackRotation begins the orphan mitigation of a failed rotation.
+func (d *decision) rollBackRotation() {
 	d.Status.OrphanMitigationInProgress, d.WriteAhead = true, true
 	d.mitigate()
 }
 
-// startAnew removes the binding at the broker to create another one under a new id. A binding that this object does not own is
+// startReplacement removes the binding at the broker to create another one under a new id. A binding that this object does not own is
 // left there. made are the attempts so far; nil: none.
-func (d *decision) startAnew(why string, made *v1beta1.Attempts) {
-	if obstacle := d.obstacle(); obstacle != nil {
-		d.waitFor(obstacle)
+func (d *decision) startReplacement(why string, made *v1beta1.Attempts) {
+	if obstacle := d.precondition(); obstacle != nil {
+		d.setBlocked(obstacle)
 		return
 	}
 	s := &d.Status
 	s.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 	s.CurrentOperation, s.OperationStartTime, s.Attempts = v1beta1.OperationUnbind, lifecycle.Timestamp(d.w.Now), made
-	d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced: " + why})
+	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced: " + why})
 	d.WriteAhead = true
 	d.replace()
 }
@@ -102,7 +102,7 @@ func (d *decision) startAnew(why string, made *v1beta1.Attempts) {
 func (d *decision) replace() {
 	switch {
 	case d.Status.PredecessorID != "":
-		d.retire()
+		d.removePredecessor()
 	case d.w.Secret == SecretUnknown:
 		d.NeedSecret = true
 	case d.w.Secret == SecretModified, d.w.Secret == SecretInSync && (isDelivered(&d.Status) || d.w.SecretID == d.id()):
@@ -110,15 +110,15 @@ func (d *decision) replace() {
 	case d.owns():
 		d.unbind(d.id())
 	default:
-		d.Retained = d.left(d.id(), d.w.Claimants)
-		d.Status = movedOn(d.b, d.Status, d.w.Now)
-		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; " + d.Retained.Message})
+		d.Retained = d.retainedCause(d.id(), d.w.Claimants)
+		d.Status = resetForNextID(d.b, d.Status, d.w.Now)
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; " + d.Retained.Message})
 		d.WriteAhead, d.RequeueAt = false, d.w.Now
 	}
 }
 
-// left is the cause for leaving a binding at the broker that this object may not remove.
-func (d *decision) left(id string, others lifecycle.Claimants) *lifecycle.Cause {
+// retainedCause is the cause for leaving a binding at the broker that this object may not remove.
+func (d *decision) retainedCause(id string, others lifecycle.Claimants) *lifecycle.Cause {
 	why := "which this object did not create"
 	if others.BlocksRemoval() != nil {
 		why = "which another object has as well"
@@ -126,8 +126,8 @@ func (d *decision) left(id string, others lifecycle.Claimants) *lifecycle.Cause 
 	return &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", id, why)}
 }
 
-// movedOn returns the status of a binding that gets a new id.
-func movedOn(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
+// resetForNextID returns the status of a binding that gets a new id.
+func resetForNextID(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
 	s.ExternalID = lifecycle.NextBindingID(b, &s)
 	s.ExternalProperties, s.InProgressProperties, s.CreatedForUID = nil, nil, ""
 	s.CurrentOperation, s.OperationStartTime, s.AsyncOpInProgress, s.LastOperation = "", nil, false, nil
@@ -147,13 +147,13 @@ func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
 	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, Removals: a.Removals}
 }
 
-// retire removes the predecessor.
-func (d *decision) retire() {
+// removePredecessor removes the predecessor.
+func (d *decision) removePredecessor() {
 	if !d.ownsPredecessor() {
-		d.Retained = d.left(d.Status.PredecessorID, d.w.PredecessorClaimants)
+		d.Retained = d.retainedCause(d.Status.PredecessorID, d.w.PredecessorClaimants)
 		d.Status.PredecessorID, d.RequeueAt = "", d.w.Now
-		if d.isLive() {
-			d.say(stillInjected(d.Retained.Message))
+		if d.hasUsableCredentials() {
+			d.setConditions(stillInjectedConditions(d.Retained.Message))
 		}
 		return
 	}

@@ -206,8 +206,8 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 	w.secret.ResourceVersion = strconv.Itoa(w.version)
 }
 
-// world is what the shell would look up.
-func (w *bindingWalk) world(b *v1beta1.ServiceBinding) Inputs {
+// inputs is what the shell would look up.
+func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
 	world := Inputs{Now: w.now, LastPoll: w.polled, Definition: lifecycle.DefinitionLives, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
@@ -234,7 +234,7 @@ func (w *bindingWalk) reconcile() {
 	if t := w.known.Received; t != nil {
 		w.known.Received = &Received{BindingID: t.BindingID, Binding: t.Binding}
 	}
-	world := w.world(b)
+	world := w.inputs(b)
 	for calls := 0; ; {
 		world.Now, world.Memory = w.now, w.known.RequestMemory
 		next := Decide(b, world)
@@ -242,7 +242,7 @@ func (w *bindingWalk) reconcile() {
 		case next.NeedFinalizer || next.NeedDefinition || next.NeedParameters:
 			w.failf("a needless step: %+v", next)
 		case next.NeedSecret:
-			w.look(b, &world)
+			w.inspectSecret(b, &world)
 		case next.Release != nil:
 			w.release()
 			return
@@ -251,7 +251,7 @@ func (w *bindingWalk) reconcile() {
 				return
 			}
 			b.Status = next.Status
-			if !w.do(b, next.SecretAction, &world) || w.crashes() {
+			if !w.executeSecretAction(b, next.SecretAction, &world) || w.crashes() {
 				return
 			}
 		case next.Request != nil && calls > 0:
@@ -316,7 +316,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	}
 }
 
-func (w *bindingWalk) look(b *v1beta1.ServiceBinding, world *Inputs) {
+func (w *bindingWalk) inspectSecret(b *v1beta1.ServiceBinding, world *Inputs) {
 	w.known.SecretVersion, w.known.SecretID, w.known.Modified, w.known.SeenAt = "", "", false, time.Time{}
 	if w.secret == nil {
 		world.Secret, world.SecretID, world.SecretVersion = SecretAbsent, "", ""
@@ -330,8 +330,8 @@ func (w *bindingWalk) look(b *v1beta1.ServiceBinding, world *Inputs) {
 	}
 }
 
-// do does to the Secret what a step says; false: the API server was away.
-func (w *bindingWalk) do(b *v1beta1.ServiceBinding, deed SecretAction, world *Inputs) bool {
+// executeSecretAction does to the Secret what a step says; false: the API server was away.
+func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed SecretAction, world *Inputs) bool {
 	if !w.calm && w.rnd.IntN(8) == 0 {
 		return false
 	}

@@ -52,21 +52,21 @@ type application struct {
 // Apply returns the status after a request; status is the one before it, as the decision has it.
 func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) v1beta1.ServiceInstanceStatus {
 	f := &application{si: si, status: *status.DeepCopy(), call: call, answer: a, now: now}
-	if call.Operation == lifecycle.Poll || f.isCleanup() {
+	if call.Operation == lifecycle.Poll || f.isMitigation() {
 		f.call.generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
 	f.status.ObservedGeneration = f.call.generation
 	switch call.Operation {
 	case lifecycle.Provision:
-		f.provision()
+		f.applyProvision()
 	case lifecycle.Update:
-		f.update()
+		f.applyUpdate()
 	case lifecycle.Deprovision:
-		f.deprovision()
+		f.applyDeprovision()
 	case lifecycle.Poll:
-		f.poll()
+		f.applyPoll()
 	case lifecycle.Inspect:
-		f.inspect()
+		f.applyInspection()
 	default: // those of bindings
 	}
 	return f.status
@@ -81,42 +81,42 @@ func (f *application) isOverdue() bool {
 	return f.call.MaxDuration > 0 && lifecycle.IsOverdue(f.status.OperationStartTime, f.call.MaxDuration, f.now)
 }
 
-// isCleanup reports whether the request is part of an orphan mitigation.
-func (f *application) isCleanup() bool {
+// isMitigation reports whether the request is part of an orphan mitigation.
+func (f *application) isMitigation() bool {
 	return (f.call.Operation == lifecycle.Deprovision || f.call.Removal) && !f.isDeleting()
 }
 
-// succeed records that the broker has what was requested.
-func (f *application) succeed(reason, message string) {
+// recordSuccess records that the broker has what was requested.
+func (f *application) recordSuccess(reason, message string) {
 	s := &f.status
 	if f.call.Properties != nil {
 		s.ExternalProperties = f.call.Properties
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
-	f.end()
+	f.endOperation()
 	s.ProvisionStatus, s.DeprovisionStatus = v1beta1.Provisioned, v1beta1.DeprovisionRequired
 	s.ReconciledGeneration = f.call.generation
 	s.Attempts, s.Unusable, s.RefusedUpdate = nil, false, ""
-	f.keepDashboard()
-	f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
+	f.recordDashboard()
+	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
 }
 
-// end clears the operation in progress.
-func (f *application) end() {
+// endOperation clears the operation in progress.
+func (f *application) endOperation() {
 	s := &f.status
 	s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
 	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false
 }
 
-func (f *application) keepDashboard() {
+func (f *application) recordDashboard() {
 	if f.answer.DashboardURL != "" {
 		f.status.DashboardURL = &f.answer.DashboardURL
 	}
 }
 
-// accept records an asynchronous operation that the broker has begun.
-func (f *application) accept(v lifecycle.ConditionSet) {
+// recordAccepted records an asynchronous operation that the broker has begun.
+func (f *application) recordAccepted(v lifecycle.ConditionSet) {
 	if !f.status.AsyncOpInProgress { // the deadline counts from the acceptance
 		f.status.OperationStartTime = lifecycle.Timestamp(f.now)
 	}
@@ -125,55 +125,55 @@ func (f *application) accept(v lifecycle.ConditionSet) {
 		f.status.LastOperation = &f.answer.Operation
 	}
 	lifecycle.RecordAnswer(f.status.Attempts)
-	f.keepDashboard()
+	f.recordDashboard()
 	v.Ready = v1beta1.ConditionFalse
-	f.say(v)
+	f.setConditions(v)
 }
 
-// unsure records a request with an unknown outcome.
-func (f *application) unsure(what, reason string) {
+// recordUnknownOutcome records a request with an unknown outcome.
+func (f *application) recordUnknownOutcome(what, reason string) {
 	if f.call.Operation == lifecycle.Update || f.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
 		f.attempts().Unknown++
 	}
-	f.again(what, reason)
+	f.recordRetry(what, reason)
 }
 
-// again records a failed request that is repeated.
-func (f *application) again(what, reason string) {
-	f.repeat(reason, what+" call failed: "+f.words())
+// recordRetry records a failed request that is repeated.
+func (f *application) recordRetry(what, reason string) {
+	f.recordRetryMessage(reason, what+" call failed: "+f.describeOutcome())
 }
 
-// repeat records a request that is repeated, with a message about this attempt.
-func (f *application) repeat(reason, message string) {
-	f.later(message)
-	f.say(f.retried(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: f.sayAttempt(message)}))
+// recordRetryMessage records a request that is repeated, with a message about this attempt.
+func (f *application) recordRetryMessage(reason, message string) {
+	f.scheduleRetry(message)
+	f.setConditions(f.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: f.withNextAttempt(message)}))
 }
 
-// repeatSlowly records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
-func (f *application) repeatSlowly(reason, message string) {
+// recordSlowRetry records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
+func (f *application) recordSlowRetry(reason, message string) {
 	a := f.attempts()
 	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
 	f.answer.Class = osbresult.Misconfigured
-	f.repeat(reason, message)
+	f.recordRetryMessage(reason, message)
 }
 
-// sayAttempt adds to a message when the next attempt is due.
-func (f *application) sayAttempt(message string) string {
+// withNextAttempt adds to a message when the next attempt is due.
+func (f *application) withNextAttempt(message string) string {
 	return lifecycle.WithNextAttempt(message, f.status.Attempts, f.answer.Probed)
 }
 
-// retried adds Stalled where requests are retried slowly.
-func (f *application) retried(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+// withStalled adds Stalled where requests are retried slowly.
+func (f *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 	if !lifecycle.IsSlow(f.status.Attempts) {
 		return v
 	}
 	return v.WithStalled(v.Reason)
 }
 
-// later records a failed attempt, its message, and when the next one is due.
-func (f *application) later(message string) {
+// scheduleRetry records a failed attempt, its message, and when the next one is due.
+func (f *application) scheduleRetry(message string) {
 	a := f.attempts()
-	if !f.isCleanup() { // then the message stays that of its cause
+	if !f.isMitigation() { // then the message stays that of its cause
 		a.LastError = message
 	}
 	taken := f.answer.Class == osbresult.Conflict && !f.call.Owned // otherwise the id is ours, and the conflict is inspected
@@ -186,7 +186,7 @@ func (f *application) attempts() *v1beta1.Attempts {
 		f.status.Attempts = &v1beta1.Attempts{Generation: f.call.generation}
 	}
 	a := f.status.Attempts
-	if f.isCleanup() {
+	if f.isMitigation() {
 		return a
 	}
 	if a.Generation != f.call.generation { // the recorded ones are of another spec
@@ -202,8 +202,8 @@ func (f *application) attempts() *v1beta1.Attempts {
 // tryAgain says how a person repeats a request that was refused.
 const tryAgain = "; it is not retried until the spec or a Secret of parametersFrom changes: increase spec.updateRequests to repeat it unchanged"
 
-// stop ends the attempts for this generation.
-func (f *application) stop(reason, failed, message string) {
+// stopRetrying ends the attempts for this generation.
+func (f *application) stopRetrying(reason, failed, message string) {
 	if f.answer.UpdateNotRepeatable {
 		message += "; the broker said not to send this change again: change plan or parameters to something else"
 	} else {
@@ -211,10 +211,10 @@ func (f *application) stop(reason, failed, message string) {
 	}
 	a := f.attempts()
 	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(f.now), message
-	f.say(lifecycle.Terminal(reason, failed, message))
+	f.setConditions(lifecycle.Terminal(reason, failed, message))
 }
 
-// words describes the outcome of the request.
-func (f *application) words() string { return lifecycle.DescribeOutcome(f.answer.Outcome) }
+// describeOutcome describes the outcome of the request.
+func (f *application) describeOutcome() string { return lifecycle.DescribeOutcome(f.answer.Outcome) }
 
-func (f *application) say(v lifecycle.ConditionSet) { SetConditions(&f.status, v, f.now) }
+func (f *application) setConditions(v lifecycle.ConditionSet) { SetConditions(&f.status, v, f.now) }

@@ -25,22 +25,22 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-func (f *application) deprovision() {
+func (f *application) applyDeprovision() {
 	switch f.answer.Class {
 	case osbresult.Done, osbresult.Gone:
-		f.removed()
+		f.recordRemoved()
 	case osbresult.Accepted:
 		if f.isDeleting() {
 			f.beginDeprovision()
 		}
 		f.status.OperationStartTime = lifecycle.Timestamp(f.now) // also of a removal that is repeated past its deadline
-		f.accept(f.removing(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
+		f.recordAccepted(f.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
 	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
-		message := "Deprovision call failed: " + f.words()
-		f.later(message)
-		f.say(f.removing(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: f.sayAttempt(message)}))
+		message := "Deprovision call failed: " + f.describeOutcome()
+		f.scheduleRetry(message)
+		f.setConditions(f.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: f.withNextAttempt(message)}))
 	default:
-		f.removalFailed("Deprovision call failed: " + f.words())
+		f.recordRemovalFailure("Deprovision call failed: " + f.describeOutcome())
 	}
 }
 
@@ -56,13 +56,13 @@ func (f *application) beginDeprovision() {
 	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, lifecycle.Timestamp(f.now), false
 }
 
-// removing adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (f *application) removing(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+// withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (f *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 	v.Mitigation = lifecycle.MitigationCause(f.status.Conditions)
 	if f.isDeleting() {
 		v.Mitigation = nil
 		v.Message += ". " + lifecycle.HowToRelease(f.si)
-	} else if f.isCleanup() {
+	} else if f.isMitigation() {
 		ready := v.Ready
 		v = lifecycle.Mitigating(v.Reason, lifecycle.MitigationPrefix+": "+v.Message, f.status.Attempts, v.Mitigation)
 		v.Ready = ready
@@ -70,79 +70,79 @@ func (f *application) removing(v lifecycle.ConditionSet) lifecycle.ConditionSet 
 	return v
 }
 
-// removed records that the broker has confirmed the removal.
-func (f *application) removed() {
+// recordRemoved records that the broker has confirmed the removal.
+func (f *application) recordRemoved() {
 	s := &f.status
-	f.end()
+	f.endOperation()
 	s.ExternalProperties, s.CreatedForUID, s.DashboardURL = nil, "", nil
 	s.ProvisionStatus, s.DeprovisionStatus = v1beta1.NotProvisioned, v1beta1.DeprovisionSucceeded
 	if f.isDeleting() {
-		f.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
+		f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
 	}
 	s.ExternalID = lifecycle.NextInstanceID(f.si, f.call.InstanceID) // a late removal by a former leader may still arrive (R2)
 	lifecycle.RecordRemoval(f.attempts(), f.si.UID, f.now)
-	f.say(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, f.status.Attempts))
+	f.setConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, f.status.Attempts))
 }
 
-// removalFailed records a removal that has to be repeated.
-func (f *application) removalFailed(message string) {
+// recordRemovalFailure records a removal that has to be repeated.
+func (f *application) recordRemovalFailure(message string) {
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	if f.answer.InstanceUnusable {
 		f.status.Unusable = true
 	}
-	f.later(message)
+	f.scheduleRetry(message)
 	if f.answer.Unfit() {
 		f.status.Attempts.Refusals++
 	}
 	if f.isDeleting() {
 		f.beginDeprovision()
 	}
-	f.say(f.retried(f.removing(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: f.sayAttempt(message)})))
+	f.setConditions(f.withStalled(f.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: f.withNextAttempt(message)})))
 }
 
-func (f *application) poll() {
+func (f *application) applyPoll() {
 	a := f.answer
 	if a.Class == osbresult.Done {
 		lifecycle.RecordAnswer(f.status.Attempts)
 	}
 	switch {
 	case f.call.Removal && a.Class == osbresult.Gone:
-		f.removed()
+		f.recordRemoved()
 	case f.call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
-		f.removalFailed("The broker does not know the operation: " + f.words())
+		f.recordRemovalFailure("The broker does not know the operation: " + f.describeOutcome())
 	case a.Class != osbresult.Done:
-		f.pollFailed()
+		f.recordPollFailure()
 	case a.State == osbresult.InProgress && f.isOverdue():
-		f.operationOverdue()
+		f.recordOverdue()
 	case a.State == osbresult.InProgress:
-		f.progress()
+		f.recordProgress()
 	case a.State == osbresult.Succeeded:
-		f.operationSucceeded()
+		f.recordOperationSuccess()
 	default:
-		f.operationFailed()
+		f.recordOperationFailure()
 	}
 }
 
-// pollFailed records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
-func (f *application) pollFailed() {
+// recordPollFailure records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
+func (f *application) recordPollFailure() {
 	if f.answer.Unfit() && f.call.HasOtherPlans {
 		f.attempts().Refusals++
 	}
 	if f.isDeleting() && !f.call.Removal { // the removal is tried instead
 		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	}
-	v := lifecycle.PollUnanswered(f.words(), f.isOverdue())
+	v := lifecycle.PollUnanswered(f.describeOutcome(), f.isOverdue())
 	if f.answer.Misconfigured() {
-		f.later(v.Message)
-		v.Message = f.sayAttempt(v.Message)
-		v = f.retried(v)
+		f.scheduleRetry(v.Message)
+		v.Message = f.withNextAttempt(v.Message)
+		v = f.withStalled(v)
 	}
-	f.say(f.removing(v))
+	f.setConditions(f.withRemovalText(v))
 }
 
-// progress records what the broker says of an operation in progress.
-func (f *application) progress() {
+// recordProgress records what the broker says of an operation in progress.
+func (f *application) recordProgress() {
 	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse}
 	switch {
 	case f.call.Removal:
@@ -153,50 +153,50 @@ func (f *application) progress() {
 		v.Reason, v.Message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
 	}
 	v.Message = lifecycle.WithProgress(v.Message, f.answer.OperationDescription)
-	f.say(f.removing(v))
+	f.setConditions(f.withRemovalText(v))
 }
 
-func (f *application) operationSucceeded() {
+func (f *application) recordOperationSuccess() {
 	switch {
 	case f.call.Removal:
-		f.removed()
+		f.recordRemoved()
 	case f.status.CurrentOperation == v1beta1.OperationUpdate:
-		f.succeed(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
+		f.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
 	default:
 		f.status.CreatedForUID = f.si.UID
-		f.succeed(v1beta1.ReasonProvisionedSuccessfully, "The instance was provisioned successfully")
+		f.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, "The instance was provisioned successfully")
 	}
 }
 
-func (f *application) operationFailed() {
+func (f *application) recordOperationFailure() {
 	words := cmp.Or(f.answer.OperationDescription, "the broker gives no reason")
 	switch {
 	case f.call.Removal:
-		f.removalFailed("Deprovision call failed: " + words)
+		f.recordRemovalFailure("Deprovision call failed: " + words)
 	case f.status.CurrentOperation == v1beta1.OperationUpdate:
-		f.updateFailed("Update call failed: " + words)
+		f.recordUpdateFailure("Update call failed: " + words)
 	default:
-		f.provisionFailed("Provision call failed: " + words)
+		f.recordProvisionFailure("Provision call failed: " + words)
 	}
 }
 
-// operationOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
-func (f *application) operationOverdue() {
+// recordOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
+func (f *application) recordOverdue() {
 	words := fmt.Sprintf("it was not finished within %s", f.call.MaxDuration)
 	if f.status.CurrentOperation != v1beta1.OperationUpdate {
-		f.provisionFailed("Provision call failed: " + words)
+		f.recordProvisionFailure("Provision call failed: " + words)
 		return
 	}
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
-	f.repeatSlowly(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+	f.recordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
 	f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
 }
 
-// provisionFailed records an asynchronous provisioning that has failed, or is past its deadline.
-func (f *application) provisionFailed(message string) {
+// recordProvisionFailure records an asynchronous provisioning that has failed, or is past its deadline.
+func (f *application) recordProvisionFailure(message string) {
 	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
 	if !f.call.Owned || f.call.Retained {
-		f.repeatSlowly(v1beta1.ReasonProvisionCallFailed, message)
+		f.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 		return
 	}
 	f.attempts().LastTime = lifecycle.Timestamp(f.now)

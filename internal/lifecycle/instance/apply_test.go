@@ -58,7 +58,7 @@ func TestProvisionAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			call := Decide(f.si, f.w).Request
+			call := Decide(f.si, f.in).Request
 			f.after(call, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
@@ -66,8 +66,8 @@ func TestProvisionAnswers(t *testing.T) {
 			if got := f.si.Status.DeprovisionStatus; test.undo != "" && got != test.undo {
 				t.Errorf("deprovisioning is %s, want %s", got, test.undo)
 			}
-			f.w.Now = f.w.Now.Add(24 * time.Hour)
-			if got := Decide(f.si, f.w).say(); got != test.next {
+			f.in.Now = f.in.Now.Add(24 * time.Hour)
+			if got := Decide(f.si, f.in).say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -105,18 +105,18 @@ func TestUpdateAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, planned)
-			f.after(Decide(f.si, f.w).Request, test.answer)
+			f.after(Decide(f.si, f.in).Request, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
 			if got := lifecycle.PlanID(f.si.Status.ExternalProperties); got != test.plan {
 				t.Errorf("the broker has %s, want %s", got, test.plan)
 			}
-			f.w.Now = f.w.Now.Add(24 * time.Hour)
+			f.in.Now = f.in.Now.Add(24 * time.Hour)
 			if test.answer.Class == osbresult.Accepted {
-				f.w.Now = f.w.Now.Add(-23 * time.Hour)
+				f.in.Now = f.in.Now.Add(-23 * time.Hour)
 			}
-			if got := Decide(f.si, f.w).say(); got != test.next {
+			if got := Decide(f.si, f.in).say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 			if test.answer.InstanceUnusable && !f.si.Status.Unusable {
@@ -145,12 +145,12 @@ func TestDeprovisionAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(ready, deleted, lives)
-			f.after(Decide(f.si, f.w).Request, test.answer)
+			f.after(Decide(f.si, f.in).Request, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
-			f.w.Now = f.w.Now.Add(time.Hour)
-			if got := Decide(f.si, f.w).say(); got != test.next {
+			f.in.Now = f.in.Now.Add(time.Hour)
+			if got := Decide(f.si, f.in).say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -167,13 +167,13 @@ func TestPollAnswers(t *testing.T) {
 	updating := func(f *fixture) {
 		ready(f)
 		planned(f)
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 	}
 	deprovisioning := func(f *fixture) {
 		ready(f)
 		deleted(f)
 		lives(f)
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 	}
 	for name, test := range map[string]struct {
 		is     func(*fixture)
@@ -197,16 +197,16 @@ func TestPollAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is)
-			call := Decide(f.si, f.w).Request
+			call := Decide(f.si, f.in).Request
 			if call == nil || call.Operation != lifecycle.Poll {
-				t.Fatalf("it is not polled: %s", Decide(f.si, f.w).say())
+				t.Fatalf("it is not polled: %s", Decide(f.si, f.in).say())
 			}
 			f.after(call, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
 			}
-			f.w.Now = f.w.Now.Add(time.Hour)
-			if got := Decide(f.si, f.w).say(); got != test.next {
+			f.in.Now = f.in.Now.Add(time.Hour)
+			if got := Decide(f.si, f.in).say(); got != test.next {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
@@ -217,12 +217,12 @@ func TestPollAnswers(t *testing.T) {
 func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 	f := newFixture()
 	for range 9 {
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Retry, 429))
-		f.w.Now = f.w.Now.Add(24 * time.Hour)
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 429))
+		f.in.Now = f.in.Now.Add(24 * time.Hour)
 	}
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
-	f.w.Now = f.w.Now.Add(time.Minute)
-	if next := Decide(f.si, f.w); next.Request == nil || next.Request.Operation != lifecycle.Poll {
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
+	f.in.Now = f.in.Now.Add(time.Minute)
+	if next := Decide(f.si, f.in); next.Request == nil || next.Request.Operation != lifecycle.Poll {
 		t.Errorf("after a minute: %s", next.say())
 	}
 }
@@ -233,12 +233,12 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 	asked := func(verb lifecycle.Operation, class osbresult.Class, status, times int) {
 		t.Helper()
 		for i := range times {
-			next := Decide(f.si, f.w)
+			next := Decide(f.si, f.in)
 			if next.Request == nil || next.Request.Operation != verb {
 				t.Fatalf("the %s is not made that is to end in %s: %s", lifecycle.AttemptNumber(int32(i+1)), class, next.say())
 			}
 			f.after(next.Request, said(class, status))
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(time.Hour)
 		}
 	}
 	asked(lifecycle.Provision, osbresult.Retry, 429, 25)
@@ -255,7 +255,7 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 	mitigated := func(f *fixture) {
 		unknownTimes(4)(f)
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Gone, 410))
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Gone, 410))
 		later(time.Hour)(f)
 	}
 	supplied := func(f *fixture) { // and created by this object
@@ -263,7 +263,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		provisioning(f)
 		f.si.Status.CreatedForUID = f.si.UID
 		operationFailed(f)
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200))
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
 		edited2(f)
 	}
 	first, second := catalog.NextID("uid", "id", 1), catalog.NextID("uid", "id", 2)
@@ -283,7 +283,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 	} {
 		t.Run("F-S5 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.w).say(); got != test.want {
+			if got := Decide(f.si, f.in).say(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 			if f.si.Spec.ExternalID != "id" {
@@ -309,7 +309,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 			edited2(f)
 		}
 		for range 30 { // until it is asked for under another
-			next := Decide(f.si, f.w)
+			next := Decide(f.si, f.in)
 			switch {
 			case next.Request.Operation == lifecycle.Deprovision:
 				f.after(next.Request, said(osbresult.Done, 200))
@@ -322,7 +322,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 			case next.Request.InstanceID == id:
 				f.after(next.Request, said(osbresult.Conflict, 409))
 			}
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(time.Hour)
 		}
 		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, lifecycle.InstanceID(f.si)) {
 			t.Fatalf("round %d: the id is %s", round, lifecycle.InstanceID(f.si))
@@ -336,14 +336,14 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 	for _, out := range []Answer{said(osbresult.Retry, 500), said(osbresult.Retry, 401), said(osbresult.Retry, 429), said(osbresult.Concurrency, 422), said(osbresult.Malformed, 200), said(osbresult.Malformed, 301), said(osbresult.Rejected, 400), said(osbresult.Rejected, 410),
 		{Outcome: osbresult.Outcome{Class: osbresult.Retry}}} {
 		f := newFixture(conflicting, later(time.Hour))
-		next := Decide(f.si, f.w)
+		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != lifecycle.Inspect {
 			t.Fatal(next.say())
 		}
 		f.after(next.Request, out)
 		deleted(f)
 		lives(f)
-		if got := Decide(f.si, f.w).say(); got != "deprovision id small-id" {
+		if got := Decide(f.si, f.in).say(); got != "deprovision id small-id" {
 			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
 		}
 	}
@@ -353,16 +353,16 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 // conformance: F05
 func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	f := newFixture()
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Conflict, 409))
-	f.w.Now = f.w.Now.Add(time.Hour)
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
+	f.in.Now = f.in.Now.Add(time.Hour)
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"} // and no parameters
-	f.after(Decide(f.si, f.w).Request, found)
-	if got, want := Decide(f.si, f.w).say(), "journal update id small-id +plan +parameters"; got != want {
+	f.after(Decide(f.si, f.in).Request, found)
+	if got, want := Decide(f.si, f.in).say(), "journal update id small-id +plan +parameters"; got != want {
 		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
 	}
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200))
-	if got := Decide(f.si, f.w).say(); got != "nothing: Ready" {
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+	if got := Decide(f.si, f.in).say(); got != "nothing: Ready" {
 		t.Error("then:", got)
 	}
 }
@@ -370,14 +370,14 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 // TestAFailureIsOfWhatWasAskedFor: what was asked for since is asked for once the rest of
 // the failure is removed, and nothing else is.
 func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
-	fromSecret := func(f *fixture) { f.w.Parameters.Version = "v1" }
+	fromSecret := func(f *fixture) { f.in.Parameters.Version = "v1" }
 	removed := func(f *fixture) {
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200))
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	notRemoved := func(f *fixture) {
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Unknown, 500))
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
@@ -386,7 +386,7 @@ func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 		"not edited":                   {fs(provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
 		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
 		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "wait"},
-		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.w.Parameters.Version = "v2" }, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.in.Parameters.Version = "v2" }, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
 		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
 		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
 		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
@@ -397,7 +397,7 @@ func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.w).say(); got != test.want {
+			if got := Decide(f.si, f.in).say(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})

@@ -29,7 +29,7 @@ import (
 )
 
 func claimedBy(all ...lifecycle.Claimant) func(*fixture) {
-	return func(f *fixture) { f.w.Claimants = all }
+	return func(f *fixture) { f.in.Claimants = all }
 }
 
 // TestClaimsOnAnInstance: a later claim neither keeps the owner from its removal nor inherits (R10).
@@ -62,7 +62,7 @@ func TestClaimsOnAnInstance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			next := Decide(f.si, f.w)
+			next := Decide(f.si, f.in)
 			if got := next.say(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
@@ -81,7 +81,7 @@ func TestClaimsOnAnInstance(t *testing.T) {
 // TestALostAnswerIsNotAnothersService: what may be this object's own is used, though nothing proves it.
 func TestALostAnswerIsNotAnothersService(t *testing.T) {
 	f := newFixture(brought, claimedBy(lifecycletest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200))
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
 	if got := f.si.Status.LastConditionState; got != v1beta1.ConditionReady {
 		t.Errorf("F-S4: it says %s", got)
 	}

@@ -34,31 +34,31 @@ func (d *decision) observe() {
 	d.Status.UserSpecifiedClassName, d.Status.UserSpecifiedPlanName = ref.UserSpecifiedClassName(), ref.UserSpecifiedPlanName()
 }
 
-// say sets the conditions.
-func (d *decision) say(v lifecycle.ConditionSet) {
+// setConditions sets the conditions.
+func (d *decision) setConditions(v lifecycle.ConditionSet) {
 	d.observe()
 	SetConditions(&d.Status, v, d.w.Now)
 }
 
-// wait sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
-func (d *decision) wait(by *lifecycle.Blocker) {
+// setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
+func (d *decision) setBlocked(by *lifecycle.Blocker) {
 	v, wake := by.ConditionSet(d.si, d.w.Now)
 	v.Ready, v.Message = v1beta1.ConditionFalse, by.Message
 	d.RequeueAt = wake
-	d.say(v)
+	d.setConditions(v)
 }
 
-// stall sets the conditions of an object that the operator does nothing for.
-func (d *decision) stall(reason, message string) {
-	d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: reason, Message: message, Stalled: true})
+// setStalled sets the conditions of an object that the operator does nothing for.
+func (d *decision) setStalled(reason, message string) {
+	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: reason, Message: message, Stalled: true})
 }
 
-// hold sets the conditions for a blocker of a deletion or an orphan mitigation.
-func (d *decision) hold(by *lifecycle.Blocker) {
+// blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
+func (d *decision) blockRemoval(by *lifecycle.Blocker) {
 	v, wake := by.ConditionSet(d.si, d.w.Now)
 	v.Mitigation = lifecycle.MitigationCause(d.Status.Conditions)
 	d.RequeueAt = wake
-	d.say(v)
+	d.setConditions(v)
 }
 
 // StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that
@@ -71,19 +71,19 @@ func StatusForBlocker(si *v1beta1.ServiceInstance, why *lifecycle.Blocker, now t
 	return status
 }
 
-// stop ends the attempts until the spec changes.
-func (d *decision) stop(reason, message string) {
+// stopRetrying ends the attempts until the spec changes.
+func (d *decision) stopRetrying(reason, message string) {
 	if d.Status.Attempts == nil {
 		d.Status.Attempts = &v1beta1.Attempts{}
 	}
 	d.Status.Attempts.Generation, d.Status.Attempts.ParametersVersion = d.si.Generation, d.w.Parameters.Version
-	d.halt(reason, message)
+	d.stopRecordedAttempts(reason, message)
 }
 
-// halt ends the recorded attempts.
-func (d *decision) halt(reason, message string) {
+// stopRecordedAttempts ends the recorded attempts.
+func (d *decision) stopRecordedAttempts(reason, message string) {
 	d.Status.Attempts.Stopped, d.Status.Attempts.NextTime = true, nil
-	d.say(lifecycle.Terminal(reason, reason, message))
+	d.setConditions(lifecycle.Terminal(reason, reason, message))
 }
 
 func SetConditions(status *v1beta1.ServiceInstanceStatus, v lifecycle.ConditionSet, now time.Time) {

@@ -29,10 +29,10 @@ import (
 // conformance: L12
 func TestDeadlineOfAnInstance(t *testing.T) {
 	const week = 8 * 24 * time.Hour
-	inProgress := func(f *fixture) { f.after(Decide(f.si, f.w).Request, stateOf(osbresult.InProgress)) }
-	succeeded := func(f *fixture) { f.after(Decide(f.si, f.w).Request, stateOf(osbresult.Succeeded)) }
+	inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.InProgress)) }
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Succeeded)) }
 	polled := func(class osbresult.Class, status int) func(*fixture) {
-		return func(f *fixture) { f.after(Decide(f.si, f.w).Request, said(class, status)) }
+		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(class, status)) }
 	}
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
@@ -53,7 +53,7 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.w).say(); got != test.want {
+			if got := Decide(f.si, f.in).say(); got != test.want {
 				t.Errorf("next: %s, want %s", got, test.want)
 			}
 			if got := lifecycletest.ReadyAndStalled(f.si.Status.Conditions); got != test.says {
@@ -64,7 +64,7 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 }
 
 // forgetPolls has the process be another: it has not asked yet.
-func forgetPolls(f *fixture) { f.w.LastPoll, f.w.PollAfter = time.Time{}, 0 }
+func forgetPolls(f *fixture) { f.in.LastPoll, f.in.PollAfter = time.Time{}, 0 }
 
 // stateOf is an answer to a poll.
 func stateOf(state osbresult.State) Answer {

@@ -125,7 +125,7 @@ func Decide(si *v1beta1.ServiceInstance, w Inputs) Decision {
 	case !si.DeletionTimestamp.IsZero():
 		d.remove()
 	case !slices.Contains(si.Finalizers, v1beta1.Finalizer):
-		d.unprotected()
+		d.decideUnprotected()
 	case status.OrphanMitigationInProgress:
 		d.mitigate()
 	case status.AsyncOpInProgress:
@@ -145,17 +145,17 @@ func isBlank(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && s.CurrentOperation == ""
 }
 
-// unprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
-func (d *decision) unprotected() {
+// decideUnprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
+func (d *decision) decideUnprotected() {
 	if isBlank(&d.Status) {
 		d.NeedFinalizer = true
 		return
 	}
-	d.stall(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")
+	d.setStalled(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")
 }
 
-// isClean reports whether the broker can have nothing of the instance: every request is on record before it is sent (R1).
-func (d *decision) isClean() bool {
+// hasNothingAtBroker reports whether the broker can have nothing of the instance: every request is on record before it is sent (R1).
+func (d *decision) hasNothingAtBroker() bool {
 	switch d.Status.DeprovisionStatus {
 	case v1beta1.DeprovisionNotRequired, v1beta1.DeprovisionSucceeded:
 		return true
@@ -171,8 +171,8 @@ func (d *decision) owns() bool {
 	return lifecycle.OwnsInstance(d.si) && d.w.Claimants.BlocksRemoval() == nil
 }
 
-// isOthers reports whether the id belongs to another object.
-func (d *decision) isOthers() bool {
+// belongsToAnother reports whether the id belongs to another object.
+func (d *decision) belongsToAnother() bool {
 	return d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si) || IsForAnother(d.si.UID, d.Status.CreatedForUID)
 }
 
@@ -182,21 +182,21 @@ func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && c
 // isStopped reports whether the present spec was refused, so that it is not tried again.
 func (d *decision) isStopped() bool {
 	if a := d.Status.Attempts; a != nil {
-		return a.Stopped && !d.isNews(a)
+		return a.Stopped && !d.isForFormerSpec(a)
 	}
 	// The original service-catalog did not retry after Failed=True. During an operation the conditions are older than that.
 	failed := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionFailed)
 	return d.Status.CurrentOperation == "" && failed != nil && failed.Status == v1beta1.ConditionTrue && d.Status.ObservedGeneration >= d.si.Generation
 }
 
-func (d *decision) isNews(a *v1beta1.Attempts) bool {
+func (d *decision) isForFormerSpec(a *v1beta1.Attempts) bool {
 	return a.Generation != d.si.Generation || a.ParametersVersion != d.w.Parameters.Version
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *decision) renewAttempts() {
 	a := d.Status.Attempts
-	if a == nil || !d.isNews(a) {
+	if a == nil || !d.isForFormerSpec(a) {
 		return
 	}
 	d.Status.Attempts = lifecycle.RenewAttempts(a, d.si.Generation, d.w.Parameters.Version)
@@ -211,8 +211,8 @@ func (d *decision) isDue() bool {
 	return d.RequeueAt.IsZero()
 }
 
-// begin sets the operation that the next request begins.
-func (d *decision) begin(operation v1beta1.ServiceInstanceOperation, props *v1beta1.ServiceInstancePropertiesState) {
+// beginOperation sets the operation that the next request begins.
+func (d *decision) beginOperation(operation v1beta1.ServiceInstanceOperation, props *v1beta1.ServiceInstancePropertiesState) {
 	if d.Status.CurrentOperation != operation || d.Status.OperationStartTime == nil {
 		d.Status.OperationStartTime = lifecycle.Timestamp(d.w.Now)
 	}
@@ -221,8 +221,8 @@ func (d *decision) begin(operation v1beta1.ServiceInstanceOperation, props *v1be
 	d.observe()
 }
 
-func (d *decision) newCall(v lifecycle.Operation) *Request {
-	call := &Request{Operation: v, InstanceID: lifecycle.InstanceID(d.si), generation: d.si.Generation, NothingAtBroker: d.isClean(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}
+func (d *decision) newRequest(v lifecycle.Operation) *Request {
+	call := &Request{Operation: v, InstanceID: lifecycle.InstanceID(d.si), generation: d.si.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}
 	if d.w.Offering.Class != nil {
 		call.ServiceID = d.w.Offering.Class.Common().ExternalID
 	}

@@ -39,8 +39,8 @@ func TestDecideInstanceTellsThePreviousPlan(t *testing.T) {
 		"an update that failed":           {fs(ready, planned, accepted, operationFailed, edited2), "small-id"},
 	} {
 		f := newFixture(test.is...)
-		f.w.Now = f.w.Now.Add(time.Hour)
-		next := Decide(f.si, f.w)
+		f.in.Now = f.in.Now.Add(time.Hour)
+		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != lifecycle.Update || next.Request.PreviousPlanID != test.want {
 			t.Errorf("%s: %s %+v, want %q", name, next.say(), next.Request, test.want)
 		}
@@ -63,7 +63,7 @@ func TestDecideInstance(t *testing.T) {
 		"ready":                                      {"R6", fs(ready), "nothing: Ready"},
 		"other parameters":                           {"what does not change is left out", fs(ready, edited2), "journal update id small-id +parameters"},
 		"other plan":                                 {"", fs(ready, planned), "journal update id large-id +plan"},
-		"plan that must stay":                        {"", fs(func(f *fixture) { f.w.Offering.Class.Common().PlanUpdatable = false }, ready, planned), "nothing: UpdateInstanceCallFailed"},
+		"plan that must stay":                        {"", fs(func(f *fixture) { f.in.Offering.Class.Common().PlanUpdatable = false }, ready, planned), "nothing: UpdateInstanceCallFailed"},
 		"plan that had to stay":                      {"the class may have been another in the meantime", fs(ready, planned, onceUnchangeable), "journal update id large-id +plan"},
 		"touched":                                    {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "journal update id small-id"},
 		"only noticed":                               {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
@@ -76,10 +76,10 @@ func TestDecideInstance(t *testing.T) {
 		"an operation that broke it":                 {"the same", fs(ready, planned, accepted, operationBroke, plannedBack), "journal update id small-id"},
 		"a Secret's value that broke it":             {"the same", fs(ready, rotated("v2", "p5"), broken, rotated("v3", "p0")), "journal update id small-id"},
 		"an edit that waited":                        {"R1", fs(ready, planned, unreachable), "journal update id large-id +plan"},
-		"parameters from a Secret":                   {"they are read when they are to be sent", fs(func(f *fixture) { f.w.Parameters.Known, f.w.Parameters.Version = false, "v1" }), "read"},
-		"Secret changed":                             {"", fs(ready, func(f *fixture) { f.w.Parameters.Known, f.w.Parameters.Version = false, "v2" }), "read"},
-		"Secret's value changed":                     {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.w.Parameters.Version, f.w.Parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
-		"Secret's value the same":                    {"", fs(ready, func(f *fixture) { f.w.Parameters.Version = "v2" }), "nothing: Ready"},
+		"parameters from a Secret":                   {"they are read when they are to be sent", fs(func(f *fixture) { f.in.Parameters.Known, f.in.Parameters.Version = false, "v1" }), "read"},
+		"Secret changed":                             {"", fs(ready, func(f *fixture) { f.in.Parameters.Known, f.in.Parameters.Version = false, "v2" }), "read"},
+		"Secret's value changed":                     {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.in.Parameters.Version, f.in.Parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
+		"Secret's value the same":                    {"", fs(ready, func(f *fixture) { f.in.Parameters.Version = "v2" }), "nothing: Ready"},
 		"Secret's value as it was":                   {"the broker has refused another", fs(ready, rotated("v2", "p5"), refusedOnce, rotated("v3", "p0")), "nothing: Ready"},
 		"parameters that do not fit":                 {"", fs(refusedParameters), "nothing: ErrorWithParameters"},
 		"touched, with parameters for a creation":    {"they are not sent", fs(ready, refusedParameters, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "journal update id small-id"},
@@ -87,13 +87,13 @@ func TestDecideInstance(t *testing.T) {
 		"other parameters that do not fit":           {"", fs(ready, refusedParameters, edited2), "nothing: ErrorWithParameters"},
 		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "journal deprovision id small-id"},
 		"id of another": {"R10", fs(brought, func(f *fixture) {
-			f.w.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "nothing: ExternalIDInUse"},
 		"no class": {"", fs(func(f *fixture) {
-			f.w.Offering = lifecycle.Offering{Missing: lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
+			f.in.Offering = lifecycle.Offering{Missing: lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
 		}), "nothing: ReferencesNonexistentServiceClass"},
-		"class gone":             {"", fs(func(f *fixture) { f.w.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "nothing: ReferencesDeletedServiceClass"},
-		"class gone, parameters": {"what is there can be changed", fs(ready, edited2, func(f *fixture) { f.w.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "journal update id small-id +parameters"},
+		"class gone":             {"", fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "nothing: ReferencesDeletedServiceClass"},
+		"class gone, parameters": {"what is there can be changed", fs(ready, edited2, func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "journal update id small-id +parameters"},
 
 		"provisioning":               {"", fs(provisioning), "poll id small-id"},
 		"edited while provisioning":  {"it is accepted, and applied after it", fs(provisioning, planned), "poll id small-id"},
@@ -118,15 +118,15 @@ func TestDecideInstance(t *testing.T) {
 		"brought, with policy, failed in its own time": {"R10", fs(broughtToDelete, provisioning, operationFailed), "wait"},
 		"brought and created":                          {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
 		"claimed by another": {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) {
-			f.w.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
+			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
-		"CRD deleted": {"R10", fs(ready, deleted, func(f *fixture) { f.w.Definition = lifecycle.DefinitionTerminating }), "nothing: DefinitionTerminating"},
+		"CRD deleted": {"R10", fs(ready, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "nothing: DefinitionTerminating"},
 		"restored":    {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, lives), "release Retained"},
-		"broker gone": {"R8", fs(ready, deleted, lives, later(time.Hour), func(f *fixture) { f.w.Offering.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"broker gone": {"R8", fs(ready, deleted, lives, later(time.Hour), func(f *fixture) { f.in.Offering.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := Decide(f.si, f.w).say(); got != test.want {
+			if got := Decide(f.si, f.in).say(); got != test.want {
 				t.Errorf("%s, want %s (%s)", got, test.want, test.why)
 			}
 		})
@@ -137,16 +137,16 @@ func TestDecideInstance(t *testing.T) {
 // conformance: F06
 func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
 	f := newFixture()
-	f.w.Offering.Plan.Common().MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: "2.0.0"}
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Conflict, 409))
-	f.w.Now = f.w.Now.Add(time.Hour)
+	f.in.Offering.Plan.Common().MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: "2.0.0"}
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
+	f.in.Now = f.in.Now.Add(time.Hour)
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0.0"}
-	f.after(Decide(f.si, f.w).Request, found)
+	f.after(Decide(f.si, f.in).Request, found)
 	if got := f.si.Status.ExternalProperties.MaintenanceVersion; got != "1.0.0" {
 		t.Errorf("it is of version %q", got)
 	}
-	call := Decide(f.si, f.w).Request
+	call := Decide(f.si, f.in).Request
 	if call.PreviousMaintenanceVersion != "1.0.0" || call.Properties.MaintenanceVersion != "2.0.0" {
 		t.Errorf("it is updated from %q to %q", call.PreviousMaintenanceVersion, call.Properties.MaintenanceVersion)
 	}
@@ -156,18 +156,18 @@ func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
 // conformance: F04
 func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
 	f := newFixture()
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Conflict, 409))
-	f.w.Now = f.w.Now.Add(time.Hour)
-	if got := Decide(f.si, f.w).say(); got != "inspect id small-id" {
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
+	f.in.Now = f.in.Now.Add(time.Hour)
+	if got := Decide(f.si, f.in).say(); got != "inspect id small-id" {
 		t.Fatal(got)
 	}
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Gone, 404))
-	if got := Decide(f.si, f.w).say(); got != "provision id small-id" {
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Gone, 404))
+	if got := Decide(f.si, f.in).say(); got != "provision id small-id" {
 		t.Errorf("then: %s, and not under another id", got)
 	}
 	deleted(f)
 	lives(f)
-	if got := Decide(f.si, f.w).say(); got != "deprovision id small-id" {
+	if got := Decide(f.si, f.in).say(); got != "deprovision id small-id" {
 		t.Errorf("deleted: %s", got)
 	}
 }
@@ -176,7 +176,7 @@ func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
 func TestABudgetIsResetByAChange(t *testing.T) {
 	f := newFixture()
 	for i := 0; ; i++ {
-		next := Decide(f.si, f.w)
+		next := Decide(f.si, f.in)
 		if removals := attemptsOf(f.si).Removals; removals == lifecycle.MaxRemovals {
 			break
 		}
@@ -190,13 +190,13 @@ func TestABudgetIsResetByAChange(t *testing.T) {
 			}
 			f.after(next.Request, said(class, 500))
 		}
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	if got := f.si.Status.LastConditionState; got != v1beta1.ConditionFailed {
 		t.Errorf("it says %s", got)
 	}
 	edited2(f)
-	if got := Decide(f.si, f.w).say(); got != "journal provision "+lifecycle.InstanceID(f.si)+" small-id" {
+	if got := Decide(f.si, f.in).say(); got != "journal provision "+lifecycle.InstanceID(f.si)+" small-id" {
 		t.Error("after an edit:", got)
 	}
 }
@@ -228,7 +228,7 @@ func TestAnUpdateSaysWhatWasBeforeOnlyIfThatIsKnown(t *testing.T) {
 		"an update with no answer": {fs(ready, planned, unanswered, later(time.Hour)), ""},
 	} {
 		f := newFixture(c.edits...)
-		if call := Decide(f.si, f.w).Request; call == nil || call.PreviousPlanID != c.want {
+		if call := Decide(f.si, f.in).Request; call == nil || call.PreviousPlanID != c.want {
 			t.Errorf("%s: %+v, want %q before", name, call, c.want)
 		}
 	}
@@ -257,7 +257,7 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(append(fs(version("1.0"), ready, version("2.0")), append(test.is, later(time.Hour))...)...)
-			next := Decide(f.si, f.w)
+			next := Decide(f.si, f.in)
 			if got := next.Request.Properties.MaintenanceVersion + " " + next.say(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
@@ -266,8 +266,8 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 	f := newFixture(version("2.0"), conflicting, later(time.Hour))
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
-	f.after(Decide(f.si, f.w).Request, found)
-	if got := Decide(f.si, f.w).Request.PreviousMaintenanceVersion; got != "1.0" {
+	f.after(Decide(f.si, f.in).Request, found)
+	if got := Decide(f.si, f.in).Request.PreviousMaintenanceVersion; got != "1.0" {
 		t.Errorf("what was found has %q, not what is asked for", got)
 	}
 }
@@ -276,9 +276,9 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 func TestPollsAreAtMostAMinuteApart(t *testing.T) {
 	f := newFixture(provisioning)
 	for _, running := range []time.Duration{0, time.Second, time.Minute, time.Hour, 24 * time.Hour} {
-		f.w.Now = lifecycletest.T0.Add(running)
-		f.w.LastPoll, f.w.PollAfter = f.w.Now, time.Hour
-		if wait := Decide(f.si, f.w).RequeueAt.Sub(f.w.Now); wait <= 0 || wait > time.Minute {
+		f.in.Now = lifecycletest.T0.Add(running)
+		f.in.LastPoll, f.in.PollAfter = f.in.Now, time.Hour
+		if wait := Decide(f.si, f.in).RequeueAt.Sub(f.in.Now); wait <= 0 || wait > time.Minute {
 			t.Errorf("after %s it waits %s", running, wait)
 		}
 	}
@@ -286,7 +286,7 @@ func TestPollsAreAtMostAMinuteApart(t *testing.T) {
 
 // TestAnOperationMayTakeAsLongAsItsPlanSays: not the one that the spec names by now.
 func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
-	limited := func(f *fixture) { f.w.Offering.Plan.Common().MaximumPollingDurationSeconds = new(int64(600)) }
+	limited := func(f *fixture) { f.in.Offering.Plan.Common().MaximumPollingDurationSeconds = new(int64(600)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string // after an hour
@@ -299,12 +299,12 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 		"updating, then a short plan":     {fs(ready, edited2, accepted, planned, limited), "poll id small-id", "wait"},
 		"removing":                        {fs(limited, ready, deleted, lives, accepted), "deprovision id small-id", ""},
 		"removing, a short plan named":    {fs(ready, planned, limited, deleted, lives, accepted), "poll id small-id (removal)", "wait"},
-		"plan gone from the catalog":      {fs(limited, provisioning, func(f *fixture) { f.w.OperationPlan = nil }), "poll id small-id", "wait"},
+		"plan gone from the catalog":      {fs(limited, provisioning, func(f *fixture) { f.in.OperationPlan = nil }), "poll id small-id", "wait"},
 		"cleaning up":                     {fs(limited, unknownTimes(4), accepted), "deprovision id small-id", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(append(test.is, later(time.Hour))...)
-			next := Decide(f.si, f.w)
+			next := Decide(f.si, f.in)
 			if got := next.say(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
 			}
@@ -312,7 +312,7 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 				return
 			}
 			f.after(next.Request, stateOf(osbresult.InProgress))
-			if got := Decide(f.si, f.w).say(); got != test.then {
+			if got := Decide(f.si, f.in).say(); got != test.then {
 				t.Errorf("then: %s, want %s", got, test.then)
 			}
 		})
@@ -324,8 +324,8 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 func TestEitherLimitEndsInFailure(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	for said, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
-		inProgress := func(f *fixture) { f.after(Decide(f.si, f.w).Request, stateOf(osbresult.InProgress)) }
-		f := newFixture(func(f *fixture) { f.w.Offering.Plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second), inProgress)
+		inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.InProgress)) }
+		f := newFixture(func(f *fixture) { f.in.Offering.Plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second), inProgress)
 		if !f.si.Status.AsyncOpInProgress {
 			t.Errorf("%d s: just before %s: %+v", said, limit, f.si.Status.Conditions)
 		}
@@ -346,7 +346,7 @@ func BenchmarkDecideInstance(b *testing.B) {
 			f := newFixture(edits...)
 			b.ReportAllocs()
 			for b.Loop() {
-				Decide(f.si, f.w)
+				Decide(f.si, f.in)
 			}
 		})
 	}
@@ -354,8 +354,8 @@ func BenchmarkDecideInstance(b *testing.B) {
 
 // onceUnchangeable is an instance that waited, as its class did not let it have another plan.
 func onceUnchangeable(f *fixture) {
-	class := f.w.Offering.Class.Common()
+	class := f.in.Offering.Class.Common()
 	class.PlanUpdatable = false
-	f.si.Status = Decide(f.si, f.w).Status
+	f.si.Status = Decide(f.si, f.in).Status
 	class.PlanUpdatable = true
 }

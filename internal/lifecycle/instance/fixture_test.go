@@ -31,14 +31,14 @@ import (
 // fixture is an instance and what surrounds it.
 type fixture struct {
 	si    *v1beta1.ServiceInstance
-	w     Inputs
+	in    Inputs
 	plans map[string]*v1beta1.ClusterServicePlan
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newInstanceWalk(nil, 0)
-	f := &fixture{si: walk.si, w: walk.world(), plans: walk.plans}
-	f.w.Definition = lifecycle.DefinitionUnknown
+	f := &fixture{si: walk.si, in: walk.inputs(), plans: walk.plans}
+	f.in.Definition = lifecycle.DefinitionUnknown
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -47,15 +47,15 @@ func newFixture(edits ...func(*fixture)) *fixture {
 
 // look looks up the plans that the status names.
 func (f *fixture) look() {
-	f.w.PresentPlan, f.w.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, lifecycle.OperationProperties(&f.si.Status))
+	f.in.PresentPlan, f.in.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, lifecycle.OperationProperties(&f.si.Status))
 }
 
 // after takes an answer into the status, as the shell does.
 func (f *fixture) after(call *Request, a Answer) {
-	f.si.Status = Apply(f.si, Decide(f.si, f.w).Status, *call, a, f.w.Now)
-	f.w.LastPoll = time.Time{}
+	f.si.Status = Apply(f.si, Decide(f.si, f.in).Status, *call, a, f.in.Now)
+	f.in.LastPoll = time.Time{}
 	if call.Operation == lifecycle.Poll {
-		f.w.LastPoll = f.w.Now
+		f.in.LastPoll = f.in.Now
 	}
 	f.look()
 }
@@ -103,16 +103,16 @@ func fs(edits ...func(*fixture)) []func(*fixture) { return edits }
 func noDefault(f *fixture) { f.si.Status.ObservedGeneration = 0 }
 
 func ready(f *fixture) {
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 201))
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 201))
 }
 
 func provisioning(f *fixture) {
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 }
 
 func edited2(f *fixture) {
 	f.si.Generation++
-	f.w.Parameters.Checksum = "p9"
+	f.in.Parameters.Checksum = "p9"
 }
 
 func planned(f *fixture) { plannedTo("large")(f) }
@@ -121,7 +121,7 @@ func planned(f *fixture) { plannedTo("large")(f) }
 func plannedTo(name string) func(*fixture) {
 	return func(f *fixture) {
 		f.si.Generation++
-		f.w.Offering.Plan = f.plans[name]
+		f.in.Offering.Plan = f.plans[name]
 	}
 }
 
@@ -133,15 +133,15 @@ func deleted(f *fixture) {
 
 func brought(f *fixture) { f.si.Annotations = nil }
 
-func lives(f *fixture) { f.w.Definition = lifecycle.DefinitionLives }
+func lives(f *fixture) { f.in.Definition = lifecycle.DefinitionLives }
 
 func later(d time.Duration) func(*fixture) {
-	return func(f *fixture) { f.w.Now = f.w.Now.Add(d) }
+	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
 }
 
 // restarted is after a process that was killed once its next request was on record.
 func restarted(f *fixture) {
-	if next := Decide(f.si, f.w); next.WriteAhead {
+	if next := Decide(f.si, f.in); next.WriteAhead {
 		f.si.Status = next.Status
 	}
 	f.look()
@@ -159,86 +159,86 @@ func broughtToDelete(f *fixture) {
 func unknownTimes(times int) func(*fixture) {
 	return func(f *fixture) {
 		for range times {
-			f.after(Decide(f.si, f.w).Request, said(osbresult.Unknown, 500))
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+			f.in.Now = f.in.Now.Add(time.Hour)
 		}
 	}
 }
 
 func unknownOnce(f *fixture) {
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Unknown, 500))
-	f.w.Now = f.w.Now.Add(time.Hour)
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+	f.in.Now = f.in.Now.Add(time.Hour)
 }
 
-func conflicting(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Conflict, 409)) }
+func conflicting(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409)) }
 
 // operationFailed is what the broker says of the operation.
 func operationFailed(f *fixture) {
 	a := said(osbresult.Done, 200)
 	a.State = osbresult.Failed
-	f.after(Decide(f.si, f.w).Request, a)
+	f.after(Decide(f.si, f.in).Request, a)
 }
 
 // operationBroke is the same, and that the instance cannot be used any more.
 func operationBroke(f *fixture) {
 	a := said(osbresult.Done, 200)
 	a.State, a.InstanceUnusable = osbresult.Failed, true
-	f.after(Decide(f.si, f.w).Request, a)
+	f.after(Decide(f.si, f.in).Request, a)
 }
 
 func refusedParameters(f *fixture) {
-	f.w.Parameters.Invalid = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
+	f.in.Parameters.Invalid = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
 }
 
-func boundTo(f *fixture) { f.w.Bindings = []string{"b"} }
+func boundTo(f *fixture) { f.in.Bindings = []string{"b"} }
 
 // used is an instance that was at the broker before.
-func used(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Done, 200)) }
+func used(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200)) }
 
 // created is one that this very object has created.
 func created(f *fixture) {
 	a := said(osbresult.Done, 201)
 	a.Created = true
-	f.after(Decide(f.si, f.w).Request, a)
+	f.after(Decide(f.si, f.in).Request, a)
 }
 
 // rotated is another version of the Secret that the parameters are from.
 func rotated(version, checksum string) func(*fixture) {
-	return func(f *fixture) { f.w.Parameters.Version, f.w.Parameters.Checksum = version, checksum }
+	return func(f *fixture) { f.in.Parameters.Version, f.in.Parameters.Checksum = version, checksum }
 }
 
 // tooLate is when an operation has taken longer than it may, and the broker says so.
 func tooLate(f *fixture) {
 	later(8 * 24 * time.Hour)(f)
-	f.after(Decide(f.si, f.w).Request, stateOf(osbresult.InProgress))
+	f.after(Decide(f.si, f.in).Request, stateOf(osbresult.InProgress))
 }
 
 // unreachable is when the broker's credentials were missing for a while.
 func unreachable(f *fixture) {
-	f.w.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
+	f.in.BrokerBlocker = lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "x")
 	decided(f)
-	f.w.BrokerBlocker = nil
+	f.in.BrokerBlocker = nil
 }
 
 // decided records a step without a call.
-func decided(f *fixture) { f.si.Status = Decide(f.si, f.w).Status }
+func decided(f *fixture) { f.si.Status = Decide(f.si, f.in).Status }
 
 func toBeKept(f *fixture) {
 	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
 }
 
 // accepted has the broker begin.
-func accepted(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202)) }
+func accepted(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202)) }
 
 // broken has the broker refuse the request, and say that the instance cannot be used any more.
 func broken(f *fixture) {
 	refusal := said(osbresult.Rejected, 422)
 	refusal.InstanceUnusable = true
-	f.after(Decide(f.si, f.w).Request, refusal)
+	f.after(Decide(f.si, f.in).Request, refusal)
 }
 
 func unanswered(f *fixture) {
-	f.after(Decide(f.si, f.w).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}})
+	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}})
 }
 
-func refusedOnce(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Rejected, 400)) }
+func refusedOnce(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Rejected, 400)) }

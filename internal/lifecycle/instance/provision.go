@@ -33,22 +33,22 @@ func (d *decision) provision() {
 	}
 	d.renewAttempts()
 	attempts := d.Status.Attempts
-	if why := d.obstacle(); why != nil {
-		d.hinder(why)
+	if why := d.precondition(); why != nil {
+		d.block(why)
 		return
 	}
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}
 	if unfit := d.w.Parameters.Invalid; unfit != nil {
-		d.wait(unfit)
+		d.setBlocked(unfit)
 		return
 	}
-	props := d.wanted()
-	unwanted := d.isUnsure() && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
+	props := d.desiredProperties()
+	unwanted := d.isOutcomeUnknown() && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
 	switch {
 	case attempts != nil && attempts.Conflict:
-		d.Request = d.newCall(lifecycle.Inspect)
+		d.Request = d.newRequest(lifecycle.Inspect)
 		d.Request.Properties = props
 		return
 	case unwanted || attempts != nil && attempts.Unknown > lifecycle.MaxRepeatsOf(attempts):
@@ -57,19 +57,19 @@ func (d *decision) provision() {
 			return
 		}
 	}
-	d.Request = d.newCall(lifecycle.Provision)
+	d.Request = d.newRequest(lifecycle.Provision)
 	d.Request.Properties = props
 	d.recordFormerPlan(props)
-	d.begin(v1beta1.OperationProvision, props)
+	d.beginOperation(v1beta1.OperationProvision, props)
 	d.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
-	d.writeFirst(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
+	d.writeAhead(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
 }
 
-// hinder sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the
+// block sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the
 // broker's instance was created, so that this object does not inherit it.
-func (d *decision) hinder(why *lifecycle.Blocker) {
-	d.wait(why)
-	if !d.isClean() {
+func (d *decision) block(why *lifecycle.Blocker) {
+	d.setBlocked(why)
+	if !d.hasNothingAtBroker() {
 		return
 	}
 	d.Status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
@@ -78,8 +78,8 @@ func (d *decision) hinder(why *lifecycle.Blocker) {
 	}
 }
 
-// writeFirst has the status written before the request, unless it is on record (R1).
-func (d *decision) writeFirst(reason, message string) {
+// writeAhead has the status written before the request, unless it is on record (R1).
+func (d *decision) writeAhead(reason, message string) {
 	if equality.Semantic.DeepEqual(d.Status, d.si.Status) {
 		return
 	}
@@ -88,11 +88,11 @@ func (d *decision) writeFirst(reason, message string) {
 		d.observe()
 		return
 	}
-	d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message})
+	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message})
 }
 
-// obstacle returns what blocks a provisioning or an update; nil: nothing does.
-func (d *decision) obstacle() *lifecycle.Blocker {
+// precondition returns what blocks a provisioning or an update; nil: nothing does.
+func (d *decision) precondition() *lifecycle.Blocker {
 	switch offer := d.w.Offering; {
 	case offer.Missing != nil:
 		return offer.Missing
@@ -117,7 +117,7 @@ func (d *decision) knowsParameters() bool {
 	case params.Blocker == nil:
 		return true
 	case !params.SecretMissing || d.Status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.Status.ReconciledGeneration:
-		d.wait(params.Blocker)
+		d.setBlocked(params.Blocker)
 	default: // the broker has what the spec asks for; without the Secret it only cannot be repeated
 	}
 	return false
@@ -128,8 +128,8 @@ func (d *decision) hasPlan(plan v1beta1.Plan) bool {
 	return d.Status.ProvisionStatus == v1beta1.Provisioned && d.Status.ExternalProperties != nil && lifecycle.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
 }
 
-// wanted returns the properties that the spec asks for.
-func (d *decision) wanted() *v1beta1.ServiceInstancePropertiesState {
+// desiredProperties returns the properties that the spec asks for.
+func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
 	plan, params := d.w.Offering.Plan, d.w.Parameters
 	props := lifecycle.PropertiesOf(plan)
 	props.Parameters, props.ParameterChecksum, props.ParametersVersion = params.Redacted, params.Checksum, params.Version
@@ -147,40 +147,40 @@ func (d *decision) update() {
 	}
 	d.renewAttempts()
 	byUser := d.si.Generation != d.Status.ReconciledGeneration
-	if why := d.obstacle(); why != nil {
+	if why := d.precondition(); why != nil {
 		if byUser { // otherwise the broker has what the spec asks for
-			d.wait(why)
+			d.setBlocked(why)
 		}
 		return
 	}
-	if !byUser && !d.isUnsure() && lifecycle.NonNil(d.Status.ExternalProperties).ParametersVersion == d.w.Parameters.Version {
+	if !byUser && !d.isOutcomeUnknown() && lifecycle.NonNil(d.Status.ExternalProperties).ParametersVersion == d.w.Parameters.Version {
 		return
 	}
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}
-	props, call := d.wanted(), d.newCall(lifecycle.Update)
+	props, call := d.desiredProperties(), d.newRequest(lifecycle.Update)
 	if !byUser { // a change of a Secret does not request maintenance
 		props.MaintenanceVersion = lifecycle.NonNil(d.Status.ExternalProperties).MaintenanceVersion
 	}
-	d.changes(call, props, byUser)
+	d.setChanges(call, props, byUser)
 	// An instance that is unusable since a failed update may be usable after another update, even where nothing changes.
 	touched := d.Status.Unusable || byUser && d.si.Spec.UpdateRequests > lifecycle.NonNil(d.Status.ExternalProperties).UpdateRequests
 	switch {
 	case !call.NewPlan && !call.NewParameters && !touched:
-		d.upToDate(props)
+		d.recordUpToDate(props)
 	case call.NewPlan && !d.mayChangePlan():
-		d.wait(lifecycle.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", lifecycle.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+lifecycle.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
+		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", lifecycle.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+lifecycle.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
 	case d.Status.RefusedUpdate != "" && d.Status.RefusedUpdate == lifecycle.Fingerprint(props):
-		d.stop(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
+		d.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
 	case call.NewParameters && d.w.Parameters.Invalid != nil:
-		d.wait(d.w.Parameters.Invalid)
+		d.setBlocked(d.w.Parameters.Invalid)
 	default:
 		call.Properties = props
 		d.Request = call
 		d.recordFormerPlan(props)
-		d.begin(v1beta1.OperationUpdate, props)
-		d.writeFirst(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
+		d.beginOperation(v1beta1.OperationUpdate, props)
+		d.writeAhead(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
 	}
 }
 
@@ -188,7 +188,7 @@ func (d *decision) update() {
 // instance may have either.
 func (d *decision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesState) {
 	former := lifecycle.PlanID(lifecycle.NonNil(d.Status.InProgressProperties))
-	if former != "" && former != lifecycle.PlanID(props) && d.isUnsure() {
+	if former != "" && former != lifecycle.PlanID(props) && d.isOutcomeUnknown() {
 		lifecycle.AddPlan(d.currentAttempts(), former)
 	}
 }
@@ -201,29 +201,29 @@ func (d *decision) currentAttempts() *v1beta1.Attempts {
 	return d.Status.Attempts
 }
 
-// changes sets what an update changes. Where the outcome of an earlier update is not known, everything is sent, and no previous plan.
-func (d *decision) changes(call *Request, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
+// setChanges sets what an update changes. Where the outcome of an earlier update is not known, everything is sent, and no previous plan.
+func (d *decision) setChanges(call *Request, props *v1beta1.ServiceInstancePropertiesState, byUser bool) {
 	before := lifecycle.NonNil(d.Status.ExternalProperties)
 	call.PreviousMaintenanceVersion = before.MaintenanceVersion
-	if call.OutcomeUnknown = d.isUnsure(); !call.OutcomeUnknown {
+	if call.OutcomeUnknown = d.isOutcomeUnknown(); !call.OutcomeUnknown {
 		call.PreviousPlanID = lifecycle.PlanID(before)
 	}
 	call.NewPlan = lifecycle.PlanID(before) != lifecycle.PlanID(props) || call.OutcomeUnknown && byUser && d.mayChangePlan()
 	call.NewParameters = before.ParameterChecksum != props.ParameterChecksum || call.OutcomeUnknown
 }
 
-// isUnsure reports whether the outcome of an earlier request is not known: it is recorded as such, or the operation is on record
+// isOutcomeUnknown reports whether the outcome of an earlier request is not known: it is recorded as such, or the operation is on record
 // without an outcome.
-func (d *decision) isUnsure() bool {
+func (d *decision) isOutcomeUnknown() bool {
 	return d.Status.CurrentOperation != "" || d.Status.Attempts != nil && d.Status.Attempts.Unknown > 0
 }
 
-// upToDate records that the broker has what the spec asks for.
-func (d *decision) upToDate(props *v1beta1.ServiceInstancePropertiesState) {
+// recordUpToDate records that the broker has what the spec asks for.
+func (d *decision) recordUpToDate(props *v1beta1.ServiceInstancePropertiesState) {
 	if d.Status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
 		d.Status.ReconciledGeneration = d.si.Generation
 		d.Status.Attempts = nil
-		d.say(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has what the spec says"})
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has what the spec says"})
 	}
 	if d.Status.ExternalProperties != nil && props.ParametersVersion != d.Status.ExternalProperties.ParametersVersion {
 		d.Status.ExternalProperties.ParametersVersion = props.ParametersVersion

@@ -31,12 +31,12 @@ func (d *decision) remove() {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.si):
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the service is left at the broker"}
-	case d.isClean() && d.Status.DeprovisionStatus != v1beta1.DeprovisionSucceeded:
-		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.isOthers())
-	case d.isClean():
+	case d.hasNothingAtBroker() && d.Status.DeprovisionStatus != v1beta1.DeprovisionSucceeded:
+		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
+	case d.hasNothingAtBroker():
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "nothing is left at the broker"}
 	case len(d.w.Bindings) > 0:
-		d.hold(&lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionBlockedByExistingCredentials, Message: "ServiceBindings have to be deleted first: " + lifecycle.Enumerate(d.w.Bindings)}, InProgress: d.w.BindingsGoing})
+		d.blockRemoval(&lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionBlockedByExistingCredentials, Message: "ServiceBindings have to be deleted first: " + lifecycle.Enumerate(d.w.Bindings)}, InProgress: d.w.BindingsGoing})
 	case !lifecycle.IsRemovedWithObject(d.si):
 		d.Release = lifecycle.RetainedAsSupplied(lifecycle.InstanceID(d.si))
 	case d.w.Claimants.BlocksRemoval() != nil:
@@ -44,7 +44,7 @@ func (d *decision) remove() {
 	case d.w.Definition == lifecycle.DefinitionUnknown:
 		d.NeedDefinition = true
 	case d.w.Definition == lifecycle.DefinitionTerminating:
-		d.hold(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
+		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
 	default:
 		d.deprovision()
 	}
@@ -68,51 +68,51 @@ func (d *decision) startMitigation() {
 	a := d.currentAttempts()
 	a.Count, a.Misconfigured = 0, 0
 	why := lifecycle.MitigationPrefix + ": it is not known what came of earlier requests. Then it is provisioned anew"
-	d.say(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix, a, &lifecycle.Cause{Reason: v1beta1.ReasonStartingInstanceOrphanMitigation, Message: why}))
+	d.setConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix, a, &lifecycle.Cause{Reason: v1beta1.ReasonStartingInstanceOrphanMitigation, Message: why}))
 	d.deprovision()
 }
 
 func (d *decision) stopMitigation(why string) {
 	d.Status.OrphanMitigationInProgress, d.Status.AsyncOpInProgress, d.Status.LastOperation = false, false, nil
 	d.currentAttempts()
-	d.halt(v1beta1.ReasonOrphanMitigationFailed, why)
+	d.stopRecordedAttempts(v1beta1.ReasonOrphanMitigationFailed, why)
 }
 
 // deprovision sends the deprovision request, or polls it.
 func (d *decision) deprovision() {
 	removing := d.Status.AsyncOpInProgress && (d.Status.CurrentOperation == v1beta1.OperationDeprovision || d.Status.OrphanMitigationInProgress)
-	ids, missing := d.removalIDs()
+	ids, missing := d.newRemovalRequest()
 	switch {
 	case missing != nil:
-		d.hold(missing)
+		d.blockRemoval(missing)
 	case d.w.Offering.Broker == nil:
-		d.hold(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to remove the service")))
+		d.blockRemoval(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to remove the service")))
 	case d.w.BrokerBlocker != nil:
-		d.hold(d.w.BrokerBlocker)
+		d.blockRemoval(d.w.BrokerBlocker)
 	case removing && !d.isOverdue():
-		d.pollLater(ids, true)
-	case !removing && d.isRefusedMeanwhile() && !d.isOverdue():
+		d.pollWhenDue(ids, true)
+	case !removing && d.isRemovalRefused() && !d.isOverdue():
 		ids.PlanID = lifecycle.PlanID(lifecycle.HeldProperties(&d.Status))
-		d.pollLater(ids, false) // its end decides which plan the removal names
+		d.pollWhenDue(ids, false) // its end decides which plan the removal names
 	case !removing && !d.isDue():
 	default:
 		ids.Operation = lifecycle.Deprovision
-		if removing || d.isRefusedMeanwhile() { // past its deadline
+		if removing || d.isRemovalRefused() { // past its deadline
 			d.Status.AsyncOpInProgress, d.Status.LastOperation = false, nil
 		}
 		d.Request = ids
 	}
 }
 
-// isRefusedMeanwhile reports whether the broker has refused the removal because of an operation in progress.
-func (d *decision) isRefusedMeanwhile() bool {
+// isRemovalRefused reports whether the broker has refused the removal because of an operation in progress.
+func (d *decision) isRemovalRefused() bool {
 	a := d.Status.Attempts
 	return d.Status.AsyncOpInProgress && lifecycle.HeldProperties(&d.Status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }
 
-// plans returns the ids of the plans that the instance may have, the most likely one first. The original service-catalog did not
+// candidatePlans returns the ids of the plans that the instance may have, the most likely one first. The original service-catalog did not
 // always record one; then it is the plan of the spec.
-func (d *decision) plans() []string {
+func (d *decision) candidatePlans() []string {
 	ids := lifecycle.RecordedPlans(&d.Status)
 	if len(ids) == 0 && d.w.Offering.Plan != nil {
 		ids = append(ids, d.w.Offering.Plan.Common().ExternalID)
@@ -120,15 +120,15 @@ func (d *decision) plans() []string {
 	return ids
 }
 
-// removalIDs returns a request with the recorded ids of service and plan: the spec may have changed since.
-func (d *decision) removalIDs() (*Request, *lifecycle.Blocker) {
-	call := d.newCall("")
+// newRemovalRequest returns a request with the recorded ids of service and plan: the spec may have changed since.
+func (d *decision) newRemovalRequest() (*Request, *lifecycle.Blocker) {
+	call := d.newRequest("")
 	if known := d.Status.Broker; known != nil && known.ServiceID != "" {
 		call.ServiceID = known.ServiceID
 	} else if d.w.Offering.Class != nil {
 		call.ServiceID = d.w.Offering.Class.Common().ExternalID
 	}
-	call.PlanID, call.HasOtherPlans = GuessPlan(d.plans(), d.Status.Attempts)
+	call.PlanID, call.HasOtherPlans = CandidatePlan(d.candidatePlans(), d.Status.Attempts)
 	if call.ServiceID != "" && call.PlanID != "" {
 		return call, nil
 	}
@@ -138,9 +138,9 @@ func (d *decision) removalIDs() (*Request, *lifecycle.Blocker) {
 	return nil, lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has")
 }
 
-// GuessPlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than
+// CandidatePlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than
 // the instance has, and then the next one is tried. guessed: there is a next one.
-func GuessPlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
+func CandidatePlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
 	if len(plans) == 0 {
 		return "", false
 	}
@@ -158,22 +158,22 @@ func refusals(a *v1beta1.Attempts) int {
 
 // poll polls a provisioning or an update.
 func (d *decision) poll() {
-	ids, missing := d.removalIDs()
+	ids, missing := d.newRemovalRequest()
 	switch {
 	case missing != nil:
-		d.wait(missing)
+		d.setBlocked(missing)
 	case d.w.Offering.Broker == nil:
-		d.wait(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "how far the operation is")))
+		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "how far the operation is")))
 	case d.w.BrokerBlocker != nil:
-		d.wait(d.w.BrokerBlocker)
+		d.setBlocked(d.w.BrokerBlocker)
 	default:
 		ids.MaxDuration = d.maxPolling()
-		d.pollLater(ids, false)
+		d.pollWhenDue(ids, false)
 	}
 }
 
-// pollLater polls the operation when the next poll is due.
-func (d *decision) pollLater(ids *Request, removal bool) {
+// pollWhenDue polls the operation when the next poll is due.
+func (d *decision) pollWhenDue(ids *Request, removal bool) {
 	next := lifecycle.NextPoll(d.Status.OperationStartTime, d.w.LastPoll, d.w.PollAfter, d.w.Now)
 	if a := d.Status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
 		next = lifecycle.Latest(next, d.RequeueAt)

@@ -33,9 +33,9 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 	f := newFixture()
 	var calls []string
 	for range 12 {
-		next := Decide(f.si, f.w)
+		next := Decide(f.si, f.in)
 		if next.Request == nil {
-			f.w.Now = f.w.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(time.Hour)
 			continue
 		}
 		calls = append(calls, string(next.Request.Operation))
@@ -44,7 +44,7 @@ func TestAnUnknownOutcomeIsRepeatedThenRemoved(t *testing.T) {
 			a = said(osbresult.Done, 200)
 		}
 		f.after(next.Request, a)
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	want := "provision provision provision provision deprovision"
 	if got := strings.Join(calls[:5], " "); got != want {
@@ -60,8 +60,8 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 	refused := func(times int) func(*fixture) {
 		return func(f *fixture) {
 			for range times {
-				f.after(Decide(f.si, f.w).Request, said(osbresult.Concurrency, 422))
-				f.w.Now = f.w.Now.Add(time.Hour)
+				f.after(Decide(f.si, f.in).Request, said(osbresult.Concurrency, 422))
+				f.in.Now = f.in.Now.Add(time.Hour)
 			}
 		}
 	}
@@ -75,12 +75,12 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 		for _, class := range []osbresult.Class{osbresult.Unknown, osbresult.Concurrency} {
 			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
 				f := newFixture(is...)
-				next := Decide(f.si, f.w)
+				next := Decide(f.si, f.in)
 				if next.Request == nil || next.Request.Operation != lifecycle.Deprovision {
 					t.Fatal(next.say())
 				}
 				f.after(next.Request, said(class, 500))
-				if wait := f.si.Status.Attempts.NextTime.Sub(f.w.Now); wait > 2*time.Second {
+				if wait := f.si.Status.Attempts.NextTime.Sub(f.in.Now); wait > 2*time.Second {
 					t.Errorf("it waits %s", wait)
 				}
 			})
@@ -91,13 +91,13 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 // TestACleanupSaysThatItIsOne: to people who have deleted nothing.
 func TestACleanupSaysThatItIsOne(t *testing.T) {
 	const what = "What may have been left at the broker is being removed"
-	busy := func(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Concurrency, 422)) }
+	busy := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Concurrency, 422)) }
 	inProgress := func(f *fixture) {
 		a := said(osbresult.Done, 200)
 		a.State = osbresult.InProgress
-		f.after(Decide(f.si, f.w).Request, a)
+		f.after(Decide(f.si, f.in).Request, a)
 	}
-	unsaid := func(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Malformed, 500)) }
+	unsaid := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Malformed, 500)) }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string // how Ready's message begins
@@ -129,15 +129,15 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 	f := newFixture(ready, deleted, lives)
 	for range 3 {
-		next := Decide(f.si, f.w)
+		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != lifecycle.Deprovision {
 			t.Fatalf("it is not asked for: %s", next.say())
 		}
 		f.after(next.Request, said(osbresult.Accepted, 202))
-		if got := Decide(f.si, f.w).say(); got != "poll id small-id (removal)" {
+		if got := Decide(f.si, f.in).say(); got != "poll id small-id (removal)" {
 			t.Fatalf("after that: %s", got)
 		}
-		f.w.Now = f.w.Now.Add(catalog.MaximumPollingDuration)
+		f.in.Now = f.in.Now.Add(catalog.MaximumPollingDuration)
 	}
 }
 
@@ -145,28 +145,28 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 // be removed.
 func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 	f := newFixture(ready, planned)
-	large := f.w.Offering.Plan
-	f.after(Decide(f.si, f.w).Request, said(osbresult.Accepted, 202))
+	large := f.in.Offering.Plan
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 	deleted(f)
 	lives(f)
-	next := Decide(f.si, f.w)
+	next := Decide(f.si, f.in)
 	if got := next.say(); got != "deprovision id small-id" {
 		t.Fatal(got)
 	}
 	busy := said(osbresult.Concurrency, 422)
 	busy.RetryAfter = time.Minute
 	f.after(next.Request, busy)
-	next = Decide(f.si, f.w)
+	next = Decide(f.si, f.in)
 	if got := next.say(); got != "poll id small-id" {
 		t.Fatal("while it is refused:", got)
 	}
 	f.after(next.Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.InProgress})
-	if got := Decide(f.si, f.w).say(); got != "wait" {
+	if got := Decide(f.si, f.in).say(); got != "wait" {
 		t.Fatal("between two polls:", got)
 	}
 	later(time.Second)(f)
-	f.after(Decide(f.si, f.w).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Succeeded})
-	if got := Decide(f.si, f.w).say(); got != "deprovision id "+large.Common().ExternalID {
+	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Succeeded})
+	if got := Decide(f.si, f.in).say(); got != "deprovision id "+large.Common().ExternalID {
 		t.Error("at its end:", got)
 	}
 }
@@ -175,23 +175,23 @@ func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
 // nothing.
 func TestWhatIsToBeKeptIsNotCleanedUp(t *testing.T) {
 	f := newFixture(toBeKept, provisioning)
-	f.after(Decide(f.si, f.w).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
-	if got := Decide(f.si, f.w).say(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	if got := Decide(f.si, f.in).say(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
 		t.Errorf("%s, and deprovisioning is %s", got, f.si.Status.DeprovisionStatus)
 	}
 	f = newFixture(toBeKept)
 	for range 25 {
-		next := Decide(f.si, f.w)
+		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != lifecycle.Provision {
 			t.Fatal(next.say())
 		}
 		f.after(next.Request, said(osbresult.Unknown, 500))
-		f.w.Now = f.w.Now.Add(time.Hour)
+		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	f = newFixture(provisioning)
-	f.after(Decide(f.si, f.w).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	f.after(Decide(f.si, f.in).Request, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
 	toBeKept(f)
-	if got := Decide(f.si, f.w); got.Request != nil || got.Status.OrphanMitigationInProgress {
+	if got := Decide(f.si, f.in); got.Request != nil || got.Status.OrphanMitigationInProgress {
 		t.Error("once it has begun:", got.say())
 	}
 }
@@ -212,8 +212,8 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 			f := newFixture(test.is...)
 			var named []string
 			for range 4 {
-				f.w.Now = f.w.Now.Add(time.Minute)
-				next := Decide(f.si, f.w)
+				f.in.Now = f.in.Now.Add(time.Minute)
+				next := Decide(f.si, f.in)
 				if next.Request == nil || next.Request.Operation != lifecycle.Poll {
 					t.Fatal(next.say())
 				}
@@ -256,16 +256,16 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 				deleted(f)
 			}
 			lives(f)
-			f.w.Bindings = nil
+			f.in.Bindings = nil
 			var named []string
 			for range 3 {
-				next := Decide(f.si, f.w)
+				next := Decide(f.si, f.in)
 				if next.Request == nil || next.Request.Operation != lifecycle.Deprovision {
 					t.Fatal(next.say())
 				}
 				named = append(named, strings.TrimSuffix(next.Request.PlanID, "-id"))
 				f.after(next.Request, refused)
-				f.w.Now = f.w.Now.Add(time.Hour)
+				f.in.Now = f.in.Now.Add(time.Hour)
 			}
 			if got := strings.Join(named, " "); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
@@ -278,9 +278,9 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
 	for status, want := range map[int]string{400: "large-id", 404: "small-id", 409: "small-id", 422: "small-id"} {
 		f := newFixture(ready, planned, restarted, deleted, lives)
-		f.after(Decide(f.si, f.w).Request, said(osbresult.Rejected, status))
-		f.w.Now = f.w.Now.Add(time.Hour)
-		if got := Decide(f.si, f.w).Request.PlanID; got != want {
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Rejected, status))
+		f.in.Now = f.in.Now.Add(time.Hour)
+		if got := Decide(f.si, f.in).Request.PlanID; got != want {
 			t.Errorf("after %d: %s, want %s", status, got, want)
 		}
 	}

@@ -49,7 +49,7 @@ func saying(class osbresult.Class, status int, words string) Answer {
 // answered has an instance's next request answered.
 func (f *fixture) answered(t *testing.T, a Answer) {
 	t.Helper()
-	next := Decide(f.si, f.w)
+	next := Decide(f.si, f.in)
 	if next.Request == nil {
 		t.Fatalf("no request is made: %s", next.say())
 	}
@@ -57,14 +57,14 @@ func (f *fixture) answered(t *testing.T, a Answer) {
 }
 
 // due is when the next attempt is made.
-func (f *fixture) due() time.Duration { return attemptsOf(f.si).NextTime.Sub(f.w.Now) }
+func (f *fixture) due() time.Duration { return attemptsOf(f.si).NextTime.Sub(f.in.Now) }
 
 // TestConditionsOfWaiting has the phases in which no request is made.
 func TestConditionsOfWaiting(t *testing.T) {
 	noClass := func(f *fixture) {
-		f.w.Offering = lifecycle.Offering{Missing: lifecycle.MissingReference(f.si, v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
+		f.in.Offering = lifecycle.Offering{Missing: lifecycle.MissingReference(f.si, v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
 	}
-	problem := func(b *lifecycle.Blocker) func(*fixture) { return func(f *fixture) { f.w.BrokerBlocker = b } }
+	problem := func(b *lifecycle.Blocker) func(*fixture) { return func(f *fixture) { f.in.BrokerBlocker = b } }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
@@ -73,14 +73,14 @@ func TestConditionsOfWaiting(t *testing.T) {
 		"F-JS2 no class, old":               {fs(noClass, later(lifecycle.MissingReferenceDelay)), "Stalled"},
 		"F-JS2 the broker is in progress":   {fs(problem(lifecycle.InProgress("x", "y"))), "Reconciling"},
 		"F-JS2 the broker is stalled":       {fs(problem(lifecycle.BlockedBy("x", "y"))), "Stalled"},
-		"F-JS2 a class that is not offered": {fs(func(f *fixture) { f.w.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "Stalled"},
+		"F-JS2 a class that is not offered": {fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "Stalled"},
 		"F-JS2 bindings have to go":         {fs(ready, deleted, lives, boundTo), "Stalled"},
-		"F-JS2 bindings go":                 {fs(ready, deleted, lives, boundTo, func(f *fixture) { f.w.BindingsGoing = true }), "Reconciling"},
+		"F-JS2 bindings go":                 {fs(ready, deleted, lives, boundTo, func(f *fixture) { f.in.BindingsGoing = true }), "Reconciling"},
 		"F-JS2 abandoned":                   {fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "Stalled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			next := Decide(f.si, f.w)
+			next := Decide(f.si, f.in)
 			lifecycletest.WantState(t, "it says", next.Status.Conditions, test.want)
 			if name == "F-JS2 no class, young" && !next.RequeueAt.Equal(f.si.CreationTimestamp.Add(lifecycle.MissingReferenceDelay)) {
 				t.Errorf("it is looked at again at %s", next.RequeueAt)
@@ -103,12 +103,12 @@ func TestMisconfiguration(t *testing.T) {
 		if wait := f.due(); wait < seconds*time.Second*7/10 || wait > seconds*time.Second*13/10 {
 			t.Errorf("after %s it waits %s, not about %d s", lifecycle.AttemptNumber(int32(i+1)), wait, seconds)
 		}
-		f.w.Now = f.w.Now.Add(f.due())
+		f.in.Now = f.in.Now.Add(f.due())
 	}
 	if failed := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionFailed); !strings.Contains(failed.Message, "forbidden by the gateway") {
 		t.Errorf("it says %s", failed.Message)
 	}
-	if before := Decide(f.si, f.w); before.Request != nil {
+	if before := Decide(f.si, f.in); before.Request != nil {
 		lifecycletest.WantState(t, "before the request", before.Status.Conditions, "Stalled Failed")
 	}
 	f.answered(t, said(osbresult.Done, 201))
@@ -120,7 +120,7 @@ func TestAnEditEndsAMisconfiguration(t *testing.T) {
 	f := newFixture()
 	for range 5 {
 		f.answered(t, said(osbresult.Misconfigured, 404))
-		f.w.Now = f.w.Now.Add(f.due())
+		f.in.Now = f.in.Now.Add(f.due())
 	}
 	f.answered(t, said(osbresult.Misconfigured, 404))
 	edited2(f)
@@ -139,7 +139,7 @@ func TestOneProbeForABroker(t *testing.T) {
 		t.Errorf("it says %s", message)
 	}
 	before := f.si.Status.DeepCopy()
-	f.w.Now = f.w.Now.Add(5 * time.Minute)
+	f.in.Now = f.in.Now.Add(5 * time.Minute)
 	f.answered(t, refusal)
 	if !equality.Semantic.DeepEqual(*before, f.si.Status) {
 		t.Errorf("the probe changed the status from\n%+v to\n%+v", *before, f.si.Status)
@@ -156,10 +156,10 @@ func TestOneProbeForABroker(t *testing.T) {
 func (f *fixture) mitigated(t *testing.T, fail func()) {
 	t.Helper()
 	for removals := attemptsOf(f.si).Removals; attemptsOf(f.si).Removals == removals; {
-		switch next := Decide(f.si, f.w); {
+		switch next := Decide(f.si, f.in); {
 		case next.Request == nil:
 			f.si.Status = next.Status
-			f.w.Now = next.RequeueAt
+			f.in.Now = next.RequeueAt
 		case next.Request.Operation == lifecycle.Deprovision:
 			f.after(next.Request, said(osbresult.Done, 200))
 		default:
@@ -187,7 +187,7 @@ func TestMitigationsAreSpread(t *testing.T) {
 				f.mitigated(t, func() { fail(t, f) })
 				if wait == 0 {
 					lifecycletest.WantState(t, "it is cleaned up", f.si.Status.Conditions, "Reconciling")
-					f.w.Now = f.w.Now.Add(f.due())
+					f.in.Now = f.in.Now.Add(f.due())
 					continue
 				}
 				lifecycletest.WantState(t, "it is cleaned up often", f.si.Status.Conditions, "Stalled Failed")
@@ -199,7 +199,7 @@ func TestMitigationsAreSpread(t *testing.T) {
 				if due := f.due(); due < wait*7/10 || due > wait*13/10 {
 					t.Errorf("after clean-up %d it waits %s, not about %s", i+1, due, wait)
 				}
-				f.w.Now = f.w.Now.Add(f.due())
+				f.in.Now = f.in.Now.Add(f.due())
 			}
 		})
 	}
@@ -213,16 +213,16 @@ func TestARecoveryEndsTheWait(t *testing.T) {
 	for range lifecycle.MaxRemovals {
 		f.mitigated(t, fail)
 	}
-	f.w.Recovered = lifecycletest.T0.Add(-time.Hour)
-	if got := Decide(f.si, f.w).say(); got != "wait" {
+	f.in.Recovered = lifecycletest.T0.Add(-time.Hour)
+	if got := Decide(f.si, f.in).say(); got != "wait" {
 		t.Errorf("before the broker recovers: %s", got)
 	}
-	f.w.Now = f.w.Now.Add(time.Minute)
-	f.w.Recovered = f.w.Now
+	f.in.Now = f.in.Now.Add(time.Minute)
+	f.in.Recovered = f.in.Now
 	f.mitigated(t, fail)
-	f.w.Now = f.w.Now.Add(time.Minute)
-	f.w.Recovered = f.w.Now
-	if got := Decide(f.si, f.w).say(); got != "wait" {
+	f.in.Now = f.in.Now.Add(time.Minute)
+	f.in.Recovered = f.in.Now
+	if got := Decide(f.si, f.in).say(); got != "wait" {
 		t.Errorf("after it failed again: %s", got)
 	}
 	f.si.Generation++
@@ -241,7 +241,7 @@ func TestADeletionHasNotFailed(t *testing.T) {
 	lifecycletest.WantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
 
 	f = newFixture(ready, edited2, refusedOnce, deleted, lives, boundTo)
-	lifecycletest.WantState(t, "waiting for bindings", Decide(f.si, f.w).Status.Conditions, "Stalled")
+	lifecycletest.WantState(t, "waiting for bindings", Decide(f.si, f.in).Status.Conditions, "Stalled")
 }
 
 // TestTheWordsOfARefusalStay has F-JS3: through the clean-up that follows it.
@@ -263,17 +263,17 @@ func TestTheWordsOfARefusalStay(t *testing.T) {
 func TestAnotherVersionRemovesNothing(t *testing.T) {
 	f := newFixture()
 	for _, a := range []Answer{said(osbresult.Conflict, 409), said(osbresult.NeedsCatalog, 412)} {
-		f.after(Decide(f.si, f.w).Request, a)
-		f.w.Now = f.w.Now.Add(24 * time.Hour)
+		f.after(Decide(f.si, f.in).Request, a)
+		f.in.Now = f.in.Now.Add(24 * time.Hour)
 	}
-	if got, want := Decide(f.si, f.w).say(), "inspect id small-id"; got != want {
+	if got, want := Decide(f.si, f.in).say(), "inspect id small-id"; got != want {
 		t.Errorf("then: %s, want %s", got, want)
 	}
 }
 
 // TestAClockThatIsPutRight: times from when it was ahead put nothing off (R11).
 func TestAClockThatIsPutRight(t *testing.T) {
-	failed := func(f *fixture) { f.after(Decide(f.si, f.w).Request, said(osbresult.Retry, 503)) }
+	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 503)) }
 	const month = 30 * 24 * time.Hour
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
@@ -283,7 +283,7 @@ func TestAClockThatIsPutRight(t *testing.T) {
 		"F-S17 the same in time": {fs(later(month), failed), true},
 	} {
 		f := newFixture(test.is...)
-		if got := Decide(f.si, f.w).say(); (got == "wait") != test.waits {
+		if got := Decide(f.si, f.in).say(); (got == "wait") != test.waits {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

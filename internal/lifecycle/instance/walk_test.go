@@ -178,8 +178,8 @@ func (w *instanceWalk) edit() {
 	}
 }
 
-// world is what the shell would look up.
-func (w *instanceWalk) world() Inputs {
+// inputs is what the shell would look up.
+func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
 	world := Inputs{Now: w.now, LastPoll: w.polled, Definition: lifecycle.DefinitionLives,
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
@@ -208,7 +208,7 @@ func (w *instanceWalk) reconcile() {
 	if w.unrecorded != nil {
 		si.Status = *w.unrecorded.DeepCopy()
 	}
-	next := Decide(si, w.world())
+	next := Decide(si, w.inputs())
 	switch {
 	case next.NeedFinalizer || next.NeedDefinition || next.NeedParameters || next.NeedReferences != nil:
 		w.failf("a needless step: %+v", next)
@@ -245,7 +245,7 @@ func (w *instanceWalk) reconcile() {
 	status := Apply(si, next.Status, *next.Request, a, w.now)
 	w.unrecorded = status.DeepCopy()
 	si.Status = status
-	if after := Decide(si, w.worldAt(si)); after.Release != nil {
+	if after := Decide(si, w.inputsAt(si)); after.Release != nil {
 		w.release()
 	} else if after.Request == nil && after.NeedReferences == nil {
 		w.record(after.Status)
@@ -254,11 +254,11 @@ func (w *instanceWalk) reconcile() {
 	}
 }
 
-func (w *instanceWalk) worldAt(si *v1beta1.ServiceInstance) Inputs {
+func (w *instanceWalk) inputsAt(si *v1beta1.ServiceInstance) Inputs {
 	before := w.si
 	w.si = si
 	defer func() { w.si = before }()
-	return w.world()
+	return w.inputs()
 }
 
 // record writes a status, unless the write fails.

@@ -31,7 +31,7 @@ import (
 )
 
 // failed says what an error means that a step of a session ended with.
-func failed(ctx context.Context, step string, err error, at outbound.Stage) *result.Error {
+func failed(ctx context.Context, step string, err error, at outbound.Phase) *result.Error {
 	e := &result.Error{Class: result.Configuration, Reason: result.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
 	if at == outbound.Asked {
 		e.Class = result.Unknown
@@ -50,7 +50,7 @@ func failed(ctx context.Context, step string, err error, at outbound.Stage) *res
 
 // meaning classifies a refusal. No class: the code is none. After the end of DATA the server has seen the mail, so a 5yz is about
 // its content; before, it is about the sender, the recipients or the session.
-func meaning(code int, at outbound.Stage) (result.Class, string) {
+func meaning(code int, at outbound.Phase) (result.Class, string) {
 	switch code {
 	case 530, 534, 535, 538:
 		return result.Configuration, result.ReasonUnauthorized

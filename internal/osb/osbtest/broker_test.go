@@ -286,7 +286,7 @@ func TestFaults(t *testing.T) {
 		{"drips", osbtest.Fault{Answer: osbtest.Drip(201, 10*time.Millisecond)}, result.Unknown, false},
 		{"floods", osbtest.Fault{Answer: osbtest.Flood(201)}, result.Unknown, false},
 		{"echoes", osbtest.Fault{Answer: osbtest.Echo(400, "No")}, result.Rejected, false},
-		{"one after the other", osbtest.Fault{Answer: osbtest.InTurn(osbtest.Status(429, ""), osbtest.Status(204, ""))}, result.Retry, false},
+		{"one after the other", osbtest.Fault{Answer: osbtest.InOrder(osbtest.Status(429, ""), osbtest.Status(204, ""))}, result.Retry, false},
 		{"for another", osbtest.Fault{ID: "another", Answer: osbtest.Drop}, result.Done, true},
 		{"where it does not match", osbtest.Fault{Match: func(c osbtest.Call) bool { return len(c.Body) == 0 }, Answer: osbtest.Drop}, result.Done, true},
 	} {

@@ -194,8 +194,8 @@ func texts(value any) []string {
 	return []string{fmt.Sprint(value)}
 }
 
-// InTurn answers one call after the other, and from then on as the last.
-func InTurn(answers ...Answer) Answer {
+// InOrder answers one call after the other, and from then on as the last.
+func InOrder(answers ...Answer) Answer {
 	next := make(chan Answer, len(answers))
 	for _, answer := range answers[:len(answers)-1] {
 		next <- answer

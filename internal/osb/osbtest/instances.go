@@ -187,14 +187,14 @@ func (b *Broker) update(c *request, f Fault) reply {
 	}
 	return b.begin(c, held.entry, f, op, behave.Async, func() reply {
 		if f.Answer == nil {
-			b.told(held)
+			b.dropFormerPlans(held)
 		}
 		return say(http.StatusOK, map[string]any{})
 	})
 }
 
-// told: the platform was, of the plan that an instance has.
-func (b *Broker) told(i *instance) {
+// dropFormerPlans: the platform was, of the plan that an instance has.
+func (b *Broker) dropFormerPlans(i *instance) {
 	if !b.options.Patient {
 		i.formerPlans = nil
 	}

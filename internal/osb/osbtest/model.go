@@ -255,7 +255,7 @@ func (b *Broker) poll(c *request) reply {
 	if op.state == result.InProgress {
 		r.header = op.header()
 	} else if i := b.instances[c.InstanceID]; op.on == osb.UpdateInstance {
-		b.told(i)
+		b.dropFormerPlans(i)
 	}
 	return r
 }
