@@ -46,11 +46,12 @@ type DefinitionReader struct {
 	running sync.Mutex
 }
 
-// reading is one read, shared by all callers that asked before it began.
+// NewDefinitionReader returns the reader of the CustomResourceDefinition of a kind of the group servicecatalog.k8s.io.
 func NewDefinitionReader(live client.Reader, kind string) *DefinitionReader {
 	return &DefinitionReader{live: live, name: strings.ToLower(kind) + "s." + v1beta1.GroupVersion.Group}
 }
 
+// reading is one read, shared by all callers that asked before it began.
 type reading struct {
 	done  chan struct{}
 	state lifecycle.Definition

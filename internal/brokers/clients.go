@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package brokers has the clients of brokers, one for each version of a broker's spec and credentials, the limits and
+// queues that all requests to a broker share, and the id by which brokers know the cluster.
 package brokers
 
 import (

@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package alert reconciles Alerts: it observes their receivers, asks package lifecycle/alert what is to be sent, sends
+// it, and records the outcomes. What could not be recorded yet is kept in memory until it is.
 package alert
 
 import (

@@ -131,7 +131,7 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 	return limiter.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
 }
 
-// intend records the requests that have to be on record before they are sent (R1), and returns the Alert with that record.
+// writeAhead records the requests that have to be on record before they are sent (R1), and returns the Alert with that record.
 func (r *Reconciler) writeAhead(ctx context.Context, v *scope, sends []acquired) (intended *v1beta1.Alert, err error) {
 	intended, w := v.alert.DeepCopy(), v.inputs
 	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}

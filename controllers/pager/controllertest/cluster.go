@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package controllertest has what the tests of the controllers of Alerts and receivers share.
 package controllertest
 
 import (

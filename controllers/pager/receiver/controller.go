@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package receiver reconciles Receivers and ClusterReceivers: it probes them, and shows in their status what probes and
+// deliveries have shown. It decides nothing about deliveries.
 package receiver
 
 import (

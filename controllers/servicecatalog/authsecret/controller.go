@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package authsecret keeps a finalizer on the Secrets with which brokers are reached, as long as something is left at
+// these brokers.
 package authsecret
 
 import (

@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package binding reconciles ServiceBindings: it observes what they refer to, asks package lifecycle/binding for the
+// next step, sends the request or writes the Secret, and records the result through the engine.
 package binding
 
 import (

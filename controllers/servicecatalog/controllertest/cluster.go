@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package controllertest has what the tests of the controllers of services share: a fake cluster with the cache's
+// indexes, brokers, and a recorder of log lines.
 package controllertest
 
 import (

@@ -14,6 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package engine is the reconcile shell that instances and bindings share. A Kind supplies what differs. The engine
+// reads an object once the cache shows this process's own writes, sends a request when the broker has a slot for it, and
+// writes statuses; a result that could not be written is kept until it is on record. It knows no kind.
 package engine
 
 import (

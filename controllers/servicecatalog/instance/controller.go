@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package instance reconciles ServiceInstances: it observes what they refer to, asks package lifecycle/instance for the
+// next step, sends the request, and records the result through the engine.
 package instance
 
 import (

@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package orphans removes what requests have created at brokers for objects that were gone before the result could be
+// recorded (R2).
 package orphans
 
 import (

@@ -14,6 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package binding is the state machine of ServiceBindings. Decide returns the next step for a binding and what was
+// observed; Apply returns the status after a broker's answer, and ApplySecretWritten, ApplySecretCleared and
+// ApplySecretRefused the status after a write of the Secret. Each phase has a file: bind, credentials, rotate, remove.
 package binding
 
 import (

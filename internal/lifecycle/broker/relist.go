@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package broker has the rules of brokers: when a catalog is read again, and the status after that.
 package broker
 
 import (

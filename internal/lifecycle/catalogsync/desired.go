@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package catalogsync compares a broker's catalog with the classes and plans in the cluster: it returns the desired
+// objects, and the changes that lead to them.
 package catalogsync
 
 import (

@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package instance is the state machine of ServiceInstances. Decide returns the next step for an instance and what was
+// observed; Apply returns the status after a broker's answer. Each phase has a file: provision (with updates), remove.
 package instance
 
 import (

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package lifecycletest has what the tests of the rules, and of the controllers over them, share.
 package lifecycletest
 
 import (

@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package endpoints has what this process knows of the endpoints of receivers: a sender for each version, the limits of
+// requests, and what deliveries and probes have shown of them.
 package endpoints
 
 import (

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package waiting finds the Alerts that wait for a receiver, with an index of the cache.
 package waiting
 
 import (

@@ -1,0 +1,237 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+// relist reads the catalog, syncs classes and plans, and records the result.
+func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules.Inputs, next brokerrules.Decision) (ctrl.Result, error) {
+	key := brokers.KeyOf(b)
+	name := client.ObjectKeyFromObject(b)
+	endpoint := r.connections.Limiters.Of(key, f.Now)
+	leave, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
+	if leave == nil {
+		return enqueue.Requeue(f.Now.Add(brokers.QueueHeartbeat), f.Now), r.queued(ctx, b, wait, f.Now)
+	}
+	v := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: f.Credentials}
+	found, err := r.fetch(ctx, b, leave, next.ETag, &v)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if found != nil {
+		if err := r.syncCatalog(ctx, b, found, &v); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	v.NextProbe, _ = endpoint.NextProbe()
+	recorded, err := r.record(ctx, b, v)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	r.forgetRequest(key, f.Now)
+	return r.continueWith(ctx, recorded)
+}
+
+// fetch reads the catalog, and returns the slot; nil: it could not be read, or is unchanged. After an error there is no result.
+func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Release, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
+	result := limiter.Result{NotSent: true}
+	defer func() { leave(r.clock.Now(), result) }()
+	connection, err := r.connections.For(ctx, b)
+	if err != nil {
+		bad, ok := errors.AsType[*brokers.CredentialsError](err)
+		if !ok {
+			return nil, err
+		}
+		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Event: v1beta1.ReasonErrorGettingAuthCredentials, Message: bad.Message, Stalled: !bad.Temporary}
+		if bad.Missing {
+			v.Error.StalledFrom = b.GetCreationTimestamp().Add(lifecycle.MissingReferenceDelay)
+		}
+		return nil, nil
+	}
+	found, out := connection.Catalog(ctx, etag)
+	switch {
+	case ctx.Err() != nil: // the process stops
+		return nil, ctx.Err()
+	case out.Class != osbresult.Done:
+		v.Error = brokerrules.ErrorOf(b, out)
+	default:
+		v.Version, v.Unchanged = connection.Version(), found == nil
+	}
+	result = brokers.ResultOf(out)
+	return found, nil
+}
+
+// syncCatalog syncs classes and plans with a catalog.
+func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *osbresult.Catalog, v *brokerrules.RelistResult) error {
+	restrictions, errs := catalog.ParseRestrictions(b.Common().CatalogRestrictions, r.Scope)
+	if len(errs) > 0 {
+		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorSyncingCatalog, Message: errs.ToAggregate().Error(), Stalled: true}
+		return nil
+	}
+	h, err := r.hold(ctx, b) // they may have changed during the request
+	if err != nil {
+		return err
+	}
+	chosen := catalogsync.Desire(catalogsync.Builder{Kinds: r.Kinds, Broker: b, Restrictions: restrictions, Existing: h, Owner: r.ownerOf(ctx, b.GetNamespace())}, found)
+	failed, err := r.sync(ctx, b, chosen, h)
+	if err != nil {
+		return err
+	}
+	classes, plans := append(chosen.Classes, chosen.KeptClasses...), append(chosen.Plans, chosen.KeptPlans...)
+	v.ETag, v.Digest = found.ETag, catalogsync.Digest(classes, plans)
+	v.Classes, v.Plans = present(classes), present(plans)
+	v.Missing, v.Retry = append(chosen.Missing, failed...), chosen.Collides || len(failed) > 0
+	if len(found.Services) == 0 && len(found.Problems) == 0 {
+		v.RetainedClasses = len(h.Classes)
+	}
+	v.Remarks, err = r.duplicateNames(ctx, b, chosen.Classes)
+	return err
+}
+
+// ownerOf returns a function that looks up the broker of a class or plan.
+func (r *Reconciler) ownerOf(ctx context.Context, namespace string) func(kind, name string) string {
+	return func(kind, name string) string {
+		if kind == r.ClassKind() {
+			if class, err := r.index.ClassNamed(ctx, r.Scope, namespace, name); err == nil {
+				return class.BrokerName()
+			}
+			return ""
+		}
+		if plan, err := r.index.PlanNamed(ctx, r.Scope, namespace, name); err == nil {
+			return plan.BrokerName()
+		}
+		return "" // where the cache does not show it, the creation fails
+	}
+}
+
+// duplicateNames returns a remark about services that another broker offers under the same name, which makes the name ambiguous.
+func (r *Reconciler) duplicateNames(ctx context.Context, b v1beta1.Broker, classes []v1beta1.Class) ([]string, error) {
+	var names []string
+	for _, class := range classes {
+		_, err := r.index.Class(ctx, b.GetNamespace(), catalog.Reference{Scope: r.Scope, NamedBy: catalog.ByExternalName, Class: class.Common().ExternalName})
+		switch {
+		case index.IsAmbiguous(err):
+			names = append(names, fmt.Sprintf("%q", lifecycle.DisplayName(class.Common().ExternalName)))
+		case err != nil && !index.IsNotFound(err):
+			return nil, err
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("Another %s offers services of the same name, so refer to them by %s or id: %s", r.BrokerKind(), r.ClassKind(), lifecycle.Enumerate(names))}, nil
+}
+
+// record writes the result of a relist, also onto a broker that was changed meanwhile. A status that was changed meanwhile is newer:
+// another leader has written it.
+func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, v brokerrules.RelistResult) (v1beta1.Broker, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), engine.RecordTimeout)
+	defer cancel()
+	recorded, err := r.write(ctx, b, brokerrules.Apply(b, v, r.clock.Now()), v.Event())
+	if !errors.Is(err, patch.ErrStale) {
+		return recorded, err
+	}
+	now := r.NewBroker()
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(b), now); err != nil {
+		return nil, err
+	}
+	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() || !equality.Semantic.DeepEqual(now.CommonStatus(), b.CommonStatus()) {
+		return nil, patch.ErrStale
+	}
+	return r.write(ctx, now, brokerrules.Apply(now, v, r.clock.Now()), v.Event())
+}
+
+// queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.
+func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.Wait, now time.Time) error {
+	status := *b.CommonStatus().DeepCopy()
+	var v lifecycle.ConditionSet
+	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
+	case wait.Cause == limiter.Misconfigured:
+		v = r.misconfiguredConditions(brokers.KeyOf(b), now)
+	case isKnown, now.Sub(wait.Since) < engine.QueuedConditionDelay:
+		return nil
+	default:
+		why := engine.BlockerForQueue(wait.Cause, brokers.KeyOf(b))
+		v = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: why.Reason, Message: why.Message}
+	}
+	status.Conditions = v.Conditions(status.Conditions, now)
+	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+	_, err := r.write(ctx, b, status, "")
+	return err
+}
+
+// misconfiguredConditions is the verdict on a broker that answers all requests as one that is misconfigured.
+func (r *Reconciler) misconfiguredConditions(key brokers.Key, now time.Time) lifecycle.ConditionSet {
+	at, _ := r.connections.Limiters.Of(key, now).NextProbe()
+	message := "Requests to the broker fail in a way that looks like a misconfiguration"
+	if words := r.connections.LastMisconfiguration(key); words != "" {
+		message += ": " + words
+	}
+	if !at.IsZero() {
+		message += "; one of them is repeated at " + lifecycle.FormatTime(at)
+	}
+	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message}.WithStalled(v1beta1.ReasonErrorFetchingCatalog)
+}
+
+// forgetRequest drops requests for a relist from before a time.
+func (r *Reconciler) forgetRequest(key brokers.Key, since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.requested[key].After(since) {
+		delete(r.requested, key)
+	}
+}
+
+// leaveQueue removes the relist of a broker from its queue.
+func (r *Reconciler) leaveQueue(key brokers.Key) {
+	r.connections.Limiters.Cancel(key, r.queueKey(key), r.clock.Now())
+}
+
+func (r *Reconciler) queueKey(key brokers.Key) brokers.QueueKey {
+	return brokers.QueueKey{Kind: r.BrokerKind(), Name: types.NamespacedName{Namespace: key.Namespace, Name: key.Name}}
+}
+
+// RequestRelist requests a relist, since an answer said that the catalog has changed.
+func (r *Reconciler) RequestRelist(key brokers.Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requested[key] = r.clock.Now()
+	r.wake.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Name})
+}
