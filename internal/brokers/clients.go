@@ -49,6 +49,7 @@ import (
 // Key names a broker; of a ClusterServiceBroker the namespace is empty.
 type Key struct{ Namespace, Name string }
 
+// KeyOf returns the key of a broker.
 func KeyOf(b v1beta1.Broker) Key { return Key{b.GetNamespace(), b.GetName()} }
 
 // Clients has a client for each broker, created once for each version of the broker's spec and Secrets, and the limits that all
@@ -69,6 +70,7 @@ type Clients struct {
 	misconfigurations map[Key]string
 }
 
+// NewClients returns clients without a broker. observe is called after each request.
 func NewClients(cache, live client.Reader, guard *outbound.Guard, timeout time.Duration, observe func(Key, osb.Observation)) *Clients {
 	return &Clients{cache: cache, live: live, guard: guard, timeout: timeout, observe: observe, clients: versioned.NewCache[Key, *Client]()}
 }
@@ -261,6 +263,7 @@ func ResultOf(o osbresult.Outcome) limiter.Result {
 	return limiter.Result{Error: o.Class != osbresult.Done && o.Class != osbresult.Accepted && o.Class != osbresult.Gone}
 }
 
+// ScopeOf returns the scope of a broker.
 func ScopeOf(key Key) catalog.Scope {
 	if key.Namespace == "" {
 		return catalog.Cluster

@@ -46,6 +46,7 @@ type ClusterID struct {
 	id string
 }
 
+// NewClusterID returns the id of the cluster in the ConfigMap of that name.
 func NewClusterID(live client.Reader, writer client.Client, name types.NamespacedName) *ClusterID {
 	return &ClusterID{live: live, writer: writer, name: name}
 }

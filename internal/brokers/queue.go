@@ -45,6 +45,7 @@ type Queue struct {
 	statusLimiter *rate.Limiter
 }
 
+// NewQueue returns the queues of the objects of a kind. wake reconciles an object that has a slot.
 func NewQueue(kind string, c *Clients, now clock.PassiveClock, wake *enqueue.Enqueuer) *Queue {
 	return &Queue{kind: kind, clients: c, clock: now, wake: wake, statusLimiter: NewStatusLimiter()}
 }
@@ -61,6 +62,7 @@ type Place struct {
 // an operation: many objects have such a status at once, and other writes are more urgent.
 const StatusInterval = 200 * time.Millisecond
 
+// NewStatusLimiter returns a limiter that lets a status through each StatusInterval.
 func NewStatusLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(StatusInterval), 1) }
 
 // forget drops a place, and its reservation.

@@ -40,6 +40,7 @@ type Claimant struct {
 	Leaving bool
 }
 
+// Claimants are the other objects with an id.
 type Claimants []Claimant
 
 // BlocksCreation returns the claimant that keeps this object from creating anything under the id; nil: there is none. An owner that

@@ -208,6 +208,7 @@ func FindCondition(list []v1beta1.Condition, kind string) *v1beta1.Condition {
 	return &list[i]
 }
 
+// IsTrue reports whether a condition is True; nil is not.
 func IsTrue(c *v1beta1.Condition) bool { return c != nil && c.Status == v1beta1.ConditionTrue }
 
 // LastConditionState is the text of the printer column STATUS: the type of the last condition if it is True, else its reason.

@@ -37,6 +37,7 @@ func ReferenceTo(o Offering) *v1beta1.BrokerReference {
 	return &v1beta1.BrokerReference{Kind: catalog.ScopeOf(o.Broker).BrokerKind(), Name: o.Broker.GetName(), ServiceID: o.Class.Common().ExternalID}
 }
 
+// BrokerName returns the name of the broker of an offering.
 func BrokerName(ref *v1beta1.BrokerReference) string {
 	if ref == nil {
 		return "of the class"

@@ -78,6 +78,7 @@ func AttemptNumber(count int32) string { return fmt.Sprintf("attempt %d", count)
 // FormatTime formats a time for a message.
 func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// Timestamp returns a time as a status has it.
 func Timestamp(t time.Time) *metav1.Time {
 	stored := metav1.NewTime(t.Truncate(time.Second))
 	return &stored
@@ -86,6 +87,7 @@ func Timestamp(t time.Time) *metav1.Time {
 // maxDisplay bounds names and ids from a catalog in messages, in bytes.
 const maxDisplay = 64
 
+// DisplayName returns the name of an object for messages.
 func DisplayName(name string) string { return redact.Shorten(name, maxDisplay) }
 
 // Count returns a number with its noun: one is the singular, many the plural.

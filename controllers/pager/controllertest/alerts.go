@@ -31,10 +31,12 @@ var (
 	Team = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "team"}
 )
 
+// Usable returns the target of a receiver that can be sent to, at a version.
 func Usable(version string) lifecycle.Target {
 	return lifecycle.Target{Version: version, Spec: &v1beta1.CommonReceiverSpec{ResolveTimeoutSeconds: new(int32(600))}}
 }
 
+// NewAlert returns an Alert that is firing and has no receivers.
 func NewAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
 	a := &v1beta1.Alert{
 		ObjectMeta: metav1.ObjectMeta{

@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers/waiting"
 )
 
+// NewCluster returns an API server in memory, with the indexes of the manager's cache.
 func NewCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.Client {
 	t.Helper()
 	scheme := runtime.NewScheme()

@@ -52,6 +52,7 @@ func Setup(mgr ctrl.Manager, book receivers.Resolver, s *endpoints.Cache, h *end
 	return nil
 }
 
+// NewReconciler returns the reconciler of the receivers of a kind.
 func NewReconciler(c client.Client, kind v1beta1.ReceiverKind, book receivers.Resolver, s *endpoints.Cache, h *endpoints.Health, now clock.PassiveClock) *Reconciler {
 	return &Reconciler{client: c, kind: kind, resolver: book, endpoints: s, health: h, probeSlots: make(chan struct{}, maxProbes), clock: now}
 }

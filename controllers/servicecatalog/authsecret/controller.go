@@ -75,6 +75,7 @@ type writtenVersions struct {
 	isKept   bool // in the last one
 }
 
+// NewReconciler returns the reconciler of the Secrets of brokers.
 func NewReconciler(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
 	return &Reconciler{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks), written: map[types.UID]writtenVersions{}, uses: map[types.UID]int{}, announced: map[types.UID]bool{}}
 }

@@ -35,6 +35,7 @@ type claims struct {
 	holders map[ClaimKey]types.UID
 }
 
+// ClaimKey is an id at a broker.
 type ClaimKey struct {
 	Broker brokers.Key
 	ID     string

@@ -37,6 +37,7 @@ func namespaceUID(ctx context.Context, cache client.Reader, name string) (string
 	return string(namespace.UID), nil
 }
 
+// OriginatingIdentity returns the identity of a user, as brokers are sent it; nil: none.
 func OriginatingIdentity(user *v1beta1.UserInfo) *osb.Identity {
 	if user == nil {
 		return nil

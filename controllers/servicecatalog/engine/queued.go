@@ -31,7 +31,7 @@ import (
 // ReconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
 // again in time loses its place.
 func (r *Reconciler[O, S, M]) ReconcileQueued(ctx context.Context, of KindScope[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
-	v := of.scope()
+	v := of.Common()
 	now := r.Clock.Now()
 	if v.Record.PendingStatus == nil {
 		at := wait.Since.Add(QueuedConditionDelay)

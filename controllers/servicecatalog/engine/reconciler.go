@@ -108,15 +108,17 @@ type Scope[O client.Object, S any, M comparable] struct {
 	Attribution lifecycle.Attribution
 }
 
-func (v *Scope[O, S, M]) scope() *Scope[O, S, M] { return v }
+// Common returns the scope itself, also of a kind's scope that embeds it.
+func (v *Scope[O, S, M]) Common() *Scope[O, S, M] { return v }
 
 // KindScope is a Scope, together with what a kind looks up for its object.
 type KindScope[O client.Object, S any, M comparable] interface {
 	// StatusForBlocker returns the status of an object whose reconcile is blocked.
 	StatusForBlocker(why *lifecycle.Blocker, now time.Time) S
-	scope() *Scope[O, S, M]
+	Common() *Scope[O, S, M]
 }
 
+// NewReconciler returns the reconciler of the objects of a kind.
 func NewReconciler[O client.Object, S any, M comparable](k *Config, of Kind[O, S, M], c client.Client, live client.Reader) *Reconciler[O, S, M] {
 	r := &Reconciler[O, S, M]{
 		Config: k, kind: of, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),

@@ -43,7 +43,7 @@ func WithReason(reason string, err error) error {
 
 // Fail records the results of requests, and the error that blocks the reconcile, which is retried.
 func (r *Reconciler[O, S, M]) Fail(ctx context.Context, of KindScope[O, S, M], err error) error {
-	v := of.scope()
+	v := of.Common()
 	if t, ok := errors.AsType[*reasonError](err); ok {
 		status := of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now())
 		*r.kind.Status(v.Object) = status

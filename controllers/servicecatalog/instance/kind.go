@@ -28,32 +28,38 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// Name, New, Status, CopyStatus, Conditions, Attempts, IsInProgress and IsCreated give the engine access to ServiceInstances.
-
+// Name returns the kind.
 func (*Reconciler) Name() string { return "ServiceInstance" }
 
+// New returns an empty object.
 func (*Reconciler) New() *v1beta1.ServiceInstance { return &v1beta1.ServiceInstance{} }
 
+// Status returns the status of an instance.
 func (*Reconciler) Status(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus {
 	return &si.Status
 }
 
+// CopyStatus returns a deep copy of a status.
 func (*Reconciler) CopyStatus(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstanceStatus {
 	return s.DeepCopy()
 }
 
+// Conditions returns the conditions of a status.
 func (*Reconciler) Conditions(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition {
 	return s.Conditions
 }
 
+// Attempts returns the attempts of a status; nil: there are none.
 func (*Reconciler) Attempts(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts {
 	return s.Attempts
 }
 
+// IsInProgress reports whether an operation is in progress.
 func (*Reconciler) IsInProgress(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.AsyncOpInProgress
 }
 
+// IsCreated reports whether the broker has confirmed the instance.
 func (*Reconciler) IsCreated(s *v1beta1.ServiceInstanceStatus) bool {
 	return s.ProvisionStatus == v1beta1.Provisioned
 }

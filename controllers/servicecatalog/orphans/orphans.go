@@ -65,8 +65,10 @@ type List struct {
 	byName map[types.NamespacedName][]*Orphan
 }
 
+// NewList returns an empty list.
 func NewList() *List { return &List{byName: map[types.NamespacedName][]*Orphan{}} }
 
+// Add adds an orphan of an object of that name.
 func (l *List) Add(name types.NamespacedName, o *Orphan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// NotFoundError: the object does not exist.
+// NotFoundError is returned where the object does not exist.
 type NotFoundError struct {
 	// Kind of what was looked for.
 	Kind string
@@ -54,7 +54,7 @@ func (e *NotFoundError) Error() string {
 	return said
 }
 
-// AmbiguousError: several objects match, and one is needed.
+// AmbiguousError is returned where several objects match, and one is needed.
 type AmbiguousError struct {
 	// Kind of what was looked for.
 	Kind string

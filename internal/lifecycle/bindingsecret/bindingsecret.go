@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package credentials has the content of a binding's Secret: the credentials that a broker returned become keys of it, beside keys
+// Package bindingsecret has the content of a binding's Secret: the credentials that a broker returned become keys of it, beside keys
 // of others. It knows no broker and no status.
 package bindingsecret
 
@@ -35,6 +35,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// Unfit returns the error of credentials that a Secret cannot hold.
 func Unfit(format string, args ...any) error {
 	return &Error{Message: fmt.Sprintf(format, args...)}
 }

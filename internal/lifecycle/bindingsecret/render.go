@@ -233,6 +233,7 @@ func checkSize(data map[string][]byte) error {
 	return nil
 }
 
+// SizeOf returns the size of the data of a Secret in bytes.
 func SizeOf(data map[string][]byte) (size int) {
 	for _, value := range data {
 		size += len(value)

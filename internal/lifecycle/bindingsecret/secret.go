@@ -39,6 +39,7 @@ type keyRecord struct {
 	keys   []string
 }
 
+// RecordOf returns what is recorded in the annotations of a Secret.
 func RecordOf(id string, data map[string][]byte) keyRecord {
 	r := keyRecord{keys: slices.Sorted(maps.Keys(data))}
 	r.digest = digestOf(id, data, r.keys)

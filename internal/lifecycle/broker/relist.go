@@ -54,6 +54,7 @@ type Decision struct {
 	ETag string
 }
 
+// IsDue reports whether the catalog is to be read now.
 func (r Decision) IsDue(now time.Time) bool { return !r.RelistAt.IsZero() && !r.RelistAt.After(now) }
 
 // Decide returns when the catalog of a broker is read next.

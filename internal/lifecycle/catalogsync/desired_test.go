@@ -28,7 +28,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -73,7 +72,7 @@ func (s *shop) sync(t *testing.T) (Desired, Changes[v1beta1.Class], Changes[v1be
 	return chosen, classes, plans
 }
 
-func carryOut[T client.Object](t *testing.T, held map[string]T, s Changes[T]) {
+func carryOut[T Object](t *testing.T, held map[string]T, s Changes[T]) {
 	t.Helper()
 	for _, o := range slices.Concat(s.Create, s.Update) {
 		stored, err := json.Marshal(o)
@@ -118,7 +117,7 @@ func other() osbresult.Service {
 	return osbresult.Service{ID: "redis", Name: "redis", Description: "Redis", Plans: []osbresult.Plan{{ID: "redis-plan", Name: "free", Description: "Free", Free: true}}}
 }
 
-func names[T client.Object](list []T) []string {
+func names[T Object](list []T) []string {
 	names := []string{}
 	for _, o := range list {
 		names = append(names, o.GetName())
@@ -159,7 +158,7 @@ func TestACatalogBecomesClassesAndPlans(t *testing.T) {
 		}); !reflect.DeepEqual(large.Common(), want) {
 			t.Errorf("plan is\n%+v, want\n%+v", large.Common(), want)
 		}
-		for _, o := range []client.Object{class, small, large} {
+		for _, o := range []Object{class, small, large} {
 			if o.GetNamespace() != shop.Broker.GetNamespace() {
 				t.Errorf("%s is in namespace %q", o.GetName(), o.GetNamespace())
 			}
@@ -338,7 +337,7 @@ func TestObjectsOfAnOldClusterAreTakenOver(t *testing.T) {
 		if got, want := written(classes, plans), "create plan p50, update class "+class.GetName()+", update plan P100, unmark class "+class.GetName(); got != want {
 			t.Errorf("%s: written is %q, want %q", s.Scope, got, want)
 		}
-		for name, o := range map[string]client.Object{"class": shop.Existing.Classes[class.GetName()], "plan": shop.Existing.Plans["P100"]} {
+		for name, o := range map[string]Object{"class": shop.Existing.Classes[class.GetName()], "plan": shop.Existing.Plans["P100"]} {
 			if owners := o.GetOwnerReferences(); len(owners) != 1 || owners[0].UID != "broker" {
 				t.Errorf("%s: the %s is owned by %+v", s.Scope, name, owners)
 			}

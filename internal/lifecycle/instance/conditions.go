@@ -86,6 +86,7 @@ func (d *decision) stopRecordedAttempts(reason, message string) {
 	d.setConditions(lifecycle.Terminal(reason, reason, message))
 }
 
+// SetConditions sets the conditions of a status.
 func SetConditions(status *v1beta1.ServiceInstanceStatus, v lifecycle.ConditionSet, now time.Time) {
 	status.Conditions = v.Conditions(status.Conditions, now)
 	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)

@@ -41,6 +41,7 @@ func conditionsOf(conditions []v1beta1.Condition) string {
 	return strings.Join(is, " ")
 }
 
+// WantState fails a test unless the conditions are in a state, such as "Ready" or "Stalled Failed".
 func WantState(t *testing.T, when string, conditions []v1beta1.Condition, want string) {
 	t.Helper()
 	if got := conditionsOf(conditions); got != want {
@@ -94,16 +95,16 @@ var (
 
 var Noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// SayConditions is the status of Ready, its reason, and which of the others are True.
+// SayConditions returns the status of Ready, its reason, and which of the other conditions are True.
 func SayConditions(list []v1beta1.Condition) string {
 	ready := lifecycle.FindCondition(list, v1beta1.ConditionReady)
-	said := string(ready.Status) + " " + ready.Reason
+	parts := []string{string(ready.Status), ready.Reason}
 	for _, c := range list {
 		if c.Type != v1beta1.ConditionReady && c.Status == v1beta1.ConditionTrue {
-			said += " " + c.Type
+			parts = append(parts, string(c.Type))
 		}
 	}
-	return said
+	return strings.Join(parts, " ")
 }
 
 // SchemaDefault is the observedGeneration of a new object: the CRDs' default of status.

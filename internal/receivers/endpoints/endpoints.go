@@ -54,11 +54,13 @@ type Cache struct {
 	Recoveries recoveries
 }
 
+// Key names a receiver; the namespace of a ClusterReceiver is empty.
 type Key struct {
 	Namespace string
 	Ref       v1beta1.ReceiverRef
 }
 
+// NewCache returns a cache without senders.
 func NewCache(live client.Reader, factory providers.Factory) *Cache {
 	return &Cache{live: live, factory: factory, Senders: versioned.NewCache[Key, *Prepared]()}
 }

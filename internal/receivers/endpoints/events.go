@@ -43,6 +43,7 @@ type eventCreator struct {
 	instance string // of the operator: the name of its Pod
 }
 
+// NewEventCreator returns the creator of the Events of receivers with the provider event. instance is the name of the operator's Pod.
 func NewEventCreator(events clienteventsv1.EventsGetter, instance string) event.Creator {
 	return &eventCreator{events: events, instance: instance}
 }

@@ -43,6 +43,7 @@ func waitingKey(ref v1beta1.ReceiverRef) string {
 	return string(ref.Kind) + "/" + ref.Name
 }
 
+// Keys returns the keys of an Alert in the index: of what it waits for.
 func Keys(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package credentials reads and writes the Secrets of bindings.
 package credentials
 
 import (

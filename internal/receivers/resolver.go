@@ -31,7 +31,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
-	"github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 )
 
 // Names of indexes of the cache.
@@ -147,47 +147,47 @@ func newest[T any](items []T, meta func(*T) *metav1.ObjectMeta) *metav1.ObjectMe
 }
 
 // Target returns the receiver that ref names in a namespace, and why it cannot be used.
-func (b Resolver) Target(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (alert.Target, error) {
+func (b Resolver) Target(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
 	receiver, err := b.receiver(ctx, namespace, ref)
 	if apierrors.IsNotFound(err) {
-		return alert.Target{Problem: &alert.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
+		return lifecycle.Target{Problem: &lifecycle.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
 	}
 	if err != nil {
-		return alert.Target{}, err
+		return lifecycle.Target{}, err
 	}
 	p, err := b.Of(ctx, receiver)
 	if err != nil {
-		return alert.Target{}, err
+		return lifecycle.Target{}, err
 	}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		selected, err := b.selects(ctx, shared, namespace)
 		if err != nil {
-			return alert.Target{}, err
+			return lifecycle.Target{}, err
 		}
 		if !selected {
-			p.Problem = &alert.Problem{Reason: v1beta1.ReasonNamespaceNotSelected, Message: fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
+			p.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonNamespaceNotSelected, Message: fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
 		}
 	}
 	return p, nil
 }
 
 // Of returns a receiver as a target, and why it cannot be used by any Alert.
-func (b Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (alert.Target, error) {
-	p := alert.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: b.SecretNamespace(receiver)}
+func (b Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (lifecycle.Target, error) {
+	p := lifecycle.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: b.SecretNamespace(receiver)}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
 		p.NamespaceRateLimit = shared.Spec.NamespaceRateLimit
 	}
 	secret, missing, err := b.secretVersion(ctx, receiver)
 	if err != nil {
-		return alert.Target{}, err
+		return lifecycle.Target{}, err
 	}
 	p.Revision = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
 	switch {
 	case missing:
-		p.Problem = &alert.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
+		p.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
 			p.Spec.SecretRef.Name, KindOf(receiver), receiver.GetName(), p.SecretNamespace)}
 	case p.Spec.Suspend:
-		p.Problem = &alert.Problem{Reason: v1beta1.ReasonSuspended, Message: fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
+		p.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSuspended, Message: fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
 	}
 	return p, nil
 }

@@ -132,10 +132,9 @@ func TestOnlyTheSecretThatWasSeenIsDeleted(t *testing.T) {
 	}
 }
 
-func newBinding(transforms ...v1beta1.SecretTransform) *v1beta1.ServiceBinding {
+func newBinding() *v1beta1.ServiceBinding {
 	return &v1beta1.ServiceBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "b1", UID: "uid-b1"},
-		Spec:       v1beta1.ServiceBindingSpec{SecretTransforms: transforms},
 	}
 }
 
