@@ -29,29 +29,29 @@ import (
 // alike says whether a run ended as it should. A fault may leave it open whether a request has
 // arrived. Who is told at most once may then have got less, and the Alert says that it is not
 // known; who does not know keys may have got a message twice.
-func (w *world) alike(state, expected string) bool {
-	if w.asked > 0 {
+func (c checker) alike(state, expected string) bool {
+	if c.asked > 0 {
 		state, expected = asking.ReplaceAllString(state, ""), asking.ReplaceAllString(expected, "")
 	}
-	if state == expected || w.hurried {
+	if state == expected || c.hurried {
 		return true
 	}
-	if w.takenBack != "" { // who has not seen that may tell it
-		if state, expected = w.untold(state), w.untold(expected); state == expected {
+	if c.takenBack != "" { // who has not seen that may tell it
+		if state, expected = c.untold(state), c.untold(expected); state == expected {
 			return true
 		}
 	}
-	if !w.fault.mayLoseAnswer() && !w.fault.hidesReceiver() {
+	if !c.fault.mayLoseAnswer() && !c.fault.hidesReceiver() {
 		return false
 	}
 	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
-	have = slices.DeleteFunc(have, func(line string) bool { return !slices.Contains(want, line) && w.isForgiven(line, want) })
-	want = slices.DeleteFunc(want, func(line string) bool { return !slices.Contains(have, line) && w.of(line).once })
+	have = slices.DeleteFunc(have, func(line string) bool { return !slices.Contains(want, line) && c.isForgiven(line, want) })
+	want = slices.DeleteFunc(want, func(line string) bool { return !slices.Contains(have, line) && c.of(line).once })
 	if len(want) != len(have) {
 		return false
 	}
 	for i := range want {
-		if want[i] != have[i] && !w.leavesOpen(have[i], want[i]) {
+		if want[i] != have[i] && !c.leavesOpen(have[i], want[i]) {
 			return false
 		}
 	}
@@ -59,8 +59,8 @@ func (w *world) alike(state, expected string) bool {
 }
 
 // untold is a state without messages of what was taken back.
-func (w *world) untold(state string) string {
-	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool { return !objectLine.MatchString(line) && strings.Contains(line, w.takenBack) })
+func (c checker) untold(state string) string {
+	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool { return !objectLine.MatchString(line) && strings.Contains(line, c.takenBack) })
 	return strings.Join(lines, "\n")
 }
 
@@ -68,26 +68,26 @@ func (w *world) untold(state string) string {
 // after one: a change is the first page for who may not have got that, if they are told once;
 // of one that was sent twice, the other is what is known to be over, or what was changed since, as
 // others have it who keep what they were told; and one may come late.
-func (w *world) isForgiven(line string, want []string) bool {
+func (c checker) isForgiven(line string, want []string) bool {
 	name, text, _ := strings.Cut(line, " ")
-	p := w.addressees[name]
+	p := c.addressees[name]
 	if p == nil { // it is of something else
 		return false
 	}
-	if w.fault.kind == deposed && strings.Contains(string(w.fault.at), strings.ReplaceAll(receiverPrefix, " ", ":")) { // it came when it was over
+	if c.fault.kind == deposed && strings.Contains(string(c.fault.at), strings.ReplaceAll(receiverPrefix, " ", ":")) { // it came when it was over
 		return true
 	}
 	if p.once {
 		updated := strings.Replace(text, "alert.fired", "alert.updated", 1)
 		return slices.Contains(want, name+" "+updated) || slices.Contains(want, name+" Updated: "+text)
 	}
-	return p.board != nil && (slices.Contains(want, name+" Resolved: "+text) || slices.ContainsFunc(want, func(line string) bool { return w.of(line).board != nil && strings.HasSuffix(line, " "+text) }))
+	return p.board != nil && (slices.Contains(want, name+" Resolved: "+text) || slices.ContainsFunc(want, func(line string) bool { return c.of(line).board != nil && strings.HasSuffix(line, " "+text) }))
 }
 
 // of is who a line of a state is a message to.
-func (w *world) of(line string) *addressee {
+func (c checker) of(line string) *addressee {
 	name, _, _ := strings.Cut(line, " ")
-	if p := w.addressees[name]; p != nil {
+	if p := c.addressees[name]; p != nil {
 		return p
 	}
 	return &addressee{}
@@ -96,7 +96,7 @@ func (w *world) of(line string) *addressee {
 // What the Ready condition of receivers says, as describe writes it.
 const (
 	notProbed = `"reason":"NotProbed","status":"True","type":"Ready"`
-	answered  = `"reason":"Reachable","status":"True","type":"Ready"`
+	answered  = `"reason":"Answered","status":"True","type":"Ready"`
 )
 
 var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+) (.*)$`)
@@ -104,13 +104,13 @@ var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+
 // leavesOpen says whether a line is of an Alert as expected, but for receivers of which it says
 // that it is not known; or of such a receiver; or of one that was told by a process that was
 // killed before it said so of the receiver, or did not see how it is now: the next will tell.
-func (w *world) leavesOpen(line, expected string) bool {
+func (c checker) leavesOpen(line, expected string) bool {
 	is, should := objectLine.FindStringSubmatch(line), objectLine.FindStringSubmatch(expected)
 	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
 		return false
 	}
 	if is[1] != "Alert" {
-		return w.addressees[is[2]].once || (w.fault.kills() || w.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbed, answered), "NotProbed", "Reachable") == should[3]
+		return c.addressees[is[2]].once || (c.fault.kills() || c.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbed, answered), "NotProbed", "Answered") == should[3]
 	}
 	var a, b v1beta1.Alert
 	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {
@@ -119,7 +119,7 @@ func (w *world) leavesOpen(line, expected string) bool {
 	open := false
 	for i, row := range a.Status.Deliveries {
 		switch {
-		case isUndecided(row) && w.addressees[row.Name].once:
+		case isUndecided(row) && c.addressees[row.Name].once:
 			open = true
 		case row != b.Status.Deliveries[i]:
 			return false
@@ -127,3 +127,6 @@ func (w *world) leavesOpen(line, expected string) bool {
 	}
 	return open && readyReason(&a) == v1beta1.ReasonOutcomeUnknown && fmt.Sprint(a.Spec) == fmt.Sprint(b.Spec)
 }
+
+// asking is in what the state of what was asked for again differs.
+var asking = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)

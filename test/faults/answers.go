@@ -17,10 +17,12 @@ limitations under the License.
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -52,7 +54,7 @@ func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // status is an error as the API server writes it.
 func status(code int, reason, message string, header ...string) http.HandlerFunc {
-	return says(code, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"`+reason+`","message":"`+message+`","code":`+itoa(code)+`}`, header...)
+	return says(code, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"`+reason+`","message":"`+message+`","code":`+strconv.Itoa(code)+`}`, header...)
 }
 
 // apiAnswers are of the API server.
@@ -126,19 +128,24 @@ func slow(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait returns after a time, or when the context ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // discard takes what a server writes whose answer nobody is to see.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d discard) WriteHeader(int)             {}
+
+// answersAt are the names of the answers that calls at a seam can get.
+func answersAt(s seam) []string {
+	if s == outside {
+		return slices.Sorted(maps.Keys(outsideAnswers))
+	}
+	return slices.Sorted(maps.Keys(apiAnswers))
+}
+
+// isAnswer reports whether a kind of fault is another answer.
+func isAnswer(kind string) bool {
+	_, a := apiAnswers[kind]
+	_, b := outsideAnswers[kind]
+	return a || b
+}

@@ -21,9 +21,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,14 +31,19 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// An apiSeam is all that one process of the operator sees of the API server: a proxy that
-// shows it no more than its run's namespace, and what of the cluster is its run's.
-type apiSeam struct {
+// apiSeamOptions say which run a proxy is for.
+type apiSeamOptions struct {
 	director  *director
 	namespace string
 	upstream  *url.URL
 	transport http.RoundTripper // with the operator's credentials
 	kill      func()            // the process
+}
+
+// An apiSeam is all that one process of the operator sees of the API server: a proxy that
+// shows it no more than its run's namespace, and what of the cluster is its run's.
+type apiSeam struct {
+	apiSeamOptions
 
 	// asOf is the resourceVersion that lists show until caughtUp opens; nil: the newest.
 	asOf     atomic.Pointer[string]
@@ -50,59 +53,24 @@ type apiSeam struct {
 	dead      atomic.Bool
 }
 
-// target is what a path of the API names.
-type target struct {
-	group, resource, namespace, name, subresource string
-	prefix                                        string // up to the version
+// newAPISeam shows the newest state.
+func newAPISeam(o apiSeamOptions) *apiSeam { return &apiSeam{apiSeamOptions: o, caughtUp: newGate()} }
+
+// holdAt has lists and watches show a resourceVersion until catchUp.
+func (s *apiSeam) holdAt(version string) {
+	s.asOf.Store(&version)
+	s.caughtUp.close()
 }
 
-// targetOf reads a path; ok: it is one of a resource.
-func targetOf(path string) (t target, ok bool) {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
-	n := 2
-	if len(parts) > 0 && parts[0] == "apis" {
-		n = 3
-	}
-	if len(parts) <= n || parts[0] != "api" && parts[0] != "apis" {
-		return t, false
-	}
-	t.prefix = "/" + strings.Join(parts[:n], "/")
-	if n == 3 {
-		t.group = parts[1]
-	}
-	rest := parts[n:]
-	if rest[0] == "namespaces" && len(rest) > 2 {
-		t.namespace, rest = rest[1], rest[2:]
-	}
-	for i, to := range []*string{&t.resource, &t.name, &t.subresource} {
-		if i < len(rest) {
-			*to = rest[i]
-		}
-	}
-	return t, true
+func (s *apiSeam) catchUp() {
+	s.asOf.Store(nil)
+	s.caughtUp.open()
 }
 
-func (t target) path() string {
-	path := t.prefix
-	if t.namespace != "" {
-		path += "/namespaces/" + t.namespace
-	}
-	parts := slices.DeleteFunc([]string{t.resource, t.name, t.subresource}, func(part string) bool { return part == "" })
-	return path + "/" + strings.Join(parts, "/")
-}
+func (s *apiSeam) setStandby() { s.isStandby.Store(true) }
 
-// runLabel marks objects without namespace that belong to a run.
-const runLabel = "faults.bellhop.gophernetes.io/run"
-
-// ownName begins the names of objects that belong to the cluster, each to one run.
-var ownName = regexp.MustCompile(`run-[a-z0-9]{5}-`)
-
-// plain is a text in which they have the names that they have in each run.
-func plain(text string) string { return ownName.ReplaceAllString(text, "") }
-
-var inNamespaces = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
-
-var ofCluster = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
+// disconnect has nothing more be carried out.
+func (s *apiSeam) disconnect() { s.dead.Store(true) }
 
 // ServeHTTP is a request of the process.
 func (s *apiSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -148,9 +116,6 @@ func (s *apiSeam) narrow(t *target, query url.Values) {
 		query.Set("labelSelector", runLabel+"="+s.namespace)
 	}
 }
-
-// isOfCluster says whether something is of one of our kinds that belong to the cluster.
-func isOfCluster(t target) bool { return slices.Contains(ofCluster, t.resource) }
 
 // labelled is an object that is to be created, as one of a run.
 func labelled(object []byte, run string) []byte {
@@ -277,5 +242,3 @@ func asJSON(accept string) string {
 	}
 	return strings.Join(kept, ",")
 }
-
-func itoa(i int) string { return strconv.Itoa(i) }

@@ -43,7 +43,7 @@ func TestPathsNameTargets(t *testing.T) {
 }
 
 func TestAProcessSeesOneRun(t *testing.T) {
-	s := &apiSeam{namespace: "run-1"}
+	s := newAPISeam(apiSeamOptions{namespace: "run-1"})
 	for path, want := range map[string]string{
 		"/apis/pager.k8s.co/v1beta1/alerts":                       "/apis/pager.k8s.co/v1beta1/namespaces/run-1/alerts?",
 		"/apis/pager.k8s.co/v1beta1/namespaces/other/alerts":      "/apis/pager.k8s.co/v1beta1/namespaces/other/alerts?",

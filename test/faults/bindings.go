@@ -17,222 +17,16 @@ limitations under the License.
 package main
 
 import (
-	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
-
-// credentials are those of a binding: no two have the same, and each may stand in Secrets
-// only.
-func credentials(string) any {
-	return map[string]string{"username": "app", "password": canary.Value + rand.Text()}
-}
-
-// Services of which the broker tells credentials once: a Secret that is lost takes others.
-// It can make them beside the present ones, unless it is rigid.
-func once(s *osbtest.Service) { s.Behavior.RevealOnce = true }
-
-func rigid(s *osbtest.Service) {
-	for i := range s.Plans {
-		s.Plans[i].BindingRotatable = false
-	}
-}
-
-// unbindable has instances of the smallest plan not be bound to.
-func unbindable(s *osbtest.Service) { s.Plans[0].Bindable = new(bool) }
-
-func rotatable(s *osbtest.Service) {
-	for i := range s.Plans {
-		s.Plans[i].BindingRotatable = true
-	}
-}
-
-// Credentials of passing services end after a while.
-const lifetime = time.Hour
-
-func passing(s *osbtest.Service) { s.Behavior.Lifetime = lifetime }
-
-// secretOf is the Secret that has a binding's name for it.
-func (w *world) secretOf(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: catalog.SecretName(b)}}
-	return s, w.get(s)
-}
-
-// delivers says whether a binding is Ready, with what the broker tells now in its Secret.
-func (w *world) delivers(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
-	if err := w.get(b); err != nil {
-		return nil, err
-	}
-	w.askAgain(b)
-	if err := trueFor(b.Status.Conditions, b.Status.ReconciledGeneration, b); err != nil {
-		return nil, err
-	}
-	s, err := w.secretOf(b)
-	if err != nil {
-		return nil, err
-	}
-	if told := passwordOf(w.broker.Holds().Bindings[idOf(b)]); told == "" || told != string(s.Data["password"]) {
-		return nil, fmt.Errorf("its Secret has not what the broker has under %s", idOf(b))
-	}
-	return s, nil
-}
-
-func passwordOf(b osbtest.Binding) string {
-	var told struct{ Password string }
-	_ = json.Unmarshal(b.Credentials, &told) // nothing is nothing
-	return told.Password
-}
-
-// bound makes an instance and a binding to it, and waits until both are there.
-func (w *world) bound(class, plan string) (*v1beta1.ServiceInstance, *v1beta1.ServiceBinding) {
-	si, b := w.instance("db", class, plan), w.binding("app", "db")
-	w.create(si)
-	w.create(b)
-	w.ready(si, b)
-	return si, b
-}
-
-// secretLost has a user delete a binding's Secret, and waits until it is back.
-func (w *world) secretLost(b *v1beta1.ServiceBinding) {
-	lost, err := w.secretOf(b)
-	w.must(err)
-	w.remove(lost)
-	w.await("the Secret is back", func() error {
-		s, err := w.delivers(b)
-		if err == nil && s.UID == lost.UID {
-			return apierrors.NewConflict(corev1.Resource("secrets"), s.Name, nil)
-		}
-		return err
-	})
-}
-
-// secretEdited has a user change what a binding's Secret has, and waits until that is put
-// right. What the user has added stays.
-func (w *world) secretEdited(b *v1beta1.ServiceBinding) {
-	s, err := w.secretOf(b)
-	w.must(err)
-	edit(w, s, func(s *corev1.Secret) {
-		s.Data = map[string][]byte{"password": []byte("mine"), "note": []byte("mine")}
-	})
-	w.await("the Secret is put right", func() error {
-		s, err := w.delivers(b)
-		if err == nil && (len(s.Data["username"]) == 0 || string(s.Data["note"]) != "mine") {
-			return fmt.Errorf("it has %d keys", len(s.Data))
-		}
-		return err
-	})
-}
-
-// rebound asks for other credentials, and waits for them.
-func (w *world) rebound(b *v1beta1.ServiceBinding) {
-	old := idOf(b)
-	edit(w, b, func(b *v1beta1.ServiceBinding) {
-		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now")
-	})
-	w.await("there are others", func() error {
-		err := w.moved(b, old)
-		if isLeft := b.Status.CurrentOperation == "" && b.Status.Rebind == b.Annotations[v1beta1.RebindAnnotation]; err != nil && idOf(b) == old && isLeft {
-			w.insist(b) // the broker has refused it, and what there is works
-		}
-		return err
-	})
-}
-
-// moved says whether a binding is delivered under another id than before.
-func (w *world) moved(b *v1beta1.ServiceBinding, from string) error {
-	_, err := w.delivers(b)
-	if err == nil && idOf(b) == from {
-		return fmt.Errorf("it is still %s", from)
-	}
-	return err
-}
-
-// renewed lets time pass, which is to say that the status tells of earlier times, and waits
-// for other credentials.
-func (w *world) renewed(b *v1beta1.ServiceBinding, after time.Duration) {
-	old := idOf(b)
-	w.await("they are renewed", func() error {
-		err := w.moved(b, old)
-		if s := &b.Status; err == nil || idOf(b) != old || s.ExpiresAt == nil || time.Until(s.ExpiresAt.Time) < lifetime/2 {
-			return err
-		}
-		for _, t := range []*metav1.Time{b.Status.ExpiresAt, b.Status.RenewBefore, b.Status.Attempts.LastTime} {
-			t.Time = t.Add(-after)
-		}
-		return fmt.Errorf("time passes: %w", w.lab.client.Status().Update(w.ctx, b))
-	})
-}
-
-// waitsFor waits until a binding's Ready says what is in its way.
-func (w *world) waitsFor(b *v1beta1.ServiceBinding, reason string) {
-	w.await("the binding says what is in its way", func() error {
-		if err := w.get(b); err != nil {
-			return err
-		}
-		for _, c := range b.Status.Conditions {
-			if c.Type == v1beta1.ConditionReady && c.Reason == reason {
-				return nil
-			}
-		}
-		return fmt.Errorf("%+v", b.Status.Conditions)
-	})
-}
-
-// occupied makes a Secret that is in a binding's way, and frees its name once the binding
-// has said so.
-func (w *world) occupied() {
-	s := w.secret("app", map[string]string{"password": "mine"})
-	b := w.binding("app", "db")
-	w.create(b)
-	w.waitsFor(b, v1beta1.ReasonErrorInjectingBindResult)
-	now, err := w.secretOf(b)
-	w.must(err)
-	if now.ResourceVersion != s.ResourceVersion {
-		w.blame("the Secret of somebody else was written")
-	}
-	w.must(w.lab.client.Delete(w.ctx, now, client.Preconditions{UID: &s.UID}))
-	w.await("the binding is delivered", func() error { _, err := w.delivers(b); return err })
-}
-
-// retained deletes a binding and its instance, and lets what the broker has stay there.
-func (w *world) retained(objects ...client.Object) {
-	for _, o := range objects {
-		w.left.add(idOf(o))
-		w.must(w.lab.client.Patch(w.ctx, o, annotated(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)))
-	}
-	w.remove(objects...)
-	w.gone(objects...)
-}
-
-func annotated(key, value string) client.Patch {
-	text, _ := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}}) // strings
-	return client.RawPatch(types.MergePatchType, text)
-}
-
-// brought makes a binding of an id that the broker has already, from an object before it.
-func (w *world) brought(before *v1beta1.ServiceBinding) *v1beta1.ServiceBinding {
-	b := w.binding(before.Name, before.Spec.InstanceRef.Name)
-	b.Spec.ExternalID = idOf(before)
-	w.retained(before)
-	w.strangers.add(b.Spec.ExternalID)
-	w.create(b)
-	w.ready(b)
-	return b
-}
 
 func bindingScenarios() []scenario {
 	return append(plainBindings(), append(secretScenarios(), replacedBindings()...)...)
@@ -269,7 +63,7 @@ func plainBindings() []scenario {
 		{name: "binding-first", prepare: registered, steps: func(w *world) {
 			b, si := w.binding("app", "db"), w.instance("db", syncClass, syncPlan)
 			w.create(b)
-			wait(w.ctx, patience)
+			wait(w.ctx, pause)
 			w.create(si)
 			w.ready(si, b)
 		}},
@@ -280,13 +74,13 @@ func plainBindings() []scenario {
 			w.waitsFor(b, v1beta1.ReasonErrorNonbindableServiceClass)
 			edit(w, si, planned(syncOther))
 			w.ready(si)
-			wait(w.ctx, patience) // it is to be noticed, without anybody who asks again
+			wait(w.ctx, pause) // it is to be noticed, without anybody who asks again
 			w.ready(b)
 		}},
 		{name: "binding-holds", prepare: registered, steps: func(w *world) {
 			si, b := w.bound(syncClass, syncPlan)
 			w.remove(si)
-			wait(w.ctx, patience)
+			wait(w.ctx, pause)
 			w.remove(b)
 			w.gone(b, si)
 		}},
@@ -301,14 +95,6 @@ func plainBindings() []scenario {
 			w.gone(b)
 		}},
 	}
-}
-
-// provisioned prepares an instance.
-func (w *world) provisioned(class, plan string) *v1beta1.ServiceInstance {
-	si := w.instance("db", class, plan)
-	w.create(si)
-	w.ready(si)
-	return si
 }
 
 func secretScenarios() []scenario {
@@ -333,7 +119,7 @@ func secretScenarios() []scenario {
 		{name: "binding-namespace", prepare: registered, steps: func(w *world) {
 			si, b := w.bound(syncClass, syncPlan)
 			var secrets corev1.SecretList
-			w.must(w.lab.client.List(w.ctx, &secrets, client.InNamespace(w.namespace)))
+			w.must(w.client.List(w.ctx, &secrets, client.InNamespace(w.namespace)))
 			for i := range secrets.Items {
 				w.remove(&secrets.Items[i])
 			}
@@ -363,7 +149,7 @@ func replacedBindings() []scenario {
 		{name: "binding-rebind-async", prepare: registeredWith(rotatable), steps: rebound(asyncClass, asyncPlan)},
 		{name: "binding-rebind-deleted", prepare: registered, steps: func(w *world) {
 			si, b := w.bound(syncClass, syncPlan)
-			w.must(w.lab.client.Patch(w.ctx, b, annotated(v1beta1.RebindAnnotation, "now")))
+			w.must(w.client.Patch(w.ctx, b, annotated(v1beta1.RebindAnnotation, "now")))
 			w.remove(b, si)
 			w.gone(b, si)
 		}},

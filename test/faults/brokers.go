@@ -21,54 +21,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
-
-// offered prepares a broker of which nobody knows yet.
-func offered(w *world) { w.offer(osbtest.Options{Services: osbtest.DefaultServices()}) }
-
-// brokerIsReady waits until the broker's object is, and returns it.
-func (w *world) brokerIsReady() v1beta1.Broker {
-	b := w.theBroker()
-	w.await("the broker is Ready", w.brokerReady(b))
-	return b
-}
-
-// relisted has the catalog read again.
-func (w *world) relisted() {
-	edit(w, w.theBroker(), func(b v1beta1.Broker) { b.Common().RelistRequests++ })
-	w.brokerIsReady()
-}
-
-// otherCatalog has the broker offer a plan less, and another service.
-func (w *world) otherCatalog() {
-	w.broker.Change(func(o *osbtest.Options) {
-		all := osbtest.DefaultServices()
-		all[0].Plans = all[0].Plans[:1]
-		more := all[1]
-		more.ID, more.Name = "5e12ce00-0000-4000-8000-000000000003", "queue"
-		more.Plans = []osbtest.Plan{{ID: "91a40000-0000-4000-8000-000000000005", Name: "one", Description: "One node"}}
-		o.Services = w.owned(append(all, more))
-	})
-}
-
-// brokerMoves gives the broker another address and other credentials, and tells of both.
-func (w *world) brokerMoves() {
-	const password = canary.Value + "2"
-	w.broker.Change(func(o *osbtest.Options) { o.Password = password })
-	url := w.serve(w.broker, operationOf, w.guard)
-	edit(w, w.theBroker(), func(b v1beta1.Broker) { b.Common().URL = url })
-	edit(w, &corev1.Secret{ObjectMeta: w.meta("login")}, func(s *corev1.Secret) { s.Data["password"] = []byte(password) })
-	w.brokerIsReady()
-}
 
 func brokerScenarios() []scenario {
 	return []scenario{
 		{name: "broker", prepare: offered, steps: func(w *world) { w.register() }},
 		{name: "broker-secret-late", prepare: offered, steps: func(w *world) {
 			w.create(w.serviceBroker())
-			wait(w.ctx, patience)
+			wait(w.ctx, pause)
 			w.secret("login", map[string]string{"username": "bellhop", "password": canary.Value})
 			w.brokerIsReady()
 		}},
@@ -114,7 +75,7 @@ func brokerScenarios() []scenario {
 		{name: "broker-removed-in-use", prepare: registered, steps: func(w *world) {
 			si, b := w.provisioned(asyncClass, asyncPlan), w.brokerIsReady()
 			w.remove(b, &corev1.Secret{ObjectMeta: w.meta("login")})
-			wait(w.ctx, patience)
+			wait(w.ctx, pause)
 			w.remove(si)
 			w.gone(si, b)
 		}},

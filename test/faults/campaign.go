@@ -28,8 +28,20 @@ import (
 	"time"
 )
 
+// sweepOptions are those of the command line.
+type sweepOptions struct {
+	scenario, fault, class string  // the only ones to try; "": all
+	operator               string  // the binary that is tried; "": it is built
+	part                   float64 // how much of each class of faults is tried, between 0 and 1
+	parallel, walks        int
+	seed                   uint64
+	within                 time.Duration // no run begins later; 0: all are made
+	verbose, fixed         bool
+	journal                string // the file of the runs that are done; "": none
+}
+
 // campaign sweeps all scenarios that are asked for.
-func campaign(ctx context.Context, o options, out io.Writer) (err error) {
+func campaign(ctx context.Context, o sweepOptions, out io.Writer) (err error) {
 	began := time.Now()
 	l, err := newLab(ctx, o.operator)
 	if err != nil {
@@ -84,9 +96,9 @@ func jobsOf(sweeps []*sweep, seed uint64) (jobs []job) {
 }
 
 // chosen are the scenarios that are asked for.
-func chosen(o options) (sweeps []*sweep, err error) {
+func chosen(o sweepOptions) (sweeps []*sweep, err error) {
 	var names []string
-	for _, sc := range append(scenarios(), walks(o)...) {
+	for _, sc := range append(scenarios(), walks(o.scenario, o.seed, o.walks)...) {
 		names = append(names, sc.name)
 		if like, _ := path.Match(o.scenario, sc.name); like || o.scenario == "" { // a bad pattern is like none
 			sweeps = append(sweeps, &sweep{scenario: sc})
@@ -104,7 +116,7 @@ func chosen(o options) (sweeps []*sweep, err error) {
 }
 
 // plan chooses the faults.
-func plan(sweeps []*sweep, o options) error {
+func plan(sweeps []*sweep, o sweepOptions) error {
 	for i, s := range sweeps {
 		if o.fault != "" {
 			f, err := parseFault(o.fault)
@@ -131,17 +143,6 @@ func plan(sweeps []*sweep, o options) error {
 			continue
 		}
 		s.faults = share(all, o.part, d)
-	}
-	return nil
-}
-
-// oneInTurn is one fault of the class whose turn it is at the n-th scenario, or of the next class that has any.
-func oneInTurn(all []fault, n int, d draw) []fault {
-	for i := range classes {
-		of := slices.DeleteFunc(slices.Clone(all), func(f fault) bool { return !classes[(n+i)%len(classes)].is(f) })
-		if len(of) > 0 {
-			return d.some(of, 1)
-		}
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ package main
 import (
 	"context"
 	"hash/fnv"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -39,6 +41,9 @@ type call struct {
 	// changes: it is not a read.
 	changes bool
 }
+
+// patience is how long what is stale, frozen or late stays so.
+const patience = 1500 * time.Millisecond
 
 // director counts the calls of a run, and has its fault happen.
 type director struct {
@@ -219,7 +224,7 @@ func (d *director) event(resource, name string) (kind string) {
 	}
 	object := resource + "/" + name
 	d.events[object]++
-	key := object + "#" + itoa(d.events[object])
+	key := object + "#" + strconv.Itoa(d.events[object])
 	d.seen = append(d.seen, key)
 	p := d.plan
 	if p == nil || p.of != key && p.of != resource {
@@ -278,4 +283,20 @@ func (d *director) frozenFor(s *apiSeam) *gate {
 		return newGate()
 	}
 	return d.frozen
+}
+
+// unfreeze has watches go on.
+func (d *director) unfreeze() { d.frozen.open() }
+
+// whenDeposed is closed once the leader is deposed.
+func (d *director) whenDeposed() <-chan struct{} { return d.deposed.fired }
+
+// releaseLate has the deposed leader's call be carried out.
+func (d *director) releaseLate() { d.late.open() }
+
+// watchEvents are the events since the director was armed.
+func (d *director) watchEvents() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.seen)
 }

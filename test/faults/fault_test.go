@@ -16,10 +16,7 @@ limitations under the License.
 
 package main
 
-import (
-	"slices"
-	"testing"
-)
+import "testing"
 
 func TestAFaultIsWhatItsTextSays(t *testing.T) {
 	for text, want := range map[string]fault{
@@ -44,21 +41,5 @@ func TestAFaultIsWhatItsTextSays(t *testing.T) {
 		if got, err := parseFault(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, got)
 		}
-	}
-}
-
-func TestEachFaultCanBeRepeated(t *testing.T) {
-	for _, f := range faultsOf(aResult(), drawing(1, "db")) {
-		again, err := parseFault(f.String())
-		if err != nil || again.String() != f.String() {
-			t.Errorf("%s: %v, %v", f, again, err)
-		}
-	}
-}
-
-func TestPointsTellCallsOfOneNameApart(t *testing.T) {
-	got := pointsOf([]call{{what: "GET secrets/a"}, {what: "PUT x"}, {what: "GET secrets/a"}})
-	if want := []point{"GET:secrets/a#1", "PUT:x#1", "GET:secrets/a#2"}; !slices.Equal(got, want) {
-		t.Errorf("%v", got)
 	}
 }

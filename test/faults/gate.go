@@ -19,6 +19,7 @@ package main
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // A gate can be passed while it is open.
@@ -79,3 +80,13 @@ type flare struct {
 func newFlare() *flare { return &flare{fired: make(chan struct{})} }
 
 func (s *flare) fire() { s.once.Do(func() { close(s.fired) }) }
+
+// wait returns after a time, or when the context ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -18,10 +18,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 
@@ -34,35 +31,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
-
-// tells waits until an instance's conditions say something of what the broker has done.
-func (w *world) tells(si *v1beta1.ServiceInstance, text string) {
-	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
-		if err := w.get(si); err != nil {
-			return err
-		}
-		said, _ := json.Marshal(si.Status.Conditions) // strings
-		if !strings.Contains(string(said), text) {
-			w.askAgain(si) // it may have been refused for another reason
-			return errors.New(string(said))
-		}
-		return nil
-	})
-}
-
-// begun waits until the broker has something of an instance's id.
-func (w *world) begun(si *v1beta1.ServiceInstance) {
-	w.await("the broker has begun", func() error {
-		if err := w.get(si); err != nil {
-			return err
-		}
-		if !w.held()[idOf(si)] {
-			w.askAgain(si)
-			return fmt.Errorf("it has nothing of %s", idOf(si))
-		}
-		return nil
-	})
-}
 
 // failing has the broker fail to make instances of the smallest plans: what it has begun
 // comes to nothing, and something is left of it.
@@ -177,35 +145,6 @@ func livesOf(suffix, class, plan, other string) []scenario {
 	}
 }
 
-// stranger puts an instance that is not ours into the broker.
-func (w *world) stranger(id string) {
-	services := w.owned(osbtest.DefaultServices())
-	r := httptest.NewRequestWithContext(w.ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
-		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
-	r.Header.Set("X-Broker-API-Version", "2.17")
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("X-Broker-API-Request-Identity", id)
-	r.SetBasicAuth("bellhop", canary.Value)
-	answer := httptest.NewRecorder()
-	w.broker.ServeHTTP(answer, r)
-	if answer.Code != http.StatusAccepted {
-		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
-	}
-	w.strangers.add(id)
-}
-
-// foreign prepares what the broker has from an object before, which is not ours any more,
-// and returns an object as a backup of that has it.
-func (w *world) foreign() *v1beta1.ServiceInstance {
-	before := w.provisioned(syncClass, syncPlan)
-	backup := w.instance(before.Name, syncClass, syncPlan)
-	backup.Annotations = map[string]string{v1beta1.MadeIDAnnotation: before.Annotations[v1beta1.MadeIDAnnotation]}
-	backup.Spec.ExternalID = idOf(before)
-	w.retained(before)
-	w.strangers.add(backup.Spec.ExternalID)
-	return backup
-}
-
 // identityScenarios are of instances that have not, or not alone, their id, or their name.
 func identityScenarios() []scenario {
 	return []scenario{
@@ -219,7 +158,7 @@ func identityScenarios() []scenario {
 		{name: "instance-first", prepare: offered, steps: func(w *world) {
 			si := w.instance("db", syncClass, syncPlan)
 			w.create(si)
-			wait(w.ctx, patience)
+			wait(w.ctx, pause)
 			w.register()
 			w.ready(si)
 		}},
@@ -229,7 +168,7 @@ func identityScenarios() []scenario {
 			si := w.instance("db", syncClass, syncPlan)
 			si.Spec.ExternalID, si.Spec.Parameters = id, parameters(`{"size":2}`)
 			w.create(si)
-			w.tells(si, "supplied")
+			w.tells(si, "brought along")
 			w.remove(si)
 			w.gone(si)
 		}},
@@ -244,7 +183,7 @@ func identityScenarios() []scenario {
 			si := w.foreign()
 			si.Spec.Parameters = parameters(`{"size":3}`)
 			w.create(si)
-			w.tells(si, "supplied")
+			w.tells(si, "brought along")
 			w.remove(si)
 			w.gone(si)
 		}},
@@ -252,11 +191,11 @@ func identityScenarios() []scenario {
 			si := w.provisioned(syncClass, syncPlan)
 			twin := w.instance("copy", syncClass, syncPlan)
 			twin.Spec.ExternalID = idOf(si)
-			if err := w.lab.client.Create(w.ctx, twin); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+			if err := w.client.Create(w.ctx, twin); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
 				w.blame("a copy of an id in use is not refused: %v", err)
 			}
 			w.remove(si) // what has the id may be there still
-			w.await("the copy is admitted", func() error { return w.lab.client.Create(w.ctx, twin) })
+			w.await("the copy is admitted", func() error { return w.client.Create(w.ctx, twin) })
 			w.gone(si)
 			w.ready(twin)
 		}},
@@ -277,7 +216,7 @@ func parameterScenarios() []scenario {
 	}
 	late := scenario{name: "instance-parameters-late", prepare: registered, steps: func(w *world) {
 		si := from(w)
-		wait(w.ctx, patience)
+		wait(w.ctx, pause)
 		w.secret("parameters", source(canary.Value))
 		w.ready(si)
 	}}
@@ -304,9 +243,9 @@ func parameterScenarios() []scenario {
 	}, steps: func(w *world) {
 		login := &corev1.Secret{ObjectMeta: w.meta("login")}
 		edit(w, login, func(s *corev1.Secret) { delete(s.Data, "password") })
-		wait(w.ctx, patience)
+		wait(w.ctx, pause)
 		rotate(w)
-		wait(w.ctx, patience)
+		wait(w.ctx, pause)
 		edit(w, login, func(s *corev1.Secret) { s.StringData = map[string]string{"password": canary.Value} })
 		hasNew(w, w.instance("db", syncClass, syncPlan))
 		w.brokerIsReady()

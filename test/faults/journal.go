@@ -54,7 +54,7 @@ type journaled struct {
 }
 
 // openJournal goes on with a journal of the same operator, sweep and choice of runs, or begins one. The seed is then the journal's.
-func openJournal(o *options, operator string, out io.Writer) (*journal, error) {
+func openJournal(o *sweepOptions, operator string, out io.Writer) (*journal, error) {
 	j := &journal{done: map[string]journaled{}}
 	if o.journal == "" {
 		return j, nil
@@ -131,19 +131,19 @@ func (j *journal) read(path string) (header journalHeader, err error) {
 }
 
 // find is what came of a run earlier.
-func (j *journal) find(scenario string, f fault) (found result, ok bool) {
-	run, ok := j.done[scenario+" "+f.String()]
+func (j *journal) find(name string, f fault) (found result, ok bool) {
+	run, ok := j.done[name+" "+f.String()]
 	return result{happened: run.Happened, took: run.Took, problems: run.Problems}, ok
 }
 
 // add keeps what came of a run.
-func (j *journal) add(scenario string, f fault, found result) error {
+func (j *journal) add(name string, f fault, found result) error {
 	if j.file == nil {
 		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return json.NewEncoder(j.file).Encode(journaled{Scenario: scenario, Fault: f.String(), Happened: found.happened, Took: found.took, Problems: found.problems})
+	return json.NewEncoder(j.file).Encode(journaled{Scenario: name, Fault: f.String(), Happened: found.happened, Took: found.took, Problems: found.problems})
 }
 
 func (j *journal) close() error {

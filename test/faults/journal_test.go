@@ -34,7 +34,7 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open := func(o options) (*journal, uint64) {
+	open := func(o sweepOptions) (*journal, uint64) {
 		t.Helper()
 		j, err := openJournal(&o, operator, io.Discard)
 		if err != nil {
@@ -48,7 +48,7 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _ := open(options{journal: path, seed: 7, part: 1})
+	first, _ := open(sweepOptions{journal: path, seed: 7, part: 1})
 	if _, ok := first.find("alert", f); ok {
 		t.Error("a new journal has a run")
 	}
@@ -62,7 +62,7 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 	}
 	write(path, string(text)+`{"Scenario":"binding","Fau`) // killed while it wrote
 
-	second, seed := open(options{journal: path, seed: 8, part: 1})
+	second, seed := open(sweepOptions{journal: path, seed: 8, part: 1})
 	got, ok := second.find("alert", f)
 	if !ok || seed != 7 || got.took != want.took || !got.happened || len(got.problems) != 1 || got.problems[0] != want.problems[0] {
 		t.Errorf("it goes on with seed %d and %+v", seed, got)
@@ -70,20 +70,20 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 	if err := second.add("binding", f, want); err != nil {
 		t.Fatal(err)
 	}
-	if third, _ := open(options{journal: path, seed: 8, part: 1}); len(third.done) != 2 {
+	if third, _ := open(sweepOptions{journal: path, seed: 8, part: 1}); len(third.done) != 2 {
 		t.Errorf("after a line that was cut off it has %v", third.done)
 	}
-	if other, seed := open(options{journal: path, seed: 8, part: 0.5}); len(other.done) != 0 || seed != 8 {
+	if other, seed := open(sweepOptions{journal: path, seed: 8, part: 0.5}); len(other.done) != 0 || seed != 8 {
 		t.Errorf("another choice of runs goes on with seed %d and %v", seed, other.done)
 	}
 	if err := first.add("alert", f, want); err != nil {
 		t.Fatal(err)
 	}
 	write(operator, "two")
-	if other, _ := open(options{journal: path, seed: 9, part: 0.5}); len(other.done) != 0 {
+	if other, _ := open(sweepOptions{journal: path, seed: 9, part: 0.5}); len(other.done) != 0 {
 		t.Errorf("another operator goes on with %v", other.done)
 	}
-	if none, _ := open(options{seed: 9}); none.add("alert", f, want) != nil || none.close() != nil {
+	if none, _ := open(sweepOptions{seed: 9}); none.add("alert", f, want) != nil || none.close() != nil {
 		t.Error("without a journal nothing can be kept")
 	}
 }
@@ -93,7 +93,7 @@ func TestAFileThatIsNoJournalIsBegunAnew(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("no journal\n", 3)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	j, err := openJournal(&options{journal: path, seed: 7}, path, io.Discard)
+	j, err := openJournal(&sweepOptions{journal: path, seed: 7}, path, io.Discard)
 	if err != nil || len(j.done) != 0 {
 		t.Errorf("it has %v, %v", j, err)
 	}

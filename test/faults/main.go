@@ -17,7 +17,7 @@ limitations under the License.
 // Command faults tries what can go wrong at each point of what users do: it runs the
 // operator's own binary, lets it see the API server and the outside only through seams at
 // which it has things fail, kills it, and looks whether what is true afterwards is what has
-// to be. See docs/explanation/reliability.md.
+// to be. See docs/reliability.md.
 package main
 
 import (
@@ -27,8 +27,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"regexp"
-	"slices"
 	"syscall"
 	"time"
 
@@ -37,46 +35,43 @@ import (
 )
 
 type options struct {
-	scenario, fault, class, operator string
-	part                             float64
-	parallel, walks                  int
-	seed                             uint64
-	within, soak                     time.Duration
-	svg                              string
-	verbose, variants, fixed         bool
-	journal                          string
-	names                            []string
+	sweep    sweepOptions
+	soak     soakOptions
+	variants variantOptions
+	prove    bool
 }
 
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
-	fs.StringVar(&o.scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
-	fs.StringVar(&o.fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
-	fs.StringVar(&o.class, "class", "", "the only class of faults to try")
-	fs.StringVar(&o.operator, "operator", "", "the operator's binary that is tried; default: it is built")
-	fs.Float64Var(&o.part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
-	fs.IntVar(&o.parallel, "parallel", 50, "how many runs go on at once")
-	fs.IntVar(&o.walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
-	fs.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
-	fs.DurationVar(&o.within, "within", 0, "no run begins later than that; 0: all are made")
-	fs.DurationVar(&o.soak, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
-	fs.BoolVar(&o.fixed, "fixed", false, "the runs of the gate: every scenario with one fault, the classes in turn, seed 1 and no walks")
-	fs.StringVar(&o.journal, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
-	fs.StringVar(&o.svg, "svg", "", "the file into which memory and goroutines of -soak are drawn")
-	fs.BoolVar(&o.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
-	fs.BoolVar(&o.variants, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
+	fs.StringVar(&o.sweep.scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
+	fs.StringVar(&o.sweep.fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
+	fs.StringVar(&o.sweep.class, "class", "", "the only class of faults to try")
+	fs.StringVar(&o.sweep.operator, "operator", "", "the operator's binary that is tried; default: it is built")
+	fs.Float64Var(&o.sweep.part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
+	fs.IntVar(&o.sweep.parallel, "parallel", 50, "how many runs go on at once")
+	fs.IntVar(&o.sweep.walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
+	fs.Uint64Var(&o.sweep.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
+	fs.DurationVar(&o.sweep.within, "within", 0, "no run begins later than that; 0: all are made")
+	fs.DurationVar(&o.soak.duration, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
+	fs.BoolVar(&o.sweep.fixed, "fixed", false, "the runs of the gate: every scenario with one fault, the classes in turn, seed 1 and no walks")
+	fs.StringVar(&o.sweep.journal, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
+	fs.StringVar(&o.soak.svg, "svg", "", "the file into which memory and goroutines of -soak are drawn")
+	fs.BoolVar(&o.sweep.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
+	fs.BoolVar(&o.prove, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if o.fixed {
-		o.seed, o.walks = 1, 0
+	if o.sweep.fixed {
+		o.sweep.seed, o.sweep.walks = 1, 0
 	}
-	if o.part <= 0 || o.part > 1 || o.parallel < 1 {
+	if o.sweep.part <= 0 || o.sweep.part > 1 || o.sweep.parallel < 1 {
 		return o, errors.New("-part has to be above 0 and at most 1, -parallel at least 1")
 	}
-	if o.names = fs.Args(); len(o.names) > 0 && !o.variants {
-		return o, fmt.Errorf("%q: there are only flags", o.names)
+	if fs.NArg() > 0 && !o.prove {
+		return o, fmt.Errorf("%q: there are only flags", fs.Args())
 	}
+	o.soak.operator, o.soak.seed = o.sweep.operator, o.sweep.seed
+	o.variants = variantOptions{names: fs.Args(), parallel: o.sweep.parallel, verbose: o.sweep.verbose}
 	return o, nil
 }
 
@@ -88,38 +83,18 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err == nil {
-		do := campaign
 		switch {
-		case o.soak > 0:
-			do = soakFor
-		case o.variants:
-			do = prove
+		case o.soak.duration > 0:
+			err = soakFor(ctx, o.soak, os.Stdout)
+		case o.prove:
+			err = prove(ctx, o.variants, os.Stdout)
+		default:
+			err = campaign(ctx, o.sweep, os.Stdout)
 		}
-		err = do(ctx, o, os.Stdout)
 	}
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "faults: %v\n", err)
 		os.Exit(1)
 	}
-}
-
-// scenarios are all there are.
-func scenarios() []scenario {
-	all := slices.Concat(pagerScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
-	return append(all, clusterWide(all)...)
-}
-
-// alsoClusterWide are the scenarios in which much depends on brokers and receivers, and on what they offer.
-var alsoClusterWide = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)
-
-// clusterWide are those of the scenarios, with the kinds that belong to the cluster.
-func clusterWide(all []scenario) (some []scenario) {
-	for _, sc := range all {
-		if alsoClusterWide.MatchString(sc.name) {
-			sc.name, sc.clusterWide = "cluster-"+sc.name, true
-			some = append(some, sc)
-		}
-	}
-	return some
 }

@@ -17,76 +17,23 @@ limitations under the License.
 package main
 
 import (
-	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
-
-func TestADescriptionHasWhatLasts(t *testing.T) {
-	a := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Name: "disk", Namespace: "run-abcde", UID: "1", ResourceVersion: "7", Generation: 2}}
-	a.Spec.Content = "of 5e12ce00-1234-4abc-8000-0123456789ab in run-abcde"
-	before := describe(a)
-	a.UID, a.ResourceVersion, a.Namespace, a.Spec.Content = "2", "9", "run-fghij", "of 5e12ce00-ffff-4abc-8000-0123456789ab in run-fghij"
-	if after := describe(a); after != before {
-		t.Errorf("one run has %s, another %s", before, after)
-	}
-	for what, change := range map[string]func(){
-		"generation": func() { a.Generation = 3 },
-		"content":    func() { a.Spec.Content = "other" },
-		"deletion":   func() { a.DeletionTimestamp = &metav1.Time{} },
-		"sent":       func() { a.Status.Sent = true },
-	} {
-		saved := a.DeepCopy()
-		if change(); describe(a) == before {
-			t.Errorf("it is the same with another %s", what)
-		}
-		*a = *saved
-	}
-}
-
-func TestADescriptionOfASecretHasItsKeysOnly(t *testing.T) {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "app"}, Data: map[string][]byte{"password": []byte("x"), "host": nil}}
-	if text := describe(s); !strings.Contains(text, `["host","password"]`) || strings.Contains(text, "eA==") {
-		t.Error(text)
-	}
-}
-
-func TestWhatDiffersFromRunToRunIsDropped(t *testing.T) {
-	var value any
-	if err := json.Unmarshal([]byte(`{"a":[{"lastTransitionTime":"x","type":"Ready"}],"metadata":{"uid":"u","labels":{},"name":"n"},"externalID":"i","deletionTimestamp":"d"}`), &value); err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(lasting(value))
-	if want := `{"a":[{"type":"Ready"}],"deletionTimestamp":"d","metadata":{"name":"n"}}`; err != nil || string(text) != want {
-		t.Errorf("%s, %v", text, err)
-	}
-}
-
-func TestADifferenceNamesBothSides(t *testing.T) {
-	if got, want := difference("a\nb", "b\nc"), "  - a\n  + c"; got != want {
-		t.Errorf("%q", got)
-	}
-}
 
 func TestTheLogTells(t *testing.T) {
 	const dump = "SIGQUIT: quit\ngoroutine 1 [running]:\nmain.main()\n\n"
-	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.(*eventSender).Start(0x1)\n\n"
+	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/kube.(*eventSender).Start(0x1)\n\n"
 	for log, want := range map[string]string{
 		"all is well\n" + standing:          "",
 		`{"msg":"Observed a panic"}` + dump: "panic",
 		dump + "goroutine 3 [select]:\ngithub.com/gophernetes/bellhop/controllers/servicecatalog.f()\n": "goroutine",
 		`{"password":"cAnaRy/+&\"<>%é-credential"}` + dump:                                              "canary",
 	} {
-		w := &world{}
-		w.checkLog(log, true)
+		c := newChecker(&world{})
+		c.checkLog(log, true)
 		var said []string
-		for _, p := range w.problems {
+		for _, p := range c.allProblems() {
 			said = append(said, oracleOf(p))
 		}
 		if want == "" && said == nil {

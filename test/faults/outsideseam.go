@@ -28,12 +28,12 @@ import (
 // outsideSeam stands in front of a model of a broker or receiver.
 type outsideSeam struct {
 	director *director
-	kill     func()                             // the process that calls
-	name     func(*http.Request) string         // of a call
-	watch    func(name string, r *http.Request) // sees each call before it is carried out
-	overtake func(*http.Request) func() bool    // says whether one that the network keeps from now on comes to nothing
-	promised func(*http.Request)                // sees what was carried out, and said to be under way
-	doomed   func() bool                        // what was begun comes to nothing, so that nobody says it is done
+	kill     func()                          // the process that calls
+	name     func(*http.Request) string      // of a call
+	observe  func(*http.Request)             // sees each call before it is carried out
+	overtake func(*http.Request) func() bool // says whether one that the network keeps from now on comes to nothing
+	promised func(*http.Request)             // sees what was carried out, and said to be under way
+	doomed   func() bool                     // what was begun comes to nothing, so that nobody says it is done
 	model    http.Handler
 }
 
@@ -50,8 +50,8 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return again
 	}
 	carryOut := func(w http.ResponseWriter) {
-		if s.watch != nil {
-			s.watch(s.name(r), r)
+		if s.observe != nil {
+			s.observe(r)
 		}
 		s.model.ServeHTTP(w, lasting())
 	}
@@ -100,3 +100,6 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve starts a server for it.
 func (s *outsideSeam) serve() *httptest.Server { return httptest.NewServer(s) }
+
+// receiverPrefix begins the names of requests to receivers.
+const receiverPrefix = "receiver "

@@ -38,10 +38,11 @@ import (
 
 // A process is the operator's binary, with an API server that shows it one run.
 type process struct {
-	seam   *apiSeam
-	cmd    *exec.Cmd
-	server *http.Server
-	ended  chan struct{}
+	director *director
+	seam     *apiSeam
+	cmd      *exec.Cmd
+	server   *http.Server
+	ended    chan struct{}
 	// printed is what it has printed.
 	printed monitor
 	// ours: it is we who end it.
@@ -60,18 +61,13 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	if err != nil {
 		return nil, err
 	}
-	p := &process{printed: monitor{out: r.log}, ended: make(chan struct{})}
-	p.seam = &apiSeam{
-		director: r.director, namespace: r.world.namespace, upstream: r.lab.upstream, transport: r.lab.operator,
-		kill: p.kill, caughtUp: newGate(),
-	}
+	p := &process{director: r.director, printed: monitor{out: r.log}, ended: make(chan struct{})}
+	p.seam = newAPISeam(apiSeamOptions{
+		director: r.director, namespace: r.world.namespace, upstream: r.lab.upstream, transport: r.lab.operator, kill: p.kill,
+	})
 	if asOf != "" {
-		p.seam.asOf.Store(&asOf)
-		p.seam.caughtUp.close()
-		r.showLater(func() {
-			p.seam.asOf.Store(nil)
-			p.seam.caughtUp.open()
-		})
+		p.seam.holdAt(asOf)
+		r.showLater(p.seam.catchUp)
 	}
 	p.server = &http.Server{Handler: p.seam, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.server.Serve(listener) }()
@@ -131,10 +127,10 @@ func (r *run) replace(ctx context.Context, p *process, flags []string) {
 // kill is kill -9, after which nothing that the process has asked for is begun.
 func (p *process) kill() {
 	p.ours.Store(true)
-	p.seam.dead.Store(true)
+	p.seam.disconnect()
 	_ = p.cmd.Process.Kill()
 	<-p.ended
-	p.seam.director.crashed().fire()
+	p.director.crashed().fire()
 }
 
 // dump ends the process, with a list of its goroutines.
@@ -153,9 +149,12 @@ func (p *process) dump() {
 func (p *process) close() {
 	p.once.Do(func() {
 		p.ours.Store(true)
-		p.seam.dead.Store(true)
+		p.seam.disconnect()
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		_ = p.server.Close()
 	})
 }
+
+// pid is the id of the process.
+func (p *process) pid() int { return p.cmd.Process.Pid }

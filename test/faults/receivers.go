@@ -21,17 +21,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
@@ -77,6 +75,23 @@ func (p *addressee) recognise(r *http.Request) (status int, header http.Header, 
 	return http.StatusNoContent, nil, ""
 }
 
+// attempts is how often a message came with what was first told under its key.
+type attempts struct {
+	event string
+	n     int
+}
+
+// takeAttempts are those of all messages, and what was told under the key of something else since the last call.
+func (p *addressee) takeAttempts() (all []attempts, collisions []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.inbox.Messages() {
+		all = append(all, attempts{m.Event, m.Attempts - p.other[m.WebhookID]})
+	}
+	collisions, p.mixed = p.mixed, nil
+	return all, collisions
+}
+
 // ServeHTTP is a request to them.
 func (p *addressee) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
@@ -94,7 +109,7 @@ func (p *addressee) told() map[string]int {
 	told := map[string]int{}
 	if p.inbox == nil {
 		for _, seen := range p.board.Seen() {
-			told[randomText.ReplaceAllString(strings.ReplaceAll(seen.Text, "\n", " "), "…")]++
+			told[withoutIDs(strings.ReplaceAll(seen.Text, "\n", " "))]++
 		}
 		return told
 	}
@@ -105,9 +120,6 @@ func (p *addressee) told() map[string]int {
 	}
 	return told
 }
-
-// receiverPrefix begins the names of requests to receivers.
-const receiverPrefix = "receiver "
 
 func (w *world) add(name string, p *addressee) (url string) {
 	w.addressees[name] = p
@@ -176,64 +188,6 @@ func byDefault(r v1beta1.ReceiverObject) {
 	r.SetAnnotations(map[string]string{v1beta1.DefaultReceiverAnnotation: "true"})
 }
 
-// messages are what the receivers have got, and under how many keys: who does not know keys
-// may be told twice.
-func (w *world) messages() []string {
-	var all []string
-	for name, p := range w.addressees {
-		for text, n := range p.told() {
-			if p.inbox == nil {
-				n = 1
-			}
-			all = append(all, fmt.Sprintf("%s %s (under %d keys)", name, text, n))
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// checkReceivers looks at what receivers were told.
-func (w *world) checkReceivers(all []client.Object) {
-	for name, p := range w.addressees {
-		w.checkCounts(name, p)
-	}
-	for _, o := range all {
-		if a, ok := o.(*v1beta1.Alert); ok {
-			w.checkClaims(a)
-		}
-	}
-}
-
-// checkCounts looks at how often somebody was told something.
-func (w *world) checkCounts(name string, p *addressee) {
-	limit := 1
-	if !p.once {
-		limit += w.repeats
-	}
-	if p.inbox == nil {
-		for text, n := range p.told() {
-			if n > limit {
-				w.blame("receiver %s was told %d times of %s", name, n, text)
-			}
-		}
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.inbox.Messages() {
-		if n := m.Attempts - p.other[m.WebhookID]; n > limit {
-			w.blame("receiver %s was told %d times of %s under one key", name, n, m.Event)
-		}
-	}
-	for _, mixed := range p.mixed {
-		w.blame("receiver %s was told of %s", name, mixed)
-	}
-	p.mixed = nil
-	if n := p.inbox.Refused(); n > 0 && !p.refuses {
-		w.blame("receiver %s had to refuse %d requests", name, n)
-	}
-}
-
 // meaningOf is what a message tells: all of its body but the time, which is that of the repeat where
 // the first attempt was not recorded. That it is over is one message, whatever the text is by then.
 func meaningOf(body []byte) string {
@@ -252,22 +206,12 @@ func meaningOf(body []byte) string {
 	return string(meaning)
 }
 
-// checkClaims: what an Alert says is sent has arrived.
-func (w *world) checkClaims(a *v1beta1.Alert) {
-	for _, row := range a.Status.Deliveries {
-		p := w.addressees[plain(row.Name)]
-		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !isMeant(a, row) {
-			continue
-		}
-		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(p.told())), has) {
-			w.blame("%s says that %s was told %q, who was not", a.Name, row.Name, a.Spec.Content)
-		}
-	}
-}
+// plainCanary is a credential of those who take no others than letters.
+const plainCanary = "plainCanaryCredential"
 
-// isMeant says whether an Alert is still for a receiver. Who it names no more holds an older
-// content.
-func isMeant(a *v1beta1.Alert, row v1beta1.Delivery) bool {
-	return row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name})
+// threeReceivers are one of each kind, and one that wants to hear of little.
+func threeReceivers(w *world) {
+	w.webhook("hook")
+	w.webhook("desk")
+	w.webhook("boss", func(r pagerv1beta1.ReceiverObject) { r.Common().MinSeverity = pagerv1beta1.SeverityWarning })
 }

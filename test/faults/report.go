@@ -25,7 +25,7 @@ import (
 )
 
 // report prints what was tried, and says whether all went well.
-func report(out io.Writer, sweeps []*sweep, o options, took time.Duration) error {
+func report(out io.Writer, sweeps []*sweep, o sweepOptions, took time.Duration) error {
 	if err := printTable(out, sweeps); err != nil {
 		return err
 	}

@@ -20,9 +20,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
+	"net/http"
+	"net/http/httptest"
 	"slices"
-	"time"
+	"strconv"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,96 +39,6 @@ const (
 	syncClass, syncPlan, syncOther    = "database", "small", "large"
 	asyncClass, asyncPlan, asyncOther = "cluster", "three", "five"
 )
-
-// registered prepares a world with a broker that the operator and the webhooks know.
-func registered(w *world) { registeredWith()(w) }
-
-// registeredWith does it with a broker whose services are edited.
-func registeredWith(edits ...func(*osbtest.Service)) func(*world) {
-	services := osbtest.DefaultServices()
-	services[1].Behavior.Polls, services[1].Behavior.Delay = 0, 400*time.Millisecond // it goes on also while nobody asks
-	for i := range services {
-		services[i].Behavior.Credentials = credentials
-		for _, edit := range edits {
-			edit(&services[i])
-		}
-	}
-	return func(w *world) { w.registerAt(osbtest.Options{Services: services}) }
-}
-
-// registerAt prepares a world with a broker of some options.
-func (w *world) registerAt(o osbtest.Options) {
-	w.offer(o)
-	w.register()
-	w.await("the webhooks know the catalog", func() error {
-		try := w.instance("try", syncClass, syncPlan)
-		if err := w.lab.client.Create(w.ctx, try, client.DryRunAll); err != nil {
-			return err
-		}
-		if try.Spec.ServicePlanRef == nil && try.Spec.ClusterServicePlanRef == nil {
-			return errors.New("the plan is not known")
-		}
-		return nil
-	})
-}
-
-// offer starts a broker, which wants to be told who asks.
-func (w *world) offer(o osbtest.Options) {
-	o.Services = w.owned(o.Services)
-	o.Username, o.Password = "bellhop", canary.Value
-	o.Patient = w.fault.mayLoseAnswer() // so that the operator may have lost what it was told
-	w.broker = osbtest.New(o)
-	w.broker.URL = w.serve(w.broker, operationOf, w.guard)
-}
-
-// owned are services under ids and names that no other broker has, if all namespaces see them.
-func (w *world) owned(services []osbtest.Service) []osbtest.Service {
-	services = slices.Clone(services)
-	for i := range services {
-		s := &services[i]
-		s.ID, s.Name, s.Plans = w.own(s.ID), w.own(s.Name), slices.Clone(s.Plans)
-		for j := range s.Plans {
-			s.Plans[j].ID = w.own(s.Plans[j].ID)
-		}
-	}
-	return services
-}
-
-// theBroker is the object of the run's broker, with no more than its name.
-func (w *world) theBroker() v1beta1.Broker {
-	if w.clusterWide {
-		return &v1beta1.ClusterServiceBroker{ObjectMeta: w.shared("broker")}
-	}
-	return &v1beta1.ServiceBroker{ObjectMeta: w.shared("broker")}
-}
-
-// serviceBroker is that object as a user creates it.
-func (w *world) serviceBroker() v1beta1.Broker {
-	b, login := w.theBroker(), &v1beta1.ObjectReference{Name: "login"}
-	if w.clusterWide {
-		login.Namespace = w.namespace
-	}
-	b.Common().URL = w.broker.URL
-	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: login}}
-	return b
-}
-
-// register creates the broker's object and waits until it is Ready.
-func (w *world) register() {
-	w.secret("login", map[string]string{"username": "bellhop", "password": canary.Value})
-	b := w.serviceBroker()
-	w.create(b)
-	w.await("the broker is Ready", w.brokerReady(b))
-}
-
-func (w *world) brokerReady(b v1beta1.Broker) func() error {
-	return func() error {
-		if err := w.get(b); err != nil {
-			return err
-		}
-		return trueFor(b.CommonStatus().Conditions, b.CommonStatus().ObservedGeneration, b)
-	}
-}
 
 // trueFor says whether an object is Ready as it is now.
 func trueFor(conditions []v1beta1.Condition, observed int64, o client.Object) error {
@@ -211,9 +123,9 @@ func (w *world) insist(o client.Object) {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
 		o.Spec.UpdateRequests++
-		err = w.lab.client.Update(w.ctx, o)
+		err = w.client.Update(w.ctx, o)
 	case *v1beta1.ServiceBinding:
-		err = w.lab.client.Patch(w.ctx, o, annotated(v1beta1.RebindAnnotation, "again "+itoa(w.asked)))
+		err = w.client.Patch(w.ctx, o, annotated(v1beta1.RebindAnnotation, "again "+strconv.Itoa(w.asked)))
 	}
 	if err == nil {
 		w.asked++
@@ -233,5 +145,68 @@ func isLeftEdited(conditions []v1beta1.Condition) bool {
 	})
 }
 
-// asking is in what the state of what was asked for again differs.
-var asking = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)
+// provisioned prepares an instance.
+func (w *world) provisioned(class, plan string) *v1beta1.ServiceInstance {
+	si := w.instance("db", class, plan)
+	w.create(si)
+	w.ready(si)
+	return si
+}
+
+// tells waits until an instance's conditions say something of what the broker has done.
+func (w *world) tells(si *v1beta1.ServiceInstance, text string) {
+	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
+		if err := w.get(si); err != nil {
+			return err
+		}
+		said, _ := json.Marshal(si.Status.Conditions) // strings
+		if !strings.Contains(string(said), text) {
+			w.askAgain(si) // it may have been refused for another reason
+			return errors.New(string(said))
+		}
+		return nil
+	})
+}
+
+// begun waits until the broker has something of an instance's id.
+func (w *world) begun(si *v1beta1.ServiceInstance) {
+	w.await("the broker has begun", func() error {
+		if err := w.get(si); err != nil {
+			return err
+		}
+		if !w.held()[idOf(si)] {
+			w.askAgain(si)
+			return fmt.Errorf("it has nothing of %s", idOf(si))
+		}
+		return nil
+	})
+}
+
+// stranger puts an instance that is not ours into the broker.
+func (w *world) stranger(id string) {
+	services := w.owned(osbtest.DefaultServices())
+	r := httptest.NewRequestWithContext(w.ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
+		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
+	r.Header.Set("X-Broker-API-Version", "2.17")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Broker-API-Request-Identity", id)
+	r.SetBasicAuth("bellhop", canary.Value)
+	answer := httptest.NewRecorder()
+	w.broker.ServeHTTP(answer, r)
+	if answer.Code != http.StatusAccepted {
+		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
+	}
+	w.strangers.add(id)
+}
+
+// foreign prepares what the broker has from an object before, which is not ours any more,
+// and returns an object as a backup of that has it.
+func (w *world) foreign() *v1beta1.ServiceInstance {
+	before := w.provisioned(syncClass, syncPlan)
+	backup := w.instance(before.Name, syncClass, syncPlan)
+	backup.Annotations = map[string]string{v1beta1.MadeIDAnnotation: before.Annotations[v1beta1.MadeIDAnnotation]}
+	backup.Spec.ExternalID = idOf(before)
+	w.retained(before)
+	w.strangers.add(backup.Spec.ExternalID)
+	return backup
+}

@@ -241,3 +241,19 @@ func (s *shape) with(r *rand.Rand, name string, m slip) slip {
 	}
 	return slip{o, m.field}
 }
+
+// keep leaves these properties of a spec, and has the others never be given.
+func (s *shape) keep(names ...string) {
+	for name, p := range s.Properties {
+		if !slices.Contains(names, name) {
+			p.valid = none
+		}
+	}
+}
+
+// admissions are properties in which admission puts something else than users say.
+func (s *shape) admissions(names ...string) {
+	for _, name := range names {
+		delete(s.Properties, name)
+	}
+}

@@ -23,7 +23,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,14 +30,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
-	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
 // A soak has users do what they like and things fail, round by round. At the end of each
@@ -63,8 +55,16 @@ const (
 	restTime = 3 * time.Minute
 )
 
+// soakOptions are those of the command line.
+type soakOptions struct {
+	operator string // the binary that is tried; "": it is built
+	duration time.Duration
+	seed     uint64
+	svg      string // the file into which memory and goroutines are drawn; "": none
+}
+
 // soakFor goes on for a time, and draws what it took into a file, if there is a path.
-func soakFor(ctx context.Context, o options, out io.Writer) (err error) {
+func soakFor(ctx context.Context, o soakOptions, out io.Writer) (err error) {
 	l, err := newLab(ctx, o.operator)
 	if err != nil {
 		return err
@@ -72,16 +72,17 @@ func soakFor(ctx context.Context, o options, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, l.close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &soak{run: &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}}, out: out, seed: o.seed, began: time.Now()}
-	if s.world, err = newWorld(ctx, l, s.director, s.killLeader, scenario{}); err != nil {
+	r, err := l.newRun(ctx, scenario{})
+	if err != nil {
 		return err
 	}
+	s := &soak{run: r, out: out, seed: o.seed, began: time.Now()}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "seed %d\n%s\n", o.seed, soakHeader)
-	for time.Since(s.began) < o.soak && ctx.Err() == nil {
+	for time.Since(s.began) < o.duration && ctx.Err() == nil {
 		if err := s.turn(ctx); err != nil {
 			return err
 		}
@@ -102,11 +103,11 @@ func (s *soak) prepare(ctx context.Context) (err error) {
 	if s.meter, err = newMeter(ctx, s.lab, s.world.namespace); err != nil {
 		return err
 	}
-	s.follow = func(p *process) { s.meter.follow(p.cmd.Process.Pid) }
+	s.follow = func(p *process) { s.meter.follow(p.pid()) }
 	if err := s.startLeader(ctx); err != nil {
 		return err
 	}
-	err = s.play(func(w *world) {
+	err = s.world.play(func(w *world) {
 		threeReceivers(w)
 		registered(w)
 		w.repeats = math.MaxInt32 // the operator is killed again and again
@@ -136,7 +137,7 @@ func (s *soak) turn(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.director.arm(fault{})
-	watched := s.world.watch(ctx)
+	watched := s.oracle.watch(ctx)
 	trouble := troubles[r.IntN(len(troubles))]
 	busy, rest := context.WithTimeout(ctx, roundTime)
 	var all sync.WaitGroup
@@ -154,7 +155,7 @@ func (s *soak) turn(ctx context.Context) error {
 	quiet := time.Now()
 	problem := s.settle()
 	took := time.Since(quiet)
-	s.world.check(true)
+	s.oracle.check(true)
 	s.world.broker.Forget()
 	if problem != nil {
 		s.world.blame("%v", problem)
@@ -170,13 +171,9 @@ const soakHeader = " time  round  trouble                        actions  calls 
 
 // tell prints a line of the table, and what was wrong.
 func (s *soak) tell(trouble string, took time.Duration, reading sample) {
-	w := s.world
 	log := s.log.Take()
-	w.checkLog(log, false)
-	w.mu.Lock()
-	problems := w.problems
-	w.problems = nil
-	w.mu.Unlock()
+	s.oracle.checkLog(log, false)
+	problems := s.world.takeProblems()
 	s.bad += len(problems)
 	fmt.Fprintf(s.out, "%5s  %5d  %-29s  %7d  %5d  %12.1fs  %12.1f  %10d  %10d\n", clock(time.Since(s.began)), s.round, trouble, s.actions.Load(),
 		len(s.director.calls()), took.Seconds(), reading.resident/(1<<20), int(reading.goroutines), len(problems))
@@ -193,229 +190,4 @@ func (s *soak) tell(trouble string, took time.Duration, reading sample) {
 
 func clock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
-}
-
-// use is what a user does until the time is over. What is refused, or fails as something is
-// out of order, is not done.
-func (s *soak) use(ctx context.Context, r *rand.Rand, user int) {
-	for ctx.Err() == nil {
-		name := fmt.Sprintf("%d-%d", user, r.IntN(belongings))
-		act := []func(context.Context, *rand.Rand, string) error{s.page, s.page, s.provision, s.bind}[r.IntN(4)]
-		if act(ctx, r, name) == nil {
-			s.actions.Add(1)
-		}
-		wait(ctx, time.Duration(50+r.IntN(400))*time.Millisecond)
-	}
-}
-
-// either creates an object, or changes or removes the one there is.
-func either[T client.Object](ctx context.Context, s *soak, r *rand.Rand, o T, change func(T), before ...client.Object) error {
-	c := s.lab.client
-	switch err := c.Get(ctx, client.ObjectKeyFromObject(o), o); {
-	case apierrors.IsNotFound(err):
-		o.SetResourceVersion("")
-		change(o)
-		return c.Create(ctx, o)
-	case err != nil:
-		return err
-	}
-	if r.IntN(3) > 0 {
-		change(o)
-		return c.Update(ctx, o)
-	}
-	for _, b := range append(before, o) {
-		if err := c.Delete(ctx, b); client.IgnoreNotFound(err) != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *soak) page(ctx context.Context, r *rand.Rand, name string) error {
-	return either(ctx, s, r, s.world.alert("alert-"+name), func(a *pagerv1beta1.Alert) {
-		a.Spec.Content = fmt.Sprintf("the disk is %d %% full", r.IntN(100))
-		a.Spec.Severity = []pagerv1beta1.Severity{pagerv1beta1.SeverityInfo, pagerv1beta1.SeverityWarning, pagerv1beta1.SeverityCritical}[r.IntN(3)]
-		a.Spec.State = []pagerv1beta1.AlertState{pagerv1beta1.AlertFiring, pagerv1beta1.AlertFiring, pagerv1beta1.AlertResolved}[r.IntN(3)]
-		a.Spec.ReceiverRefs = s.world.alert("", []string{"hook", "desk", "boss"}[r.IntN(3):]...).Spec.ReceiverRefs
-	})
-}
-
-func (s *soak) provision(ctx context.Context, r *rand.Rand, name string) error {
-	class, plans := syncClass, []string{syncPlan, syncOther}
-	if name[len(name)-1]%2 == 0 {
-		class, plans = asyncClass, []string{asyncPlan, asyncOther}
-	}
-	return either(ctx, s, r, s.world.instance("db-"+name, class, ""), func(si *v1beta1.ServiceInstance) {
-		si.Spec.ServicePlanExternalName = plans[r.IntN(2)]
-		si.Spec.Parameters = parameters(fmt.Sprintf(`{"size":%d}`, r.IntN(100)))
-	}, s.world.binding("app-"+name, ""))
-}
-
-// bind is for instances that are there.
-func (s *soak) bind(ctx context.Context, r *rand.Rand, name string) error {
-	si := s.world.instance("db-"+name, "", "")
-	if err := s.lab.client.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {
-		return err
-	}
-	return either(ctx, s, r, s.world.binding("app-"+name, si.Name), func(*v1beta1.ServiceBinding) {})
-}
-
-// A trouble is what goes wrong in a round.
-type trouble struct {
-	name string
-	do   func(*soak, context.Context, *rand.Rand) error
-}
-
-var troubles = []trouble{
-	{"nothing", func(*soak, context.Context, *rand.Rand) error { return nil }},
-	{"operator killed", (*soak).crash},
-	{"operator killed twice", func(s *soak, ctx context.Context, r *rand.Rand) error {
-		return errors.Join(s.crash(ctx, r), s.crash(ctx, r))
-	}},
-	{"broker broken", (*soak).breakBroker},
-	{"broker broken, operator killed", func(s *soak, ctx context.Context, r *rand.Rand) error {
-		return errors.Join(s.breakBroker(ctx, r), s.crash(ctx, r))
-	}},
-	{"receiver hangs", (*soak).hangReceiver},
-	{"API server restarted", func(s *soak, ctx context.Context, _ *rand.Rand) error {
-		return s.lab.cluster.RestartAPIServer(context.WithoutCancel(ctx))
-	}},
-}
-
-// crash is kill -9 in the middle of something, and another process.
-func (s *soak) crash(ctx context.Context, r *rand.Rand) error {
-	wait(ctx, time.Duration(r.IntN(3000))*time.Millisecond)
-	s.killLeader()
-	wait(ctx, time.Duration(r.IntN(2000))*time.Millisecond)
-	return s.startLeader(context.WithoutCancel(ctx))
-}
-
-// breakBroker has some operations go wrong for a while, carried out or not.
-func (s *soak) breakBroker(ctx context.Context, r *rand.Rand) error {
-	lifted := make(chan struct{})
-	hang := func(http.ResponseWriter, *http.Request, osbtest.Call) {
-		<-lifted // the seam does not say when who asks has given up
-		panic(http.ErrAbortHandler)
-	}
-	answers := []osbtest.Answer{osbtest.Status(500, `{"description":"oops"}`), osbtest.Drop, hang, osbtest.Status(502, "<html>Bad Gateway</html>")}
-	operations := []osb.Operation{"", osb.ProvisionInstance, osb.DeprovisionInstance, osb.Bind, osb.Unbind, osb.UpdateInstance}
-	lift := s.world.broker.Inject(osbtest.Fault{On: operations[r.IntN(len(operations))], Acts: r.IntN(2) == 0, Answer: answers[r.IntN(len(answers))]})
-	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
-	lift()
-	close(lifted)
-	return nil
-}
-
-// hangReceiver has one not answer for a while.
-func (s *soak) hangReceiver(ctx context.Context, r *rand.Rand) error {
-	p := s.world.addressees[[]string{"hook", "desk", "boss"}[r.IntN(3)]]
-	lifted := make(chan struct{})
-	p.inbox.Respond(func(*http.Request) (int, http.Header, string) {
-		<-lifted
-		return 0, nil, ""
-	})
-	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
-	p.inbox.Respond(p.recognise)
-	close(lifted)
-	return nil
-}
-
-// settle waits until all objects are as they have to be, and nothing more is asked.
-func (s *soak) settle() error {
-	end := time.Now().Add(restTime)
-	for {
-		open, err := s.open()
-		if err == nil && len(open) == 0 {
-			break
-		}
-		if time.Now().After(end) {
-			return errors.Join(append(open, err, fmt.Errorf("%d objects are not as they have to be within %s", len(open), restTime))...)
-		}
-		wait(s.world.ctx, 200*time.Millisecond)
-		if err := s.world.ctx.Err(); err != nil {
-			return err
-		}
-	}
-	if calls := s.untilQuiet(2500 * time.Millisecond); calls != "" {
-		return fmt.Errorf("it does not come to rest: %s", calls)
-	}
-	return nil
-}
-
-// open says which objects are not yet as their users asked.
-func (s *soak) open() (problems []error, err error) {
-	all, err := s.world.objects()
-	if err != nil {
-		return nil, err
-	}
-	instances, held := map[string]*v1beta1.ServiceInstance{}, map[string]bool{}
-	for _, o := range all {
-		switch o := o.(type) {
-		case *v1beta1.ServiceInstance:
-			instances[o.Name] = o
-		case *v1beta1.ServiceBinding:
-			held[o.Spec.InstanceRef.Name] = true
-		}
-	}
-	for _, o := range all {
-		var problem error
-		switch o := o.(type) {
-		case *pagerv1beta1.Alert:
-			problem = s.delivered(o)
-		case *v1beta1.ServiceInstance:
-			if !o.DeletionTimestamp.IsZero() && held[o.Name] {
-				break // it waits for its bindings
-			}
-			problem = s.arranged(o)
-		case *v1beta1.ServiceBinding:
-			if si := instances[o.Spec.InstanceRef.Name]; o.DeletionTimestamp.IsZero() && (si == nil || !si.DeletionTimestamp.IsZero()) {
-				break // it waits for an instance
-			}
-			problem = arranged(o, o.Status.Conditions, o.Status.ReconciledGeneration)
-		}
-		if problem != nil {
-			problems = append(problems, fmt.Errorf("%T %s: %w", o, o.GetName(), problem))
-		}
-	}
-	return problems, nil
-}
-
-func arranged(o client.Object, conditions []v1beta1.Condition, observed int64) error {
-	if !o.GetDeletionTimestamp().IsZero() {
-		return fmt.Errorf("it is not gone: %s", describe(o))
-	}
-	return trueFor(conditions, observed, o)
-}
-
-// arranged says what an instance still waits for, or how the broker has it otherwise.
-func (s *soak) arranged(si *v1beta1.ServiceInstance) error {
-	if err := arranged(si, si.Status.Conditions, si.Status.ReconciledGeneration); err != nil {
-		return err
-	}
-	if has := s.world.broker.Holds().Instances[idOf(si)]; string(has.Parameters) != string(si.Spec.Parameters.Raw) {
-		return fmt.Errorf("the broker has %s, and not %s", has.Parameters, si.Spec.Parameters.Raw)
-	}
-	return nil
-}
-
-// delivered says what is still to be done for an Alert, or whom it told otherwise.
-func (s *soak) delivered(a *pagerv1beta1.Alert) error {
-	if !a.DeletionTimestamp.IsZero() {
-		return errors.New("it is not gone")
-	}
-	if a.Status.ObservedGeneration != a.Generation || !isDecided(a) {
-		return fmt.Errorf("%+v", a.Status)
-	}
-	for _, d := range a.Status.Deliveries {
-		if !isMeant(a, d) || d.State == pagerv1beta1.DeliveryResolved || d.State == pagerv1beta1.DeliveryFiltered {
-			continue
-		}
-		if d.State != pagerv1beta1.DeliverySent || a.Spec.State != pagerv1beta1.AlertFiring {
-			return fmt.Errorf("%s: %s %s", d.Name, d.State, d.Message)
-		}
-		if last := s.world.lastTold(a, d.Name); last == nil || last.RawContent != a.Spec.Content || last.Severity != string(a.Spec.Severity) {
-			return fmt.Errorf("%s was told %+v last, and not %q", d.Name, last, a.Spec.Content)
-		}
-	}
-	return nil
 }

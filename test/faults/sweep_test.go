@@ -35,7 +35,7 @@ func TestEachClassHasFaults(t *testing.T) {
 	}
 	want := map[string]int{
 		"crash": 2 * 2, "two crashes": 2 * 4, "stale": 3 * 3, "events": 3*2 + 2 + 2*2,
-		"answers": 2*len(apiAnswers) + len(outsideAnswers), "leaders": 2,
+		"answers": 2*len(answersAt(api)) + len(answersAt(outside)), "leaders": 2,
 	}
 	for class, n := range want {
 		if counts[class] != n {
@@ -113,5 +113,21 @@ func TestAShareStaysWhenACallIsMadeOnceMore(t *testing.T) {
 	stay := countOf(before, func(f string) bool { return slices.Contains(after, f) })
 	if stay < len(before)*3/4 {
 		t.Errorf("of %v only %d are in %v", before, stay, after)
+	}
+}
+
+func TestEachFaultCanBeRepeated(t *testing.T) {
+	for _, f := range faultsOf(aResult(), drawing(1, "db")) {
+		again, err := parseFault(f.String())
+		if err != nil || again.String() != f.String() {
+			t.Errorf("%s: %v, %v", f, again, err)
+		}
+	}
+}
+
+func TestPointsTellCallsOfOneNameApart(t *testing.T) {
+	got := pointsOf([]call{{what: "GET secrets/a"}, {what: "PUT x"}, {what: "GET secrets/a"}})
+	if want := []point{"GET:secrets/a#1", "PUT:x#1", "GET:secrets/a#2"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
 	}
 }

@@ -19,7 +19,6 @@ package main
 const (
 	controllers = "controllers/servicecatalog/"
 	pagers      = "controllers/pager/"
-	alerts      = "internal/lifecycle/alert/"
 )
 
 // variants are the mistakes that the sweep is tried on.
@@ -27,7 +26,7 @@ func variants() []variant {
 	return []variant{
 		{name: "status-first", edits: []mistake{{controllers + "instance_controller.go", `	var a answer
 	queued, err`, `	if next.call.verb == provision {
-		first = new(foldInstance(v.si, next.status, *next.call, answer{Outcome: osbresult.Outcome{Class: osbresult.Done}, created: true}, r.clock.Now()))
+		first = new(foldInstance(v.si, next.status, *next.call, answer{Outcome: osb.Outcome{Class: osb.Done}, created: true}, r.clock.Now()))
 	}
 	var a answer
 	queued, err`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
@@ -49,10 +48,10 @@ func variants() []variant {
 
 // beginDeprovision`}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
 		{name: "lost-is-nothing", edits: []mistake{{"internal/osb/outcome.go", `	if e.reads() {
-		return result.Retry
+		return Retry
 	}
-	return result.Unknown
-}`, `	return result.Retry
+	return Unknown
+}`, `	return Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "id-used-again", edits: []mistake{{controllers + "decide_instance_fold_remove.go", `	s.ExternalID = nextInstanceID(f.si, f.call.id) // a late removal by a former leader may still arrive
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
@@ -63,18 +62,18 @@ func variants() []variant {
 		{name: "no-undo", edits: []mistake{{controllers + "orphan.go", `	if !o.ours {
 		return`, `	if o.ours {
 		return`}}, scenario: "abandoned", fault: "none", oracle: "end"},
-		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+		{name: "fire-and-forget", edits: []mistake{{controllers + "reconciler.go", `	if err := kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
-	}`, `	_ = patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
+	}`, `	_ = kube.RemoveFinalizer(ctx, r.client, v.before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "half-a-cache", edits: []mistake{{controllers + "reconciler.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
+		{name: "half-a-cache", edits: []mistake{{controllers + "reconciler.go", `	if err := r.overview.CatchUp(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
-		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if !next.Release || v.certain {`, `	if true { // nor is anybody asked`}, {
-			pagers + "alert_controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
+		{name: "half-a-cache-of-pages", edits: []mistake{{pagers + "alert_controller.go", `	if !next.release || v.certain {`, `	if true { // nor is anybody asked`}, {
+			pagers + "alert_controller.go", `	if err := r.overview.CatchUp(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "told-and-gone", fault: "standby@PATCH:alerts/page/status#1<PATCH:receivers/early/status#1", oracle: "end"},
@@ -85,23 +84,20 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{controllers + "decide_binding.go", `failed.Status == v1beta1.ConditionTrue && d.status.ReconciledGeneration > 0`, `failed.Status == v1beta1.ConditionTrue`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{controllers + "ids.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == idOf(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
-		{name: "key-per-attempt", edits: []mistake{{pagers + "act.go", `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
+		{name: "key-per-attempt", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(o.attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
-		{name: "key-per-process", edits: []mistake{{pagers + "act.go", `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
+		{name: "key-per-process", edits: []mistake{{pagers + "act.go", `deliveryKey(alert, o.ref, o.sequence, o.hash),`, `deliveryKey(alert, o.ref, o.sequence, o.hash) + fmt.Sprint(os.Getpid()),`},
 			{pagers + "act.go", `	"maps"
 `, `	"maps"
 	"os"
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
-		{name: "repeats-what-may-have-arrived", edits: []mistake{{alerts + "deliver.go", `	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p)`, `	return false`}},
+		{name: "repeats-what-may-have-arrived", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, lifecycle.Decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
+		{name: "no-intent", edits: []mistake{{pagers + "act.go", `	return intended, r.record(ctx, v, intended, decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-lock", edits: []mistake{{"internal/kube/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
 `, `		time.Sleep(10 * time.Second) // who is deposed is slow to stop
 		ctrl.Log.Error(err, "Bellhop ended")
-`}, {"main.go", `	"runtime"
-`, `	"runtime"
-	"time"
 `}},
 			scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
@@ -122,8 +118,8 @@ func variants() []variant {
 		{name: "writes-for-nothing", edits: []mistake{{controllers + "reconciler.go", `	if equality.Semantic.DeepEqual(status, *before) || v.polled`, `	if v.polled`},
 			{controllers + "instance_controller.go", `		return r.later(next.wake, &next.status), r.record(`, `		return r.atOnce(&next.status), r.record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
-		{name: "panic", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
-		f.unsure("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
+		{name: "panic", edits: []mistake{{controllers + "decide_instance_fold_provision.go", `	case osb.Unknown, osb.Malformed:
+		f.unsure("Provision"`, `	case osb.Unknown, osb.Malformed:
 		panic(f.answer.Class)
 		f.unsure("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{controllers + "reconciler.go", `	if v.known.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
@@ -132,7 +128,7 @@ func variants() []variant {
 `, `	go func() { select {} }()
 	out, err := ask()
 `}}, scenario: "kept", fault: "none", oracle: "goroutine"},
-		{name: "conflict-is-fine", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
+		{name: "conflict-is-fine", edits: []mistake{{"internal/kube/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
 		return err
 	}
 	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db#1", oracle: "reached"},
@@ -143,19 +139,19 @@ func variants() []variant {
 		d.update()`}}, scenario: "instance", fault: "none", oracle: "in use"},
 		{name: "no-id", edits: []mistake{{"internal/notify/webhook/sign.go", `	header.Set("Webhook-Id", id)
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
-		{name: "one-key", edits: []mistake{{alerts + "keys.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
+		{name: "one-key", edits: []mistake{{pagers + "identity.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
 			scenario: "alert", fault: "none", oracle: "key"},
-		{name: "what-only-one-process-knows", edits: []mistake{{alerts + "deliver.go", `	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p)
+		{name: "what-only-one-process-knows", edits: []mistake{{pagers + "decide.go", `	return row.TriedHash == hash && row.AnswerLost && isOnce(p)
 }
-`, `	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
+`, `	return row.TriedHash == hash && row.AnswerLost && isOnce(p) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
 }
 
 var lostHere bool
-`}, {alerts + "deliver.go", `	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	t.phase, t.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
+`}, {pagers + "decide.go", `	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
 `, `	lostHere = true
 	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	t.phase, t.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
+	t.phase, t.reason = stalled, v1beta1.ReasonOutcomeUnknown
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{controllers + "ledger.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
@@ -166,11 +162,11 @@ var lostHere bool
 	if f.answer.operation != "" {`, `	f.status.AsyncOpInProgress = true
 	if f.answer.operation != "" && f.status.LastOperation == nil {`}, {controllers + "decide_instance_fold.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
 			scenario: "instance-async", fault: "none", oracle: "protocol"},
-		{name: "always-fresh", edits: []mistake{{"internal/consistency/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
+		{name: "always-fresh", edits: []mistake{{"internal/kube/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#1", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
 				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "own-writes-unseen", edits: []mistake{{"internal/operator/manager.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
+		{name: "own-writes-unseen", edits: []mistake{{"main.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
 			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
 	}
 }

@@ -87,10 +87,10 @@ func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query 
 		case <-gone.fired:
 			v.write(ctx, tooOld)
 			return
-		case <-v.expired():
+		case <-v.expiry:
 			v.write(ctx, tooOld)
 			return
-		case <-v.flush():
+		case <-v.due:
 			v.writePending(ctx)
 		case f := <-frames:
 			if f.end {
@@ -138,9 +138,6 @@ type viewer struct {
 	due     <-chan time.Time // when it is shown in any case
 	expiry  <-chan time.Time // when the watch is too old, as an event was left out
 }
-
-func (v *viewer) expired() <-chan time.Time { return v.expiry }
-func (v *viewer) flush() <-chan time.Time   { return v.due }
 
 func (v *viewer) show(ctx context.Context, f frame) {
 	if f.Type == "BOOKMARK" || f.Type == "ERROR" {

@@ -38,13 +38,17 @@ import (
 // deadline is how long anything may take, faults included.
 const deadline = 60 * time.Second
 
+// pause is long enough for an operator to do something about what is there.
+const pause = 1500 * time.Millisecond
+
 // A world is all that is outside the operator in one run: a namespace and its user, a
 // broker, receivers.
 type world struct {
 	ctx       context.Context //nolint:containedctx // lives as long as the run
-	lab       *lab
+	client    client.WithWatch
 	director  *director
 	kill      func()
+	guard     func(*http.Request) // sees each request to the broker before it is carried out
 	namespace string
 	home      string // the operator's namespace
 	// clusterWide: brokers and receivers, and what these offer, belong to the cluster.
@@ -91,18 +95,18 @@ func (s *ids) all(yield func(string) bool) {
 	s.members.Range(func(id, _ any) bool { return yield(id.(string)) })
 }
 
-func newWorld(ctx context.Context, l *lab, d *director, kill func(), sc scenario) (*world, error) {
+func newWorld(ctx context.Context, c client.WithWatch, d *director, kill func(), sc scenario) (*world, error) {
 	spaces := []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}}
 	if sc.apart {
 		spaces = append(spaces, spaces[0].DeepCopy())
 	}
 	for _, ns := range spaces {
-		if err := l.client.Create(ctx, ns); err != nil {
+		if err := c.Create(ctx, ns); err != nil {
 			return nil, err
 		}
 	}
 	return &world{
-		ctx: ctx, lab: l, director: d, kill: kill, namespace: spaces[0].Name, home: spaces[len(spaces)-1].Name, clusterWide: sc.clusterWide, hurried: sc.hurried,
+		ctx: ctx, client: c, director: d, kill: kill, namespace: spaces[0].Name, home: spaces[len(spaces)-1].Name, clusterWide: sc.clusterWide, hurried: sc.hurried,
 		addressees: map[string]*addressee{},
 	}, nil
 }
@@ -124,6 +128,22 @@ func (w *world) blame(format string, args ...any) {
 	}
 }
 
+// allProblems are all that were recorded.
+func (w *world) allProblems() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.problems)
+}
+
+// takeProblems are all that were recorded since the last call.
+func (w *world) takeProblems() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	problems := w.problems
+	w.problems = nil
+	return problems
+}
+
 // A stuck run is one in which the user did not get what was waited for.
 type stuck struct{ error }
 
@@ -132,6 +152,21 @@ func (w *world) must(err error) {
 	if err != nil {
 		panic(stuck{err})
 	}
+}
+
+// play has a user do something.
+func (w *world) play(part func(*world)) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			s, ok := problem.(stuck)
+			if !ok {
+				panic(problem)
+			}
+			err = s.error
+		}
+	}()
+	part(w)
+	return nil
 }
 
 // await waits until a check passes.
@@ -174,10 +209,10 @@ func (w *world) own(name string) string {
 	return strings.ReplaceAll(w.namespace, "z", "y") + "-" + name
 }
 
-func (w *world) create(o client.Object) { w.must(w.lab.client.Create(w.ctx, o)) }
+func (w *world) create(o client.Object) { w.must(w.client.Create(w.ctx, o)) }
 
 func (w *world) get(o client.Object) error {
-	return w.lab.client.Get(w.ctx, client.ObjectKeyFromObject(o), o)
+	return w.client.Get(w.ctx, client.ObjectKeyFromObject(o), o)
 }
 
 // edit changes an object as it is now.
@@ -187,13 +222,13 @@ func edit[T client.Object](w *world, o T, change func(T)) {
 			return err
 		}
 		change(o)
-		return w.lab.client.Update(w.ctx, o)
+		return w.client.Update(w.ctx, o)
 	})
 }
 
 func (w *world) remove(objects ...client.Object) {
 	for _, o := range objects {
-		w.must(client.IgnoreNotFound(w.lab.client.Delete(w.ctx, o)))
+		w.must(client.IgnoreNotFound(w.client.Delete(w.ctx, o)))
 	}
 }
 
@@ -223,8 +258,8 @@ func (w *world) secret(name string, data map[string]string) *corev1.Secret {
 }
 
 // serve puts a model behind the seam.
-func (w *world) serve(model http.Handler, name func(*http.Request) string, watch func(string, *http.Request)) string {
-	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, watch: watch, overtake: w.overtake, promised: w.promised, doomed: func() bool { return w.doomed }, model: model}).serve()
+func (w *world) serve(model http.Handler, name func(*http.Request) string, observe func(*http.Request)) string {
+	server := (&outsideSeam{director: w.director, kill: w.kill, name: name, observe: observe, overtake: w.overtake, promised: w.promised, doomed: func() bool { return w.doomed }, model: model}).serve()
 	w.servers = append(w.servers, server)
 	return server.URL
 }

@@ -1,0 +1,75 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// nothingLeft is the state of a world that has nothing: no text would be taken for none that is known yet.
+const nothingLeft = "nothing is left"
+
+// state is how the world is, without what differs from run to run.
+func (c checker) state() string {
+	all, err := c.objects()
+	if err != nil {
+		return err.Error()
+	}
+	var lines []string
+	for _, o := range all {
+		lines = append(lines, describe(o))
+	}
+	if c.broker != nil {
+		holds := c.broker.Holds()
+		for _, i := range holds.Instances {
+			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, ofSome(i.Parameters)))
+		}
+		for _, b := range holds.Bindings {
+			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, ofSome(b.Parameters)))
+		}
+	}
+	slices.Sort(lines)
+	return cmp.Or(plain(strings.Join(append(lines, c.messages()...), "\n")), nothingLeft)
+}
+
+// ofSome takes empty parameters for none: they are sent to undo what may have been sent before.
+func ofSome(parameters json.RawMessage) json.RawMessage {
+	if string(parameters) == "{}" {
+		return nil
+	}
+	return parameters
+}
+
+// messages are what the receivers have got, and under how many keys: who does not know keys
+// may be told twice.
+func (c checker) messages() []string {
+	var all []string
+	for name, p := range c.addressees {
+		for text, n := range p.told() {
+			if p.inbox == nil {
+				n = 1
+			}
+			all = append(all, fmt.Sprintf("%s %s (under %d keys)", name, text, n))
+		}
+	}
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// target is what a path of the API names.
+type target struct {
+	group, resource, namespace, name, subresource string
+	prefix                                        string // up to the version
+}
+
+// targetOf reads a path; ok: it is one of a resource.
+func targetOf(path string) (t target, ok bool) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	n := 2
+	if len(parts) > 0 && parts[0] == "apis" {
+		n = 3
+	}
+	if len(parts) <= n || parts[0] != "api" && parts[0] != "apis" {
+		return t, false
+	}
+	t.prefix = "/" + strings.Join(parts[:n], "/")
+	if n == 3 {
+		t.group = parts[1]
+	}
+	rest := parts[n:]
+	if rest[0] == "namespaces" && len(rest) > 2 {
+		t.namespace, rest = rest[1], rest[2:]
+	}
+	for i, to := range []*string{&t.resource, &t.name, &t.subresource} {
+		if i < len(rest) {
+			*to = rest[i]
+		}
+	}
+	return t, true
+}
+
+func (t target) path() string {
+	path := t.prefix
+	if t.namespace != "" {
+		path += "/namespaces/" + t.namespace
+	}
+	parts := slices.DeleteFunc([]string{t.resource, t.name, t.subresource}, func(part string) bool { return part == "" })
+	return path + "/" + strings.Join(parts, "/")
+}
+
+// runLabel marks objects without namespace that belong to a run.
+const runLabel = "faults.bellhop.gophernetes.io/run"
+
+// ownName begins the names of objects that belong to the cluster, each to one run.
+var ownName = regexp.MustCompile(`run-[a-z0-9]{5}-`)
+
+// plain is a text in which they have the names that they have in each run.
+func plain(text string) string { return ownName.ReplaceAllString(text, "") }
+
+var inNamespaces = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
+
+var ofCluster = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
+
+// isOfCluster says whether something is of one of our kinds that belong to the cluster.
+func isOfCluster(t target) bool { return slices.Contains(ofCluster, t.resource) }

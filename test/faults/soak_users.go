@@ -1,0 +1,95 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// use is what a user does until the time is over. What is refused, or fails as something is
+// out of order, is not done.
+func (s *soak) use(ctx context.Context, r *rand.Rand, user int) {
+	for ctx.Err() == nil {
+		name := fmt.Sprintf("%d-%d", user, r.IntN(belongings))
+		act := []func(context.Context, *rand.Rand, string) error{s.page, s.page, s.provision, s.bind}[r.IntN(4)]
+		if act(ctx, r, name) == nil {
+			s.actions.Add(1)
+		}
+		wait(ctx, time.Duration(50+r.IntN(400))*time.Millisecond)
+	}
+}
+
+// either creates an object, or changes or removes the one there is.
+func either[T client.Object](ctx context.Context, s *soak, r *rand.Rand, o T, change func(T), before ...client.Object) error {
+	c := s.lab.client
+	switch err := c.Get(ctx, client.ObjectKeyFromObject(o), o); {
+	case apierrors.IsNotFound(err):
+		o.SetResourceVersion("")
+		change(o)
+		return c.Create(ctx, o)
+	case err != nil:
+		return err
+	}
+	if r.IntN(3) > 0 {
+		change(o)
+		return c.Update(ctx, o)
+	}
+	for _, b := range append(before, o) {
+		if err := c.Delete(ctx, b); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *soak) page(ctx context.Context, r *rand.Rand, name string) error {
+	return either(ctx, s, r, s.world.alert("alert-"+name), func(a *pagerv1beta1.Alert) {
+		a.Spec.Content = fmt.Sprintf("the disk is %d %% full", r.IntN(100))
+		a.Spec.Severity = []pagerv1beta1.Severity{pagerv1beta1.SeverityInfo, pagerv1beta1.SeverityWarning, pagerv1beta1.SeverityCritical}[r.IntN(3)]
+		a.Spec.State = []pagerv1beta1.AlertState{pagerv1beta1.AlertFiring, pagerv1beta1.AlertFiring, pagerv1beta1.AlertResolved}[r.IntN(3)]
+		a.Spec.ReceiverRefs = s.world.alert("", []string{"hook", "desk", "boss"}[r.IntN(3):]...).Spec.ReceiverRefs
+	})
+}
+
+func (s *soak) provision(ctx context.Context, r *rand.Rand, name string) error {
+	class, plans := syncClass, []string{syncPlan, syncOther}
+	if name[len(name)-1]%2 == 0 {
+		class, plans = asyncClass, []string{asyncPlan, asyncOther}
+	}
+	return either(ctx, s, r, s.world.instance("db-"+name, class, ""), func(si *v1beta1.ServiceInstance) {
+		si.Spec.ServicePlanExternalName = plans[r.IntN(2)]
+		si.Spec.Parameters = parameters(fmt.Sprintf(`{"size":%d}`, r.IntN(100)))
+	}, s.world.binding("app-"+name, ""))
+}
+
+// bind is for instances that are there.
+func (s *soak) bind(ctx context.Context, r *rand.Rand, name string) error {
+	si := s.world.instance("db-"+name, "", "")
+	if err := s.lab.client.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {
+		return err
+	}
+	return either(ctx, s, r, s.world.binding("app-"+name, si.Name), func(*v1beta1.ServiceBinding) {})
+}

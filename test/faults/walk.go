@@ -1,0 +1,163 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// there is there and back again.
+func (w *walk) there() {
+	first := w.state()
+	w.put(walker, first)
+	w.kind.done(w, walker)
+	for range 2 + w.r.IntN(3) {
+		w.refusals()
+		next := w.state()
+		if w.kind.between != nil {
+			w.kind.between(w, next)
+		}
+		w.put(walker, next)
+		if !w.hurried || w.r.IntN(2) == 0 {
+			w.kind.done(w, walker)
+		}
+	}
+	w.put(walker, first)
+	w.kind.done(w, walker)
+	w.put(twin, first)
+	w.kind.done(w, twin)
+	w.compare()
+}
+
+// state is a spec that chance has made.
+func (w *walk) state() map[string]any { return w.spec.object(w.r).(map[string]any) }
+
+func (w *walk) object(name string, spec map[string]any) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetAPIVersion(strings.SplitN(w.kind.crd, "_", 2)[0] + "/v1beta1")
+	o.SetKind(w.kind.kind)
+	meta := w.meta(name)
+	o.SetName(name)
+	o.SetNamespace(meta.Namespace)
+	o.SetLabels(meta.Labels)
+	if spec != nil {
+		o.Object["spec"] = copied(spec)
+	}
+	return o
+}
+
+// copied is as the API server reads it.
+func copied(spec map[string]any) map[string]any {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		panic(err) // it is made of what JSON has
+	}
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal([]byte(`{"apiVersion":"v1","kind":"Any","spec":`+string(text)+`}`), o); err != nil {
+		panic(err)
+	}
+	return o.Object["spec"].(map[string]any)
+}
+
+// put gives an object a spec.
+func (w *walk) put(name string, spec map[string]any) {
+	o := w.object(name, nil)
+	switch err := w.get(o); {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		w.must(err)
+	case w.kind.remade:
+		w.remove(o)
+		w.gone(o)
+	default:
+		edit(w.world, o, func(o *unstructured.Unstructured) { o.Object["spec"] = copied(spec) })
+		return
+	}
+	w.create(w.object(name, spec))
+}
+
+// refusals tries some of what is wrong: admission has to say where.
+func (w *walk) refusals() {
+	all := slices.DeleteFunc(w.spec.slips(w.r, "spec"), func(m slip) bool {
+		_, ok := m.value.(map[string]any)
+		return !ok
+	})
+	for range 3 {
+		m := all[w.r.IntN(len(all))]
+		spec := m.value.(map[string]any)
+		if strings.HasPrefix(m.field, "spec.parameters.") { // else a Secret may have what is missing
+			delete(spec, "parametersFrom")
+		}
+		o := w.object("mistake", spec)
+		try := func() error { return w.client.Create(w.ctx, o) }
+		if !w.kind.remade && w.r.IntN(2) == 0 {
+			o = w.object(walker, nil)
+			try = func() error {
+				w.must(w.get(o))
+				o.Object["spec"] = copied(spec)
+				return w.client.Update(w.ctx, o)
+			}
+		}
+		err := try()
+		for apierrors.IsConflict(err) {
+			err = try()
+		}
+		text, _ := json.Marshal(spec)
+		switch {
+		case err == nil:
+			w.blame("a mistake at %s was not refused: %s", m.field, text)
+		case !strings.Contains(err.Error(), m.field):
+			w.blame("a mistake at %s was refused without saying so: %v", m.field, err)
+		}
+	}
+}
+
+// compare holds the one that has come back beside the one that was made so.
+func (w *walk) compare() {
+	w.await("it is as one made so", func() error {
+		one, err := w.whole(walker)
+		if err != nil {
+			return err
+		}
+		two, err := w.whole(twin)
+		if err == nil && one != two {
+			err = errors.New("\n" + difference(two, one))
+		}
+		return err
+	})
+}
+
+// history is how an object came to be as it is, beside what describe leaves out.
+var history = regexp.MustCompile(`"[a-zA-Z]*[gG]eneration":\d+,?`)
+
+// whole is all there is of an object.
+func (w *walk) whole(name string) (string, error) {
+	o := w.object(name, nil)
+	if err := w.get(o); err != nil {
+		return "", err
+	}
+	withoutHistory(o)
+	text := describe(o) + "\n" + w.kind.held(w, name)
+	return history.ReplaceAllString(strings.ReplaceAll(text, name, "it"), ""), nil
+}
