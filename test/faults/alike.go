@@ -26,91 +26,93 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// alike says whether a run ended as it should. A fault may leave it open whether a request has
+// equalOutcome says whether a run ended as it should. A fault may leave it open whether a request has
 // arrived. Who is told at most once may then have got less, and the Alert says that it is not
 // known; who does not know keys may have got a message twice.
-func (c checker) alike(state, expected string) bool {
-	if c.asked > 0 {
-		state, expected = asking.ReplaceAllString(state, ""), asking.ReplaceAllString(expected, "")
+func (c checker) equalOutcome(state, expected string) bool {
+	if c.retryRequests > 0 {
+		state, expected = retryFields.ReplaceAllString(state, ""), retryFields.ReplaceAllString(expected, "")
 	}
-	if state == expected || c.hurried {
+	if state == expected || c.timingDependent {
 		return true
 	}
-	if c.takenBack != "" { // who has not seen that may tell it
-		if state, expected = c.untold(state), c.untold(expected); state == expected {
+	if c.revertedContent != "" { // who has not seen that may tell it
+		if state, expected = c.withoutReverted(state), c.withoutReverted(expected); state == expected {
 			return true
 		}
 	}
-	if !c.fault.mayLoseAnswer() && !c.fault.hidesReceiver() {
+	if !c.fault.mayLoseAnswer() && !c.fault.mayHideReceiver() {
 		return false
 	}
 	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
-	have = slices.DeleteFunc(have, func(line string) bool { return !slices.Contains(want, line) && c.isForgiven(line, want) })
-	want = slices.DeleteFunc(want, func(line string) bool { return !slices.Contains(have, line) && c.of(line).once })
+	have = slices.DeleteFunc(have, func(line string) bool { return !slices.Contains(want, line) && c.mayBeExtra(line, want) })
+	want = slices.DeleteFunc(want, func(line string) bool { return !slices.Contains(have, line) && c.receiverOf(line).atMostOnce })
 	if len(want) != len(have) {
 		return false
 	}
 	for i := range want {
-		if want[i] != have[i] && !c.leavesOpen(have[i], want[i]) {
+		if want[i] != have[i] && !c.mayDiffer(have[i], want[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// untold is a state without messages of what was taken back.
-func (c checker) untold(state string) string {
-	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool { return !objectLine.MatchString(line) && strings.Contains(line, c.takenBack) })
+// withoutReverted is a state without messages of what was taken back.
+func (c checker) withoutReverted(state string) string {
+	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool {
+		return !objectLine.MatchString(line) && strings.Contains(line, c.revertedContent)
+	})
 	return strings.Join(lines, "\n")
 }
 
-// isForgiven says whether a line is of a message that there is not without faults, but may be
+// mayBeExtra says whether a line is of a message that there is not without faults, but may be
 // after one: a change is the first page for who may not have got that, if they are told once;
 // of one that was sent twice, the other is what is known to be over, or what was changed since, as
 // others have it who keep what they were told; and one may come late.
-func (c checker) isForgiven(line string, want []string) bool {
+func (c checker) mayBeExtra(line string, want []string) bool {
 	name, text, _ := strings.Cut(line, " ")
-	p := c.addressees[name]
+	p := c.receivers[name]
 	if p == nil { // it is of something else
 		return false
 	}
 	if c.fault.kind == deposed && strings.Contains(string(c.fault.at), strings.ReplaceAll(receiverPrefix, " ", ":")) { // it came when it was over
 		return true
 	}
-	if p.once {
+	if p.atMostOnce {
 		updated := strings.Replace(text, "alert.fired", "alert.updated", 1)
 		return slices.Contains(want, name+" "+updated) || slices.Contains(want, name+" Updated: "+text)
 	}
-	return p.board != nil && (slices.Contains(want, name+" Resolved: "+text) || slices.ContainsFunc(want, func(line string) bool { return c.of(line).board != nil && strings.HasSuffix(line, " "+text) }))
+	return p.service != nil && (slices.Contains(want, name+" Resolved: "+text) || slices.ContainsFunc(want, func(line string) bool { return c.receiverOf(line).service != nil && strings.HasSuffix(line, " "+text) }))
 }
 
-// of is who a line of a state is a message to.
-func (c checker) of(line string) *addressee {
+// receiverOf is who a line of a state is a message to.
+func (c checker) receiverOf(line string) *fakeReceiver {
 	name, _, _ := strings.Cut(line, " ")
-	if p := c.addressees[name]; p != nil {
+	if p := c.receivers[name]; p != nil {
 		return p
 	}
-	return &addressee{}
+	return &fakeReceiver{}
 }
 
 // What the Ready condition of receivers says, as describe writes it.
 const (
-	notProbed = `"reason":"NotProbed","status":"True","type":"Ready"`
-	answered  = `"reason":"Answered","status":"True","type":"Ready"`
+	notProbedCondition = `"reason":"NotProbed","status":"True","type":"Ready"`
+	probedCondition    = `"reason":"Answered","status":"True","type":"Ready"`
 )
 
 var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+) (.*)$`)
 
-// leavesOpen says whether a line is of an Alert as expected, but for receivers of which it says
+// mayDiffer says whether a line is of an Alert as expected, but for receivers of which it says
 // that it is not known; or of such a receiver; or of one that was told by a process that was
 // killed before it said so of the receiver, or did not see how it is now: the next will tell.
-func (c checker) leavesOpen(line, expected string) bool {
+func (c checker) mayDiffer(line, expected string) bool {
 	is, should := objectLine.FindStringSubmatch(line), objectLine.FindStringSubmatch(expected)
 	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
 		return false
 	}
 	if is[1] != "Alert" {
-		return c.addressees[is[2]].once || (c.fault.kills() || c.fault.hidesReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbed, answered), "NotProbed", "Answered") == should[3]
+		return c.receivers[is[2]].atMostOnce || (c.fault.hasSuccessor() || c.fault.mayHideReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbedCondition, probedCondition), "NotProbed", "Answered") == should[3]
 	}
 	var a, b v1beta1.Alert
 	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {
@@ -119,7 +121,7 @@ func (c checker) leavesOpen(line, expected string) bool {
 	open := false
 	for i, row := range a.Status.Deliveries {
 		switch {
-		case isUndecided(row) && c.addressees[row.Name].once:
+		case isOutcomeUnknown(row) && c.receivers[row.Name].atMostOnce:
 			open = true
 		case row != b.Status.Deliveries[i]:
 			return false
@@ -128,5 +130,5 @@ func (c checker) leavesOpen(line, expected string) bool {
 	return open && readyReason(&a) == v1beta1.ReasonOutcomeUnknown && fmt.Sprint(a.Spec) == fmt.Sprint(b.Spec)
 }
 
-// asking is in what the state of what was asked for again differs.
-var asking = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)
+// retryFields is in what the state of what was asked for again differs.
+var retryFields = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)

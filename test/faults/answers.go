@@ -39,7 +39,7 @@ type answer struct {
 	write http.HandlerFunc
 }
 
-func says(code int, body string, header ...string) http.HandlerFunc {
+func respondWith(code int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		for i := 0; i+1 < len(header); i += 2 {
@@ -50,23 +50,23 @@ func says(code int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
-func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// status is an error as the API server writes it.
-func status(code int, reason, message string, header ...string) http.HandlerFunc {
-	return says(code, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"`+reason+`","message":"`+message+`","code":`+strconv.Itoa(code)+`}`, header...)
+// apiError is an error as the API server writes it.
+func apiError(code int, reason, message string, header ...string) http.HandlerFunc {
+	return respondWith(code, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"`+reason+`","message":"`+message+`","code":`+strconv.Itoa(code)+`}`, header...)
 }
 
 // apiAnswers are of the API server.
 var apiAnswers = map[string]answer{
 	"api-reset":       {},
 	"api-lost":        {acts: true},
-	"api-timeout":     {write: status(504, "Timeout", "the request did not complete in time")},
-	"api-late":        {acts: true, write: status(504, "Timeout", "the request did not complete in time")},
-	"api-conflict":    {write: status(409, "Conflict", "the object has been modified")},
-	"api-throttled":   {write: status(429, "TooManyRequests", "slow down", "Retry-After", "1")},
-	"api-unavailable": {write: status(500, "InternalError", "etcdserver: leader changed")},
-	"api-denied":      {write: status(403, "Forbidden", "admission webhook denied the request")},
+	"api-timeout":     {write: apiError(504, "Timeout", "the request did not complete in time")},
+	"api-late":        {acts: true, write: apiError(504, "Timeout", "the request did not complete in time")},
+	"api-conflict":    {write: apiError(409, "Conflict", "the object has been modified")},
+	"api-throttled":   {write: apiError(429, "TooManyRequests", "slow down", "Retry-After", "1")},
+	"api-unavailable": {write: apiError(500, "InternalError", "etcdserver: leader changed")},
+	"api-denied":      {write: apiError(403, "Forbidden", "admission webhook denied the request")},
 }
 
 // accepted says that something takes its time.
@@ -74,42 +74,42 @@ const accepted = "202"
 
 // outsideAnswers are of brokers and receivers.
 var outsideAnswers = map[string]answer{
-	"hang":         {write: hangs},
-	"hang-after":   {acts: true, write: hangs},
+	"hang":         {write: hang},
+	"hang-after":   {acts: true, write: hang},
 	"reset":        {},
 	"lost":         {acts: true},
-	"408":          {write: says(408, `{"description":"request timeout"}`)},
-	"409":          {write: says(409, `{"description":"there is one already"}`)},
-	"410":          {removes: true, write: says(410, `{}`)},
-	"412":          {write: says(412, `{"description":"another version"}`)},
-	"concurrency":  {write: says(422, `{"error":"ConcurrencyError","description":"another operation is in progress"}`)},
-	"429":          {write: says(429, `{"description":"slow down"}`, "Retry-After", "1")},
-	"500":          {write: echoes},
-	"500-after":    {acts: true, write: says(500, `{"description":"oops"}`)},
-	"502":          {write: says(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
-	accepted:       {accepts: true, write: says(202, `{}`)},
-	"in-progress":  {accepts: true, write: says(200, `{"state":"in progress"}`)},
-	"empty":        {accepts: true, removes: true, write: says(200, ``)},
-	"endless":      {accepts: true, write: endless},
-	"slow":         {accepts: true, write: slow},
-	"redirect":     {write: says(307, ``, "Location", "http://127.0.0.1:9/")},
-	"broken":       {accepts: true, write: says(200, `{"credentials":`)},
-	"wrong-type":   {accepts: true, removes: true, write: says(200, `{"state":7,"credentials":"no","operation":{}}`)},
-	"broken-after": {acts: true, write: says(200, `{"credentials":`)},
+	"408":          {write: respondWith(408, `{"description":"request timeout"}`)},
+	"409":          {write: respondWith(409, `{"description":"there is one already"}`)},
+	"410":          {removes: true, write: respondWith(410, `{}`)},
+	"412":          {write: respondWith(412, `{"description":"another version"}`)},
+	"concurrency":  {write: respondWith(422, `{"error":"ConcurrencyError","description":"another operation is in progress"}`)},
+	"429":          {write: respondWith(429, `{"description":"slow down"}`, "Retry-After", "1")},
+	"500":          {write: echoRequest},
+	"500-after":    {acts: true, write: respondWith(500, `{"description":"oops"}`)},
+	"502":          {write: respondWith(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
+	accepted:       {accepts: true, write: respondWith(202, `{}`)},
+	"in-progress":  {accepts: true, write: respondWith(200, `{"state":"in progress"}`)},
+	"empty":        {accepts: true, removes: true, write: respondWith(200, ``)},
+	"endless":      {accepts: true, write: writeEndlessly},
+	"slow":         {accepts: true, write: writeSlowly},
+	"redirect":     {write: respondWith(307, ``, "Location", "http://127.0.0.1:9/")},
+	"broken":       {accepts: true, write: respondWith(200, `{"credentials":`)},
+	"wrong-type":   {accepts: true, removes: true, write: respondWith(200, `{"state":7,"credentials":"no","operation":{}}`)},
+	"broken-after": {acts: true, write: respondWith(200, `{"credentials":`)},
 }
 
-// echoes says all that it was told: who asks, and for what.
-func echoes(w http.ResponseWriter, r *http.Request) {
+// echoRequest says all that it was told: who asks, and for what.
+func echoRequest(w http.ResponseWriter, r *http.Request) {
 	_, password, _ := r.BasicAuth()
 	body, _ := io.ReadAll(r.Body)
 	text, err := json.Marshal(map[string]string{"description": "oops, " + password + " " + r.Header.Get("Authorization") + " " + string(body)})
 	if err != nil {
 		panic(err) // texts always encode
 	}
-	says(500, string(text))(w, r)
+	respondWith(500, string(text))(w, r)
 }
 
-func endless(w http.ResponseWriter, r *http.Request) {
+func writeEndlessly(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	_, _ = io.WriteString(w, `{"description":"`)
 	for block := strings.Repeat("x", 4096); r.Context().Err() == nil; {
@@ -119,25 +119,25 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func slow(w http.ResponseWriter, r *http.Request) {
+func writeSlowly(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	for r.Context().Err() == nil {
 		_, _ = io.WriteString(w, " ")
 		_ = http.NewResponseController(w).Flush()
-		wait(r.Context(), 200*time.Millisecond)
+		sleep(r.Context(), 200*time.Millisecond)
 	}
 }
 
-// discard takes what a server writes whose answer nobody is to see.
-type discard struct{ header http.Header }
+// discardWriter takes what a server writes whose answer nobody is to see.
+type discardWriter struct{ header http.Header }
 
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(p []byte) (int, error) { return len(p), nil }
-func (d discard) WriteHeader(int)             {}
+func (d discardWriter) Header() http.Header         { return d.header }
+func (d discardWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (d discardWriter) WriteHeader(int)             {}
 
 // answersAt are the names of the answers that calls at a seam can get.
 func answersAt(s seam) []string {
-	if s == outside {
+	if s == seamOutside {
 		return slices.Sorted(maps.Keys(outsideAnswers))
 	}
 	return slices.Sorted(maps.Keys(apiAnswers))

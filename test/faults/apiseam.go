@@ -31,9 +31,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// apiSeamOptions say which run a proxy is for.
-type apiSeamOptions struct {
-	director  *director
+// APIServerOptions say which run a proxy is for.
+type APIServerOptions struct {
+	injector  *injector
 	namespace string
 	upstream  *url.URL
 	transport http.RoundTripper // with the operator's credentials
@@ -42,83 +42,85 @@ type apiSeamOptions struct {
 
 // An apiSeam is all that one process of the operator sees of the API server: a proxy that
 // shows it no more than its run's namespace, and what of the cluster is its run's.
-type apiSeam struct {
-	apiSeamOptions
+type APIServer struct {
+	APIServerOptions
 
-	// asOf is the resourceVersion that lists show until caughtUp opens; nil: the newest.
-	asOf     atomic.Pointer[string]
-	caughtUp *gate
+	// staleVersion is the resourceVersion that lists show until caughtUp opens; nil: the newest.
+	staleVersion atomic.Pointer[string]
+	caughtUp     *gate
 	// follows the watches' faults: a standby's watches are frozen, a leader's are not.
 	isStandby atomic.Bool
 	dead      atomic.Bool
 }
 
-// newAPISeam shows the newest state.
-func newAPISeam(o apiSeamOptions) *apiSeam { return &apiSeam{apiSeamOptions: o, caughtUp: newGate()} }
+// NewAPIServer shows the newest state.
+func NewAPIServer(o APIServerOptions) *APIServer {
+	return &APIServer{APIServerOptions: o, caughtUp: newGate()}
+}
 
 // holdAt has lists and watches show a resourceVersion until catchUp.
-func (s *apiSeam) holdAt(version string) {
-	s.asOf.Store(&version)
+func (s *APIServer) holdAt(version string) {
+	s.staleVersion.Store(&version)
 	s.caughtUp.close()
 }
 
-func (s *apiSeam) catchUp() {
-	s.asOf.Store(nil)
+func (s *APIServer) catchUp() {
+	s.staleVersion.Store(nil)
 	s.caughtUp.open()
 }
 
-func (s *apiSeam) setStandby() { s.isStandby.Store(true) }
+func (s *APIServer) setStandby() { s.isStandby.Store(true) }
 
 // disconnect has nothing more be carried out.
-func (s *apiSeam) disconnect() { s.dead.Store(true) }
+func (s *APIServer) disconnect() { s.dead.Store(true) }
 
 // ServeHTTP is a request of the process.
-func (s *apiSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t, ok := targetOf(r.URL.Path)
+func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t, ok := parsePath(r.URL.Path)
 	query := r.URL.Query()
 	switch {
 	case s.dead.Load():
 		panic(http.ErrAbortHandler)
 	case !ok || t.resource == "events" || strings.HasSuffix(t.resource, "reviews"):
-		s.pass(w, r, r.URL.Path, query)
+		s.forwardUncounted(w, r, r.URL.Path, query)
 	case t.resource == "leases":
-		s.lease(w, r)
+		s.serveLease(w, r)
 	case t.name == "" && r.Method == http.MethodGet:
-		s.narrow(&t, query)
-		s.director.expect(time.Now().Add(time.Second / 2)) // what it learns
-		switch asOf := s.asOf.Load(); {
+		s.restrictToRun(&t, query)
+		s.injector.expectWork(time.Now().Add(time.Second / 2)) // what it learns
+		switch asOf := s.staleVersion.Load(); {
 		case query.Get("watch") != "":
-			s.watch(w, r, t, query)
+			s.serveWatch(w, r, t, query)
 		case query.Get("resourceVersion") == "": // it wants to know how it is now
 			r.URL.Path, r.URL.RawQuery = t.path(), query.Encode()
-			s.call(w, r, t)
+			s.serveCall(w, r, t)
 		case asOf != nil && query.Get("resourceVersion") == "0" && query.Get("continue") == "":
 			query.Set("resourceVersion", *asOf)
 			query.Set("resourceVersionMatch", "Exact")
 			fallthrough
 		default:
-			s.pass(w, r, t.path(), query)
+			s.forwardUncounted(w, r, t.path(), query)
 		}
 	default:
-		s.call(w, r, t)
+		s.serveCall(w, r, t)
 	}
 }
 
-// narrow has a list or watch show no other runs.
-func (s *apiSeam) narrow(t *target, query url.Values) {
+// restrictToRun has a list or watch show no other runs.
+func (s *APIServer) restrictToRun(t *resourcePath, query url.Values) {
 	switch {
 	case t.namespace != "":
-	case slices.Contains(inNamespaces, t.resource):
+	case slices.Contains(namespacedResources, t.resource):
 		t.namespace = s.namespace
 	case t.resource == "namespaces":
 		query.Set("fieldSelector", "metadata.name="+s.namespace)
-	case isOfCluster(*t):
+	case isClusterScoped(*t):
 		query.Set("labelSelector", runLabel+"="+s.namespace)
 	}
 }
 
-// labelled is an object that is to be created, as one of a run.
-func labelled(object []byte, run string) []byte {
+// withRunLabel is an object that is to be created, as one of a run.
+func withRunLabel(object []byte, run string) []byte {
 	var o unstructured.Unstructured
 	if o.UnmarshalJSON(object) != nil {
 		return object // the API server says what is wrong with it
@@ -131,34 +133,34 @@ func labelled(object []byte, run string) []byte {
 	return text
 }
 
-// call is a request about one object, or a list that is not the cache's.
-func (s *apiSeam) call(w http.ResponseWriter, r *http.Request, t target) {
+// serveCall is a request about one object, or a list that is not the cache's.
+func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, t resourcePath) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
 	name := t.name
 	if r.Method == http.MethodPost {
-		name = nameIn(body)
+		name = objectName(body)
 	}
-	if r.Method == http.MethodPost && isOfCluster(t) {
-		body = labelled(body, s.namespace)
+	if r.Method == http.MethodPost && isClusterScoped(t) {
+		body = withRunLabel(body, s.namespace)
 	}
-	what := strings.TrimRight(r.Method+" "+t.resource+"/"+plain(name)+"/"+t.subresource, "/")
-	act := s.director.arrive(r.Context(), call{seam: api, what: what, changes: r.Method != http.MethodGet})
+	what := strings.TrimRight(r.Method+" "+t.resource+"/"+stripRunName(name)+"/"+t.subresource, "/")
+	act := s.injector.intercept(r.Context(), call{seam: seamAPI, name: what, mutates: r.Method != http.MethodGet})
 	switch {
-	case act.before:
+	case act.killBefore:
 		s.kill()
 		panic(http.ErrAbortHandler)
-	case act.held:
-		s.director.late.pass(context.WithoutCancel(r.Context()))
+	case act.delayed:
+		s.injector.delayGate.wait(context.WithoutCancel(r.Context()))
 	case act.answer != "":
 		a, ok := apiAnswers[act.answer]
 		if !ok {
 			break // one for the other seam
 		}
 		if a.acts {
-			s.forward(discard{http.Header{}}, r, r.URL.Path, r.URL.Query(), body)
+			s.forward(discardWriter{http.Header{}}, r, r.URL.Path, r.URL.Query(), body)
 		}
 		if a.write == nil {
 			panic(http.ErrAbortHandler)
@@ -166,29 +168,29 @@ func (s *apiSeam) call(w http.ResponseWriter, r *http.Request, t target) {
 		a.write(w, r)
 		return
 	}
-	if act.after {
-		s.forward(discard{http.Header{}}, r, r.URL.Path, r.URL.Query(), body)
+	if act.killAfter {
+		s.forward(discardWriter{http.Header{}}, r, r.URL.Path, r.URL.Query(), body)
 		s.kill()
 		panic(http.ErrAbortHandler)
 	}
 	s.forward(w, r, r.URL.Path, r.URL.Query(), body)
 }
 
-// lease is how leaders are elected: who is deposed hears nothing more of it.
-func (s *apiSeam) lease(w http.ResponseWriter, r *http.Request) {
+// serveLease is how leaders are elected: who is deposed hears nothing more of it.
+func (s *APIServer) serveLease(w http.ResponseWriter, r *http.Request) {
 	select {
-	case <-s.director.deposed.fired:
+	case <-s.injector.deposed.fired:
 		if !s.isStandby.Load() {
 			<-r.Context().Done()
 			return
 		}
 	default:
 	}
-	s.pass(w, r, r.URL.Path, r.URL.Query())
+	s.forwardUncounted(w, r, r.URL.Path, r.URL.Query())
 }
 
-// pass forwards a request that is no call.
-func (s *apiSeam) pass(w http.ResponseWriter, r *http.Request, path string, query url.Values) {
+// forwardUncounted forwards a request that is no call.
+func (s *APIServer) forwardUncounted(w http.ResponseWriter, r *http.Request, path string, query url.Values) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -197,7 +199,7 @@ func (s *apiSeam) pass(w http.ResponseWriter, r *http.Request, path string, quer
 }
 
 // forward has a request carried out, also if the process that made it is gone by then.
-func (s *apiSeam) forward(w http.ResponseWriter, r *http.Request, path string, query url.Values, body []byte) {
+func (s *APIServer) forward(w http.ResponseWriter, r *http.Request, path string, query url.Values, body []byte) {
 	response, err := s.send(context.WithoutCancel(r.Context()), r, path, query, body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -213,7 +215,7 @@ func (s *apiSeam) forward(w http.ResponseWriter, r *http.Request, path string, q
 	_, _ = io.Copy(w, response.Body)
 }
 
-func (s *apiSeam) send(ctx context.Context, r *http.Request, path string, query url.Values, body []byte) (*http.Response, error) {
+func (s *APIServer) send(ctx context.Context, r *http.Request, path string, query url.Values, body []byte) (*http.Response, error) {
 	to := *s.upstream
 	to.Path, to.RawQuery = path, query.Encode()
 	request, err := http.NewRequestWithContext(ctx, r.Method, to.String(), strings.NewReader(string(body)))
@@ -225,12 +227,12 @@ func (s *apiSeam) send(ctx context.Context, r *http.Request, path string, query 
 			request.Header.Set(name, value)
 		}
 	}
-	request.Header.Set("Accept", asJSON(r.Header.Get("Accept")))
+	request.Header.Set("Accept", acceptJSON(r.Header.Get("Accept")))
 	return s.transport.RoundTrip(request)
 }
 
-// asJSON leaves out of what a client accepts all that a proxy cannot read.
-func asJSON(accept string) string {
+// acceptJSON leaves out of what a client accepts all that a proxy cannot read.
+func acceptJSON(accept string) string {
 	var kept []string
 	for one := range strings.SplitSeq(accept, ",") {
 		if strings.Contains(one, "application/json") {

@@ -34,57 +34,57 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// credentials are those of a binding: no two have the same, and each may stand in Secrets
+// uniqueCredentials are those of a binding: no two have the same, and each may stand in Secrets
 // only.
-func credentials(string) any {
+func uniqueCredentials(string) any {
 	return map[string]string{"username": "app", "password": canary.Value + rand.Text()}
 }
 
 // Services of which the broker tells credentials once: a Secret that is lost takes others.
 // It can make them beside the present ones, unless it is rigid.
-func once(s *osbtest.Service) { s.Behavior.RevealOnce = true }
+func revealOnce(s *osbtest.Service) { s.Behavior.RevealOnce = true }
 
-func rigid(s *osbtest.Service) {
+func notRotatable(s *osbtest.Service) {
 	for i := range s.Plans {
 		s.Plans[i].BindingRotatable = false
 	}
 }
 
-// unbindable has instances of the smallest plan not be bound to.
-func unbindable(s *osbtest.Service) { s.Plans[0].Bindable = new(bool) }
+// notBindable has instances of the smallest plan not be bound to.
+func notBindable(s *osbtest.Service) { s.Plans[0].Bindable = new(bool) }
 
-func rotatable(s *osbtest.Service) {
+func allRotatable(s *osbtest.Service) {
 	for i := range s.Plans {
 		s.Plans[i].BindingRotatable = true
 	}
 }
 
 // Credentials of passing services end after a while.
-const lifetime = time.Hour
+const credentialLifetime = time.Hour
 
-func passing(s *osbtest.Service) { s.Behavior.Lifetime = lifetime }
+func expiring(s *osbtest.Service) { s.Behavior.Lifetime = credentialLifetime }
 
-// secretOf is the Secret that has a binding's name for it.
-func (w *world) secretOf(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+// bindingSecret is the Secret that has a binding's name for it.
+func (w *environment) bindingSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: catalog.SecretName(b)}}
 	return s, w.get(s)
 }
 
-// delivers says whether a binding is Ready, with what the broker tells now in its Secret.
-func (w *world) delivers(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+// deliveredSecret says whether a binding is Ready, with what the broker tells now in its Secret.
+func (w *environment) deliveredSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	if err := w.get(b); err != nil {
 		return nil, err
 	}
-	w.askAgain(b)
-	if err := trueFor(b.Status.Conditions, b.Status.ReconciledGeneration, b); err != nil {
+	w.retryIfRefused(b)
+	if err := checkReady(b.Status.Conditions, b.Status.ReconciledGeneration, b); err != nil {
 		return nil, err
 	}
-	s, err := w.secretOf(b)
+	s, err := w.bindingSecret(b)
 	if err != nil {
 		return nil, err
 	}
-	if told := passwordOf(w.broker.Holds().Bindings[idOf(b)]); told == "" || told != string(s.Data["password"]) {
-		return nil, fmt.Errorf("its Secret has not what the broker has under %s", idOf(b))
+	if told := passwordOf(w.broker.Holds().Bindings[externalID(b)]); told == "" || told != string(s.Data["password"]) {
+		return nil, fmt.Errorf("its Secret has not what the broker has under %s", externalID(b))
 	}
 	return s, nil
 }
@@ -95,22 +95,22 @@ func passwordOf(b osbtest.Binding) string {
 	return told.Password
 }
 
-// bound makes an instance and a binding to it, and waits until both are there.
-func (w *world) bound(class, plan string) (*v1beta1.ServiceInstance, *v1beta1.ServiceBinding) {
-	si, b := w.instance("db", class, plan), w.binding("app", "db")
+// bind makes an instance and a binding to it, and waits until both are there.
+func (w *environment) bind(class, plan string) (*v1beta1.ServiceInstance, *v1beta1.ServiceBinding) {
+	si, b := w.newInstance("db", class, plan), w.newBinding("app", "db")
 	w.create(si)
 	w.create(b)
-	w.ready(si, b)
+	w.waitReady(si, b)
 	return si, b
 }
 
-// secretLost has a user delete a binding's Secret, and waits until it is back.
-func (w *world) secretLost(b *v1beta1.ServiceBinding) {
-	lost, err := w.secretOf(b)
+// loseSecret has a user delete a binding's Secret, and waits until it is back.
+func (w *environment) loseSecret(b *v1beta1.ServiceBinding) {
+	lost, err := w.bindingSecret(b)
 	w.must(err)
 	w.remove(lost)
 	w.await("the Secret is back", func() error {
-		s, err := w.delivers(b)
+		s, err := w.deliveredSecret(b)
 		if err == nil && s.UID == lost.UID {
 			return apierrors.NewConflict(corev1.Resource("secrets"), s.Name, nil)
 		}
@@ -118,16 +118,16 @@ func (w *world) secretLost(b *v1beta1.ServiceBinding) {
 	})
 }
 
-// secretEdited has a user change what a binding's Secret has, and waits until that is put
+// editSecret has a user change what a binding's Secret has, and waits until that is put
 // right. What the user has added stays.
-func (w *world) secretEdited(b *v1beta1.ServiceBinding) {
-	s, err := w.secretOf(b)
+func (w *environment) editSecret(b *v1beta1.ServiceBinding) {
+	s, err := w.bindingSecret(b)
 	w.must(err)
 	edit(w, s, func(s *corev1.Secret) {
 		s.Data = map[string][]byte{"password": []byte("mine"), "note": []byte("mine")}
 	})
 	w.await("the Secret is put right", func() error {
-		s, err := w.delivers(b)
+		s, err := w.deliveredSecret(b)
 		if err == nil && (len(s.Data["username"]) == 0 || string(s.Data["note"]) != "mine") {
 			return fmt.Errorf("it has %d keys", len(s.Data))
 		}
@@ -135,37 +135,37 @@ func (w *world) secretEdited(b *v1beta1.ServiceBinding) {
 	})
 }
 
-// rebound asks for other credentials, and waits for them.
-func (w *world) rebound(b *v1beta1.ServiceBinding) {
-	old := idOf(b)
+// rebind asks for other credentials, and waits for them.
+func (w *environment) rebind(b *v1beta1.ServiceBinding) {
+	old := externalID(b)
 	edit(w, b, func(b *v1beta1.ServiceBinding) {
 		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now")
 	})
 	w.await("there are others", func() error {
-		err := w.moved(b, old)
-		if isLeft := b.Status.CurrentOperation == "" && b.Status.Rebind == b.Annotations[v1beta1.RebindAnnotation]; err != nil && idOf(b) == old && isLeft {
-			w.insist(b) // the broker has refused it, and what there is works
+		err := w.checkMoved(b, old)
+		if isLeft := b.Status.CurrentOperation == "" && b.Status.Rebind == b.Annotations[v1beta1.RebindAnnotation]; err != nil && externalID(b) == old && isLeft {
+			w.requestRetry(b) // the broker has refused it, and what there is works
 		}
 		return err
 	})
 }
 
-// moved says whether a binding is delivered under another id than before.
-func (w *world) moved(b *v1beta1.ServiceBinding, from string) error {
-	_, err := w.delivers(b)
-	if err == nil && idOf(b) == from {
+// checkMoved says whether a binding is delivered under another id than before.
+func (w *environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
+	_, err := w.deliveredSecret(b)
+	if err == nil && externalID(b) == from {
 		return fmt.Errorf("it is still %s", from)
 	}
 	return err
 }
 
-// renewed lets time pass, which is to say that the status tells of earlier times, and waits
+// renew lets time pass, which is to say that the status tells of earlier times, and waits
 // for other credentials.
-func (w *world) renewed(b *v1beta1.ServiceBinding, after time.Duration) {
-	old := idOf(b)
+func (w *environment) renew(b *v1beta1.ServiceBinding, after time.Duration) {
+	old := externalID(b)
 	w.await("they are renewed", func() error {
-		err := w.moved(b, old)
-		if s := &b.Status; err == nil || idOf(b) != old || s.ExpiresAt == nil || time.Until(s.ExpiresAt.Time) < lifetime/2 {
+		err := w.checkMoved(b, old)
+		if s := &b.Status; err == nil || externalID(b) != old || s.ExpiresAt == nil || time.Until(s.ExpiresAt.Time) < credentialLifetime/2 {
 			return err
 		}
 		for _, t := range []*metav1.Time{b.Status.ExpiresAt, b.Status.RenewBefore, b.Status.Attempts.LastTime} {
@@ -175,8 +175,8 @@ func (w *world) renewed(b *v1beta1.ServiceBinding, after time.Duration) {
 	})
 }
 
-// waitsFor waits until a binding's Ready says what is in its way.
-func (w *world) waitsFor(b *v1beta1.ServiceBinding, reason string) {
+// waitReadyReason waits until a binding's Ready says what is in its way.
+func (w *environment) waitReadyReason(b *v1beta1.ServiceBinding, reason string) {
 	w.await("the binding says what is in its way", func() error {
 		if err := w.get(b); err != nil {
 			return err
@@ -190,44 +190,44 @@ func (w *world) waitsFor(b *v1beta1.ServiceBinding, reason string) {
 	})
 }
 
-// occupied makes a Secret that is in a binding's way, and frees its name once the binding
+// occupySecretName makes a Secret that is in a binding's way, and frees its name once the binding
 // has said so.
-func (w *world) occupied() {
-	s := w.secret("app", map[string]string{"password": "mine"})
-	b := w.binding("app", "db")
+func (w *environment) occupySecretName() {
+	s := w.createSecret("app", map[string]string{"password": "mine"})
+	b := w.newBinding("app", "db")
 	w.create(b)
-	w.waitsFor(b, v1beta1.ReasonErrorInjectingBindResult)
-	now, err := w.secretOf(b)
+	w.waitReadyReason(b, v1beta1.ReasonErrorInjectingBindResult)
+	now, err := w.bindingSecret(b)
 	w.must(err)
 	if now.ResourceVersion != s.ResourceVersion {
-		w.blame("the Secret of somebody else was written")
+		w.reportf("the Secret of somebody else was written")
 	}
 	w.must(w.client.Delete(w.ctx, now, client.Preconditions{UID: &s.UID}))
-	w.await("the binding is delivered", func() error { _, err := w.delivers(b); return err })
+	w.await("the binding is delivered", func() error { _, err := w.deliveredSecret(b); return err })
 }
 
-// retained deletes a binding and its instance, and lets what the broker has stay there.
-func (w *world) retained(objects ...client.Object) {
+// retain deletes a binding and its instance, and lets what the broker has stay there.
+func (w *environment) retain(objects ...client.Object) {
 	for _, o := range objects {
-		w.left.add(idOf(o))
-		w.must(w.client.Patch(w.ctx, o, annotated(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)))
+		w.retained.add(externalID(o))
+		w.must(w.client.Patch(w.ctx, o, annotationPatch(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)))
 	}
 	w.remove(objects...)
-	w.gone(objects...)
+	w.waitGone(objects...)
 }
 
-func annotated(key, value string) client.Patch {
+func annotationPatch(key, value string) client.Patch {
 	text, _ := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}}) // strings
 	return client.RawPatch(types.MergePatchType, text)
 }
 
-// brought makes a binding of an id that the broker has already, from an object before it.
-func (w *world) brought(before *v1beta1.ServiceBinding) *v1beta1.ServiceBinding {
-	b := w.binding(before.Name, before.Spec.InstanceRef.Name)
-	b.Spec.ExternalID = idOf(before)
-	w.retained(before)
-	w.strangers.add(b.Spec.ExternalID)
+// importBinding makes a binding of an id that the broker has already, from an object before it.
+func (w *environment) importBinding(before *v1beta1.ServiceBinding) *v1beta1.ServiceBinding {
+	b := w.newBinding(before.Name, before.Spec.InstanceRef.Name)
+	b.Spec.ExternalID = externalID(before)
+	w.retain(before)
+	w.foreign.add(b.Spec.ExternalID)
 	w.create(b)
-	w.ready(b)
+	w.waitReady(b)
 	return b
 }

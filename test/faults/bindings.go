@@ -28,132 +28,132 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-func bindingScenarios() []scenario {
-	return append(plainBindings(), append(secretScenarios(), replacedBindings()...)...)
+func bindingScenarios() []Scenario {
+	return append(plainBindingScenarios(), append(secretScenarios(), replacementScenarios()...)...)
 }
 
-func plainBindings() []scenario {
-	return []scenario{
-		{name: "binding", prepare: registered, steps: func(w *world) {
-			si, b := w.bound(syncClass, syncPlan)
+func plainBindingScenarios() []Scenario {
+	return []Scenario{
+		{name: "binding", prepare: registerBroker, steps: func(w *environment) {
+			si, b := w.bind(syncClass, syncPlan)
 			w.remove(b, si)
-			w.gone(b, si)
+			w.waitGone(b, si)
 		}},
-		{name: "binding-mitigated-ready", prepare: silentAbout(osb.Bind, untilMitigated), steps: func(w *world) { w.bound(syncClass, syncPlan) }},
-		{name: "binding-kept", prepare: registered, steps: func(w *world) { w.bound(asyncClass, asyncPlan) }},
-		{name: "binding-async", prepare: registered, steps: func(w *world) {
-			si, b := w.bound(asyncClass, asyncPlan)
+		{name: "binding-mitigated-ready", prepare: loseAnswers(osb.Bind, lossesUntilMitigation), steps: func(w *environment) { w.bind(syncClass, syncPlan) }},
+		{name: "binding-kept", prepare: registerBroker, steps: func(w *environment) { w.bind(asyncClass, asyncPlan) }},
+		{name: "binding-async", prepare: registerBroker, steps: func(w *environment) {
+			si, b := w.bind(asyncClass, asyncPlan)
 			w.remove(b)
-			w.gone(b)
+			w.waitGone(b)
 			w.remove(si)
-			w.gone(si)
+			w.waitGone(si)
 		}},
-		{name: "binding-parameters", prepare: func(w *world) {
-			registered(w)
-			w.secret("parameters", map[string]string{"all": `{"role":"` + strings.ReplaceAll(canary.Value, `"`, `\"`) + `"}`})
-			w.provisioned(syncClass, syncPlan)
-		}, steps: func(w *world) {
-			b := w.binding("app", "db")
+		{name: "binding-parameters", prepare: func(w *environment) {
+			registerBroker(w)
+			w.createSecret("parameters", map[string]string{"all": `{"role":"` + strings.ReplaceAll(canary.Value, `"`, `\"`) + `"}`})
+			w.provision(syncClass, syncPlan)
+		}, steps: func(w *environment) {
+			b := w.newBinding("app", "db")
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
 			w.create(b)
-			w.ready(b)
+			w.waitReady(b)
 			w.remove(b)
-			w.gone(b)
+			w.waitGone(b)
 		}},
-		{name: "binding-first", prepare: registered, steps: func(w *world) {
-			b, si := w.binding("app", "db"), w.instance("db", syncClass, syncPlan)
+		{name: "binding-first", prepare: registerBroker, steps: func(w *environment) {
+			b, si := w.newBinding("app", "db"), w.newInstance("db", syncClass, syncPlan)
 			w.create(b)
-			wait(w.ctx, pause)
+			sleep(w.ctx, pause)
 			w.create(si)
-			w.ready(si, b)
+			w.waitReady(si, b)
 		}},
-		{name: "binding-plan", prepare: registeredWith(unbindable), steps: func(w *world) {
-			b, si := w.binding("app", "db"), w.instance("db", syncClass, syncPlan)
+		{name: "binding-plan", prepare: registerBrokerWith(notBindable), steps: func(w *environment) {
+			b, si := w.newBinding("app", "db"), w.newInstance("db", syncClass, syncPlan)
 			w.create(b)
 			w.create(si)
-			w.waitsFor(b, v1beta1.ReasonErrorNonbindableServiceClass)
-			edit(w, si, planned(syncOther))
-			w.ready(si)
-			wait(w.ctx, pause) // it is to be noticed, without anybody who asks again
-			w.ready(b)
+			w.waitReadyReason(b, v1beta1.ReasonErrorNonbindableServiceClass)
+			edit(w, si, setPlan(syncOther))
+			w.waitReady(si)
+			sleep(w.ctx, pause) // it is to be noticed, without anybody who asks again
+			w.waitReady(b)
 		}},
-		{name: "binding-holds", prepare: registered, steps: func(w *world) {
-			si, b := w.bound(syncClass, syncPlan)
+		{name: "binding-holds", prepare: registerBroker, steps: func(w *environment) {
+			si, b := w.bind(syncClass, syncPlan)
 			w.remove(si)
-			wait(w.ctx, pause)
+			sleep(w.ctx, pause)
 			w.remove(b)
-			w.gone(b, si)
+			w.waitGone(b, si)
 		}},
-		{name: "binding-retained", prepare: registered, steps: func(w *world) {
-			si, b := w.bound(syncClass, syncPlan)
-			w.retained(b, si)
+		{name: "binding-retained", prepare: registerBroker, steps: func(w *environment) {
+			si, b := w.bind(syncClass, syncPlan)
+			w.retain(b, si)
 		}},
-		{name: "binding-brought", prepare: registered, steps: func(w *world) {
-			_, b := w.bound(syncClass, syncPlan)
-			b = w.brought(b)
+		{name: "binding-brought", prepare: registerBroker, steps: func(w *environment) {
+			_, b := w.bind(syncClass, syncPlan)
+			b = w.importBinding(b)
 			w.remove(b)
-			w.gone(b)
+			w.waitGone(b)
 		}},
 	}
 }
 
-func secretScenarios() []scenario {
-	lost := func(w *world) {
-		_, b := w.bound(syncClass, syncPlan)
-		w.secretLost(b)
+func secretScenarios() []Scenario {
+	lost := func(w *environment) {
+		_, b := w.bind(syncClass, syncPlan)
+		w.loseSecret(b)
 	}
-	edited := func(w *world) {
-		_, b := w.bound(syncClass, syncPlan)
-		w.secretEdited(b)
+	edited := func(w *environment) {
+		_, b := w.bind(syncClass, syncPlan)
+		w.editSecret(b)
 	}
-	return []scenario{
-		{name: "binding-secret-lost", prepare: registered, steps: lost},
-		{name: "binding-secret-lost-rotated", prepare: registeredWith(once), steps: lost},
-		{name: "binding-secret-lost-anew", prepare: registeredWith(once, rigid), steps: lost},
-		{name: "binding-secret-edited", prepare: registered, steps: edited},
-		{name: "binding-secret-edited-rotated", prepare: registeredWith(once), steps: edited},
-		{name: "binding-secret-occupied", prepare: func(w *world) {
-			registered(w)
-			w.provisioned(syncClass, syncPlan)
-		}, steps: (*world).occupied},
-		{name: "binding-namespace", prepare: registered, steps: func(w *world) {
-			si, b := w.bound(syncClass, syncPlan)
+	return []Scenario{
+		{name: "binding-secret-lost", prepare: registerBroker, steps: lost},
+		{name: "binding-secret-lost-rotated", prepare: registerBrokerWith(revealOnce), steps: lost},
+		{name: "binding-secret-lost-anew", prepare: registerBrokerWith(revealOnce, notRotatable), steps: lost},
+		{name: "binding-secret-edited", prepare: registerBroker, steps: edited},
+		{name: "binding-secret-edited-rotated", prepare: registerBrokerWith(revealOnce), steps: edited},
+		{name: "binding-secret-occupied", prepare: func(w *environment) {
+			registerBroker(w)
+			w.provision(syncClass, syncPlan)
+		}, steps: (*environment).occupySecretName},
+		{name: "binding-namespace", prepare: registerBroker, steps: func(w *environment) {
+			si, b := w.bind(syncClass, syncPlan)
 			var secrets corev1.SecretList
 			w.must(w.client.List(w.ctx, &secrets, client.InNamespace(w.namespace)))
 			for i := range secrets.Items {
 				w.remove(&secrets.Items[i])
 			}
-			broker := w.serviceBroker()
+			broker := w.newBroker()
 			w.remove(broker, b, si)
-			w.gone(b, si, broker)
+			w.waitGone(b, si, broker)
 		}},
 	}
 }
 
-func replacedBindings() []scenario {
-	rebound := func(class, plan string) func(*world) {
-		return func(w *world) {
-			_, b := w.bound(class, plan)
-			w.rebound(b)
+func replacementScenarios() []Scenario {
+	rebound := func(class, plan string) func(*environment) {
+		return func(w *environment) {
+			_, b := w.bind(class, plan)
+			w.rebind(b)
 		}
 	}
-	renewed := func(after time.Duration) func(*world) {
-		return func(w *world) {
-			_, b := w.bound(syncClass, syncPlan)
-			w.renewed(b, after)
+	renewed := func(after time.Duration) func(*environment) {
+		return func(w *environment) {
+			_, b := w.bind(syncClass, syncPlan)
+			w.renew(b, after)
 		}
 	}
-	return []scenario{
-		{name: "binding-rebind", prepare: registered, steps: rebound(syncClass, syncPlan)},
-		{name: "binding-rebind-anew", prepare: registeredWith(rigid), steps: rebound(syncClass, syncPlan)},
-		{name: "binding-rebind-async", prepare: registeredWith(rotatable), steps: rebound(asyncClass, asyncPlan)},
-		{name: "binding-rebind-deleted", prepare: registered, steps: func(w *world) {
-			si, b := w.bound(syncClass, syncPlan)
-			w.must(w.client.Patch(w.ctx, b, annotated(v1beta1.RebindAnnotation, "now")))
+	return []Scenario{
+		{name: "binding-rebind", prepare: registerBroker, steps: rebound(syncClass, syncPlan)},
+		{name: "binding-rebind-anew", prepare: registerBrokerWith(notRotatable), steps: rebound(syncClass, syncPlan)},
+		{name: "binding-rebind-async", prepare: registerBrokerWith(allRotatable), steps: rebound(asyncClass, asyncPlan)},
+		{name: "binding-rebind-deleted", prepare: registerBroker, steps: func(w *environment) {
+			si, b := w.bind(syncClass, syncPlan)
+			w.must(w.client.Patch(w.ctx, b, annotationPatch(v1beta1.RebindAnnotation, "now")))
 			w.remove(b, si)
-			w.gone(b, si)
+			w.waitGone(b, si)
 		}},
-		{name: "binding-renewed", prepare: registeredWith(passing), steps: renewed(lifetime * 5 / 6)},
-		{name: "binding-ended", prepare: registeredWith(passing, rigid), steps: renewed(2 * lifetime)},
+		{name: "binding-renewed", prepare: registerBrokerWith(expiring), steps: renewed(credentialLifetime * 5 / 6)},
+		{name: "binding-ended", prepare: registerBrokerWith(expiring, notRotatable), steps: renewed(2 * credentialLifetime)},
 	}
 }

@@ -24,80 +24,80 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-func brokerScenarios() []scenario {
-	return []scenario{
-		{name: "broker", prepare: offered, steps: func(w *world) { w.register() }},
-		{name: "broker-secret-late", prepare: offered, steps: func(w *world) {
-			w.create(w.serviceBroker())
-			wait(w.ctx, pause)
-			w.secret("login", map[string]string{"username": "bellhop", "password": canary.Value})
-			w.brokerIsReady()
+func brokerScenarios() []Scenario {
+	return []Scenario{
+		{name: "broker", prepare: startDefaultBroker, steps: func(w *environment) { w.createBroker() }},
+		{name: "broker-secret-late", prepare: startDefaultBroker, steps: func(w *environment) {
+			w.create(w.newBroker())
+			sleep(w.ctx, pause)
+			w.createSecret("login", map[string]string{"username": "bellhop", "password": canary.Value})
+			w.waitBrokerReady()
 		}},
-		{name: "broker-relisted", prepare: registered, steps: (*world).relisted},
-		{name: "broker-changed", prepare: registered, steps: func(w *world) {
-			w.otherCatalog()
-			w.relisted()
+		{name: "broker-relisted", prepare: registerBroker, steps: (*environment).relist},
+		{name: "broker-changed", prepare: registerBroker, steps: func(w *environment) {
+			w.changeCatalog()
+			w.relist()
 		}},
-		{name: "broker-changed-in-use", prepare: func(w *world) {
-			registered(w)
-			si := w.instance("db", syncClass, syncOther)
+		{name: "broker-changed-in-use", prepare: func(w *environment) {
+			registerBroker(w)
+			si := w.newInstance("db", syncClass, syncOther)
 			w.create(si)
-			w.ready(si)
-		}, steps: func(w *world) {
-			w.otherCatalog()
-			w.relisted()
-			si := &v1beta1.ServiceInstance{ObjectMeta: w.meta("db")}
-			edit(w, si, planned(syncPlan))
-			w.ready(si)
-			w.relisted()
+			w.waitReady(si)
+		}, steps: func(w *environment) {
+			w.changeCatalog()
+			w.relist()
+			si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta("db")}
+			edit(w, si, setPlan(syncPlan))
+			w.waitReady(si)
+			w.relist()
 		}},
-		{name: "broker-moved", prepare: func(w *world) {
-			registered(w)
-			w.provisioned(syncClass, syncPlan)
-		}, steps: func(w *world) {
-			w.brokerMoves()
-			si := &v1beta1.ServiceInstance{ObjectMeta: w.meta("db")}
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
-			w.ready(si)
+		{name: "broker-moved", prepare: func(w *environment) {
+			registerBroker(w)
+			w.provision(syncClass, syncPlan)
+		}, steps: func(w *environment) {
+			w.moveBroker()
+			si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta("db")}
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = rawParameters(`{"size":2}`) })
+			w.waitReady(si)
 		}},
-		{name: "broker-removed", prepare: registered, steps: func(w *world) {
-			b := w.brokerIsReady()
+		{name: "broker-removed", prepare: registerBroker, steps: func(w *environment) {
+			b := w.waitBrokerReady()
 			w.remove(b)
-			w.gone(b)
+			w.waitGone(b)
 		}},
-		{name: "broker-anew", prepare: registered, steps: func(w *world) {
-			b := w.brokerIsReady()
+		{name: "broker-anew", prepare: registerBroker, steps: func(w *environment) {
+			b := w.waitBrokerReady()
 			w.remove(b)
-			w.gone(b)
-			w.create(w.serviceBroker())
-			w.brokerIsReady()
+			w.waitGone(b)
+			w.create(w.newBroker())
+			w.waitBrokerReady()
 		}},
-		{name: "broker-removed-in-use", prepare: registered, steps: func(w *world) {
-			si, b := w.provisioned(asyncClass, asyncPlan), w.brokerIsReady()
-			w.remove(b, &corev1.Secret{ObjectMeta: w.meta("login")})
-			wait(w.ctx, pause)
+		{name: "broker-removed-in-use", prepare: registerBroker, steps: func(w *environment) {
+			si, b := w.provision(asyncClass, asyncPlan), w.waitBrokerReady()
+			w.remove(b, &corev1.Secret{ObjectMeta: w.objectMeta("login")})
+			sleep(w.ctx, pause)
 			w.remove(si)
-			w.gone(si, b)
+			w.waitGone(si, b)
 		}},
-		{name: "broker-namespace-deleted", apart: true, unordered: true, prepare: registered, steps: namespaceDeleted},
-		{name: "namespace-deleted", apart: true, unordered: true, prepare: func(w *world) {
-			registered(w)
-			w.webhook("hook")
-		}, steps: func(w *world) {
-			w.addressees["hook"].down.Store(true)
-			a := w.alert("disk", "hook")
+		{name: "broker-namespace-deleted", separateNamespace: true, unordered: true, prepare: registerBroker, steps: deleteNamespace},
+		{name: "namespace-deleted", separateNamespace: true, unordered: true, prepare: func(w *environment) {
+			registerBroker(w)
+			w.createWebhook("hook")
+		}, steps: func(w *environment) {
+			w.receivers["hook"].down.Store(true)
+			a := w.newAlert("disk", "hook")
 			w.create(a)
-			w.tried(a)
-			namespaceDeleted(w)
+			w.waitRetrying(a)
+			deleteNamespace(w)
 		}},
 	}
 }
 
-// namespaceDeleted deletes all that a namespace has, with what its broker has to do for that.
-func namespaceDeleted(w *world) {
-	w.bound(syncClass, syncPlan)
-	w.create(w.instance("late", asyncClass, asyncPlan))
+// deleteNamespace deletes all that a namespace has, with what its broker has to do for that.
+func deleteNamespace(w *environment) {
+	w.bind(syncClass, syncPlan)
+	w.create(w.newInstance("late", asyncClass, asyncPlan))
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
 	w.remove(ns)
-	w.gone(ns)
+	w.waitGone(ns)
 }

@@ -37,36 +37,36 @@ type sweepOptions struct {
 	seed                   uint64
 	within                 time.Duration // no run begins later; 0: all are made
 	verbose, fixed         bool
-	journal                string // the file of the runs that are done; "": none
+	checkpoint             string // the file of the runs that are done; "": none
 }
 
 // campaign sweeps all scenarios that are asked for.
 func campaign(ctx context.Context, o sweepOptions, out io.Writer) (err error) {
 	began := time.Now()
-	l, err := newLab(ctx, o.operator)
+	l, err := startCluster(ctx, o.operator)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	done, err := openJournal(&o, l.binary, out)
+	done, err := openCheckpoint(&o, l.binary, out)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, done.close()) }()
-	sweeps, err := chosen(o)
+	sweeps, err := selectScenarios(o)
 	if err != nil {
 		return err
 	}
-	if err := inParallel(o.parallel, sweeps, func(s *sweep) error { return s.learn(ctx, l, out, o.seed) }); err != nil {
+	if err := forEach(o.parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, l, out, o.seed) }); err != nil {
 		return err
 	}
-	if err := plan(sweeps, o); err != nil {
+	if err := planFaults(sweeps, o); err != nil {
 		return err
 	}
 	if o.fixed {
-		list(out, sweeps)
+		printPlan(out, sweeps)
 	}
-	err = inParallel(o.parallel, jobsOf(sweeps, o.seed), func(j job) error {
+	err = forEach(o.parallel, shuffledJobs(sweeps, o.seed), func(j job) error {
 		if o.within > 0 && time.Since(began) > o.within {
 			return nil
 		}
@@ -80,12 +80,12 @@ func campaign(ctx context.Context, o sweepOptions, out io.Writer) (err error) {
 
 // A job is one run.
 type job struct {
-	*sweep
+	*scenarioSweep
 	fault
 }
 
-// jobsOf are all runs, by chance in one order or another: time may be over before the last.
-func jobsOf(sweeps []*sweep, seed uint64) (jobs []job) {
+// shuffledJobs are all runs, by chance in one order or another: time may be over before the last.
+func shuffledJobs(sweeps []*scenarioSweep, seed uint64) (jobs []job) {
 	for _, s := range sweeps {
 		for _, f := range s.faults {
 			jobs = append(jobs, job{s, f})
@@ -95,18 +95,18 @@ func jobsOf(sweeps []*sweep, seed uint64) (jobs []job) {
 	return jobs
 }
 
-// chosen are the scenarios that are asked for.
-func chosen(o sweepOptions) (sweeps []*sweep, err error) {
+// selectScenarios are the scenarios that are asked for.
+func selectScenarios(o sweepOptions) (sweeps []*scenarioSweep, err error) {
 	var names []string
-	for _, sc := range append(scenarios(), walks(o.scenario, o.seed, o.walks)...) {
+	for _, sc := range append(all(), walks(o.scenario, o.seed, o.walks)...) {
 		names = append(names, sc.name)
 		if like, _ := path.Match(o.scenario, sc.name); like || o.scenario == "" { // a bad pattern is like none
-			sweeps = append(sweeps, &sweep{scenario: sc})
+			sweeps = append(sweeps, &scenarioSweep{scenario: sc})
 		}
 	}
-	for _, sc := range trials() {
+	for _, sc := range forVariants() {
 		if sc.name == o.scenario {
-			sweeps = append(sweeps, &sweep{scenario: sc})
+			sweeps = append(sweeps, &scenarioSweep{scenario: sc})
 		}
 	}
 	if len(sweeps) == 0 {
@@ -115,8 +115,8 @@ func chosen(o sweepOptions) (sweeps []*sweep, err error) {
 	return sweeps, nil
 }
 
-// plan chooses the faults.
-func plan(sweeps []*sweep, o sweepOptions) error {
+// planFaults chooses the faults.
+func planFaults(sweeps []*scenarioSweep, o sweepOptions) error {
 	for i, s := range sweeps {
 		if o.fault != "" {
 			f, err := parseFault(o.fault)
@@ -126,29 +126,29 @@ func plan(sweeps []*sweep, o sweepOptions) error {
 			s.faults = []fault{f}
 			continue
 		}
-		d := drawing(o.seed, s.scenario.name)
-		all := faultsOf(s.learned, d)
+		d := newDraw(o.seed, s.scenario.name)
+		all := allFaults(s.learned, d)
 		if s.scenario.unordered {
-			all = numbered(all, s.learned.calls)
+			all = atNthCall(all, s.learned.calls)
 		}
 		if o.class != "" {
 			all = slices.DeleteFunc(all, func(f fault) bool { return classOf(f) != o.class })
 		}
-		if n := s.scenario.crashes; n > 0 {
-			all = slices.DeleteFunc(all, func(f fault) bool { return !f.kills() })
-			all = d.some(all, n)
+		if n := s.scenario.maxCrashes; n > 0 {
+			all = slices.DeleteFunc(all, func(f fault) bool { return !f.hasSuccessor() })
+			all = d.pick(all, n)
 		}
 		if o.fixed {
-			s.faults = oneInTurn(all, i, d)
+			s.faults = oneOfClass(all, i, d)
 			continue
 		}
-		s.faults = share(all, o.part, d)
+		s.faults = sampleFaults(all, o.part, d)
 	}
 	return nil
 }
 
-// list prints the runs that are planned.
-func list(out io.Writer, sweeps []*sweep) {
+// printPlan prints the runs that are planned.
+func printPlan(out io.Writer, sweeps []*scenarioSweep) {
 	for _, s := range sweeps {
 		for _, f := range s.faults {
 			fmt.Fprintf(out, "%s with %s\n", s.scenario.name, f)
@@ -156,8 +156,8 @@ func list(out io.Writer, sweeps []*sweep) {
 	}
 }
 
-// inParallel does something with each, some at a time, until one fails.
-func inParallel[T any](n int, all []T, do func(T) error) error {
+// forEach does something with each, some at a time, until one fails.
+func forEach[T any](n int, all []T, do func(T) error) error {
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error

@@ -29,194 +29,194 @@ import (
 type seam string
 
 const (
-	api     seam = "api"
-	outside seam = "outside"
+	seamAPI     seam = "api"
+	seamOutside seam = "outside"
 )
 
 // A call is a request that crosses a seam. The cache's lists, watches, events and leases are none.
 type call struct {
 	seam seam
-	// what is the same in each run of a scenario: method and object, or the operation.
-	what string
-	// changes: it is not a read.
-	changes bool
+	// name is the same in each run of a scenario: method and object, or the operation.
+	name string
+	// mutates: it is not a read.
+	mutates bool
 }
 
-// patience is how long what is stale, frozen or late stays so.
-const patience = 1500 * time.Millisecond
+// faultDuration is how long what is stale, frozen or late stays so.
+const faultDuration = 1500 * time.Millisecond
 
-// director counts the calls of a run, and has its fault happen.
-type director struct {
+// injector counts the calls of a run, and has its fault happen.
+type injector struct {
 	// before returns the newest resourceVersion there is.
 	newest func(context.Context) string
 
-	mu     sync.Mutex
-	armed  bool
-	plan   *fault         // of the process that is there; nil: nothing (more) happens
-	count  int            // of its calls
-	named  map[string]int // of them, by name
-	all    []call         // of all processes, since armed
-	asOf   string         // what the cache of the next process shows
-	events map[string]int
-	seen   []string // events, since armed
-	fired  bool
-	last   time.Time // when anything was asked
-	busy   time.Time // until when a process is known to have something to do
+	mu             sync.Mutex
+	armed          bool
+	plan           *fault         // of the process that is there; nil: nothing (more) happens
+	count          int            // of its calls
+	countByName    map[string]int // of them, by name
+	recorded       []call         // of all processes, since armed
+	staleVersion   string         // what the cache of the next process shows
+	events         map[string]int
+	recordedEvents []string // events, since armed
+	injected       bool
+	lastCall       time.Time // when anything was asked
+	busyUntil      time.Time // until when a process is known to have something to do
 
-	frozen  *gate // what watches wait at
-	cut     *flare
-	gone    *flare
-	crash   *flare // the process is to be killed
-	deposed *flare // it leads no more
-	late    *gate  // where a deposed leader's call waits
-	order   string // in which kinds catch up comes of this
+	frozen       *gate // what watches wait at
+	cutSignal    *flare
+	expireSignal *flare
+	killed       *flare // the process is to be killed
+	deposed      *flare // it leads no more
+	delayGate    *gate  // where a deposed leader's call waits
+	faultName    string // in which kinds catch up comes of this
 }
 
-// newDirector arranges for nothing, until it is armed.
-func newDirector(newest func(context.Context) string) *director {
-	return &director{
-		newest: newest, named: map[string]int{}, events: map[string]int{}, frozen: newGate(), cut: newFlare(), gone: newFlare(),
-		crash: newFlare(), deposed: newFlare(), late: newGate(),
+// newInjector arranges for nothing, until it is armed.
+func newInjector(newest func(context.Context) string) *injector {
+	return &injector{
+		newest: newest, countByName: map[string]int{}, events: map[string]int{}, frozen: newGate(), cutSignal: newFlare(), expireSignal: newFlare(),
+		killed: newFlare(), deposed: newFlare(), delayGate: newGate(),
 	}
 }
 
 // arm has a fault happen from now on.
-func (d *director) arm(f fault) {
+func (d *injector) arm(f fault) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.armed, d.count, d.named, d.all, d.plan = true, 0, map[string]int{}, nil, nil
-	d.order = f.String()
+	d.armed, d.count, d.countByName, d.recorded, d.plan = true, 0, map[string]int{}, nil, nil
+	d.faultName = f.String()
 	if f.kind != "" {
 		d.plan = &f
 	}
 }
 
-// follow is for the process that takes over.
-func (d *director) follow() {
+// nextProcess is for the process that takes over.
+func (d *injector) nextProcess() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.count, d.named, d.crash = 0, map[string]int{}, newFlare()
+	d.count, d.countByName, d.killed = 0, map[string]int{}, newFlare()
 	if d.plan != nil {
 		d.plan = d.plan.then
 	}
 }
 
 // disarm ends all faults.
-func (d *director) disarm() {
+func (d *injector) disarm() {
 	d.mu.Lock()
 	d.plan = nil
 	d.mu.Unlock()
 	d.frozen.open()
-	d.late.open()
+	d.delayGate.open()
 }
 
 // An act is what is done to a call.
-type act struct {
-	// before and after say that the process is killed then.
-	before, after bool
+type action struct {
+	// killBefore and after say that the process is killed then.
+	killBefore, killAfter bool
 	// answer is the name of another answer; "": none.
 	answer string
-	// held: it waits at the director's gate for late calls first.
-	held bool
+	// delayed: it waits at the director's gate for late calls first.
+	delayed bool
 }
 
-// arrive is called before a call is carried out.
-func (d *director) arrive(ctx context.Context, c call) act {
+// intercept is called before a call is carried out.
+func (d *injector) intercept(ctx context.Context, c call) action {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.last = time.Now()
+	d.lastCall = time.Now()
 	if !d.armed {
-		return act{}
+		return action{}
 	}
 	d.count++
-	d.named[c.what]++
-	d.all = append(d.all, c)
+	d.countByName[c.name]++
+	d.recorded = append(d.recorded, c)
 	p := d.plan
-	if p == nil || p.of != "" {
-		return act{}
+	if p == nil || p.watched != "" {
+		return action{}
 	}
-	isIt := func(at point) bool { return at == nth(d.count) || at == pointOf(c, d.named[c.what]) }
+	isIt := func(at point) bool { return at == nth(d.count) || at == pointOf(c, d.countByName[c.name]) }
 	if isIt(p.from) {
-		d.begin(ctx, p)
+		d.beginWindow(ctx, p)
 	}
 	if !isIt(p.at) {
-		return act{}
+		return action{}
 	}
-	d.fired = true
+	d.injected = true
 	switch p.kind {
 	case crashBefore:
-		return act{before: true}
+		return action{killBefore: true}
 	case crashAfter, stale, standby:
-		return act{after: true}
+		return action{killAfter: true}
 	case frozen:
-		time.AfterFunc(patience, d.frozen.open)
+		time.AfterFunc(faultDuration, d.frozen.open)
 	case deposed:
-		d.late.close()
+		d.delayGate.close()
 		d.deposed.fire()
-		return act{held: true}
+		return action{delayed: true}
 	case watchCut:
-		d.cut.fire()
-		d.cut = newFlare()
+		d.cutSignal.fire()
+		d.cutSignal = newFlare()
 	case watchGone:
-		d.gone.fire()
-		d.gone = newFlare()
+		d.expireSignal.fire()
+		d.expireSignal = newFlare()
 	default:
 		d.plan = nil
-		return act{answer: p.kind}
+		return action{answer: p.kind}
 	}
-	return act{}
+	return action{}
 }
 
-// begin is for what happens between two calls.
-func (d *director) begin(ctx context.Context, p *fault) {
+// beginWindow is for what happens between two calls.
+func (d *injector) beginWindow(ctx context.Context, p *fault) {
 	switch p.kind {
 	case stale:
-		d.asOf = d.newest(ctx)
+		d.staleVersion = d.newest(ctx)
 	case frozen, standby:
 		d.frozen.close()
-		time.AfterFunc(4*patience, d.frozen.open) // should the other call never come
+		time.AfterFunc(4*faultDuration, d.frozen.open) // should the other call never come
 	}
 }
 
-// idle is for how long nothing was asked.
-func (d *director) idle() time.Duration {
+// idleTime is for how long nothing was asked.
+func (d *injector) idleTime() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Since(d.last)
+	return time.Since(d.lastCall)
 }
 
-// expect says that a process has something to do until then at least.
-func (d *director) expect(until time.Time) {
+// expectWork says that a process has something to do until then at least.
+func (d *injector) expectWork(until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if until.After(d.busy) {
-		d.busy = until
+	if until.After(d.busyUntil) {
+		d.busyUntil = until
 	}
 }
 
 // isBusy says whether a process begins, or is about to see what has happened.
-func (d *director) isBusy() bool {
+func (d *injector) isBusy() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return time.Now().Before(d.busy)
+	return time.Now().Before(d.busyUntil)
 }
 
 // calls are those since the director was armed.
-func (d *director) calls() []call {
+func (d *injector) calls() []call {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return append([]call{}, d.all...)
+	return append([]call{}, d.recorded...)
 }
 
 // happened says whether the fault did.
-func (d *director) happened() bool {
+func (d *injector) happened() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.fired
+	return d.injected
 }
 
-// event is called for each event of a watch about an object; it returns what is to happen.
-func (d *director) event(resource, name string) (kind string) {
+// interceptEvent is called for each event of a watch about an object; it returns what is to happen.
+func (d *injector) interceptEvent(resource, name string) (kind string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.armed {
@@ -225,58 +225,58 @@ func (d *director) event(resource, name string) (kind string) {
 	object := resource + "/" + name
 	d.events[object]++
 	key := object + "#" + strconv.Itoa(d.events[object])
-	d.seen = append(d.seen, key)
+	d.recordedEvents = append(d.recordedEvents, key)
 	p := d.plan
-	if p == nil || p.of != key && p.of != resource {
+	if p == nil || p.watched != key && p.watched != resource {
 		return ""
 	}
-	d.fired = true
+	d.injected = true
 	return p.kind
 }
 
-// eventsOf counts the events about an object, such as secrets/hook, that watches had since the director was armed.
-func (d *director) eventsOf(object string) int {
+// eventCount counts the events about an object, such as secrets/hook, that watches had since the director was armed.
+func (d *injector) eventCount(object string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.events[object]
 }
 
-// watchers are what ends watches: replaced once fired.
-func (d *director) watchers() (cut, gone *flare) {
+// watchSignals are what ends watches: replaced once fired.
+func (d *injector) watchSignals() (cut, gone *flare) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.cut, d.gone
+	return d.cutSignal, d.expireSignal
 }
 
-func (d *director) crashed() *flare {
+func (d *injector) killSignal() *flare {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.crash
+	return d.killed
 }
 
-// staleAt is the resourceVersion that the cache of the next process shows; "": the newest.
-func (d *director) staleAt() string {
+// takeStaleVersion is the resourceVersion that the cache of the next process shows; "": the newest.
+func (d *injector) takeStaleVersion() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	asOf := d.asOf
-	d.asOf = ""
+	asOf := d.staleVersion
+	d.staleVersion = ""
 	return asOf
 }
 
-// maxLag is by how much one kind's watch may catch up later than another's.
-const maxLag = 800 * time.Millisecond
+// maxCatchUpDelay is by how much one kind's watch may catch up later than another's.
+const maxCatchUpDelay = 800 * time.Millisecond
 
-// lag is by how much a kind's watch catches up later than the first ones: one thing with each fault.
-func (d *director) lag(resource string) time.Duration {
+// catchUpDelay is by how much a kind's watch catches up later than the first ones: one thing with each fault.
+func (d *injector) catchUpDelay(resource string) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(d.order + resource))
-	return time.Duration(h.Sum32()%5) * maxLag / 4
+	_, _ = h.Write([]byte(d.faultName + resource))
+	return time.Duration(h.Sum32()%5) * maxCatchUpDelay / 4
 }
 
-// frozenFor is the gate at which a process's watches wait.
-func (d *director) frozenFor(s *apiSeam) *gate {
+// freezeGate is the gate at which a process's watches wait.
+func (d *injector) freezeGate(s *APIServer) *gate {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.plan != nil && d.plan.kind == standby && !s.isStandby.Load() {
@@ -286,17 +286,17 @@ func (d *director) frozenFor(s *apiSeam) *gate {
 }
 
 // unfreeze has watches go on.
-func (d *director) unfreeze() { d.frozen.open() }
+func (d *injector) unfreeze() { d.frozen.open() }
 
 // whenDeposed is closed once the leader is deposed.
-func (d *director) whenDeposed() <-chan struct{} { return d.deposed.fired }
+func (d *injector) whenDeposed() <-chan struct{} { return d.deposed.fired }
 
-// releaseLate has the deposed leader's call be carried out.
-func (d *director) releaseLate() { d.late.open() }
+// releaseDelayedCall has the deposed leader's call be carried out.
+func (d *injector) releaseDelayedCall() { d.delayGate.open() }
 
 // watchEvents are the events since the director was armed.
-func (d *director) watchEvents() []string {
+func (d *injector) watchEvents() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.seen)
+	return slices.Clone(d.recordedEvents)
 }

@@ -30,9 +30,9 @@ type fault struct {
 	kind string
 	// at is the call to which it happens; from, for what needs two, an earlier one.
 	at, from point
-	// of is what of a watch it happens to: an event, such as "serviceinstances/db#2", or a
+	// watched is what of a watch it happens to: an event, such as "serviceinstances/db#2", or a
 	// resource.
-	of string
+	watched string
 	// then is what happens to the process that takes over; nil: nothing.
 	then *fault
 }
@@ -44,7 +44,7 @@ type point string
 
 // pointOf is the n-th call of its name.
 func pointOf(c call, n int) point {
-	return point(strings.ReplaceAll(c.what, " ", ":") + "#" + strconv.Itoa(n))
+	return point(strings.ReplaceAll(c.name, " ", ":") + "#" + strconv.Itoa(n))
 }
 
 // nth is the n-th of all calls.
@@ -77,8 +77,8 @@ func (f fault) String() string {
 	}
 	text := f.kind + "@"
 	switch {
-	case f.of != "":
-		text += f.of
+	case f.watched != "":
+		text += f.watched
 	case f.from != "":
 		text += string(f.at + "<" + f.from)
 	default:
@@ -97,11 +97,11 @@ func parseFault(text string) (fault, error) {
 	}
 	first, rest, more := strings.Cut(text, "+")
 	m := faultText.FindStringSubmatch(first)
-	if m == nil || !slices.Contains(kinds(), m[1]) {
+	if m == nil || !slices.Contains(faultKinds(), m[1]) {
 		return fault{}, fmt.Errorf("%q is no fault: write it like crash-after@3, crash-before@PATCH:alerts/disk/status#2, stale@5<2, hide@serviceinstances/db#2 or crash-after@3+crash-before@1; kinds are %s",
-			first, strings.Join(kinds(), ", "))
+			first, strings.Join(faultKinds(), ", "))
 	}
-	f := fault{kind: m[1], at: point(m[2]), from: point(m[3]), of: m[4]}
+	f := fault{kind: m[1], at: point(m[2]), from: point(m[3]), watched: m[4]}
 	if more {
 		then, err := parseFault(rest)
 		if err != nil {
@@ -112,8 +112,8 @@ func parseFault(text string) (fault, error) {
 	return f, nil
 }
 
-// kinds are all there are.
-func kinds() []string {
+// faultKinds are all there are.
+func faultKinds() []string {
 	all := []string{crashBefore, crashAfter, stale, frozen, standby, deposed, hide, merge, late, watchCut, watchGone}
 	for name := range apiAnswers {
 		all = append(all, name)
@@ -125,27 +125,29 @@ func kinds() []string {
 	return slices.Compact(all)
 }
 
-// kills says whether another process takes over.
-func (f fault) kills() bool {
+// hasSuccessor says whether another process takes over.
+func (f fault) hasSuccessor() bool {
 	return slices.Contains([]string{crashBefore, crashAfter, stale, standby, deposed}, f.kind)
 }
 
 // needsStandby says whether that one has to be there from the beginning.
 func (f fault) needsStandby() bool { return f.kind == standby || f.kind == deposed }
 
-// isOfReceiver says whether it is a receiver that answers otherwise, or late.
-func (f fault) isOfReceiver() bool {
-	return (f.isOutside() || f.kind == deposed) && strings.Contains(string(f.at), strings.ReplaceAll(" "+receiverPrefix, " ", ":"))
+// isAtReceiver says whether it is a receiver that answers otherwise, or late.
+func (f fault) isAtReceiver() bool {
+	return (f.isOutsideAnswer() || f.kind == deposed) && strings.Contains(string(f.at), strings.ReplaceAll(" "+receiverPrefix, " ", ":"))
 }
 
-// removes says whether its call removes an instance or a binding at a broker.
-func (f fault) removes() bool { return strings.HasPrefix(string(f.at), "DELETE:service_instances") }
+// isBrokerDelete says whether its call removes an instance or a binding at a broker.
+func (f fault) isBrokerDelete() bool {
+	return strings.HasPrefix(string(f.at), "DELETE:service_instances")
+}
 
-// definite are answers that say that nothing was done. A receiver's 409 may be a proxy's, and then says nothing.
-var definite = []string{"409", "410", "412", "concurrency", "429", "redirect"}
+// definiteAnswers are answers that say that nothing was done. A receiver's 409 may be a proxy's, and then says nothing.
+var definiteAnswers = []string{"409", "410", "412", "concurrency", "429", "redirect"}
 
-func (f fault) isDefinite() bool {
-	return slices.Contains(definite, f.kind) && (f.kind != "409" || !f.isOfReceiver())
+func (f fault) isDefiniteAnswer() bool {
+	return slices.Contains(definiteAnswers, f.kind) && (f.kind != "409" || !f.isAtReceiver())
 }
 
 // mayLoseAnswer says whether it may not be known afterwards what has become of a request.
@@ -154,34 +156,34 @@ func (f fault) mayLoseAnswer() bool {
 }
 
 func (f fault) losesAnswer() bool {
-	return f.kills() || f.isOutside() && !f.isDefinite()
+	return f.hasSuccessor() || f.isOutsideAnswer() && !f.isDefiniteAnswer()
 }
 
-// repeats is how often a request may be made again: since its answer is lost, or what was recorded of it is
+// maxRepeats is how often a request may be made again: since its answer is lost, or what was recorded of it is
 // not seen though later events are, by which the client takes its own writes for seen.
-func (f fault) repeats() (n int) {
+func (f fault) maxRepeats() (n int) {
 	if f.losesAnswer() || f.kind == hide || f.kind == merge {
 		n++
 	}
 	if f.then != nil {
-		n += f.then.repeats()
+		n += f.then.maxRepeats()
 	}
 	return n
 }
 
-// isOutside says whether a broker or receiver answers otherwise.
-func (f fault) isOutside() bool {
+// isOutsideAnswer says whether a broker or receiver answers otherwise.
+func (f fault) isOutsideAnswer() bool {
 	_, outside := outsideAnswers[f.kind]
 	return outside
 }
 
-// hidesReceiver: what receivers are told may be by an edition of theirs, or of their Secret, that is over.
-func (f fault) hidesReceiver() bool {
-	return strings.HasPrefix(strings.TrimPrefix(f.of, "cluster"), "receivers") || strings.HasPrefix(f.of, "secrets") || slices.Contains([]string{watchCut, watchGone, frozen, stale, standby}, f.kind)
+// mayHideReceiver: what receivers are told may be by an edition of theirs, or of their Secret, that is over.
+func (f fault) mayHideReceiver() bool {
+	return strings.HasPrefix(strings.TrimPrefix(f.watched, "cluster"), "receivers") || strings.HasPrefix(f.watched, "secrets") || slices.Contains([]string{watchCut, watchGone, frozen, stale, standby}, f.kind)
 }
 
-// writesSecretLate: a former leader writes credentials which the next one, that was not told them, may
+// mayWriteSecretLate: a former leader writes credentials which the next one, that was not told them, may
 // be about to have removed. No lock spans a Secret and a broker; it is replaced soon after.
-func (f fault) writesSecretLate() bool {
+func (f fault) mayWriteSecretLate() bool {
 	return f.kind == deposed && strings.Contains(string(f.at), ":secrets/")
 }

@@ -25,15 +25,15 @@ func TestAFaultIsWhatItsTextSays(t *testing.T) {
 		"500@PUT:service_instances#1":       {kind: "500", at: "PUT:service_instances#1"},
 		"stale@PATCH:a/b/status#2<POST:c#1": {kind: stale, at: "PATCH:a/b/status#2", from: "POST:c#1"},
 		"frozen@5<2":                        {kind: frozen, at: "5", from: "2"},
-		"hide@serviceinstances/db#2":        {kind: hide, of: "serviceinstances/db#2"},
-		"late@alerts":                       {kind: late, of: "alerts"},
+		"hide@serviceinstances/db#2":        {kind: hide, watched: "serviceinstances/db#2"},
+		"late@alerts":                       {kind: late, watched: "alerts"},
 		"crash-after@PUT:x#1+410@2":         {kind: crashAfter, at: "PUT:x#1", then: &fault{kind: "410", at: "2"}},
 	} {
 		got, err := parseFault(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.String() != text || got.kind != want.kind || got.at != want.at || got.from != want.from || got.of != want.of || (got.then == nil) != (want.then == nil) {
+		if got.String() != text || got.kind != want.kind || got.at != want.at || got.from != want.from || got.watched != want.watched || (got.then == nil) != (want.then == nil) {
 			t.Errorf("%s is %+v, whose text is %s", text, got, got)
 		}
 	}

@@ -35,7 +35,7 @@ var classes = []struct {
 	{"crash", func(f fault) bool { return f.then == nil && (f.kind == crashBefore || f.kind == crashAfter) }},
 	{"two crashes", func(f fault) bool { return f.then != nil }},
 	{"stale", func(f fault) bool { return slices.Contains([]string{stale, frozen, standby}, f.kind) }},
-	{"events", func(f fault) bool { return f.of != "" || f.kind == watchCut || f.kind == watchGone }},
+	{"events", func(f fault) bool { return f.watched != "" || f.kind == watchCut || f.kind == watchGone }},
 	{"answers", func(f fault) bool { return isAnswer(f.kind) }},
 	{"leaders", func(f fault) bool { return f.kind == deposed }},
 }
@@ -52,38 +52,38 @@ func classOf(f fault) string {
 // A draw is what falls to something by chance: the same for one seed, whatever else there is.
 type draw func(of string) uint64
 
-// drawing draws for a scenario. No machine makes all calls as another does, and yet each has to try the same.
-func drawing(seed uint64, name string) draw {
+// newDraw draws for a scenario. No machine makes all calls as another does, and yet each has to try the same.
+func newDraw(seed uint64, name string) draw {
 	return func(of string) uint64 {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", seed, name, of))
 		return binary.BigEndian.Uint64(sum[:])
 	}
 }
 
-// some are a number of faults, which the draw falls on.
-func (d draw) some(all []fault, n int) []fault {
+// pick are a number of faults, which the draw falls on.
+func (d draw) pick(all []fault, n int) []fault {
 	drawn := slices.SortedFunc(slices.Values(all), func(a, b fault) int { return cmp.Compare(d(a.String()), d(b.String())) })
 	return drawn[:min(n, len(drawn))]
 }
 
-// faultsOf are all that can be done to a scenario of which these calls and events are known.
-func faultsOf(learned result, d draw) []fault {
-	points := pointsOf(learned.calls)
+// allFaults are all that can be done to a scenario of which these calls and events are known.
+func allFaults(learned result, d draw) []fault {
+	points := callPoints(learned.calls)
 	var changes []int
 	for i, c := range learned.calls {
-		if c.changes {
+		if c.mutates {
 			changes = append(changes, i)
 		}
 	}
-	return slices.Concat(answerFaults(learned.calls, points), changeFaults(points, changes), eventFaults(learned.events), pairsOfCrashes(points, changes, d))
+	return slices.Concat(answerFaults(learned.calls, points), mutationFaults(points, changes), eventFaults(learned.events), crashPairs(points, changes, d))
 }
 
-// pointsOf are the points of calls.
-func pointsOf(calls []call) (points []point) {
+// callPoints are the points of calls.
+func callPoints(calls []call) (points []point) {
 	named := map[string]int{}
 	for _, c := range calls {
-		named[c.what]++
-		points = append(points, pointOf(c, named[c.what]))
+		named[c.name]++
+		points = append(points, pointOf(c, named[c.name]))
 	}
 	return points
 }
@@ -98,9 +98,9 @@ func answerFaults(calls []call, points []point) (all []fault) {
 	return all
 }
 
-// changeFaults are those at calls that change something: what comes between them is lost,
+// mutationFaults are those at calls that change something: what comes between them is lost,
 // or not seen.
-func changeFaults(points []point, changes []int) (all []fault) {
+func mutationFaults(points []point, changes []int) (all []fault) {
 	for n, i := range changes {
 		for _, kind := range []string{crashBefore, crashAfter, watchCut, watchGone, deposed} {
 			all = append(all, fault{kind: kind, at: points[i]})
@@ -114,14 +114,14 @@ func changeFaults(points []point, changes []int) (all []fault) {
 	return all
 }
 
-// numbered has those faults that may be at any call happen at the n-th, whichever that is.
-func numbered(all []fault, calls []call) []fault {
+// atNthCall has those faults that may be at any call happen at the n-th, whichever that is.
+func atNthCall(all []fault, calls []call) []fault {
 	number := map[point]point{}
-	for i, p := range pointsOf(calls) {
+	for i, p := range callPoints(calls) {
 		number[p] = nth(i + 1)
 	}
 	for i := range all {
-		if f := &all[i]; f.of == "" && f.kind != deposed && !isAnswer(f.kind) {
+		if f := &all[i]; f.watched == "" && f.kind != deposed && !isAnswer(f.kind) {
 			f.at, f.from = number[f.at], number[f.from]
 		}
 	}
@@ -132,18 +132,18 @@ func numbered(all []fault, calls []call) []fault {
 func eventFaults(events []string) (all []fault) {
 	resources := map[string]bool{}
 	for _, event := range events {
-		all = append(all, fault{kind: hide, of: event}, fault{kind: merge, of: event})
+		all = append(all, fault{kind: hide, watched: event}, fault{kind: merge, watched: event})
 		resource, _, _ := strings.Cut(event, "/")
 		if !resources[resource] {
 			resources[resource] = true
-			all = append(all, fault{kind: late, of: resource})
+			all = append(all, fault{kind: late, watched: resource})
 		}
 	}
 	return all
 }
 
-// pairsOfCrashes are some: which calls the second process makes is not known.
-func pairsOfCrashes(points []point, changes []int, d draw) (all []fault) {
+// crashPairs are some: which calls the second process makes is not known.
+func crashPairs(points []point, changes []int, d draw) (all []fault) {
 	for _, i := range changes {
 		r := rand.New(rand.NewPCG(d(string(points[i])), 0))
 		kind := func() string { return []string{crashBefore, crashAfter}[r.IntN(2)] }
@@ -155,25 +155,25 @@ func pairsOfCrashes(points []point, changes []int, d draw) (all []fault) {
 	return all
 }
 
-// share takes some of the faults, of each class as large a part, but at least one.
-func share(all []fault, part float64, d draw) (some []fault) {
+// sampleFaults takes some of the faults, of each class as large a part, but at least one.
+func sampleFaults(all []fault, part float64, d draw) (some []fault) {
 	byClass := map[string][]fault{}
 	for _, f := range all {
 		byClass[classOf(f)] = append(byClass[classOf(f)], f)
 	}
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
 		of := byClass[class]
-		some = append(some, d.some(of, max(1, int(part*float64(len(of))+0.5)))...)
+		some = append(some, d.pick(of, max(1, int(part*float64(len(of))+0.5)))...)
 	}
 	return some
 }
 
-// oneInTurn is one fault of the class whose turn it is at the n-th scenario, or of the next class that has any.
-func oneInTurn(all []fault, n int, d draw) []fault {
+// oneOfClass is one fault of the class whose turn it is at the n-th scenario, or of the next class that has any.
+func oneOfClass(all []fault, n int, d draw) []fault {
 	for i := range classes {
 		of := slices.DeleteFunc(slices.Clone(all), func(f fault) bool { return !classes[(n+i)%len(classes)].is(f) })
 		if len(of) > 0 {
-			return d.some(of, 1)
+			return d.pick(of, 1)
 		}
 	}
 	return nil

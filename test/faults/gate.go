@@ -54,8 +54,8 @@ func (g *gate) open() {
 	}
 }
 
-// pass waits until the gate is open, or the context ends; held: it was not open.
-func (g *gate) pass(ctx context.Context) (held bool) {
+// wait waits until the gate is open, or the context ends; held: it was not open.
+func (g *gate) wait(ctx context.Context) (held bool) {
 	g.mu.Lock()
 	opened := g.opened
 	g.mu.Unlock()
@@ -81,8 +81,8 @@ func newFlare() *flare { return &flare{fired: make(chan struct{})} }
 
 func (s *flare) fire() { s.once.Do(func() { close(s.fired) }) }
 
-// wait returns after a time, or when the context ends.
-func wait(ctx context.Context, d time.Duration) {
+// sleep returns after a time, or when the context ends.
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

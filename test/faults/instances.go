@@ -32,230 +32,232 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// failing has the broker fail to make instances of the smallest plans: what it has begun
+// failProvisions has the broker fail to make instances of the smallest plans: what it has begun
 // comes to nothing, and something is left of it.
-func failing(w *world) {
-	registered(w)
-	w.doomed = true
+func failProvisions(w *environment) {
+	registerBroker(w)
+	w.operationsFail = true
 	w.broker.Inject(osbtest.Fault{
-		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"}, Match: names(osbtest.SyncPlan, osbtest.AsyncPlan),
+		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"}, Match: bodyNames(osbtest.SyncPlan, osbtest.AsyncPlan),
 	})
 }
 
-// breaking has the broker fail to give instances the larger plans, after which they cannot be used.
-func breaking(w *world) {
-	registered(w)
+// failUpdates has the broker fail to give instances the larger plans, after which they cannot be used.
+func failUpdates(w *environment) {
+	registerBroker(w)
 	w.broker.Inject(osbtest.Fault{
-		On: osb.UpdateInstance, Failure: &osbtest.Failure{Description: "out of disks", Unusable: true}, Match: names(osbtest.SyncOtherPlan, osbtest.AsyncOtherPlan),
+		On: osb.UpdateInstance, Failure: &osbtest.Failure{Description: "out of disks", Unusable: true}, Match: bodyNames(osbtest.SyncOtherPlan, osbtest.AsyncOtherPlan),
 	})
 }
 
-// names matches calls that name one of some plans.
-func names(plans ...string) func(osbtest.Call) bool {
+// bodyNames matches calls that name one of some plans.
+func bodyNames(plans ...string) func(osbtest.Call) bool {
 	return func(c osbtest.Call) bool {
 		return slices.ContainsFunc(plans, func(plan string) bool { return strings.Contains(string(c.Body), plan) })
 	}
 }
 
-// silent has the broker not tell of so many instances that it has made them; 0: of any.
-func silent(times int) func(*world) { return silentAbout(osb.ProvisionInstance, times) }
+// loseProvisionAnswers has the broker not tell of so many instances that it has made them; 0: of any.
+func loseProvisionAnswers(times int) func(*environment) {
+	return loseAnswers(osb.ProvisionInstance, times)
+}
 
-// silentAbout is the same of any operation.
-func silentAbout(operation osb.Operation, times int) func(*world) {
-	return func(w *world) {
-		registered(w)
+// loseAnswers is the same of any operation.
+func loseAnswers(operation osb.Operation, times int) func(*environment) {
+	return func(w *environment) {
+		registerBroker(w)
 		w.broker.Inject(osbtest.Fault{On: operation, Acts: true, Times: times, Answer: osbtest.Status(500, `{"description":"lost my way"}`)})
 	}
 }
 
-// untilMitigated is how often the broker is silent about what it has made before that is removed.
-const untilMitigated = 4
+// lossesUntilMitigation is how often the broker is silent about what it has made before that is removed.
+const lossesUntilMitigation = 4
 
-func instanceScenarios() []scenario {
+func instanceScenarios() []Scenario {
 	return slices.Concat(
-		livesOf("", syncClass, syncPlan, syncOther), livesOf("-async", asyncClass, asyncPlan, asyncOther),
+		lifecycleScenarios("", syncClass, syncPlan, syncOther), lifecycleScenarios("-async", asyncClass, asyncPlan, asyncOther),
 		identityScenarios(), parameterScenarios(),
 	)
 }
 
-// livesOf are what can become of an instance.
-func livesOf(suffix, class, plan, other string) []scenario {
-	end := func(w *world, si *v1beta1.ServiceInstance) {
+// lifecycleScenarios are what can become of an instance.
+func lifecycleScenarios(suffix, class, plan, other string) []Scenario {
+	end := func(w *environment, si *v1beta1.ServiceInstance) {
 		w.remove(si)
-		w.gone(si)
+		w.waitGone(si)
 	}
-	return []scenario{
-		{name: "instance" + suffix, prepare: registered, steps: func(w *world) {
-			si := w.provisioned(class, plan)
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = parameters(`{"size":2}`) })
-			w.ready(si)
-			edit(w, si, planned(other))
-			w.ready(si)
+	return []Scenario{
+		{name: "instance" + suffix, prepare: registerBroker, steps: func(w *environment) {
+			si := w.provision(class, plan)
+			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = rawParameters(`{"size":2}`) })
+			w.waitReady(si)
+			edit(w, si, setPlan(other))
+			w.waitReady(si)
 			end(w, si)
 		}},
-		{name: "instance-kept" + suffix, prepare: registered, steps: func(w *world) {
-			si := w.provisioned(class, plan)
+		{name: "instance-kept" + suffix, prepare: registerBroker, steps: func(w *environment) {
+			si := w.provision(class, plan)
 			for _, p := range []string{other, plan, other} { // each while the one before may still be on its way
-				edit(w, si, planned(p))
+				edit(w, si, setPlan(p))
 			}
-			w.ready(si)
+			w.waitReady(si)
 		}},
-		{name: "instance-failed" + suffix, prepare: failing, steps: func(w *world) {
-			si := w.instance("db", class, plan)
+		{name: "instance-failed" + suffix, prepare: failProvisions, steps: func(w *environment) {
+			si := w.newInstance("db", class, plan)
 			w.create(si)
-			w.tells(si, "out of disks")
-			edit(w, si, planned(other))
-			w.ready(si)
+			w.waitMessage(si, "out of disks")
+			edit(w, si, setPlan(other))
+			w.waitReady(si)
 		}},
-		{name: "instance-failed-deleted" + suffix, prepare: failing, steps: func(w *world) {
-			si := w.instance("db", class, plan)
+		{name: "instance-failed-deleted" + suffix, prepare: failProvisions, steps: func(w *environment) {
+			si := w.newInstance("db", class, plan)
 			w.create(si)
-			w.tells(si, "out of disks")
+			w.waitMessage(si, "out of disks")
 			end(w, si)
 		}},
-		{name: "instance-unusable" + suffix, prepare: breaking, steps: func(w *world) {
-			si := w.provisioned(class, plan)
-			edit(w, si, planned(other))
-			w.tells(si, "out of disks")
-			edit(w, si, planned(plan))
-			b := w.binding("app", "db")
+		{name: "instance-unusable" + suffix, prepare: failUpdates, steps: func(w *environment) {
+			si := w.provision(class, plan)
+			edit(w, si, setPlan(other))
+			w.waitMessage(si, "out of disks")
+			edit(w, si, setPlan(plan))
+			b := w.newBinding("app", "db")
 			w.create(b)
-			w.ready(si, b)
+			w.waitReady(si, b)
 		}},
-		{name: "instance-unknown" + suffix, prepare: silent(2), steps: func(w *world) { w.provisioned(class, plan) }},
-		{name: "instance-mitigated" + suffix, prepare: silent(0), steps: func(w *world) {
-			si := w.instance("db", class, plan)
+		{name: "instance-unknown" + suffix, prepare: loseProvisionAnswers(2), steps: func(w *environment) { w.provision(class, plan) }},
+		{name: "instance-mitigated" + suffix, prepare: loseProvisionAnswers(0), steps: func(w *environment) {
+			si := w.newInstance("db", class, plan)
 			w.create(si)
-			w.tells(si, "lost my way")
+			w.waitMessage(si, "lost my way")
 			end(w, si)
 		}},
-		{name: "instance-mitigated-ready" + suffix, prepare: silent(untilMitigated), steps: func(w *world) { w.provisioned(class, plan) }},
-		{name: "instance-deleted-early" + suffix, prepare: registered, steps: func(w *world) {
-			si := w.instance("db", class, plan)
+		{name: "instance-mitigated-ready" + suffix, prepare: loseProvisionAnswers(lossesUntilMitigation), steps: func(w *environment) { w.provision(class, plan) }},
+		{name: "instance-deleted-early" + suffix, prepare: registerBroker, steps: func(w *environment) {
+			si := w.newInstance("db", class, plan)
 			w.create(si)
 			end(w, si)
 		}},
-		{name: "instance-deleted-begun" + suffix, prepare: registered, steps: func(w *world) {
-			si := w.instance("db", class, plan)
+		{name: "instance-deleted-begun" + suffix, prepare: registerBroker, steps: func(w *environment) {
+			si := w.newInstance("db", class, plan)
 			w.create(si)
-			w.begun(si)
+			w.waitAtBroker(si)
 			end(w, si)
 		}},
-		{name: "instance-retained" + suffix, prepare: registered, steps: func(w *world) { w.retained(w.provisioned(class, plan)) }},
+		{name: "instance-retained" + suffix, prepare: registerBroker, steps: func(w *environment) { w.retain(w.provision(class, plan)) }},
 	}
 }
 
 // identityScenarios are of instances that have not, or not alone, their id, or their name.
-func identityScenarios() []scenario {
-	return []scenario{
-		{name: "instance-anew", prepare: registered, steps: func(w *world) {
+func identityScenarios() []Scenario {
+	return []Scenario{
+		{name: "instance-anew", prepare: registerBroker, steps: func(w *environment) {
 			for range 2 {
-				si := w.provisioned(syncClass, syncPlan)
+				si := w.provision(syncClass, syncPlan)
 				w.remove(si)
-				w.gone(si)
+				w.waitGone(si)
 			}
 		}},
-		{name: "instance-first", prepare: offered, steps: func(w *world) {
-			si := w.instance("db", syncClass, syncPlan)
+		{name: "instance-first", prepare: startDefaultBroker, steps: func(w *environment) {
+			si := w.newInstance("db", syncClass, syncPlan)
 			w.create(si)
-			wait(w.ctx, pause)
-			w.register()
-			w.ready(si)
+			sleep(w.ctx, pause)
+			w.createBroker()
+			w.waitReady(si)
 		}},
-		{name: "instance-stranger", prepare: registered, steps: func(w *world) {
+		{name: "instance-stranger", prepare: registerBroker, steps: func(w *environment) {
 			id := string(uuid.NewUUID()) // as other runs' objects may be in the same cluster
-			w.stranger(id)
-			si := w.instance("db", syncClass, syncPlan)
-			si.Spec.ExternalID, si.Spec.Parameters = id, parameters(`{"size":2}`)
+			w.createForeignInstance(id)
+			si := w.newInstance("db", syncClass, syncPlan)
+			si.Spec.ExternalID, si.Spec.Parameters = id, rawParameters(`{"size":2}`)
 			w.create(si)
-			w.tells(si, "brought along")
+			w.waitMessage(si, "brought along")
 			w.remove(si)
-			w.gone(si)
+			w.waitGone(si)
 		}},
-		{name: "instance-restored", prepare: registered, steps: func(w *world) {
-			si := w.foreign()
+		{name: "instance-restored", prepare: registerBroker, steps: func(w *environment) {
+			si := w.retainedBackup()
 			w.create(si)
-			w.ready(si)
+			w.waitReady(si)
 			w.remove(si)
-			w.gone(si)
+			w.waitGone(si)
 		}},
-		{name: "instance-restored-other", prepare: registered, steps: func(w *world) {
-			si := w.foreign()
-			si.Spec.Parameters = parameters(`{"size":3}`)
+		{name: "instance-restored-other", prepare: registerBroker, steps: func(w *environment) {
+			si := w.retainedBackup()
+			si.Spec.Parameters = rawParameters(`{"size":3}`)
 			w.create(si)
-			w.tells(si, "brought along")
+			w.waitMessage(si, "brought along")
 			w.remove(si)
-			w.gone(si)
+			w.waitGone(si)
 		}},
-		{name: "instance-copied", prepare: registered, steps: func(w *world) {
-			si := w.provisioned(syncClass, syncPlan)
-			twin := w.instance("copy", syncClass, syncPlan)
-			twin.Spec.ExternalID = idOf(si)
+		{name: "instance-copied", prepare: registerBroker, steps: func(w *environment) {
+			si := w.provision(syncClass, syncPlan)
+			twin := w.newInstance("copy", syncClass, syncPlan)
+			twin.Spec.ExternalID = externalID(si)
 			if err := w.client.Create(w.ctx, twin); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
-				w.blame("a copy of an id in use is not refused: %v", err)
+				w.reportf("a copy of an id in use is not refused: %v", err)
 			}
 			w.remove(si) // what has the id may be there still
 			w.await("the copy is admitted", func() error { return w.client.Create(w.ctx, twin) })
-			w.gone(si)
-			w.ready(twin)
+			w.waitGone(si)
+			w.waitReady(twin)
 		}},
 	}
 }
 
 // parameterScenarios are of instances with parameters from a Secret.
-func parameterScenarios() []scenario {
+func parameterScenarios() []Scenario {
 	source := func(value string) map[string]string {
 		text, _ := json.Marshal(map[string]string{"password": value}) // a string
 		return map[string]string{"all": string(text)}
 	}
-	from := func(w *world) *v1beta1.ServiceInstance {
-		si := w.instance("db", syncClass, syncPlan)
+	from := func(w *environment) *v1beta1.ServiceInstance {
+		si := w.newInstance("db", syncClass, syncPlan)
 		si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
 		w.create(si)
 		return si
 	}
-	late := scenario{name: "instance-parameters-late", prepare: registered, steps: func(w *world) {
+	late := Scenario{name: "instance-parameters-late", prepare: registerBroker, steps: func(w *environment) {
 		si := from(w)
-		wait(w.ctx, pause)
-		w.secret("parameters", source(canary.Value))
-		w.ready(si)
+		sleep(w.ctx, pause)
+		w.createSecret("parameters", source(canary.Value))
+		w.waitReady(si)
 	}}
-	hasNew := func(w *world, si *v1beta1.ServiceInstance) {
+	hasNew := func(w *environment, si *v1beta1.ServiceInstance) {
 		w.await("the broker has what is new", func() error {
 			if err := w.get(si); err != nil {
 				return err
 			}
-			w.askAgain(si)
-			if has := w.broker.Holds().Instances[idOf(si)].Parameters; !strings.Contains(string(has), `2"`) {
+			w.retryIfRefused(si)
+			if has := w.broker.Holds().Instances[externalID(si)].Parameters; !strings.Contains(string(has), `2"`) {
 				return fmt.Errorf("it has %d bytes", len(has))
 			}
 			return nil
 		})
-		w.ready(si)
+		w.waitReady(si)
 	}
-	rotate := func(w *world) {
-		edit(w, &corev1.Secret{ObjectMeta: w.meta("parameters")}, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
+	rotate := func(w *environment) {
+		edit(w, &corev1.Secret{ObjectMeta: w.objectMeta("parameters")}, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
 	}
-	behind := scenario{name: "instance-parameters-behind", prepare: func(w *world) {
-		registered(w)
-		w.secret("parameters", source(canary.Value))
-		w.ready(from(w))
-	}, steps: func(w *world) {
-		login := &corev1.Secret{ObjectMeta: w.meta("login")}
+	behind := Scenario{name: "instance-parameters-behind", prepare: func(w *environment) {
+		registerBroker(w)
+		w.createSecret("parameters", source(canary.Value))
+		w.waitReady(from(w))
+	}, steps: func(w *environment) {
+		login := &corev1.Secret{ObjectMeta: w.objectMeta("login")}
 		edit(w, login, func(s *corev1.Secret) { delete(s.Data, "password") })
-		wait(w.ctx, pause)
+		sleep(w.ctx, pause)
 		rotate(w)
-		wait(w.ctx, pause)
+		sleep(w.ctx, pause)
 		edit(w, login, func(s *corev1.Secret) { s.StringData = map[string]string{"password": canary.Value} })
-		hasNew(w, w.instance("db", syncClass, syncPlan))
-		w.brokerIsReady()
+		hasNew(w, w.newInstance("db", syncClass, syncPlan))
+		w.waitBrokerReady()
 	}}
-	return []scenario{late, behind, {name: "instance-parameters", prepare: func(w *world) {
-		registered(w)
-		w.secret("parameters", source(canary.Value))
-	}, steps: func(w *world) {
+	return []Scenario{late, behind, {name: "instance-parameters", prepare: func(w *environment) {
+		registerBroker(w)
+		w.createSecret("parameters", source(canary.Value))
+	}, steps: func(w *environment) {
 		si := from(w)
-		w.ready(si)
+		w.waitReady(si)
 		rotate(w)
 		hasNew(w, si)
 	}}}

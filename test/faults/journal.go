@@ -32,34 +32,34 @@ import (
 
 // A journal is a file of the finished runs of a sweep, one JSON object a line. A sweep that was stopped reads it and makes the other
 // runs only.
-type journal struct {
+type checkpoint struct {
 	mu   sync.Mutex
 	file *os.File // nil: nothing is kept
-	done map[string]journaled
+	done map[string]checkpointRun
 }
 
-// journalHeader is the first line: what the runs are of. Of anything else the journal says nothing.
-type journalHeader struct {
+// checkpointHeader is the first line: what the runs are of. Of anything else the journal says nothing.
+type checkpointHeader struct {
 	Operator, Sweep string // checksums of the binaries
 	Choice          string
 	Seed            uint64
 }
 
-// journaled is a run.
-type journaled struct {
+// checkpointRun is a run.
+type checkpointRun struct {
 	Scenario, Fault string
 	Happened        bool
 	Took            time.Duration
 	Problems        []string `json:",omitempty"`
 }
 
-// openJournal goes on with a journal of the same operator, sweep and choice of runs, or begins one. The seed is then the journal's.
-func openJournal(o *sweepOptions, operator string, out io.Writer) (*journal, error) {
-	j := &journal{done: map[string]journaled{}}
-	if o.journal == "" {
+// openCheckpoint goes on with a journal of the same operator, sweep and choice of runs, or begins one. The seed is then the journal's.
+func openCheckpoint(o *sweepOptions, operator string, out io.Writer) (*checkpoint, error) {
+	j := &checkpoint{done: map[string]checkpointRun{}}
+	if o.checkpoint == "" {
 		return j, nil
 	}
-	header := journalHeader{Seed: o.seed, Choice: fmt.Sprintf("scenario %q, class %q, part %v, %d walks", o.scenario, o.class, o.part, o.walks)}
+	header := checkpointHeader{Seed: o.seed, Choice: fmt.Sprintf("scenario %q, class %q, part %v, %d walks", o.scenario, o.class, o.part, o.walks)}
 	self, err := os.Executable()
 	if err == nil {
 		header.Sweep, err = checksum(self)
@@ -70,22 +70,22 @@ func openJournal(o *sweepOptions, operator string, out io.Writer) (*journal, err
 	if err != nil {
 		return nil, err
 	}
-	former, err := j.read(o.journal)
+	former, err := j.read(o.checkpoint)
 	if err != nil {
 		return nil, err
 	}
 	seed := former.Seed
 	if former.Seed = header.Seed; former != header {
-		j.done = map[string]journaled{}
-		fmt.Fprintf(out, "%s: beginning, seed %d\n", o.journal, o.seed)
-		if j.file, err = os.Create(o.journal); err != nil {
+		j.done = map[string]checkpointRun{}
+		fmt.Fprintf(out, "%s: beginning, seed %d\n", o.checkpoint, o.seed)
+		if j.file, err = os.Create(o.checkpoint); err != nil {
 			return nil, err
 		}
 		return j, json.NewEncoder(j.file).Encode(header)
 	}
 	o.seed = seed
-	fmt.Fprintf(out, "%s: %d runs are done, going on with seed %d; remove the file to begin anew\n", o.journal, len(j.done), o.seed)
-	if j.file, err = os.OpenFile(o.journal, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+	fmt.Fprintf(out, "%s: %d runs are done, going on with seed %d; remove the file to begin anew\n", o.checkpoint, len(j.done), o.seed)
+	if j.file, err = os.OpenFile(o.checkpoint, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return nil, err
 	}
 	_, err = j.file.WriteString("\n") // the last line may have been cut off
@@ -104,7 +104,7 @@ func checksum(path string) (string, error) {
 }
 
 // read takes in what a file has; of a last line that was not finished it says nothing.
-func (j *journal) read(path string) (header journalHeader, err error) {
+func (j *checkpoint) read(path string) (header checkpointHeader, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return header, nil
@@ -118,11 +118,11 @@ func (j *journal) read(path string) (header journalHeader, err error) {
 	for first := true; lines.Scan(); first = false {
 		if first {
 			if json.Unmarshal(lines.Bytes(), &header) != nil {
-				return journalHeader{}, nil // it is no journal
+				return checkpointHeader{}, nil // it is no journal
 			}
 			continue
 		}
-		var run journaled
+		var run checkpointRun
 		if json.Unmarshal(lines.Bytes(), &run) == nil {
 			j.done[run.Scenario+" "+run.Fault] = run
 		}
@@ -131,22 +131,22 @@ func (j *journal) read(path string) (header journalHeader, err error) {
 }
 
 // find is what came of a run earlier.
-func (j *journal) find(name string, f fault) (found result, ok bool) {
+func (j *checkpoint) find(name string, f fault) (found result, ok bool) {
 	run, ok := j.done[name+" "+f.String()]
-	return result{happened: run.Happened, took: run.Took, problems: run.Problems}, ok
+	return result{happened: run.Happened, duration: run.Took, problems: run.Problems}, ok
 }
 
 // add keeps what came of a run.
-func (j *journal) add(name string, f fault, found result) error {
+func (j *checkpoint) add(name string, f fault, found result) error {
 	if j.file == nil {
 		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return json.NewEncoder(j.file).Encode(journaled{Scenario: name, Fault: f.String(), Happened: found.happened, Took: found.took, Problems: found.problems})
+	return json.NewEncoder(j.file).Encode(checkpointRun{Scenario: name, Fault: f.String(), Happened: found.happened, Took: found.duration, Problems: found.problems})
 }
 
-func (j *journal) close() error {
+func (j *checkpoint) close() error {
 	if j.file == nil {
 		return nil
 	}

@@ -34,9 +34,9 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open := func(o sweepOptions) (*journal, uint64) {
+	open := func(o sweepOptions) (*checkpoint, uint64) {
 		t.Helper()
-		j, err := openJournal(&o, operator, io.Discard)
+		j, err := openCheckpoint(&o, operator, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,11 +48,11 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _ := open(sweepOptions{journal: path, seed: 7, part: 1})
+	first, _ := open(sweepOptions{checkpoint: path, seed: 7, part: 1})
 	if _, ok := first.find("alert", f); ok {
 		t.Error("a new journal has a run")
 	}
-	want := result{happened: true, took: time.Second, problems: []string{"it is wrong"}}
+	want := result{happened: true, duration: time.Second, problems: []string{"it is wrong"}}
 	if err := first.add("alert", f, want); err != nil {
 		t.Fatal(err)
 	}
@@ -62,25 +62,25 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 	}
 	write(path, string(text)+`{"Scenario":"binding","Fau`) // killed while it wrote
 
-	second, seed := open(sweepOptions{journal: path, seed: 8, part: 1})
+	second, seed := open(sweepOptions{checkpoint: path, seed: 8, part: 1})
 	got, ok := second.find("alert", f)
-	if !ok || seed != 7 || got.took != want.took || !got.happened || len(got.problems) != 1 || got.problems[0] != want.problems[0] {
+	if !ok || seed != 7 || got.duration != want.duration || !got.happened || len(got.problems) != 1 || got.problems[0] != want.problems[0] {
 		t.Errorf("it goes on with seed %d and %+v", seed, got)
 	}
 	if err := second.add("binding", f, want); err != nil {
 		t.Fatal(err)
 	}
-	if third, _ := open(sweepOptions{journal: path, seed: 8, part: 1}); len(third.done) != 2 {
+	if third, _ := open(sweepOptions{checkpoint: path, seed: 8, part: 1}); len(third.done) != 2 {
 		t.Errorf("after a line that was cut off it has %v", third.done)
 	}
-	if other, seed := open(sweepOptions{journal: path, seed: 8, part: 0.5}); len(other.done) != 0 || seed != 8 {
+	if other, seed := open(sweepOptions{checkpoint: path, seed: 8, part: 0.5}); len(other.done) != 0 || seed != 8 {
 		t.Errorf("another choice of runs goes on with seed %d and %v", seed, other.done)
 	}
 	if err := first.add("alert", f, want); err != nil {
 		t.Fatal(err)
 	}
 	write(operator, "two")
-	if other, _ := open(sweepOptions{journal: path, seed: 9, part: 0.5}); len(other.done) != 0 {
+	if other, _ := open(sweepOptions{checkpoint: path, seed: 9, part: 0.5}); len(other.done) != 0 {
 		t.Errorf("another operator goes on with %v", other.done)
 	}
 	if none, _ := open(sweepOptions{seed: 9}); none.add("alert", f, want) != nil || none.close() != nil {
@@ -93,7 +93,7 @@ func TestAFileThatIsNoJournalIsBegunAnew(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("no journal\n", 3)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	j, err := openJournal(&sweepOptions{journal: path, seed: 7}, path, io.Discard)
+	j, err := openCheckpoint(&sweepOptions{checkpoint: path, seed: 7}, path, io.Discard)
 	if err != nil || len(j.done) != 0 {
 		t.Errorf("it has %v, %v", j, err)
 	}

@@ -42,19 +42,19 @@ import (
 )
 
 // A lab is the control plane that all runs share, with webhooks that no fault touches.
-type lab struct {
-	cluster  *local.Cluster
-	client   client.WithWatch // a user's who may do everything
-	upstream *url.URL
-	operator http.RoundTripper // with the operator's credentials
-	binary   string            // what is tried
-	dir      string
-	log      *output.Buffer // of the one who serves webhooks
+type cluster struct {
+	controlPlane *local.Cluster
+	client       client.WithWatch // a user's who may do everything
+	upstream     *url.URL
+	transport    http.RoundTripper // with the operator's credentials
+	binary       string            // what is tried
+	dir          string
+	log          *output.Buffer // of the one who serves webhooks
 }
 
-// newLab starts it. binary is the operator that is tried; "": the one of this repository.
-func newLab(ctx context.Context, binary string) (_ *lab, err error) {
-	l := &lab{binary: binary, log: &output.Buffer{}}
+// startCluster starts it. binary is the operator that is tried; "": the one of this repository.
+func startCluster(ctx context.Context, binary string) (_ *cluster, err error) {
+	l := &cluster{binary: binary, log: &output.Buffer{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.close())
@@ -74,7 +74,7 @@ func newLab(ctx context.Context, binary string) (_ *lab, err error) {
 	if l.dir, err = os.MkdirTemp("", "bellhop-faults-"); err != nil {
 		return nil, err
 	}
-	if l.cluster, err = local.Start(ctx, local.Options{Repo: repo, ControllerManager: true}); err != nil {
+	if l.controlPlane, err = local.Start(ctx, local.Options{Repo: repo, ControllerManager: true}); err != nil {
 		return nil, err
 	}
 	if err := l.connect(ctx); err != nil {
@@ -83,27 +83,27 @@ func newLab(ctx context.Context, binary string) (_ *lab, err error) {
 	return l, l.serveWebhooks(ctx, sound)
 }
 
-// with is the same lab for another binary.
-func (l *lab) with(binary string) *lab {
+// withBinary is the same lab for another binary.
+func (l *cluster) withBinary(binary string) *cluster {
 	other := *l
 	other.binary = binary
 	return &other
 }
 
-func (l *lab) connect(ctx context.Context) error {
+func (l *cluster) connect(ctx context.Context) error {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1beta1.AddToScheme, servicecatalogv1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return err
 		}
 	}
-	admin := rest.CopyConfig(l.cluster.Config)
+	admin := rest.CopyConfig(l.controlPlane.Config)
 	admin.QPS = -1
 	var err error
 	if l.client, err = client.NewWithWatch(admin, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	kubeconfig, err := l.cluster.OperatorKubeconfig(ctx)
+	kubeconfig, err := l.controlPlane.OperatorKubeconfig(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (l *lab) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.operator, err = rest.TransportFor(config); err != nil {
+	if l.transport, err = rest.TransportFor(config); err != nil {
 		return err
 	}
 	l.upstream, err = url.Parse(config.Host)
@@ -120,15 +120,15 @@ func (l *lab) connect(ctx context.Context) error {
 
 // serveWebhooks runs an operator that never leads. The runs' own operators have rights in
 // their namespaces that config/ gives in the operator's own.
-func (l *lab) serveWebhooks(ctx context.Context, binary string) error {
+func (l *cluster) serveWebhooks(ctx context.Context, binary string) error {
 	everything := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "faults"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: l.cluster.Namespace, Name: l.cluster.ServiceAccount}},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: l.controlPlane.Namespace, Name: l.controlPlane.ServiceAccount}},
 	}
 	now := metav1.NewMicroTime(time.Now())
 	lease := &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: l.cluster.Namespace, Name: "bellhop.gophernetes.io"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: l.controlPlane.Namespace, Name: "bellhop.gophernetes.io"},
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: new("nobody"), LeaseDurationSeconds: new(int32(7 * 24 * 3600)),
 			AcquireTime: &now, RenewTime: &now},
 	}
@@ -137,14 +137,14 @@ func (l *lab) serveWebhooks(ctx context.Context, binary string) error {
 			return fmt.Errorf("creating %T: %w", o, err)
 		}
 	}
-	_, err := l.cluster.StartOperator(ctx, local.OperatorOptions{
+	_, err := l.controlPlane.StartOperator(ctx, local.OperatorOptions{
 		Binary: binary, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: l.log,
 	})
 	return err
 }
 
-// newest is the newest resourceVersion there is.
-func (l *lab) newest(ctx context.Context) string {
+// newestVersion is the newest resourceVersion there is.
+func (l *cluster) newestVersion(ctx context.Context) string {
 	var list corev1.NamespaceList
 	if err := l.client.List(ctx, &list, client.Limit(1)); err != nil {
 		return ""
@@ -152,10 +152,10 @@ func (l *lab) newest(ctx context.Context) string {
 	return list.ResourceVersion
 }
 
-func (l *lab) close() error {
+func (l *cluster) close() error {
 	var errs []error
-	if l.cluster != nil {
-		errs = append(errs, l.cluster.Stop())
+	if l.controlPlane != nil {
+		errs = append(errs, l.controlPlane.Stop())
 	}
 	return errors.Join(append(errs, os.RemoveAll(l.dir))...)
 }

@@ -54,8 +54,8 @@ func parse(args []string) (o options, err error) {
 	fs.DurationVar(&o.sweep.within, "within", 0, "no run begins later than that; 0: all are made")
 	fs.DurationVar(&o.soak.duration, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
 	fs.BoolVar(&o.sweep.fixed, "fixed", false, "the runs of the gate: every scenario with one fault, the classes in turn, seed 1 and no walks")
-	fs.StringVar(&o.sweep.journal, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
-	fs.StringVar(&o.soak.svg, "svg", "", "the file into which memory and goroutines of -soak are drawn")
+	fs.StringVar(&o.sweep.checkpoint, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
+	fs.StringVar(&o.soak.chart, "svg", "", "the file into which memory and goroutines of -soak are drawn")
 	fs.BoolVar(&o.sweep.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
 	fs.BoolVar(&o.prove, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
@@ -87,7 +87,7 @@ func main() {
 		case o.soak.duration > 0:
 			err = soakFor(ctx, o.soak, os.Stdout)
 		case o.prove:
-			err = prove(ctx, o.variants, os.Stdout)
+			err = proveVariants(ctx, o.variants, os.Stdout)
 		default:
 			err = campaign(ctx, o.sweep, os.Stdout)
 		}

@@ -54,7 +54,7 @@ const (
 )
 
 // newMeter is for processes that serve their metrics at an address that is free now.
-func newMeter(ctx context.Context, l *lab, namespace string) (*meter, error) {
+func newMeter(ctx context.Context, l *cluster, namespace string) (*meter, error) {
 	port, err := local.FreePort()
 	if err != nil {
 		return nil, err
@@ -66,22 +66,22 @@ func newMeter(ctx context.Context, l *lab, namespace string) (*meter, error) {
 	return &meter{address: fmt.Sprintf("127.0.0.1:%d", port), token: token, began: time.Now()}, nil
 }
 
-// follow is for another process.
-func (m *meter) follow(pid int) {
+// setProcess is for another process.
+func (m *meter) setProcess(pid int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pid = pid
 }
 
-// run reads until the context ends. A process that is not there says nothing.
-func (m *meter) run(ctx context.Context) {
+// sampleLoop reads until the context ends. A process that is not there says nothing.
+func (m *meter) sampleLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		if s, err := m.read(ctx); err == nil {
 			m.mu.Lock()
 			m.samples = append(m.samples, s)
 			m.mu.Unlock()
 		}
-		wait(ctx, meterInterval)
+		sleep(ctx, meterInterval)
 	}
 }
 
@@ -103,37 +103,37 @@ func (m *meter) read(ctx context.Context) (s sample, err error) {
 	return sample{time.Since(m.began), m.pid, gauge("process_resident_memory_bytes"), gauge("go_goroutines")}, nil
 }
 
-// rest reads once all is at rest: a process that has much more than the first one keeps
+// checkAtRest reads once all is at rest: a process that has much more than the first one keeps
 // what it needs no more.
-func (m *meter) rest(w *world) sample {
+func (m *meter) checkAtRest(w *environment) sample {
 	s, err := m.read(w.ctx)
 	if err != nil {
-		w.blame("reading metrics: %v", err)
+		w.reportf("reading metrics: %v", err)
 		return s
 	}
 	if m.first.pid == 0 {
 		m.first = s
 	}
 	if s.goroutines > m.first.goroutines+spareGoroutines {
-		w.blame("at rest it has %.0f goroutines, and had %.0f", s.goroutines, m.first.goroutines)
+		w.reportf("at rest it has %.0f goroutines, and had %.0f", s.goroutines, m.first.goroutines)
 	}
 	if s.resident > m.first.resident+spareMemory {
-		w.blame("at rest it has %.0f MiB, and had %.0f", s.resident/(1<<20), m.first.resident/(1<<20))
+		w.reportf("at rest it has %.0f MiB, and had %.0f", s.resident/(1<<20), m.first.resident/(1<<20))
 	}
 	return s
 }
 
-const width, height = 720, 160
+const chartWidth, chartHeight = 720, 160
 
-// svg draws memory and goroutines over time; a line that begins anew is another process.
-func (m *meter) svg() []byte {
+// chart draws memory and goroutines over time; a line that begins anew is another process.
+func (m *meter) chart() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11">`+"\n", width+60, 2*height+70)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11">`+"\n", chartWidth+60, 2*chartHeight+70)
 	fmt.Fprint(&b, `<rect width="100%" height="100%" fill="white"/>`+"\n")
 	m.curve(&b, 20, "resident memory, MiB", func(s sample) float64 { return s.resident / (1 << 20) })
-	m.curve(&b, height+50, "goroutines", func(s sample) float64 { return s.goroutines })
+	m.curve(&b, chartHeight+50, "goroutines", func(s sample) float64 { return s.goroutines })
 	fmt.Fprintln(&b, `</svg>`)
 	return b.Bytes()
 }
@@ -143,15 +143,15 @@ func (m *meter) curve(b *bytes.Buffer, top int, title string, of func(sample) fl
 	for _, s := range m.samples {
 		end, most = max(end, s.at), max(most, of(s))
 	}
-	fmt.Fprintf(b, `<text x="50" y="%d">%s (0 to %.0f, over %s)</text>`+"\n", top-6, title, most, clock(end))
-	fmt.Fprintf(b, `<path d="M50 %d V%d H%d" fill="none" stroke="gray"/>`+"\n", top, top+height, 50+width)
+	fmt.Fprintf(b, `<text x="50" y="%d">%s (0 to %.0f, over %s)</text>`+"\n", top-6, title, most, formatClock(end))
+	fmt.Fprintf(b, `<path d="M50 %d V%d H%d" fill="none" stroke="gray"/>`+"\n", top, top+chartHeight, 50+chartWidth)
 	fmt.Fprint(b, `<path fill="none" stroke="#0969da" d="`)
 	for i, s := range m.samples {
 		to := "L"
 		if i == 0 || m.samples[i-1].pid != s.pid {
 			to = "M"
 		}
-		fmt.Fprintf(b, "%s%.1f %.1f ", to, 50+width*float64(s.at)/float64(end), float64(top+height)-height*of(s)/most)
+		fmt.Fprintf(b, "%s%.1f %.1f ", to, 50+chartWidth*float64(s.at)/float64(end), float64(top+chartHeight)-chartHeight*of(s)/most)
 	}
 	fmt.Fprintln(b, `"/>`)
 }

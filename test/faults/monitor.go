@@ -27,19 +27,19 @@ import (
 
 // A monitor passes on what a process prints, counts the reconciles that it has begun and
 // ended, and knows when it wants to look at an object again.
-type monitor struct {
+type logMonitor struct {
 	out io.Writer
 
 	mu           sync.Mutex
 	line         []byte // that has not ended yet
 	begun, ended int
-	due          map[reconciled]time.Time
+	due          map[reconcileKey]time.Time
 }
 
-// reconciled is who looks at what.
-type reconciled struct{ Controller, Namespace, Name string }
+// reconcileKey is who looks at what.
+type reconcileKey struct{ Controller, Namespace, Name string }
 
-func (m *monitor) Write(text []byte) (int, error) {
+func (m *logMonitor) Write(text []byte) (int, error) {
 	m.mu.Lock()
 	m.line = append(m.line, text...)
 	for {
@@ -56,32 +56,32 @@ func (m *monitor) Write(text []byte) (int, error) {
 }
 
 // read takes in what controller-runtime says of a reconcile.
-func (m *monitor) read(line []byte) {
+func (m *logMonitor) read(line []byte) {
 	var of struct {
 		Msg string
-		reconciled
+		reconcileKey
 	}
 	if !bytes.Contains(line, []byte(`"msg":"Reconcil`)) || json.Unmarshal(line, &of) != nil {
 		return
 	}
 	if of.Msg == "Reconciling" {
 		m.begun++
-		delete(m.due, of.reconciled)
+		delete(m.due, of.reconcileKey)
 		return
 	}
 	m.ended++
 	_, after, _ := strings.Cut(of.Msg, "requeueing after ")
 	if wait, err := time.ParseDuration(after); err == nil {
 		if m.due == nil {
-			m.due = map[reconciled]time.Time{}
+			m.due = map[reconcileKey]time.Time{}
 		}
-		m.due[of.reconciled] = time.Now().Add(wait)
+		m.due[of.reconcileKey] = time.Now().Add(wait)
 	}
 }
 
 // isBusy says whether the process is at something, though it may ask for nothing, or will
 // be so soon.
-func (m *monitor) isBusy(soon time.Duration) bool {
+func (m *logMonitor) isBusy(soon time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, due := range m.due {

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMonitor(t *testing.T) {
-	m := monitor{out: io.Discard}
+	m := logMonitor{out: io.Discard}
 	for _, step := range []struct {
 		text string
 		want bool

@@ -29,8 +29,8 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// lists are what is looked at of a world.
-func (w *world) lists() []client.ObjectList {
+// objectLists are what is looked at of a world.
+func (w *environment) objectLists() []client.ObjectList {
 	lists := []client.ObjectList{
 		&pagerv1beta1.AlertList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}, &corev1.SecretList{},
 	}
@@ -42,8 +42,8 @@ func (w *world) lists() []client.ObjectList {
 		&v1beta1.ServiceBrokerList{}, &v1beta1.ServiceClassList{}, &v1beta1.ServicePlanList{})
 }
 
-// within has a list show what is of the world.
-func (w *world) within(list client.ObjectList) client.ListOption {
+// listScope has a list show what is of the world.
+func (w *environment) listScope(list client.ObjectList) client.ListOption {
 	switch list.(type) {
 	case *pagerv1beta1.ClusterReceiverList, *v1beta1.ClusterServiceBrokerList, *v1beta1.ClusterServiceClassList, *v1beta1.ClusterServicePlanList:
 		return client.MatchingLabels{runLabel: w.namespace}
@@ -52,9 +52,9 @@ func (w *world) within(list client.ObjectList) client.ListOption {
 }
 
 // objects are all of the run.
-func (w *world) objects() (all []client.Object, err error) {
-	for _, list := range w.lists() {
-		if err := w.client.List(context.WithoutCancel(w.ctx), list, w.within(list)); err != nil {
+func (w *environment) objects() (all []client.Object, err error) {
+	for _, list := range w.objectLists() {
+		if err := w.client.List(context.WithoutCancel(w.ctx), list, w.listScope(list)); err != nil {
 			return nil, err
 		}
 		if err := meta.EachListItem(list, func(o runtime.Object) error {
@@ -67,8 +67,8 @@ func (w *world) objects() (all []client.Object, err error) {
 	return all, nil
 }
 
-// held are the ids that the broker has.
-func (w *world) held() map[string]bool {
+// brokerIDs are the ids that the broker has.
+func (w *environment) brokerIDs() map[string]bool {
 	held := map[string]bool{}
 	holds := w.broker.Holds()
 	for id := range holds.Instances {
@@ -80,8 +80,8 @@ func (w *world) held() map[string]bool {
 	return held
 }
 
-// idOf is the id that an object claims at the broker.
-func idOf(o client.Object) string {
+// externalID is the id that an object claims at the broker.
+func externalID(o client.Object) string {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
 		return cmp.Or(o.Status.ExternalID, o.Spec.ExternalID)
@@ -91,8 +91,8 @@ func idOf(o client.Object) string {
 	return ""
 }
 
-// idsOf are all that an object has on record.
-func idsOf(o client.Object) []string {
+// recordedIDs are all that an object has on record.
+func recordedIDs(o client.Object) []string {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
 		return []string{o.Spec.ExternalID, o.Status.ExternalID}
@@ -102,8 +102,8 @@ func idsOf(o client.Object) []string {
 	return nil
 }
 
-// clean removes what is left of the run, whoever wants to keep it.
-func (w *world) clean() {
+// removeObjects removes what is left of the run, whoever wants to keep it.
+func (w *environment) removeObjects() {
 	ctx := context.WithoutCancel(w.ctx)
 	all, err := w.objects()
 	if err != nil {

@@ -48,7 +48,7 @@ func usedID(o client.Object) string {
 	if b, ok := o.(*v1beta1.ServiceBinding); ok && b.Status.OrphanMitigationInProgress { // of what was to replace it
 		return b.Status.PredecessorID
 	}
-	return idOf(o)
+	return externalID(o)
 }
 
 // checkBroker compares what the broker has with what objects claim.
@@ -58,57 +58,57 @@ func (c checker) checkBroker(all []client.Object) {
 	}
 	claimed := map[string]client.Object{}
 	for _, o := range all {
-		if id := idOf(o); id != "" {
+		if id := externalID(o); id != "" {
 			claimed[id] = o
 		}
 	}
-	held := c.held()
+	held := c.brokerIDs()
 	for id := range held {
-		if claimed[id] == nil && !c.left.has(id) && !c.strangers.has(id) {
-			c.blame("the broker has %s, which no object claims", id)
+		if claimed[id] == nil && !c.retained.has(id) && !c.foreign.has(id) {
+			c.reportf("the broker has %s, which no object claims", id)
 		}
 	}
 	for id, o := range claimed {
 		if isReady(o) && !held[id] {
-			c.blame("%s is Ready, and the broker has nothing of its id", o.GetName())
+			c.reportf("%s is Ready, and the broker has nothing of its id", o.GetName())
 		}
 	}
-	for id := range c.strangers.all {
+	for id := range c.foreign.all {
 		if !held[id] {
-			c.blame("the broker has lost %s, which is not ours", id)
+			c.reportf("the broker has lost %s, which is not ours", id)
 		}
 	}
 }
 
-// guard sees each request to the broker before it is carried out. What is asked for has to
+// guardBroker sees each request to the broker before it is carried out. What is asked for has to
 // be on record; nothing may be removed that a living object says is ready, or that is not
 // ours; and nobody may still be given credentials that end.
-func (c checker) guard(r *http.Request) {
-	id := idIn(r)
+func (c checker) guardBroker(r *http.Request) {
+	id := requestID(r)
 	if r.Method != http.MethodPut && r.Method != http.MethodDelete {
 		return
 	}
 	all, err := c.objects()
 	if err != nil {
-		c.blame("looking at who claims %s: %v", id, err)
+		c.reportf("looking at who claims %s: %v", id, err)
 		return
 	}
 	if r.Method == http.MethodPut {
-		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(idsOf(o), id) }) {
-			c.blame("PUT of %s, which no object has", id)
+		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(recordedIDs(o), id) }) {
+			c.reportf("PUT of %s, which no object has", id)
 		}
 		return
 	}
-	if c.strangers.has(id) {
-		c.blame("DELETE of %s, which is not ours", id)
+	if c.foreign.has(id) {
+		c.reportf("DELETE of %s, which is not ours", id)
 	}
 	ends := passwordOf(c.broker.Holds().Bindings[id])
 	for _, o := range all {
 		if usedID(o) == id && o.GetDeletionTimestamp().IsZero() {
-			c.blame("DELETE of %s, which %s uses, and keeps", id, o.GetName())
+			c.reportf("DELETE of %s, which %s uses, and keeps", id, o.GetName())
 		}
-		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends && !c.fault.writesSecretLate() {
-			c.blame("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
+		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends && !c.fault.mayWriteSecretLate() {
+			c.reportf("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
 		}
 	}
 }

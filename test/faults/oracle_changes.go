@@ -26,40 +26,40 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// watch sees each state of objects until the context ends, and when they go: before, nothing may be
+// watchObjects sees each state of objects until the context ends, and when they go: before, nothing may be
 // left of them outside. ended waits for the last that is seen.
-func (c checker) watch(ctx context.Context) (ended func()) {
+func (c checker) watchObjects(ctx context.Context) (ended func()) {
 	var all sync.WaitGroup
-	for _, list := range append(c.lists(), &eventsv1.EventList{}) {
-		seen, err := c.client.Watch(ctx, list, c.within(list))
+	for _, list := range append(c.objectLists(), &eventsv1.EventList{}) {
+		seen, err := c.client.Watch(ctx, list, c.listScope(list))
 		if err != nil {
-			c.blame("watching: %v", err)
+			c.reportf("watching: %v", err)
 			continue
 		}
 		all.Go(func() {
 			for err == nil {
-				c.follow(ctx, seen)
-				seen, err = c.watchAgain(ctx, list)
+				c.readWatch(ctx, seen)
+				seen, err = c.rewatch(ctx, list)
 			}
 		})
 	}
 	return all.Wait
 }
 
-// watchAgain is for when a watch has ended, as the API server was away. An error means that the
+// rewatch is for when a watch has ended, as the API server was away. An error means that the
 // context has.
-func (c checker) watchAgain(ctx context.Context, list client.ObjectList) (seen watch.Interface, err error) {
+func (c checker) rewatch(ctx context.Context, list client.ObjectList) (seen watch.Interface, err error) {
 	for ctx.Err() == nil {
-		if seen, err = c.client.Watch(ctx, list, c.within(list)); err == nil {
+		if seen, err = c.client.Watch(ctx, list, c.listScope(list)); err == nil {
 			return seen, nil
 		}
-		wait(ctx, 100*time.Millisecond)
+		sleep(ctx, 100*time.Millisecond)
 	}
 	return nil, ctx.Err()
 }
 
-// follow sees what a watch shows, until that ends.
-func (c checker) follow(ctx context.Context, seen watch.Interface) {
+// readWatch sees what a watch shows, until that ends.
+func (c checker) readWatch(ctx context.Context, seen watch.Interface) {
 	defer seen.Stop()
 	for {
 		select {
@@ -70,22 +70,22 @@ func (c checker) follow(ctx context.Context, seen watch.Interface) {
 				return
 			}
 			if o, isObject := e.Object.(client.Object); isObject {
-				c.seen(e.Type, o)
+				c.checkChange(e.Type, o)
 			}
 		}
 	}
 }
 
-// seen is for an object as it has just become.
-func (c checker) seen(by watch.EventType, o client.Object) {
+// checkChange is for an object as it has just become.
+func (c checker) checkChange(by watch.EventType, o client.Object) {
 	c.checkCanary(o)
 	if by != watch.Deleted || c.broker == nil {
 		return
 	}
-	held := c.held()
-	for _, id := range idsOf(o) {
-		if held[id] && !c.left.has(id) && !c.strangers.has(id) {
-			c.blame("%s is gone, and the broker still has %s", o.GetName(), id)
+	held := c.brokerIDs()
+	for _, id := range recordedIDs(o) {
+		if held[id] && !c.retained.has(id) && !c.foreign.has(id) {
+			c.reportf("%s is gone, and the broker still has %s", o.GetName(), id)
 		}
 	}
 }

@@ -33,7 +33,7 @@ import (
 func (c checker) checkText(place, text string) {
 	for _, credential := range []string{canary.Value, plainCanary} {
 		if canary.Find(map[string]string{place: text}, credential) != "" {
-			c.blame("a credential is in %s", place)
+			c.reportf("a credential is in %s", place)
 		}
 	}
 }
@@ -55,10 +55,10 @@ func (c checker) checkEvents() {
 	for _, namespace := range namespaces {
 		var events eventsv1.EventList
 		if err := c.client.List(c.ctx, &events, client.InNamespace(namespace)); err != nil {
-			c.blame("reading events: %v", err)
+			c.reportf("reading events: %v", err)
 		}
 		for i := range events.Items {
-			if e := &events.Items[i]; e.Namespace == c.namespace || strings.HasPrefix(e.Regarding.Name, c.own("")) {
+			if e := &events.Items[i]; e.Namespace == c.namespace || strings.HasPrefix(e.Regarding.Name, c.sharedName("")) {
 				c.checkCanary(e)
 			}
 		}

@@ -28,54 +28,54 @@ import (
 
 // checkReceivers looks at what receivers were told.
 func (c checker) checkReceivers(all []client.Object) {
-	for name, p := range c.addressees {
-		c.checkCounts(name, p)
+	for name, p := range c.receivers {
+		c.checkAttempts(name, p)
 	}
 	for _, o := range all {
 		if a, ok := o.(*v1beta1.Alert); ok {
-			c.checkClaims(a)
+			c.checkSentRows(a)
 		}
 	}
 }
 
-// checkCounts looks at how often somebody was told something.
-func (c checker) checkCounts(name string, p *addressee) {
+// checkAttempts looks at how often somebody was told something.
+func (c checker) checkAttempts(name string, p *fakeReceiver) {
 	limit := 1
-	if !p.once {
-		limit += c.repeats
+	if !p.atMostOnce {
+		limit += c.maxRepeats
 	}
 	if p.inbox == nil {
-		for text, n := range p.told() {
+		for text, n := range p.received() {
 			if n > limit {
-				c.blame("receiver %s was told %d times of %s", name, n, text)
+				c.reportf("receiver %s was told %d times of %s", name, n, text)
 			}
 		}
 		return
 	}
 	attempts, collisions := p.takeAttempts()
 	for _, a := range attempts {
-		if a.n > limit {
-			c.blame("receiver %s was told %d times of %s under one key", name, a.n, a.event)
+		if a.count > limit {
+			c.reportf("receiver %s was told %d times of %s under one key", name, a.count, a.event)
 		}
 	}
 	for _, collision := range collisions {
-		c.blame("receiver %s was told of %s", name, collision)
+		c.reportf("receiver %s was told of %s", name, collision)
 	}
-	if n := p.inbox.Refused(); n > 0 && !p.refuses {
-		c.blame("receiver %s had to refuse %d requests", name, n)
+	if n := p.inbox.Refused(); n > 0 && !p.expectsRefusals {
+		c.reportf("receiver %s had to refuse %d requests", name, n)
 	}
 }
 
-// checkClaims: what an Alert says is sent has arrived.
-func (c checker) checkClaims(a *v1beta1.Alert) {
+// checkSentRows: what an Alert says is sent has arrived.
+func (c checker) checkSentRows(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
-		p := c.addressees[plain(row.Name)]
-		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !isMeant(a, row) {
+		p := c.receivers[stripRunName(row.Name)]
+		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !isForReceiver(a, row) {
 			continue
 		}
 		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(p.told())), has) {
-			c.blame("%s says that %s was told %q, who was not", a.Name, row.Name, a.Spec.Content)
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(p.received())), has) {
+			c.reportf("%s says that %s was told %q, who was not", a.Name, row.Name, a.Spec.Content)
 		}
 	}
 }

@@ -21,32 +21,32 @@ import (
 	"strings"
 )
 
-// calledBy are the functions in a goroutine's stack.
-var calledBy = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
+// stackFunctions are the functions in a goroutine's stack.
+var stackFunctions = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 
-// ours matches a stack with a function of this module. Paths of files, which come after a tab, may have its name too.
-var ours = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
+// moduleFrame matches a stack with a function of this module. Paths of files, which come after a tab, may have its name too.
+var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
-// standing are goroutines that live as long as the process.
-var standing = regexp.MustCompile(`main\.returnMemory|kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
+// permanentGoroutines are goroutines that live as long as the process.
+var permanentGoroutines = regexp.MustCompile(`main\.returnMemory|kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
 
-// fatal is what the runtime prints of a panic, and the race detector of a race.
-var fatal = regexp.MustCompile(`panic|WARNING: DATA RACE`)
+// crashText is what the runtime prints of a panic, and the race detector of a race.
+var crashText = regexp.MustCompile(`panic|WARNING: DATA RACE`)
 
 // checkLog looks at what the processes have printed, and at the goroutines that the last
 // one had at rest.
 func (c checker) checkLog(log string, atRest bool) {
 	log, dump, _ := strings.Cut(log, "SIGQUIT: quit")
-	if at := fatal.FindStringIndex(log); at != nil {
-		c.blame("it panicked: %s", log[at[0]:min(len(log), at[0]+400)])
+	if at := crashText.FindStringIndex(log); at != nil {
+		c.reportf("it panicked: %s", log[at[0]:min(len(log), at[0]+400)])
 	}
 	c.checkText("the log", log)
 	if !atRest {
 		return
 	}
 	for stack := range strings.SplitSeq(dump, "\n\n") {
-		if ours.MatchString(stack) && !standing.MatchString(stack) {
-			c.blame("at rest a goroutine is left: %s", strings.Join(calledBy.FindAllString(stack, -1), " < "))
+		if moduleFrame.MatchString(stack) && !permanentGoroutines.MatchString(stack) {
+			c.reportf("at rest a goroutine is left: %s", strings.Join(stackFunctions.FindAllString(stack, -1), " < "))
 		}
 	}
 }

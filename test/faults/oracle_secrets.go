@@ -46,9 +46,9 @@ func (c checker) checkSecrets(all []client.Object) {
 			switch {
 			case owner.Kind != "ServiceBinding":
 			case !owners[string(owner.UID)]:
-				c.blame("Secret %s belongs to a binding that is gone", s.Name)
+				c.reportf("Secret %s belongs to a binding that is gone", s.Name)
 			case !live[string(s.Data["password"])]:
-				c.blame("Secret %s has credentials that the broker has not", s.Name)
+				c.reportf("Secret %s has credentials that the broker has not", s.Name)
 			}
 		}
 	}
@@ -57,12 +57,12 @@ func (c checker) checkSecrets(all []client.Object) {
 		if !ok || !isReady(b) {
 			continue
 		}
-		told := passwordOf(held[idOf(b)])
+		told := passwordOf(held[externalID(b)])
 		switch s := secrets[catalog.SecretName(b)]; {
 		case s == nil:
-			c.blame("binding %s is Ready without its Secret", b.Name)
+			c.reportf("binding %s is Ready without its Secret", b.Name)
 		case told == "" || string(s.Data["password"]) != told:
-			c.blame("the Secret of binding %s has other credentials than the broker", b.Name)
+			c.reportf("the Secret of binding %s has other credentials than the broker", b.Name)
 		}
 	}
 }

@@ -24,8 +24,8 @@ import (
 	"strings"
 )
 
-// nothingLeft is the state of a world that has nothing: no text would be taken for none that is known yet.
-const nothingLeft = "nothing is left"
+// emptyState is the state of a world that has nothing: no text would be taken for none that is known yet.
+const emptyState = "nothing is left"
 
 // state is how the world is, without what differs from run to run.
 func (c checker) state() string {
@@ -40,30 +40,30 @@ func (c checker) state() string {
 	if c.broker != nil {
 		holds := c.broker.Holds()
 		for _, i := range holds.Instances {
-			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, ofSome(i.Parameters)))
+			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, dropEmpty(i.Parameters)))
 		}
 		for _, b := range holds.Bindings {
-			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, ofSome(b.Parameters)))
+			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, dropEmpty(b.Parameters)))
 		}
 	}
 	slices.Sort(lines)
-	return cmp.Or(plain(strings.Join(append(lines, c.messages()...), "\n")), nothingLeft)
+	return cmp.Or(stripRunName(strings.Join(append(lines, c.receivedMessages()...), "\n")), emptyState)
 }
 
-// ofSome takes empty parameters for none: they are sent to undo what may have been sent before.
-func ofSome(parameters json.RawMessage) json.RawMessage {
+// dropEmpty takes empty parameters for none: they are sent to undo what may have been sent before.
+func dropEmpty(parameters json.RawMessage) json.RawMessage {
 	if string(parameters) == "{}" {
 		return nil
 	}
 	return parameters
 }
 
-// messages are what the receivers have got, and under how many keys: who does not know keys
+// receivedMessages are what the receivers have got, and under how many keys: who does not know keys
 // may be told twice.
-func (c checker) messages() []string {
+func (c checker) receivedMessages() []string {
 	var all []string
-	for name, p := range c.addressees {
-		for text, n := range p.told() {
+	for name, p := range c.receivers {
+		for text, n := range p.received() {
 			if p.inbox == nil {
 				n = 1
 			}

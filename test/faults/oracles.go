@@ -43,8 +43,8 @@ var oracles = []struct {
 	{"goroutine", regexp.MustCompile(`^at rest a goroutine is left`)},
 }
 
-// oracleOf is the one that says something; "": none of them.
-func oracleOf(problem string) string {
+// nameOf is the one that says something; "": none of them.
+func nameOf(problem string) string {
 	for _, o := range oracles {
 		if o.says.MatchString(problem) {
 			return o.name
@@ -54,15 +54,15 @@ func oracleOf(problem string) string {
 }
 
 // checker looks at a world.
-type checker struct{ *world }
+type checker struct{ *environment }
 
-func newChecker(w *world) checker { return checker{w} }
+func newChecker(w *environment) checker { return checker{w} }
 
 // check looks at all that has to hold: of what is at rest, or also of what is under way.
 func (c checker) check(atRest bool) {
 	all, err := c.objects()
 	if err != nil {
-		c.blame("looking at what is there: %v", err)
+		c.reportf("looking at what is there: %v", err)
 		return
 	}
 	if atRest {
@@ -78,12 +78,12 @@ func (c checker) check(atRest bool) {
 		return
 	}
 	for _, violation := range c.broker.Violations() {
-		c.blame("against the protocol: %s", violation)
+		c.reportf("against the protocol: %s", violation)
 	}
 }
 
-// oracleNames are the names of all oracles.
-func oracleNames() (names []string) {
+// names are the names of all oracles.
+func names() (names []string) {
 	for _, o := range oracles {
 		names = append(names, o.name)
 	}

@@ -30,11 +30,11 @@ func TestTheLogTells(t *testing.T) {
 		dump + "goroutine 3 [select]:\ngithub.com/gophernetes/bellhop/controllers/servicecatalog.f()\n": "goroutine",
 		`{"password":"cAnaRy/+&\"<>%é-credential"}` + dump:                                              "canary",
 	} {
-		c := newChecker(&world{})
+		c := newChecker(&environment{})
 		c.checkLog(log, true)
 		var said []string
 		for _, p := range c.allProblems() {
-			said = append(said, oracleOf(p))
+			said = append(said, nameOf(p))
 		}
 		if want == "" && said == nil {
 			continue

@@ -25,21 +25,21 @@ import (
 	"strings"
 )
 
-// outsideSeam stands in front of a model of a broker or receiver.
-type outsideSeam struct {
-	director *director
-	kill     func()                          // the process that calls
-	name     func(*http.Request) string      // of a call
-	observe  func(*http.Request)             // sees each call before it is carried out
-	overtake func(*http.Request) func() bool // says whether one that the network keeps from now on comes to nothing
-	promised func(*http.Request)             // sees what was carried out, and said to be under way
-	doomed   func() bool                     // what was begun comes to nothing, so that nobody says it is done
-	model    http.Handler
+// endpoint stands in front of a model of a broker or receiver.
+type endpoint struct {
+	injector       *injector
+	kill           func()                          // the process that calls
+	name           func(*http.Request) string      // of a call
+	observe        func(*http.Request)             // sees each call before it is carried out
+	obsoleteCheck  func(*http.Request) func() bool // says whether one that the network keeps from now on comes to nothing
+	onAccepted     func(*http.Request)             // sees what was carried out, and said to be under way
+	operationsFail func() bool                     // what was begun comes to nothing, so that nobody says it is done
+	model          http.Handler
 }
 
 // ServeHTTP is a request of the operator. What the model is told to do, it does also if the
 // one who asked for it is gone by then.
-func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -55,19 +55,19 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.model.ServeHTTP(w, lasting())
 	}
-	act := s.director.arrive(r.Context(), call{seam: outside, what: r.Method + " " + s.name(r), changes: r.Method != http.MethodGet})
+	act := s.injector.intercept(r.Context(), call{seam: seamOutside, name: r.Method + " " + s.name(r), mutates: r.Method != http.MethodGet})
 	a, other := outsideAnswers[act.answer]
 	switch {
-	case act.before:
+	case act.killBefore:
 		s.kill()
 		panic(http.ErrAbortHandler)
-	case act.after:
-		carryOut(discard{http.Header{}})
+	case act.killAfter:
+		carryOut(discardWriter{http.Header{}})
 		s.kill()
 		panic(http.ErrAbortHandler)
-	case act.held:
-		isOvertaken := s.overtake(r)
-		s.director.late.pass(context.Background())
+	case act.delayed:
+		isOvertaken := s.obsoleteCheck(r)
+		s.injector.delayGate.wait(context.Background())
 		if isOvertaken() {
 			panic(http.ErrAbortHandler)
 		}
@@ -80,15 +80,15 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			carryOut(said)
 			refused := (a.accepts || strings.HasPrefix(s.name(r), receiverPrefix)) && a.write != nil && said.Code/100 != 2
 			isThere := a.removes && r.Method == http.MethodDelete && said.Code != http.StatusOK && said.Code != http.StatusGone
-			isBegun := a.accepts && act.answer != accepted && said.Code == http.StatusAccepted && s.doomed()
+			isBegun := a.accepts && act.answer != accepted && said.Code == http.StatusAccepted && s.operationsFail()
 			isMade := act.answer == accepted && r.Method == http.MethodPut && said.Code == http.StatusOK
 			if refused || isThere || isBegun || isMade { // who does not take it, has not removed it or need not make it does not say so
-				says(said.Code, said.Body.String())(w, r)
+				respondWith(said.Code, said.Body.String())(w, r)
 				return
 			}
 		}
 		if act.answer == accepted {
-			s.promised(r)
+			s.onAccepted(r)
 		}
 		if a.write == nil {
 			panic(http.ErrAbortHandler)
@@ -98,8 +98,8 @@ func (s *outsideSeam) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve starts a server for it.
-func (s *outsideSeam) serve() *httptest.Server { return httptest.NewServer(s) }
+// start starts a server for it.
+func (s *endpoint) start() *httptest.Server { return httptest.NewServer(s) }
 
 // receiverPrefix begins the names of requests to receivers.
 const receiverPrefix = "receiver "

@@ -23,205 +23,205 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// hook prepares a world with one receiver that knows keys.
-func hook(edits ...func(v1beta1.ReceiverObject)) func(*world) {
-	return func(w *world) { w.webhook("hook", edits...) }
+// withWebhook prepares a world with one receiver that knows keys.
+func withWebhook(edits ...func(v1beta1.ReceiverObject)) func(*environment) {
+	return func(w *environment) { w.createWebhook("hook", edits...) }
 }
 
-// keyless prepares one with a receiver that does not.
-func keyless(edits ...func(v1beta1.ReceiverObject)) func(*world) {
-	return func(w *world) { w.gotify("phone", edits...) }
+// withGotify prepares one with a receiver that does not.
+func withGotify(edits ...func(v1beta1.ReceiverObject)) func(*environment) {
+	return func(w *environment) { w.createGotify("phone", edits...) }
 }
 
-// story is what becomes of most Alerts.
-func story(receivers ...string) func(*world) {
-	return func(w *world) {
-		a := w.fired(w.alert("disk", receivers...))
-		w.change(a, saying("the disk is still full"))
-		w.change(a, resolved)
+// alertLifecycle is what becomes of most Alerts.
+func alertLifecycle(receivers ...string) func(*environment) {
+	return func(w *environment) {
+		a := w.createAlert(w.newAlert("disk", receivers...))
+		w.changeAlert(a, setContent("the disk is still full"))
+		w.changeAlert(a, resolve)
 		w.remove(a)
-		w.ended(a)
+		w.waitAlertGone(a)
 	}
 }
 
-func pagerScenarios() []scenario {
-	return []scenario{
-		{name: "alert", prepare: hook(), steps: story("hook")},
-		{name: "alert-no-key", prepare: keyless(), steps: story("phone")},
-		{name: "alert-at-most-once", prepare: hook(atMostOnce), steps: story("hook")},
-		{name: "alert-at-most-once-no-key", prepare: keyless(atMostOnce), steps: story("phone")},
-		{name: "alert-three", prepare: func(w *world) {
-			w.webhook("hook")
-			w.discord("chat")
-			w.gotify("phone", atMostOnce)
-		}, steps: story("hook", "chat", "phone")},
-		{name: "alert-anew", prepare: hook(), steps: func(w *world) {
+func alertScenarios() []Scenario {
+	return []Scenario{
+		{name: "alert", prepare: withWebhook(), steps: alertLifecycle("hook")},
+		{name: "alert-no-key", prepare: withGotify(), steps: alertLifecycle("phone")},
+		{name: "alert-at-most-once", prepare: withWebhook(setAtMostOnce), steps: alertLifecycle("hook")},
+		{name: "alert-at-most-once-no-key", prepare: withGotify(setAtMostOnce), steps: alertLifecycle("phone")},
+		{name: "alert-three", prepare: func(w *environment) {
+			w.createWebhook("hook")
+			w.createDiscord("chat")
+			w.createGotify("phone", setAtMostOnce)
+		}, steps: alertLifecycle("hook", "chat", "phone")},
+		{name: "alert-anew", prepare: withWebhook(), steps: func(w *environment) {
 			for range 2 {
-				a := w.fired(w.alert("disk", "hook"))
+				a := w.createAlert(w.newAlert("disk", "hook"))
 				w.remove(a)
-				w.ended(a)
+				w.waitAlertGone(a)
 			}
 		}},
-		{name: "alert-first", prepare: func(*world) {}, steps: func(w *world) {
-			a := w.alert("disk", "hook")
+		{name: "alert-first", prepare: func(*environment) {}, steps: func(w *environment) {
+			a := w.newAlert("disk", "hook")
 			w.create(a)
-			w.says(a, v1beta1.ReasonReceiverNotFound)
-			w.webhook("hook")
-			w.settled(a)
+			w.waitAlertReason(a, v1beta1.ReasonReceiverNotFound)
+			w.createWebhook("hook")
+			w.waitSettled(a)
 		}},
-		{name: "alert-back", prepare: hook(), steps: alertBack},
-		{name: "alert-back-unseen", prepare: hook(), steps: alertBackUnseen},
-		{name: "alert-again", prepare: hook(), steps: func(w *world) {
-			a := w.fired(w.alert("disk", "hook"))
-			w.change(a, resolved)
-			w.change(a, firing)
+		{name: "alert-back", prepare: withWebhook(), steps: contentReverted},
+		{name: "alert-back-unseen", prepare: withWebhook(), steps: contentRevertedUnseen},
+		{name: "alert-again", prepare: withWebhook(), steps: func(w *environment) {
+			a := w.createAlert(w.newAlert("disk", "hook"))
+			w.changeAlert(a, resolve)
+			w.changeAlert(a, fire)
 		}},
-		{name: "alert-deleted-firing", prepare: hook(), steps: func(w *world) {
-			a := w.fired(w.alert("disk", "hook"))
+		{name: "alert-deleted-firing", prepare: withWebhook(), steps: func(w *environment) {
+			a := w.createAlert(w.newAlert("disk", "hook"))
 			w.remove(a)
-			w.ended(a)
+			w.waitAlertGone(a)
 		}},
-		{name: "alert-deleted-undelivered", prepare: hook(), steps: alertDeletedUndelivered},
-		{name: "alert-deleted-at-once", prepare: func(*world) {}, steps: func(w *world) {
-			w.hurried = w.fault.isOfReceiver() // there is one attempt
-			w.webhook("hook")
-			a := w.alert("disk", "hook")
+		{name: "alert-deleted-undelivered", prepare: withWebhook(), steps: alertDeletedUndelivered},
+		{name: "alert-deleted-at-once", prepare: func(*environment) {}, steps: func(w *environment) {
+			w.timingDependent = w.fault.isAtReceiver() // there is one attempt
+			w.createWebhook("hook")
+			a := w.newAlert("disk", "hook")
 			w.create(a)
 			w.remove(a)
-			w.ended(a)
+			w.waitAlertGone(a)
 		}},
-		{name: "alert-ttl", prepare: hook(), steps: func(w *world) {
-			a := w.alert("disk", "hook")
+		{name: "alert-ttl", prepare: withWebhook(), steps: func(w *environment) {
+			a := w.newAlert("disk", "hook")
 			a.Spec.TTLSecondsAfterFinished = new(int32(2))
 			w.create(a)
-			w.ended(a)
+			w.waitAlertGone(a)
 		}},
-		{name: "alert-ttl-anew", prepare: hook(), steps: func(w *world) {
+		{name: "alert-ttl-anew", prepare: withWebhook(), steps: func(w *environment) {
 			for range 2 {
-				a := w.alert("disk", "hook")
+				a := w.newAlert("disk", "hook")
 				a.Spec.TTLSecondsAfterFinished = new(int32(1))
 				w.create(a)
-				w.ended(a)
+				w.waitAlertGone(a)
 			}
 		}},
-		{name: "alert-expired", prepare: hook(), steps: alertExpired},
-		{name: "alert-filtered", prepare: hook(critical), steps: func(w *world) {
-			a := w.fired(w.alert("disk", "hook"))
-			w.change(a, func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical })
+		{name: "alert-expired", prepare: withWebhook(), steps: alertExpired},
+		{name: "alert-filtered", prepare: withWebhook(criticalOnly), steps: func(w *environment) {
+			a := w.createAlert(w.newAlert("disk", "hook"))
+			w.changeAlert(a, func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical })
 		}},
-		{name: "receiver-edited", prepare: hook(suspended), steps: receiverEdited},
-		{name: "receiver-secret-rotated", prepare: hook(), steps: receiverSecretRotated},
-		{name: "receiver-anew", prepare: hook(), steps: receiverAnew},
-		{name: "receiver-anew-awaited", prepare: hook(suspended), steps: receiverAnewAwaited},
-		{name: "receiver-by-default", prepare: func(*world) {}, steps: receiverByDefault},
+		{name: "receiver-edited", prepare: withWebhook(suspend), steps: receiverEdited},
+		{name: "receiver-secret-rotated", prepare: withWebhook(), steps: receiverSecretRotated},
+		{name: "receiver-anew", prepare: withWebhook(), steps: receiverRecreated},
+		{name: "receiver-anew-awaited", prepare: withWebhook(suspend), steps: pendingReceiverRecreated},
+		{name: "receiver-by-default", prepare: func(*environment) {}, steps: defaultReceiver},
 	}
 }
 
-// alertBack goes from A to B and back: that is a third message.
-func alertBack(w *world) {
-	a := w.fired(w.alert("disk", "hook"))
-	w.change(a, saying("the disk is still full"))
-	w.change(a, saying("the disk is full"))
+// contentReverted goes from A to B and back: that is a third message.
+func contentReverted(w *environment) {
+	a := w.createAlert(w.newAlert("disk", "hook"))
+	w.changeAlert(a, setContent("the disk is still full"))
+	w.changeAlert(a, setContent("the disk is full"))
 }
 
-// alertBackUnseen does so while the receiver is away: it is told A only, and that anew, as B
+// contentRevertedUnseen does so while the receiver is away: it is told A only, and that anew, as B
 // may have arrived.
-func alertBackUnseen(w *world) {
-	a := w.fired(w.alert("disk", "hook"))
-	w.addressees["hook"].down.Store(true)
-	w.takenBack = "the disk is still full"
-	edit(w, a, saying(w.takenBack))
-	w.tried(a)
-	w.addressees["hook"].down.Store(false)
-	w.change(a, saying("the disk is full"))
+func contentRevertedUnseen(w *environment) {
+	a := w.createAlert(w.newAlert("disk", "hook"))
+	w.receivers["hook"].down.Store(true)
+	w.revertedContent = "the disk is still full"
+	edit(w, a, setContent(w.revertedContent))
+	w.waitRetrying(a)
+	w.receivers["hook"].down.Store(false)
+	w.changeAlert(a, setContent("the disk is full"))
 }
 
 // alertDeletedUndelivered: who is away hears nothing of it later.
-func alertDeletedUndelivered(w *world) {
-	w.addressees["hook"].down.Store(true)
-	a := w.alert("disk", "hook")
+func alertDeletedUndelivered(w *environment) {
+	w.receivers["hook"].down.Store(true)
+	a := w.newAlert("disk", "hook")
 	w.create(a)
-	w.tried(a)
+	w.waitRetrying(a)
 	w.remove(a)
-	w.ended(a)
-	w.addressees["hook"].down.Store(false)
-	w.fired(w.alert("memory", "hook"))
+	w.waitAlertGone(a)
+	w.receivers["hook"].down.Store(false)
+	w.createAlert(w.newAlert("memory", "hook"))
 }
 
 // alertExpired: nor of what has expired.
-func alertExpired(w *world) {
-	w.addressees["hook"].down.Store(true)
-	a := w.alert("disk", "hook")
+func alertExpired(w *environment) {
+	w.receivers["hook"].down.Store(true)
+	a := w.newAlert("disk", "hook")
 	a.Spec.ExpireAfterSeconds = new(int32(4))
 	w.create(a)
-	w.says(a, v1beta1.ReasonExpired)
-	w.addressees["hook"].down.Store(false)
-	w.fired(w.alert("memory", "hook"))
+	w.waitAlertReason(a, v1beta1.ReasonExpired)
+	w.receivers["hook"].down.Store(false)
+	w.createAlert(w.newAlert("memory", "hook"))
 }
 
 // receiverEdited: an edit lets go what waits for it, and sends nothing again.
-func receiverEdited(w *world) {
-	a := w.alert("disk", "hook")
+func receiverEdited(w *environment) {
+	a := w.newAlert("disk", "hook")
 	w.create(a)
-	w.says(a, v1beta1.ReasonSuspended)
-	r := w.receiverNamed("hook")
+	w.waitAlertReason(a, v1beta1.ReasonSuspended)
+	r := w.receiverObject("hook")
 	edit(w, r, func(r v1beta1.ReceiverObject) { r.Common().Suspend = false })
-	w.settled(a)
+	w.waitSettled(a)
 	edit(w, r, func(r v1beta1.ReceiverObject) { r.Common().TimeoutSeconds = 2 })
-	w.change(a, resolved)
+	w.changeAlert(a, resolve)
 }
 
 // receiverSecretRotated: so does another Secret.
-func receiverSecretRotated(w *world) {
-	hook := w.addressees["hook"]
-	hook.refuses = true
-	a := w.fired(w.alert("disk", "hook"))
-	shown := w.director.eventsOf("secrets/hook")
-	w.rotate("hook", otherSecret)
-	if !w.fault.kills() && !w.fault.hidesReceiver() { // else another process lists it, or it is shown later
+func receiverSecretRotated(w *environment) {
+	hook := w.receivers["hook"]
+	hook.expectsRefusals = true
+	a := w.createAlert(w.newAlert("disk", "hook"))
+	shown := w.injector.eventCount("secrets/hook")
+	w.rotateSecret("hook", rotatedSecret)
+	if !w.fault.hasSuccessor() && !w.fault.mayHideReceiver() { // else another process lists it, or it is shown later
 		w.await("the operator is shown the Secret", func() error {
-			if w.director.eventsOf("secrets/hook") == shown {
+			if w.injector.eventCount("secrets/hook") == shown {
 				return errors.New("it is not")
 			}
 			return nil
 		})
 	}
-	b := w.alert("memory", "hook")
+	b := w.newAlert("memory", "hook")
 	w.create(b)
-	w.until(b, b.Name+" is refused", func() bool { // or was sent with the former secret, by an operator that had not seen the change
-		return isUnauthorized(b) || w.fault.hidesReceiver() && b.Status.FinishedTime != nil
+	w.waitAlert(b, b.Name+" is refused", func() bool { // or was sent with the former secret, by an operator that had not seen the change
+		return isUnauthorized(b) || w.fault.mayHideReceiver() && b.Status.FinishedTime != nil
 	})
-	w.rotate("hook", signingSecret)
-	w.settled(b)
-	w.change(a, resolved)
+	w.rotateSecret("hook", signingSecret)
+	w.waitSettled(b)
+	w.changeAlert(a, resolve)
 }
 
-// receiverAnew: one that is deleted and made again is told what is new, and nothing twice.
-func receiverAnew(w *world) {
-	a := w.fired(w.alert("disk", "hook"))
-	w.remakeReceiver(func(*v1beta1.CommonReceiverSpec) {})
-	w.change(a, saying("the disk is still full"))
-	w.change(a, resolved)
+// receiverRecreated: one that is deleted and made again is told what is new, and nothing twice.
+func receiverRecreated(w *environment) {
+	a := w.createAlert(w.newAlert("disk", "hook"))
+	w.recreateReceiver(func(*v1beta1.CommonReceiverSpec) {})
+	w.changeAlert(a, setContent("the disk is still full"))
+	w.changeAlert(a, resolve)
 }
 
-// receiverAnewAwaited: one that is made again lets go what waits for it.
-func receiverAnewAwaited(w *world) {
-	a := w.alert("disk", "hook")
+// pendingReceiverRecreated: one that is made again lets go what waits for it.
+func pendingReceiverRecreated(w *environment) {
+	a := w.newAlert("disk", "hook")
 	w.create(a)
-	w.says(a, v1beta1.ReasonSuspended)
-	w.remakeReceiver(func(spec *v1beta1.CommonReceiverSpec) { spec.Suspend = false })
-	w.settled(a)
+	w.waitAlertReason(a, v1beta1.ReasonSuspended)
+	w.recreateReceiver(func(spec *v1beta1.CommonReceiverSpec) { spec.Suspend = false })
+	w.waitSettled(a)
 }
 
-// receiverByDefault: an Alert without receivers waits for a default, and is not for the next.
-func receiverByDefault(w *world) {
-	a := w.alert("disk")
+// defaultReceiver: an Alert without receivers waits for a default, and is not for the next.
+func defaultReceiver(w *environment) {
+	a := w.newAlert("disk")
 	w.create(a)
-	w.says(a, v1beta1.ReasonNoReceiver)
-	w.webhook("hook", byDefault)
-	w.settled(a)
-	wait(w.ctx, time.Second+100*time.Millisecond) // the newest default is the one, and age is in seconds
-	w.webhook("other", byDefault)
-	w.change(a, saying("the disk is still full"))
-	w.fired(w.alert("memory"))
+	w.waitAlertReason(a, v1beta1.ReasonNoReceiver)
+	w.createWebhook("hook", markDefault)
+	w.waitSettled(a)
+	sleep(w.ctx, time.Second+100*time.Millisecond) // the newest default is the one, and age is in seconds
+	w.createWebhook("other", markDefault)
+	w.changeAlert(a, setContent("the disk is still full"))
+	w.createAlert(w.newAlert("memory"))
 }

@@ -22,14 +22,14 @@ import (
 	"strings"
 )
 
-// target is what a path of the API names.
-type target struct {
+// resourcePath is what a path of the API names.
+type resourcePath struct {
 	group, resource, namespace, name, subresource string
 	prefix                                        string // up to the version
 }
 
-// targetOf reads a path; ok: it is one of a resource.
-func targetOf(path string) (t target, ok bool) {
+// parsePath reads a path; ok: it is one of a resource.
+func parsePath(path string) (t resourcePath, ok bool) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	n := 2
 	if len(parts) > 0 && parts[0] == "apis" {
@@ -54,7 +54,7 @@ func targetOf(path string) (t target, ok bool) {
 	return t, true
 }
 
-func (t target) path() string {
+func (t resourcePath) path() string {
 	path := t.prefix
 	if t.namespace != "" {
 		path += "/namespaces/" + t.namespace
@@ -66,15 +66,15 @@ func (t target) path() string {
 // runLabel marks objects without namespace that belong to a run.
 const runLabel = "faults.bellhop.gophernetes.io/run"
 
-// ownName begins the names of objects that belong to the cluster, each to one run.
-var ownName = regexp.MustCompile(`run-[a-z0-9]{5}-`)
+// runPrefix begins the names of objects that belong to the cluster, each to one run.
+var runPrefix = regexp.MustCompile(`run-[a-z0-9]{5}-`)
 
-// plain is a text in which they have the names that they have in each run.
-func plain(text string) string { return ownName.ReplaceAllString(text, "") }
+// stripRunName is a text in which they have the names that they have in each run.
+func stripRunName(text string) string { return runPrefix.ReplaceAllString(text, "") }
 
-var inNamespaces = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
+var namespacedResources = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
 
-var ofCluster = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
+var clusterResources = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
 
-// isOfCluster says whether something is of one of our kinds that belong to the cluster.
-func isOfCluster(t target) bool { return slices.Contains(ofCluster, t.resource) }
+// isClusterScoped says whether something is of one of our kinds that belong to the cluster.
+func isClusterScoped(t resourcePath) bool { return slices.Contains(clusterResources, t.resource) }

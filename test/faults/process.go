@@ -38,50 +38,50 @@ import (
 
 // A process is the operator's binary, with an API server that shows it one run.
 type process struct {
-	director *director
-	seam     *apiSeam
+	injector *injector
+	server   *APIServer
 	cmd      *exec.Cmd
-	server   *http.Server
+	http     *http.Server
 	ended    chan struct{}
-	// printed is what it has printed.
-	printed monitor
-	// ours: it is we who end it.
-	ours atomic.Bool
-	once sync.Once
+	// log is what it has printed.
+	log logMonitor
+	// endedByUs: it is we who end it.
+	endedByUs atomic.Bool
+	closeOnce sync.Once
 }
 
 // detectMutations ends a process that changes an object of its cache. That keeps copies of
 // all that was there in two minutes: where memory is measured it is not for.
 const detectMutations = "KUBE_CACHE_MUTATION_DETECTOR=true"
 
-// start runs the binary. A leader is elected where there may be two; asOf is the
+// startProcess runs the binary. A leader is elected where there may be two; asOf is the
 // resourceVersion that it sees the world at for a while, "" for the newest.
-func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...string) (*process, error) {
+func (r *run) startProcess(ctx context.Context, elect bool, asOf string, flags ...string) (*process, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &process{director: r.director, printed: monitor{out: r.log}, ended: make(chan struct{})}
-	p.seam = newAPISeam(apiSeamOptions{
-		director: r.director, namespace: r.world.namespace, upstream: r.lab.upstream, transport: r.lab.operator, kill: p.kill,
+	p := &process{injector: r.injector, log: logMonitor{out: r.log}, ended: make(chan struct{})}
+	p.server = NewAPIServer(APIServerOptions{
+		injector: r.injector, namespace: r.env.namespace, upstream: r.cluster.upstream, transport: r.cluster.transport, kill: p.kill,
 	})
 	if asOf != "" {
-		p.seam.holdAt(asOf)
-		r.showLater(p.seam.catchUp)
+		p.server.holdAt(asOf)
+		r.showLater(p.server.catchUp)
 	}
-	p.server = &http.Server{Handler: p.seam, ReadHeaderTimeout: time.Minute}
-	go func() { _ = p.server.Serve(listener) }()
+	p.http = &http.Server{Handler: p.server, ReadHeaderTimeout: time.Minute}
+	go func() { _ = p.http.Serve(listener) }()
 	webhooks, err := local.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig := filepath.Join(r.lab.dir, fmt.Sprintf("kubeconfig-%d", listener.Addr().(*net.TCPAddr).Port))
+	kubeconfig := filepath.Join(r.cluster.dir, fmt.Sprintf("kubeconfig-%d", listener.Addr().(*net.TCPAddr).Port))
 	server := &rest.Config{Host: "http://" + listener.Addr().String()}
 	if err := local.WriteKubeconfig(kubeconfig, server, &clientcmdapi.AuthInfo{}); err != nil {
 		return nil, err
 	}
 	args := []string{
-		"--operator-namespace=" + r.world.home, "--webhook-cert-dir=" + r.lab.cluster.WebhookCertDir(),
+		"--operator-namespace=" + r.env.operatorNamespace, "--webhook-cert-dir=" + r.cluster.controlPlane.WebhookCertDir(),
 		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", webhooks),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
 		"--osb-api-request-timeout=2s", "--zap-log-level=5",
@@ -89,53 +89,53 @@ func (r *run) start(ctx context.Context, elect bool, asOf string, flags ...strin
 	if elect {
 		args = append(args, "--leader-elect", "--leader-elect-lease-duration=4s")
 	}
-	args = append(args, flags...)               // the last of two counts
-	p.cmd = exec.Command(r.lab.binary, args...) //nolint:noctx // lives until it is killed
-	p.cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.env)
-	p.cmd.Stdout, p.cmd.Stderr = &p.printed, &p.printed
+	args = append(args, flags...)                   // the last of two counts
+	p.cmd = exec.Command(r.cluster.binary, args...) //nolint:noctx // lives until it is killed
+	p.cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.processEnv)
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	r.director.expect(time.Now().Add(time.Second))
+	r.injector.expectWork(time.Now().Add(time.Second))
 	go func() {
 		_ = p.cmd.Wait() // it is killed, or gives up
 		close(p.ended)
 		if !elect { // else another one stands by
-			r.replace(ctx, p, flags)
+			r.restart(ctx, p, flags)
 		}
 	}()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started = append(r.started, p)
+	r.processes = append(r.processes, p)
 	return p, nil
 }
 
-// replace starts a process anew that has given up, as kubelet does.
-func (r *run) replace(ctx context.Context, p *process, flags []string) {
-	wait(ctx, 100*time.Millisecond)
-	if p.ours.Load() || ctx.Err() != nil || r.current() != p {
+// restart starts a process anew that has given up, as kubelet does.
+func (r *run) restart(ctx context.Context, p *process, flags []string) {
+	sleep(ctx, 100*time.Millisecond)
+	if p.endedByUs.Load() || ctx.Err() != nil || r.currentLeader() != p {
 		return
 	}
-	next, err := r.start(ctx, false, "", flags...)
+	next, err := r.startProcess(ctx, false, "", flags...)
 	if err != nil {
-		r.world.blame("starting the operator again: %v", err)
+		r.env.reportf("starting the operator again: %v", err)
 		return
 	}
-	r.lead(next)
+	r.setLeader(next)
 }
 
 // kill is kill -9, after which nothing that the process has asked for is begun.
 func (p *process) kill() {
-	p.ours.Store(true)
-	p.seam.disconnect()
+	p.endedByUs.Store(true)
+	p.server.disconnect()
 	_ = p.cmd.Process.Kill()
 	<-p.ended
-	p.director.crashed().fire()
+	p.injector.killSignal().fire()
 }
 
 // dump ends the process, with a list of its goroutines.
 func (p *process) dump() {
-	p.ours.Store(true)
+	p.endedByUs.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
 	select {
 	case <-p.ended:
@@ -147,14 +147,14 @@ func (p *process) dump() {
 
 // close frees what the process has used.
 func (p *process) close() {
-	p.once.Do(func() {
-		p.ours.Store(true)
-		p.seam.disconnect()
+	p.closeOnce.Do(func() {
+		p.endedByUs.Store(true)
+		p.server.disconnect()
 		_ = p.cmd.Process.Kill()
 		<-p.ended
-		_ = p.server.Close()
+		_ = p.http.Close()
 	})
 }
 
-// pid is the id of the process.
-func (p *process) pid() int { return p.cmd.Process.Pid }
+// processID is the id of the process.
+func (p *process) processID() int { return p.cmd.Process.Pid }

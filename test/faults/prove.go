@@ -31,21 +31,21 @@ import (
 )
 
 // A proof is what comes of a variant.
-type proof struct {
+type variantResult struct {
 	variant
-	said  []string // by which oracles
-	wrong []string // what is not as it has to be
+	oracles  []string // by which oracles
+	failures []string // what is not as it has to be
 }
 
-// prover tries variants, and the operator as it is beside them.
-type prover struct {
-	lab  *lab
-	repo string
+// variantRunner tries variants, and the operator as it is beside them.
+type variantRunner struct {
+	cluster *cluster
+	repo    string
 	// scenarios, and how each ends without a fault.
-	scenarios map[string]scenario
-	ends      map[string]string
-	building  chan struct{} // one at a time: builds use all there is
-	unsound   int           // runs of the operator as it is that went wrong
+	scenarios        map[string]Scenario
+	endStates        map[string]string
+	building         chan struct{} // one at a time: builds use all there is
+	baselineFailures int           // runs of the operator as it is that went wrong
 }
 
 // variantOptions are those of the command line.
@@ -55,8 +55,8 @@ type variantOptions struct {
 	verbose  bool
 }
 
-// prove tries all variants, or those of the names.
-func prove(ctx context.Context, o variantOptions, out io.Writer) (err error) {
+// proveVariants tries all variants, or those of the names.
+func proveVariants(ctx context.Context, o variantOptions, out io.Writer) (err error) {
 	chosen := slices.DeleteFunc(variants(), func(v variant) bool { return len(o.names) > 0 && !slices.Contains(o.names, v.name) })
 	if len(chosen) == 0 {
 		return fmt.Errorf("there is no variant of %v", o.names)
@@ -65,47 +65,47 @@ func prove(ctx context.Context, o variantOptions, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := newLab(ctx, "")
+	l, err := startCluster(ctx, "")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	p := &prover{lab: l, repo: repo, scenarios: map[string]scenario{}, ends: map[string]string{}, building: make(chan struct{}, 1)}
-	for _, sc := range append(scenarios(), trials()...) {
+	p := &variantRunner{cluster: l, repo: repo, scenarios: map[string]Scenario{}, endStates: map[string]string{}, building: make(chan struct{}, 1)}
+	for _, sc := range append(all(), forVariants()...) {
 		p.scenarios[sc.name] = sc
 	}
-	if err := p.sound(ctx, o.parallel, chosen, out); err != nil {
+	if err := p.runBaseline(ctx, o.parallel, chosen, out); err != nil {
 		return err
 	}
-	var proofs []proof
+	var proofs []variantResult
 	var mu sync.Mutex
-	err = inParallel(o.parallel, chosen, func(v variant) error {
+	err = forEach(o.parallel, chosen, func(v variant) error {
 		found, err := p.try(ctx, v)
 		mu.Lock()
 		defer mu.Unlock()
 		proofs = append(proofs, found)
-		for _, w := range found.wrong {
+		for _, w := range found.failures {
 			fmt.Fprintf(out, "%s: %s\n", v.name, w)
 		}
 		if o.verbose {
-			fmt.Fprintf(out, "%s: found by %v\n", v.name, found.said)
+			fmt.Fprintf(out, "%s: found by %v\n", v.name, found.oracles)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := tell(out, proofs, len(o.names) == 0); err != nil {
+	if err := reportVariants(out, proofs, len(o.names) == 0); err != nil {
 		return err
 	}
-	if p.unsound > 0 {
-		return fmt.Errorf("%d runs of the operator as it is went wrong", p.unsound)
+	if p.baselineFailures > 0 {
+		return fmt.Errorf("%d runs of the operator as it is went wrong", p.baselineFailures)
 	}
 	return nil
 }
 
-// sound tries the operator as it is with all that variants are tried with: it has to pass.
-func (p *prover) sound(ctx context.Context, parallel int, chosen []variant, out io.Writer) error {
+// runBaseline tries the operator as it is with all that variants are tried with: it has to pass.
+func (p *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []variant, out io.Writer) error {
 	var plain, faulty []trial
 	for _, v := range chosen {
 		for _, t := range v.trials() {
@@ -122,16 +122,16 @@ func (p *prover) sound(ctx context.Context, parallel int, chosen []variant, out 
 	wrong := 0
 	check := func(t trial) error {
 		mu.Lock()
-		expected := p.ends[t.scenario]
+		expected := p.endStates[t.scenario]
 		mu.Unlock()
-		found, err := p.run(ctx, p.lab, t, expected)
+		found, err := p.run(ctx, p.cluster, t, expected)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		if expected == "" {
-			p.ends[t.scenario] = found.state
+			p.endStates[t.scenario] = found.state
 		}
 		if problems := found.problems; len(problems) > 0 || !found.happened && t.fault != "none" {
 			wrong++
@@ -139,17 +139,17 @@ func (p *prover) sound(ctx context.Context, parallel int, chosen []variant, out 
 		}
 		return nil
 	}
-	if err := inParallel(parallel, plain, check); err != nil {
+	if err := forEach(parallel, plain, check); err != nil {
 		return err
 	}
-	if err := inParallel(parallel, faulty, check); err != nil {
+	if err := forEach(parallel, faulty, check); err != nil {
 		return err
 	}
-	p.unsound = wrong
+	p.baselineFailures = wrong
 	return nil
 }
 
-func (p *prover) run(ctx context.Context, l *lab, t trial, expected string) (result, error) {
+func (p *variantRunner) run(ctx context.Context, l *cluster, t trial, expected string) (result, error) {
 	f, err := parseFault(t.fault)
 	if err != nil {
 		return result{}, err
@@ -158,54 +158,54 @@ func (p *prover) run(ctx context.Context, l *lab, t trial, expected string) (res
 	if !ok {
 		return result{}, fmt.Errorf("there is no scenario %q", t.scenario)
 	}
-	return l.try(ctx, sc, f, expected)
+	return l.tryScenario(ctx, sc, f, expected)
 }
 
 // try builds a variant and runs it: only its own fault may bring up its mistake.
-func (p *prover) try(ctx context.Context, v variant) (proof, error) {
-	found := proof{variant: v}
+func (p *variantRunner) try(ctx context.Context, v variant) (variantResult, error) {
+	found := variantResult{variant: v}
 	p.building <- struct{}{}
-	binary, err := v.build(ctx, p.repo, p.lab.dir)
+	binary, err := v.build(ctx, p.repo, p.cluster.dir)
 	<-p.building
 	if err != nil {
-		found.wrong = append(found.wrong, err.Error())
+		found.failures = append(found.failures, err.Error())
 		return found, nil
 	}
 	all := v.trials()
 	for i, t := range all {
-		r, err := p.run(ctx, p.lab.with(binary), t, p.ends[t.scenario])
+		r, err := p.run(ctx, p.cluster.withBinary(binary), t, p.endStates[t.scenario])
 		switch {
 		case err != nil:
 			return found, err
 		case i == len(all)-1:
-			found.judge(r)
+			found.evaluate(r)
 		case len(r.problems) > 0 && (!v.byChance || t.fault != "none"):
-			found.wrong = append(found.wrong, fmt.Sprintf("%s brings it up, too: %s", t.fault, r.problems[0]))
+			found.failures = append(found.failures, fmt.Sprintf("%s brings it up, too: %s", t.fault, r.problems[0]))
 		}
 	}
 	return found, nil
 }
 
-// judge looks at the run that has to bring up the mistake.
-func (p *proof) judge(r result) {
+// evaluate looks at the run that has to bring up the mistake.
+func (p *variantResult) evaluate(r result) {
 	for _, problem := range r.problems {
-		if o := oracleOf(problem); !slices.Contains(p.said, o) {
-			p.said = append(p.said, o)
+		if o := nameOf(problem); !slices.Contains(p.oracles, o) {
+			p.oracles = append(p.oracles, o)
 		}
 	}
 	if !r.happened && p.fault != "none" {
-		p.wrong = append(p.wrong, p.fault+" was not reached")
+		p.failures = append(p.failures, p.fault+" was not reached")
 	}
-	if !slices.Contains(p.said, p.oracle) {
-		p.wrong = append(p.wrong, fmt.Sprintf("%s is not said with %s in %s, but %q", p.oracle, p.fault, p.scenario, r.problems))
+	if !slices.Contains(p.oracles, p.oracle) {
+		p.failures = append(p.failures, fmt.Sprintf("%s is not said with %s in %s, but %q", p.oracle, p.fault, p.scenario, r.problems))
 	}
 }
 
-// general are oracles that see whatever has consequences, beside the one that says what it is.
-var general = []string{"reached", "end", "rest", "orphan", "protocol"}
+// generalOracles are oracles that see whatever has consequences, beside the one that says what it is.
+var generalOracles = []string{"reached", "end", "rest", "orphan", "protocol"}
 
-// isAlone says whether no other class brings the mistake up.
-func (p proof) isAlone(f fault) bool {
+// isFoundOnlyBy says whether no other class brings the mistake up.
+func (p variantResult) isFoundOnlyBy(f fault) bool {
 	left := map[string]bool{}
 	for _, c := range classes {
 		left[c.name] = !c.is(f)
@@ -220,10 +220,10 @@ func (p proof) isAlone(f fault) bool {
 	return !slices.Contains(slices.Collect(maps.Values(left)), true)
 }
 
-// tell prints what came of it. Of all variants, each class and each oracle has one that
+// reportVariants prints what came of it. Of all variants, each class and each oracle has one that
 // nothing else finds.
-func tell(out io.Writer, proofs []proof, all bool) error {
-	slices.SortFunc(proofs, func(a, b proof) int { return strings.Compare(a.name, b.name) })
+func reportVariants(out io.Writer, proofs []variantResult, all bool) error {
+	slices.SortFunc(proofs, func(a, b variantResult) int { return strings.Compare(a.name, b.name) })
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "variant\tscenario\tclass\tfault\tother faults\tfound by\t")
 	var wrong []string
@@ -233,13 +233,13 @@ func tell(out io.Writer, proofs []proof, all bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, len(p.others), strings.Join(p.said, ", "))
-		if len(p.wrong) > 0 {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, len(p.others), strings.Join(p.oracles, ", "))
+		if len(p.failures) > 0 {
 			wrong = append(wrong, "see "+p.name)
 		}
-		classed[classOf(f)] = classed[classOf(f)] || p.isAlone(f)
-		for _, o := range p.said {
-			judged[o] = judged[o] || len(slices.DeleteFunc(slices.Clone(p.said), func(other string) bool { return other == o || slices.Contains(general, other) })) == 0
+		classed[classOf(f)] = classed[classOf(f)] || p.isFoundOnlyBy(f)
+		for _, o := range p.oracles {
+			judged[o] = judged[o] || len(slices.DeleteFunc(slices.Clone(p.oracles), func(other string) bool { return other == o || slices.Contains(generalOracles, other) })) == 0
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -250,7 +250,7 @@ func tell(out io.Writer, proofs []proof, all bool) error {
 			wrong = append(wrong, fmt.Sprintf("no variant is found by the class %q alone", c.name))
 		}
 	}
-	for _, name := range oracleNames() {
+	for _, name := range names() {
 		if all && !judged[name] {
 			wrong = append(wrong, fmt.Sprintf("no variant is found by the oracle %q alone", name))
 		}

@@ -29,86 +29,85 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// addressee is who is behind a receiver.
-type addressee struct {
-	inbox *inbox.Inbox       // tells repeats of a message by its key; nil:
-	board notifytest.Service // does not
-	once  bool               // is to be told at most once
-	down  atomic.Bool
-	// refuses: it has to, as it was given a wrong secret.
-	refuses bool
+// fakeReceiver is who is behind a receiver.
+type fakeReceiver struct {
+	inbox      *inbox.Inbox       // tells repeats of a message by its key; nil:
+	service    notifytest.Service // does not
+	atMostOnce bool               // is to be told at most once
+	down       atomic.Bool
+	// expectsRefusals: it has to, as it was given a wrong secret.
+	expectsRefusals bool
 
-	mu    sync.Mutex
-	first map[string]string // what was told first under each key
-	other map[string]int    // how often each was the key of something else
-	mixed []string          // what that was
+	mu           sync.Mutex
+	firstContent map[string]string // what was told first under each key
+	otherContent map[string]int    // how often each was the key of something else
+	collisions   []string          // what that was
 }
 
-// known is one who tells repeats of a message by its key, and takes no other message under it.
-func known() *addressee {
-	p := &addressee{inbox: inbox.New(inbox.Options{SigningSecret: signingSecret}), first: map[string]string{}, other: map[string]int{}}
-	p.inbox.Respond(p.recognise)
+// newWebhookReceiver is one who tells repeats of a message by its key, and takes no other message under it.
+func newWebhookReceiver() *fakeReceiver {
+	p := &fakeReceiver{inbox: inbox.New(inbox.Options{SigningSecret: signingSecret}), firstContent: map[string]string{}, otherContent: map[string]int{}}
+	p.inbox.Respond(p.checkKey)
 	return p
 }
 
-// recognise answers who tells something.
-func (p *addressee) recognise(r *http.Request) (status int, header http.Header, body string) {
+// checkKey answers who tells something.
+func (p *fakeReceiver) checkKey(r *http.Request) (status int, header http.Header, body string) {
 	told, _ := io.ReadAll(r.Body) // the inbox has read it
-	key, meaning := r.Header.Get("Webhook-Id"), meaningOf(told)
+	key, meaning := r.Header.Get("Webhook-Id"), contentOf(told)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first, isRepeat := p.first[key]
+	first, isRepeat := p.firstContent[key]
 	switch {
 	case !isRepeat:
-		p.first[key] = meaning
+		p.firstContent[key] = meaning
 	case first != meaning:
-		p.other[key]++
-		p.mixed = append(p.mixed, fmt.Sprintf("%s under the key of %s", meaning, first))
+		p.otherContent[key]++
+		p.collisions = append(p.collisions, fmt.Sprintf("%s under the key of %s", meaning, first))
 		return http.StatusConflict, nil, ""
 	}
 	return http.StatusNoContent, nil, ""
 }
 
-// attempts is how often a message came with what was first told under its key.
-type attempts struct {
+// keyAttempts is how often a message came with what was first told under its key.
+type keyAttempts struct {
 	event string
-	n     int
+	count int
 }
 
 // takeAttempts are those of all messages, and what was told under the key of something else since the last call.
-func (p *addressee) takeAttempts() (all []attempts, collisions []string) {
+func (p *fakeReceiver) takeAttempts() (all []keyAttempts, collisions []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.inbox.Messages() {
-		all = append(all, attempts{m.Event, m.Attempts - p.other[m.WebhookID]})
+		all = append(all, keyAttempts{m.Event, m.Attempts - p.otherContent[m.WebhookID]})
 	}
-	collisions, p.mixed = p.mixed, nil
+	collisions, p.collisions = p.collisions, nil
 	return all, collisions
 }
 
 // ServeHTTP is a request to them.
-func (p *addressee) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *fakeReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p.down.Load():
-		says(http.StatusServiceUnavailable, `{}`)(w, r)
+		respondWith(http.StatusServiceUnavailable, `{}`)(w, r)
 	case p.inbox != nil:
 		p.inbox.Handler().ServeHTTP(w, r)
 	default:
-		p.board.ServeHTTP(w, r)
+		p.service.ServeHTTP(w, r)
 	}
 }
 
-// told are the messages that have arrived, and of each how often it can be told to have.
-func (p *addressee) told() map[string]int {
+// received are the messages that have arrived, and of each how often it can be told to have.
+func (p *fakeReceiver) received() map[string]int {
 	told := map[string]int{}
 	if p.inbox == nil {
-		for _, seen := range p.board.Seen() {
+		for _, seen := range p.service.Seen() {
 			told[withoutIDs(strings.ReplaceAll(seen.Text, "\n", " "))]++
 		}
 		return told
@@ -121,45 +120,45 @@ func (p *addressee) told() map[string]int {
 	return told
 }
 
-func (w *world) add(name string, p *addressee) (url string) {
-	w.addressees[name] = p
+func (w *environment) addReceiver(name string, p *fakeReceiver) (url string) {
+	w.receivers[name] = p
 	return w.serve(p, func(*http.Request) string { return receiverPrefix + name }, nil)
 }
 
 var (
 	signingSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte(canary.Value))
-	otherSecret   = "whsec_" + base64.StdEncoding.EncodeToString([]byte("another that nobody knows of"))
+	rotatedSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte("another that nobody knows of"))
 )
 
-// webhook registers a receiver of a name, which knows messages by keys.
-func (w *world) webhook(name string, edits ...func(v1beta1.ReceiverObject)) {
-	url := w.add(name, known())
-	w.receiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
+// createWebhook registers a receiver of a name, which knows messages by keys.
+func (w *environment) createWebhook(name string, edits ...func(v1beta1.ReceiverObject)) {
+	url := w.addReceiver(name, newWebhookReceiver())
+	w.createReceiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
 }
 
-// gotify registers one that does not.
-func (w *world) gotify(name string, edits ...func(v1beta1.ReceiverObject)) {
-	url := w.add(name, &addressee{board: notifytest.NewGotify(plainCanary)})
-	w.receiver(name, "token", plainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
+// createGotify registers one that does not.
+func (w *environment) createGotify(name string, edits ...func(v1beta1.ReceiverObject)) {
+	url := w.addReceiver(name, &fakeReceiver{service: notifytest.NewGotify(plainCanary)})
+	w.createReceiver(name, "token", plainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
 }
 
-// discord registers one that knows a message once it has told its id.
-func (w *world) discord(name string, edits ...func(v1beta1.ReceiverObject)) {
-	url := w.add(name, &addressee{board: notifytest.NewDiscord("1234567890", plainCanary)})
-	w.receiver(name, "url", url+"/api/webhooks/1234567890/"+plainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
+// createDiscord registers one that knows a message once it has told its id.
+func (w *environment) createDiscord(name string, edits ...func(v1beta1.ReceiverObject)) {
+	url := w.addReceiver(name, &fakeReceiver{service: notifytest.NewDiscord("1234567890", plainCanary)})
+	w.createReceiver(name, "url", url+"/api/webhooks/1234567890/"+plainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
 }
 
-// receiver registers one with a Secret of its name, and waits until it is looked after.
-func (w *world) receiver(name, key, secret string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
-	r := w.receiverNamed(name)
+// createReceiver registers one with a Secret of its name, and waits until it is looked after.
+func (w *environment) createReceiver(name, key, secret string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
+	r := w.receiverObject(name)
 	spec := r.Common()
 	spec.Provider, spec.TimeoutSeconds = provider, 1
 	spec.SecretRef = &v1beta1.SecretReference{Name: name}
 	for _, edit := range edits {
 		edit(r)
 	}
-	w.addressees[name].once = spec.DeliveryPolicy == v1beta1.AtMostOnce
-	w.secret(name, map[string]string{key: secret})
+	w.receivers[name].atMostOnce = spec.DeliveryPolicy == v1beta1.AtMostOnce
+	w.createSecret(name, map[string]string{key: secret})
 	w.create(r)
 	w.await("the receiver "+name+" is looked after", func() error {
 		if err := w.get(r); err != nil {
@@ -172,25 +171,25 @@ func (w *world) receiver(name, key, secret string, provider v1beta1.Provider, ed
 	})
 }
 
-// receiverNamed is the object of a receiver, with no more than that; one of the cluster is for all
+// receiverObject is the object of a receiver, with no more than that; one of the cluster is for all
 // namespaces.
-func (w *world) receiverNamed(name string) v1beta1.ReceiverObject {
+func (w *environment) receiverObject(name string) v1beta1.ReceiverObject {
 	if w.clusterWide {
-		return &v1beta1.ClusterReceiver{ObjectMeta: w.shared(name), Spec: v1beta1.ClusterReceiverSpec{NamespaceSelector: &metav1.LabelSelector{}}}
+		return &v1beta1.ClusterReceiver{ObjectMeta: w.sharedMeta(name), Spec: v1beta1.ClusterReceiverSpec{NamespaceSelector: &metav1.LabelSelector{}}}
 	}
-	return &v1beta1.Receiver{ObjectMeta: w.shared(name)}
+	return &v1beta1.Receiver{ObjectMeta: w.sharedMeta(name)}
 }
 
-func atMostOnce(r v1beta1.ReceiverObject) { r.Common().DeliveryPolicy = v1beta1.AtMostOnce }
-func critical(r v1beta1.ReceiverObject)   { r.Common().MinSeverity = v1beta1.SeverityCritical }
-func suspended(r v1beta1.ReceiverObject)  { r.Common().Suspend = true }
-func byDefault(r v1beta1.ReceiverObject) {
+func setAtMostOnce(r v1beta1.ReceiverObject) { r.Common().DeliveryPolicy = v1beta1.AtMostOnce }
+func criticalOnly(r v1beta1.ReceiverObject)  { r.Common().MinSeverity = v1beta1.SeverityCritical }
+func suspend(r v1beta1.ReceiverObject)       { r.Common().Suspend = true }
+func markDefault(r v1beta1.ReceiverObject) {
 	r.SetAnnotations(map[string]string{v1beta1.DefaultReceiverAnnotation: "true"})
 }
 
-// meaningOf is what a message tells: all of its body but the time, which is that of the repeat where
+// contentOf is what a message tells: all of its body but the time, which is that of the repeat where
 // the first attempt was not recorded. That it is over is one message, whatever the text is by then.
-func meaningOf(body []byte) string {
+func contentOf(body []byte) string {
 	var m struct {
 		Version string         `json:"version"`
 		Type    string         `json:"type"`
@@ -209,9 +208,9 @@ func meaningOf(body []byte) string {
 // plainCanary is a credential of those who take no others than letters.
 const plainCanary = "plainCanaryCredential"
 
-// threeReceivers are one of each kind, and one that wants to hear of little.
-func threeReceivers(w *world) {
-	w.webhook("hook")
-	w.webhook("desk")
-	w.webhook("boss", func(r pagerv1beta1.ReceiverObject) { r.Common().MinSeverity = pagerv1beta1.SeverityWarning })
+// createThreeReceivers are one of each kind, and one that wants to hear of little.
+func createThreeReceivers(w *environment) {
+	w.createWebhook("hook")
+	w.createWebhook("desk")
+	w.createWebhook("boss", func(r v1beta1.ReceiverObject) { r.Common().MinSeverity = v1beta1.SeverityWarning })
 }

@@ -25,7 +25,7 @@ import (
 )
 
 // report prints what was tried, and says whether all went well.
-func report(out io.Writer, sweeps []*sweep, o sweepOptions, took time.Duration) error {
+func report(out io.Writer, sweeps []*scenarioSweep, o sweepOptions, took time.Duration) error {
 	if err := printTable(out, sweeps); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func report(out io.Writer, sweeps []*sweep, o sweepOptions, took time.Duration) 
 }
 
 // printTable has a row for each scenario.
-func printTable(out io.Writer, sweeps []*sweep) error {
+func printTable(out io.Writer, sweeps []*scenarioSweep) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "scenario\tcalls\teffects\t")
 	for _, c := range classes {
@@ -67,17 +67,17 @@ func printTable(out io.Writer, sweeps []*sweep) error {
 	}
 	fmt.Fprintln(table, "runs\tnot reached\tviolations\ts a run\t")
 	for _, s := range sweeps {
-		fmt.Fprintf(table, "%s\t%d\t%d\t", s.scenario.name, len(s.learned.calls), countOf(s.learned.calls, func(c call) bool { return c.changes }))
+		fmt.Fprintf(table, "%s\t%d\t%d\t", s.scenario.name, len(s.learned.calls), count(s.learned.calls, func(c call) bool { return c.mutates }))
 		for _, c := range classes {
-			fmt.Fprintf(table, "%d\t", countOf(s.tried, c.is))
+			fmt.Fprintf(table, "%d\t", count(s.tried, c.is))
 		}
 		runs := len(s.tried)
-		fmt.Fprintf(table, "%d\t%d\t%d\t%.1f\t\n", runs, s.idle, len(s.violations), s.took.Seconds()/float64(max(1, runs)))
+		fmt.Fprintf(table, "%d\t%d\t%d\t%.1f\t\n", runs, s.notReached, len(s.violations), s.duration.Seconds()/float64(max(1, runs)))
 	}
 	return table.Flush()
 }
 
-func countOf[T any](all []T, is func(T) bool) (n int) {
+func count[T any](all []T, is func(T) bool) (n int) {
 	for _, one := range all {
 		if is(one) {
 			n++
@@ -88,9 +88,9 @@ func countOf[T any](all []T, is func(T) bool) (n int) {
 
 // printDetails has all calls of a scenario, and what the operator has printed in runs that
 // went wrong.
-func printDetails(out io.Writer, s *sweep) {
+func printDetails(out io.Writer, s *scenarioSweep) {
 	for i, c := range s.learned.calls {
-		fmt.Fprintf(out, "%s %3d %s %s\n", s.scenario.name, i+1, c.seam, c.what)
+		fmt.Fprintf(out, "%s %3d %s %s\n", s.scenario.name, i+1, c.seam, c.name)
 	}
 	fmt.Fprintf(out, "%s events %v\n%s\n", s.scenario.name, s.learned.events, s.learned.state)
 	for _, v := range s.violations {

@@ -22,71 +22,71 @@ import (
 	"time"
 )
 
-// judge waits until all is as without faults, and says what is not.
-func (r *run) judge(expected string, whole bool) result {
-	w := r.world
+// evaluate waits until all is as without faults, and says what is not.
+func (r *run) evaluate(expected string, whole bool) result {
+	w := r.env
 	state := r.oracle.state()
 	if whole {
-		state = r.end(expected)
+		state = r.waitForEnd(expected)
 	}
 	r.oracle.check(whole)
-	if w.fault.kind == "" && w.asked > 0 {
-		w.blame("nothing was refused, and the user had to ask %d times again", w.asked)
+	if w.fault.kind == "" && w.retryRequests > 0 {
+		w.reportf("nothing was refused, and the user had to ask %d times again", w.retryRequests)
 	}
-	r.current().dump()
+	r.currentLeader().dump()
 	r.oracle.checkLog(r.log.String(), whole)
 	return result{
-		calls: r.director.calls(), events: r.director.watchEvents(), state: state, problems: w.allProblems(),
-		happened: r.director.happened(), log: r.log.String(),
+		calls: r.injector.calls(), events: r.injector.watchEvents(), state: state, problems: w.allProblems(),
+		happened: r.injector.happened(), log: r.log.String(),
 	}
 }
 
-// end waits until all is as expected and at rest, and says how it is.
-func (r *run) end(expected string) string {
-	w, window := r.world, 2500*time.Millisecond
+// waitForEnd waits until all is as expected and at rest, and says how it is.
+func (r *run) waitForEnd(expected string) string {
+	w, window := r.env, 2500*time.Millisecond
 	switch {
 	case expected == "": // to be sure
 		window = 12 * time.Second
 	case w.fault.kind == watchGone: // what is listed anew, and doubted, comes later
 		window *= 2
 	}
-	for end := time.Now().Add(deadline); expected != "" && !r.oracle.alike(r.oracle.state(), expected); wait(w.ctx, 300*time.Millisecond) {
+	for end := time.Now().Add(deadline); expected != "" && !r.oracle.equalOutcome(r.oracle.state(), expected); sleep(w.ctx, 300*time.Millisecond) {
 		if time.Now().After(end) {
-			w.blame("it ends otherwise than without faults:\n%s", difference(expected, r.oracle.state()))
+			w.reportf("it ends otherwise than without faults:\n%s", difference(expected, r.oracle.state()))
 			break
 		}
 	}
-	if calls := r.untilQuiet(window); calls != "" {
-		w.blame("it does not come to rest: %s", calls)
+	if calls := r.waitUntilIdle(window); calls != "" {
+		w.reportf("it does not come to rest: %s", calls)
 	}
 	return r.oracle.state()
 }
 
-// untilQuiet waits until nothing is asked for a while, nor will be soon; else it says what
+// waitUntilIdle waits until nothing is asked for a while, nor will be soon; else it says what
 // still is.
-func (r *run) untilQuiet(window time.Duration) string {
+func (r *run) waitUntilIdle(window time.Duration) string {
 	const soon = 11 * time.Second // an operator reads a catalog again after 10, whatever has changed
 	end := time.Now().Add(deadline)
-	before, since, rounds := len(r.director.calls()), time.Now(), r.rounds()
+	before, since, rounds := len(r.injector.calls()), time.Now(), r.reconcileCount()
 	for time.Since(since) < window {
 		if time.Now().After(end) {
-			all := r.director.calls()
+			all := r.injector.calls()
 			var last []string
 			for _, c := range all[max(0, len(all)-5):] {
-				last = append(last, c.what)
+				last = append(last, c.name)
 			}
 			return strings.Join(last, ", ")
 		}
-		wait(r.world.ctx, 100*time.Millisecond)
-		if n := len(r.director.calls()); n != before || r.director.isBusy() || r.current().printed.isBusy(soon) {
-			before, since, rounds = n, time.Now(), r.rounds()
+		sleep(r.env.ctx, 100*time.Millisecond)
+		if n := len(r.injector.calls()); n != before || r.injector.isBusy() || r.currentLeader().log.isBusy(soon) {
+			before, since, rounds = n, time.Now(), r.reconcileCount()
 		}
 	}
-	if n := r.rounds() - rounds; n > 20 {
+	if n := r.reconcileCount() - rounds; n > 20 {
 		return fmt.Sprintf("%d reconciles that ask for nothing", n)
 	}
 	return ""
 }
 
-// rounds is how many reconciles there were.
-func (r *run) rounds() int { return strings.Count(r.log.String(), `"msg":"Reconciling"`) }
+// reconcileCount is how many reconciles there were.
+func (r *run) reconcileCount() int { return strings.Count(r.log.String(), `"msg":"Reconciling"`) }

@@ -32,46 +32,46 @@ type result struct {
 	state    string
 	problems []string
 	happened bool
-	took     time.Duration
+	duration time.Duration
 	log      string
 }
 
 // A run is a scenario with a fault.
 type run struct {
-	lab      *lab
-	director *director
-	world    *world
+	cluster  *cluster
+	injector *injector
+	env      *environment
 	oracle   checker
 	log      *output.Buffer
-	// env is what processes have in their environment beside what all have.
-	env []string
+	// processEnv is what processes have in their environment beside what all have.
+	processEnv []string
 
-	// follow is told who leads; nil: nobody wants to know.
-	follow func(*process)
-	// played: the user has all that the steps wait for.
-	played *flare
+	// onLeader is told who leads; nil: nobody wants to know.
+	onLeader func(*process)
+	// stepsDone: the user has all that the steps wait for.
+	stepsDone *flare
 
-	mu      sync.Mutex
-	leader  *process
-	backup  *process
-	started []*process
+	mu        sync.Mutex
+	leader    *process
+	standby   *process
+	processes []*process
 }
 
 // newRun makes the world of a run. env is what processes have in their environment beside what all have.
-func (l *lab) newRun(ctx context.Context, sc scenario, env ...string) (*run, error) {
-	r := &run{lab: l, director: newDirector(l.newest), log: &output.Buffer{}, env: env, played: newFlare()}
+func (l *cluster) newRun(ctx context.Context, sc Scenario, env ...string) (*run, error) {
+	r := &run{cluster: l, injector: newInjector(l.newestVersion), log: &output.Buffer{}, processEnv: env, stepsDone: newFlare()}
 	var err error
-	if r.world, err = newWorld(ctx, l.client, r.director, r.killLeader, sc); err != nil {
+	if r.env, err = newEnvironment(ctx, l.client, r.injector, r.killLeader, sc); err != nil {
 		return nil, err
 	}
-	r.oracle = newChecker(r.world)
-	r.world.guard = r.oracle.guard
+	r.oracle = newChecker(r.env)
+	r.env.guardBroker = r.oracle.guardBroker
 	return r, nil
 }
 
-// try runs a scenario with a fault. expected is how it ends without one; "": that is what
+// tryScenario runs a scenario with a fault. expected is how it ends without one; "": that is what
 // this run finds out.
-func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (result, error) {
+func (l *cluster) tryScenario(ctx context.Context, sc Scenario, f fault, expected string) (result, error) {
 	began := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -79,88 +79,88 @@ func (l *lab) try(ctx context.Context, sc scenario, f fault, expected string) (r
 	if err != nil {
 		return result{}, err
 	}
-	w := r.world
-	w.fault, w.repeats = f, f.repeats()
+	w := r.env
+	w.fault, w.maxRepeats = f, f.maxRepeats()
 	defer r.close()
-	first, err := r.start(ctx, f.needsStandby(), "")
+	first, err := r.startProcess(ctx, f.needsStandby(), "")
 	if err != nil {
 		return result{}, err
 	}
-	r.lead(first)
+	r.setLeader(first)
 	if err := w.play(sc.prepare); err != nil {
 		return result{}, fmt.Errorf("preparing %s: %w\n%s", sc.name, err, r.log)
 	}
 	if f.needsStandby() {
-		for r.holder(ctx) == "" && ctx.Err() == nil { // else the other one may be first
-			wait(ctx, 50*time.Millisecond)
+		for r.leaseHolder(ctx) == "" && ctx.Err() == nil { // else the other one may be first
+			sleep(ctx, 50*time.Millisecond)
 		}
-		if r.backup, err = r.start(ctx, true, ""); err != nil {
+		if r.standby, err = r.startProcess(ctx, true, ""); err != nil {
 			return result{}, err
 		}
-		r.backup.seam.setStandby()
-		wait(ctx, 2*patience) // until its caches are warm
+		r.standby.server.setStandby()
+		sleep(ctx, 2*faultDuration) // until its caches are warm
 	}
-	for r.director.idle() < 500*time.Millisecond {
-		wait(ctx, 50*time.Millisecond)
+	for r.injector.idleTime() < 500*time.Millisecond {
+		sleep(ctx, 50*time.Millisecond)
 	}
-	watching := r.oracle.watch(ctx)
-	r.director.arm(f)
+	watching := r.oracle.watchObjects(ctx)
+	r.injector.arm(f)
 	succeeded := make(chan struct{})
 	go func() {
-		r.succeed(ctx, f)
+		r.replaceKilled(ctx, f)
 		close(succeeded)
 	}()
 	err = w.play(sc.steps)
-	r.played.fire()
+	r.stepsDone.fire()
 	if err == nil && f.kind != "" {
-		r.linger(ctx)
-		if f.kind == deposed && r.director.happened() {
+		r.waitForFault(ctx)
+		if f.kind == deposed && r.injector.happened() {
 			<-succeeded
 		}
 	}
-	r.director.disarm()
+	r.injector.disarm()
 	if err != nil {
-		w.blame("%v", err)
+		w.reportf("%v", err)
 	}
-	found := r.judge(expected, err == nil)
+	found := r.evaluate(expected, err == nil)
 	cancel()
 	watching()
-	found.took = time.Since(began)
+	found.duration = time.Since(began)
 	return found, nil
 }
 
-// linger gives the fault time to happen after the last that the user waits for.
-func (r *run) linger(ctx context.Context) {
-	for end := time.Now().Add(2 * patience); !r.director.happened() && r.director.idle() < patience/2 && time.Now().Before(end); {
-		wait(ctx, 20*time.Millisecond)
+// waitForFault gives the fault time to happen after the last that the user waits for.
+func (r *run) waitForFault(ctx context.Context) {
+	for end := time.Now().Add(2 * faultDuration); !r.injector.happened() && r.injector.idleTime() < faultDuration/2 && time.Now().Before(end); {
+		sleep(ctx, 20*time.Millisecond)
 	}
 }
 
-// current is the process that leads.
-func (r *run) current() *process {
+// currentLeader is the process that leads.
+func (r *run) currentLeader() *process {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.leader
 }
 
-// lead makes a process the one that leads.
-func (r *run) lead(p *process) {
+// setLeader makes a process the one that leads.
+func (r *run) setLeader(p *process) {
 	r.mu.Lock()
 	r.leader = p
 	r.mu.Unlock()
-	if r.follow != nil {
-		r.follow(p)
+	if r.onLeader != nil {
+		r.onLeader(p)
 	}
 }
 
-func (r *run) killLeader() { r.current().kill() }
+func (r *run) killLeader() { r.currentLeader().kill() }
 
 func (r *run) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.started {
+	for _, p := range r.processes {
 		p.close()
 	}
-	r.world.close()
-	r.world.clean()
+	r.env.close()
+	r.env.removeObjects()
 }

@@ -22,37 +22,37 @@ import (
 )
 
 // A scenario is what a user does.
-type scenario struct {
+type Scenario struct {
 	name string
 	// prepare is done without faults; then come the steps.
-	prepare func(*world)
-	steps   func(*world)
-	// hurried: how it ends has a past that depends on how fast the operator is, so that the
+	prepare func(*environment)
+	steps   func(*environment)
+	// timingDependent: how it ends has a past that depends on how fast the operator is, so that the
 	// steps have to say themselves whether it is right.
-	hurried bool
-	// crashes is with how many crashes it is tried, and nothing else; 0: with all faults.
-	crashes int
-	// apart: the operator is in another namespace than the user.
-	apart bool
+	timingDependent bool
+	// maxCrashes is with how many crashes it is tried, and nothing else; 0: with all faults.
+	maxCrashes int
+	// separateNamespace: the operator is in another namespace than the user.
+	separateNamespace bool
 	// clusterWide: brokers and receivers belong to the cluster.
 	clusterWide bool
 	// unordered: somebody else decides what is done first, so that no call comes in each run.
 	unordered bool
 }
 
-// scenarios are all there are.
-func scenarios() []scenario {
-	all := slices.Concat(pagerScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
-	return append(all, clusterWide(all)...)
+// all are all there are.
+func all() []Scenario {
+	all := slices.Concat(alertScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
+	return append(all, clusterWideCopies(all)...)
 }
 
-// alsoClusterWide are the scenarios in which much depends on brokers and receivers, and on what they offer.
-var alsoClusterWide = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)
+// clusterWideNames are the scenarios in which much depends on brokers and receivers, and on what they offer.
+var clusterWideNames = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)
 
-// clusterWide are those of the scenarios, with the kinds that belong to the cluster.
-func clusterWide(all []scenario) (some []scenario) {
+// clusterWideCopies are those of the scenarios, with the kinds that belong to the cluster.
+func clusterWideCopies(all []Scenario) (some []Scenario) {
 	for _, sc := range all {
-		if alsoClusterWide.MatchString(sc.name) {
+		if clusterWideNames.MatchString(sc.name) {
 			sc.name, sc.clusterWide = "cluster-"+sc.name, true
 			some = append(some, sc)
 		}

@@ -40,8 +40,8 @@ const (
 	asyncClass, asyncPlan, asyncOther = "cluster", "three", "five"
 )
 
-// trueFor says whether an object is Ready as it is now.
-func trueFor(conditions []v1beta1.Condition, observed int64, o client.Object) error {
+// checkReady says whether an object is Ready as it is now.
+func checkReady(conditions []v1beta1.Condition, observed int64, o client.Object) error {
 	for _, c := range conditions {
 		if c.Type == v1beta1.ConditionReady && c.Status == "True" && observed == o.GetGeneration() {
 			return nil
@@ -51,18 +51,18 @@ func trueFor(conditions []v1beta1.Condition, observed int64, o client.Object) er
 	return fmt.Errorf("generation %d, observed %d: %s", o.GetGeneration(), observed, text)
 }
 
-func (w *world) instance(name, class, plan string) *v1beta1.ServiceInstance {
-	si := &v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}
+func (w *environment) newInstance(name, class, plan string) *v1beta1.ServiceInstance {
+	si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}
 	if w.clusterWide {
-		si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = w.own(class), plan
+		si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = w.sharedName(class), plan
 	} else {
 		si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = class, plan
 	}
 	return si
 }
 
-// planned has an instance ask for a plan of its class.
-func planned(plan string) func(*v1beta1.ServiceInstance) {
+// setPlan has an instance ask for a plan of its class.
+func setPlan(plan string) func(*v1beta1.ServiceInstance) {
 	return func(si *v1beta1.ServiceInstance) {
 		if si.Spec.ClusterServiceClassExternalName != "" {
 			si.Spec.ClusterServicePlanExternalName = plan
@@ -72,63 +72,65 @@ func planned(plan string) func(*v1beta1.ServiceInstance) {
 	}
 }
 
-func (w *world) binding(name, instance string) *v1beta1.ServiceBinding {
-	b := &v1beta1.ServiceBinding{ObjectMeta: w.meta(name)}
+func (w *environment) newBinding(name, instance string) *v1beta1.ServiceBinding {
+	b := &v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}
 	b.Spec.InstanceRef.Name = instance
 	return b
 }
 
-func parameters(text string) *runtime.RawExtension { return &runtime.RawExtension{Raw: []byte(text)} }
+func rawParameters(text string) *runtime.RawExtension {
+	return &runtime.RawExtension{Raw: []byte(text)}
+}
 
-// ready waits until instances and bindings are.
-func (w *world) ready(objects ...client.Object) {
+// waitReady waits until instances and bindings are.
+func (w *environment) waitReady(objects ...client.Object) {
 	for _, o := range objects {
 		w.await(o.GetName()+" is Ready", func() error {
 			if err := w.get(o); err != nil {
 				return err
 			}
-			w.askAgain(o)
+			w.retryIfRefused(o)
 			switch o := o.(type) {
 			case *v1beta1.ServiceInstance:
-				return trueFor(o.Status.Conditions, o.Status.ReconciledGeneration, o)
+				return checkReady(o.Status.Conditions, o.Status.ReconciledGeneration, o)
 			case *v1beta1.ServiceBinding:
-				return trueFor(o.Status.Conditions, o.Status.ReconciledGeneration, o)
+				return checkReady(o.Status.Conditions, o.Status.ReconciledGeneration, o)
 			}
 			return apierrors.NewBadRequest("it is never Ready")
 		})
 	}
 }
 
-// askAgain does what a person has to where a broker has refused something: the object says
+// retryIfRefused does what a person has to where a broker has refused something: the object says
 // that it is not tried any more, and how to have it tried again.
-func (w *world) askAgain(o client.Object) {
+func (w *environment) retryIfRefused(o client.Object) {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
-		if hasFailed(o.Status.Conditions) && !isRepeated(o.Status.Attempts) && o.Status.ObservedGeneration == o.Generation {
-			w.insist(o)
+		if hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) && o.Status.ObservedGeneration == o.Generation {
+			w.requestRetry(o)
 		}
 	case *v1beta1.ServiceBinding:
-		if (hasFailed(o.Status.Conditions) && !isRepeated(o.Status.Attempts) || isLeftEdited(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
-			w.insist(o)
+		if (hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) || isStalledOnSecret(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
+			w.requestRetry(o)
 		}
 	}
 }
 
-// isRepeated reports whether what failed looks like a misconfiguration, which is repeated without an edit.
-func isRepeated(a *v1beta1.Attempts) bool { return a != nil && a.Misconfigured > 0 }
+// isRetriedByOperator reports whether what failed looks like a misconfiguration, which is repeated without an edit.
+func isRetriedByOperator(a *v1beta1.Attempts) bool { return a != nil && a.Misconfigured > 0 }
 
-// insist asks again. What fails is done the next time.
-func (w *world) insist(o client.Object) {
+// requestRetry asks again. What fails is done the next time.
+func (w *environment) requestRetry(o client.Object) {
 	var err error
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
 		o.Spec.UpdateRequests++
 		err = w.client.Update(w.ctx, o)
 	case *v1beta1.ServiceBinding:
-		err = w.client.Patch(w.ctx, o, annotated(v1beta1.RebindAnnotation, "again "+strconv.Itoa(w.asked)))
+		err = w.client.Patch(w.ctx, o, annotationPatch(v1beta1.RebindAnnotation, "again "+strconv.Itoa(w.retryRequests)))
 	}
 	if err == nil {
-		w.asked++
+		w.retryRequests++
 	}
 }
 
@@ -138,53 +140,53 @@ func hasFailed(conditions []v1beta1.Condition) bool {
 	})
 }
 
-// isLeftEdited says whether the broker does not help with what was changed in a Secret.
-func isLeftEdited(conditions []v1beta1.Condition) bool {
+// isStalledOnSecret says whether the broker does not help with what was changed in a Secret.
+func isStalledOnSecret(conditions []v1beta1.Condition) bool {
 	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
 		return c.Type == v1beta1.ConditionStalled && c.Status == v1beta1.ConditionTrue && c.Reason == v1beta1.ReasonSecretEdited
 	})
 }
 
-// provisioned prepares an instance.
-func (w *world) provisioned(class, plan string) *v1beta1.ServiceInstance {
-	si := w.instance("db", class, plan)
+// provision prepares an instance.
+func (w *environment) provision(class, plan string) *v1beta1.ServiceInstance {
+	si := w.newInstance("db", class, plan)
 	w.create(si)
-	w.ready(si)
+	w.waitReady(si)
 	return si
 }
 
-// tells waits until an instance's conditions say something of what the broker has done.
-func (w *world) tells(si *v1beta1.ServiceInstance, text string) {
+// waitMessage waits until an instance's conditions say something of what the broker has done.
+func (w *environment) waitMessage(si *v1beta1.ServiceInstance, text string) {
 	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
 		if err := w.get(si); err != nil {
 			return err
 		}
 		said, _ := json.Marshal(si.Status.Conditions) // strings
 		if !strings.Contains(string(said), text) {
-			w.askAgain(si) // it may have been refused for another reason
+			w.retryIfRefused(si) // it may have been refused for another reason
 			return errors.New(string(said))
 		}
 		return nil
 	})
 }
 
-// begun waits until the broker has something of an instance's id.
-func (w *world) begun(si *v1beta1.ServiceInstance) {
+// waitAtBroker waits until the broker has something of an instance's id.
+func (w *environment) waitAtBroker(si *v1beta1.ServiceInstance) {
 	w.await("the broker has begun", func() error {
 		if err := w.get(si); err != nil {
 			return err
 		}
-		if !w.held()[idOf(si)] {
-			w.askAgain(si)
-			return fmt.Errorf("it has nothing of %s", idOf(si))
+		if !w.brokerIDs()[externalID(si)] {
+			w.retryIfRefused(si)
+			return fmt.Errorf("it has nothing of %s", externalID(si))
 		}
 		return nil
 	})
 }
 
-// stranger puts an instance that is not ours into the broker.
-func (w *world) stranger(id string) {
-	services := w.owned(osbtest.DefaultServices())
+// createForeignInstance puts an instance that is not ours into the broker.
+func (w *environment) createForeignInstance(id string) {
+	services := w.sharedServices(osbtest.DefaultServices())
 	r := httptest.NewRequestWithContext(w.ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
 		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
 	r.Header.Set("X-Broker-API-Version", "2.17")
@@ -196,17 +198,17 @@ func (w *world) stranger(id string) {
 	if answer.Code != http.StatusAccepted {
 		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
 	}
-	w.strangers.add(id)
+	w.foreign.add(id)
 }
 
-// foreign prepares what the broker has from an object before, which is not ours any more,
+// retainedBackup prepares what the broker has from an object before, which is not ours any more,
 // and returns an object as a backup of that has it.
-func (w *world) foreign() *v1beta1.ServiceInstance {
-	before := w.provisioned(syncClass, syncPlan)
-	backup := w.instance(before.Name, syncClass, syncPlan)
+func (w *environment) retainedBackup() *v1beta1.ServiceInstance {
+	before := w.provision(syncClass, syncPlan)
+	backup := w.newInstance(before.Name, syncClass, syncPlan)
 	backup.Annotations = map[string]string{v1beta1.MadeIDAnnotation: before.Annotations[v1beta1.MadeIDAnnotation]}
-	backup.Spec.ExternalID = idOf(before)
-	w.retained(before)
-	w.strangers.add(backup.Spec.ExternalID)
+	backup.Spec.ExternalID = externalID(before)
+	w.retain(before)
+	w.foreign.add(backup.Spec.ExternalID)
 	return backup
 }

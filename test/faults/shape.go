@@ -34,36 +34,36 @@ import (
 
 // A shape is what a CRD's schema or the JSON Schema of a plan says of a value, as far as the
 // two say it alike.
-type shape struct {
-	Type       string            `json:"type"`
-	Enum       []any             `json:"enum"`
-	Minimum    *float64          `json:"minimum"`
-	Maximum    *float64          `json:"maximum"`
-	MinLength  int               `json:"minLength"`
-	MaxLength  *int              `json:"maxLength"`
-	Pattern    string            `json:"pattern"`
-	Format     string            `json:"format"`
-	Properties map[string]*shape `json:"properties"`
-	Required   []string          `json:"required"`
-	Items      *shape            `json:"items"`
-	MinItems   int               `json:"minItems"`
-	MaxItems   *int              `json:"maxItems"`
+type schema struct {
+	Type       string             `json:"type"`
+	Enum       []any              `json:"enum"`
+	Minimum    *float64           `json:"minimum"`
+	Maximum    *float64           `json:"maximum"`
+	MinLength  int                `json:"minLength"`
+	MaxLength  *int               `json:"maxLength"`
+	Pattern    string             `json:"pattern"`
+	Format     string             `json:"format"`
+	Properties map[string]*schema `json:"properties"`
+	Required   []string           `json:"required"`
+	Items      *schema            `json:"items"`
+	MinItems   int                `json:"minItems"`
+	MaxItems   *int               `json:"maxItems"`
 	// Additional is false where nothing else may be there.
 	Additional any `json:"additionalProperties"`
 
-	// valid are for what a schema cannot say, such as which names there are; nil: it is
+	// generate are for what a schema cannot say, such as which names there are; nil: it is
 	// left out.
-	valid func(*rand.Rand) any
-	// given: it is never left out, though it may be.
-	given bool
+	generate func(*rand.Rand) any
+	// alwaysPresent: it is never left out, though it may be.
+	alwaysPresent bool
 	// anyType: one of another type is not refused.
 	anyType bool
-	// one: of its properties there is exactly one.
-	one bool
+	// exactlyOne: of its properties there is exactly one.
+	exactlyOne bool
 }
 
-// specOf is the shape of the spec in a CRD of config/, as its version v1beta1 has it.
-func specOf(crd string) (*shape, error) {
+// specSchema is the shape of the spec in a CRD of config/, as its version v1beta1 has it.
+func specSchema(crd string) (*schema, error) {
 	repo, err := local.FindRepo()
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func specOf(crd string) (*shape, error) {
 		Spec struct {
 			Versions []struct {
 				Name   string
-				Schema struct{ OpenAPIV3Schema shape }
+				Schema struct{ OpenAPIV3Schema schema }
 			}
 		}
 	}
@@ -91,34 +91,34 @@ func specOf(crd string) (*shape, error) {
 	return nil, fmt.Errorf("%s has no v1beta1", crd)
 }
 
-func shapeOf(schema string) *shape {
-	s := &shape{}
-	if err := json.Unmarshal([]byte(schema), s); err != nil {
+func parseSchema(text string) *schema {
+	s := &schema{}
+	if err := json.Unmarshal([]byte(text), s); err != nil {
 		panic(err) // it is a constant
 	}
 	return s
 }
 
-// none leaves a property out.
-func none(*rand.Rand) any { return nil }
+// omit leaves a property out.
+func omit(*rand.Rand) any { return nil }
 
-// value is one of that shape, now and then at a bound; nil: none is to be there.
-func (s *shape) value(r *rand.Rand) any {
+// randomValue is one of that shape, now and then at a bound; nil: none is to be there.
+func (s *schema) randomValue(r *rand.Rand) any {
 	switch {
-	case s.valid != nil:
-		return s.valid(r)
+	case s.generate != nil:
+		return s.generate(r)
 	case s.Format == "byte":
-		return base64.StdEncoding.EncodeToString([]byte("b" + s.word(r))) // the API server takes none that is empty
+		return base64.StdEncoding.EncodeToString([]byte("b" + s.letters(r))) // the API server takes none that is empty
 	case len(s.Enum) > 0:
 		return s.Enum[r.IntN(len(s.Enum))]
 	}
 	switch s.Type {
 	case "object":
-		return s.object(r)
+		return s.randomObject(r)
 	case "array":
 		list := make([]any, s.MinItems+r.IntN(2))
 		for i := range list {
-			list[i] = s.Items.value(r)
+			list[i] = s.Items.randomValue(r)
 		}
 		return list
 	case "integer":
@@ -130,10 +130,10 @@ func (s *shape) value(r *rand.Rand) any {
 	case "boolean":
 		return r.IntN(2) == 0
 	}
-	return s.word(r)
+	return s.letters(r)
 }
 
-func (s *shape) bounds() (low, high int64) {
+func (s *schema) bounds() (low, high int64) {
 	high = 100000
 	if s.Minimum != nil {
 		low = int64(*s.Minimum)
@@ -144,8 +144,8 @@ func (s *shape) bounds() (low, high int64) {
 	return low, high
 }
 
-// word is of lower-case letters, which all patterns there are take.
-func (s *shape) word(r *rand.Rand) string {
+// letters is of lower-case letters, which all patterns there are take.
+func (s *schema) letters(r *rand.Rand) string {
 	length := s.MinLength + r.IntN(10)
 	if s.MaxLength != nil && (length > *s.MaxLength || r.IntN(8) == 0) {
 		length = *s.MaxLength
@@ -157,49 +157,49 @@ func (s *shape) word(r *rand.Rand) string {
 	return string(word)
 }
 
-// object has what is required, and some of the rest.
-func (s *shape) object(r *rand.Rand) any {
+// randomObject has what is required, and some of the rest.
+func (s *schema) randomObject(r *rand.Rand) any {
 	o := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		if p := s.Properties[name]; !s.requires(name) && !p.given && r.IntN(3) == 0 {
+		if p := s.Properties[name]; !s.requires(name) && !p.alwaysPresent && r.IntN(3) == 0 {
 			continue
 		}
-		if v := s.Properties[name].value(r); v != nil {
+		if v := s.Properties[name].randomValue(r); v != nil {
 			o[name] = v
 		}
 	}
 	return o
 }
 
-func (s *shape) requires(name string) bool { return slices.Contains(s.Required, name) }
+func (s *schema) requires(name string) bool { return slices.Contains(s.Required, name) }
 
 // A slip is a value that is not of a shape, and where it is not.
-type slip struct {
+type invalidValue struct {
 	value any
 	field string
 }
 
-// slips are some values that are not of that shape, one for each thing that it says.
-func (s *shape) slips(r *rand.Rand, field string) []slip {
-	var all []slip
+// invalidValues are some values that are not of that shape, one for each thing that it says.
+func (s *schema) invalidValues(r *rand.Rand, field string) []invalidValue {
+	var all []invalidValue
 	add := func(is bool, value any) {
 		if is {
-			all = append(all, slip{value, field})
+			all = append(all, invalidValue{value, field})
 		}
 	}
 	other := map[string]any{"string": 7, "integer": "seven", "number": "half", "boolean": "yes", "object": "all", "array": "many"}
 	add(s.Type != "" && !s.anyType, other[s.Type])
 	add(len(s.Enum) > 0, "NoneOfThem")
-	add(s.Minimum != nil, s.beyond(s.Minimum, -1))
-	add(s.Maximum != nil, s.beyond(s.Maximum, 1))
+	add(s.Minimum != nil, s.outOfBounds(s.Minimum, -1))
+	add(s.Maximum != nil, s.outOfBounds(s.Maximum, 1))
 	add(s.MinLength > 0, "")
 	if s.MaxLength != nil {
 		add(true, strings.Repeat("x", *s.MaxLength+1))
 	}
 	add(s.Pattern != "", "NOT so!")
 	if s.Items != nil {
-		for _, m := range s.Items.slips(r, field+"[0]") {
-			all = append(all, slip{[]any{m.value}, m.field})
+		for _, m := range s.Items.invalidValues(r, field+"[0]") {
+			all = append(all, invalidValue{[]any{m.value}, m.field})
 		}
 		add(s.MinItems > 0, []any{})
 		if s.MaxItems != nil {
@@ -207,20 +207,20 @@ func (s *shape) slips(r *rand.Rand, field string) []slip {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
-		for _, m := range s.Properties[name].slips(r, field+"."+name) {
-			all = append(all, s.with(r, name, m))
+		for _, m := range s.Properties[name].invalidValues(r, field+"."+name) {
+			all = append(all, s.withProperty(r, name, m))
 		}
 		if s.requires(name) {
-			all = append(all, s.with(r, name, slip{nil, field + "." + name}))
+			all = append(all, s.withProperty(r, name, invalidValue{nil, field + "." + name}))
 		}
 	}
 	if s.Additional == false {
-		all = append(all, s.with(r, "unheardOf", slip{1, field + ".unheardOf"}))
+		all = append(all, s.withProperty(r, "unheardOf", invalidValue{1, field + ".unheardOf"}))
 	}
 	return all
 }
 
-func (s *shape) beyond(bound *float64, by float64) any {
+func (s *schema) outOfBounds(bound *float64, by float64) any {
 	if bound == nil {
 		return nil
 	}
@@ -230,29 +230,29 @@ func (s *shape) beyond(bound *float64, by float64) any {
 	return *bound + by
 }
 
-// with is an object that is right but for a mistake in one property; nil: that is missing.
-func (s *shape) with(r *rand.Rand, name string, m slip) slip {
+// withProperty is an object that is right but for a mistake in one property; nil: that is missing.
+func (s *schema) withProperty(r *rand.Rand, name string, m invalidValue) invalidValue {
 	o := map[string]any{}
-	if !s.one {
-		o = s.object(r).(map[string]any)
+	if !s.exactlyOne {
+		o = s.randomObject(r).(map[string]any)
 	}
 	if o[name] = m.value; m.value == nil {
 		delete(o, name)
 	}
-	return slip{o, m.field}
+	return invalidValue{o, m.field}
 }
 
-// keep leaves these properties of a spec, and has the others never be given.
-func (s *shape) keep(names ...string) {
+// keepOnly leaves these properties of a spec, and has the others never be given.
+func (s *schema) keepOnly(names ...string) {
 	for name, p := range s.Properties {
 		if !slices.Contains(names, name) {
-			p.valid = none
+			p.generate = omit
 		}
 	}
 }
 
-// admissions are properties in which admission puts something else than users say.
-func (s *shape) admissions(names ...string) {
+// dropProperties are properties in which admission puts something else than users say.
+func (s *schema) dropProperties(names ...string) {
 	for _, name := range names {
 		delete(s.Properties, name)
 	}

@@ -29,10 +29,10 @@ import (
 )
 
 var (
-	volatileKey = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore)$`)
-	// becameReady is how something became Ready, which depends on what a fault has kept from being sent.
-	becameReady = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
-	randomID    = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
+	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore)$`)
+	// readyReasons is how something became Ready, which depends on what a fault has kept from being sent.
+	readyReasons = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
+	randomID     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
 )
 
 // describe is an object without what differs from run to run.
@@ -48,21 +48,21 @@ func describe(o client.Object) string {
 	if s, ok := o.(*corev1.Secret); ok {
 		value["data"] = slices.Sorted(maps.Keys(s.Data))
 	}
-	text, err = json.Marshal(lasting(value))
+	text, err = json.Marshal(withoutVolatile(value))
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%T ", o)[1:] + plain(o.GetName()) + " " + becameReady.Replace(withoutIDs(plain(string(text))))
+	return fmt.Sprintf("%T ", o)[1:] + stripRunName(o.GetName()) + " " + readyReasons.Replace(withoutIDs(stripRunName(string(text))))
 }
 
-// lasting drops what differs from run to run.
-func lasting(value any) any {
+// withoutVolatile drops what differs from run to run.
+func withoutVolatile(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		kept := map[string]any{}
 		for key, member := range v {
-			if key == "deletionTimestamp" || !volatileKey.MatchString(key) {
-				kept[key] = lasting(member)
+			if key == "deletionTimestamp" || !volatileKeys.MatchString(key) {
+				kept[key] = withoutVolatile(member)
 			}
 			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name: those told at once come in any order
 				slices.SortFunc(rows, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
@@ -71,7 +71,7 @@ func lasting(value any) any {
 		return kept
 	case []any:
 		for i := range v {
-			v[i] = lasting(v[i])
+			v[i] = withoutVolatile(v[i])
 		}
 	}
 	return value

@@ -28,37 +28,37 @@ import (
 )
 
 // A trouble is what goes wrong in a round.
-type trouble struct {
+type disruption struct {
 	name string
-	do   func(*soak, context.Context, *rand.Rand) error
+	do   func(*session, context.Context, *rand.Rand) error
 }
 
-var troubles = []trouble{
-	{"nothing", func(*soak, context.Context, *rand.Rand) error { return nil }},
-	{"operator killed", (*soak).crash},
-	{"operator killed twice", func(s *soak, ctx context.Context, r *rand.Rand) error {
-		return errors.Join(s.crash(ctx, r), s.crash(ctx, r))
+var disruptions = []disruption{
+	{"nothing", func(*session, context.Context, *rand.Rand) error { return nil }},
+	{"operator killed", (*session).killOperator},
+	{"operator killed twice", func(s *session, ctx context.Context, r *rand.Rand) error {
+		return errors.Join(s.killOperator(ctx, r), s.killOperator(ctx, r))
 	}},
-	{"broker broken", (*soak).breakBroker},
-	{"broker broken, operator killed", func(s *soak, ctx context.Context, r *rand.Rand) error {
-		return errors.Join(s.breakBroker(ctx, r), s.crash(ctx, r))
+	{"broker broken", (*session).breakBroker},
+	{"broker broken, operator killed", func(s *session, ctx context.Context, r *rand.Rand) error {
+		return errors.Join(s.breakBroker(ctx, r), s.killOperator(ctx, r))
 	}},
-	{"receiver hangs", (*soak).hangReceiver},
-	{"API server restarted", func(s *soak, ctx context.Context, _ *rand.Rand) error {
-		return s.lab.cluster.RestartAPIServer(context.WithoutCancel(ctx))
+	{"receiver hangs", (*session).hangReceiver},
+	{"API server restarted", func(s *session, ctx context.Context, _ *rand.Rand) error {
+		return s.cluster.controlPlane.RestartAPIServer(context.WithoutCancel(ctx))
 	}},
 }
 
-// crash is kill -9 in the middle of something, and another process.
-func (s *soak) crash(ctx context.Context, r *rand.Rand) error {
-	wait(ctx, time.Duration(r.IntN(3000))*time.Millisecond)
+// killOperator is kill -9 in the middle of something, and another process.
+func (s *session) killOperator(ctx context.Context, r *rand.Rand) error {
+	sleep(ctx, time.Duration(r.IntN(3000))*time.Millisecond)
 	s.killLeader()
-	wait(ctx, time.Duration(r.IntN(2000))*time.Millisecond)
+	sleep(ctx, time.Duration(r.IntN(2000))*time.Millisecond)
 	return s.startLeader(context.WithoutCancel(ctx))
 }
 
 // breakBroker has some operations go wrong for a while, carried out or not.
-func (s *soak) breakBroker(ctx context.Context, r *rand.Rand) error {
+func (s *session) breakBroker(ctx context.Context, r *rand.Rand) error {
 	lifted := make(chan struct{})
 	hang := func(http.ResponseWriter, *http.Request, osbtest.Call) {
 		<-lifted // the seam does not say when who asks has given up
@@ -66,23 +66,23 @@ func (s *soak) breakBroker(ctx context.Context, r *rand.Rand) error {
 	}
 	answers := []osbtest.Answer{osbtest.Status(500, `{"description":"oops"}`), osbtest.Drop, hang, osbtest.Status(502, "<html>Bad Gateway</html>")}
 	operations := []osb.Operation{"", osb.ProvisionInstance, osb.DeprovisionInstance, osb.Bind, osb.Unbind, osb.UpdateInstance}
-	lift := s.world.broker.Inject(osbtest.Fault{On: operations[r.IntN(len(operations))], Acts: r.IntN(2) == 0, Answer: answers[r.IntN(len(answers))]})
-	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
+	lift := s.env.broker.Inject(osbtest.Fault{On: operations[r.IntN(len(operations))], Acts: r.IntN(2) == 0, Answer: answers[r.IntN(len(answers))]})
+	sleep(ctx, time.Duration(3+r.IntN(6))*time.Second)
 	lift()
 	close(lifted)
 	return nil
 }
 
 // hangReceiver has one not answer for a while.
-func (s *soak) hangReceiver(ctx context.Context, r *rand.Rand) error {
-	p := s.world.addressees[[]string{"hook", "desk", "boss"}[r.IntN(3)]]
+func (s *session) hangReceiver(ctx context.Context, r *rand.Rand) error {
+	p := s.env.receivers[[]string{"hook", "desk", "boss"}[r.IntN(3)]]
 	lifted := make(chan struct{})
 	p.inbox.Respond(func(*http.Request) (int, http.Header, string) {
 		<-lifted
 		return 0, nil, ""
 	})
-	wait(ctx, time.Duration(3+r.IntN(6))*time.Second)
-	p.inbox.Respond(p.recognise)
+	sleep(ctx, time.Duration(3+r.IntN(6))*time.Second)
+	p.inbox.Respond(p.checkKey)
 	close(lifted)
 	return nil
 }

@@ -27,31 +27,31 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// settle waits until all objects are as they have to be, and nothing more is asked.
-func (s *soak) settle() error {
-	end := time.Now().Add(restTime)
+// waitSettled waits until all objects are as they have to be, and nothing more is asked.
+func (s *session) waitSettled() error {
+	end := time.Now().Add(settleTimeout)
 	for {
-		open, err := s.open()
+		open, err := s.unsettled()
 		if err == nil && len(open) == 0 {
 			break
 		}
 		if time.Now().After(end) {
-			return errors.Join(append(open, err, fmt.Errorf("%d objects are not as they have to be within %s", len(open), restTime))...)
+			return errors.Join(append(open, err, fmt.Errorf("%d objects are not as they have to be within %s", len(open), settleTimeout))...)
 		}
-		wait(s.world.ctx, 200*time.Millisecond)
-		if err := s.world.ctx.Err(); err != nil {
+		sleep(s.env.ctx, 200*time.Millisecond)
+		if err := s.env.ctx.Err(); err != nil {
 			return err
 		}
 	}
-	if calls := s.untilQuiet(2500 * time.Millisecond); calls != "" {
+	if calls := s.waitUntilIdle(2500 * time.Millisecond); calls != "" {
 		return fmt.Errorf("it does not come to rest: %s", calls)
 	}
 	return nil
 }
 
-// open says which objects are not yet as their users asked.
-func (s *soak) open() (problems []error, err error) {
-	all, err := s.world.objects()
+// unsettled says which objects are not yet as their users asked.
+func (s *session) unsettled() (problems []error, err error) {
+	all, err := s.env.objects()
 	if err != nil {
 		return nil, err
 	}
@@ -68,17 +68,17 @@ func (s *soak) open() (problems []error, err error) {
 		var problem error
 		switch o := o.(type) {
 		case *pagerv1beta1.Alert:
-			problem = s.delivered(o)
+			problem = s.checkAlert(o)
 		case *v1beta1.ServiceInstance:
 			if !o.DeletionTimestamp.IsZero() && held[o.Name] {
 				break // it waits for its bindings
 			}
-			problem = s.arranged(o)
+			problem = s.checkInstance(o)
 		case *v1beta1.ServiceBinding:
 			if si := instances[o.Spec.InstanceRef.Name]; o.DeletionTimestamp.IsZero() && (si == nil || !si.DeletionTimestamp.IsZero()) {
 				break // it waits for an instance
 			}
-			problem = arranged(o, o.Status.Conditions, o.Status.ReconciledGeneration)
+			problem = checkSettled(o, o.Status.Conditions, o.Status.ReconciledGeneration)
 		}
 		if problem != nil {
 			problems = append(problems, fmt.Errorf("%T %s: %w", o, o.GetName(), problem))
@@ -87,26 +87,26 @@ func (s *soak) open() (problems []error, err error) {
 	return problems, nil
 }
 
-func arranged(o client.Object, conditions []v1beta1.Condition, observed int64) error {
+func checkSettled(o client.Object, conditions []v1beta1.Condition, observed int64) error {
 	if !o.GetDeletionTimestamp().IsZero() {
 		return fmt.Errorf("it is not gone: %s", describe(o))
 	}
-	return trueFor(conditions, observed, o)
+	return checkReady(conditions, observed, o)
 }
 
-// arranged says what an instance still waits for, or how the broker has it otherwise.
-func (s *soak) arranged(si *v1beta1.ServiceInstance) error {
-	if err := arranged(si, si.Status.Conditions, si.Status.ReconciledGeneration); err != nil {
+// checkInstance says what an instance still waits for, or how the broker has it otherwise.
+func (s *session) checkInstance(si *v1beta1.ServiceInstance) error {
+	if err := checkSettled(si, si.Status.Conditions, si.Status.ReconciledGeneration); err != nil {
 		return err
 	}
-	if has := s.world.broker.Holds().Instances[idOf(si)]; string(has.Parameters) != string(si.Spec.Parameters.Raw) {
+	if has := s.env.broker.Holds().Instances[externalID(si)]; string(has.Parameters) != string(si.Spec.Parameters.Raw) {
 		return fmt.Errorf("the broker has %s, and not %s", has.Parameters, si.Spec.Parameters.Raw)
 	}
 	return nil
 }
 
-// delivered says what is still to be done for an Alert, or whom it told otherwise.
-func (s *soak) delivered(a *pagerv1beta1.Alert) error {
+// checkAlert says what is still to be done for an Alert, or whom it told otherwise.
+func (s *session) checkAlert(a *pagerv1beta1.Alert) error {
 	if !a.DeletionTimestamp.IsZero() {
 		return errors.New("it is not gone")
 	}
@@ -114,13 +114,13 @@ func (s *soak) delivered(a *pagerv1beta1.Alert) error {
 		return fmt.Errorf("%+v", a.Status)
 	}
 	for _, d := range a.Status.Deliveries {
-		if !isMeant(a, d) || d.State == pagerv1beta1.DeliveryResolved || d.State == pagerv1beta1.DeliveryFiltered {
+		if !isForReceiver(a, d) || d.State == pagerv1beta1.DeliveryResolved || d.State == pagerv1beta1.DeliveryFiltered {
 			continue
 		}
 		if d.State != pagerv1beta1.DeliverySent || a.Spec.State != pagerv1beta1.AlertFiring {
 			return fmt.Errorf("%s: %s %s", d.Name, d.State, d.Message)
 		}
-		if last := s.world.lastTold(a, d.Name); last == nil || last.RawContent != a.Spec.Content || last.Severity != string(a.Spec.Severity) {
+		if last := s.env.lastReceived(a, d.Name); last == nil || last.RawContent != a.Spec.Content || last.Severity != string(a.Spec.Severity) {
 			return fmt.Errorf("%s was told %+v last, and not %q", d.Name, last, a.Spec.Content)
 		}
 	}

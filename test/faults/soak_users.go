@@ -29,22 +29,22 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// use is what a user does until the time is over. What is refused, or fails as something is
+// userLoop is what a user does until the time is over. What is refused, or fails as something is
 // out of order, is not done.
-func (s *soak) use(ctx context.Context, r *rand.Rand, user int) {
+func (s *session) userLoop(ctx context.Context, r *rand.Rand, user int) {
 	for ctx.Err() == nil {
-		name := fmt.Sprintf("%d-%d", user, r.IntN(belongings))
-		act := []func(context.Context, *rand.Rand, string) error{s.page, s.page, s.provision, s.bind}[r.IntN(4)]
+		name := fmt.Sprintf("%d-%d", user, r.IntN(objectsPerUser))
+		act := []func(context.Context, *rand.Rand, string) error{s.alertAction, s.alertAction, s.instanceAction, s.bindingAction}[r.IntN(4)]
 		if act(ctx, r, name) == nil {
 			s.actions.Add(1)
 		}
-		wait(ctx, time.Duration(50+r.IntN(400))*time.Millisecond)
+		sleep(ctx, time.Duration(50+r.IntN(400))*time.Millisecond)
 	}
 }
 
-// either creates an object, or changes or removes the one there is.
-func either[T client.Object](ctx context.Context, s *soak, r *rand.Rand, o T, change func(T), before ...client.Object) error {
-	c := s.lab.client
+// createOrChange creates an object, or changes or removes the one there is.
+func createOrChange[T client.Object](ctx context.Context, s *session, r *rand.Rand, o T, change func(T), before ...client.Object) error {
+	c := s.cluster.client
 	switch err := c.Get(ctx, client.ObjectKeyFromObject(o), o); {
 	case apierrors.IsNotFound(err):
 		o.SetResourceVersion("")
@@ -65,31 +65,31 @@ func either[T client.Object](ctx context.Context, s *soak, r *rand.Rand, o T, ch
 	return nil
 }
 
-func (s *soak) page(ctx context.Context, r *rand.Rand, name string) error {
-	return either(ctx, s, r, s.world.alert("alert-"+name), func(a *pagerv1beta1.Alert) {
+func (s *session) alertAction(ctx context.Context, r *rand.Rand, name string) error {
+	return createOrChange(ctx, s, r, s.env.newAlert("alert-"+name), func(a *pagerv1beta1.Alert) {
 		a.Spec.Content = fmt.Sprintf("the disk is %d %% full", r.IntN(100))
 		a.Spec.Severity = []pagerv1beta1.Severity{pagerv1beta1.SeverityInfo, pagerv1beta1.SeverityWarning, pagerv1beta1.SeverityCritical}[r.IntN(3)]
 		a.Spec.State = []pagerv1beta1.AlertState{pagerv1beta1.AlertFiring, pagerv1beta1.AlertFiring, pagerv1beta1.AlertResolved}[r.IntN(3)]
-		a.Spec.ReceiverRefs = s.world.alert("", []string{"hook", "desk", "boss"}[r.IntN(3):]...).Spec.ReceiverRefs
+		a.Spec.ReceiverRefs = s.env.newAlert("", []string{"hook", "desk", "boss"}[r.IntN(3):]...).Spec.ReceiverRefs
 	})
 }
 
-func (s *soak) provision(ctx context.Context, r *rand.Rand, name string) error {
+func (s *session) instanceAction(ctx context.Context, r *rand.Rand, name string) error {
 	class, plans := syncClass, []string{syncPlan, syncOther}
 	if name[len(name)-1]%2 == 0 {
 		class, plans = asyncClass, []string{asyncPlan, asyncOther}
 	}
-	return either(ctx, s, r, s.world.instance("db-"+name, class, ""), func(si *v1beta1.ServiceInstance) {
+	return createOrChange(ctx, s, r, s.env.newInstance("db-"+name, class, ""), func(si *v1beta1.ServiceInstance) {
 		si.Spec.ServicePlanExternalName = plans[r.IntN(2)]
-		si.Spec.Parameters = parameters(fmt.Sprintf(`{"size":%d}`, r.IntN(100)))
-	}, s.world.binding("app-"+name, ""))
+		si.Spec.Parameters = rawParameters(fmt.Sprintf(`{"size":%d}`, r.IntN(100)))
+	}, s.env.newBinding("app-"+name, ""))
 }
 
-// bind is for instances that are there.
-func (s *soak) bind(ctx context.Context, r *rand.Rand, name string) error {
-	si := s.world.instance("db-"+name, "", "")
-	if err := s.lab.client.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {
+// bindingAction is for instances that are there.
+func (s *session) bindingAction(ctx context.Context, r *rand.Rand, name string) error {
+	si := s.env.newInstance("db-"+name, "", "")
+	if err := s.cluster.client.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {
 		return err
 	}
-	return either(ctx, s, r, s.world.binding("app-"+name, si.Name), func(*v1beta1.ServiceBinding) {})
+	return createOrChange(ctx, s, r, s.env.newBinding("app-"+name, si.Name), func(*v1beta1.ServiceBinding) {})
 }

@@ -26,16 +26,16 @@ import (
 )
 
 // A sweep is what is tried of a scenario: all faults that can be done to it, or a part.
-type sweep struct {
-	scenario scenario
+type scenarioSweep struct {
+	scenario Scenario
 	learned  result
 	faults   []fault
 
 	mu         sync.Mutex
 	tried      []fault
-	idle       int // runs that were over before the fault could happen
+	notReached int // runs that were over before the fault could happen
 	violations []violation
-	took       time.Duration
+	duration   time.Duration
 }
 
 // violation is a run that went wrong: what was wrong with it, how to see it again, and what the
@@ -43,19 +43,19 @@ type sweep struct {
 type violation struct{ text, log string }
 
 // learn runs the scenario without a fault.
-func (s *sweep) learn(ctx context.Context, l *lab, out io.Writer, seed uint64) error {
+func (s *scenarioSweep) learn(ctx context.Context, l *cluster, out io.Writer, seed uint64) error {
 	var err error
 	if s.learned, err = s.run(ctx, l, fault{}); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note(fault{}, s.learned, out, seed)
+	s.recordProblems(fault{}, s.learned, out, seed)
 	return nil
 }
 
 // try runs the scenario with a fault, unless the journal has what came of that.
-func (s *sweep) try(ctx context.Context, l *lab, j *journal, f fault, out io.Writer, seed uint64) error {
+func (s *scenarioSweep) try(ctx context.Context, l *cluster, j *checkpoint, f fault, out io.Writer, seed uint64) error {
 	found, done := j.find(s.scenario.name, f)
 	if !done {
 		var err error
@@ -69,18 +69,18 @@ func (s *sweep) try(ctx context.Context, l *lab, j *journal, f fault, out io.Wri
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tried = append(s.tried, f)
-	s.took += found.took
+	s.duration += found.duration
 	if !found.happened && f.kind != "" {
-		s.idle++
+		s.notReached++
 	}
-	s.note(f, found, out, seed)
+	s.recordProblems(f, found, out, seed)
 	return nil
 }
 
 // run makes one run. It begins again where the preparation fails: nothing was tried yet, and a machine that is busy elects leaders badly.
-func (s *sweep) run(ctx context.Context, l *lab, f fault) (found result, err error) {
+func (s *scenarioSweep) run(ctx context.Context, l *cluster, f fault) (found result, err error) {
 	for range 4 {
-		found, err = l.try(ctx, s.scenario, f, s.learned.state)
+		found, err = l.tryScenario(ctx, s.scenario, f, s.learned.state)
 		if ctx.Err() != nil { // it was interrupted, and says nothing
 			return result{}, ctx.Err()
 		}
@@ -91,8 +91,8 @@ func (s *sweep) run(ctx context.Context, l *lab, f fault) (found result, err err
 	return result{}, fmt.Errorf("%s with %s: %w", s.scenario.name, f, err)
 }
 
-// note keeps in mind what went wrong, and says how to see it again.
-func (s *sweep) note(f fault, found result, out io.Writer, seed uint64) {
+// recordProblems keeps in mind what went wrong, and says how to see it again.
+func (s *scenarioSweep) recordProblems(f fault, found result, out io.Writer, seed uint64) {
 	if len(found.problems) == 0 {
 		return
 	}

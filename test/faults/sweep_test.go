@@ -23,19 +23,19 @@ import (
 
 func aResult() result {
 	return result{
-		calls:  []call{{api, "GET secrets/login", false}, {outside, "PUT service_instances", true}, {api, "PATCH serviceinstances/db/status", true}},
+		calls:  []call{{seamAPI, "GET secrets/login", false}, {seamOutside, "PUT service_instances", true}, {seamAPI, "PATCH serviceinstances/db/status", true}},
 		events: []string{"serviceinstances/db#1", "serviceinstances/db#2", "secrets/login#1"},
 	}
 }
 
 func TestEachClassHasFaults(t *testing.T) {
 	counts := map[string]int{}
-	for _, f := range faultsOf(aResult(), drawing(1, "db")) {
+	for _, f := range allFaults(aResult(), newDraw(1, "db")) {
 		counts[classOf(f)]++
 	}
 	want := map[string]int{
 		"crash": 2 * 2, "two crashes": 2 * 4, "stale": 3 * 3, "events": 3*2 + 2 + 2*2,
-		"answers": 2*len(answersAt(api)) + len(answersAt(outside)), "leaders": 2,
+		"answers": 2*len(answersAt(seamAPI)) + len(answersAt(seamOutside)), "leaders": 2,
 	}
 	for class, n := range want {
 		if counts[class] != n {
@@ -49,7 +49,7 @@ func TestEachClassHasFaults(t *testing.T) {
 
 func TestFaultsOfTheUnordered(t *testing.T) {
 	var at []string
-	for _, f := range numbered(faultsOf(aResult(), drawing(1, "db")), aResult().calls) {
+	for _, f := range atNthCall(allFaults(aResult(), newDraw(1, "db")), aResult().calls) {
 		if slices.Contains([]string{crashBefore, standby, deposed}, f.kind) && f.then == nil {
 			at = append(at, f.String())
 		}
@@ -61,27 +61,27 @@ func TestFaultsOfTheUnordered(t *testing.T) {
 }
 
 func TestAShareHasOfEachClass(t *testing.T) {
-	d := drawing(1, "db")
-	all := faultsOf(aResult(), d)
-	if got := share(all, 1, d); len(got) != len(all) {
+	d := newDraw(1, "db")
+	all := allFaults(aResult(), d)
+	if got := sampleFaults(all, 1, d); len(got) != len(all) {
 		t.Errorf("all are %d of %d", len(got), len(all))
 	}
-	if few := share(all, 0.001, d); len(few) != len(classes) {
+	if few := sampleFaults(all, 0.001, d); len(few) != len(classes) {
 		t.Errorf("at least one of each class: %v", few)
 	}
-	half := share(all, 0.5, d)
+	half := sampleFaults(all, 0.5, d)
 	if len(half) < len(all)/2-len(classes) || len(half) > len(all)/2+len(classes) {
 		t.Errorf("half of %d are %d", len(all), len(half))
 	}
-	if again := share(all, 0.5, drawing(1, "db")); !slices.EqualFunc(half, again, func(a, b fault) bool { return a.String() == b.String() }) {
+	if again := sampleFaults(all, 0.5, newDraw(1, "db")); !slices.EqualFunc(half, again, func(a, b fault) bool { return a.String() == b.String() }) {
 		t.Error("one seed has two shares")
 	}
 }
 
 func TestTheFixedListHasAllClasses(t *testing.T) {
-	d, counts := drawing(1, "db"), map[string]int{}
+	d, counts := newDraw(1, "db"), map[string]int{}
 	for n := range 2 * len(classes) {
-		some := oneInTurn(faultsOf(aResult(), d), n, d)
+		some := oneOfClass(allFaults(aResult(), d), n, d)
 		if len(some) != 1 || classOf(some[0]) != classes[n%len(classes)].name {
 			t.Errorf("the %d-th scenario is tried with %v", n, some)
 		}
@@ -90,34 +90,34 @@ func TestTheFixedListHasAllClasses(t *testing.T) {
 	if len(counts) != len(classes) {
 		t.Errorf("the classes are %v", counts)
 	}
-	crashes := slices.DeleteFunc(faultsOf(aResult(), d), func(f fault) bool { return classOf(f) != "crash" })
-	if some := oneInTurn(crashes, 3, d); len(some) != 1 {
+	crashes := slices.DeleteFunc(allFaults(aResult(), d), func(f fault) bool { return classOf(f) != "crash" })
+	if some := oneOfClass(crashes, 3, d); len(some) != 1 {
 		t.Errorf("a scenario that has faults of one class is tried with %v", some)
 	}
-	if some := oneInTurn(nil, 0, d); some != nil {
+	if some := oneOfClass(nil, 0, d); some != nil {
 		t.Errorf("a scenario without faults is tried with %v", some)
 	}
 }
 
 func TestAShareStaysWhenACallIsMadeOnceMore(t *testing.T) {
-	d := drawing(1, "db")
+	d := newDraw(1, "db")
 	names := func(r result) (names []string) {
-		for _, f := range share(faultsOf(r, d), 0.1, d) {
+		for _, f := range sampleFaults(allFaults(r, d), 0.1, d) {
 			names = append(names, f.String())
 		}
 		return names
 	}
 	more := aResult()
-	more.calls = append(more.calls, call{api, "GET secrets/login", false})
+	more.calls = append(more.calls, call{seamAPI, "GET secrets/login", false})
 	before, after := names(aResult()), names(more)
-	stay := countOf(before, func(f string) bool { return slices.Contains(after, f) })
+	stay := count(before, func(f string) bool { return slices.Contains(after, f) })
 	if stay < len(before)*3/4 {
 		t.Errorf("of %v only %d are in %v", before, stay, after)
 	}
 }
 
 func TestEachFaultCanBeRepeated(t *testing.T) {
-	for _, f := range faultsOf(aResult(), drawing(1, "db")) {
+	for _, f := range allFaults(aResult(), newDraw(1, "db")) {
 		again, err := parseFault(f.String())
 		if err != nil || again.String() != f.String() {
 			t.Errorf("%s: %v, %v", f, again, err)
@@ -126,7 +126,7 @@ func TestEachFaultCanBeRepeated(t *testing.T) {
 }
 
 func TestPointsTellCallsOfOneNameApart(t *testing.T) {
-	got := pointsOf([]call{{what: "GET secrets/a"}, {what: "PUT x"}, {what: "GET secrets/a"}})
+	got := callPoints([]call{{name: "GET secrets/a"}, {name: "PUT x"}, {name: "GET secrets/a"}})
 	if want := []point{"GET:secrets/a#1", "PUT:x#1", "GET:secrets/a#2"}; !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}

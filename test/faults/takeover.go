@@ -25,12 +25,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// succeed has another process take over from each that is killed.
-func (r *run) succeed(ctx context.Context, f fault) {
-	for now := &f; now != nil && now.kills(); now = now.then {
-		crashed := r.director.crashed()
+// replaceKilled has another process take over from each that is killed.
+func (r *run) replaceKilled(ctx context.Context, f fault) {
+	for now := &f; now != nil && now.hasSuccessor(); now = now.then {
+		crashed := r.injector.killSignal()
 		if now.kind == deposed {
-			r.depose(ctx, now)
+			r.replaceDeposed(ctx, now)
 			return
 		}
 		select {
@@ -38,9 +38,9 @@ func (r *run) succeed(ctx context.Context, f fault) {
 			return
 		case <-crashed.fired:
 		}
-		r.director.follow()
+		r.injector.nextProcess()
 		if err := r.takeOver(ctx, now); err != nil {
-			r.world.blame("starting the operator again: %v", err)
+			r.env.reportf("starting the operator again: %v", err)
 			return
 		}
 	}
@@ -48,75 +48,75 @@ func (r *run) succeed(ctx context.Context, f fault) {
 
 func (r *run) takeOver(ctx context.Context, f *fault) error {
 	if f.kind == standby {
-		r.lead(r.backup)
-		r.showLater(r.director.unfreeze)
-		return r.freeLease(ctx)
+		r.setLeader(r.standby)
+		r.showLater(r.injector.unfreeze)
+		return r.releaseLease(ctx)
 	}
-	next, err := r.start(ctx, false, r.director.staleAt())
+	next, err := r.startProcess(ctx, false, r.injector.takeStaleVersion())
 	if err != nil {
 		return err
 	}
-	r.lead(next)
+	r.setLeader(next)
 	return nil
 }
 
 // showLater lets a process see after a while what it was not shown, which may give it
 // something to do.
 func (r *run) showLater(show func()) {
-	r.director.expect(time.Now().Add(2*patience + maxLag + time.Second/2))
-	time.AfterFunc(2*patience, show)
+	r.injector.expectWork(time.Now().Add(2*faultDuration + maxCatchUpDelay + time.Second/2))
+	time.AfterFunc(2*faultDuration, show)
 }
 
-// freeLease lets the one who stands by lead at once.
-func (r *run) freeLease(ctx context.Context) error {
+// releaseLease lets the one who stands by lead at once.
+func (r *run) releaseLease(ctx context.Context) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // a renewal may still be on its way
 		lease := &coordinationv1.Lease{}
-		if err := r.lab.client.Get(ctx, r.leaseName(), lease); err != nil {
+		if err := r.cluster.client.Get(ctx, r.leaseName(), lease); err != nil {
 			return err
 		}
 		lease.Spec.HolderIdentity = new("")
-		return r.lab.client.Update(ctx, lease)
+		return r.cluster.client.Update(ctx, lease)
 	})
 }
 
 func (r *run) leaseName() client.ObjectKey {
-	return client.ObjectKey{Namespace: r.world.home, Name: "bellhop.gophernetes.io"}
+	return client.ObjectKey{Namespace: r.env.operatorNamespace, Name: "bellhop.gophernetes.io"}
 }
 
-// holder is who has the lease; "": nobody.
-func (r *run) holder(ctx context.Context) string {
+// leaseHolder is who has the lease; "": nobody.
+func (r *run) leaseHolder(ctx context.Context) string {
 	lease := &coordinationv1.Lease{}
-	if r.lab.client.Get(ctx, r.leaseName(), lease) != nil || lease.Spec.HolderIdentity == nil {
+	if r.cluster.client.Get(ctx, r.leaseName(), lease) != nil || lease.Spec.HolderIdentity == nil {
 		return ""
 	}
 	return *lease.Spec.HolderIdentity
 }
 
-// depose waits until another leads and has done what it can. A late removal may find a later life under its id, so it comes after that.
-func (r *run) depose(ctx context.Context, f *fault) {
+// replaceDeposed waits until another leads and has done what it can. A late removal may find a later life under its id, so it comes after that.
+func (r *run) replaceDeposed(ctx context.Context, f *fault) {
 	select {
 	case <-ctx.Done():
 		return
-	case <-r.director.whenDeposed():
+	case <-r.injector.whenDeposed():
 	}
-	first, end := r.holder(ctx), time.Now().Add(deadline)
-	for now := first; now == "" || now == first; now = r.holder(ctx) {
-		if wait(ctx, 100*time.Millisecond); ctx.Err() != nil || time.Now().After(end) {
-			r.world.blame("no other process leads")
+	first, end := r.leaseHolder(ctx), time.Now().Add(deadline)
+	for now := first; now == "" || now == first; now = r.leaseHolder(ctx) {
+		if sleep(ctx, 100*time.Millisecond); ctx.Err() != nil || time.Now().After(end) {
+			r.env.reportf("no other process leads")
 			break
 		}
 	}
-	r.lead(r.backup)
-	if f.removes() {
+	r.setLeader(r.standby)
+	if f.isBrokerDelete() {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.played.fired:
+		case <-r.stepsDone.fired:
 			end = time.Now().Add(deadline)
 		}
 	}
-	for wait(ctx, patience); ctx.Err() == nil && r.director.idle() < patience && time.Now().Before(end); {
-		wait(ctx, 50*time.Millisecond)
+	for sleep(ctx, faultDuration); ctx.Err() == nil && r.injector.idleTime() < faultDuration && time.Now().Before(end); {
+		sleep(ctx, 50*time.Millisecond)
 	}
-	r.director.releaseLate()
+	r.injector.releaseDelayedCall()
 }

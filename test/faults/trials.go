@@ -25,24 +25,24 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// trials are scenarios that only variants need: as small as what brings up one mistake.
-func trials() []scenario {
-	return []scenario{
-		{name: "once", prepare: hook(atMostOnce), steps: func(w *world) { w.fired(w.alert("disk", "hook")) }},
-		{name: "told-and-gone", prepare: func(*world) {}, steps: func(w *world) {
-			w.webhook("early")
-			w.webhook("hook")
-			a := w.fired(w.alert("page", "hook"))
+// forVariants are scenarios that only variants need: as small as what brings up one mistake.
+func forVariants() []Scenario {
+	return []Scenario{
+		{name: "once", prepare: withWebhook(setAtMostOnce), steps: func(w *environment) { w.createAlert(w.newAlert("disk", "hook")) }},
+		{name: "told-and-gone", prepare: func(*environment) {}, steps: func(w *environment) {
+			w.createWebhook("early")
+			w.createWebhook("hook")
+			a := w.createAlert(w.newAlert("page", "hook"))
 			w.remove(a)
-			w.ended(a)
+			w.waitAlertGone(a)
 		}},
-		{name: "kept", prepare: registered, steps: func(w *world) {
-			si := w.instance("db", syncClass, syncPlan)
+		{name: "kept", prepare: registerBroker, steps: func(w *environment) {
+			si := w.newInstance("db", syncClass, syncPlan)
 			w.create(si)
-			w.ready(si)
+			w.waitReady(si)
 		}},
-		{name: "hasty", prepare: registered, steps: func(w *world) {
-			si := w.instance("db", syncClass, syncPlan)
+		{name: "hasty", prepare: registerBroker, steps: func(w *environment) {
+			si := w.newInstance("db", syncClass, syncPlan)
 			w.create(si)
 			w.await("db says something", func() error {
 				if err := w.get(si); err != nil {
@@ -54,13 +54,13 @@ func trials() []scenario {
 				return nil
 			})
 			w.remove(si)
-			w.gone(si)
+			w.waitGone(si)
 		}},
-		{name: "failed", prepare: registered, steps: func(w *world) {
+		{name: "failed", prepare: registerBroker, steps: func(w *environment) {
 			w.broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "no room"}, Times: 1})
-			si := w.instance("db", asyncClass, asyncPlan)
+			si := w.newInstance("db", asyncClass, asyncPlan)
 			w.create(si)
-			w.tells(si, "no room")
+			w.waitMessage(si, "no room")
 			w.await("what was begun is removed, and not asked for again", func() error {
 				if h := w.broker.History(si.Spec.ExternalID); h.Puts != 1 || h.Deletes != 1 {
 					return fmt.Errorf("%+v", h)
@@ -68,17 +68,17 @@ func trials() []scenario {
 				return nil
 			})
 			w.remove(si)
-			w.gone(si)
+			w.waitGone(si)
 		}},
-		{name: "abandoned", prepare: registered, steps: abandoned},
+		{name: "abandoned", prepare: registerBroker, steps: finalizerRemoved},
 	}
 }
 
-// abandoned is an instance that is gone when the broker has made what it asks for.
-func abandoned(w *world) {
+// finalizerRemoved is an instance that is gone when the broker has made what it asks for.
+func finalizerRemoved(w *environment) {
 	made := make(chan struct{})
 	w.broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Hold: made, Times: 1})
-	si := w.instance("db", syncClass, syncPlan)
+	si := w.newInstance("db", syncClass, syncPlan)
 	w.create(si)
 	w.await("the broker is asked", func() error {
 		if len(w.broker.Calls(osb.ProvisionInstance)) == 0 {
@@ -88,6 +88,6 @@ func abandoned(w *world) {
 	})
 	edit(w, si, func(si *v1beta1.ServiceInstance) { si.Finalizers = nil })
 	w.remove(si)
-	w.gone(si)
+	w.waitGone(si)
 	close(made) // at once: a request that takes longer than its timeout leaves it unknown who has made what is there
 }

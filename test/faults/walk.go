@@ -27,48 +27,48 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// there is there and back again.
-func (w *walk) there() {
-	first := w.state()
-	w.put(walker, first)
-	w.kind.done(w, walker)
+// run is there and back again.
+func (w *walk) run() {
+	first := w.randomSpec()
+	w.applySpec(walkerName, first)
+	w.kind.waitDone(w, walkerName)
 	for range 2 + w.r.IntN(3) {
-		w.refusals()
-		next := w.state()
-		if w.kind.between != nil {
-			w.kind.between(w, next)
+		w.tryInvalidSpecs()
+		next := w.randomSpec()
+		if w.kind.mutate != nil {
+			w.kind.mutate(w, next)
 		}
-		w.put(walker, next)
-		if !w.hurried || w.r.IntN(2) == 0 {
-			w.kind.done(w, walker)
+		w.applySpec(walkerName, next)
+		if !w.skipsWaits || w.r.IntN(2) == 0 {
+			w.kind.waitDone(w, walkerName)
 		}
 	}
-	w.put(walker, first)
-	w.kind.done(w, walker)
-	w.put(twin, first)
-	w.kind.done(w, twin)
-	w.compare()
+	w.applySpec(walkerName, first)
+	w.kind.waitDone(w, walkerName)
+	w.applySpec(twinName, first)
+	w.kind.waitDone(w, twinName)
+	w.compareWithTwin()
 }
 
-// state is a spec that chance has made.
-func (w *walk) state() map[string]any { return w.spec.object(w.r).(map[string]any) }
+// randomSpec is a spec that chance has made.
+func (w *walk) randomSpec() map[string]any { return w.spec.randomObject(w.r).(map[string]any) }
 
 func (w *walk) object(name string, spec map[string]any) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	o.SetAPIVersion(strings.SplitN(w.kind.crd, "_", 2)[0] + "/v1beta1")
 	o.SetKind(w.kind.kind)
-	meta := w.meta(name)
+	meta := w.objectMeta(name)
 	o.SetName(name)
 	o.SetNamespace(meta.Namespace)
 	o.SetLabels(meta.Labels)
 	if spec != nil {
-		o.Object["spec"] = copied(spec)
+		o.Object["spec"] = decodedCopy(spec)
 	}
 	return o
 }
 
-// copied is as the API server reads it.
-func copied(spec map[string]any) map[string]any {
+// decodedCopy is as the API server reads it.
+func decodedCopy(spec map[string]any) map[string]any {
 	text, err := json.Marshal(spec)
 	if err != nil {
 		panic(err) // it is made of what JSON has
@@ -80,26 +80,26 @@ func copied(spec map[string]any) map[string]any {
 	return o.Object["spec"].(map[string]any)
 }
 
-// put gives an object a spec.
-func (w *walk) put(name string, spec map[string]any) {
+// applySpec gives an object a spec.
+func (w *walk) applySpec(name string, spec map[string]any) {
 	o := w.object(name, nil)
 	switch err := w.get(o); {
 	case apierrors.IsNotFound(err):
 	case err != nil:
 		w.must(err)
-	case w.kind.remade:
+	case w.kind.recreated:
 		w.remove(o)
-		w.gone(o)
+		w.waitGone(o)
 	default:
-		edit(w.world, o, func(o *unstructured.Unstructured) { o.Object["spec"] = copied(spec) })
+		edit(w.environment, o, func(o *unstructured.Unstructured) { o.Object["spec"] = decodedCopy(spec) })
 		return
 	}
 	w.create(w.object(name, spec))
 }
 
-// refusals tries some of what is wrong: admission has to say where.
-func (w *walk) refusals() {
-	all := slices.DeleteFunc(w.spec.slips(w.r, "spec"), func(m slip) bool {
+// tryInvalidSpecs tries some of what is wrong: admission has to say where.
+func (w *walk) tryInvalidSpecs() {
+	all := slices.DeleteFunc(w.spec.invalidValues(w.r, "spec"), func(m invalidValue) bool {
 		_, ok := m.value.(map[string]any)
 		return !ok
 	})
@@ -111,11 +111,11 @@ func (w *walk) refusals() {
 		}
 		o := w.object("mistake", spec)
 		try := func() error { return w.client.Create(w.ctx, o) }
-		if !w.kind.remade && w.r.IntN(2) == 0 {
-			o = w.object(walker, nil)
+		if !w.kind.recreated && w.r.IntN(2) == 0 {
+			o = w.object(walkerName, nil)
 			try = func() error {
 				w.must(w.get(o))
-				o.Object["spec"] = copied(spec)
+				o.Object["spec"] = decodedCopy(spec)
 				return w.client.Update(w.ctx, o)
 			}
 		}
@@ -126,21 +126,21 @@ func (w *walk) refusals() {
 		text, _ := json.Marshal(spec)
 		switch {
 		case err == nil:
-			w.blame("a mistake at %s was not refused: %s", m.field, text)
+			w.reportf("a mistake at %s was not refused: %s", m.field, text)
 		case !strings.Contains(err.Error(), m.field):
-			w.blame("a mistake at %s was refused without saying so: %v", m.field, err)
+			w.reportf("a mistake at %s was refused without saying so: %v", m.field, err)
 		}
 	}
 }
 
-// compare holds the one that has come back beside the one that was made so.
-func (w *walk) compare() {
+// compareWithTwin holds the one that has come back beside the one that was made so.
+func (w *walk) compareWithTwin() {
 	w.await("it is as one made so", func() error {
-		one, err := w.whole(walker)
+		one, err := w.fullState(walkerName)
 		if err != nil {
 			return err
 		}
-		two, err := w.whole(twin)
+		two, err := w.fullState(twinName)
 		if err == nil && one != two {
 			err = errors.New("\n" + difference(two, one))
 		}
@@ -148,16 +148,16 @@ func (w *walk) compare() {
 	})
 }
 
-// history is how an object came to be as it is, beside what describe leaves out.
-var history = regexp.MustCompile(`"[a-zA-Z]*[gG]eneration":\d+,?`)
+// generationFields is how an object came to be as it is, beside what describe leaves out.
+var generationFields = regexp.MustCompile(`"[a-zA-Z]*[gG]eneration":\d+,?`)
 
-// whole is all there is of an object.
-func (w *walk) whole(name string) (string, error) {
+// fullState is all there is of an object.
+func (w *walk) fullState(name string) (string, error) {
 	o := w.object(name, nil)
 	if err := w.get(o); err != nil {
 		return "", err
 	}
-	withoutHistory(o)
-	text := describe(o) + "\n" + w.kind.held(w, name)
-	return history.ReplaceAllString(strings.ReplaceAll(text, name, "it"), ""), nil
+	dropHistory(o)
+	text := describe(o) + "\n" + w.kind.outside(w, name)
+	return generationFields.ReplaceAllString(strings.ReplaceAll(text, name, "it"), ""), nil
 }

@@ -27,8 +27,8 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-func teachAlert(s *shape) {
-	s.Properties["receiverRefs"].valid = func(r *rand.Rand) any {
+func restrictAlert(s *schema) {
+	s.Properties["receiverRefs"].generate = func(r *rand.Rand) any {
 		var refs []any
 		for _, name := range []string{"hook", "desk", "boss"} {
 			if r.IntN(3) > 0 {
@@ -41,20 +41,20 @@ func teachAlert(s *shape) {
 		return refs
 	}
 	long := func(r *rand.Rand) any { return int64(3600 + r.IntN(3600)) }
-	s.Properties["expireAfterSeconds"].valid, s.Properties["ttlSecondsAfterFinished"].valid = long, long
+	s.Properties["expireAfterSeconds"].generate, s.Properties["ttlSecondsAfterFinished"].generate = long, long
 }
 
-// expireSoon now and then makes an Alert old news.
-func expireSoon(w *walk, spec map[string]any) {
-	if w.hurried && w.r.IntN(4) == 0 {
+// maybeExpireSoon now and then makes an Alert old news.
+func maybeExpireSoon(w *walk, spec map[string]any) {
+	if w.skipsWaits && w.r.IntN(4) == 0 {
 		spec["expireAfterSeconds"] = int64(1)
 	}
 }
 
-// withoutHistory leaves out of an Alert's status what it has of receivers that it names no
+// dropHistory leaves out of an Alert's status what it has of receivers that it names no
 // more; the order of the others, which is that in which it came to name them; and how many
 // had been told when it was over.
-func withoutHistory(o *unstructured.Unstructured) {
+func dropHistory(o *unstructured.Unstructured) {
 	list := func(fields ...string) []any {
 		l, _, _ := unstructured.NestedSlice(o.Object, fields...) // there may be none
 		return l
@@ -75,16 +75,16 @@ func withoutHistory(o *unstructured.Unstructured) {
 	}
 }
 
-// told is what those who hold an Alert were told of it last.
-func told(w *walk, name string) string {
-	a := &pagerv1beta1.Alert{ObjectMeta: w.meta(name)}
+// receivedContent is what those who hold an Alert were told of it last.
+func receivedContent(w *walk, name string) string {
+	a := &pagerv1beta1.Alert{ObjectMeta: w.objectMeta(name)}
 	w.must(w.get(a))
 	var lines []string
 	for _, d := range a.Status.Deliveries {
-		if d.State != pagerv1beta1.DeliverySent || !isMeant(a, d) {
+		if d.State != pagerv1beta1.DeliverySent || !isForReceiver(a, d) {
 			continue
 		}
-		if m := w.lastTold(a, d.Name); m != nil {
+		if m := w.lastReceived(a, d.Name); m != nil {
 			lines = append(lines, fmt.Sprintf("%s holds %s %s %s %s", d.Name, m.Title, m.RawContent, m.Severity, m.State))
 		}
 	}

@@ -26,10 +26,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// choosy is a world with a broker whose plans say what they take.
-func choosy(w *world) {
-	w.secret("more", map[string]string{"json": `{"note":"from a Secret"}`})
-	registeredWith(func(s *osbtest.Service) {
+// registerSchemaBroker is a world with a broker whose plans say what they take.
+func registerSchemaBroker(w *environment) {
+	w.createSecret("more", map[string]string{"json": `{"note":"from a Secret"}`})
+	registerBrokerWith(func(s *osbtest.Service) {
 		for i := range s.Plans {
 			s.Plans[i].Schemas = []byte(`{"service_instance":{"create":{"parameters":` + instanceSchema + `},"update":{"parameters":` + instanceSchema +
 				`}},"service_binding":{"create":{"parameters":` + bindingSchema + `}}}`)
@@ -53,49 +53,49 @@ const bindingSchema = `{"$schema":"http://json-schema.org/draft-07/schema#","typ
 	"days":{"type":"integer","minimum":1,"maximum":365},
 	"note":{"type":"string"}}}`
 
-// moreParameters now and then come from a Secret.
-func moreParameters(r *rand.Rand) any {
+// maybeFromSecret now and then come from a Secret.
+func maybeFromSecret(r *rand.Rand) any {
 	if r.IntN(4) > 0 {
 		return nil
 	}
 	return []any{map[string]any{"secretKeyRef": map[string]any{"name": "more", "key": "json"}}}
 }
 
-func always(value any) func(*rand.Rand) any { return func(*rand.Rand) any { return value } }
+func constant(value any) func(*rand.Rand) any { return func(*rand.Rand) any { return value } }
 
-func teachInstance(s *shape, class string, plans []string) {
-	s.keep("parameters", "parametersFrom", "serviceClassExternalName", "servicePlanExternalName")
-	parameters := shapeOf(instanceSchema)
-	parameters.Properties["note"].valid = none // it may come from the Secret
+func restrictInstance(s *schema, class string, plans []string) {
+	s.keepOnly("parameters", "parametersFrom", "serviceClassExternalName", "servicePlanExternalName")
+	parameters := parseSchema(instanceSchema)
+	parameters.Properties["note"].generate = omit // it may come from the Secret
 	s.Properties["parameters"] = parameters
-	s.Properties["parametersFrom"].valid = moreParameters
-	s.Properties["serviceClassExternalName"].valid, s.Properties["serviceClassExternalName"].given = always(class), true
-	s.Properties["servicePlanExternalName"].given = true
-	s.Properties["servicePlanExternalName"].valid = func(r *rand.Rand) any { return plans[r.IntN(len(plans))] }
-	s.admissions("clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef", "userInfo")
+	s.Properties["parametersFrom"].generate = maybeFromSecret
+	s.Properties["serviceClassExternalName"].generate, s.Properties["serviceClassExternalName"].alwaysPresent = constant(class), true
+	s.Properties["servicePlanExternalName"].alwaysPresent = true
+	s.Properties["servicePlanExternalName"].generate = func(r *rand.Rand) any { return plans[r.IntN(len(plans))] }
+	s.dropProperties("clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef", "userInfo")
 }
 
-// provisioned is what the broker has of an instance.
-func provisioned(w *walk, name string) string {
-	si := &v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}
+// brokerInstance is what the broker has of an instance.
+func brokerInstance(w *walk, name string) string {
+	si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}
 	w.must(w.get(si))
-	i := w.broker.Holds().Instances[idOf(si)]
+	i := w.broker.Holds().Instances[externalID(si)]
 	if string(i.Parameters) == "{}" {
 		i.Parameters = nil // so are those of an instance that never had any
 	}
 	return fmt.Sprintf("%s %s %s", i.PlanID, i.State, i.Parameters)
 }
 
-func teachBinding(s *shape) {
-	s.keep("instanceRef", "parameters", "parametersFrom", "secretTransforms")
-	parameters := shapeOf(bindingSchema)
+func restrictBinding(s *schema) {
+	s.keepOnly("instanceRef", "parameters", "parametersFrom", "secretTransforms")
+	parameters := parseSchema(bindingSchema)
 	parameters.anyType = true // a warning says what becomes of it
-	parameters.Properties["note"].valid = none
+	parameters.Properties["note"].generate = omit
 	s.Properties["parameters"] = parameters
-	s.Properties["parametersFrom"].valid = moreParameters
-	s.Properties["instanceRef"].valid = always(map[string]any{"name": "db"})
-	s.Properties["secretTransforms"].Items.one = true
-	s.Properties["secretTransforms"].valid = func(r *rand.Rand) any {
+	s.Properties["parametersFrom"].generate = maybeFromSecret
+	s.Properties["instanceRef"].generate = constant(map[string]any{"name": "db"})
+	s.Properties["secretTransforms"].Items.exactlyOne = true
+	s.Properties["secretTransforms"].generate = func(r *rand.Rand) any {
 		all := []any{
 			map[string]any{"renameKey": map[string]any{"from": "username", "to": "user"}},
 			map[string]any{"addKey": map[string]any{"key": "added", "stringValue": "by hand"}},
@@ -104,15 +104,15 @@ func teachBinding(s *shape) {
 		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		return all[:r.IntN(len(all)+1)]
 	}
-	s.Properties["parameters"].given = true // its schema wants some
-	s.admissions("userInfo")
+	s.Properties["parameters"].alwaysPresent = true // its schema wants some
+	s.dropProperties("userInfo")
 }
 
-// bound is what there is of a binding: its Secret, and what the broker has.
-func bound(w *walk, name string) string {
-	b := &v1beta1.ServiceBinding{ObjectMeta: w.meta(name)}
+// bindingOutcome is what there is of a binding: its Secret, and what the broker has.
+func bindingOutcome(w *walk, name string) string {
+	b := &v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}
 	w.must(w.get(b))
-	s := &corev1.Secret{ObjectMeta: w.meta(name)}
+	s := &corev1.Secret{ObjectMeta: w.objectMeta(name)}
 	w.must(w.get(s))
-	return fmt.Sprintf("%s %s\n%s", describe(s), s.Data["added"], w.broker.Holds().Bindings[idOf(b)].Parameters)
+	return fmt.Sprintf("%s %s\n%s", describe(s), s.Data["added"], w.broker.Holds().Bindings[externalID(b)].Parameters)
 }

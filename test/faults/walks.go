@@ -31,71 +31,71 @@ import (
 // A walk leads an object through specs that chance makes of what its CRD and its plan say
 // of them, and back to the first. There it has to be as one that was made so.
 type walk struct {
-	*world
+	*environment
 	r    *rand.Rand
 	kind walkKind
-	spec *shape
-	// hurried: the user does not wait for each spec to take effect.
-	hurried bool
+	spec *schema
+	// skipsWaits: the user does not wait for each spec to take effect.
+	skipsWaits bool
 }
 
 // walkKind is what differs from kind to kind.
 type walkKind struct {
 	crd, kind string
-	prepare   func(*world)
-	// teach tells a shape what the CRD does not.
-	teach func(*shape)
-	// remade: there is no other way to another spec than another object.
-	remade bool
-	// between is of a spec on the way.
-	between func(w *walk, spec map[string]any)
-	// done waits until a spec has taken effect.
-	done func(w *walk, name string)
-	// held is what there is of an object outside.
-	held func(w *walk, name string) string
+	prepare   func(*environment)
+	// restrict tells a shape what the CRD does not.
+	restrict func(*schema)
+	// recreated: there is no other way to another spec than another object.
+	recreated bool
+	// mutate is of a spec on the way.
+	mutate func(w *walk, spec map[string]any)
+	// waitDone waits until a spec has taken effect.
+	waitDone func(w *walk, name string)
+	// outside is what there is of an object outside.
+	outside func(w *walk, name string) string
 }
 
-const walker, twin = "walker-one", "walker-two"
+const walkerName, twinName = "walker-one", "walker-two"
 
 var walkKinds = map[string]walkKind{
 	"alert": {
-		crd: "pager.k8s.co_alerts", kind: "Alert", prepare: threeReceivers, teach: teachAlert, between: expireSoon,
-		done: func(w *walk, name string) { w.decided(&pagerv1beta1.Alert{ObjectMeta: w.meta(name)}) }, held: told,
+		crd: "pager.k8s.co_alerts", kind: "Alert", prepare: createThreeReceivers, restrict: restrictAlert, mutate: maybeExpireSoon,
+		waitDone: func(w *walk, name string) { w.waitDecided(&pagerv1beta1.Alert{ObjectMeta: w.objectMeta(name)}) }, outside: receivedContent,
 	},
 	"instance": instanceWalk(syncClass, syncPlan, syncOther),
 	"async":    instanceWalk(asyncClass, asyncPlan, asyncOther),
 	"binding": {
-		crd: "servicecatalog.k8s.io_servicebindings", kind: "ServiceBinding", teach: teachBinding, remade: true,
-		prepare: func(w *world) {
-			choosy(w)
-			db := w.instance("db", syncClass, syncPlan)
+		crd: "servicecatalog.k8s.io_servicebindings", kind: "ServiceBinding", restrict: restrictBinding, recreated: true,
+		prepare: func(w *environment) {
+			registerSchemaBroker(w)
+			db := w.newInstance("db", syncClass, syncPlan)
 			w.create(db)
-			w.ready(db)
+			w.waitReady(db)
 		},
-		done: func(w *walk, name string) { w.ready(&v1beta1.ServiceBinding{ObjectMeta: w.meta(name)}) }, held: bound,
+		waitDone: func(w *walk, name string) { w.waitReady(&v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}) }, outside: bindingOutcome,
 	},
 }
 
 // instanceWalk is of instances of these plans.
 func instanceWalk(class string, plans ...string) walkKind {
 	return walkKind{
-		crd: "servicecatalog.k8s.io_serviceinstances", kind: "ServiceInstance", prepare: choosy, teach: func(s *shape) { teachInstance(s, class, plans) },
-		done: func(w *walk, name string) { w.ready(&v1beta1.ServiceInstance{ObjectMeta: w.meta(name)}) }, held: provisioned,
+		crd: "servicecatalog.k8s.io_serviceinstances", kind: "ServiceInstance", prepare: registerSchemaBroker, restrict: func(s *schema) { restrictInstance(s, class, plans) },
+		waitDone: func(w *walk, name string) { w.waitReady(&v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}) }, outside: brokerInstance,
 	}
 }
 
 var walkName = regexp.MustCompile(`^walk-([a-z]+)-(\d+)$`)
 
 // walks are of each kind as many as asked for, with seeds by chance; or the one of a name.
-func walks(pattern string, seed uint64, n int) (all []scenario) {
+func walks(pattern string, seed uint64, n int) (all []Scenario) {
 	if m := walkName.FindStringSubmatch(pattern); m != nil && walkKinds[m[1]].crd != "" {
 		own, _ := strconv.ParseUint(m[2], 10, 64) // digits
-		return []scenario{walkOf(m[1], own)}
+		return []Scenario{newWalk(m[1], own)}
 	}
 	r := rand.New(rand.NewPCG(seed, 3))
 	for _, kind := range slices.Sorted(maps.Keys(walkKinds)) {
 		for range n {
-			all = append(all, walkOf(kind, r.Uint64N(1e6)))
+			all = append(all, newWalk(kind, r.Uint64N(1e6)))
 		}
 	}
 	return all
@@ -104,17 +104,17 @@ func walks(pattern string, seed uint64, n int) (all []scenario) {
 // crashesInWalk is how often a walk is tried with a crash.
 const crashesInWalk = 4
 
-func walkOf(kind string, seed uint64) scenario {
+func newWalk(kind string, seed uint64) Scenario {
 	k := walkKinds[kind]
 	hurried := seed%2 == 1
-	return scenario{
-		name: fmt.Sprintf("walk-%s-%d", kind, seed), prepare: k.prepare, hurried: hurried, crashes: crashesInWalk,
-		steps: func(world *world) {
-			spec, err := specOf(k.crd)
+	return Scenario{
+		name: fmt.Sprintf("walk-%s-%d", kind, seed), prepare: k.prepare, timingDependent: hurried, maxCrashes: crashesInWalk,
+		steps: func(world *environment) {
+			spec, err := specSchema(k.crd)
 			world.must(err)
-			k.teach(spec)
-			w := &walk{world: world, r: rand.New(rand.NewPCG(seed, 4)), kind: k, spec: spec, hurried: hurried}
-			w.there()
+			k.restrict(spec)
+			w := &walk{environment: world, r: rand.New(rand.NewPCG(seed, 4)), kind: k, spec: spec, skipsWaits: hurried}
+			w.run()
 		},
 	}
 }

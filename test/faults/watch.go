@@ -28,21 +28,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// frame is one event of a watch.
-type frame struct {
-	Type   string          `json:"type"`
-	Object json.RawMessage `json:"object"`
-	name   string
-	came   time.Time
-	end    bool // the watch is over
+// watchEvent is one event of a watch.
+type watchEvent struct {
+	Type       string          `json:"type"`
+	Object     json.RawMessage `json:"object"`
+	name       string
+	receivedAt time.Time
+	isEnd      bool // the watch is over
 }
 
-const lateness = 1500 * time.Millisecond
+const eventDelay = 1500 * time.Millisecond
 
-var tooOld = frame{Type: "ERROR", Object: json.RawMessage(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`)}
+var expiredEvent = watchEvent{Type: "ERROR", Object: json.RawMessage(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`)}
 
-// nameIn is the name of an object that was sent.
-func nameIn(object []byte) string {
+// objectName is the name of an object that was sent.
+func objectName(object []byte) string {
 	var o struct{ Metadata struct{ Name string } }
 	if json.Unmarshal(object, &o) != nil {
 		return protobufName(object)
@@ -62,8 +62,8 @@ func protobufName(object []byte) string {
 	return o.Name
 }
 
-// watch forwards a watch, event by event, unless something else is to happen to them.
-func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query url.Values) {
+// serveWatch forwards a watch, event by event, unless something else is to happen to them.
+func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, t resourcePath, query url.Values) {
 	ctx := r.Context()
 	response, err := s.send(ctx, r, t.path(), query, nil)
 	if err != nil {
@@ -73,11 +73,11 @@ func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query 
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	w.WriteHeader(response.StatusCode)
 	_ = http.NewResponseController(w).Flush()
-	frames := make(chan frame)
-	go read(r, response, frames)
-	cut, gone := s.director.watchers()
-	s.wait(ctx, s.caughtUp, t.resource)
-	v := &viewer{s: s, w: w, resource: t.resource, frames: frames}
+	frames := make(chan watchEvent)
+	go decodeEvents(r, response, frames)
+	cut, gone := s.injector.watchSignals()
+	s.waitAt(ctx, s.caughtUp, t.resource)
+	v := &watchStream{server: s, w: w, resource: t.resource, frames: frames}
 	for {
 		select {
 		case <-ctx.Done():
@@ -85,76 +85,76 @@ func (s *apiSeam) watch(w http.ResponseWriter, r *http.Request, t target, query 
 		case <-cut.fired:
 			return
 		case <-gone.fired:
-			v.write(ctx, tooOld)
+			v.write(ctx, expiredEvent)
 			return
 		case <-v.expiry:
-			v.write(ctx, tooOld)
+			v.write(ctx, expiredEvent)
 			return
 		case <-v.due:
 			v.writePending(ctx)
 		case f := <-frames:
-			if f.end {
+			if f.isEnd {
 				v.writePending(ctx)
 				return
 			}
-			v.show(ctx, f)
+			v.deliver(ctx, f)
 		}
 	}
 }
 
-// wait has a kind's watch wait at a gate, and a little longer: one kind catches up after the other.
-func (s *apiSeam) wait(ctx context.Context, g *gate, resource string) {
-	if g.pass(ctx) {
-		wait(ctx, s.director.lag(resource))
+// waitAt has a kind's watch wait at a gate, and a little longer: one kind catches up after the other.
+func (s *APIServer) waitAt(ctx context.Context, g *gate, resource string) {
+	if g.wait(ctx) {
+		sleep(ctx, s.injector.catchUpDelay(resource))
 	}
 }
 
-// read takes frames off a response.
-func read(r *http.Request, response *http.Response, to chan<- frame) {
+// decodeEvents takes frames off a response.
+func decodeEvents(r *http.Request, response *http.Response, to chan<- watchEvent) {
 	decoder := json.NewDecoder(response.Body)
 	for {
-		var f frame
-		f.end = decoder.Decode(&f) != nil
-		f.name, f.came = nameIn(f.Object), time.Now()
+		var f watchEvent
+		f.isEnd = decoder.Decode(&f) != nil
+		f.name, f.receivedAt = objectName(f.Object), time.Now()
 		select {
 		case to <- f:
 		case <-r.Context().Done():
 			return
 		}
-		if f.end {
+		if f.isEnd {
 			return
 		}
 	}
 }
 
-// viewer is who shows a watch's events to a process.
-type viewer struct {
-	s        *apiSeam
+// watchStream is who shows a watch's events to a process.
+type watchStream struct {
+	server   *APIServer
 	w        http.ResponseWriter
 	resource string
-	frames   <-chan frame
+	frames   <-chan watchEvent
 
-	pending *frame           // to be merged with the next about its object
+	pending *watchEvent      // to be merged with the next about its object
 	due     <-chan time.Time // when it is shown in any case
 	expiry  <-chan time.Time // when the watch is too old, as an event was left out
 }
 
-func (v *viewer) show(ctx context.Context, f frame) {
+func (v *watchStream) deliver(ctx context.Context, f watchEvent) {
 	if f.Type == "BOOKMARK" || f.Type == "ERROR" {
 		v.write(ctx, f)
 		return
 	}
-	switch kind := v.s.director.event(v.resource, plain(f.name)); {
+	switch kind := v.server.injector.interceptEvent(v.resource, stripRunName(f.name)); {
 	case kind == hide:
-		v.expiry = time.After(lateness)
+		v.expiry = time.After(eventDelay)
 		return
 	case kind == merge:
-		v.pending, v.due = &f, time.After(lateness)
+		v.pending, v.due = &f, time.After(eventDelay)
 		return
 	case kind == late:
-		wait(ctx, time.Until(f.came.Add(lateness)))
+		sleep(ctx, time.Until(f.receivedAt.Add(eventDelay)))
 	case v.pending != nil && v.pending.name == f.name:
-		f.Type = merged(v.pending.Type, f.Type)
+		f.Type = mergedType(v.pending.Type, f.Type)
 		v.pending, v.due = nil, nil
 		if f.Type == "" {
 			return
@@ -163,8 +163,8 @@ func (v *viewer) show(ctx context.Context, f frame) {
 	v.write(ctx, f)
 }
 
-// merged is the one event that two make; "": none.
-func merged(first, second string) string {
+// mergedType is the one event that two make; "": none.
+func mergedType(first, second string) string {
 	switch {
 	case first == "ADDED" && second == "DELETED":
 		return ""
@@ -176,7 +176,7 @@ func merged(first, second string) string {
 	return second
 }
 
-func (v *viewer) writePending(ctx context.Context) {
+func (v *watchStream) writePending(ctx context.Context) {
 	if v.pending != nil {
 		v.write(ctx, *v.pending)
 		v.pending, v.due = nil, nil
@@ -184,8 +184,8 @@ func (v *viewer) writePending(ctx context.Context) {
 }
 
 // write shows an event, unless the process sees nothing just now.
-func (v *viewer) write(ctx context.Context, f frame) {
-	v.s.wait(ctx, v.s.director.frozenFor(v.s), v.resource)
+func (v *watchStream) write(ctx context.Context, f watchEvent) {
+	v.server.waitAt(ctx, v.server.injector.freezeGate(v.server), v.resource)
 	_ = json.NewEncoder(v.w).Encode(f)
 	_ = http.NewResponseController(v.w).Flush()
 }

@@ -31,7 +31,7 @@ func TestTwoEventsMakeOne(t *testing.T) {
 		{"ADDED", "MODIFIED", "ADDED"}, {"ADDED", "DELETED", ""}, {"MODIFIED", "MODIFIED", "MODIFIED"},
 		{"MODIFIED", "DELETED", "DELETED"}, {"DELETED", "ADDED", "MODIFIED"},
 	} {
-		if got := merged(c.first, c.second); got != c.want {
+		if got := mergedType(c.first, c.second); got != c.want {
 			t.Errorf("%s and %s make %q", c.first, c.second, got)
 		}
 	}
@@ -47,7 +47,7 @@ func TestNamesOfWhatIsSent(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"metadata":{"name":"disk"}}`: "disk", `{"metadata":{}}`: "", encoded.String(): "app", "k8s\x00rubbish": "?", "rubbish": "?", "": "?",
 	} {
-		if got := nameIn([]byte(text)); got != want {
+		if got := objectName([]byte(text)); got != want {
 			t.Errorf("%q has the name %q", text, got)
 		}
 	}
