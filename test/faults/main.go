@@ -32,46 +32,49 @@ import (
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/test/faults/soak"
+	"github.com/gophernetes/bellhop/test/faults/sweep"
 )
 
 type options struct {
-	sweep    sweepOptions
-	soak     soakOptions
-	variants variantOptions
+	sweep    sweep.Options
+	soak     soak.Options
+	variants sweep.VariantOptions
 	prove    bool
 }
 
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
-	fs.StringVar(&o.sweep.scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
-	fs.StringVar(&o.sweep.fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
-	fs.StringVar(&o.sweep.class, "class", "", "the only class of faults to try")
-	fs.StringVar(&o.sweep.operator, "operator", "", "the operator's binary that is tried; default: it is built")
-	fs.Float64Var(&o.sweep.part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
-	fs.IntVar(&o.sweep.parallel, "parallel", 50, "how many runs go on at once")
-	fs.IntVar(&o.sweep.walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
-	fs.Uint64Var(&o.sweep.seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
-	fs.DurationVar(&o.sweep.within, "within", 0, "no run begins later than that; 0: all are made")
-	fs.DurationVar(&o.soak.duration, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
-	fs.BoolVar(&o.sweep.fixed, "fixed", false, "the runs of the gate: every scenario with one fault, the classes in turn, seed 1 and no walks")
-	fs.StringVar(&o.sweep.checkpoint, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
-	fs.StringVar(&o.soak.chart, "svg", "", "the file into which memory and goroutines of -soak are drawn")
-	fs.BoolVar(&o.sweep.verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
+	fs.StringVar(&o.sweep.Scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
+	fs.StringVar(&o.sweep.Fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
+	fs.StringVar(&o.sweep.Class, "class", "", "the only class of faults to try")
+	fs.StringVar(&o.sweep.Operator, "operator", "", "the operator's binary that is tried; default: it is built")
+	fs.Float64Var(&o.sweep.Part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
+	fs.IntVar(&o.sweep.Parallel, "parallel", 50, "how many runs go on at once")
+	fs.IntVar(&o.sweep.Walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
+	fs.Uint64Var(&o.sweep.Seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
+	fs.DurationVar(&o.sweep.Within, "within", 0, "no run begins later than that; 0: all are made")
+	fs.DurationVar(&o.soak.Duration, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
+	fs.BoolVar(&o.sweep.Fixed, "fixed", false, "the runs of the gate: every scenario with one fault, the classes in turn, seed 1 and no walks")
+	fs.StringVar(&o.sweep.Checkpoint, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
+	fs.StringVar(&o.soak.Chart, "svg", "", "the file into which memory and goroutines of -soak are drawn")
+	fs.BoolVar(&o.sweep.Verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
 	fs.BoolVar(&o.prove, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	if o.sweep.fixed {
-		o.sweep.seed, o.sweep.walks = 1, 0
+	if o.sweep.Fixed {
+		o.sweep.Seed, o.sweep.Walks = 1, 0
 	}
-	if o.sweep.part <= 0 || o.sweep.part > 1 || o.sweep.parallel < 1 {
+	if o.sweep.Part <= 0 || o.sweep.Part > 1 || o.sweep.Parallel < 1 {
 		return o, errors.New("-part has to be above 0 and at most 1, -parallel at least 1")
 	}
 	if fs.NArg() > 0 && !o.prove {
 		return o, fmt.Errorf("%q: there are only flags", fs.Args())
 	}
-	o.soak.operator, o.soak.seed = o.sweep.operator, o.sweep.seed
-	o.variants = variantOptions{names: fs.Args(), parallel: o.sweep.parallel, verbose: o.sweep.verbose}
+	o.soak.Operator, o.soak.Seed = o.sweep.Operator, o.sweep.Seed
+	o.variants = sweep.VariantOptions{Names: fs.Args(), Parallel: o.sweep.Parallel, Verbose: o.sweep.Verbose}
 	return o, nil
 }
 
@@ -84,12 +87,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	if err == nil {
 		switch {
-		case o.soak.duration > 0:
-			err = soakFor(ctx, o.soak, os.Stdout)
+		case o.soak.Duration > 0:
+			err = soak.Run(ctx, o.soak, os.Stdout)
 		case o.prove:
-			err = proveVariants(ctx, o.variants, os.Stdout)
+			err = sweep.ProveVariants(ctx, o.variants, os.Stdout)
 		default:
-			err = campaign(ctx, o.sweep, os.Stdout)
+			err = sweep.Run(ctx, o.sweep, os.Stdout)
 		}
 	}
 	stop()

@@ -1,0 +1,161 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/output"
+)
+
+// A lab is the control plane that all runs share, with webhooks that no fault touches.
+type Cluster struct {
+	ControlPlane *local.Cluster
+	Client       client.WithWatch // a user's who may do everything
+	upstream     *url.URL
+	transport    http.RoundTripper // with the operator's credentials
+	Binary       string            // what is tried
+	Dir          string
+	log          *output.Buffer // of the one who serves webhooks
+}
+
+// StartCluster starts it. binary is the operator that is tried; "": the one of this repository.
+func StartCluster(ctx context.Context, binary string) (_ *Cluster, err error) {
+	l := &Cluster{Binary: binary, log: &output.Buffer{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}()
+	repo, err := local.FindRepo()
+	if err != nil {
+		return nil, err
+	}
+	sound, err := local.BuildOperator(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	if binary == "" {
+		l.Binary = sound
+	}
+	if l.Dir, err = os.MkdirTemp("", "bellhop-faults-"); err != nil {
+		return nil, err
+	}
+	if l.ControlPlane, err = local.Start(ctx, local.Options{Repo: repo, ControllerManager: true}); err != nil {
+		return nil, err
+	}
+	if err := l.connect(ctx); err != nil {
+		return nil, err
+	}
+	return l, l.serveWebhooks(ctx, sound)
+}
+
+// WithBinary is the same lab for another binary.
+func (l *Cluster) WithBinary(binary string) *Cluster {
+	other := *l
+	other.Binary = binary
+	return &other
+}
+
+func (l *Cluster) connect(ctx context.Context) error {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1beta1.AddToScheme, servicecatalogv1beta1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return err
+		}
+	}
+	admin := rest.CopyConfig(l.ControlPlane.Config)
+	admin.QPS = -1
+	var err error
+	if l.Client, err = client.NewWithWatch(admin, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	kubeconfig, err := l.ControlPlane.OperatorKubeconfig(ctx)
+	if err != nil {
+		return err
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return err
+	}
+	if l.transport, err = rest.TransportFor(config); err != nil {
+		return err
+	}
+	l.upstream, err = url.Parse(config.Host)
+	return err
+}
+
+// serveWebhooks runs an operator that never leads. The runs' own operators have rights in
+// their namespaces that config/ gives in the operator's own.
+func (l *Cluster) serveWebhooks(ctx context.Context, binary string) error {
+	everything := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "faults"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: l.ControlPlane.Namespace, Name: l.ControlPlane.ServiceAccount}},
+	}
+	now := metav1.NewMicroTime(time.Now())
+	lease := &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: l.ControlPlane.Namespace, Name: "bellhop.gophernetes.io"},
+		Spec: coordinationv1.LeaseSpec{HolderIdentity: new("nobody"), LeaseDurationSeconds: new(int32(7 * 24 * 3600)),
+			AcquireTime: &now, RenewTime: &now},
+	}
+	for _, o := range []client.Object{everything, lease} {
+		if err := l.Client.Create(ctx, o); err != nil {
+			return fmt.Errorf("creating %T: %w", o, err)
+		}
+	}
+	_, err := l.ControlPlane.StartOperator(ctx, local.OperatorOptions{
+		Binary: binary, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: l.log,
+	})
+	return err
+}
+
+// newestVersion is the newest resourceVersion there is.
+func (l *Cluster) newestVersion(ctx context.Context) string {
+	var list corev1.NamespaceList
+	if err := l.Client.List(ctx, &list, client.Limit(1)); err != nil {
+		return ""
+	}
+	return list.ResourceVersion
+}
+
+func (l *Cluster) Close() error {
+	var errs []error
+	if l.ControlPlane != nil {
+		errs = append(errs, l.ControlPlane.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(l.Dir))...)
+}

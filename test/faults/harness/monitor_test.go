@@ -1,0 +1,45 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package harness
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+func TestMonitor(t *testing.T) {
+	m := logMonitor{out: io.Discard}
+	for _, step := range []struct {
+		text string
+		want bool
+	}{
+		{`{"msg":"Starting"}` + "\n", false},
+		{`{"msg":"Reconciling","controller":"a","name":"x"}` + "\n" + `{"msg":"Rec`, true},
+		{`onciling","controller":"b","name":"x"}` + "\n", true},
+		{`{"msg":"Reconcile done, requeueing after 1h0m1.5s","controller":"a","name":"x"}` + "\n", true},
+		{`{"msg":"Reconciler error","controller":"b","name":"x"}`, true},
+		{"\n", false},
+		{`{"msg":"Reconciling","controller":"a","name":"x"}` + "\n" + `{"msg":"Reconcile done, requeueing after 4s","controller":"a","name":"x"}` + "\n", true},
+		{`{"msg":"Reconciling","controller":"b","name":"x"}` + "\n" + `{"msg":"Reconcile successful","controller":"b","name":"x"}` + "\n", true},
+		{`{"msg":"Reconciling","controller":"a","name":"x"}` + "\n" + `{"msg":"Reconcile done, requeueing","controller":"a","name":"x"}` + "\n", false},
+	} {
+		if _, err := m.Write([]byte(step.text)); err != nil || m.isBusy(time.Minute) != step.want {
+			t.Errorf("%v after %q, %v", m.isBusy(time.Minute), step.text, err)
+		}
+	}
+}

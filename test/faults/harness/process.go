@@ -1,0 +1,161 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+)
+
+// A process is the operator's binary, with an API server that shows it one run.
+type Process struct {
+	injector *proxy.Injector
+	server   *proxy.APIServer
+	cmd      *exec.Cmd
+	http     *http.Server
+	ended    chan struct{}
+	// log is what it has printed.
+	log logMonitor
+	// endedByUs: it is we who end it.
+	endedByUs atomic.Bool
+	closeOnce sync.Once
+}
+
+// detectMutations ends a process that changes an object of its cache. That keeps copies of
+// all that was there in two minutes: where memory is measured it is not for.
+const detectMutations = "KUBE_CACHE_MUTATION_DETECTOR=true"
+
+// StartProcess runs the binary. A leader is elected where there may be two; asOf is the
+// resourceVersion that it sees the world at for a while, "" for the newest.
+func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags ...string) (*Process, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{injector: r.Injector, log: logMonitor{out: r.Log}, ended: make(chan struct{})}
+	p.server = proxy.NewAPIServer(proxy.APIServerOptions{
+		Injector: r.Injector, Namespace: r.Env.Namespace, Upstream: r.Cluster.upstream, Transport: r.Cluster.transport, Kill: p.kill,
+	})
+	if asOf != "" {
+		p.server.HoldAt(asOf)
+		r.showLater(p.server.CatchUp)
+	}
+	p.http = &http.Server{Handler: p.server, ReadHeaderTimeout: time.Minute}
+	go func() { _ = p.http.Serve(listener) }()
+	webhooks, err := local.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig := filepath.Join(r.Cluster.Dir, fmt.Sprintf("kubeconfig-%d", listener.Addr().(*net.TCPAddr).Port))
+	server := &rest.Config{Host: "http://" + listener.Addr().String()}
+	if err := local.WriteKubeconfig(kubeconfig, server, &clientcmdapi.AuthInfo{}); err != nil {
+		return nil, err
+	}
+	args := []string{
+		"--operator-namespace=" + r.Env.OperatorNamespace, "--webhook-cert-dir=" + r.Cluster.ControlPlane.WebhookCertDir(),
+		"--webhook-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", webhooks),
+		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
+		"--osb-api-request-timeout=2s", "--zap-log-level=5",
+	}
+	if elect {
+		args = append(args, "--leader-elect", "--leader-elect-lease-duration=4s")
+	}
+	args = append(args, flags...)                   // the last of two counts
+	p.cmd = exec.Command(r.Cluster.Binary, args...) //nolint:noctx // lives until it is killed
+	p.cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.processEnv)
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	r.Injector.ExpectWork(time.Now().Add(time.Second))
+	go func() {
+		_ = p.cmd.Wait() // it is killed, or gives up
+		close(p.ended)
+		if !elect { // else another one stands by
+			r.restart(ctx, p, flags)
+		}
+	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.processes = append(r.processes, p)
+	return p, nil
+}
+
+// restart starts a process anew that has given up, as kubelet does.
+func (r *Run) restart(ctx context.Context, p *Process, flags []string) {
+	proxy.Sleep(ctx, 100*time.Millisecond)
+	if p.endedByUs.Load() || ctx.Err() != nil || r.currentLeader() != p {
+		return
+	}
+	next, err := r.StartProcess(ctx, false, "", flags...)
+	if err != nil {
+		r.Env.Reportf("starting the operator again: %v", err)
+		return
+	}
+	r.SetLeader(next)
+}
+
+// kill is kill -9, after which nothing that the process has asked for is begun.
+func (p *Process) kill() {
+	p.endedByUs.Store(true)
+	p.server.Disconnect()
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+	p.injector.KillSignal().Set()
+}
+
+// dump ends the process, with a list of its goroutines.
+func (p *Process) dump() {
+	p.endedByUs.Store(true)
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.ended:
+	case <-time.After(10 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}
+
+// close frees what the process has used.
+func (p *Process) close() {
+	p.closeOnce.Do(func() {
+		p.endedByUs.Store(true)
+		p.server.Disconnect()
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		_ = p.http.Close()
+	})
+}
+
+// ProcessID is the id of the process.
+func (p *Process) ProcessID() int { return p.cmd.Process.Pid }

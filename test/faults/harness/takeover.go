@@ -1,0 +1,125 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package harness
+
+import (
+	"context"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// replaceKilled has another process take over from each that is killed.
+func (r *Run) replaceKilled(ctx context.Context, f proxy.Fault) {
+	for now := &f; now != nil && now.HasSuccessor(); now = now.Then {
+		crashed := r.Injector.KillSignal()
+		if now.Kind == proxy.Deposed {
+			r.replaceDeposed(ctx, now)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-crashed.Done:
+		}
+		r.Injector.NextProcess()
+		if err := r.takeOver(ctx, now); err != nil {
+			r.Env.Reportf("starting the operator again: %v", err)
+			return
+		}
+	}
+}
+
+func (r *Run) takeOver(ctx context.Context, f *proxy.Fault) error {
+	if f.Kind == proxy.Standby {
+		r.SetLeader(r.standby)
+		r.showLater(r.Injector.Unfreeze)
+		return r.releaseLease(ctx)
+	}
+	next, err := r.StartProcess(ctx, false, r.Injector.TakeStaleVersion())
+	if err != nil {
+		return err
+	}
+	r.SetLeader(next)
+	return nil
+}
+
+// showLater lets a process see after a while what it was not shown, which may give it
+// something to do.
+func (r *Run) showLater(show func()) {
+	r.Injector.ExpectWork(time.Now().Add(2*proxy.FaultDuration + proxy.MaxCatchUpDelay + time.Second/2))
+	time.AfterFunc(2*proxy.FaultDuration, show)
+}
+
+// releaseLease lets the one who stands by lead at once.
+func (r *Run) releaseLease(ctx context.Context) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // a renewal may still be on its way
+		lease := &coordinationv1.Lease{}
+		if err := r.Cluster.Client.Get(ctx, r.leaseName(), lease); err != nil {
+			return err
+		}
+		lease.Spec.HolderIdentity = new("")
+		return r.Cluster.Client.Update(ctx, lease)
+	})
+}
+
+func (r *Run) leaseName() client.ObjectKey {
+	return client.ObjectKey{Namespace: r.Env.OperatorNamespace, Name: "bellhop.gophernetes.io"}
+}
+
+// leaseHolder is who has the lease; "": nobody.
+func (r *Run) leaseHolder(ctx context.Context) string {
+	lease := &coordinationv1.Lease{}
+	if r.Cluster.Client.Get(ctx, r.leaseName(), lease) != nil || lease.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *lease.Spec.HolderIdentity
+}
+
+// replaceDeposed waits until another leads and has done what it can. A late removal may find a later life under its id, so it comes after that.
+func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-r.Injector.WhenDeposed():
+	}
+	first, end := r.leaseHolder(ctx), time.Now().Add(scenario.Deadline)
+	for now := first; now == "" || now == first; now = r.leaseHolder(ctx) {
+		if proxy.Sleep(ctx, 100*time.Millisecond); ctx.Err() != nil || time.Now().After(end) {
+			r.Env.Reportf("no other process leads")
+			break
+		}
+	}
+	r.SetLeader(r.standby)
+	if f.IsBrokerDelete() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.stepsDone.Done:
+			end = time.Now().Add(scenario.Deadline)
+		}
+	}
+	for proxy.Sleep(ctx, proxy.FaultDuration); ctx.Err() == nil && r.Injector.IdleTime() < proxy.FaultDuration && time.Now().Before(end); {
+		proxy.Sleep(ctx, 50*time.Millisecond)
+	}
+	r.Injector.ReleaseDelayedCall()
+}

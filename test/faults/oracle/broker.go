@@ -1,0 +1,115 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package oracle
+
+import (
+	"net/http"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// isReady says what an object claims.
+func isReady(o client.Object) bool {
+	var conditions []v1beta1.Condition
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		conditions = o.Status.Conditions
+	case *v1beta1.ServiceBinding:
+		conditions = o.Status.Conditions
+	}
+	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool { return c.Type == v1beta1.ConditionReady && c.Status == "True" })
+}
+
+// usedID is of what the broker holds for an object, whether that is as it should be now or not;
+// empty: it has nothing that could be used.
+func usedID(o client.Object) string {
+	si, ok := o.(*v1beta1.ServiceInstance)
+	if !isReady(o) && (!ok || si.Status.ProvisionStatus != v1beta1.Provisioned) {
+		return ""
+	}
+	if b, ok := o.(*v1beta1.ServiceBinding); ok && b.Status.OrphanMitigationInProgress { // of what was to replace it
+		return b.Status.PredecessorID
+	}
+	return scenario.ExternalID(o)
+}
+
+// checkBroker compares what the broker has with what objects claim.
+func (c Checker) checkBroker(all []client.Object) {
+	if c.Broker == nil {
+		return
+	}
+	claimed := map[string]client.Object{}
+	for _, o := range all {
+		if id := scenario.ExternalID(o); id != "" {
+			claimed[id] = o
+		}
+	}
+	held := c.BrokerIDs()
+	for id := range held {
+		if claimed[id] == nil && !c.Retained.Has(id) && !c.Foreign.Has(id) {
+			c.Reportf("the broker has %s, which no object claims", id)
+		}
+	}
+	for id, o := range claimed {
+		if isReady(o) && !held[id] {
+			c.Reportf("%s is Ready, and the broker has nothing of its id", o.GetName())
+		}
+	}
+	for id := range c.Foreign.All {
+		if !held[id] {
+			c.Reportf("the broker has lost %s, which is not ours", id)
+		}
+	}
+}
+
+// GuardBroker sees each request to the broker before it is carried out. What is asked for has to
+// be on record; nothing may be removed that a living object says is ready, or that is not
+// ours; and nobody may still be given credentials that end.
+func (c Checker) GuardBroker(r *http.Request) {
+	id := scenario.RequestID(r)
+	if r.Method != http.MethodPut && r.Method != http.MethodDelete {
+		return
+	}
+	all, err := c.Objects()
+	if err != nil {
+		c.Reportf("looking at who claims %s: %v", id, err)
+		return
+	}
+	if r.Method == http.MethodPut {
+		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(scenario.RecordedIDs(o), id) }) {
+			c.Reportf("PUT of %s, which no object has", id)
+		}
+		return
+	}
+	if c.Foreign.Has(id) {
+		c.Reportf("DELETE of %s, which is not ours", id)
+	}
+	ends := scenario.PasswordOf(c.Broker.Holds().Bindings[id])
+	for _, o := range all {
+		if usedID(o) == id && o.GetDeletionTimestamp().IsZero() {
+			c.Reportf("DELETE of %s, which %s uses, and keeps", id, o.GetName())
+		}
+		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends && !c.Fault.MayWriteSecretLate() {
+			c.Reportf("DELETE of %s, whose credentials are in Secret %s", id, s.Name)
+		}
+	}
+}

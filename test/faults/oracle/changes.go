@@ -1,0 +1,94 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package oracle
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// WatchObjects sees each state of objects until the context ends, and when they go: before, nothing may be
+// left of them outside. ended waits for the last that is seen.
+func (c Checker) WatchObjects(ctx context.Context) (ended func()) {
+	var all sync.WaitGroup
+	for _, list := range append(c.ObjectLists(), &eventsv1.EventList{}) {
+		seen, err := c.Client.Watch(ctx, list, c.ListScope(list))
+		if err != nil {
+			c.Reportf("watching: %v", err)
+			continue
+		}
+		all.Go(func() {
+			for err == nil {
+				c.readWatch(ctx, seen)
+				seen, err = c.rewatch(ctx, list)
+			}
+		})
+	}
+	return all.Wait
+}
+
+// rewatch is for when a watch has ended, as the API server was away. An error means that the
+// context has.
+func (c Checker) rewatch(ctx context.Context, list client.ObjectList) (seen watch.Interface, err error) {
+	for ctx.Err() == nil {
+		if seen, err = c.Client.Watch(ctx, list, c.ListScope(list)); err == nil {
+			return seen, nil
+		}
+		proxy.Sleep(ctx, 100*time.Millisecond)
+	}
+	return nil, ctx.Err()
+}
+
+// readWatch sees what a watch shows, until that ends.
+func (c Checker) readWatch(ctx context.Context, seen watch.Interface) {
+	defer seen.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-seen.ResultChan():
+			if !ok {
+				return
+			}
+			if o, isObject := e.Object.(client.Object); isObject {
+				c.checkChange(e.Type, o)
+			}
+		}
+	}
+}
+
+// checkChange is for an object as it has just become.
+func (c Checker) checkChange(by watch.EventType, o client.Object) {
+	c.checkCanary(o)
+	if by != watch.Deleted || c.Broker == nil {
+		return
+	}
+	held := c.BrokerIDs()
+	for _, id := range scenario.RecordedIDs(o) {
+		if held[id] && !c.Retained.Has(id) && !c.Foreign.Has(id) {
+			c.Reportf("%s is gone, and the broker still has %s", o.GetName(), id)
+		}
+	}
+}

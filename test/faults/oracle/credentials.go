@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package oracle
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+	"github.com/gophernetes/bellhop/test/internal/canary"
+)
+
+// checkText looks for credentials in what stands in a place.
+func (c Checker) checkText(place, text string) {
+	for _, credential := range []string{canary.Value, scenario.PlainCanary} {
+		if canary.Find(map[string]string{place: text}, credential) != "" {
+			c.Reportf("a credential is in %s", place)
+		}
+	}
+}
+
+// checkCanary looks for credentials in an object, where others can read them.
+func (c Checker) checkCanary(o client.Object) {
+	if _, ok := o.(*corev1.Secret); !ok {
+		text, _ := json.Marshal(o)
+		c.checkText(fmt.Sprintf("%T %s", o, o.GetName()), string(text))
+	}
+}
+
+// checkEvents looks for them in events, also in those about what belongs to the cluster.
+func (c Checker) checkEvents() {
+	namespaces := []string{c.Namespace}
+	if c.ClusterWide {
+		namespaces = append(namespaces, metav1.NamespaceDefault)
+	}
+	for _, namespace := range namespaces {
+		var events eventsv1.EventList
+		if err := c.Client.List(c.Ctx, &events, client.InNamespace(namespace)); err != nil {
+			c.Reportf("reading events: %v", err)
+		}
+		for i := range events.Items {
+			if e := &events.Items[i]; e.Namespace == c.Namespace || strings.HasPrefix(e.Regarding.Name, c.SharedName("")) {
+				c.checkCanary(e)
+			}
+		}
+	}
+}

@@ -1,0 +1,83 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package oracle
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// checkReceivers looks at what receivers were told.
+func (c Checker) checkReceivers(all []client.Object) {
+	for name, p := range c.Receivers {
+		c.checkAttempts(name, p)
+	}
+	for _, o := range all {
+		if a, ok := o.(*v1beta1.Alert); ok {
+			c.checkSentRows(a)
+		}
+	}
+}
+
+// checkAttempts looks at how often somebody was told something.
+func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
+	limit := 1
+	if !p.AtMostOnce {
+		limit += c.MaxRepeats
+	}
+	if p.Inbox == nil {
+		for text, n := range p.Received() {
+			if n > limit {
+				c.Reportf("receiver %s was told %d times of %s", name, n, text)
+			}
+		}
+		return
+	}
+	attempts, collisions := p.TakeAttempts()
+	for _, a := range attempts {
+		if a.Count > limit {
+			c.Reportf("receiver %s was told %d times of %s under one key", name, a.Count, a.Event)
+		}
+	}
+	for _, collision := range collisions {
+		c.Reportf("receiver %s was told of %s", name, collision)
+	}
+	if n := p.Inbox.Refused(); n > 0 && !p.ExpectsRefusals {
+		c.Reportf("receiver %s had to refuse %d requests", name, n)
+	}
+}
+
+// checkSentRows: what an Alert says is sent has arrived.
+func (c Checker) checkSentRows(a *v1beta1.Alert) {
+	for _, row := range a.Status.Deliveries {
+		p := c.Receivers[proxy.StripRunName(row.Name)]
+		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !scenario.IsForReceiver(a, row) {
+			continue
+		}
+		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(p.Received())), has) {
+			c.Reportf("%s says that %s was told %q, who was not", a.Name, row.Name, a.Spec.Content)
+		}
+	}
+}

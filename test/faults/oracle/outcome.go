@@ -1,0 +1,136 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package oracle
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// EqualOutcome says whether a run ended as it should. A fault may leave it open whether a request has
+// arrived. Who is told at most once may then have got less, and the Alert says that it is not
+// known; who does not know keys may have got a message twice.
+func (c Checker) EqualOutcome(state, expected string) bool {
+	if c.RetryRequests > 0 {
+		state, expected = retryFields.ReplaceAllString(state, ""), retryFields.ReplaceAllString(expected, "")
+	}
+	if state == expected || c.TimingDependent {
+		return true
+	}
+	if c.RevertedContent != "" { // who has not seen that may tell it
+		if state, expected = c.withoutReverted(state), c.withoutReverted(expected); state == expected {
+			return true
+		}
+	}
+	if !c.Fault.MayLoseAnswer() && !c.Fault.MayHideReceiver() {
+		return false
+	}
+	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
+	have = slices.DeleteFunc(have, func(line string) bool { return !slices.Contains(want, line) && c.mayBeExtra(line, want) })
+	want = slices.DeleteFunc(want, func(line string) bool { return !slices.Contains(have, line) && c.receiverOf(line).AtMostOnce })
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if want[i] != have[i] && !c.mayDiffer(have[i], want[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// withoutReverted is a state without messages of what was taken back.
+func (c Checker) withoutReverted(state string) string {
+	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool {
+		return !objectLine.MatchString(line) && strings.Contains(line, c.RevertedContent)
+	})
+	return strings.Join(lines, "\n")
+}
+
+// mayBeExtra says whether a line is of a message that there is not without faults, but may be
+// after one: a change is the first page for who may not have got that, if they are told once;
+// of one that was sent twice, the other is what is known to be over, or what was changed since, as
+// others have it who keep what they were told; and one may come late.
+func (c Checker) mayBeExtra(line string, want []string) bool {
+	name, text, _ := strings.Cut(line, " ")
+	p := c.Receivers[name]
+	if p == nil { // it is of something else
+		return false
+	}
+	if c.Fault.Kind == proxy.Deposed && strings.Contains(string(c.Fault.At), strings.ReplaceAll(proxy.ReceiverPrefix, " ", ":")) { // it came when it was over
+		return true
+	}
+	if p.AtMostOnce {
+		updated := strings.Replace(text, "alert.fired", "alert.updated", 1)
+		return slices.Contains(want, name+" "+updated) || slices.Contains(want, name+" Updated: "+text)
+	}
+	return p.Service != nil && (slices.Contains(want, name+" Resolved: "+text) || slices.ContainsFunc(want, func(line string) bool { return c.receiverOf(line).Service != nil && strings.HasSuffix(line, " "+text) }))
+}
+
+// receiverOf is who a line of a state is a message to.
+func (c Checker) receiverOf(line string) *scenario.FakeReceiver {
+	name, _, _ := strings.Cut(line, " ")
+	if p := c.Receivers[name]; p != nil {
+		return p
+	}
+	return &scenario.FakeReceiver{}
+}
+
+// What the Ready condition of receivers says, as describe writes it.
+const (
+	notProbedCondition = `"reason":"NotProbed","status":"True","type":"Ready"`
+	probedCondition    = `"reason":"Answered","status":"True","type":"Ready"`
+)
+
+var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+) (.*)$`)
+
+// mayDiffer says whether a line is of an Alert as expected, but for receivers of which it says
+// that it is not known; or of such a receiver; or of one that was told by a process that was
+// killed before it said so of the receiver, or did not see how it is now: the next will tell.
+func (c Checker) mayDiffer(line, expected string) bool {
+	is, should := objectLine.FindStringSubmatch(line), objectLine.FindStringSubmatch(expected)
+	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
+		return false
+	}
+	if is[1] != "Alert" {
+		return c.Receivers[is[2]].AtMostOnce || (c.Fault.HasSuccessor() || c.Fault.MayHideReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbedCondition, probedCondition), "NotProbed", "Answered") == should[3]
+	}
+	var a, b v1beta1.Alert
+	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {
+		return false
+	}
+	open := false
+	for i, row := range a.Status.Deliveries {
+		switch {
+		case scenario.IsOutcomeUnknown(row) && c.Receivers[row.Name].AtMostOnce:
+			open = true
+		case row != b.Status.Deliveries[i]:
+			return false
+		}
+	}
+	return open && scenario.ReadyReason(&a) == v1beta1.ReasonOutcomeUnknown && fmt.Sprint(a.Spec) == fmt.Sprint(b.Spec)
+}
+
+// retryFields is in what the state of what was asked for again differs.
+var retryFields = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)

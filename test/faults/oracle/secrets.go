@@ -1,0 +1,69 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package oracle
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// checkSecrets compares Secrets of bindings with what the broker told.
+func (c Checker) checkSecrets(all []client.Object) {
+	if c.Broker == nil {
+		return
+	}
+	secrets, owners := map[string]*corev1.Secret{}, map[string]bool{}
+	for _, o := range all {
+		if s, ok := o.(*corev1.Secret); ok {
+			secrets[s.Name] = s
+		}
+		owners[string(o.GetUID())] = true
+	}
+	held := c.Broker.Holds().Bindings
+	live := map[string]bool{"": true}
+	for _, b := range held {
+		live[scenario.PasswordOf(b)] = true
+	}
+	for _, s := range secrets {
+		for _, owner := range s.OwnerReferences {
+			switch {
+			case owner.Kind != "ServiceBinding":
+			case !owners[string(owner.UID)]:
+				c.Reportf("Secret %s belongs to a binding that is gone", s.Name)
+			case !live[string(s.Data["password"])]:
+				c.Reportf("Secret %s has credentials that the broker has not", s.Name)
+			}
+		}
+	}
+	for _, o := range all {
+		b, ok := o.(*v1beta1.ServiceBinding)
+		if !ok || !isReady(b) {
+			continue
+		}
+		told := scenario.PasswordOf(held[scenario.ExternalID(b)])
+		switch s := secrets[catalog.SecretName(b)]; {
+		case s == nil:
+			c.Reportf("binding %s is Ready without its Secret", b.Name)
+		case told == "" || string(s.Data["password"]) != told:
+			c.Reportf("the Secret of binding %s has other credentials than the broker", b.Name)
+		}
+	}
+}

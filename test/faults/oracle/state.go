@@ -1,0 +1,78 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package oracle
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/snapshot"
+)
+
+// emptyState is the state of a world that has nothing: no text would be taken for none that is known yet.
+const emptyState = "nothing is left"
+
+// State is how the world is, without what differs from run to run.
+func (c Checker) State() string {
+	all, err := c.Objects()
+	if err != nil {
+		return err.Error()
+	}
+	var lines []string
+	for _, o := range all {
+		lines = append(lines, snapshot.Describe(o))
+	}
+	if c.Broker != nil {
+		holds := c.Broker.Holds()
+		for _, i := range holds.Instances {
+			lines = append(lines, fmt.Sprintf("broker has instance of %s/%s %s %s", i.ServiceID, i.PlanID, i.State, dropEmpty(i.Parameters)))
+		}
+		for _, b := range holds.Bindings {
+			lines = append(lines, fmt.Sprintf("broker has binding of %s/%s %s %s", b.ServiceID, b.PlanID, b.State, dropEmpty(b.Parameters)))
+		}
+	}
+	slices.Sort(lines)
+	return cmp.Or(proxy.StripRunName(strings.Join(append(lines, c.receivedMessages()...), "\n")), emptyState)
+}
+
+// dropEmpty takes empty parameters for none: they are sent to undo what may have been sent before.
+func dropEmpty(parameters json.RawMessage) json.RawMessage {
+	if string(parameters) == "{}" {
+		return nil
+	}
+	return parameters
+}
+
+// receivedMessages are what the receivers have got, and under how many keys: who does not know keys
+// may be told twice.
+func (c Checker) receivedMessages() []string {
+	var all []string
+	for name, p := range c.Receivers {
+		for text, n := range p.Received() {
+			if p.Inbox == nil {
+				n = 1
+			}
+			all = append(all, fmt.Sprintf("%s %s (under %d keys)", name, text, n))
+		}
+	}
+	slices.Sort(all)
+	return all
+}

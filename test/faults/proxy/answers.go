@@ -1,0 +1,151 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package proxy
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An answer is what a call gets instead of the right one.
+type answer struct {
+	// acts: what was asked for is carried out first.
+	acts bool
+	// accepts: who answers so has taken what was asked for, and says it badly.
+	accepts bool
+	// removes: who answers so to a removal has nothing any more.
+	removes bool
+	// write answers; nil: the connection is closed.
+	write http.HandlerFunc
+}
+
+func RespondWith(code int, body string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// apiError is an error as the API server writes it.
+func apiError(code int, reason, message string, header ...string) http.HandlerFunc {
+	return RespondWith(code, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"`+reason+`","message":"`+message+`","code":`+strconv.Itoa(code)+`}`, header...)
+}
+
+// apiAnswers are of the API server.
+var apiAnswers = map[string]answer{
+	"api-reset":       {},
+	"api-lost":        {acts: true},
+	"api-timeout":     {write: apiError(504, "Timeout", "the request did not complete in time")},
+	"api-late":        {acts: true, write: apiError(504, "Timeout", "the request did not complete in time")},
+	"api-conflict":    {write: apiError(409, "Conflict", "the object has been modified")},
+	"api-throttled":   {write: apiError(429, "TooManyRequests", "slow down", "Retry-After", "1")},
+	"api-unavailable": {write: apiError(500, "InternalError", "etcdserver: leader changed")},
+	"api-denied":      {write: apiError(403, "Forbidden", "admission webhook denied the request")},
+}
+
+// accepted says that something takes its time.
+const accepted = "202"
+
+// outsideAnswers are of brokers and receivers.
+var outsideAnswers = map[string]answer{
+	"hang":         {write: hang},
+	"hang-after":   {acts: true, write: hang},
+	"reset":        {},
+	"lost":         {acts: true},
+	"408":          {write: RespondWith(408, `{"description":"request timeout"}`)},
+	"409":          {write: RespondWith(409, `{"description":"there is one already"}`)},
+	"410":          {removes: true, write: RespondWith(410, `{}`)},
+	"412":          {write: RespondWith(412, `{"description":"another version"}`)},
+	"concurrency":  {write: RespondWith(422, `{"error":"ConcurrencyError","description":"another operation is in progress"}`)},
+	"429":          {write: RespondWith(429, `{"description":"slow down"}`, "Retry-After", "1")},
+	"500":          {write: echoRequest},
+	"500-after":    {acts: true, write: RespondWith(500, `{"description":"oops"}`)},
+	"502":          {write: RespondWith(502, `<html>Bad Gateway</html>`, "Content-Type", "text/html")},
+	accepted:       {accepts: true, write: RespondWith(202, `{}`)},
+	"in-progress":  {accepts: true, write: RespondWith(200, `{"state":"in progress"}`)},
+	"empty":        {accepts: true, removes: true, write: RespondWith(200, ``)},
+	"endless":      {accepts: true, write: writeEndlessly},
+	"slow":         {accepts: true, write: writeSlowly},
+	"redirect":     {write: RespondWith(307, ``, "Location", "http://127.0.0.1:9/")},
+	"broken":       {accepts: true, write: RespondWith(200, `{"credentials":`)},
+	"wrong-type":   {accepts: true, removes: true, write: RespondWith(200, `{"state":7,"credentials":"no","operation":{}}`)},
+	"broken-after": {acts: true, write: RespondWith(200, `{"credentials":`)},
+}
+
+// echoRequest says all that it was told: who asks, and for what.
+func echoRequest(w http.ResponseWriter, r *http.Request) {
+	_, password, _ := r.BasicAuth()
+	body, _ := io.ReadAll(r.Body)
+	text, err := json.Marshal(map[string]string{"description": "oops, " + password + " " + r.Header.Get("Authorization") + " " + string(body)})
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	RespondWith(500, string(text))(w, r)
+}
+
+func writeEndlessly(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(w, `{"description":"`)
+	for block := strings.Repeat("x", 4096); r.Context().Err() == nil; {
+		if _, err := io.WriteString(w, block); err != nil {
+			return
+		}
+	}
+}
+
+func writeSlowly(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusOK)
+	for r.Context().Err() == nil {
+		_, _ = io.WriteString(w, " ")
+		_ = http.NewResponseController(w).Flush()
+		Sleep(r.Context(), 200*time.Millisecond)
+	}
+}
+
+// discardWriter takes what a server writes whose answer nobody is to see.
+type discardWriter struct{ header http.Header }
+
+func (d discardWriter) Header() http.Header         { return d.header }
+func (d discardWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (d discardWriter) WriteHeader(int)             {}
+
+// AnswersAt are the names of the answers that calls at a seam can get.
+func AnswersAt(s seam) []string {
+	if s == SeamOutside {
+		return slices.Sorted(maps.Keys(outsideAnswers))
+	}
+	return slices.Sorted(maps.Keys(apiAnswers))
+}
+
+// IsAnswer reports whether a kind of fault is another answer.
+func IsAnswer(kind string) bool {
+	_, a := apiAnswers[kind]
+	_, b := outsideAnswers[kind]
+	return a || b
+}

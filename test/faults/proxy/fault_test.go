@@ -1,0 +1,45 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package proxy
+
+import "testing"
+
+func TestAFaultIsWhatItsTextSays(t *testing.T) {
+	for text, want := range map[string]Fault{
+		"none":                              {},
+		"crash-after@3":                     {Kind: CrashAfter, At: "3"},
+		"500@PUT:service_instances#1":       {Kind: "500", At: "PUT:service_instances#1"},
+		"stale@PATCH:a/b/status#2<POST:c#1": {Kind: Stale, At: "PATCH:a/b/status#2", From: "POST:c#1"},
+		"frozen@5<2":                        {Kind: Frozen, At: "5", From: "2"},
+		"hide@serviceinstances/db#2":        {Kind: Hide, Watched: "serviceinstances/db#2"},
+		"late@alerts":                       {Kind: Late, Watched: "alerts"},
+		"crash-after@PUT:x#1+410@2":         {Kind: CrashAfter, At: "PUT:x#1", Then: &Fault{Kind: "410", At: "2"}},
+	} {
+		got, err := ParseFault(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != text || got.Kind != want.Kind || got.At != want.At || got.From != want.From || got.Watched != want.Watched || (got.Then == nil) != (want.Then == nil) {
+			t.Errorf("%s is %+v, whose text is %s", text, got, got)
+		}
+	}
+	for _, text := range []string{"", "crash-after", "crash-after@", "no-such@1", "stale@1<", "crash-after@1+", "crash-after@PUT:x"} {
+		if got, err := ParseFault(text); err == nil {
+			t.Errorf("%q is taken for %+v", text, got)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package proxy
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// A gate can be passed while it is open.
+type gate struct {
+	mu     sync.Mutex
+	opened chan struct{}
+}
+
+func newGate() *gate {
+	opened := make(chan struct{})
+	close(opened)
+	return &gate{opened: opened}
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.opened:
+		g.opened = make(chan struct{})
+	default:
+	}
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.opened:
+	default:
+		close(g.opened)
+	}
+}
+
+// wait waits until the gate is open, or the context ends; held: it was not open.
+func (g *gate) wait(ctx context.Context) (held bool) {
+	g.mu.Lock()
+	opened := g.opened
+	g.mu.Unlock()
+	select {
+	case <-opened:
+		return false
+	default:
+	}
+	select {
+	case <-opened:
+	case <-ctx.Done():
+	}
+	return true
+}
+
+// A flare is fired once.
+type Signal struct {
+	once sync.Once
+	Done chan struct{}
+}
+
+func NewSignal() *Signal { return &Signal{Done: make(chan struct{})} }
+
+func (s *Signal) Set() { s.once.Do(func() { close(s.Done) }) }
+
+// Sleep returns after a time, or when the context ends.
+func Sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package proxy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// resourcePath is what a path of the API names.
+type resourcePath struct {
+	group, resource, namespace, name, subresource string
+	prefix                                        string // up to the version
+}
+
+// parsePath reads a path; ok: it is one of a resource.
+func parsePath(path string) (t resourcePath, ok bool) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	n := 2
+	if len(parts) > 0 && parts[0] == "apis" {
+		n = 3
+	}
+	if len(parts) <= n || parts[0] != "api" && parts[0] != "apis" {
+		return t, false
+	}
+	t.prefix = "/" + strings.Join(parts[:n], "/")
+	if n == 3 {
+		t.group = parts[1]
+	}
+	rest := parts[n:]
+	if rest[0] == "namespaces" && len(rest) > 2 {
+		t.namespace, rest = rest[1], rest[2:]
+	}
+	for i, to := range []*string{&t.resource, &t.name, &t.subresource} {
+		if i < len(rest) {
+			*to = rest[i]
+		}
+	}
+	return t, true
+}
+
+func (t resourcePath) path() string {
+	path := t.prefix
+	if t.namespace != "" {
+		path += "/namespaces/" + t.namespace
+	}
+	parts := slices.DeleteFunc([]string{t.resource, t.name, t.subresource}, func(part string) bool { return part == "" })
+	return path + "/" + strings.Join(parts, "/")
+}
+
+// RunLabel marks objects without namespace that belong to a run.
+const RunLabel = "faults.bellhop.gophernetes.io/run"
+
+// runPrefix begins the names of objects that belong to the cluster, each to one run.
+var runPrefix = regexp.MustCompile(`run-[a-z0-9]{5}-`)
+
+// StripRunName is a text in which they have the names that they have in each run.
+func StripRunName(text string) string { return runPrefix.ReplaceAllString(text, "") }
+
+var namespacedResources = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
+
+var clusterResources = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
+
+// isClusterScoped says whether something is of one of our kinds that belong to the cluster.
+func isClusterScoped(t resourcePath) bool { return slices.Contains(clusterResources, t.resource) }

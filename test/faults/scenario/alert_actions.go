@@ -1,0 +1,179 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+func (w *Environment) NewAlert(name string, receivers ...string) *v1beta1.Alert {
+	a := &v1beta1.Alert{ObjectMeta: w.objectMeta(name)}
+	a.Spec.Content = "the disk is full"
+	for _, r := range receivers {
+		a.Spec.ReceiverRefs = append(a.Spec.ReceiverRefs, w.receiverRef(r))
+	}
+	return a
+}
+
+func (w *Environment) receiverRef(name string) v1beta1.ReceiverRef {
+	if w.ClusterWide {
+		return v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: w.SharedName(name)}
+	}
+	return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}
+}
+
+func setContent(content string) func(*v1beta1.Alert) {
+	return func(a *v1beta1.Alert) { a.Spec.Content = content }
+}
+
+func resolve(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }
+
+func fire(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertFiring }
+
+// createAlert creates an Alert and waits until it is settled.
+func (w *Environment) createAlert(a *v1beta1.Alert) *v1beta1.Alert {
+	w.create(a)
+	w.waitSettled(a)
+	return a
+}
+
+// changeAlert edits an Alert and waits until it is settled.
+func (w *Environment) changeAlert(a *v1beta1.Alert, change func(*v1beta1.Alert)) {
+	edit(w, a, change)
+	w.waitSettled(a)
+}
+
+// waitSettled waits until an Alert is done with as it is now, or only a person could do more.
+func (w *Environment) waitSettled(a *v1beta1.Alert) {
+	w.waitAlert(a, a.Name+" is settled", func() bool {
+		rows, goesOn := a.Status.Deliveries, meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling)
+		return a.Status.FinishedTime != nil || !goesOn && slices.ContainsFunc(rows, IsOutcomeUnknown) && !slices.ContainsFunc(rows, isRetriedSlowly)
+	})
+}
+
+// waitAlertReason waits until the Ready condition of an Alert has a reason.
+func (w *Environment) waitAlertReason(a *v1beta1.Alert, reason string) {
+	w.waitAlert(a, a.Name+" is "+reason, func() bool { return ReadyReason(a) == reason })
+}
+
+// waitAlert waits for something of an Alert as it is now.
+func (w *Environment) waitAlert(a *v1beta1.Alert, what string, check func() bool) {
+	w.await(what, func() error {
+		if err := w.get(a); err != nil {
+			return err
+		}
+		if a.Status.ObservedGeneration == a.Generation && check() {
+			return nil
+		}
+		return fmt.Errorf("%+v", a.Status)
+	})
+}
+
+// isRetriedSlowly reports whether the receiver answered as one that is misconfigured.
+func isRetriedSlowly(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > 0 }
+
+// waitAlertGone waits until an Alert is gone.
+func (w *Environment) waitAlertGone(a *v1beta1.Alert) {
+	w.await(a.Name+" is gone", func() error {
+		err := w.get(a)
+		if err == nil {
+			return fmt.Errorf("%+v", a.Status)
+		}
+		return client.IgnoreNotFound(err)
+	})
+}
+
+func ReadyReason(a *v1beta1.Alert) string {
+	for _, c := range a.Status.Conditions {
+		if c.Type == v1beta1.ConditionReady {
+			return c.Reason
+		}
+	}
+	return ""
+}
+
+// IsOutcomeUnknown: it is not known whether it arrived, and only a person can say what to do.
+func IsOutcomeUnknown(row v1beta1.Delivery) bool {
+	return row.State == v1beta1.DeliveryUnknown && row.Reason == v1beta1.ReasonOutcomeUnknown
+}
+
+// rotateSecret gives a receiver another secret.
+func (w *Environment) rotateSecret(name, secret string) {
+	s := &corev1.Secret{ObjectMeta: w.objectMeta(name)}
+	edit(w, s, func(s *corev1.Secret) { s.Data = map[string][]byte{"signingSecret": []byte(secret)} })
+}
+
+// waitRetrying waits until an Alert has been, as it is now, without success.
+func (w *Environment) waitRetrying(a *v1beta1.Alert) {
+	w.waitAlertReason(a, v1beta1.ReasonRetrying)
+	w.waitAlert(a, a.Name+" was tried", func() bool {
+		return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.NextAttemptTime != nil })
+	})
+}
+
+// isUnauthorized reports whether a receiver refused the operator's secret.
+func isUnauthorized(a *v1beta1.Alert) bool {
+	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.Reason == notify.ReasonUnauthorized })
+}
+
+// recreateReceiver deletes the receiver, and makes another of its name.
+func (w *Environment) recreateReceiver(edit func(*v1beta1.CommonReceiverSpec)) {
+	r, again := w.receiverObject("hook"), w.receiverObject("hook")
+	w.must(w.get(r))
+	w.remove(r)
+	w.waitGone(r)
+	*again.Common() = *r.Common()
+	edit(again.Common())
+	w.create(again)
+}
+
+// waitDecided waits until nothing more is done about an Alert as it is now.
+func (w *Environment) waitDecided(a *v1beta1.Alert) {
+	w.waitAlert(a, a.Name+" is decided", func() bool { return IsDecided(a) })
+}
+
+func IsDecided(a *v1beta1.Alert) bool {
+	return slices.ContainsFunc(a.Status.Conditions, func(c metav1.Condition) bool {
+		return c.Type == v1beta1.ConditionReconciling && c.Status == metav1.ConditionFalse
+	})
+}
+
+// LastReceived is what a receiver accepted last of an Alert; nil: nothing.
+func (w *Environment) LastReceived(a *v1beta1.Alert, receiver string) (last *inbox.Message) {
+	for _, m := range w.Receivers[receiver].Inbox.Messages() {
+		if m.UID == string(a.UID) && m.Accepted > 0 {
+			last = &m
+		}
+	}
+	return last
+}
+
+// IsForReceiver says whether an Alert is still for a receiver. Who it names no more holds an older
+// content.
+func IsForReceiver(a *v1beta1.Alert, row v1beta1.Delivery) bool {
+	return row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name})
+}

@@ -1,0 +1,214 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/canary"
+)
+
+const (
+	SyncClass, SyncPlan, SyncOther    = "database", "small", "large"
+	AsyncClass, AsyncPlan, AsyncOther = "cluster", "three", "five"
+)
+
+// CheckReady says whether an object is Ready as it is now.
+func CheckReady(conditions []v1beta1.Condition, observed int64, o client.Object) error {
+	for _, c := range conditions {
+		if c.Type == v1beta1.ConditionReady && c.Status == "True" && observed == o.GetGeneration() {
+			return nil
+		}
+	}
+	text, _ := json.Marshal(conditions)
+	return fmt.Errorf("generation %d, observed %d: %s", o.GetGeneration(), observed, text)
+}
+
+func (w *Environment) NewInstance(name, class, plan string) *v1beta1.ServiceInstance {
+	si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}
+	if w.ClusterWide {
+		si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = w.SharedName(class), plan
+	} else {
+		si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = class, plan
+	}
+	return si
+}
+
+// setPlan has an instance ask for a plan of its class.
+func setPlan(plan string) func(*v1beta1.ServiceInstance) {
+	return func(si *v1beta1.ServiceInstance) {
+		if si.Spec.ClusterServiceClassExternalName != "" {
+			si.Spec.ClusterServicePlanExternalName = plan
+		} else {
+			si.Spec.ServicePlanExternalName = plan
+		}
+	}
+}
+
+func (w *Environment) NewBinding(name, instance string) *v1beta1.ServiceBinding {
+	b := &v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}
+	b.Spec.InstanceRef.Name = instance
+	return b
+}
+
+func RawParameters(text string) *runtime.RawExtension {
+	return &runtime.RawExtension{Raw: []byte(text)}
+}
+
+// waitReady waits until instances and bindings are.
+func (w *Environment) waitReady(objects ...client.Object) {
+	for _, o := range objects {
+		w.await(o.GetName()+" is Ready", func() error {
+			if err := w.get(o); err != nil {
+				return err
+			}
+			w.retryIfRefused(o)
+			switch o := o.(type) {
+			case *v1beta1.ServiceInstance:
+				return CheckReady(o.Status.Conditions, o.Status.ReconciledGeneration, o)
+			case *v1beta1.ServiceBinding:
+				return CheckReady(o.Status.Conditions, o.Status.ReconciledGeneration, o)
+			}
+			return apierrors.NewBadRequest("it is never Ready")
+		})
+	}
+}
+
+// retryIfRefused does what a person has to where a broker has refused something: the object says
+// that it is not tried any more, and how to have it tried again.
+func (w *Environment) retryIfRefused(o client.Object) {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		if hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) && o.Status.ObservedGeneration == o.Generation {
+			w.requestRetry(o)
+		}
+	case *v1beta1.ServiceBinding:
+		if (hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) || isStalledOnSecret(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
+			w.requestRetry(o)
+		}
+	}
+}
+
+// isRetriedByOperator reports whether what failed looks like a misconfiguration, which is repeated without an edit.
+func isRetriedByOperator(a *v1beta1.Attempts) bool { return a != nil && a.Misconfigured > 0 }
+
+// requestRetry asks again. What fails is done the next time.
+func (w *Environment) requestRetry(o client.Object) {
+	var err error
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		o.Spec.UpdateRequests++
+		err = w.Client.Update(w.Ctx, o)
+	case *v1beta1.ServiceBinding:
+		err = w.Client.Patch(w.Ctx, o, annotationPatch(v1beta1.RebindAnnotation, "again "+strconv.Itoa(w.RetryRequests)))
+	}
+	if err == nil {
+		w.RetryRequests++
+	}
+}
+
+func hasFailed(conditions []v1beta1.Condition) bool {
+	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
+		return c.Type == v1beta1.ConditionFailed && c.Status == v1beta1.ConditionTrue
+	})
+}
+
+// isStalledOnSecret says whether the broker does not help with what was changed in a Secret.
+func isStalledOnSecret(conditions []v1beta1.Condition) bool {
+	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
+		return c.Type == v1beta1.ConditionStalled && c.Status == v1beta1.ConditionTrue && c.Reason == v1beta1.ReasonSecretEdited
+	})
+}
+
+// provision prepares an instance.
+func (w *Environment) provision(class, plan string) *v1beta1.ServiceInstance {
+	si := w.NewInstance("db", class, plan)
+	w.create(si)
+	w.waitReady(si)
+	return si
+}
+
+// waitMessage waits until an instance's conditions say something of what the broker has done.
+func (w *Environment) waitMessage(si *v1beta1.ServiceInstance, text string) {
+	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
+		if err := w.get(si); err != nil {
+			return err
+		}
+		said, _ := json.Marshal(si.Status.Conditions) // strings
+		if !strings.Contains(string(said), text) {
+			w.retryIfRefused(si) // it may have been refused for another reason
+			return errors.New(string(said))
+		}
+		return nil
+	})
+}
+
+// waitAtBroker waits until the broker has something of an instance's id.
+func (w *Environment) waitAtBroker(si *v1beta1.ServiceInstance) {
+	w.await("the broker has begun", func() error {
+		if err := w.get(si); err != nil {
+			return err
+		}
+		if !w.BrokerIDs()[ExternalID(si)] {
+			w.retryIfRefused(si)
+			return fmt.Errorf("it has nothing of %s", ExternalID(si))
+		}
+		return nil
+	})
+}
+
+// createForeignInstance puts an instance that is not ours into the broker.
+func (w *Environment) createForeignInstance(id string) {
+	services := w.sharedServices(osbtest.DefaultServices())
+	r := httptest.NewRequestWithContext(w.Ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
+		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
+	r.Header.Set("X-Broker-API-Version", "2.17")
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Broker-API-Request-Identity", id)
+	r.SetBasicAuth("bellhop", canary.Value)
+	answer := httptest.NewRecorder()
+	w.Broker.ServeHTTP(answer, r)
+	if answer.Code != http.StatusAccepted {
+		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
+	}
+	w.Foreign.add(id)
+}
+
+// retainedBackup prepares what the broker has from an object before, which is not ours any more,
+// and returns an object as a backup of that has it.
+func (w *Environment) retainedBackup() *v1beta1.ServiceInstance {
+	before := w.provision(SyncClass, SyncPlan)
+	backup := w.NewInstance(before.Name, SyncClass, SyncPlan)
+	backup.Annotations = map[string]string{v1beta1.MadeIDAnnotation: before.Annotations[v1beta1.MadeIDAnnotation]}
+	backup.Spec.ExternalID = ExternalID(before)
+	w.retain(before)
+	w.Foreign.add(backup.Spec.ExternalID)
+	return backup
+}

@@ -1,0 +1,121 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"cmp"
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+)
+
+// ObjectLists are what is looked at of a world.
+func (w *Environment) ObjectLists() []client.ObjectList {
+	lists := []client.ObjectList{
+		&pagerv1beta1.AlertList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}, &corev1.SecretList{},
+	}
+	if w.ClusterWide {
+		return append(lists, &pagerv1beta1.ClusterReceiverList{},
+			&v1beta1.ClusterServiceBrokerList{}, &v1beta1.ClusterServiceClassList{}, &v1beta1.ClusterServicePlanList{})
+	}
+	return append(lists, &pagerv1beta1.ReceiverList{},
+		&v1beta1.ServiceBrokerList{}, &v1beta1.ServiceClassList{}, &v1beta1.ServicePlanList{})
+}
+
+// ListScope has a list show what is of the world.
+func (w *Environment) ListScope(list client.ObjectList) client.ListOption {
+	switch list.(type) {
+	case *pagerv1beta1.ClusterReceiverList, *v1beta1.ClusterServiceBrokerList, *v1beta1.ClusterServiceClassList, *v1beta1.ClusterServicePlanList:
+		return client.MatchingLabels{proxy.RunLabel: w.Namespace}
+	}
+	return client.InNamespace(w.Namespace)
+}
+
+// Objects are all of the run.
+func (w *Environment) Objects() (all []client.Object, err error) {
+	for _, list := range w.ObjectLists() {
+		if err := w.Client.List(context.WithoutCancel(w.Ctx), list, w.ListScope(list)); err != nil {
+			return nil, err
+		}
+		if err := meta.EachListItem(list, func(o runtime.Object) error {
+			all = append(all, o.(client.Object))
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// BrokerIDs are the ids that the broker has.
+func (w *Environment) BrokerIDs() map[string]bool {
+	held := map[string]bool{}
+	holds := w.Broker.Holds()
+	for id := range holds.Instances {
+		held[id] = true
+	}
+	for id := range holds.Bindings {
+		held[id] = true
+	}
+	return held
+}
+
+// ExternalID is the id that an object claims at the broker.
+func ExternalID(o client.Object) string {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		return cmp.Or(o.Status.ExternalID, o.Spec.ExternalID)
+	case *v1beta1.ServiceBinding:
+		return cmp.Or(o.Status.ExternalID, o.Spec.ExternalID)
+	}
+	return ""
+}
+
+// RecordedIDs are all that an object has on record.
+func RecordedIDs(o client.Object) []string {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		return []string{o.Spec.ExternalID, o.Status.ExternalID}
+	case *v1beta1.ServiceBinding:
+		return []string{o.Spec.ExternalID, o.Status.ExternalID, o.Status.PredecessorID}
+	}
+	return nil
+}
+
+// RemoveObjects removes what is left of the run, whoever wants to keep it.
+func (w *Environment) RemoveObjects() {
+	ctx := context.WithoutCancel(w.Ctx)
+	all, err := w.Objects()
+	if err != nil {
+		return
+	}
+	for _, o := range all {
+		if len(o.GetFinalizers()) > 0 {
+			bare := o.DeepCopyObject().(client.Object)
+			bare.SetFinalizers(nil)
+			_ = w.Client.Patch(ctx, bare, client.MergeFrom(o)) // best effort: it is only for the machine's sake
+		}
+		_ = w.Client.Delete(ctx, o)
+	}
+}

@@ -1,0 +1,259 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+// A shape is what a CRD's schema or the JSON Schema of a plan says of a value, as far as the
+// two say it alike.
+type schema struct {
+	Type       string             `json:"type"`
+	Enum       []any              `json:"enum"`
+	Minimum    *float64           `json:"minimum"`
+	Maximum    *float64           `json:"maximum"`
+	MinLength  int                `json:"minLength"`
+	MaxLength  *int               `json:"maxLength"`
+	Pattern    string             `json:"pattern"`
+	Format     string             `json:"format"`
+	Properties map[string]*schema `json:"properties"`
+	Required   []string           `json:"required"`
+	Items      *schema            `json:"items"`
+	MinItems   int                `json:"minItems"`
+	MaxItems   *int               `json:"maxItems"`
+	// Additional is false where nothing else may be there.
+	Additional any `json:"additionalProperties"`
+
+	// generate are for what a schema cannot say, such as which names there are; nil: it is
+	// left out.
+	generate func(*rand.Rand) any
+	// alwaysPresent: it is never left out, though it may be.
+	alwaysPresent bool
+	// anyType: one of another type is not refused.
+	anyType bool
+	// exactlyOne: of its properties there is exactly one.
+	exactlyOne bool
+}
+
+// specSchema is the shape of the spec in a CRD of config/, as its version v1beta1 has it.
+func specSchema(crd string) (*schema, error) {
+	repo, err := local.FindRepo()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(repo, "config", "crd", "bases", crd+".yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var read struct {
+		Spec struct {
+			Versions []struct {
+				Name   string
+				Schema struct{ OpenAPIV3Schema schema }
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &read); err != nil {
+		return nil, err
+	}
+	for _, v := range read.Spec.Versions {
+		if v.Name == "v1beta1" {
+			return v.Schema.OpenAPIV3Schema.Properties["spec"], nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no v1beta1", crd)
+}
+
+func parseSchema(text string) *schema {
+	s := &schema{}
+	if err := json.Unmarshal([]byte(text), s); err != nil {
+		panic(err) // it is a constant
+	}
+	return s
+}
+
+// omit leaves a property out.
+func omit(*rand.Rand) any { return nil }
+
+// randomValue is one of that shape, now and then at a bound; nil: none is to be there.
+func (s *schema) randomValue(r *rand.Rand) any {
+	switch {
+	case s.generate != nil:
+		return s.generate(r)
+	case s.Format == "byte":
+		return base64.StdEncoding.EncodeToString([]byte("b" + s.letters(r))) // the API server takes none that is empty
+	case len(s.Enum) > 0:
+		return s.Enum[r.IntN(len(s.Enum))]
+	}
+	switch s.Type {
+	case "object":
+		return s.randomObject(r)
+	case "array":
+		list := make([]any, s.MinItems+r.IntN(2))
+		for i := range list {
+			list[i] = s.Items.randomValue(r)
+		}
+		return list
+	case "integer":
+		low, high := s.bounds()
+		return []int64{low, high, low + r.Int64N(high-low+1)}[r.IntN(3)]
+	case "number":
+		low, high := s.bounds()
+		return float64(low) + float64(high-low)*float64(r.IntN(5))/4
+	case "boolean":
+		return r.IntN(2) == 0
+	}
+	return s.letters(r)
+}
+
+func (s *schema) bounds() (low, high int64) {
+	high = 100000
+	if s.Minimum != nil {
+		low = int64(*s.Minimum)
+	}
+	if s.Maximum != nil {
+		high = int64(*s.Maximum)
+	}
+	return low, high
+}
+
+// letters is of lower-case letters, which all patterns there are take.
+func (s *schema) letters(r *rand.Rand) string {
+	length := s.MinLength + r.IntN(10)
+	if s.MaxLength != nil && (length > *s.MaxLength || r.IntN(8) == 0) {
+		length = *s.MaxLength
+	}
+	word := make([]byte, length)
+	for i := range word {
+		word[i] = byte('a' + r.IntN(26))
+	}
+	return string(word)
+}
+
+// randomObject has what is required, and some of the rest.
+func (s *schema) randomObject(r *rand.Rand) any {
+	o := map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		if p := s.Properties[name]; !s.requires(name) && !p.alwaysPresent && r.IntN(3) == 0 {
+			continue
+		}
+		if v := s.Properties[name].randomValue(r); v != nil {
+			o[name] = v
+		}
+	}
+	return o
+}
+
+func (s *schema) requires(name string) bool { return slices.Contains(s.Required, name) }
+
+// A slip is a value that is not of a shape, and where it is not.
+type invalidValue struct {
+	value any
+	field string
+}
+
+// invalidValues are some values that are not of that shape, one for each thing that it says.
+func (s *schema) invalidValues(r *rand.Rand, field string) []invalidValue {
+	var all []invalidValue
+	add := func(is bool, value any) {
+		if is {
+			all = append(all, invalidValue{value, field})
+		}
+	}
+	other := map[string]any{"string": 7, "integer": "seven", "number": "half", "boolean": "yes", "object": "all", "array": "many"}
+	add(s.Type != "" && !s.anyType, other[s.Type])
+	add(len(s.Enum) > 0, "NoneOfThem")
+	add(s.Minimum != nil, s.outOfBounds(s.Minimum, -1))
+	add(s.Maximum != nil, s.outOfBounds(s.Maximum, 1))
+	add(s.MinLength > 0, "")
+	if s.MaxLength != nil {
+		add(true, strings.Repeat("x", *s.MaxLength+1))
+	}
+	add(s.Pattern != "", "NOT so!")
+	if s.Items != nil {
+		for _, m := range s.Items.invalidValues(r, field+"[0]") {
+			all = append(all, invalidValue{[]any{m.value}, m.field})
+		}
+		add(s.MinItems > 0, []any{})
+		if s.MaxItems != nil {
+			add(true, make([]any, *s.MaxItems+1))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		for _, m := range s.Properties[name].invalidValues(r, field+"."+name) {
+			all = append(all, s.withProperty(r, name, m))
+		}
+		if s.requires(name) {
+			all = append(all, s.withProperty(r, name, invalidValue{nil, field + "." + name}))
+		}
+	}
+	if s.Additional == false {
+		all = append(all, s.withProperty(r, "unheardOf", invalidValue{1, field + ".unheardOf"}))
+	}
+	return all
+}
+
+func (s *schema) outOfBounds(bound *float64, by float64) any {
+	if bound == nil {
+		return nil
+	}
+	if s.Type == "integer" {
+		return int64(*bound + by)
+	}
+	return *bound + by
+}
+
+// withProperty is an object that is right but for a mistake in one property; nil: that is missing.
+func (s *schema) withProperty(r *rand.Rand, name string, m invalidValue) invalidValue {
+	o := map[string]any{}
+	if !s.exactlyOne {
+		o = s.randomObject(r).(map[string]any)
+	}
+	if o[name] = m.value; m.value == nil {
+		delete(o, name)
+	}
+	return invalidValue{o, m.field}
+}
+
+// keepOnly leaves these properties of a spec, and has the others never be given.
+func (s *schema) keepOnly(names ...string) {
+	for name, p := range s.Properties {
+		if !slices.Contains(names, name) {
+			p.generate = omit
+		}
+	}
+}
+
+// dropProperties are properties in which admission puts something else than users say.
+func (s *schema) dropProperties(names ...string) {
+	for _, name := range names {
+		delete(s.Properties, name)
+	}
+}

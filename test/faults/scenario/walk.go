@@ -1,0 +1,165 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gophernetes/bellhop/test/faults/snapshot"
+)
+
+// run is there and back again.
+func (w *walk) run() {
+	first := w.randomSpec()
+	w.applySpec(walkerName, first)
+	w.kind.waitDone(w, walkerName)
+	for range 2 + w.r.IntN(3) {
+		w.tryInvalidSpecs()
+		next := w.randomSpec()
+		if w.kind.mutate != nil {
+			w.kind.mutate(w, next)
+		}
+		w.applySpec(walkerName, next)
+		if !w.skipsWaits || w.r.IntN(2) == 0 {
+			w.kind.waitDone(w, walkerName)
+		}
+	}
+	w.applySpec(walkerName, first)
+	w.kind.waitDone(w, walkerName)
+	w.applySpec(twinName, first)
+	w.kind.waitDone(w, twinName)
+	w.compareWithTwin()
+}
+
+// randomSpec is a spec that chance has made.
+func (w *walk) randomSpec() map[string]any { return w.spec.randomObject(w.r).(map[string]any) }
+
+func (w *walk) object(name string, spec map[string]any) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetAPIVersion(strings.SplitN(w.kind.crd, "_", 2)[0] + "/v1beta1")
+	o.SetKind(w.kind.kind)
+	meta := w.objectMeta(name)
+	o.SetName(name)
+	o.SetNamespace(meta.Namespace)
+	o.SetLabels(meta.Labels)
+	if spec != nil {
+		o.Object["spec"] = decodedCopy(spec)
+	}
+	return o
+}
+
+// decodedCopy is as the API server reads it.
+func decodedCopy(spec map[string]any) map[string]any {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		panic(err) // it is made of what JSON has
+	}
+	o := &unstructured.Unstructured{}
+	if err := json.Unmarshal([]byte(`{"apiVersion":"v1","kind":"Any","spec":`+string(text)+`}`), o); err != nil {
+		panic(err)
+	}
+	return o.Object["spec"].(map[string]any)
+}
+
+// applySpec gives an object a spec.
+func (w *walk) applySpec(name string, spec map[string]any) {
+	o := w.object(name, nil)
+	switch err := w.get(o); {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		w.must(err)
+	case w.kind.recreated:
+		w.remove(o)
+		w.waitGone(o)
+	default:
+		edit(w.Environment, o, func(o *unstructured.Unstructured) { o.Object["spec"] = decodedCopy(spec) })
+		return
+	}
+	w.create(w.object(name, spec))
+}
+
+// tryInvalidSpecs tries some of what is wrong: admission has to say where.
+func (w *walk) tryInvalidSpecs() {
+	all := slices.DeleteFunc(w.spec.invalidValues(w.r, "spec"), func(m invalidValue) bool {
+		_, ok := m.value.(map[string]any)
+		return !ok
+	})
+	for range 3 {
+		m := all[w.r.IntN(len(all))]
+		spec := m.value.(map[string]any)
+		if strings.HasPrefix(m.field, "spec.parameters.") { // else a Secret may have what is missing
+			delete(spec, "parametersFrom")
+		}
+		o := w.object("mistake", spec)
+		try := func() error { return w.Client.Create(w.Ctx, o) }
+		if !w.kind.recreated && w.r.IntN(2) == 0 {
+			o = w.object(walkerName, nil)
+			try = func() error {
+				w.must(w.get(o))
+				o.Object["spec"] = decodedCopy(spec)
+				return w.Client.Update(w.Ctx, o)
+			}
+		}
+		err := try()
+		for apierrors.IsConflict(err) {
+			err = try()
+		}
+		text, _ := json.Marshal(spec)
+		switch {
+		case err == nil:
+			w.Reportf("a mistake at %s was not refused: %s", m.field, text)
+		case !strings.Contains(err.Error(), m.field):
+			w.Reportf("a mistake at %s was refused without saying so: %v", m.field, err)
+		}
+	}
+}
+
+// compareWithTwin holds the one that has come back beside the one that was made so.
+func (w *walk) compareWithTwin() {
+	w.await("it is as one made so", func() error {
+		one, err := w.fullState(walkerName)
+		if err != nil {
+			return err
+		}
+		two, err := w.fullState(twinName)
+		if err == nil && one != two {
+			err = errors.New("\n" + snapshot.Difference(two, one))
+		}
+		return err
+	})
+}
+
+// generationFields is how an object came to be as it is, beside what describe leaves out.
+var generationFields = regexp.MustCompile(`"[a-zA-Z]*[gG]eneration":\d+,?`)
+
+// fullState is all there is of an object.
+func (w *walk) fullState(name string) (string, error) {
+	o := w.object(name, nil)
+	if err := w.get(o); err != nil {
+		return "", err
+	}
+	dropHistory(o)
+	text := snapshot.Describe(o) + "\n" + w.kind.outside(w, name)
+	return generationFields.ReplaceAllString(strings.ReplaceAll(text, name, "it"), ""), nil
+}

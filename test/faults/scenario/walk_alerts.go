@@ -1,0 +1,93 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+func restrictAlert(s *schema) {
+	s.Properties["receiverRefs"].generate = func(r *rand.Rand) any {
+		var refs []any
+		for _, name := range []string{"hook", "desk", "boss"} {
+			if r.IntN(3) > 0 {
+				refs = append(refs, map[string]any{"kind": "Receiver", "name": name})
+			}
+		}
+		if refs == nil {
+			return nil
+		}
+		return refs
+	}
+	long := func(r *rand.Rand) any { return int64(3600 + r.IntN(3600)) }
+	s.Properties["expireAfterSeconds"].generate, s.Properties["ttlSecondsAfterFinished"].generate = long, long
+}
+
+// maybeExpireSoon now and then makes an Alert old news.
+func maybeExpireSoon(w *walk, spec map[string]any) {
+	if w.skipsWaits && w.r.IntN(4) == 0 {
+		spec["expireAfterSeconds"] = int64(1)
+	}
+}
+
+// dropHistory leaves out of an Alert's status what it has of receivers that it names no
+// more; the order of the others, which is that in which it came to name them; and how many
+// had been told when it was over.
+func dropHistory(o *unstructured.Unstructured) {
+	list := func(fields ...string) []any {
+		l, _, _ := unstructured.NestedSlice(o.Object, fields...) // there may be none
+		return l
+	}
+	named := func(of any) string { return of.(map[string]any)["name"].(string) }
+	refs := list("spec", "receiverRefs")
+	kept := slices.DeleteFunc(list("status", "deliveries"), func(d any) bool {
+		return !slices.ContainsFunc(refs, func(ref any) bool { return named(ref) == named(d) })
+	})
+	slices.SortFunc(kept, func(a, b any) int { return strings.Compare(named(a), named(b)) })
+	unstructured.RemoveNestedField(o.Object, "status", "deliveries")
+	if len(kept) > 0 {
+		o.Object["status"].(map[string]any)["deliveries"] = kept
+	}
+	if state, _, _ := unstructured.NestedString(o.Object, "spec", "state"); state == string(pagerv1beta1.AlertResolved) {
+		unstructured.RemoveNestedField(o.Object, "status", "receivers")
+		unstructured.RemoveNestedField(o.Object, "status", "sent")
+	}
+}
+
+// receivedContent is what those who hold an Alert were told of it last.
+func receivedContent(w *walk, name string) string {
+	a := &pagerv1beta1.Alert{ObjectMeta: w.objectMeta(name)}
+	w.must(w.get(a))
+	var lines []string
+	for _, d := range a.Status.Deliveries {
+		if d.State != pagerv1beta1.DeliverySent || !IsForReceiver(a, d) {
+			continue
+		}
+		if m := w.LastReceived(a, d.Name); m != nil {
+			lines = append(lines, fmt.Sprintf("%s holds %s %s %s %s", d.Name, m.Title, m.RawContent, m.Severity, m.State))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}

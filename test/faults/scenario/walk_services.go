@@ -1,0 +1,119 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/faults/snapshot"
+)
+
+// registerSchemaBroker is a world with a broker whose plans say what they take.
+func registerSchemaBroker(w *Environment) {
+	w.createSecret("more", map[string]string{"json": `{"note":"from a Secret"}`})
+	registerBrokerWith(func(s *osbtest.Service) {
+		for i := range s.Plans {
+			s.Plans[i].Schemas = []byte(`{"service_instance":{"create":{"parameters":` + instanceSchema + `},"update":{"parameters":` + instanceSchema +
+				`}},"service_binding":{"create":{"parameters":` + bindingSchema + `}}}`)
+		}
+	})(w)
+}
+
+const instanceSchema = `{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,"properties":{
+	"size":{"type":"integer","minimum":1,"maximum":64},
+	"ratio":{"type":"number","minimum":0,"maximum":1},
+	"tier":{"type":"string","enum":["basic","fast","fastest"]},
+	"label":{"type":"string","minLength":1,"maxLength":20,"pattern":"^[a-z]+$"},
+	"public":{"type":"boolean"},
+	"zones":{"type":"array","minItems":1,"maxItems":3,"items":{"type":"string","enum":["north","south"]}},
+	"backup":{"type":"object","additionalProperties":false,"required":["hour"],"properties":{
+		"hour":{"type":"integer","minimum":0,"maximum":23},"keep":{"type":"boolean"}}},
+	"note":{"type":"string"}}}`
+
+const bindingSchema = `{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","additionalProperties":false,"required":["role"],"properties":{
+	"role":{"type":"string","enum":["reader","writer"]},
+	"days":{"type":"integer","minimum":1,"maximum":365},
+	"note":{"type":"string"}}}`
+
+// maybeFromSecret now and then come from a Secret.
+func maybeFromSecret(r *rand.Rand) any {
+	if r.IntN(4) > 0 {
+		return nil
+	}
+	return []any{map[string]any{"secretKeyRef": map[string]any{"name": "more", "key": "json"}}}
+}
+
+func constant(value any) func(*rand.Rand) any { return func(*rand.Rand) any { return value } }
+
+func restrictInstance(s *schema, class string, plans []string) {
+	s.keepOnly("parameters", "parametersFrom", "serviceClassExternalName", "servicePlanExternalName")
+	parameters := parseSchema(instanceSchema)
+	parameters.Properties["note"].generate = omit // it may come from the Secret
+	s.Properties["parameters"] = parameters
+	s.Properties["parametersFrom"].generate = maybeFromSecret
+	s.Properties["serviceClassExternalName"].generate, s.Properties["serviceClassExternalName"].alwaysPresent = constant(class), true
+	s.Properties["servicePlanExternalName"].alwaysPresent = true
+	s.Properties["servicePlanExternalName"].generate = func(r *rand.Rand) any { return plans[r.IntN(len(plans))] }
+	s.dropProperties("clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef", "userInfo")
+}
+
+// brokerInstance is what the broker has of an instance.
+func brokerInstance(w *walk, name string) string {
+	si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}
+	w.must(w.get(si))
+	i := w.Broker.Holds().Instances[ExternalID(si)]
+	if string(i.Parameters) == "{}" {
+		i.Parameters = nil // so are those of an instance that never had any
+	}
+	return fmt.Sprintf("%s %s %s", i.PlanID, i.State, i.Parameters)
+}
+
+func restrictBinding(s *schema) {
+	s.keepOnly("instanceRef", "parameters", "parametersFrom", "secretTransforms")
+	parameters := parseSchema(bindingSchema)
+	parameters.anyType = true // a warning says what becomes of it
+	parameters.Properties["note"].generate = omit
+	s.Properties["parameters"] = parameters
+	s.Properties["parametersFrom"].generate = maybeFromSecret
+	s.Properties["instanceRef"].generate = constant(map[string]any{"name": "db"})
+	s.Properties["secretTransforms"].Items.exactlyOne = true
+	s.Properties["secretTransforms"].generate = func(r *rand.Rand) any {
+		all := []any{
+			map[string]any{"renameKey": map[string]any{"from": "username", "to": "user"}},
+			map[string]any{"addKey": map[string]any{"key": "added", "stringValue": "by hand"}},
+			map[string]any{"removeKey": map[string]any{"key": "uri"}},
+		}
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		return all[:r.IntN(len(all)+1)]
+	}
+	s.Properties["parameters"].alwaysPresent = true // its schema wants some
+	s.dropProperties("userInfo")
+}
+
+// bindingOutcome is what there is of a binding: its Secret, and what the broker has.
+func bindingOutcome(w *walk, name string) string {
+	b := &v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}
+	w.must(w.get(b))
+	s := &corev1.Secret{ObjectMeta: w.objectMeta(name)}
+	w.must(w.get(s))
+	return fmt.Sprintf("%s %s\n%s", snapshot.Describe(s), s.Data["added"], w.Broker.Holds().Bindings[ExternalID(b)].Parameters)
+}

@@ -1,0 +1,120 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// A walk leads an object through specs that chance makes of what its CRD and its plan say
+// of them, and back to the first. There it has to be as one that was made so.
+type walk struct {
+	*Environment
+	r    *rand.Rand
+	kind walkKind
+	spec *schema
+	// skipsWaits: the user does not wait for each spec to take effect.
+	skipsWaits bool
+}
+
+// walkKind is what differs from kind to kind.
+type walkKind struct {
+	crd, kind string
+	prepare   func(*Environment)
+	// restrict tells a shape what the CRD does not.
+	restrict func(*schema)
+	// recreated: there is no other way to another spec than another object.
+	recreated bool
+	// mutate is of a spec on the way.
+	mutate func(w *walk, spec map[string]any)
+	// waitDone waits until a spec has taken effect.
+	waitDone func(w *walk, name string)
+	// outside is what there is of an object outside.
+	outside func(w *walk, name string) string
+}
+
+const walkerName, twinName = "walker-one", "walker-two"
+
+var walkKinds = map[string]walkKind{
+	"alert": {
+		crd: "pager.k8s.co_alerts", kind: "Alert", prepare: CreateThreeReceivers, restrict: restrictAlert, mutate: maybeExpireSoon,
+		waitDone: func(w *walk, name string) { w.waitDecided(&pagerv1beta1.Alert{ObjectMeta: w.objectMeta(name)}) }, outside: receivedContent,
+	},
+	"instance": instanceWalk(SyncClass, SyncPlan, SyncOther),
+	"async":    instanceWalk(AsyncClass, AsyncPlan, AsyncOther),
+	"binding": {
+		crd: "servicecatalog.k8s.io_servicebindings", kind: "ServiceBinding", restrict: restrictBinding, recreated: true,
+		prepare: func(w *Environment) {
+			registerSchemaBroker(w)
+			db := w.NewInstance("db", SyncClass, SyncPlan)
+			w.create(db)
+			w.waitReady(db)
+		},
+		waitDone: func(w *walk, name string) { w.waitReady(&v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}) }, outside: bindingOutcome,
+	},
+}
+
+// instanceWalk is of instances of these plans.
+func instanceWalk(class string, plans ...string) walkKind {
+	return walkKind{
+		crd: "servicecatalog.k8s.io_serviceinstances", kind: "ServiceInstance", prepare: registerSchemaBroker, restrict: func(s *schema) { restrictInstance(s, class, plans) },
+		waitDone: func(w *walk, name string) { w.waitReady(&v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}) }, outside: brokerInstance,
+	}
+}
+
+var walkName = regexp.MustCompile(`^walk-([a-z]+)-(\d+)$`)
+
+// Walks are of each kind as many as asked for, with seeds by chance; or the one of a name.
+func Walks(pattern string, seed uint64, n int) (all []Scenario) {
+	if m := walkName.FindStringSubmatch(pattern); m != nil && walkKinds[m[1]].crd != "" {
+		own, _ := strconv.ParseUint(m[2], 10, 64) // digits
+		return []Scenario{newWalk(m[1], own)}
+	}
+	r := rand.New(rand.NewPCG(seed, 3))
+	for _, kind := range slices.Sorted(maps.Keys(walkKinds)) {
+		for range n {
+			all = append(all, newWalk(kind, r.Uint64N(1e6)))
+		}
+	}
+	return all
+}
+
+// crashesInWalk is how often a walk is tried with a crash.
+const crashesInWalk = 4
+
+func newWalk(kind string, seed uint64) Scenario {
+	k := walkKinds[kind]
+	hurried := seed%2 == 1
+	return Scenario{
+		Name: fmt.Sprintf("walk-%s-%d", kind, seed), Prepare: k.prepare, timingDependent: hurried, MaxCrashes: crashesInWalk,
+		Steps: func(world *Environment) {
+			spec, err := specSchema(k.crd)
+			world.must(err)
+			k.restrict(spec)
+			w := &walk{Environment: world, r: rand.New(rand.NewPCG(seed, 4)), kind: k, spec: spec, skipsWaits: hurried}
+			w.run()
+		},
+	}
+}

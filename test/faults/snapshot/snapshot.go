@@ -1,0 +1,100 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package snapshot
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+)
+
+var (
+	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore)$`)
+	// readyReasons is how something became Ready, which depends on what a fault has kept from being sent.
+	readyReasons = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
+	randomID     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
+)
+
+// Describe is an object without what differs from run to run.
+func Describe(o client.Object) string {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err.Error()
+	}
+	var value map[string]any
+	if err := json.Unmarshal(text, &value); err != nil {
+		return err.Error()
+	}
+	if s, ok := o.(*corev1.Secret); ok {
+		value["data"] = slices.Sorted(maps.Keys(s.Data))
+	}
+	text, err = json.Marshal(withoutVolatile(value))
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T ", o)[1:] + proxy.StripRunName(o.GetName()) + " " + readyReasons.Replace(WithoutIDs(proxy.StripRunName(string(text))))
+}
+
+// withoutVolatile drops what differs from run to run.
+func withoutVolatile(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		kept := map[string]any{}
+		for key, member := range v {
+			if key == "deletionTimestamp" || !volatileKeys.MatchString(key) {
+				kept[key] = withoutVolatile(member)
+			}
+			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name: those told at once come in any order
+				slices.SortFunc(rows, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			}
+		}
+		return kept
+	case []any:
+		for i := range v {
+			v[i] = withoutVolatile(v[i])
+		}
+	}
+	return value
+}
+
+// Difference is what has to be and is not, and the other way round.
+func Difference(expected, state string) string {
+	var lines []string
+	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
+	for _, line := range want {
+		if !slices.Contains(have, line) {
+			lines = append(lines, "  - "+line)
+		}
+	}
+	for _, line := range have {
+		if !slices.Contains(want, line) {
+			lines = append(lines, "  + "+line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// WithoutIDs replaces ids and names of runs.
+func WithoutIDs(text string) string { return randomID.ReplaceAllString(text, "…") }

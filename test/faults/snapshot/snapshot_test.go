@@ -1,0 +1,74 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package snapshot
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+func TestADescriptionHasWhatLasts(t *testing.T) {
+	a := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Name: "disk", Namespace: "run-abcde", UID: "1", ResourceVersion: "7", Generation: 2}}
+	a.Spec.Content = "of 5e12ce00-1234-4abc-8000-0123456789ab in run-abcde"
+	before := Describe(a)
+	a.UID, a.ResourceVersion, a.Namespace, a.Spec.Content = "2", "9", "run-fghij", "of 5e12ce00-ffff-4abc-8000-0123456789ab in run-fghij"
+	if after := Describe(a); after != before {
+		t.Errorf("one run has %s, another %s", before, after)
+	}
+	for what, change := range map[string]func(){
+		"generation": func() { a.Generation = 3 },
+		"content":    func() { a.Spec.Content = "other" },
+		"deletion":   func() { a.DeletionTimestamp = &metav1.Time{} },
+		"sent":       func() { a.Status.Sent = true },
+	} {
+		saved := a.DeepCopy()
+		if change(); Describe(a) == before {
+			t.Errorf("it is the same with another %s", what)
+		}
+		*a = *saved
+	}
+}
+
+func TestADescriptionOfASecretHasItsKeysOnly(t *testing.T) {
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "app"}, Data: map[string][]byte{"password": []byte("x"), "host": nil}}
+	if text := Describe(s); !strings.Contains(text, `["host","password"]`) || strings.Contains(text, "eA==") {
+		t.Error(text)
+	}
+}
+
+func TestWhatDiffersFromRunToRunIsDropped(t *testing.T) {
+	var value any
+	if err := json.Unmarshal([]byte(`{"a":[{"lastTransitionTime":"x","type":"Ready"}],"metadata":{"uid":"u","labels":{},"name":"n"},"externalID":"i","deletionTimestamp":"d"}`), &value); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(withoutVolatile(value))
+	if want := `{"a":[{"type":"Ready"}],"deletionTimestamp":"d","metadata":{"name":"n"}}`; err != nil || string(text) != want {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestADifferenceNamesBothSides(t *testing.T) {
+	if got, want := Difference("a\nb", "b\nc"), "  - a\n  + c"; got != want {
+		t.Errorf("%q", got)
+	}
+}

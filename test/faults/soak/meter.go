@@ -1,0 +1,160 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package soak
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+	"github.com/gophernetes/bellhop/test/internal/metrics"
+)
+
+// A meter reads what a process says of itself, every few seconds.
+type meter struct {
+	address, token string
+	began          time.Time
+
+	mu      sync.Mutex
+	pid     int
+	samples []sample
+	// first is what the first process had at rest.
+	first sample
+}
+
+// sample is one reading.
+type sample struct {
+	at                   time.Duration
+	pid                  int
+	resident, goroutines float64
+}
+
+const (
+	meterInterval = 2 * time.Second
+	// spare is by how much a process may have more at rest than the first one: idle
+	// connections come and go.
+	spareGoroutines, spareMemory = 80, 128 << 20
+)
+
+// newMeter is for processes that serve their metrics at an address that is free now.
+func newMeter(ctx context.Context, l *harness.Cluster, namespace string) (*meter, error) {
+	port, err := local.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	token, err := metrics.Token(ctx, l.Client, namespace, "meter")
+	if err != nil {
+		return nil, err
+	}
+	return &meter{address: fmt.Sprintf("127.0.0.1:%d", port), token: token, began: time.Now()}, nil
+}
+
+// setProcess is for another process.
+func (m *meter) setProcess(pid int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pid = pid
+}
+
+// sampleLoop reads until the context ends. A process that is not there says nothing.
+func (m *meter) sampleLoop(ctx context.Context) {
+	for ctx.Err() == nil {
+		if s, err := m.read(ctx); err == nil {
+			m.mu.Lock()
+			m.samples = append(m.samples, s)
+			m.mu.Unlock()
+		}
+		proxy.Sleep(ctx, meterInterval)
+	}
+}
+
+func (m *meter) read(ctx context.Context) (s sample, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	families, err := metrics.Read(ctx, "https://"+m.address+"/metrics", m.token)
+	if err != nil {
+		return s, err
+	}
+	gauge := func(name string) float64 {
+		for _, metric := range families[name].GetMetric() {
+			return metric.GetGauge().GetValue()
+		}
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return sample{time.Since(m.began), m.pid, gauge("process_resident_memory_bytes"), gauge("go_goroutines")}, nil
+}
+
+// checkAtRest reads once all is at rest: a process that has much more than the first one keeps
+// what it needs no more.
+func (m *meter) checkAtRest(w *scenario.Environment) sample {
+	s, err := m.read(w.Ctx)
+	if err != nil {
+		w.Reportf("reading metrics: %v", err)
+		return s
+	}
+	if m.first.pid == 0 {
+		m.first = s
+	}
+	if s.goroutines > m.first.goroutines+spareGoroutines {
+		w.Reportf("at rest it has %.0f goroutines, and had %.0f", s.goroutines, m.first.goroutines)
+	}
+	if s.resident > m.first.resident+spareMemory {
+		w.Reportf("at rest it has %.0f MiB, and had %.0f", s.resident/(1<<20), m.first.resident/(1<<20))
+	}
+	return s
+}
+
+const chartWidth, chartHeight = 720, 160
+
+// chart draws memory and goroutines over time; a line that begins anew is another process.
+func (m *meter) chart() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11">`+"\n", chartWidth+60, 2*chartHeight+70)
+	fmt.Fprint(&b, `<rect width="100%" height="100%" fill="white"/>`+"\n")
+	m.curve(&b, 20, "resident memory, MiB", func(s sample) float64 { return s.resident / (1 << 20) })
+	m.curve(&b, chartHeight+50, "goroutines", func(s sample) float64 { return s.goroutines })
+	fmt.Fprintln(&b, `</svg>`)
+	return b.Bytes()
+}
+
+func (m *meter) curve(b *bytes.Buffer, top int, title string, of func(sample) float64) {
+	end, most := time.Second, 1.0
+	for _, s := range m.samples {
+		end, most = max(end, s.at), max(most, of(s))
+	}
+	fmt.Fprintf(b, `<text x="50" y="%d">%s (0 to %.0f, over %s)</text>`+"\n", top-6, title, most, formatClock(end))
+	fmt.Fprintf(b, `<path d="M50 %d V%d H%d" fill="none" stroke="gray"/>`+"\n", top, top+chartHeight, 50+chartWidth)
+	fmt.Fprint(b, `<path fill="none" stroke="#0969da" d="`)
+	for i, s := range m.samples {
+		to := "L"
+		if i == 0 || m.samples[i-1].pid != s.pid {
+			to = "M"
+		}
+		fmt.Fprintf(b, "%s%.1f %.1f ", to, 50+chartWidth*float64(s.at)/float64(end), float64(top+chartHeight)-chartHeight*of(s)/most)
+	}
+	fmt.Fprintln(b, `"/>`)
+}

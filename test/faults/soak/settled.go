@@ -1,0 +1,131 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package soak
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+	"github.com/gophernetes/bellhop/test/faults/snapshot"
+)
+
+// waitSettled waits until all objects are as they have to be, and nothing more is asked.
+func (s *session) waitSettled() error {
+	end := time.Now().Add(settleTimeout)
+	for {
+		open, err := s.unsettled()
+		if err == nil && len(open) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			return errors.Join(append(open, err, fmt.Errorf("%d objects are not as they have to be within %s", len(open), settleTimeout))...)
+		}
+		proxy.Sleep(s.Env.Ctx, 200*time.Millisecond)
+		if err := s.Env.Ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if calls := s.WaitUntilIdle(2500 * time.Millisecond); calls != "" {
+		return fmt.Errorf("it does not come to rest: %s", calls)
+	}
+	return nil
+}
+
+// unsettled says which objects are not yet as their users asked.
+func (s *session) unsettled() (problems []error, err error) {
+	all, err := s.Env.Objects()
+	if err != nil {
+		return nil, err
+	}
+	instances, held := map[string]*v1beta1.ServiceInstance{}, map[string]bool{}
+	for _, o := range all {
+		switch o := o.(type) {
+		case *v1beta1.ServiceInstance:
+			instances[o.Name] = o
+		case *v1beta1.ServiceBinding:
+			held[o.Spec.InstanceRef.Name] = true
+		}
+	}
+	for _, o := range all {
+		var problem error
+		switch o := o.(type) {
+		case *pagerv1beta1.Alert:
+			problem = s.checkAlert(o)
+		case *v1beta1.ServiceInstance:
+			if !o.DeletionTimestamp.IsZero() && held[o.Name] {
+				break // it waits for its bindings
+			}
+			problem = s.checkInstance(o)
+		case *v1beta1.ServiceBinding:
+			if si := instances[o.Spec.InstanceRef.Name]; o.DeletionTimestamp.IsZero() && (si == nil || !si.DeletionTimestamp.IsZero()) {
+				break // it waits for an instance
+			}
+			problem = checkSettled(o, o.Status.Conditions, o.Status.ReconciledGeneration)
+		}
+		if problem != nil {
+			problems = append(problems, fmt.Errorf("%T %s: %w", o, o.GetName(), problem))
+		}
+	}
+	return problems, nil
+}
+
+func checkSettled(o client.Object, conditions []v1beta1.Condition, observed int64) error {
+	if !o.GetDeletionTimestamp().IsZero() {
+		return fmt.Errorf("it is not gone: %s", snapshot.Describe(o))
+	}
+	return scenario.CheckReady(conditions, observed, o)
+}
+
+// checkInstance says what an instance still waits for, or how the broker has it otherwise.
+func (s *session) checkInstance(si *v1beta1.ServiceInstance) error {
+	if err := checkSettled(si, si.Status.Conditions, si.Status.ReconciledGeneration); err != nil {
+		return err
+	}
+	if has := s.Env.Broker.Holds().Instances[scenario.ExternalID(si)]; string(has.Parameters) != string(si.Spec.Parameters.Raw) {
+		return fmt.Errorf("the broker has %s, and not %s", has.Parameters, si.Spec.Parameters.Raw)
+	}
+	return nil
+}
+
+// checkAlert says what is still to be done for an Alert, or whom it told otherwise.
+func (s *session) checkAlert(a *pagerv1beta1.Alert) error {
+	if !a.DeletionTimestamp.IsZero() {
+		return errors.New("it is not gone")
+	}
+	if a.Status.ObservedGeneration != a.Generation || !scenario.IsDecided(a) {
+		return fmt.Errorf("%+v", a.Status)
+	}
+	for _, d := range a.Status.Deliveries {
+		if !scenario.IsForReceiver(a, d) || d.State == pagerv1beta1.DeliveryResolved || d.State == pagerv1beta1.DeliveryFiltered {
+			continue
+		}
+		if d.State != pagerv1beta1.DeliverySent || a.Spec.State != pagerv1beta1.AlertFiring {
+			return fmt.Errorf("%s: %s %s", d.Name, d.State, d.Message)
+		}
+		if last := s.Env.LastReceived(a, d.Name); last == nil || last.RawContent != a.Spec.Content || last.Severity != string(a.Spec.Severity) {
+			return fmt.Errorf("%s was told %+v last, and not %q", d.Name, last, a.Spec.Content)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// A soak has users do what they like and things fail, round by round. At the end of each
+// round all is left alone, and has to be right once it has come to rest.
+type session struct {
+	*harness.Run
+	out        io.Writer
+	seed       uint64
+	began      time.Time
+	meter      *meter
+	actions    atomic.Int64
+	rounds     int
+	violations int
+}
+
+const (
+	users = 4
+	// each has so many objects of a kind.
+	objectsPerUser = 4
+	roundTime      = 20 * time.Second
+	// settleTimeout is how long it may take until all is at rest: whoever was told to wait does.
+	settleTimeout = 3 * time.Minute
+)
+
+// Options are those of the command line.
+type Options struct {
+	Operator string // the binary that is tried; "": it is built
+	Duration time.Duration
+	Seed     uint64
+	Chart    string // the file into which memory and goroutines are drawn; "": none
+}
+
+// Run goes on for a time, and draws what it took into a file, if there is a path.
+func Run(ctx context.Context, o Options, out io.Writer) (err error) {
+	l, err := harness.StartCluster(ctx, o.Operator)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, err := l.NewRun(ctx, scenario.Scenario{})
+	if err != nil {
+		return err
+	}
+	s := &session{Run: r, out: out, seed: o.Seed, began: time.Now()}
+	defer s.Close()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "seed %d\n%s\n", o.Seed, tableHeader)
+	for time.Since(s.began) < o.Duration && ctx.Err() == nil {
+		if err := s.runRound(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "%d rounds, %d actions, %d violations, %s, seed %d\n", s.rounds, s.actions.Load(), s.violations, time.Since(s.began).Round(time.Second), o.Seed)
+	if o.Chart != "" {
+		if err := os.WriteFile(o.Chart, s.meter.chart(), 0o600); err != nil {
+			return err
+		}
+	}
+	if s.violations > 0 {
+		return fmt.Errorf("%d violations", s.violations)
+	}
+	return nil
+}
+
+func (s *session) prepare(ctx context.Context) (err error) {
+	if s.meter, err = newMeter(ctx, s.Cluster, s.Env.Namespace); err != nil {
+		return err
+	}
+	s.OnLeader = func(p *harness.Process) { s.meter.setProcess(p.ProcessID()) }
+	if err := s.startLeader(ctx); err != nil {
+		return err
+	}
+	err = s.Env.Play(func(w *scenario.Environment) {
+		scenario.CreateThreeReceivers(w)
+		scenario.RegisterBroker(w)
+		w.MaxRepeats = math.MaxInt32 // the operator is killed again and again
+		w.Broker.Change(func(o *osbtest.Options) { o.Terse, o.Patient = true, true })
+	})
+	if err != nil {
+		return fmt.Errorf("preparing: %w\n%s", err, s.Log)
+	}
+	go s.meter.sampleLoop(ctx)
+	return nil
+}
+
+// startLeader has a new process.
+func (s *session) startLeader(ctx context.Context) error {
+	p, err := s.StartProcess(ctx, false, "", "--metrics-bind-address="+s.meter.address)
+	if err != nil {
+		return err
+	}
+	s.SetLeader(p)
+	return nil
+}
+
+// runRound is one round.
+func (s *session) runRound(ctx context.Context) error {
+	s.rounds++
+	r := rand.New(rand.NewPCG(s.seed, uint64(s.rounds)))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.Injector.Arm(proxy.Fault{})
+	watched := s.Oracle.WatchObjects(ctx)
+	trouble := disruptions[r.IntN(len(disruptions))]
+	busy, rest := context.WithTimeout(ctx, roundTime)
+	var all sync.WaitGroup
+	for user := range users {
+		random := rand.New(rand.NewPCG(r.Uint64(), uint64(user)))
+		all.Go(func() { s.userLoop(busy, random, user) })
+	}
+	proxy.Sleep(busy, time.Duration(r.IntN(5))*time.Second)
+	err := trouble.do(s, busy, r)
+	all.Wait()
+	rest()
+	if err != nil {
+		return fmt.Errorf("%s: %w", trouble.name, err)
+	}
+	quiet := time.Now()
+	problem := s.waitSettled()
+	took := time.Since(quiet)
+	s.Oracle.Check(true)
+	s.Env.Broker.Forget()
+	if problem != nil {
+		s.Env.Reportf("%v", problem)
+	}
+	reading := s.meter.checkAtRest(s.Env)
+	cancel()
+	watched()
+	s.printRound(trouble.name, took, reading)
+	return nil
+}
+
+const tableHeader = " time  round  trouble                        actions  calls  at rest after  resident MiB  goroutines  violations"
+
+// printRound prints a line of the table, and what was wrong.
+func (s *session) printRound(trouble string, took time.Duration, reading sample) {
+	log := s.Log.Take()
+	s.Oracle.CheckLog(log, false)
+	problems := s.Env.TakeProblems()
+	s.violations += len(problems)
+	fmt.Fprintf(s.out, "%5s  %5d  %-29s  %7d  %5d  %12.1fs  %12.1f  %10d  %10d\n", formatClock(time.Since(s.began)), s.rounds, trouble, s.actions.Load(),
+		len(s.Injector.Calls()), took.Seconds(), reading.resident/(1<<20), int(reading.goroutines), len(problems))
+	if len(problems) == 0 {
+		return
+	}
+	file := filepath.Join(os.TempDir(), fmt.Sprintf("bellhop-soak-%d-%d.log", s.seed, s.rounds))
+	if err := os.WriteFile(file, []byte(log), 0o600); err != nil {
+		file = err.Error()
+	}
+	fmt.Fprintf(s.out, "VIOLATION in round %d with %s\n  %s\n  the operator's log: %s\n  again: make soak MINUTES=%.0f SEED=%d\n", s.rounds, trouble,
+		strings.Join(problems, "\n  "), file, time.Since(s.began).Minutes()+1, s.seed)
+}
+
+func formatClock(d time.Duration) string {
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}

@@ -1,0 +1,157 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sweep
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+)
+
+// A journal is a file of the finished runs of a sweep, one JSON object a line. A sweep that was stopped reads it and makes the other
+// runs only.
+type checkpoint struct {
+	mu   sync.Mutex
+	file *os.File // nil: nothing is kept
+	done map[string]checkpointRun
+}
+
+// checkpointHeader is the first line: what the runs are of. Of anything else the journal says nothing.
+type checkpointHeader struct {
+	Operator, Sweep string // checksums of the binaries
+	Choice          string
+	Seed            uint64
+}
+
+// checkpointRun is a run.
+type checkpointRun struct {
+	Scenario, Fault string
+	Happened        bool
+	Took            time.Duration
+	Problems        []string `json:",omitempty"`
+}
+
+// openCheckpoint goes on with a journal of the same operator, sweep and choice of runs, or begins one. The seed is then the journal's.
+func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, error) {
+	j := &checkpoint{done: map[string]checkpointRun{}}
+	if o.Checkpoint == "" {
+		return j, nil
+	}
+	header := checkpointHeader{Seed: o.Seed, Choice: fmt.Sprintf("scenario %q, class %q, part %v, %d walks", o.Scenario, o.Class, o.Part, o.Walks)}
+	self, err := os.Executable()
+	if err == nil {
+		header.Sweep, err = checksum(self)
+	}
+	if err == nil {
+		header.Operator, err = checksum(operator)
+	}
+	if err != nil {
+		return nil, err
+	}
+	former, err := j.read(o.Checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	seed := former.Seed
+	if former.Seed = header.Seed; former != header {
+		j.done = map[string]checkpointRun{}
+		fmt.Fprintf(out, "%s: beginning, seed %d\n", o.Checkpoint, o.Seed)
+		if j.file, err = os.Create(o.Checkpoint); err != nil {
+			return nil, err
+		}
+		return j, json.NewEncoder(j.file).Encode(header)
+	}
+	o.Seed = seed
+	fmt.Fprintf(out, "%s: %d runs are done, going on with seed %d; remove the file to begin anew\n", o.Checkpoint, len(j.done), o.Seed)
+	if j.file, err = os.OpenFile(o.Checkpoint, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return nil, err
+	}
+	_, err = j.file.WriteString("\n") // the last line may have been cut off
+	return j, err
+}
+
+func checksum(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, file)
+	return hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// read takes in what a file has; of a last line that was not finished it says nothing.
+func (j *checkpoint) read(path string) (header checkpointHeader, err error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return header, nil
+	}
+	if err != nil {
+		return header, err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for first := true; lines.Scan(); first = false {
+		if first {
+			if json.Unmarshal(lines.Bytes(), &header) != nil {
+				return checkpointHeader{}, nil // it is no journal
+			}
+			continue
+		}
+		var run checkpointRun
+		if json.Unmarshal(lines.Bytes(), &run) == nil {
+			j.done[run.Scenario+" "+run.Fault] = run
+		}
+	}
+	return header, lines.Err()
+}
+
+// find is what came of a run earlier.
+func (j *checkpoint) find(name string, f proxy.Fault) (found harness.Result, ok bool) {
+	run, ok := j.done[name+" "+f.String()]
+	return harness.Result{Happened: run.Happened, Duration: run.Took, Problems: run.Problems}, ok
+}
+
+// add keeps what came of a run.
+func (j *checkpoint) add(name string, f proxy.Fault, found harness.Result) error {
+	if j.file == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return json.NewEncoder(j.file).Encode(checkpointRun{Scenario: name, Fault: f.String(), Happened: found.Happened, Took: found.Duration, Problems: found.Problems})
+}
+
+func (j *checkpoint) close() error {
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Close()
+}

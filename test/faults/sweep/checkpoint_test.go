@@ -1,0 +1,103 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sweep
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+)
+
+func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
+	dir := t.TempDir()
+	operator, path := filepath.Join(dir, "operator"), filepath.Join(dir, "journal")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func(o Options) (*checkpoint, uint64) {
+		t.Helper()
+		j, err := openCheckpoint(&o, operator, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = j.close() })
+		return j, o.Seed
+	}
+	write(operator, "one")
+	f, err := proxy.ParseFault("crash-after@3+crash-before@1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := open(Options{Checkpoint: path, Seed: 7, Part: 1})
+	if _, ok := first.find("alert", f); ok {
+		t.Error("a new journal has a run")
+	}
+	want := harness.Result{Happened: true, Duration: time.Second, Problems: []string{"it is wrong"}}
+	if err := first.add("alert", f, want); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(path, string(text)+`{"Scenario":"binding","Fau`) // killed while it wrote
+
+	second, seed := open(Options{Checkpoint: path, Seed: 8, Part: 1})
+	got, ok := second.find("alert", f)
+	if !ok || seed != 7 || got.Duration != want.Duration || !got.Happened || len(got.Problems) != 1 || got.Problems[0] != want.Problems[0] {
+		t.Errorf("it goes on with seed %d and %+v", seed, got)
+	}
+	if err := second.add("binding", f, want); err != nil {
+		t.Fatal(err)
+	}
+	if third, _ := open(Options{Checkpoint: path, Seed: 8, Part: 1}); len(third.done) != 2 {
+		t.Errorf("after a line that was cut off it has %v", third.done)
+	}
+	if other, seed := open(Options{Checkpoint: path, Seed: 8, Part: 0.5}); len(other.done) != 0 || seed != 8 {
+		t.Errorf("another choice of runs goes on with seed %d and %v", seed, other.done)
+	}
+	if err := first.add("alert", f, want); err != nil {
+		t.Fatal(err)
+	}
+	write(operator, "two")
+	if other, _ := open(Options{Checkpoint: path, Seed: 9, Part: 0.5}); len(other.done) != 0 {
+		t.Errorf("another operator goes on with %v", other.done)
+	}
+	if none, _ := open(Options{Seed: 9}); none.add("alert", f, want) != nil || none.close() != nil {
+		t.Error("without a journal nothing can be kept")
+	}
+}
+
+func TestAFileThatIsNoJournalIsBegunAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	if err := os.WriteFile(path, []byte(strings.Repeat("no journal\n", 3)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, err := openCheckpoint(&Options{Checkpoint: path, Seed: 7}, path, io.Discard)
+	if err != nil || len(j.done) != 0 {
+		t.Errorf("it has %v, %v", j, err)
+	}
+}

@@ -1,0 +1,189 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sweep
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+)
+
+// classes are the columns of the table, by the kinds of their faults.
+var classes = []struct {
+	name string
+	is   func(proxy.Fault) bool
+}{
+	{"crash", func(f proxy.Fault) bool {
+		return f.Then == nil && (f.Kind == proxy.CrashBefore || f.Kind == proxy.CrashAfter)
+	}},
+	{"two crashes", func(f proxy.Fault) bool { return f.Then != nil }},
+	{"stale", func(f proxy.Fault) bool {
+		return slices.Contains([]string{proxy.Stale, proxy.Frozen, proxy.Standby}, f.Kind)
+	}},
+	{"events", func(f proxy.Fault) bool {
+		return f.Watched != "" || f.Kind == proxy.WatchCut || f.Kind == proxy.WatchGone
+	}},
+	{"answers", func(f proxy.Fault) bool { return proxy.IsAnswer(f.Kind) }},
+	{"leaders", func(f proxy.Fault) bool { return f.Kind == proxy.Deposed }},
+}
+
+func classOf(f proxy.Fault) string {
+	for _, c := range classes {
+		if c.is(f) {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// A draw is what falls to something by chance: the same for one seed, whatever else there is.
+type draw func(of string) uint64
+
+// newDraw draws for a scenario. No machine makes all calls as another does, and yet each has to try the same.
+func newDraw(seed uint64, name string) draw {
+	return func(of string) uint64 {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", seed, name, of))
+		return binary.BigEndian.Uint64(sum[:])
+	}
+}
+
+// pick are a number of faults, which the draw falls on.
+func (d draw) pick(all []proxy.Fault, n int) []proxy.Fault {
+	drawn := slices.SortedFunc(slices.Values(all), func(a, b proxy.Fault) int { return cmp.Compare(d(a.String()), d(b.String())) })
+	return drawn[:min(n, len(drawn))]
+}
+
+// allFaults are all that can be done to a scenario of which these calls and events are known.
+func allFaults(learned harness.Result, d draw) []proxy.Fault {
+	points := callPoints(learned.Calls)
+	var changes []int
+	for i, c := range learned.Calls {
+		if c.Mutates {
+			changes = append(changes, i)
+		}
+	}
+	return slices.Concat(answerFaults(learned.Calls, points), mutationFaults(points, changes), eventFaults(learned.Events), crashPairs(points, changes, d))
+}
+
+// callPoints are the points of calls.
+func callPoints(calls []proxy.Call) (points []proxy.Point) {
+	named := map[string]int{}
+	for _, c := range calls {
+		named[c.Name]++
+		points = append(points, proxy.PointOf(c, named[c.Name]))
+	}
+	return points
+}
+
+// answerFaults are another answer to each call.
+func answerFaults(calls []proxy.Call, points []proxy.Point) (all []proxy.Fault) {
+	for i, c := range calls {
+		for _, kind := range proxy.AnswersAt(c.Seam) {
+			all = append(all, proxy.Fault{Kind: kind, At: points[i]})
+		}
+	}
+	return all
+}
+
+// mutationFaults are those at calls that change something: what comes between them is lost,
+// or not seen.
+func mutationFaults(points []proxy.Point, changes []int) (all []proxy.Fault) {
+	for n, i := range changes {
+		for _, kind := range []string{proxy.CrashBefore, proxy.CrashAfter, proxy.WatchCut, proxy.WatchGone, proxy.Deposed} {
+			all = append(all, proxy.Fault{Kind: kind, At: points[i]})
+		}
+		for _, from := range changes[:n+1] {
+			for _, kind := range []string{proxy.Stale, proxy.Frozen, proxy.Standby} {
+				all = append(all, proxy.Fault{Kind: kind, At: points[i], From: points[from]})
+			}
+		}
+	}
+	return all
+}
+
+// atNthCall has those faults that may be at any call happen at the n-th, whichever that is.
+func atNthCall(all []proxy.Fault, calls []proxy.Call) []proxy.Fault {
+	number := map[proxy.Point]proxy.Point{}
+	for i, p := range callPoints(calls) {
+		number[p] = proxy.Nth(i + 1)
+	}
+	for i := range all {
+		if f := &all[i]; f.Watched == "" && f.Kind != proxy.Deposed && !proxy.IsAnswer(f.Kind) {
+			f.At, f.From = number[f.At], number[f.From]
+		}
+	}
+	return all
+}
+
+// eventFaults are those of each event, and of each resource that is watched.
+func eventFaults(events []string) (all []proxy.Fault) {
+	resources := map[string]bool{}
+	for _, event := range events {
+		all = append(all, proxy.Fault{Kind: proxy.Hide, Watched: event}, proxy.Fault{Kind: proxy.Merge, Watched: event})
+		resource, _, _ := strings.Cut(event, "/")
+		if !resources[resource] {
+			resources[resource] = true
+			all = append(all, proxy.Fault{Kind: proxy.Late, Watched: resource})
+		}
+	}
+	return all
+}
+
+// crashPairs are some: which calls the second process makes is not known.
+func crashPairs(points []proxy.Point, changes []int, d draw) (all []proxy.Fault) {
+	for _, i := range changes {
+		r := rand.New(rand.NewPCG(d(string(points[i])), 0))
+		kind := func() string { return []string{proxy.CrashBefore, proxy.CrashAfter}[r.IntN(2)] }
+		for range 4 {
+			second := proxy.Fault{Kind: kind(), At: proxy.Nth(1 + r.IntN(len(points)-i+1))}
+			all = append(all, proxy.Fault{Kind: kind(), At: points[i], Then: &second})
+		}
+	}
+	return all
+}
+
+// sampleFaults takes some of the faults, of each class as large a part, but at least one.
+func sampleFaults(all []proxy.Fault, part float64, d draw) (some []proxy.Fault) {
+	byClass := map[string][]proxy.Fault{}
+	for _, f := range all {
+		byClass[classOf(f)] = append(byClass[classOf(f)], f)
+	}
+	for _, class := range slices.Sorted(maps.Keys(byClass)) {
+		of := byClass[class]
+		some = append(some, d.pick(of, max(1, int(part*float64(len(of))+0.5)))...)
+	}
+	return some
+}
+
+// oneOfClass is one fault of the class whose turn it is at the n-th scenario, or of the next class that has any.
+func oneOfClass(all []proxy.Fault, n int, d draw) []proxy.Fault {
+	for i := range classes {
+		of := slices.DeleteFunc(slices.Clone(all), func(f proxy.Fault) bool { return !classes[(n+i)%len(classes)].is(f) })
+		if len(of) > 0 {
+			return d.pick(of, 1)
+		}
+	}
+	return nil
+}

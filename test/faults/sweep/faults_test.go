@@ -1,0 +1,136 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sweep
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+)
+
+func aResult() harness.Result {
+	return harness.Result{
+		Calls:  []proxy.Call{{Seam: proxy.SeamAPI, Name: "GET secrets/login", Mutates: false}, {Seam: proxy.SeamOutside, Name: "PUT service_instances", Mutates: true}, {Seam: proxy.SeamAPI, Name: "PATCH serviceinstances/db/status", Mutates: true}},
+		Events: []string{"serviceinstances/db#1", "serviceinstances/db#2", "secrets/login#1"},
+	}
+}
+
+func TestEachClassHasFaults(t *testing.T) {
+	counts := map[string]int{}
+	for _, f := range allFaults(aResult(), newDraw(1, "db")) {
+		counts[classOf(f)]++
+	}
+	want := map[string]int{
+		"crash": 2 * 2, "two crashes": 2 * 4, "stale": 3 * 3, "events": 3*2 + 2 + 2*2,
+		"answers": 2*len(proxy.AnswersAt(proxy.SeamAPI)) + len(proxy.AnswersAt(proxy.SeamOutside)), "leaders": 2,
+	}
+	for class, n := range want {
+		if counts[class] != n {
+			t.Errorf("%s has %d faults, not %d", class, counts[class], n)
+		}
+	}
+	if len(counts) != len(classes) || len(classes) != len(want) {
+		t.Errorf("the classes are %v", counts)
+	}
+}
+
+func TestFaultsOfTheUnordered(t *testing.T) {
+	var at []string
+	for _, f := range atNthCall(allFaults(aResult(), newDraw(1, "db")), aResult().Calls) {
+		if slices.Contains([]string{proxy.CrashBefore, proxy.Standby, proxy.Deposed}, f.Kind) && f.Then == nil {
+			at = append(at, f.String())
+		}
+	}
+	want := []string{"crash-before@2", "deposed@PUT:service_instances#1", "standby@2<2", "crash-before@3", "deposed@PATCH:serviceinstances/db/status#1", "standby@3<2", "standby@3<3"}
+	if slices.Sort(want); !slices.Equal(slices.Sorted(slices.Values(at)), want) {
+		t.Errorf("they are %v", at)
+	}
+}
+
+func TestAShareHasOfEachClass(t *testing.T) {
+	d := newDraw(1, "db")
+	all := allFaults(aResult(), d)
+	if got := sampleFaults(all, 1, d); len(got) != len(all) {
+		t.Errorf("all are %d of %d", len(got), len(all))
+	}
+	if few := sampleFaults(all, 0.001, d); len(few) != len(classes) {
+		t.Errorf("at least one of each class: %v", few)
+	}
+	half := sampleFaults(all, 0.5, d)
+	if len(half) < len(all)/2-len(classes) || len(half) > len(all)/2+len(classes) {
+		t.Errorf("half of %d are %d", len(all), len(half))
+	}
+	if again := sampleFaults(all, 0.5, newDraw(1, "db")); !slices.EqualFunc(half, again, func(a, b proxy.Fault) bool { return a.String() == b.String() }) {
+		t.Error("one seed has two shares")
+	}
+}
+
+func TestTheFixedListHasAllClasses(t *testing.T) {
+	d, counts := newDraw(1, "db"), map[string]int{}
+	for n := range 2 * len(classes) {
+		some := oneOfClass(allFaults(aResult(), d), n, d)
+		if len(some) != 1 || classOf(some[0]) != classes[n%len(classes)].name {
+			t.Errorf("the %d-th scenario is tried with %v", n, some)
+		}
+		counts[classOf(some[0])]++
+	}
+	if len(counts) != len(classes) {
+		t.Errorf("the classes are %v", counts)
+	}
+	crashes := slices.DeleteFunc(allFaults(aResult(), d), func(f proxy.Fault) bool { return classOf(f) != "crash" })
+	if some := oneOfClass(crashes, 3, d); len(some) != 1 {
+		t.Errorf("a scenario that has faults of one class is tried with %v", some)
+	}
+	if some := oneOfClass(nil, 0, d); some != nil {
+		t.Errorf("a scenario without faults is tried with %v", some)
+	}
+}
+
+func TestAShareStaysWhenACallIsMadeOnceMore(t *testing.T) {
+	d := newDraw(1, "db")
+	names := func(r harness.Result) (names []string) {
+		for _, f := range sampleFaults(allFaults(r, d), 0.1, d) {
+			names = append(names, f.String())
+		}
+		return names
+	}
+	more := aResult()
+	more.Calls = append(more.Calls, proxy.Call{Seam: proxy.SeamAPI, Name: "GET secrets/login", Mutates: false})
+	before, after := names(aResult()), names(more)
+	stay := count(before, func(f string) bool { return slices.Contains(after, f) })
+	if stay < len(before)*3/4 {
+		t.Errorf("of %v only %d are in %v", before, stay, after)
+	}
+}
+
+func TestEachFaultCanBeRepeated(t *testing.T) {
+	for _, f := range allFaults(aResult(), newDraw(1, "db")) {
+		again, err := proxy.ParseFault(f.String())
+		if err != nil || again.String() != f.String() {
+			t.Errorf("%s: %v, %v", f, again, err)
+		}
+	}
+}
+
+func TestPointsTellCallsOfOneNameApart(t *testing.T) {
+	got := callPoints([]proxy.Call{{Name: "GET secrets/a"}, {Name: "PUT x"}, {Name: "GET secrets/a"}})
+	if want := []proxy.Point{"GET:secrets/a#1", "PUT:x#1", "GET:secrets/a#2"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}

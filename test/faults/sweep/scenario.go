@@ -1,0 +1,107 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/proxy"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// A sweep is what is tried of a scenario: all faults that can be done to it, or a part.
+type scenarioSweep struct {
+	scenario scenario.Scenario
+	learned  harness.Result
+	faults   []proxy.Fault
+
+	mu         sync.Mutex
+	tried      []proxy.Fault
+	notReached int // runs that were over before the fault could happen
+	violations []violation
+	duration   time.Duration
+}
+
+// violation is a run that went wrong: what was wrong with it, how to see it again, and what the
+// operator has printed.
+type violation struct{ text, log string }
+
+// learn runs the scenario without a fault.
+func (s *scenarioSweep) learn(ctx context.Context, l *harness.Cluster, out io.Writer, seed uint64) error {
+	var err error
+	if s.learned, err = s.run(ctx, l, proxy.Fault{}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recordProblems(proxy.Fault{}, s.learned, out, seed)
+	return nil
+}
+
+// try runs the scenario with a fault, unless the journal has what came of that.
+func (s *scenarioSweep) try(ctx context.Context, l *harness.Cluster, j *checkpoint, f proxy.Fault, out io.Writer, seed uint64) error {
+	found, done := j.find(s.scenario.Name, f)
+	if !done {
+		var err error
+		if found, err = s.run(ctx, l, f); err != nil {
+			return err
+		}
+		if err := j.add(s.scenario.Name, f, found); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tried = append(s.tried, f)
+	s.duration += found.Duration
+	if !found.Happened && f.Kind != "" {
+		s.notReached++
+	}
+	s.recordProblems(f, found, out, seed)
+	return nil
+}
+
+// run makes one run. It begins again where the preparation fails: nothing was tried yet, and a machine that is busy elects leaders badly.
+func (s *scenarioSweep) run(ctx context.Context, l *harness.Cluster, f proxy.Fault) (found harness.Result, err error) {
+	for range 4 {
+		found, err = l.TryScenario(ctx, s.scenario, f, s.learned.State)
+		if ctx.Err() != nil { // it was interrupted, and says nothing
+			return harness.Result{}, ctx.Err()
+		}
+		if err == nil {
+			return found, nil
+		}
+	}
+	return harness.Result{}, fmt.Errorf("%s with %s: %w", s.scenario.Name, f, err)
+}
+
+// recordProblems keeps in mind what went wrong, and says how to see it again.
+func (s *scenarioSweep) recordProblems(f proxy.Fault, found harness.Result, out io.Writer, seed uint64) {
+	if len(found.Problems) == 0 {
+		return
+	}
+	text := fmt.Sprintf("VIOLATION %s with %s (seed %d)\n  %s\n  again: make sweep ARGS='-scenario %s -fault %s -seed %d'\n",
+		s.scenario.Name, f, seed, strings.Join(found.Problems, "\n  "), s.scenario.Name, f, seed)
+	s.violations = append(s.violations, violation{text, found.Log})
+	fmt.Fprint(out, text)
+}

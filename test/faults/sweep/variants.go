@@ -1,0 +1,107 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A variant is an operator with a mistake, which the sweep has to find.
+type variant struct {
+	name string
+	// mistake is made by these edits of its source.
+	edits []mistake
+	// The scenario, with the fault, brings it up, and that oracle says so.
+	scenario, fault, oracle string
+	// others are faults of the other classes, which do not bring it up.
+	others []string
+	// byChance: now and then it comes up without the fault, too.
+	byChance bool
+}
+
+// A mistake is an edit of a file, which has the right text exactly once.
+type mistake struct{ file, right, wrong string }
+
+// A trial is a scenario with one fault.
+type trial struct{ scenario, fault string }
+
+// sources are the files of a variant that are not as they have to be, by where these are.
+func (v variant) sources(repo string) (map[string]string, error) {
+	wrong := map[string]string{}
+	for _, e := range v.edits {
+		path := filepath.Join(repo, e.file)
+		if _, ok := wrong[path]; !ok {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			wrong[path] = string(text)
+		}
+		if n := strings.Count(wrong[path], e.right); n != 1 {
+			return nil, fmt.Errorf("%s has %q %d times, so that the mistake cannot be made", e.file, e.right, n)
+		}
+		wrong[path] = strings.Replace(wrong[path], e.right, e.wrong, 1)
+	}
+	return wrong, nil
+}
+
+// build builds a variant and returns where it is.
+func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
+	sources, err := v.sources(repo)
+	if err != nil {
+		return "", err
+	}
+	replace := map[string]string{}
+	for path, text := range sources {
+		replace[path] = filepath.Join(dir, fmt.Sprintf("%s-%d.go", v.name, len(replace)))
+		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	overlay, binary := filepath.Join(dir, v.name+".json"), filepath.Join(dir, "operator-"+v.name)
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-overlay", overlay, "-o", binary, ".")
+	build.Dir = repo
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building it: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// trials are what a variant is tried with, its own fault last.
+func (v variant) trials() []trial {
+	all := []trial{{v.scenario, "none"}}
+	for _, other := range v.others {
+		all = append(all, trial{v.scenario, other})
+	}
+	if v.fault != "none" {
+		all = append(all, trial{v.scenario, v.fault})
+	}
+	return all
+}
