@@ -28,40 +28,40 @@ import (
 
 // evaluate waits until all is as without faults, and says what is not.
 func (r *Run) evaluate(expected string, whole bool) Result {
-	w := r.Env
+	env := r.Env
 	state := r.Oracle.State()
 	if whole {
 		state = r.waitForEnd(expected)
 	}
 	r.Oracle.Check(whole)
-	if w.Fault.Kind == "" && w.RetryRequests > 0 {
-		w.Reportf("nothing was refused, and the user had to ask %d times again", w.RetryRequests)
+	if env.Fault.Kind == "" && env.RetryRequests > 0 {
+		env.Reportf("nothing was refused, and the user had to ask %d times again", env.RetryRequests)
 	}
 	r.currentLeader().dump()
 	r.Oracle.CheckLog(r.Log.String(), whole)
 	return Result{
-		Calls: r.Injector.Calls(), Events: r.Injector.WatchEvents(), State: state, Problems: w.AllProblems(),
+		Calls: r.Injector.Calls(), Events: r.Injector.WatchEvents(), State: state, Problems: env.AllProblems(),
 		Happened: r.Injector.Happened(), Log: r.Log.String(),
 	}
 }
 
 // waitForEnd waits until all is as expected and at rest, and says how it is.
 func (r *Run) waitForEnd(expected string) string {
-	w, window := r.Env, 2500*time.Millisecond
+	env, window := r.Env, 2500*time.Millisecond
 	switch {
 	case expected == "": // to be sure
 		window = 12 * time.Second
-	case w.Fault.Kind == proxy.WatchGone: // what is listed anew, and doubted, comes later
+	case env.Fault.Kind == proxy.WatchGone: // what is listed anew, and doubted, comes later
 		window *= 2
 	}
-	for end := time.Now().Add(scenario.Deadline); expected != "" && !r.Oracle.EqualOutcome(r.Oracle.State(), expected); proxy.Sleep(w.Ctx, 300*time.Millisecond) {
+	for end := time.Now().Add(scenario.Deadline); expected != "" && !r.Oracle.EqualOutcome(r.Oracle.State(), expected); proxy.Sleep(env.Ctx, 300*time.Millisecond) {
 		if time.Now().After(end) {
-			w.Reportf("it ends otherwise than without faults:\n%s", snapshot.Difference(expected, r.Oracle.State()))
+			env.Reportf("it ends otherwise than without faults:\n%s", snapshot.Difference(expected, r.Oracle.State()))
 			break
 		}
 	}
 	if calls := r.WaitUntilIdle(window); calls != "" {
-		w.Reportf("it does not come to rest: %s", calls)
+		env.Reportf("it does not come to rest: %s", calls)
 	}
 	return r.Oracle.State()
 }

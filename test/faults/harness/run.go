@@ -82,15 +82,15 @@ func (l *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 	if err != nil {
 		return Result{}, err
 	}
-	w := r.Env
-	w.Fault, w.MaxRepeats = f, f.MaxRepeats()
+	env := r.Env
+	env.Fault, env.MaxRepeats = f, f.MaxRepeats()
 	defer r.Close()
 	first, err := r.StartProcess(ctx, f.NeedsStandby(), "")
 	if err != nil {
 		return Result{}, err
 	}
 	r.SetLeader(first)
-	if err := w.Play(sc.Prepare); err != nil {
+	if err := env.Play(sc.Prepare); err != nil {
 		return Result{}, fmt.Errorf("preparing %s: %w\n%s", sc.Name, err, r.Log)
 	}
 	if f.NeedsStandby() {
@@ -113,7 +113,7 @@ func (l *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 		r.replaceKilled(ctx, f)
 		close(succeeded)
 	}()
-	err = w.Play(sc.Steps)
+	err = env.Play(sc.Steps)
 	r.stepsDone.Set()
 	if err == nil && f.Kind != "" {
 		r.waitForFault(ctx)
@@ -123,7 +123,7 @@ func (l *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 	}
 	r.Injector.Disarm()
 	if err != nil {
-		w.Reportf("%v", err)
+		env.Reportf("%v", err)
 	}
 	found := r.evaluate(expected, err == nil)
 	cancel()

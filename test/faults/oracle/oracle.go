@@ -60,7 +60,7 @@ func NameOf(problem string) string {
 // Checker looks at a world.
 type Checker struct{ *scenario.Environment }
 
-func NewChecker(w *scenario.Environment) Checker { return Checker{w} }
+func NewChecker(env *scenario.Environment) Checker { return Checker{env} }
 
 // Check looks at all that has to hold: of what is at rest, or also of what is under way.
 func (c Checker) Check(atRest bool) {

@@ -30,18 +30,18 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
-func (w *Environment) NewAlert(name string, receivers ...string) *v1beta1.Alert {
-	a := &v1beta1.Alert{ObjectMeta: w.objectMeta(name)}
+func (e *Environment) NewAlert(name string, receivers ...string) *v1beta1.Alert {
+	a := &v1beta1.Alert{ObjectMeta: e.objectMeta(name)}
 	a.Spec.Content = "the disk is full"
 	for _, r := range receivers {
-		a.Spec.ReceiverRefs = append(a.Spec.ReceiverRefs, w.receiverRef(r))
+		a.Spec.ReceiverRefs = append(a.Spec.ReceiverRefs, e.receiverRef(r))
 	}
 	return a
 }
 
-func (w *Environment) receiverRef(name string) v1beta1.ReceiverRef {
-	if w.ClusterWide {
-		return v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: w.SharedName(name)}
+func (e *Environment) receiverRef(name string) v1beta1.ReceiverRef {
+	if e.ClusterWide {
+		return v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: e.SharedName(name)}
 	}
 	return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}
 }
@@ -55,35 +55,35 @@ func resolve(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }
 func fire(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertFiring }
 
 // createAlert creates an Alert and waits until it is settled.
-func (w *Environment) createAlert(a *v1beta1.Alert) *v1beta1.Alert {
-	w.create(a)
-	w.waitSettled(a)
+func (e *Environment) createAlert(a *v1beta1.Alert) *v1beta1.Alert {
+	e.create(a)
+	e.waitSettled(a)
 	return a
 }
 
 // changeAlert edits an Alert and waits until it is settled.
-func (w *Environment) changeAlert(a *v1beta1.Alert, change func(*v1beta1.Alert)) {
-	edit(w, a, change)
-	w.waitSettled(a)
+func (e *Environment) changeAlert(a *v1beta1.Alert, change func(*v1beta1.Alert)) {
+	edit(e, a, change)
+	e.waitSettled(a)
 }
 
 // waitSettled waits until an Alert is done with as it is now, or only a person could do more.
-func (w *Environment) waitSettled(a *v1beta1.Alert) {
-	w.waitAlert(a, a.Name+" is settled", func() bool {
+func (e *Environment) waitSettled(a *v1beta1.Alert) {
+	e.waitAlert(a, a.Name+" is settled", func() bool {
 		rows, goesOn := a.Status.Deliveries, meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling)
 		return a.Status.FinishedTime != nil || !goesOn && slices.ContainsFunc(rows, IsOutcomeUnknown) && !slices.ContainsFunc(rows, isRetriedSlowly)
 	})
 }
 
 // waitAlertReason waits until the Ready condition of an Alert has a reason.
-func (w *Environment) waitAlertReason(a *v1beta1.Alert, reason string) {
-	w.waitAlert(a, a.Name+" is "+reason, func() bool { return ReadyReason(a) == reason })
+func (e *Environment) waitAlertReason(a *v1beta1.Alert, reason string) {
+	e.waitAlert(a, a.Name+" is "+reason, func() bool { return ReadyReason(a) == reason })
 }
 
 // waitAlert waits for something of an Alert as it is now.
-func (w *Environment) waitAlert(a *v1beta1.Alert, what string, check func() bool) {
-	w.await(what, func() error {
-		if err := w.get(a); err != nil {
+func (e *Environment) waitAlert(a *v1beta1.Alert, what string, check func() bool) {
+	e.await(what, func() error {
+		if err := e.get(a); err != nil {
 			return err
 		}
 		if a.Status.ObservedGeneration == a.Generation && check() {
@@ -97,9 +97,9 @@ func (w *Environment) waitAlert(a *v1beta1.Alert, what string, check func() bool
 func isRetriedSlowly(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > 0 }
 
 // waitAlertGone waits until an Alert is gone.
-func (w *Environment) waitAlertGone(a *v1beta1.Alert) {
-	w.await(a.Name+" is gone", func() error {
-		err := w.get(a)
+func (e *Environment) waitAlertGone(a *v1beta1.Alert) {
+	e.await(a.Name+" is gone", func() error {
+		err := e.get(a)
 		if err == nil {
 			return fmt.Errorf("%+v", a.Status)
 		}
@@ -122,15 +122,15 @@ func IsOutcomeUnknown(row v1beta1.Delivery) bool {
 }
 
 // rotateSecret gives a receiver another secret.
-func (w *Environment) rotateSecret(name, secret string) {
-	s := &corev1.Secret{ObjectMeta: w.objectMeta(name)}
-	edit(w, s, func(s *corev1.Secret) { s.Data = map[string][]byte{"signingSecret": []byte(secret)} })
+func (e *Environment) rotateSecret(name, secret string) {
+	s := &corev1.Secret{ObjectMeta: e.objectMeta(name)}
+	edit(e, s, func(s *corev1.Secret) { s.Data = map[string][]byte{"signingSecret": []byte(secret)} })
 }
 
 // waitRetrying waits until an Alert has been, as it is now, without success.
-func (w *Environment) waitRetrying(a *v1beta1.Alert) {
-	w.waitAlertReason(a, v1beta1.ReasonRetrying)
-	w.waitAlert(a, a.Name+" was tried", func() bool {
+func (e *Environment) waitRetrying(a *v1beta1.Alert) {
+	e.waitAlertReason(a, v1beta1.ReasonRetrying)
+	e.waitAlert(a, a.Name+" was tried", func() bool {
 		return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.NextAttemptTime != nil })
 	})
 }
@@ -141,19 +141,19 @@ func isUnauthorized(a *v1beta1.Alert) bool {
 }
 
 // recreateReceiver deletes the receiver, and makes another of its name.
-func (w *Environment) recreateReceiver(edit func(*v1beta1.CommonReceiverSpec)) {
-	r, again := w.receiverObject("hook"), w.receiverObject("hook")
-	w.must(w.get(r))
-	w.remove(r)
-	w.waitGone(r)
+func (e *Environment) recreateReceiver(edit func(*v1beta1.CommonReceiverSpec)) {
+	r, again := e.receiverObject("hook"), e.receiverObject("hook")
+	e.must(e.get(r))
+	e.remove(r)
+	e.waitGone(r)
 	*again.Common() = *r.Common()
 	edit(again.Common())
-	w.create(again)
+	e.create(again)
 }
 
 // waitDecided waits until nothing more is done about an Alert as it is now.
-func (w *Environment) waitDecided(a *v1beta1.Alert) {
-	w.waitAlert(a, a.Name+" is decided", func() bool { return IsDecided(a) })
+func (e *Environment) waitDecided(a *v1beta1.Alert) {
+	e.waitAlert(a, a.Name+" is decided", func() bool { return IsDecided(a) })
 }
 
 func IsDecided(a *v1beta1.Alert) bool {
@@ -163,8 +163,8 @@ func IsDecided(a *v1beta1.Alert) bool {
 }
 
 // LastReceived is what a receiver accepted last of an Alert; nil: nothing.
-func (w *Environment) LastReceived(a *v1beta1.Alert, receiver string) (last *inbox.Message) {
-	for _, m := range w.Receivers[receiver].Inbox.Messages() {
+func (e *Environment) LastReceived(a *v1beta1.Alert, receiver string) (last *inbox.Message) {
+	for _, m := range e.Receivers[receiver].Inbox.Messages() {
 		if m.UID == string(a.UID) && m.Accepted > 0 {
 			last = &m
 		}

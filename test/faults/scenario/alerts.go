@@ -26,22 +26,22 @@ import (
 
 // withWebhook prepares a world with one receiver that knows keys.
 func withWebhook(edits ...func(v1beta1.ReceiverObject)) func(*Environment) {
-	return func(w *Environment) { w.createWebhook("hook", edits...) }
+	return func(e *Environment) { e.createWebhook("hook", edits...) }
 }
 
 // withGotify prepares one with a receiver that does not.
 func withGotify(edits ...func(v1beta1.ReceiverObject)) func(*Environment) {
-	return func(w *Environment) { w.createGotify("phone", edits...) }
+	return func(e *Environment) { e.createGotify("phone", edits...) }
 }
 
 // alertLifecycle is what becomes of most Alerts.
 func alertLifecycle(receivers ...string) func(*Environment) {
-	return func(w *Environment) {
-		a := w.createAlert(w.NewAlert("disk", receivers...))
-		w.changeAlert(a, setContent("the disk is still full"))
-		w.changeAlert(a, resolve)
-		w.remove(a)
-		w.waitAlertGone(a)
+	return func(e *Environment) {
+		a := e.createAlert(e.NewAlert("disk", receivers...))
+		e.changeAlert(a, setContent("the disk is still full"))
+		e.changeAlert(a, resolve)
+		e.remove(a)
+		e.waitAlertGone(a)
 	}
 }
 
@@ -51,64 +51,64 @@ func alertScenarios() []Scenario {
 		{Name: "alert-no-key", Prepare: withGotify(), Steps: alertLifecycle("phone")},
 		{Name: "alert-at-most-once", Prepare: withWebhook(setAtMostOnce), Steps: alertLifecycle("hook")},
 		{Name: "alert-at-most-once-no-key", Prepare: withGotify(setAtMostOnce), Steps: alertLifecycle("phone")},
-		{Name: "alert-three", Prepare: func(w *Environment) {
-			w.createWebhook("hook")
-			w.createDiscord("chat")
-			w.createGotify("phone", setAtMostOnce)
+		{Name: "alert-three", Prepare: func(e *Environment) {
+			e.createWebhook("hook")
+			e.createDiscord("chat")
+			e.createGotify("phone", setAtMostOnce)
 		}, Steps: alertLifecycle("hook", "chat", "phone")},
-		{Name: "alert-anew", Prepare: withWebhook(), Steps: func(w *Environment) {
+		{Name: "alert-anew", Prepare: withWebhook(), Steps: func(e *Environment) {
 			for range 2 {
-				a := w.createAlert(w.NewAlert("disk", "hook"))
-				w.remove(a)
-				w.waitAlertGone(a)
+				a := e.createAlert(e.NewAlert("disk", "hook"))
+				e.remove(a)
+				e.waitAlertGone(a)
 			}
 		}},
-		{Name: "alert-first", Prepare: func(*Environment) {}, Steps: func(w *Environment) {
-			a := w.NewAlert("disk", "hook")
-			w.create(a)
-			w.waitAlertReason(a, v1beta1.ReasonReceiverNotFound)
-			w.createWebhook("hook")
-			w.waitSettled(a)
+		{Name: "alert-first", Prepare: func(*Environment) {}, Steps: func(e *Environment) {
+			a := e.NewAlert("disk", "hook")
+			e.create(a)
+			e.waitAlertReason(a, v1beta1.ReasonReceiverNotFound)
+			e.createWebhook("hook")
+			e.waitSettled(a)
 		}},
 		{Name: "alert-back", Prepare: withWebhook(), Steps: contentReverted},
 		{Name: "alert-back-unseen", Prepare: withWebhook(), Steps: contentRevertedUnseen},
-		{Name: "alert-again", Prepare: withWebhook(), Steps: func(w *Environment) {
-			a := w.createAlert(w.NewAlert("disk", "hook"))
-			w.changeAlert(a, resolve)
-			w.changeAlert(a, fire)
+		{Name: "alert-again", Prepare: withWebhook(), Steps: func(e *Environment) {
+			a := e.createAlert(e.NewAlert("disk", "hook"))
+			e.changeAlert(a, resolve)
+			e.changeAlert(a, fire)
 		}},
-		{Name: "alert-deleted-firing", Prepare: withWebhook(), Steps: func(w *Environment) {
-			a := w.createAlert(w.NewAlert("disk", "hook"))
-			w.remove(a)
-			w.waitAlertGone(a)
+		{Name: "alert-deleted-firing", Prepare: withWebhook(), Steps: func(e *Environment) {
+			a := e.createAlert(e.NewAlert("disk", "hook"))
+			e.remove(a)
+			e.waitAlertGone(a)
 		}},
 		{Name: "alert-deleted-undelivered", Prepare: withWebhook(), Steps: alertDeletedUndelivered},
-		{Name: "alert-deleted-at-once", Prepare: func(*Environment) {}, Steps: func(w *Environment) {
-			w.TimingDependent = w.Fault.IsAtReceiver() // there is one attempt
-			w.createWebhook("hook")
-			a := w.NewAlert("disk", "hook")
-			w.create(a)
-			w.remove(a)
-			w.waitAlertGone(a)
+		{Name: "alert-deleted-at-once", Prepare: func(*Environment) {}, Steps: func(e *Environment) {
+			e.TimingDependent = e.Fault.IsAtReceiver() // there is one attempt
+			e.createWebhook("hook")
+			a := e.NewAlert("disk", "hook")
+			e.create(a)
+			e.remove(a)
+			e.waitAlertGone(a)
 		}},
-		{Name: "alert-ttl", Prepare: withWebhook(), Steps: func(w *Environment) {
-			a := w.NewAlert("disk", "hook")
+		{Name: "alert-ttl", Prepare: withWebhook(), Steps: func(e *Environment) {
+			a := e.NewAlert("disk", "hook")
 			a.Spec.TTLSecondsAfterFinished = new(int32(2))
-			w.create(a)
-			w.waitAlertGone(a)
+			e.create(a)
+			e.waitAlertGone(a)
 		}},
-		{Name: "alert-ttl-anew", Prepare: withWebhook(), Steps: func(w *Environment) {
+		{Name: "alert-ttl-anew", Prepare: withWebhook(), Steps: func(e *Environment) {
 			for range 2 {
-				a := w.NewAlert("disk", "hook")
+				a := e.NewAlert("disk", "hook")
 				a.Spec.TTLSecondsAfterFinished = new(int32(1))
-				w.create(a)
-				w.waitAlertGone(a)
+				e.create(a)
+				e.waitAlertGone(a)
 			}
 		}},
 		{Name: "alert-expired", Prepare: withWebhook(), Steps: alertExpired},
-		{Name: "alert-filtered", Prepare: withWebhook(criticalOnly), Steps: func(w *Environment) {
-			a := w.createAlert(w.NewAlert("disk", "hook"))
-			w.changeAlert(a, func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical })
+		{Name: "alert-filtered", Prepare: withWebhook(criticalOnly), Steps: func(e *Environment) {
+			a := e.createAlert(e.NewAlert("disk", "hook"))
+			e.changeAlert(a, func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical })
 		}},
 		{Name: "receiver-edited", Prepare: withWebhook(suspend), Steps: receiverEdited},
 		{Name: "receiver-secret-rotated", Prepare: withWebhook(), Steps: receiverSecretRotated},
@@ -119,110 +119,110 @@ func alertScenarios() []Scenario {
 }
 
 // contentReverted goes from A to B and back: that is a third message.
-func contentReverted(w *Environment) {
-	a := w.createAlert(w.NewAlert("disk", "hook"))
-	w.changeAlert(a, setContent("the disk is still full"))
-	w.changeAlert(a, setContent("the disk is full"))
+func contentReverted(e *Environment) {
+	a := e.createAlert(e.NewAlert("disk", "hook"))
+	e.changeAlert(a, setContent("the disk is still full"))
+	e.changeAlert(a, setContent("the disk is full"))
 }
 
 // contentRevertedUnseen does so while the receiver is away: it is told A only, and that anew, as B
 // may have arrived.
-func contentRevertedUnseen(w *Environment) {
-	a := w.createAlert(w.NewAlert("disk", "hook"))
-	w.Receivers["hook"].down.Store(true)
-	w.RevertedContent = "the disk is still full"
-	edit(w, a, setContent(w.RevertedContent))
-	w.waitRetrying(a)
-	w.Receivers["hook"].down.Store(false)
-	w.changeAlert(a, setContent("the disk is full"))
+func contentRevertedUnseen(e *Environment) {
+	a := e.createAlert(e.NewAlert("disk", "hook"))
+	e.Receivers["hook"].down.Store(true)
+	e.RevertedContent = "the disk is still full"
+	edit(e, a, setContent(e.RevertedContent))
+	e.waitRetrying(a)
+	e.Receivers["hook"].down.Store(false)
+	e.changeAlert(a, setContent("the disk is full"))
 }
 
 // alertDeletedUndelivered: who is away hears nothing of it later.
-func alertDeletedUndelivered(w *Environment) {
-	w.Receivers["hook"].down.Store(true)
-	a := w.NewAlert("disk", "hook")
-	w.create(a)
-	w.waitRetrying(a)
-	w.remove(a)
-	w.waitAlertGone(a)
-	w.Receivers["hook"].down.Store(false)
-	w.createAlert(w.NewAlert("memory", "hook"))
+func alertDeletedUndelivered(e *Environment) {
+	e.Receivers["hook"].down.Store(true)
+	a := e.NewAlert("disk", "hook")
+	e.create(a)
+	e.waitRetrying(a)
+	e.remove(a)
+	e.waitAlertGone(a)
+	e.Receivers["hook"].down.Store(false)
+	e.createAlert(e.NewAlert("memory", "hook"))
 }
 
 // alertExpired: nor of what has expired.
-func alertExpired(w *Environment) {
-	w.Receivers["hook"].down.Store(true)
-	a := w.NewAlert("disk", "hook")
+func alertExpired(e *Environment) {
+	e.Receivers["hook"].down.Store(true)
+	a := e.NewAlert("disk", "hook")
 	a.Spec.ExpireAfterSeconds = new(int32(4))
-	w.create(a)
-	w.waitAlertReason(a, v1beta1.ReasonExpired)
-	w.Receivers["hook"].down.Store(false)
-	w.createAlert(w.NewAlert("memory", "hook"))
+	e.create(a)
+	e.waitAlertReason(a, v1beta1.ReasonExpired)
+	e.Receivers["hook"].down.Store(false)
+	e.createAlert(e.NewAlert("memory", "hook"))
 }
 
 // receiverEdited: an edit lets go what waits for it, and sends nothing again.
-func receiverEdited(w *Environment) {
-	a := w.NewAlert("disk", "hook")
-	w.create(a)
-	w.waitAlertReason(a, v1beta1.ReasonSuspended)
-	r := w.receiverObject("hook")
-	edit(w, r, func(r v1beta1.ReceiverObject) { r.Common().Suspend = false })
-	w.waitSettled(a)
-	edit(w, r, func(r v1beta1.ReceiverObject) { r.Common().TimeoutSeconds = 2 })
-	w.changeAlert(a, resolve)
+func receiverEdited(e *Environment) {
+	a := e.NewAlert("disk", "hook")
+	e.create(a)
+	e.waitAlertReason(a, v1beta1.ReasonSuspended)
+	r := e.receiverObject("hook")
+	edit(e, r, func(r v1beta1.ReceiverObject) { r.Common().Suspend = false })
+	e.waitSettled(a)
+	edit(e, r, func(r v1beta1.ReceiverObject) { r.Common().TimeoutSeconds = 2 })
+	e.changeAlert(a, resolve)
 }
 
 // receiverSecretRotated: so does another Secret.
-func receiverSecretRotated(w *Environment) {
-	hook := w.Receivers["hook"]
+func receiverSecretRotated(e *Environment) {
+	hook := e.Receivers["hook"]
 	hook.ExpectsRefusals = true
-	a := w.createAlert(w.NewAlert("disk", "hook"))
-	shown := w.injector.EventCount("secrets/hook")
-	w.rotateSecret("hook", rotatedSecret)
-	if !w.Fault.HasSuccessor() && !w.Fault.MayHideReceiver() { // else another process lists it, or it is shown later
-		w.await("the operator is shown the Secret", func() error {
-			if w.injector.EventCount("secrets/hook") == shown {
+	a := e.createAlert(e.NewAlert("disk", "hook"))
+	shown := e.injector.EventCount("secrets/hook")
+	e.rotateSecret("hook", rotatedSecret)
+	if !e.Fault.HasSuccessor() && !e.Fault.MayHideReceiver() { // else another process lists it, or it is shown later
+		e.await("the operator is shown the Secret", func() error {
+			if e.injector.EventCount("secrets/hook") == shown {
 				return errors.New("it is not")
 			}
 			return nil
 		})
 	}
-	b := w.NewAlert("memory", "hook")
-	w.create(b)
-	w.waitAlert(b, b.Name+" is refused", func() bool { // or was sent with the former secret, by an operator that had not seen the change
-		return isUnauthorized(b) || w.Fault.MayHideReceiver() && b.Status.FinishedTime != nil
+	b := e.NewAlert("memory", "hook")
+	e.create(b)
+	e.waitAlert(b, b.Name+" is refused", func() bool { // or was sent with the former secret, by an operator that had not seen the change
+		return isUnauthorized(b) || e.Fault.MayHideReceiver() && b.Status.FinishedTime != nil
 	})
-	w.rotateSecret("hook", signingSecret)
-	w.waitSettled(b)
-	w.changeAlert(a, resolve)
+	e.rotateSecret("hook", signingSecret)
+	e.waitSettled(b)
+	e.changeAlert(a, resolve)
 }
 
 // receiverRecreated: one that is deleted and made again is told what is new, and nothing twice.
-func receiverRecreated(w *Environment) {
-	a := w.createAlert(w.NewAlert("disk", "hook"))
-	w.recreateReceiver(func(*v1beta1.CommonReceiverSpec) {})
-	w.changeAlert(a, setContent("the disk is still full"))
-	w.changeAlert(a, resolve)
+func receiverRecreated(e *Environment) {
+	a := e.createAlert(e.NewAlert("disk", "hook"))
+	e.recreateReceiver(func(*v1beta1.CommonReceiverSpec) {})
+	e.changeAlert(a, setContent("the disk is still full"))
+	e.changeAlert(a, resolve)
 }
 
 // pendingReceiverRecreated: one that is made again lets go what waits for it.
-func pendingReceiverRecreated(w *Environment) {
-	a := w.NewAlert("disk", "hook")
-	w.create(a)
-	w.waitAlertReason(a, v1beta1.ReasonSuspended)
-	w.recreateReceiver(func(spec *v1beta1.CommonReceiverSpec) { spec.Suspend = false })
-	w.waitSettled(a)
+func pendingReceiverRecreated(e *Environment) {
+	a := e.NewAlert("disk", "hook")
+	e.create(a)
+	e.waitAlertReason(a, v1beta1.ReasonSuspended)
+	e.recreateReceiver(func(spec *v1beta1.CommonReceiverSpec) { spec.Suspend = false })
+	e.waitSettled(a)
 }
 
 // defaultReceiver: an Alert without receivers waits for a default, and is not for the next.
-func defaultReceiver(w *Environment) {
-	a := w.NewAlert("disk")
-	w.create(a)
-	w.waitAlertReason(a, v1beta1.ReasonNoReceiver)
-	w.createWebhook("hook", markDefault)
-	w.waitSettled(a)
-	proxy.Sleep(w.Ctx, time.Second+100*time.Millisecond) // the newest default is the one, and age is in seconds
-	w.createWebhook("other", markDefault)
-	w.changeAlert(a, setContent("the disk is still full"))
-	w.createAlert(w.NewAlert("memory"))
+func defaultReceiver(e *Environment) {
+	a := e.NewAlert("disk")
+	e.create(a)
+	e.waitAlertReason(a, v1beta1.ReasonNoReceiver)
+	e.createWebhook("hook", markDefault)
+	e.waitSettled(a)
+	proxy.Sleep(e.Ctx, time.Second+100*time.Millisecond) // the newest default is the one, and age is in seconds
+	e.createWebhook("other", markDefault)
+	e.changeAlert(a, setContent("the disk is still full"))
+	e.createAlert(e.NewAlert("memory"))
 }

@@ -65,25 +65,25 @@ const credentialLifetime = time.Hour
 func expiring(s *osbtest.Service) { s.Behavior.Lifetime = credentialLifetime }
 
 // bindingSecret is the Secret that has a binding's name for it.
-func (w *Environment) bindingSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+func (e *Environment) bindingSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: catalog.SecretName(b)}}
-	return s, w.get(s)
+	return s, e.get(s)
 }
 
 // deliveredSecret says whether a binding is Ready, with what the broker tells now in its Secret.
-func (w *Environment) deliveredSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
-	if err := w.get(b); err != nil {
+func (e *Environment) deliveredSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+	if err := e.get(b); err != nil {
 		return nil, err
 	}
-	w.retryIfRefused(b)
+	e.retryIfRefused(b)
 	if err := CheckReady(b.Status.Conditions, b.Status.ReconciledGeneration, b); err != nil {
 		return nil, err
 	}
-	s, err := w.bindingSecret(b)
+	s, err := e.bindingSecret(b)
 	if err != nil {
 		return nil, err
 	}
-	if told := PasswordOf(w.Broker.Holds().Bindings[ExternalID(b)]); told == "" || told != string(s.Data["password"]) {
+	if told := PasswordOf(e.Broker.Holds().Bindings[ExternalID(b)]); told == "" || told != string(s.Data["password"]) {
 		return nil, fmt.Errorf("its Secret has not what the broker has under %s", ExternalID(b))
 	}
 	return s, nil
@@ -96,21 +96,21 @@ func PasswordOf(b osbtest.Binding) string {
 }
 
 // bind makes an instance and a binding to it, and waits until both are there.
-func (w *Environment) bind(class, plan string) (*v1beta1.ServiceInstance, *v1beta1.ServiceBinding) {
-	si, b := w.NewInstance("db", class, plan), w.NewBinding("app", "db")
-	w.create(si)
-	w.create(b)
-	w.waitReady(si, b)
+func (e *Environment) bind(class, plan string) (*v1beta1.ServiceInstance, *v1beta1.ServiceBinding) {
+	si, b := e.NewInstance("db", class, plan), e.NewBinding("app", "db")
+	e.create(si)
+	e.create(b)
+	e.waitReady(si, b)
 	return si, b
 }
 
 // loseSecret has a user delete a binding's Secret, and waits until it is back.
-func (w *Environment) loseSecret(b *v1beta1.ServiceBinding) {
-	lost, err := w.bindingSecret(b)
-	w.must(err)
-	w.remove(lost)
-	w.await("the Secret is back", func() error {
-		s, err := w.deliveredSecret(b)
+func (e *Environment) loseSecret(b *v1beta1.ServiceBinding) {
+	lost, err := e.bindingSecret(b)
+	e.must(err)
+	e.remove(lost)
+	e.await("the Secret is back", func() error {
+		s, err := e.deliveredSecret(b)
 		if err == nil && s.UID == lost.UID {
 			return apierrors.NewConflict(corev1.Resource("secrets"), s.Name, nil)
 		}
@@ -120,14 +120,14 @@ func (w *Environment) loseSecret(b *v1beta1.ServiceBinding) {
 
 // editSecret has a user change what a binding's Secret has, and waits until that is put
 // right. What the user has added stays.
-func (w *Environment) editSecret(b *v1beta1.ServiceBinding) {
-	s, err := w.bindingSecret(b)
-	w.must(err)
-	edit(w, s, func(s *corev1.Secret) {
+func (e *Environment) editSecret(b *v1beta1.ServiceBinding) {
+	s, err := e.bindingSecret(b)
+	e.must(err)
+	edit(e, s, func(s *corev1.Secret) {
 		s.Data = map[string][]byte{"password": []byte("mine"), "note": []byte("mine")}
 	})
-	w.await("the Secret is put right", func() error {
-		s, err := w.deliveredSecret(b)
+	e.await("the Secret is put right", func() error {
+		s, err := e.deliveredSecret(b)
 		if err == nil && (len(s.Data["username"]) == 0 || string(s.Data["note"]) != "mine") {
 			return fmt.Errorf("it has %d keys", len(s.Data))
 		}
@@ -136,23 +136,23 @@ func (w *Environment) editSecret(b *v1beta1.ServiceBinding) {
 }
 
 // rebind asks for other credentials, and waits for them.
-func (w *Environment) rebind(b *v1beta1.ServiceBinding) {
+func (e *Environment) rebind(b *v1beta1.ServiceBinding) {
 	old := ExternalID(b)
-	edit(w, b, func(b *v1beta1.ServiceBinding) {
+	edit(e, b, func(b *v1beta1.ServiceBinding) {
 		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now")
 	})
-	w.await("there are others", func() error {
-		err := w.checkMoved(b, old)
+	e.await("there are others", func() error {
+		err := e.checkMoved(b, old)
 		if isLeft := b.Status.CurrentOperation == "" && b.Status.Rebind == b.Annotations[v1beta1.RebindAnnotation]; err != nil && ExternalID(b) == old && isLeft {
-			w.requestRetry(b) // the broker has refused it, and what there is works
+			e.requestRetry(b) // the broker has refused it, and what there is works
 		}
 		return err
 	})
 }
 
 // checkMoved says whether a binding is delivered under another id than before.
-func (w *Environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
-	_, err := w.deliveredSecret(b)
+func (e *Environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
+	_, err := e.deliveredSecret(b)
 	if err == nil && ExternalID(b) == from {
 		return fmt.Errorf("it is still %s", from)
 	}
@@ -161,24 +161,24 @@ func (w *Environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
 
 // renew lets time pass, which is to say that the status tells of earlier times, and waits
 // for other credentials.
-func (w *Environment) renew(b *v1beta1.ServiceBinding, after time.Duration) {
+func (e *Environment) renew(b *v1beta1.ServiceBinding, after time.Duration) {
 	old := ExternalID(b)
-	w.await("they are renewed", func() error {
-		err := w.checkMoved(b, old)
+	e.await("they are renewed", func() error {
+		err := e.checkMoved(b, old)
 		if s := &b.Status; err == nil || ExternalID(b) != old || s.ExpiresAt == nil || time.Until(s.ExpiresAt.Time) < credentialLifetime/2 {
 			return err
 		}
 		for _, t := range []*metav1.Time{b.Status.ExpiresAt, b.Status.RenewBefore, b.Status.Attempts.LastTime} {
 			t.Time = t.Add(-after)
 		}
-		return fmt.Errorf("time passes: %w", w.Client.Status().Update(w.Ctx, b))
+		return fmt.Errorf("time passes: %w", e.Client.Status().Update(e.Ctx, b))
 	})
 }
 
 // waitReadyReason waits until a binding's Ready says what is in its way.
-func (w *Environment) waitReadyReason(b *v1beta1.ServiceBinding, reason string) {
-	w.await("the binding says what is in its way", func() error {
-		if err := w.get(b); err != nil {
+func (e *Environment) waitReadyReason(b *v1beta1.ServiceBinding, reason string) {
+	e.await("the binding says what is in its way", func() error {
+		if err := e.get(b); err != nil {
 			return err
 		}
 		for _, c := range b.Status.Conditions {
@@ -192,28 +192,28 @@ func (w *Environment) waitReadyReason(b *v1beta1.ServiceBinding, reason string) 
 
 // occupySecretName makes a Secret that is in a binding's way, and frees its name once the binding
 // has said so.
-func (w *Environment) occupySecretName() {
-	s := w.createSecret("app", map[string]string{"password": "mine"})
-	b := w.NewBinding("app", "db")
-	w.create(b)
-	w.waitReadyReason(b, v1beta1.ReasonErrorInjectingBindResult)
-	now, err := w.bindingSecret(b)
-	w.must(err)
+func (e *Environment) occupySecretName() {
+	s := e.createSecret("app", map[string]string{"password": "mine"})
+	b := e.NewBinding("app", "db")
+	e.create(b)
+	e.waitReadyReason(b, v1beta1.ReasonErrorInjectingBindResult)
+	now, err := e.bindingSecret(b)
+	e.must(err)
 	if now.ResourceVersion != s.ResourceVersion {
-		w.Reportf("the Secret of somebody else was written")
+		e.Reportf("the Secret of somebody else was written")
 	}
-	w.must(w.Client.Delete(w.Ctx, now, client.Preconditions{UID: &s.UID}))
-	w.await("the binding is delivered", func() error { _, err := w.deliveredSecret(b); return err })
+	e.must(e.Client.Delete(e.Ctx, now, client.Preconditions{UID: &s.UID}))
+	e.await("the binding is delivered", func() error { _, err := e.deliveredSecret(b); return err })
 }
 
 // retain deletes a binding and its instance, and lets what the broker has stay there.
-func (w *Environment) retain(objects ...client.Object) {
+func (e *Environment) retain(objects ...client.Object) {
 	for _, o := range objects {
-		w.Retained.add(ExternalID(o))
-		w.must(w.Client.Patch(w.Ctx, o, annotationPatch(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)))
+		e.Retained.add(ExternalID(o))
+		e.must(e.Client.Patch(e.Ctx, o, annotationPatch(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)))
 	}
-	w.remove(objects...)
-	w.waitGone(objects...)
+	e.remove(objects...)
+	e.waitGone(objects...)
 }
 
 func annotationPatch(key, value string) client.Patch {
@@ -222,12 +222,12 @@ func annotationPatch(key, value string) client.Patch {
 }
 
 // importBinding makes a binding of an id that the broker has already, from an object before it.
-func (w *Environment) importBinding(before *v1beta1.ServiceBinding) *v1beta1.ServiceBinding {
-	b := w.NewBinding(before.Name, before.Spec.InstanceRef.Name)
+func (e *Environment) importBinding(before *v1beta1.ServiceBinding) *v1beta1.ServiceBinding {
+	b := e.NewBinding(before.Name, before.Spec.InstanceRef.Name)
 	b.Spec.ExternalID = ExternalID(before)
-	w.retain(before)
-	w.Foreign.add(b.Spec.ExternalID)
-	w.create(b)
-	w.waitReady(b)
+	e.retain(before)
+	e.Foreign.add(b.Spec.ExternalID)
+	e.create(b)
+	e.waitReady(b)
 	return b
 }

@@ -35,77 +35,77 @@ func bindingScenarios() []Scenario {
 
 func plainBindingScenarios() []Scenario {
 	return []Scenario{
-		{Name: "binding", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si, b := w.bind(SyncClass, SyncPlan)
-			w.remove(b, si)
-			w.waitGone(b, si)
+		{Name: "binding", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si, b := e.bind(SyncClass, SyncPlan)
+			e.remove(b, si)
+			e.waitGone(b, si)
 		}},
-		{Name: "binding-mitigated-ready", Prepare: loseAnswers(osb.Bind, lossesUntilMitigation), Steps: func(w *Environment) { w.bind(SyncClass, SyncPlan) }},
-		{Name: "binding-kept", Prepare: RegisterBroker, Steps: func(w *Environment) { w.bind(AsyncClass, AsyncPlan) }},
-		{Name: "binding-async", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si, b := w.bind(AsyncClass, AsyncPlan)
-			w.remove(b)
-			w.waitGone(b)
-			w.remove(si)
-			w.waitGone(si)
+		{Name: "binding-mitigated-ready", Prepare: loseAnswers(osb.Bind, lossesUntilMitigation), Steps: func(e *Environment) { e.bind(SyncClass, SyncPlan) }},
+		{Name: "binding-kept", Prepare: RegisterBroker, Steps: func(e *Environment) { e.bind(AsyncClass, AsyncPlan) }},
+		{Name: "binding-async", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si, b := e.bind(AsyncClass, AsyncPlan)
+			e.remove(b)
+			e.waitGone(b)
+			e.remove(si)
+			e.waitGone(si)
 		}},
-		{Name: "binding-parameters", Prepare: func(w *Environment) {
-			RegisterBroker(w)
-			w.createSecret("parameters", map[string]string{"all": `{"role":"` + strings.ReplaceAll(canary.Value, `"`, `\"`) + `"}`})
-			w.provision(SyncClass, SyncPlan)
-		}, Steps: func(w *Environment) {
-			b := w.NewBinding("app", "db")
+		{Name: "binding-parameters", Prepare: func(e *Environment) {
+			RegisterBroker(e)
+			e.createSecret("parameters", map[string]string{"all": `{"role":"` + strings.ReplaceAll(canary.Value, `"`, `\"`) + `"}`})
+			e.provision(SyncClass, SyncPlan)
+		}, Steps: func(e *Environment) {
+			b := e.NewBinding("app", "db")
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
-			w.create(b)
-			w.waitReady(b)
-			w.remove(b)
-			w.waitGone(b)
+			e.create(b)
+			e.waitReady(b)
+			e.remove(b)
+			e.waitGone(b)
 		}},
-		{Name: "binding-first", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			b, si := w.NewBinding("app", "db"), w.NewInstance("db", SyncClass, SyncPlan)
-			w.create(b)
-			proxy.Sleep(w.Ctx, pause)
-			w.create(si)
-			w.waitReady(si, b)
+		{Name: "binding-first", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			b, si := e.NewBinding("app", "db"), e.NewInstance("db", SyncClass, SyncPlan)
+			e.create(b)
+			proxy.Sleep(e.Ctx, pause)
+			e.create(si)
+			e.waitReady(si, b)
 		}},
-		{Name: "binding-plan", Prepare: registerBrokerWith(notBindable), Steps: func(w *Environment) {
-			b, si := w.NewBinding("app", "db"), w.NewInstance("db", SyncClass, SyncPlan)
-			w.create(b)
-			w.create(si)
-			w.waitReadyReason(b, v1beta1.ReasonErrorNonbindableServiceClass)
-			edit(w, si, setPlan(SyncOther))
-			w.waitReady(si)
-			proxy.Sleep(w.Ctx, pause) // it is to be noticed, without anybody who asks again
-			w.waitReady(b)
+		{Name: "binding-plan", Prepare: registerBrokerWith(notBindable), Steps: func(e *Environment) {
+			b, si := e.NewBinding("app", "db"), e.NewInstance("db", SyncClass, SyncPlan)
+			e.create(b)
+			e.create(si)
+			e.waitReadyReason(b, v1beta1.ReasonErrorNonbindableServiceClass)
+			edit(e, si, setPlan(SyncOther))
+			e.waitReady(si)
+			proxy.Sleep(e.Ctx, pause) // it is to be noticed, without anybody who asks again
+			e.waitReady(b)
 		}},
-		{Name: "binding-holds", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si, b := w.bind(SyncClass, SyncPlan)
-			w.remove(si)
-			proxy.Sleep(w.Ctx, pause)
-			w.remove(b)
-			w.waitGone(b, si)
+		{Name: "binding-holds", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si, b := e.bind(SyncClass, SyncPlan)
+			e.remove(si)
+			proxy.Sleep(e.Ctx, pause)
+			e.remove(b)
+			e.waitGone(b, si)
 		}},
-		{Name: "binding-retained", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si, b := w.bind(SyncClass, SyncPlan)
-			w.retain(b, si)
+		{Name: "binding-retained", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si, b := e.bind(SyncClass, SyncPlan)
+			e.retain(b, si)
 		}},
-		{Name: "binding-brought", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			_, b := w.bind(SyncClass, SyncPlan)
-			b = w.importBinding(b)
-			w.remove(b)
-			w.waitGone(b)
+		{Name: "binding-brought", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			_, b := e.bind(SyncClass, SyncPlan)
+			b = e.importBinding(b)
+			e.remove(b)
+			e.waitGone(b)
 		}},
 	}
 }
 
 func secretScenarios() []Scenario {
-	lost := func(w *Environment) {
-		_, b := w.bind(SyncClass, SyncPlan)
-		w.loseSecret(b)
+	lost := func(e *Environment) {
+		_, b := e.bind(SyncClass, SyncPlan)
+		e.loseSecret(b)
 	}
-	edited := func(w *Environment) {
-		_, b := w.bind(SyncClass, SyncPlan)
-		w.editSecret(b)
+	edited := func(e *Environment) {
+		_, b := e.bind(SyncClass, SyncPlan)
+		e.editSecret(b)
 	}
 	return []Scenario{
 		{Name: "binding-secret-lost", Prepare: RegisterBroker, Steps: lost},
@@ -113,46 +113,46 @@ func secretScenarios() []Scenario {
 		{Name: "binding-secret-lost-anew", Prepare: registerBrokerWith(revealOnce, notRotatable), Steps: lost},
 		{Name: "binding-secret-edited", Prepare: RegisterBroker, Steps: edited},
 		{Name: "binding-secret-edited-rotated", Prepare: registerBrokerWith(revealOnce), Steps: edited},
-		{Name: "binding-secret-occupied", Prepare: func(w *Environment) {
-			RegisterBroker(w)
-			w.provision(SyncClass, SyncPlan)
+		{Name: "binding-secret-occupied", Prepare: func(e *Environment) {
+			RegisterBroker(e)
+			e.provision(SyncClass, SyncPlan)
 		}, Steps: (*Environment).occupySecretName},
-		{Name: "binding-namespace", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si, b := w.bind(SyncClass, SyncPlan)
+		{Name: "binding-namespace", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si, b := e.bind(SyncClass, SyncPlan)
 			var secrets corev1.SecretList
-			w.must(w.Client.List(w.Ctx, &secrets, client.InNamespace(w.Namespace)))
+			e.must(e.Client.List(e.Ctx, &secrets, client.InNamespace(e.Namespace)))
 			for i := range secrets.Items {
-				w.remove(&secrets.Items[i])
+				e.remove(&secrets.Items[i])
 			}
-			broker := w.newBroker()
-			w.remove(broker, b, si)
-			w.waitGone(b, si, broker)
+			broker := e.newBroker()
+			e.remove(broker, b, si)
+			e.waitGone(b, si, broker)
 		}},
 	}
 }
 
 func replacementScenarios() []Scenario {
 	rebound := func(class, plan string) func(*Environment) {
-		return func(w *Environment) {
-			_, b := w.bind(class, plan)
-			w.rebind(b)
+		return func(e *Environment) {
+			_, b := e.bind(class, plan)
+			e.rebind(b)
 		}
 	}
 	renewed := func(after time.Duration) func(*Environment) {
-		return func(w *Environment) {
-			_, b := w.bind(SyncClass, SyncPlan)
-			w.renew(b, after)
+		return func(e *Environment) {
+			_, b := e.bind(SyncClass, SyncPlan)
+			e.renew(b, after)
 		}
 	}
 	return []Scenario{
 		{Name: "binding-rebind", Prepare: RegisterBroker, Steps: rebound(SyncClass, SyncPlan)},
 		{Name: "binding-rebind-anew", Prepare: registerBrokerWith(notRotatable), Steps: rebound(SyncClass, SyncPlan)},
 		{Name: "binding-rebind-async", Prepare: registerBrokerWith(allRotatable), Steps: rebound(AsyncClass, AsyncPlan)},
-		{Name: "binding-rebind-deleted", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si, b := w.bind(SyncClass, SyncPlan)
-			w.must(w.Client.Patch(w.Ctx, b, annotationPatch(v1beta1.RebindAnnotation, "now")))
-			w.remove(b, si)
-			w.waitGone(b, si)
+		{Name: "binding-rebind-deleted", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si, b := e.bind(SyncClass, SyncPlan)
+			e.must(e.Client.Patch(e.Ctx, b, annotationPatch(v1beta1.RebindAnnotation, "now")))
+			e.remove(b, si)
+			e.waitGone(b, si)
 		}},
 		{Name: "binding-renewed", Prepare: registerBrokerWith(expiring), Steps: renewed(credentialLifetime * 5 / 6)},
 		{Name: "binding-ended", Prepare: registerBrokerWith(expiring, notRotatable), Steps: renewed(2 * credentialLifetime)},

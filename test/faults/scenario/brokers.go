@@ -27,78 +27,78 @@ import (
 
 func brokerScenarios() []Scenario {
 	return []Scenario{
-		{Name: "broker", Prepare: startDefaultBroker, Steps: func(w *Environment) { w.createBroker() }},
-		{Name: "broker-secret-late", Prepare: startDefaultBroker, Steps: func(w *Environment) {
-			w.create(w.newBroker())
-			proxy.Sleep(w.Ctx, pause)
-			w.createSecret("login", map[string]string{"username": "bellhop", "password": canary.Value})
-			w.waitBrokerReady()
+		{Name: "broker", Prepare: startDefaultBroker, Steps: func(e *Environment) { e.createBroker() }},
+		{Name: "broker-secret-late", Prepare: startDefaultBroker, Steps: func(e *Environment) {
+			e.create(e.newBroker())
+			proxy.Sleep(e.Ctx, pause)
+			e.createSecret("login", map[string]string{"username": "bellhop", "password": canary.Value})
+			e.waitBrokerReady()
 		}},
 		{Name: "broker-relisted", Prepare: RegisterBroker, Steps: (*Environment).relist},
-		{Name: "broker-changed", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			w.changeCatalog()
-			w.relist()
+		{Name: "broker-changed", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			e.changeCatalog()
+			e.relist()
 		}},
-		{Name: "broker-changed-in-use", Prepare: func(w *Environment) {
-			RegisterBroker(w)
-			si := w.NewInstance("db", SyncClass, SyncOther)
-			w.create(si)
-			w.waitReady(si)
-		}, Steps: func(w *Environment) {
-			w.changeCatalog()
-			w.relist()
-			si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta("db")}
-			edit(w, si, setPlan(SyncPlan))
-			w.waitReady(si)
-			w.relist()
+		{Name: "broker-changed-in-use", Prepare: func(e *Environment) {
+			RegisterBroker(e)
+			si := e.NewInstance("db", SyncClass, SyncOther)
+			e.create(si)
+			e.waitReady(si)
+		}, Steps: func(e *Environment) {
+			e.changeCatalog()
+			e.relist()
+			si := &v1beta1.ServiceInstance{ObjectMeta: e.objectMeta("db")}
+			edit(e, si, setPlan(SyncPlan))
+			e.waitReady(si)
+			e.relist()
 		}},
-		{Name: "broker-moved", Prepare: func(w *Environment) {
-			RegisterBroker(w)
-			w.provision(SyncClass, SyncPlan)
-		}, Steps: func(w *Environment) {
-			w.moveBroker()
-			si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta("db")}
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = RawParameters(`{"size":2}`) })
-			w.waitReady(si)
+		{Name: "broker-moved", Prepare: func(e *Environment) {
+			RegisterBroker(e)
+			e.provision(SyncClass, SyncPlan)
+		}, Steps: func(e *Environment) {
+			e.moveBroker()
+			si := &v1beta1.ServiceInstance{ObjectMeta: e.objectMeta("db")}
+			edit(e, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = RawParameters(`{"size":2}`) })
+			e.waitReady(si)
 		}},
-		{Name: "broker-removed", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			b := w.waitBrokerReady()
-			w.remove(b)
-			w.waitGone(b)
+		{Name: "broker-removed", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			b := e.waitBrokerReady()
+			e.remove(b)
+			e.waitGone(b)
 		}},
-		{Name: "broker-anew", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			b := w.waitBrokerReady()
-			w.remove(b)
-			w.waitGone(b)
-			w.create(w.newBroker())
-			w.waitBrokerReady()
+		{Name: "broker-anew", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			b := e.waitBrokerReady()
+			e.remove(b)
+			e.waitGone(b)
+			e.create(e.newBroker())
+			e.waitBrokerReady()
 		}},
-		{Name: "broker-removed-in-use", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si, b := w.provision(AsyncClass, AsyncPlan), w.waitBrokerReady()
-			w.remove(b, &corev1.Secret{ObjectMeta: w.objectMeta("login")})
-			proxy.Sleep(w.Ctx, pause)
-			w.remove(si)
-			w.waitGone(si, b)
+		{Name: "broker-removed-in-use", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si, b := e.provision(AsyncClass, AsyncPlan), e.waitBrokerReady()
+			e.remove(b, &corev1.Secret{ObjectMeta: e.objectMeta("login")})
+			proxy.Sleep(e.Ctx, pause)
+			e.remove(si)
+			e.waitGone(si, b)
 		}},
 		{Name: "broker-namespace-deleted", separateNamespace: true, Unordered: true, Prepare: RegisterBroker, Steps: deleteNamespace},
-		{Name: "namespace-deleted", separateNamespace: true, Unordered: true, Prepare: func(w *Environment) {
-			RegisterBroker(w)
-			w.createWebhook("hook")
-		}, Steps: func(w *Environment) {
-			w.Receivers["hook"].down.Store(true)
-			a := w.NewAlert("disk", "hook")
-			w.create(a)
-			w.waitRetrying(a)
-			deleteNamespace(w)
+		{Name: "namespace-deleted", separateNamespace: true, Unordered: true, Prepare: func(e *Environment) {
+			RegisterBroker(e)
+			e.createWebhook("hook")
+		}, Steps: func(e *Environment) {
+			e.Receivers["hook"].down.Store(true)
+			a := e.NewAlert("disk", "hook")
+			e.create(a)
+			e.waitRetrying(a)
+			deleteNamespace(e)
 		}},
 	}
 }
 
 // deleteNamespace deletes all that a namespace has, with what its broker has to do for that.
-func deleteNamespace(w *Environment) {
-	w.bind(SyncClass, SyncPlan)
-	w.create(w.NewInstance("late", AsyncClass, AsyncPlan))
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.Namespace}}
-	w.remove(ns)
-	w.waitGone(ns)
+func deleteNamespace(e *Environment) {
+	e.bind(SyncClass, SyncPlan)
+	e.create(e.NewInstance("late", AsyncClass, AsyncPlan))
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.Namespace}}
+	e.remove(ns)
+	e.waitGone(ns)
 }

@@ -113,36 +113,36 @@ func NewEnvironment(ctx context.Context, c client.WithWatch, d *proxy.Injector, 
 	}, nil
 }
 
-func (w *Environment) Close() {
-	for _, s := range w.servers {
+func (e *Environment) Close() {
+	for _, s := range e.servers {
 		s.CloseClientConnections()
 		s.Close()
 	}
 }
 
 // Reportf records that something is not as it has to be.
-func (w *Environment) Reportf(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (e *Environment) Reportf(format string, args ...any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	problem := fmt.Sprintf(format, args...)
-	if !slices.Contains(w.problems, problem) {
-		w.problems = append(w.problems, problem)
+	if !slices.Contains(e.problems, problem) {
+		e.problems = append(e.problems, problem)
 	}
 }
 
 // AllProblems are all that were recorded.
-func (w *Environment) AllProblems() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.problems)
+func (e *Environment) AllProblems() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.problems)
 }
 
 // TakeProblems are all that were recorded since the last call.
-func (w *Environment) TakeProblems() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	problems := w.problems
-	w.problems = nil
+func (e *Environment) TakeProblems() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	problems := e.problems
+	e.problems = nil
 	return problems
 }
 
@@ -150,14 +150,14 @@ func (w *Environment) TakeProblems() []string {
 type stepFailure struct{ error }
 
 // must ends the run if the user could not do something.
-func (w *Environment) must(err error) {
+func (e *Environment) must(err error) {
 	if err != nil {
 		panic(stepFailure{err})
 	}
 }
 
 // Play has a user do something.
-func (w *Environment) Play(part func(*Environment)) (err error) {
+func (e *Environment) Play(part func(*Environment)) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			s, ok := problem.(stepFailure)
@@ -167,13 +167,13 @@ func (w *Environment) Play(part func(*Environment)) (err error) {
 			err = s.error
 		}
 	}()
-	part(w)
+	part(e)
 	return nil
 }
 
 // await waits until a check passes.
-func (w *Environment) await(what string, check func() error) {
-	ctx, cancel := context.WithTimeout(w.Ctx, Deadline)
+func (e *Environment) await(what string, check func() error) {
+	ctx, cancel := context.WithTimeout(e.Ctx, Deadline)
 	defer cancel()
 	for {
 		err := check()
@@ -188,58 +188,58 @@ func (w *Environment) await(what string, check func() error) {
 }
 
 // objectMeta is for an object of the run.
-func (w *Environment) objectMeta(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: w.Namespace, Name: name, Labels: map[string]string{proxy.RunLabel: w.Namespace}}
+func (e *Environment) objectMeta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: e.Namespace, Name: name, Labels: map[string]string{proxy.RunLabel: e.Namespace}}
 }
 
 // sharedMeta is for an object that belongs to the cluster, if those that may do: it has a name that no
 // other run has.
-func (w *Environment) sharedMeta(name string) metav1.ObjectMeta {
-	meta := w.objectMeta(name)
-	if w.ClusterWide {
-		meta.Namespace, meta.Name = "", w.SharedName(name)
+func (e *Environment) sharedMeta(name string) metav1.ObjectMeta {
+	meta := e.objectMeta(name)
+	if e.ClusterWide {
+		meta.Namespace, meta.Name = "", e.SharedName(name)
 	}
 	return meta
 }
 
 // SharedName is the name of something that all namespaces see, if they do. The seams show it as it is
 // in each run. No z: an object is not called by an id that has one.
-func (w *Environment) SharedName(name string) string {
-	if !w.ClusterWide {
+func (e *Environment) SharedName(name string) string {
+	if !e.ClusterWide {
 		return name
 	}
-	return strings.ReplaceAll(w.Namespace, "z", "y") + "-" + name
+	return strings.ReplaceAll(e.Namespace, "z", "y") + "-" + name
 }
 
-func (w *Environment) create(o client.Object) { w.must(w.Client.Create(w.Ctx, o)) }
+func (e *Environment) create(o client.Object) { e.must(e.Client.Create(e.Ctx, o)) }
 
-func (w *Environment) get(o client.Object) error {
-	return w.Client.Get(w.Ctx, client.ObjectKeyFromObject(o), o)
+func (e *Environment) get(o client.Object) error {
+	return e.Client.Get(e.Ctx, client.ObjectKeyFromObject(o), o)
 }
 
 // edit changes an object as it is now.
-func edit[T client.Object](w *Environment, o T, change func(T)) {
-	w.await("editing "+o.GetName(), func() error {
-		if err := w.get(o); err != nil {
+func edit[T client.Object](e *Environment, o T, change func(T)) {
+	e.await("editing "+o.GetName(), func() error {
+		if err := e.get(o); err != nil {
 			return err
 		}
 		change(o)
-		return w.Client.Update(w.Ctx, o)
+		return e.Client.Update(e.Ctx, o)
 	})
 }
 
-func (w *Environment) remove(objects ...client.Object) {
+func (e *Environment) remove(objects ...client.Object) {
 	for _, o := range objects {
-		w.must(client.IgnoreNotFound(w.Client.Delete(w.Ctx, o)))
+		e.must(client.IgnoreNotFound(e.Client.Delete(e.Ctx, o)))
 	}
 }
 
 // waitGone waits until objects are.
-func (w *Environment) waitGone(objects ...client.Object) {
+func (e *Environment) waitGone(objects ...client.Object) {
 	for _, o := range objects {
 		uid := o.GetUID() // empty: it is that of the first one that is seen
-		w.await(fmt.Sprintf("%T %s is gone", o, o.GetName()), func() error {
-			err := w.get(o)
+		e.await(fmt.Sprintf("%T %s is gone", o, o.GetName()), func() error {
+			err := e.get(o)
 			switch {
 			case apierrors.IsNotFound(err), err == nil && uid != "" && o.GetUID() != uid:
 				return nil
@@ -253,16 +253,16 @@ func (w *Environment) waitGone(objects ...client.Object) {
 }
 
 // createSecret makes one.
-func (w *Environment) createSecret(name string, data map[string]string) *corev1.Secret {
-	s := &corev1.Secret{ObjectMeta: w.objectMeta(name), StringData: data}
-	w.create(s)
+func (e *Environment) createSecret(name string, data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: e.objectMeta(name), StringData: data}
+	e.create(s)
 	return s
 }
 
 // serve puts a model behind the seam.
-func (w *Environment) serve(model http.Handler, name func(*http.Request) string, observe func(*http.Request)) string {
-	server := (&proxy.Endpoint{Injector: w.injector, Kill: w.kill, Name: name, Observe: observe, ObsoleteCheck: w.obsoleteCheck, OnAccepted: w.withholdCredentials, OperationsFail: func() bool { return w.operationsFail }, Model: model}).Start()
-	w.servers = append(w.servers, server)
+func (e *Environment) serve(model http.Handler, name func(*http.Request) string, observe func(*http.Request)) string {
+	server := (&proxy.Endpoint{Injector: e.injector, Kill: e.kill, Name: name, Observe: observe, ObsoleteCheck: e.obsoleteCheck, OnAccepted: e.withholdCredentials, OperationsFail: func() bool { return e.operationsFail }, Model: model}).Start()
+	e.servers = append(e.servers, server)
 	return server.URL
 }
 
@@ -270,21 +270,21 @@ func (w *Environment) serve(model http.Handler, name func(*http.Request) string,
 // it asks for has been removed since, or it would change what another one has changed. The
 // operator cannot prevent what comes of that, so that it is not tried. A late DELETE is tried, since the operator uses no id again
 // after a removal.
-func (w *Environment) obsoleteCheck(r *http.Request) func() bool {
-	if w.Broker == nil {
+func (e *Environment) obsoleteCheck(r *http.Request) func() bool {
+	if e.Broker == nil {
 		return func() bool { return false }
 	}
-	before := w.Broker.History(RequestID(r))
+	before := e.Broker.History(RequestID(r))
 	return func() bool {
-		now := w.Broker.History(RequestID(r))
+		now := e.Broker.History(RequestID(r))
 		return r.Method != http.MethodDelete && now.Deletes > before.Deletes || r.Method != http.MethodPut && now.Patches > before.Patches
 	}
 }
 
 // withholdCredentials has the broker tell the credentials of a binding later, as if it had taken its time.
-func (w *Environment) withholdCredentials(r *http.Request) {
-	if w.Broker != nil {
-		w.Broker.Untell(RequestID(r))
+func (e *Environment) withholdCredentials(r *http.Request) {
+	if e.Broker != nil {
+		e.Broker.Untell(RequestID(r))
 	}
 }
 

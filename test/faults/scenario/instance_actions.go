@@ -51,10 +51,10 @@ func CheckReady(conditions []v1beta1.Condition, observed int64, o client.Object)
 	return fmt.Errorf("generation %d, observed %d: %s", o.GetGeneration(), observed, text)
 }
 
-func (w *Environment) NewInstance(name, class, plan string) *v1beta1.ServiceInstance {
-	si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}
-	if w.ClusterWide {
-		si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = w.SharedName(class), plan
+func (e *Environment) NewInstance(name, class, plan string) *v1beta1.ServiceInstance {
+	si := &v1beta1.ServiceInstance{ObjectMeta: e.objectMeta(name)}
+	if e.ClusterWide {
+		si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = e.SharedName(class), plan
 	} else {
 		si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = class, plan
 	}
@@ -72,8 +72,8 @@ func setPlan(plan string) func(*v1beta1.ServiceInstance) {
 	}
 }
 
-func (w *Environment) NewBinding(name, instance string) *v1beta1.ServiceBinding {
-	b := &v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}
+func (e *Environment) NewBinding(name, instance string) *v1beta1.ServiceBinding {
+	b := &v1beta1.ServiceBinding{ObjectMeta: e.objectMeta(name)}
 	b.Spec.InstanceRef.Name = instance
 	return b
 }
@@ -83,13 +83,13 @@ func RawParameters(text string) *runtime.RawExtension {
 }
 
 // waitReady waits until instances and bindings are.
-func (w *Environment) waitReady(objects ...client.Object) {
+func (e *Environment) waitReady(objects ...client.Object) {
 	for _, o := range objects {
-		w.await(o.GetName()+" is Ready", func() error {
-			if err := w.get(o); err != nil {
+		e.await(o.GetName()+" is Ready", func() error {
+			if err := e.get(o); err != nil {
 				return err
 			}
-			w.retryIfRefused(o)
+			e.retryIfRefused(o)
 			switch o := o.(type) {
 			case *v1beta1.ServiceInstance:
 				return CheckReady(o.Status.Conditions, o.Status.ReconciledGeneration, o)
@@ -103,15 +103,15 @@ func (w *Environment) waitReady(objects ...client.Object) {
 
 // retryIfRefused does what a person has to where a broker has refused something: the object says
 // that it is not tried any more, and how to have it tried again.
-func (w *Environment) retryIfRefused(o client.Object) {
+func (e *Environment) retryIfRefused(o client.Object) {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
 		if hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) && o.Status.ObservedGeneration == o.Generation {
-			w.requestRetry(o)
+			e.requestRetry(o)
 		}
 	case *v1beta1.ServiceBinding:
 		if (hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) || isStalledOnSecret(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
-			w.requestRetry(o)
+			e.requestRetry(o)
 		}
 	}
 }
@@ -120,17 +120,17 @@ func (w *Environment) retryIfRefused(o client.Object) {
 func isRetriedByOperator(a *v1beta1.Attempts) bool { return a != nil && a.Misconfigured > 0 }
 
 // requestRetry asks again. What fails is done the next time.
-func (w *Environment) requestRetry(o client.Object) {
+func (e *Environment) requestRetry(o client.Object) {
 	var err error
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
 		o.Spec.UpdateRequests++
-		err = w.Client.Update(w.Ctx, o)
+		err = e.Client.Update(e.Ctx, o)
 	case *v1beta1.ServiceBinding:
-		err = w.Client.Patch(w.Ctx, o, annotationPatch(v1beta1.RebindAnnotation, "again "+strconv.Itoa(w.RetryRequests)))
+		err = e.Client.Patch(e.Ctx, o, annotationPatch(v1beta1.RebindAnnotation, "again "+strconv.Itoa(e.RetryRequests)))
 	}
 	if err == nil {
-		w.RetryRequests++
+		e.RetryRequests++
 	}
 }
 
@@ -148,22 +148,22 @@ func isStalledOnSecret(conditions []v1beta1.Condition) bool {
 }
 
 // provision prepares an instance.
-func (w *Environment) provision(class, plan string) *v1beta1.ServiceInstance {
-	si := w.NewInstance("db", class, plan)
-	w.create(si)
-	w.waitReady(si)
+func (e *Environment) provision(class, plan string) *v1beta1.ServiceInstance {
+	si := e.NewInstance("db", class, plan)
+	e.create(si)
+	e.waitReady(si)
 	return si
 }
 
 // waitMessage waits until an instance's conditions say something of what the broker has done.
-func (w *Environment) waitMessage(si *v1beta1.ServiceInstance, text string) {
-	w.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
-		if err := w.get(si); err != nil {
+func (e *Environment) waitMessage(si *v1beta1.ServiceInstance, text string) {
+	e.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
+		if err := e.get(si); err != nil {
 			return err
 		}
 		said, _ := json.Marshal(si.Status.Conditions) // strings
 		if !strings.Contains(string(said), text) {
-			w.retryIfRefused(si) // it may have been refused for another reason
+			e.retryIfRefused(si) // it may have been refused for another reason
 			return errors.New(string(said))
 		}
 		return nil
@@ -171,13 +171,13 @@ func (w *Environment) waitMessage(si *v1beta1.ServiceInstance, text string) {
 }
 
 // waitAtBroker waits until the broker has something of an instance's id.
-func (w *Environment) waitAtBroker(si *v1beta1.ServiceInstance) {
-	w.await("the broker has begun", func() error {
-		if err := w.get(si); err != nil {
+func (e *Environment) waitAtBroker(si *v1beta1.ServiceInstance) {
+	e.await("the broker has begun", func() error {
+		if err := e.get(si); err != nil {
 			return err
 		}
-		if !w.BrokerIDs()[ExternalID(si)] {
-			w.retryIfRefused(si)
+		if !e.BrokerIDs()[ExternalID(si)] {
+			e.retryIfRefused(si)
 			return fmt.Errorf("it has nothing of %s", ExternalID(si))
 		}
 		return nil
@@ -185,30 +185,30 @@ func (w *Environment) waitAtBroker(si *v1beta1.ServiceInstance) {
 }
 
 // createForeignInstance puts an instance that is not ours into the broker.
-func (w *Environment) createForeignInstance(id string) {
-	services := w.sharedServices(osbtest.DefaultServices())
-	r := httptest.NewRequestWithContext(w.Ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
+func (e *Environment) createForeignInstance(id string) {
+	services := e.sharedServices(osbtest.DefaultServices())
+	r := httptest.NewRequestWithContext(e.Ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
 		`{"service_id":%q,"plan_id":%q,"organization_guid":"o","space_guid":"s","context":{"platform":"kubernetes","namespace":"theirs","clusterid":"other","instance_name":"theirs"}}`, services[1].ID, services[1].Plans[0].ID)))
 	r.Header.Set("X-Broker-API-Version", "2.17")
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Broker-API-Request-Identity", id)
 	r.SetBasicAuth("bellhop", canary.Value)
 	answer := httptest.NewRecorder()
-	w.Broker.ServeHTTP(answer, r)
+	e.Broker.ServeHTTP(answer, r)
 	if answer.Code != http.StatusAccepted {
-		w.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
+		e.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
 	}
-	w.Foreign.add(id)
+	e.Foreign.add(id)
 }
 
 // retainedBackup prepares what the broker has from an object before, which is not ours any more,
 // and returns an object as a backup of that has it.
-func (w *Environment) retainedBackup() *v1beta1.ServiceInstance {
-	before := w.provision(SyncClass, SyncPlan)
-	backup := w.NewInstance(before.Name, SyncClass, SyncPlan)
+func (e *Environment) retainedBackup() *v1beta1.ServiceInstance {
+	before := e.provision(SyncClass, SyncPlan)
+	backup := e.NewInstance(before.Name, SyncClass, SyncPlan)
 	backup.Annotations = map[string]string{v1beta1.MadeIDAnnotation: before.Annotations[v1beta1.MadeIDAnnotation]}
 	backup.Spec.ExternalID = ExternalID(before)
-	w.retain(before)
-	w.Foreign.add(backup.Spec.ExternalID)
+	e.retain(before)
+	e.Foreign.add(backup.Spec.ExternalID)
 	return backup
 }

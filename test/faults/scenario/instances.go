@@ -35,18 +35,18 @@ import (
 
 // failProvisions has the broker fail to make instances of the smallest plans: what it has begun
 // comes to nothing, and something is left of it.
-func failProvisions(w *Environment) {
-	RegisterBroker(w)
-	w.operationsFail = true
-	w.Broker.Inject(osbtest.Fault{
+func failProvisions(e *Environment) {
+	RegisterBroker(e)
+	e.operationsFail = true
+	e.Broker.Inject(osbtest.Fault{
 		On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "out of disks"}, Match: bodyNames(osbtest.SyncPlan, osbtest.AsyncPlan),
 	})
 }
 
 // failUpdates has the broker fail to give instances the larger plans, after which they cannot be used.
-func failUpdates(w *Environment) {
-	RegisterBroker(w)
-	w.Broker.Inject(osbtest.Fault{
+func failUpdates(e *Environment) {
+	RegisterBroker(e)
+	e.Broker.Inject(osbtest.Fault{
 		On: osb.UpdateInstance, Failure: &osbtest.Failure{Description: "out of disks", Unusable: true}, Match: bodyNames(osbtest.SyncOtherPlan, osbtest.AsyncOtherPlan),
 	})
 }
@@ -65,9 +65,9 @@ func loseProvisionAnswers(times int) func(*Environment) {
 
 // loseAnswers is the same of any operation.
 func loseAnswers(operation osb.Operation, times int) func(*Environment) {
-	return func(w *Environment) {
-		RegisterBroker(w)
-		w.Broker.Inject(osbtest.Fault{On: operation, Acts: true, Times: times, Answer: osbtest.Status(500, `{"description":"lost my way"}`)})
+	return func(e *Environment) {
+		RegisterBroker(e)
+		e.Broker.Inject(osbtest.Fault{On: operation, Acts: true, Times: times, Answer: osbtest.Status(500, `{"description":"lost my way"}`)})
 	}
 }
 
@@ -83,124 +83,124 @@ func instanceScenarios() []Scenario {
 
 // lifecycleScenarios are what can become of an instance.
 func lifecycleScenarios(suffix, class, plan, other string) []Scenario {
-	end := func(w *Environment, si *v1beta1.ServiceInstance) {
-		w.remove(si)
-		w.waitGone(si)
+	end := func(e *Environment, si *v1beta1.ServiceInstance) {
+		e.remove(si)
+		e.waitGone(si)
 	}
 	return []Scenario{
-		{Name: "instance" + suffix, Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.provision(class, plan)
-			edit(w, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = RawParameters(`{"size":2}`) })
-			w.waitReady(si)
-			edit(w, si, setPlan(other))
-			w.waitReady(si)
-			end(w, si)
+		{Name: "instance" + suffix, Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.provision(class, plan)
+			edit(e, si, func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = RawParameters(`{"size":2}`) })
+			e.waitReady(si)
+			edit(e, si, setPlan(other))
+			e.waitReady(si)
+			end(e, si)
 		}},
-		{Name: "instance-kept" + suffix, Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.provision(class, plan)
+		{Name: "instance-kept" + suffix, Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.provision(class, plan)
 			for _, p := range []string{other, plan, other} { // each while the one before may still be on its way
-				edit(w, si, setPlan(p))
+				edit(e, si, setPlan(p))
 			}
-			w.waitReady(si)
+			e.waitReady(si)
 		}},
-		{Name: "instance-failed" + suffix, Prepare: failProvisions, Steps: func(w *Environment) {
-			si := w.NewInstance("db", class, plan)
-			w.create(si)
-			w.waitMessage(si, "out of disks")
-			edit(w, si, setPlan(other))
-			w.waitReady(si)
+		{Name: "instance-failed" + suffix, Prepare: failProvisions, Steps: func(e *Environment) {
+			si := e.NewInstance("db", class, plan)
+			e.create(si)
+			e.waitMessage(si, "out of disks")
+			edit(e, si, setPlan(other))
+			e.waitReady(si)
 		}},
-		{Name: "instance-failed-deleted" + suffix, Prepare: failProvisions, Steps: func(w *Environment) {
-			si := w.NewInstance("db", class, plan)
-			w.create(si)
-			w.waitMessage(si, "out of disks")
-			end(w, si)
+		{Name: "instance-failed-deleted" + suffix, Prepare: failProvisions, Steps: func(e *Environment) {
+			si := e.NewInstance("db", class, plan)
+			e.create(si)
+			e.waitMessage(si, "out of disks")
+			end(e, si)
 		}},
-		{Name: "instance-unusable" + suffix, Prepare: failUpdates, Steps: func(w *Environment) {
-			si := w.provision(class, plan)
-			edit(w, si, setPlan(other))
-			w.waitMessage(si, "out of disks")
-			edit(w, si, setPlan(plan))
-			b := w.NewBinding("app", "db")
-			w.create(b)
-			w.waitReady(si, b)
+		{Name: "instance-unusable" + suffix, Prepare: failUpdates, Steps: func(e *Environment) {
+			si := e.provision(class, plan)
+			edit(e, si, setPlan(other))
+			e.waitMessage(si, "out of disks")
+			edit(e, si, setPlan(plan))
+			b := e.NewBinding("app", "db")
+			e.create(b)
+			e.waitReady(si, b)
 		}},
-		{Name: "instance-unknown" + suffix, Prepare: loseProvisionAnswers(2), Steps: func(w *Environment) { w.provision(class, plan) }},
-		{Name: "instance-mitigated" + suffix, Prepare: loseProvisionAnswers(0), Steps: func(w *Environment) {
-			si := w.NewInstance("db", class, plan)
-			w.create(si)
-			w.waitMessage(si, "lost my way")
-			end(w, si)
+		{Name: "instance-unknown" + suffix, Prepare: loseProvisionAnswers(2), Steps: func(e *Environment) { e.provision(class, plan) }},
+		{Name: "instance-mitigated" + suffix, Prepare: loseProvisionAnswers(0), Steps: func(e *Environment) {
+			si := e.NewInstance("db", class, plan)
+			e.create(si)
+			e.waitMessage(si, "lost my way")
+			end(e, si)
 		}},
-		{Name: "instance-mitigated-ready" + suffix, Prepare: loseProvisionAnswers(lossesUntilMitigation), Steps: func(w *Environment) { w.provision(class, plan) }},
-		{Name: "instance-deleted-early" + suffix, Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.NewInstance("db", class, plan)
-			w.create(si)
-			end(w, si)
+		{Name: "instance-mitigated-ready" + suffix, Prepare: loseProvisionAnswers(lossesUntilMitigation), Steps: func(e *Environment) { e.provision(class, plan) }},
+		{Name: "instance-deleted-early" + suffix, Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.NewInstance("db", class, plan)
+			e.create(si)
+			end(e, si)
 		}},
-		{Name: "instance-deleted-begun" + suffix, Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.NewInstance("db", class, plan)
-			w.create(si)
-			w.waitAtBroker(si)
-			end(w, si)
+		{Name: "instance-deleted-begun" + suffix, Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.NewInstance("db", class, plan)
+			e.create(si)
+			e.waitAtBroker(si)
+			end(e, si)
 		}},
-		{Name: "instance-retained" + suffix, Prepare: RegisterBroker, Steps: func(w *Environment) { w.retain(w.provision(class, plan)) }},
+		{Name: "instance-retained" + suffix, Prepare: RegisterBroker, Steps: func(e *Environment) { e.retain(e.provision(class, plan)) }},
 	}
 }
 
 // identityScenarios are of instances that have not, or not alone, their id, or their name.
 func identityScenarios() []Scenario {
 	return []Scenario{
-		{Name: "instance-anew", Prepare: RegisterBroker, Steps: func(w *Environment) {
+		{Name: "instance-anew", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			for range 2 {
-				si := w.provision(SyncClass, SyncPlan)
-				w.remove(si)
-				w.waitGone(si)
+				si := e.provision(SyncClass, SyncPlan)
+				e.remove(si)
+				e.waitGone(si)
 			}
 		}},
-		{Name: "instance-first", Prepare: startDefaultBroker, Steps: func(w *Environment) {
-			si := w.NewInstance("db", SyncClass, SyncPlan)
-			w.create(si)
-			proxy.Sleep(w.Ctx, pause)
-			w.createBroker()
-			w.waitReady(si)
+		{Name: "instance-first", Prepare: startDefaultBroker, Steps: func(e *Environment) {
+			si := e.NewInstance("db", SyncClass, SyncPlan)
+			e.create(si)
+			proxy.Sleep(e.Ctx, pause)
+			e.createBroker()
+			e.waitReady(si)
 		}},
-		{Name: "instance-stranger", Prepare: RegisterBroker, Steps: func(w *Environment) {
+		{Name: "instance-stranger", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			id := string(uuid.NewUUID()) // as other runs' objects may be in the same cluster
-			w.createForeignInstance(id)
-			si := w.NewInstance("db", SyncClass, SyncPlan)
+			e.createForeignInstance(id)
+			si := e.NewInstance("db", SyncClass, SyncPlan)
 			si.Spec.ExternalID, si.Spec.Parameters = id, RawParameters(`{"size":2}`)
-			w.create(si)
-			w.waitMessage(si, "brought along")
-			w.remove(si)
-			w.waitGone(si)
+			e.create(si)
+			e.waitMessage(si, "brought along")
+			e.remove(si)
+			e.waitGone(si)
 		}},
-		{Name: "instance-restored", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.retainedBackup()
-			w.create(si)
-			w.waitReady(si)
-			w.remove(si)
-			w.waitGone(si)
+		{Name: "instance-restored", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.retainedBackup()
+			e.create(si)
+			e.waitReady(si)
+			e.remove(si)
+			e.waitGone(si)
 		}},
-		{Name: "instance-restored-other", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.retainedBackup()
+		{Name: "instance-restored-other", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.retainedBackup()
 			si.Spec.Parameters = RawParameters(`{"size":3}`)
-			w.create(si)
-			w.waitMessage(si, "brought along")
-			w.remove(si)
-			w.waitGone(si)
+			e.create(si)
+			e.waitMessage(si, "brought along")
+			e.remove(si)
+			e.waitGone(si)
 		}},
-		{Name: "instance-copied", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.provision(SyncClass, SyncPlan)
-			twin := w.NewInstance("copy", SyncClass, SyncPlan)
+		{Name: "instance-copied", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.provision(SyncClass, SyncPlan)
+			twin := e.NewInstance("copy", SyncClass, SyncPlan)
 			twin.Spec.ExternalID = ExternalID(si)
-			if err := w.Client.Create(w.Ctx, twin); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
-				w.Reportf("a copy of an id in use is not refused: %v", err)
+			if err := e.Client.Create(e.Ctx, twin); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
+				e.Reportf("a copy of an id in use is not refused: %v", err)
 			}
-			w.remove(si) // what has the id may be there still
-			w.await("the copy is admitted", func() error { return w.Client.Create(w.Ctx, twin) })
-			w.waitGone(si)
-			w.waitReady(twin)
+			e.remove(si) // what has the id may be there still
+			e.await("the copy is admitted", func() error { return e.Client.Create(e.Ctx, twin) })
+			e.waitGone(si)
+			e.waitReady(twin)
 		}},
 	}
 }
@@ -211,55 +211,55 @@ func parameterScenarios() []Scenario {
 		text, _ := json.Marshal(map[string]string{"password": value}) // a string
 		return map[string]string{"all": string(text)}
 	}
-	from := func(w *Environment) *v1beta1.ServiceInstance {
-		si := w.NewInstance("db", SyncClass, SyncPlan)
+	from := func(e *Environment) *v1beta1.ServiceInstance {
+		si := e.NewInstance("db", SyncClass, SyncPlan)
 		si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
-		w.create(si)
+		e.create(si)
 		return si
 	}
-	late := Scenario{Name: "instance-parameters-late", Prepare: RegisterBroker, Steps: func(w *Environment) {
-		si := from(w)
-		proxy.Sleep(w.Ctx, pause)
-		w.createSecret("parameters", source(canary.Value))
-		w.waitReady(si)
+	late := Scenario{Name: "instance-parameters-late", Prepare: RegisterBroker, Steps: func(e *Environment) {
+		si := from(e)
+		proxy.Sleep(e.Ctx, pause)
+		e.createSecret("parameters", source(canary.Value))
+		e.waitReady(si)
 	}}
-	hasNew := func(w *Environment, si *v1beta1.ServiceInstance) {
-		w.await("the broker has what is new", func() error {
-			if err := w.get(si); err != nil {
+	hasNew := func(e *Environment, si *v1beta1.ServiceInstance) {
+		e.await("the broker has what is new", func() error {
+			if err := e.get(si); err != nil {
 				return err
 			}
-			w.retryIfRefused(si)
-			if has := w.Broker.Holds().Instances[ExternalID(si)].Parameters; !strings.Contains(string(has), `2"`) {
+			e.retryIfRefused(si)
+			if has := e.Broker.Holds().Instances[ExternalID(si)].Parameters; !strings.Contains(string(has), `2"`) {
 				return fmt.Errorf("it has %d bytes", len(has))
 			}
 			return nil
 		})
-		w.waitReady(si)
+		e.waitReady(si)
 	}
-	rotate := func(w *Environment) {
-		edit(w, &corev1.Secret{ObjectMeta: w.objectMeta("parameters")}, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
+	rotate := func(e *Environment) {
+		edit(e, &corev1.Secret{ObjectMeta: e.objectMeta("parameters")}, func(s *corev1.Secret) { s.StringData = source(canary.Value + "2") })
 	}
-	behind := Scenario{Name: "instance-parameters-behind", Prepare: func(w *Environment) {
-		RegisterBroker(w)
-		w.createSecret("parameters", source(canary.Value))
-		w.waitReady(from(w))
-	}, Steps: func(w *Environment) {
-		login := &corev1.Secret{ObjectMeta: w.objectMeta("login")}
-		edit(w, login, func(s *corev1.Secret) { delete(s.Data, "password") })
-		proxy.Sleep(w.Ctx, pause)
-		rotate(w)
-		proxy.Sleep(w.Ctx, pause)
-		edit(w, login, func(s *corev1.Secret) { s.StringData = map[string]string{"password": canary.Value} })
-		hasNew(w, w.NewInstance("db", SyncClass, SyncPlan))
-		w.waitBrokerReady()
+	behind := Scenario{Name: "instance-parameters-behind", Prepare: func(e *Environment) {
+		RegisterBroker(e)
+		e.createSecret("parameters", source(canary.Value))
+		e.waitReady(from(e))
+	}, Steps: func(e *Environment) {
+		login := &corev1.Secret{ObjectMeta: e.objectMeta("login")}
+		edit(e, login, func(s *corev1.Secret) { delete(s.Data, "password") })
+		proxy.Sleep(e.Ctx, pause)
+		rotate(e)
+		proxy.Sleep(e.Ctx, pause)
+		edit(e, login, func(s *corev1.Secret) { s.StringData = map[string]string{"password": canary.Value} })
+		hasNew(e, e.NewInstance("db", SyncClass, SyncPlan))
+		e.waitBrokerReady()
 	}}
-	return []Scenario{late, behind, {Name: "instance-parameters", Prepare: func(w *Environment) {
-		RegisterBroker(w)
-		w.createSecret("parameters", source(canary.Value))
-	}, Steps: func(w *Environment) {
-		si := from(w)
-		w.waitReady(si)
-		rotate(w)
-		hasNew(w, si)
+	return []Scenario{late, behind, {Name: "instance-parameters", Prepare: func(e *Environment) {
+		RegisterBroker(e)
+		e.createSecret("parameters", source(canary.Value))
+	}, Steps: func(e *Environment) {
+		si := from(e)
+		e.waitReady(si)
+		rotate(e)
+		hasNew(e, si)
 	}}}
 }

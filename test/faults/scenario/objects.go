@@ -31,11 +31,11 @@ import (
 )
 
 // ObjectLists are what is looked at of a world.
-func (w *Environment) ObjectLists() []client.ObjectList {
+func (e *Environment) ObjectLists() []client.ObjectList {
 	lists := []client.ObjectList{
 		&pagerv1beta1.AlertList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}, &corev1.SecretList{},
 	}
-	if w.ClusterWide {
+	if e.ClusterWide {
 		return append(lists, &pagerv1beta1.ClusterReceiverList{},
 			&v1beta1.ClusterServiceBrokerList{}, &v1beta1.ClusterServiceClassList{}, &v1beta1.ClusterServicePlanList{})
 	}
@@ -44,18 +44,18 @@ func (w *Environment) ObjectLists() []client.ObjectList {
 }
 
 // ListScope has a list show what is of the world.
-func (w *Environment) ListScope(list client.ObjectList) client.ListOption {
+func (e *Environment) ListScope(list client.ObjectList) client.ListOption {
 	switch list.(type) {
 	case *pagerv1beta1.ClusterReceiverList, *v1beta1.ClusterServiceBrokerList, *v1beta1.ClusterServiceClassList, *v1beta1.ClusterServicePlanList:
-		return client.MatchingLabels{proxy.RunLabel: w.Namespace}
+		return client.MatchingLabels{proxy.RunLabel: e.Namespace}
 	}
-	return client.InNamespace(w.Namespace)
+	return client.InNamespace(e.Namespace)
 }
 
 // Objects are all of the run.
-func (w *Environment) Objects() (all []client.Object, err error) {
-	for _, list := range w.ObjectLists() {
-		if err := w.Client.List(context.WithoutCancel(w.Ctx), list, w.ListScope(list)); err != nil {
+func (e *Environment) Objects() (all []client.Object, err error) {
+	for _, list := range e.ObjectLists() {
+		if err := e.Client.List(context.WithoutCancel(e.Ctx), list, e.ListScope(list)); err != nil {
 			return nil, err
 		}
 		if err := meta.EachListItem(list, func(o runtime.Object) error {
@@ -69,9 +69,9 @@ func (w *Environment) Objects() (all []client.Object, err error) {
 }
 
 // BrokerIDs are the ids that the broker has.
-func (w *Environment) BrokerIDs() map[string]bool {
+func (e *Environment) BrokerIDs() map[string]bool {
 	held := map[string]bool{}
-	holds := w.Broker.Holds()
+	holds := e.Broker.Holds()
 	for id := range holds.Instances {
 		held[id] = true
 	}
@@ -104,9 +104,9 @@ func RecordedIDs(o client.Object) []string {
 }
 
 // RemoveObjects removes what is left of the run, whoever wants to keep it.
-func (w *Environment) RemoveObjects() {
-	ctx := context.WithoutCancel(w.Ctx)
-	all, err := w.Objects()
+func (e *Environment) RemoveObjects() {
+	ctx := context.WithoutCancel(e.Ctx)
+	all, err := e.Objects()
 	if err != nil {
 		return
 	}
@@ -114,8 +114,8 @@ func (w *Environment) RemoveObjects() {
 		if len(o.GetFinalizers()) > 0 {
 			bare := o.DeepCopyObject().(client.Object)
 			bare.SetFinalizers(nil)
-			_ = w.Client.Patch(ctx, bare, client.MergeFrom(o)) // best effort: it is only for the machine's sake
+			_ = e.Client.Patch(ctx, bare, client.MergeFrom(o)) // best effort: it is only for the machine's sake
 		}
-		_ = w.Client.Delete(ctx, o)
+		_ = e.Client.Delete(ctx, o)
 	}
 }

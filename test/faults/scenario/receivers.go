@@ -122,9 +122,9 @@ func (p *FakeReceiver) Received() map[string]int {
 	return told
 }
 
-func (w *Environment) addReceiver(name string, p *FakeReceiver) (url string) {
-	w.Receivers[name] = p
-	return w.serve(p, func(*http.Request) string { return proxy.ReceiverPrefix + name }, nil)
+func (e *Environment) addReceiver(name string, p *FakeReceiver) (url string) {
+	e.Receivers[name] = p
+	return e.serve(p, func(*http.Request) string { return proxy.ReceiverPrefix + name }, nil)
 }
 
 var (
@@ -133,37 +133,37 @@ var (
 )
 
 // createWebhook registers a receiver of a name, which knows messages by keys.
-func (w *Environment) createWebhook(name string, edits ...func(v1beta1.ReceiverObject)) {
-	url := w.addReceiver(name, newWebhookReceiver())
-	w.createReceiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
+func (e *Environment) createWebhook(name string, edits ...func(v1beta1.ReceiverObject)) {
+	url := e.addReceiver(name, newWebhookReceiver())
+	e.createReceiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
 }
 
 // createGotify registers one that does not.
-func (w *Environment) createGotify(name string, edits ...func(v1beta1.ReceiverObject)) {
-	url := w.addReceiver(name, &FakeReceiver{Service: notifytest.NewGotify(PlainCanary)})
-	w.createReceiver(name, "token", PlainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
+func (e *Environment) createGotify(name string, edits ...func(v1beta1.ReceiverObject)) {
+	url := e.addReceiver(name, &FakeReceiver{Service: notifytest.NewGotify(PlainCanary)})
+	e.createReceiver(name, "token", PlainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
 }
 
 // createDiscord registers one that knows a message once it has told its id.
-func (w *Environment) createDiscord(name string, edits ...func(v1beta1.ReceiverObject)) {
-	url := w.addReceiver(name, &FakeReceiver{Service: notifytest.NewDiscord("1234567890", PlainCanary)})
-	w.createReceiver(name, "url", url+"/api/webhooks/1234567890/"+PlainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
+func (e *Environment) createDiscord(name string, edits ...func(v1beta1.ReceiverObject)) {
+	url := e.addReceiver(name, &FakeReceiver{Service: notifytest.NewDiscord("1234567890", PlainCanary)})
+	e.createReceiver(name, "url", url+"/api/webhooks/1234567890/"+PlainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
 }
 
 // createReceiver registers one with a Secret of its name, and waits until it is looked after.
-func (w *Environment) createReceiver(name, key, secret string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
-	r := w.receiverObject(name)
+func (e *Environment) createReceiver(name, key, secret string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
+	r := e.receiverObject(name)
 	spec := r.Common()
 	spec.Provider, spec.TimeoutSeconds = provider, 1
 	spec.SecretRef = &v1beta1.SecretReference{Name: name}
 	for _, edit := range edits {
 		edit(r)
 	}
-	w.Receivers[name].AtMostOnce = spec.DeliveryPolicy == v1beta1.AtMostOnce
-	w.createSecret(name, map[string]string{key: secret})
-	w.create(r)
-	w.await("the receiver "+name+" is looked after", func() error {
-		if err := w.get(r); err != nil {
+	e.Receivers[name].AtMostOnce = spec.DeliveryPolicy == v1beta1.AtMostOnce
+	e.createSecret(name, map[string]string{key: secret})
+	e.create(r)
+	e.await("the receiver "+name+" is looked after", func() error {
+		if err := e.get(r); err != nil {
 			return err
 		}
 		if observed := r.CommonStatus().ObservedGeneration; observed != r.GetGeneration() {
@@ -175,11 +175,11 @@ func (w *Environment) createReceiver(name, key, secret string, provider v1beta1.
 
 // receiverObject is the object of a receiver, with no more than that; one of the cluster is for all
 // namespaces.
-func (w *Environment) receiverObject(name string) v1beta1.ReceiverObject {
-	if w.ClusterWide {
-		return &v1beta1.ClusterReceiver{ObjectMeta: w.sharedMeta(name), Spec: v1beta1.ClusterReceiverSpec{NamespaceSelector: &metav1.LabelSelector{}}}
+func (e *Environment) receiverObject(name string) v1beta1.ReceiverObject {
+	if e.ClusterWide {
+		return &v1beta1.ClusterReceiver{ObjectMeta: e.sharedMeta(name), Spec: v1beta1.ClusterReceiverSpec{NamespaceSelector: &metav1.LabelSelector{}}}
 	}
-	return &v1beta1.Receiver{ObjectMeta: w.sharedMeta(name)}
+	return &v1beta1.Receiver{ObjectMeta: e.sharedMeta(name)}
 }
 
 func setAtMostOnce(r v1beta1.ReceiverObject) { r.Common().DeliveryPolicy = v1beta1.AtMostOnce }
@@ -211,8 +211,8 @@ func contentOf(body []byte) string {
 const PlainCanary = "plainCanaryCredential"
 
 // CreateThreeReceivers are one of each kind, and one that wants to hear of little.
-func CreateThreeReceivers(w *Environment) {
-	w.createWebhook("hook")
-	w.createWebhook("desk")
-	w.createWebhook("boss", func(r v1beta1.ReceiverObject) { r.Common().MinSeverity = v1beta1.SeverityWarning })
+func CreateThreeReceivers(e *Environment) {
+	e.createWebhook("hook")
+	e.createWebhook("desk")
+	e.createWebhook("boss", func(r v1beta1.ReceiverObject) { r.Common().MinSeverity = v1beta1.SeverityWarning })
 }

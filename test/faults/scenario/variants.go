@@ -28,24 +28,24 @@ import (
 // ForVariants are scenarios that only variants need: as small as what brings up one mistake.
 func ForVariants() []Scenario {
 	return []Scenario{
-		{Name: "once", Prepare: withWebhook(setAtMostOnce), Steps: func(w *Environment) { w.createAlert(w.NewAlert("disk", "hook")) }},
-		{Name: "told-and-gone", Prepare: func(*Environment) {}, Steps: func(w *Environment) {
-			w.createWebhook("early")
-			w.createWebhook("hook")
-			a := w.createAlert(w.NewAlert("page", "hook"))
-			w.remove(a)
-			w.waitAlertGone(a)
+		{Name: "once", Prepare: withWebhook(setAtMostOnce), Steps: func(e *Environment) { e.createAlert(e.NewAlert("disk", "hook")) }},
+		{Name: "told-and-gone", Prepare: func(*Environment) {}, Steps: func(e *Environment) {
+			e.createWebhook("early")
+			e.createWebhook("hook")
+			a := e.createAlert(e.NewAlert("page", "hook"))
+			e.remove(a)
+			e.waitAlertGone(a)
 		}},
-		{Name: "kept", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.NewInstance("db", SyncClass, SyncPlan)
-			w.create(si)
-			w.waitReady(si)
+		{Name: "kept", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.NewInstance("db", SyncClass, SyncPlan)
+			e.create(si)
+			e.waitReady(si)
 		}},
-		{Name: "hasty", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			si := w.NewInstance("db", SyncClass, SyncPlan)
-			w.create(si)
-			w.await("db says something", func() error {
-				if err := w.get(si); err != nil {
+		{Name: "hasty", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			si := e.NewInstance("db", SyncClass, SyncPlan)
+			e.create(si)
+			e.await("db says something", func() error {
+				if err := e.get(si); err != nil {
 					return err
 				}
 				if len(si.Status.Conditions) == 0 {
@@ -53,41 +53,41 @@ func ForVariants() []Scenario {
 				}
 				return nil
 			})
-			w.remove(si)
-			w.waitGone(si)
+			e.remove(si)
+			e.waitGone(si)
 		}},
-		{Name: "failed", Prepare: RegisterBroker, Steps: func(w *Environment) {
-			w.Broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "no room"}, Times: 1})
-			si := w.NewInstance("db", AsyncClass, AsyncPlan)
-			w.create(si)
-			w.waitMessage(si, "no room")
-			w.await("what was begun is removed, and not asked for again", func() error {
-				if h := w.Broker.History(si.Spec.ExternalID); h.Puts != 1 || h.Deletes != 1 {
+		{Name: "failed", Prepare: RegisterBroker, Steps: func(e *Environment) {
+			e.Broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Failure: &osbtest.Failure{Description: "no room"}, Times: 1})
+			si := e.NewInstance("db", AsyncClass, AsyncPlan)
+			e.create(si)
+			e.waitMessage(si, "no room")
+			e.await("what was begun is removed, and not asked for again", func() error {
+				if h := e.Broker.History(si.Spec.ExternalID); h.Puts != 1 || h.Deletes != 1 {
 					return fmt.Errorf("%+v", h)
 				}
 				return nil
 			})
-			w.remove(si)
-			w.waitGone(si)
+			e.remove(si)
+			e.waitGone(si)
 		}},
 		{Name: "abandoned", Prepare: RegisterBroker, Steps: finalizerRemoved},
 	}
 }
 
 // finalizerRemoved is an instance that is gone when the broker has made what it asks for.
-func finalizerRemoved(w *Environment) {
+func finalizerRemoved(e *Environment) {
 	made := make(chan struct{})
-	w.Broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Hold: made, Times: 1})
-	si := w.NewInstance("db", SyncClass, SyncPlan)
-	w.create(si)
-	w.await("the broker is asked", func() error {
-		if len(w.Broker.Calls(osb.ProvisionInstance)) == 0 {
+	e.Broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Hold: made, Times: 1})
+	si := e.NewInstance("db", SyncClass, SyncPlan)
+	e.create(si)
+	e.await("the broker is asked", func() error {
+		if len(e.Broker.Calls(osb.ProvisionInstance)) == 0 {
 			return errors.New("it is not")
 		}
 		return nil
 	})
-	edit(w, si, func(si *v1beta1.ServiceInstance) { si.Finalizers = nil })
-	w.remove(si)
-	w.waitGone(si)
+	edit(e, si, func(si *v1beta1.ServiceInstance) { si.Finalizers = nil })
+	e.remove(si)
+	e.waitGone(si)
 	close(made) // at once: a request that takes longer than its timeout leaves it unknown who has made what is there
 }

@@ -28,14 +28,14 @@ import (
 )
 
 // registerSchemaBroker is a world with a broker whose plans say what they take.
-func registerSchemaBroker(w *Environment) {
-	w.createSecret("more", map[string]string{"json": `{"note":"from a Secret"}`})
+func registerSchemaBroker(e *Environment) {
+	e.createSecret("more", map[string]string{"json": `{"note":"from a Secret"}`})
 	registerBrokerWith(func(s *osbtest.Service) {
 		for i := range s.Plans {
 			s.Plans[i].Schemas = []byte(`{"service_instance":{"create":{"parameters":` + instanceSchema + `},"update":{"parameters":` + instanceSchema +
 				`}},"service_binding":{"create":{"parameters":` + bindingSchema + `}}}`)
 		}
-	})(w)
+	})(e)
 }
 
 const instanceSchema = `{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","additionalProperties":false,"properties":{

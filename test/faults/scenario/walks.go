@@ -66,11 +66,11 @@ var walkKinds = map[string]walkKind{
 	"async":    instanceWalk(AsyncClass, AsyncPlan, AsyncOther),
 	"binding": {
 		crd: "servicecatalog.k8s.io_servicebindings", kind: "ServiceBinding", restrict: restrictBinding, recreated: true,
-		prepare: func(w *Environment) {
-			registerSchemaBroker(w)
-			db := w.NewInstance("db", SyncClass, SyncPlan)
-			w.create(db)
-			w.waitReady(db)
+		prepare: func(e *Environment) {
+			registerSchemaBroker(e)
+			db := e.NewInstance("db", SyncClass, SyncPlan)
+			e.create(db)
+			e.waitReady(db)
 		},
 		waitDone: func(w *walk, name string) { w.waitReady(&v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}) }, outside: bindingOutcome,
 	},
@@ -109,11 +109,11 @@ func newWalk(kind string, seed uint64) Scenario {
 	hurried := seed%2 == 1
 	return Scenario{
 		Name: fmt.Sprintf("walk-%s-%d", kind, seed), Prepare: k.prepare, timingDependent: hurried, MaxCrashes: crashesInWalk,
-		Steps: func(world *Environment) {
+		Steps: func(e *Environment) {
 			spec, err := specSchema(k.crd)
-			world.must(err)
+			e.must(err)
 			k.restrict(spec)
-			w := &walk{Environment: world, r: rand.New(rand.NewPCG(seed, 4)), kind: k, spec: spec, skipsWaits: hurried}
+			w := &walk{Environment: e, r: rand.New(rand.NewPCG(seed, 4)), kind: k, spec: spec, skipsWaits: hurried}
 			w.run()
 		},
 	}

@@ -108,20 +108,20 @@ func (m *meter) read(ctx context.Context) (s sample, err error) {
 
 // checkAtRest reads once all is at rest: a process that has much more than the first one keeps
 // what it needs no more.
-func (m *meter) checkAtRest(w *scenario.Environment) sample {
-	s, err := m.read(w.Ctx)
+func (m *meter) checkAtRest(env *scenario.Environment) sample {
+	s, err := m.read(env.Ctx)
 	if err != nil {
-		w.Reportf("reading metrics: %v", err)
+		env.Reportf("reading metrics: %v", err)
 		return s
 	}
 	if m.first.pid == 0 {
 		m.first = s
 	}
 	if s.goroutines > m.first.goroutines+spareGoroutines {
-		w.Reportf("at rest it has %.0f goroutines, and had %.0f", s.goroutines, m.first.goroutines)
+		env.Reportf("at rest it has %.0f goroutines, and had %.0f", s.goroutines, m.first.goroutines)
 	}
 	if s.resident > m.first.resident+spareMemory {
-		w.Reportf("at rest it has %.0f MiB, and had %.0f", s.resident/(1<<20), m.first.resident/(1<<20))
+		env.Reportf("at rest it has %.0f MiB, and had %.0f", s.resident/(1<<20), m.first.resident/(1<<20))
 	}
 	return s
 }

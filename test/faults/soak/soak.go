@@ -110,11 +110,11 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	if err := s.startLeader(ctx); err != nil {
 		return err
 	}
-	err = s.Env.Play(func(w *scenario.Environment) {
-		scenario.CreateThreeReceivers(w)
-		scenario.RegisterBroker(w)
-		w.MaxRepeats = math.MaxInt32 // the operator is killed again and again
-		w.Broker.Change(func(o *osbtest.Options) { o.Terse, o.Patient = true, true })
+	err = s.Env.Play(func(env *scenario.Environment) {
+		scenario.CreateThreeReceivers(env)
+		scenario.RegisterBroker(env)
+		env.MaxRepeats = math.MaxInt32 // the operator is killed again and again
+		env.Broker.Change(func(o *osbtest.Options) { o.Terse, o.Patient = true, true })
 	})
 	if err != nil {
 		return fmt.Errorf("preparing: %w\n%s", err, s.Log)
