@@ -41,69 +41,70 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
-// A lab is the control plane that all runs share, with webhooks that no fault touches.
+// Cluster is the control plane that all runs share, with an operator that serves webhooks and is never affected by faults.
 type Cluster struct {
 	ControlPlane *local.Cluster
-	Client       client.WithWatch // a user's who may do everything
+	Client       client.WithWatch // of a user with all rights
 	upstream     *url.URL
-	transport    http.RoundTripper // with the operator's credentials
-	Binary       string            // what is tried
+	transport    http.RoundTripper // with the credentials of the operator
+	Binary       string            // the operator under test
 	Dir          string
-	log          *output.Buffer // of the one who serves webhooks
+	log          *output.Buffer // of the operator that serves webhooks
 }
 
-// StartCluster starts it. binary is the operator that is tried; "": the one of this repository.
+// StartCluster starts a control plane. binary is the operator under test; "": the one of this repository.
 func StartCluster(ctx context.Context, binary string) (_ *Cluster, err error) {
-	l := &Cluster{Binary: binary, log: &output.Buffer{}}
+	c := &Cluster{Binary: binary, log: &output.Buffer{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, l.Close())
+			err = errors.Join(err, c.Close())
 		}
 	}()
 	repo, err := local.FindRepo()
 	if err != nil {
 		return nil, err
 	}
-	sound, err := local.BuildOperator(ctx, repo)
+	operator, err := local.BuildOperator(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
 	if binary == "" {
-		l.Binary = sound
+		c.Binary = operator
 	}
-	if l.Dir, err = os.MkdirTemp("", "bellhop-faults-"); err != nil {
+	if c.Dir, err = os.MkdirTemp("", "bellhop-faults-"); err != nil {
 		return nil, err
 	}
-	if l.ControlPlane, err = local.Start(ctx, local.Options{Repo: repo, ControllerManager: true}); err != nil {
+	if c.ControlPlane, err = local.Start(ctx, local.Options{Repo: repo, ControllerManager: true}); err != nil {
 		return nil, err
 	}
-	if err := l.connect(ctx); err != nil {
+	if err := c.connect(ctx); err != nil {
 		return nil, err
 	}
-	return l, l.serveWebhooks(ctx, sound)
+	return c, c.serveWebhooks(ctx, operator)
 }
 
-// WithBinary is the same lab for another binary.
-func (l *Cluster) WithBinary(binary string) *Cluster {
-	other := *l
+// WithBinary returns the same cluster with another operator under test.
+func (c *Cluster) WithBinary(binary string) *Cluster {
+	other := *c
 	other.Binary = binary
 	return &other
 }
 
-func (l *Cluster) connect(ctx context.Context) error {
+// connect creates the clients.
+func (c *Cluster) connect(ctx context.Context) error {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1beta1.AddToScheme, servicecatalogv1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return err
 		}
 	}
-	admin := rest.CopyConfig(l.ControlPlane.Config)
+	admin := rest.CopyConfig(c.ControlPlane.Config)
 	admin.QPS = -1
 	var err error
-	if l.Client, err = client.NewWithWatch(admin, client.Options{Scheme: scheme}); err != nil {
+	if c.Client, err = client.NewWithWatch(admin, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	kubeconfig, err := l.ControlPlane.OperatorKubeconfig(ctx)
+	kubeconfig, err := c.ControlPlane.OperatorKubeconfig(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,51 +112,52 @@ func (l *Cluster) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if l.transport, err = rest.TransportFor(config); err != nil {
+	if c.transport, err = rest.TransportFor(config); err != nil {
 		return err
 	}
-	l.upstream, err = url.Parse(config.Host)
+	c.upstream, err = url.Parse(config.Host)
 	return err
 }
 
-// serveWebhooks runs an operator that never leads. The runs' own operators have rights in
-// their namespaces that config/ gives in the operator's own.
-func (l *Cluster) serveWebhooks(ctx context.Context, binary string) error {
+// serveWebhooks runs an operator that never leads. The operators of runs work in other namespaces than config/ permits, so that their
+// account gets all rights.
+func (c *Cluster) serveWebhooks(ctx context.Context, binary string) error {
 	everything := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "faults"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: l.ControlPlane.Namespace, Name: l.ControlPlane.ServiceAccount}},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: c.ControlPlane.Namespace, Name: c.ControlPlane.ServiceAccount}},
 	}
 	now := metav1.NewMicroTime(time.Now())
 	lease := &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: l.ControlPlane.Namespace, Name: "bellhop.gophernetes.io"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: c.ControlPlane.Namespace, Name: "bellhop.gophernetes.io"},
 		Spec: coordinationv1.LeaseSpec{HolderIdentity: new("nobody"), LeaseDurationSeconds: new(int32(7 * 24 * 3600)),
 			AcquireTime: &now, RenewTime: &now},
 	}
 	for _, o := range []client.Object{everything, lease} {
-		if err := l.Client.Create(ctx, o); err != nil {
+		if err := c.Client.Create(ctx, o); err != nil {
 			return fmt.Errorf("creating %T: %w", o, err)
 		}
 	}
-	_, err := l.ControlPlane.StartOperator(ctx, local.OperatorOptions{
-		Binary: binary, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: l.log,
+	_, err := c.ControlPlane.StartOperator(ctx, local.OperatorOptions{
+		Binary: binary, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: c.log,
 	})
 	return err
 }
 
-// newestVersion is the newest resourceVersion there is.
-func (l *Cluster) newestVersion(ctx context.Context) string {
+// newestVersion returns the newest resourceVersion.
+func (c *Cluster) newestVersion(ctx context.Context) string {
 	var list corev1.NamespaceList
-	if err := l.Client.List(ctx, &list, client.Limit(1)); err != nil {
+	if err := c.Client.List(ctx, &list, client.Limit(1)); err != nil {
 		return ""
 	}
 	return list.ResourceVersion
 }
 
-func (l *Cluster) Close() error {
+// Close stops the control plane and removes its files.
+func (c *Cluster) Close() error {
 	var errs []error
-	if l.ControlPlane != nil {
-		errs = append(errs, l.ControlPlane.Stop())
+	if c.ControlPlane != nil {
+		errs = append(errs, c.ControlPlane.Stop())
 	}
-	return errors.Join(append(errs, os.RemoveAll(l.Dir))...)
+	return errors.Join(append(errs, os.RemoveAll(c.Dir))...)
 }

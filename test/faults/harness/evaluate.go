@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )
 
-// evaluate waits until all is as without faults, and says what is not.
+// evaluate waits for the end state, and returns what was wrong. whole: all steps were made.
 func (r *Run) evaluate(expected string, whole bool) Result {
 	env := r.Env
 	state := r.Oracle.State()
@@ -35,7 +35,7 @@ func (r *Run) evaluate(expected string, whole bool) Result {
 	}
 	r.Oracle.Check(whole)
 	if env.Fault.Kind == "" && env.RetryRequests > 0 {
-		env.Reportf("nothing was refused, and the user had to ask %d times again", env.RetryRequests)
+		env.Reportf("the user had to request %d retries, though nothing was refused", env.RetryRequests)
 	}
 	r.currentLeader().dump()
 	r.Oracle.CheckLog(r.Log.String(), whole)
@@ -45,31 +45,30 @@ func (r *Run) evaluate(expected string, whole bool) Result {
 	}
 }
 
-// waitForEnd waits until all is as expected and at rest, and says how it is.
+// waitForEnd waits until the state is as expected and the operator is idle, and returns the state.
 func (r *Run) waitForEnd(expected string) string {
 	env, window := r.Env, 2500*time.Millisecond
 	switch {
-	case expected == "": // to be sure
+	case expected == "": // this state is what other runs are compared with
 		window = 12 * time.Second
-	case env.Fault.Kind == proxy.WatchGone: // what is listed anew, and doubted, comes later
+	case env.Fault.Kind == proxy.WatchGone: // objects that are listed again are confirmed with delay
 		window *= 2
 	}
 	for end := time.Now().Add(scenario.Deadline); expected != "" && !r.Oracle.EqualOutcome(r.Oracle.State(), expected); proxy.Sleep(env.Ctx, 300*time.Millisecond) {
 		if time.Now().After(end) {
-			env.Reportf("it ends otherwise than without faults:\n%s", snapshot.Difference(expected, r.Oracle.State()))
+			env.Reportf("the end state differs from the run without faults:\n%s", snapshot.Difference(expected, r.Oracle.State()))
 			break
 		}
 	}
 	if calls := r.WaitUntilIdle(window); calls != "" {
-		env.Reportf("it does not come to rest: %s", calls)
+		env.Reportf("the operator does not become idle: %s", calls)
 	}
 	return r.Oracle.State()
 }
 
-// WaitUntilIdle waits until nothing is asked for a while, nor will be soon; else it says what
-// still is.
+// WaitUntilIdle waits until no request was made for a while, and none is due soon; otherwise it returns what the operator still does.
 func (r *Run) WaitUntilIdle(window time.Duration) string {
-	const soon = 11 * time.Second // an operator reads a catalog again after 10, whatever has changed
+	const soon = 11 * time.Second // the operator reads a catalog again 10 s after a change
 	end := time.Now().Add(scenario.Deadline)
 	before, since, rounds := len(r.Injector.Calls()), time.Now(), r.reconcileCount()
 	for time.Since(since) < window {
@@ -87,10 +86,10 @@ func (r *Run) WaitUntilIdle(window time.Duration) string {
 		}
 	}
 	if n := r.reconcileCount() - rounds; n > 20 {
-		return fmt.Sprintf("%d reconciles that ask for nothing", n)
+		return fmt.Sprintf("%d reconciles without requests", n)
 	}
 	return ""
 }
 
-// reconcileCount is how many reconciles there were.
+// reconcileCount returns the number of reconciles so far.
 func (r *Run) reconcileCount() int { return strings.Count(r.Log.String(), `"msg":"Reconciling"`) }

@@ -25,20 +25,20 @@ import (
 	"time"
 )
 
-// A monitor passes on what a process prints, counts the reconciles that it has begun and
-// ended, and knows when it wants to look at an object again.
+// logMonitor passes the output of a process on, counts the reconciles that began and ended, and records when objects are due again.
 type logMonitor struct {
 	out io.Writer
 
 	mu           sync.Mutex
-	line         []byte // that has not ended yet
+	line         []byte // the beginning of an incomplete line
 	begun, ended int
 	due          map[reconcileKey]time.Time
 }
 
-// reconcileKey is who looks at what.
+// reconcileKey is a controller and an object.
 type reconcileKey struct{ Controller, Namespace, Name string }
 
+// Write reads complete lines and passes all on.
 func (m *logMonitor) Write(text []byte) (int, error) {
 	m.mu.Lock()
 	m.line = append(m.line, text...)
@@ -55,7 +55,7 @@ func (m *logMonitor) Write(text []byte) (int, error) {
 	return m.out.Write(text)
 }
 
-// read takes in what controller-runtime says of a reconcile.
+// read reads a log line of controller-runtime about a reconcile.
 func (m *logMonitor) read(line []byte) {
 	var of struct {
 		Msg string
@@ -79,8 +79,7 @@ func (m *logMonitor) read(line []byte) {
 	}
 }
 
-// isBusy says whether the process is at something, though it may ask for nothing, or will
-// be so soon.
+// isBusy reports whether the process reconciles, or will within a time.
 func (m *logMonitor) isBusy(soon time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

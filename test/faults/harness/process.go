@@ -37,26 +37,26 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// A process is the operator's binary, with an API server that shows it one run.
+// Process is a process of the operator, with the proxy through which it sees the API server.
 type Process struct {
 	injector *proxy.Injector
 	server   *proxy.APIServer
 	cmd      *exec.Cmd
 	http     *http.Server
 	ended    chan struct{}
-	// log is what it has printed.
+	// log passes the output on.
 	log logMonitor
-	// endedByUs: it is we who end it.
+	// endedByUs: the harness ends the process.
 	endedByUs atomic.Bool
 	closeOnce sync.Once
 }
 
-// detectMutations ends a process that changes an object of its cache. That keeps copies of
-// all that was there in two minutes: where memory is measured it is not for.
+// detectMutations makes client-go panic if a process changes an object of its cache. It keeps copies of all objects, so that it is not for runs
+// that measure memory.
 const detectMutations = "KUBE_CACHE_MUTATION_DETECTOR=true"
 
-// StartProcess runs the binary. A leader is elected where there may be two; asOf is the
-// resourceVersion that it sees the world at for a while, "" for the newest.
+// StartProcess starts the operator. elect: two processes run, and one is elected. asOf is the resourceVersion that the process sees at first; "": the
+// newest.
 func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags ...string) (*Process, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,12 +72,35 @@ func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags .
 	}
 	p.http = &http.Server{Handler: p.server, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.http.Serve(listener) }()
+	if p.cmd, err = r.command(listener.Addr().(*net.TCPAddr), elect, flags); err != nil {
+		return nil, err
+	}
+	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	r.Injector.ExpectWork(time.Now().Add(time.Second))
+	go func() {
+		_ = p.cmd.Wait() // it was killed, or exited by itself
+		close(p.ended)
+		if !elect { // otherwise a standby takes over
+			r.restart(ctx, p, flags)
+		}
+	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.processes = append(r.processes, p)
+	return p, nil
+}
+
+// command returns the command line of an operator that uses the API server at an address.
+func (r *Run) command(api *net.TCPAddr, elect bool, flags []string) (*exec.Cmd, error) {
 	webhooks, err := local.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	kubeconfig := filepath.Join(r.Cluster.Dir, fmt.Sprintf("kubeconfig-%d", listener.Addr().(*net.TCPAddr).Port))
-	server := &rest.Config{Host: "http://" + listener.Addr().String()}
+	kubeconfig := filepath.Join(r.Cluster.Dir, fmt.Sprintf("kubeconfig-%d", api.Port))
+	server := &rest.Config{Host: "http://" + api.String()}
 	if err := local.WriteKubeconfig(kubeconfig, server, &clientcmdapi.AuthInfo{}); err != nil {
 		return nil, err
 	}
@@ -90,28 +113,13 @@ func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags .
 	if elect {
 		args = append(args, "--leader-elect", "--leader-elect-lease-duration=4s")
 	}
-	args = append(args, flags...)                   // the last of two counts
-	p.cmd = exec.Command(r.Cluster.Binary, args...) //nolint:noctx // lives until it is killed
-	p.cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.processEnv)
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	r.Injector.ExpectWork(time.Now().Add(time.Second))
-	go func() {
-		_ = p.cmd.Wait() // it is killed, or gives up
-		close(p.ended)
-		if !elect { // else another one stands by
-			r.restart(ctx, p, flags)
-		}
-	}()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.processes = append(r.processes, p)
-	return p, nil
+	args = append(args, flags...)                  // the last of two values is used
+	cmd := exec.Command(r.Cluster.Binary, args...) //nolint:noctx // runs until it is killed
+	cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.processEnv)
+	return cmd, nil
 }
 
-// restart starts a process anew that has given up, as kubelet does.
+// restart replaces a leader that exited by itself, as kubelet does.
 func (r *Run) restart(ctx context.Context, p *Process, flags []string) {
 	proxy.Sleep(ctx, 100*time.Millisecond)
 	if p.endedByUs.Load() || ctx.Err() != nil || r.currentLeader() != p {
@@ -125,7 +133,7 @@ func (r *Run) restart(ctx context.Context, p *Process, flags []string) {
 	r.SetLeader(next)
 }
 
-// kill is kill -9, after which nothing that the process has asked for is begun.
+// kill kills the process with SIGKILL. No request of the process is begun afterwards.
 func (p *Process) kill() {
 	p.endedByUs.Store(true)
 	p.server.Disconnect()
@@ -134,7 +142,7 @@ func (p *Process) kill() {
 	p.injector.KillSignal().Set()
 }
 
-// dump ends the process, with a list of its goroutines.
+// dump ends the process with a list of its goroutines.
 func (p *Process) dump() {
 	p.endedByUs.Store(true)
 	_ = p.cmd.Process.Signal(syscall.SIGQUIT)
@@ -146,7 +154,7 @@ func (p *Process) dump() {
 	}
 }
 
-// close frees what the process has used.
+// close releases what the process used.
 func (p *Process) close() {
 	p.closeOnce.Do(func() {
 		p.endedByUs.Store(true)
@@ -157,5 +165,5 @@ func (p *Process) close() {
 	})
 }
 
-// ProcessID is the id of the process.
+// ProcessID returns the id of the process.
 func (p *Process) ProcessID() int { return p.cmd.Process.Pid }

@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package harness runs scenarios: it starts the operator on a control plane that all runs share, kills it, lets another process take over,
+// and waits until the operator is idle.
 package harness
 
 import (
@@ -28,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/output"
 )
 
-// Result is what came of a run.
+// Result is the outcome of a run.
 type Result struct {
 	Calls    []proxy.Call
 	Events   []string
@@ -39,19 +41,19 @@ type Result struct {
 	Log      string
 }
 
-// A run is a scenario with a fault.
+// Run is a scenario with a fault.
 type Run struct {
 	Cluster  *Cluster
 	Injector *proxy.Injector
 	Env      *scenario.Environment
 	Oracle   oracle.Checker
 	Log      *output.Buffer
-	// processEnv is what processes have in their environment beside what all have.
+	// processEnv is added to the environment of processes.
 	processEnv []string
 
-	// OnLeader is told who leads; nil: nobody wants to know.
+	// OnLeader is called with each process that leads; nil: nothing is called.
 	OnLeader func(*Process)
-	// stepsDone: the user has all that the steps wait for.
+	// stepsDone is set when the steps have ended.
 	stepsDone *proxy.Signal
 
 	mu        sync.Mutex
@@ -60,11 +62,11 @@ type Run struct {
 	processes []*Process
 }
 
-// NewRun makes the world of a run. env is what processes have in their environment beside what all have.
-func (l *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...string) (*Run, error) {
-	r := &Run{Cluster: l, Injector: proxy.NewInjector(l.newestVersion), Log: &output.Buffer{}, processEnv: env, stepsDone: proxy.NewSignal()}
+// NewRun creates the environment of a run. env is added to the process environment of its operators.
+func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...string) (*Run, error) {
+	r := &Run{Cluster: c, Injector: proxy.NewInjector(c.newestVersion), Log: &output.Buffer{}, processEnv: env, stepsDone: proxy.NewSignal()}
 	var err error
-	if r.Env, err = scenario.NewEnvironment(ctx, l.Client, r.Injector, r.KillLeader, sc); err != nil {
+	if r.Env, err = scenario.NewEnvironment(ctx, c.Client, r.Injector, r.KillLeader, sc); err != nil {
 		return nil, err
 	}
 	r.Oracle = oracle.NewChecker(r.Env)
@@ -72,53 +74,34 @@ func (l *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...strin
 	return r, nil
 }
 
-// TryScenario runs a scenario with a fault. expected is how it ends without one; "": that is what
-// this run finds out.
-func (l *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy.Fault, expected string) (Result, error) {
-	began := time.Now()
+// TryScenario runs a scenario with a fault. expected is the end state without a fault; "": this run finds out.
+func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy.Fault, expected string) (Result, error) {
+	start := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := l.NewRun(ctx, sc, detectMutations)
+	r, err := c.NewRun(ctx, sc, detectMutations)
 	if err != nil {
 		return Result{}, err
 	}
 	env := r.Env
 	env.Fault, env.MaxRepeats = f, f.MaxRepeats()
 	defer r.Close()
-	first, err := r.StartProcess(ctx, f.NeedsStandby(), "")
-	if err != nil {
+	if err := r.prepare(ctx, sc, f); err != nil {
 		return Result{}, err
 	}
-	r.SetLeader(first)
-	if err := env.Play(sc.Prepare); err != nil {
-		return Result{}, fmt.Errorf("preparing %s: %w\n%s", sc.Name, err, r.Log)
-	}
-	if f.NeedsStandby() {
-		for r.leaseHolder(ctx) == "" && ctx.Err() == nil { // else the other one may be first
-			proxy.Sleep(ctx, 50*time.Millisecond)
-		}
-		if r.standby, err = r.StartProcess(ctx, true, ""); err != nil {
-			return Result{}, err
-		}
-		r.standby.server.SetStandby()
-		proxy.Sleep(ctx, 2*proxy.FaultDuration) // until its caches are warm
-	}
-	for r.Injector.IdleTime() < 500*time.Millisecond {
-		proxy.Sleep(ctx, 50*time.Millisecond)
-	}
-	watching := r.Oracle.WatchObjects(ctx)
+	endWatches := r.Oracle.WatchObjects(ctx)
 	r.Injector.Arm(f)
-	succeeded := make(chan struct{})
+	takenOver := make(chan struct{})
 	go func() {
 		r.replaceKilled(ctx, f)
-		close(succeeded)
+		close(takenOver)
 	}()
 	err = env.Play(sc.Steps)
 	r.stepsDone.Set()
 	if err == nil && f.Kind != "" {
 		r.waitForFault(ctx)
 		if f.Kind == proxy.Deposed && r.Injector.Happened() {
-			<-succeeded
+			<-takenOver
 		}
 	}
 	r.Injector.Disarm()
@@ -127,26 +110,52 @@ func (l *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 	}
 	found := r.evaluate(expected, err == nil)
 	cancel()
-	watching()
-	found.Duration = time.Since(began)
+	endWatches()
+	found.Duration = time.Since(start)
 	return found, nil
 }
 
-// waitForFault gives the fault time to happen after the last that the user waits for.
+// prepare starts the processes and prepares the scenario. It returns once no request is made.
+func (r *Run) prepare(ctx context.Context, sc scenario.Scenario, f proxy.Fault) error {
+	first, err := r.StartProcess(ctx, f.NeedsStandby(), "")
+	if err != nil {
+		return err
+	}
+	r.SetLeader(first)
+	if err := r.Env.Play(sc.Prepare); err != nil {
+		return fmt.Errorf("preparing %s: %w\n%s", sc.Name, err, r.Log)
+	}
+	if f.NeedsStandby() {
+		for r.leaseHolder(ctx) == "" && ctx.Err() == nil { // otherwise the other process may be elected first
+			proxy.Sleep(ctx, 50*time.Millisecond)
+		}
+		if r.standby, err = r.StartProcess(ctx, true, ""); err != nil {
+			return err
+		}
+		r.standby.server.SetStandby()
+		proxy.Sleep(ctx, 2*proxy.FaultDuration) // until its caches are filled
+	}
+	for r.Injector.IdleTime() < 500*time.Millisecond {
+		proxy.Sleep(ctx, 50*time.Millisecond)
+	}
+	return nil
+}
+
+// waitForFault gives the fault time to happen after the last step.
 func (r *Run) waitForFault(ctx context.Context) {
 	for end := time.Now().Add(2 * proxy.FaultDuration); !r.Injector.Happened() && r.Injector.IdleTime() < proxy.FaultDuration/2 && time.Now().Before(end); {
 		proxy.Sleep(ctx, 20*time.Millisecond)
 	}
 }
 
-// currentLeader is the process that leads.
+// currentLeader returns the process that leads.
 func (r *Run) currentLeader() *Process {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.leader
 }
 
-// SetLeader makes a process the one that leads.
+// SetLeader records which process leads.
 func (r *Run) SetLeader(p *Process) {
 	r.mu.Lock()
 	r.leader = p
@@ -156,8 +165,10 @@ func (r *Run) SetLeader(p *Process) {
 	}
 }
 
+// KillLeader kills the process that leads.
 func (r *Run) KillLeader() { r.currentLeader().kill() }
 
+// Close kills the processes and removes what is left of the run.
 func (r *Run) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// replaceKilled has another process take over from each that is killed.
+// replaceKilled starts a process for each one that is killed.
 func (r *Run) replaceKilled(ctx context.Context, f proxy.Fault) {
 	for now := &f; now != nil && now.HasSuccessor(); now = now.Then {
 		crashed := r.Injector.KillSignal()
@@ -49,6 +49,7 @@ func (r *Run) replaceKilled(ctx context.Context, f proxy.Fault) {
 	}
 }
 
+// takeOver makes the standby, or a new process, the leader.
 func (r *Run) takeOver(ctx context.Context, f *proxy.Fault) error {
 	if f.Kind == proxy.Standby {
 		r.SetLeader(r.standby)
@@ -63,16 +64,15 @@ func (r *Run) takeOver(ctx context.Context, f *proxy.Fault) error {
 	return nil
 }
 
-// showLater lets a process see after a while what it was not shown, which may give it
-// something to do.
+// showLater ends a stale view after a while, which may give the process something to do.
 func (r *Run) showLater(show func()) {
 	r.Injector.ExpectWork(time.Now().Add(2*proxy.FaultDuration + proxy.MaxCatchUpDelay + time.Second/2))
 	time.AfterFunc(2*proxy.FaultDuration, show)
 }
 
-// releaseLease lets the one who stands by lead at once.
+// releaseLease lets the standby lead at once.
 func (r *Run) releaseLease(ctx context.Context) error {
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // a renewal may still be on its way
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // a renewal may be in flight
 		lease := &coordinationv1.Lease{}
 		if err := r.Cluster.Client.Get(ctx, r.leaseName(), lease); err != nil {
 			return err
@@ -82,11 +82,12 @@ func (r *Run) releaseLease(ctx context.Context) error {
 	})
 }
 
+// leaseName returns the name of the lease.
 func (r *Run) leaseName() client.ObjectKey {
 	return client.ObjectKey{Namespace: r.Env.OperatorNamespace, Name: "bellhop.gophernetes.io"}
 }
 
-// leaseHolder is who has the lease; "": nobody.
+// leaseHolder returns the identity that holds the lease; "": none.
 func (r *Run) leaseHolder(ctx context.Context) string {
 	lease := &coordinationv1.Lease{}
 	if r.Cluster.Client.Get(ctx, r.leaseName(), lease) != nil || lease.Spec.HolderIdentity == nil {
@@ -95,7 +96,8 @@ func (r *Run) leaseHolder(ctx context.Context) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// replaceDeposed waits until another leads and has done what it can. A late removal may find a later life under its id, so it comes after that.
+// replaceDeposed waits until another process leads and is idle, and then lets the delayed call of the deposed one be carried out. A delayed DELETE
+// could remove a resource that the new leader creates under the same id, so that it is held until the steps have ended.
 func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
 	select {
 	case <-ctx.Done():

@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// isReady says what an object claims.
+// isReady reports whether an object claims to be Ready.
 func isReady(o client.Object) bool {
 	var conditions []v1beta1.Condition
 	switch o := o.(type) {
@@ -39,20 +39,19 @@ func isReady(o client.Object) bool {
 	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool { return c.Type == v1beta1.ConditionReady && c.Status == "True" })
 }
 
-// usedID is of what the broker holds for an object, whether that is as it should be now or not;
-// empty: it has nothing that could be used.
+// usedID returns the id of the usable resource that an object has at the broker, up to date or not; "": none.
 func usedID(o client.Object) string {
 	si, ok := o.(*v1beta1.ServiceInstance)
 	if !isReady(o) && (!ok || si.Status.ProvisionStatus != v1beta1.Provisioned) {
 		return ""
 	}
-	if b, ok := o.(*v1beta1.ServiceBinding); ok && b.Status.OrphanMitigationInProgress { // of what was to replace it
+	if b, ok := o.(*v1beta1.ServiceBinding); ok && b.Status.OrphanMitigationInProgress { // the replacement is removed
 		return b.Status.PredecessorID
 	}
 	return scenario.ExternalID(o)
 }
 
-// checkBroker compares what the broker has with what objects claim.
+// checkBroker compares what the broker holds with what objects claim.
 func (c Checker) checkBroker(all []client.Object) {
 	if c.Broker == nil {
 		return
@@ -76,14 +75,13 @@ func (c Checker) checkBroker(all []client.Object) {
 	}
 	for id := range c.Foreign.All {
 		if !held[id] {
-			c.Reportf("the broker has lost %s, which is not ours", id)
+			c.Reportf("the broker lost %s, which the operator did not create", id)
 		}
 	}
 }
 
-// GuardBroker sees each request to the broker before it is carried out. What is asked for has to
-// be on record; nothing may be removed that a living object says is ready, or that is not
-// ours; and nobody may still be given credentials that end.
+// GuardBroker checks a request before the broker gets it. The id of a PUT must be recorded; a DELETE must not remove what a remaining object
+// uses, what the operator did not create, or credentials that are still in a Secret.
 func (c Checker) GuardBroker(r *http.Request) {
 	id := scenario.RequestID(r)
 	if r.Method != http.MethodPut && r.Method != http.MethodDelete {
@@ -91,7 +89,7 @@ func (c Checker) GuardBroker(r *http.Request) {
 	}
 	all, err := c.Objects()
 	if err != nil {
-		c.Reportf("looking at who claims %s: %v", id, err)
+		c.Reportf("listing the objects that claim %s: %v", id, err)
 		return
 	}
 	if r.Method == http.MethodPut {
@@ -101,12 +99,12 @@ func (c Checker) GuardBroker(r *http.Request) {
 		return
 	}
 	if c.Foreign.Has(id) {
-		c.Reportf("DELETE of %s, which is not ours", id)
+		c.Reportf("DELETE of %s, which the operator did not create", id)
 	}
 	ends := scenario.PasswordOf(c.Broker.Holds().Bindings[id])
 	for _, o := range all {
 		if usedID(o) == id && o.GetDeletionTimestamp().IsZero() {
-			c.Reportf("DELETE of %s, which %s uses, and keeps", id, o.GetName())
+			c.Reportf("DELETE of %s, which the undeleted %s uses", id, o.GetName())
 		}
 		if s, ok := o.(*corev1.Secret); ok && ends != "" && string(s.Data["password"]) == ends && !c.Fault.MayWriteSecretLate() {
 			c.Reportf("DELETE of %s, whose credentials are in Secret %s", id, s.Name)

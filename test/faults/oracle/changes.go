@@ -29,8 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// WatchObjects sees each state of objects until the context ends, and when they go: before, nothing may be
-// left of them outside. ended waits for the last that is seen.
+// WatchObjects checks each state of the objects until the context ends. ended waits for the last check.
 func (c Checker) WatchObjects(ctx context.Context) (ended func()) {
 	var all sync.WaitGroup
 	for _, list := range append(c.ObjectLists(), &eventsv1.EventList{}) {
@@ -49,8 +48,7 @@ func (c Checker) WatchObjects(ctx context.Context) (ended func()) {
 	return all.Wait
 }
 
-// rewatch is for when a watch has ended, as the API server was away. An error means that the
-// context has.
+// rewatch begins a watch again after it ended because the API server was not available. An error means that the context has ended.
 func (c Checker) rewatch(ctx context.Context, list client.ObjectList) (seen watch.Interface, err error) {
 	for ctx.Err() == nil {
 		if seen, err = c.Client.Watch(ctx, list, c.ListScope(list)); err == nil {
@@ -61,7 +59,7 @@ func (c Checker) rewatch(ctx context.Context, list client.ObjectList) (seen watc
 	return nil, ctx.Err()
 }
 
-// readWatch sees what a watch shows, until that ends.
+// readWatch checks what a watch shows, until the watch ends.
 func (c Checker) readWatch(ctx context.Context, seen watch.Interface) {
 	defer seen.Stop()
 	for {
@@ -79,7 +77,7 @@ func (c Checker) readWatch(ctx context.Context, seen watch.Interface) {
 	}
 }
 
-// checkChange is for an object as it has just become.
+// checkChange checks an object that was created, changed or deleted. When an object is gone, the broker must not hold its ids.
 func (c Checker) checkChange(by watch.EventType, o client.Object) {
 	c.checkCanary(o)
 	if by != watch.Deleted || c.Broker == nil {

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// checkText looks for credentials in what stands in a place.
+// checkText looks for credentials in a text.
 func (c Checker) checkText(place, text string) {
 	for _, credential := range []string{canary.Value, scenario.PlainCanary} {
 		if canary.Find(map[string]string{place: text}, credential) != "" {
@@ -39,7 +39,7 @@ func (c Checker) checkText(place, text string) {
 	}
 }
 
-// checkCanary looks for credentials in an object, where others can read them.
+// checkCanary looks for credentials in an object, unless it is a Secret.
 func (c Checker) checkCanary(o client.Object) {
 	if _, ok := o.(*corev1.Secret); !ok {
 		text, _ := json.Marshal(o)
@@ -47,7 +47,7 @@ func (c Checker) checkCanary(o client.Object) {
 	}
 }
 
-// checkEvents looks for them in events, also in those about what belongs to the cluster.
+// checkEvents looks for credentials in events, also in those of brokers and receivers of the cluster.
 func (c Checker) checkEvents() {
 	namespaces := []string{c.Namespace}
 	if c.ClusterWide {

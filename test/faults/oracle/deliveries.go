@@ -28,7 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// checkReceivers looks at what receivers were told.
+// checkReceivers checks the messages that receivers got.
 func (c Checker) checkReceivers(all []client.Object) {
 	for name, p := range c.Receivers {
 		c.checkAttempts(name, p)
@@ -40,7 +40,7 @@ func (c Checker) checkReceivers(all []client.Object) {
 	}
 }
 
-// checkAttempts looks at how often somebody was told something.
+// checkAttempts checks how many times a receiver got a message.
 func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
 	limit := 1
 	if !p.AtMostOnce {
@@ -49,7 +49,7 @@ func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
 	if p.Inbox == nil {
 		for text, n := range p.Received() {
 			if n > limit {
-				c.Reportf("receiver %s was told %d times of %s", name, n, text)
+				c.Reportf("receiver %s received %d times: %s", name, n, text)
 			}
 		}
 		return
@@ -57,18 +57,18 @@ func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
 	attempts, collisions := p.TakeAttempts()
 	for _, a := range attempts {
 		if a.Count > limit {
-			c.Reportf("receiver %s was told %d times of %s under one key", name, a.Count, a.Event)
+			c.Reportf("receiver %s received %d times under one key: %s", name, a.Count, a.Event)
 		}
 	}
 	for _, collision := range collisions {
-		c.Reportf("receiver %s was told of %s", name, collision)
+		c.Reportf("receiver %s received %s", name, collision)
 	}
 	if n := p.Inbox.Refused(); n > 0 && !p.ExpectsRefusals {
-		c.Reportf("receiver %s had to refuse %d requests", name, n)
+		c.Reportf("receiver %s refused %d requests", name, n)
 	}
 }
 
-// checkSentRows: what an Alert says is sent has arrived.
+// checkSentRows checks that what an Alert reports as sent has arrived.
 func (c Checker) checkSentRows(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
 		p := c.Receivers[proxy.StripRunName(row.Name)]
@@ -77,7 +77,7 @@ func (c Checker) checkSentRows(a *v1beta1.Alert) {
 		}
 		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(p.Received())), has) {
-			c.Reportf("%s says that %s was told %q, who was not", a.Name, row.Name, a.Spec.Content)
+			c.Reportf("%s reports that %s has %q, which did not arrive", a.Name, row.Name, a.Spec.Content)
 		}
 	}
 }

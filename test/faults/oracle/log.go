@@ -21,24 +21,23 @@ import (
 	"strings"
 )
 
-// stackFunctions are the functions in a goroutine's stack.
+// stackFunctions matches the functions in the stack of a goroutine.
 var stackFunctions = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 
-// moduleFrame matches a stack with a function of this module. Paths of files, which come after a tab, may have its name too.
+// moduleFrame matches a stack with a function of this module. File paths, which follow a tab, may contain its name, too.
 var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
-// permanentGoroutines are goroutines that live as long as the process.
+// permanentGoroutines match goroutines that run as long as the process.
 var permanentGoroutines = regexp.MustCompile(`main\.returnMemory|kube\.\(\*eventSender\)\.Start|pager\.\(\*AlertReconciler\)\.drain`)
 
-// crashText is what the runtime prints of a panic, and the race detector of a race.
+// crashText matches the output of a panic, and of the race detector.
 var crashText = regexp.MustCompile(`panic|WARNING: DATA RACE`)
 
-// CheckLog looks at what the processes have printed, and at the goroutines that the last
-// one had at rest.
+// CheckLog checks the output of the processes, and, if the last one was idle, the goroutines that it had.
 func (c Checker) CheckLog(log string, atRest bool) {
 	log, dump, _ := strings.Cut(log, "SIGQUIT: quit")
 	if at := crashText.FindStringIndex(log); at != nil {
-		c.Reportf("it panicked: %s", log[at[0]:min(len(log), at[0]+400)])
+		c.Reportf("the operator panicked: %s", log[at[0]:min(len(log), at[0]+400)])
 	}
 	c.checkText("the log", log)
 	if !atRest {
@@ -46,7 +45,7 @@ func (c Checker) CheckLog(log string, atRest bool) {
 	}
 	for stack := range strings.SplitSeq(dump, "\n\n") {
 		if moduleFrame.MatchString(stack) && !permanentGoroutines.MatchString(stack) {
-			c.Reportf("at rest a goroutine is left: %s", strings.Join(stackFunctions.FindAllString(stack, -1), " < "))
+			c.Reportf("an idle operator has the goroutine: %s", strings.Join(stackFunctions.FindAllString(stack, -1), " < "))
 		}
 	}
 }

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package oracle says what must hold in each run, whatever the fault.
 package oracle
 
 import (
@@ -22,32 +23,32 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// oracles are what is looked at of each run, by what they say of one that goes wrong.
+// oracles are the properties that each run must have, with a pattern of the violations that each reports.
 var oracles = []struct {
 	name string
 	says *regexp.Regexp
 }{
 	{"reached", regexp.MustCompile(`: not within `)},
-	{"end", regexp.MustCompile(`^it ends otherwise than without faults`)},
-	{"rest", regexp.MustCompile(`^it does not come to rest`)},
+	{"end", regexp.MustCompile(`^the end state differs from the run without faults`)},
+	{"rest", regexp.MustCompile(`^the operator does not become idle`)},
 	{"orphan", regexp.MustCompile(`^the broker has .*, which no object claims`)},
 	{"recorded", regexp.MustCompile(`^PUT of .*, which no object has`)},
 	{"finalizer", regexp.MustCompile(` is gone, and the broker still has `)},
-	{"truth", regexp.MustCompile(` is Ready, and the broker has nothing of its id| says that .* who was not$`)},
-	{"in use", regexp.MustCompile(`^DELETE of .* uses, and keeps`)},
-	{"stranger", regexp.MustCompile(`which is not ours`)},
-	{"protocol", regexp.MustCompile(`^against the protocol`)},
-	{"once", regexp.MustCompile(`^receiver .* was told \d+ times`)},
-	{"key", regexp.MustCompile(`^receiver .* was told of .* under the key of`)},
-	{"refused", regexp.MustCompile(`^receiver .* had to refuse`)},
-	{"secret", regexp.MustCompile(`^Secret .* belongs to a binding that is gone|is Ready without its Secret|has other credentials than the broker|has credentials that the broker has not|whose credentials are in Secret|^the Secret of somebody else`)},
+	{"truth", regexp.MustCompile(` is Ready, and the broker has nothing of its id| reports that .*, which did not arrive$`)},
+	{"in use", regexp.MustCompile(`^DELETE of .*, which the undeleted .* uses$`)},
+	{"stranger", regexp.MustCompile(`, which the operator did not create$`)},
+	{"protocol", regexp.MustCompile(`^protocol violation`)},
+	{"once", regexp.MustCompile(`^receiver .* received \d+ times`)},
+	{"key", regexp.MustCompile(`^receiver .* received .* under the key of`)},
+	{"refused", regexp.MustCompile(`^receiver .* refused \d+ requests`)},
+	{"secret", regexp.MustCompile(`^Secret .* belongs to a binding that is gone|is Ready without its Secret|has other credentials than the broker|has credentials that the broker does not have|whose credentials are in Secret|^a Secret of another owner`)},
 	{"canary", regexp.MustCompile(`^a credential is in`)},
-	{"panic", regexp.MustCompile(`^it panicked`)},
-	{"asked", regexp.MustCompile(`^nothing was refused, and the user had to ask`)},
-	{"goroutine", regexp.MustCompile(`^at rest a goroutine is left`)},
+	{"panic", regexp.MustCompile(`^the operator panicked`)},
+	{"asked", regexp.MustCompile(`^the user had to request`)},
+	{"goroutine", regexp.MustCompile(`^an idle operator has the goroutine`)},
 }
 
-// NameOf is the one that says something; "": none of them.
+// NameOf returns the name of the oracle that reported a violation; "": none.
 func NameOf(problem string) string {
 	for _, o := range oracles {
 		if o.says.MatchString(problem) {
@@ -57,16 +58,17 @@ func NameOf(problem string) string {
 	return ""
 }
 
-// Checker looks at a world.
+// Checker checks an environment, and reports violations to it.
 type Checker struct{ *scenario.Environment }
 
+// NewChecker returns a checker of an environment.
 func NewChecker(env *scenario.Environment) Checker { return Checker{env} }
 
-// Check looks at all that has to hold: of what is at rest, or also of what is under way.
+// Check checks all objects, the broker and the receivers; before the operator is idle, only what must hold at any time.
 func (c Checker) Check(atRest bool) {
 	all, err := c.Objects()
 	if err != nil {
-		c.Reportf("looking at what is there: %v", err)
+		c.Reportf("listing the objects: %v", err)
 		return
 	}
 	if atRest {
@@ -82,11 +84,11 @@ func (c Checker) Check(atRest bool) {
 		return
 	}
 	for _, violation := range c.Broker.Violations() {
-		c.Reportf("against the protocol: %s", violation)
+		c.Reportf("protocol violation: %s", violation)
 	}
 }
 
-// Names are the names of all oracles.
+// Names returns the names of all oracles.
 func Names() (names []string) {
 	for _, o := range oracles {
 		names = append(names, o.name)

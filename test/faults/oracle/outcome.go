@@ -28,9 +28,8 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// EqualOutcome says whether a run ended as it should. A fault may leave it open whether a request has
-// arrived. Who is told at most once may then have got less, and the Alert says that it is not
-// known; who does not know keys may have got a message twice.
+// EqualOutcome reports whether a run ended like the one without faults. After a fault it may be unknown whether a request arrived: a receiver with
+// AtMostOnce may have got less, and the Alert says so; a receiver without keys may have got a message twice.
 func (c Checker) EqualOutcome(state, expected string) bool {
 	if c.RetryRequests > 0 {
 		state, expected = retryFields.ReplaceAllString(state, ""), retryFields.ReplaceAllString(expected, "")
@@ -38,7 +37,7 @@ func (c Checker) EqualOutcome(state, expected string) bool {
 	if state == expected || c.TimingDependent {
 		return true
 	}
-	if c.RevertedContent != "" { // who has not seen that may tell it
+	if c.RevertedContent != "" { // the operator may have missed the revert
 		if state, expected = c.withoutReverted(state), c.withoutReverted(expected); state == expected {
 			return true
 		}
@@ -60,7 +59,7 @@ func (c Checker) EqualOutcome(state, expected string) bool {
 	return true
 }
 
-// withoutReverted is a state without messages of what was taken back.
+// withoutReverted removes messages with the reverted content from a state: an operator that did not see the revert may send it.
 func (c Checker) withoutReverted(state string) string {
 	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool {
 		return !objectLine.MatchString(line) && strings.Contains(line, c.RevertedContent)
@@ -68,17 +67,15 @@ func (c Checker) withoutReverted(state string) string {
 	return strings.Join(lines, "\n")
 }
 
-// mayBeExtra says whether a line is of a message that there is not without faults, but may be
-// after one: a change is the first page for who may not have got that, if they are told once;
-// of one that was sent twice, the other is what is known to be over, or what was changed since, as
-// others have it who keep what they were told; and one may come late.
+// mayBeExtra reports whether a line is a message that only a fault causes. A receiver with AtMostOnce may get a change as its first message. A
+// receiver without keys may have got the text of a message that was resolved or edited later. A delayed request may arrive after the end.
 func (c Checker) mayBeExtra(line string, want []string) bool {
 	name, text, _ := strings.Cut(line, " ")
 	p := c.Receivers[name]
-	if p == nil { // it is of something else
+	if p == nil { // the line is not a message
 		return false
 	}
-	if c.Fault.Kind == proxy.Deposed && strings.Contains(string(c.Fault.At), strings.ReplaceAll(proxy.ReceiverPrefix, " ", ":")) { // it came when it was over
+	if c.Fault.Kind == proxy.Deposed && strings.Contains(string(c.Fault.At), strings.ReplaceAll(proxy.ReceiverPrefix, " ", ":")) { // the delayed request arrived last
 		return true
 	}
 	if p.AtMostOnce {
@@ -88,7 +85,7 @@ func (c Checker) mayBeExtra(line string, want []string) bool {
 	return p.Service != nil && (slices.Contains(want, name+" Resolved: "+text) || slices.ContainsFunc(want, func(line string) bool { return c.receiverOf(line).Service != nil && strings.HasSuffix(line, " "+text) }))
 }
 
-// receiverOf is who a line of a state is a message to.
+// receiverOf returns the receiver of a message in a state.
 func (c Checker) receiverOf(line string) *scenario.FakeReceiver {
 	name, _, _ := strings.Cut(line, " ")
 	if p := c.Receivers[name]; p != nil {
@@ -97,7 +94,7 @@ func (c Checker) receiverOf(line string) *scenario.FakeReceiver {
 	return &scenario.FakeReceiver{}
 }
 
-// What the Ready condition of receivers says, as describe writes it.
+// The Ready condition of receivers as snapshot.Describe writes it.
 const (
 	notProbedCondition = `"reason":"NotProbed","status":"True","type":"Ready"`
 	probedCondition    = `"reason":"Answered","status":"True","type":"Ready"`
@@ -105,9 +102,8 @@ const (
 
 var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+) (.*)$`)
 
-// mayDiffer says whether a line is of an Alert as expected, but for receivers of which it says
-// that it is not known; or of such a receiver; or of one that was told by a process that was
-// killed before it said so of the receiver, or did not see how it is now: the next will tell.
+// mayDiffer reports whether a line may differ from the expected one: an Alert whose only difference is an unknown outcome at receivers with
+// AtMostOnce; such a receiver; or a receiver whose status a killed process did not record, or an outdated cache did not show.
 func (c Checker) mayDiffer(line, expected string) bool {
 	is, should := objectLine.FindStringSubmatch(line), objectLine.FindStringSubmatch(expected)
 	if is == nil || should == nil || is[1] != should[1] || is[2] != should[2] {
@@ -132,5 +128,5 @@ func (c Checker) mayDiffer(line, expected string) bool {
 	return open && scenario.ReadyReason(&a) == v1beta1.ReasonOutcomeUnknown && fmt.Sprint(a.Spec) == fmt.Sprint(b.Spec)
 }
 
-// retryFields is in what the state of what was asked for again differs.
+// retryFields differ where the user requested a retry.
 var retryFields = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)

@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// checkSecrets compares Secrets of bindings with what the broker told.
+// checkSecrets compares the Secrets of bindings with the credentials that the broker holds.
 func (c Checker) checkSecrets(all []client.Object) {
 	if c.Broker == nil {
 		return
@@ -49,7 +49,7 @@ func (c Checker) checkSecrets(all []client.Object) {
 			case !owners[string(owner.UID)]:
 				c.Reportf("Secret %s belongs to a binding that is gone", s.Name)
 			case !live[string(s.Data["password"])]:
-				c.Reportf("Secret %s has credentials that the broker has not", s.Name)
+				c.Reportf("Secret %s has credentials that the broker does not have", s.Name)
 			}
 		}
 	}
@@ -58,11 +58,11 @@ func (c Checker) checkSecrets(all []client.Object) {
 		if !ok || !isReady(b) {
 			continue
 		}
-		told := scenario.PasswordOf(held[scenario.ExternalID(b)])
+		password := scenario.PasswordOf(held[scenario.ExternalID(b)])
 		switch s := secrets[catalog.SecretName(b)]; {
 		case s == nil:
 			c.Reportf("binding %s is Ready without its Secret", b.Name)
-		case told == "" || string(s.Data["password"]) != told:
+		case password == "" || string(s.Data["password"]) != password:
 			c.Reportf("the Secret of binding %s has other credentials than the broker", b.Name)
 		}
 	}

@@ -27,10 +27,10 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )
 
-// emptyState is the state of a world that has nothing: no text would be taken for none that is known yet.
+// emptyState is the state of an environment without objects; it differs from the empty string, which stands for an unknown state.
 const emptyState = "nothing is left"
 
-// State is how the world is, without what differs from run to run.
+// State returns objects, broker and receivers as text, without what differs from run to run.
 func (c Checker) State() string {
 	all, err := c.Objects()
 	if err != nil {
@@ -53,7 +53,7 @@ func (c Checker) State() string {
 	return cmp.Or(proxy.StripRunName(strings.Join(append(lines, c.receivedMessages()...), "\n")), emptyState)
 }
 
-// dropEmpty takes empty parameters for none: they are sent to undo what may have been sent before.
+// dropEmpty returns nil for empty parameters, which the operator sends to undo an update whose outcome is unknown.
 func dropEmpty(parameters json.RawMessage) json.RawMessage {
 	if string(parameters) == "{}" {
 		return nil
@@ -61,8 +61,8 @@ func dropEmpty(parameters json.RawMessage) json.RawMessage {
 	return parameters
 }
 
-// receivedMessages are what the receivers have got, and under how many keys: who does not know keys
-// may be told twice.
+// receivedMessages returns the messages that receivers have, with the number of keys. Without keys a receiver may get a message twice, which is not
+// part of the state.
 func (c Checker) receivedMessages() []string {
 	var all []string
 	for name, p := range c.Receivers {

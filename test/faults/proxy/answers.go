@@ -27,18 +27,19 @@ import (
 	"time"
 )
 
-// An answer is what a call gets instead of the right one.
+// answer replaces the answer to a call.
 type answer struct {
-	// acts: what was asked for is carried out first.
+	// acts: the request is carried out first.
 	acts bool
-	// accepts: who answers so has taken what was asked for, and says it badly.
+	// accepts: the request is carried out first, as the answer is a malformed success.
 	accepts bool
-	// removes: who answers so to a removal has nothing any more.
+	// removes: a DELETE is carried out first, as the answer says that the resource is gone.
 	removes bool
-	// write answers; nil: the connection is closed.
+	// write sends the answer; nil: the connection is closed.
 	write http.HandlerFunc
 }
 
+// RespondWith returns a handler that writes a status code, a JSON body and headers, which are pairs of name and value.
 func RespondWith(code int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -50,14 +51,15 @@ func RespondWith(code int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
+// hang does not answer until the client closes the connection.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// apiError is an error as the API server writes it.
+// apiError returns an error in the format of the API server.
 func apiError(code int, reason, message string, header ...string) http.HandlerFunc {
 	return RespondWith(code, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"`+reason+`","message":"`+message+`","code":`+strconv.Itoa(code)+`}`, header...)
 }
 
-// apiAnswers are of the API server.
+// apiAnswers replace answers of the API server.
 var apiAnswers = map[string]answer{
 	"api-reset":       {},
 	"api-lost":        {acts: true},
@@ -69,10 +71,10 @@ var apiAnswers = map[string]answer{
 	"api-denied":      {write: apiError(403, "Forbidden", "admission webhook denied the request")},
 }
 
-// accepted says that something takes its time.
+// accepted is the answer of a broker that continues asynchronously.
 const accepted = "202"
 
-// outsideAnswers are of brokers and receivers.
+// outsideAnswers replace answers of brokers and receivers.
 var outsideAnswers = map[string]answer{
 	"hang":         {write: hang},
 	"hang-after":   {acts: true, write: hang},
@@ -98,17 +100,18 @@ var outsideAnswers = map[string]answer{
 	"broken-after": {acts: true, write: RespondWith(200, `{"credentials":`)},
 }
 
-// echoRequest says all that it was told: who asks, and for what.
+// echoRequest answers with the credentials and the body of the request: the operator must not pass them on.
 func echoRequest(w http.ResponseWriter, r *http.Request) {
 	_, password, _ := r.BasicAuth()
 	body, _ := io.ReadAll(r.Body)
 	text, err := json.Marshal(map[string]string{"description": "oops, " + password + " " + r.Header.Get("Authorization") + " " + string(body)})
 	if err != nil {
-		panic(err) // texts always encode
+		panic(err) // strings always encode
 	}
 	RespondWith(500, string(text))(w, r)
 }
 
+// writeEndlessly writes a body without end.
 func writeEndlessly(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	_, _ = io.WriteString(w, `{"description":"`)
@@ -119,6 +122,7 @@ func writeEndlessly(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// writeSlowly writes a byte at a time, without end.
 func writeSlowly(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	for r.Context().Err() == nil {
@@ -128,22 +132,22 @@ func writeSlowly(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// discardWriter takes what a server writes whose answer nobody is to see.
+// discardWriter is a response that no client reads.
 type discardWriter struct{ header http.Header }
 
 func (d discardWriter) Header() http.Header         { return d.header }
 func (d discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (d discardWriter) WriteHeader(int)             {}
 
-// AnswersAt are the names of the answers that calls at a seam can get.
-func AnswersAt(s seam) []string {
+// AnswersAt returns the names of the answers that can replace those at a seam, sorted.
+func AnswersAt(s Seam) []string {
 	if s == SeamOutside {
 		return slices.Sorted(maps.Keys(outsideAnswers))
 	}
 	return slices.Sorted(maps.Keys(apiAnswers))
 }
 
-// IsAnswer reports whether a kind of fault is another answer.
+// IsAnswer reports whether a kind of fault replaces an answer.
 func IsAnswer(kind string) bool {
 	_, a := apiAnswers[kind]
 	_, b := outsideAnswers[kind]

@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package proxy stands between the operator and all that it talks to: the API server, brokers and receivers. It counts the calls of a run and
+// injects the fault of the run at one of them.
 package proxy
 
 import (
@@ -31,50 +33,52 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// APIServerOptions say which run a proxy is for.
+// APIServerOptions say which run a proxy belongs to.
 type APIServerOptions struct {
 	Injector  *Injector
 	Namespace string
 	Upstream  *url.URL
 	Transport http.RoundTripper // with the operator's credentials
-	Kill      func()            // the process
+	Kill      func()            // kills the process
 }
 
-// An apiSeam is all that one process of the operator sees of the API server: a proxy that
-// shows it no more than its run's namespace, and what of the cluster is its run's.
+// APIServer is the API server as one process of the operator sees it: a proxy that shows the namespace of the run, and those objects
+// of the cluster that have the label of the run.
 type APIServer struct {
 	APIServerOptions
 
 	// staleVersion is the resourceVersion that lists show until caughtUp opens; nil: the newest.
 	staleVersion atomic.Pointer[string]
 	caughtUp     *gate
-	// follows the watches' faults: a standby's watches are frozen, a leader's are not.
+	// isStandby: the watches of this process are frozen by the fault of that kind; those of a leader are not.
 	isStandby atomic.Bool
 	dead      atomic.Bool
 }
 
-// NewAPIServer shows the newest state.
+// NewAPIServer returns a proxy that shows the newest state.
 func NewAPIServer(o APIServerOptions) *APIServer {
 	return &APIServer{APIServerOptions: o, caughtUp: newGate()}
 }
 
-// HoldAt has lists and watches show a resourceVersion until catchUp.
+// HoldAt makes lists and watches show a resourceVersion until CatchUp.
 func (s *APIServer) HoldAt(version string) {
 	s.staleVersion.Store(&version)
 	s.caughtUp.close()
 }
 
+// CatchUp makes lists and watches show the newest state.
 func (s *APIServer) CatchUp() {
 	s.staleVersion.Store(nil)
 	s.caughtUp.open()
 }
 
+// SetStandby marks the process as the one that does not lead at first.
 func (s *APIServer) SetStandby() { s.isStandby.Store(true) }
 
-// Disconnect has nothing more be carried out.
+// Disconnect aborts every further request.
 func (s *APIServer) Disconnect() { s.dead.Store(true) }
 
-// ServeHTTP is a request of the process.
+// ServeHTTP handles a request of the process.
 func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t, ok := parsePath(r.URL.Path)
 	query := r.URL.Query()
@@ -87,11 +91,11 @@ func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveLease(w, r)
 	case t.name == "" && r.Method == http.MethodGet:
 		s.restrictToRun(&t, query)
-		s.Injector.ExpectWork(time.Now().Add(time.Second / 2)) // what it learns
+		s.Injector.ExpectWork(time.Now().Add(time.Second / 2)) // an event may follow
 		switch asOf := s.staleVersion.Load(); {
 		case query.Get("watch") != "":
 			s.serveWatch(w, r, t, query)
-		case query.Get("resourceVersion") == "": // it wants to know how it is now
+		case query.Get("resourceVersion") == "": // a consistent read, which bypasses the cache
 			r.URL.Path, r.URL.RawQuery = t.path(), query.Encode()
 			s.serveCall(w, r, t)
 		case asOf != nil && query.Get("resourceVersion") == "0" && query.Get("continue") == "":
@@ -106,7 +110,7 @@ func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// restrictToRun has a list or watch show no other runs.
+// restrictToRun makes a list or a watch omit other runs.
 func (s *APIServer) restrictToRun(t *resourcePath, query url.Values) {
 	switch {
 	case t.namespace != "":
@@ -119,11 +123,11 @@ func (s *APIServer) restrictToRun(t *resourcePath, query url.Values) {
 	}
 }
 
-// withRunLabel is an object that is to be created, as one of a run.
+// withRunLabel adds the label of a run to an object that is to be created.
 func withRunLabel(object []byte, run string) []byte {
 	var o unstructured.Unstructured
 	if o.UnmarshalJSON(object) != nil {
-		return object // the API server says what is wrong with it
+		return object // the API server reports the error
 	}
 	catalog.SetLabels(&o, map[string]string{RunLabel: run})
 	text, err := o.MarshalJSON()
@@ -133,7 +137,7 @@ func withRunLabel(object []byte, run string) []byte {
 	return text
 }
 
-// serveCall is a request about one object, or a list that is not the cache's.
+// serveCall handles a request about one object, or a list that does not come from the cache.
 func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, t resourcePath) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -146,8 +150,8 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, t resource
 	if r.Method == http.MethodPost && isClusterScoped(t) {
 		body = withRunLabel(body, s.Namespace)
 	}
-	what := strings.TrimRight(r.Method+" "+t.resource+"/"+StripRunName(name)+"/"+t.subresource, "/")
-	act := s.Injector.intercept(r.Context(), Call{Seam: SeamAPI, Name: what, Mutates: r.Method != http.MethodGet})
+	callName := strings.TrimRight(r.Method+" "+t.resource+"/"+StripRunName(name)+"/"+t.subresource, "/")
+	act := s.Injector.intercept(r.Context(), Call{Seam: SeamAPI, Name: callName, Mutates: r.Method != http.MethodGet})
 	switch {
 	case act.killBefore:
 		s.Kill()
@@ -157,7 +161,7 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, t resource
 	case act.answer != "":
 		a, ok := apiAnswers[act.answer]
 		if !ok {
-			break // one for the other seam
+			break // it belongs to the other seam
 		}
 		if a.acts {
 			s.forward(discardWriter{http.Header{}}, r, r.URL.Path, r.URL.Query(), body)
@@ -176,7 +180,7 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, t resource
 	s.forward(w, r, r.URL.Path, r.URL.Query(), body)
 }
 
-// serveLease is how leaders are elected: who is deposed hears nothing more of it.
+// serveLease handles leader election: a deposed leader gets no answer.
 func (s *APIServer) serveLease(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-s.Injector.deposed.Done:
@@ -189,7 +193,7 @@ func (s *APIServer) serveLease(w http.ResponseWriter, r *http.Request) {
 	s.forwardUncounted(w, r, r.URL.Path, r.URL.Query())
 }
 
-// forwardUncounted forwards a request that is no call.
+// forwardUncounted forwards a request that is not a call.
 func (s *APIServer) forwardUncounted(w http.ResponseWriter, r *http.Request, path string, query url.Values) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -198,7 +202,7 @@ func (s *APIServer) forwardUncounted(w http.ResponseWriter, r *http.Request, pat
 	s.forward(w, r, path, query, body)
 }
 
-// forward has a request carried out, also if the process that made it is gone by then.
+// forward carries a request out, even if the process that made it is killed meanwhile.
 func (s *APIServer) forward(w http.ResponseWriter, r *http.Request, path string, query url.Values, body []byte) {
 	response, err := s.send(context.WithoutCancel(r.Context()), r, path, query, body)
 	if err != nil {
@@ -231,7 +235,7 @@ func (s *APIServer) send(ctx context.Context, r *http.Request, path string, quer
 	return s.Transport.RoundTrip(request)
 }
 
-// acceptJSON leaves out of what a client accepts all that a proxy cannot read.
+// acceptJSON removes from an Accept header what the proxy cannot read.
 func acceptJSON(accept string) string {
 	var kept []string
 	for one := range strings.SplitSeq(accept, ",") {

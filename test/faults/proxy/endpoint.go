@@ -25,81 +25,97 @@ import (
 	"strings"
 )
 
-// Endpoint stands in front of a model of a broker or receiver.
+// Endpoint is a proxy in front of a model of a broker or a receiver.
 type Endpoint struct {
 	Injector       *Injector
-	Kill           func()                          // the process that calls
-	Name           func(*http.Request) string      // of a call
+	Kill           func()                          // kills the process that sends the request
+	Name           func(*http.Request) string      // returns the name of a call
 	Observe        func(*http.Request)             // sees each call before it is carried out
-	ObsoleteCheck  func(*http.Request) func() bool // says whether one that the network keeps from now on comes to nothing
-	OnAccepted     func(*http.Request)             // sees what was carried out, and said to be under way
-	OperationsFail func() bool                     // what was begun comes to nothing, so that nobody says it is done
+	ObsoleteCheck  func(*http.Request) func() bool // returns a function that reports, later, whether a delayed request is obsolete
+	OnAccepted     func(*http.Request)             // is called when a completed operation is answered with 202
+	OperationsFail func() bool                     // reports whether asynchronous operations fail, so that a success must not be answered
 	Model          http.Handler
 }
 
-// ServeHTTP is a request of the operator. What the model is told to do, it does also if the
-// one who asked for it is gone by then.
-func (s *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP handles a request of the operator. The model completes a request even if the client is gone by then.
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
-	lasting := func() *http.Request {
+	detached := func() *http.Request {
 		again := r.Clone(context.WithoutCancel(r.Context()))
 		again.Body = io.NopCloser(bytes.NewReader(body))
 		return again
 	}
 	carryOut := func(w http.ResponseWriter) {
-		if s.Observe != nil {
-			s.Observe(r)
+		if e.Observe != nil {
+			e.Observe(r)
 		}
-		s.Model.ServeHTTP(w, lasting())
+		e.Model.ServeHTTP(w, detached())
 	}
-	act := s.Injector.intercept(r.Context(), Call{Seam: SeamOutside, Name: r.Method + " " + s.Name(r), Mutates: r.Method != http.MethodGet})
-	a, other := outsideAnswers[act.answer]
+	act := e.Injector.intercept(r.Context(), Call{Seam: SeamOutside, Name: r.Method + " " + e.Name(r), Mutates: r.Method != http.MethodGet})
+	_, isReplaced := outsideAnswers[act.answer]
 	switch {
 	case act.killBefore:
-		s.Kill()
+		e.Kill()
 		panic(http.ErrAbortHandler)
 	case act.killAfter:
 		carryOut(discardWriter{http.Header{}})
-		s.Kill()
+		e.Kill()
 		panic(http.ErrAbortHandler)
 	case act.delayed:
-		isOvertaken := s.ObsoleteCheck(r)
-		s.Injector.delayGate.wait(context.Background())
-		if isOvertaken() {
+		isObsolete := e.ObsoleteCheck(r)
+		e.Injector.delayGate.wait(context.Background())
+		if isObsolete() {
 			panic(http.ErrAbortHandler)
 		}
-		s.Model.ServeHTTP(w, lasting()) // that it was right to ask for it was true before
-	case !other:
+		e.Model.ServeHTTP(w, detached()) // not observed: the state that justified the request may have changed since
+	case !isReplaced:
 		carryOut(w)
 	default:
-		if a.acts || a.accepts || a.removes && r.Method == http.MethodDelete {
-			said := httptest.NewRecorder()
-			carryOut(said)
-			refused := (a.accepts || strings.HasPrefix(s.Name(r), ReceiverPrefix)) && a.write != nil && said.Code/100 != 2
-			isThere := a.removes && r.Method == http.MethodDelete && said.Code != http.StatusOK && said.Code != http.StatusGone
-			isBegun := a.accepts && act.answer != accepted && said.Code == http.StatusAccepted && s.OperationsFail()
-			isMade := act.answer == accepted && r.Method == http.MethodPut && said.Code == http.StatusOK
-			if refused || isThere || isBegun || isMade { // who does not take it, has not removed it or need not make it does not say so
-				RespondWith(said.Code, said.Body.String())(w, r)
-				return
-			}
-		}
-		if act.answer == accepted {
-			s.OnAccepted(r)
-		}
-		if a.write == nil {
-			panic(http.ErrAbortHandler)
-		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		a.write(w, r)
+		e.replaceAnswer(w, r, act.answer, carryOut)
 	}
 }
 
-// Start starts a server for it.
-func (s *Endpoint) Start() *httptest.Server { return httptest.NewServer(s) }
+// replaceAnswer writes another answer than the model's. If the answer implies that the request was carried out, it is.
+func (e *Endpoint) replaceAnswer(w http.ResponseWriter, r *http.Request, kind string, carryOut func(http.ResponseWriter)) {
+	a := outsideAnswers[kind]
+	if a.acts || a.accepts || a.removes && r.Method == http.MethodDelete {
+		response := httptest.NewRecorder()
+		carryOut(response)
+		if e.isContradiction(r, kind, response.Code) {
+			RespondWith(response.Code, response.Body.String())(w, r)
+			return
+		}
+	}
+	if kind == accepted {
+		e.OnAccepted(r)
+	}
+	if a.write == nil {
+		panic(http.ErrAbortHandler)
+	}
+	a.write(w, r)
+}
 
-// ReceiverPrefix begins the names of requests to receivers.
+// isContradiction reports whether an answer would contradict the state of the model, which answered with a code: the model refused the
+// request, still has the resource, began an operation that fails, or has already created the resource.
+func (e *Endpoint) isContradiction(r *http.Request, kind string, code int) bool {
+	a := outsideAnswers[kind]
+	switch {
+	case (a.accepts || strings.HasPrefix(e.Name(r), ReceiverPrefix)) && a.write != nil && code/100 != 2:
+		return true
+	case a.removes && r.Method == http.MethodDelete && code != http.StatusOK && code != http.StatusGone:
+		return true
+	case a.accepts && kind != accepted && code == http.StatusAccepted:
+		return e.OperationsFail()
+	}
+	return kind == accepted && r.Method == http.MethodPut && code == http.StatusOK
+}
+
+// Start starts a server.
+func (e *Endpoint) Start() *httptest.Server { return httptest.NewServer(e) }
+
+// ReceiverPrefix begins the names of calls to receivers.
 const ReceiverPrefix = "receiver "

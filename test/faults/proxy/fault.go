@@ -24,45 +24,44 @@ import (
 	"strings"
 )
 
-// A fault is what is done to one run.
+// Fault is what is done to one run. The zero value does nothing.
 type Fault struct {
-	// Kind is what happens; "" is nothing.
+	// Kind is what happens; "": nothing.
 	Kind string
-	// At is the call to which it happens; from, for what needs two, an earlier one.
+	// At is the call that the fault affects; From is an earlier call, for the kinds with two.
 	At, From Point
-	// Watched is what of a watch it happens to: an event, such as "serviceinstances/db#2", or a
-	// resource.
+	// Watched is the watch event that the fault affects, such as "serviceinstances/db#2", or a resource.
 	Watched string
-	// Then is what happens to the process that takes over; nil: nothing.
+	// Then is the fault of the process that takes over; nil: none.
 	Then *Fault
 }
 
-// A point is one of a process's calls since the scenario's preparation was over: the n-th
-// of all, such as "3", or of its name, such as "PATCH:alerts/disk/status#2", which finds it
-// also where calls come in another order. Who follows a crash begins to count anew.
+// Point names a call of one process after the scenario was prepared: by its number among all calls, such as "3", or by its name and its
+// number among the calls of that name, such as "PATCH:alerts/disk/status#2", which also finds it where calls come in another order. The
+// process that takes over after a crash counts from 1 again.
 type Point string
 
-// PointOf is the n-th call of its name.
+// PointOf returns the point of the n-th call of its name.
 func PointOf(c Call, n int) Point {
 	return Point(strings.ReplaceAll(c.Name, " ", ":") + "#" + strconv.Itoa(n))
 }
 
-// Nth is the n-th of all calls.
+// Nth returns the point of the n-th of all calls.
 func Nth(n int) Point { return Point(strconv.Itoa(n)) }
 
-// The kinds of faults, but for those of answers, which are in answers.go.
+// The kinds of faults. The names of answers, which are in answers.go, are kinds, too.
 const (
-	CrashBefore = "crash-before" // the process is killed, the call never sent
+	CrashBefore = "crash-before" // the process is killed before the call is carried out
 	CrashAfter  = "crash-after"  // the call is carried out, then the process is killed
-	Stale       = "stale"        // killed after the call; the next process begins with what was before the earlier call
-	Frozen      = "frozen"       // the process sees nothing of what happens between the calls
-	Standby     = "standby"      // killed after the call; a warm standby that has seen nothing since the earlier call takes over
-	Deposed     = "deposed"      // the call comes late, when another leads
-	Hide        = "hide"         // a watch leaves an event out, until the next list
-	Merge       = "merge"        // a watch makes one of an event and the next about the object
-	Late        = "late"         // a watch is slow
+	Stale       = "stale"        // the process is killed after the call; the next one begins with the state before the earlier call
+	Frozen      = "frozen"       // the watches of the process show nothing between the two calls
+	Standby     = "standby"      // the process is killed after the call; a standby whose watches stopped at the earlier call takes over
+	Deposed     = "deposed"      // the call is carried out when another process leads
+	Hide        = "hide"         // a watch omits an event until the next list
+	Merge       = "merge"        // a watch merges an event with the next one of the object
+	Late        = "late"         // a watch shows its events with a delay
 	WatchCut    = "watch-cut"    // all watches end at the call
-	WatchGone   = "watch-gone"   // and what they have seen is too old to go on from
+	WatchGone   = "watch-gone"   // all watches end at the call, and their resourceVersion has expired
 )
 
 var faultText = func() *regexp.Regexp {
@@ -70,7 +69,7 @@ var faultText = func() *regexp.Regexp {
 	return regexp.MustCompile(`^([a-z0-9-]+)@(?:(` + point + `)(?:<(` + point + `))?|([a-z]+(?:/[^+]+)?))$`)
 }()
 
-// String is how a fault is named on the command line.
+// String returns the fault as it is written on the command line.
 func (f Fault) String() string {
 	if f.Kind == "" {
 		return "none"
@@ -90,7 +89,7 @@ func (f Fault) String() string {
 	return text
 }
 
-// ParseFault is the reverse of String.
+// ParseFault reads what String returns.
 func ParseFault(text string) (Fault, error) {
 	if text == "none" {
 		return Fault{}, nil
@@ -112,7 +111,7 @@ func ParseFault(text string) (Fault, error) {
 	return f, nil
 }
 
-// faultKinds are all there are.
+// faultKinds returns all kinds, sorted.
 func faultKinds() []string {
 	all := []string{CrashBefore, CrashAfter, Stale, Frozen, Standby, Deposed, Hide, Merge, Late, WatchCut, WatchGone}
 	for name := range apiAnswers {
@@ -125,42 +124,44 @@ func faultKinds() []string {
 	return slices.Compact(all)
 }
 
-// HasSuccessor says whether another process takes over.
+// HasSuccessor reports whether another process takes over.
 func (f Fault) HasSuccessor() bool {
 	return slices.Contains([]string{CrashBefore, CrashAfter, Stale, Standby, Deposed}, f.Kind)
 }
 
-// NeedsStandby says whether that one has to be there from the beginning.
+// NeedsStandby reports whether the process that takes over runs from the beginning.
 func (f Fault) NeedsStandby() bool { return f.Kind == Standby || f.Kind == Deposed }
 
-// IsAtReceiver says whether it is a receiver that answers otherwise, or late.
+// IsAtReceiver reports whether the fault changes or delays the answer of a receiver.
 func (f Fault) IsAtReceiver() bool {
 	return (f.isOutsideAnswer() || f.Kind == Deposed) && strings.Contains(string(f.At), strings.ReplaceAll(" "+ReceiverPrefix, " ", ":"))
 }
 
-// IsBrokerDelete says whether its call removes an instance or a binding at a broker.
+// IsBrokerDelete reports whether the call of the fault deletes an instance or a binding at a broker.
 func (f Fault) IsBrokerDelete() bool {
 	return strings.HasPrefix(string(f.At), "DELETE:service_instances")
 }
 
-// definiteAnswers are answers that say that nothing was done. A receiver's 409 may be a proxy's, and then says nothing.
+// definiteAnswers say that nothing was done. A 409 from a receiver may come from a proxy in front of it, and then says nothing.
 var definiteAnswers = []string{"409", "410", "412", "concurrency", "429", "redirect"}
 
+// isDefiniteAnswer reports whether the answer proves that the request was not carried out.
 func (f Fault) isDefiniteAnswer() bool {
 	return slices.Contains(definiteAnswers, f.Kind) && (f.Kind != "409" || !f.IsAtReceiver())
 }
 
-// MayLoseAnswer says whether it may not be known afterwards what has become of a request.
+// MayLoseAnswer reports whether the operator may not know the outcome of a request, because of this fault or the one that follows.
 func (f Fault) MayLoseAnswer() bool {
 	return f.losesAnswer() || f.Then != nil && f.Then.MayLoseAnswer()
 }
 
+// losesAnswer is MayLoseAnswer without the fault that follows.
 func (f Fault) losesAnswer() bool {
 	return f.HasSuccessor() || f.isOutsideAnswer() && !f.isDefiniteAnswer()
 }
 
-// MaxRepeats is how often a request may be made again: since its answer is lost, or what was recorded of it is
-// not seen though later events are, by which the client takes its own writes for seen.
+// MaxRepeats returns how many times a request may be repeated: its answer is lost, or the watch events with its record are not shown
+// though later events are, from which the client concludes that it has seen its own writes.
 func (f Fault) MaxRepeats() (n int) {
 	if f.losesAnswer() || f.Kind == Hide || f.Kind == Merge {
 		n++
@@ -171,19 +172,19 @@ func (f Fault) MaxRepeats() (n int) {
 	return n
 }
 
-// isOutsideAnswer says whether a broker or receiver answers otherwise.
+// isOutsideAnswer reports whether the fault replaces an answer of a broker or a receiver.
 func (f Fault) isOutsideAnswer() bool {
 	_, outside := outsideAnswers[f.Kind]
 	return outside
 }
 
-// MayHideReceiver: what receivers are told may be by an edition of theirs, or of their Secret, that is over.
+// MayHideReceiver reports whether the operator may send to a receiver with an outdated version of the receiver or of its Secret.
 func (f Fault) MayHideReceiver() bool {
 	return strings.HasPrefix(strings.TrimPrefix(f.Watched, "cluster"), "receivers") || strings.HasPrefix(f.Watched, "secrets") || slices.Contains([]string{WatchCut, WatchGone, Frozen, Stale, Standby}, f.Kind)
 }
 
-// MayWriteSecretLate: a former leader writes credentials which the next one, that was not told them, may
-// be about to have removed. No lock spans a Secret and a broker; it is replaced soon after.
+// MayWriteSecretLate reports whether a former leader may write credentials into a Secret while the next leader, to which the broker does not
+// reveal them, removes that binding. No lock covers both a Secret and a broker; the next leader replaces the Secret soon after.
 func (f Fault) MayWriteSecretLate() bool {
 	return f.Kind == Deposed && strings.Contains(string(f.At), ":secrets/")
 }

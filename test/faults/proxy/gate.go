@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// A gate can be passed while it is open.
+// gate blocks callers while it is closed. A new one is open.
 type gate struct {
 	mu     sync.Mutex
 	opened chan struct{}
@@ -54,7 +54,7 @@ func (g *gate) open() {
 	}
 }
 
-// wait waits until the gate is open, or the context ends; held: it was not open.
+// wait returns when the gate is open or the context ends; held: the gate was closed.
 func (g *gate) wait(ctx context.Context) (held bool) {
 	g.mu.Lock()
 	opened := g.opened
@@ -71,14 +71,16 @@ func (g *gate) wait(ctx context.Context) (held bool) {
 	return true
 }
 
-// A flare is fired once.
+// Signal is set once. Done is closed then.
 type Signal struct {
 	once sync.Once
 	Done chan struct{}
 }
 
+// NewSignal returns a signal that is not set.
 func NewSignal() *Signal { return &Signal{Done: make(chan struct{})} }
 
+// Set closes Done.
 func (s *Signal) Set() { s.once.Do(func() { close(s.Done) }) }
 
 // Sleep returns after a time, or when the context ends.

@@ -25,54 +25,54 @@ import (
 	"time"
 )
 
-// A seam is where calls leave the operator.
-type seam string
+// Seam is a side on which requests leave the operator.
+type Seam string
 
 const (
-	SeamAPI     seam = "api"
-	SeamOutside seam = "outside"
+	SeamAPI     Seam = "api"
+	SeamOutside Seam = "outside"
 )
 
-// A call is a request that crosses a seam. The cache's lists, watches, events and leases are none.
+// Call is a request that the injector counts. Lists and watches of caches, events and leases are not counted.
 type Call struct {
-	Seam seam
+	Seam Seam
 	// Name is the same in each run of a scenario: method and object, or the operation.
 	Name string
-	// Mutates: it is not a read.
+	// Mutates: the call is not a read.
 	Mutates bool
 }
 
-// FaultDuration is how long what is stale, frozen or late stays so.
+// FaultDuration is how long stale, frozen and delayed views last.
 const FaultDuration = 1500 * time.Millisecond
 
-// Injector counts the calls of a run, and has its fault happen.
+// Injector counts the calls of a run and injects its fault. It belongs to all processes of the run.
 type Injector struct {
-	// before returns the newest resourceVersion there is.
+	// newest returns the newest resourceVersion of the API server.
 	newest func(context.Context) string
 
 	mu             sync.Mutex
 	armed          bool
-	plan           *Fault         // of the process that is there; nil: nothing (more) happens
-	count          int            // of its calls
-	countByName    map[string]int // of them, by name
-	recorded       []Call         // of all processes, since armed
-	staleVersion   string         // what the cache of the next process shows
+	plan           *Fault         // of the present process; nil: no fault, or none any more
+	count          int            // calls of the present process
+	countByName    map[string]int // the same, by name
+	recorded       []Call         // calls of all processes, since armed
+	staleVersion   string         // resourceVersion that the next process starts with
 	events         map[string]int
-	recordedEvents []string // events, since armed
+	recordedEvents []string // watch events, since armed
 	injected       bool
-	lastCall       time.Time // when anything was asked
-	busyUntil      time.Time // until when a process is known to have something to do
+	lastCall       time.Time
+	busyUntil      time.Time // until when a process has something to do
 
-	frozen       *gate // what watches wait at
+	frozen       *gate // watches wait here
 	cutSignal    *Signal
 	expireSignal *Signal
-	killed       *Signal // the process is to be killed
-	deposed      *Signal // it leads no more
-	delayGate    *gate   // where a deposed leader's call waits
-	faultName    string  // in which kinds catch up comes of this
+	killed       *Signal // the present process was killed
+	deposed      *Signal // the leader lost the election
+	delayGate    *gate   // the call of a deposed leader waits here
+	faultName    string  // the order in which watches catch up derives from it
 }
 
-// NewInjector arranges for nothing, until it is armed.
+// NewInjector returns an injector that does nothing until it is armed.
 func NewInjector(newest func(context.Context) string) *Injector {
 	return &Injector{
 		newest: newest, countByName: map[string]int{}, events: map[string]int{}, frozen: newGate(), cutSignal: NewSignal(), expireSignal: NewSignal(),
@@ -80,223 +80,224 @@ func NewInjector(newest func(context.Context) string) *Injector {
 	}
 }
 
-// Arm has a fault happen from now on.
-func (d *Injector) Arm(f Fault) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.armed, d.count, d.countByName, d.recorded, d.plan = true, 0, map[string]int{}, nil, nil
-	d.faultName = f.String()
+// Arm resets the counters and injects a fault from now on.
+func (i *Injector) Arm(f Fault) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.armed, i.count, i.countByName, i.recorded, i.plan = true, 0, map[string]int{}, nil, nil
+	i.faultName = f.String()
 	if f.Kind != "" {
-		d.plan = &f
+		i.plan = &f
 	}
 }
 
-// NextProcess is for the process that takes over.
-func (d *Injector) NextProcess() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.count, d.countByName, d.killed = 0, map[string]int{}, NewSignal()
-	if d.plan != nil {
-		d.plan = d.plan.Then
+// NextProcess resets the counters for the process that takes over, and continues with the fault that follows.
+func (i *Injector) NextProcess() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.count, i.countByName, i.killed = 0, map[string]int{}, NewSignal()
+	if i.plan != nil {
+		i.plan = i.plan.Then
 	}
 }
 
 // Disarm ends all faults.
-func (d *Injector) Disarm() {
-	d.mu.Lock()
-	d.plan = nil
-	d.mu.Unlock()
-	d.frozen.open()
-	d.delayGate.open()
+func (i *Injector) Disarm() {
+	i.mu.Lock()
+	i.plan = nil
+	i.mu.Unlock()
+	i.frozen.open()
+	i.delayGate.open()
 }
 
-// An act is what is done to a call.
+// action is what is done to a call.
 type action struct {
-	// killBefore and after say that the process is killed then.
+	// killBefore and killAfter: the process is killed before or after the call is carried out.
 	killBefore, killAfter bool
-	// answer is the name of another answer; "": none.
+	// answer is the name of the answer that replaces the right one; "": none.
 	answer string
-	// delayed: it waits at the director's gate for late calls first.
+	// delayed: the call waits at delayGate first.
 	delayed bool
 }
 
 // intercept is called before a call is carried out.
-func (d *Injector) intercept(ctx context.Context, c Call) action {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.lastCall = time.Now()
-	if !d.armed {
+func (i *Injector) intercept(ctx context.Context, c Call) action {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.lastCall = time.Now()
+	if !i.armed {
 		return action{}
 	}
-	d.count++
-	d.countByName[c.Name]++
-	d.recorded = append(d.recorded, c)
-	p := d.plan
+	i.count++
+	i.countByName[c.Name]++
+	i.recorded = append(i.recorded, c)
+	p := i.plan
 	if p == nil || p.Watched != "" {
 		return action{}
 	}
-	isIt := func(at Point) bool { return at == Nth(d.count) || at == PointOf(c, d.countByName[c.Name]) }
-	if isIt(p.From) {
-		d.beginWindow(ctx, p)
+	isAt := func(at Point) bool { return at == Nth(i.count) || at == PointOf(c, i.countByName[c.Name]) }
+	if isAt(p.From) {
+		i.beginWindow(ctx, p)
 	}
-	if !isIt(p.At) {
+	if !isAt(p.At) {
 		return action{}
 	}
-	d.injected = true
+	i.injected = true
 	switch p.Kind {
 	case CrashBefore:
 		return action{killBefore: true}
 	case CrashAfter, Stale, Standby:
 		return action{killAfter: true}
 	case Frozen:
-		time.AfterFunc(FaultDuration, d.frozen.open)
+		time.AfterFunc(FaultDuration, i.frozen.open)
 	case Deposed:
-		d.delayGate.close()
-		d.deposed.Set()
+		i.delayGate.close()
+		i.deposed.Set()
 		return action{delayed: true}
 	case WatchCut:
-		d.cutSignal.Set()
-		d.cutSignal = NewSignal()
+		i.cutSignal.Set()
+		i.cutSignal = NewSignal()
 	case WatchGone:
-		d.expireSignal.Set()
-		d.expireSignal = NewSignal()
+		i.expireSignal.Set()
+		i.expireSignal = NewSignal()
 	default:
-		d.plan = nil
+		i.plan = nil
 		return action{answer: p.Kind}
 	}
 	return action{}
 }
 
-// beginWindow is for what happens between two calls.
-func (d *Injector) beginWindow(ctx context.Context, p *Fault) {
+// beginWindow begins what lasts from one call to a later one.
+func (i *Injector) beginWindow(ctx context.Context, p *Fault) {
 	switch p.Kind {
 	case Stale:
-		d.staleVersion = d.newest(ctx)
+		i.staleVersion = i.newest(ctx)
 	case Frozen, Standby:
-		d.frozen.close()
-		time.AfterFunc(4*FaultDuration, d.frozen.open) // should the other call never come
+		i.frozen.close()
+		time.AfterFunc(4*FaultDuration, i.frozen.open) // in case the later call is never made
 	}
 }
 
-// IdleTime is for how long nothing was asked.
-func (d *Injector) IdleTime() time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Since(d.lastCall)
+// IdleTime returns the time since the last call.
+func (i *Injector) IdleTime() time.Duration {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return time.Since(i.lastCall)
 }
 
-// ExpectWork says that a process has something to do until then at least.
-func (d *Injector) ExpectWork(until time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if until.After(d.busyUntil) {
-		d.busyUntil = until
+// ExpectWork records that a process has something to do at least until then.
+func (i *Injector) ExpectWork(until time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if until.After(i.busyUntil) {
+		i.busyUntil = until
 	}
 }
 
-// IsBusy says whether a process begins, or is about to see what has happened.
-func (d *Injector) IsBusy() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Now().Before(d.busyUntil)
+// IsBusy reports whether a process starts, or is about to see a change.
+func (i *Injector) IsBusy() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return time.Now().Before(i.busyUntil)
 }
 
-// Calls are those since the director was armed.
-func (d *Injector) Calls() []Call {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return append([]Call{}, d.recorded...)
+// Calls returns the calls since the injector was armed.
+func (i *Injector) Calls() []Call {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return append([]Call{}, i.recorded...)
 }
 
-// Happened says whether the fault did.
-func (d *Injector) Happened() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.injected
+// Happened reports whether the fault was injected.
+func (i *Injector) Happened() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.injected
 }
 
-// interceptEvent is called for each event of a watch about an object; it returns what is to happen.
-func (d *Injector) interceptEvent(resource, name string) (kind string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.armed {
+// interceptEvent is called for each watch event of an object; it returns the kind of the fault that affects the event, or "".
+func (i *Injector) interceptEvent(resource, name string) (kind string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.armed {
 		return ""
 	}
 	object := resource + "/" + name
-	d.events[object]++
-	key := object + "#" + strconv.Itoa(d.events[object])
-	d.recordedEvents = append(d.recordedEvents, key)
-	p := d.plan
+	i.events[object]++
+	key := object + "#" + strconv.Itoa(i.events[object])
+	i.recordedEvents = append(i.recordedEvents, key)
+	p := i.plan
 	if p == nil || p.Watched != key && p.Watched != resource {
 		return ""
 	}
-	d.injected = true
+	i.injected = true
 	return p.Kind
 }
 
-// EventCount counts the events about an object, such as secrets/hook, that watches had since the director was armed.
-func (d *Injector) EventCount(object string) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.events[object]
+// EventCount returns the number of events of an object, such as secrets/hook, that watches had since the injector was armed.
+func (i *Injector) EventCount(object string) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.events[object]
 }
 
-// watchSignals are what ends watches: replaced once fired.
-func (d *Injector) watchSignals() (cut, gone *Signal) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.cutSignal, d.expireSignal
+// watchSignals returns the signals that end watches; a signal that was set is replaced.
+func (i *Injector) watchSignals() (cut, gone *Signal) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.cutSignal, i.expireSignal
 }
 
-func (d *Injector) KillSignal() *Signal {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.killed
+// KillSignal returns the signal that is set when the present process is killed.
+func (i *Injector) KillSignal() *Signal {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.killed
 }
 
-// TakeStaleVersion is the resourceVersion that the cache of the next process shows; "": the newest.
-func (d *Injector) TakeStaleVersion() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	asOf := d.staleVersion
-	d.staleVersion = ""
+// TakeStaleVersion returns the resourceVersion that the cache of the next process shows, once; "": the newest.
+func (i *Injector) TakeStaleVersion() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	asOf := i.staleVersion
+	i.staleVersion = ""
 	return asOf
 }
 
-// MaxCatchUpDelay is by how much one kind's watch may catch up later than another's.
+// MaxCatchUpDelay is the largest delay between two watches that catch up.
 const MaxCatchUpDelay = 800 * time.Millisecond
 
-// catchUpDelay is by how much a kind's watch catches up later than the first ones: one thing with each fault.
-func (d *Injector) catchUpDelay(resource string) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// catchUpDelay returns how much later than the first one the watch of a resource catches up. It depends on the fault only.
+func (i *Injector) catchUpDelay(resource string) time.Duration {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(d.faultName + resource))
+	_, _ = h.Write([]byte(i.faultName + resource))
 	return time.Duration(h.Sum32()%5) * MaxCatchUpDelay / 4
 }
 
-// freezeGate is the gate at which a process's watches wait.
-func (d *Injector) freezeGate(s *APIServer) *gate {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.plan != nil && d.plan.Kind == Standby && !s.isStandby.Load() {
+// freezeGate returns the gate at which the watches of a process wait.
+func (i *Injector) freezeGate(s *APIServer) *gate {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.plan != nil && i.plan.Kind == Standby && !s.isStandby.Load() {
 		return newGate()
 	}
-	return d.frozen
+	return i.frozen
 }
 
-// Unfreeze has watches go on.
-func (d *Injector) Unfreeze() { d.frozen.open() }
+// Unfreeze lets watches continue.
+func (i *Injector) Unfreeze() { i.frozen.open() }
 
-// WhenDeposed is closed once the leader is deposed.
-func (d *Injector) WhenDeposed() <-chan struct{} { return d.deposed.Done }
+// WhenDeposed returns a channel that is closed once the leader is deposed.
+func (i *Injector) WhenDeposed() <-chan struct{} { return i.deposed.Done }
 
-// ReleaseDelayedCall has the deposed leader's call be carried out.
-func (d *Injector) ReleaseDelayedCall() { d.delayGate.open() }
+// ReleaseDelayedCall lets the call of the deposed leader be carried out.
+func (i *Injector) ReleaseDelayedCall() { i.delayGate.open() }
 
-// WatchEvents are the events since the director was armed.
-func (d *Injector) WatchEvents() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.recordedEvents)
+// WatchEvents returns the watch events since the injector was armed.
+func (i *Injector) WatchEvents() []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.recordedEvents)
 }

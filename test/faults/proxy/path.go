@@ -22,13 +22,13 @@ import (
 	"strings"
 )
 
-// resourcePath is what a path of the API names.
+// resourcePath is what a URL path of the API names.
 type resourcePath struct {
 	group, resource, namespace, name, subresource string
 	prefix                                        string // up to the version
 }
 
-// parsePath reads a path; ok: it is one of a resource.
+// parsePath reads a path; ok: it names a resource.
 func parsePath(path string) (t resourcePath, ok bool) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	n := 2
@@ -63,18 +63,20 @@ func (t resourcePath) path() string {
 	return path + "/" + strings.Join(parts, "/")
 }
 
-// RunLabel marks objects without namespace that belong to a run.
+// RunLabel marks the objects of a run that have no namespace.
 const RunLabel = "faults.bellhop.gophernetes.io/run"
 
-// runPrefix begins the names of objects that belong to the cluster, each to one run.
+// runPrefix begins the names of objects without namespace; each run has its own.
 var runPrefix = regexp.MustCompile(`run-[a-z0-9]{5}-`)
 
-// StripRunName is a text in which they have the names that they have in each run.
+// StripRunName removes those prefixes, so that a text is the same in each run.
 func StripRunName(text string) string { return runPrefix.ReplaceAllString(text, "") }
 
+// namespacedResources are the resources of which a process sees only those in the namespace of its run.
 var namespacedResources = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
 
+// clusterResources are the resources without namespace that belong to a run by their label.
 var clusterResources = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
 
-// isClusterScoped says whether something is of one of our kinds that belong to the cluster.
+// isClusterScoped reports whether a resource is one of clusterResources.
 func isClusterScoped(t resourcePath) bool { return slices.Contains(clusterResources, t.resource) }

@@ -28,20 +28,22 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// watchEvent is one event of a watch.
+// watchEvent is an event of a watch.
 type watchEvent struct {
 	Type       string          `json:"type"`
 	Object     json.RawMessage `json:"object"`
 	name       string
 	receivedAt time.Time
-	isEnd      bool // the watch is over
+	isEnd      bool // the watch has ended
 }
 
+// eventDelay is how long an event is held back.
 const eventDelay = 1500 * time.Millisecond
 
+// expiredEvent ends a watch whose resourceVersion is too old.
 var expiredEvent = watchEvent{Type: "ERROR", Object: json.RawMessage(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`)}
 
-// objectName is the name of an object that was sent.
+// objectName returns the name of an object from the body of a request or from an event.
 func objectName(object []byte) string {
 	var o struct{ Metadata struct{ Name string } }
 	if json.Unmarshal(object, &o) != nil {
@@ -50,8 +52,8 @@ func objectName(object []byte) string {
 	return o.Metadata.Name
 }
 
-// protobufName is the name of an object that client-go wrote as protobuf: in an envelope,
-// and with its metadata as the first member, whatever its kind.
+// protobufName returns the name of an object that client-go encoded as protobuf: an envelope, with the metadata as first member
+// of the object, whatever its kind.
 func protobufName(object []byte) string {
 	var envelope runtime.Unknown
 	var o metav1.PartialObjectMetadata
@@ -62,7 +64,7 @@ func protobufName(object []byte) string {
 	return o.Name
 }
 
-// serveWatch forwards a watch, event by event, unless something else is to happen to them.
+// serveWatch forwards a watch event by event, and applies faults to them.
 func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, t resourcePath, query url.Values) {
 	ctx := r.Context()
 	response, err := s.send(ctx, r, t.path(), query, nil)
@@ -73,11 +75,11 @@ func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, t resourc
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	w.WriteHeader(response.StatusCode)
 	_ = http.NewResponseController(w).Flush()
-	frames := make(chan watchEvent)
-	go decodeEvents(r, response, frames)
+	events := make(chan watchEvent)
+	go decodeEvents(r, response, events)
 	cut, gone := s.Injector.watchSignals()
 	s.waitAt(ctx, s.caughtUp, t.resource)
-	v := &watchStream{server: s, w: w, resource: t.resource, frames: frames}
+	v := &watchStream{server: s, w: w, resource: t.resource, events: events}
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,7 +94,7 @@ func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, t resourc
 			return
 		case <-v.due:
 			v.writePending(ctx)
-		case f := <-frames:
+		case f := <-events:
 			if f.isEnd {
 				v.writePending(ctx)
 				return
@@ -102,14 +104,14 @@ func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, t resourc
 	}
 }
 
-// waitAt has a kind's watch wait at a gate, and a little longer: one kind catches up after the other.
+// waitAt blocks the watch of a resource at a gate, and then for a delay: resources catch up one after the other.
 func (s *APIServer) waitAt(ctx context.Context, g *gate, resource string) {
 	if g.wait(ctx) {
 		Sleep(ctx, s.Injector.catchUpDelay(resource))
 	}
 }
 
-// decodeEvents takes frames off a response.
+// decodeEvents reads events from a response.
 func decodeEvents(r *http.Request, response *http.Response, to chan<- watchEvent) {
 	decoder := json.NewDecoder(response.Body)
 	for {
@@ -127,18 +129,19 @@ func decodeEvents(r *http.Request, response *http.Response, to chan<- watchEvent
 	}
 }
 
-// watchStream is who shows a watch's events to a process.
+// watchStream writes the events of a watch to a process.
 type watchStream struct {
 	server   *APIServer
 	w        http.ResponseWriter
 	resource string
-	frames   <-chan watchEvent
+	events   <-chan watchEvent
 
-	pending *watchEvent      // to be merged with the next about its object
-	due     <-chan time.Time // when it is shown in any case
-	expiry  <-chan time.Time // when the watch is too old, as an event was left out
+	pending *watchEvent      // to be merged with the next event of its object
+	due     <-chan time.Time // when pending is written in any case
+	expiry  <-chan time.Time // when the watch expires, as an event was omitted
 }
 
+// deliver writes an event, or delays, merges or omits it.
 func (v *watchStream) deliver(ctx context.Context, f watchEvent) {
 	if f.Type == "BOOKMARK" || f.Type == "ERROR" {
 		v.write(ctx, f)
@@ -163,19 +166,20 @@ func (v *watchStream) deliver(ctx context.Context, f watchEvent) {
 	v.write(ctx, f)
 }
 
-// mergedType is the one event that two make; "": none.
+// mergedType returns the type of the event that two events make; "": none.
 func mergedType(first, second string) string {
 	switch {
 	case first == "ADDED" && second == "DELETED":
 		return ""
 	case first == "ADDED":
 		return "ADDED"
-	case first == "DELETED": // and made anew
+	case first == "DELETED": // and created again
 		return "MODIFIED"
 	}
 	return second
 }
 
+// writePending writes an event that no later one was merged with.
 func (v *watchStream) writePending(ctx context.Context) {
 	if v.pending != nil {
 		v.write(ctx, *v.pending)
@@ -183,7 +187,7 @@ func (v *watchStream) writePending(ctx context.Context) {
 	}
 }
 
-// write shows an event, unless the process sees nothing just now.
+// write writes an event once the watches of the process are not frozen.
 func (v *watchStream) write(ctx context.Context, f watchEvent) {
 	v.server.waitAt(ctx, v.server.Injector.freezeGate(v.server), v.resource)
 	_ = json.NewEncoder(v.w).Encode(f)

@@ -30,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
+// NewAlert returns an Alert for some receivers.
 func (e *Environment) NewAlert(name string, receivers ...string) *v1beta1.Alert {
 	a := &v1beta1.Alert{ObjectMeta: e.objectMeta(name)}
 	a.Spec.Content = "the disk is full"
@@ -46,6 +47,7 @@ func (e *Environment) receiverRef(name string) v1beta1.ReceiverRef {
 	return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}
 }
 
+// setContent returns an edit of the content.
 func setContent(content string) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) { a.Spec.Content = content }
 }
@@ -67,7 +69,7 @@ func (e *Environment) changeAlert(a *v1beta1.Alert, change func(*v1beta1.Alert))
 	e.waitSettled(a)
 }
 
-// waitSettled waits until an Alert is done with as it is now, or only a person could do more.
+// waitSettled waits until the present version of an Alert is delivered, or only a person could do more.
 func (e *Environment) waitSettled(a *v1beta1.Alert) {
 	e.waitAlert(a, a.Name+" is settled", func() bool {
 		rows, goesOn := a.Status.Deliveries, meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling)
@@ -80,7 +82,7 @@ func (e *Environment) waitAlertReason(a *v1beta1.Alert, reason string) {
 	e.waitAlert(a, a.Name+" is "+reason, func() bool { return ReadyReason(a) == reason })
 }
 
-// waitAlert waits for something of an Alert as it is now.
+// waitAlert waits for a state of the present version of an Alert.
 func (e *Environment) waitAlert(a *v1beta1.Alert, what string, check func() bool) {
 	e.await(what, func() error {
 		if err := e.get(a); err != nil {
@@ -96,7 +98,7 @@ func (e *Environment) waitAlert(a *v1beta1.Alert, what string, check func() bool
 // isRetriedSlowly reports whether the receiver answered as one that is misconfigured.
 func isRetriedSlowly(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > 0 }
 
-// waitAlertGone waits until an Alert is gone.
+// waitAlertGone waits until no Alert of this name exists.
 func (e *Environment) waitAlertGone(a *v1beta1.Alert) {
 	e.await(a.Name+" is gone", func() error {
 		err := e.get(a)
@@ -107,6 +109,7 @@ func (e *Environment) waitAlertGone(a *v1beta1.Alert) {
 	})
 }
 
+// ReadyReason returns the reason of the Ready condition.
 func ReadyReason(a *v1beta1.Alert) string {
 	for _, c := range a.Status.Conditions {
 		if c.Type == v1beta1.ConditionReady {
@@ -116,7 +119,7 @@ func ReadyReason(a *v1beta1.Alert) string {
 	return ""
 }
 
-// IsOutcomeUnknown: it is not known whether it arrived, and only a person can say what to do.
+// IsOutcomeUnknown reports whether a message may have arrived, and only a person can decide what to do.
 func IsOutcomeUnknown(row v1beta1.Delivery) bool {
 	return row.State == v1beta1.DeliveryUnknown && row.Reason == v1beta1.ReasonOutcomeUnknown
 }
@@ -127,7 +130,7 @@ func (e *Environment) rotateSecret(name, secret string) {
 	edit(e, s, func(s *corev1.Secret) { s.Data = map[string][]byte{"signingSecret": []byte(secret)} })
 }
 
-// waitRetrying waits until an Alert has been, as it is now, without success.
+// waitRetrying waits until a delivery of the present version of an Alert failed.
 func (e *Environment) waitRetrying(a *v1beta1.Alert) {
 	e.waitAlertReason(a, v1beta1.ReasonRetrying)
 	e.waitAlert(a, a.Name+" was tried", func() bool {
@@ -135,12 +138,12 @@ func (e *Environment) waitRetrying(a *v1beta1.Alert) {
 	})
 }
 
-// isUnauthorized reports whether a receiver refused the operator's secret.
+// isUnauthorized reports whether a receiver refused the secret of the operator.
 func isUnauthorized(a *v1beta1.Alert) bool {
 	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool { return row.Reason == notify.ReasonUnauthorized })
 }
 
-// recreateReceiver deletes the receiver, and makes another of its name.
+// recreateReceiver deletes the receiver and creates another one of its name.
 func (e *Environment) recreateReceiver(edit func(*v1beta1.CommonReceiverSpec)) {
 	r, again := e.receiverObject("hook"), e.receiverObject("hook")
 	e.must(e.get(r))
@@ -151,18 +154,19 @@ func (e *Environment) recreateReceiver(edit func(*v1beta1.CommonReceiverSpec)) {
 	e.create(again)
 }
 
-// waitDecided waits until nothing more is done about an Alert as it is now.
+// waitDecided waits until the operator does no more about the present version of an Alert.
 func (e *Environment) waitDecided(a *v1beta1.Alert) {
 	e.waitAlert(a, a.Name+" is decided", func() bool { return IsDecided(a) })
 }
 
+// IsDecided reports whether the operator is done with an Alert.
 func IsDecided(a *v1beta1.Alert) bool {
 	return slices.ContainsFunc(a.Status.Conditions, func(c metav1.Condition) bool {
 		return c.Type == v1beta1.ConditionReconciling && c.Status == metav1.ConditionFalse
 	})
 }
 
-// LastReceived is what a receiver accepted last of an Alert; nil: nothing.
+// LastReceived returns the last message of an Alert that a receiver accepted; nil: none.
 func (e *Environment) LastReceived(a *v1beta1.Alert, receiver string) (last *inbox.Message) {
 	for _, m := range e.Receivers[receiver].Inbox.Messages() {
 		if m.UID == string(a.UID) && m.Accepted > 0 {
@@ -172,8 +176,7 @@ func (e *Environment) LastReceived(a *v1beta1.Alert, receiver string) (last *inb
 	return last
 }
 
-// IsForReceiver says whether an Alert is still for a receiver. Who it names no more holds an older
-// content.
+// IsForReceiver reports whether an Alert still refers to a receiver. One that it no longer refers to keeps an older content.
 func IsForReceiver(a *v1beta1.Alert, row v1beta1.Delivery) bool {
 	return row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: row.Kind, Name: row.Name})
 }

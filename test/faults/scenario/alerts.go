@@ -24,17 +24,17 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// withWebhook prepares a world with one receiver that knows keys.
+// withWebhook prepares a receiver that recognizes repeats by their key.
 func withWebhook(edits ...func(v1beta1.ReceiverObject)) func(*Environment) {
 	return func(e *Environment) { e.createWebhook("hook", edits...) }
 }
 
-// withGotify prepares one with a receiver that does not.
+// withGotify prepares a receiver that does not recognize repeats.
 func withGotify(edits ...func(v1beta1.ReceiverObject)) func(*Environment) {
 	return func(e *Environment) { e.createGotify("phone", edits...) }
 }
 
-// alertLifecycle is what becomes of most Alerts.
+// alertLifecycle creates, changes, resolves and deletes an Alert.
 func alertLifecycle(receivers ...string) func(*Environment) {
 	return func(e *Environment) {
 		a := e.createAlert(e.NewAlert("disk", receivers...))
@@ -84,7 +84,7 @@ func alertScenarios() []Scenario {
 		}},
 		{Name: "alert-deleted-undelivered", Prepare: withWebhook(), Steps: alertDeletedUndelivered},
 		{Name: "alert-deleted-at-once", Prepare: func(*Environment) {}, Steps: func(e *Environment) {
-			e.TimingDependent = e.Fault.IsAtReceiver() // there is one attempt
+			e.TimingDependent = e.Fault.IsAtReceiver() // a deleted Alert is attempted once
 			e.createWebhook("hook")
 			a := e.NewAlert("disk", "hook")
 			e.create(a)
@@ -118,15 +118,14 @@ func alertScenarios() []Scenario {
 	}
 }
 
-// contentReverted goes from A to B and back: that is a third message.
+// contentReverted changes a content and changes it back: that is a third message.
 func contentReverted(e *Environment) {
 	a := e.createAlert(e.NewAlert("disk", "hook"))
 	e.changeAlert(a, setContent("the disk is still full"))
 	e.changeAlert(a, setContent("the disk is full"))
 }
 
-// contentRevertedUnseen does so while the receiver is away: it is told A only, and that anew, as B
-// may have arrived.
+// contentRevertedUnseen does so while the receiver is unavailable: it gets the first content only, and that again, since the second one may have arrived.
 func contentRevertedUnseen(e *Environment) {
 	a := e.createAlert(e.NewAlert("disk", "hook"))
 	e.Receivers["hook"].down.Store(true)
@@ -137,7 +136,7 @@ func contentRevertedUnseen(e *Environment) {
 	e.changeAlert(a, setContent("the disk is full"))
 }
 
-// alertDeletedUndelivered: who is away hears nothing of it later.
+// alertDeletedUndelivered checks that a receiver that was unavailable gets no message of a deleted Alert.
 func alertDeletedUndelivered(e *Environment) {
 	e.Receivers["hook"].down.Store(true)
 	a := e.NewAlert("disk", "hook")
@@ -149,7 +148,7 @@ func alertDeletedUndelivered(e *Environment) {
 	e.createAlert(e.NewAlert("memory", "hook"))
 }
 
-// alertExpired: nor of what has expired.
+// alertExpired checks that a receiver that was unavailable gets no message of an expired Alert.
 func alertExpired(e *Environment) {
 	e.Receivers["hook"].down.Store(true)
 	a := e.NewAlert("disk", "hook")
@@ -160,7 +159,7 @@ func alertExpired(e *Environment) {
 	e.createAlert(e.NewAlert("memory", "hook"))
 }
 
-// receiverEdited: an edit lets go what waits for it, and sends nothing again.
+// receiverEdited checks that an edit releases Alerts that wait for the receiver, and repeats nothing.
 func receiverEdited(e *Environment) {
 	a := e.NewAlert("disk", "hook")
 	e.create(a)
@@ -172,24 +171,24 @@ func receiverEdited(e *Environment) {
 	e.changeAlert(a, resolve)
 }
 
-// receiverSecretRotated: so does another Secret.
+// receiverSecretRotated checks the same of a new Secret.
 func receiverSecretRotated(e *Environment) {
 	hook := e.Receivers["hook"]
 	hook.ExpectsRefusals = true
 	a := e.createAlert(e.NewAlert("disk", "hook"))
 	shown := e.injector.EventCount("secrets/hook")
 	e.rotateSecret("hook", rotatedSecret)
-	if !e.Fault.HasSuccessor() && !e.Fault.MayHideReceiver() { // else another process lists it, or it is shown later
+	if !e.Fault.HasSuccessor() && !e.Fault.MayHideReceiver() { // otherwise another process lists the Secret, or the event is delayed
 		e.await("the operator is shown the Secret", func() error {
 			if e.injector.EventCount("secrets/hook") == shown {
-				return errors.New("it is not")
+				return errors.New("no event")
 			}
 			return nil
 		})
 	}
 	b := e.NewAlert("memory", "hook")
 	e.create(b)
-	e.waitAlert(b, b.Name+" is refused", func() bool { // or was sent with the former secret, by an operator that had not seen the change
+	e.waitAlert(b, b.Name+" is refused", func() bool { // or sent with the former secret, by an operator that had not seen the change
 		return isUnauthorized(b) || e.Fault.MayHideReceiver() && b.Status.FinishedTime != nil
 	})
 	e.rotateSecret("hook", signingSecret)
@@ -197,7 +196,7 @@ func receiverSecretRotated(e *Environment) {
 	e.changeAlert(a, resolve)
 }
 
-// receiverRecreated: one that is deleted and made again is told what is new, and nothing twice.
+// receiverRecreated checks that a receiver that is created again gets new messages, and none twice.
 func receiverRecreated(e *Environment) {
 	a := e.createAlert(e.NewAlert("disk", "hook"))
 	e.recreateReceiver(func(*v1beta1.CommonReceiverSpec) {})
@@ -205,7 +204,7 @@ func receiverRecreated(e *Environment) {
 	e.changeAlert(a, resolve)
 }
 
-// pendingReceiverRecreated: one that is made again lets go what waits for it.
+// pendingReceiverRecreated checks that a receiver that is created again gets the Alerts that wait for it.
 func pendingReceiverRecreated(e *Environment) {
 	a := e.NewAlert("disk", "hook")
 	e.create(a)
@@ -214,14 +213,14 @@ func pendingReceiverRecreated(e *Environment) {
 	e.waitSettled(a)
 }
 
-// defaultReceiver: an Alert without receivers waits for a default, and is not for the next.
+// defaultReceiver checks that an Alert without receivers waits for a default one, and does not move to a newer one.
 func defaultReceiver(e *Environment) {
 	a := e.NewAlert("disk")
 	e.create(a)
 	e.waitAlertReason(a, v1beta1.ReasonNoReceiver)
 	e.createWebhook("hook", markDefault)
 	e.waitSettled(a)
-	proxy.Sleep(e.Ctx, time.Second+100*time.Millisecond) // the newest default is the one, and age is in seconds
+	proxy.Sleep(e.Ctx, time.Second+100*time.Millisecond) // the newest default receiver is used, and creation times are in seconds
 	e.createWebhook("other", markDefault)
 	e.changeAlert(a, setContent("the disk is still full"))
 	e.createAlert(e.NewAlert("memory"))

@@ -34,43 +34,45 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// uniqueCredentials are those of a binding: no two have the same, and each may stand in Secrets
-// only.
+// uniqueCredentials returns credentials that no other binding has; they may only be in Secrets.
 func uniqueCredentials(string) any {
 	return map[string]string{"username": "app", "password": canary.Value + rand.Text()}
 }
 
-// Services of which the broker tells credentials once: a Secret that is lost takes others.
-// It can make them beside the present ones, unless it is rigid.
+// revealOnce makes the broker reveal credentials once: the operator replaces them when their Secret is lost. It can create the new ones beside the
+// present ones, unless the plans are notRotatable.
 func revealOnce(s *osbtest.Service) { s.Behavior.RevealOnce = true }
 
+// notRotatable makes bindings of all plans not rotatable.
 func notRotatable(s *osbtest.Service) {
 	for i := range s.Plans {
 		s.Plans[i].BindingRotatable = false
 	}
 }
 
-// notBindable has instances of the smallest plan not be bound to.
+// notBindable makes instances of the smallest plan not bindable.
 func notBindable(s *osbtest.Service) { s.Plans[0].Bindable = new(bool) }
 
+// allRotatable makes bindings of all plans rotatable.
 func allRotatable(s *osbtest.Service) {
 	for i := range s.Plans {
 		s.Plans[i].BindingRotatable = true
 	}
 }
 
-// Credentials of passing services end after a while.
+// credentialLifetime is the lifetime of expiring credentials.
 const credentialLifetime = time.Hour
 
+// expiring makes credentials expire.
 func expiring(s *osbtest.Service) { s.Behavior.Lifetime = credentialLifetime }
 
-// bindingSecret is the Secret that has a binding's name for it.
+// bindingSecret returns the Secret of the name that a binding asks for.
 func (e *Environment) bindingSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: catalog.SecretName(b)}}
 	return s, e.get(s)
 }
 
-// deliveredSecret says whether a binding is Ready, with what the broker tells now in its Secret.
+// deliveredSecret returns the Secret of a binding; an error unless the binding is Ready and the Secret has the credentials of the broker.
 func (e *Environment) deliveredSecret(b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	if err := e.get(b); err != nil {
 		return nil, err
@@ -83,19 +85,20 @@ func (e *Environment) deliveredSecret(b *v1beta1.ServiceBinding) (*corev1.Secret
 	if err != nil {
 		return nil, err
 	}
-	if told := PasswordOf(e.Broker.Holds().Bindings[ExternalID(b)]); told == "" || told != string(s.Data["password"]) {
-		return nil, fmt.Errorf("its Secret has not what the broker has under %s", ExternalID(b))
+	if password := PasswordOf(e.Broker.Holds().Bindings[ExternalID(b)]); password == "" || password != string(s.Data["password"]) {
+		return nil, fmt.Errorf("its Secret does not have the credentials that the broker holds for %s", ExternalID(b))
 	}
 	return s, nil
 }
 
+// PasswordOf returns the password of a binding at the broker; "": none.
 func PasswordOf(b osbtest.Binding) string {
-	var told struct{ Password string }
-	_ = json.Unmarshal(b.Credentials, &told) // nothing is nothing
-	return told.Password
+	var credentials struct{ Password string }
+	_ = json.Unmarshal(b.Credentials, &credentials) // empty credentials have no password
+	return credentials.Password
 }
 
-// bind makes an instance and a binding to it, and waits until both are there.
+// bind creates an instance and a binding to it, and waits until both are Ready.
 func (e *Environment) bind(class, plan string) (*v1beta1.ServiceInstance, *v1beta1.ServiceBinding) {
 	si, b := e.NewInstance("db", class, plan), e.NewBinding("app", "db")
 	e.create(si)
@@ -104,7 +107,7 @@ func (e *Environment) bind(class, plan string) (*v1beta1.ServiceInstance, *v1bet
 	return si, b
 }
 
-// loseSecret has a user delete a binding's Secret, and waits until it is back.
+// loseSecret deletes the Secret of a binding, and waits until the operator has created it again.
 func (e *Environment) loseSecret(b *v1beta1.ServiceBinding) {
 	lost, err := e.bindingSecret(b)
 	e.must(err)
@@ -118,15 +121,14 @@ func (e *Environment) loseSecret(b *v1beta1.ServiceBinding) {
 	})
 }
 
-// editSecret has a user change what a binding's Secret has, and waits until that is put
-// right. What the user has added stays.
+// editSecret changes the Secret of a binding, and waits until the operator has restored the credentials. Keys that the user added stay.
 func (e *Environment) editSecret(b *v1beta1.ServiceBinding) {
 	s, err := e.bindingSecret(b)
 	e.must(err)
 	edit(e, s, func(s *corev1.Secret) {
 		s.Data = map[string][]byte{"password": []byte("mine"), "note": []byte("mine")}
 	})
-	e.await("the Secret is put right", func() error {
+	e.await("the Secret is restored", func() error {
 		s, err := e.deliveredSecret(b)
 		if err == nil && (len(s.Data["username"]) == 0 || string(s.Data["note"]) != "mine") {
 			return fmt.Errorf("it has %d keys", len(s.Data))
@@ -135,35 +137,34 @@ func (e *Environment) editSecret(b *v1beta1.ServiceBinding) {
 	})
 }
 
-// rebind asks for other credentials, and waits for them.
+// rebind requests other credentials, and waits for them.
 func (e *Environment) rebind(b *v1beta1.ServiceBinding) {
 	old := ExternalID(b)
 	edit(e, b, func(b *v1beta1.ServiceBinding) {
 		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, "now")
 	})
-	e.await("there are others", func() error {
+	e.await("the credentials are replaced", func() error {
 		err := e.checkMoved(b, old)
 		if isLeft := b.Status.CurrentOperation == "" && b.Status.Rebind == b.Annotations[v1beta1.RebindAnnotation]; err != nil && ExternalID(b) == old && isLeft {
-			e.requestRetry(b) // the broker has refused it, and what there is works
+			e.requestRetry(b) // the broker refused the request, and the present credentials still work
 		}
 		return err
 	})
 }
 
-// checkMoved says whether a binding is delivered under another id than before.
+// checkMoved returns an error unless a binding is delivered under another id.
 func (e *Environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
 	_, err := e.deliveredSecret(b)
 	if err == nil && ExternalID(b) == from {
-		return fmt.Errorf("it is still %s", from)
+		return fmt.Errorf("the id is still %s", from)
 	}
 	return err
 }
 
-// renew lets time pass, which is to say that the status tells of earlier times, and waits
-// for other credentials.
+// renew moves the times in the status of a binding into the past, and waits for other credentials.
 func (e *Environment) renew(b *v1beta1.ServiceBinding, after time.Duration) {
 	old := ExternalID(b)
-	e.await("they are renewed", func() error {
+	e.await("the credentials are renewed", func() error {
 		err := e.checkMoved(b, old)
 		if s := &b.Status; err == nil || ExternalID(b) != old || s.ExpiresAt == nil || time.Until(s.ExpiresAt.Time) < credentialLifetime/2 {
 			return err
@@ -175,9 +176,9 @@ func (e *Environment) renew(b *v1beta1.ServiceBinding, after time.Duration) {
 	})
 }
 
-// waitReadyReason waits until a binding's Ready says what is in its way.
+// waitReadyReason waits until the Ready condition of a binding has a reason.
 func (e *Environment) waitReadyReason(b *v1beta1.ServiceBinding, reason string) {
-	e.await("the binding says what is in its way", func() error {
+	e.await("the binding is not Ready: "+reason, func() error {
 		if err := e.get(b); err != nil {
 			return err
 		}
@@ -190,8 +191,7 @@ func (e *Environment) waitReadyReason(b *v1beta1.ServiceBinding, reason string) 
 	})
 }
 
-// occupySecretName makes a Secret that is in a binding's way, and frees its name once the binding
-// has said so.
+// occupySecretName creates a Secret with the name that a binding asks for, and removes it once the binding reports the conflict.
 func (e *Environment) occupySecretName() {
 	s := e.createSecret("app", map[string]string{"password": "mine"})
 	b := e.NewBinding("app", "db")
@@ -200,13 +200,13 @@ func (e *Environment) occupySecretName() {
 	now, err := e.bindingSecret(b)
 	e.must(err)
 	if now.ResourceVersion != s.ResourceVersion {
-		e.Reportf("the Secret of somebody else was written")
+		e.Reportf("a Secret of another owner was written")
 	}
 	e.must(e.Client.Delete(e.Ctx, now, client.Preconditions{UID: &s.UID}))
 	e.await("the binding is delivered", func() error { _, err := e.deliveredSecret(b); return err })
 }
 
-// retain deletes a binding and its instance, and lets what the broker has stay there.
+// retain deletes objects with policy Retain.
 func (e *Environment) retain(objects ...client.Object) {
 	for _, o := range objects {
 		e.Retained.add(ExternalID(o))
@@ -216,12 +216,13 @@ func (e *Environment) retain(objects ...client.Object) {
 	e.waitGone(objects...)
 }
 
+// annotationPatch returns a patch that sets an annotation.
 func annotationPatch(key, value string) client.Patch {
-	text, _ := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}}) // strings
+	text, _ := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{key: value}}}) // strings always encode
 	return client.RawPatch(types.MergePatchType, text)
 }
 
-// importBinding makes a binding of an id that the broker has already, from an object before it.
+// importBinding creates a binding with the id of a retained one.
 func (e *Environment) importBinding(before *v1beta1.ServiceBinding) *v1beta1.ServiceBinding {
 	b := e.NewBinding(before.Name, before.Spec.InstanceRef.Name)
 	b.Spec.ExternalID = ExternalID(before)

@@ -75,7 +75,7 @@ func plainBindingScenarios() []Scenario {
 			e.waitReadyReason(b, v1beta1.ReasonErrorNonbindableServiceClass)
 			edit(e, si, setPlan(SyncOther))
 			e.waitReady(si)
-			proxy.Sleep(e.Ctx, pause) // it is to be noticed, without anybody who asks again
+			proxy.Sleep(e.Ctx, pause) // the operator notices the new plan without a retry request
 			e.waitReady(b)
 		}},
 		{Name: "binding-holds", Prepare: RegisterBroker, Steps: func(e *Environment) {

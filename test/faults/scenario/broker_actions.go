@@ -29,13 +29,13 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// RegisterBroker prepares a world with a broker that the operator and the webhooks know.
+// RegisterBroker prepares a broker that the operator and the webhooks know.
 func RegisterBroker(e *Environment) { registerBrokerWith()(e) }
 
-// registerBrokerWith does it with a broker whose services are edited.
+// registerBrokerWith does so after edits of the services of the broker.
 func registerBrokerWith(edits ...func(*osbtest.Service)) func(*Environment) {
 	services := osbtest.DefaultServices()
-	services[1].Behavior.Polls, services[1].Behavior.Delay = 0, 400*time.Millisecond // it goes on also while nobody asks
+	services[1].Behavior.Polls, services[1].Behavior.Delay = 0, 400*time.Millisecond // operations proceed without polls
 	for i := range services {
 		services[i].Behavior.Credentials = uniqueCredentials
 		for _, edit := range edits {
@@ -45,7 +45,7 @@ func registerBrokerWith(edits ...func(*osbtest.Service)) func(*Environment) {
 	return func(e *Environment) { e.registerWithOptions(osbtest.Options{Services: services}) }
 }
 
-// registerWithOptions prepares a world with a broker of some options.
+// registerWithOptions starts a broker with options, and waits until the webhooks know its plans.
 func (e *Environment) registerWithOptions(o osbtest.Options) {
 	e.startBroker(o)
 	e.createBroker()
@@ -61,16 +61,16 @@ func (e *Environment) registerWithOptions(o osbtest.Options) {
 	})
 }
 
-// startBroker starts a broker, which wants to be told who asks.
+// startBroker starts a broker that requires credentials.
 func (e *Environment) startBroker(o osbtest.Options) {
 	o.Services = e.sharedServices(o.Services)
 	o.Username, o.Password = "bellhop", canary.Value
-	o.Patient = e.Fault.MayLoseAnswer() // so that the operator may have lost what it was told
+	o.Patient = e.Fault.MayLoseAnswer() // the operator may have lost an answer
 	e.Broker = osbtest.New(o)
 	e.Broker.URL = e.serve(e.Broker, requestName, e.GuardBroker)
 }
 
-// sharedServices are services under ids and names that no other broker has, if all namespaces see them.
+// sharedServices returns services with ids and names that are unique in the cluster, if brokers belong to it.
 func (e *Environment) sharedServices(services []osbtest.Service) []osbtest.Service {
 	services = slices.Clone(services)
 	for i := range services {
@@ -83,7 +83,7 @@ func (e *Environment) sharedServices(services []osbtest.Service) []osbtest.Servi
 	return services
 }
 
-// brokerObject is the object of the run's broker, with no more than its name.
+// brokerObject returns the object of the broker with its name only.
 func (e *Environment) brokerObject() v1beta1.Broker {
 	if e.ClusterWide {
 		return &v1beta1.ClusterServiceBroker{ObjectMeta: e.sharedMeta("broker")}
@@ -91,7 +91,7 @@ func (e *Environment) brokerObject() v1beta1.Broker {
 	return &v1beta1.ServiceBroker{ObjectMeta: e.sharedMeta("broker")}
 }
 
-// newBroker is that object as a user creates it.
+// newBroker returns the object of the broker as a user creates it.
 func (e *Environment) newBroker() v1beta1.Broker {
 	b, login := e.brokerObject(), &v1beta1.ObjectReference{Name: "login"}
 	if e.ClusterWide {
@@ -102,7 +102,7 @@ func (e *Environment) newBroker() v1beta1.Broker {
 	return b
 }
 
-// createBroker creates the broker's object and waits until it is Ready.
+// createBroker creates the object of the broker and waits until it is Ready.
 func (e *Environment) createBroker() {
 	e.createSecret("login", map[string]string{"username": "bellhop", "password": canary.Value})
 	b := e.newBroker()
@@ -110,6 +110,7 @@ func (e *Environment) createBroker() {
 	e.await("the broker is Ready", e.checkBrokerReady(b))
 }
 
+// checkBrokerReady returns a check for await.
 func (e *Environment) checkBrokerReady(b v1beta1.Broker) func() error {
 	return func() error {
 		if err := e.get(b); err != nil {
@@ -119,25 +120,25 @@ func (e *Environment) checkBrokerReady(b v1beta1.Broker) func() error {
 	}
 }
 
-// startDefaultBroker prepares a broker of which nobody knows yet.
+// startDefaultBroker prepares a broker that has no object yet.
 func startDefaultBroker(e *Environment) {
 	e.startBroker(osbtest.Options{Services: osbtest.DefaultServices()})
 }
 
-// waitBrokerReady waits until the broker's object is, and returns it.
+// waitBrokerReady waits until the object of the broker is Ready, and returns it.
 func (e *Environment) waitBrokerReady() v1beta1.Broker {
 	b := e.brokerObject()
 	e.await("the broker is Ready", e.checkBrokerReady(b))
 	return b
 }
 
-// relist has the catalog read again.
+// relist requests that the catalog is read again, and waits for it.
 func (e *Environment) relist() {
 	edit(e, e.brokerObject(), func(b v1beta1.Broker) { b.Common().RelistRequests++ })
 	e.waitBrokerReady()
 }
 
-// changeCatalog has the broker offer a plan less, and another service.
+// changeCatalog removes a plan and adds a service.
 func (e *Environment) changeCatalog() {
 	e.Broker.Change(func(o *osbtest.Options) {
 		all := osbtest.DefaultServices()
@@ -149,7 +150,7 @@ func (e *Environment) changeCatalog() {
 	})
 }
 
-// moveBroker gives the broker another address and other credentials, and tells of both.
+// moveBroker changes the address and the credentials of the broker, and then its object and Secret.
 func (e *Environment) moveBroker() {
 	const password = canary.Value + "2"
 	e.Broker.Change(func(o *osbtest.Options) { o.Password = password })

@@ -94,7 +94,7 @@ func brokerScenarios() []Scenario {
 	}
 }
 
-// deleteNamespace deletes all that a namespace has, with what its broker has to do for that.
+// deleteNamespace deletes a namespace with all its objects while the broker still works.
 func deleteNamespace(e *Environment) {
 	e.bind(SyncClass, SyncPlan)
 	e.create(e.NewInstance("late", AsyncClass, AsyncPlan))

@@ -37,14 +37,13 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )
 
-// Deadline is how long anything may take, faults included.
+// Deadline limits each wait, faults included.
 const Deadline = 60 * time.Second
 
-// pause is long enough for an operator to do something about what is there.
+// pause is long enough for an operator to act on what it sees.
 const pause = 1500 * time.Millisecond
 
-// A world is all that is outside the operator in one run: a namespace and its user, a
-// broker, receivers.
+// Environment is all that is outside the operator in one run: a namespace with its user, a broker, receivers.
 type Environment struct {
 	Ctx               context.Context //nolint:containedctx // lives as long as the run
 	Client            client.WithWatch
@@ -52,67 +51,70 @@ type Environment struct {
 	kill              func()
 	GuardBroker       func(*http.Request) // sees each request to the broker before it is carried out
 	Namespace         string
-	OperatorNamespace string // the operator's namespace
-	// ClusterWide: brokers and receivers, and what these offer, belong to the cluster.
+	OperatorNamespace string // the namespace of the operator
+	// ClusterWide: brokers, their offerings and receivers belong to the cluster.
 	ClusterWide bool
 	Broker      *osbtest.Broker
 	servers     []*httptest.Server
 
-	// Receivers are behind receivers of their names.
+	// Receivers are the services behind the receivers, by name.
 	Receivers map[string]*FakeReceiver
-	// TimingDependent: how it ends has a past that depends on how fast the operator is. What it is
-	// compared with is made in the same run.
+	// TimingDependent: the end state depends on how fast the operator is, and is not compared with that of another run.
 	TimingDependent bool
-	// RevertedContent is a content that an Alert had for a while, and of which nobody has to hear.
+	// RevertedContent is what an Alert said for a while; no receiver needs to get it.
 	RevertedContent string
 	Fault           proxy.Fault
-	// MaxRepeats is how often a message may come again.
+	// MaxRepeats is how many times a message may be repeated.
 	MaxRepeats int
 
-	// operationsFail: what the broker begins comes to nothing.
+	// operationsFail: asynchronous operations of the broker fail.
 	operationsFail bool
-	// RetryRequests is how often the user has asked again for what a broker had refused.
+	// RetryRequests counts how many times the user requested a retry after a broker had refused something.
 	RetryRequests int
 
 	mu       sync.Mutex
 	problems []string
 
-	// Foreign are ids at the broker that are not ours: they may not be removed, and stay.
-	Foreign idSet
-	// Retained are ids that stay at the broker on purpose.
-	Retained idSet
+	// Foreign are ids at the broker that the operator did not create and must not remove.
+	Foreign IDSet
+	// Retained are ids that the user wants to stay at the broker.
+	Retained IDSet
 }
 
-// idSet is a set that many may use at once.
-type idSet struct{ members sync.Map }
+// IDSet is a set of ids for concurrent use.
+type IDSet struct{ members sync.Map }
 
-func (s *idSet) add(id string) { s.members.Store(id, true) }
+func (s *IDSet) add(id string) { s.members.Store(id, true) }
 
-func (s *idSet) Has(id string) bool {
+// Has reports whether an id is in the set.
+func (s *IDSet) Has(id string) bool {
 	_, ok := s.members.Load(id)
 	return ok
 }
 
-func (s *idSet) All(yield func(string) bool) {
+// All yields all ids.
+func (s *IDSet) All(yield func(string) bool) {
 	s.members.Range(func(id, _ any) bool { return yield(id.(string)) })
 }
 
-func NewEnvironment(ctx context.Context, c client.WithWatch, d *proxy.Injector, kill func(), sc Scenario) (*Environment, error) {
-	spaces := []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}}
+// NewEnvironment creates the namenamespaces of a run. kill kills the process that leads.
+func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, kill func(), sc Scenario) (*Environment, error) {
+	namespaces := []*corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{GenerateName: "run-"}}}
 	if sc.separateNamespace {
-		spaces = append(spaces, spaces[0].DeepCopy())
+		namespaces = append(namespaces, namespaces[0].DeepCopy())
 	}
-	for _, ns := range spaces {
+	for _, ns := range namespaces {
 		if err := c.Create(ctx, ns); err != nil {
 			return nil, err
 		}
 	}
 	return &Environment{
-		Ctx: ctx, Client: c, injector: d, kill: kill, Namespace: spaces[0].Name, OperatorNamespace: spaces[len(spaces)-1].Name, ClusterWide: sc.clusterWide, TimingDependent: sc.timingDependent,
+		Ctx: ctx, Client: c, injector: i, kill: kill, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, TimingDependent: sc.timingDependent,
 		Receivers: map[string]*FakeReceiver{},
 	}, nil
 }
 
+// Close stops the servers.
 func (e *Environment) Close() {
 	for _, s := range e.servers {
 		s.CloseClientConnections()
@@ -120,7 +122,7 @@ func (e *Environment) Close() {
 	}
 }
 
-// Reportf records that something is not as it has to be.
+// Reportf records a violation, once.
 func (e *Environment) Reportf(format string, args ...any) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -130,14 +132,14 @@ func (e *Environment) Reportf(format string, args ...any) {
 	}
 }
 
-// AllProblems are all that were recorded.
+// AllProblems returns the violations so far.
 func (e *Environment) AllProblems() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.problems)
 }
 
-// TakeProblems are all that were recorded since the last call.
+// TakeProblems returns the violations since the last call.
 func (e *Environment) TakeProblems() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -146,17 +148,17 @@ func (e *Environment) TakeProblems() []string {
 	return problems
 }
 
-// A stuck run is one in which the user did not get what was waited for.
+// stepFailure ends the steps of a scenario.
 type stepFailure struct{ error }
 
-// must ends the run if the user could not do something.
+// must ends the steps if the user could not do something.
 func (e *Environment) must(err error) {
 	if err != nil {
 		panic(stepFailure{err})
 	}
 }
 
-// Play has a user do something.
+// Play runs a part of a scenario; the error says what the user could not do or did not get.
 func (e *Environment) Play(part func(*Environment)) (err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -171,7 +173,7 @@ func (e *Environment) Play(part func(*Environment)) (err error) {
 	return nil
 }
 
-// await waits until a check passes.
+// await waits until a check passes, and ends the steps after the deadline.
 func (e *Environment) await(what string, check func() error) {
 	ctx, cancel := context.WithTimeout(e.Ctx, Deadline)
 	defer cancel()
@@ -187,13 +189,12 @@ func (e *Environment) await(what string, check func() error) {
 	}
 }
 
-// objectMeta is for an object of the run.
+// objectMeta returns the metadata of an object of the run.
 func (e *Environment) objectMeta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: e.Namespace, Name: name, Labels: map[string]string{proxy.RunLabel: e.Namespace}}
 }
 
-// sharedMeta is for an object that belongs to the cluster, if those that may do: it has a name that no
-// other run has.
+// sharedMeta returns the metadata of a broker or a receiver, which may belong to the cluster: its name is unique there.
 func (e *Environment) sharedMeta(name string) metav1.ObjectMeta {
 	meta := e.objectMeta(name)
 	if e.ClusterWide {
@@ -202,8 +203,8 @@ func (e *Environment) sharedMeta(name string) metav1.ObjectMeta {
 	return meta
 }
 
-// SharedName is the name of something that all namespaces see, if they do. The seams show it as it is
-// in each run. No z: an object is not called by an id that has one.
+// SharedName returns the name of an object of the cluster, if brokers and receivers belong to it. Proxies show it without the prefix, as
+// it is in each run. It has no z, the escape character of object names that are derived from ids.
 func (e *Environment) SharedName(name string) string {
 	if !e.ClusterWide {
 		return name
@@ -217,7 +218,7 @@ func (e *Environment) get(o client.Object) error {
 	return e.Client.Get(e.Ctx, client.ObjectKeyFromObject(o), o)
 }
 
-// edit changes an object as it is now.
+// edit changes the latest version of an object.
 func edit[T client.Object](e *Environment, o T, change func(T)) {
 	e.await("editing "+o.GetName(), func() error {
 		if err := e.get(o); err != nil {
@@ -234,10 +235,10 @@ func (e *Environment) remove(objects ...client.Object) {
 	}
 }
 
-// waitGone waits until objects are.
+// waitGone waits until objects are deleted.
 func (e *Environment) waitGone(objects ...client.Object) {
 	for _, o := range objects {
-		uid := o.GetUID() // empty: it is that of the first one that is seen
+		uid := o.GetUID() // empty: that of the first version that is read
 		e.await(fmt.Sprintf("%T %s is gone", o, o.GetName()), func() error {
 			err := e.get(o)
 			switch {
@@ -247,29 +248,28 @@ func (e *Environment) waitGone(objects ...client.Object) {
 				return err
 			}
 			uid = o.GetUID()
-			return fmt.Errorf("it is there: %s", snapshot.Describe(o))
+			return fmt.Errorf("it still exists: %s", snapshot.Describe(o))
 		})
 	}
 }
 
-// createSecret makes one.
+// createSecret creates a Secret.
 func (e *Environment) createSecret(name string, data map[string]string) *corev1.Secret {
 	s := &corev1.Secret{ObjectMeta: e.objectMeta(name), StringData: data}
 	e.create(s)
 	return s
 }
 
-// serve puts a model behind the seam.
+// serve starts a model behind a proxy and returns its URL.
 func (e *Environment) serve(model http.Handler, name func(*http.Request) string, observe func(*http.Request)) string {
 	server := (&proxy.Endpoint{Injector: e.injector, Kill: e.kill, Name: name, Observe: observe, ObsoleteCheck: e.obsoleteCheck, OnAccepted: e.withholdCredentials, OperationsFail: func() bool { return e.operationsFail }, Model: model}).Start()
 	e.servers = append(e.servers, server)
 	return server.URL
 }
 
-// obsoleteCheck returns what says whether a request has lost its meaning while the network kept it: what
-// it asks for has been removed since, or it would change what another one has changed. The
-// operator cannot prevent what comes of that, so that it is not tried. A late DELETE is tried, since the operator uses no id again
-// after a removal.
+// obsoleteCheck returns a function that reports whether a delayed request to the broker became obsolete: its resource was removed since, or another
+// request changed it. The operator cannot prevent the outcome of such a request, so that it is dropped. A DELETE is not: the operator does
+// not reuse an id after a removal.
 func (e *Environment) obsoleteCheck(r *http.Request) func() bool {
 	if e.Broker == nil {
 		return func() bool { return false }
@@ -281,17 +281,17 @@ func (e *Environment) obsoleteCheck(r *http.Request) func() bool {
 	}
 }
 
-// withholdCredentials has the broker tell the credentials of a binding later, as if it had taken its time.
+// withholdCredentials makes the broker reveal the credentials of a binding later, as an asynchronous operation does.
 func (e *Environment) withholdCredentials(r *http.Request) {
 	if e.Broker != nil {
 		e.Broker.Untell(RequestID(r))
 	}
 }
 
-// RequestID is the id of what a request to a broker is about.
+// RequestID returns the id of the resource that a request to a broker is about.
 func RequestID(r *http.Request) string { return path.Base(r.URL.Path) }
 
-// requestName names a request to a broker without the ids.
+// requestName names a request to a broker without ids.
 func requestName(r *http.Request) string {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	var kept []string

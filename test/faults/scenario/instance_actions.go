@@ -40,7 +40,7 @@ const (
 	AsyncClass, AsyncPlan, AsyncOther = "cluster", "three", "five"
 )
 
-// CheckReady says whether an object is Ready as it is now.
+// CheckReady returns an error unless the present generation of an object is Ready.
 func CheckReady(conditions []v1beta1.Condition, observed int64, o client.Object) error {
 	for _, c := range conditions {
 		if c.Type == v1beta1.ConditionReady && c.Status == "True" && observed == o.GetGeneration() {
@@ -51,6 +51,7 @@ func CheckReady(conditions []v1beta1.Condition, observed int64, o client.Object)
 	return fmt.Errorf("generation %d, observed %d: %s", o.GetGeneration(), observed, text)
 }
 
+// NewInstance returns an instance of a plan.
 func (e *Environment) NewInstance(name, class, plan string) *v1beta1.ServiceInstance {
 	si := &v1beta1.ServiceInstance{ObjectMeta: e.objectMeta(name)}
 	if e.ClusterWide {
@@ -61,7 +62,7 @@ func (e *Environment) NewInstance(name, class, plan string) *v1beta1.ServiceInst
 	return si
 }
 
-// setPlan has an instance ask for a plan of its class.
+// setPlan returns an edit of the plan of an instance.
 func setPlan(plan string) func(*v1beta1.ServiceInstance) {
 	return func(si *v1beta1.ServiceInstance) {
 		if si.Spec.ClusterServiceClassExternalName != "" {
@@ -72,17 +73,19 @@ func setPlan(plan string) func(*v1beta1.ServiceInstance) {
 	}
 }
 
+// NewBinding returns a binding to an instance.
 func (e *Environment) NewBinding(name, instance string) *v1beta1.ServiceBinding {
 	b := &v1beta1.ServiceBinding{ObjectMeta: e.objectMeta(name)}
 	b.Spec.InstanceRef.Name = instance
 	return b
 }
 
+// RawParameters returns JSON as parameters.
 func RawParameters(text string) *runtime.RawExtension {
 	return &runtime.RawExtension{Raw: []byte(text)}
 }
 
-// waitReady waits until instances and bindings are.
+// waitReady waits until instances and bindings are Ready.
 func (e *Environment) waitReady(objects ...client.Object) {
 	for _, o := range objects {
 		e.await(o.GetName()+" is Ready", func() error {
@@ -101,8 +104,8 @@ func (e *Environment) waitReady(objects ...client.Object) {
 	}
 }
 
-// retryIfRefused does what a person has to where a broker has refused something: the object says
-// that it is not tried any more, and how to have it tried again.
+// retryIfRefused does what a person has to do after a refusal of the broker: the status says that the operator does not retry, and how to
+// request a retry.
 func (e *Environment) retryIfRefused(o client.Object) {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
@@ -116,10 +119,10 @@ func (e *Environment) retryIfRefused(o client.Object) {
 	}
 }
 
-// isRetriedByOperator reports whether what failed looks like a misconfiguration, which is repeated without an edit.
+// isRetriedByOperator reports whether a failure looks like a misconfiguration, which the operator retries without an edit.
 func isRetriedByOperator(a *v1beta1.Attempts) bool { return a != nil && a.Misconfigured > 0 }
 
-// requestRetry asks again. What fails is done the next time.
+// requestRetry requests a retry. If the request fails, the next check repeats it.
 func (e *Environment) requestRetry(o client.Object) {
 	var err error
 	switch o := o.(type) {
@@ -134,20 +137,21 @@ func (e *Environment) requestRetry(o client.Object) {
 	}
 }
 
+// hasFailed reports whether the Failed condition is true.
 func hasFailed(conditions []v1beta1.Condition) bool {
 	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
 		return c.Type == v1beta1.ConditionFailed && c.Status == v1beta1.ConditionTrue
 	})
 }
 
-// isStalledOnSecret says whether the broker does not help with what was changed in a Secret.
+// isStalledOnSecret reports whether the broker does not reveal what was changed in a Secret.
 func isStalledOnSecret(conditions []v1beta1.Condition) bool {
 	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool {
 		return c.Type == v1beta1.ConditionStalled && c.Status == v1beta1.ConditionTrue && c.Reason == v1beta1.ReasonSecretEdited
 	})
 }
 
-// provision prepares an instance.
+// provision creates an instance and waits until it is Ready.
 func (e *Environment) provision(class, plan string) *v1beta1.ServiceInstance {
 	si := e.NewInstance("db", class, plan)
 	e.create(si)
@@ -155,36 +159,36 @@ func (e *Environment) provision(class, plan string) *v1beta1.ServiceInstance {
 	return si
 }
 
-// waitMessage waits until an instance's conditions say something of what the broker has done.
+// waitMessage waits until the conditions of an instance contain a text of the broker.
 func (e *Environment) waitMessage(si *v1beta1.ServiceInstance, text string) {
-	e.await(fmt.Sprintf("%s says %q", si.Name, text), func() error {
+	e.await(fmt.Sprintf("the conditions of %s contain %q", si.Name, text), func() error {
 		if err := e.get(si); err != nil {
 			return err
 		}
-		said, _ := json.Marshal(si.Status.Conditions) // strings
-		if !strings.Contains(string(said), text) {
-			e.retryIfRefused(si) // it may have been refused for another reason
-			return errors.New(string(said))
+		conditions, _ := json.Marshal(si.Status.Conditions) // strings
+		if !strings.Contains(string(conditions), text) {
+			e.retryIfRefused(si) // the broker may have refused for another reason
+			return errors.New(string(conditions))
 		}
 		return nil
 	})
 }
 
-// waitAtBroker waits until the broker has something of an instance's id.
+// waitAtBroker waits until the broker holds the id of an instance.
 func (e *Environment) waitAtBroker(si *v1beta1.ServiceInstance) {
-	e.await("the broker has begun", func() error {
+	e.await("the broker holds the instance", func() error {
 		if err := e.get(si); err != nil {
 			return err
 		}
 		if !e.BrokerIDs()[ExternalID(si)] {
 			e.retryIfRefused(si)
-			return fmt.Errorf("it has nothing of %s", ExternalID(si))
+			return fmt.Errorf("it does not hold %s", ExternalID(si))
 		}
 		return nil
 	})
 }
 
-// createForeignInstance puts an instance that is not ours into the broker.
+// createForeignInstance creates an instance at the broker that the operator did not create.
 func (e *Environment) createForeignInstance(id string) {
 	services := e.sharedServices(osbtest.DefaultServices())
 	r := httptest.NewRequestWithContext(e.Ctx, http.MethodPut, "/v2/service_instances/"+id+"?accepts_incomplete=true", strings.NewReader(fmt.Sprintf(
@@ -196,13 +200,12 @@ func (e *Environment) createForeignInstance(id string) {
 	answer := httptest.NewRecorder()
 	e.Broker.ServeHTTP(answer, r)
 	if answer.Code != http.StatusAccepted {
-		e.must(fmt.Errorf("the broker takes no stranger: %d %s", answer.Code, answer.Body))
+		e.must(fmt.Errorf("the broker refused the foreign instance: %d %s", answer.Code, answer.Body))
 	}
 	e.Foreign.add(id)
 }
 
-// retainedBackup prepares what the broker has from an object before, which is not ours any more,
-// and returns an object as a backup of that has it.
+// retainedBackup provisions an instance, deletes its object with policy Retain, and returns the object as a backup has it.
 func (e *Environment) retainedBackup() *v1beta1.ServiceInstance {
 	before := e.provision(SyncClass, SyncPlan)
 	backup := e.NewInstance(before.Name, SyncClass, SyncPlan)

@@ -33,8 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// failProvisions has the broker fail to make instances of the smallest plans: what it has begun
-// comes to nothing, and something is left of it.
+// failProvisions makes the broker fail to provision instances of the smallest plans: the operation fails later and leaves something behind.
 func failProvisions(e *Environment) {
 	RegisterBroker(e)
 	e.operationsFail = true
@@ -43,7 +42,7 @@ func failProvisions(e *Environment) {
 	})
 }
 
-// failUpdates has the broker fail to give instances the larger plans, after which they cannot be used.
+// failUpdates makes the broker fail to update instances to the larger plans, after which they are unusable.
 func failUpdates(e *Environment) {
 	RegisterBroker(e)
 	e.Broker.Inject(osbtest.Fault{
@@ -51,19 +50,19 @@ func failUpdates(e *Environment) {
 	})
 }
 
-// bodyNames matches calls that name one of some plans.
+// bodyNames matches calls whose body has the id of one of some plans.
 func bodyNames(plans ...string) func(osbtest.Call) bool {
 	return func(c osbtest.Call) bool {
 		return slices.ContainsFunc(plans, func(plan string) bool { return strings.Contains(string(c.Body), plan) })
 	}
 }
 
-// loseProvisionAnswers has the broker not tell of so many instances that it has made them; 0: of any.
+// loseProvisionAnswers makes the broker answer 500 after so many successful provisions; 0: after all.
 func loseProvisionAnswers(times int) func(*Environment) {
 	return loseAnswers(osb.ProvisionInstance, times)
 }
 
-// loseAnswers is the same of any operation.
+// loseAnswers does so for an operation.
 func loseAnswers(operation osb.Operation, times int) func(*Environment) {
 	return func(e *Environment) {
 		RegisterBroker(e)
@@ -71,7 +70,7 @@ func loseAnswers(operation osb.Operation, times int) func(*Environment) {
 	}
 }
 
-// lossesUntilMitigation is how often the broker is silent about what it has made before that is removed.
+// lossesUntilMitigation is how many answers are lost before the operator removes the orphan.
 const lossesUntilMitigation = 4
 
 func instanceScenarios() []Scenario {
@@ -81,7 +80,7 @@ func instanceScenarios() []Scenario {
 	)
 }
 
-// lifecycleScenarios are what can become of an instance.
+// lifecycleScenarios returns what can happen to an instance of a class.
 func lifecycleScenarios(suffix, class, plan, other string) []Scenario {
 	end := func(e *Environment, si *v1beta1.ServiceInstance) {
 		e.remove(si)
@@ -98,7 +97,7 @@ func lifecycleScenarios(suffix, class, plan, other string) []Scenario {
 		}},
 		{Name: "instance-kept" + suffix, Prepare: RegisterBroker, Steps: func(e *Environment) {
 			si := e.provision(class, plan)
-			for _, p := range []string{other, plan, other} { // each while the one before may still be on its way
+			for _, p := range []string{other, plan, other} { // each while the update before may be in progress
 				edit(e, si, setPlan(p))
 			}
 			e.waitReady(si)
@@ -148,7 +147,7 @@ func lifecycleScenarios(suffix, class, plan, other string) []Scenario {
 	}
 }
 
-// identityScenarios are of instances that have not, or not alone, their id, or their name.
+// identityScenarios returns scenarios of instances whose id or name was used before, or is used elsewhere.
 func identityScenarios() []Scenario {
 	return []Scenario{
 		{Name: "instance-anew", Prepare: RegisterBroker, Steps: func(e *Environment) {
@@ -166,7 +165,7 @@ func identityScenarios() []Scenario {
 			e.waitReady(si)
 		}},
 		{Name: "instance-stranger", Prepare: RegisterBroker, Steps: func(e *Environment) {
-			id := string(uuid.NewUUID()) // as other runs' objects may be in the same cluster
+			id := string(uuid.NewUUID()) // runs share a cluster
 			e.createForeignInstance(id)
 			si := e.NewInstance("db", SyncClass, SyncPlan)
 			si.Spec.ExternalID, si.Spec.Parameters = id, RawParameters(`{"size":2}`)
@@ -197,7 +196,7 @@ func identityScenarios() []Scenario {
 			if err := e.Client.Create(e.Ctx, twin); !apierrors.IsInvalid(err) && !apierrors.IsForbidden(err) {
 				e.Reportf("a copy of an id in use is not refused: %v", err)
 			}
-			e.remove(si) // what has the id may be there still
+			e.remove(si) // the instance may still exist
 			e.await("the copy is admitted", func() error { return e.Client.Create(e.Ctx, twin) })
 			e.waitGone(si)
 			e.waitReady(twin)
@@ -205,7 +204,7 @@ func identityScenarios() []Scenario {
 	}
 }
 
-// parameterScenarios are of instances with parameters from a Secret.
+// parameterScenarios returns scenarios of instances with parameters from a Secret.
 func parameterScenarios() []Scenario {
 	source := func(value string) map[string]string {
 		text, _ := json.Marshal(map[string]string{"password": value}) // a string
@@ -224,13 +223,13 @@ func parameterScenarios() []Scenario {
 		e.waitReady(si)
 	}}
 	hasNew := func(e *Environment, si *v1beta1.ServiceInstance) {
-		e.await("the broker has what is new", func() error {
+		e.await("the broker has the new parameters", func() error {
 			if err := e.get(si); err != nil {
 				return err
 			}
 			e.retryIfRefused(si)
 			if has := e.Broker.Holds().Instances[ExternalID(si)].Parameters; !strings.Contains(string(has), `2"`) {
-				return fmt.Errorf("it has %d bytes", len(has))
+				return fmt.Errorf("it has %d bytes of parameters", len(has))
 			}
 			return nil
 		})

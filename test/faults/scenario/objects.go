@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// ObjectLists are what is looked at of a world.
+// ObjectLists returns a list of each kind that a run may have.
 func (e *Environment) ObjectLists() []client.ObjectList {
 	lists := []client.ObjectList{
 		&pagerv1beta1.AlertList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}, &corev1.SecretList{},
@@ -43,7 +43,7 @@ func (e *Environment) ObjectLists() []client.ObjectList {
 		&v1beta1.ServiceBrokerList{}, &v1beta1.ServiceClassList{}, &v1beta1.ServicePlanList{})
 }
 
-// ListScope has a list show what is of the world.
+// ListScope restricts a list to the run.
 func (e *Environment) ListScope(list client.ObjectList) client.ListOption {
 	switch list.(type) {
 	case *pagerv1beta1.ClusterReceiverList, *v1beta1.ClusterServiceBrokerList, *v1beta1.ClusterServiceClassList, *v1beta1.ClusterServicePlanList:
@@ -52,7 +52,7 @@ func (e *Environment) ListScope(list client.ObjectList) client.ListOption {
 	return client.InNamespace(e.Namespace)
 }
 
-// Objects are all of the run.
+// Objects returns all objects of the run.
 func (e *Environment) Objects() (all []client.Object, err error) {
 	for _, list := range e.ObjectLists() {
 		if err := e.Client.List(context.WithoutCancel(e.Ctx), list, e.ListScope(list)); err != nil {
@@ -68,7 +68,7 @@ func (e *Environment) Objects() (all []client.Object, err error) {
 	return all, nil
 }
 
-// BrokerIDs are the ids that the broker has.
+// BrokerIDs returns the ids that the broker holds.
 func (e *Environment) BrokerIDs() map[string]bool {
 	held := map[string]bool{}
 	holds := e.Broker.Holds()
@@ -81,7 +81,7 @@ func (e *Environment) BrokerIDs() map[string]bool {
 	return held
 }
 
-// ExternalID is the id that an object claims at the broker.
+// ExternalID returns the id that an object claims at the broker.
 func ExternalID(o client.Object) string {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
@@ -92,7 +92,7 @@ func ExternalID(o client.Object) string {
 	return ""
 }
 
-// RecordedIDs are all that an object has on record.
+// RecordedIDs returns all ids that an object has recorded.
 func RecordedIDs(o client.Object) []string {
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
@@ -103,7 +103,7 @@ func RecordedIDs(o client.Object) []string {
 	return nil
 }
 
-// RemoveObjects removes what is left of the run, whoever wants to keep it.
+// RemoveObjects deletes the objects that are left, without their finalizers.
 func (e *Environment) RemoveObjects() {
 	ctx := context.WithoutCancel(e.Ctx)
 	all, err := e.Objects()
@@ -114,7 +114,7 @@ func (e *Environment) RemoveObjects() {
 		if len(o.GetFinalizers()) > 0 {
 			bare := o.DeepCopyObject().(client.Object)
 			bare.SetFinalizers(nil)
-			_ = e.Client.Patch(ctx, bare, client.MergeFrom(o)) // best effort: it is only for the machine's sake
+			_ = e.Client.Patch(ctx, bare, client.MergeFrom(o)) // best effort: it only saves resources of the machine
 		}
 		_ = e.Client.Delete(ctx, o)
 	}

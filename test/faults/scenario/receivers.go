@@ -36,64 +36,64 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
-// FakeReceiver is who is behind a receiver.
+// FakeReceiver is the service behind a receiver.
 type FakeReceiver struct {
-	Inbox      *inbox.Inbox       // tells repeats of a message by its key; nil:
-	Service    notifytest.Service // does not
-	AtMostOnce bool               // is to be told at most once
+	Inbox      *inbox.Inbox       // recognizes repeats by their key; nil: Service is used
+	Service    notifytest.Service // does not recognize repeats
+	AtMostOnce bool               // must get each message at most once
 	down       atomic.Bool
-	// ExpectsRefusals: it has to, as it was given a wrong secret.
+	// ExpectsRefusals: requests with a wrong secret are part of the scenario.
 	ExpectsRefusals bool
 
 	mu           sync.Mutex
-	firstContent map[string]string // what was told first under each key
-	otherContent map[string]int    // how often each was the key of something else
-	collisions   []string          // what that was
+	firstContent map[string]string // first content of each key
+	otherContent map[string]int    // how many times each key came with another content
+	collisions   []string          // those contents
 }
 
-// newWebhookReceiver is one who tells repeats of a message by its key, and takes no other message under it.
+// newWebhookReceiver returns a service that recognizes a repeat by its key, and refuses another message under the same key.
 func newWebhookReceiver() *FakeReceiver {
 	p := &FakeReceiver{Inbox: inbox.New(inbox.Options{SigningSecret: signingSecret}), firstContent: map[string]string{}, otherContent: map[string]int{}}
 	p.Inbox.Respond(p.CheckKey)
 	return p
 }
 
-// CheckKey answers who tells something.
+// CheckKey answers a message: 409 if its key was used for another one.
 func (p *FakeReceiver) CheckKey(r *http.Request) (status int, header http.Header, body string) {
-	told, _ := io.ReadAll(r.Body) // the inbox has read it
-	key, meaning := r.Header.Get("Webhook-Id"), contentOf(told)
+	text, _ := io.ReadAll(r.Body) // the inbox decoded it
+	key, content := r.Header.Get("Webhook-Id"), contentOf(text)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first, isRepeat := p.firstContent[key]
 	switch {
 	case !isRepeat:
-		p.firstContent[key] = meaning
-	case first != meaning:
+		p.firstContent[key] = content
+	case first != content:
 		p.otherContent[key]++
-		p.collisions = append(p.collisions, fmt.Sprintf("%s under the key of %s", meaning, first))
+		p.collisions = append(p.collisions, fmt.Sprintf("%s under the key of %s", content, first))
 		return http.StatusConflict, nil, ""
 	}
 	return http.StatusNoContent, nil, ""
 }
 
-// keyAttempts is how often a message came with what was first told under its key.
-type keyAttempts struct {
+// KeyAttempts is how many times a message arrived with the content that came first under its key.
+type KeyAttempts struct {
 	Event string
 	Count int
 }
 
-// TakeAttempts are those of all messages, and what was told under the key of something else since the last call.
-func (p *FakeReceiver) TakeAttempts() (all []keyAttempts, collisions []string) {
+// TakeAttempts returns the attempts of all messages, and the contents that came under the key of another since the last call.
+func (p *FakeReceiver) TakeAttempts() (all []KeyAttempts, collisions []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.Inbox.Messages() {
-		all = append(all, keyAttempts{m.Event, m.Attempts - p.otherContent[m.WebhookID]})
+		all = append(all, KeyAttempts{m.Event, m.Attempts - p.otherContent[m.WebhookID]})
 	}
 	collisions, p.collisions = p.collisions, nil
 	return all, collisions
 }
 
-// ServeHTTP is a request to them.
+// ServeHTTP handles a request to the service.
 func (p *FakeReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p.down.Load():
@@ -105,23 +105,24 @@ func (p *FakeReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Received are the messages that have arrived, and of each how often it can be told to have.
+// Received returns the messages that arrived, with the number of distinguishable deliveries.
 func (p *FakeReceiver) Received() map[string]int {
-	told := map[string]int{}
+	messages := map[string]int{}
 	if p.Inbox == nil {
 		for _, seen := range p.Service.Seen() {
-			told[snapshot.WithoutIDs(strings.ReplaceAll(seen.Text, "\n", " "))]++
+			messages[snapshot.WithoutIDs(strings.ReplaceAll(seen.Text, "\n", " "))]++
 		}
-		return told
+		return messages
 	}
 	for _, m := range p.Inbox.Messages() {
 		if m.Accepted > 0 {
-			told[fmt.Sprintf("%s of %s: %s", m.Event, m.Name, m.Content)]++
+			messages[fmt.Sprintf("%s of %s: %s", m.Event, m.Name, m.Content)]++
 		}
 	}
-	return told
+	return messages
 }
 
+// addReceiver starts a service.
 func (e *Environment) addReceiver(name string, p *FakeReceiver) (url string) {
 	e.Receivers[name] = p
 	return e.serve(p, func(*http.Request) string { return proxy.ReceiverPrefix + name }, nil)
@@ -132,25 +133,25 @@ var (
 	rotatedSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte("another that nobody knows of"))
 )
 
-// createWebhook registers a receiver of a name, which knows messages by keys.
+// createWebhook creates a receiver that recognizes repeats by their key.
 func (e *Environment) createWebhook(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := e.addReceiver(name, newWebhookReceiver())
 	e.createReceiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
 }
 
-// createGotify registers one that does not.
+// createGotify creates a receiver that does not recognize repeats.
 func (e *Environment) createGotify(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := e.addReceiver(name, &FakeReceiver{Service: notifytest.NewGotify(PlainCanary)})
 	e.createReceiver(name, "token", PlainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
 }
 
-// createDiscord registers one that knows a message once it has told its id.
+// createDiscord creates a receiver whose messages have an id once they are sent.
 func (e *Environment) createDiscord(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := e.addReceiver(name, &FakeReceiver{Service: notifytest.NewDiscord("1234567890", PlainCanary)})
 	e.createReceiver(name, "url", url+"/api/webhooks/1234567890/"+PlainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
 }
 
-// createReceiver registers one with a Secret of its name, and waits until it is looked after.
+// createReceiver creates a receiver with a Secret of its name, and waits until the operator has observed it.
 func (e *Environment) createReceiver(name, key, secret string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
 	r := e.receiverObject(name)
 	spec := r.Common()
@@ -162,7 +163,7 @@ func (e *Environment) createReceiver(name, key, secret string, provider v1beta1.
 	e.Receivers[name].AtMostOnce = spec.DeliveryPolicy == v1beta1.AtMostOnce
 	e.createSecret(name, map[string]string{key: secret})
 	e.create(r)
-	e.await("the receiver "+name+" is looked after", func() error {
+	e.await("the receiver "+name+" is observed", func() error {
 		if err := e.get(r); err != nil {
 			return err
 		}
@@ -173,8 +174,7 @@ func (e *Environment) createReceiver(name, key, secret string, provider v1beta1.
 	})
 }
 
-// receiverObject is the object of a receiver, with no more than that; one of the cluster is for all
-// namespaces.
+// receiverObject returns a receiver that has a name only; one of the cluster is for all namespaces.
 func (e *Environment) receiverObject(name string) v1beta1.ReceiverObject {
 	if e.ClusterWide {
 		return &v1beta1.ClusterReceiver{ObjectMeta: e.sharedMeta(name), Spec: v1beta1.ClusterReceiverSpec{NamespaceSelector: &metav1.LabelSelector{}}}
@@ -189,28 +189,28 @@ func markDefault(r v1beta1.ReceiverObject) {
 	r.SetAnnotations(map[string]string{v1beta1.DefaultReceiverAnnotation: "true"})
 }
 
-// contentOf is what a message tells: all of its body but the time, which is that of the repeat where
-// the first attempt was not recorded. That it is over is one message, whatever the text is by then.
+// contentOf returns the body of a message without its time, which is that of the repeat where the first attempt was not recorded. All messages
+// that resolve an Alert are the same, whatever its text is by then.
 func contentOf(body []byte) string {
 	var m struct {
 		Version string         `json:"version"`
 		Type    string         `json:"type"`
 		Data    map[string]any `json:"data"`
 	}
-	_ = json.Unmarshal(body, &m) // the inbox has read it
+	_ = json.Unmarshal(body, &m) // the inbox decoded it
 	if m.Type == "alert.resolved" {
 		for _, text := range []string{"title", "content", "rawContent", "severity"} {
 			delete(m.Data, text)
 		}
 	}
-	meaning, _ := json.Marshal(m) // as it was read
-	return string(meaning)
+	content, _ := json.Marshal(m) // it was decoded from JSON
+	return string(content)
 }
 
-// PlainCanary is a credential of those who take no others than letters.
+// PlainCanary is a credential for services that accept letters only.
 const PlainCanary = "plainCanaryCredential"
 
-// CreateThreeReceivers are one of each kind, and one that wants to hear of little.
+// CreateThreeReceivers creates webhooks, of which one takes no messages of severity info.
 func CreateThreeReceivers(e *Environment) {
 	e.createWebhook("hook")
 	e.createWebhook("desk")

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package scenario has what users do: the environment of a run, the actions in it, and the lists of scenarios.
 package scenario
 
 import (
@@ -21,35 +22,34 @@ import (
 	"slices"
 )
 
-// A scenario is what a user does.
+// Scenario is what a user does.
 type Scenario struct {
 	Name string
-	// Prepare is done without faults; then come the steps.
+	// Prepare runs without faults, Steps with the fault of the run.
 	Prepare func(*Environment)
 	Steps   func(*Environment)
-	// timingDependent: how it ends has a past that depends on how fast the operator is, so that the
-	// steps have to say themselves whether it is right.
+	// timingDependent: the end state depends on how fast the operator is, so that the steps check the outcome themselves.
 	timingDependent bool
-	// MaxCrashes is with how many crashes it is tried, and nothing else; 0: with all faults.
+	// MaxCrashes limits the faults to so many crashes; 0: all faults.
 	MaxCrashes int
-	// separateNamespace: the operator is in another namespace than the user.
+	// separateNamespace: the operator runs in another namespace than the user.
 	separateNamespace bool
 	// clusterWide: brokers and receivers belong to the cluster.
 	clusterWide bool
-	// Unordered: somebody else decides what is done first, so that no call comes in each run.
+	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
 	Unordered bool
 }
 
-// All are all there are.
+// All returns all scenarios but the walks.
 func All() []Scenario {
 	all := slices.Concat(alertScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
 	return append(all, clusterWideCopies(all)...)
 }
 
-// clusterWideNames are the scenarios in which much depends on brokers and receivers, and on what they offer.
+// clusterWideNames matches the scenarios in which much depends on brokers and receivers, and on what they offer.
 var clusterWideNames = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)
 
-// clusterWideCopies are those of the scenarios, with the kinds that belong to the cluster.
+// clusterWideCopies returns those scenarios again, with brokers and receivers of the cluster.
 func clusterWideCopies(all []Scenario) (some []Scenario) {
 	for _, sc := range all {
 		if clusterWideNames.MatchString(sc.Name) {

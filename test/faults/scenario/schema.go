@@ -32,8 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-// A shape is what a CRD's schema or the JSON Schema of a plan says of a value, as far as the
-// two say it alike.
+// schema is the part that the OpenAPI schema of a CRD and the JSON Schema of a plan have in common.
 type schema struct {
 	Type       string             `json:"type"`
 	Enum       []any              `json:"enum"`
@@ -48,21 +47,20 @@ type schema struct {
 	Items      *schema            `json:"items"`
 	MinItems   int                `json:"minItems"`
 	MaxItems   *int               `json:"maxItems"`
-	// Additional is false where nothing else may be there.
+	// Additional is false if other properties are refused.
 	Additional any `json:"additionalProperties"`
 
-	// generate are for what a schema cannot say, such as which names there are; nil: it is
-	// left out.
+	// generate replaces the rules above, for values that a schema cannot describe, such as existing names. A nil value is left out.
 	generate func(*rand.Rand) any
-	// alwaysPresent: it is never left out, though it may be.
+	// alwaysPresent: the property is never left out, though it is optional.
 	alwaysPresent bool
-	// anyType: one of another type is not refused.
+	// anyType: a value of another type is not refused.
 	anyType bool
-	// exactlyOne: of its properties there is exactly one.
+	// exactlyOne: exactly one of the properties is present.
 	exactlyOne bool
 }
 
-// specSchema is the shape of the spec in a CRD of config/, as its version v1beta1 has it.
+// specSchema returns the schema of the spec in version v1beta1 of a CRD of config/.
 func specSchema(crd string) (*schema, error) {
 	repo, err := local.FindRepo()
 	if err != nil {
@@ -91,24 +89,25 @@ func specSchema(crd string) (*schema, error) {
 	return nil, fmt.Errorf("%s has no v1beta1", crd)
 }
 
+// parseSchema reads a JSON Schema.
 func parseSchema(text string) *schema {
 	s := &schema{}
 	if err := json.Unmarshal([]byte(text), s); err != nil {
-		panic(err) // it is a constant
+		panic(err) // the schema is a constant
 	}
 	return s
 }
 
-// omit leaves a property out.
+// omit generates no value.
 func omit(*rand.Rand) any { return nil }
 
-// randomValue is one of that shape, now and then at a bound; nil: none is to be there.
+// randomValue returns a valid value, some of them at a bound; nil: the property is left out.
 func (s *schema) randomValue(r *rand.Rand) any {
 	switch {
 	case s.generate != nil:
 		return s.generate(r)
 	case s.Format == "byte":
-		return base64.StdEncoding.EncodeToString([]byte("b" + s.letters(r))) // the API server takes none that is empty
+		return base64.StdEncoding.EncodeToString([]byte("b" + s.letters(r))) // the API server refuses an empty one
 	case len(s.Enum) > 0:
 		return s.Enum[r.IntN(len(s.Enum))]
 	}
@@ -133,6 +132,7 @@ func (s *schema) randomValue(r *rand.Rand) any {
 	return s.letters(r)
 }
 
+// bounds returns the smallest and the largest number.
 func (s *schema) bounds() (low, high int64) {
 	high = 100000
 	if s.Minimum != nil {
@@ -144,7 +144,7 @@ func (s *schema) bounds() (low, high int64) {
 	return low, high
 }
 
-// letters is of lower-case letters, which all patterns there are take.
+// letters returns lower-case letters, which match all patterns.
 func (s *schema) letters(r *rand.Rand) string {
 	length := s.MinLength + r.IntN(10)
 	if s.MaxLength != nil && (length > *s.MaxLength || r.IntN(8) == 0) {
@@ -157,7 +157,7 @@ func (s *schema) letters(r *rand.Rand) string {
 	return string(word)
 }
 
-// randomObject has what is required, and some of the rest.
+// randomObject returns an object with the required properties and some of the others.
 func (s *schema) randomObject(r *rand.Rand) any {
 	o := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -171,15 +171,16 @@ func (s *schema) randomObject(r *rand.Rand) any {
 	return o
 }
 
+// requires reports whether a property is required.
 func (s *schema) requires(name string) bool { return slices.Contains(s.Required, name) }
 
-// A slip is a value that is not of a shape, and where it is not.
+// invalidValue is a value that a schema refuses, and the field to blame.
 type invalidValue struct {
 	value any
 	field string
 }
 
-// invalidValues are some values that are not of that shape, one for each thing that it says.
+// invalidValues returns a value for each rule of the schema, which breaks it.
 func (s *schema) invalidValues(r *rand.Rand, field string) []invalidValue {
 	var all []invalidValue
 	add := func(is bool, value any) {
@@ -220,6 +221,7 @@ func (s *schema) invalidValues(r *rand.Rand, field string) []invalidValue {
 	return all
 }
 
+// outOfBounds returns a number beside a bound.
 func (s *schema) outOfBounds(bound *float64, by float64) any {
 	if bound == nil {
 		return nil
@@ -230,7 +232,7 @@ func (s *schema) outOfBounds(bound *float64, by float64) any {
 	return *bound + by
 }
 
-// withProperty is an object that is right but for a mistake in one property; nil: that is missing.
+// withProperty returns a valid object but for one property; nil: without that property.
 func (s *schema) withProperty(r *rand.Rand, name string, m invalidValue) invalidValue {
 	o := map[string]any{}
 	if !s.exactlyOne {
@@ -242,7 +244,7 @@ func (s *schema) withProperty(r *rand.Rand, name string, m invalidValue) invalid
 	return invalidValue{o, m.field}
 }
 
-// keepOnly leaves these properties of a spec, and has the others never be given.
+// keepOnly makes all other properties be left out.
 func (s *schema) keepOnly(names ...string) {
 	for name, p := range s.Properties {
 		if !slices.Contains(names, name) {
@@ -251,7 +253,7 @@ func (s *schema) keepOnly(names ...string) {
 	}
 }
 
-// dropProperties are properties in which admission puts something else than users say.
+// dropProperties removes properties that admission overwrites.
 func (s *schema) dropProperties(names ...string) {
 	for _, name := range names {
 		delete(s.Properties, name)

@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// ForVariants are scenarios that only variants need: as small as what brings up one mistake.
+// ForVariants returns the scenarios that only variants need: each is the smallest that detects one mistake.
 func ForVariants() []Scenario {
 	return []Scenario{
 		{Name: "once", Prepare: withWebhook(setAtMostOnce), Steps: func(e *Environment) { e.createAlert(e.NewAlert("disk", "hook")) }},
@@ -44,12 +44,12 @@ func ForVariants() []Scenario {
 		{Name: "hasty", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			si := e.NewInstance("db", SyncClass, SyncPlan)
 			e.create(si)
-			e.await("db says something", func() error {
+			e.await("db has a condition", func() error {
 				if err := e.get(si); err != nil {
 					return err
 				}
 				if len(si.Status.Conditions) == 0 {
-					return errors.New("it does not")
+					return errors.New("it has none")
 				}
 				return nil
 			})
@@ -61,7 +61,7 @@ func ForVariants() []Scenario {
 			si := e.NewInstance("db", AsyncClass, AsyncPlan)
 			e.create(si)
 			e.waitMessage(si, "no room")
-			e.await("what was begun is removed, and not asked for again", func() error {
+			e.await("the broker got one PUT and one DELETE", func() error {
 				if h := e.Broker.History(si.Spec.ExternalID); h.Puts != 1 || h.Deletes != 1 {
 					return fmt.Errorf("%+v", h)
 				}
@@ -74,20 +74,20 @@ func ForVariants() []Scenario {
 	}
 }
 
-// finalizerRemoved is an instance that is gone when the broker has made what it asks for.
+// finalizerRemoved deletes an instance, without its finalizer, while the broker provisions it.
 func finalizerRemoved(e *Environment) {
 	made := make(chan struct{})
 	e.Broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Hold: made, Times: 1})
 	si := e.NewInstance("db", SyncClass, SyncPlan)
 	e.create(si)
-	e.await("the broker is asked", func() error {
+	e.await("the broker got the PUT", func() error {
 		if len(e.Broker.Calls(osb.ProvisionInstance)) == 0 {
-			return errors.New("it is not")
+			return errors.New("it did not")
 		}
 		return nil
 	})
 	edit(e, si, func(si *v1beta1.ServiceInstance) { si.Finalizers = nil })
 	e.remove(si)
 	e.waitGone(si)
-	close(made) // at once: a request that takes longer than its timeout leaves it unknown who has made what is there
+	close(made) // before the request times out: after a timeout the creator of the instance would be unknown
 }

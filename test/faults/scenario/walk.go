@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )
 
-// run is there and back again.
+// run applies random specs and then the first one, and compares with a twin that only had that.
 func (w *walk) run() {
 	first := w.randomSpec()
 	w.applySpec(walkerName, first)
@@ -52,9 +52,10 @@ func (w *walk) run() {
 	w.compareWithTwin()
 }
 
-// randomSpec is a spec that chance has made.
+// randomSpec returns a valid spec.
 func (w *walk) randomSpec() map[string]any { return w.spec.randomObject(w.r).(map[string]any) }
 
+// object returns an object with a spec; nil: without one.
 func (w *walk) object(name string, spec map[string]any) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	o.SetAPIVersion(strings.SplitN(w.kind.crd, "_", 2)[0] + "/v1beta1")
@@ -69,11 +70,11 @@ func (w *walk) object(name string, spec map[string]any) *unstructured.Unstructur
 	return o
 }
 
-// decodedCopy is as the API server reads it.
+// decodedCopy returns a spec as the API server decodes it.
 func decodedCopy(spec map[string]any) map[string]any {
 	text, err := json.Marshal(spec)
 	if err != nil {
-		panic(err) // it is made of what JSON has
+		panic(err) // it was decoded from JSON
 	}
 	o := &unstructured.Unstructured{}
 	if err := json.Unmarshal([]byte(`{"apiVersion":"v1","kind":"Any","spec":`+string(text)+`}`), o); err != nil {
@@ -99,7 +100,7 @@ func (w *walk) applySpec(name string, spec map[string]any) {
 	w.create(w.object(name, spec))
 }
 
-// tryInvalidSpecs tries some of what is wrong: admission has to say where.
+// tryInvalidSpecs tries invalid specs: admission must name the field.
 func (w *walk) tryInvalidSpecs() {
 	all := slices.DeleteFunc(w.spec.invalidValues(w.r, "spec"), func(m invalidValue) bool {
 		_, ok := m.value.(map[string]any)
@@ -108,7 +109,7 @@ func (w *walk) tryInvalidSpecs() {
 	for range 3 {
 		m := all[w.r.IntN(len(all))]
 		spec := m.value.(map[string]any)
-		if strings.HasPrefix(m.field, "spec.parameters.") { // else a Secret may have what is missing
+		if strings.HasPrefix(m.field, "spec.parameters.") { // otherwise a Secret may have what is missing
 			delete(spec, "parametersFrom")
 		}
 		o := w.object("mistake", spec)
@@ -128,16 +129,16 @@ func (w *walk) tryInvalidSpecs() {
 		text, _ := json.Marshal(spec)
 		switch {
 		case err == nil:
-			w.Reportf("a mistake at %s was not refused: %s", m.field, text)
+			w.Reportf("an invalid value at %s was not refused: %s", m.field, text)
 		case !strings.Contains(err.Error(), m.field):
-			w.Reportf("a mistake at %s was refused without saying so: %v", m.field, err)
+			w.Reportf("an invalid value at %s was refused without its field: %v", m.field, err)
 		}
 	}
 }
 
-// compareWithTwin holds the one that has come back beside the one that was made so.
+// compareWithTwin waits until the object equals its twin.
 func (w *walk) compareWithTwin() {
-	w.await("it is as one made so", func() error {
+	w.await("the object equals its twin", func() error {
 		one, err := w.fullState(walkerName)
 		if err != nil {
 			return err
@@ -150,10 +151,10 @@ func (w *walk) compareWithTwin() {
 	})
 }
 
-// generationFields is how an object came to be as it is, beside what describe leaves out.
+// generationFields depend on the number of edits.
 var generationFields = regexp.MustCompile(`"[a-zA-Z]*[gG]eneration":\d+,?`)
 
-// fullState is all there is of an object.
+// fullState returns an object and what exists of it elsewhere.
 func (w *walk) fullState(name string) (string, error) {
 	o := w.object(name, nil)
 	if err := w.get(o); err != nil {

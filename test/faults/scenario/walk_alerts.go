@@ -27,6 +27,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
+// restrictAlert makes receivers be names that exist, and lifetimes long.
 func restrictAlert(s *schema) {
 	s.Properties["receiverRefs"].generate = func(r *rand.Rand) any {
 		var refs []any
@@ -44,19 +45,18 @@ func restrictAlert(s *schema) {
 	s.Properties["expireAfterSeconds"].generate, s.Properties["ttlSecondsAfterFinished"].generate = long, long
 }
 
-// maybeExpireSoon now and then makes an Alert old news.
+// maybeExpireSoon makes an Alert expire at once, in some of the walks that skip waits.
 func maybeExpireSoon(w *walk, spec map[string]any) {
 	if w.skipsWaits && w.r.IntN(4) == 0 {
 		spec["expireAfterSeconds"] = int64(1)
 	}
 }
 
-// dropHistory leaves out of an Alert's status what it has of receivers that it names no
-// more; the order of the others, which is that in which it came to name them; and how many
-// had been told when it was over.
+// dropHistory removes from the status of an Alert the rows of receivers that it no longer refers to, the order of rows, which is that in which
+// receivers were added, and the counts of a resolved Alert.
 func dropHistory(o *unstructured.Unstructured) {
 	list := func(fields ...string) []any {
-		l, _, _ := unstructured.NestedSlice(o.Object, fields...) // there may be none
+		l, _, _ := unstructured.NestedSlice(o.Object, fields...) // empty if missing
 		return l
 	}
 	named := func(of any) string { return of.(map[string]any)["name"].(string) }
@@ -75,7 +75,7 @@ func dropHistory(o *unstructured.Unstructured) {
 	}
 }
 
-// receivedContent is what those who hold an Alert were told of it last.
+// receivedContent returns the last message of each receiver that has an Alert.
 func receivedContent(w *walk, name string) string {
 	a := &pagerv1beta1.Alert{ObjectMeta: w.objectMeta(name)}
 	w.must(w.get(a))

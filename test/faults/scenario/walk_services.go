@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )
 
-// registerSchemaBroker is a world with a broker whose plans say what they take.
+// registerSchemaBroker prepares a broker whose plans have schemas.
 func registerSchemaBroker(e *Environment) {
 	e.createSecret("more", map[string]string{"json": `{"note":"from a Secret"}`})
 	registerBrokerWith(func(s *osbtest.Service) {
@@ -54,7 +54,7 @@ const bindingSchema = `{"$schema":"http://json-schema.org/draft-07/schema#","typ
 	"days":{"type":"integer","minimum":1,"maximum":365},
 	"note":{"type":"string"}}}`
 
-// maybeFromSecret now and then come from a Secret.
+// maybeFromSecret refers to a Secret, in one of four specs.
 func maybeFromSecret(r *rand.Rand) any {
 	if r.IntN(4) > 0 {
 		return nil
@@ -62,12 +62,13 @@ func maybeFromSecret(r *rand.Rand) any {
 	return []any{map[string]any{"secretKeyRef": map[string]any{"name": "more", "key": "json"}}}
 }
 
+// constant returns a generator of one value.
 func constant(value any) func(*rand.Rand) any { return func(*rand.Rand) any { return value } }
 
 func restrictInstance(s *schema, class string, plans []string) {
 	s.keepOnly("parameters", "parametersFrom", "serviceClassExternalName", "servicePlanExternalName")
 	parameters := parseSchema(instanceSchema)
-	parameters.Properties["note"].generate = omit // it may come from the Secret
+	parameters.Properties["note"].generate = omit // the Secret may have it
 	s.Properties["parameters"] = parameters
 	s.Properties["parametersFrom"].generate = maybeFromSecret
 	s.Properties["serviceClassExternalName"].generate, s.Properties["serviceClassExternalName"].alwaysPresent = constant(class), true
@@ -76,13 +77,13 @@ func restrictInstance(s *schema, class string, plans []string) {
 	s.dropProperties("clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef", "userInfo")
 }
 
-// brokerInstance is what the broker has of an instance.
+// brokerInstance returns what the broker holds of an instance.
 func brokerInstance(w *walk, name string) string {
 	si := &v1beta1.ServiceInstance{ObjectMeta: w.objectMeta(name)}
 	w.must(w.get(si))
 	i := w.Broker.Holds().Instances[ExternalID(si)]
 	if string(i.Parameters) == "{}" {
-		i.Parameters = nil // so are those of an instance that never had any
+		i.Parameters = nil // an instance that never had parameters has none
 	}
 	return fmt.Sprintf("%s %s %s", i.PlanID, i.State, i.Parameters)
 }
@@ -90,7 +91,7 @@ func brokerInstance(w *walk, name string) string {
 func restrictBinding(s *schema) {
 	s.keepOnly("instanceRef", "parameters", "parametersFrom", "secretTransforms")
 	parameters := parseSchema(bindingSchema)
-	parameters.anyType = true // a warning says what becomes of it
+	parameters.anyType = true // admission warns about another type
 	parameters.Properties["note"].generate = omit
 	s.Properties["parameters"] = parameters
 	s.Properties["parametersFrom"].generate = maybeFromSecret
@@ -105,11 +106,11 @@ func restrictBinding(s *schema) {
 		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		return all[:r.IntN(len(all)+1)]
 	}
-	s.Properties["parameters"].alwaysPresent = true // its schema wants some
+	s.Properties["parameters"].alwaysPresent = true // the schema requires a member
 	s.dropProperties("userInfo")
 }
 
-// bindingOutcome is what there is of a binding: its Secret, and what the broker has.
+// bindingOutcome returns the Secret of a binding and what the broker holds of it.
 func bindingOutcome(w *walk, name string) string {
 	b := &v1beta1.ServiceBinding{ObjectMeta: w.objectMeta(name)}
 	w.must(w.get(b))

@@ -28,30 +28,30 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// A walk leads an object through specs that chance makes of what its CRD and its plan say
-// of them, and back to the first. There it has to be as one that was made so.
+// walk leads an object through random specs that its CRD and its plan allow, and back to the first one. The object must end like one that
+// was created with that spec.
 type walk struct {
 	*Environment
 	r    *rand.Rand
 	kind walkKind
 	spec *schema
-	// skipsWaits: the user does not wait for each spec to take effect.
+	// skipsWaits: the user does not wait until each spec has taken effect.
 	skipsWaits bool
 }
 
-// walkKind is what differs from kind to kind.
+// walkKind is what differs between the kinds of objects.
 type walkKind struct {
 	crd, kind string
 	prepare   func(*Environment)
-	// restrict tells a shape what the CRD does not.
+	// restrict adds to a schema what the CRD does not say.
 	restrict func(*schema)
-	// recreated: there is no other way to another spec than another object.
+	// recreated: the spec is immutable, so that another one needs another object.
 	recreated bool
-	// mutate is of a spec on the way.
+	// mutate edits a spec that is not the last one.
 	mutate func(w *walk, spec map[string]any)
 	// waitDone waits until a spec has taken effect.
 	waitDone func(w *walk, name string)
-	// outside is what there is of an object outside.
+	// outside returns what the broker, the receivers or Secrets have of an object.
 	outside func(w *walk, name string) string
 }
 
@@ -76,7 +76,7 @@ var walkKinds = map[string]walkKind{
 	},
 }
 
-// instanceWalk is of instances of these plans.
+// instanceWalk returns the walk of instances of some plans.
 func instanceWalk(class string, plans ...string) walkKind {
 	return walkKind{
 		crd: "servicecatalog.k8s.io_serviceinstances", kind: "ServiceInstance", prepare: registerSchemaBroker, restrict: func(s *schema) { restrictInstance(s, class, plans) },
@@ -86,7 +86,7 @@ func instanceWalk(class string, plans ...string) walkKind {
 
 var walkName = regexp.MustCompile(`^walk-([a-z]+)-(\d+)$`)
 
-// Walks are of each kind as many as asked for, with seeds by chance; or the one of a name.
+// Walks returns n walks of each kind, with random seeds; or the one that pattern names.
 func Walks(pattern string, seed uint64, n int) (all []Scenario) {
 	if m := walkName.FindStringSubmatch(pattern); m != nil && walkKinds[m[1]].crd != "" {
 		own, _ := strconv.ParseUint(m[2], 10, 64) // digits
@@ -101,7 +101,7 @@ func Walks(pattern string, seed uint64, n int) (all []Scenario) {
 	return all
 }
 
-// crashesInWalk is how often a walk is tried with a crash.
+// crashesInWalk is how many crashes a walk is tried with.
 const crashesInWalk = 4
 
 func newWalk(kind string, seed uint64) Scenario {

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package snapshot writes objects as text that is the same in each run: without ids, times, versions and messages.
 package snapshot
 
 import (
@@ -31,13 +32,14 @@ import (
 )
 
 var (
+	// volatileKeys are members whose values differ from run to run.
 	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|triedwith|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|uncertain|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore)$`)
-	// readyReasons is how something became Ready, which depends on what a fault has kept from being sent.
+	// readyReasons maps reasons of Ready to one: which of them is set depends on the requests that a fault prevented.
 	readyReasons = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
 	randomID     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
 )
 
-// Describe is an object without what differs from run to run.
+// Describe returns an object as text, without what differs from run to run. Of a Secret it has the keys only.
 func Describe(o client.Object) string {
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -57,7 +59,7 @@ func Describe(o client.Object) string {
 	return fmt.Sprintf("%T ", o)[1:] + proxy.StripRunName(o.GetName()) + " " + readyReasons.Replace(WithoutIDs(proxy.StripRunName(string(text))))
 }
 
-// withoutVolatile drops what differs from run to run.
+// withoutVolatile removes the members of a JSON value that differ from run to run.
 func withoutVolatile(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -66,7 +68,7 @@ func withoutVolatile(value any) any {
 			if key == "deletionTimestamp" || !volatileKeys.MatchString(key) {
 				kept[key] = withoutVolatile(member)
 			}
-			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name: those told at once come in any order
+			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name; receivers notified at the same time come in any order
 				slices.SortFunc(rows, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 			}
 		}
@@ -79,7 +81,7 @@ func withoutVolatile(value any) any {
 	return value
 }
 
-// Difference is what has to be and is not, and the other way round.
+// Difference returns the lines of only one of two states: "-" for the expected one, "+" for the present one.
 func Difference(expected, state string) string {
 	var lines []string
 	want, have := strings.Split(expected, "\n"), strings.Split(state, "\n")
@@ -96,5 +98,5 @@ func Difference(expected, state string) string {
 	return strings.Join(lines, "\n")
 }
 
-// WithoutIDs replaces ids and names of runs.
+// WithoutIDs replaces UUIDs and the names of namespaces.
 func WithoutIDs(text string) string { return randomID.ReplaceAllString(text, "…") }

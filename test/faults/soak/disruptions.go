@@ -28,12 +28,13 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// A trouble is what goes wrong in a round.
+// disruption is what fails in a round.
 type disruption struct {
 	name string
 	do   func(*session, context.Context, *rand.Rand) error
 }
 
+// disruptions are what can fail.
 var disruptions = []disruption{
 	{"nothing", func(*session, context.Context, *rand.Rand) error { return nil }},
 	{"operator killed", (*session).killOperator},
@@ -50,7 +51,7 @@ var disruptions = []disruption{
 	}},
 }
 
-// killOperator is kill -9 in the middle of something, and another process.
+// killOperator kills the operator at a random time and starts another process.
 func (s *session) killOperator(ctx context.Context, r *rand.Rand) error {
 	proxy.Sleep(ctx, time.Duration(r.IntN(3000))*time.Millisecond)
 	s.KillLeader()
@@ -58,11 +59,11 @@ func (s *session) killOperator(ctx context.Context, r *rand.Rand) error {
 	return s.startLeader(context.WithoutCancel(ctx))
 }
 
-// breakBroker has some operations go wrong for a while, carried out or not.
+// breakBroker makes some operations of the broker fail for a while, carried out or not.
 func (s *session) breakBroker(ctx context.Context, r *rand.Rand) error {
 	lifted := make(chan struct{})
 	hang := func(http.ResponseWriter, *http.Request, osbtest.Call) {
-		<-lifted // the seam does not say when who asks has given up
+		<-lifted // the proxy does not pass on that the client has given up
 		panic(http.ErrAbortHandler)
 	}
 	answers := []osbtest.Answer{osbtest.Status(500, `{"description":"oops"}`), osbtest.Drop, hang, osbtest.Status(502, "<html>Bad Gateway</html>")}
@@ -74,7 +75,7 @@ func (s *session) breakBroker(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// hangReceiver has one not answer for a while.
+// hangReceiver makes a receiver not answer for a while.
 func (s *session) hangReceiver(ctx context.Context, r *rand.Rand) error {
 	p := s.Env.Receivers[[]string{"hook", "desk", "boss"}[r.IntN(3)]]
 	lifted := make(chan struct{})

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/metrics"
 )
 
-// A meter reads what a process says of itself, every few seconds.
+// meter reads memory and goroutines from the metrics of the operator.
 type meter struct {
 	address, token string
 	began          time.Time
@@ -38,7 +38,7 @@ type meter struct {
 	mu      sync.Mutex
 	pid     int
 	samples []sample
-	// first is what the first process had at rest.
+	// first is the first reading of an idle process.
 	first sample
 }
 
@@ -51,12 +51,11 @@ type sample struct {
 
 const (
 	meterInterval = 2 * time.Second
-	// spare is by how much a process may have more at rest than the first one: idle
-	// connections come and go.
+	// An idle process may have so much more than the first one; the number of idle connections varies.
 	spareGoroutines, spareMemory = 80, 128 << 20
 )
 
-// newMeter is for processes that serve their metrics at an address that is free now.
+// newMeter returns a meter for processes that serve metrics at its address, which is free now.
 func newMeter(ctx context.Context, l *harness.Cluster, namespace string) (*meter, error) {
 	port, err := local.FreePort()
 	if err != nil {
@@ -69,14 +68,14 @@ func newMeter(ctx context.Context, l *harness.Cluster, namespace string) (*meter
 	return &meter{address: fmt.Sprintf("127.0.0.1:%d", port), token: token, began: time.Now()}, nil
 }
 
-// setProcess is for another process.
+// setProcess records which process serves the metrics.
 func (m *meter) setProcess(pid int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pid = pid
 }
 
-// sampleLoop reads until the context ends. A process that is not there says nothing.
+// sampleLoop reads until the context ends. Readings that fail, as no process serves metrics, are left out.
 func (m *meter) sampleLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		if s, err := m.read(ctx); err == nil {
@@ -88,6 +87,7 @@ func (m *meter) sampleLoop(ctx context.Context) {
 	}
 }
 
+// read makes one reading.
 func (m *meter) read(ctx context.Context) (s sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -106,8 +106,7 @@ func (m *meter) read(ctx context.Context) (s sample, err error) {
 	return sample{time.Since(m.began), m.pid, gauge("process_resident_memory_bytes"), gauge("go_goroutines")}, nil
 }
 
-// checkAtRest reads once all is at rest: a process that has much more than the first one keeps
-// what it needs no more.
+// checkAtRest reads while the operator is idle, and reports a process that has much more than the first one had.
 func (m *meter) checkAtRest(env *scenario.Environment) sample {
 	s, err := m.read(env.Ctx)
 	if err != nil {
@@ -118,17 +117,17 @@ func (m *meter) checkAtRest(env *scenario.Environment) sample {
 		m.first = s
 	}
 	if s.goroutines > m.first.goroutines+spareGoroutines {
-		env.Reportf("at rest it has %.0f goroutines, and had %.0f", s.goroutines, m.first.goroutines)
+		env.Reportf("an idle operator has %.0f goroutines, and had %.0f at first", s.goroutines, m.first.goroutines)
 	}
 	if s.resident > m.first.resident+spareMemory {
-		env.Reportf("at rest it has %.0f MiB, and had %.0f", s.resident/(1<<20), m.first.resident/(1<<20))
+		env.Reportf("an idle operator has %.0f MiB, and had %.0f at first", s.resident/(1<<20), m.first.resident/(1<<20))
 	}
 	return s
 }
 
 const chartWidth, chartHeight = 720, 160
 
-// chart draws memory and goroutines over time; a line that begins anew is another process.
+// chart draws memory and goroutines over time; a new line begins with each process.
 func (m *meter) chart() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -141,6 +140,7 @@ func (m *meter) chart() []byte {
 	return b.Bytes()
 }
 
+// curve draws one value over time.
 func (m *meter) curve(b *bytes.Buffer, top int, title string, of func(sample) float64) {
 	end, most := time.Second, 1.0
 	for _, s := range m.samples {

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )
 
-// waitSettled waits until all objects are as they have to be, and nothing more is asked.
+// waitSettled waits until all objects are as their users asked, and the operator is idle.
 func (s *session) waitSettled() error {
 	end := time.Now().Add(settleTimeout)
 	for {
@@ -39,7 +39,7 @@ func (s *session) waitSettled() error {
 			break
 		}
 		if time.Now().After(end) {
-			return errors.Join(append(open, err, fmt.Errorf("%d objects are not as they have to be within %s", len(open), settleTimeout))...)
+			return errors.Join(append(open, err, fmt.Errorf("%d objects are not settled within %s", len(open), settleTimeout))...)
 		}
 		proxy.Sleep(s.Env.Ctx, 200*time.Millisecond)
 		if err := s.Env.Ctx.Err(); err != nil {
@@ -47,12 +47,12 @@ func (s *session) waitSettled() error {
 		}
 	}
 	if calls := s.WaitUntilIdle(2500 * time.Millisecond); calls != "" {
-		return fmt.Errorf("it does not come to rest: %s", calls)
+		return fmt.Errorf("the operator does not become idle: %s", calls)
 	}
 	return nil
 }
 
-// unsettled says which objects are not yet as their users asked.
+// unsettled returns which objects are not yet as their users asked.
 func (s *session) unsettled() (problems []error, err error) {
 	all, err := s.Env.Objects()
 	if err != nil {
@@ -74,12 +74,12 @@ func (s *session) unsettled() (problems []error, err error) {
 			problem = s.checkAlert(o)
 		case *v1beta1.ServiceInstance:
 			if !o.DeletionTimestamp.IsZero() && held[o.Name] {
-				break // it waits for its bindings
+				break // the deletion waits for its bindings
 			}
 			problem = s.checkInstance(o)
 		case *v1beta1.ServiceBinding:
 			if si := instances[o.Spec.InstanceRef.Name]; o.DeletionTimestamp.IsZero() && (si == nil || !si.DeletionTimestamp.IsZero()) {
-				break // it waits for an instance
+				break // the binding waits for an instance
 			}
 			problem = checkSettled(o, o.Status.Conditions, o.Status.ReconciledGeneration)
 		}
@@ -90,28 +90,29 @@ func (s *session) unsettled() (problems []error, err error) {
 	return problems, nil
 }
 
+// checkSettled returns an error unless an object is Ready.
 func checkSettled(o client.Object, conditions []v1beta1.Condition, observed int64) error {
 	if !o.GetDeletionTimestamp().IsZero() {
-		return fmt.Errorf("it is not gone: %s", snapshot.Describe(o))
+		return fmt.Errorf("it is not deleted yet: %s", snapshot.Describe(o))
 	}
 	return scenario.CheckReady(conditions, observed, o)
 }
 
-// checkInstance says what an instance still waits for, or how the broker has it otherwise.
+// checkInstance returns an error unless an instance is Ready, and the broker has its parameters.
 func (s *session) checkInstance(si *v1beta1.ServiceInstance) error {
 	if err := checkSettled(si, si.Status.Conditions, si.Status.ReconciledGeneration); err != nil {
 		return err
 	}
 	if has := s.Env.Broker.Holds().Instances[scenario.ExternalID(si)]; string(has.Parameters) != string(si.Spec.Parameters.Raw) {
-		return fmt.Errorf("the broker has %s, and not %s", has.Parameters, si.Spec.Parameters.Raw)
+		return fmt.Errorf("the broker has parameters %s, and not %s", has.Parameters, si.Spec.Parameters.Raw)
 	}
 	return nil
 }
 
-// checkAlert says what is still to be done for an Alert, or whom it told otherwise.
+// checkAlert returns an error unless all receivers of an Alert have its present version.
 func (s *session) checkAlert(a *pagerv1beta1.Alert) error {
 	if !a.DeletionTimestamp.IsZero() {
-		return errors.New("it is not gone")
+		return errors.New("it is not deleted yet")
 	}
 	if a.Status.ObservedGeneration != a.Generation || !scenario.IsDecided(a) {
 		return fmt.Errorf("%+v", a.Status)
@@ -124,7 +125,7 @@ func (s *session) checkAlert(a *pagerv1beta1.Alert) error {
 			return fmt.Errorf("%s: %s %s", d.Name, d.State, d.Message)
 		}
 		if last := s.Env.LastReceived(a, d.Name); last == nil || last.RawContent != a.Spec.Content || last.Severity != string(a.Spec.Severity) {
-			return fmt.Errorf("%s was told %+v last, and not %q", d.Name, last, a.Spec.Content)
+			return fmt.Errorf("the last message of %s is %+v, and not %q", d.Name, last, a.Spec.Content)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package soak runs the operator for a long time, while users act at random and the operator, the API server, the broker or a receiver fails.
 package soak
 
 import (
@@ -36,8 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// A soak has users do what they like and things fail, round by round. At the end of each
-// round all is left alone, and has to be right once it has come to rest.
+// session runs rounds in which users act at random while something fails. At the end of each round all must be as the users asked.
 type session struct {
 	*harness.Run
 	out        io.Writer
@@ -51,22 +51,22 @@ type session struct {
 
 const (
 	users = 4
-	// each has so many objects of a kind.
+	// objectsPerUser is the number of objects of each kind.
 	objectsPerUser = 4
 	roundTime      = 20 * time.Second
-	// settleTimeout is how long it may take until all is at rest: whoever was told to wait does.
+	// settleTimeout limits the time until all is settled, retry delays included.
 	settleTimeout = 3 * time.Minute
 )
 
-// Options are those of the command line.
+// Options choose a soak.
 type Options struct {
-	Operator string // the binary that is tried; "": it is built
+	Operator string // the binary under test; "": it is built
 	Duration time.Duration
 	Seed     uint64
-	Chart    string // the file into which memory and goroutines are drawn; "": none
+	Chart    string // the SVG file for memory and goroutines; "": none
 }
 
-// Run goes on for a time, and draws what it took into a file, if there is a path.
+// Run makes rounds for a time.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	l, err := harness.StartCluster(ctx, o.Operator)
 	if err != nil {
@@ -102,6 +102,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	return nil
 }
 
+// prepare starts the first process, the receivers and the broker.
 func (s *session) prepare(ctx context.Context) (err error) {
 	if s.meter, err = newMeter(ctx, s.Cluster, s.Env.Namespace); err != nil {
 		return err
@@ -113,7 +114,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	err = s.Env.Play(func(env *scenario.Environment) {
 		scenario.CreateThreeReceivers(env)
 		scenario.RegisterBroker(env)
-		env.MaxRepeats = math.MaxInt32 // the operator is killed again and again
+		env.MaxRepeats = math.MaxInt32 // each kill of the operator may repeat a message
 		env.Broker.Change(func(o *osbtest.Options) { o.Terse, o.Patient = true, true })
 	})
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// startLeader has a new process.
+// startLeader starts a process.
 func (s *session) startLeader(ctx context.Context) error {
 	p, err := s.StartProcess(ctx, false, "", "--metrics-bind-address="+s.meter.address)
 	if err != nil {
@@ -133,7 +134,7 @@ func (s *session) startLeader(ctx context.Context) error {
 	return nil
 }
 
-// runRound is one round.
+// runRound makes one round.
 func (s *session) runRound(ctx context.Context) error {
 	s.rounds++
 	r := rand.New(rand.NewPCG(s.seed, uint64(s.rounds)))
@@ -170,9 +171,10 @@ func (s *session) runRound(ctx context.Context) error {
 	return nil
 }
 
+// tableHeader is the first line of the output.
 const tableHeader = " time  round  trouble                        actions  calls  at rest after  resident MiB  goroutines  violations"
 
-// printRound prints a line of the table, and what was wrong.
+// printRound prints a line of the table, and the violations.
 func (s *session) printRound(trouble string, took time.Duration, reading sample) {
 	log := s.Log.Take()
 	s.Oracle.CheckLog(log, false)
@@ -191,6 +193,7 @@ func (s *session) printRound(trouble string, took time.Duration, reading sample)
 		strings.Join(problems, "\n  "), file, time.Since(s.began).Minutes()+1, s.seed)
 }
 
+// formatClock returns minutes and seconds.
 func formatClock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
 }

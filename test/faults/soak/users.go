@@ -31,8 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// userLoop is what a user does until the time is over. What is refused, or fails as something is
-// out of order, is not done.
+// userLoop performs random actions until the context ends. Actions that fail, as something is out of order, are not repeated.
 func (s *session) userLoop(ctx context.Context, r *rand.Rand, user int) {
 	for ctx.Err() == nil {
 		name := fmt.Sprintf("%d-%d", user, r.IntN(objectsPerUser))
@@ -44,7 +43,7 @@ func (s *session) userLoop(ctx context.Context, r *rand.Rand, user int) {
 	}
 }
 
-// createOrChange creates an object, or changes or removes the one there is.
+// createOrChange creates an object, or changes or deletes the existing one. before are deleted before it.
 func createOrChange[T client.Object](ctx context.Context, s *session, r *rand.Rand, o T, change func(T), before ...client.Object) error {
 	c := s.Cluster.Client
 	switch err := c.Get(ctx, client.ObjectKeyFromObject(o), o); {
@@ -67,6 +66,7 @@ func createOrChange[T client.Object](ctx context.Context, s *session, r *rand.Ra
 	return nil
 }
 
+// alertAction creates, changes or deletes an Alert.
 func (s *session) alertAction(ctx context.Context, r *rand.Rand, name string) error {
 	return createOrChange(ctx, s, r, s.Env.NewAlert("alert-"+name), func(a *pagerv1beta1.Alert) {
 		a.Spec.Content = fmt.Sprintf("the disk is %d %% full", r.IntN(100))
@@ -76,6 +76,7 @@ func (s *session) alertAction(ctx context.Context, r *rand.Rand, name string) er
 	})
 }
 
+// instanceAction creates, changes or deletes an instance.
 func (s *session) instanceAction(ctx context.Context, r *rand.Rand, name string) error {
 	class, plans := scenario.SyncClass, []string{scenario.SyncPlan, scenario.SyncOther}
 	if name[len(name)-1]%2 == 0 {
@@ -87,7 +88,7 @@ func (s *session) instanceAction(ctx context.Context, r *rand.Rand, name string)
 	}, s.Env.NewBinding("app-"+name, ""))
 }
 
-// bindingAction is for instances that are there.
+// bindingAction creates or deletes a binding to an instance that exists.
 func (s *session) bindingAction(ctx context.Context, r *rand.Rand, name string) error {
 	si := s.Env.NewInstance("db-"+name, "", "")
 	if err := s.Cluster.Client.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {

@@ -33,22 +33,21 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// A journal is a file of the finished runs of a sweep, one JSON object a line. A sweep that was stopped reads it and makes the other
-// runs only.
+// checkpoint is a file of the finished runs of a sweep, one JSON object a line. A sweep that is started again reads it and makes the other runs only.
 type checkpoint struct {
 	mu   sync.Mutex
-	file *os.File // nil: nothing is kept
+	file *os.File // nil: nothing is recorded
 	done map[string]checkpointRun
 }
 
-// checkpointHeader is the first line: what the runs are of. Of anything else the journal says nothing.
+// checkpointHeader is the first line. The runs are valid for the same header only.
 type checkpointHeader struct {
 	Operator, Sweep string // checksums of the binaries
 	Choice          string
 	Seed            uint64
 }
 
-// checkpointRun is a run.
+// checkpointRun is a finished run.
 type checkpointRun struct {
 	Scenario, Fault string
 	Happened        bool
@@ -56,7 +55,7 @@ type checkpointRun struct {
 	Problems        []string `json:",omitempty"`
 }
 
-// openCheckpoint goes on with a journal of the same operator, sweep and choice of runs, or begins one. The seed is then the journal's.
+// openCheckpoint continues the file of the same operator, sweep and choice of runs, and takes its seed; otherwise it begins a new file.
 func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, error) {
 	j := &checkpoint{done: map[string]checkpointRun{}}
 	if o.Checkpoint == "" {
@@ -91,10 +90,11 @@ func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, er
 	if j.file, err = os.OpenFile(o.Checkpoint, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return nil, err
 	}
-	_, err = j.file.WriteString("\n") // the last line may have been cut off
+	_, err = j.file.WriteString("\n") // the last line may be incomplete
 	return j, err
 }
 
+// checksum returns the SHA-256 of a file.
 func checksum(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -106,7 +106,7 @@ func checksum(path string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
-// read takes in what a file has; of a last line that was not finished it says nothing.
+// read reads a file; an incomplete last line is ignored.
 func (j *checkpoint) read(path string) (header checkpointHeader, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,7 +121,7 @@ func (j *checkpoint) read(path string) (header checkpointHeader, err error) {
 	for first := true; lines.Scan(); first = false {
 		if first {
 			if json.Unmarshal(lines.Bytes(), &header) != nil {
-				return checkpointHeader{}, nil // it is no journal
+				return checkpointHeader{}, nil // it is not a checkpoint
 			}
 			continue
 		}
@@ -133,13 +133,13 @@ func (j *checkpoint) read(path string) (header checkpointHeader, err error) {
 	return header, lines.Err()
 }
 
-// find is what came of a run earlier.
+// find returns the result of a finished run.
 func (j *checkpoint) find(name string, f proxy.Fault) (found harness.Result, ok bool) {
 	run, ok := j.done[name+" "+f.String()]
 	return harness.Result{Happened: run.Happened, Duration: run.Took, Problems: run.Problems}, ok
 }
 
-// add keeps what came of a run.
+// add records the result of a run.
 func (j *checkpoint) add(name string, f proxy.Fault, found harness.Result) error {
 	if j.file == nil {
 		return nil
@@ -149,6 +149,7 @@ func (j *checkpoint) add(name string, f proxy.Fault, found harness.Result) error
 	return json.NewEncoder(j.file).Encode(checkpointRun{Scenario: name, Fault: f.String(), Happened: found.Happened, Took: found.Duration, Problems: found.Problems})
 }
 
+// close closes the file.
 func (j *checkpoint) close() error {
 	if j.file == nil {
 		return nil

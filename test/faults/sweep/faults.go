@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// classes are the columns of the table, by the kinds of their faults.
+// classes are the classes of faults, in the order of the columns of the report.
 var classes = []struct {
 	name string
 	is   func(proxy.Fault) bool
@@ -49,6 +49,7 @@ var classes = []struct {
 	{"leaders", func(f proxy.Fault) bool { return f.Kind == proxy.Deposed }},
 }
 
+// classOf returns the class of a fault; "": none.
 func classOf(f proxy.Fault) string {
 	for _, c := range classes {
 		if c.is(f) {
@@ -58,10 +59,10 @@ func classOf(f proxy.Fault) string {
 	return ""
 }
 
-// A draw is what falls to something by chance: the same for one seed, whatever else there is.
+// draw returns a pseudo-random number for a name: the same for a seed and a scenario, whichever other names there are.
 type draw func(of string) uint64
 
-// newDraw draws for a scenario. No machine makes all calls as another does, and yet each has to try the same.
+// newDraw returns the draw of a scenario. Two machines do not make all the same calls, and must still try the same faults.
 func newDraw(seed uint64, name string) draw {
 	return func(of string) uint64 {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", seed, name, of))
@@ -69,13 +70,13 @@ func newDraw(seed uint64, name string) draw {
 	}
 }
 
-// pick are a number of faults, which the draw falls on.
+// pick returns n of the faults.
 func (d draw) pick(all []proxy.Fault, n int) []proxy.Fault {
 	drawn := slices.SortedFunc(slices.Values(all), func(a, b proxy.Fault) int { return cmp.Compare(d(a.String()), d(b.String())) })
 	return drawn[:min(n, len(drawn))]
 }
 
-// allFaults are all that can be done to a scenario of which these calls and events are known.
+// allFaults returns all faults of a scenario with these calls and events.
 func allFaults(learned harness.Result, d draw) []proxy.Fault {
 	points := callPoints(learned.Calls)
 	var changes []int
@@ -87,7 +88,7 @@ func allFaults(learned harness.Result, d draw) []proxy.Fault {
 	return slices.Concat(answerFaults(learned.Calls, points), mutationFaults(points, changes), eventFaults(learned.Events), crashPairs(points, changes, d))
 }
 
-// callPoints are the points of calls.
+// callPoints returns the points of calls.
 func callPoints(calls []proxy.Call) (points []proxy.Point) {
 	named := map[string]int{}
 	for _, c := range calls {
@@ -97,7 +98,7 @@ func callPoints(calls []proxy.Call) (points []proxy.Point) {
 	return points
 }
 
-// answerFaults are another answer to each call.
+// answerFaults replace the answer to each call.
 func answerFaults(calls []proxy.Call, points []proxy.Point) (all []proxy.Fault) {
 	for i, c := range calls {
 		for _, kind := range proxy.AnswersAt(c.Seam) {
@@ -107,8 +108,7 @@ func answerFaults(calls []proxy.Call, points []proxy.Point) (all []proxy.Fault) 
 	return all
 }
 
-// mutationFaults are those at calls that change something: what comes between them is lost,
-// or not seen.
+// mutationFaults are at calls that change something: a change is lost, or not seen.
 func mutationFaults(points []proxy.Point, changes []int) (all []proxy.Fault) {
 	for n, i := range changes {
 		for _, kind := range []string{proxy.CrashBefore, proxy.CrashAfter, proxy.WatchCut, proxy.WatchGone, proxy.Deposed} {
@@ -123,7 +123,7 @@ func mutationFaults(points []proxy.Point, changes []int) (all []proxy.Fault) {
 	return all
 }
 
-// atNthCall has those faults that may be at any call happen at the n-th, whichever that is.
+// atNthCall moves those faults that may be at any call to the n-th call, whatever its name is.
 func atNthCall(all []proxy.Fault, calls []proxy.Call) []proxy.Fault {
 	number := map[proxy.Point]proxy.Point{}
 	for i, p := range callPoints(calls) {
@@ -137,7 +137,7 @@ func atNthCall(all []proxy.Fault, calls []proxy.Call) []proxy.Fault {
 	return all
 }
 
-// eventFaults are those of each event, and of each resource that is watched.
+// eventFaults are at each event, and at each watched resource.
 func eventFaults(events []string) (all []proxy.Fault) {
 	resources := map[string]bool{}
 	for _, event := range events {
@@ -151,7 +151,7 @@ func eventFaults(events []string) (all []proxy.Fault) {
 	return all
 }
 
-// crashPairs are some: which calls the second process makes is not known.
+// crashPairs are some pairs: the calls of the second process are not known.
 func crashPairs(points []proxy.Point, changes []int, d draw) (all []proxy.Fault) {
 	for _, i := range changes {
 		r := rand.New(rand.NewPCG(d(string(points[i])), 0))
@@ -164,7 +164,7 @@ func crashPairs(points []proxy.Point, changes []int, d draw) (all []proxy.Fault)
 	return all
 }
 
-// sampleFaults takes some of the faults, of each class as large a part, but at least one.
+// sampleFaults returns the same part of each class, but at least one fault of each.
 func sampleFaults(all []proxy.Fault, part float64, d draw) (some []proxy.Fault) {
 	byClass := map[string][]proxy.Fault{}
 	for _, f := range all {
@@ -177,7 +177,7 @@ func sampleFaults(all []proxy.Fault, part float64, d draw) (some []proxy.Fault) 
 	return some
 }
 
-// oneOfClass is one fault of the class whose turn it is at the n-th scenario, or of the next class that has any.
+// oneOfClass returns a fault of the n-th class, or of the next class that has any.
 func oneOfClass(all []proxy.Fault, n int, d draw) []proxy.Fault {
 	for i := range classes {
 		of := slices.DeleteFunc(slices.Clone(all), func(f proxy.Fault) bool { return !classes[(n+i)%len(classes)].is(f) })

@@ -34,32 +34,32 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// A proof is what comes of a variant.
+// variantResult is the outcome of a variant.
 type variantResult struct {
 	variant
-	oracles  []string // by which oracles
-	failures []string // what is not as it has to be
+	oracles  []string // that reported violations
+	failures []string
 }
 
-// variantRunner tries variants, and the operator as it is beside them.
+// variantRunner runs variants and the unmodified operator.
 type variantRunner struct {
 	cluster *harness.Cluster
 	repo    string
-	// scenarios, and how each ends without a fault.
+	// scenarios by name, and their end states without a fault.
 	scenarios        map[string]scenario.Scenario
 	endStates        map[string]string
-	building         chan struct{} // one at a time: builds use all there is
-	baselineFailures int           // runs of the operator as it is that went wrong
+	building         chan struct{} // one build at a time, as each uses all cores
+	baselineFailures int           // failed runs of the unmodified operator
 }
 
-// VariantOptions are those of the command line.
+// VariantOptions choose the variants that are tried.
 type VariantOptions struct {
-	Names    []string // the only ones to try; none: all
+	Names    []string // none: all
 	Parallel int
 	Verbose  bool
 }
 
-// ProveVariants tries all variants, or those of the names.
+// ProveVariants checks that each variant is found by its fault and oracle, and that the unmodified operator passes the same runs.
 func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err error) {
 	chosen := slices.DeleteFunc(variants(), func(v variant) bool { return len(o.Names) > 0 && !slices.Contains(o.Names, v.name) })
 	if len(chosen) == 0 {
@@ -103,12 +103,12 @@ func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err er
 		return err
 	}
 	if p.baselineFailures > 0 {
-		return fmt.Errorf("%d runs of the operator as it is went wrong", p.baselineFailures)
+		return fmt.Errorf("%d runs of the unmodified operator went wrong", p.baselineFailures)
 	}
 	return nil
 }
 
-// runBaseline tries the operator as it is with all that variants are tried with: it has to pass.
+// runBaseline makes the runs of the variants with the unmodified operator, which must pass.
 func (p *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []variant, out io.Writer) error {
 	var plain, faulty []trial
 	for _, v := range chosen {
@@ -139,7 +139,7 @@ func (p *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 		}
 		if problems := found.Problems; len(problems) > 0 || !found.Happened && t.fault != "none" {
 			wrong++
-			fmt.Fprintf(out, "the operator as it is, in %s with %s (happened: %v)\n  %s\n", t.scenario, t.fault, found.Happened, strings.Join(problems, "\n  "))
+			fmt.Fprintf(out, "the unmodified operator, in %s with %s (happened: %v)\n  %s\n", t.scenario, t.fault, found.Happened, strings.Join(problems, "\n  "))
 		}
 		return nil
 	}
@@ -153,6 +153,7 @@ func (p *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 	return nil
 }
 
+// run makes one run.
 func (p *variantRunner) run(ctx context.Context, l *harness.Cluster, t trial, expected string) (harness.Result, error) {
 	f, err := proxy.ParseFault(t.fault)
 	if err != nil {
@@ -165,7 +166,7 @@ func (p *variantRunner) run(ctx context.Context, l *harness.Cluster, t trial, ex
 	return l.TryScenario(ctx, sc, f, expected)
 }
 
-// try builds a variant and runs it: only its own fault may bring up its mistake.
+// try builds a variant and makes its runs: only its own fault may reveal the mistake.
 func (p *variantRunner) try(ctx context.Context, v variant) (variantResult, error) {
 	found := variantResult{variant: v}
 	p.building <- struct{}{}
@@ -184,13 +185,13 @@ func (p *variantRunner) try(ctx context.Context, v variant) (variantResult, erro
 		case i == len(all)-1:
 			found.evaluate(r)
 		case len(r.Problems) > 0 && (!v.byChance || t.fault != "none"):
-			found.failures = append(found.failures, fmt.Sprintf("%s brings it up, too: %s", t.fault, r.Problems[0]))
+			found.failures = append(found.failures, fmt.Sprintf("%s reveals it, too: %s", t.fault, r.Problems[0]))
 		}
 	}
 	return found, nil
 }
 
-// evaluate looks at the run that has to bring up the mistake.
+// evaluate checks the run that must reveal the mistake.
 func (p *variantResult) evaluate(r harness.Result) {
 	for _, problem := range r.Problems {
 		if o := oracle.NameOf(problem); !slices.Contains(p.oracles, o) {
@@ -201,14 +202,14 @@ func (p *variantResult) evaluate(r harness.Result) {
 		p.failures = append(p.failures, p.fault+" was not reached")
 	}
 	if !slices.Contains(p.oracles, p.oracle) {
-		p.failures = append(p.failures, fmt.Sprintf("%s is not said with %s in %s, but %q", p.oracle, p.fault, p.scenario, r.Problems))
+		p.failures = append(p.failures, fmt.Sprintf("oracle %s does not report it with %s in %s, but %q", p.oracle, p.fault, p.scenario, r.Problems))
 	}
 }
 
-// generalOracles are oracles that see whatever has consequences, beside the one that says what it is.
+// generalOracles report the consequences of most mistakes, beside a more specific oracle.
 var generalOracles = []string{"reached", "end", "rest", "orphan", "protocol"}
 
-// isFoundOnlyBy says whether no other class brings the mistake up.
+// isFoundOnlyBy reports whether the faults of no other class reveal the mistake.
 func (p variantResult) isFoundOnlyBy(f proxy.Fault) bool {
 	left := map[string]bool{}
 	for _, c := range classes {
@@ -224,8 +225,7 @@ func (p variantResult) isFoundOnlyBy(f proxy.Fault) bool {
 	return !slices.Contains(slices.Collect(maps.Values(left)), true)
 }
 
-// reportVariants prints what came of it. Of all variants, each class and each oracle has one that
-// nothing else finds.
+// reportVariants prints the results. all: each class and each oracle must have a variant that no other one finds.
 func reportVariants(out io.Writer, proofs []variantResult, all bool) error {
 	slices.SortFunc(proofs, func(a, b variantResult) int { return strings.Compare(a.name, b.name) })
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -260,7 +260,7 @@ func reportVariants(out io.Writer, proofs []variantResult, all bool) error {
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("the sweep is not what it has to be:\n  %s", strings.Join(wrong, "\n  "))
+		return fmt.Errorf("the sweep misses mistakes:\n  %s", strings.Join(wrong, "\n  "))
 	}
 	return nil
 }

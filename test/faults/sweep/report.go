@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// report prints what was tried, and says whether all went well.
+// report prints the results; the error says what was wrong.
 func report(out io.Writer, sweeps []*scenarioSweep, o Options, took time.Duration) error {
 	if err := printTable(out, sweeps); err != nil {
 		return err
@@ -38,7 +38,7 @@ func report(out io.Writer, sweeps []*scenarioSweep, o Options, took time.Duratio
 	}
 	var runs, violations, planned int
 	for _, s := range sweeps {
-		for _, v := range s.violations { // once more: what is printed last is what is read first
+		for _, v := range s.violations { // again, at the end of the output
 			fmt.Fprint(out, v.text)
 		}
 		runs += len(s.tried)
@@ -60,7 +60,7 @@ func report(out io.Writer, sweeps []*scenarioSweep, o Options, took time.Duratio
 	return nil
 }
 
-// printTable has a row for each scenario.
+// printTable prints a row for each scenario.
 func printTable(out io.Writer, sweeps []*scenarioSweep) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(table, "scenario\tcalls\teffects\t")
@@ -79,6 +79,7 @@ func printTable(out io.Writer, sweeps []*scenarioSweep) error {
 	return table.Flush()
 }
 
+// count returns how many elements have a property.
 func count[T any](all []T, is func(T) bool) (n int) {
 	for _, one := range all {
 		if is(one) {
@@ -88,8 +89,7 @@ func count[T any](all []T, is func(T) bool) (n int) {
 	return n
 }
 
-// printDetails has all calls of a scenario, and what the operator has printed in runs that
-// went wrong.
+// printDetails prints the calls and the end state of a scenario, and the output of the operator in runs that went wrong.
 func printDetails(out io.Writer, s *scenarioSweep) {
 	for i, c := range s.learned.Calls {
 		fmt.Fprintf(out, "%s %3d %s %s\n", s.scenario.Name, i+1, c.Seam, c.Name)

@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// A sweep is what is tried of a scenario: all faults that can be done to it, or a part.
+// scenarioSweep is a scenario with the faults that are tried on it.
 type scenarioSweep struct {
 	scenario scenario.Scenario
 	learned  harness.Result
@@ -37,13 +37,12 @@ type scenarioSweep struct {
 
 	mu         sync.Mutex
 	tried      []proxy.Fault
-	notReached int // runs that were over before the fault could happen
+	notReached int // runs that ended before the fault was injected
 	violations []violation
 	duration   time.Duration
 }
 
-// violation is a run that went wrong: what was wrong with it, how to see it again, and what the
-// operator has printed.
+// violation is a run that went wrong: the problems, how to repeat the run, and the output of the operator.
 type violation struct{ text, log string }
 
 // learn runs the scenario without a fault.
@@ -58,7 +57,7 @@ func (s *scenarioSweep) learn(ctx context.Context, l *harness.Cluster, out io.Wr
 	return nil
 }
 
-// try runs the scenario with a fault, unless the journal has what came of that.
+// try runs the scenario with a fault, unless the checkpoint has the result.
 func (s *scenarioSweep) try(ctx context.Context, l *harness.Cluster, j *checkpoint, f proxy.Fault, out io.Writer, seed uint64) error {
 	found, done := j.find(s.scenario.Name, f)
 	if !done {
@@ -81,11 +80,11 @@ func (s *scenarioSweep) try(ctx context.Context, l *harness.Cluster, j *checkpoi
 	return nil
 }
 
-// run makes one run. It begins again where the preparation fails: nothing was tried yet, and a machine that is busy elects leaders badly.
+// run makes one run. It starts again if the preparation fails: no fault was injected yet, and elections time out on a busy machine.
 func (s *scenarioSweep) run(ctx context.Context, l *harness.Cluster, f proxy.Fault) (found harness.Result, err error) {
 	for range 4 {
 		found, err = l.TryScenario(ctx, s.scenario, f, s.learned.State)
-		if ctx.Err() != nil { // it was interrupted, and says nothing
+		if ctx.Err() != nil { // an interrupted run has no result
 			return harness.Result{}, ctx.Err()
 		}
 		if err == nil {
@@ -95,7 +94,7 @@ func (s *scenarioSweep) run(ctx context.Context, l *harness.Cluster, f proxy.Fau
 	return harness.Result{}, fmt.Errorf("%s with %s: %w", s.scenario.Name, f, err)
 }
 
-// recordProblems keeps in mind what went wrong, and says how to see it again.
+// recordProblems prints the problems of a run and how to repeat it.
 func (s *scenarioSweep) recordProblems(f proxy.Fault, found harness.Result, out io.Writer, seed uint64) {
 	if len(found.Problems) == 0 {
 		return

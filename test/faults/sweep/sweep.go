@@ -14,6 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package sweep runs scenarios with the faults that are possible at each of their calls and events, and checks with variants of the operator
+// that it would find mistakes.
 package sweep
 
 import (
@@ -32,19 +34,19 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// Options are those of the command line.
+// Options choose the runs of a sweep.
 type Options struct {
-	Scenario, Fault, Class string  // the only ones to try; "": all
-	Operator               string  // the binary that is tried; "": it is built
-	Part                   float64 // how much of each class of faults is tried, between 0 and 1
+	Scenario, Fault, Class string  // restrict the runs to these; "": all
+	Operator               string  // the binary under test; "": it is built
+	Part                   float64 // which part of each class of faults is tried, above 0 and at most 1
 	Parallel, Walks        int
 	Seed                   uint64
-	Within                 time.Duration // no run begins later; 0: all are made
+	Within                 time.Duration // no run starts later; 0: no limit
 	Verbose, Fixed         bool
-	Checkpoint             string // the file of the runs that are done; "": none
+	Checkpoint             string // the file with the finished runs; "": none
 }
 
-// Run sweeps all scenarios that are asked for.
+// Run runs the chosen scenarios without faults, and then with the planned ones.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	began := time.Now()
 	l, err := harness.StartCluster(ctx, o.Operator)
@@ -82,13 +84,13 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	return report(out, sweeps, o, time.Since(began))
 }
 
-// A job is one run.
+// job is one run.
 type job struct {
 	*scenarioSweep
 	proxy.Fault
 }
 
-// shuffledJobs are all runs, by chance in one order or another: time may be over before the last.
+// shuffledJobs returns all runs in random order: the time may be over before the last one.
 func shuffledJobs(sweeps []*scenarioSweep, seed uint64) (jobs []job) {
 	for _, s := range sweeps {
 		for _, f := range s.faults {
@@ -99,12 +101,12 @@ func shuffledJobs(sweeps []*scenarioSweep, seed uint64) (jobs []job) {
 	return jobs
 }
 
-// selectScenarios are the scenarios that are asked for.
+// selectScenarios returns the scenarios that the options name.
 func selectScenarios(o Options) (sweeps []*scenarioSweep, err error) {
 	var names []string
 	for _, sc := range append(scenario.All(), scenario.Walks(o.Scenario, o.Seed, o.Walks)...) {
 		names = append(names, sc.Name)
-		if like, _ := path.Match(o.Scenario, sc.Name); like || o.Scenario == "" { // a bad pattern is like none
+		if like, _ := path.Match(o.Scenario, sc.Name); like || o.Scenario == "" { // an invalid pattern matches nothing
 			sweeps = append(sweeps, &scenarioSweep{scenario: sc})
 		}
 	}
@@ -119,7 +121,7 @@ func selectScenarios(o Options) (sweeps []*scenarioSweep, err error) {
 	return sweeps, nil
 }
 
-// planFaults chooses the faults.
+// planFaults chooses the faults of each scenario.
 func planFaults(sweeps []*scenarioSweep, o Options) error {
 	for i, s := range sweeps {
 		if o.Fault != "" {
@@ -151,7 +153,7 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 	return nil
 }
 
-// printPlan prints the runs that are planned.
+// printPlan prints the planned runs.
 func printPlan(out io.Writer, sweeps []*scenarioSweep) {
 	for _, s := range sweeps {
 		for _, f := range s.faults {
@@ -160,7 +162,7 @@ func printPlan(out io.Writer, sweeps []*scenarioSweep) {
 	}
 }
 
-// forEach does something with each, some at a time, until one fails.
+// forEach calls a function for each element, n at a time, until one fails.
 func forEach[T any](n int, all []T, do func(T) error) error {
 	var wait sync.WaitGroup
 	var mu sync.Mutex

@@ -21,7 +21,7 @@ const (
 	pagers      = "controllers/pager/"
 )
 
-// variants are the mistakes that the sweep is tried on.
+// variants are the mistakes that the sweep must find.
 func variants() []variant {
 	return []variant{
 		{name: "status-first", edits: []mistake{{controllers + "instance_controller.go", `	var a answer

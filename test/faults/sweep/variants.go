@@ -26,26 +26,26 @@ import (
 	"strings"
 )
 
-// A variant is an operator with a mistake, which the sweep has to find.
+// variant is an operator with a mistake that the sweep must find.
 type variant struct {
 	name string
-	// mistake is made by these edits of its source.
+	// edits of the source make the mistake.
 	edits []mistake
-	// The scenario, with the fault, brings it up, and that oracle says so.
+	// The oracle reports the mistake in the scenario with the fault.
 	scenario, fault, oracle string
-	// others are faults of the other classes, which do not bring it up.
+	// others are faults of other classes, which do not reveal the mistake.
 	others []string
-	// byChance: now and then it comes up without the fault, too.
+	// byChance: the mistake may show without the fault, too.
 	byChance bool
 }
 
-// A mistake is an edit of a file, which has the right text exactly once.
+// mistake replaces a text that a source file has exactly once.
 type mistake struct{ file, right, wrong string }
 
-// A trial is a scenario with one fault.
+// trial is a scenario with a fault.
 type trial struct{ scenario, fault string }
 
-// sources are the files of a variant that are not as they have to be, by where these are.
+// sources returns the edited files by their paths.
 func (v variant) sources(repo string) (map[string]string, error) {
 	wrong := map[string]string{}
 	for _, e := range v.edits {
@@ -65,7 +65,7 @@ func (v variant) sources(repo string) (map[string]string, error) {
 	return wrong, nil
 }
 
-// build builds a variant and returns where it is.
+// build builds the operator and returns its path.
 func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 	sources, err := v.sources(repo)
 	if err != nil {
@@ -94,7 +94,7 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 	return binary, nil
 }
 
-// trials are what a variant is tried with, its own fault last.
+// trials returns the runs of a variant, the one with its fault last.
 func (v variant) trials() []trial {
 	all := []trial{{v.scenario, "none"}}
 	for _, other := range v.others {
