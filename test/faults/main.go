@@ -14,10 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command faults tries what can go wrong at each point of what users do: it runs the
-// operator's own binary, lets it see the API server and the outside only through seams at
-// which it has things fail, kills it, and looks whether what is true afterwards is what has
-// to be. See docs/reliability.md.
+// Command faults runs the operator's binary behind proxies of the API server, brokers and receivers, injects a fault at a call or an event
+// of a scenario, and checks what must hold afterwards. Without -soak and -variants it is a sweep over scenarios and faults. See
+// docs/reliability.md.
 package main
 
 import (
@@ -37,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/sweep"
 )
 
+// options are those of the three modes.
 type options struct {
 	sweep    sweep.Options
 	soak     soak.Options
@@ -44,23 +44,24 @@ type options struct {
 	prove    bool
 }
 
+// parse reads the command line.
 func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
-	fs.StringVar(&o.sweep.Scenario, "scenario", "", "the only ones to try, such as alert or binding-*")
-	fs.StringVar(&o.sweep.Fault, "fault", "", "the only one to try, such as crash-after@3; none: just the scenario")
-	fs.StringVar(&o.sweep.Class, "class", "", "the only class of faults to try")
-	fs.StringVar(&o.sweep.Operator, "operator", "", "the operator's binary that is tried; default: it is built")
-	fs.Float64Var(&o.sweep.Part, "part", 1, "how much of each class of faults is tried, between 0 and 1")
-	fs.IntVar(&o.sweep.Parallel, "parallel", 50, "how many runs go on at once")
-	fs.IntVar(&o.sweep.Walks, "walks", 2, "how many walks through states of each kind are tried; one again: -scenario walk-alert-SEED")
-	fs.Uint64Var(&o.sweep.Seed, "seed", uint64(time.Now().UnixNano()%1e6), "of what is chosen by chance")
-	fs.DurationVar(&o.sweep.Within, "within", 0, "no run begins later than that; 0: all are made")
-	fs.DurationVar(&o.soak.Duration, "soak", 0, "no sweep: users do what they like for so long, while this and that fails")
-	fs.BoolVar(&o.sweep.Fixed, "fixed", false, "the runs of the gate: every scenario with one fault, the classes in turn, seed 1 and no walks")
-	fs.StringVar(&o.sweep.Checkpoint, "journal", "", "the file that keeps which runs are done, so that a sweep that was stopped goes on there")
-	fs.StringVar(&o.soak.Chart, "svg", "", "the file into which memory and goroutines of -soak are drawn")
-	fs.BoolVar(&o.sweep.Verbose, "v", false, "show what the operator prints in runs with violations, and all calls of a scenario")
-	fs.BoolVar(&o.prove, "variants", false, "try the sweep itself, on operators with mistakes: all, or those of the names")
+	fs.StringVar(&o.sweep.Scenario, "scenario", "", "only scenarios of this name or pattern, such as alert or binding-*")
+	fs.StringVar(&o.sweep.Fault, "fault", "", "only this fault, such as crash-after@3; none: without a fault")
+	fs.StringVar(&o.sweep.Class, "class", "", "only this class of faults")
+	fs.StringVar(&o.sweep.Operator, "operator", "", "binary of the operator under test; default: it is built")
+	fs.Float64Var(&o.sweep.Part, "part", 1, "part of each class of faults, above 0 and at most 1")
+	fs.IntVar(&o.sweep.Parallel, "parallel", 50, "number of runs at the same time")
+	fs.IntVar(&o.sweep.Walks, "walks", 2, "number of state walks of each kind; to repeat one: -scenario walk-alert-SEED")
+	fs.Uint64Var(&o.sweep.Seed, "seed", uint64(time.Now().UnixNano()%1e6), "seed of the random choices")
+	fs.DurationVar(&o.sweep.Within, "within", 0, "no run starts after this time; 0: no limit")
+	fs.DurationVar(&o.soak.Duration, "soak", 0, "soak for this time instead of a sweep: users act at random while something fails")
+	fs.BoolVar(&o.sweep.Fixed, "fixed", false, "the runs of the gate: each scenario with one fault, the classes alternate, seed 1, no walks")
+	fs.StringVar(&o.sweep.Checkpoint, "journal", "", "file of the finished runs, with which a sweep that was stopped continues")
+	fs.StringVar(&o.soak.Chart, "svg", "", "file for the chart of memory and goroutines of -soak")
+	fs.BoolVar(&o.sweep.Verbose, "v", false, "print the calls of scenarios, and the output of the operator in runs with violations")
+	fs.BoolVar(&o.prove, "variants", false, "check that the sweep finds operators with mistakes: all variants, or those whose names are given")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -68,10 +69,10 @@ func parse(args []string) (o options, err error) {
 		o.sweep.Seed, o.sweep.Walks = 1, 0
 	}
 	if o.sweep.Part <= 0 || o.sweep.Part > 1 || o.sweep.Parallel < 1 {
-		return o, errors.New("-part has to be above 0 and at most 1, -parallel at least 1")
+		return o, errors.New("-part must be above 0 and at most 1, -parallel at least 1")
 	}
 	if fs.NArg() > 0 && !o.prove {
-		return o, fmt.Errorf("%q: there are only flags", fs.Args())
+		return o, fmt.Errorf("%q: only -variants takes arguments", fs.Args())
 	}
 	o.soak.Operator, o.soak.Seed = o.sweep.Operator, o.sweep.Seed
 	o.variants = sweep.VariantOptions{Names: fs.Args(), Parallel: o.sweep.Parallel, Verbose: o.sweep.Verbose}

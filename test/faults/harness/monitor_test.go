@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-func TestMonitor(t *testing.T) {
+func TestLogMonitor(t *testing.T) {
 	m := logMonitor{out: io.Discard}
 	for _, step := range []struct {
 		text string

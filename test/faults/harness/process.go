@@ -55,8 +55,8 @@ type Process struct {
 // that measure memory.
 const detectMutations = "KUBE_CACHE_MUTATION_DETECTOR=true"
 
-// StartProcess starts the operator. elect: two processes run, and one is elected. asOf is the resourceVersion that the process sees at first; "": the
-// newest.
+// StartProcess starts the operator. elect: two processes run, and one is elected. asOf is the resourceVersion that the process sees at
+// first; "": the newest.
 func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags ...string) (*Process, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

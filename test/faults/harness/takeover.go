@@ -96,8 +96,8 @@ func (r *Run) leaseHolder(ctx context.Context) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// replaceDeposed waits until another process leads and is idle, and then lets the delayed call of the deposed one be carried out. A delayed DELETE
-// could remove a resource that the new leader creates under the same id, so that it is held until the steps have ended.
+// replaceDeposed waits until another process leads and is idle, and then lets the delayed call of the deposed one be carried out. A delayed
+// DELETE could remove a resource that the new leader creates under the same id, so that it is held until the steps have ended.
 func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
 	select {
 	case <-ctx.Done():

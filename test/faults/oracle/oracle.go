@@ -25,8 +25,8 @@ import (
 
 // oracles are the properties that each run must have, with a pattern of the violations that each reports.
 var oracles = []struct {
-	name string
-	says *regexp.Regexp
+	name    string
+	pattern *regexp.Regexp
 }{
 	{"reached", regexp.MustCompile(`: not within `)},
 	{"end", regexp.MustCompile(`^the end state differs from the run without faults`)},
@@ -51,7 +51,7 @@ var oracles = []struct {
 // NameOf returns the name of the oracle that reported a violation; "": none.
 func NameOf(problem string) string {
 	for _, o := range oracles {
-		if o.says.MatchString(problem) {
+		if o.pattern.MatchString(problem) {
 			return o.name
 		}
 	}

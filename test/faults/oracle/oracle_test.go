@@ -23,7 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-func TestTheLogTells(t *testing.T) {
+func TestCheckLog(t *testing.T) {
 	const dump = "SIGQUIT: quit\ngoroutine 1 [running]:\nmain.main()\n\n"
 	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/kube.(*eventSender).Start(0x1)\n\n"
 	for log, want := range map[string]string{
@@ -43,6 +43,39 @@ func TestTheLogTells(t *testing.T) {
 		}
 		if !slices.Equal(said, []string{want}) {
 			t.Errorf("%q of %s", said, log)
+		}
+	}
+}
+
+func TestNameOf(t *testing.T) {
+	for problem, want := range map[string]string{
+		"db is Ready: not within 1m0s: generation 2":                          "reached",
+		"the end state differs from the run without faults:\n  - a\n  + b":    "end",
+		"the operator does not become idle: PATCH serviceinstances/db/status": "rest",
+		"the broker has 1, which no object claims":                            "orphan",
+		"PUT of 1, which no object has":                                       "recorded",
+		"db is gone, and the broker still has 1":                              "finalizer",
+		"db is Ready, and the broker has nothing of its id":                   "truth",
+		`disk reports that hook has "the disk is full", which did not arrive`: "truth",
+		"DELETE of 1, which the undeleted db uses":                            "in use",
+		"DELETE of 1, which the operator did not create":                      "stranger",
+		"the broker lost 1, which the operator did not create":                "stranger",
+		"protocol violation: a PUT without id":                                "protocol",
+		"receiver hook received 2 times under one key: alert.fired":           "once",
+		"receiver phone received 2 times: the disk is full":                   "once",
+		`receiver hook received {"type":"b"} under the key of {"type":"a"}`:   "key",
+		"receiver hook refused 1 requests":                                    "refused",
+		"Secret app has credentials that the broker does not have":            "secret",
+		"a Secret of another owner was written":                               "secret",
+		"DELETE of 1, whose credentials are in Secret app":                    "secret",
+		"a credential is in the log":                                          "canary",
+		"the operator panicked: panic: 1":                                     "panic",
+		"the user had to request 1 retries, though nothing was refused":       "asked",
+		"an idle operator has the goroutine: main.f":                          "goroutine",
+		"reading metrics: EOF":                                                "",
+	} {
+		if got := NameOf(problem); got != want {
+			t.Errorf("%q is reported by %q, not by %q", problem, got, want)
 		}
 	}
 }

@@ -28,8 +28,8 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
-// EqualOutcome reports whether a run ended like the one without faults. After a fault it may be unknown whether a request arrived: a receiver with
-// AtMostOnce may have got less, and the Alert says so; a receiver without keys may have got a message twice.
+// EqualOutcome reports whether a run ended like the one without faults. After a fault it may be unknown whether a request arrived: a
+// receiver with AtMostOnce may have got less, and the Alert says so; a receiver without keys may have got a message twice.
 func (c Checker) EqualOutcome(state, expected string) bool {
 	if c.RetryRequests > 0 {
 		state, expected = retryFields.ReplaceAllString(state, ""), retryFields.ReplaceAllString(expected, "")

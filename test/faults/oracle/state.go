@@ -61,8 +61,8 @@ func dropEmpty(parameters json.RawMessage) json.RawMessage {
 	return parameters
 }
 
-// receivedMessages returns the messages that receivers have, with the number of keys. Without keys a receiver may get a message twice, which is not
-// part of the state.
+// receivedMessages returns the messages that receivers have, with the number of keys. Without keys a receiver may get a message twice,
+// which is not part of the state.
 func (c Checker) receivedMessages() []string {
 	var all []string
 	for name, p := range c.Receivers {

@@ -22,7 +22,7 @@ import (
 	"testing"
 )
 
-func TestPathsNameTargets(t *testing.T) {
+func TestParsePath(t *testing.T) {
 	for path, want := range map[string]resourcePath{
 		"/api/v1/namespaces/run-1/secrets/login":                         {"", "secrets", "run-1", "login", "", "/api/v1"},
 		"/api/v1/namespaces":                                             {"", "namespaces", "", "", "", "/api/v1"},
@@ -42,7 +42,7 @@ func TestPathsNameTargets(t *testing.T) {
 	}
 }
 
-func TestAProcessSeesOneRun(t *testing.T) {
+func TestListsAreRestrictedToTheRun(t *testing.T) {
 	s := NewAPIServer(APIServerOptions{Namespace: "run-1"})
 	for path, want := range map[string]string{
 		"/apis/pager.k8s.co/v1beta1/alerts":                       "/apis/pager.k8s.co/v1beta1/namespaces/run-1/alerts?",
@@ -60,7 +60,7 @@ func TestAProcessSeesOneRun(t *testing.T) {
 	}
 }
 
-func TestWhatBelongsToTheClusterIsOfARun(t *testing.T) {
+func TestCreatedClusterObjectsGetTheRunLabel(t *testing.T) {
 	const class = `{"apiVersion":"servicecatalog.k8s.io/v1beta1","kind":"ClusterServiceClass","metadata":{"labels":{"a":"b"},"name":"run-abcde-mysql"}}`
 	got := string(withRunLabel([]byte(class), "run-abcde"))
 	if want := `"labels":{"a":"b","` + RunLabel + `":"run-abcde"}`; !strings.Contains(got, want) || !strings.Contains(got, `"name":"run-abcde-mysql"`) {
@@ -74,7 +74,7 @@ func TestWhatBelongsToTheClusterIsOfARun(t *testing.T) {
 	}
 }
 
-func TestOnlyJSONIsAccepted(t *testing.T) {
+func TestAcceptHeaderHasJSONOnly(t *testing.T) {
 	for accept, want := range map[string]string{
 		"": "application/json",
 		"application/vnd.kubernetes.protobuf,application/json":                              "application/json",

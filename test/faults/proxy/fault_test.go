@@ -18,7 +18,7 @@ package proxy
 
 import "testing"
 
-func TestAFaultIsWhatItsTextSays(t *testing.T) {
+func TestParseFaultReadsString(t *testing.T) {
 	for text, want := range map[string]Fault{
 		"none":                              {},
 		"crash-after@3":                     {Kind: CrashAfter, At: "3"},

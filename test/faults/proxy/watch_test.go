@@ -26,7 +26,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 )
 
-func TestTwoEventsMakeOne(t *testing.T) {
+func TestMergedType(t *testing.T) {
 	for _, c := range []struct{ first, second, want string }{
 		{"ADDED", "MODIFIED", "ADDED"}, {"ADDED", "DELETED", ""}, {"MODIFIED", "MODIFIED", "MODIFIED"},
 		{"MODIFIED", "DELETED", "DELETED"}, {"DELETED", "ADDED", "MODIFIED"},
@@ -37,7 +37,7 @@ func TestTwoEventsMakeOne(t *testing.T) {
 	}
 }
 
-func TestNamesOfWhatIsSent(t *testing.T) {
+func TestObjectName(t *testing.T) {
 	secret := &corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: "run-1", UID: "u"},
 		Data: map[string][]byte{"password": []byte("x")}}
 	var encoded bytes.Buffer

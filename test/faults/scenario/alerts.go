@@ -125,7 +125,8 @@ func contentReverted(e *Environment) {
 	e.changeAlert(a, setContent("the disk is full"))
 }
 
-// contentRevertedUnseen does so while the receiver is unavailable: it gets the first content only, and that again, since the second one may have arrived.
+// contentRevertedUnseen does so while the receiver is unavailable: it gets the first content only, and that again, since the second one may
+// have arrived.
 func contentRevertedUnseen(e *Environment) {
 	a := e.createAlert(e.NewAlert("disk", "hook"))
 	e.Receivers["hook"].down.Store(true)

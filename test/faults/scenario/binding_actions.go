@@ -39,8 +39,8 @@ func uniqueCredentials(string) any {
 	return map[string]string{"username": "app", "password": canary.Value + rand.Text()}
 }
 
-// revealOnce makes the broker reveal credentials once: the operator replaces them when their Secret is lost. It can create the new ones beside the
-// present ones, unless the plans are notRotatable.
+// revealOnce makes the broker reveal credentials once: the operator replaces them when their Secret is lost. It can create the new ones
+// beside the present ones, unless the plans are notRotatable.
 func revealOnce(s *osbtest.Service) { s.Behavior.RevealOnce = true }
 
 // notRotatable makes bindings of all plans not rotatable.

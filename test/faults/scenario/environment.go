@@ -267,9 +267,9 @@ func (e *Environment) serve(model http.Handler, name func(*http.Request) string,
 	return server.URL
 }
 
-// obsoleteCheck returns a function that reports whether a delayed request to the broker became obsolete: its resource was removed since, or another
-// request changed it. The operator cannot prevent the outcome of such a request, so that it is dropped. A DELETE is not: the operator does
-// not reuse an id after a removal.
+// obsoleteCheck returns a function that reports whether a delayed request to the broker became obsolete: its resource was removed since, or
+// another request changed it. The operator cannot prevent the outcome of such a request, so that it is dropped. A DELETE is not: the
+// operator does not reuse an id after a removal.
 func (e *Environment) obsoleteCheck(r *http.Request) func() bool {
 	if e.Broker == nil {
 		return func() bool { return false }

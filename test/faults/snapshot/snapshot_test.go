@@ -27,7 +27,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-func TestADescriptionHasWhatLasts(t *testing.T) {
+func TestDescribeOmitsVolatileFields(t *testing.T) {
 	a := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Name: "disk", Namespace: "run-abcde", UID: "1", ResourceVersion: "7", Generation: 2}}
 	a.Spec.Content = "of 5e12ce00-1234-4abc-8000-0123456789ab in run-abcde"
 	before := Describe(a)
@@ -49,14 +49,14 @@ func TestADescriptionHasWhatLasts(t *testing.T) {
 	}
 }
 
-func TestADescriptionOfASecretHasItsKeysOnly(t *testing.T) {
+func TestDescribeOmitsSecretData(t *testing.T) {
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "app"}, Data: map[string][]byte{"password": []byte("x"), "host": nil}}
 	if text := Describe(s); !strings.Contains(text, `["host","password"]`) || strings.Contains(text, "eA==") {
 		t.Error(text)
 	}
 }
 
-func TestWhatDiffersFromRunToRunIsDropped(t *testing.T) {
+func TestWithoutVolatile(t *testing.T) {
 	var value any
 	if err := json.Unmarshal([]byte(`{"a":[{"lastTransitionTime":"x","type":"Ready"}],"metadata":{"uid":"u","labels":{},"name":"n"},"externalID":"i","deletionTimestamp":"d"}`), &value); err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestWhatDiffersFromRunToRunIsDropped(t *testing.T) {
 	}
 }
 
-func TestADifferenceNamesBothSides(t *testing.T) {
+func TestDifference(t *testing.T) {
 	if got, want := Difference("a\nb", "b\nc"), "  - a\n  + c"; got != want {
 		t.Errorf("%q", got)
 	}

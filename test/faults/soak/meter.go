@@ -56,12 +56,12 @@ const (
 )
 
 // newMeter returns a meter for processes that serve metrics at its address, which is free now.
-func newMeter(ctx context.Context, l *harness.Cluster, namespace string) (*meter, error) {
+func newMeter(ctx context.Context, cluster *harness.Cluster, namespace string) (*meter, error) {
 	port, err := local.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	token, err := metrics.Token(ctx, l.Client, namespace, "meter")
+	token, err := metrics.Token(ctx, cluster.Client, namespace, "meter")
 	if err != nil {
 		return nil, err
 	}

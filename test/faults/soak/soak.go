@@ -68,14 +68,14 @@ type Options struct {
 
 // Run makes rounds for a time.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
-	l, err := harness.StartCluster(ctx, o.Operator)
+	cluster, err := harness.StartCluster(ctx, o.Operator)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.Close()) }()
+	defer func() { err = errors.Join(err, cluster.Close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := l.NewRun(ctx, scenario.Scenario{})
+	r, err := cluster.NewRun(ctx, scenario.Scenario{})
 	if err != nil {
 		return err
 	}
@@ -141,24 +141,24 @@ func (s *session) runRound(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.Injector.Arm(proxy.Fault{})
-	watched := s.Oracle.WatchObjects(ctx)
-	trouble := disruptions[r.IntN(len(disruptions))]
-	busy, rest := context.WithTimeout(ctx, roundTime)
+	endWatches := s.Oracle.WatchObjects(ctx)
+	d := disruptions[r.IntN(len(disruptions))]
+	busy, endActions := context.WithTimeout(ctx, roundTime)
 	var all sync.WaitGroup
 	for user := range users {
 		random := rand.New(rand.NewPCG(r.Uint64(), uint64(user)))
 		all.Go(func() { s.userLoop(busy, random, user) })
 	}
 	proxy.Sleep(busy, time.Duration(r.IntN(5))*time.Second)
-	err := trouble.do(s, busy, r)
+	err := d.do(s, busy, r)
 	all.Wait()
-	rest()
+	endActions()
 	if err != nil {
-		return fmt.Errorf("%s: %w", trouble.name, err)
+		return fmt.Errorf("%s: %w", d.name, err)
 	}
-	quiet := time.Now()
+	settling := time.Now()
 	problem := s.waitSettled()
-	took := time.Since(quiet)
+	took := time.Since(settling)
 	s.Oracle.Check(true)
 	s.Env.Broker.Forget()
 	if problem != nil {
@@ -166,8 +166,8 @@ func (s *session) runRound(ctx context.Context) error {
 	}
 	reading := s.meter.checkAtRest(s.Env)
 	cancel()
-	watched()
-	s.printRound(trouble.name, took, reading)
+	endWatches()
+	s.printRound(d.name, took, reading)
 	return nil
 }
 

@@ -33,7 +33,8 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// checkpoint is a file of the finished runs of a sweep, one JSON object a line. A sweep that is started again reads it and makes the other runs only.
+// checkpoint is a file of the finished runs of a sweep, one JSON object a line. A sweep that is started again reads it and makes the other
+// runs only.
 type checkpoint struct {
 	mu   sync.Mutex
 	file *os.File // nil: nothing is recorded
@@ -57,9 +58,9 @@ type checkpointRun struct {
 
 // openCheckpoint continues the file of the same operator, sweep and choice of runs, and takes its seed; otherwise it begins a new file.
 func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, error) {
-	j := &checkpoint{done: map[string]checkpointRun{}}
+	c := &checkpoint{done: map[string]checkpointRun{}}
 	if o.Checkpoint == "" {
-		return j, nil
+		return c, nil
 	}
 	header := checkpointHeader{Seed: o.Seed, Choice: fmt.Sprintf("scenario %q, class %q, part %v, %d walks", o.Scenario, o.Class, o.Part, o.Walks)}
 	self, err := os.Executable()
@@ -72,26 +73,26 @@ func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, er
 	if err != nil {
 		return nil, err
 	}
-	former, err := j.read(o.Checkpoint)
+	former, err := c.read(o.Checkpoint)
 	if err != nil {
 		return nil, err
 	}
 	seed := former.Seed
 	if former.Seed = header.Seed; former != header {
-		j.done = map[string]checkpointRun{}
+		c.done = map[string]checkpointRun{}
 		fmt.Fprintf(out, "%s: beginning, seed %d\n", o.Checkpoint, o.Seed)
-		if j.file, err = os.Create(o.Checkpoint); err != nil {
+		if c.file, err = os.Create(o.Checkpoint); err != nil {
 			return nil, err
 		}
-		return j, json.NewEncoder(j.file).Encode(header)
+		return c, json.NewEncoder(c.file).Encode(header)
 	}
 	o.Seed = seed
-	fmt.Fprintf(out, "%s: %d runs are done, going on with seed %d; remove the file to begin anew\n", o.Checkpoint, len(j.done), o.Seed)
-	if j.file, err = os.OpenFile(o.Checkpoint, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+	fmt.Fprintf(out, "%s: %d runs are done, going on with seed %d; remove the file to begin anew\n", o.Checkpoint, len(c.done), o.Seed)
+	if c.file, err = os.OpenFile(o.Checkpoint, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		return nil, err
 	}
-	_, err = j.file.WriteString("\n") // the last line may be incomplete
-	return j, err
+	_, err = c.file.WriteString("\n") // the last line may be incomplete
+	return c, err
 }
 
 // checksum returns the SHA-256 of a file.
@@ -107,7 +108,7 @@ func checksum(path string) (string, error) {
 }
 
 // read reads a file; an incomplete last line is ignored.
-func (j *checkpoint) read(path string) (header checkpointHeader, err error) {
+func (c *checkpoint) read(path string) (header checkpointHeader, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return header, nil
@@ -127,32 +128,32 @@ func (j *checkpoint) read(path string) (header checkpointHeader, err error) {
 		}
 		var run checkpointRun
 		if json.Unmarshal(lines.Bytes(), &run) == nil {
-			j.done[run.Scenario+" "+run.Fault] = run
+			c.done[run.Scenario+" "+run.Fault] = run
 		}
 	}
 	return header, lines.Err()
 }
 
 // find returns the result of a finished run.
-func (j *checkpoint) find(name string, f proxy.Fault) (found harness.Result, ok bool) {
-	run, ok := j.done[name+" "+f.String()]
+func (c *checkpoint) find(name string, f proxy.Fault) (found harness.Result, ok bool) {
+	run, ok := c.done[name+" "+f.String()]
 	return harness.Result{Happened: run.Happened, Duration: run.Took, Problems: run.Problems}, ok
 }
 
 // add records the result of a run.
-func (j *checkpoint) add(name string, f proxy.Fault, found harness.Result) error {
-	if j.file == nil {
+func (c *checkpoint) add(name string, f proxy.Fault, found harness.Result) error {
+	if c.file == nil {
 		return nil
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return json.NewEncoder(j.file).Encode(checkpointRun{Scenario: name, Fault: f.String(), Happened: found.Happened, Took: found.Duration, Problems: found.Problems})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return json.NewEncoder(c.file).Encode(checkpointRun{Scenario: name, Fault: f.String(), Happened: found.Happened, Took: found.Duration, Problems: found.Problems})
 }
 
 // close closes the file.
-func (j *checkpoint) close() error {
-	if j.file == nil {
+func (c *checkpoint) close() error {
+	if c.file == nil {
 		return nil
 	}
-	return j.file.Close()
+	return c.file.Close()
 }

@@ -28,9 +28,9 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
+func TestCheckpointContinuesASweep(t *testing.T) {
 	dir := t.TempDir()
-	operator, path := filepath.Join(dir, "operator"), filepath.Join(dir, "journal")
+	operator, path := filepath.Join(dir, "operator"), filepath.Join(dir, "checkpoint")
 	write := func(path, text string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -53,7 +53,7 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 	}
 	first, _ := open(Options{Checkpoint: path, Seed: 7, Part: 1})
 	if _, ok := first.find("alert", f); ok {
-		t.Error("a new journal has a run")
+		t.Error("a new checkpoint has a run")
 	}
 	want := harness.Result{Happened: true, Duration: time.Second, Problems: []string{"it is wrong"}}
 	if err := first.add("alert", f, want); err != nil {
@@ -87,13 +87,13 @@ func TestASweepGoesOnWhereItsJournalEnds(t *testing.T) {
 		t.Errorf("another operator goes on with %v", other.done)
 	}
 	if none, _ := open(Options{Seed: 9}); none.add("alert", f, want) != nil || none.close() != nil {
-		t.Error("without a journal nothing can be kept")
+		t.Error("an empty path is an error")
 	}
 }
 
-func TestAFileThatIsNoJournalIsBegunAnew(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
-	if err := os.WriteFile(path, []byte(strings.Repeat("no journal\n", 3)), 0o600); err != nil {
+func TestFilesThatAreNoCheckpointAreOverwritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint")
+	if err := os.WriteFile(path, []byte(strings.Repeat("no checkpoint\n", 3)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	j, err := openCheckpoint(&Options{Checkpoint: path, Seed: 7}, path, io.Discard)

@@ -50,7 +50,7 @@ func TestEachClassHasFaults(t *testing.T) {
 	}
 }
 
-func TestFaultsOfTheUnordered(t *testing.T) {
+func TestAtNthCallMovesFaultsOfUnorderedScenarios(t *testing.T) {
 	var at []string
 	for _, f := range atNthCall(allFaults(aResult(), newDraw(1, "db")), aResult().Calls) {
 		if slices.Contains([]string{proxy.CrashBefore, proxy.Standby, proxy.Deposed}, f.Kind) && f.Then == nil {
@@ -63,7 +63,7 @@ func TestFaultsOfTheUnordered(t *testing.T) {
 	}
 }
 
-func TestAShareHasOfEachClass(t *testing.T) {
+func TestSampleHasFaultsOfEachClass(t *testing.T) {
 	d := newDraw(1, "db")
 	all := allFaults(aResult(), d)
 	if got := sampleFaults(all, 1, d); len(got) != len(all) {
@@ -81,7 +81,7 @@ func TestAShareHasOfEachClass(t *testing.T) {
 	}
 }
 
-func TestTheFixedListHasAllClasses(t *testing.T) {
+func TestOneOfClassAlternates(t *testing.T) {
 	d, counts := newDraw(1, "db"), map[string]int{}
 	for n := range 2 * len(classes) {
 		some := oneOfClass(allFaults(aResult(), d), n, d)
@@ -102,7 +102,7 @@ func TestTheFixedListHasAllClasses(t *testing.T) {
 	}
 }
 
-func TestAShareStaysWhenACallIsMadeOnceMore(t *testing.T) {
+func TestSampleIsStableWhenACallIsAdded(t *testing.T) {
 	d := newDraw(1, "db")
 	names := func(r harness.Result) (names []string) {
 		for _, f := range sampleFaults(allFaults(r, d), 0.1, d) {
@@ -119,7 +119,7 @@ func TestAShareStaysWhenACallIsMadeOnceMore(t *testing.T) {
 	}
 }
 
-func TestEachFaultCanBeRepeated(t *testing.T) {
+func TestAllFaultsCanBeParsed(t *testing.T) {
 	for _, f := range allFaults(aResult(), newDraw(1, "db")) {
 		again, err := proxy.ParseFault(f.String())
 		if err != nil || again.String() != f.String() {
@@ -128,7 +128,7 @@ func TestEachFaultCanBeRepeated(t *testing.T) {
 	}
 }
 
-func TestPointsTellCallsOfOneNameApart(t *testing.T) {
+func TestCallPointsAreNumberedByName(t *testing.T) {
 	got := callPoints([]proxy.Call{{Name: "GET secrets/a"}, {Name: "PUT x"}, {Name: "GET secrets/a"}})
 	if want := []proxy.Point{"GET:secrets/a#1", "PUT:x#1", "GET:secrets/a#2"}; !slices.Equal(got, want) {
 		t.Errorf("%v", got)

@@ -69,47 +69,47 @@ func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	l, err := harness.StartCluster(ctx, "")
+	cluster, err := harness.StartCluster(ctx, "")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	p := &variantRunner{cluster: l, repo: repo, scenarios: map[string]scenario.Scenario{}, endStates: map[string]string{}, building: make(chan struct{}, 1)}
+	defer func() { err = errors.Join(err, cluster.Close()) }()
+	runner := &variantRunner{cluster: cluster, repo: repo, scenarios: map[string]scenario.Scenario{}, endStates: map[string]string{}, building: make(chan struct{}, 1)}
 	for _, sc := range append(scenario.All(), scenario.ForVariants()...) {
-		p.scenarios[sc.Name] = sc
+		runner.scenarios[sc.Name] = sc
 	}
-	if err := p.runBaseline(ctx, o.Parallel, chosen, out); err != nil {
+	if err := runner.runBaseline(ctx, o.Parallel, chosen, out); err != nil {
 		return err
 	}
-	var proofs []variantResult
+	var results []variantResult
 	var mu sync.Mutex
 	err = forEach(o.Parallel, chosen, func(v variant) error {
-		found, err := p.try(ctx, v)
+		result, err := runner.try(ctx, v)
 		mu.Lock()
 		defer mu.Unlock()
-		proofs = append(proofs, found)
-		for _, w := range found.failures {
-			fmt.Fprintf(out, "%s: %s\n", v.name, w)
+		results = append(results, result)
+		for _, failure := range result.failures {
+			fmt.Fprintf(out, "%s: %s\n", v.name, failure)
 		}
 		if o.Verbose {
-			fmt.Fprintf(out, "%s: found by %v\n", v.name, found.oracles)
+			fmt.Fprintf(out, "%s: found by %v\n", v.name, result.oracles)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := reportVariants(out, proofs, len(o.Names) == 0); err != nil {
+	if err := reportVariants(out, results, len(o.Names) == 0); err != nil {
 		return err
 	}
-	if p.baselineFailures > 0 {
-		return fmt.Errorf("%d runs of the unmodified operator went wrong", p.baselineFailures)
+	if runner.baselineFailures > 0 {
+		return fmt.Errorf("%d runs of the unmodified operator went wrong", runner.baselineFailures)
 	}
 	return nil
 }
 
 // runBaseline makes the runs of the variants with the unmodified operator, which must pass.
-func (p *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []variant, out io.Writer) error {
+func (r *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []variant, out io.Writer) error {
 	var plain, faulty []trial
 	for _, v := range chosen {
 		for _, t := range v.trials() {
@@ -123,22 +123,22 @@ func (p *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 		}
 	}
 	var mu sync.Mutex
-	wrong := 0
+	failures := 0
 	check := func(t trial) error {
 		mu.Lock()
-		expected := p.endStates[t.scenario]
+		expected := r.endStates[t.scenario]
 		mu.Unlock()
-		found, err := p.run(ctx, p.cluster, t, expected)
+		found, err := r.run(ctx, r.cluster, t, expected)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		if expected == "" {
-			p.endStates[t.scenario] = found.State
+			r.endStates[t.scenario] = found.State
 		}
 		if problems := found.Problems; len(problems) > 0 || !found.Happened && t.fault != "none" {
-			wrong++
+			failures++
 			fmt.Fprintf(out, "the unmodified operator, in %s with %s (happened: %v)\n  %s\n", t.scenario, t.fault, found.Happened, strings.Join(problems, "\n  "))
 		}
 		return nil
@@ -149,60 +149,60 @@ func (p *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 	if err := forEach(parallel, faulty, check); err != nil {
 		return err
 	}
-	p.baselineFailures = wrong
+	r.baselineFailures = failures
 	return nil
 }
 
 // run makes one run.
-func (p *variantRunner) run(ctx context.Context, l *harness.Cluster, t trial, expected string) (harness.Result, error) {
+func (r *variantRunner) run(ctx context.Context, cluster *harness.Cluster, t trial, expected string) (harness.Result, error) {
 	f, err := proxy.ParseFault(t.fault)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	sc, ok := p.scenarios[t.scenario]
+	sc, ok := r.scenarios[t.scenario]
 	if !ok {
 		return harness.Result{}, fmt.Errorf("there is no scenario %q", t.scenario)
 	}
-	return l.TryScenario(ctx, sc, f, expected)
+	return cluster.TryScenario(ctx, sc, f, expected)
 }
 
 // try builds a variant and makes its runs: only its own fault may reveal the mistake.
-func (p *variantRunner) try(ctx context.Context, v variant) (variantResult, error) {
-	found := variantResult{variant: v}
-	p.building <- struct{}{}
-	binary, err := v.build(ctx, p.repo, p.cluster.Dir)
-	<-p.building
+func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, error) {
+	result := variantResult{variant: v}
+	r.building <- struct{}{}
+	binary, err := v.build(ctx, r.repo, r.cluster.Dir)
+	<-r.building
 	if err != nil {
-		found.failures = append(found.failures, err.Error())
-		return found, nil
+		result.failures = append(result.failures, err.Error())
+		return result, nil
 	}
 	all := v.trials()
 	for i, t := range all {
-		r, err := p.run(ctx, p.cluster.WithBinary(binary), t, p.endStates[t.scenario])
+		run, err := r.run(ctx, r.cluster.WithBinary(binary), t, r.endStates[t.scenario])
 		switch {
 		case err != nil:
-			return found, err
+			return result, err
 		case i == len(all)-1:
-			found.evaluate(r)
-		case len(r.Problems) > 0 && (!v.byChance || t.fault != "none"):
-			found.failures = append(found.failures, fmt.Sprintf("%s reveals it, too: %s", t.fault, r.Problems[0]))
+			result.evaluate(run)
+		case len(run.Problems) > 0 && (!v.byChance || t.fault != "none"):
+			result.failures = append(result.failures, fmt.Sprintf("%s reveals it, too: %s", t.fault, run.Problems[0]))
 		}
 	}
-	return found, nil
+	return result, nil
 }
 
 // evaluate checks the run that must reveal the mistake.
-func (p *variantResult) evaluate(r harness.Result) {
-	for _, problem := range r.Problems {
-		if o := oracle.NameOf(problem); !slices.Contains(p.oracles, o) {
-			p.oracles = append(p.oracles, o)
+func (r *variantResult) evaluate(result harness.Result) {
+	for _, problem := range result.Problems {
+		if o := oracle.NameOf(problem); !slices.Contains(r.oracles, o) {
+			r.oracles = append(r.oracles, o)
 		}
 	}
-	if !r.Happened && p.fault != "none" {
-		p.failures = append(p.failures, p.fault+" was not reached")
+	if !result.Happened && r.fault != "none" {
+		r.failures = append(r.failures, r.fault+" was not reached")
 	}
-	if !slices.Contains(p.oracles, p.oracle) {
-		p.failures = append(p.failures, fmt.Sprintf("oracle %s does not report it with %s in %s, but %q", p.oracle, p.fault, p.scenario, r.Problems))
+	if !slices.Contains(r.oracles, r.oracle) {
+		r.failures = append(r.failures, fmt.Sprintf("oracle %s does not report it with %s in %s, but %q", r.oracle, r.fault, r.scenario, result.Problems))
 	}
 }
 
@@ -210,12 +210,12 @@ func (p *variantResult) evaluate(r harness.Result) {
 var generalOracles = []string{"reached", "end", "rest", "orphan", "protocol"}
 
 // isFoundOnlyBy reports whether the faults of no other class reveal the mistake.
-func (p variantResult) isFoundOnlyBy(f proxy.Fault) bool {
+func (r variantResult) isFoundOnlyBy(f proxy.Fault) bool {
 	left := map[string]bool{}
 	for _, c := range classes {
 		left[c.name] = !c.is(f)
 	}
-	for _, text := range p.others {
+	for _, text := range r.others {
 		other, err := proxy.ParseFault(text)
 		if err != nil {
 			return false
@@ -226,41 +226,41 @@ func (p variantResult) isFoundOnlyBy(f proxy.Fault) bool {
 }
 
 // reportVariants prints the results. all: each class and each oracle must have a variant that no other one finds.
-func reportVariants(out io.Writer, proofs []variantResult, all bool) error {
-	slices.SortFunc(proofs, func(a, b variantResult) int { return strings.Compare(a.name, b.name) })
+func reportVariants(out io.Writer, results []variantResult, all bool) error {
+	slices.SortFunc(results, func(a, b variantResult) int { return strings.Compare(a.name, b.name) })
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "variant\tscenario\tclass\tfault\tother faults\tfound by\t")
-	var wrong []string
-	classed, judged := map[string]bool{}, map[string]bool{}
-	for _, p := range proofs {
-		f, err := proxy.ParseFault(p.fault)
+	var missed []string
+	byClass, byOracle := map[string]bool{}, map[string]bool{}
+	for _, r := range results {
+		f, err := proxy.ParseFault(r.fault)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", p.name, p.scenario, classOf(f), p.fault, len(p.others), strings.Join(p.oracles, ", "))
-		if len(p.failures) > 0 {
-			wrong = append(wrong, "see "+p.name)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t\n", r.name, r.scenario, classOf(f), r.fault, len(r.others), strings.Join(r.oracles, ", "))
+		if len(r.failures) > 0 {
+			missed = append(missed, "see "+r.name)
 		}
-		classed[classOf(f)] = classed[classOf(f)] || p.isFoundOnlyBy(f)
-		for _, o := range p.oracles {
-			judged[o] = judged[o] || len(slices.DeleteFunc(slices.Clone(p.oracles), func(other string) bool { return other == o || slices.Contains(generalOracles, other) })) == 0
+		byClass[classOf(f)] = byClass[classOf(f)] || r.isFoundOnlyBy(f)
+		for _, o := range r.oracles {
+			byOracle[o] = byOracle[o] || len(slices.DeleteFunc(slices.Clone(r.oracles), func(other string) bool { return other == o || slices.Contains(generalOracles, other) })) == 0
 		}
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, c := range classes {
-		if all && !classed[c.name] {
-			wrong = append(wrong, fmt.Sprintf("no variant is found by the class %q alone", c.name))
+		if all && !byClass[c.name] {
+			missed = append(missed, fmt.Sprintf("no variant is found by the class %q alone", c.name))
 		}
 	}
 	for _, name := range oracle.Names() {
-		if all && !judged[name] {
-			wrong = append(wrong, fmt.Sprintf("no variant is found by the oracle %q alone", name))
+		if all && !byOracle[name] {
+			missed = append(missed, fmt.Sprintf("no variant is found by the oracle %q alone", name))
 		}
 	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("the sweep misses mistakes:\n  %s", strings.Join(wrong, "\n  "))
+	if len(missed) > 0 {
+		return fmt.Errorf("the sweep misses mistakes:\n  %s", strings.Join(missed, "\n  "))
 	}
 	return nil
 }

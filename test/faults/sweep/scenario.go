@@ -46,9 +46,9 @@ type scenarioSweep struct {
 type violation struct{ text, log string }
 
 // learn runs the scenario without a fault.
-func (s *scenarioSweep) learn(ctx context.Context, l *harness.Cluster, out io.Writer, seed uint64) error {
+func (s *scenarioSweep) learn(ctx context.Context, cluster *harness.Cluster, out io.Writer, seed uint64) error {
 	var err error
-	if s.learned, err = s.run(ctx, l, proxy.Fault{}); err != nil {
+	if s.learned, err = s.run(ctx, cluster, proxy.Fault{}); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -58,49 +58,49 @@ func (s *scenarioSweep) learn(ctx context.Context, l *harness.Cluster, out io.Wr
 }
 
 // try runs the scenario with a fault, unless the checkpoint has the result.
-func (s *scenarioSweep) try(ctx context.Context, l *harness.Cluster, j *checkpoint, f proxy.Fault, out io.Writer, seed uint64) error {
-	found, done := j.find(s.scenario.Name, f)
+func (s *scenarioSweep) try(ctx context.Context, cluster *harness.Cluster, finished *checkpoint, f proxy.Fault, out io.Writer, seed uint64) error {
+	result, done := finished.find(s.scenario.Name, f)
 	if !done {
 		var err error
-		if found, err = s.run(ctx, l, f); err != nil {
+		if result, err = s.run(ctx, cluster, f); err != nil {
 			return err
 		}
-		if err := j.add(s.scenario.Name, f, found); err != nil {
+		if err := finished.add(s.scenario.Name, f, result); err != nil {
 			return err
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tried = append(s.tried, f)
-	s.duration += found.Duration
-	if !found.Happened && f.Kind != "" {
+	s.duration += result.Duration
+	if !result.Happened && f.Kind != "" {
 		s.notReached++
 	}
-	s.recordProblems(f, found, out, seed)
+	s.recordProblems(f, result, out, seed)
 	return nil
 }
 
 // run makes one run. It starts again if the preparation fails: no fault was injected yet, and elections time out on a busy machine.
-func (s *scenarioSweep) run(ctx context.Context, l *harness.Cluster, f proxy.Fault) (found harness.Result, err error) {
+func (s *scenarioSweep) run(ctx context.Context, cluster *harness.Cluster, f proxy.Fault) (result harness.Result, err error) {
 	for range 4 {
-		found, err = l.TryScenario(ctx, s.scenario, f, s.learned.State)
+		result, err = cluster.TryScenario(ctx, s.scenario, f, s.learned.State)
 		if ctx.Err() != nil { // an interrupted run has no result
 			return harness.Result{}, ctx.Err()
 		}
 		if err == nil {
-			return found, nil
+			return result, nil
 		}
 	}
 	return harness.Result{}, fmt.Errorf("%s with %s: %w", s.scenario.Name, f, err)
 }
 
 // recordProblems prints the problems of a run and how to repeat it.
-func (s *scenarioSweep) recordProblems(f proxy.Fault, found harness.Result, out io.Writer, seed uint64) {
-	if len(found.Problems) == 0 {
+func (s *scenarioSweep) recordProblems(f proxy.Fault, result harness.Result, out io.Writer, seed uint64) {
+	if len(result.Problems) == 0 {
 		return
 	}
 	text := fmt.Sprintf("VIOLATION %s with %s (seed %d)\n  %s\n  again: make sweep ARGS='-scenario %s -fault %s -seed %d'\n",
-		s.scenario.Name, f, seed, strings.Join(found.Problems, "\n  "), s.scenario.Name, f, seed)
-	s.violations = append(s.violations, violation{text, found.Log})
+		s.scenario.Name, f, seed, strings.Join(result.Problems, "\n  "), s.scenario.Name, f, seed)
+	s.violations = append(s.violations, violation{text, result.Log})
 	fmt.Fprint(out, text)
 }

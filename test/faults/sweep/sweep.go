@@ -48,13 +48,13 @@ type Options struct {
 
 // Run runs the chosen scenarios without faults, and then with the planned ones.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
-	began := time.Now()
-	l, err := harness.StartCluster(ctx, o.Operator)
+	start := time.Now()
+	cluster, err := harness.StartCluster(ctx, o.Operator)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	done, err := openCheckpoint(&o, l.Binary, out)
+	defer func() { err = errors.Join(err, cluster.Close()) }()
+	done, err := openCheckpoint(&o, cluster.Binary, out)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := forEach(o.Parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, l, out, o.Seed) }); err != nil {
+	if err := forEach(o.Parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, cluster, out, o.Seed) }); err != nil {
 		return err
 	}
 	if err := planFaults(sweeps, o); err != nil {
@@ -73,15 +73,15 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		printPlan(out, sweeps)
 	}
 	err = forEach(o.Parallel, shuffledJobs(sweeps, o.Seed), func(j job) error {
-		if o.Within > 0 && time.Since(began) > o.Within {
+		if o.Within > 0 && time.Since(start) > o.Within {
 			return nil
 		}
-		return j.try(ctx, l, done, j.Fault, out, o.Seed)
+		return j.try(ctx, cluster, done, j.Fault, out, o.Seed)
 	})
 	if err != nil {
 		return err
 	}
-	return report(out, sweeps, o, time.Since(began))
+	return report(out, sweeps, o, time.Since(start))
 }
 
 // job is one run.

@@ -22,7 +22,7 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-func TestVariantsFollowTheSource(t *testing.T) {
+func TestVariantsApplyToTheSource(t *testing.T) {
 	repo, err := local.FindRepo()
 	if err != nil {
 		t.Fatal(err)
