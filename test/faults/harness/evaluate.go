@@ -68,7 +68,7 @@ func (r *Run) waitForEnd(expected string) string {
 
 // WaitUntilIdle waits until no request was made for a while, and none is due soon; otherwise it returns what the operator still does.
 func (r *Run) WaitUntilIdle(window time.Duration) string {
-	const soon = 11 * time.Second // the operator reads a catalog again 10 s after a change
+	const soon = 11 * time.Second // the operator may read a catalog again after 10 s
 	end := time.Now().Add(scenario.Deadline)
 	before, since, rounds := len(r.Injector.Calls()), time.Now(), r.reconcileCount()
 	for time.Since(since) < window {

@@ -31,7 +31,7 @@ import (
 type answer struct {
 	// acts: the request is carried out first.
 	acts bool
-	// accepts: the request is carried out first, as the answer is a malformed success.
+	// accepts: the request is carried out first, as the answer implies that it was accepted.
 	accepts bool
 	// removes: a DELETE is carried out first, as the answer says that the resource is gone.
 	removes bool
