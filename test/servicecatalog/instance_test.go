@@ -802,7 +802,7 @@ var _ = Describe("An instance", func() {
 		It("is asked for when the broker wishes, and else ever more seldom", func(ctx SpecContext) {
 			s := newSite(ctx, namespaced, osbtest.Options{}, never, func(services []osbtest.Service) { services[1].Behavior.Nameless = true })
 			plain, asked := s.slowInstance(ctx, "plain"), s.slowInstance(ctx, "asked")
-			s.Inject(osbtest.Fault{On: osb.PollLastOperation, ID: asked.Spec.ExternalID, Answer: osbtest.InTurn(
+			s.Inject(osbtest.Fault{On: osb.PollLastOperation, ID: asked.Spec.ExternalID, Answer: osbtest.InOrder(
 				osbtest.Status(200, `{"state":"in progress"}`, "Retry-After", "3"),
 				func(w http.ResponseWriter, r *http.Request, c osbtest.Call) {
 					osbtest.Status(200, `{"state":"in progress"}`, "Retry-After", time.Now().Add(4*time.Second).UTC().Format(http.TimeFormat))(w, r, c)
@@ -900,7 +900,7 @@ var _ = Describe("An instance", func() {
 
 			By("trying again where that may help")
 			s.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 4, Acts: true,
-				Answer: osbtest.InTurn(osbtest.Error(500, "", "oops"), osbtest.Drop, osbtest.Status(204, ""), osbtest.Status(202, "["))})
+				Answer: osbtest.InOrder(osbtest.Error(500, "", "oops"), osbtest.Drop, osbtest.Status(204, ""), osbtest.Status(202, "["))})
 			update(ctx, si, parameters(`{"a":4}`))
 			Eventually(hurried(ctx, si)).Should(SatisfyAll(bePresent(si), HaveField("Attempts", BeNil())))
 			Expect(s.held(id).Parameters).To(MatchJSON(`{"a":4}`))
@@ -1063,7 +1063,7 @@ var _ = Describe("An instance", func() {
 		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Acts: true, Answer: osbtest.Status(201, `{"dashboard_url":null}`)})
 		si := s.provisioned(ctx, "db")
 		Expect(si.Status.DashboardURL).To(BeNil())
-		s.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 2, Acts: true, Answer: osbtest.InTurn(osbtest.Status(200, `{"dashboard_url":"https://a.example.com/"}`), osbtest.Status(200, `{"dashboard_url":null}`))})
+		s.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 2, Acts: true, Answer: osbtest.InOrder(osbtest.Status(200, `{"dashboard_url":"https://a.example.com/"}`), osbtest.Status(200, `{"dashboard_url":null}`))})
 		for range 2 {
 			update(ctx, si, touch)
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(bePresent(si), HaveField("DashboardURL", HaveValue(Equal("https://a.example.com/")))))

@@ -65,7 +65,7 @@ var _ = Describe("A credential", serial, func() {
 			answers = append(answers, osbtest.Status(status, said, "Content-Type", "application/json", "Location", "/"+part[0], "Retry-After", "1"))
 		}
 		from %= len(answers)
-		return osbtest.InTurn(slices.Concat(answers[from:], answers[:from])...)
+		return osbtest.InOrder(slices.Concat(answers[from:], answers[:from])...)
 	}
 
 	It("is found nowhere but in its Secret and on the wire", func(ctx SpecContext) {

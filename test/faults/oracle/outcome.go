@@ -97,7 +97,7 @@ func (c Checker) receiverOf(line string) *scenario.FakeReceiver {
 // The Ready condition of receivers as snapshot.Describe writes it.
 const (
 	notProbedCondition = `"reason":"NotProbed","status":"True","type":"Ready"`
-	probedCondition    = `"reason":"Answered","status":"True","type":"Ready"`
+	probedCondition    = `"reason":"Reachable","status":"True","type":"Ready"`
 )
 
 var objectLine = regexp.MustCompile(`^v1beta1\.(Alert|(?:Cluster)?Receiver) (\S+) (.*)$`)
@@ -110,7 +110,7 @@ func (c Checker) mayDiffer(line, expected string) bool {
 		return false
 	}
 	if is[1] != "Alert" {
-		return c.Receivers[is[2]].AtMostOnce || (c.Fault.HasSuccessor() || c.Fault.MayHideReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbedCondition, probedCondition), "NotProbed", "Answered") == should[3]
+		return c.Receivers[is[2]].AtMostOnce || (c.Fault.HasSuccessor() || c.Fault.MayHideReceiver()) && strings.ReplaceAll(strings.ReplaceAll(is[3], notProbedCondition, probedCondition), "NotProbed", "Reachable") == should[3]
 	}
 	var a, b v1beta1.Alert
 	if json.Unmarshal([]byte(is[3]), &a) != nil || json.Unmarshal([]byte(should[3]), &b) != nil || len(a.Status.Deliveries) != len(b.Status.Deliveries) {

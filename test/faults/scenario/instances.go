@@ -170,7 +170,7 @@ func identityScenarios() []Scenario {
 			si := e.NewInstance("db", SyncClass, SyncPlan)
 			si.Spec.ExternalID, si.Spec.Parameters = id, RawParameters(`{"size":2}`)
 			e.create(si)
-			e.waitMessage(si, "brought along")
+			e.waitMessage(si, "supplied")
 			e.remove(si)
 			e.waitGone(si)
 		}},
@@ -185,7 +185,7 @@ func identityScenarios() []Scenario {
 			si := e.retainedBackup()
 			si.Spec.Parameters = RawParameters(`{"size":3}`)
 			e.create(si)
-			e.waitMessage(si, "brought along")
+			e.waitMessage(si, "supplied")
 			e.remove(si)
 			e.waitGone(si)
 		}},
