@@ -97,7 +97,7 @@ func (r *Reconciler) steps(ctx context.Context, v *scope) (ctrl.Result, error) {
 		switch {
 		case err != nil:
 			return ctrl.Result{}, r.Fail(ctx, v, err)
-		case next.NeedFinalizer:
+		case next.Need == lifecycle.NeedFinalizer:
 			return ctrl.Result{}, patch.AddFinalizer(ctx, r.Client, v.Before.DeepCopy(), v1beta1.Finalizer)
 		case next.SecretAction != "":
 			if err := r.executeSecretAction(ctx, v, next); err != nil {
@@ -122,13 +122,13 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (bindingrules.Decisio
 		next := bindingrules.Decide(v.binding, v.inputs)
 		var err error
 		switch {
-		case next.NeedDefinition:
+		case next.Need == lifecycle.NeedDefinition:
 			v.Record.Definition, err = r.Definition.Read(ctx)
 			v.inputs.Definition = v.Record.Definition
 			err = engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, err)
-		case next.NeedParameters:
+		case next.Need == lifecycle.NeedParameters:
 			err = engine.WithReason(v1beta1.ReasonErrorWithParameters, r.readParameters(ctx, v))
-		case next.NeedSecret:
+		case next.Need == lifecycle.NeedSecret:
 			err = r.inspectSecret(ctx, v)
 		default:
 			return next, nil

@@ -70,10 +70,10 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1be
 	switch {
 	case err != nil:
 		return ctrl.Result{}, r.Fail(ctx, v, err)
-	case next.NeedFinalizer:
+	case next.Need == lifecycle.NeedFinalizer:
 		return ctrl.Result{}, r.addFinalizerAndID(ctx, v.Before)
-	case next.NeedReferences != nil:
-		return ctrl.Result{}, r.writeReferences(ctx, v.Before, next.NeedReferences)
+	case next.Need == lifecycle.NeedReferences:
+		return ctrl.Result{}, r.writeReferences(ctx, v.Before, v.inputs.Refs)
 	}
 	result, err := r.execute(ctx, v, next)
 	if err == nil {
@@ -89,12 +89,12 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (instancerules.Decisi
 		next := instancerules.Decide(v.instance, v.inputs)
 		var err error
 		switch {
-		case next.NeedDefinition:
+		case next.Need == lifecycle.NeedDefinition:
 			if v.Record.Definition, err = r.Definition.Read(ctx); err != nil {
 				err = engine.WithReason(v1beta1.ReasonDeprovisionCallFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition was read: "+err.Error()))
 			}
 			v.inputs.Definition = v.Record.Definition
-		case next.NeedParameters:
+		case next.Need == lifecycle.NeedParameters:
 			if err := r.readParameters(ctx, v); err != nil {
 				v.inputs.Parameters.Known, v.inputs.Parameters.SecretMissing, v.unread = true, true, err
 				v.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
@@ -159,7 +159,7 @@ func (r *Reconciler) recordAndContinue(ctx context.Context, v *scope) (ctrl.Resu
 	switch {
 	case err != nil:
 		return ctrl.Result{}, r.Fail(ctx, v, err)
-	case next.Request != nil, next.NeedReferences != nil:
+	case next.Request != nil, next.Need == lifecycle.NeedReferences:
 		return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, v.instance.Status)
 	}
 	return r.finish(ctx, v, next)

@@ -199,7 +199,7 @@ func (d *decision) knowsParameters() bool {
 	params := d.w.Parameters
 	switch {
 	case !params.Known:
-		d.NeedParameters = true
+		d.Need = lifecycle.NeedParameters
 	case params.Blocker == nil:
 		return true
 	default:

@@ -48,7 +48,7 @@ func (d *decision) ensureCredentials() {
 			d.SecretAction = WriteSecret
 		}
 	case d.w.Secret == SecretUnknown:
-		d.NeedSecret = true
+		d.Need = lifecycle.NeedSecret
 	case d.w.Secret == SecretNotOwned:
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
 	case d.w.Secret == SecretInSync && !isDelivered(s) && d.w.SecretID == d.id(): // by a process that was stopped before it could record it

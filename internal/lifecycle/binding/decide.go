@@ -131,14 +131,8 @@ const (
 
 // Decision is what the reconciler does next for a binding.
 type Decision struct {
-	// NeedFinalizer: the finalizer has to be added first.
-	NeedFinalizer bool
-	// NeedDefinition: the CRD has to be read first, as it may be terminating (R10).
-	NeedDefinition bool
-	// NeedParameters: the parameters have to be read first.
-	NeedParameters bool
-	// NeedSecret: the Secret has to be read first.
-	NeedSecret bool
+	// Need is what has to be supplied before the decision; "": nothing.
+	Need lifecycle.Need
 	// WriteAhead: the status has to be written before the Secret and the request (R1).
 	WriteAhead   bool
 	SecretAction SecretAction
@@ -233,7 +227,7 @@ func (d *decision) belongsToAnother() bool {
 func (d *decision) decideUnprotected() {
 	s := &d.Status
 	if len(s.Conditions) == 0 && s.UnbindStatus == "" && s.CurrentOperation == "" {
-		d.NeedFinalizer = true
+		d.Need = lifecycle.NeedFinalizer
 		return
 	}
 	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,

@@ -60,11 +60,11 @@ func (d *decision) remove() {
 func (d *decision) removeSecretThenUnbind(id string) {
 	switch {
 	case d.w.Definition == lifecycle.DefinitionUnknown:
-		d.NeedDefinition = true
+		d.Need = lifecycle.NeedDefinition
 	case d.w.Definition == lifecycle.DefinitionTerminating:
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
 	case d.w.Secret == SecretUnknown:
-		d.NeedSecret = true
+		d.Need = lifecycle.NeedSecret
 	case d.w.Secret == SecretInSync || d.w.Secret == SecretModified:
 		d.SecretAction = DeleteSecret
 	default:
@@ -76,7 +76,7 @@ func (d *decision) removeSecretThenUnbind(id string) {
 func (d *decision) mitigate() {
 	switch {
 	case d.w.Secret == SecretUnknown:
-		d.NeedSecret = true
+		d.Need = lifecycle.NeedSecret
 	case d.w.Secret == SecretInSync && d.w.SecretID == d.id():
 		d.Status.InProgressProperties = nil // the earlier request may have had other parameters
 		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.w.SecretVersion, d.w.Now)

@@ -104,7 +104,7 @@ func (d *decision) replace() {
 	case d.Status.PredecessorID != "":
 		d.removePredecessor()
 	case d.w.Secret == SecretUnknown:
-		d.NeedSecret = true
+		d.Need = lifecycle.NeedSecret
 	case d.w.Secret == SecretModified, d.w.Secret == SecretInSync && (isDelivered(&d.Status) || d.w.SecretID == d.id()):
 		d.SecretAction = ClearSecret
 	case d.owns():

@@ -239,9 +239,9 @@ func (w *bindingWalk) reconcile() {
 		world.Now, world.Memory = w.now, w.known.RequestMemory
 		next := Decide(b, world)
 		switch {
-		case next.NeedFinalizer || next.NeedDefinition || next.NeedParameters:
+		case next.Need != "" && next.Need != lifecycle.NeedSecret:
 			w.failf("a needless step: %+v", next)
-		case next.NeedSecret:
+		case next.Need == lifecycle.NeedSecret:
 			w.inspectSecret(b, &world)
 		case next.Release != nil:
 			w.release()

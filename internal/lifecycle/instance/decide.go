@@ -93,14 +93,8 @@ type Request struct {
 
 // Decision is what the reconciler does next for an instance.
 type Decision struct {
-	// NeedFinalizer: finalizer and id have to be added first.
-	NeedFinalizer bool
-	// NeedReferences have to be written into the spec first; nil: none.
-	NeedReferences *References
-	// NeedDefinition: the CRD has to be read first, as it may be terminating (R10).
-	NeedDefinition bool
-	// NeedParameters: the parameters have to be read first.
-	NeedParameters bool
+	// Need is what has to be supplied before the decision; "": nothing.
+	Need lifecycle.Need
 	// WriteAhead: the status has to be written before the request (R1).
 	WriteAhead bool
 	Request    *Request
@@ -133,7 +127,7 @@ func Decide(si *v1beta1.ServiceInstance, w Inputs) Decision {
 	case status.AsyncOpInProgress:
 		d.poll()
 	case w.Refs != nil && (status.ProvisionStatus != v1beta1.Provisioned || si.Generation != status.ReconciledGeneration):
-		d.NeedReferences = w.Refs
+		d.Need = lifecycle.NeedReferences
 	case status.ProvisionStatus == v1beta1.Provisioned:
 		d.update()
 	default:
@@ -150,7 +144,7 @@ func isBlank(s *v1beta1.ServiceInstanceStatus) bool {
 // decideUnprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
 func (d *decision) decideUnprotected() {
 	if isBlank(&d.Status) {
-		d.NeedFinalizer = true
+		d.Need = lifecycle.NeedFinalizer
 		return
 	}
 	d.setStalled(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")

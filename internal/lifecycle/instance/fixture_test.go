@@ -64,11 +64,11 @@ func (f *fixture) after(call *Request, a Answer) {
 func (s Decision) say() string {
 	var parts []string
 	switch {
-	case s.NeedFinalizer:
+	case s.Need == lifecycle.NeedFinalizer:
 		parts = append(parts, "protect")
-	case s.NeedDefinition:
+	case s.Need == lifecycle.NeedDefinition:
 		parts = append(parts, "prove")
-	case s.NeedParameters:
+	case s.Need == lifecycle.NeedParameters:
 		parts = append(parts, "read")
 	case s.Release != nil:
 		parts = append(parts, "release "+s.Release.Reason)

@@ -113,7 +113,7 @@ func (d *decision) knowsParameters() bool {
 	params := d.w.Parameters
 	switch {
 	case !params.Known:
-		d.NeedParameters = true
+		d.Need = lifecycle.NeedParameters
 	case params.Blocker == nil:
 		return true
 	case !params.SecretMissing || d.Status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.Status.ReconciledGeneration:

@@ -42,7 +42,7 @@ func (d *decision) remove() {
 	case d.w.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.w.Claimants.BlocksRemoval())
 	case d.w.Definition == lifecycle.DefinitionUnknown:
-		d.NeedDefinition = true
+		d.Need = lifecycle.NeedDefinition
 	case d.w.Definition == lifecycle.DefinitionTerminating:
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
 	default:

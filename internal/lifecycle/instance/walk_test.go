@@ -210,7 +210,7 @@ func (w *instanceWalk) reconcile() {
 	}
 	next := Decide(si, w.inputs())
 	switch {
-	case next.NeedFinalizer || next.NeedDefinition || next.NeedParameters || next.NeedReferences != nil:
+	case next.Need != "":
 		w.failf("a needless step: %+v", next)
 	case next.Release != nil:
 		w.release()
@@ -247,7 +247,7 @@ func (w *instanceWalk) reconcile() {
 	si.Status = status
 	if after := Decide(si, w.inputsAt(si)); after.Release != nil {
 		w.release()
-	} else if after.Request == nil && after.NeedReferences == nil {
+	} else if after.Request == nil && after.Need != lifecycle.NeedReferences {
 		w.record(after.Status)
 	} else {
 		w.record(status)

@@ -1,0 +1,33 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+// Need is what a decision lacks. The reconciler supplies it, and decides again.
+type Need string
+
+const (
+	// NeedFinalizer is the finalizer, and where it is missing the id, which have to be added first.
+	NeedFinalizer Need = "Finalizer"
+	// NeedReferences are the references to class and plan, which have to be written into the spec first.
+	NeedReferences Need = "References"
+	// NeedDefinition is a read of the CustomResourceDefinition, which may be terminating (R10).
+	NeedDefinition Need = "Definition"
+	// NeedParameters are the parameters of the spec, which have to be read from Secrets.
+	NeedParameters Need = "Parameters"
+	// NeedSecret is the binding's Secret, which has to be read.
+	NeedSecret Need = "Secret"
+)
