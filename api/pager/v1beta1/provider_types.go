@@ -34,7 +34,7 @@ type Provider struct {
 
 	// slack is Slack: an incoming webhook, or a bot where channel is set. Updates and
 	// the resolve edit a bot's message, without a notification; a webhook's are messages
-	// of their own. Slack has no key: a message may appear twice after a lost answer.
+	// of their own. Slack has no key: a message may be seen twice after a lost answer.
 	// +optional
 	Slack *SlackProvider `json:"slack,omitempty"`
 
@@ -45,7 +45,7 @@ type Provider struct {
 	PagerDuty *PagerDutyProvider `json:"pagerDuty,omitempty"`
 
 	// telegram is a Telegram bot. Updates and the resolve edit the message, without a
-	// notification. Telegram has no key: a message may appear twice after a lost answer.
+	// notification. Telegram has no key: a message may be seen twice after a lost answer.
 	// +optional
 	Telegram *TelegramProvider `json:"telegram,omitempty"`
 
@@ -71,14 +71,14 @@ type Provider struct {
 	Event *EventProvider `json:"event,omitempty"`
 
 	// discord is a Discord channel webhook. Updates and the resolve edit the message,
-	// without a notification. Discord has no key: a message may appear twice after a
+	// without a notification. Discord has no key: a message may be seen twice after a
 	// lost answer.
 	// +optional
 	Discord *DiscordProvider `json:"discord,omitempty"`
 
 	// teams is a Microsoft Teams workflow webhook. Sent means that the workflow was
 	// started; whether Teams shows the card is not known. There is no key: a card may
-	// appear twice after a lost answer. Updates and the resolve are cards of their own.
+	// be seen twice after a lost answer. Updates and the resolve are cards of their own.
 	// +optional
 	Teams *TeamsProvider `json:"teams,omitempty"`
 
@@ -90,7 +90,7 @@ type Provider struct {
 
 	// mattermost is Mattermost: an incoming webhook, or a bot where channelID is set.
 	// Updates and the resolve edit a bot's post; a webhook's are posts of their own.
-	// After a lost answer a webhook's post may appear twice; a bot's only if the repeat
+	// After a lost answer a webhook's post may be seen twice; a bot's only if the repeat
 	// is more than 30 seconds later.
 	// +optional
 	Mattermost *MattermostProvider `json:"mattermost,omitempty"`
@@ -107,14 +107,14 @@ type Provider struct {
 	// +optional
 	Ntfy *NtfyProvider `json:"ntfy,omitempty"`
 
-	// gotify is Gotify. It has no key: a message may appear twice after a lost answer.
+	// gotify is Gotify. It has no key: a message may be seen twice after a lost answer.
 	// Updates and the resolve are messages of their own.
 	// +optional
 	Gotify *GotifyProvider `json:"gotify,omitempty"`
 
 	// pushover is Pushover. A Critical message is repeated every minute, for an hour or
 	// until it is acknowledged, and until the Alert is updated or resolved. Updates and
-	// the resolve are messages of their own. Pushover has no key: a message may appear
+	// the resolve are messages of their own. Pushover has no key: a message may be seen
 	// twice after a lost answer.
 	// +optional
 	Pushover *PushoverProvider `json:"pushover,omitempty"`
