@@ -200,24 +200,20 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("explains every reason of brokers, instances and bindings, and no other", func() {
-		const page, controllers = "docs/how-to/troubleshoot.md", "controllers/servicecatalog"
+		const page = "docs/how-to/troubleshoot.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		events := column("docs/how-to/operate.md", "reason of an event about a service", reason)
 		all := slices.Clone(events)
-		for kind, files := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
+		for kind, name := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
 			documented := column(page, "reason of "+kind, reason)
-			var own []string
-			for _, path := range must(filepath.Glob(filepath.Join(repo, controllers, "*"+files+"*.go"))) {
-				own = append(own, must(filepath.Rel(repo, path)))
-			}
-			Expect(append(documented, events...)).To(ContainElements(reasons(own...)), "reasons of %s", kind)
+			Expect(append(documented, events...)).To(ContainElements(reasons("controllers/servicecatalog/"+name, "internal/lifecycle/"+name)), "reasons of %s", kind)
 			all = append(all, documented...)
 		}
-		expectTable(reasons(controllers), all)
+		expectTable(reasons(servicePackages...), all)
 	})
 
 	It("needs no reason of brokers, instances and bindings that nothing has", func() {
-		expectTable(findInCode(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1"), reasons("controllers/servicecatalog"))
+		expectTable(findInCode(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1"), reasons(servicePackages...))
 	})
 
 	It("has a page of one form for each provider, with its fields and no other, and what it guarantees", func() {
@@ -490,6 +486,9 @@ func findInCode(pattern string, folders ...string) []string {
 	}
 	return found
 }
+
+// servicePackages give reasons to brokers, instances and bindings.
+var servicePackages = []string{"controllers/servicecatalog", "internal/brokers", "internal/lifecycle"}
 
 // reasons are those that the code in folders or files gives to brokers, instances and bindings.
 func reasons(paths ...string) []string {
