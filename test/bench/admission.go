@@ -37,7 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// schemaSize is how large the schema of a plan is, in bytes, about.
+// schemaSize is the approximate size of a plan's schema in bytes.
 const schemaSize = 50_000
 
 func latencyTable() *table[[]time.Duration] {
@@ -56,23 +56,23 @@ The schema has %d bytes. A list has %d Alerts: what v1alpha1 takes longer is the
 
 `
 
-// admissionPart measures how long the API server's questions take.
+// admissionPart measures how long admission and conversion webhooks take.
 func (b *bench) admissionPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "admission: %d requests of each kind\n\n", b.reviews)
 	t := latencyTable()
-	schema := schemaOf(schemaSize)
+	schema := makeSchema(schemaSize)
 	var conversion time.Duration
-	err := b.onStage(ctx, staging{binary: b.operator}, func(ctx context.Context, s *stage) error {
-		at, err := b.enterStrict(ctx, s, schema)
+	err := b.runInEnvironment(ctx, environmentOptions{binary: b.operator}, func(ctx context.Context, s *environment) error {
+		tn, err := b.newSchemaTenant(ctx, s, schema)
 		if err != nil {
 			return err
 		}
-		defer at.broker.close()
-		if err := b.admit(ctx, s, at, t); err != nil {
+		defer tn.broker.close()
+		if err := b.measureAdmission(ctx, s, tn, t); err != nil {
 			return err
 		}
-		conversion, err = b.convert(ctx, s, t)
-		return errors.Join(err, at.removeBroker(ctx))
+		conversion, err = b.measureConversion(ctx, s, t)
+		return errors.Join(err, tn.removeBroker(ctx))
 	})
 	if err != nil {
 		return err
@@ -82,8 +82,8 @@ func (b *bench) admissionPart(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// schemaOf has the schema of parameters be so large, about, as one with many settings is.
-func schemaOf(size int) json.RawMessage {
+// makeSchema returns a schema of about the given size, with many settings as real schemas have.
+func makeSchema(size int) json.RawMessage {
 	const setting = `"s%03d":{"type":"object","title":"A setting","description":"What this setting is about, for people who read it","properties":{"mode":{"type":"string","enum":["on","off","auto"]},"name":{"type":"string","pattern":"^[a-z]([-a-z0-9]*[a-z0-9])?$"}}}`
 	settings := make([]string, size/len(setting))
 	for i := range settings {
@@ -93,39 +93,39 @@ func schemaOf(size int) json.RawMessage {
 		strings.Join(settings, ",") + `}}}}}`)
 }
 
-// strict is a plan that says what parameters it takes.
-const strict = "strict"
+// planWithSchema is the name of a plan with a schema for its parameters.
+const planWithSchema = "strict"
 
-// enterStrict makes a tenant of a broker that has such a plan.
-func (b *bench) enterStrict(ctx context.Context, s *stage, schema json.RawMessage) (*tenant, error) {
-	service := newService(b.unused("admission"), osbtest.Behavior{})
-	service.Plans = append(service.Plans, osbtest.Plan{ID: string(uuid.NewUUID()), Name: strict, Description: "With a schema", Schemas: schema})
-	return enter(ctx, s.api, service)
+// newSchemaTenant creates a tenant whose broker also offers planWithSchema.
+func (b *bench) newSchemaTenant(ctx context.Context, s *environment, schema json.RawMessage) (*tenant, error) {
+	service := newService(b.uniqueName("admission"), osbtest.Behavior{})
+	service.Plans = append(service.Plans, osbtest.Plan{ID: string(uuid.NewUUID()), Name: planWithSchema, Description: "With a schema", Schemas: schema})
+	return newRegisteredTenant(ctx, s.api, service)
 }
 
-// admit adds lines of objects that are created.
-func (b *bench) admit(ctx context.Context, s *stage, at *tenant, t *table[[]time.Duration]) error {
-	create := func(object func(int) client.Object) doing {
+// measureAdmission adds rows for creates.
+func (b *bench) measureAdmission(ctx context.Context, s *environment, tn *tenant, t *table[[]time.Duration]) error {
+	create := func(object func(int) client.Object) objectAction {
 		return func(ctx context.Context, i int) error { return s.api.Create(ctx, object(i), client.DryRunAll) }
 	}
-	durations, err := inTurns(ctx, b.reviews, map[string]doing{
+	durations, err := measureInterleaved(ctx, b.reviews, map[string]objectAction{
 		"created: a ConfigMap": create(func(i int) client.Object {
 			o := &corev1.ConfigMap{}
-			o.Namespace, o.Name = at.namespace, objectName(i)
+			o.Namespace, o.Name = tn.namespace, objectName(i)
 			return o
 		}),
-		"created: an Alert":                         create((&site{namespace: at.namespace}).alert),
-		"created: an instance, plan without schema": create(at.instance),
-		"created: an instance, plan with schema":    create(at.strictInstance),
+		"created: an Alert":                         create((&alertNamespace{namespace: tn.namespace}).alert),
+		"created: an instance, plan without schema": create(tn.instance),
+		"created: an instance, plan with schema":    create(tn.schemaInstance),
 	})
 	addLatencies(t, durations)
 	return err
 }
 
-// strictInstance is of the plan with a schema, and has some of its settings.
-func (t *tenant) strictInstance(i int) client.Object {
+// schemaInstance is an instance of planWithSchema with some of its settings.
+func (t *tenant) schemaInstance(i int) client.Object {
 	o := t.instance(i).(*servicecatalog.ServiceInstance)
-	o.Spec.ClusterServicePlanExternalName = strict
+	o.Spec.ClusterServicePlanExternalName = planWithSchema
 	settings := make([]string, 20)
 	for i := range settings {
 		settings[i] = fmt.Sprintf(`"s%03d":{"mode":"auto","name":"a-name"}`, i)
@@ -134,35 +134,35 @@ func (t *tenant) strictInstance(i int) client.Object {
 	return o
 }
 
-// convert adds lines of Alerts that are read in both versions, and says by how much a list of all takes longer in the old one.
-func (b *bench) convert(ctx context.Context, s *stage, t *table[[]time.Duration]) (time.Duration, error) {
+// measureConversion adds rows for reads of Alerts in both versions, and returns how much longer a list of all of them takes in v1alpha1.
+func (b *bench) measureConversion(ctx context.Context, s *environment, t *table[[]time.Duration]) (time.Duration, error) {
 	const lists = 20
-	at, err := newSite(ctx, s.api, b.unused("conversion"), func(a *v1beta1.Alert) bool { return len(a.Status.Conditions) > 0 })
+	ns, err := newAlertNamespace(ctx, s.api, b.uniqueName("conversion"), func(a *v1beta1.Alert) bool { return len(a.Status.Conditions) > 0 })
 	if err != nil {
 		return 0, err
 	}
-	if err := at.warmUp(ctx); err != nil {
+	if err := ns.warmUp(ctx); err != nil {
 		return 0, err
 	}
-	accepted, err := burst(ctx, b.reviews, b.creators, at.create)
+	accepted, err := runBurst(ctx, b.reviews, b.creators, ns.create)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := at.seen.readyAt(ctx, len(accepted)); err != nil { // nobody is to be paged
+	if _, err := ns.timeline.waitReady(ctx, len(accepted)); err != nil { // the namespace has no receiver, so the Alerts only get a condition
 		return 0, err
 	}
-	get := func(into client.Object) doing {
+	get := func(into client.Object) objectAction {
 		return func(ctx context.Context, i int) error {
-			return s.api.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: objectName(i)}, into)
+			return s.api.Get(ctx, client.ObjectKey{Namespace: ns.namespace, Name: objectName(i)}, into)
 		}
 	}
-	list := func(into client.ObjectList) doing {
-		return func(ctx context.Context, _ int) error { return s.api.List(ctx, into, client.InNamespace(at.namespace)) }
+	list := func(into client.ObjectList) objectAction {
+		return func(ctx context.Context, _ int) error { return s.api.List(ctx, into, client.InNamespace(ns.namespace)) }
 	}
-	one, errGet := inTurns(ctx, b.reviews, map[string]doing{"read: an Alert, v1beta1": get(&v1beta1.Alert{}), "read: an Alert, v1alpha1": get(&v1alpha1.Alert{})})
+	one, errGet := measureInterleaved(ctx, b.reviews, map[string]objectAction{"read: an Alert, v1beta1": get(&v1beta1.Alert{}), "read: an Alert, v1alpha1": get(&v1alpha1.Alert{})})
 	newer, older := "read: a list of Alerts, v1beta1", "read: a list of Alerts, v1alpha1"
-	all, errList := inTurns(ctx, lists, map[string]doing{newer: list(&v1beta1.AlertList{}), older: list(&v1alpha1.AlertList{})})
-	if err := errors.Join(errGet, errList, at.clear(ctx, len(accepted))); err != nil {
+	all, errList := measureInterleaved(ctx, lists, map[string]objectAction{newer: list(&v1beta1.AlertList{}), older: list(&v1alpha1.AlertList{})})
+	if err := errors.Join(errGet, errList, ns.removeAll(ctx, len(accepted))); err != nil {
 		return 0, err
 	}
 	addLatencies(t, one)
@@ -170,8 +170,9 @@ func (b *bench) convert(ctx context.Context, s *stage, t *table[[]time.Duration]
 	return percentile(all[older], 50) - percentile(all[newer], 50), nil
 }
 
-// inTurns does each n times, all in turn, and says how long each time was. The first time of all is to warm up.
-func inTurns(ctx context.Context, n int, all map[string]doing) (map[string][]time.Duration, error) {
+// measureInterleaved calls each action n times, in turn with the others, and returns how long each call took. The first call of
+// each action is for warming up.
+func measureInterleaved(ctx context.Context, n int, all map[string]objectAction) (map[string][]time.Duration, error) {
 	took := map[string][]time.Duration{}
 	for i := range n + 1 {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -189,6 +190,6 @@ func inTurns(ctx context.Context, n int, all map[string]doing) (map[string][]tim
 
 func addLatencies(t *table[[]time.Duration], of map[string][]time.Duration) {
 	for _, name := range slices.Sorted(maps.Keys(of)) {
-		t.run(name, of[name])
+		t.addRun(name, of[name])
 	}
 }

@@ -26,24 +26,24 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/audit"
 )
 
-// requests are a subject's to the API server.
-type requests struct {
+// requestCounts are numbers of requests of the subject to the API server.
+type requestCounts struct {
 	patch, post, del, get float64
 	secretGets, events    float64
-	lists, watches        float64 // watches that ended, and so began anew
+	lists, watches        float64 // watches counts those that ended and were started again
 	leases                float64
 }
 
-// each is how many there are for each of n objects.
-func (r requests) each(n float64) requests {
-	return requests{r.patch / n, r.post / n, r.del / n, r.get / n, r.secretGets / n, r.events / n, r.lists / n, r.watches / n, r.leases / n}
+// perObject divides the counts by the number of objects.
+func (r requestCounts) perObject(n float64) requestCounts {
+	return requestCounts{r.patch / n, r.post / n, r.del / n, r.get / n, r.secretGets / n, r.events / n, r.lists / n, r.watches / n, r.leases / n}
 }
 
-// writes are all that change something, but for leases and events.
-func (r requests) writes() float64 { return r.patch + r.post + r.del }
+// writes counts requests that change something, without leases and events.
+func (r requestCounts) writes() float64 { return r.patch + r.post + r.del }
 
-// count counts a request, but for the reviews by which a process finds out who reads its metrics.
-func (r *requests) count(e audit.Event) {
+// add counts a request, unless it is a review by which a process authorizes a client of its metrics.
+func (r *requestCounts) add(e audit.Event) {
 	switch {
 	case e.ObjectRef.APIGroup == "authentication.k8s.io" || e.ObjectRef.APIGroup == "authorization.k8s.io":
 	case e.ObjectRef.Resource == "leases":
@@ -67,36 +67,37 @@ func (r *requests) count(e audit.Event) {
 	}
 }
 
-// requests are the subject's since an offset in the log, once it makes no more; none about objects of the names in except.
-func (s *stage) requests(ctx context.Context, since int64, except ...string) (all requests, err error) {
-	if _, err := s.silence(ctx); err != nil {
+// countRequests waits until the subject sends no more requests, and counts those since an offset in the audit log. It leaves out
+// requests about objects with the names in except.
+func (s *environment) countRequests(ctx context.Context, since int64, except ...string) (all requestCounts, err error) {
+	if _, err := s.waitForSilence(ctx); err != nil {
 		return all, err
 	}
-	made, err := audit.Events(s.audit, since, s.cluster.Namespace, s.cluster.ServiceAccount)
+	made, err := audit.Read(s.auditLogPath, since, s.cluster.Namespace, s.cluster.ServiceAccount)
 	for _, e := range made {
 		if !slices.Contains(except, e.ObjectRef.Name) {
-			all.count(e)
+			all.add(e)
 		}
 	}
 	return all, err
 }
 
-// silence returns once nobody has asked the API server for anything for half a second, and where its log ends then. The log has all
-// requests of the subject, and everybody's about our kinds and Secrets.
-func (s *stage) silence(ctx context.Context) (end int64, err error) {
-	deadline := time.Now().Add(patience)
+// waitForSilence returns once no request was logged for half a second, with the size of the audit log. The log has all requests of
+// the subject, and those of everybody about Bellhop's kinds and Secrets.
+func (s *environment) waitForSilence(ctx context.Context) (end int64, err error) {
+	deadline := time.Now().Add(stallTimeout)
 	for quiet := 0; quiet < 5; {
 		select {
-		case <-time.After(100 * time.Millisecond): // nothing else shows it
+		case <-time.After(100 * time.Millisecond): // only the absence of requests shows that the subject is idle
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}
-		info, err := os.Stat(s.audit)
+		info, err := os.Stat(s.auditLogPath)
 		switch {
 		case err != nil:
 			return 0, err
 		case time.Now().After(deadline):
-			return 0, errors.New("there is nothing left to do, and still the API server is asked for something")
+			return 0, errors.New("the subject or a client still sends requests to the API server, although all objects are done")
 		case info.Size() != end:
 			quiet, end = 0, info.Size()
 		default:

@@ -26,9 +26,9 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-func TestRequestsOfTheSubject(t *testing.T) {
+func TestCountRequests(t *testing.T) {
 	const subject, user = "system:serviceaccount:bellhop-system:bellhop", "admin"
-	s := &stage{cluster: &local.Cluster{Namespace: "bellhop-system", ServiceAccount: "bellhop"}, audit: filepath.Join(t.TempDir(), "audit.log")}
+	s := &environment{cluster: &local.Cluster{Namespace: "bellhop-system", ServiceAccount: "bellhop"}, auditLogPath: filepath.Join(t.TempDir(), "audit.log")}
 	line := func(user, verb, group, resource string) string {
 		return fmt.Sprintf(`{"stage":"ResponseComplete","verb":%q,"user":{"username":%q},"objectRef":{"resource":%q,"apiGroup":%q}}`+"\n", verb, user, resource, group)
 	}
@@ -47,11 +47,11 @@ func TestRequestsOfTheSubject(t *testing.T) {
 		strings.Replace(line(subject, "patch", "servicecatalog.k8s.io", "serviceinstances"), "ResponseComplete", "ResponseStarted", 1),
 		strings.Replace(line(subject, "patch", "servicecatalog.k8s.io", "serviceinstances"), `"resource"`, `"name":"new","resource"`, 1),
 	}, "")
-	if err := os.WriteFile(s.audit, []byte(log), 0o600); err != nil {
+	if err := os.WriteFile(s.auditLogPath, []byte(log), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.requests(t.Context(), int64(len(before)), "new")
-	if want := (requests{patch: 2, post: 1, del: 1, get: 1, secretGets: 1, events: 1, watches: 1}); err != nil || got != want {
+	got, err := s.countRequests(t.Context(), int64(len(before)), "new")
+	if want := (requestCounts{patch: 2, post: 1, del: 1, get: 1, secretGets: 1, events: 1, watches: 1}); err != nil || got != want {
 		t.Errorf("%+v, %v: want %+v", got, err, want)
 	}
 }

@@ -28,21 +28,21 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-// A bench has the programs that are measured.
+// A bench has the options and the programs of a run.
 type bench struct {
 	options
 	repo, dir       string
-	operator, floor string // binaries
+	operator, floor string // paths of the binaries
 	log             io.Writer
 
-	names  int    // that were given
-	shared *stage // of a short run
+	nameCount int          // of names from uniqueName
+	shared    *environment // the environment of a short run
 
-	alertModel, serviceModel *sample
-	offer                    *offer // what the operator made of the broker's catalog
+	alertModel, serviceModel *recordedModel
+	catalogObjects           *catalogObjects // what the operator created from the broker's catalog
 }
 
-// newBench builds the operator and the floors, with the same flags.
+// newBench builds the operator and the floors with the same flags.
 func newBench(ctx context.Context, o options) (_ *bench, err error) {
 	b := &bench{options: o, log: io.Discard}
 	if o.verbose {
@@ -81,11 +81,11 @@ func (b *bench) close() (err error) {
 	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
-// unused is a name that begins so, and that nothing else has.
-func (b *bench) unused(name string) string {
-	b.names++
-	return fmt.Sprintf("%s-%d", name, b.names)
+// uniqueName returns a name with this prefix that no other object has.
+func (b *bench) uniqueName(name string) string {
+	b.nameCount++
+	return fmt.Sprintf("%s-%d", name, b.nameCount)
 }
 
-// progress tells who waits how far it is.
-func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, "==> "+format+"\n", args...) }
+// logProgress reports to the user what is being measured.
+func logProgress(format string, args ...any) { fmt.Fprintf(os.Stderr, "==> "+format+"\n", args...) }

@@ -33,10 +33,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// A broker is one of osbtest, which also remembers when its requests were open.
+// A broker is an osbtest.Broker that also records when its requests were open.
 type broker struct {
 	*osbtest.Broker
-	service osbtest.Service // the first that it offers
+	service osbtest.Service // the first service of its catalog
 	url     string
 	server  *http.Server
 
@@ -44,10 +44,10 @@ type broker struct {
 	spans []*span
 }
 
-// A span is how long a request was open.
+// A span is the time in which a request was open.
 type span struct{ from, to time.Time }
 
-// newService has one plan, which does what it is asked as behavior says.
+// newService returns a service with one plan.
 func newService(name string, behavior osbtest.Behavior) osbtest.Service {
 	return osbtest.Service{
 		ID: string(uuid.NewUUID()), Name: name, Description: "A database that nobody needs", Bindable: true,
@@ -56,7 +56,7 @@ func newService(name string, behavior osbtest.Behavior) osbtest.Service {
 	}
 }
 
-// newBroker serves until closed. What tenants have is of the first service.
+// newBroker serves until close. Tenants have instances of the first service.
 func newBroker(ctx context.Context, services ...osbtest.Service) (*broker, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,13 +64,13 @@ func newBroker(ctx context.Context, services ...osbtest.Service) (*broker, error
 	}
 	b := &broker{Broker: osbtest.New(osbtest.Options{Services: services}), service: services[0], url: "http://" + listener.Addr().String()}
 	b.server = &http.Server{Handler: b, ReadHeaderTimeout: time.Minute}
-	go func() { _ = b.server.Serve(listener) }() // it ends by close only
+	go func() { _ = b.server.Serve(listener) }() // Serve returns only after close
 	return b, nil
 }
 
-func (b *broker) close() { _ = b.server.Close() } // there is nobody left to answer
+func (b *broker) close() { _ = b.server.Close() } // clients have no open requests by then
 
-// ServeHTTP answers, and notes how long that took.
+// ServeHTTP answers a request, and records its span.
 func (b *broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	open := &span{from: time.Now()}
 	b.mu.Lock()
@@ -81,31 +81,31 @@ func (b *broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer b.mu.Unlock()
 		open.to = time.Now()
 		if r.Context().Err() != nil {
-			open.to = open.to.Add(-grace)
+			open.to = open.to.Add(-disconnectDelay)
 		}
 	}()
 	b.Broker.ServeHTTP(w, r)
 }
 
-// grace is for how long a broker may not know yet that a request was given up, when the next one comes.
-const grace = 100 * time.Millisecond
+// disconnectDelay is how long the broker may take to notice that the client gave a request up and sent the next one.
+const disconnectDelay = 100 * time.Millisecond
 
-// total is how many requests there were.
-func (b *broker) total() (sum int) {
+// requestCount counts all requests so far.
+func (b *broker) requestCount() (sum int) {
 	for _, count := range b.Counts() {
 		sum += count
 	}
 	return sum
 }
 
-// mostOpen is how many requests were open at once at most.
-func (b *broker) mostOpen() int {
+// maxOpenRequests returns the largest number of requests that were open at the same time.
+func (b *broker) maxOpenRequests() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return most(b.spans, time.Now())
+	return maxConcurrent(b.spans, time.Now())
 }
 
-func most(spans []*span, now time.Time) int {
+func maxConcurrent(spans []*span, now time.Time) int {
 	type step struct {
 		at time.Time
 		by int
@@ -129,29 +129,29 @@ func most(spans []*span, now time.Time) int {
 	return highest
 }
 
-// checkHolds fails unless the broker has so many instances and bindings, and all are ready.
-func (b *broker) checkHolds(instances, bindings int) error {
-	held := b.Holds()
+// checkContents fails unless the broker has exactly this many instances and bindings, and all are ready.
+func (b *broker) checkContents(instances, bindings int) error {
+	contents := b.Holds()
 	var errs []error
-	if len(held.Instances) != instances || len(held.Bindings) != bindings {
-		errs = append(errs, fmt.Errorf("the broker has %d instances and %d bindings: it should have %d and %d", len(held.Instances), len(held.Bindings), instances, bindings))
+	if len(contents.Instances) != instances || len(contents.Bindings) != bindings {
+		errs = append(errs, fmt.Errorf("the broker has %d instances and %d bindings: it should have %d and %d", len(contents.Instances), len(contents.Bindings), instances, bindings))
 	}
-	for id, i := range held.Instances {
+	for id, i := range contents.Instances {
 		if i.State != osbtest.Ready {
 			errs = append(errs, fmt.Errorf("the broker is still %s instance %s", i.State, id))
 		}
 	}
-	for id, bound := range held.Bindings {
+	for id, bound := range contents.Bindings {
 		if bound.State != osbtest.Ready {
 			errs = append(errs, fmt.Errorf("the broker is still %s binding %s", bound.State, id))
 		}
 	}
-	return some(errs)
+	return joinFirst(errs)
 }
 
-// checkRecord fails unless so many instances and bindings in all were each asked for once, removed once, and are gone.
-func (b *broker) checkRecord(objects int) error {
-	errs := []error{b.checkHolds(0, 0)}
+// checkHistories fails unless the broker got one PUT and one DELETE for each of this many ids, and holds nothing any more.
+func (b *broker) checkHistories(objects int) error {
+	errs := []error{b.checkContents(0, 0)}
 	histories := b.Histories()
 	if len(histories) != objects {
 		errs = append(errs, fmt.Errorf("the broker was asked for %d ids: it should be %d", len(histories), objects))
@@ -164,11 +164,11 @@ func (b *broker) checkRecord(objects int) error {
 	for _, violation := range b.Violations() {
 		errs = append(errs, fmt.Errorf("a request broke the protocol: %s", violation))
 	}
-	return some(errs)
+	return joinFirst(errs)
 }
 
-// some are the first of many errors, and how many there are.
-func some(errs []error) error {
+// joinFirst joins the first errors, and counts the others.
+func joinFirst(errs []error) error {
 	const few = 10
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	if len(errs) > few {

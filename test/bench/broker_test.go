@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-func TestMost(t *testing.T) {
+func TestMaxConcurrent(t *testing.T) {
 	start := time.Now()
 	at := func(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
 	for name, c := range map[string]struct {
@@ -45,13 +45,13 @@ func TestMost(t *testing.T) {
 		"two that are still open":     {[]*span{{from: at(0)}, {from: at(1)}}, 2},
 		"one that was given up early": {[]*span{{at(0), at(-0.1)}, {at(0), at(1)}}, 1},
 	} {
-		if got := most(c.spans, at(9)); got != c.want {
+		if got := maxConcurrent(c.spans, at(9)); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}
 }
 
-// ask has the broker make or remove an instance.
+// ask sends a provision or deprovision request, and returns the status of the answer.
 func ask(t *testing.T, b *broker, method, id string) int {
 	t.Helper()
 	plan := b.service.Plans[0].ID
@@ -80,7 +80,7 @@ func ask(t *testing.T, b *broker, method, id string) int {
 	return response.StatusCode
 }
 
-func TestABrokersRecord(t *testing.T) {
+func TestCheckHistories(t *testing.T) {
 	b, err := newBroker(t.Context(), newService("database", osbtest.Behavior{}))
 	if err != nil {
 		t.Fatal(err)
@@ -88,13 +88,13 @@ func TestABrokersRecord(t *testing.T) {
 	defer b.close()
 	expect := func(what, want string) {
 		t.Helper()
-		if err := b.checkRecord(2); err == nil && want != "" || err != nil && (want == "" || !strings.Contains(err.Error(), want)) {
+		if err := b.checkHistories(2); err == nil && want != "" || err != nil && (want == "" || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", what, err, want)
 		}
 	}
 	ask(t, b, http.MethodPut, "a")
 	ask(t, b, http.MethodPut, "b")
-	if err := b.checkHolds(2, 0); err != nil {
+	if err := b.checkContents(2, 0); err != nil {
 		t.Errorf("two are there: %v", err)
 	}
 	ask(t, b, http.MethodDelete, "a")
@@ -105,32 +105,32 @@ func TestABrokersRecord(t *testing.T) {
 	expect("one deleted twice", "1 PUTs, 0 PATCHes and 2 DELETEs for b")
 }
 
-func TestBrokersThatFailAreHealed(t *testing.T) {
-	for _, kind := range failures {
-		t.Run(kind.name, func(t *testing.T) {
+func TestHealedBrokersFinishTheirOperations(t *testing.T) {
+	for _, mode := range failureModes {
+		t.Run(mode.name, func(t *testing.T) {
 			b, err := newBroker(t.Context(), newService("database", osbtest.Behavior{}))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer b.close()
-			heal := kind.begin(t.Context(), b)
+			heal := mode.inject(t.Context(), b)
 			defer heal()
 			answered := make(chan int, 1)
 			go func() { answered <- ask(t, b, http.MethodPut, "a") }()
 			begun := func(context.Context) (bool, error) {
-				return b.History("a").Puts == 1 && (kind.name != "unending" || len(b.Holds().Instances) == 1), nil
+				return b.History("a").Puts == 1 && (mode.name != "unending" || len(b.Holds().Instances) == 1), nil
 			}
-			if err := eventually(t.Context(), begun); err != nil {
+			if err := pollUntil(t.Context(), begun); err != nil {
 				t.Fatal(err)
 			}
 			heal()
-			if status, want := <-answered, map[string]int{"unending": http.StatusAccepted}[kind.name]; status != cmp.Or(want, http.StatusCreated) {
+			if status, want := <-answered, map[string]int{"unending": http.StatusAccepted}[mode.name]; status != cmp.Or(want, http.StatusCreated) {
 				t.Errorf("once it is healed it answers %d", status)
 			}
 			if status := ask(t, b, http.MethodDelete, "a"); status != http.StatusOK {
 				t.Errorf("it answers %d to a removal", status)
 			}
-			if err := b.checkRecord(1); err != nil {
+			if err := b.checkHistories(1); err != nil {
 				t.Error(err)
 			}
 		})

@@ -34,63 +34,63 @@ import (
 const aboutBrokers = `
 The slowest of all: %.0f ms with, %.0f ms without. Aims: with / without of p99 at most 1.15.
 p50, p99, max: of an instance at the healthy broker, from its accepted create until a watch shows it as Ready. with: %s
-before that, a third of as many instances was created at each of three brokers: one answers nothing, one makes instances in
-its own time and says at each poll that they are not ready yet, one lets its answers come byte by byte and without an end.
-without: there is only the healthy broker. Requests that were open at once, at most: %s. Aim: at most 4.
+before that, a third of as many instances was created at each of three brokers: one never answers, one answers asynchronously and
+reports each operation as in progress at every poll, one sends its answers byte by byte without an end. without: there is only the
+healthy broker. Requests that were open at once, at most: %s. Aim: at most 4.
 ` + aboutRuns
 
-// brokersPart measures what failing brokers cost another one.
+// brokersPart measures how much failing brokers slow down a healthy one.
 func (b *bench) brokersPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "brokers: %d instances in a run, %g a second; runs: %d with %d instances at brokers that fail, %d without, in turn\n\n",
 		b.runInstances, b.rate, b.runs, b.runInstances, b.runs)
 	open := map[string]int{}
-	with, without, err := b.alternate(ctx, out, func(ctx context.Context, s *stage, name string, failing bool) (isolation, error) {
-		return b.besideBrokers(ctx, s, name, failing, open)
+	with, without, err := b.alternateRuns(ctx, out, func(ctx context.Context, s *environment, name string, failing bool) (isolationFigures, error) {
+		return b.measureBesideBrokers(ctx, s, name, failing, open)
 	})
 	if err != nil {
 		return err
 	}
-	var held []string
-	for _, kind := range failures {
-		held = append(held, fmt.Sprintf("%s %d", kind.name, open[kind.name]))
+	var openByMode []string
+	for _, mode := range failureModes {
+		openByMode = append(openByMode, fmt.Sprintf("%s %d", mode.name, open[mode.name]))
 	}
-	fmt.Fprintf(out, aboutBrokers, milliseconds(slowest(with)), milliseconds(slowest(without)), b.settle, strings.Join(held, ", "))
+	fmt.Fprintf(out, aboutBrokers, milliseconds(maxLatency(with)), milliseconds(maxLatency(without)), b.settle, strings.Join(openByMode, ", "))
 	return nil
 }
 
-// A failure is how a broker fails.
-type failure struct {
+// A failureMode is one way in which a broker fails.
+type failureMode struct {
 	name string
-	// begin has the broker fail until it is healed; then it does all that it was asked.
-	begin func(ctx context.Context, b *broker) (heal func())
+	// inject makes the broker fail. heal makes it finish all operations that it was asked for, and work again.
+	inject func(ctx context.Context, b *broker) (heal func())
 }
 
-// failures are those of the brokers beside the healthy one. Their catalogs can be read before.
-var failures = []failure{{"hanging", hang}, {"unending", unend}, {"dripping", drip}}
+// failureModes are those of the brokers beside the healthy one. Their catalogs are read before they fail.
+var failureModes = []failureMode{{"hanging", hangRequests}, {"unending", neverFinish}, {"dripping", dripResponses}}
 
-// hang has no call answered.
-func hang(ctx context.Context, b *broker) (heal func()) {
+// hangRequests makes the broker answer no request.
+func hangRequests(ctx context.Context, b *broker) (heal func()) {
 	healed, end := context.WithCancel(ctx)
 	b.Inject(osbtest.Fault{Hold: healed.Done()})
 	return end
 }
 
-// unend has all done in the broker's own time, which never comes.
-func unend(_ context.Context, b *broker) (heal func()) {
-	behave := func(how osbtest.Behavior) {
-		b.Change(func(o *osbtest.Options) { o.Services[0].Behavior = how })
+// neverFinish makes the broker answer asynchronously, and never finish an operation.
+func neverFinish(_ context.Context, b *broker) (heal func()) {
+	setBehavior := func(behavior osbtest.Behavior) {
+		b.Change(func(o *osbtest.Options) { o.Services[0].Behavior = behavior })
 	}
-	behave(osbtest.Behavior{Async: true, Never: true})
+	setBehavior(osbtest.Behavior{Async: true, Never: true})
 	return func() {
-		behave(osbtest.Behavior{})
+		setBehavior(osbtest.Behavior{})
 		for id := range b.Holds().Instances {
 			b.Finish(id, nil)
 		}
 	}
 }
 
-// drip has all done at once, and answered with an empty object whose end comes when the broker is healed.
-func drip(ctx context.Context, b *broker) (heal func()) {
+// dripResponses makes the broker carry out each request at once, and answer with an empty object whose end it sends when healed.
+func dripResponses(ctx context.Context, b *broker) (heal func()) {
 	healed, end := context.WithCancel(ctx)
 	lift := b.Inject(osbtest.Fault{Acts: true, Answer: func(w http.ResponseWriter, r *http.Request, c osbtest.Call) {
 		ctx, cancel := context.WithCancel(r.Context())
@@ -100,29 +100,29 @@ func drip(ctx context.Context, b *broker) (heal func()) {
 		if c.Operation == osb.ProvisionInstance {
 			status = http.StatusCreated
 		}
-		osbtest.Drip(status, 100*time.Millisecond)(w, r.WithContext(ctx), c) //nolint:contextcheck // it is the request's
+		osbtest.Drip(status, 100*time.Millisecond)(w, r.WithContext(ctx), c) //nolint:contextcheck // the context of the request
 		_, _ = io.WriteString(w, "}")
 	}})
 	return func() { lift(); end() }
 }
 
-// besideBrokers makes a run with a healthy broker that is new.
-func (b *bench) besideBrokers(ctx context.Context, s *stage, name string, failing bool, open map[string]int) (figures isolation, err error) {
-	ctx, cancel := context.WithCancel(ctx) // ends the watches
+// measureBesideBrokers makes one run with a healthy broker that is new.
+func (b *bench) measureBesideBrokers(ctx context.Context, s *environment, name string, failing bool, open map[string]int) (figures isolationFigures, err error) {
+	ctx, cancel := context.WithCancel(ctx) // which ends the watches
 	defer cancel()
-	var beside trouble
+	var beside failingBrokers
 	defer beside.close()
 	if failing {
-		if err := beside.begin(ctx, s.api, failures, name, b.runInstances, b.creators); err != nil {
+		if err := beside.start(ctx, s.api, failureModes, name, b.runInstances, b.creators); err != nil {
 			return figures, err
 		}
 		select {
-		case <-time.After(b.settle): // what it costs to create them is another matter
+		case <-time.After(b.settle): // so that the run does not measure the creation of these instances
 		case <-ctx.Done():
 			return figures, context.Cause(ctx)
 		}
 	}
-	t, err := enter(ctx, s.api, newService(name+"-"+healthy, osbtest.Behavior{}))
+	t, err := newRegisteredTenant(ctx, s.api, newService(name+"-"+healthy, osbtest.Behavior{}))
 	if err != nil {
 		return figures, err
 	}
@@ -130,21 +130,22 @@ func (b *bench) besideBrokers(ctx context.Context, s *stage, name string, failin
 	if err := t.instances.warmUp(ctx); err != nil {
 		return figures, err
 	}
-	if figures, err = b.steadily(ctx, b.runInstances, t.instances.create, t.instances.seen.readyAt); err != nil {
+	if figures, err = b.measureAtRate(ctx, b.runInstances, t.instances.create, t.instances.timeline.waitReady); err != nil {
 		return figures, err
 	}
-	if err := t.leave(ctx, b.runInstances+1); err != nil {
+	if err := t.deleteInstancesAndBroker(ctx, b.runInstances+1); err != nil {
 		return figures, err
 	}
 	if err := beside.end(ctx, open); err != nil {
 		return figures, err
 	}
-	return figures, t.broker.checkRecord(b.runInstances + 1)
+	return figures, t.broker.checkHistories(b.runInstances + 1)
 }
 
-// enter makes a tenant of a broker of its own, whose catalog is read. The broker serves until closed.
-func enter(ctx context.Context, api client.WithWatch, services ...osbtest.Service) (*tenant, error) {
-	t, err := prepare(ctx, api, services...)
+// newRegisteredTenant creates a tenant, a broker and its ClusterServiceBroker, and returns once the operator has read the catalog.
+// The broker serves until close.
+func newRegisteredTenant(ctx context.Context, api client.WithWatch, services ...osbtest.Service) (*tenant, error) {
+	t, err := newTenantWithBroker(ctx, api, services...)
 	if err != nil {
 		return nil, err
 	}
@@ -155,70 +156,70 @@ func enter(ctx context.Context, api client.WithWatch, services ...osbtest.Servic
 	return t, nil
 }
 
-// prepare makes a tenant of a broker that the cluster does not know yet, with the name of the first service.
-func prepare(ctx context.Context, api client.WithWatch, services ...osbtest.Service) (*tenant, error) {
-	of, err := newBroker(ctx, services...)
+// newTenantWithBroker creates a tenant with the name of the first service, and a broker without a ClusterServiceBroker.
+func newTenantWithBroker(ctx context.Context, api client.WithWatch, services ...osbtest.Service) (*tenant, error) {
+	server, err := newBroker(ctx, services...)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTenant(ctx, api, of.service.Name, of)
+	t, err := newTenant(ctx, api, server.service.Name, server)
 	if err != nil {
-		of.close()
+		server.close()
 		return nil, err
 	}
 	return t, nil
 }
 
-// leave removes the tenant's instances, which are so many, and its broker.
-func (t *tenant) leave(ctx context.Context, instances int) error {
-	return errors.Join(t.instances.clear(ctx, instances), t.removeBroker(ctx))
+// deleteInstancesAndBroker deletes the tenant's instances, of which there are n, and its ClusterServiceBroker.
+func (t *tenant) deleteInstancesAndBroker(ctx context.Context, n int) error {
+	return errors.Join(t.instances.removeAll(ctx, n), t.removeBroker(ctx))
 }
 
-// trouble are brokers that fail, each with its tenant.
-type trouble []*troubled
+// failingBrokers are brokers that fail, each with a tenant.
+type failingBrokers []*failingBroker
 
-type troubled struct {
+type failingBroker struct {
 	*tenant
-	kind string
-	heal func()
-	has  int // instances
+	mode          string
+	heal          func()
+	instanceCount int
 }
 
-// begin creates n instances at brokers of all these kinds.
-func (t *trouble) begin(ctx context.Context, api client.WithWatch, kinds []failure, name string, n, creators int) error {
-	for i, kind := range kinds {
-		at, err := enter(ctx, api, newService(name+"-"+kind.name, osbtest.Behavior{}))
+// start creates a failing broker for each mode, and n instances in all.
+func (f *failingBrokers) start(ctx context.Context, api client.WithWatch, modes []failureMode, name string, n, creators int) error {
+	for i, mode := range modes {
+		t, err := newRegisteredTenant(ctx, api, newService(name+"-"+mode.name, osbtest.Behavior{}))
 		if err != nil {
 			return err
 		}
-		of := &troubled{tenant: at, kind: kind.name, heal: kind.begin(ctx, at.broker), has: (n + i) / len(kinds)}
-		*t = append(*t, of)
-		if _, err := burst(ctx, of.has, creators, at.instances.create); err != nil {
+		one := &failingBroker{tenant: t, mode: mode.name, heal: mode.inject(ctx, t.broker), instanceCount: (n + i) / len(modes)}
+		*f = append(*f, one)
+		if _, err := runBurst(ctx, one.instanceCount, creators, t.instances.create); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// end heals the brokers, so that nothing is left to wait for when their instances are deleted. open is how many requests each
-// kind had open at once in all runs.
-func (t *trouble) end(ctx context.Context, open map[string]int) error {
-	for _, of := range *t {
-		of.heal()
+// end heals the brokers, so that their instances can be deleted without delay, and deletes them. It updates the largest number of
+// requests that were open at once for each mode.
+func (f *failingBrokers) end(ctx context.Context, open map[string]int) error {
+	for _, one := range *f {
+		one.heal()
 	}
-	for _, of := range *t {
-		if err := errors.Join(of.leave(ctx, of.has), of.broker.checkHolds(0, 0)); err != nil {
-			return fmt.Errorf("%s broker: %w", of.kind, err)
+	for _, one := range *f {
+		if err := errors.Join(one.deleteInstancesAndBroker(ctx, one.instanceCount), one.broker.checkContents(0, 0)); err != nil {
+			return fmt.Errorf("%s broker: %w", one.mode, err)
 		}
-		open[of.kind] = max(open[of.kind], of.broker.mostOpen())
+		open[one.mode] = max(open[one.mode], one.broker.maxOpenRequests())
 	}
 	return nil
 }
 
 // close ends the brokers.
-func (t *trouble) close() {
-	for _, of := range *t {
-		of.heal()
-		of.broker.close()
+func (f *failingBrokers) close() {
+	for _, one := range *f {
+		one.heal()
+		one.broker.close()
 	}
 }

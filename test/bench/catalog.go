@@ -29,24 +29,24 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// browse are the figures of reading a catalog.
-type browse struct {
+// catalogFigures are the figures of one step, such as reading a catalog.
+type catalogFigures struct {
 	took float64 // seconds
-	requests
+	requestCounts
 	footprint
 }
 
-func browseTable() *table[browse] {
+func catalogTable() *table[catalogFigures] {
 	return newTable(
-		column[browse]{"s", 2, func(b browse) float64 { return b.took }},
-		column[browse]{"POST", 0, func(b browse) float64 { return b.post }},
-		column[browse]{"PATCH", 0, func(b browse) float64 { return b.patch }},
-		column[browse]{"DELETE", 0, func(b browse) float64 { return b.del }},
-		column[browse]{"GET", 0, func(b browse) float64 { return b.get + b.secretGets }},
-		column[browse]{"events", 0, func(b browse) float64 { return b.events }},
-		column[browse]{"resident MiB", 1, func(b browse) float64 { return b.resident }},
-		column[browse]{"peak MiB", 1, func(b browse) float64 { return b.peak }},
-		column[browse]{"heap MiB", 1, func(b browse) float64 { return b.heap }},
+		column[catalogFigures]{"s", 2, func(b catalogFigures) float64 { return b.took }},
+		column[catalogFigures]{"POST", 0, func(b catalogFigures) float64 { return b.post }},
+		column[catalogFigures]{"PATCH", 0, func(b catalogFigures) float64 { return b.patch }},
+		column[catalogFigures]{"DELETE", 0, func(b catalogFigures) float64 { return b.del }},
+		column[catalogFigures]{"GET", 0, func(b catalogFigures) float64 { return b.get + b.secretGets }},
+		column[catalogFigures]{"events", 0, func(b catalogFigures) float64 { return b.events }},
+		column[catalogFigures]{"resident MiB", 1, func(b catalogFigures) float64 { return b.resident }},
+		column[catalogFigures]{"peak MiB", 1, func(b catalogFigures) float64 { return b.peak }},
+		column[catalogFigures]{"heap MiB", 1, func(b catalogFigures) float64 { return b.heap }},
 	)
 }
 
@@ -57,36 +57,36 @@ above that is of classes and plans. Aim: one for one plan that changed, none for
 
 `
 
-// catalogPart measures what a large catalog takes.
+// catalogPart measures what reading a large catalog costs.
 func (b *bench) catalogPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "catalog: %d classes with %d plans each\n\n", b.classes, b.plans)
-	t := browseTable()
-	err := b.onStage(ctx, b.deployed(), func(ctx context.Context, s *stage) error {
-		at, err := prepare(ctx, s.api, b.assortment()...)
+	t := catalogTable()
+	err := b.runInEnvironment(ctx, b.deployedOptions(), func(ctx context.Context, s *environment) error {
+		tn, err := newTenantWithBroker(ctx, s.api, b.largeCatalog()...)
 		if err != nil {
 			return err
 		}
-		defer at.broker.close()
-		again := func(ctx context.Context) error { return at.relist(ctx) }
+		defer tn.broker.close()
+		again := func(ctx context.Context) error { return tn.relistCatalog(ctx) }
 		for _, step := range []struct {
 			name string
 			do   func(context.Context) error
 		}{
 			{"before", func(context.Context) error { return nil }},
-			{"read for the first time", at.addBroker},
+			{"read for the first time", tn.addBroker},
 			{"read again, nothing changed", again},
 			{"read again, one plan changed", func(ctx context.Context) error {
-				at.broker.Change(func(o *osbtest.Options) { o.Services[0].Plans[0].Description = "another" })
+				tn.broker.Change(func(o *osbtest.Options) { o.Services[0].Plans[0].Description = "another" })
 				return again(ctx)
 			}},
-			{"removed", at.removeBroker},
+			{"removed", tn.removeBroker},
 		} {
-			progress("%s", step.name)
-			figures, err := s.browse(ctx, b.rest, step.do)
+			logProgress("%s", step.name)
+			figures, err := s.measureCatalogStep(ctx, b.rest, step.do)
 			if err != nil {
 				return fmt.Errorf("%s: %w", step.name, err)
 			}
-			t.run(step.name, figures)
+			t.addRun(step.name, figures)
 		}
 		return nil
 	})
@@ -98,9 +98,9 @@ func (b *bench) catalogPart(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// assortment is a catalog of the size that is asked for.
-func (b *bench) assortment() []osbtest.Service {
-	name := b.unused("catalog")
+// largeCatalog returns -classes services with -plans plans each.
+func (b *bench) largeCatalog() []osbtest.Service {
+	name := b.uniqueName("catalog")
 	services := make([]osbtest.Service, b.classes)
 	for i := range services {
 		services[i] = newService(fmt.Sprintf("%s-%03d", name, i), osbtest.Behavior{})
@@ -113,9 +113,9 @@ func (b *bench) assortment() []osbtest.Service {
 	return services
 }
 
-// browse reads what the subject needs to do something.
-func (s *stage) browse(ctx context.Context, rest time.Duration, do func(context.Context) error) (f browse, err error) {
-	since, err := s.silence(ctx)
+// measureCatalogStep measures what the subject needs for an action.
+func (s *environment) measureCatalogStep(ctx context.Context, rest time.Duration, do func(context.Context) error) (f catalogFigures, err error) {
+	since, err := s.waitForSilence(ctx)
 	if err != nil {
 		return f, err
 	}
@@ -124,15 +124,15 @@ func (s *stage) browse(ctx context.Context, rest time.Duration, do func(context.
 		return f, err
 	}
 	f.took = time.Since(start).Seconds()
-	if f.requests, err = s.requests(ctx, since); err != nil {
+	if f.requestCounts, err = s.countRequests(ctx, since); err != nil {
 		return f, err
 	}
-	f.footprint, err = s.footprint(ctx, rest)
+	f.footprint, err = s.measureFootprint(ctx, rest)
 	return f, err
 }
 
-// relist has the broker's catalog read again, and returns once that is done.
-func (t *tenant) relist(ctx context.Context) error {
+// relistCatalog makes the operator read the broker's catalog again, and returns once it did.
+func (t *tenant) relistCatalog(ctx context.Context) error {
 	b := &v1beta1.ClusterServiceBroker{}
 	b.Name = t.namespace
 	if err := t.api.Get(ctx, client.ObjectKeyFromObject(b), b); err != nil {
@@ -143,7 +143,7 @@ func (t *tenant) relist(ctx context.Context) error {
 		return err
 	}
 	asked := b.Generation
-	return eventually(ctx, func(ctx context.Context) (bool, error) {
+	return pollUntil(ctx, func(ctx context.Context) (bool, error) {
 		err := t.api.Get(ctx, client.ObjectKeyFromObject(b), b)
 		return b.Status.ReconciledGeneration >= asked, err
 	})

@@ -28,20 +28,20 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// isolation are the figures of a run, all about the receiver that does not fail.
-type isolation struct {
-	created float64 // a second
+// isolationFigures are the figures of one run, of Alerts or instances that go only to receivers or brokers that do not fail.
+type isolationFigures struct {
+	created float64 // per second
 	speed
-	busy float64 // the machine, in percent
+	busy float64 // CPU time of all processes, in percent of all cores
 }
 
-func isolationTable() *table[isolation] {
+func isolationTable() *table[isolationFigures] {
 	return newTable(
-		column[isolation]{"created/s", 1, func(i isolation) float64 { return i.created }},
-		column[isolation]{"p50 ms", 1, func(i isolation) float64 { return milliseconds(i.p50) }},
-		column[isolation]{"p99 ms", 1, func(i isolation) float64 { return milliseconds(i.p99) }},
-		column[isolation]{"max ms", 1, func(i isolation) float64 { return milliseconds(i.max) }},
-		column[isolation]{"busy %", 0, func(i isolation) float64 { return i.busy }},
+		column[isolationFigures]{"created/s", 1, func(i isolationFigures) float64 { return i.created }},
+		column[isolationFigures]{"p50 ms", 1, func(i isolationFigures) float64 { return milliseconds(i.p50) }},
+		column[isolationFigures]{"p99 ms", 1, func(i isolationFigures) float64 { return milliseconds(i.p99) }},
+		column[isolationFigures]{"max ms", 1, func(i isolationFigures) float64 { return milliseconds(i.max) }},
+		column[isolationFigures]{"busy %", 0, func(i isolationFigures) float64 { return i.busy }},
 	)
 }
 
@@ -51,134 +51,134 @@ p50, p99, max: of an Alert, from its accepted create until a watch shows the hea
 Alerts also go to a receiver that never answers and to one that answers 500 at once. without: to the healthy one alone.
 ` + aboutRuns
 
-const aboutRuns = `One operator with its default flags for all runs; all that it talks to is new in each, and gone before the next.
-busy: all cores, with whatever. Near 100, or where created/s is less than was asked for, the machine is too slow for the
-rate, and the figures say nothing about isolation: lower it (-rate).
+const aboutRuns = `One operator with its default flags serves all runs; each run creates receivers or brokers of its own, and removes them.
+busy: CPU time of all processes, in percent of all cores. Near 100, or where created/s is less than -rate, the machine is too
+slow for the rate, and the figures say nothing about isolation: choose a lower -rate.
 
 `
 
 const healthy = "healthy"
 
-// isolationPart measures what failing receivers cost another one.
+// isolationPart measures how much failing receivers slow down a healthy one.
 func (b *bench) isolationPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "isolation: %d Alerts in a run, %g a second; runs: %d with receivers that fail, %d without, in turn\n\n",
 		b.runAlerts, b.rate, b.runs, b.runs)
-	with, without, err := b.alternate(ctx, out, b.isolationOf)
+	with, without, err := b.alternateRuns(ctx, out, b.measureReceiverIsolation)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, aboutIsolation, milliseconds(slowest(with)), milliseconds(slowest(without)))
+	fmt.Fprintf(out, aboutIsolation, milliseconds(maxLatency(with)), milliseconds(maxLatency(without)))
 	return nil
 }
 
-// An isolationRun has the figures of what is healthy, beside what fails or without that.
-type isolationRun func(ctx context.Context, s *stage, name string, failing bool) (isolation, error)
+// A runFunc measures objects that go to something healthy, with or without something else that fails.
+type runFunc func(ctx context.Context, s *environment, name string, failing bool) (isolationFigures, error)
 
-// alternate makes runs with and without what fails in turn, by one operator, and writes their figures.
-func (b *bench) alternate(ctx context.Context, out io.Writer, of isolationRun) (with, without []isolation, err error) {
+// alternateRuns makes runs with and without failures in turn, with one operator, and writes their figures.
+func (b *bench) alternateRuns(ctx context.Context, out io.Writer, measure runFunc) (with, without []isolationFigures, err error) {
 	t := isolationTable()
-	err = b.onStage(ctx, staging{binary: b.operator}, func(ctx context.Context, s *stage) error {
+	err = b.runInEnvironment(ctx, environmentOptions{binary: b.operator}, func(ctx context.Context, s *environment) error {
 		for run := range 2 * b.runs {
 			failing, name, runs := run%2 == 0, fmt.Sprintf("with-%d", run/2+1), &with
 			if !failing {
 				name, runs = fmt.Sprintf("without-%d", run/2+1), &without
 			}
-			progress("run %d of %d: %s", run+1, 2*b.runs, name)
-			figures, err := of(ctx, s, b.unused(name), failing)
+			logProgress("run %d of %d: %s", run+1, 2*b.runs, name)
+			figures, err := measure(ctx, s, b.uniqueName(name), failing)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			*runs = append(*runs, figures)
-			t.run(name, figures)
+			t.addRun(name, figures)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	t.medians("median with", with)
-	t.medians("median without", without)
-	t.ratio("with / without", with, without)
+	t.addMedians("median with", with)
+	t.addMedians("median without", without)
+	t.addRatio("with / without", with, without)
 	t.write(out)
 	return with, without, nil
 }
 
-func slowest(runs []isolation) time.Duration {
-	return slices.MaxFunc(runs, func(a, b isolation) int { return cmp.Compare(a.max, b.max) }).max
+func maxLatency(runs []isolationFigures) time.Duration {
+	return slices.MaxFunc(runs, func(a, b isolationFigures) int { return cmp.Compare(a.max, b.max) }).max
 }
 
-// isolationOf makes a run in a namespace of its own.
-func (b *bench) isolationOf(ctx context.Context, s *stage, name string, failing bool) (figures isolation, err error) {
-	ctx, cancel := context.WithCancel(ctx) // ends the watch
+// measureReceiverIsolation makes one run in a namespace of its own.
+func (b *bench) measureReceiverIsolation(ctx context.Context, s *environment, name string, failing bool) (figures isolationFigures, err error) {
+	ctx, cancel := context.WithCancel(ctx) // which ends the watch
 	defer cancel()
-	at, err := newSite(ctx, s.api, name, sentToHealthy)
+	ns, err := newAlertNamespace(ctx, s.api, name, isSentToHealthy)
 	if err != nil {
 		return figures, err
 	}
 	heal := func() {}
-	if failing { // named first, so as not to favour the healthy one
+	if failing { // these are named first, so that the order does not favour the healthy receiver
 		var stop func()
-		if heal, stop, err = addFailing(ctx, at); err != nil {
+		if heal, stop, err = addFailingReceivers(ctx, ns); err != nil {
 			return figures, err
 		}
 		defer stop()
 	}
-	to, err := newReceiver(ctx, confirms)
+	recv, err := newReceiver(ctx, respondOK)
 	if err != nil {
 		return figures, err
 	}
-	defer to.close()
-	if err := at.addReceiver(ctx, healthy, to); err != nil {
+	defer recv.close()
+	if err := ns.addReceiver(ctx, healthy, recv); err != nil {
 		return figures, err
 	}
-	if err := at.warmUp(ctx); err != nil {
+	if err := ns.warmUp(ctx); err != nil {
 		return figures, err
 	}
-	if figures, err = b.steadily(ctx, b.runAlerts, at.create, at.seen.readyAt); err != nil {
+	if figures, err = b.measureAtRate(ctx, b.runAlerts, ns.create, ns.timeline.waitReady); err != nil {
 		return figures, err
 	}
 	heal()
-	if err := at.clear(ctx, b.runAlerts+1); err != nil {
+	if err := ns.removeAll(ctx, b.runAlerts+1); err != nil {
 		return figures, err
 	}
-	return figures, checkPages(b.runAlerts+1, to)
+	return figures, checkPagedOnce(b.runAlerts+1, recv)
 }
 
-func sentToHealthy(a *v1beta1.Alert) bool {
+func isSentToHealthy(a *v1beta1.Alert) bool {
 	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
 		return row.Name == healthy && row.State == v1beta1.DeliverySent
 	})
 }
 
-// addFailing adds a receiver that never answers and one that refuses at once. heal has them confirm, so that nothing is left
-// to wait for when the Alerts are deleted.
-func addFailing(ctx context.Context, at *site) (heal, stop func(), err error) {
-	hanging, err := newReceiver(ctx, hangs)
+// addFailingReceivers adds a receiver that never answers and one that answers 500 at once. heal makes both answer 200, so that
+// the Alerts can be deleted without waiting for resolveTimeoutSeconds.
+func addFailingReceivers(ctx context.Context, ns *alertNamespace) (heal, stop func(), err error) {
+	hanging, err := newReceiver(ctx, hangUntilHealed)
 	if err != nil {
 		return nil, nil, err
 	}
-	refusing, err := newReceiver(ctx, refuses)
+	refusing, err := newReceiver(ctx, respondErrorUntilHealed)
 	if err != nil {
 		return nil, nil, err
 	}
 	heal = func() { hanging.heal(); refusing.heal() }
 	stop = func() { hanging.close(); refusing.close() }
-	return heal, stop, errors.Join(at.addReceiver(ctx, "hanging", hanging), at.addReceiver(ctx, "refusing", refusing))
+	return heal, stop, errors.Join(ns.addReceiver(ctx, "hanging", hanging), ns.addReceiver(ctx, "refusing", refusing))
 }
 
-// steadily creates objects 1 to n at a steady rate, and returns once all are ready.
-func (b *bench) steadily(ctx context.Context, n int, do doing, seen seeing) (figures isolation, err error) {
-	busyBefore, idleBefore := busy()
-	accepted, err := steady(ctx, n, b.rate, do)
+// measureAtRate creates objects 1 to n at a steady rate, and returns once all are ready.
+func (b *bench) measureAtRate(ctx context.Context, n int, do objectAction, wait waitForAll) (figures isolationFigures, err error) {
+	busyBefore, idleBefore := readCPUTimes()
+	accepted, err := runAtRate(ctx, n, b.rate, do)
 	if err != nil {
 		return figures, err
 	}
-	ready, err := seen(ctx, len(accepted))
+	ready, err := wait(ctx, len(accepted))
 	if err != nil {
 		return figures, err
 	}
-	busyAfter, idleAfter := busy()
-	figures.speed = speedOf(accepted, ready)
+	busyAfter, idleAfter := readCPUTimes()
+	figures.speed = computeSpeed(accepted, ready)
 	accepted = slices.SortedFunc(slices.Values(accepted[1:]), time.Time.Compare)
 	figures.created = float64(len(accepted)-1) / accepted[len(accepted)-1].Sub(accepted[0]).Seconds()
 	figures.busy = 100 * (busyAfter - busyBefore) / (busyAfter - busyBefore + idleAfter - idleBefore)

@@ -29,22 +29,22 @@ import (
 	"strings"
 )
 
-// machine says what the figures are measured on, what else it was doing, and of which commit they are.
-func machine(ctx context.Context) string {
-	cpu := cmp.Or(find("/proc/cpuinfo", `(?m)^model name\s*: (.+)$`), runtime.GOARCH)
-	kernel := cmp.Or(find("/proc/sys/kernel/osrelease", `^(\S+)`), "of unknown version")
+// describeMachine returns hardware, software, load and commit, on which the figures depend.
+func describeMachine(ctx context.Context) string {
+	cpu := cmp.Or(findInFile("/proc/cpuinfo", `(?m)^model name\s*: (.+)$`), runtime.GOARCH)
+	kernel := cmp.Or(findInFile("/proc/sys/kernel/osrelease", `^(\S+)`), "of unknown version")
 	memory := "unknown memory"
 	var kibibytes float64
-	if _, err := fmt.Sscan(find("/proc/meminfo", `(?m)^MemTotal:\s+(\d+) kB$`), &kibibytes); err == nil {
+	if _, err := fmt.Sscan(findInFile("/proc/meminfo", `(?m)^MemTotal:\s+(\d+) kB$`), &kibibytes); err == nil {
 		memory = fmt.Sprintf("%.0f GiB", kibibytes/(1<<20))
 	}
 	return fmt.Sprintf("machine  %d cores (GOMAXPROCS %d), %s, %s, %s %s, %s; load before: %s\ncommit   %s",
 		runtime.NumCPU(), runtime.GOMAXPROCS(0), cpu, memory, runtime.GOOS, kernel, runtime.Version(),
-		cmp.Or(find("/proc/loadavg", `^(\S+)`), "unknown"), commit(ctx))
+		cmp.Or(findInFile("/proc/loadavg", `^(\S+)`), "unknown"), describeCommit(ctx))
 }
 
-// commit is what the tree is of, and so what is measured.
-func commit(ctx context.Context) string {
+// describeCommit returns the commit of the working tree.
+func describeCommit(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
 	if err != nil {
 		return "unknown"
@@ -52,17 +52,17 @@ func commit(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
-// busy are the seconds that all cores together were busy with whatever, and idle, since the machine started; no numbers
-// where the system does not say.
-func busy() (busy, idle float64) {
-	const hertz = 100 // of what Linux shows to programs
-	fields := strings.Fields(find("/proc/stat", `^cpu\s+(.+)`))
-	for i, field := range fields[:min(8, len(fields))] { // those after are part of others
+// readCPUTimes returns the seconds since boot in which cores were busy and idle, over all cores; NaN where the system does not
+// tell.
+func readCPUTimes() (busy, idle float64) {
+	const hertz = 100 // USER_HZ of Linux
+	fields := strings.Fields(findInFile("/proc/stat", `^cpu\s+(.+)`))
+	for i, field := range fields[:min(8, len(fields))] { // guest and guest_nice are contained in user and nice
 		ticks, err := strconv.ParseFloat(field, 64)
 		if err != nil {
 			return math.NaN(), math.NaN()
 		}
-		if i == 3 || i == 4 { // idle, and waiting for a disk
+		if i == 3 || i == 4 { // idle and iowait
 			idle += ticks / hertz
 		} else {
 			busy += ticks / hertz
@@ -71,8 +71,8 @@ func busy() (busy, idle float64) {
 	return busy, idle
 }
 
-// find is the first group of the first match in a file; empty if there is none.
-func find(path, pattern string) string {
+// findInFile returns the first group of the first match in a file, or "".
+func findInFile(path, pattern string) string {
 	content, _ := os.ReadFile(path)
 	if match := regexp.MustCompile(pattern).FindSubmatch(content); match != nil {
 		return strings.TrimSpace(string(match[1]))

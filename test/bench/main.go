@@ -19,10 +19,10 @@ limitations under the License.
 //
 //	bench [flags] [part ...]
 //
-// Without arguments it is all parts; -help says what they are.
+// Without arguments it measures all parts; -help lists them.
 //
-// It judges no figure. It fails where an Alert is lost or sent twice, and where a broker gets anything but one PUT and one DELETE
-// for an instance or binding, or is left with one.
+// It judges no figure. It fails where an Alert is lost or sent twice, where a broker gets anything but one PUT and one DELETE for an
+// instance or binding, and where a broker still has an instance or binding in the end.
 package main
 
 import (
@@ -69,19 +69,19 @@ type options struct {
 	short, full, verbose bool
 }
 
-// A part is something that is measured.
+// A part is one of the measurements.
 type part struct {
 	name, about string
 	run         func(*bench, context.Context, io.Writer) error
 }
 
-// parts are in the order in which they are measured.
+// parts are in the order in which they run.
 var parts = []part{
 	{"alerts", "how fast Alerts are sent and removed, beside two floors", (*bench).alertsPart},
 	{"services", "how fast instances and bindings are made and removed, beside a floor", (*bench).servicesPart},
 	{"isolation", "how much receivers that fail slow down one that does not", (*bench).isolationPart},
 	{"brokers", "how much brokers that fail slow down one that does not", (*bench).brokersPart},
-	{"tenth", "how much one dead of ten receivers, and of ten brokers, slows down the other nine", (*bench).tenthPart},
+	{"tenth", "how much one dead of ten receivers, and of ten brokers, slows down the other nine", (*bench).oneOfTenDownPart},
 	{"waiting", "how much many instances that poll or retry slow down a user's change", (*bench).waitingPart},
 	{"memory", "what objects and unrelated Secrets cost at rest: memory, and requests", (*bench).memoryPart},
 	{"restart", "how long a restart takes, and what it asks for", (*bench).restartPart},
@@ -89,7 +89,7 @@ var parts = []part{
 	{"admission", "how long admission and conversion take", (*bench).admissionPart},
 }
 
-// presets are the flags that a flag stands for.
+// presets are the values of other flags that a flag sets.
 var presets = map[string]map[string]string{
 	"short": {
 		"rounds": "1", "alerts": "40", "services": "20", "rest": "100ms",
@@ -99,14 +99,14 @@ var presets = map[string]map[string]string{
 	"full": {"alerts": "500,2000,10000,50000", "services": "500,2000,10000,50000", "held": "10000,50000"},
 }
 
-// sizes are numbers of objects, the smallest first.
+// sizes are numbers of objects, in ascending order.
 type sizes []int
 
 func (s *sizes) String() string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*s)), " ", ","), "[]")
 }
 
-// Set takes numbers with commas between.
+// Set parses numbers that are separated by commas.
 func (s *sizes) Set(text string) error {
 	*s = nil
 	for word := range strings.SplitSeq(text, ",") {
@@ -128,7 +128,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.Var(&o.services, "services", "services: how many instances are created, and as many bindings; several as above")
 	fs.StringVar(&o.subjects, "subjects", "", "alerts, services: only subjects whose names this expression finds; the floors copy what bellhop did")
 	fs.IntVar(&o.creators, "creators", 32, "how many clients create and delete objects at once")
-	fs.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("alerts, services: how often each subject is measured; with more than %d objects it is once", many))
+	fs.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("alerts, services: how often each subject is measured; with more than %d objects it is once", maxSizeForRounds))
 	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts, memory: how long nothing happens before memory at rest is read")
 	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers, tenth, waiting: how many runs with what fails or waits, and as many without")
 	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting: how many objects are created in a second")
@@ -195,7 +195,7 @@ func parse(args []string) (options, error) {
 }
 
 func main() {
-	log.SetLogger(logr.Discard()) // what there is to say is said here
+	log.SetLogger(logr.Discard()) // controller-runtime logs nothing: the command prints what the user needs
 	o, err := parse(os.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -212,7 +212,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
-	where := machine(ctx) // before we load it ourselves
+	where := describeMachine(ctx) // before the benchmark itself loads the machine
 	b, err := newBench(ctx, o)
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		if len(o.parts) > 0 && !slices.Contains(o.parts, p.name) {
 			continue
 		}
-		progress("%s: %s", p.name, p.about)
+		logProgress("%s: %s", p.name, p.about)
 		if err := p.run(b, ctx, out); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}

@@ -29,10 +29,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// footprint is what the operator has in memory at rest.
+// footprint is the memory of the operator at rest.
 type footprint struct {
 	resident, peak, heap float64 // MiB
-	added                float64 // bytes of heap for each object that came since the line before
+	added                float64 // bytes of heap per object that was added since the previous row
 }
 
 func footprintTable() *table[footprint] {
@@ -52,102 +52,102 @@ bytes for an object; nothing for the content of a Secret that is not ours.
 requests of the operator to the API server in a minute, while nothing happens for %s, with all these instances and bindings:
 `
 
-// memoryPart measures what the operator holds, and asks for, while it has nothing to do.
+// memoryPart measures the memory and the requests of the operator while it has nothing to do.
 func (b *bench) memoryPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "memory: of one operator with %v instances and as many bindings, and of one with %d unrelated Secrets\n\n", &b.held, b.secrets)
 	t := footprintTable()
-	var atRest requests
-	err := b.onStage(ctx, b.deployed(), func(ctx context.Context, s *stage) (err error) {
-		atRest, err = b.holdServices(ctx, s, t)
+	var atRest requestCounts
+	err := b.runInEnvironment(ctx, b.deployedOptions(), func(ctx context.Context, s *environment) (err error) {
+		atRest, err = b.measureServiceMemory(ctx, s, t)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if err := b.onStage(ctx, b.deployed(), func(ctx context.Context, s *stage) error { return b.holdSecrets(ctx, s, t) }); err != nil {
+	if err := b.runInEnvironment(ctx, b.deployedOptions(), func(ctx context.Context, s *environment) error { return b.measureSecretMemory(ctx, s, t) }); err != nil {
 		return err
 	}
 	t.write(out)
 	fmt.Fprintf(out, aboutMemory, b.rest, b.quiet)
 	r := newTable(
-		column[requests]{"lease", 1, func(r requests) float64 { return r.leases }},
-		column[requests]{"watch", 1, func(r requests) float64 { return r.watches }},
-		column[requests]{"list", 1, func(r requests) float64 { return r.lists }},
-		column[requests]{"GET", 1, func(r requests) float64 { return r.get + r.secretGets }},
-		column[requests]{"writes", 1, func(r requests) float64 { return r.writes() }},
-		column[requests]{"events", 1, func(r requests) float64 { return r.events }},
+		column[requestCounts]{"lease", 1, func(r requestCounts) float64 { return r.leases }},
+		column[requestCounts]{"watch", 1, func(r requestCounts) float64 { return r.watches }},
+		column[requestCounts]{"list", 1, func(r requestCounts) float64 { return r.lists }},
+		column[requestCounts]{"GET", 1, func(r requestCounts) float64 { return r.get + r.secretGets }},
+		column[requestCounts]{"writes", 1, func(r requestCounts) float64 { return r.writes() }},
+		column[requestCounts]{"events", 1, func(r requestCounts) float64 { return r.events }},
 	)
-	r.run("in a minute", atRest.each(b.quiet.Minutes()))
+	r.addRun("in a minute", atRest.perObject(b.quiet.Minutes()))
 	r.write(out)
 	fmt.Fprintf(out, "\nlease: renewals; watch: those that ended and began anew; writes: all others but events. Aim: only lease and watch.\n\n")
 	return nil
 }
 
-// holdServices adds lines for all sizes, and says what is asked for with the largest.
-func (b *bench) holdServices(ctx context.Context, s *stage, t *table[footprint]) (atRest requests, err error) {
-	at, err := enter(ctx, s.api, newService(b.unused("held"), osbtest.Behavior{}))
+// measureServiceMemory adds a row for each size, and counts requests at rest with the largest.
+func (b *bench) measureServiceMemory(ctx context.Context, s *environment, t *table[footprint]) (atRest requestCounts, err error) {
+	tn, err := newRegisteredTenant(ctx, s.api, newService(b.uniqueName("held"), osbtest.Behavior{}))
 	if err != nil {
 		return atRest, err
 	}
-	defer at.broker.close()
-	before, err := s.footprint(ctx, b.rest)
+	defer tn.broker.close()
+	before, err := s.measureFootprint(ctx, b.rest)
 	if err != nil {
 		return atRest, err
 	}
-	t.run("no instances, no bindings", before)
-	has := 0
+	t.addRun("no instances, no bindings", before)
+	existing := 0
 	for _, n := range b.held {
-		progress("making %d instances, and as many bindings", n-has)
-		if err := at.fill(ctx, has, n, b.creators); err != nil {
+		logProgress("making %d instances, and as many bindings", n-existing)
+		if err := tn.createUpTo(ctx, existing, n, b.creators); err != nil {
 			return atRest, err
 		}
-		after, err := s.footprint(ctx, b.rest)
+		after, err := s.measureFootprint(ctx, b.rest)
 		if err != nil {
 			return atRest, err
 		}
-		after.added = (after.heap - before.heap) * (1 << 20) / float64(2*(n-has))
-		t.run(fmt.Sprintf("%d instances, %d bindings", n, n), after)
-		before, has = after, n
+		after.added = (after.heap - before.heap) * (1 << 20) / float64(2*(n-existing))
+		t.addRun(fmt.Sprintf("%d instances, %d bindings", n, n), after)
+		before, existing = after, n
 	}
-	if atRest, err = s.requestsFor(ctx, b.quiet); err != nil {
+	if atRest, err = s.countRequestsFor(ctx, b.quiet); err != nil {
 		return atRest, err
 	}
-	if err := s.again(ctx); err != nil {
+	if err := s.restartSubject(ctx); err != nil {
 		return atRest, err
 	}
-	after, err := s.footprint(ctx, b.rest)
-	t.run("the same, after a restart", after)
+	after, err := s.measureFootprint(ctx, b.rest)
+	t.addRun("the same, after a restart", after)
 	return atRest, err
 }
 
-// fill makes instances and bindings until there are n of each, in place of those that are there.
-func (t *tenant) fill(ctx context.Context, there, n, creators int) error {
-	for _, of := range []*crowd{t.instances, t.bindings} {
-		next := func(ctx context.Context, i int) error { return of.create(ctx, there+i-1) }
-		if _, err := burst(ctx, n-there, creators, next); err != nil {
+// createUpTo creates instances and bindings until there are n of each, of which some exist already.
+func (t *tenant) createUpTo(ctx context.Context, existing, n, creators int) error {
+	for _, of := range []*loadGenerator{t.instances, t.bindings} {
+		next := func(ctx context.Context, i int) error { return of.create(ctx, existing+i-1) }
+		if _, err := runBurst(ctx, n-existing, creators, next); err != nil {
 			return err
 		}
-		if _, err := of.seen.readyAt(ctx, n); err != nil {
+		if _, err := of.timeline.waitReady(ctx, n); err != nil {
 			return err
 		}
 	}
-	return t.check(ctx, n)
+	return t.checkComplete(ctx, n)
 }
 
-// holdSecrets adds lines with Secrets that have nothing to do with the operator, without content and with.
-func (b *bench) holdSecrets(ctx context.Context, s *stage, t *table[footprint]) error {
-	before, err := s.footprint(ctx, b.rest)
+// measureSecretMemory adds rows with Secrets that the operator does not use, without content and with content.
+func (b *bench) measureSecretMemory(ctx context.Context, s *environment, t *table[footprint]) error {
+	before, err := s.measureFootprint(ctx, b.rest)
 	if err != nil {
 		return err
 	}
-	t.run("no Secrets", before)
+	t.addRun("no Secrets", before)
 	for _, content := range []int{0, 10_000} {
-		namespace := b.unused("secrets")
+		namespace := b.uniqueName("secrets")
 		if err := makeNamespace(ctx, s.api, namespace); err != nil {
 			return err
 		}
-		progress("making %d Secrets of %d bytes", b.secrets, content)
-		_, err := burst(ctx, b.secrets, b.creators, func(ctx context.Context, i int) error {
+		logProgress("making %d Secrets of %d bytes", b.secrets, content)
+		_, err := runBurst(ctx, b.secrets, b.creators, func(ctx context.Context, i int) error {
 			return s.api.Create(ctx, &corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: objectName(i)},
 				Data:       map[string][]byte{"content": bytes.Repeat([]byte("x"), content)},
@@ -156,41 +156,41 @@ func (b *bench) holdSecrets(ctx context.Context, s *stage, t *table[footprint]) 
 		if err != nil {
 			return err
 		}
-		after, err := s.footprint(ctx, b.rest)
+		after, err := s.measureFootprint(ctx, b.rest)
 		if err != nil {
 			return err
 		}
 		after.added = (after.heap - before.heap) * (1 << 20) / float64(b.secrets)
-		t.run(fmt.Sprintf("%d more Secrets of %d B", b.secrets, content), after)
+		t.addRun(fmt.Sprintf("%d more Secrets of %d B", b.secrets, content), after)
 		before = after
 	}
 	return nil
 }
 
-// footprint is what the subject has in memory once it has nothing to do any more, and garbage is collected.
-func (s *stage) footprint(ctx context.Context, rest time.Duration) (f footprint, err error) {
-	if _, err = s.silence(ctx); err != nil {
+// measureFootprint waits until the subject is idle, and reads its memory after garbage collections.
+func (s *environment) measureFootprint(ctx context.Context, rest time.Duration) (f footprint, err error) {
+	if _, err = s.waitForSilence(ctx); err != nil {
 		return f, err
 	}
-	_, heap, err := s.atRest(ctx, rest)
+	_, heap, err := s.readAtRest(ctx, rest)
 	if err != nil {
 		return f, err
 	}
-	f.resident, f.peak = s.memory()
+	f.resident, f.peak = s.readMemory()
 	f.heap = heap / (1 << 20)
 	return f, nil
 }
 
-// requestsFor are the subject's in a while.
-func (s *stage) requestsFor(ctx context.Context, while time.Duration) (all requests, err error) {
-	since, err := s.silence(ctx)
+// countRequestsFor counts the requests of the subject in a period.
+func (s *environment) countRequestsFor(ctx context.Context, duration time.Duration) (all requestCounts, err error) {
+	since, err := s.waitForSilence(ctx)
 	if err != nil {
 		return all, err
 	}
 	select {
-	case <-time.After(while): // that is what it is about
+	case <-time.After(duration): // the period that is measured
 	case <-ctx.Done():
 		return all, context.Cause(ctx)
 	}
-	return s.requests(ctx, since)
+	return s.countRequests(ctx, since)
 }

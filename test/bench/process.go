@@ -34,7 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/metrics"
 )
 
-// Metrics of Go, of client-go and of controller-runtime, which every subject has.
+// Names of metrics of Go, client-go and controller-runtime, which every subject serves.
 const (
 	apiRequests = "rest_client_requests_total"
 	cpuSeconds  = "process_cpu_seconds_total"
@@ -42,16 +42,16 @@ const (
 	workers     = "controller_runtime_max_concurrent_reconciles"
 )
 
-// A reading is what the metrics of a subject say.
-type reading map[string]*dto.MetricFamily
+// metricFamilies are the metrics of a process at one moment.
+type metricFamilies map[string]*dto.MetricFamily
 
-// read asks the subject for its metrics.
-func (s *stage) read(ctx context.Context) (reading, error) {
+// readMetrics reads the metrics of the subject.
+func (s *environment) readMetrics(ctx context.Context) (metricFamilies, error) {
 	return metrics.Read(ctx, s.process.MetricsURL, s.token)
 }
 
-// readServer asks the API server for its metrics.
-func (s *stage) readServer(ctx context.Context) (reading, error) {
+// readServerMetrics reads the metrics of the API server.
+func (s *environment) readServerMetrics(ctx context.Context) (metricFamilies, error) {
 	address, err := url.JoinPath(s.cluster.Config.Host, "metrics")
 	if err != nil {
 		return nil, err
@@ -59,8 +59,9 @@ func (s *stage) readServer(ctx context.Context) (reading, error) {
 	return metrics.Read(ctx, address, s.token)
 }
 
-// sum is of all counters and gauges of a name, or of those that have a label of that value; no number where there are none.
-func (r reading) sum(name, value string) float64 {
+// sum adds up the counters and gauges of a name that have a label with this value, or all of them where value is empty. It is NaN
+// where there are none.
+func (r metricFamilies) sum(name, value string) float64 {
 	family, ok := r[name]
 	if !ok {
 		return math.NaN()
@@ -75,59 +76,59 @@ func (r reading) sum(name, value string) float64 {
 	return sum
 }
 
-// atRest are the metrics of a subject that has nothing to do, and how much of its heap is still in use then. It waits a while
-// after garbage collections, in which freed memory goes back to the system.
-func (s *stage) atRest(ctx context.Context, while time.Duration) (said reading, heap float64, err error) {
-	if heap, err = s.heap(ctx); err != nil {
+// readAtRest returns the metrics of an idle subject, and its live heap. Before it reads the metrics it waits for a while after
+// garbage collections, so that the runtime returns freed memory to the system.
+func (s *environment) readAtRest(ctx context.Context, duration time.Duration) (families metricFamilies, heap float64, err error) {
+	if heap, err = s.measureHeap(ctx); err != nil {
 		return nil, 0, err
 	}
 	select {
-	case <-time.After(while): // nothing else shows it
+	case <-time.After(duration): // the runtime returns memory in the background, and no metric tells when it is done
 	case <-ctx.Done():
 		return nil, 0, ctx.Err()
 	}
-	said, err = s.read(ctx)
-	return said, heap, err
+	families, err = s.readMetrics(ctx)
+	return families, heap, err
 }
 
-// heap is how much of the heap is in use: the least that some garbage collections found, since each counts what is under way.
-func (s *stage) heap(ctx context.Context) (float64, error) {
-	const collections = 4 // the first leaves what is pooled
+// measureHeap returns the smallest live heap of several garbage collections, since each also counts objects that are in use briefly.
+func (s *environment) measureHeap(ctx context.Context) (float64, error) {
+	const collections = 4 // the first leaves pooled objects
 	least := math.Inf(1)
 	for range collections {
-		var now reading
-		err := eventually(ctx, func(ctx context.Context) (_ bool, err error) {
+		var families metricFamilies
+		err := pollUntil(ctx, func(ctx context.Context) (_ bool, err error) {
 			if err := s.collectGarbage(ctx); err != nil {
 				return false, nil //nolint:nilerr // who was just started may be ready, and not serve profiles and metrics yet
 			}
-			now, err = s.read(ctx)
+			families, err = s.readMetrics(ctx)
 			return err == nil, nil
 		})
 		if err != nil {
 			return 0, err
 		}
-		least = min(least, now.sum(liveHeap, ""))
+		least = min(least, families.sum(liveHeap, ""))
 	}
 	return least, nil
 }
 
-// collectGarbage has the subject collect garbage.
-func (s *stage) collectGarbage(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.profiles+"/debug/pprof/heap?gc=1", nil)
+// collectGarbage makes the subject collect garbage, through its profiles.
+func (s *environment) collectGarbage(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.profilesAddress+"/debug/pprof/heap?gc=1", nil)
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	_, err = io.Copy(io.Discard, answer.Body)
+	defer func() { _ = response.Body.Close() }()
+	_, err = io.Copy(io.Discard, response.Body)
 	return err
 }
 
-// memory is what the subject's process has, and had at most, in MiB; no number where the system does not say.
-func (s *stage) memory() (resident, peak float64) {
+// readMemory returns the present and the largest resident memory of the subject in MiB; NaN where the system does not tell.
+func (s *environment) readMemory() (resident, peak float64) {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.PID()))
 	return mebibytes(status, "VmRSS"), mebibytes(status, "VmHWM")
 }

@@ -28,25 +28,25 @@ import (
 	"time"
 )
 
-// A receiver is an HTTP server that is paged. It counts pages by Alert.
+// A receiver is an HTTP server that counts the pages about each Alert.
 type receiver struct {
-	url    string
-	server *http.Server
-	answer answer
-	healed chan struct{}
-	asked  atomic.Int64 // how often
+	url      string
+	server   *http.Server
+	respond  responder
+	healed   chan struct{}
+	requests atomic.Int64
 
-	mu    sync.Mutex
-	pages map[string]int // by the Alert's name
-	last  []byte         // the last page's body
+	mu       sync.Mutex
+	pages    map[string]int // by the Alert's name
+	lastBody []byte         // body of the last page
 }
 
-// An answer is the status that a receiver gives; it may take its time. Once it is healed it is to confirm.
-type answer func(request *http.Request, healed <-chan struct{}) int
+// A responder returns the status of an answer, and may block. Once healed is closed it returns 200.
+type responder func(request *http.Request, healed <-chan struct{}) int
 
-func confirms(*http.Request, <-chan struct{}) int { return http.StatusOK }
+func respondOK(*http.Request, <-chan struct{}) int { return http.StatusOK }
 
-func refuses(_ *http.Request, healed <-chan struct{}) int {
+func respondErrorUntilHealed(_ *http.Request, healed <-chan struct{}) int {
 	select {
 	case <-healed:
 		return http.StatusOK
@@ -55,47 +55,47 @@ func refuses(_ *http.Request, healed <-chan struct{}) int {
 	}
 }
 
-func hangs(request *http.Request, healed <-chan struct{}) int {
+func hangUntilHealed(request *http.Request, healed <-chan struct{}) int {
 	select {
 	case <-healed:
-	case <-request.Context().Done(): // nobody listens any more
+	case <-request.Context().Done(): // the client disconnected
 	}
 	return http.StatusOK
 }
 
-// newReceiver serves until closed.
-func newReceiver(ctx context.Context, answer answer) (*receiver, error) {
+// newReceiver serves until close.
+func newReceiver(ctx context.Context, respond responder) (*receiver, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{url: "http://" + listener.Addr().String(), answer: answer, healed: make(chan struct{}), pages: map[string]int{}}
+	r := &receiver{url: "http://" + listener.Addr().String(), respond: respond, healed: make(chan struct{}), pages: map[string]int{}}
 	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
-	go func() { _ = r.server.Serve(listener) }() // it ends by close only
+	go func() { _ = r.server.Serve(listener) }() // Serve returns only after close
 	return r, nil
 }
 
-func (r *receiver) close() { _ = r.server.Close() } // there is nobody left to answer
+func (r *receiver) close() { _ = r.server.Close() } // clients have no open requests by then
 
-// heal has the receiver confirm from now on, also what it has not answered yet.
+// heal makes the receiver confirm all messages from now on, those that it has not answered yet included.
 func (r *receiver) heal() { close(r.healed) }
 
-// ServeHTTP counts a page and answers.
+// ServeHTTP counts a page, and answers.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	r.asked.Add(1)
+	r.requests.Add(1)
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
-		return // who asked is gone
+		return // the client disconnected
 	}
-	if err := r.count(body); err != nil {
+	if err := r.recordPage(body); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	w.WriteHeader(r.answer(request, r.healed))
+	w.WriteHeader(r.respond(request, r.healed))
 }
 
-// count notes a message, if it is a page.
-func (r *receiver) count(body []byte) error {
+// recordPage counts a message with the event alert.fired.
+func (r *receiver) recordPage(body []byte) error {
 	var message struct {
 		Type string
 		Data struct{ Name string }
@@ -107,30 +107,30 @@ func (r *receiver) count(body []byte) error {
 	defer r.mu.Unlock()
 	if message.Type == "alert.fired" {
 		r.pages[message.Data.Name]++
-		r.last = body
+		r.lastBody = body
 	}
 	return nil
 }
 
-// lastPage is the body of the last page.
-func (r *receiver) lastPage() []byte {
+// lastPageBody returns the body of the last page.
+func (r *receiver) lastPageBody() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.last
+	return r.lastBody
 }
 
-// checkPages fails unless each of the first n Alerts was paged once. The receivers have them in turn.
-func checkPages(n int, receivers ...*receiver) error {
+// checkPagedOnce fails unless there was one page about each of the first n Alerts, which name the receivers in turn.
+func checkPagedOnce(n int, receivers ...*receiver) error {
 	var errs []error
 	for i := range n {
-		if times := receivers[i%len(receivers)].pagesOf(objectName(i)); times != 1 {
+		if times := receivers[i%len(receivers)].pageCount(objectName(i)); times != 1 {
 			errs = append(errs, fmt.Errorf("a receiver was paged %d times for Alert %s", times, objectName(i)))
 		}
 	}
-	return some(errs)
+	return joinFirst(errs)
 }
 
-func (r *receiver) pagesOf(alert string) int {
+func (r *receiver) pageCount(alert string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.pages[alert]

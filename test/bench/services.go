@@ -31,284 +31,284 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// life are the figures of the objects of one kind.
-type life struct {
-	ready, gone phase
-	heap        float64 // bytes that stay while an object is there
-	peak        float64 // MiB, of the subject in all
+// lifecycleFigures are the figures of the objects of one kind.
+type lifecycleFigures struct {
+	ready, gone phaseFigures
+	heap        float64 // bytes that stay in use while an object exists
+	peak        float64 // MiB, of the subject in the whole round
 }
 
-// A phase is one in which objects of one kind are made, or removed. What is said of an object is the mean.
-type phase struct {
+// phaseFigures are the figures of the phase in which objects of one kind are created, or deleted. Figures per object are means.
+type phaseFigures struct {
 	speed
-	requests                    // of the subject to the API server
+	requestCounts               // of the subject to the API server
 	puts, deletes, gets float64 // of the subject to the broker
-	cpu, serverCPU      float64 // of the subject and of the API server, in milliseconds
+	cpu, serverCPU      float64 // milliseconds of the subject and of the API server
 }
 
-func speedTable() *table[life] {
+func speedTable() *table[lifecycleFigures] {
 	return newTable(
-		column[life]{"ready/s", 1, func(l life) float64 { return l.ready.perSecond }},
-		column[life]{"p50 ms", 0, func(l life) float64 { return milliseconds(l.ready.p50) }},
-		column[life]{"p99 ms", 0, func(l life) float64 { return milliseconds(l.ready.p99) }},
-		column[life]{"max ms", 0, func(l life) float64 { return milliseconds(l.ready.max) }},
-		column[life]{"pace ms", 2, func(l life) float64 { return l.ready.pace }},
-		column[life]{"gone/s", 1, func(l life) float64 { return l.gone.perSecond }},
-		column[life]{"p50 ms", 0, func(l life) float64 { return milliseconds(l.gone.p50) }},
-		column[life]{"p99 ms", 0, func(l life) float64 { return milliseconds(l.gone.p99) }},
-		column[life]{"max ms", 0, func(l life) float64 { return milliseconds(l.gone.max) }},
-		column[life]{"pace ms", 2, func(l life) float64 { return l.gone.pace }},
+		column[lifecycleFigures]{"ready/s", 1, func(l lifecycleFigures) float64 { return l.ready.perSecond }},
+		column[lifecycleFigures]{"p50 ms", 0, func(l lifecycleFigures) float64 { return milliseconds(l.ready.p50) }},
+		column[lifecycleFigures]{"p99 ms", 0, func(l lifecycleFigures) float64 { return milliseconds(l.ready.p99) }},
+		column[lifecycleFigures]{"max ms", 0, func(l lifecycleFigures) float64 { return milliseconds(l.ready.max) }},
+		column[lifecycleFigures]{"pace ms", 2, func(l lifecycleFigures) float64 { return l.ready.cpuBaseline }},
+		column[lifecycleFigures]{"gone/s", 1, func(l lifecycleFigures) float64 { return l.gone.perSecond }},
+		column[lifecycleFigures]{"p50 ms", 0, func(l lifecycleFigures) float64 { return milliseconds(l.gone.p50) }},
+		column[lifecycleFigures]{"p99 ms", 0, func(l lifecycleFigures) float64 { return milliseconds(l.gone.p99) }},
+		column[lifecycleFigures]{"max ms", 0, func(l lifecycleFigures) float64 { return milliseconds(l.gone.max) }},
+		column[lifecycleFigures]{"pace ms", 2, func(l lifecycleFigures) float64 { return l.gone.cpuBaseline }},
 	)
 }
 
-func costTable() *table[life] {
-	both := func(of func(phase) float64) func(life) float64 {
-		return func(l life) float64 { return of(l.ready) + of(l.gone) }
+func costTable() *table[lifecycleFigures] {
+	both := func(figure func(phaseFigures) float64) func(lifecycleFigures) float64 {
+		return func(l lifecycleFigures) float64 { return figure(l.ready) + figure(l.gone) }
 	}
 	return newTable(
-		column[life]{"PATCH", 2, both(func(p phase) float64 { return p.patch })},
-		column[life]{"POST", 2, both(func(p phase) float64 { return p.post })},
-		column[life]{"DELETE", 2, both(func(p phase) float64 { return p.del })},
-		column[life]{"GET", 2, both(func(p phase) float64 { return p.get })},
-		column[life]{"Secret GET", 2, both(func(p phase) float64 { return p.secretGets })},
-		column[life]{"events", 2, both(func(p phase) float64 { return p.events })},
-		column[life]{"b.PUT", 2, both(func(p phase) float64 { return p.puts })},
-		column[life]{"b.DELETE", 2, both(func(p phase) float64 { return p.deletes })},
-		column[life]{"b.GET", 2, both(func(p phase) float64 { return p.gets })},
-		column[life]{"CPU ms", 2, both(func(p phase) float64 { return p.cpu })},
-		column[life]{"server CPU ms", 2, both(func(p phase) float64 { return p.serverCPU })},
-		column[life]{"heap B", 0, func(l life) float64 { return l.heap }},
-		column[life]{"peak MiB", 1, func(l life) float64 { return l.peak }},
+		column[lifecycleFigures]{"PATCH", 2, both(func(p phaseFigures) float64 { return p.patch })},
+		column[lifecycleFigures]{"POST", 2, both(func(p phaseFigures) float64 { return p.post })},
+		column[lifecycleFigures]{"DELETE", 2, both(func(p phaseFigures) float64 { return p.del })},
+		column[lifecycleFigures]{"GET", 2, both(func(p phaseFigures) float64 { return p.get })},
+		column[lifecycleFigures]{"Secret GET", 2, both(func(p phaseFigures) float64 { return p.secretGets })},
+		column[lifecycleFigures]{"events", 2, both(func(p phaseFigures) float64 { return p.events })},
+		column[lifecycleFigures]{"b.PUT", 2, both(func(p phaseFigures) float64 { return p.puts })},
+		column[lifecycleFigures]{"b.DELETE", 2, both(func(p phaseFigures) float64 { return p.deletes })},
+		column[lifecycleFigures]{"b.GET", 2, both(func(p phaseFigures) float64 { return p.gets })},
+		column[lifecycleFigures]{"CPU ms", 2, both(func(p phaseFigures) float64 { return p.cpu })},
+		column[lifecycleFigures]{"server CPU ms", 2, both(func(p phaseFigures) float64 { return p.serverCPU })},
+		column[lifecycleFigures]{"heap B", 0, func(l lifecycleFigures) float64 { return l.heap }},
+		column[lifecycleFigures]{"peak MiB", 1, func(l lifecycleFigures) float64 { return l.peak }},
 	)
 }
 
 const aboutServices = `
 ready/s: from the first accepted create to the last object that a watch shows as Ready; p50, p99, max: of an object, from
 its accepted create until then. gone/s and what follows: the same from accepted deletes until the objects are gone.
-pace: CPU time that the same small work took meanwhile, which is longer where the machine is slower; in a phase of
-seconds it says little. What one costs is all until it is gone. PATCH, POST, DELETE, GET: requests of the subject to the
-API server, by its audit log; not among them Secret GET and events. b.PUT, b.DELETE, b.GET: requests to the broker, by its
-own record; GETs are polls. CPU: of the subject, webhooks included. heap: how much more of it is in use at rest while the
-object is there. peak: VmHWM of the subject in all. async: an operation is done when it is first polled for.
+pace: CPU time of one small computation, repeated meanwhile, which is longer where the machine is slower; in a phase of
+seconds it says little. What one costs is summed up until it is gone. PATCH, POST, DELETE, GET: requests of the subject to the
+API server, by its audit log, without Secret GET and events. b.PUT, b.DELETE, b.GET: requests to the broker, by its own
+record; GETs are polls. CPU: of the subject, webhooks included. heap: how much more of it is in use at rest while the
+object exists. peak: VmHWM of the subject in all. async: the broker reports an operation as done at the first poll.
 Each subject has %d workers for each kind, a fresh control plane and broker in each round, and has made and removed an
 instance and a binding before. Subject, control plane, clients and broker share the machine; etcd does not wait for the
 disk. Aims: bellhop / floor at least 0.9 of ready/s and gone/s; 3 writes for an instance and 5 for a binding.
 
 `
 
-// servicesPart measures how fast instances and bindings are made and removed, by the operator and by the floor in turn.
+// servicesPart measures how fast the operator and the floor create and delete instances and bindings.
 func (b *bench) servicesPart(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "services: %v instances, then a binding to each, created and then deleted by %d clients as fast as they go; medians of %d rounds, with more than %d objects of one\n",
-		&b.services, b.creators, b.rounds, many)
-	measured, err := along(b, b.services, b.providers(), func(which subject, n int) (lives, error) { return b.livesOf(ctx, which, n) })
+		&b.services, b.creators, b.rounds, maxSizeForRounds)
+	results, err := measureSizes(b, b.services, b.serviceSubjects(), func(sub subject, n int) (serviceFigures, error) { return b.measureServiceSubject(ctx, sub, n) })
 	if err != nil {
 		return err
 	}
-	writeLives(out, "ServiceInstances", measured, func(l lives) life { return l.instances })
-	writeLives(out, "ServiceBindings", measured, func(l lives) life { return l.bindings })
+	writeServiceTables(out, "ServiceInstances", results, func(l serviceFigures) lifecycleFigures { return l.instances })
+	writeServiceTables(out, "ServiceBindings", results, func(l serviceFigures) lifecycleFigures { return l.bindings })
 	fmt.Fprintf(out, aboutServices, b.serviceModel.workers)
 	return nil
 }
 
-// lives are the figures of a subject in a round.
-type lives struct{ instances, bindings life }
+// serviceFigures are the figures of a subject in one round.
+type serviceFigures struct{ instances, bindings lifecycleFigures }
 
-// writeLives writes the tables of a kind.
-func writeLives(out io.Writer, kind string, measured *curve[lives], of func(lives) life) {
+// writeServiceTables writes the tables of one kind.
+func writeServiceTables(out io.Writer, kind string, results *series[serviceFigures], kindOf func(serviceFigures) lifecycleFigures) {
 	speeds, costs := speedTable(), costTable()
-	fill(speeds, measured, of, true)
-	fill(costs, measured, of, false)
+	addSeries(speeds, results, kindOf, true)
+	addSeries(costs, results, kindOf, false)
 	fmt.Fprintf(out, "\n%s, how fast they are\n", kind)
 	speeds.write(out)
 	fmt.Fprintf(out, "\n%s, what one costs\n", kind)
 	costs.write(out)
 }
 
-// livesOf measures a subject on a control plane of its own, with n instances and n bindings.
-func (b *bench) livesOf(ctx context.Context, which subject, n int) (figures lives, err error) {
-	name := b.unused("services")
-	service := newService(name, osbtest.Behavior{Async: which.async, AsyncBindings: which.async})
-	if which.loop != "" {
-		if b.offer == nil {
-			return figures, errors.New("it makes the requests that bellhop has made before: -subjects has to leave both")
+// measureServiceSubject measures a subject with n instances and n bindings in an environment of its own.
+func (b *bench) measureServiceSubject(ctx context.Context, sub subject, n int) (figures serviceFigures, err error) {
+	name := b.uniqueName("services")
+	service := newService(name, osbtest.Behavior{Async: sub.async, AsyncBindings: sub.async})
+	if sub.loop != "" {
+		if b.catalogObjects == nil {
+			return figures, errors.New("the floor repeats requests that bellhop made before: -subjects has to leave both")
 		}
-		service = b.offer.service
+		service = b.catalogObjects.service
 	}
-	of, err := newBroker(ctx, service)
+	server, err := newBroker(ctx, service)
 	if err != nil {
 		return figures, err
 	}
-	defer of.close()
-	play := staging{binary: which.binary, args: which.args(b.serviceModel, of.url), audited: true}
-	err = b.onStage(ctx, play, func(ctx context.Context, s *stage) error {
-		t, err := newTenant(ctx, s.api, name, of)
+	defer server.close()
+	o := environmentOptions{binary: sub.binary, args: sub.args(b.serviceModel, server.url), audited: true}
+	err = b.runInEnvironment(ctx, o, func(ctx context.Context, s *environment) error {
+		t, err := newTenant(ctx, s.api, name, server)
 		if err != nil {
 			return err
 		}
-		if which.loop != "" {
-			err = b.offer.make(ctx, s.api)
+		if sub.loop != "" {
+			err = b.catalogObjects.create(ctx, s.api)
 		} else {
 			err = t.addBroker(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		if err := b.rehearse(ctx, s, t); err != nil {
+		if err := b.warmUpServices(ctx, s, t); err != nil {
 			return fmt.Errorf("warming up: %w", err)
 		}
-		if figures, err = b.live(ctx, s, t, n); err != nil {
+		if figures, err = b.measureLifecycles(ctx, s, t, n); err != nil {
 			return err
 		}
-		return of.checkRecord(2 * (n + 1))
+		return server.checkHistories(2 * (n + 1))
 	})
 	return figures, err
 }
 
-// rehearse has an instance and a binding made and removed. Of the first subject it keeps what that did.
-func (b *bench) rehearse(ctx context.Context, s *stage, t *tenant) error {
+// warmUpServices creates and deletes one instance and one binding. Of the first subject it records objects and requests.
+func (b *bench) warmUpServices(ctx context.Context, s *environment, t *tenant) error {
 	if err := t.instances.warmUp(ctx); err != nil {
 		return err
 	}
 	if err := t.bindings.warmUp(ctx); err != nil {
 		return err
 	}
-	var done *deeds
+	var recorded *recordedServices
 	if b.serviceModel == nil {
 		var err error
-		if done, err = deedsOf(ctx, t); err != nil {
+		if recorded, err = recordServices(ctx, t); err != nil {
 			return err
 		}
-		if b.offer, err = t.offered(ctx); err != nil {
+		if b.catalogObjects, err = t.readCatalogObjects(ctx); err != nil {
 			return err
 		}
 	}
-	if err := t.bindings.clear(ctx, 1); err != nil {
+	if err := t.bindings.removeAll(ctx, 1); err != nil {
 		return err
 	}
-	if err := t.instances.clear(ctx, 1); err != nil {
+	if err := t.instances.removeAll(ctx, 1); err != nil {
 		return err
 	}
-	if done == nil {
+	if recorded == nil {
 		return nil
 	}
-	done.addRequests(t.broker)
+	recorded.addRequests(t.broker)
 	var err error
-	b.serviceModel, err = b.take(ctx, s, "serviceinstance", done)
+	b.serviceModel, err = b.saveModel(ctx, s, "serviceinstance", recorded)
 	return err
 }
 
-// deeds are what the operator did for an instance and a binding.
-type deeds struct {
+// recordedServices are the objects of one instance and its binding as the operator left them, and its requests about them.
+type recordedServices struct {
 	Instance v1beta1.ServiceInstance
 	Binding  v1beta1.ServiceBinding
 	Secret   corev1.Secret
 
-	Provision, Deprovision, Bind, Unbind request
+	Provision, Deprovision, Bind, Unbind brokerRequest
 }
 
-// A request is one to a broker.
-type request struct {
+// A brokerRequest is one that a broker got.
+type brokerRequest struct {
 	Method, URI string
 	Header      http.Header
 	Body        []byte
 }
 
-// deedsOf reads what the warm-up has made.
-func deedsOf(ctx context.Context, t *tenant) (*deeds, error) {
-	d := &deeds{}
+// recordServices reads the objects of the warm-up.
+func recordServices(ctx context.Context, t *tenant) (*recordedServices, error) {
+	r := &recordedServices{}
 	key := client.ObjectKey{Namespace: t.namespace, Name: objectName(0)}
-	for _, object := range []client.Object{&d.Instance, &d.Binding, &d.Secret} {
+	for _, object := range []client.Object{&r.Instance, &r.Binding, &r.Secret} {
 		if err := t.api.Get(ctx, key, object); err != nil {
 			return nil, err
 		}
 	}
-	return d, nil
+	return r, nil
 }
 
-// addRequests adds what the broker got.
-func (d *deeds) addRequests(from *broker) {
-	for _, call := range from.Calls() {
+// addRequests adds the requests that the broker got about them.
+func (r *recordedServices) addRequests(server *broker) {
+	for _, call := range server.Calls() {
 		switch call.Operation {
 		case osb.ProvisionInstance:
-			d.Provision = request{http.MethodPut, call.URI, call.Header, call.Body}
+			r.Provision = brokerRequest{http.MethodPut, call.URI, call.Header, call.Body}
 		case osb.Bind:
-			d.Bind = request{http.MethodPut, call.URI, call.Header, call.Body}
+			r.Bind = brokerRequest{http.MethodPut, call.URI, call.Header, call.Body}
 		case osb.Unbind:
-			d.Unbind = request{http.MethodDelete, call.URI, call.Header, nil}
+			r.Unbind = brokerRequest{http.MethodDelete, call.URI, call.Header, nil}
 		case osb.DeprovisionInstance:
-			d.Deprovision = request{http.MethodDelete, call.URI, call.Header, nil}
+			r.Deprovision = brokerRequest{http.MethodDelete, call.URI, call.Header, nil}
 		default:
 		}
 	}
 }
 
-// live has n instances and bindings made and removed.
-func (b *bench) live(ctx context.Context, s *stage, t *tenant, n int) (figures lives, err error) {
+// measureLifecycles creates and deletes n instances and n bindings.
+func (b *bench) measureLifecycles(ctx context.Context, s *environment, t *tenant, n int) (figures serviceFigures, err error) {
 	i, j := &figures.instances, &figures.bindings
 	var heaps [3]float64
-	heap := func(of *float64) func() error {
-		return func() (err error) { *of, err = s.heap(ctx); return err }
+	heap := func(into *float64) func() error {
+		return func() (err error) { *into, err = s.measureHeap(ctx); return err }
 	}
-	phase := func(of *phase, do doing, seen seeing) func() error {
-		return func() (err error) { *of, err = b.phase(ctx, s, t.broker, n, do, seen); return err }
+	phase := func(into *phaseFigures, do objectAction, wait waitForAll) func() error {
+		return func() (err error) { *into, err = b.measurePhase(ctx, s, t.broker, n, do, wait); return err }
 	}
 	for _, step := range []func() error{
 		heap(&heaps[0]),
-		phase(&i.ready, t.instances.create, t.instances.seen.readyAt),
+		phase(&i.ready, t.instances.create, t.instances.timeline.waitReady),
 		heap(&heaps[1]),
-		phase(&j.ready, t.bindings.create, t.bindings.seen.readyAt),
+		phase(&j.ready, t.bindings.create, t.bindings.timeline.waitReady),
 		heap(&heaps[2]),
-		func() error { return t.check(ctx, n) },
-		phase(&j.gone, t.bindings.remove, t.bindings.seen.goneAt),
-		phase(&i.gone, t.instances.remove, t.instances.seen.goneAt),
-		func() error { return t.check(ctx, 0) },
+		func() error { return t.checkComplete(ctx, n) },
+		phase(&j.gone, t.bindings.remove, t.bindings.timeline.waitDeleted),
+		phase(&i.gone, t.instances.remove, t.instances.timeline.waitDeleted),
+		func() error { return t.checkComplete(ctx, 0) },
 	} {
 		if err := step(); err != nil {
 			return figures, err
 		}
 	}
 	i.heap, j.heap = (heaps[1]-heaps[0])/float64(n), (heaps[2]-heaps[1])/float64(n)
-	_, i.peak = s.memory()
+	_, i.peak = s.readMemory()
 	j.peak = i.peak
 	return figures, nil
 }
 
-// phase does something for all n objects of a kind, and reads what the subject needed until that was seen.
-func (b *bench) phase(ctx context.Context, s *stage, of *broker, n int, do doing, seen seeing) (f phase, err error) {
-	since, err := s.silence(ctx)
+// measurePhase calls an action for n objects of one kind, and measures what the subject needed until all reached the state.
+func (b *bench) measurePhase(ctx context.Context, s *environment, server *broker, n int, do objectAction, wait waitForAll) (f phaseFigures, err error) {
+	since, err := s.waitForSilence(ctx)
 	if err != nil {
 		return f, err
 	}
-	before, err := s.read(ctx)
+	before, err := s.readMetrics(ctx)
 	if err != nil {
 		return f, err
 	}
-	serverBefore, err := s.readServer(ctx)
+	serverBefore, err := s.readServerMetrics(ctx)
 	if err != nil {
 		return f, err
 	}
-	asked := of.Counts()
-	if f.speed, err = timed(ctx, n, b.creators, do, seen); err != nil {
+	countsBefore := server.Counts()
+	if f.speed, err = measureBurst(ctx, n, b.creators, do, wait); err != nil {
 		return f, err
 	}
-	after, err := s.read(ctx)
+	after, err := s.readMetrics(ctx)
 	if err != nil {
 		return f, err
 	}
-	all, err := s.requests(ctx, since) // waits for silence, and so for events
+	all, err := s.countRequests(ctx, since) // it waits for silence, and so for events
 	if err != nil {
 		return f, err
 	}
-	serverAfter, err := s.readServer(ctx)
+	serverAfter, err := s.readServerMetrics(ctx)
 	if err != nil {
 		return f, err
 	}
 	objects := float64(n)
-	f.requests = all.each(objects)
+	f.requestCounts = all.perObject(objects)
 	f.cpu = (after.sum(cpuSeconds, "") - before.sum(cpuSeconds, "")) * 1000 / objects
 	f.serverCPU = (serverAfter.sum(cpuSeconds, "") - serverBefore.sum(cpuSeconds, "")) * 1000 / objects
-	for operation, count := range of.Counts() {
-		each := float64(count-asked[operation]) / objects
+	for operation, count := range server.Counts() {
+		each := float64(count-countsBefore[operation]) / objects
 		switch operation {
 		case osb.ProvisionInstance, osb.Bind:
 			f.puts += each

@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// All parts work, whatever their figures.
+// TestShort checks that all parts run, not what they measure.
 func TestShort(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("there is no control plane: KUBEBUILDER_ASSETS is not set")

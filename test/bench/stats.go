@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// percentile is the smallest of the durations that p percent of them do not exceed (nearest rank).
+// percentile returns the smallest duration that at least p percent of the durations do not exceed (nearest rank).
 func percentile(durations []time.Duration, p float64) time.Duration {
 	if len(durations) == 0 {
 		return 0
@@ -32,7 +32,7 @@ func percentile(durations []time.Duration, p float64) time.Duration {
 	return sorted[max(rank, 1)-1]
 }
 
-// median is the value in the middle, or the mean of the two that are.
+// median returns the middle value, or the mean of the two middle values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()

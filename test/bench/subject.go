@@ -34,67 +34,68 @@ import (
 type subject struct {
 	name   string
 	binary string
-	loop   string // of a floor
-	async  bool   // its broker takes its time
+	loop   string // of the floor program; empty for the operator
+	async  bool   // its broker answers asynchronously
 }
 
-// senders are those that send Alerts. The operator is the first: the floors copy what it did.
-func (b *bench) senders() []subject {
-	return b.only([]subject{
+// alertSubjects returns the subjects that send Alerts. The operator is the first, since the floors repeat its requests.
+func (b *bench) alertSubjects() []subject {
+	return b.filterSubjects([]subject{
 		{name: "bellhop", binary: b.operator},
 		{name: "client-go floor", binary: b.floor, loop: "client-go"},
 		{name: "controller-runtime floor", binary: b.floor, loop: "controller-runtime"},
 	})
 }
 
-// providers are those that bring services. The operator is the first: the floor copies what it did.
-func (b *bench) providers() []subject {
-	return b.only([]subject{
+// serviceSubjects returns the subjects that provision and bind. The operator is the first, since the floor repeats its requests.
+func (b *bench) serviceSubjects() []subject {
+	return b.filterSubjects([]subject{
 		{name: "bellhop", binary: b.operator},
 		{name: "floor", binary: b.floor, loop: "services"},
 		{name: "bellhop, async", binary: b.operator, async: true},
 	})
 }
 
-// only are those that are asked for.
-func (b *bench) only(subjects []subject) []subject {
-	asked := regexp.MustCompile(b.subjects)
-	return slices.DeleteFunc(subjects, func(s subject) bool { return !asked.MatchString(s.name) })
+// filterSubjects keeps the subjects whose names match -subjects.
+func (b *bench) filterSubjects(subjects []subject) []subject {
+	pattern := regexp.MustCompile(b.subjects)
+	return slices.DeleteFunc(subjects, func(s subject) bool { return !pattern.MatchString(s.name) })
 }
 
-// args are those of a floor that talks to an address. The operator is told by objects, and has its default flags.
-func (s subject) args(model *sample, url string) []string {
+// args returns the flags of a floor. The operator runs with its default flags, and reads addresses from objects.
+func (s subject) args(model *recordedModel, url string) []string {
 	if s.loop == "" {
 		return nil
 	}
 	return []string{"--loop=" + s.loop, "--url=" + url, "--workers=" + strconv.Itoa(model.workers), "--model=" + model.file}
 }
 
-// A sample is what the operator did for one object, in a file for the floors, and by how many workers.
-type sample struct {
+// A recordedModel is a file with the requests and the status of one object of the operator, which the floors repeat, and the
+// number of workers of the operator's controller.
+type recordedModel struct {
 	file    string
 	workers int
 }
 
-// take keeps what the operator on the stage did, and how many workers a controller of it has.
-func (b *bench) take(ctx context.Context, s *stage, controller string, done any) (*sample, error) {
-	metrics, err := s.read(ctx)
+// saveModel writes what was recorded of the operator, and reads the number of workers of one of its controllers.
+func (b *bench) saveModel(ctx context.Context, s *environment, controller string, recorded any) (*recordedModel, error) {
+	metrics, err := s.readMetrics(ctx)
 	if err != nil {
 		return nil, err
 	}
-	content, err := json.Marshal(done)
+	content, err := json.Marshal(recorded)
 	if err != nil {
 		return nil, err
 	}
-	model := &sample{file: filepath.Join(b.dir, controller+".json"), workers: int(metrics.sum(workers, controller))}
+	model := &recordedModel{file: filepath.Join(b.dir, controller+".json"), workers: int(metrics.sum(workers, controller))}
 	return model, os.WriteFile(model.file, content, 0o600)
 }
 
-// takeAlert keeps what the operator on the stage did for the Alert that came last.
-func (b *bench) takeAlert(ctx context.Context, s *stage, at *site, from *receiver) (*sample, error) {
+// saveAlertModel records the first Alert of a namespace, and the last message that its receiver got.
+func (b *bench) saveAlertModel(ctx context.Context, s *environment, ns *alertNamespace, recv *receiver) (*recordedModel, error) {
 	a := &v1beta1.Alert{}
-	if err := s.api.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: objectName(0)}, a); err != nil {
+	if err := s.api.Get(ctx, client.ObjectKey{Namespace: ns.namespace, Name: objectName(0)}, a); err != nil {
 		return nil, err
 	}
-	return b.take(ctx, s, "alert", map[string]any{"alert": a, "body": string(from.lastPage())})
+	return b.saveModel(ctx, s, "alert", map[string]any{"alert": a, "body": string(recv.lastPageBody())})
 }

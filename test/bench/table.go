@@ -23,14 +23,14 @@ import (
 	"unicode/utf8"
 )
 
-// A column is one figure of a run.
+// A column shows one figure of a run.
 type column[T any] struct {
 	head     string
 	decimals int
 	of       func(T) float64
 }
 
-// A table has a line for each run, and below them what sums them up.
+// A table has a row for each run, and rows that sum them up.
 type table[T any] struct {
 	columns []column[T]
 	rows    [][]string
@@ -38,26 +38,26 @@ type table[T any] struct {
 
 func newTable[T any](columns ...column[T]) *table[T] {
 	t := &table[T]{columns: columns}
-	t.say("", func(c column[T]) string { return c.head })
+	t.addRow("", func(c column[T]) string { return c.head })
 	return t
 }
 
-// run adds a line with the figures of a run.
-func (t *table[T]) run(name string, figures T) {
-	t.say(name, func(c column[T]) string { return number(c.of(figures), c.decimals) })
+// addRun adds a row with the figures of a run.
+func (t *table[T]) addRun(name string, figures T) {
+	t.addRow(name, func(c column[T]) string { return formatNumber(c.of(figures), c.decimals) })
 }
 
-// medians adds a line with the median of each figure.
-func (t *table[T]) medians(name string, runs []T) {
-	t.say(name, func(c column[T]) string { return number(c.median(runs), c.decimals) })
+// addMedians adds a row with the median of each figure.
+func (t *table[T]) addMedians(name string, runs []T) {
+	t.addRow(name, func(c column[T]) string { return formatNumber(c.median(runs), c.decimals) })
 }
 
-// ratio adds a line with the medians of some runs over those of others.
-func (t *table[T]) ratio(name string, runs, others []T) {
-	t.say(name, func(c column[T]) string { return number(c.median(runs)/c.median(others), 2) })
+// addRatio adds a row with the ratios of the medians of runs to those of others.
+func (t *table[T]) addRatio(name string, runs, others []T) {
+	t.addRow(name, func(c column[T]) string { return formatNumber(c.median(runs)/c.median(others), 2) })
 }
 
-func (t *table[T]) say(name string, cell func(column[T]) string) {
+func (t *table[T]) addRow(name string, cell func(column[T]) string) {
 	row := []string{name}
 	for _, c := range t.columns {
 		row = append(row, cell(c))
@@ -73,15 +73,15 @@ func (c column[T]) median(runs []T) float64 {
 	return median(values)
 }
 
-// number is a figure as people read it; a dash where there is none.
-func number(value float64, decimals int) string {
+// formatNumber returns a dash for NaN and infinity.
+func formatNumber(value float64, decimals int) string {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return "–"
 	}
 	return fmt.Sprintf("%.*f", decimals, value)
 }
 
-// write puts names to the left and numbers to the right of their columns.
+// write aligns names to the left and numbers to the right.
 func (t *table[T]) write(out io.Writer) {
 	widths := make([]int, len(t.columns)+1)
 	for _, row := range t.rows {

@@ -39,22 +39,22 @@ type tenant struct {
 	api                 client.WithWatch
 	namespace           string
 	broker              *broker
-	instances, bindings *crowd
+	instances, bindings *loadGenerator
 }
 
-// newTenant makes a namespace.
-func newTenant(ctx context.Context, api client.WithWatch, namespace string, of *broker) (*tenant, error) {
+// newTenant creates the namespace.
+func newTenant(ctx context.Context, api client.WithWatch, namespace string, server *broker) (*tenant, error) {
 	if err := makeNamespace(ctx, api, namespace); err != nil {
 		return nil, err
 	}
-	t := &tenant{api: api, namespace: namespace, broker: of}
-	instances, err := follow(ctx, api, namespace, &v1beta1.ServiceInstanceList{}, func(i *v1beta1.ServiceInstance) bool { return isReady(i.Status.Conditions) })
+	t := &tenant{api: api, namespace: namespace, broker: server}
+	instances, err := watchTimeline(ctx, api, namespace, &v1beta1.ServiceInstanceList{}, func(i *v1beta1.ServiceInstance) bool { return isReady(i.Status.Conditions) })
 	if err != nil {
 		return nil, err
 	}
-	bindings, err := follow(ctx, api, namespace, &v1beta1.ServiceBindingList{}, func(b *v1beta1.ServiceBinding) bool { return isReady(b.Status.Conditions) })
-	t.instances = &crowd{api: api, object: t.instance, seen: instances}
-	t.bindings = &crowd{api: api, object: t.binding, seen: bindings}
+	bindings, err := watchTimeline(ctx, api, namespace, &v1beta1.ServiceBindingList{}, func(b *v1beta1.ServiceBinding) bool { return isReady(b.Status.Conditions) })
+	t.instances = &loadGenerator{api: api, newObject: t.instance, timeline: instances}
+	t.bindings = &loadGenerator{api: api, newObject: t.binding, timeline: bindings}
 	return t, err
 }
 
@@ -78,38 +78,38 @@ func (t *tenant) binding(i int) client.Object {
 	return sb
 }
 
-// addBroker makes a ClusterServiceBroker, and returns once its catalog is read.
+// addBroker creates a ClusterServiceBroker, and returns once the operator has read its catalog.
 func (t *tenant) addBroker(ctx context.Context) error {
 	b := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}
 	b.Spec.URL = t.broker.url
 	if err := t.api.Create(ctx, b); err != nil {
 		return err
 	}
-	return eventually(ctx, func(ctx context.Context) (bool, error) {
+	return pollUntil(ctx, func(ctx context.Context) (bool, error) {
 		err := t.api.Get(ctx, client.ObjectKeyFromObject(b), b)
 		return isReady(b.Status.Conditions), err
 	})
 }
 
-// removeBroker deletes it, and returns once it is gone.
+// removeBroker deletes the ClusterServiceBroker, and returns once it is gone.
 func (t *tenant) removeBroker(ctx context.Context) error {
 	b := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}
 	if err := t.api.Delete(ctx, b); err != nil {
 		return err
 	}
-	return eventually(ctx, func(ctx context.Context) (bool, error) {
+	return pollUntil(ctx, func(ctx context.Context) (bool, error) {
 		err := t.api.Get(ctx, client.ObjectKeyFromObject(b), b)
 		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	})
 }
 
-// eventually returns once it is so. It waits longer than for an object alone: it may be about thousands.
-func eventually(ctx context.Context, is func(context.Context) (bool, error)) error {
-	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 10*patience, true, is)
+// pollUntil waits for a condition, longer than for a single object, since it may be about thousands.
+func pollUntil(ctx context.Context, condition func(context.Context) (bool, error)) error {
+	return wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 10*stallTimeout, true, condition)
 }
 
-// check fails unless there are n instances with a binding each, and their Secrets.
-func (t *tenant) check(ctx context.Context, n int) error {
+// checkComplete fails unless there are exactly n instances, n bindings and n Secrets.
+func (t *tenant) checkComplete(ctx context.Context, n int) error {
 	secrets := &corev1.SecretList{}
 	if err := t.api.List(ctx, secrets, client.InNamespace(t.namespace)); err != nil {
 		return err
@@ -117,39 +117,39 @@ func (t *tenant) check(ctx context.Context, n int) error {
 	if len(secrets.Items) != n {
 		return fmt.Errorf("there are %d Secrets of %d bindings", len(secrets.Items), n)
 	}
-	return t.broker.checkHolds(n, n)
+	return t.broker.checkContents(n, n)
 }
 
-// An offer is what a broker's catalog is in a cluster.
-type offer struct {
+// catalogObjects are the classes and plans that the operator made of a broker's catalog.
+type catalogObjects struct {
 	service osbtest.Service
 	objects []client.Object
 }
 
-// offered is what there is of classes and plans, to be made elsewhere.
-func (t *tenant) offered(ctx context.Context) (*offer, error) {
+// readCatalogObjects reads the classes and plans, to create them in an environment without the operator.
+func (t *tenant) readCatalogObjects(ctx context.Context) (*catalogObjects, error) {
 	var classes v1beta1.ClusterServiceClassList
 	var plans v1beta1.ClusterServicePlanList
 	if err := errors.Join(t.api.List(ctx, &classes), t.api.List(ctx, &plans)); err != nil {
 		return nil, err
 	}
-	all := &offer{service: t.broker.service}
+	catalog := &catalogObjects{service: t.broker.service}
 	for _, c := range classes.Items {
-		all.objects = append(all.objects, &v1beta1.ClusterServiceClass{ObjectMeta: ownMeta(c.ObjectMeta), Spec: c.Spec})
+		catalog.objects = append(catalog.objects, &v1beta1.ClusterServiceClass{ObjectMeta: copyUserMetadata(c.ObjectMeta), Spec: c.Spec})
 	}
 	for _, p := range plans.Items {
-		all.objects = append(all.objects, &v1beta1.ClusterServicePlan{ObjectMeta: ownMeta(p.ObjectMeta), Spec: p.Spec})
+		catalog.objects = append(catalog.objects, &v1beta1.ClusterServicePlan{ObjectMeta: copyUserMetadata(p.ObjectMeta), Spec: p.Spec})
 	}
-	return all, nil
+	return catalog, nil
 }
 
-// ownMeta is what is not the API server's.
-func ownMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
+// copyUserMetadata leaves out what the API server sets.
+func copyUserMetadata(m metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: m.Name, Labels: m.Labels, Annotations: m.Annotations}
 }
 
-// make makes the classes and plans where nobody reads catalogs.
-func (o *offer) make(ctx context.Context, api client.Client) error {
+// create creates the classes and plans in an environment whose subject reads no catalogs.
+func (o *catalogObjects) create(ctx context.Context, api client.Client) error {
 	for _, object := range o.objects {
 		if err := api.Create(ctx, object.DeepCopyObject().(client.Object)); err != nil {
 			return err

@@ -34,8 +34,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/cachetransform"
 )
 
-// A loop is the loop as client-go has it: an informer, a queue and workers. It is a manager's only so that the webhooks are
-// served beside it.
+// A loop is an informer, a queue and workers, written with client-go alone. The manager only starts it, so that the webhooks are
+// served by the same process.
 type loop struct {
 	client   rest.Interface
 	informer cache.SharedIndexInformer
@@ -77,13 +77,13 @@ func setUpLoop(mgr ctrl.Manager, o options) error {
 	return mgr.Add(l)
 }
 
-// Start works until the context ends.
+// Start processes Alerts until the context ends.
 func (l *loop) Start(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { l.informer.RunWithContext(ctx) })
 	if cache.WaitForCacheSync(ctx.Done(), l.informer.HasSynced) {
 		for range l.workers {
-			running.Go(func() { l.work(ctx) })
+			running.Go(func() { l.processQueue(ctx) })
 		}
 	}
 	<-ctx.Done()
@@ -92,14 +92,14 @@ func (l *loop) Start(ctx context.Context) error {
 	return nil
 }
 
-// work takes Alerts from the queue until that is shut down.
-func (l *loop) work(ctx context.Context) {
+// processQueue takes Alerts from the queue until the queue is shut down.
+func (l *loop) processQueue(ctx context.Context) {
 	for {
 		key, shutdown := l.queue.Get()
 		if shutdown {
 			return
 		}
-		if err := l.pageOnce(ctx, key); err != nil {
+		if err := l.reconcileAlert(ctx, key); err != nil {
 			ctrl.Log.Error(err, "Paging failed", "alert", key)
 			l.queue.AddRateLimited(key)
 		} else {
@@ -109,8 +109,8 @@ func (l *loop) work(ctx context.Context) {
 	}
 }
 
-// pageOnce pages an Alert that is not sent.
-func (l *loop) pageOnce(ctx context.Context, key string) error {
+// reconcileAlert sends an Alert that is not sent yet.
+func (l *loop) reconcileAlert(ctx context.Context, key string) error {
 	object, found, err := l.informer.GetStore().GetByKey(key)
 	if err != nil || !found {
 		return err
@@ -123,5 +123,5 @@ func (l *loop) pageOnce(ctx context.Context, key string) error {
 		return fmt.Errorf("paging: %w", err)
 	}
 	return l.client.Patch(types.JSONPatchType).Namespace(a.Namespace).Resource("alerts").Name(a.Name).SubResource("status").
-		Body(record(a, l.pager.status)).Do(ctx).Error()
+		Body(statusPatch(a, l.pager.status)).Do(ctx).Error()
 }

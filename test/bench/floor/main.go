@@ -14,14 +14,14 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command floor is what Bellhop is measured against: a loop that does the least that can be done, and can do nothing else. It
-// has no retries of its own, no conditions, no events and no guard.
+// Command floor is the baseline of the benchmarks: a controller that sends only the requests that the task needs. It has no
+// conditions, no events, no SSRF guard, and no retries but those of the queue.
 //
-//   - client-go and controller-runtime page each new Alert once, by one request to one address and one status patch.
-//   - services has a broker make and remove each instance and binding: one request between two status patches, one request and one
-//     removal of the finalizer. A binding's Secret is written and deleted. It does not wait for brokers that take their time.
+//   - client-go and controller-runtime send each new Alert once: one request to one address, and one status patch.
+//   - services provisions and binds with one request between two status patches each, and deprovisions and unbinds with one request and
+//     one removal of the finalizer each. It writes and deletes the Secret of a binding. It does not poll asynchronous operations.
 //
-// What is not the loop is as in the operator: flags, client settings, probes, metrics, and the webhooks' own code.
+// Everything else is as in the operator: flags, settings of the client, probes, metrics, and the code of the webhooks.
 package main
 
 import (
@@ -54,7 +54,7 @@ import (
 )
 
 type options struct {
-	// Those of the operator, which hack/local gives to whatever it starts.
+	// Flags of the operator, which hack/local gives to every binary that it starts.
 	metricsAddress, probeAddress       string
 	pprofAddress                       string
 	webhookHost, webhookCertDir        string
@@ -75,14 +75,14 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.webhookPort, "webhook-port", 9443, "as the operator's")
 	fs.StringVar(&o.webhookCertDir, "webhook-cert-dir", "", "as the operator's")
 	fs.StringVar(&o.operatorNamespace, "operator-namespace", "", "as the operator's")
-	fs.StringVar(&o.allowedOutbound, "allow-outbound", "", "as the operator's; only the webhooks ask")
+	fs.StringVar(&o.allowedOutbound, "allow-outbound", "", "as the operator's; only the webhooks use it")
 	fs.StringVar(&o.loop, "loop", "", "client-go, controller-runtime or services")
 	fs.IntVar(&o.workers, "workers", 1, "how many objects of a kind are worked on at once")
 	fs.StringVar(&o.url, "url", "", "where every Alert is paged to, or where the broker is")
 	fs.StringVar(&o.model, "model", "", "file with what Bellhop did for one object: every object gets the same status, and is asked for by the same requests")
 }
 
-// loops by their names.
+// loops has the functions that set up a loop, by the value of -loop.
 var loops = map[string]func(ctrl.Manager, options) error{
 	"client-go":          setUpLoop,
 	"controller-runtime": setUpReconciler,
@@ -118,8 +118,8 @@ func run(ctx context.Context, o options) error {
 	return mgr.Start(ctx)
 }
 
-// newManager is the operator's, without what its reconcilers need: leader election, warm-up, and reads of what was just
-// written.
+// newManager returns a manager as the operator's, without leader election and warm-up, and without the waits for the operator's
+// own writes.
 func newManager(o options) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme, servicecatalog.AddToScheme} {
@@ -146,7 +146,7 @@ func newManager(o options) (ctrl.Manager, error) {
 	})
 }
 
-// setUpWebhooks serves the operator's webhooks, from the caches that the operator has.
+// setUpWebhooks serves the operator's webhooks, with the caches that the operator has.
 func setUpWebhooks(ctx context.Context, mgr ctrl.Manager, o options) error {
 	allowed, err := outbound.ParseAllow(o.allowedOutbound)
 	if err != nil {

@@ -25,15 +25,15 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// A pager makes the two requests that an Alert costs at least. Both are of the size that Bellhop's are, and cost next to
-// nothing to make: they are copied from one that Bellhop made.
+// A pager sends the two requests that an Alert needs. They are copies of those that Bellhop sent for another Alert, so that they
+// have the same size and cost almost nothing to build.
 type pager struct {
 	client *http.Client
 	url    string
 
 	model  v1beta1.Alert
-	body   string // what Bellhop sent for model
-	status []byte // model's
+	body   string // of the message that Bellhop sent for model
+	status []byte // of model, as JSON
 }
 
 func newPager(o options) (*pager, error) {
@@ -45,7 +45,7 @@ func newPager(o options) (*pager, error) {
 		return nil, err
 	}
 	status, err := json.Marshal(model.Alert.Status)
-	return &pager{client: o.outside(), url: o.url, model: model.Alert, body: model.Body, status: status}, err
+	return &pager{client: o.httpClient(), url: o.url, model: model.Alert, body: model.Body, status: status}, err
 }
 
 // page sends the message about an Alert.
@@ -56,5 +56,5 @@ func (p *pager) page(ctx context.Context, a *v1beta1.Alert) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	return confirmed(p.client, request)
+	return sendRequest(p.client, request)
 }

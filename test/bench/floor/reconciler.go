@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// A reconciler is the loop as controller-runtime has it.
+// A reconciler is the loop as controller-runtime provides it.
 type reconciler struct {
 	client client.Client
 	pager  *pager
@@ -43,12 +43,12 @@ func setUpReconciler(mgr ctrl.Manager, o options) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alert").
-		For(&v1beta1.Alert{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})). // not for its own status
+		For(&v1beta1.Alert{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})). // its own status patches do not trigger it
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.workers}).
 		Complete(&reconciler{mgr.GetClient(), p})
 }
 
-// Reconcile pages an Alert that is not sent.
+// Reconcile sends an Alert that is not sent yet.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	a := &v1beta1.Alert{}
 	if err := r.client.Get(ctx, request.NamespacedName, a); err != nil || a.Status.Sent {
@@ -57,5 +57,5 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.pager.page(ctx, a); err != nil {
 		return ctrl.Result{}, fmt.Errorf("paging: %w", err)
 	}
-	return ctrl.Result{}, r.client.Status().Patch(ctx, a, client.RawPatch(types.JSONPatchType, record(a, r.pager.status)))
+	return ctrl.Result{}, r.client.Status().Patch(ctx, a, client.RawPatch(types.JSONPatchType, statusPatch(a, r.pager.status)))
 }

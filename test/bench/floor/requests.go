@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// readModel reads what the floor is to copy.
+// readModel reads the recorded objects and requests that the floor repeats.
 func (o *options) readModel(into any) error {
 	content, err := os.ReadFile(o.model)
 	if err != nil {
@@ -39,16 +39,16 @@ func (o *options) readModel(into any) error {
 	return nil
 }
 
-// outside is for all requests to the outside.
-func (o *options) outside() *http.Client {
+// httpClient returns the client for the receiver or the broker.
+func (o *options) httpClient() *http.Client {
 	return &http.Client{
 		Timeout:   15 * time.Second,
 		Transport: &http.Transport{MaxIdleConns: o.workers, MaxIdleConnsPerHost: o.workers},
 	}
 }
 
-// confirmed makes a request that has to succeed.
-func confirmed(c *http.Client, request *http.Request) error {
+// sendRequest sends a request, and fails unless the answer is 2xx.
+func sendRequest(c *http.Client, request *http.Request) error {
 	response, err := c.Do(request)
 	if err != nil {
 		return err
@@ -61,13 +61,15 @@ func confirmed(c *http.Client, request *http.Request) error {
 	return err
 }
 
-// record is the patch that replaces an object's status; its form is that of Bellhop's.
-func record(o client.Object, status []byte) []byte { return guarded(o, "/status", status) }
+// statusPatch replaces an object's status with a patch of the form that Bellhop uses.
+func statusPatch(o client.Object, status []byte) []byte { return guardedPatch(o, "/status", status) }
 
-// release is the patch that removes the finalizers, which are Bellhop's.
-func release(o client.Object) []byte { return guarded(o, "/metadata/finalizers", []byte("[]")) }
+// finalizerPatch removes all finalizers; only Bellhop's is there.
+func finalizerPatch(o client.Object) []byte {
+	return guardedPatch(o, "/metadata/finalizers", []byte("[]"))
+}
 
-func guarded(o client.Object, path string, value []byte) []byte {
+func guardedPatch(o client.Object, path string, value []byte) []byte {
 	return fmt.Appendf(nil, `[{"op":"test","path":"/metadata/uid","value":%q},{"op":"test","path":"/metadata/resourceVersion","value":%q},{"op":"add","path":%q,"value":%s}]`,
 		o.GetUID(), o.GetResourceVersion(), path, value)
 }

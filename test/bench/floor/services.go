@@ -36,14 +36,14 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// A request is one that Bellhop made to a broker.
+// A request is one that Bellhop sent to a broker.
 type request struct {
 	Method, URI string
 	Header      http.Header
 	Body        []byte
 }
 
-// services makes the requests that an instance and a binding cost at least, copied from those that Bellhop made.
+// services sends the requests that an instance and a binding need, as copies of those that Bellhop sent.
 type services struct {
 	client client.Client
 	http   *http.Client
@@ -55,13 +55,13 @@ type services struct {
 		Secret                               corev1.Secret
 		Provision, Deprovision, Bind, Unbind request
 	}
-	instanceAsked, bindingAsked   []byte // statuses before the broker is asked
-	instanceStatus, bindingStatus []byte // the model's
+	instanceAhead, bindingAhead   []byte // statuses before the request, as JSON
+	instanceStatus, bindingStatus []byte // of the model, as JSON
 }
 
-// setUpServices has two reconcilers, since there are two kinds.
+// setUpServices adds a reconciler for instances and another for bindings.
 func setUpServices(mgr ctrl.Manager, o options) error {
-	s := &services{client: mgr.GetClient(), http: o.outside(), url: o.url}
+	s := &services{client: mgr.GetClient(), http: o.httpClient(), url: o.url}
 	err := o.readModel(&s.model)
 	if err != nil {
 		return err
@@ -70,21 +70,21 @@ func setUpServices(mgr ctrl.Manager, o options) error {
 	instance.CurrentOperation, instance.InProgressProperties, instance.ExternalProperties = v1beta1.OperationProvision, instance.ExternalProperties, nil
 	binding.CurrentOperation, binding.InProgressProperties, binding.ExternalProperties = v1beta1.OperationBind, binding.ExternalProperties, nil
 	for into, status := range map[*[]byte]any{
-		&s.instanceAsked: instance, &s.instanceStatus: s.model.Instance.Status,
-		&s.bindingAsked: binding, &s.bindingStatus: s.model.Binding.Status,
+		&s.instanceAhead: instance, &s.instanceStatus: s.model.Instance.Status,
+		&s.bindingAhead: binding, &s.bindingStatus: s.model.Binding.Status,
 	} {
 		if *into, err = json.Marshal(status); err != nil {
 			return err
 		}
 	}
-	for kind, each := range map[client.Object]reconcile.Func{
+	for kind, reconcileKind := range map[client.Object]reconcile.Func{
 		&v1beta1.ServiceInstance{}: s.reconcileInstance,
 		&v1beta1.ServiceBinding{}:  s.reconcileBinding,
 	} {
 		err := ctrl.NewControllerManagedBy(mgr).
-			For(kind, builder.WithPredicates(predicate.GenerationChangedPredicate{})). // not for its own status
+			For(kind, builder.WithPredicates(predicate.GenerationChangedPredicate{})). // its own status patches do not trigger it
 			WithOptions(controller.Options{MaxConcurrentReconciles: o.workers}).
-			Complete(each)
+			Complete(reconcileKind)
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func setUpServices(mgr ctrl.Manager, o options) error {
 	return nil
 }
 
-// reconcileInstance provisions an instance that is not, and deprovisions one that is deleted.
+// reconcileInstance provisions a new instance, and deprovisions a deleted one.
 func (s *services) reconcileInstance(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	i := &v1beta1.ServiceInstance{}
 	if err := s.client.Get(ctx, request.NamespacedName, i); err != nil {
@@ -100,23 +100,23 @@ func (s *services) reconcileInstance(ctx context.Context, request ctrl.Request) 
 	}
 	switch {
 	case !i.DeletionTimestamp.IsZero():
-		if err := s.ask(ctx, s.model.Deprovision, i, ""); err != nil {
+		if err := s.sendRecorded(ctx, s.model.Deprovision, i, ""); err != nil {
 			return ctrl.Result{}, fmt.Errorf("deprovisioning: %w", err)
 		}
-		return ctrl.Result{}, s.client.Patch(ctx, i, client.RawPatch(types.JSONPatchType, release(i)))
+		return ctrl.Result{}, s.client.Patch(ctx, i, client.RawPatch(types.JSONPatchType, finalizerPatch(i)))
 	case len(i.Status.Conditions) == 0:
-		if err := s.client.Status().Patch(ctx, i, client.RawPatch(types.JSONPatchType, record(i, s.instanceAsked))); err != nil {
+		if err := s.client.Status().Patch(ctx, i, client.RawPatch(types.JSONPatchType, statusPatch(i, s.instanceAhead))); err != nil {
 			return ctrl.Result{}, fmt.Errorf("recording the request: %w", err)
 		}
-		if err := s.ask(ctx, s.model.Provision, i, ""); err != nil {
+		if err := s.sendRecorded(ctx, s.model.Provision, i, ""); err != nil {
 			return ctrl.Result{}, fmt.Errorf("provisioning: %w", err)
 		}
-		return ctrl.Result{}, s.client.Status().Patch(ctx, i, client.RawPatch(types.JSONPatchType, record(i, s.instanceStatus)))
+		return ctrl.Result{}, s.client.Status().Patch(ctx, i, client.RawPatch(types.JSONPatchType, statusPatch(i, s.instanceStatus)))
 	}
 	return ctrl.Result{}, nil
 }
 
-// reconcileBinding binds a binding that is not, and unbinds one that is deleted.
+// reconcileBinding binds a new binding, and unbinds a deleted one.
 func (s *services) reconcileBinding(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	b, i := &v1beta1.ServiceBinding{}, &v1beta1.ServiceInstance{}
 	if err := s.client.Get(ctx, request.NamespacedName, b); err != nil {
@@ -127,29 +127,29 @@ func (s *services) reconcileBinding(ctx context.Context, request ctrl.Request) (
 	}
 	switch {
 	case !b.DeletionTimestamp.IsZero():
-		if err := s.ask(ctx, s.model.Unbind, i, b.Spec.ExternalID); err != nil {
+		if err := s.sendRecorded(ctx, s.model.Unbind, i, b.Spec.ExternalID); err != nil {
 			return ctrl.Result{}, fmt.Errorf("unbinding: %w", err)
 		}
 		if err := s.client.Delete(ctx, s.secret(b)); err != nil {
 			return ctrl.Result{}, fmt.Errorf("deleting the Secret: %w", err)
 		}
-		return ctrl.Result{}, s.client.Patch(ctx, b, client.RawPatch(types.JSONPatchType, release(b)))
+		return ctrl.Result{}, s.client.Patch(ctx, b, client.RawPatch(types.JSONPatchType, finalizerPatch(b)))
 	case len(b.Status.Conditions) == 0:
-		if err := s.client.Status().Patch(ctx, b, client.RawPatch(types.JSONPatchType, record(b, s.bindingAsked))); err != nil {
+		if err := s.client.Status().Patch(ctx, b, client.RawPatch(types.JSONPatchType, statusPatch(b, s.bindingAhead))); err != nil {
 			return ctrl.Result{}, fmt.Errorf("recording the request: %w", err)
 		}
-		if err := s.ask(ctx, s.model.Bind, i, b.Spec.ExternalID); err != nil {
+		if err := s.sendRecorded(ctx, s.model.Bind, i, b.Spec.ExternalID); err != nil {
 			return ctrl.Result{}, fmt.Errorf("binding: %w", err)
 		}
 		if err := s.client.Create(ctx, s.secret(b)); err != nil {
 			return ctrl.Result{}, fmt.Errorf("writing the Secret: %w", err)
 		}
-		return ctrl.Result{}, s.client.Status().Patch(ctx, b, client.RawPatch(types.JSONPatchType, record(b, s.bindingStatus)))
+		return ctrl.Result{}, s.client.Status().Patch(ctx, b, client.RawPatch(types.JSONPatchType, statusPatch(b, s.bindingStatus)))
 	}
 	return ctrl.Result{}, nil
 }
 
-// secret is the model's, but this binding's.
+// secret returns the Secret of the model, for another binding.
 func (s *services) secret(b *v1beta1.ServiceBinding) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
@@ -161,13 +161,13 @@ func (s *services) secret(b *v1beta1.ServiceBinding) *corev1.Secret {
 	}
 }
 
-// ask makes a request as Bellhop made it, but about this instance or binding.
-func (s *services) ask(ctx context.Context, as request, i *v1beta1.ServiceInstance, bindingID string) error {
-	about := strings.NewReplacer(s.model.Instance.Spec.ExternalID, i.Spec.ExternalID, s.model.Binding.Spec.ExternalID, bindingID, s.model.Instance.Name, i.Name)
-	r, err := http.NewRequestWithContext(ctx, as.Method, s.url+about.Replace(as.URI), strings.NewReader(about.Replace(string(as.Body))))
+// sendRecorded repeats a request of Bellhop with the ids of another instance or binding.
+func (s *services) sendRecorded(ctx context.Context, recorded request, i *v1beta1.ServiceInstance, bindingID string) error {
+	replacer := strings.NewReplacer(s.model.Instance.Spec.ExternalID, i.Spec.ExternalID, s.model.Binding.Spec.ExternalID, bindingID, s.model.Instance.Name, i.Name)
+	r, err := http.NewRequestWithContext(ctx, recorded.Method, s.url+replacer.Replace(recorded.URI), strings.NewReader(replacer.Replace(string(recorded.Body))))
 	if err != nil {
 		return err
 	}
-	r.Header = as.Header
-	return confirmed(s.http, r)
+	r.Header = recorded.Header
+	return sendRequest(s.http, r)
 }

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package audit reads what an API server logs of requests.
+// Package audit reads the audit log of an API server.
 package audit
 
 import (
@@ -27,7 +27,7 @@ import (
 	"time"
 )
 
-// An Event is a request about an object that is done.
+// An Event is a completed request about an object.
 type Event struct {
 	Received   time.Time `json:"requestReceivedTimestamp"`
 	Verb       string
@@ -37,9 +37,9 @@ type Event struct {
 
 func (e Event) String() string { return e.Verb + " " + e.RequestURI }
 
-// Events are the requests of a ServiceAccount, of those in a log from an offset on. The line that
-// was being written when the offset was taken is left out, and so is one that still is.
-func Events(log string, since int64, namespace, account string) ([]Event, error) {
+// Read returns the requests of a ServiceAccount in a log, from an offset on. It leaves out the line that was being written when the
+// offset was taken, and a last line that is not complete.
+func Read(log string, since int64, namespace, account string) ([]Event, error) {
 	user := fmt.Sprintf("system:serviceaccount:%s:%s", namespace, account)
 	f, err := os.Open(log)
 	if err != nil {
@@ -50,16 +50,16 @@ func Events(log string, since int64, namespace, account string) ([]Event, error)
 		return nil, err
 	}
 	lines := bufio.NewReader(f)
-	if since > 0 { // up to the end of the line before, at least
+	if since > 0 { // skip the line that the offset is in
 		if _, err := lines.ReadBytes('\n'); err != nil {
-			return nil, atEnd(err)
+			return nil, ignoreEOF(err)
 		}
 	}
 	var events []Event
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
-			return events, atEnd(err)
+			return events, ignoreEOF(err)
 		}
 		var e struct {
 			Event
@@ -75,8 +75,8 @@ func Events(log string, since int64, namespace, account string) ([]Event, error)
 	}
 }
 
-// atEnd is what is wrong with an error of reading; nil: that was the end.
-func atEnd(err error) error {
+// ignoreEOF returns nil for io.EOF.
+func ignoreEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
 	}

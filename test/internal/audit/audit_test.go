@@ -48,7 +48,7 @@ func TestEvents(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.log), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		events, err := Events(path, int64(c.since), "home", "me")
+		events, err := Read(path, int64(c.since), "home", "me")
 		if fmt.Sprint(events) != fmt.Sprint(c.want) || err != nil {
 			t.Errorf("%s: %v, %v: want %v", name, events, err, c.want)
 		}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package metrics reads what a process serves as metrics, as Prometheus would.
+// Package metrics reads the metrics of a process, as Prometheus does.
 package metrics
 
 import (
@@ -36,33 +36,33 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// insecure is for a process that made its certificate for itself.
-var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+// insecureClient accepts the self-signed certificate of a process.
+var insecureClient = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 
-// lifetime is how long a token is asked for, in seconds: longer than any run takes.
-const lifetime = 24 * 3600
+// tokenLifetime is the requested lifetime of tokens in seconds, which is longer than any run.
+const tokenLifetime = 24 * 3600
 
-// Account makes a ServiceAccount, which may nothing yet, and returns a token of it.
-func Account(ctx context.Context, api client.Client, namespace, name string) (string, error) {
+// CreateAccount creates a ServiceAccount without any rights, and returns a token of it.
+func CreateAccount(ctx context.Context, api client.Client, namespace, name string) (string, error) {
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	if err := api.Create(ctx, account); err != nil {
 		return "", err
 	}
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(lifetime))}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(tokenLifetime))}}
 	err := api.SubResource("token").Create(ctx, account, request)
 	return request.Status.Token, err
 }
 
-// Token makes a ServiceAccount that may read metrics, and returns a token of it.
+// Token creates a ServiceAccount that may read metrics, and returns a token of it.
 func Token(ctx context.Context, api client.Client, namespace, name string) (string, error) {
-	if err := api.Create(ctx, Binding(namespace, name)); err != nil {
+	if err := api.Create(ctx, ReaderBinding(namespace, name)); err != nil {
 		return "", err
 	}
-	return Account(ctx, api, namespace, name)
+	return CreateAccount(ctx, api, namespace, name)
 }
 
-// Binding is what lets a ServiceAccount read metrics. It stays when the namespace goes.
-func Binding(namespace, name string) *rbacv1.ClusterRoleBinding {
+// ReaderBinding allows a ServiceAccount to read metrics. As it is cluster-scoped, it stays when the namespace is deleted.
+func ReaderBinding(namespace, name string) *rbacv1.ClusterRoleBinding {
 	return &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: namespace + "-" + name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "bellhop-metrics-reader"},
@@ -70,9 +70,8 @@ func Binding(namespace, name string) *rbacv1.ClusterRoleBinding {
 	}
 }
 
-// Text is what a process says at its metrics' address, to who has a token; if it does not
-// tell, the error is the status.
-func Text(ctx context.Context, address, token string) (string, error) {
+// Fetch returns the metrics at an address as text. Where the answer is not 200, the error is its status.
+func Fetch(ctx context.Context, address, token string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return "", err
@@ -80,7 +79,7 @@ func Text(ctx context.Context, address, token string) (string, error) {
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := insecure.Do(request)
+	response, err := insecureClient.Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -92,9 +91,9 @@ func Text(ctx context.Context, address, token string) (string, error) {
 	return string(body), err
 }
 
-// Read is the same as families of metrics, by their names.
+// Read returns the metrics at an address as families, by their names.
 func Read(ctx context.Context, address, token string) (map[string]*dto.MetricFamily, error) {
-	text, err := Text(ctx, address, token)
+	text, err := Fetch(ctx, address, token)
 	if err != nil {
 		return nil, fmt.Errorf("reading metrics: %w", err)
 	}

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package output keeps what programs print.
+// Package output keeps the output of programs.
 package output
 
 import (
@@ -22,7 +22,7 @@ import (
 	"sync"
 )
 
-// Buffer keeps what was written since it was taken last. It is safe for concurrent use.
+// Buffer keeps what was written since the last Take. It is safe for concurrent use.
 type Buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -40,11 +40,11 @@ func (b *Buffer) String() string {
 	return b.text.String()
 }
 
-// Take is what the buffer has, and empties it.
+// Take empties the buffer, and returns what it had.
 func (b *Buffer) Take() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	text := b.text.String()
-	b.text = bytes.Buffer{} // what it grew to is freed, too
+	b.text = bytes.Buffer{} // which also frees the memory
 	return text
 }

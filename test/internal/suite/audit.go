@@ -37,7 +37,7 @@ type Moment struct {
 // its effect was seen, so that its place in the log does not say when it was made.
 func (s *Suite) Requests(since Moment) []audit.Event {
 	ginkgo.GinkgoHelper()
-	logged, err := audit.Events(s.auditLog, since.offset, s.Cluster.Namespace, s.Cluster.ServiceAccount)
+	logged, err := audit.Read(s.auditLog, since.offset, s.Cluster.Namespace, s.Cluster.ServiceAccount)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return slices.DeleteFunc(logged, func(e audit.Event) bool { return !e.Received.After(since.at) })
 }

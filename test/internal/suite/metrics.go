@@ -29,7 +29,7 @@ import (
 // Token makes a ServiceAccount and returns a token of it.
 func (s *Suite) Token(ctx context.Context, namespace, name string) string {
 	ginkgo.GinkgoHelper()
-	token, err := metrics.Account(ctx, s.Client, namespace, name)
+	token, err := metrics.CreateAccount(ctx, s.Client, namespace, name)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return token
 }
@@ -39,7 +39,7 @@ func (s *Suite) MetricsToken(ctx ginkgo.SpecContext, namespace string) string {
 	ginkgo.GinkgoHelper()
 	const name = "prometheus"
 	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) error {
-		return client.IgnoreNotFound(s.Client.Delete(ctx, metrics.Binding(namespace, name)))
+		return client.IgnoreNotFound(s.Client.Delete(ctx, metrics.ReaderBinding(namespace, name)))
 	})
 	token, err := metrics.Token(ctx, s.Client, namespace, name)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
@@ -49,5 +49,5 @@ func (s *Suite) MetricsToken(ctx ginkgo.SpecContext, namespace string) string {
 // Scrape is what the operator says at its metrics' address, to who has a token; if it does
 // not tell, the error has the status.
 func (s *Suite) Scrape(ctx context.Context, token string) (string, error) {
-	return metrics.Text(ctx, s.Operator.MetricsURL, token)
+	return metrics.Fetch(ctx, s.Operator.MetricsURL, token)
 }

@@ -21,14 +21,14 @@ import (
 	"testing"
 )
 
-func TestFill(t *testing.T) {
-	c := &curve[float64]{
+func TestAddSeries(t *testing.T) {
+	c := &series[float64]{
 		subjects: []subject{{name: "ours"}, {name: "floor", loop: "some"}, {name: "ours, async", async: true}},
 		sizes:    sizes{10, 20},
 		results:  [][][]float64{{{1, 3}, {4, 4}, {5, 5}}, {{6}, {8}, {9}}},
 	}
 	table := newTable(column[float64]{"x", 2, func(x float64) float64 { return x }})
-	fill(table, c, func(x float64) float64 { return x }, true)
+	addSeries(table, c, func(x float64) float64 { return x }, true)
 	var out strings.Builder
 	table.write(&out)
 	for _, want := range []string{
@@ -43,8 +43,8 @@ func TestFill(t *testing.T) {
 	}
 }
 
-func TestAFloorNeedsWhatItRepeats(t *testing.T) {
-	_, err := (&bench{}).livesOf(t.Context(), subject{name: "floor", loop: "controller-runtime"}, 1)
+func TestFloorNeedsRecordedRequests(t *testing.T) {
+	_, err := (&bench{}).measureServiceSubject(t.Context(), subject{name: "floor", loop: "controller-runtime"}, 1)
 	if err == nil || !strings.Contains(err.Error(), "-subjects has to leave both") {
 		t.Errorf("a floor alone: %v", err)
 	}

@@ -1,0 +1,196 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	pager "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalog "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/metrics"
+)
+
+// An environment is a control plane of its own with one subject, the program that is measured.
+type environment struct {
+	environmentOptions
+	cluster      *local.Cluster
+	api          client.WithWatch
+	token        string // of a ServiceAccount that may read metrics
+	auditLogPath string // of the API server; empty if it writes no audit log
+	log          io.Writer
+
+	profilesAddress string // at which the subject serves its profiles
+
+	process    *local.Operator
+	expectExit func()        // announces that the process is about to be stopped
+	exited     chan struct{} // closed when the process ended without such an announcement
+}
+
+// environmentOptions say which subject runs, and how.
+type environmentOptions struct {
+	binary  string
+	args    []string
+	audited bool // the API server writes an audit log, which costs it CPU time
+}
+
+// deployedOptions are the options of the operator as config/ deploys it, with an audit log. Its lease lasts long enough that it
+// stays the leader during a minute in which the machine is too busy to answer.
+func (b *bench) deployedOptions() environmentOptions {
+	return environmentOptions{binary: b.operator, args: []string{"--leader-elect", "--leader-elect-lease-duration=1m30s"}, audited: true}
+}
+
+// runInEnvironment runs a function in an environment of its own. A short run shares one environment among all parts that measure
+// the operator.
+func (b *bench) runInEnvironment(ctx context.Context, o environmentOptions, do func(context.Context, *environment) error) (err error) {
+	shares := b.short && o.binary == b.operator
+	if shares {
+		o = b.deployedOptions()
+	}
+	s := b.shared
+	if s == nil || !shares {
+		s = &environment{environmentOptions: o, log: b.log, exited: make(chan struct{})}
+		if shares {
+			b.shared = s
+		} else {
+			defer func() { err = errors.Join(err, s.close()) }() //nolint:contextcheck // close stops processes above all when the context has ended
+		}
+		if err := b.startEnvironment(ctx, s); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := s.contextUntilExit(ctx)
+	defer cancel(nil)
+	if err := do(ctx, s); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	return nil
+}
+
+// startEnvironment starts a control plane, and the subject.
+func (b *bench) startEnvironment(ctx context.Context, s *environment) error {
+	if s.profilesAddress = b.pprof; s.profilesAddress == "" {
+		port, err := local.FreePort()
+		if err != nil {
+			return err
+		}
+		s.profilesAddress = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	s.args = append(slices.Clip(s.args), "--pprof-bind-address="+s.profilesAddress)
+	if s.audited {
+		s.auditLogPath = filepath.Join(b.dir, b.uniqueName("audit")+".log")
+	}
+	if err := s.startControlPlane(ctx, b.repo); err != nil {
+		return err
+	}
+	return s.startSubject(ctx)
+}
+
+func (s *environment) startControlPlane(ctx context.Context, repo string) (err error) {
+	if s.cluster, err = local.Start(ctx, local.Options{Repo: repo, AuditLog: s.auditLogPath}); err != nil {
+		return err
+	}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1alpha1.AddToScheme, pager.AddToScheme, servicecatalog.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return err
+		}
+	}
+	config := *s.cluster.Config
+	config.QPS = -1
+	if s.api, err = client.NewWithWatch(&config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	s.token, err = metrics.Token(ctx, s.api, metav1.NamespaceDefault, "bench")
+	return err
+}
+
+// startSubject runs the subject, and returns once it is ready.
+func (s *environment) startSubject(ctx context.Context) (err error) {
+	s.process, err = s.cluster.StartOperator(ctx, local.OperatorOptions{
+		Binary: s.binary, Args: append([]string{"--allow-outbound=127.0.0.1"}, s.args...), Log: s.log})
+	if err != nil {
+		return err
+	}
+	ended, expected := s.process.Ended(), make(chan struct{})
+	s.expectExit = sync.OnceFunc(func() { close(expected) })
+	go func() {
+		<-ended
+		select {
+		case <-expected:
+		default:
+			close(s.exited)
+		}
+	}()
+	return nil
+}
+
+// stopSubject ends the subject with SIGTERM, as the kubelet would.
+func (s *environment) stopSubject() error {
+	s.expectExit()
+	return s.process.Stop()
+}
+
+func (s *environment) restartSubject(ctx context.Context) error {
+	if err := s.stopSubject(); err != nil {
+		return err
+	}
+	return s.startSubject(ctx)
+}
+
+// contextUntilExit returns a context that is cancelled when the subject ends unexpectedly, so that no caller waits for a process
+// that is gone.
+func (s *environment) contextUntilExit(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.exited:
+			cancel(fmt.Errorf("%s ended by itself", s.binary))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// close ends the subject and the control plane.
+func (s *environment) close() error {
+	if s.expectExit != nil {
+		s.expectExit()
+	}
+	var errs []error
+	if s.cluster != nil {
+		errs = append(errs, s.cluster.Stop())
+	}
+	if s.auditLogPath != "" {
+		errs = append(errs, os.Remove(s.auditLogPath))
+	}
+	return errors.Join(errs...)
+}
